@@ -1,0 +1,73 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell scripts/find-python)
+BIN := .venv/bin
+PIP_FLAGS := --require-hashes --no-input --disable-pip-version-check --quiet
+
+.PHONY: help
+help:  ## Say what can be made.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\$$/$$/g' | expand -t 16
+
+.PHONY: install
+install: .venv/.run  ## Make .venv with the locked dependencies, and no more.
+
+.PHONY: run
+run: install  ## Serve the demo on http://127.0.0.1:$${PORT:-8000}/.
+	@exec scripts/run
+
+.PHONY: test
+test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, browser, newest Python.
+	@scripts/test
+
+.PHONY: test-fast
+test-fast: .venv/.dev  ## Check what needs neither server nor browser.
+	@scripts/test fast
+
+.PHONY: lint
+lint: .venv/.dev  ## Check style, layers and types.
+	@scripts/test lint
+
+.PHONY: newest
+newest: .venv-newest/.dev  ## Run the fast tests on the newest Python that is here.
+	@scripts/test newest
+
+.PHONY: format
+format: .venv/.dev  ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: .venv/.dev  ## Print what a heartbeat and an open tab cost.
+	$(BIN)/python -m tests.bench
+
+.PHONY: wheel
+wheel: .venv/.dev  ## Build the wheel into dist/.
+	$(BIN)/python -m build --wheel --no-isolation
+
+.PHONY: lock
+lock: .venv/.dev  ## Resolve the dependencies anew and write the lock files.
+	@scripts/lock
+
+.PHONY: clean
+clean:  ## Remove what was made.
+	rm -rf .venv .venv-newest build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	scripts/make-venv "$(PYTHON)" .venv
+
+.venv/.run: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt
+	touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	touch $@
+
+.venv-newest/.dev: requirements-dev.txt
+	scripts/make-venv "$$(scripts/find-python --newest)" .venv-newest
+	.venv-newest/bin/python -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	touch $@
