@@ -1,0 +1,28 @@
+"""What idlewatch raises. Every error of its own derives from `IdleWatchError`."""
+
+from __future__ import annotations
+
+
+class IdleWatchError(Exception):
+    """Something in idlewatch went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+
+
+class HoldRefused(IdleWatchError):
+    """The session can't be held any longer without activity."""
+
+
+class TooManyTabs(IdleWatchError):
+    """The session has as many tabs open as the site allows."""
+
+
+class BadMessage(IdleWatchError):
+    """A client sent something that is no message."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        """One of `idlewatch.protocol.ErrorCode`."""
+        self.detail = detail
