@@ -1,0 +1,168 @@
+"""The contract of a store.
+
+A store keeps the facts of each watched session and changes them atomically. What it decides, it decides by the pure
+functions of `policy` and `events`; what is due, it hands to whoever claims it, one claimant at a time, under a lease.
+
+Times are epoch seconds and come from the caller. Each operation that requests and sockets need has an async twin
+(prefix `a`); those of the timer are async alone.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+from idlewatch.activity import Activity, Reason
+from idlewatch.events import Event
+from idlewatch.policy import FRESH, Policy, Shown, Verdict, assess
+
+
+class Due(StrEnum):
+    """What a watch can be due for; each kind is claimed and confirmed by itself.
+
+    So a database that is down holds up the records, and never repeats a push.
+    """
+
+    PUSH = "push"
+    """Its phase, reason or `extendable` changed: tell its tabs."""
+    RECORD = "record"
+    """It ended: delete its Django session and close its record."""
+    CHECK = "check"
+    """Checkpoint its activity, and see that its user and its Django session still stand."""
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """One watched session as the store knows it at one moment."""
+
+    id: str
+    """Random, of its own; safe to show and to log."""
+    user: str
+    """The primary key of its user, as text."""
+    key: str | None = None
+    """The raw session key, for deleting the session; None where there is none to keep. Never show or log it."""
+    policy: Policy
+    activity: Activity
+    version: int = 0
+    """Grows with each change, also across a store that came back empty: it starts at the epoch in milliseconds."""
+    shown: Shown = FRESH
+    """What its tabs were last told, or are being told."""
+    unpublished: bool = False
+    """`shown` was settled, and nobody confirmed that its tabs heard of it."""
+
+    def __repr__(self) -> str:
+        # The generated one would show the key.
+        return f"<Watched {self.id} of user {self.user}, version {self.version}>"
+
+    def verdict(self, now: float) -> Verdict:
+        """Judge it at `now`."""
+        return assess(self.activity, self.policy, now)
+
+
+class Store(abc.ABC):
+    """Keeps the facts of watched sessions. Thread-safe."""
+
+    shared: ClassVar[bool]
+    """Whether several processes see one truth through it."""
+
+    def __init__(self, location: str | None, options: Mapping[str, object]) -> None:
+        """Take `LOCATION` and `OPTIONS` of the setting `STORE`."""
+        self.location = location
+        self.options = options
+
+    # What happens to a session
+
+    @abc.abstractmethod
+    def get(self, watch: str) -> Watched | None:
+        """Return what is known of a watch; None where nothing is."""
+
+    @abc.abstractmethod
+    def open(self, watched: Watched, now: float) -> Watched:
+        """Keep a watch unless there is one by its id, dead or alive; return the one that stands."""
+
+    @abc.abstractmethod
+    def restart(self, watched: Watched, now: float) -> Watched:
+        """Start the clocks of a live watch anew, with the key and the limits of this sign-in; open it if unknown."""
+
+    @abc.abstractmethod
+    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+        """Let an event change the facts; return the watch after it, None if it is unknown.
+
+        Raises:
+            HoldRefused, TooManyTabs: as the event does; nothing changed then.
+        """
+
+    @abc.abstractmethod
+    def bind(self, watch: str, key: str) -> None:
+        """Note the key that the Django session has now."""
+
+    @abc.abstractmethod
+    def end(self, watch: str, reason: Reason, now: float) -> Watched:
+        """End a watch, known or not; the first reason stays, and an end by the clock before `now` came first."""
+
+    @abc.abstractmethod
+    async def aget(self, watch: str) -> Watched | None:
+        """Twin of `get`."""
+
+    @abc.abstractmethod
+    async def aopen(self, watched: Watched, now: float) -> Watched:
+        """Twin of `open`."""
+
+    @abc.abstractmethod
+    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
+        """Twin of `apply`."""
+
+    @abc.abstractmethod
+    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
+        """Twin of `end`."""
+
+    # What follows from it: for the timer
+
+    @abc.abstractmethod
+    async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
+        """Lease up to `limit` watches that are due; whoever does not confirm within `lease` seconds loses them."""
+
+    @abc.abstractmethod
+    async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
+        """Make a verdict on the claimed facts what its tabs are to be told; an end becomes final.
+
+        A compare-and-set on the version: None where the facts changed since the claim, and the watch is due again.
+        """
+
+    @abc.abstractmethod
+    async def aconfirm(self, due: Due, watched: Watched, now: float, next_at: float | None = None) -> None:
+        """Say that what was claimed is done; a check is due again at `next_at`."""
+
+    @abc.abstractmethod
+    async def anext_due(self, due: Due) -> float | None:
+        """Return when something of this kind is due next, or may be; None if nothing is."""
+
+    @abc.abstractmethod
+    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback`, from any thread, when something of this kind becomes due sooner than `anext_due` said.
+
+        Returns:
+            A function that stops it.
+        """
+
+    # The processes that serve tabs
+
+    @abc.abstractmethod
+    async def arenew(self, process: str, now: float, lease: float) -> bool:
+        """Say that a process lives; False where it was taken for dead, and has to count its tabs again."""
+
+    @abc.abstractmethod
+    async def areap(self, now: float) -> Sequence[str]:
+        """Take back the tabs of processes whose lease lapsed; return those processes."""
+
+    # For operators
+
+    @abc.abstractmethod
+    async def aping(self) -> None:
+        """Return when the store answers; raise what keeps it from it."""
+
+    def close(self) -> None:  # noqa: B027 - a store that holds nothing open has nothing to close
+        """Let go of what the store holds open."""
