@@ -1,0 +1,192 @@
+"""The socket face: one consumer for each open tab."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from channels.consumer import get_handler_name
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from idlewatch import monitor, sessions
+from idlewatch.activity import Reason
+from idlewatch.clock import now
+from idlewatch.conf import conf
+from idlewatch.events import TabClosed, TabOpened
+from idlewatch.exceptions import BadMessage, HoldRefused, TooManyTabs
+from idlewatch.messages import event_of
+from idlewatch.origins import is_own, request_of
+from idlewatch.policy import Phase
+from idlewatch.process import PROCESS
+from idlewatch.protocol import (
+    CLEAN_CLOSES,
+    MAX_BAD_MESSAGES,
+    MAX_MESSAGES,
+    RATE_WINDOW,
+    ActivityMessage,
+    Close,
+    ErrorCode,
+    ErrorFrame,
+    encode,
+    no_session_frame,
+    parse,
+    state_frame,
+)
+from idlewatch.service import service
+from idlewatch.store.base import Watched
+
+
+class TabConsumer(AsyncWebsocketConsumer):
+    """One tab. It says what its user does, and is told what becomes of the session.
+
+    A heartbeat is one store call: no thread, no channel layer, no database, no user, no reply.
+    """
+
+    # A layer of this name does not exist: a tab hears from its hub, and needs no channel of its own.
+    channel_layer_alias = "idlewatch has none for a tab"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._watch: str | None = None
+        self._bad_messages = 0
+        self._recent: deque[float] = deque()
+        self._closing = False
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle a message, without the hop to a thread that channels makes before each; only connecting needs it."""
+        try:
+            if message["type"] == "websocket.connect":
+                await super().dispatch(message)
+            else:
+                await getattr(self, get_handler_name(message))(message)
+        except Exception:
+            # Channels does not call `disconnect` after this.
+            await self._leave(closed=False)
+            raise
+
+    async def connect(self) -> None:
+        """Accept a tab of this site, and tell it how its session stands."""
+        request = request_of(dict(self.scope))
+        if not is_own(request):
+            # A refused handshake is a bare 403.
+            await self.close()
+            return
+        watch, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
+        # A close before the accept could not be read by the page.
+        await self.accept()
+        if watch is None:
+            await self._end(encode(no_session_frame(reason, conf.login_url)))
+            return
+        # Joined before the state is read, so that no change falls between.
+        self._watch = watch
+        service().hub.join(watch, self)
+        try:
+            watched = await monitor.alook(watch, now(), TabOpened(PROCESS, conf.max_tabs))
+        except TooManyTabs:
+            service().hub.leave(watch, self)
+            self._watch = None
+            await self._shut(Close.TOO_MANY)
+            return
+        await self._tell_state(watched)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Do what a message says; stay open after a bad one."""
+        at = now()
+        if self._closing:
+            return
+        if self._is_flooding(at):
+            await self._shut(Close.TOO_MANY)
+            return
+        try:
+            message = parse(text_data)
+            watched = await monitor.alook(self._watch or "", at, event_of(message))
+        except BadMessage as error:
+            await self._refuse(ErrorCode(error.code), error.detail)
+            return
+        except HoldRefused as error:
+            await self.send(text_data=encode(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error))))
+            return
+        if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
+            return
+        await self._tell_state(watched)
+
+    async def disconnect(self, code: int | None) -> None:
+        """Note that the tab went, and whether it was closed for good."""
+        await self._leave(closed=code in CLEAN_CLOSES)
+
+    async def tell(self, frame: str, *, ended: bool) -> None:
+        """Send what changed; the hub calls this."""
+        if self._closing:
+            return
+        if ended:
+            await self._end(frame)
+        else:
+            await self.send(text_data=frame)
+
+    async def dismiss(self) -> None:
+        """Close because the server is going away; the page comes back."""
+        await self._shut(Close.GOING_AWAY)
+
+    async def _tell_state(self, watched: Watched | None) -> None:
+        at = now()
+        if watched is None:
+            await self._end(encode(no_session_frame(Reason.LOST, conf.login_url)))
+            return
+        verdict = watched.verdict(at)
+        frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url))
+        await self.tell(frame, ended=verdict.phase is Phase.ENDED)
+
+    async def _end(self, frame: str) -> None:
+        await self.send(text_data=frame)
+        await self._shut(Close.ENDED)
+
+    async def _shut(self, code: Close) -> None:
+        if not self._closing:
+            self._closing = True
+            await self.close(code=int(code))
+
+    async def _refuse(self, code: ErrorCode, detail: str) -> None:
+        await self.send(text_data=encode(ErrorFrame(code, detail)))
+        self._bad_messages += 1
+        if self._bad_messages >= MAX_BAD_MESSAGES:
+            await self._shut(Close.BAD_MESSAGES)
+
+    async def _leave(self, *, closed: bool) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            service().hub.leave(watch, self)
+            await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
+
+    def _is_flooding(self, at: float) -> bool:
+        recent = self._recent
+        while recent and recent[0] <= at - RATE_WINDOW:
+            recent.popleft()
+        recent.append(at)
+        return len(recent) > MAX_MESSAGES
+
+
+def _is_over(watched: Watched, at: float) -> bool:
+    return watched.verdict(at).phase is Phase.ENDED
+
+
+def find_watch(key: str | None) -> tuple[str | None, Reason | None]:
+    """Return the watch that a session cookie leads to, or else why there is none, where that is known.
+
+    The session alone is read: a user need not be loaded, and Django's own middleware for sockets would flush a session
+    that was signed under a key among `SECRET_KEY_FALLBACKS`.
+    """
+    if not key:
+        return None, None
+    at = now()
+    session = sessions.engine()(key)
+    watch, user = session.get(sessions.WATCH_KEY), sessions.user_of(session)
+    if watch is None:
+        reason, _ = (None, False) if session.session_key else monitor.why_gone(key, at)
+        return None, reason
+    watched = monitor.look(watch, at)
+    if watched is None or watched.user != user:
+        return None, Reason.LOST
+    if watched.key != sessions.key_of(session):
+        monitor.rebind(watch, session)
+    return watch, None

@@ -1,0 +1,70 @@
+"""Whether this process can do its work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.db import connection
+
+from idlewatch import monitor
+from idlewatch.clock import now
+from idlewatch.service import running
+
+PATIENCE = 3.0
+"""Seconds to wait for each answer."""
+LATE = 10.0
+"""Seconds without a round after which the timer is taken for stuck."""
+
+
+async def problems() -> dict[str, str]:
+    """Return what is wrong, by the part it is wrong with."""
+    parts: dict[str, Callable[[], Awaitable[None]]] = {
+        "database": _database,
+        "store": _store,
+        "channel layer": _channel_layer,
+        "timer": _timer,
+    }
+    found = {}
+    for part, look in parts.items():
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await look()
+        except Exception as error:  # noqa: BLE001 - whatever keeps a part from its work is what is asked for
+            found[part] = str(error) or type(error).__name__
+    return found
+
+
+async def _database() -> None:
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    await database_sync_to_async(ask)()
+
+
+async def _store() -> None:
+    await monitor.store().aping()
+
+
+async def _channel_layer() -> None:
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    channel = f"idlewatch.ready.{token_hex(8)}"
+    await layer.send(channel, {"type": "idlewatch.ready"})
+    await layer.receive(channel)
+
+
+async def _timer() -> None:
+    found = running()
+    if found is None:
+        raise RuntimeError("it does not run: is the ASGI application wrapped with idlewatch.asgi.watched?")
+    timer = found.timer
+    if not timer.owns_store:
+        raise RuntimeError("the memory store belongs to another process, or this one has not looked yet")
+    if timer.kept_at is None or now() - timer.kept_at > LATE:
+        raise RuntimeError(f"it has not kept a round for {LATE:g} s")

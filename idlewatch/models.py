@@ -1,0 +1,96 @@
+"""The durable record of each watched session: what must survive the store."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from idlewatch.activity import Reason
+
+REASON_LABELS = {
+    Reason.IDLE: _("inactivity"),
+    Reason.ABSOLUTE: _("time limit"),
+    Reason.CLOSED: _("browser closed"),
+    Reason.LOGOUT: _("signed out"),
+    Reason.REVOKED: _("ended from elsewhere"),
+    Reason.REPLACED: _("replaced by a newer sign-in"),
+    Reason.ACCOUNT: _("account or password changed"),
+    Reason.LOST: _("session gone"),
+}
+
+
+class WatchedSession(models.Model):
+    """One session: who, from where, how far it came, and how it ended."""
+
+    id = models.CharField(primary_key=True, max_length=32, editable=False)
+    """The watch id: random, in the session's data, and no secret."""
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    username = models.CharField(_("user name"), max_length=254)
+    """Stays when the account goes."""
+    session_digest = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+    """A keyed digest of the session key, to find the reason for a stale cookie; empty where there is no key."""
+    previous_digest = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+    """That of the key before: a request that was under way when it was rotated still bears it."""
+    auth_digest = models.CharField(max_length=64, editable=False)
+    """A digest of Django's session auth hash: tells a password changed elsewhere."""
+    address = models.CharField(_("address"), max_length=64, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
+    started = models.DateTimeField(_("started"))
+    signed_in = models.DateTimeField(_("signed in"))
+    """The latest sign-in: the absolute limit runs from here."""
+    last_active = models.DateTimeField(_("last active"))
+    """A checkpoint: at most `CHECKPOINT` old while the session lives."""
+    limits = models.JSONField(_("limits"))
+    """The policy of this session, in seconds."""
+    warnings = models.PositiveIntegerField(_("warnings"), default=0)
+    extensions = models.PositiveIntegerField(_("extensions"), default=0)
+    held_seconds = models.FloatField(_("seconds held"), default=0.0)
+    ended = models.DateTimeField(_("ended"), null=True, blank=True, db_index=True)
+    reason = models.CharField(
+        _("reason"),
+        max_length=16,
+        blank=True,
+        choices=[(reason.value, label) for reason, label in REASON_LABELS.items()],
+    )
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("ended by"),
+    )
+
+    class Meta:
+        verbose_name = _("watched session")
+        verbose_name_plural = _("watched sessions")
+        default_permissions = ("view",)
+        permissions = (("end_watchedsession", _("Can end watched sessions")),)
+        indexes = (models.Index(fields=["user", "ended"], name="idlewatch_user_ended"),)
+
+    def __str__(self) -> str:
+        return f"{self.username}, {self.started:%Y-%m-%d %H:%M}"
+
+
+class StoreOwner(models.Model):
+    """Which web process owns the memory store: there is one row at most."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    process = models.CharField(max_length=32)
+    """The random name of the process: a pid comes again."""
+    renewed = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"

@@ -1,0 +1,90 @@
+"""What Django tells of its users: they sign in and out, they change, they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import transaction
+from django.db.models.signals import post_save, pre_delete
+from django.http import HttpRequest
+
+from idlewatch import accounts, monitor, records, sessions
+from idlewatch.activity import Reason
+from idlewatch.clock import now
+from idlewatch.watching import RequestWatch, current_watch
+
+ACCOUNT_FIELDS = frozenset({"password", "is_active"})
+
+
+def signed_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+    """Watch the session of a user who just signed in; whoever had it before has signed out."""
+    at = now()
+    session = request.session
+    if session.session_key is None:
+        # Another user's session was flushed: saving assigns the new key.
+        session.save()
+    watched = monitor.sign_in(request, user, at)
+    session[sessions.WATCH_KEY] = watched.id
+    session.set_expiry(0)
+    watch: RequestWatch | None = getattr(request, "idlewatch", None)
+    if watch is not None:
+        if watch.watch is not None and watch.watch != watched.id:
+            monitor.end(watch.watch, Reason.LOGOUT, at)
+        watch.follow(watched, at)
+        watch.auth_digest = sessions.auth_digest_of(session)
+        watch.signed_in = True
+
+
+def signed_out(request: HttpRequest, **_: Any) -> None:
+    """End the session of a user who signs out."""
+    known = request.session.get(sessions.WATCH_KEY)
+    if known is None:
+        return
+    at = now()
+    ended = monitor.end(known, Reason.LOGOUT, at)
+    watch: RequestWatch | None = getattr(request, "idlewatch", None)
+    if watch is not None:
+        watch.follow(ended, at)
+        watch.signed_in = False
+        watch.signed_out = True
+
+
+def user_saved(
+    instance: AbstractBaseUser, *, created: bool, update_fields: Iterable[str] | None = None, **_: Any
+) -> None:
+    """End the sessions for which a changed account does not stand any more, once the change is committed."""
+    if not created and (update_fields is None or ACCOUNT_FIELDS & set(update_fields)):
+        transaction.on_commit(partial(_end_unfounded, instance), robust=True)
+
+
+def user_to_be_deleted(instance: AbstractBaseUser, **_: Any) -> None:
+    """End the sessions of an account that goes, once it is gone."""
+    watches = [record.id for record in records.live(instance)]
+    if watches:
+        transaction.on_commit(partial(_end_all, watches), robust=True)
+
+
+def _end_unfounded(user: AbstractBaseUser) -> None:
+    lives = records.live(user)
+    if accounts.is_usable(user):
+        # The session in which the password is being changed gets its new auth hash by the end of its request.
+        here = current_watch.get()
+        lives = [each for each in lives if each.id != here and not accounts.vouches(user, each.auth_digest)]
+    _end_all(record.id for record in lives)
+
+
+def _end_all(watches: Iterable[str]) -> None:
+    at = now()
+    for watch in watches:
+        monitor.end(watch, Reason.ACCOUNT, at)
+
+
+user_logged_in.connect(signed_in, dispatch_uid="idlewatch.signed_in")
+user_logged_out.connect(signed_out, dispatch_uid="idlewatch.signed_out")
+post_save.connect(user_saved, sender=get_user_model(), dispatch_uid="idlewatch.user_saved")
+pre_delete.connect(user_to_be_deleted, sender=get_user_model(), dispatch_uid="idlewatch.user_to_be_deleted")

@@ -1,0 +1,131 @@
+"""The records in the database, read and written in the terms of the watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import F, Q
+
+from idlewatch.activity import Activity, Reason
+from idlewatch.clock import as_datetime
+from idlewatch.models import WatchedSession
+from idlewatch.policy import FRESH, Phase, Policy, Shown
+from idlewatch.sessions import digest, digests
+from idlewatch.store.base import Watched
+
+BATCH = 500
+"""Rows in one statement."""
+PROGRESS = ("last_active", "warnings", "extensions", "held_seconds")
+
+
+def watched_of(record: WatchedSession) -> Watched:
+    """Return what a store needs to resume from a record; its tabs and holds announce themselves."""
+    activity = Activity(
+        began=record.signed_in.timestamp(),
+        active=record.last_active.timestamp(),
+        held_before=record.held_seconds,
+        warnings=record.warnings,
+        extensions=record.extensions,
+    )
+    shown = FRESH
+    if record.ended is not None:
+        reason = Reason(record.reason)
+        activity = activity.finished(reason, record.ended.timestamp())
+        shown = Shown(Phase.ENDED, reason, extendable=False)
+    policy = msgspec.convert(record.limits, Policy)
+    return Watched(id=record.id, user=user_text(record), policy=policy, activity=activity, shown=shown)
+
+
+def user_text(record: WatchedSession) -> str:
+    """Return the user's primary key as Django's session writes it; empty once the account is gone."""
+    return "" if record.user_id is None else str(record.user_id)
+
+
+def find(watch: str) -> WatchedSession | None:
+    """Return a record by its watch id."""
+    return WatchedSession.objects.filter(pk=watch).first()
+
+
+def find_by_key(key: str) -> WatchedSession | None:
+    """Return the record of a session key that is, or lately was, in use."""
+    candidates = digests(key)
+    matches = Q(session_digest__in=candidates) | Q(previous_digest__in=candidates)
+    return WatchedSession.objects.filter(matches).order_by("-started").first()
+
+
+def was_rotated(record: WatchedSession, key: str) -> bool:
+    """Tell whether a key is the one that the session had before its present one."""
+    return record.previous_digest in digests(key)
+
+
+def find_all(watches: Iterable[str]) -> Sequence[WatchedSession]:
+    """Return the records of these watches."""
+    return list(WatchedSession.objects.filter(pk__in=list(watches)))
+
+
+def live(user: AbstractBaseUser) -> Sequence[WatchedSession]:
+    """Return the records of a user's sessions that have not ended, oldest first."""
+    return list(WatchedSession.objects.filter(user=user.pk, ended=None).order_by("started", "pk"))
+
+
+def all_live() -> Iterable[WatchedSession]:
+    """Return every record that has not ended, without holding them all in memory."""
+    return WatchedSession.objects.filter(ended=None).iterator(chunk_size=BATCH)
+
+
+def closed_since(moment: float) -> Sequence[WatchedSession]:
+    """Return the records closed at `moment` (epoch seconds) or later."""
+    return list(WatchedSession.objects.filter(ended__gte=as_datetime(moment)))
+
+
+def close(
+    watch: str, reason: Reason, at: float, by: AbstractBaseUser | None = None, last: Watched | None = None
+) -> bool:
+    """Close a record, with how far the watch came if that is known; of all who try, one is told True."""
+    progress = {} if last is None else progress_of(last, at)
+    rows = WatchedSession.objects.filter(pk=watch, ended=None)
+    return rows.update(ended=as_datetime(at), reason=reason.value, ended_by=by, **progress) == 1
+
+
+def correct(watch: str, reason: Reason, at: float) -> None:
+    """Put the reason that came first in the store in place of the one that closed the record."""
+    WatchedSession.objects.filter(pk=watch).update(ended=as_datetime(at), reason=reason.value, ended_by=None)
+
+
+def restart(watch: str, limits: Mapping[str, object], at: float) -> None:
+    """Start the clocks of a record anew, under the limits of this sign-in."""
+    moment = as_datetime(at)
+    WatchedSession.objects.filter(pk=watch, ended=None).update(signed_in=moment, last_active=moment, limits=limits)
+
+
+def rebind(watch: str, key: str | None, auth_digest: str) -> None:
+    """Note the session's new key and auth hash, and remember the key before."""
+    rows = WatchedSession.objects.filter(pk=watch)
+    new = digest(key)
+    rows.exclude(session_digest=new).update(previous_digest=F("session_digest"), session_digest=new)
+    rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
+
+
+def checkpoint(rows: Sequence[WatchedSession], watches: Mapping[str, Watched], now: float) -> None:
+    """Write down how far each watch came, where that changed; a record that is closed meanwhile stays as it is."""
+    changed = []
+    for row in rows:
+        progress = progress_of(watches[row.pk], now)
+        if any(getattr(row, field) != value for field, value in progress.items()):
+            for field, value in progress.items():
+                setattr(row, field, value)
+            changed.append(row)
+    WatchedSession.objects.filter(ended=None).bulk_update(changed, PROGRESS, batch_size=BATCH)
+
+
+def progress_of(watched: Watched, now: float) -> dict[str, object]:
+    """Return what a record notes of a live watch."""
+    activity, hold_limit = watched.activity, watched.policy.hold_limit
+    return {
+        "last_active": as_datetime(activity.idle_from(now, hold_limit)),
+        "warnings": activity.warnings,
+        "extensions": activity.extensions,
+        "held_seconds": activity.held_seconds(now, hold_limit),
+    }

@@ -1,0 +1,92 @@
+"""What goes out when a session has ended, and the cookie that carries the reason to the next page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.contrib.auth.views import redirect_to_login
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
+
+from idlewatch.activity import Reason
+from idlewatch.conf import conf
+from idlewatch.notices import NOTICES
+from idlewatch.protocol import StateFrame, encode
+from idlewatch.requests import is_navigation, place_of
+
+REASON_COOKIE = "idlewatch_ended"
+REASON_COOKIE_AGE = 300
+"""Seconds for which the reason waits for a page that shows it."""
+_SALT = "idlewatch.ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An end, as `ENDED_RESPONSE` is told of it."""
+
+    reason: Reason
+    notice: str | Promise
+    """The sentence to show."""
+    login_url: str
+    """Where to sign in again, with `next`."""
+    frame: StateFrame
+    """What pages are told over the socket."""
+
+
+def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> HttpResponseBase:
+    """Answer a request of a session that has ended: a page goes to the login, a script gets a 401 it can read."""
+    to_login = redirect_to_login(place_of(request), conf.login_url)
+    ended = Ended(reason, NOTICES[reason], to_login.url, frame)
+    answer = conf.ended_response
+    response = answer(request, ended) if answer is not None else None
+    if response is None:
+        response = to_login if is_navigation(request) else _unauthorized(request, ended)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _unauthorized(request: HttpRequest, ended: Ended) -> HttpResponse:
+    response = HttpResponse(encode(ended.frame), status=401, content_type="application/json")
+    response.headers["Idlewatch-Ended"] = ended.reason.value
+    if "HX-Request" in request.headers:
+        response.headers["HX-Redirect"] = ended.login_url
+    return response
+
+
+def turns_away(response: HttpResponseBase) -> bool:
+    """Tell whether a view refused the user who is not signed in any more."""
+    if response.status_code in {401, 403}:
+        return True
+    if response.status_code not in {301, 302, 303, 307, 308}:
+        return False
+    location, login = urlsplit(response.headers.get("Location", "")), urlsplit(conf.login_url)
+    return (location.netloc, location.path) == (login.netloc, login.path)
+
+
+def read_reason(request: HttpRequest) -> Reason | None:
+    """Return the reason that an earlier response left in its cookie, while it is fresh."""
+    try:
+        value = signing.loads(request.COOKIES.get(REASON_COOKIE, ""), salt=_SALT, max_age=REASON_COOKIE_AGE)
+        return Reason(value)
+    except (signing.BadSignature, ValueError):
+        return None
+
+
+def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reason) -> None:
+    """Leave the reason in a cookie, for the next page that shows it."""
+    response.set_cookie(
+        REASON_COOKIE,
+        signing.dumps(reason.value, salt=_SALT),
+        max_age=REASON_COOKIE_AGE,
+        secure=conf.cookies_secure or request.is_secure(),
+        httponly=True,
+        **conf.cookie_options,
+    )
+
+
+def drop_reason(response: HttpResponseBase) -> None:
+    """Take the cookie back: the reason was shown, or is told no more."""
+    response.delete_cookie(REASON_COOKIE, **conf.cookie_options)

@@ -1,0 +1,88 @@
+"""Django's sessions, whatever engine keeps them: keys, digests, and what the watch notes in their data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib import import_module
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends import db, signed_cookies
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from idlewatch.conf import conf
+
+WATCH_KEY = "_idlewatch"
+"""Where the session's data keeps the watch id: it survives `cycle_key()` and dies with `flush()`."""
+
+
+def engine() -> type[SessionBase]:
+    """Return the class of the configured engine."""
+    return import_module(conf.session_engine).SessionStore  # type: ignore[no-any-return]
+
+
+def keeps_keys() -> bool:
+    """Tell whether a key stands for a session on the server; with signed cookies it is the session."""
+    return not issubclass(engine(), signed_cookies.SessionStore)
+
+
+def key_of(session: SessionBase) -> str | None:
+    """Return the key of a session, where there is one that may be kept."""
+    return session.session_key if keeps_keys() else None
+
+
+def user_of(session: SessionBase) -> str | None:
+    """Return the primary key, as text, of the user who signed in."""
+    user = session.get(SESSION_KEY)
+    return None if user is None else str(user)
+
+
+def auth_digest(auth_hash: str) -> str:
+    """Return a digest of Django's session auth hash, fit for a record."""
+    return hashlib.sha256(auth_hash.encode()).hexdigest()
+
+
+def auth_digest_of(session: SessionBase) -> str:
+    """Return the digest of the auth hash with which a session was signed in."""
+    return auth_digest(session.get(HASH_SESSION_KEY, ""))
+
+
+def digest(key: str | None) -> str:
+    """Return the keyed digest by which a record is found again; empty for no key."""
+    return _keyed(key, conf.secrets[0]) if key else ""
+
+
+def digests(key: str) -> list[str]:
+    """Return the digest under every secret key that still stands."""
+    return [_keyed(key, secret) for secret in conf.secrets]
+
+
+def derived_watch(key: str) -> str:
+    """Return the watch id of a session that was there before the watch.
+
+    Derived, not random: of two first requests at once, one would lose a random one.
+    """
+    return salted_hmac("idlewatch.adopted", key, algorithm="sha256").hexdigest()[:32]
+
+
+def delete(keys: Iterable[str]) -> None:
+    """Delete sessions."""
+    store = engine()()
+    for key in keys:
+        store.delete(key)
+
+
+def standing(keys: Iterable[str]) -> set[str]:
+    """Return which of these sessions are still there."""
+    wanted = list(keys)
+    store = engine()()
+    if type(store) is db.SessionStore:
+        rows = store.model.objects.filter(session_key__in=wanted, expire_date__gt=timezone.now())
+        return set(rows.values_list("session_key", flat=True))
+    return {key for key in wanted if store.exists(key)}
+
+
+def _keyed(key: str, secret: str | bytes) -> str:
+    return salted_hmac("idlewatch.session", key, secret=secret, algorithm="sha256").hexdigest()

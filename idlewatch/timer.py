@@ -1,0 +1,223 @@
+"""The timer: finds what is due, tells the tabs, and does what follows. The only publisher.
+
+It works in two lanes, so that a database that is slow or down delays no push: one tells the tabs, the other keeps the
+records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from channels.db import database_sync_to_async
+
+from idlewatch import checkup, monitor, ownership, records, sessions
+from idlewatch.clock import now as read_clock
+from idlewatch.conf import conf
+from idlewatch.events import TabsCounted
+from idlewatch.hub import Change, Hub
+from idlewatch.policy import Phase
+from idlewatch.process import PROCESS
+from idlewatch.protocol import encode, state_frame
+from idlewatch.store.base import Due, Store, Watched
+
+logger = logging.getLogger("idlewatch")
+
+BATCH = 500
+"""Watches claimed at once."""
+LEASE = 10.0
+"""Seconds after which what was claimed and not confirmed falls to another timer."""
+ROUND = 1.0
+"""Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
+PROCESS_LEASE = 10.0
+"""Seconds after which a process that gave no sign of life has lost its tabs."""
+RECHECK = 5.0
+"""Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
+OVERLAP = 5.0
+"""Seconds by which each look at closed records reaches back: a transaction commits after it took the time."""
+
+
+class Timer:
+    """Ends what the clock ends, and publishes what changed. Any number may run; each change happens once."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._suspects: set[str] = set()
+        self._round_at = float("-inf")
+        self._records_seen: float | None = None
+        self.owns_store = False
+        """Whether this process may act on the store: always, where it is shared."""
+        self.kept_at: float | None = None
+        """Epoch seconds of the latest round that did all it had to."""
+
+    @property
+    def _store(self) -> Store:
+        return monitor.store()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._lane(Due.PUSH, self.push))
+            lanes.create_task(self._lane(Due.RECORD, self.keep))
+
+    async def _lane(self, due: Due, work: Callable[[float], Awaitable[None]]) -> None:
+        """Do some work whenever it is due, and once a round."""
+        wake, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake_up() -> None:
+            loop.call_soon_threadsafe(wake.set)
+
+        stop_listening = self._store.on_due_sooner(due, wake_up)
+        try:
+            while True:
+                due_at = None
+                try:
+                    await work(read_clock())
+                    due_at = await self._store.anext_due(due) if self.owns_store else None
+                except Exception:
+                    # What is due stays due, and is done when the database or the store is back.
+                    logger.exception("The timer could not do all that was due.")
+                await _rest(wake, due_at)
+        finally:
+            stop_listening()
+
+    # The lane of the tabs
+
+    async def push(self, now: float) -> None:
+        """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
+        while self.owns_store:
+            claimed = await self._store.aclaim(Due.PUSH, now, BATCH, LEASE)
+            settled = [each for watched in claimed if (each := await self._settle(watched, now)) is not None]
+            await self._hub.deliver([change_of(watched, now) for watched in settled])
+            for watched in settled:
+                await self._store.aconfirm(Due.PUSH, watched, now)
+            if len(claimed) < BATCH:
+                return
+
+    async def _settle(self, watched: Watched, now: float) -> Watched | None:
+        """Return a watch whose tabs are to be told; None where activity came first or nothing changed."""
+        verdict = watched.verdict(now)
+        if verdict.shown != watched.shown:
+            return await self._store.asettle(watched, verdict, now)
+        if watched.unpublished:
+            return watched
+        await self._store.aconfirm(Due.PUSH, watched, now)
+        return None
+
+    # The lane of the records
+
+    async def keep(self, now: float) -> None:
+        """Keep a round where one is due, then record the ends that are due."""
+        if now >= self._round_at:
+            self._round_at = now + ROUND
+            await self.round(now)
+        while self.owns_store:
+            ended = await self._store.aclaim(Due.RECORD, now, BATCH, LEASE)
+            if ended:
+                await database_sync_to_async(_record)(ended)
+            for watched in ended:
+                await self._store.aconfirm(Due.RECORD, watched, now)
+            if len(ended) < BATCH:
+                return
+
+    async def round(self, now: float) -> None:
+        """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
+        if self._store.shared:
+            self.owns_store = True
+        else:
+            await self._own(now)
+        if self.owns_store:
+            await self._keep_tabs(now)
+            await self._check(now)
+            self.kept_at = now
+
+    async def _own(self, now: float) -> None:
+        """Own the memory store, resume every session into it at first, and see what others did to the records."""
+        owner = await database_sync_to_async(ownership.claim)(now)
+        if owner is not None:
+            if self.owns_store or self.kept_at is None:
+                logger.error(
+                    "The memory store belongs to one process, which is %s: this one has to stop, or STORE to be one "
+                    "that is shared.",
+                    owner,
+                )
+            self.owns_store, self.kept_at = False, now
+            return
+        if not self.owns_store:
+            await database_sync_to_async(_resume_all)(now)
+            self.owns_store = True
+        await database_sync_to_async(_take_over)((self._records_seen or now) - OVERLAP)
+        self._records_seen = now
+
+    async def _keep_tabs(self, now: float) -> None:
+        """Say that this process lives; count its tabs again where it was taken for dead; bury those that are."""
+        known = await self._store.arenew(PROCESS, now, PROCESS_LEASE)
+        if not known:
+            for watch, count in self._hub.counts().items():
+                await self._store.aapply(watch, TabsCounted(PROCESS, count), now)
+        for process in await self._store.areap(now):
+            logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
+
+    async def _check(self, now: float) -> None:
+        while True:
+            claimed = await self._store.aclaim(Due.CHECK, now, BATCH, LEASE)
+            if claimed:
+                again = await database_sync_to_async(checkup.examine)(claimed, self._suspects, now)
+                self._suspects = (self._suspects - {watched.id for watched in claimed}) | again
+                for watched in claimed:
+                    interval = watched.policy.checkpoint / 2
+                    next_at = now + (min(RECHECK, interval) if watched.id in again else interval)
+                    await self._store.aconfirm(Due.CHECK, watched, now, next_at)
+            if len(claimed) < BATCH:
+                return
+
+    async def finish(self) -> None:
+        """Write down how far every session came, and give up the store: the process is going away."""
+        if not self.owns_store:
+            return
+        # By then every check is due.
+        for_ever = float("inf")
+        while claimed := await self._store.aclaim(Due.CHECK, for_ever, BATCH, LEASE):
+            await database_sync_to_async(_checkpoint)(claimed, read_clock())
+        if not self._store.shared:
+            await database_sync_to_async(ownership.release)()
+
+
+def change_of(watched: Watched, now: float) -> Change:
+    """Return what the tabs of a watch are to be told at `now`."""
+    verdict = watched.verdict(now)
+    frame = state_frame(verdict, watched.policy, watched.version, conf.login_url)
+    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED)
+
+
+def _record(ended: Sequence[Watched]) -> None:
+    sessions.delete(watched.key for watched in ended if watched.key)
+    for watched in ended:
+        monitor.close_record(watched)
+
+
+def _resume_all(now: float) -> None:
+    for record in records.all_live():
+        monitor.store().open(records.watched_of(record), now)
+
+
+def _take_over(since: float) -> None:
+    for record in records.closed_since(since):
+        checkup.take_over(record)
+
+
+def _checkpoint(watches: Iterable[Watched], now: float) -> None:
+    by_id = {watched.id: watched for watched in watches}
+    records.checkpoint(records.find_all(by_id), by_id, now)
+
+
+async def _rest(wake: asyncio.Event, due_at: float | None) -> None:
+    """Sleep until something is due, or becomes due sooner, for a round at most."""
+    rest = ROUND if due_at is None else min(max(due_at - read_clock(), 0.0), ROUND)
+    try:
+        async with asyncio.timeout(rest):
+            await wake.wait()
+    except TimeoutError:
+        pass
+    wake.clear()

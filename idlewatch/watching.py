@@ -1,0 +1,120 @@
+"""`request.idlewatch`: what a view and a template may know of the session's watch."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.functional import Promise
+
+from idlewatch.activity import Reason
+from idlewatch.conf import conf
+from idlewatch.notices import NOTICES
+from idlewatch.policy import Phase, Verdict
+from idlewatch.protocol import StateFrame, no_session_frame, state_frame
+from idlewatch.responses import read_reason
+from idlewatch.store.base import Watched
+
+current_watch: ContextVar[str | None] = ContextVar("idlewatch_current_watch", default=None)
+"""The watch of the request that is being answered."""
+
+
+def watch_of(request: HttpRequest) -> RequestWatch:
+    """Return what the middleware put on a request.
+
+    Raises:
+        ImproperlyConfigured: the middleware has not seen it.
+    """
+    watch = getattr(request, "idlewatch", None)
+    if not isinstance(watch, RequestWatch):
+        raise ImproperlyConfigured(
+            f"The request to {request.path} has no watch; expected 'idlewatch.middleware.IdleWatchMiddleware' "
+            "in MIDDLEWARE, after Django's AuthenticationMiddleware."
+        )
+    return watch
+
+
+class RequestWatch:
+    """The watch of one request. Without a session, every field is None."""
+
+    def __init__(self, request: HttpRequest, now: float) -> None:
+        self._request = request
+        self.arrived = now
+        """Epoch seconds."""
+        self.watched: Watched | None = None
+        """What the store knew when the request was judged."""
+        self.verdict: Verdict | None = None
+        self.counted = False
+        """The request is activity of its user."""
+        self.carries_client = False
+        """The answer carries the client."""
+        self.signed_in = False
+        """The user signed in during this request."""
+        self.signed_out = False
+        """The user signed out during this request, and needs not be told."""
+        self.auth_digest = ""
+        """That of the session as it came."""
+        self.notice_shown = False
+
+    def follow(self, watched: Watched, now: float) -> None:
+        """Take over what the store knows of the watch."""
+        self.watched = watched
+        self.verdict = watched.verdict(now)
+
+    def lose(self, reason: Reason, now: float) -> None:
+        """Note an end of which the store knows nothing."""
+        self.watched = None
+        self.verdict = Verdict(Phase.ENDED, reason, now, 0.0, extendable=False, held=False, next_at=None)
+
+    @property
+    def watch(self) -> str | None:
+        """The id of the live watch; None for anonymous users and after an end."""
+        return None if self.watched is None or self.ended else self.watched.id
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session with which the request came has ended."""
+        return self.phase is Phase.ENDED
+
+    @property
+    def phase(self) -> Phase | None:
+        """Where the session stands."""
+        return None if self.verdict is None else self.verdict.phase
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it ended, or, while warned, why it is about to."""
+        return None if self.verdict is None else self.verdict.reason
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the end, if nothing happens."""
+        return None if self.verdict is None else self.verdict.remaining
+
+    @property
+    def notice(self) -> str | Promise | None:
+        """The sentence to show once after an end; whoever reads it shows it."""
+        reason = self.untold
+        if reason is None or self.notice_shown:
+            return None
+        self.notice_shown = True
+        return NOTICES[reason]
+
+    @property
+    def untold(self) -> Reason | None:
+        """The reason of an end that the user has not been told of, from this request or an earlier one."""
+        if self.ended:
+            return self.reason
+        return read_reason(self._request) if self.verdict is None else None
+
+    @property
+    def frame(self) -> StateFrame:
+        """The frame that tells the request's page how its session stands."""
+        if self.watched is None or self.verdict is None:
+            return no_session_frame(self.untold, conf.login_url)
+        return state_frame(self.verdict, self.watched.policy, self.watched.version, conf.login_url)
+
+    def carry(self) -> None:
+        """Note that the answer carries the client: the tag calls this."""
+        self.carries_client = True

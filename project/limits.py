@@ -1,0 +1,30 @@
+"""The limits in force, in words."""
+
+from __future__ import annotations
+
+from idlewatch.conf import conf
+
+UNITS = (("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def span(seconds: float) -> str:
+    """Say a number of seconds in words, like “1 minute 30 seconds”."""
+    words = []
+    left = round(seconds)
+    for unit, length in UNITS:
+        count, left = divmod(left, length)
+        if count:
+            words.append(f"{count} {unit}{'' if count == 1 else 's'}")
+    return " ".join(words) or f"{seconds:g} seconds"
+
+
+def limits() -> dict[str, str]:
+    """Return each limit in words; one that is not there is an empty string."""
+    policy = conf.policy
+    return {
+        "idle": span(policy.idle_timeout),
+        "warning": span(policy.warn_before),
+        "absolute": "" if policy.absolute_timeout is None else span(policy.absolute_timeout),
+        "grace": "" if policy.close_grace is None else span(policy.close_grace),
+        "hold": span(policy.hold_limit) if policy.hold_limit else "",
+    }

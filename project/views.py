@@ -1,0 +1,47 @@
+"""The demo's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_safe
+
+from project.limits import limits
+
+
+@require_safe
+@login_required
+def demo(request: HttpRequest) -> HttpResponse:
+    """Show the live state of this session, and what to try with it."""
+    return render(request, "project/demo.html", {"limits": limits(), "accounts": settings.DEBUG})
+
+
+@require_safe
+@login_required
+def elsewhere(request: HttpRequest) -> HttpResponse:
+    """Show a page without the client, as a payment page on the way would be."""
+    return render(request, "project/elsewhere.html")
+
+
+@require_GET
+@login_required
+def clock(_request: HttpRequest) -> JsonResponse:
+    """Answer a poll; whether it calls itself passive or not, it keeps no session alive."""
+    return JsonResponse({"time": timezone.now().strftime("%H:%M:%S")})
+
+
+class LoginView(auth_views.LoginView):
+    """Sign in, and say why the last session ended."""
+
+    template_name = "project/login.html"
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Offer the demo's accounts where they exist."""
+        return {**super().get_context_data(**kwargs), "accounts": settings.DEBUG, "limits": limits()}

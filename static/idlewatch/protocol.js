@@ -1,0 +1,107 @@
+/** The wire, as `idlewatch/protocol.py` has it: close codes, and the frames that page and server exchange. */
+
+/** Close codes of the socket (RFC 6455 §7.4). */
+export const CLOSE = Object.freeze({
+  CLOSED: 1000,
+  GONE: 1001,
+  NAVIGATED: 4000,
+  BAD_MESSAGES: 4400,
+  ENDED: 4401,
+  FORBIDDEN: 4403,
+  TOO_MANY: 4429,
+  GOING_AWAY: 4503,
+});
+
+/** Where a session stands. */
+export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned", ENDED: "ended" });
+
+/** Why a session ended, or is about to. */
+export const REASON = Object.freeze({
+  IDLE: "idle",
+  ABSOLUTE: "absolute",
+  CLOSED: "closed",
+  LOGOUT: "logout",
+  REVOKED: "revoked",
+  REPLACED: "replaced",
+  ACCOUNT: "account",
+  LOST: "lost",
+});
+
+/** Why the server refused a message. */
+export const ERROR = Object.freeze({
+  BAD_JSON: "bad_json",
+  BAD_MESSAGE: "bad_message",
+  BAD_VALUE: "bad_value",
+  TOO_LARGE: "too_large",
+  HOLD_REFUSED: "hold_refused",
+});
+
+/** The types of frame that come from the server. */
+export const FRAME = Object.freeze({ STATE: "state", NOTICE: "notice", ERROR: "error" });
+
+/** The types of message that go to it. */
+export const MESSAGE = Object.freeze({
+  ACTIVITY: "activity",
+  EXTEND: "extend",
+  HOLD: "hold",
+  RELEASE: "release",
+  SYNC: "sync",
+});
+
+/** Bounds that the server holds messages to: beyond them it refuses. */
+export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, HOLD_LIFE: 60 });
+
+/**
+ * @typedef {object} StateFrame
+ * @property {"state"} type
+ * @property {number} version Grows with each change.
+ * @property {"active" | "warned" | "ended"} phase
+ * @property {string | null} reason
+ * @property {number} remaining Seconds until the end if nothing happens.
+ * @property {boolean} extendable False when the absolute limit is what is near.
+ * @property {boolean} held
+ * @property {number} idle_timeout Seconds.
+ * @property {number} warn_before Seconds.
+ * @property {number} heartbeat Seconds.
+ * @property {string} [login_url] In an ended frame.
+ */
+
+/** @typedef {{type: "notice", id: string, text: string}} NoticeFrame */
+/** @typedef {{type: "error", code: string, detail: string}} ErrorFrame */
+/** @typedef {StateFrame | NoticeFrame | ErrorFrame} Frame */
+
+/**
+ * @typedef {{type: "activity", ago: number} | {type: "extend"} | {type: "hold", id: string, label: string}
+ *   | {type: "release", id: string} | {type: "sync"}} Message
+ */
+
+/**
+ * Read a frame; null for anything that is none, so that a proxy's error page is never taken for an answer.
+ * @param {unknown} text
+ * @returns {Frame | null}
+ */
+export function parse(text) {
+  if (typeof text !== "string") return null;
+  try {
+    const frame = JSON.parse(text);
+    return isFrame(frame) ? frame : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {any} frame
+ * @returns {frame is Frame}
+ */
+function isFrame(frame) {
+  if (frame === null || typeof frame !== "object") return false;
+  if (frame.type === FRAME.STATE) return isState(frame);
+  return frame.type === FRAME.NOTICE || frame.type === FRAME.ERROR;
+}
+
+/** @param {any} frame */
+function isState(frame) {
+  const numbers = [frame.version, frame.remaining, frame.idle_timeout, frame.warn_before, frame.heartbeat];
+  return Object.values(PHASE).includes(frame.phase) && numbers.every(Number.isFinite);
+}

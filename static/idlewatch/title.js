@@ -1,0 +1,25 @@
+/** The title of a tab that is not looked at. */
+
+/** Shows a countdown in the title, and gives the title back. */
+export class TitleCountdown {
+  #own = "";
+  #before = "";
+
+  /** @param {Document} document */
+  constructor(document) {
+    this.document = document;
+  }
+
+  /** @param {string} title */
+  show(title) {
+    // A title that was changed meanwhile is the page's new one.
+    if (this.document.title !== this.#own) this.#before = this.document.title;
+    this.document.title = title;
+    this.#own = this.document.title;
+  }
+
+  hide() {
+    if (this.#own !== "" && this.document.title === this.#own) this.document.title = this.#before;
+    this.#own = "";
+  }
+}

@@ -1,0 +1,49 @@
+"""A real Chromium for the tests: the system's, through Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def executable() -> str:
+    """Return the path of the system's Chromium; without one the test fails, it is not skipped."""
+    for name in (os.environ.get("CHROMIUM") or NAMES[0], *NAMES):
+        path = shutil.which(name)
+        if path:
+            return path
+    raise RuntimeError("Chromium was not found: run scripts/ensure-chromium, or set CHROMIUM to its path.")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a browser with an empty profile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def sign_in(page: Page, url: str, username: str = "demo", password: str | None = None) -> None:
+    """Fill the login form that `url` leads to."""
+    page.goto(url)
+    page.fill("input[name=username]", username)
+    page.fill("input[name=password]", password or username)
+    page.click("main button[type=submit]")
