@@ -331,6 +331,9 @@ class BySecond:
         if self.stretch is not None and moment > self.stretch:
             lapse = max((until for until in self.holds.values()), default=0.0)
             self.stretch = moment if lapse > moment else None
+            if self.stretch is not None:
+                # What held when the user acted has kept the clock still since, also past the bound as it stood.
+                self.idle_since = max(self.idle_since, min(self.now, lapse, moment + self.policy.hold_limit))
             # Seconds before the activity belong to the stretch before.
             self.held_in_stretch = 0
 

@@ -108,9 +108,12 @@ class MemoryStore(Store):
             entry = self._entries.get(watched.id)
             if entry is None:
                 return self.open(watched, now)
-            if entry.watched.verdict(now).phase is not Phase.ENDED:
-                activity = applied(SignedIn(), entry.watched.activity, entry.watched.policy, now)
+            before = entry.watched.activity
+            activity = applied(SignedIn(), before, entry.watched.policy, now)
+            if activity.ended is None:
                 self._change(entry, activity, now, policy=watched.policy, key=watched.key)
+            elif activity is not before:
+                self._change(entry, activity, now)
             return entry.watched
 
     def apply(self, watch: str, event: Event, now: float) -> Watched | None:
@@ -224,10 +227,12 @@ class MemoryStore(Store):
             return heap[0][0] if heap else None
 
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
-        self._listeners[due].append(callback)
+        with self._lock:
+            self._listeners[due].append(callback)
 
         def stop() -> None:
-            self._listeners[due].remove(callback)
+            with self._lock:
+                self._listeners[due].remove(callback)
 
         return stop
 
