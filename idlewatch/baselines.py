@@ -23,8 +23,8 @@ class Baseline(NamedTuple):
 
 BASELINES: Mapping[str, Baseline] = {
     "pci-dss": Baseline(900.0, None, "PCI DSS 4.0.1, requirement 8.2.8"),
-    "nist-aal2": Baseline(3600.0, 86400.0, "NIST SP 800-63B-4, section 2.2.3"),
-    "nist-aal3": Baseline(900.0, 43200.0, "NIST SP 800-63B-4, section 2.3.3"),
+    "nist-aal2": Baseline(3600.0, 86400.0, "NIST SP 800-63B-4, AAL2"),
+    "nist-aal3": Baseline(900.0, 43200.0, "NIST SP 800-63B-4, AAL3"),
 }
 
 

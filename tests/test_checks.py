@@ -19,6 +19,7 @@ from idlewatch.store.memory import MemoryStore
 IDLEWATCH = "idlewatch.middleware.IdleWatchMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
+LOCALE = "django.middleware.locale.LocaleMiddleware"
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
 
@@ -173,6 +174,7 @@ def test_expression_that_cannot_be_compiled_is_an_error_that_names_it(settings):
         {"BACKEND": "nowhere.Store"},
         {"BACKEND": "idlewatch.store.memory.Nothing"},
         {"BACKEND": f"{__name__}.own"},
+        {"BACKEND": "idlewatch.store.base.Store"},
         {"BACKEND": f"{__name__}.OwnMiddleware"},
         {"BACKEND": f"{__name__}.OwnStore", "LOCATION": 6379},
         {"BACKEND": f"{__name__}.OwnStore", "OPTIONS": "db=1"},
@@ -300,6 +302,7 @@ def test_middleware_missing_or_in_the_wrong_place_is_an_error(settings, middlewa
         ({"ROOT_URLCONF": "nowhere.urls"}, []),
         ({"LOGIN_URL": "nowhere"}, ["E028"]),
         ({"LOGIN_URL": "/nowhere/"}, ["W012"]),
+        ({"LOGIN_URL": "/nowhere/", "MIDDLEWARE": [*site.MIDDLEWARE, LOCALE]}, []),
         ({"LOGIN_URL": "login"}, []),
         ({"LOGIN_URL": "/login"}, []),
         ({"LOGIN_URL": "/login/?from=here"}, []),
@@ -401,6 +404,19 @@ def test_cookie_that_other_sites_can_use_is_reported(settings, same_site, expect
 def test_signed_cookies_come_with_a_note(settings):
     messages = found(settings, deploy=True, SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
     assert list(messages) == ["W018"]
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_no_value_makes_the_checks_raise(settings, key):
+    values = [None, True, "", "..", "\ud800", b"", [[]], [None], ["("], {}, {1: 2}, {None}, object(), 1j, own, int]
+    for value in values:
+        assert all(str(message) for message in found(settings, deploy=True, IDLEWATCH={key: value}).values())
+
+
+@pytest.mark.parametrize("name", ["MIDDLEWARE", "TEMPLATES", "LOGIN_URL", "SESSION_COOKIE_AGE", "SESSION_ENGINE"])
+@pytest.mark.parametrize("value", [None, 7, "", "..", [None]])
+def test_no_setting_of_the_site_makes_the_checks_raise(settings, name, value):
+    found(settings, deploy=True, **{name: value})
 
 
 def test_one_mistake_hides_no_other(settings):

@@ -35,7 +35,7 @@ def baseline_is_met() -> Found:
     for violation in violations(limits, baseline):
         what = _named(violation, limits.idle_timeout)
         message = f"{what}; {place('BASELINE')} {conf.baseline!r} allows at most {violation.most:g} s."
-        hint = f"{baseline.source}. Without a page's own work, and with it, no session may go on for longer."
+        hint = f"{baseline.source}; a hold counts as inactivity. New sessions are clamped to it until this is mended."
         yield Error(message, hint=hint, id="idlewatch.E029")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from inspect import isabstract
 
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
@@ -137,8 +138,8 @@ def _store() -> None:
         found = import_string(path)
     except ImportError as error:
         raise ImproperlyConfigured(f"{where} is {path!r}, which can't be imported ({error}).") from error
-    if not (isinstance(found, type) and issubclass(found, Store)):
-        raise ImproperlyConfigured(f"{where} is {path!r}; expected a subclass of idlewatch.store.base.Store.")
+    if not (isinstance(found, type) and issubclass(found, Store)) or isabstract(found):
+        raise ImproperlyConfigured(f"{where} is {path!r}; expected a whole subclass of idlewatch.store.base.Store.")
 
 
 def _url_names(resolver: URLResolver, prefix: str = "") -> Iterator[str]:

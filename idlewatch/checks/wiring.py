@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
+from django.template import engines
+from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.module_loading import import_string
 
@@ -15,7 +16,6 @@ from idlewatch.checks.registry import Found, of_site
 from idlewatch.conf import conf
 
 REQUEST_PROCESSOR = "django.template.context_processors.request"
-TEMPLATE_BACKEND = "django.template.backends.django.DjangoTemplates"
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 WRAP = (
     "Without sockets pages fall back to HTTP. In the site's asgi.py: from idlewatch.asgi import watched, then "
@@ -82,9 +82,11 @@ def login_page_is_there() -> Found:
 @of_site()
 def templates_know_the_request() -> Found:
     """Say that the tag would find no request."""
-    backends: list[dict[str, Any]] = settings.TEMPLATES
-    options = [backend.get("OPTIONS") or {} for backend in backends if backend.get("BACKEND") == TEMPLATE_BACKEND]
-    if not any(REQUEST_PROCESSOR in each.get("context_processors", ()) for each in options):
+    try:
+        backends = [backend.engine for backend in engines.all() if isinstance(backend, DjangoTemplates)]
+    except Exception:  # noqa: BLE001 - Django's own checks report engines that can't be made
+        return
+    if not any(REQUEST_PROCESSOR in backend.context_processors for backend in backends):
         message = f"No template backend in TEMPLATES has the context processor {REQUEST_PROCESSOR!r}; expected one to."
         yield Warning(message, hint="The tag {% idlewatch %} needs the request.", id="idlewatch.W013")
 
