@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from idlewatch.conf import conf
 from idlewatch.notices import NOTICES
 from idlewatch.protocol import TAB_PATH, encode
-from idlewatch.watching import RequestWatch
+from idlewatch.watching import watch_of
 
 register = template.Library()
 
@@ -48,7 +48,7 @@ def idlewatch(context: Context, *, notice: bool = True) -> SafeString:
         ImproperlyConfigured: the context has no request, or the request did not pass the middleware.
     """
     request = _request(context)
-    watch: RequestWatch = request.idlewatch
+    watch = watch_of(request)
     parts = []
     if notice and not watch.notice_shown and (sentence := watch.notice):
         parts.append(render_to_string("idlewatch/notice.html", {"notice": sentence}, request))
@@ -71,7 +71,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
         "login": conf.login_url,
         "csrf": get_token(request),
         "user": _opaque(request),
-        "frame": json.loads(encode(request.idlewatch.frame)),
+        "frame": json.loads(encode(watch_of(request).frame)),
         "strings": STRINGS | {f"reason_{reason}": sentence for reason, sentence in NOTICES.items()},
     }
 
@@ -87,10 +87,5 @@ def _request(context: Context) -> HttpRequest:
         raise ImproperlyConfigured(
             "{% idlewatch %} found no request in the template's context; expected the context processor "
             "'django.template.context_processors.request' in TEMPLATES, and a template rendered with a request."
-        )
-    if not hasattr(request, "idlewatch"):
-        raise ImproperlyConfigured(
-            "{% idlewatch %} found a request that no middleware has judged; expected "
-            "'idlewatch.middleware.IdleWatchMiddleware' in MIDDLEWARE."
         )
     return request  # type: ignore[no-any-return]

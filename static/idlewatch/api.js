@@ -1,8 +1,5 @@
 /** What the host's own scripts may use: `window.idlewatch`, and events on `document`. */
 
-/** @typedef {import("./client.js").Client} Client */
-/** @typedef {import("./session.js").State} State */
-
 /**
  * Make the object that hosts use as `window.idlewatch`.
  * @param {Client} client

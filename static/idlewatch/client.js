@@ -6,14 +6,6 @@ import { CLOSE, ERROR, FRAME, MESSAGE, PHASE } from "./protocol.js";
 import { Session } from "./session.js";
 import { Timer } from "./timer.js";
 
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./holds.js").HoldHandle} HoldHandle */
-/** @typedef {import("./link.js").Link} Link */
-/** @typedef {import("./link.js").LinkDelegate} LinkDelegate */
-/** @typedef {import("./protocol.js").Frame} Frame */
-/** @typedef {import("./protocol.js").StateFrame} StateFrame */
-/** @typedef {import("./session.js").State} State */
-
 /** Seconds between two polls while the warning stands. */
 const WARNED_POLL = 2;
 /** Seconds, at most, that activity goes out before the server is asked to show that it hears. */
@@ -42,8 +34,8 @@ const LOOK_EVERY = 30;
 export class Client {
   #started = false;
   #extending = false;
-  #asked = /** @type {import("./clock.js").Moment | null} */ (null);
-  #heard = /** @type {import("./clock.js").Moment | null} */ (null);
+  #asked = /** @type {Moment | null} */ (null);
+  #heard = /** @type {Moment | null} */ (null);
   #shown = /** @type {State | null} */ (null);
   #ownWarning = false;
   #look;
@@ -74,7 +66,7 @@ export class Client {
         onDown: () => this.#refresh(),
       },
     });
-    const send = (/** @type {import("./protocol.js").Message} */ message) => this.link.send(message);
+    const send = (/** @type {Message} */ message) => this.link.send(message);
     this.reporter = new ActivityReporter({ clock, send, heartbeat });
     this.holds = new Holds({ clock, send, page });
     this.#look = new Timer(clock, () => this.#refresh());

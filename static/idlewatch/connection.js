@@ -3,11 +3,6 @@
 import { CLOSE, FRAME, MESSAGE, parse } from "./protocol.js";
 import { Timer } from "./timer.js";
 
-/** @typedef {import("./backoff.js").Backoff} Backoff */
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./protocol.js").Frame} Frame */
-/** @typedef {import("./protocol.js").Message} Message */
-
 /** Seconds without an answer after which the peer counts as gone: a stopped process, a proxy that swallows frames. */
 const PATIENCE = 5;
 /** Seconds for the handshake and the first frame: several round trips on a slow network. */
@@ -31,7 +26,7 @@ const OPEN = 1;
 /** Opens the socket, opens it again when it is lost, and notices when nobody is at the other end. */
 export class Connection {
   #socket = /** @type {WebSocket | null} */ (null);
-  #opened = /** @type {import("./clock.js").Moment | null} */ (null);
+  #opened = /** @type {Moment | null} */ (null);
   #up = false;
   #started = false;
   #answer;

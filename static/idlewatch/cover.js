@@ -6,6 +6,8 @@ const COVERED = "idlewatch-covered";
 const VEILED = "idlewatch-veiled";
 /** Set on what would lose its state by leaving the document. */
 const HIDDEN = "idlewatch-hidden";
+/** These hold no content, and the cover's own looks may be among them. */
+const KEPT = "link, style";
 /** These load anew when they are put back, and an editor in them is empty then. */
 const FRAGILE = "iframe, frame, object, embed";
 
@@ -78,7 +80,9 @@ export class Cover {
     this.#scrolls = [];
     this.#modals = [];
     this.#focus = null;
-    for (const node of [...this.document.body.children]) if (node !== this.place) node.remove();
+    for (const node of [...this.document.body.children]) {
+      if (node !== this.place && !node.matches(KEPT)) node.remove();
+    }
   }
 
   /**
@@ -94,6 +98,7 @@ export class Cover {
   /** @param {ChildNode} node */
   #take(node) {
     if (node === this.place || node.nodeType === Node.COMMENT_NODE) return;
+    if (node instanceof Element && node.matches(KEPT)) return;
     if (node instanceof Element && (node.matches(FRAGILE) || node.querySelector(FRAGILE) !== null)) {
       node.classList.add(HIDDEN);
       return;

@@ -2,9 +2,6 @@
 
 import { Announcer } from "./announcer.js";
 
-/** @typedef {import("./session.js").State} State */
-/** @typedef {import("./words.js").Words} Words */
-
 /** Asks whether the user is still there. The browser moves the focus in, keeps it in, and gives it back. */
 export class WarningDialog {
   #wanted = false;
@@ -36,7 +33,10 @@ export class WarningDialog {
     this.#set("countdown", this.words.digits(state.remaining));
     this.#part("offline").hidden = !state.offline;
     this.announcer.tick(state.remaining);
-    if (!this.element.open && this.element.isConnected) this.element.showModal();
+    if (this.element.open || !this.element.isConnected) return;
+    this.element.showModal();
+    // Not by `autofocus`: browsers look for that attribute when the markup enters the page, too.
+    this.#part("stay").focus();
   }
 
   hide() {

@@ -1,9 +1,5 @@
 /** Forms that are being sent: they hold the session, and what they send is saved. */
 
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./holds.js").HoldHandle} HoldHandle */
-/** @typedef {import("./unsaved.js").UnsavedInput} UnsavedInput */
-
 /**
  * Seconds that a form without files holds at most. An upload may take hours; but an answer that is a download leaves
  * the page where it is, unseen, and must not hold the session for as long as holds may last.
@@ -51,6 +47,8 @@ export class FormWatcher {
 
   #submit = (/** @type {SubmitEvent} */ event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
+    // The client's own form logs out.
+    if (form.closest(".idlewatch") !== null) return;
     // Whatever a script does instead, it has taken what was typed.
     this.unsaved.settled(form);
     // Other listeners may still prevent it: the verdict is in when all have run.

@@ -3,8 +3,6 @@
 import { LIMIT, MESSAGE } from "./protocol.js";
 import { Timer } from "./timer.js";
 
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {{id: string, label: string, lasts: () => boolean}} Hold */
 /** @typedef {{release: () => void}} HoldHandle */
 

@@ -30,12 +30,12 @@ const RECONNECT = { base: 2, cap: 30 };
  * @property {string} login
  * @property {string} csrf
  * @property {string} user Tells users apart without saying who they are.
- * @property {import("./protocol.js").StateFrame} frame How the session stood when the page was made.
+ * @property {StateFrame} frame How the session stood when the page was made.
  * @property {Record<string, string>} strings
  */
 
 /**
- * Watch a page.
+ * Put the parts together; nothing runs before `start`.
  * @param {Config} config
  * @param {DocumentFragment} markup
  */
@@ -77,7 +77,7 @@ function watch(config, markup) {
   const forms = new FormWatcher({ window, clock, unsaved, hold, label: words.say("form") });
   const media = new MediaWatcher({ document, hold, label: words.say("media") });
   const siblings = new Siblings({
-    open: () => new BroadcastChannel("idlewatch"),
+    open: () => ("BroadcastChannel" in window ? new BroadcastChannel("idlewatch") : null),
     greeting: config,
     onGreeting: ({ user, csrf }) => {
       if (user !== config.user) return;
@@ -106,21 +106,24 @@ function watch(config, markup) {
     },
   });
 
-  /** @param {import("./connection.js").ConnectionDelegate} delegate */
+  /** @param {ConnectionDelegate} delegate */
   function connection(delegate) {
     const open = () => new WebSocket(socketAddress(config.socket));
     return new Connection({ clock, delegate, open, backoff: new Backoff(RECONNECT) });
   }
 
-  /** @param {import("./polling.js").PollingDelegate} delegate */
+  /** @param {PollingDelegate} delegate */
   function polling(delegate) {
     const backoff = new Backoff({ ...RECONNECT, cap: config.frame.heartbeat });
     return new Polling({ clock, delegate, backoff, server: config, fetch: window.fetch.bind(window) });
   }
 
-  for (const part of [leaving, page, input, forms, media, siblings, client]) part.start();
-  siblings.greet();
-  return client;
+  const start = () => {
+    unsaved.find(document);
+    for (const part of [leaving, page, input, forms, media, siblings, client]) part.start();
+    siblings.greet();
+  };
+  return { client, start };
 }
 
 /**
@@ -139,5 +142,8 @@ const template = document.getElementById("idlewatch-templates");
 if (script !== null && template instanceof HTMLTemplateElement && !Object.hasOwn(window, "idlewatch")) {
   const config = JSON.parse(script.dataset.config ?? "{}");
   const markup = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
-  Object.defineProperty(window, "idlewatch", { value: makeApi(watch(config, markup)) });
+  const { client, start } = watch(config, markup);
+  // The first event may come at once, and its listeners use this.
+  Object.defineProperty(window, "idlewatch", { value: makeApi(client) });
+  start();
 }

@@ -5,12 +5,10 @@ const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "inp
 /** Seconds after an act in which scrolling counts: a log that scrolls itself is nobody's doing. */
 const SCROLL_AFTER = 1;
 
-/** @typedef {import("./clock.js").Clock} Clock */
-
 /** Hears trusted input in the page and in its same-origin frames, those that come later included. */
 export class InputWatcher {
   #stopping = new AbortController();
-  #acted = /** @type {import("./clock.js").Moment | null} */ (null);
+  #acted = /** @type {Moment | null} */ (null);
   #pointer = "";
   #observer = /** @type {MutationObserver | null} */ (null);
 

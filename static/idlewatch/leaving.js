@@ -1,7 +1,5 @@
 /** Tells a page that goes elsewhere from one that is closed. */
 
-/** @typedef {import("./clock.js").Clock} Clock */
-
 /**
  * Seconds after which a navigation that has not taken the page away was none: its answer was a download or empty, of
  * which no event tells. The next `pagehide` may then be a closed tab.
@@ -11,7 +9,7 @@ const LAPSES = 30;
 /** Notices that the page has started a navigation by itself; the address bar and the browser's reload don't count. */
 export class LeavingWatcher {
   #stopping = new AbortController();
-  #since = /** @type {import("./clock.js").Moment | null} */ (null);
+  #since = /** @type {Moment | null} */ (null);
 
   /**
    * @param {object} options

@@ -2,11 +2,6 @@
 
 import { CLOSE, FRAME, PHASE } from "./protocol.js";
 
-/** @typedef {import("./connection.js").Connection} Connection */
-/** @typedef {import("./polling.js").Polling} Polling */
-/** @typedef {import("./protocol.js").Frame} Frame */
-/** @typedef {import("./protocol.js").Message} Message */
-
 /** Losses after which another socket will not do, or not soon. */
 const LASTING = /** @type {number[]} */ ([CLOSE.ENDED, CLOSE.FORBIDDEN, CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]);
 
@@ -23,8 +18,8 @@ export class Link {
 
   /**
    * @param {object} options
-   * @param {(delegate: import("./connection.js").ConnectionDelegate) => Connection} options.connection
-   * @param {(delegate: import("./polling.js").PollingDelegate) => Polling} options.polling
+   * @param {(delegate: ConnectionDelegate) => Connection} options.connection
+   * @param {(delegate: PollingDelegate) => Polling} options.polling
    * @param {() => number} options.interval Seconds between two polls, as things stand.
    * @param {LinkDelegate} options.delegate
    */

@@ -1,7 +1,5 @@
 /** Videos and sounds that the page has marked as work: they hold the session while they play. */
 
-/** @typedef {import("./holds.js").HoldHandle} HoldHandle */
-
 const MARKED = "video[data-idlewatch-hold], audio[data-idlewatch-hold]";
 const STOPS = ["pause", "ended", "emptied", "error"];
 

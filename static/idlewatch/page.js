@@ -2,8 +2,6 @@
 
 import { CLOSE } from "./protocol.js";
 
-/** @typedef {import("./leaving.js").LeavingWatcher} LeavingWatcher */
-
 /**
  * @typedef {object} PageDelegate
  * @property {() => void} onWake Visible, thawed, or the network changed: what was believed may be old.

@@ -3,11 +3,6 @@
 import { MESSAGE, parse } from "./protocol.js";
 import { Timer } from "./timer.js";
 
-/** @typedef {import("./backoff.js").Backoff} Backoff */
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./protocol.js").Frame} Frame */
-/** @typedef {import("./protocol.js").Message} Message */
-
 /** Seconds without an answer after which a request counts as failed. */
 const PATIENCE = 5;
 /** What the server says with a frame: the state, a refused message, an ended session. */

@@ -3,10 +3,6 @@
 import { LIMIT, MESSAGE } from "./protocol.js";
 import { Timer } from "./timer.js";
 
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./clock.js").Moment} Moment */
-/** @typedef {import("./protocol.js").Message} Message */
-
 /** Moments kept while the server can't be reached; with the spacing below, more than one idle limit needs. */
 const MOST_KEPT = 20;
 

@@ -2,10 +2,6 @@
 
 import { PHASE, REASON } from "./protocol.js";
 
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./clock.js").Moment} Moment */
-/** @typedef {import("./protocol.js").StateFrame} StateFrame */
-
 /**
  * @typedef {StateFrame & {offline: boolean, hidden: boolean}} State The last frame with what became of it here:
  *   `remaining` as of now; `offline`, cut off from the server; `hidden`, the content waits for the server's word.

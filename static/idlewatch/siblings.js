@@ -8,7 +8,7 @@ export class Siblings {
 
   /**
    * @param {object} options
-   * @param {() => BroadcastChannel} options.open
+   * @param {() => BroadcastChannel | null} options.open Null where the browser has none.
    * @param {Greeting} options.greeting `user` is opaque; the token goes with the newest sign-in, and older pages need it.
    * @param {(greeting: Greeting) => void} options.onGreeting
    */
@@ -20,7 +20,7 @@ export class Siblings {
 
   start() {
     this.#channel ??= this.open();
-    this.#channel.onmessage = (event) => this.onGreeting(event.data);
+    if (this.#channel !== null) this.#channel.onmessage = (event) => this.onGreeting(event.data);
   }
 
   /** Say it: only a page that comes straight from the server knows the newest token. */

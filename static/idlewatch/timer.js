@@ -1,7 +1,5 @@
 /** One timer that is set, set anew, and cleared. */
 
-/** @typedef {import("./clock.js").Clock} Clock */
-
 /** Keeps at most one call ahead. */
 export class Timer {
   #cancel = /** @type {(() => void) | null} */ (null);

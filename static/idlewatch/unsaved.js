@@ -5,6 +5,12 @@
  *   defaultChecked?: boolean, form?: HTMLFormElement | null}} Field
  */
 
+/** Fields that browsers let a user type into. */
+const TYPED = ["text", "search", "email", "url", "tel", "number"]
+  .map((type) => `input[type=${type}]`)
+  .concat("textarea", "input:not([type])")
+  .join(", ");
+
 /** Remembers the fields that the user has changed since the page came, until their form is sent or emptied. */
 export class UnsavedInput {
   #fields = /** @type {Set<Field>} */ (new Set());
@@ -12,6 +18,16 @@ export class UnsavedInput {
   /** Whether something would be lost with the page. */
   get any() {
     return [...this.#fields].some(differs);
+  }
+
+  /**
+   * Take in what was typed before the client ran, or put back by the browser after a reload.
+   * @param {ParentNode} root
+   */
+  find(root) {
+    for (const field of root.querySelectorAll(TYPED)) {
+      if (differs(/** @type {Field} */ (field))) this.#fields.add(/** @type {Field} */ (field));
+    }
   }
 
   /** @param {Event} event A trusted `input` event. */

@@ -7,11 +7,6 @@ import { PHASE } from "./protocol.js";
 import { Timer } from "./timer.js";
 import { TitleCountdown } from "./title.js";
 
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./session.js").State} State */
-/** @typedef {import("./unsaved.js").UnsavedInput} UnsavedInput */
-/** @typedef {import("./words.js").Words} Words */
-
 /** Seconds for reading the reason before the sign-in page comes. */
 const READING = 2;
 /** Seconds that a lost connection may take to come back before the user is bothered with it. */

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { LeavingWatcher } from "../../static/idlewatch/leaving.js";
+import { FakeClock } from "./support.mjs";
+
+function setUp() {
+  const clock = new FakeClock();
+  const navigation = new EventTarget();
+  const watcher = new LeavingWatcher({ window: { navigation }, clock });
+  watcher.start();
+  const navigate = ({ url = "https://pay.example/", sameDocument = false, downloadRequest = null } = {}) => {
+    const event = new Event("navigate", { cancelable: true });
+    navigation.dispatchEvent(Object.assign(event, { destination: { url, sameDocument }, downloadRequest }));
+    return event;
+  };
+  return { clock, navigation, watcher, navigate };
+}
+
+test("[R40] a navigation that the page starts is leaving, not closing", () => {
+  const { watcher, navigate } = setUp();
+  assert.ok(!watcher.leaving);
+  navigate();
+  assert.ok(watcher.leaving);
+});
+
+for (const [name, navigation] of [
+  ["a place within the page", { sameDocument: true }],
+  ["a download link", { downloadRequest: "" }],
+  ["a mail address", { url: "mailto:somebody@example.org" }],
+]) {
+  test(`${name} leads nowhere else`, () => {
+    const { watcher, navigate } = setUp();
+    navigate(navigation);
+    assert.ok(!watcher.leaving);
+  });
+}
+
+test("a navigation that a script prevents or takes over is none", () => {
+  const { clock, navigation, watcher, navigate } = setUp();
+  navigate().preventDefault();
+  clock.advance(0);
+  assert.ok(!watcher.leaving);
+  navigate();
+  navigation.dispatchEvent(new Event("navigatesuccess"));
+  assert.ok(!watcher.leaving);
+});
+
+test("[R39] an answer that leaves the page where it is does not pass for a navigation for ever", () => {
+  const { clock, watcher, navigate } = setUp();
+  navigate();
+  clock.advance(29);
+  assert.ok(watcher.leaving);
+  clock.advance(2);
+  assert.ok(!watcher.leaving);
+});
+
+test("stopped, it hears nothing; started again, it begins anew", () => {
+  const { watcher, navigate } = setUp();
+  navigate();
+  watcher.stop();
+  watcher.start();
+  assert.ok(!watcher.leaving);
+  watcher.stop();
+  navigate();
+  assert.ok(!watcher.leaving);
+});

@@ -1,0 +1,157 @@
+/** Stand-ins for what the browser gives the client: time, sockets, the server over HTTP. */
+
+import { Clock } from "../../static/idlewatch/clock.js";
+
+/** A clock that a test moves. */
+export class FakeClock extends Clock {
+  monotonic = 1000;
+  wall = 1_700_000_000;
+  timers = [];
+
+  now() {
+    return { monotonic: this.monotonic, wall: this.wall };
+  }
+
+  after(seconds, callback) {
+    const timer = { at: this.monotonic + seconds, callback };
+    this.timers.push(timer);
+    return () => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Let time pass, and call what falls due, in order. */
+  advance(seconds) {
+    const end = this.monotonic + seconds;
+    for (let next = this.#due(end); next; next = this.#due(end)) {
+      this.#step(Math.max(0, next.at - this.monotonic));
+      this.timers = this.timers.filter((other) => other !== next);
+      next.callback();
+    }
+    this.#step(end - this.monotonic);
+  }
+
+  /** Let time pass while the machine sleeps: the monotonic clock stands still, and no timer runs. */
+  sleep(seconds) {
+    this.wall += seconds;
+  }
+
+  #due(end) {
+    return this.timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+  }
+
+  #step(seconds) {
+    this.monotonic += seconds;
+    this.wall += seconds;
+  }
+}
+
+/** A socket that a test plays the server for. */
+export class FakeSocket {
+  readyState = 0;
+  sent = [];
+  code = null;
+  onmessage = null;
+  onclose = null;
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code) {
+    this.readyState = 3;
+    this.code = code;
+  }
+
+  /** The server says something. */
+  hear(frame) {
+    this.readyState = 1;
+    this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
+  }
+
+  /** The other end, or the network, closes. */
+  lose(code) {
+    this.readyState = 3;
+    this.onclose?.({ code });
+  }
+
+  /** What was sent of a type. */
+  ofType(type) {
+    return this.sent.filter((message) => message.type === type);
+  }
+}
+
+/** Makes sockets and keeps them in the order they were opened in. */
+export class FakeNetwork {
+  sockets = [];
+  forbidden = false;
+
+  open = () => {
+    if (this.forbidden) throw new Error("a policy forbids it");
+    const socket = new FakeSocket();
+    this.sockets.push(socket);
+    return socket;
+  };
+
+  get last() {
+    return this.sockets.at(-1);
+  }
+}
+
+/** The server over HTTP: answers as a test says, and keeps what it was asked. */
+export class FakeServer {
+  asked = [];
+  answer = () => ({ status: 200, frame: state() });
+
+  fetch = (address, options) => {
+    const message = options.body === undefined ? null : JSON.parse(options.body);
+    this.asked.push({ address, message, options });
+    return new Promise((resolve, reject) => {
+      options.signal?.addEventListener("abort", () => reject(new Error("aborted")));
+      const answer = this.answer(address, message);
+      if (answer === null) return;
+      if (answer instanceof Error) reject(answer);
+      else resolve({ status: answer.status, text: async () => JSON.stringify(answer.frame) });
+    });
+  };
+}
+
+/** Let promises settle; no time passes. */
+export async function settle() {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A state frame, with what a test says in place of the usual. */
+export function state(changes = {}) {
+  return {
+    type: "state",
+    version: 1,
+    phase: "active",
+    reason: null,
+    remaining: 900,
+    extendable: true,
+    held: false,
+    idle_timeout: 900,
+    warn_before: 120,
+    heartbeat: 15,
+    ...changes,
+  };
+}
+
+/** A warning, as the server sends it. */
+export function warned(changes = {}) {
+  return state({ version: 2, phase: "warned", reason: "idle", remaining: 120, ...changes });
+}
+
+/** The end, as the server sends it. */
+export function ended(changes = {}) {
+  return state({
+    version: 3,
+    phase: "ended",
+    reason: "idle",
+    remaining: 0,
+    extendable: false,
+    login_url: "/login/",
+    ...changes,
+  });
+}
