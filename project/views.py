@@ -8,7 +8,8 @@ from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
@@ -36,11 +37,16 @@ def clock(_request: HttpRequest) -> JsonResponse:
     return JsonResponse({"time": timezone.now().strftime("%H:%M:%S")})
 
 
+@require_safe
+def icon(_request: HttpRequest) -> HttpResponse:
+    """Lead browsers to the icon that look for it where none is named."""
+    return redirect(static("demo/icon.svg"))
+
+
 class LoginView(auth_views.LoginView):
     """Sign in, and say why the last session ended."""
 
     template_name = "project/login.html"
-    redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Offer the demo's accounts where they exist."""

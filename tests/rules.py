@@ -1,6 +1,6 @@
 """Which test shows which rule: read from the tests' marks and titles.
 
-python -m tests.rules        prints the rows of docs/security.md
+Run `python -m tests.rules` to see them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import chromium, sign_in
+from tests.browsing import chromium, sign_in, until
 from tests.serving import ROOT, Server, clean_environment, demo, free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -29,6 +29,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with demo(tmp_path_factory.mktemp("demo"), **LIMITS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with demo(tmp_path_factory.mktemp("deployed"), DEBUG="0", **LIMITS) as server:
         yield server
 
 
@@ -58,8 +64,8 @@ class TestPage:
         sign_in(page, server.url("/"))
         state = page.locator("#idlewatch-state")
         expect(state).to_have_attribute("data-phase", "active")
-        page.wait_for_function("window.idlewatch?.state?.phase === 'active'")
-        page.wait_for_function("Number(document.querySelector('#idlewatch-state').dataset.remaining) < 58")
+        until(page, "window.idlewatch?.state?.phase === 'active'")
+        until(page, "Number(document.querySelector('#idlewatch-state').dataset.remaining) < 58")
 
     def test_it_says_what_the_limits_are(self, page: Page, server: Server):
         sign_in(page, server.url("/"))
@@ -69,14 +75,14 @@ class TestPage:
 
     def test_the_hold_button_holds_and_releases(self, page: Page, server: Server):
         sign_in(page, server.url("/"))
-        page.wait_for_function("window.idlewatch?.state")
+        until(page, "window.idlewatch?.state")
         button = page.locator("#hold")
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
-        page.wait_for_function("window.idlewatch.state.held")
+        until(page, "window.idlewatch.state.held")
         button.click()
         expect(button).to_have_attribute("aria-pressed", "false")
-        page.wait_for_function("!window.idlewatch.state.held")
+        until(page, "!window.idlewatch.state.held")
 
     @pytest.mark.parametrize("kind", ["passive", "plain"])
     def test_the_poll_shows_its_answer(self, kind: str, page: Page, server: Server):
@@ -99,7 +105,7 @@ class TestPage:
         page = context.new_page()
         heard = violations(page)
         sign_in(page, server.url("/"))
-        page.wait_for_function("window.idlewatch?.state")
+        until(page, "window.idlewatch?.state")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         assert heard == []
         context.close()
@@ -112,16 +118,11 @@ class TestPage:
 
 
 class TestWithoutDebug:
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-        with demo(tmp_path_factory.mktemp("deployed"), DEBUG="0", **LIMITS) as server:
-            yield server
-
     @pytest.mark.rule("R27")
-    def test_the_client_runs_from_hashed_files(self, page: Page, server: Server):
+    def test_the_client_runs_from_hashed_files(self, page: Page, deployed: Server):
         heard = violations(page)
-        sign_in(page, server.url("/"))
-        page.wait_for_function("window.idlewatch?.state?.phase === 'active'")
+        sign_in(page, deployed.url("/"))
+        until(page, "window.idlewatch?.state?.phase === 'active'")
         scripts = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
         ours = [name for name in scripts if "/static/" in name and name.endswith(".js")]
         assert len(ours) > 2
@@ -129,8 +130,8 @@ class TestWithoutDebug:
         assert heard == []
 
     @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-    def test_probes_answer(self, path: str, server: Server):
-        assert urlopen(server.url(path)).status == 200
+    def test_probes_answer(self, path: str, deployed: Server):
+        assert urlopen(deployed.url(path)).status == 200
 
 
 class TestMakeRun:

@@ -1,6 +1,6 @@
 """Print processor time per heartbeat and memory per open tab, beside two bare sockets on the same Daphne.
 
-    python -m tests.bench [tabs] [heartbeats]
+Run it with `python -m tests.bench [tabs] [heartbeats]`.
 """
 
 from __future__ import annotations
