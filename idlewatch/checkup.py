@@ -46,13 +46,14 @@ def _take_over_ends(watches: Mapping[str, Watched], rows: Mapping[str, WatchedSe
         if row is None:
             monitor.end(watch, Reason.LOST, now)
         elif row.ended is not None:
-            take_over(row)
+            take_over(row, now)
 
 
-def take_over(row: WatchedSession) -> None:
+def take_over(row: WatchedSession, now: float) -> None:
     """End in the store what has ended in the record."""
     if row.ended is not None:
-        monitor.store().end(row.pk, Reason(row.reason), row.ended.timestamp())
+        # The clock of the process that closed it may be ahead: by it, the limits might seem to have come first.
+        monitor.store().end(row.pk, Reason(row.reason), min(row.ended.timestamp(), now))
 
 
 def _flaw(

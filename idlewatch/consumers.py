@@ -7,6 +7,7 @@ from typing import Any
 
 from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from idlewatch import monitor, sessions
@@ -15,6 +16,7 @@ from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import TabClosed, TabOpened
 from idlewatch.exceptions import BadMessage, HoldRefused, TooManyTabs
+from idlewatch.hub import Hub
 from idlewatch.messages import event_of
 from idlewatch.origins import is_own, request_of
 from idlewatch.policy import Phase
@@ -43,27 +45,34 @@ class TabConsumer(AsyncWebsocketConsumer):
     A heartbeat is one store call: no thread, no channel layer, no database, no user, no reply.
     """
 
-    # A layer of this name does not exist: a tab hears from its hub, and needs no channel of its own.
-    channel_layer_alias = "idlewatch has none for a tab"
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._hub: Hub | None = None
         self._watch: str | None = None
+        self._counted = False
         self._bad_messages = 0
         self._recent: deque[float] = deque()
         self._closing = False
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as channels has it
+        """Serve a socket. A tab hears from its hub: it needs no channel layer, nor a task for each message."""
+        self.scope = scope
+        self.base_send = send
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            return
+        finally:
+            # `disconnect` does not run where a handler failed, or the server cancelled what took too long.
+            await self._leave(closed=False)
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Handle a message, without the hop to a thread that channels makes before each; only connecting needs it."""
-        try:
-            if message["type"] == "websocket.connect":
-                await super().dispatch(message)
-            else:
-                await getattr(self, get_handler_name(message))(message)
-        except Exception:
-            # Channels does not call `disconnect` after this.
-            await self._leave(closed=False)
-            raise
+        if message["type"] == "websocket.connect":
+            await super().dispatch(message)
+        else:
+            await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         """Accept a tab of this site, and tell it how its session stands."""
@@ -79,15 +88,17 @@ class TabConsumer(AsyncWebsocketConsumer):
             await self._end(encode(no_session_frame(reason, conf.login_url)))
             return
         # Joined before the state is read, so that no change falls between.
-        self._watch = watch
-        service().hub.join(watch, self)
+        self._hub, self._watch = service().hub, watch
+        self._hub.join(watch, self)
+        if self._hub.dismissed:
+            await self.dismiss()
+            return
         try:
             watched = await monitor.alook(watch, now(), TabOpened(PROCESS, conf.max_tabs))
         except TooManyTabs:
-            service().hub.leave(watch, self)
-            self._watch = None
             await self._shut(Close.TOO_MANY)
             return
+        self._counted = True
         await self._tell_state(watched)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -134,6 +145,10 @@ class TabConsumer(AsyncWebsocketConsumer):
             await self._end(encode(no_session_frame(Reason.LOST, conf.login_url)))
             return
         verdict = watched.verdict(at)
+        if verdict.phase is Phase.ENDED and watched.activity.ended is None:
+            # What a page was told is final, for a process too whose clock is a little behind.
+            watched = await monitor.store().aend(watched.id, Reason.LOST, at)
+            verdict = watched.verdict(at)
         frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url))
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)
 
@@ -154,8 +169,10 @@ class TabConsumer(AsyncWebsocketConsumer):
 
     async def _leave(self, *, closed: bool) -> None:
         watch, self._watch = self._watch, None
-        if watch is not None:
-            service().hub.leave(watch, self)
+        if watch is None or self._hub is None:
+            return
+        self._hub.leave(watch, self)
+        if self._counted:
             await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
 
     def _is_flooding(self, at: float) -> bool:

@@ -31,8 +31,8 @@ def passive(view: View) -> View:
 
 
 def mark_of(view: Callable[..., object]) -> Mark | None:
-    """Return the mark of a view, a function or what a class's `as_view` made."""
-    return getattr(view, "idlewatch_mark", None)
+    """Return the mark of a view: a function, or what a marked class's `as_view` made."""
+    return getattr(view, "idlewatch_mark", None) or getattr(getattr(view, "view_class", None), "idlewatch_mark", None)
 
 
 def _mark(view: View, mark: Mark) -> View:

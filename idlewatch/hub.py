@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from threading import Lock
 from typing import Protocol
+from weakref import WeakSet
 
 from msgspec import Struct
 
@@ -13,6 +16,8 @@ logger = logging.getLogger("idlewatch")
 
 BREATH = 100
 """Sends after which others get their turn: a send on Daphne never yields by itself."""
+PATIENCE = 2.0
+"""Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
 
 
 class Change(Struct, frozen=True):
@@ -38,9 +43,16 @@ class Hub:
 
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._passed_on: set[asyncio.Task[None]] = set()
+        self.dismissed = False
+        """The server is going away: a tab that joins now is sent away by itself."""
+        with _registering:
+            _hubs.add(self)
 
     def join(self, watch: str, tab: Tab) -> None:
         """Have a tab told of what changes for its watch, from now on."""
+        self._loop = asyncio.get_running_loop()
         self._tabs.setdefault(watch, set()).add(tab)
 
     def leave(self, watch: str, tab: Tab) -> None:
@@ -55,12 +67,36 @@ class Hub:
         return {watch: len(tabs) for watch, tabs in self._tabs.items()}
 
     async def deliver(self, changes: Iterable[Change]) -> None:
-        """Tell each change to every tab of its watch."""
+        """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
+        news = list(changes)
+        with _registering:
+            others = [hub for hub in _hubs if hub is not self and hub._tabs]
+        for hub in others:
+            hub._hear(news)
+        await self._tell(news)
+
+    def _hear(self, news: Sequence[Change]) -> None:
+        """Have this hub's own loop tell its tabs."""
+        loop = self._loop
+        if loop is None or loop is asyncio.get_running_loop():
+            return
+
+        def tell() -> None:
+            task = loop.create_task(self._tell(news))
+            self._passed_on.add(task)
+            task.add_done_callback(self._passed_on.discard)
+
+        # A loop that is closed took its sockets with it.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(tell)
+
+    async def _tell(self, news: Sequence[Change]) -> None:
         told = 0
-        for change in changes:
+        for change in news:
             for tab in list(self._tabs.get(change.watch, ())):
                 try:
-                    await tab.tell(change.frame, ended=change.ended)
+                    async with asyncio.timeout(PATIENCE):
+                        await tab.tell(change.frame, ended=change.ended)
                 except Exception:
                     # One broken socket must not keep the news from the others.
                     logger.exception("A tab of watch %s could not be told of a change.", change.watch)
@@ -69,7 +105,16 @@ class Hub:
                     await asyncio.sleep(0)
 
     async def dismiss(self) -> None:
-        """Close every tab: the server is going away."""
-        for tabs in list(self._tabs.values()):
+        """Close every tab, and any that still comes: the server is going away."""
+        self.dismissed = True
+        for watch, tabs in list(self._tabs.items()):
             for tab in list(tabs):
-                await tab.dismiss()
+                try:
+                    await tab.dismiss()
+                except Exception:
+                    # The others are to come back by themselves, and the sessions to be written down.
+                    logger.exception("A tab of watch %s could not be sent away.", watch)
+
+
+_hubs: WeakSet[Hub] = WeakSet()
+_registering = Lock()

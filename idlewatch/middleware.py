@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from idlewatch import monitor, sessions
 from idlewatch.activity import Reason
+from idlewatch.answers import follow_up, is_html, tell
 from idlewatch.clock import now
 from idlewatch.conf import conf
-from idlewatch.events import PageShown, Requested
+from idlewatch.events import Requested
 from idlewatch.policy import Phase
-from idlewatch.requests import counts, shows_a_page, signs_in
-from idlewatch.responses import REASON_COOKIE, drop_reason, ended_response, leave_reason, turns_away
+from idlewatch.requests import counts, signs_in
+from idlewatch.responses import ended_response, turns_away
 from idlewatch.watching import RequestWatch, current_watch, watch_of
 
 
@@ -118,7 +119,7 @@ class IdleWatchMiddleware:
         if watch.ended and not watch.signed_out and turns_away(response):
             watch.notice_shown = False
             response = respond(request)
-        if watch.watch is not None and _is_html(response):
+        if watch.watch is not None and is_html(response):
             # ASVS 14.3.2; a view that set the header knows better.
             response.headers.setdefault("Cache-Control", "no-store")
         tell(request, response)
@@ -175,69 +176,6 @@ def find_stale(request: HttpRequest, at: float) -> Reason | None:
         # The request set out before the key was rotated: hide its cookie, or Django would delete the new one.
         del request.COOKIES[conf.session_cookie_name]
     return reason
-
-
-def follow_up(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Note what an answer says of the session, once the whole of it has been made."""
-    if not isinstance(response, StreamingHttpResponse) or not _is_html(response):
-        note(request, response)
-    elif response.is_async:
-        response.streaming_content = _anoted(request, response, aiter(response))
-    else:
-        response.streaming_content = _noted(request, response, iter(response))
-
-
-def note(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Count a long request once more, and note whether the page that is shown now carries the client."""
-    watch = watch_of(request)
-    watched, at = watch.watched, now()
-    if watched is None:
-        return
-    if watch.counted and at - watch.arrived > watched.policy.heartbeat:
-        monitor.look(watched.id, at, Requested())
-    if shows_a_page(request) and fills_the_tab(response) and watch.carries_client != watched.activity.carried:
-        monitor.look(watched.id, at, PageShown(watch.carries_client))
-
-
-def fills_the_tab(response: HttpResponseBase) -> bool:
-    """Tell whether a navigation's answer replaces the page: no redirect, 204 or download does."""
-    disposition = response.headers.get("Content-Disposition", "")
-    return (
-        response.status_code not in {204, 205}
-        and not 300 <= response.status_code < 400
-        and not disposition.startswith("attachment")
-    )
-
-
-def tell(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Leave the reason of an end for the next page, until one has shown it."""
-    watch = watch_of(request)
-    if watch.notice_shown or watch.signed_in:
-        if REASON_COOKIE in request.COOKIES:
-            drop_reason(response)
-    elif watch.ended and not watch.signed_out and watch.reason is not None:
-        leave_reason(request, response, watch.reason)
-
-
-def _noted(request: HttpRequest, response: HttpResponseBase, content: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield from content
-    finally:
-        note(request, response)
-
-
-async def _anoted(
-    request: HttpRequest, response: HttpResponseBase, content: AsyncIterator[bytes]
-) -> AsyncIterator[bytes]:
-    try:
-        async for part in content:
-            yield part
-    finally:
-        await sync_to_async(note)(request, response)
-
-
-def _is_html(response: HttpResponseBase) -> bool:
-    return response.headers.get("Content-Type", "").startswith("text/html")
 
 
 def _has_cookie(request: HttpRequest) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from functools import cache
+from threading import Lock
 
 from channels.db import database_sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -29,10 +30,18 @@ from idlewatch.policy import Phase, Policy
 from idlewatch.signals import session_ended, session_opened
 from idlewatch.store.base import Store, Watched
 
+_opening = Lock()
 
-@cache
+
 def store() -> Store:
     """Return this process's store, as the setting `STORE` describes it."""
+    # Two first requests in two threads would otherwise get a store each.
+    with _opening:
+        return _store()
+
+
+@cache
+def _store() -> Store:
     configured = conf.store
     backend = import_string(configured["BACKEND"])
     if not (isinstance(backend, type) and issubclass(backend, Store)):
@@ -42,9 +51,10 @@ def store() -> Store:
 
 def forget_store() -> None:
     """Close this process's store; the next use opens one anew."""
-    if store.cache_info().currsize:
-        store().close()
-        store.cache_clear()
+    with _opening:
+        if _store.cache_info().currsize:
+            _store().close()
+            _store.cache_clear()
 
 
 # A session begins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
@@ -14,12 +14,40 @@ from idlewatch.process import PROCESS
 
 LEASE = 15.0
 """Seconds after which an owner on another host that gave no sign of life is taken for dead."""
+PATIENCE = 15
+"""Looks, one a round, after which an owner that never renewed itself meanwhile is taken for dead, wherever it is."""
+
+
+class _Vigil:
+    """What this process saw of the owner: no clock of another process is needed for it."""
+
+    def __init__(self) -> None:
+        self.owned = False
+        """Whether this process was the owner once."""
+        self._seen: tuple[str, datetime] | None = None
+        self._looks = 0
+
+    def gives_up(self, owner: StoreOwner) -> bool:
+        sign = owner.process, owner.renewed
+        self._looks = self._looks + 1 if sign == self._seen else 0
+        self._seen = sign
+        return self._looks >= PATIENCE
+
+
+_vigil = _Vigil()
 
 
 def claim(now: float) -> StoreOwner | None:
     """Become the owner, or renew it; return the other process that is the owner, if there is one."""
+    owner = _claim(now)
+    _vigil.owned = _vigil.owned or owner is None
+    return owner
+
+
+def _claim(now: float) -> StoreOwner | None:
     mine = {"host": socket.gethostname(), "pid": os.getpid(), "process": PROCESS, "renewed": as_datetime(now)}
-    if StoreOwner.objects.filter(process=PROCESS).update(renewed=mine["renewed"]):
+    # By the number too: a server that forked after the import gave its workers one name.
+    if StoreOwner.objects.filter(process=PROCESS, pid=os.getpid()).update(renewed=mine["renewed"]):
         return None
     owner = StoreOwner.objects.first()
     if owner is None:
@@ -31,17 +59,19 @@ def claim(now: float) -> StoreOwner | None:
         return None
     if not _is_dead(owner, now):
         return owner
-    # Of two heirs, the one whose statement still finds the dead owner wins.
-    won = StoreOwner.objects.filter(process=owner.process).update(**mine)
+    # Of two heirs, the one whose statement still finds the dead owner as it was wins.
+    won = StoreOwner.objects.filter(process=owner.process, pid=owner.pid, renewed=owner.renewed).update(**mine)
     return None if won else StoreOwner.objects.first()
 
 
 def release() -> None:
     """Give the store up, so that the next process need not wait."""
-    StoreOwner.objects.filter(process=PROCESS).delete()
+    StoreOwner.objects.filter(process=PROCESS, pid=os.getpid()).delete()
 
 
 def _is_dead(owner: StoreOwner, now: float) -> bool:
+    if _vigil.gives_up(owner):
+        return True
     if owner.host == socket.gethostname():
         return not _runs(owner.pid)
     return owner.renewed < as_datetime(now) - timedelta(seconds=LEASE)
@@ -49,8 +79,8 @@ def _is_dead(owner: StoreOwner, now: float) -> bool:
 
 def _runs(pid: int) -> bool:
     if pid == os.getpid():
-        # Another process of that number, in an earlier life.
-        return False
+        # Another process of that number, in an earlier life; but whoever took the store from this one is of today.
+        return _vigil.owned
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

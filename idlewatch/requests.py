@@ -17,6 +17,7 @@ from django.urls import (
     resolve,
     reverse,
 )
+from django.utils.translation import get_language
 
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
@@ -38,7 +39,12 @@ def is_navigation(request: HttpRequest) -> bool:
     if mode is not None:
         return mode == "navigate"
     accept = headers.get("Accept")
-    return accept is None or "text/html" in accept
+    return accept is None or "text/html" in accept.lower()
+
+
+def is_seen(request: HttpRequest) -> bool:
+    """Tell whether the user sees the page that answers: they went to it, or htmx boosts the link they followed."""
+    return is_navigation(request) or request.headers.get("HX-Boosted") == "true"
 
 
 def shows_a_page(request: HttpRequest) -> bool:
@@ -62,12 +68,16 @@ def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
     paths = conf.passive_paths
     if paths is not None and paths.search(request.path_info):
         return True
-    return request.path in _own_paths(getattr(request, "urlconf", None) or get_urlconf(), get_script_prefix())
+    urlconf = getattr(request, "urlconf", None) or get_urlconf()
+    return request.path in _own_paths(urlconf, get_script_prefix(), get_language())
 
 
-@lru_cache(maxsize=32)
-def _own_paths(urlconf: str | None, script_prefix: str) -> tuple[str, ...]:
-    """Return the paths at which pages talk to the server; `reverse` on every request would cost more than the rest."""
+@lru_cache(maxsize=256)
+def _own_paths(urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
+    """Return the paths at which pages talk to the server; `reverse` on every request would cost more than the rest.
+
+    They are kept for each thing that `reverse` goes by.
+    """
     try:
         return tuple(reverse(name, urlconf) for name in OWN_VIEWS)
     except NoReverseMatch:

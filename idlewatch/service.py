@@ -19,8 +19,8 @@ class Service:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Run the timer, unless it runs."""
-        if self._task is None:
+        """Run the timer, unless it runs or the process is going away."""
+        if self._task is None and not self.hub.dismissed:
             # A context of its own: that of the first request would tie the timer to that request's thread.
             self._task = asyncio.get_running_loop().create_task(self.timer.run(), context=Context())
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
 from channels.db import database_sync_to_async
 
@@ -66,7 +68,9 @@ class Timer:
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def wake_up() -> None:
-            loop.call_soon_threadsafe(wake.set)
+            # A loop that was closed without ending its tasks must not fail whoever changed a session.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(wake.set)
 
         stop_listening = self._store.on_due_sooner(due, wake_up)
         try:
@@ -109,9 +113,15 @@ class Timer:
 
     async def keep(self, now: float) -> None:
         """Keep a round where one is due, then record the ends that are due."""
-        if now >= self._round_at:
-            self._round_at = now + ROUND
-            await self.round(now)
+        try:
+            if now >= self._round_at:
+                self._round_at = now + ROUND
+                await self.round(now)
+        finally:
+            # Also where the round failed: what ended has ended.
+            await self._record_ends(now)
+
+    async def _record_ends(self, now: float) -> None:
         while self.owns_store:
             ended = await self._store.aclaim(Due.RECORD, now, BATCH, LEASE)
             if ended:
@@ -147,8 +157,9 @@ class Timer:
         if not self.owns_store:
             await database_sync_to_async(_resume_all)(now)
             self.owns_store = True
-        await database_sync_to_async(_take_over)((self._records_seen or now) - OVERLAP)
-        self._records_seen = now
+        await database_sync_to_async(_take_over)((self._records_seen or now) - OVERLAP, now)
+        # Commands write by the machine's clock, which may have been set back since this process began.
+        self._records_seen = min(now, time.time())
 
     async def _keep_tabs(self, now: float) -> None:
         """Say that this process lives; count its tabs again where it was taken for dead; bury those that are."""
@@ -173,9 +184,11 @@ class Timer:
                 return
 
     async def finish(self) -> None:
-        """Write down how far every session came, and give up the store: the process is going away."""
+        """Write down what ended and how far every session came, and give up the store: the process is going away."""
         if not self.owns_store:
             return
+        # Some ends, a closed browser's, can't be told from the records later.
+        await self._record_ends(read_clock())
         # By then every check is due.
         for_ever = float("inf")
         while claimed := await self._store.aclaim(Due.CHECK, for_ever, BATCH, LEASE):
@@ -202,9 +215,9 @@ def _resume_all(now: float) -> None:
         monitor.store().open(records.watched_of(record), now)
 
 
-def _take_over(since: float) -> None:
+def _take_over(since: float, now: float) -> None:
     for record in records.closed_since(since):
-        checkup.take_over(record)
+        checkup.take_over(record, now)
 
 
 def _checkpoint(watches: Iterable[Watched], now: float) -> None:

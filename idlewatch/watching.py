@@ -13,6 +13,7 @@ from idlewatch.conf import conf
 from idlewatch.notices import NOTICES
 from idlewatch.policy import Phase, Verdict
 from idlewatch.protocol import StateFrame, no_session_frame, state_frame
+from idlewatch.requests import is_seen
 from idlewatch.responses import read_reason
 from idlewatch.store.base import Watched
 
@@ -94,9 +95,12 @@ class RequestWatch:
 
     @property
     def notice(self) -> str | Promise | None:
-        """The sentence to show once after an end; whoever reads it shows it."""
+        """The sentence to show once after an end; the page that reads it, however often, shows it.
+
+        None for a script: what it fetches, the login page that its poll is led to, say, may never be seen.
+        """
         reason = self.untold
-        if reason is None or self.notice_shown:
+        if reason is None or not is_seen(self._request):
             return None
         self.notice_shown = True
         return NOTICES[reason]
