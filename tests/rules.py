@@ -39,4 +39,4 @@ def _marked(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 if __name__ == "__main__":
     for rule, tests in shown().items():
-        print(rule, *tests, sep="\n    ")  # noqa: T201
+        print(rule, *tests, sep="\n    ")

@@ -27,7 +27,10 @@ from idlewatch.sessions import WATCH_KEY
 
 CLIENT = Path(__file__).resolve().parent.parent / "static" / "idlewatch"
 PAGE = "{% load idlewatch %}<body>{% idlewatch %}</body>"
-PAGE_THAT_PLACES_IT = "{% load idlewatch %}{% if request.idlewatch.notice %}<b>{{ request.idlewatch.notice }}</b>{% endif %}{% idlewatch %}"
+PAGE_THAT_PLACES_IT = (
+    "{% load idlewatch %}{% if request.idlewatch.notice %}<b>{{ request.idlewatch.notice }}</b>{% endif %}"
+    "{% idlewatch %}"
+)
 PAGE_WITHOUT_NOTICE = "{% load idlewatch %}{% idlewatch notice=False %}"
 
 

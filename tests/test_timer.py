@@ -284,9 +284,9 @@ class TestKeep:
         watched = await asign_in()
         await timer.push(START + 100)
         keep("w2")
-        with mock.patch("idlewatch.checkup.examine", side_effect=RuntimeError("a flaw")):
-            with pytest.raises(RuntimeError, match="a flaw"):
-                await timer.keep(START + 100)
+        flaw = mock.patch("idlewatch.checkup.examine", side_effect=RuntimeError("a flaw"))
+        with flaw, pytest.raises(RuntimeError, match="a flaw"):
+            await timer.keep(START + 100)
         assert (await arecord(watched.id)).reason == "idle"
 
     async def test_a_round_is_kept_once_a_round(self, timer: Timer):
