@@ -42,7 +42,7 @@ def fills_the_tab(response: HttpResponseBase) -> bool:
     return (
         response.status_code not in {204, 205}
         and not 300 <= response.status_code < 400
-        and not disposition.startswith("attachment")
+        and not disposition.lower().startswith("attachment")
     )
 
 

@@ -105,7 +105,7 @@ class IdleWatchMiddleware:
             watched = monitor.end(known, Reason.LOST, watch.arrived)
         watch.follow(watched, watch.arrived)
         if watch.ended:
-            monitor.finish(known, watch.arrived)
+            watch.follow(monitor.finish(known, watch.arrived), watch.arrived)
         elif watched.key != sessions.key_of(session):
             monitor.rebind(known, session)
 
@@ -116,7 +116,7 @@ class IdleWatchMiddleware:
         watch = watch_of(request)
         if _session(request).accessed:
             self._follow(request, response, watch)
-        if watch.ended and not watch.signed_out and turns_away(response):
+        if watch.ended and not watch.signed_out and turns_away(request, response):
             watch.notice_shown = False
             response = respond(request)
         if watch.watch is not None and is_html(response):

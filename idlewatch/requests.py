@@ -17,6 +17,7 @@ from django.urls import (
     resolve,
     reverse,
 )
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 
 from idlewatch.conf import conf
@@ -125,7 +126,12 @@ def place_of(request: HttpRequest) -> str:
     if is_navigation(request) and request.method in {"GET", "HEAD"}:
         return request.get_full_path()
     page = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
-    parts = urlsplit(page)
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return "/"
     if (parts.scheme, parts.netloc) != (request.scheme, request.get_host()):
         return "/"
-    return parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    place = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    # A path that begins with two slashes would be another host's.
+    return place if url_has_allowed_host_and_scheme(place, allowed_hosts=None) else "/"

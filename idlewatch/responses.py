@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
@@ -56,13 +56,14 @@ def _unauthorized(request: HttpRequest, ended: Ended) -> HttpResponse:
     return response
 
 
-def turns_away(response: HttpResponseBase) -> bool:
+def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Tell whether a view refused the user who is not signed in any more."""
     if response.status_code in {401, 403}:
         return True
     if response.status_code not in {301, 302, 303, 307, 308}:
         return False
-    location, login = urlsplit(response.headers.get("Location", "")), urlsplit(conf.login_url)
+    here = request.build_absolute_uri()
+    location, login = (urlsplit(urljoin(here, url)) for url in (response.headers.get("Location", ""), conf.login_url))
     return (location.netloc, location.path) == (login.netloc, login.path)
 
 

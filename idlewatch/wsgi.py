@@ -8,11 +8,15 @@ In a project's `wsgi.py`::
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import Callable, Iterable
 from threading import Lock, Thread
 from typing import Any
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+GOODBYE = 5.0
+"""Seconds that the timer takes, at most, to write down how far the sessions came."""
 
 
 class WatchedApplication:
@@ -21,27 +25,50 @@ class WatchedApplication:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._lock = Lock()
-        self._thread: Thread | None = None
+        self._timer: _TimerThread | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - as WSGI has it
         """Answer a request; the first one starts the timer, in the process that a server may have forked."""
         with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=_run_timer, name="idlewatch-timer", daemon=True)
-                self._thread.start()
+            if self._timer is None:
+                self._timer = _TimerThread()
+                self._timer.start()
         return self._application(environ, start_response)
+
+    def stop(self) -> None:
+        """End the timer, once it has written down how far every session came."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
 
 
 def watched(application: Application) -> WatchedApplication:
     """Watch the sessions of a WSGI application: over HTTP alone, without sockets."""
-    return WatchedApplication(application)
+    wrapped = WatchedApplication(application)
+    atexit.register(wrapped.stop)
+    return wrapped
 
 
-def _run_timer() -> None:
-    from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
+class _TimerThread(Thread):
+    """An event loop with the timer on it."""
 
-    async def run() -> None:
+    def __init__(self) -> None:
+        super().__init__(name="idlewatch-timer", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
+
+    def run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self.join(GOODBYE)
+
+    async def _serve(self) -> None:
+        from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
+
         service().start()
-        await service().wait()
-
-    asyncio.run(run())
+        await self._stopped.wait()
+        await service().stop()
