@@ -1,6 +1,6 @@
 """Which test shows which rule: read from the tests' marks and titles.
 
-Run `python -m tests.rules` to see them.
+`python -m tests.rules` writes the list in docs/security.md anew.
 """
 
 from __future__ import annotations
@@ -12,20 +12,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-TITLE = re.compile(r"""\b(?:test|it)\(\s*["'`](?P<title>\[R\d+\].*?)["'`],""")
+PAGE = TESTS.parent / "docs" / "security.md"
+HEADING = "## Where each is shown\n"
+TITLE = re.compile(r"""\b(?:test|it)\(\s*["'`](?P<title>\[R\d+.*?)["'`],""")
 
 
 def shown() -> dict[str, list[str]]:
-    """Return the tests that show each rule, as `file::name`, by the rule's id."""
+    """Return the tests that show each rule, as `file::name` or `file`, by the rule's id."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for path in sorted(TESTS.rglob("test_*.py")):
+    for path in TESTS.rglob("test_*.py"):
         for rule, name in _marked(ast.parse(path.read_text())):
-            found[rule].add(f"{path.relative_to(TESTS.parent)}::{name}")
-    for path in sorted(TESTS.rglob("*.test.mjs")):
+            found[rule].add(f"{path.relative_to(TESTS)}::{name}")
+    for path in TESTS.rglob("*.test.mjs"):
         for match in TITLE.finditer(path.read_text()):
             for rule in re.findall(r"\bR\d+\b", match["title"]):
-                found[rule].add(f"{path.relative_to(TESTS.parent)}")
+                found[rule].add(str(path.relative_to(TESTS)))
     return {rule: sorted(found[rule]) for rule in sorted(found, key=lambda rule: int(rule[1:]))}
+
+
+def written() -> str:
+    """Return the list as the page has to have it."""
+    lines = [f"- {rule}: " + ", ".join(f"`{test}`" for test in tests) for rule, tests in shown().items()]
+    return "\nBelow `tests/`:\n\n" + "\n".join(lines) + "\n"
 
 
 def _marked(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -38,5 +46,5 @@ def _marked(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    for rule, tests in shown().items():
-        print(rule, *tests, sep="\n    ")
+    text, _, _ = PAGE.read_text().partition(HEADING)
+    PAGE.write_text(text + HEADING + written())
