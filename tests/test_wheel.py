@@ -72,7 +72,6 @@ def site(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     text = text.replace("'DIRS': []", "'DIRS': [BASE_DIR / 'templates']")
     for line in (
         'ASGI_APPLICATION = "mysite.asgi.application"',
-        'CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}',
         "SESSION_EXPIRE_AT_BROWSER_CLOSE = True",
     ):
         text += readme(line) + "\n"
