@@ -60,6 +60,8 @@ class Activity(Struct, frozen=True):
     """The last page shown to the session carried the client."""
     closing: float | None = None
     """When the last tab was closed cleanly; None while none has, or somebody came back."""
+    called: float | None = None
+    """When a page without a socket last asked over HTTP."""
     warnings: int = 0
     extensions: int = 0
     ended: float | None = None

@@ -6,6 +6,7 @@ from functools import partial
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from idlewatch import monitor
 from idlewatch.clock import now
@@ -49,6 +50,10 @@ def fills_the_tab(response: HttpResponseBase) -> bool:
 def tell(request: HttpRequest, response: HttpResponseBase) -> None:
     """Leave the reason of an end for the next page, until one has shown it."""
     watch = watch_of(request)
+    if watch.notice_shown:
+        # What one user was told must not be kept for another.
+        patch_vary_headers(response, ["Cookie"])
+        response.headers.setdefault("Cache-Control", "no-store")
     if watch.notice_shown or watch.signed_in:
         if REASON_COOKIE in request.COOKIES:
             drop_reason(response)

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
+
+from idlewatch.protocol import Close
 
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 """An ASGI 3 application; those of Django and of channels have types of their own for what it is called with."""
 
+OURS = "/ws/idlewatch/"
+"""Where the sockets of idlewatch are."""
 GOODBYE = 5.0
 """Seconds that a process takes, at most, to send its tabs away and write down how far its sessions came."""
+PATIENCE = 1.0
+"""Seconds that it waits, at most, for what it cancelled."""
 
 
 class WatchedApplication:
@@ -28,6 +35,7 @@ class WatchedApplication:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        self._serving: set[asyncio.Task[Any]] = set()
         type(self).wrapped = True
         _before_shutdown(self._stop)
 
@@ -36,9 +44,25 @@ class WatchedApplication:
         # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
         from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
 
-        service().start()
-        consumer = self._sockets.get(scope["path"]) if scope["type"] == "websocket" else None
-        await (consumer or self._application)(scope, receive, send)
+        running = service()
+        running.start()
+        with self._noted():
+            await self._server_of(scope, going=running.hub.dismissed)(scope, receive, send)
+
+    def _server_of(self, scope: Mapping[str, Any], *, going: bool) -> Application:
+        if scope["type"] != "websocket" or not scope["path"].startswith(OURS):
+            return self._application
+        return _send_back if going else self._sockets.get(scope["path"], _refuse)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"  # noqa: S101
+        self._serving.add(task)
+        try:
+            yield
+        finally:
+            self._serving.discard(task)
 
     @cached_property
     def _sockets(self) -> Mapping[str, Application]:
@@ -49,7 +73,36 @@ class WatchedApplication:
     async def _stop(self) -> None:
         from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
 
-        await asyncio.wait_for(service().stop(), GOODBYE)
+        try:
+            # In this very task: Daphne cancels its applications next, and a tab that is gone could not be sent away.
+            async with asyncio.timeout(GOODBYE):
+                await service().stop()
+        finally:
+            await self._end_all()
+
+    async def _end_all(self) -> None:
+        """Cancel what is still being served, as Daphne means to.
+
+        It fails to within a second of a handshake, and CPython 3.11 crashes on tasks that are left to its end.
+        """
+        left = set(self._serving)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=PATIENCE)
+
+
+async def _refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
+    """Refuse a socket that is not there: Django, which serves none, would log a traceback for each."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def _send_back(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
+    """Send a tab away that comes while the server goes, without a look at its session: nothing is to be begun."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": int(Close.GOING_AWAY)})
 
 
 def watched(application: Application) -> WatchedApplication:

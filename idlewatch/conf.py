@@ -223,6 +223,11 @@ class Conf:
         return settings.SESSION_ENGINE
 
     @property
+    def session_always_saved(self) -> bool:
+        """Whether each answer saves the session, also one whose view left it alone."""
+        return bool(settings.SESSION_SAVE_EVERY_REQUEST)
+
+    @property
     def login_url(self) -> str:
         """Where to sign in, as a URL."""
         return resolve_url(settings.LOGIN_URL)

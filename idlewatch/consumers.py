@@ -92,7 +92,8 @@ class TabConsumer(AsyncWebsocketConsumer):
         self._hub.join(watch, self)
         if self._hub.dismissed:
             await self.dismiss()
-            return
+            # Nobody will hear the page's answer any more.
+            raise StopConsumer
         try:
             watched = await monitor.alook(watch, now(), TabOpened(PROCESS, conf.max_tabs))
         except TooManyTabs:

@@ -15,6 +15,8 @@ from idlewatch.activity import HOLD_LIFE, Activity, Hold, Reason
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.policy import Phase, Policy, assess, warned_from
 
+CALL_LIFE = 90.0
+"""Seconds for which a page counts as open that asked over HTTP: a hidden one asks once a minute."""
 MAX_HOLDS = 32
 """How many holds a session may have at once: more would be a page gone wrong."""
 
@@ -185,7 +187,8 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
     if event.process not in activity.tabs:
         return activity
     changed = replace(activity, tabs=_counted(activity, event.process, -1))
-    if event.closed and activity.carried and not changed.tabs and policy.close_grace is not None:
+    elsewhere = activity.called is not None and now < activity.called + CALL_LIFE
+    if event.closed and activity.carried and not changed.tabs and not elsewhere and policy.close_grace is not None:
         return replace(changed, closing=now)
     return changed
 
@@ -204,7 +207,7 @@ def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activ
 
 @_apply.register
 def _(event: Called, activity: Activity, policy: Policy, now: float) -> Activity:
-    return activity if activity.closing is None else replace(activity, closing=None)
+    return replace(activity, called=now, closing=None)
 
 
 def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -11,6 +12,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CSRF_SESSION_KEY
 
 from idlewatch import monitor, sessions
 from idlewatch.activity import Reason
@@ -19,8 +21,9 @@ from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import Requested
 from idlewatch.policy import Phase
-from idlewatch.requests import counts, signs_in
+from idlewatch.requests import counts, needs_no_login
 from idlewatch.responses import ended_response, turns_away
+from idlewatch.underway import is_shared, under_way
 from idlewatch.watching import RequestWatch, current_watch, watch_of
 
 
@@ -41,26 +44,20 @@ class IdleWatchMiddleware:
         if self._async:
             return self.__acall__(request)
         response = self.enter(request)
-        if response is None:
-            token = current_watch.set(watch_of(request).watch)
-            try:
+        with answering(request):
+            if response is None:
                 response = cast("HttpResponseBase", self.get_response(request))
-            finally:
-                current_watch.reset(token)
-        return self.leave(request, response)
+            return self.leave(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Twin of `__call__`. Sessions and records are sync, so the hooks run in Django's thread, where it has one."""
         response = await sync_to_async(self.enter)(request) if _has_cookie(request) else self.enter(request)
-        if response is None:
-            token = current_watch.set(watch_of(request).watch)
-            try:
+        with answering(request):
+            if response is None:
                 response = cast("HttpResponseBase", await self.get_response(request))
-            finally:
-                current_watch.reset(token)
-        if _has_cookie(request) or _session(request).accessed:
-            return await sync_to_async(self.leave)(request, response)
-        return self.leave(request, response)
+            if _has_cookie(request) or _session(request).accessed:
+                return await sync_to_async(self.leave)(request, response)
+            return self.leave(request, response)
 
     # Before the view
 
@@ -72,9 +69,14 @@ class IdleWatchMiddleware:
         if _has_cookie(request):
             self._judge(request, watch)
         if watch.ended:
-            sign_out(request)
-            if request.method not in {"GET", "HEAD"} and not signs_in(request):
-                return respond(request)
+            secret = _session(request).get(CSRF_SESSION_KEY)
+            make_anonymous(request)
+            if request.method not in {"GET", "HEAD"}:
+                if not needs_no_login(request):
+                    return respond(request)
+                if secret is not None:
+                    # With CSRF_USE_SESSIONS the form that signs in again vouches for itself by the flushed session.
+                    _session(request)[CSRF_SESSION_KEY] = secret
         return None
 
     def _judge(self, request: HttpRequest, watch: RequestWatch) -> None:
@@ -116,14 +118,25 @@ class IdleWatchMiddleware:
         watch = watch_of(request)
         if _session(request).accessed:
             self._follow(request, response, watch)
-        if watch.ended and not watch.signed_out and turns_away(request, response):
-            watch.notice_shown = False
-            response = respond(request)
+        if turns_away(request, response):
+            self._doubt(request, watch)
+            if watch.ended and not watch.signed_out:
+                watch.notice_shown = False
+                response = respond(request)
         if watch.watch is not None and is_html(response):
             # ASVS 14.3.2; a view that set the header knows better.
             response.headers.setdefault("Cache-Control", "no-store")
         tell(request, response)
         return response
+
+    def _doubt(self, request: HttpRequest, watch: RequestWatch) -> None:
+        """End a session for whose user a view found nobody: Django leaves it where the account was disabled."""
+        if watch.watch is None or request.user.is_authenticated:
+            return
+        left = now()
+        if monitor.lost_or_account(watch.watch) is Reason.ACCOUNT:
+            watch.follow(monitor.end(watch.watch, Reason.ACCOUNT, left), left)
+            make_anonymous(request)
 
     def _follow(self, request: HttpRequest, response: HttpResponseBase, watch: RequestWatch) -> None:
         session, left = _session(request), now()
@@ -133,17 +146,49 @@ class IdleWatchMiddleware:
         if watch.watch is None or watch.watched is None:
             return
         if session.get(sessions.WATCH_KEY) != watch.watch:
-            # Flushed without a signal: by a view, or by Django because the password no longer fits.
-            reason = monitor.lost_or_account(watch.watch, left)
-            watch.follow(monitor.end(watch.watch, reason, left), left)
-        elif session.modified and monitor.has_ended(watch.watch, left):
-            # It ended while the view ran; to save the session now would bring its cookie back.
+            self._follow_loss(request, watch, watch.watch, left)
+        elif watch.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch.watch)):
+            # Django saves no session then, or the sign-in was rolled back: it never reaches the browser.
+            monitor.end(watch.watch, Reason.LOST, left)
+            make_anonymous(request)
+            watch.forget()
+        elif (session.modified or conf.session_always_saved) and monitor.has_ended(watch.watch, left):
+            # It ended while the view ran; to save the session now would fail, or bring its cookie back.
             watch.follow(monitor.finish(watch.watch, left), left)
-            sign_out(request)
+            make_anonymous(request)
         else:
             if (sessions.key_of(session), sessions.auth_digest_of(session)) != (watch.watched.key, watch.auth_digest):
                 monitor.rebind(watch.watch, session)
             follow_up(request, response)
+
+    def _follow_loss(self, request: HttpRequest, watch: RequestWatch, known: str, left: float) -> None:
+        """End a session that was flushed without a signal, by a view or because the password no longer fits it.
+
+        Unless this request has but an old copy of it: that must not take the session from who changed the password.
+        """
+        came_with = request.COOKIES.get(conf.session_cookie_name, "")
+        if monitor.has_moved_on(known, watch.auth_digest):
+            keep_cookie(request)
+            watch.forget()
+            return
+        reason = monitor.lost_or_account(known)
+        if reason is Reason.ACCOUNT and is_shared(came_with, _session(request)):
+            # The request that changes the password may be the other one; else the next check ends the session.
+            keep_cookie(request)
+            watch.lose(reason, left)
+        else:
+            watch.follow(monitor.end(known, reason, left), left)
+
+
+@contextmanager
+def answering(request: HttpRequest) -> Iterator[None]:
+    """Make a request known, while it is answered, to what else happens to its session."""
+    token = current_watch.set(watch_of(request))
+    try:
+        with under_way(_session(request)):
+            yield
+    finally:
+        current_watch.reset(token)
 
 
 def respond(request: HttpRequest) -> HttpResponseBase:
@@ -152,7 +197,7 @@ def respond(request: HttpRequest) -> HttpResponseBase:
     return ended_response(request, watch.reason or Reason.LOST, watch.frame)
 
 
-def sign_out(request: HttpRequest) -> None:
+def make_anonymous(request: HttpRequest) -> None:
     """Make a request anonymous, whatever was cached on it: the session goes, and its cookie with it."""
 
     async def auser() -> AnonymousUser:
@@ -167,15 +212,21 @@ def find_stale(request: HttpRequest, at: float) -> Reason | None:
     """Return why a session is gone whose cookie the browser still has; None for one that is nobody's."""
     session = _session(request)
     if session.session_key is not None:
-        if not sessions.keeps_keys() and not session.keys():
-            # An expired or forged signed cookie keeps its key; flushed, it is deleted.
+        if not session.keys():
+            # An expired or forged signed cookie keeps its key, as does data that no secret vouches for any more;
+            # flushed, it is deleted.
             session.flush()
         return None
     reason, rotated = monitor.why_gone(request.COOKIES[conf.session_cookie_name], at)
     if rotated:
-        # The request set out before the key was rotated: hide its cookie, or Django would delete the new one.
-        del request.COOKIES[conf.session_cookie_name]
+        # The request set out before the key was rotated.
+        keep_cookie(request)
     return reason
+
+
+def keep_cookie(request: HttpRequest) -> None:
+    """Leave the browser the cookie it has by now: Django would delete it for the request's empty session."""
+    request.COOKIES.pop(conf.session_cookie_name, None)
 
 
 def _has_cookie(request: HttpRequest) -> bool:

@@ -49,6 +49,8 @@ class WatchedSession(models.Model):
     """A checkpoint: at most `CHECKPOINT` old while the session lives."""
     limits = models.JSONField(_("limits"))
     """The policy of this session, in seconds."""
+    facts = models.JSONField(default=dict, editable=False)
+    """Those of `idlewatch.activity`, as of the checkpoint: what a store that lost its data resumes from."""
     warnings = models.PositiveIntegerField(_("warnings"), default=0)
     extensions = models.PositiveIntegerField(_("extensions"), default=0)
     held_seconds = models.FloatField(_("seconds held"), default=0.0)

@@ -6,7 +6,7 @@ Everything here writes to the store; nothing here tells a tab. `timer` does that
 from __future__ import annotations
 
 import secrets
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 
 from channels.db import database_sync_to_async
@@ -29,6 +29,7 @@ from idlewatch.peer import address_of, user_agent_of
 from idlewatch.policy import Phase, Policy
 from idlewatch.signals import session_ended, session_opened
 from idlewatch.store.base import Store, Watched
+from idlewatch.underway import is_rotating
 
 _opening = Lock()
 
@@ -70,9 +71,11 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
         and present.verdict(now).phase is not Phase.ENDED
     ):
         watched = _new_watch(present.id, request, user, now)
-        records.restart(present.id, _limits(watched), now)
-        records.rebind(present.id, watched.key, sessions.auth_digest_of(request.session))
-        return store().restart(watched, now)
+        restarted = store().restart(watched, now)
+        if restarted.verdict(now).phase is not Phase.ENDED:
+            records.restart(restarted, now)
+            records.rebind(restarted.id, watched.key, sessions.auth_digest_of(request.session))
+            return restarted
     watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
     _record(watched, request, user, now).save(force_insert=True)
     opened = store().open(watched, now)
@@ -131,17 +134,15 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
         user_agent=user_agent_of(request),
         started=moment,
         signed_in=moment,
-        last_active=moment,
-        limits=_limits(watched),
+        limits=to_builtins(watched.policy),
+        **records.progress_of(watched, now),
     )
 
 
-def _limits(watched: Watched) -> dict[str, object]:
-    return to_builtins(watched.policy)  # type: ignore[no-any-return]
-
-
 def _announce(watched: Watched) -> None:
-    session_opened.send_robust(sender=WatchedSession, watch=watched.id, user=watched.user)
+    # A sign-in that is rolled back never was.
+    announce = partial(session_opened.send_robust, sender=WatchedSession, watch=watched.id, user=watched.user)
+    transaction.on_commit(announce)
 
 
 def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
@@ -159,7 +160,7 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
 
 
 def _is_over(record: WatchedSession, now: float) -> bool:
-    watched = store().get(record.id) or records.watched_of(record)
+    watched = store().get(record.id) or records.watched_of(record, now)
     return watched.verdict(now).phase is Phase.ENDED
 
 
@@ -191,7 +192,7 @@ async def alook(watch: str, now: float, event: Event | None = None) -> Watched |
 def resume(watch: str, now: float) -> Watched | None:
     """Take a watch from its record into the store, which does not know it; None if there is no record."""
     record = records.find(watch)
-    return None if record is None else store().open(records.watched_of(record), now)
+    return None if record is None else store().open(records.watched_of(record, now), now)
 
 
 def rebind(watch: str, session: SessionBase) -> None:
@@ -241,10 +242,21 @@ def close_record(ended: Watched) -> None:
         _announce_end(ended, None)
 
 
+def is_recorded(watch: str) -> bool:
+    """Tell whether a sign-in was committed."""
+    return records.find(watch) is not None
+
+
 def has_ended(watch: str, now: float) -> bool:
     """Tell whether a session that was live a moment ago has ended."""
     watched = look(watch, now)
     return watched is None or watched.verdict(now).phase is Phase.ENDED
+
+
+def has_moved_on(watch: str, auth_digest: str) -> bool:
+    """Tell whether a live session was given another auth hash than a request's copy of it has."""
+    record = records.find(watch)
+    return record is not None and record.ended is None and record.auth_digest != auth_digest
 
 
 def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
@@ -252,6 +264,9 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
 
     None for a key that was never watched. A record that is still open has lost its session.
     """
+    # Before the record is read: a rotation that is through by then stands in it.
+    if is_rotating(key):
+        return None, True
     record = records.find_by_key(key)
     if record is None:
         return None, False
@@ -260,7 +275,7 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
     return end(record.id, Reason.LOST, now).activity.reason, False
 
 
-def lost_or_account(watch: str, now: float) -> Reason:
+def lost_or_account(watch: str) -> Reason:
     """Tell why a session's data is gone: Django flushes it, without a signal, when the password no longer fits."""
     record = records.find(watch)
     if record is None:
@@ -277,8 +292,10 @@ def _end_of(ended: Watched) -> tuple[Reason, float]:
 
 
 def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
+    # Where the record's end is rolled back, the timer writes it down again, and announces it then.
     reason, at = _end_of(ended)
-    session_ended.send_robust(sender=WatchedSession, watch=ended.id, user=ended.user, reason=reason, at=at, by=by)
+    announce = partial(session_ended.send_robust, sender=WatchedSession, watch=ended.id, user=ended.user)
+    transaction.on_commit(partial(announce, reason=reason, at=at, by=by))
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -55,13 +55,18 @@ def _claim(now: float) -> StoreOwner | None:
             with transaction.atomic():
                 StoreOwner.objects.create(**mine)
         except IntegrityError:
-            return StoreOwner.objects.first()
+            return _faster(now)
         return None
     if not _is_dead(owner, now):
         return owner
     # Of two heirs, the one whose statement still finds the dead owner as it was wins.
     won = StoreOwner.objects.filter(process=owner.process, pid=owner.pid, renewed=owner.renewed).update(**mine)
-    return None if won else StoreOwner.objects.first()
+    return None if won else _faster(now)
+
+
+def _faster(now: float) -> StoreOwner | None:
+    """Return the process that was faster; where it gave the store up again already, try anew."""
+    return StoreOwner.objects.first() or _claim(now)
 
 
 def release() -> None:

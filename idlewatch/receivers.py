@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -21,13 +21,19 @@ from idlewatch.watching import RequestWatch, current_watch
 ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 
 
-def signed_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> None:
     """Watch the session of a user who just signed in; whoever had it before has signed out."""
+    session = getattr(request, "session", None)
+    if request is None or session is None or sessions.user_of(session) != accounts.primary_key(user):
+        # A token was handed out, say: nobody signed in to the session.
+        return
     at = now()
-    session = request.session
     if session.session_key is None:
         # Another user's session was flushed: saving assigns the new key.
         session.save()
+    elif sessions.WATCH_KEY in session:
+        # Django keeps the key where the same user signs in again; ASVS 7.2.4 wants a new one.
+        session.cycle_key()
     watched = monitor.sign_in(request, user, at)
     session[sessions.WATCH_KEY] = watched.id
     session.set_expiry(0)
@@ -40,9 +46,9 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
         watch.signed_in = True
 
 
-def signed_out(request: HttpRequest, **_: Any) -> None:
+def signed_out(request: HttpRequest | None, **_: Any) -> None:
     """End the session of a user who signs out."""
-    known = request.session.get(sessions.WATCH_KEY)
+    known = getattr(request, "session", {}).get(sessions.WATCH_KEY)
     if known is None:
         return
     at = now()
@@ -59,14 +65,15 @@ def user_saved(
 ) -> None:
     """End the sessions for which a changed account does not stand any more, once the change is committed."""
     if not created and (update_fields is None or ACCOUNT_FIELDS & set(update_fields)):
-        transaction.on_commit(partial(_end_unfounded, instance), robust=True)
+        # Django names what fails, which a `partial` has no name for.
+        transaction.on_commit(lambda: _end_unfounded(instance), robust=True)
 
 
 def user_to_be_deleted(instance: AbstractBaseUser, **_: Any) -> None:
     """End the sessions of an account that goes, once it is gone."""
     watches = [record.id for record in records.live(instance)]
     if watches:
-        transaction.on_commit(partial(_end_all, watches), robust=True)
+        transaction.on_commit(lambda: _end_all(watches), robust=True)
 
 
 def _end_unfounded(user: AbstractBaseUser) -> None:
@@ -74,7 +81,8 @@ def _end_unfounded(user: AbstractBaseUser) -> None:
     if accounts.is_usable(user):
         # The session in which the password is being changed gets its new auth hash by the end of its request.
         here = current_watch.get()
-        lives = [each for each in lives if each.id != here and not accounts.vouches(user, each.auth_digest)]
+        present = None if here is None else here.watch
+        lives = [each for each in lives if each.id != present and not accounts.vouches(user, each.auth_digest)]
     _end_all(record.id for record in lives)
 
 
@@ -86,5 +94,8 @@ def _end_all(watches: Iterable[str]) -> None:
 
 user_logged_in.connect(signed_in, dispatch_uid="idlewatch.signed_in")
 user_logged_out.connect(signed_out, dispatch_uid="idlewatch.signed_out")
-post_save.connect(user_saved, sender=get_user_model(), dispatch_uid="idlewatch.user_saved")
-pre_delete.connect(user_to_be_deleted, sender=get_user_model(), dispatch_uid="idlewatch.user_to_be_deleted")
+for _model in apps.get_models():
+    # A signal comes from the class that was saved: a proxy of the user model sends its own.
+    if issubclass(_model, get_user_model()):
+        post_save.connect(user_saved, sender=_model, dispatch_uid="idlewatch.user_saved")
+        pre_delete.connect(user_to_be_deleted, sender=_model, dispatch_uid="idlewatch.user_to_be_deleted")

@@ -7,34 +7,34 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import F, Q
+from msgspec.structs import replace
 
 from idlewatch.activity import Activity, Reason
 from idlewatch.clock import as_datetime
 from idlewatch.models import WatchedSession
-from idlewatch.policy import FRESH, Phase, Policy, Shown
+from idlewatch.policy import FRESH, Phase, Policy, assess
 from idlewatch.sessions import digest, digests
 from idlewatch.store.base import Watched
 
 BATCH = 500
 """Rows in one statement."""
-PROGRESS = ("last_active", "warnings", "extensions", "held_seconds")
+PROGRESS = ("facts", "last_active", "warnings", "extensions", "held_seconds")
 
 
-def watched_of(record: WatchedSession) -> Watched:
-    """Return what a store needs to resume from a record; its tabs and holds announce themselves."""
-    activity = Activity(
-        began=record.signed_in.timestamp(),
-        active=record.last_active.timestamp(),
-        held_before=record.held_seconds,
-        warnings=record.warnings,
-        extensions=record.extensions,
-    )
-    shown = FRESH
-    if record.ended is not None:
-        reason = Reason(record.reason)
-        activity = activity.finished(reason, record.ended.timestamp())
-        shown = Shown(Phase.ENDED, reason, extendable=False)
+def watched_of(record: WatchedSession, now: float) -> Watched:
+    """Return what a store needs to resume from a record at `now` (epoch seconds).
+
+    Tabs and holds announce themselves; what holds there were have kept the idle clock still until the checkpoint.
+    """
+    facts = msgspec.convert(record.facts, Activity)
+    held_until = min(facts.held_until, record.last_active.timestamp())
+    activity = replace(facts, tabs={}, holds={}, held_until=held_until)
     policy = msgspec.convert(record.limits, Policy)
+    if record.ended is not None:
+        activity = activity.finished(Reason(record.reason), record.ended.timestamp())
+    verdict = assess(activity, policy, now)
+    # An end that is on record was told; one that the clock brought meanwhile is still to be told and recorded.
+    shown = FRESH if verdict.phase is Phase.ENDED and record.ended is None else verdict.shown
     return Watched(id=record.id, user=user_text(record), policy=policy, activity=activity, shown=shown)
 
 
@@ -66,8 +66,8 @@ def find_all(watches: Iterable[str]) -> Sequence[WatchedSession]:
 
 
 def live(user: AbstractBaseUser) -> Sequence[WatchedSession]:
-    """Return the records of a user's sessions that have not ended, oldest first."""
-    return list(WatchedSession.objects.filter(user=user.pk, ended=None).order_by("started", "pk"))
+    """Return the records of a user's sessions that have not ended, the one signed in longest ago first."""
+    return list(WatchedSession.objects.filter(user=user.pk, ended=None).order_by("signed_in", "pk"))
 
 
 def all_live() -> Iterable[WatchedSession]:
@@ -94,10 +94,10 @@ def correct(watch: str, reason: Reason, at: float) -> None:
     WatchedSession.objects.filter(pk=watch).update(ended=as_datetime(at), reason=reason.value, ended_by=None)
 
 
-def restart(watch: str, limits: Mapping[str, object], at: float) -> None:
-    """Start the clocks of a record anew, under the limits of this sign-in."""
-    moment = as_datetime(at)
-    WatchedSession.objects.filter(pk=watch, ended=None).update(signed_in=moment, last_active=moment, limits=limits)
+def restart(watched: Watched, at: float) -> None:
+    """Note that the clocks of a watch were started anew, under the limits of this sign-in."""
+    progress = {"signed_in": as_datetime(at), "limits": msgspec.to_builtins(watched.policy), **progress_of(watched, at)}
+    WatchedSession.objects.filter(pk=watched.id, ended=None).update(**progress)
 
 
 def rebind(watch: str, key: str | None, auth_digest: str) -> None:
@@ -108,11 +108,16 @@ def rebind(watch: str, key: str | None, auth_digest: str) -> None:
     rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
 
 
-def checkpoint(rows: Sequence[WatchedSession], watches: Mapping[str, Watched], now: float) -> None:
-    """Write down how far each watch came, where that changed; a record that is closed meanwhile stays as it is."""
+def checkpoint(
+    rows: Sequence[WatchedSession], watches: Mapping[str, Watched], now: float, *, last: bool = False
+) -> None:
+    """Write down how far each watch came, where that changed; a record that is closed meanwhile stays as it is.
+
+    `last`: the store goes away in good order, so that nothing can come after what is written.
+    """
     changed = []
     for row in rows:
-        progress = progress_of(watches[row.pk], now)
+        progress = progress_of(watches[row.pk], now, last=last)
         if any(getattr(row, field) != value for field, value in progress.items()):
             for field, value in progress.items():
                 setattr(row, field, value)
@@ -120,12 +125,19 @@ def checkpoint(rows: Sequence[WatchedSession], watches: Mapping[str, Watched], n
     WatchedSession.objects.filter(ended=None).bulk_update(changed, PROGRESS, batch_size=BATCH)
 
 
-def progress_of(watched: Watched, now: float) -> dict[str, object]:
-    """Return what a record notes of a live watch."""
+def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str, object]:
+    """Return what a record notes of a watch at `now` (epoch seconds)."""
     activity, hold_limit = watched.activity, watched.policy.hold_limit
     return {
+        "facts": _facts_of(activity, last=last),
         "last_active": as_datetime(activity.idle_from(now, hold_limit)),
         "warnings": activity.warnings,
         "extensions": activity.extensions,
         "held_seconds": activity.held_seconds(now, hold_limit),
     }
+
+
+def _facts_of(activity: Activity, *, last: bool) -> object:
+    # After a crash, a browser that was closed at the checkpoint may be back: only an orderly end may tell of it.
+    closing = activity.closing if last else None
+    return msgspec.to_builtins(replace(activity, tabs={}, closing=closing))

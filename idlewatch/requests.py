@@ -45,6 +45,8 @@ def is_navigation(request: HttpRequest) -> bool:
 
 def is_seen(request: HttpRequest) -> bool:
     """Tell whether the user sees the page that answers: they went to it, or htmx boosts the link they followed."""
+    if request.method not in {"GET", "POST"}:
+        return False
     return is_navigation(request) or request.headers.get("HX-Boosted") == "true"
 
 
@@ -67,8 +69,11 @@ def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
     if request.headers.get("Idlewatch-Passive") == "1" or mark is Mark.PASSIVE:
         return True
     paths = conf.passive_paths
-    if paths is not None and paths.search(request.path_info):
-        return True
+    return is_own(request) or (paths is not None and paths.search(request.path_info) is not None)
+
+
+def is_own(request: HttpRequest) -> bool:
+    """Tell whether a page's client asks how its session stands, or sends a message."""
     urlconf = getattr(request, "urlconf", None) or get_urlconf()
     return request.path in _own_paths(urlconf, get_script_prefix(), get_language())
 
@@ -113,7 +118,7 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
         return None
 
 
-def signs_in(request: HttpRequest) -> bool:
+def needs_no_login(request: HttpRequest) -> bool:
     """Tell whether a request goes to the login page, or to a view that needs no login."""
     if request.path == urlsplit(conf.login_url).path:
         return True

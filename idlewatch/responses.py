@@ -15,7 +15,7 @@ from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.notices import NOTICES
 from idlewatch.protocol import StateFrame, encode
-from idlewatch.requests import is_navigation, place_of
+from idlewatch.requests import is_navigation, is_own, place_of
 
 REASON_COOKIE = "idlewatch_ended"
 REASON_COOKIE_AGE = 300
@@ -40,10 +40,12 @@ def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> H
     """Answer a request of a session that has ended: a page goes to the login, a script gets a 401 it can read."""
     to_login = redirect_to_login(place_of(request), conf.login_url)
     ended = Ended(reason, NOTICES[reason], to_login.url, frame)
-    answer = conf.ended_response
-    response = answer(request, ended) if answer is not None else None
+    # The client of a page reads the frame, whatever the host would answer.
+    own = is_own(request)
+    answer = None if own else conf.ended_response
+    response = None if answer is None else answer(request, ended)
     if response is None:
-        response = to_login if is_navigation(request) else _unauthorized(request, ended)
+        response = to_login if is_navigation(request) and not own else _unauthorized(request, ended)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 

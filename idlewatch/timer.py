@@ -212,7 +212,7 @@ def _record(ended: Sequence[Watched]) -> None:
 
 def _resume_all(now: float) -> None:
     for record in records.all_live():
-        monitor.store().open(records.watched_of(record), now)
+        monitor.store().open(records.watched_of(record, now), now)
 
 
 def _take_over(since: float, now: float) -> None:
@@ -222,7 +222,7 @@ def _take_over(since: float, now: float) -> None:
 
 def _checkpoint(watches: Iterable[Watched], now: float) -> None:
     by_id = {watched.id: watched for watched in watches}
-    records.checkpoint(records.find_all(by_id), by_id, now)
+    records.checkpoint(records.find_all(by_id), by_id, now, last=True)
 
 
 async def _rest(wake: asyncio.Event, due_at: float | None) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from idlewatch import health, monitor
 from idlewatch.clock import now
@@ -34,6 +34,8 @@ def state(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 def message(request: HttpRequest) -> HttpResponse:
     """Do what a page says that has no socket, and tell it how its session stands."""
+    if watch_of(request).watch is None:
+        return _answer(request, None)
     try:
         return _answer(request, event_of(parse(request.body)))
     except BadMessage as error:
@@ -67,7 +69,7 @@ def _json(frame: Frame, status: int) -> HttpResponse:
     return HttpResponse(encode(frame), status=status, content_type="application/json")
 
 
-@require_GET
+@require_safe
 @never_cache
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -75,7 +77,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-@require_GET
+@require_safe
 @never_cache
 @login_not_required
 async def readyz(request: HttpRequest) -> JsonResponse:

@@ -17,8 +17,8 @@ from idlewatch.requests import is_seen
 from idlewatch.responses import read_reason
 from idlewatch.store.base import Watched
 
-current_watch: ContextVar[str | None] = ContextVar("idlewatch_current_watch", default=None)
-"""The watch of the request that is being answered."""
+current_watch: ContextVar[RequestWatch | None] = ContextVar("idlewatch_current_watch", default=None)
+"""That of the request that is being answered."""
 
 
 def watch_of(request: HttpRequest) -> RequestWatch:
@@ -67,6 +67,11 @@ class RequestWatch:
         """Note an end of which the store knows nothing."""
         self.watched = None
         self.verdict = Verdict(Phase.ENDED, reason, now, 0.0, extendable=False, held=False, next_at=None)
+
+    def forget(self) -> None:
+        """Note that nobody is signed in, and that there is nothing to tell."""
+        self.watched = self.verdict = None
+        self.signed_in = False
 
     @property
     def watch(self) -> str | None:

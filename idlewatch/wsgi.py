@@ -8,7 +8,7 @@ In a project's `wsgi.py`::
 from __future__ import annotations
 
 import asyncio
-import atexit
+import threading
 from collections.abc import Callable, Iterable
 from threading import Lock, Thread
 from typing import Any
@@ -46,7 +46,8 @@ class WatchedApplication:
 def watched(application: Application) -> WatchedApplication:
     """Watch the sessions of a WSGI application: over HTTP alone, without sockets."""
     wrapped = WatchedApplication(application)
-    atexit.register(wrapped.stop)
+    # What is registered with `atexit` comes too late: by then no executor takes work any more, the database's neither.
+    threading._register_atexit(wrapped.stop)  # type: ignore[attr-defined]
     return wrapped
 
 
