@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -45,8 +47,9 @@ TEMPLATES = [
 ]
 
 # A file, not memory: sessions are read in threads, and SQLite crashes where they share a database in memory.
-_DIRECTORY = tempfile.TemporaryDirectory(prefix="idlewatch-tests-")
-_DATABASE = Path(_DIRECTORY.name) / "db.sqlite3"
+_DIRECTORY = Path(tempfile.mkdtemp(prefix="idlewatch-tests-"))
+atexit.register(shutil.rmtree, _DIRECTORY, ignore_errors=True)
+_DATABASE = _DIRECTORY / "db.sqlite3"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

@@ -261,6 +261,24 @@ class TestConnecting:
         assert await tab.close_code() == 4503
         assert signed.watched.activity.tabs == {}
 
+    async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(self, monkeypatch: pytest.MonkeyPatch):
+        signed = await sign_in()
+        hub, find = service().hub, consumers.find_watch
+
+        def slow_find(key: str | None) -> Any:
+            found = find(key)
+            hub.dismissed = True
+            return found
+
+        monkeypatch.setattr(consumers, "find_watch", slow_find)
+        tab = Tab(signed.key)
+        assert await tab.is_accepted()
+        assert await tab.close_code() == 4503
+        # It does not wait for the page's answer, which nobody will hear.
+        await tab.socket.wait()
+        assert hub_tabs() == 0
+        assert signed.watched.activity.tabs == {}
+
 
 async def ended(tab: Tab) -> str | None:
     """Return the reason with which a tab is sent away: accepted, told, closed with 4401."""

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from idlewatch import monitor, sessions
+from idlewatch import monitor, records, sessions
 from idlewatch.activity import Activity
 from idlewatch.clock import as_datetime
 from idlewatch.models import WatchedSession
@@ -66,8 +66,8 @@ def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: 
             auth_digest=sessions.auth_digest(user.get_session_auth_hash()),
             started=moment,
             signed_in=moment,
-            last_active=moment,
             limits=to_builtins(policy),
+            **records.progress_of(each, at),
         )
         for each in watched
     )

@@ -170,6 +170,7 @@ def tick(time: Time, timer: Timer | None = None) -> Timer:
     async def work() -> None:
         await timer.keep(time.now)
         await timer.push(time.now)
+        await timer.keep(time.now)
 
     async_to_sync(work)()
     return timer

@@ -46,6 +46,10 @@ class TestState:
     def test_no_cache_keeps_it(self, page: Browser, path: str):
         assert "no-store" in page.poll("/idlewatch/state/").headers["Cache-Control"]
 
+    def test_a_browser_that_goes_there_is_told_too(self, page: Browser, clock: Time):
+        clock.pass_(900)
+        assert page.visit("/idlewatch/state/").json()["reason"] == "idle"
+
     def test_it_takes_no_post(self, page: Browser):
         assert page.ask("post", "/idlewatch/state/", headers=FETCH).status_code == 405
 
@@ -117,17 +121,24 @@ class TestMessages:
         assert response.status_code == 401
         assert response.json()["phase"] == "ended"
 
-    def test_without_a_session_it_is_a_401(self, browser: Browser):
-        assert browser.say('{"type": "extend"}').status_code == 401
+    @pytest.mark.parametrize("body", ['{"type": "extend"}', "nope"])
+    def test_without_a_session_it_is_a_401(self, browser: Browser, body: str):
+        assert browser.say(body).status_code == 401
 
-    def test_a_call_shows_that_the_browser_is_not_closed(self, page: Browser, clock: Time):
-        for path in ("/idlewatch/state/", None):
-            monitor.look(record().pk, clock.now, TabOpened("p", 5))
-            monitor.look(record().pk, clock.now, TabClosed("p", closed=True))
-            clock.pass_(200)
-            assert (page.poll(path) if path else page.say('{"type": "sync"}')).json()["remaining"] > 300
-        clock.pass_(400)
+    def test_a_page_that_asks_over_http_keeps_the_browser_open(self, page: Browser, clock: Time):
+        page.poll("/idlewatch/state/")
+        monitor.look(record().pk, clock.now, TabOpened("p", 5))
+        monitor.look(record().pk, clock.now + 1, TabClosed("p", closed=True))
+        clock.pass_(301)
         assert page.poll("/idlewatch/state/").status_code == 200
+
+    @pytest.mark.parametrize("body", [None, '{"type": "sync"}'])
+    def test_a_call_shows_that_the_browser_is_not_closed(self, page: Browser, clock: Time, body: str | None):
+        monitor.look(record().pk, clock.now, TabOpened("p", 5))
+        monitor.look(record().pk, clock.now, TabClosed("p", closed=True))
+        clock.pass_(299)
+        answer = page.poll("/idlewatch/state/") if body is None else page.say(body)
+        assert answer.json()["remaining"] == 601
 
 
 class TestCsrf:
@@ -161,6 +172,16 @@ class TestCsrf:
         assert say(**{"X-CSRFToken": "0" * 64}) == 403
         assert say(**{"X-CSRFToken": token}) == 200
 
+    def test_a_form_that_signs_in_again_after_the_end_is_taken(self, ann: User, clock: Time, settings: Any):
+        settings.CSRF_USE_SESSIONS = True
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(ann)
+        token = self.token(client)
+        clock.pass_(900)
+        data = {"username": "ann", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        assert client.post("/login/", data, headers=NAVIGATION).status_code == 302
+        assert client.get("/closed/", headers=NAVIGATION).json()["user"] == "ann"
+
     @pytest.mark.rule("R42")
     def test_logging_out_by_the_warning_needs_it_too(self, ann: User, clock: Time):
         client = Client(enforce_csrf_checks=True)
@@ -170,7 +191,3 @@ class TestCsrf:
         response = client.post("/idlewatch/logout/", {"csrfmiddlewaretoken": token}, headers=NAVIGATION)
         assert (response.status_code, response.url) == (302, "/public/")
         assert record().reason == Reason.LOGOUT
-
-
-def test_signing_in_over_the_fallback_is_not_a_thing(browser: Browser, ann: User):
-    assert browser.ask("post", "/idlewatch/message/", {"username": "ann", "password": PASSWORD}).status_code == 400

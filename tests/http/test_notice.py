@@ -15,7 +15,7 @@ from idlewatch.notices import NOTICES
 from idlewatch.responses import REASON_COOKIE, REASON_COOKIE_AGE
 from tests.conftest import Time
 from tests.http import site
-from tests.http.conftest import HTMX, Browser, record
+from tests.http.conftest import HTMX, NAVIGATION, Browser, record
 
 IDLE = "You have been signed out because of inactivity."
 
@@ -138,3 +138,19 @@ def test_a_page_may_ask_for_it_again_and_again(late: Browser):
     site.during.append(lambda request: asked.extend(str(request.idlewatch.notice) for _ in range(2)))
     late.visit("/meanwhile/")
     assert asked == [IDLE, IDLE]
+
+
+@pytest.mark.parametrize("method", ["head", "options"])
+def test_an_answer_that_has_no_page_does_not_eat_it(late: Browser, method: str):
+    late.visit("/closed/")
+    late.ask(method, "/open/", headers=NAVIGATION)
+    assert notice(late) == IDLE
+
+
+@pytest.mark.rule("R19")
+def test_no_cache_keeps_it_for_somebody_else(late: Browser):
+    late.visit("/closed/")
+    response = late.visit("/page/")
+    assert IDLE in response.content.decode()
+    assert "Cookie" in response.headers["Vary"]
+    assert response.headers["Cache-Control"] == "no-store"

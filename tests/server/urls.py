@@ -1,0 +1,42 @@
+"""The project's addresses, a way in without a form, and a page that takes its time."""
+
+from __future__ import annotations
+
+import time
+
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import path
+
+from project.urls import urlpatterns as project_urls
+
+QUICK = {"IDLE_TIMEOUT": 2, "WARN_BEFORE": 1, "HEARTBEAT": 0.25}
+
+
+def limits(user: User, request: HttpRequest) -> dict[str, object]:
+    """Return limits of seconds for those who are to see the end."""
+    return QUICK if user.username.startswith("quick") else {}
+
+
+def enter(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Sign somebody in."""
+    user, _ = User.objects.get_or_create(username=name)
+    login(request, user)
+    return redirect("demo")
+
+
+@login_required
+def slow(request: HttpRequest) -> HttpResponse:
+    """Keep a thread busy."""
+    time.sleep(1.5)
+    return HttpResponse("done")
+
+
+urlpatterns = [
+    path("enter/<slug:name>/", enter),
+    path("slow/", slow),
+    *project_urls,
+]
