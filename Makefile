@@ -53,7 +53,7 @@ lock: .venv/.dev  ## Resolve the dependencies anew and write the lock files.
 
 .PHONY: clean
 clean:  ## Remove what was made.
-	rm -rf .venv .venv-newest build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-newest build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
