@@ -210,8 +210,6 @@ class Conf:
         """`(scope or request) -> address | None`, where a proxy hides the peer's."""
         return self._called("CLIENT_IP")
 
-    # What Django's own settings say
-
     @property
     def session_cookie_name(self) -> str:
         """The cookie that carries the session key."""

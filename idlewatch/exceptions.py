@@ -7,7 +7,7 @@ class IdleWatchError(Exception):
     """Something in idlewatch went wrong."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        super().__init__(message or (self.__doc__ or "").partition("\n")[0])
 
 
 class HoldRefused(IdleWatchError):

@@ -59,8 +59,6 @@ class IdleWatchMiddleware:
                 return await sync_to_async(self.leave)(request, response)
             return self.leave(request, response)
 
-    # Before the view
-
     def enter(self, request: HttpRequest) -> HttpResponseBase | None:
         """Set `request.idlewatch`; return the ended response where no view may run."""
         _session(request)
@@ -110,8 +108,6 @@ class IdleWatchMiddleware:
             watch.follow(monitor.finish(known, watch.arrived), watch.arrived)
         elif watched.key != sessions.key_of(session):
             monitor.rebind(known, session)
-
-    # After the view
 
     def leave(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Follow the session through what the view did to it, and tell the user of an end."""

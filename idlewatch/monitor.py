@@ -58,9 +58,6 @@ def forget_store() -> None:
             _store.cache_clear()
 
 
-# A session begins
-
-
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
     """Watch the session in which `user` just signed in; the same user's clocks start anew, under the same id."""
     known: str | None = request.session.get(sessions.WATCH_KEY)
@@ -164,9 +161,6 @@ def _is_over(record: WatchedSession, now: float) -> bool:
     return watched.verdict(now).phase is Phase.ENDED
 
 
-# A session goes on
-
-
 def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
     """Return a watch, after `event` if there is one; None if there is no such watch.
 
@@ -201,9 +195,6 @@ def rebind(watch: str, session: SessionBase) -> None:
     records.rebind(watch, key, sessions.auth_digest_of(session))
     if key is not None:
         store().bind(watch, key)
-
-
-# A session ends
 
 
 def end(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:

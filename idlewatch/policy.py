@@ -81,7 +81,7 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     absolute limit, which can't be extended, then the closed browser.
     """
     if activity.ended is not None:
-        return _ended(activity.reason or Reason.LOST, activity.ended)
+        return ended(activity.reason or Reason.LOST, activity.ended)
     hold_end = activity.hold_end(policy.hold_limit)
     held = now < hold_end
     idle_end = max(activity.active, hold_end) + policy.idle_timeout
@@ -91,7 +91,7 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     limits = ((absolute_end, Reason.ABSOLUTE), (closed_end, Reason.CLOSED), (idle_end, Reason.IDLE))
     end, reason = min(limits, key=lambda limit: limit[0])
     if now >= end:
-        return _ended(reason, end)
+        return ended(reason, end)
 
     # The grace after a closed browser warns nobody: only the idle and the absolute limit have a warning.
     absolute_first = absolute_end <= idle_end
@@ -116,5 +116,6 @@ def warned_from(activity: Activity, policy: Policy) -> float:
     return max(activity.active, activity.hold_end(policy.hold_limit)) + policy.idle_timeout - policy.warn_before
 
 
-def _ended(reason: Reason, at: float) -> Verdict:
+def ended(reason: Reason | None, at: float) -> Verdict:
+    """Return the verdict of a session that ended at `at` (epoch seconds); None: nobody knows why."""
     return Verdict(Phase.ENDED, reason, at, 0.0, False, False, None)

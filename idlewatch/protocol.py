@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from idlewatch.activity import Reason
 from idlewatch.exceptions import BadMessage
-from idlewatch.policy import Phase, Policy, Verdict
+from idlewatch.policy import Phase, Policy, Verdict, ended
 
 TAB_PATH = "/ws/idlewatch/tab/"
 MAX_FRAME = 1024
@@ -159,7 +159,6 @@ Frame = StateFrame | NoticeFrame | ErrorFrame
 
 def state_frame(verdict: Verdict, policy: Policy, version: int, login_url: str) -> StateFrame:
     """Say a verdict to a page; `login_url` goes into an ended frame alone."""
-    ended = verdict.phase is Phase.ENDED
     return StateFrame(
         version=version,
         phase=verdict.phase,
@@ -170,25 +169,13 @@ def state_frame(verdict: Verdict, policy: Policy, version: int, login_url: str) 
         idle_timeout=policy.idle_timeout,
         warn_before=policy.warn_before,
         heartbeat=policy.heartbeat,
-        login_url=login_url if ended else UNSET,
+        login_url=login_url if verdict.phase is Phase.ENDED else UNSET,
     )
 
 
 def no_session_frame(reason: Reason | None, login_url: str) -> StateFrame:
     """Say that there is no session, and why if that is known."""
-    policy = Policy()
-    return StateFrame(
-        version=0,
-        phase=Phase.ENDED,
-        reason=reason,
-        remaining=0.0,
-        extendable=False,
-        held=False,
-        idle_timeout=policy.idle_timeout,
-        warn_before=policy.warn_before,
-        heartbeat=policy.heartbeat,
-        login_url=login_url,
-    )
+    return state_frame(ended(reason, at=0.0), Policy(), 0, login_url)
 
 
 def encode(frame: Frame) -> str:

@@ -86,8 +86,6 @@ class Timer:
         finally:
             stop_listening()
 
-    # The lane of the tabs
-
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
         while self.owns_store:
@@ -108,8 +106,6 @@ class Timer:
             return watched
         await self._store.aconfirm(Due.PUSH, watched, now)
         return None
-
-    # The lane of the records
 
     async def keep(self, now: float) -> None:
         """Keep a round where one is due, then record the ends that are due."""

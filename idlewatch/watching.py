@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.notices import NOTICES
-from idlewatch.policy import Phase, Verdict
+from idlewatch.policy import Phase, Verdict, ended
 from idlewatch.protocol import StateFrame, no_session_frame, state_frame
 from idlewatch.requests import is_seen
 from idlewatch.responses import read_reason
@@ -66,7 +66,7 @@ class RequestWatch:
     def lose(self, reason: Reason, now: float) -> None:
         """Note an end of which the store knows nothing."""
         self.watched = None
-        self.verdict = Verdict(Phase.ENDED, reason, now, 0.0, extendable=False, held=False, next_at=None)
+        self.verdict = ended(reason, now)
 
     def forget(self) -> None:
         """Note that nobody is signed in, and that there is nothing to tell."""

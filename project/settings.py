@@ -115,22 +115,12 @@ LOGIN_REDIRECT_URL = "demo"
 LOGOUT_REDIRECT_URL = "login"
 
 IDLEWATCH: dict[str, Any] = env.idlewatch()
-REDIS_URL = os.environ.get("REDIS_URL", "")
-if REDIS_URL:
-    if urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
-        # The URL may hold a password: show its scheme alone.
-        env.refuse("REDIS_URL", f"{urlsplit(REDIS_URL).scheme}:…", "a Redis URL, like redis://127.0.0.1:6379/0")
-    IDLEWATCH["STORE"] = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": REDIS_URL}
-    CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-        "default": {
-            # The pub/sub layer keeps its sockets through a restart of Redis; the core layer closes them.
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            # redis-py 8 would close idle sockets after five seconds (channels_redis#422).
-            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
-        },
-    }
-else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if os.environ.get("REDIS_URL"):
+    # Refused, not ignored: processes that share nothing would each have a truth of their own. The URL may hold a
+    # password, so its scheme alone is shown.
+    scheme = urlsplit(os.environ["REDIS_URL"]).scheme
+    env.refuse("REDIS_URL", f"{scheme}:…", "none: this version serves the site from one process, without Redis")
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_HTTPONLY = True  # `{% idlewatch %}` hands the page its token.

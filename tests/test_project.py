@@ -72,20 +72,10 @@ class TestEnvironment:
         assert database["ENGINE"] == "django.db.backends.postgresql"
         assert (database["HOST"], database["NAME"]) == ("db.test", "site")
 
-    def test_without_redis_all_is_in_one_process(self):
+    def test_all_is_in_one_process(self):
         read = settings(DEBUG="1")
         assert "STORE" not in read["IDLEWATCH"]
         assert read["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels.layers.InMemoryChannelLayer"
-
-    def test_redis_serves_the_store_and_the_channel_layer(self):
-        read = settings(DEBUG="1", REDIS_URL="redis://redis.test/1")
-        assert read["IDLEWATCH"]["STORE"] == {
-            "BACKEND": "idlewatch.store.redis.RedisStore",
-            "LOCATION": "redis://redis.test/1",
-        }
-        layer = read["CHANNEL_LAYERS"]["default"]
-        assert layer["BACKEND"].startswith("channels_redis.")
-        assert layer["CONFIG"]["hosts"] == [{"address": "redis://redis.test/1", "socket_timeout": None}]
 
     def test_limits_come_by_their_names(self):
         read = settings(
@@ -129,7 +119,7 @@ class TestEnvironment:
             ("IDLEWATCH_MAX_TABS", "1.5", "a whole number"),
             ("IDLEWATCH_ACTIVITY_EXTENDS_WARNING", "maybe", "1 or 0"),
             ("DATABASE_URL", "nothing", "a database URL"),
-            ("REDIS_URL", "http://redis.test", "a Redis URL"),
+            ("REDIS_URL", "redis://redis.test/1", "none: this version serves the site from one process"),
         ],
     )
     def test_a_wrong_value_names_itself_and_what_was_expected(self, name: str, value: str, expected: str):

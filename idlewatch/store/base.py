@@ -73,8 +73,6 @@ class Store(abc.ABC):
         self.location = location
         self.options = options
 
-    # What happens to a session
-
     @abc.abstractmethod
     def get(self, watch: str) -> Watched | None:
         """Return what is known of a watch; None where nothing is."""
@@ -119,8 +117,6 @@ class Store(abc.ABC):
     async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
         """Twin of `end`."""
 
-    # What follows from it: for the timer
-
     @abc.abstractmethod
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         """Lease up to `limit` watches that are due; whoever does not confirm within `lease` seconds loses them."""
@@ -148,8 +144,6 @@ class Store(abc.ABC):
             A function that stops it.
         """
 
-    # The processes that serve tabs
-
     @abc.abstractmethod
     async def arenew(self, process: str, now: float, lease: float) -> bool:
         """Say that a process lives; False where it was taken for dead, and has to count its tabs again."""
@@ -157,8 +151,6 @@ class Store(abc.ABC):
     @abc.abstractmethod
     async def areap(self, now: float) -> Sequence[str]:
         """Take back the tabs of processes whose lease lapsed; return those processes."""
-
-    # For operators
 
     @abc.abstractmethod
     async def aping(self) -> None:

@@ -87,8 +87,6 @@ class MemoryStore(Store):
         """The answers that `anext_due` gave: who asked sleeps until then."""
         self._listeners: dict[Due, list[Callable[[], None]]] = {due: [] for due in Due}
 
-    # What happens to a session
-
     def get(self, watch: str) -> Watched | None:
         with self._lock:
             entry = self._entries.get(watch)
@@ -163,8 +161,6 @@ class MemoryStore(Store):
     async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
         return self.end(watch, reason, now)
 
-    # What follows from it: for the timer
-
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         claimed: list[Watched] = []
         with self._lock:
@@ -236,8 +232,6 @@ class MemoryStore(Store):
 
         return stop
 
-    # The processes that serve tabs
-
     async def arenew(self, process: str, now: float, lease: float) -> bool:
         with self._lock:
             known = process in self._leases
@@ -255,8 +249,6 @@ class MemoryStore(Store):
 
     async def aping(self) -> None:
         return None
-
-    # How it keeps itself in order
 
     def _change(self, entry: _Entry, activity: Activity, now: float, **changes: object) -> None:
         """Put new facts in place: the one way in which a watch changes."""
