@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CSRF_SESSION_KEY
 
-from idlewatch import monitor, sessions
+from idlewatch import beginning, monitor, sessions
 from idlewatch.activity import Reason
 from idlewatch.answers import follow_up, is_html, tell
 from idlewatch.clock import now
@@ -92,7 +92,7 @@ class IdleWatchMiddleware:
                 # A signed cookie from before the watch looks like one that is replayed after its end.
                 watch.lose(Reason.LOST, watch.arrived)
                 return
-            known = session[sessions.WATCH_KEY] = monitor.adopt(request, request.user, watch.arrived).id
+            known = session[sessions.WATCH_KEY] = beginning.adopt(request, request.user, watch.arrived).id
             session.set_expiry(0)
         watch.counted = counts(request)
         watch.auth_digest = sessions.auth_digest_of(session)

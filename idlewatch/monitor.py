@@ -1,11 +1,10 @@
-"""The use cases: what happens to a watched session, whoever it is that asks.
+"""The use cases: what happens to a watched session, whoever it is that asks. `beginning` has how one begins.
 
 Everything here writes to the store; nothing here tells a tab. `timer` does that, from what it finds due.
 """
 
 from __future__ import annotations
 
-import secrets
 from functools import cache, partial
 from threading import Lock
 
@@ -14,20 +13,16 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.db import transaction
 from django.utils.module_loading import import_string
-from msgspec import to_builtins
 
 from idlewatch import accounts, records, sessions
-from idlewatch.activity import Activity, Reason
-from idlewatch.clock import as_datetime
+from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.events import Event
 from idlewatch.models import WatchedSession
-from idlewatch.peer import address_of, user_agent_of
-from idlewatch.policy import Phase, Policy
-from idlewatch.signals import session_ended, session_opened
+from idlewatch.policy import Phase
+from idlewatch.signals import session_ended
 from idlewatch.store.base import Store, Watched
 from idlewatch.underway import is_rotating
 
@@ -56,109 +51,6 @@ def forget_store() -> None:
         if _store.cache_info().currsize:
             _store().close()
             _store.cache_clear()
-
-
-def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
-    """Watch the session in which `user` just signed in; the same user's clocks start anew, under the same id."""
-    known: str | None = request.session.get(sessions.WATCH_KEY)
-    present = look(known, now) if known else None
-    if (
-        present is not None
-        and present.user == accounts.primary_key(user)
-        and present.verdict(now).phase is not Phase.ENDED
-    ):
-        watched = _new_watch(present.id, request, user, now)
-        restarted = store().restart(watched, now)
-        if restarted.verdict(now).phase is not Phase.ENDED:
-            records.restart(restarted, now)
-            records.rebind(restarted.id, watched.key, sessions.auth_digest_of(request.session))
-            return restarted
-    watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
-    _record(watched, request, user, now).save(force_insert=True)
-    opened = store().open(watched, now)
-    _announce(opened)
-    transaction.on_commit(lambda: _replace_oldest(user, now), robust=True)
-    return opened
-
-
-def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
-    """Watch a session that was signed in before there was a watch.
-
-    Its id is derived from its key, so that an ended one that is replayed is found ended.
-    """
-    watch = sessions.derived_watch(request.session.session_key or "")
-    present = look(watch, now)
-    if present is not None:
-        return present
-    watched = _new_watch(watch, request, user, now)
-    try:
-        with transaction.atomic():
-            _record(watched, request, user, now).save(force_insert=True)
-    except IntegrityError:
-        # Another first request of the same session was a moment faster.
-        return look(watch, now) or store().open(watched, now)
-    opened = store().open(watched, now)
-    _announce(opened)
-    return opened
-
-
-def _new_watch(watch: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
-    return Watched(
-        id=watch,
-        user=accounts.primary_key(user),
-        key=sessions.key_of(request.session),
-        policy=_policy_for(user, request),
-        activity=Activity(began=now, active=now),
-    )
-
-
-def _policy_for(user: AbstractBaseUser, request: HttpRequest) -> Policy:
-    ask = conf.policy_callable
-    return conf.policy if ask is None else conf.policy_with(ask(user, request))
-
-
-def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now: float) -> WatchedSession:
-    moment = as_datetime(now)
-    rotated = request.COOKIES.get(conf.session_cookie_name) if watched.key else None
-    return WatchedSession(
-        id=watched.id,
-        user_id=user.pk,
-        username=user.get_username(),
-        session_digest=sessions.digest(watched.key),
-        previous_digest=sessions.digest(rotated) if rotated != watched.key else "",
-        auth_digest=sessions.auth_digest_of(request.session),
-        address=address_of(request),
-        user_agent=user_agent_of(request),
-        started=moment,
-        signed_in=moment,
-        limits=to_builtins(watched.policy),
-        **records.progress_of(watched, now),
-    )
-
-
-def _announce(watched: Watched) -> None:
-    # A sign-in that is rolled back never was.
-    announce = partial(session_opened.send_robust, sender=WatchedSession, watch=watched.id, user=watched.user)
-    transaction.on_commit(announce)
-
-
-def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
-    """End the user's oldest sessions beyond `MAX_SESSIONS_PER_USER` (ASVS 7.1.2).
-
-    Each sign-in commits its record before it counts, so the last of several at once sees them all; none that is
-    among the newest has enough newer ones to be ended by anybody. So exactly the newest stay.
-    """
-    most = conf.max_sessions_per_user
-    if most is None:
-        return
-    lives = [record for record in records.live(user) if not _is_over(record, now)]
-    for record in lives[:-most]:
-        end(record.id, Reason.REPLACED, now)
-
-
-def _is_over(record: WatchedSession, now: float) -> bool:
-    watched = store().get(record.id) or records.watched_of(record, now)
-    return watched.verdict(now).phase is Phase.ENDED
 
 
 def look(watch: str, now: float, event: Event | None = None) -> Watched | None:

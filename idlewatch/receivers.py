@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from idlewatch import accounts, monitor, records, sessions
+from idlewatch import accounts, beginning, monitor, records, sessions
 from idlewatch.activity import Reason
 from idlewatch.clock import now
 from idlewatch.watching import RequestWatch, current_watch
@@ -34,7 +34,7 @@ def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> 
     elif sessions.WATCH_KEY in session:
         # Django keeps the key where the same user signs in again; ASVS 7.2.4 wants a new one.
         session.cycle_key()
-    watched = monitor.sign_in(request, user, at)
+    watched = beginning.sign_in(request, user, at)
     session[sessions.WATCH_KEY] = watched.id
     session.set_expiry(0)
     watch: RequestWatch | None = getattr(request, "idlewatch", None)

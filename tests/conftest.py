@@ -1,10 +1,13 @@
-"""What every test may lean on: a store of its own, and a clock that it sets."""
+"""What every test may lean on: a store of its own, a clock that it sets, one browser for all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
+
+from tests.browsing import chromium
 
 START = 1_900_000_000.0
 """Where the tests' clock stands at first."""
@@ -40,3 +43,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
     monkeypatch.setattr(Clock, "__call__", lambda _: time.now)
     return time
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium. It keeps an event loop of its own running, so asyncio's tests run in another process."""
+    with chromium() as browser:
+        yield browser

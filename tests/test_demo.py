@@ -12,18 +12,12 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import chromium, sign_in, until
+from tests.browsing import sign_in, until
 from tests.serving import ROOT, Server, clean_environment, demo, free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 LIMITS = {"IDLEWATCH_IDLE_TIMEOUT": "60", "IDLEWATCH_WARN_BEFORE": "20", "IDLEWATCH_CLOSE_GRACE": "10"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

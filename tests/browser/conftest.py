@@ -5,16 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browsing import chromium, sign_in, until
+from tests.browsing import sign_in, until
 from tests.serving import Server, demo
 
 IDLE, WARN, GRACE = 5.0, 2.5, 2.0
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
