@@ -64,7 +64,7 @@ async def _timer() -> None:
     if found is None:
         raise RuntimeError("it does not run: is the ASGI application wrapped with idlewatch.asgi.watched?")
     timer = found.timer
-    if not timer.owns_store:
-        raise RuntimeError("the memory store belongs to another process, or this one has not looked yet")
+    if timer.refused:
+        raise RuntimeError("the memory store belongs to another process")
     if timer.kept_at is None or now() - timer.kept_at > LATE:
         raise RuntimeError(f"it has not kept a round for {LATE:g} s")

@@ -48,6 +48,8 @@ class Timer:
         self._suspects: set[str] = set()
         self._round_at = float("-inf")
         self._records_seen: float | None = None
+        self.refused = False
+        """Another process owns the store, and this one has said so."""
         self.owns_store = False
         """Whether this process may act on the store: always, where it is shared."""
         self.kept_at: float | None = None
@@ -142,15 +144,19 @@ class Timer:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""
         owner = await database_sync_to_async(ownership.claim)(now)
         if owner is not None:
-            if self.owns_store or self.kept_at is None:
+            if not self.refused:
                 logger.error(
                     "The memory store belongs to one process, which is %s: this one has to stop, or STORE to be one "
                     "that is shared.",
                     owner,
                 )
-            self.owns_store, self.kept_at = False, now
+            self.owns_store, self.refused = False, True
             return
         if not self.owns_store:
+            if self.refused:
+                # Another process had the truth meanwhile, and wrote it into the records.
+                self._store.clear()
+                self.refused = False
             await database_sync_to_async(_resume_all)(now)
             self.owns_store = True
         await database_sync_to_async(_take_over)((self._records_seen or now) - OVERLAP, now)

@@ -37,7 +37,7 @@ async def start() -> Service:
     started = service()
     started.start()
     async with asyncio.timeout(5):
-        while started.timer.kept_at is None:
+        while started.timer.kept_at is None and not started.timer.refused:
             assert started.runs
             await asyncio.sleep(0.01)
     return started
@@ -93,7 +93,7 @@ class TestNotReady:
         assert (await ready())[0] == 503
 
     async def test_while_another_process_owns_the_store(self, served: Service):
-        served.timer.owns_store = False
+        served.timer.owns_store, served.timer.refused = False, True
         with mock.patch.object(served.timer, "_own"):
             status, problems = await ready()
         assert status == 503

@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
+from msgspec.structs import replace
 
 from idlewatch import monitor, records
 from idlewatch.activity import Reason
@@ -491,6 +492,19 @@ class TestSecondProcess:
         await timer.round(START + 2)
         assert timer.owns_store
         assert known(watched.id).verdict(START + 2).phase == "active"
+
+    async def test_forgets_what_it_believed_while_another_owned_the_truth(self, owner: StoreOwner, hub: Hub):
+        await owner.asave()
+        watched = await asign_in()
+        timer = Timer(hub)
+        await timer.round(START + 1)
+        later = replace(watched, activity=replace(watched.activity, active=START + 90))
+        await sync_to_async(records.checkpoint)(
+            await sync_to_async(records.find_all)([watched.id]), {watched.id: later}, START + 90
+        )
+        await StoreOwner.objects.all().adelete()
+        await timer.round(START + 91)
+        assert known(watched.id).activity.active == START + 90
 
     async def test_an_owner_that_was_replaced_stops(
         self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture

@@ -156,5 +156,9 @@ class Store(abc.ABC):
     async def aping(self) -> None:
         """Return when the store answers; raise what keeps it from it."""
 
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Forget everything: what it knows is not the truth any more."""
+
     def close(self) -> None:  # noqa: B027 - a store that holds nothing open has nothing to close
         """Let go of what the store holds open."""

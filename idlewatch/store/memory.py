@@ -250,6 +250,15 @@ class MemoryStore(Store):
     async def aping(self) -> None:
         return None
 
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self._forgettable.clear()
+            self._leases.clear()
+            self._served.clear()
+            for heap in self._heaps.values():
+                heap.clear()
+
     def _change(self, entry: _Entry, activity: Activity, now: float, **changes: object) -> None:
         """Put new facts in place: the one way in which a watch changes."""
         entry.watched = replace(entry.watched, activity=activity, version=entry.watched.version + 1, **changes)

@@ -13,7 +13,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection
 from django.test import Client
 
-from idlewatch import monitor, sessions
+from idlewatch import beginning, monitor, sessions
 from idlewatch.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
@@ -90,13 +90,13 @@ def test_two_first_requests_at_once_make_one_watch(
     engine: str, ann: User, monkeypatch: pytest.MonkeyPatch, signals: list[tuple[str, Any]]
 ):
     key = str(signed_in_before(ann).session_key)
-    together, ask = Barrier(2), monitor._policy_for
+    together, ask = Barrier(2), beginning._policy_for
 
     def policy_for(*args: Any) -> Any:
         together.wait(10)
         return ask(*args)
 
-    monkeypatch.setattr(monitor, "_policy_for", policy_for)
+    monkeypatch.setattr(beginning, "_policy_for", policy_for)
 
     def visit(_: int) -> dict[str, object]:
         client = Client()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -154,6 +155,11 @@ class TestOtherMethods:
         assert response.status_code == 200
         assert late.visit("/closed/").json()["user"] == "ann"
 
+    def test_and_what_it_answers_is_its_own(self, late: Browser, ann: User):
+        response = late.ask("post", "/api-login/", {"username": "ann", "password": "wrong"}, FETCH)
+        assert (response.status_code, response.json()) == (401, {"error": "credentials"})
+        assert late.visit("/open/").json()["notice"], "it left the reason for the next page"
+
 
 class TestEndedResponse:
     def test_a_host_answers_in_its_own_way(self, wsgi: Browser, ann: User, clock: Time, settings: Any):
@@ -172,6 +178,18 @@ class TestEndedResponse:
         wsgi.sign_in(ann)
         clock.pass_(900)
         assert wsgi.visit("/closed/?plain").url == "/login/?next=/closed/%3Fplain"
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_host_is_asked_once_a_request(
+        self, wsgi: Browser, ann: User, clock: Time, settings: Any, monkeypatch: pytest.MonkeyPatch, method: str
+    ):
+        asked: list[str] = []
+        monkeypatch.setattr(sys.modules[__name__], "teapot", lambda request, _: asked.append(request.path))
+        settings.IDLEWATCH = {"ENDED_RESPONSE": f"{__name__}.teapot"}
+        wsgi.sign_in(ann)
+        clock.pass_(900)
+        wsgi.ask(method, "/closed/", headers=NAVIGATION)
+        assert asked == ["/closed/"]
 
 
 class TestWithoutSession:

@@ -114,6 +114,11 @@ class TestMessages:
         assert response.status_code == 400
         assert response.json()["code"] == "bad_json"
 
+    def test_more_than_the_site_reads_is_too_large(self, page: Browser, settings: Any):
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2000
+        response = page.say("x" * 3000)
+        assert (response.status_code, response.json()["code"]) == (400, "too_large")
+
     @pytest.mark.rule("R1")
     def test_nothing_revives_an_ended_session(self, page: Browser, clock: Time):
         clock.pass_(900)
@@ -171,6 +176,13 @@ class TestCsrf:
         assert say() == 403
         assert say(**{"X-CSRFToken": "0" * 64}) == 403
         assert say(**{"X-CSRFToken": token}) == 200
+
+    def test_a_form_is_no_message(self, ann: User, clock: Time):
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(ann)
+        data = {"csrfmiddlewaretoken": self.token(client), "type": "sync"}
+        response = client.post("/idlewatch/message/", data, headers=NAVIGATION)
+        assert (response.status_code, response.json()["code"]) == (400, "bad_json")
 
     def test_a_form_that_signs_in_again_after_the_end_is_taken(self, ann: User, clock: Time, settings: Any):
         settings.CSRF_USE_SESSIONS = True

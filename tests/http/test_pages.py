@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from idlewatch import monitor
+from idlewatch.activity import Reason
 from idlewatch.events import TabClosed, TabOpened
 from tests.conftest import Time
+from tests.http import site
 from tests.http.conftest import FETCH, NAVIGATION, Browser, record
 
 
@@ -84,6 +86,12 @@ class TestClosedBrowser:
 class TestCaches:
     def test_an_authenticated_page_is_not_stored(self, page: Browser):
         assert page.visit("/page/").headers["Cache-Control"] == "no-store"
+
+    def test_nor_one_whose_session_ended_meanwhile(self, page: Browser, clock: Time):
+        site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+        response = page.visit("/note/")
+        assert response.content == b"noted"
+        assert response.headers["Cache-Control"] == "no-store"
 
     def test_unless_the_view_says_otherwise(self, page: Browser):
         assert page.visit("/cached/").headers["Cache-Control"] == "max-age=60"

@@ -118,6 +118,26 @@ class TestRequestInFlight:
         assert user_of(signed_in) == "ann"
         assert records() == [("ann", "")]
 
+    @pytest.mark.parametrize("path", ROTATIONS)
+    def test_one_that_read_its_session_before_it_leaves_the_record(
+        self, signed_in: Browser, make_browser: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch, path: str
+    ):
+        other, look = make_browser(), monitor.look
+        other.key = str(signed_in.key)
+
+        def overtaken(*args: Any) -> Any:
+            monkeypatch.setattr(monitor, "look", look)
+            rotate(signed_in, path)
+            return look(*args)
+
+        monkeypatch.setattr(monitor, "look", overtaken)
+        other.poll("/bare/")
+        watched = monitor.store().get(record().pk)
+        assert watched is not None
+        assert watched.key == signed_in.key
+        assert record().session_digest == sessions.digest(signed_in.key)
+        assert record().auth_digest == sessions.auth_digest_of(signed_in.client.session)
+
     def test_the_timer_does_not_take_it_for_lost(self, signed_in: Browser, clock: Time):
         site.during.append(lambda _: clock.pass_(60))
         site.during.append(lambda _: tick(clock))
