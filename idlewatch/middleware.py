@@ -21,7 +21,7 @@ from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import Requested
 from idlewatch.policy import Phase
-from idlewatch.requests import counts, needs_no_login
+from idlewatch.requests import counts, is_own, needs_no_login
 from idlewatch.responses import ended_response, turns_away
 from idlewatch.underway import is_shared, under_way
 from idlewatch.watching import RequestWatch, current_watch, watch_of
@@ -70,6 +70,7 @@ class IdleWatchMiddleware:
             secret = _session(request).get(CSRF_SESSION_KEY)
             make_anonymous(request)
             if request.method not in {"GET", "HEAD"}:
+                watch.is_answered = not is_own(request)
                 if not needs_no_login(request):
                     return respond(request)
                 if secret is not None:
@@ -116,11 +117,11 @@ class IdleWatchMiddleware:
             self._follow(request, response, watch)
         if turns_away(request, response):
             self._doubt(request, watch)
-            if watch.ended and not watch.signed_out:
+            if watch.ended and not watch.signed_out and not watch.is_answered:
                 watch.notice_shown = False
                 response = respond(request)
-        if watch.watch is not None and is_html(response):
-            # ASVS 14.3.2; a view that set the header knows better.
+        if watch.watched is not None and is_html(response):
+            # ASVS 14.3.2, also where the session ended meanwhile; a view that set the header knows better.
             response.headers.setdefault("Cache-Control", "no-store")
         tell(request, response)
         return response

@@ -84,6 +84,9 @@ def resume(watch: str, now: float) -> Watched | None:
 def rebind(watch: str, session: SessionBase) -> None:
     """Follow a session to its new key and auth hash."""
     key = sessions.key_of(session)
+    if key is not None and not session.exists(key):
+        # A request that read the session before it was given another key: who came later has told of that.
+        return
     records.rebind(watch, key, sessions.auth_digest_of(session))
     if key is not None:
         store().bind(watch, key)

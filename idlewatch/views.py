@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.contrib.auth import logout as auth_logout
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -16,7 +18,7 @@ from idlewatch.conf import conf
 from idlewatch.events import Called, Event
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.messages import event_of
-from idlewatch.protocol import ErrorCode, ErrorFrame, Frame, encode, parse
+from idlewatch.protocol import MAX_FRAME, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.watching import watch_of
 
 
@@ -37,7 +39,7 @@ def message(request: HttpRequest) -> HttpResponse:
     if watch_of(request).watch is None:
         return _answer(request, None)
     try:
-        return _answer(request, event_of(parse(request.body)))
+        return _answer(request, event_of(parse(_body_of(request))))
     except BadMessage as error:
         return _json(ErrorFrame(ErrorCode(error.code), error.detail), 400)
     except HoldRefused as error:
@@ -50,6 +52,15 @@ def logout(request: HttpRequest) -> HttpResponseBase:
     """Sign the user out: the warning offers it (ASVS 7.4.4)."""
     auth_logout(request)
     return HttpResponseRedirect(conf.logout_redirect_url)
+
+
+def _body_of(request: HttpRequest) -> bytes:
+    try:
+        return request.body
+    except RequestDataTooBig as error:
+        raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {MAX_FRAME} bytes.") from error
+    except RawPostDataException as error:
+        raise BadMessage(ErrorCode.BAD_JSON, f"Expected JSON, got {request.content_type}.") from error
 
 
 def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:

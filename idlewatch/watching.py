@@ -54,6 +54,8 @@ class RequestWatch:
         """The user signed in during this request."""
         self.signed_out = False
         """The user signed out during this request, and needs not be told."""
+        self.is_answered = False
+        """What goes out is the ended response already, or what a view says to whoever signs in."""
         self.auth_digest = ""
         """That of the session as it came."""
         self.notice_shown = False
