@@ -18,6 +18,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.service import Service, service
+from idlewatch.underway import under_way
 from tests.conftest import Time
 from tests.sockets import Signed, Tab, sign_in
 
@@ -168,6 +169,24 @@ class TestConnecting:
         key = signed.key
         await sync_to_async(signed.client.logout)()
         assert await ended(Tab(key)) == "logout"
+
+    @pytest.mark.parametrize("is_done", [False, True], ids=["while a request rotates it", "afterwards"])
+    async def test_a_key_that_was_replaced_opens_nothing_and_ends_nothing(self, is_done: bool):
+        """No reason is given for it: the page asks again, with the cookie it has by then."""
+        signed = await sign_in()
+
+        old, session = signed.key, sessions.engine()(signed.key)
+        with under_way(session):
+            await sync_to_async(session.cycle_key)()
+            await sync_to_async(session.save)()
+            if not is_done:
+                assert await ended(Tab(old)) is None
+        await sync_to_async(monitor.rebind)(signed.watch, session)
+        assert await ended(Tab(old)) is None
+        assert signed.watched.activity.ended is None
+        tab = Tab(session.session_key)
+        assert await tab.is_accepted()
+        assert (await tab.frame())["phase"] == "active"
 
     async def test_a_session_whose_data_speaks_of_another_user_is_refused(self):
         ada, eve = await sign_in("ada"), await sign_in("eve")

@@ -170,11 +170,11 @@ def test_reading_the_state_never_counts(signed_in: Browser, clock: Time):
 
 @pytest.mark.rule("R1", "R5")
 def test_polls_alone_do_not_keep_a_session(signed_in: Browser, clock: Time):
-    for _ in range(89):
-        clock.pass_(10)
+    for _ in range(17):
+        clock.pass_(50)
         assert signed_in.poll("/api/").status_code == 200
         assert signed_in.poll("/idlewatch/state/").status_code == 200
-    clock.pass_(10)
+    clock.pass_(50)
     response = signed_in.poll("/api/")
     assert response.status_code == 401
     assert response.headers["Idlewatch-Ended"] == "idle"
@@ -189,14 +189,14 @@ def test_the_end_comes_at_its_moment_and_not_before(signed_in: Browser, clock: T
 
 
 @pytest.mark.rule("R3")
-def test_a_request_resets_the_idle_clock_alone(signed_in: Browser, clock: Time):
+def test_a_request_resets_the_idle_clock_alone(reader: Browser, clock: Time):
     for _ in range(53):
         clock.pass_(800)
-        assert signed_in.visit("/closed/").status_code == 200
+        assert reader.visit("/closed/").status_code == 200
     clock.pass_(799)
-    assert signed_in.visit("/open/").json()["phase"] == "warned"
+    assert reader.visit("/open/").json()["phase"] == "warned"
     clock.pass_(1)
-    assert signed_in.visit("/open/").json()["reason"] == "absolute"
+    assert reader.visit("/open/").json()["reason"] == "absolute"
 
 
 def test_a_counted_request_clears_the_warning_and_a_poll_does_not(signed_in: Browser, clock: Time):
