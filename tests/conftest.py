@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.core.management.commands import flush
 from playwright.sync_api import Browser
 
 from tests.browsing import chromium
@@ -23,6 +25,24 @@ class Time:
         """Let some time go by; return what the clock says then."""
         self.now += seconds
         return self.now
+
+
+CONSTANT = ("django_content_type", "auth_permission")
+"""Tables in which no test writes: what the migrations left there would take longer to make anew than most tests do."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_flush() -> Iterator[None]:
+    """Leave the constant tables as they are between tests."""
+    statements = flush.sql_flush
+
+    def without_constants(*args: Any, **kwargs: Any) -> list[str]:
+        return [each for each in statements(*args, **kwargs) if not any(f'"{table}"' in each for table in CONSTANT)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", without_constants)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
