@@ -46,7 +46,7 @@ TEMPLATES = [
     },
 ]
 
-# A file, not memory: sessions are read in threads, and SQLite crashes where they share a database in memory.
+# A file, as in a deployment: in memory, the threads that read sessions would share one connection.
 _DIRECTORY = Path(tempfile.mkdtemp(prefix="idlewatch-tests-"))
 atexit.register(shutil.rmtree, _DIRECTORY, ignore_errors=True)
 _DATABASE = _DIRECTORY / "db.sqlite3"

@@ -90,7 +90,7 @@ async def test_a_handshake_just_before_the_end_does_no_harm(server: Server, how:
     late = [asyncio.create_task(visitor.connect()) for _ in range(10)]
     await asyncio.sleep(0.01)
     assert await asyncio.to_thread(server.stop, how) == 0
-    # Daphne may drop its sockets while handshakes are under way; that arms nothing, and the page comes back.
+    # The goodbye may be lost while handshakes are under way; 1006 arms nothing either, and the page comes back.
     told, code = await tab.rest()
     assert (told, code in {4503, 1006}) == ([], True)
     for result in await asyncio.gather(*late, return_exceptions=True):
