@@ -26,3 +26,7 @@ class BadMessage(IdleWatchError):
         self.code = code
         """One of `idlewatch.protocol.ErrorCode`."""
         self.detail = detail
+
+
+class StoreUnavailable(IdleWatchError):
+    """The store of the sessions can't be reached."""

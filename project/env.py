@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -105,3 +106,15 @@ def idlewatch(environ: Environment = os.environ) -> dict[str, object]:
             raise ImproperlyConfigured(msg)
         settings[name.removeprefix("IDLEWATCH_")] = parse(name, got)
     return settings
+
+
+def redis_url(environ: Environment) -> str | None:
+    """Return the address of Redis, if the deployment has one."""
+    url = environ.get("REDIS_URL", "").strip()
+    if not url:
+        return None
+    scheme = urlsplit(url).scheme
+    if scheme not in {"redis", "rediss", "unix"}:
+        # It may hold a password: show its scheme alone.
+        refuse("REDIS_URL", f"{scheme}:…", "the address of a Redis, like redis://:password@host:6379/0")
+    return url

@@ -115,12 +115,16 @@ LOGIN_REDIRECT_URL = "demo"
 LOGOUT_REDIRECT_URL = "login"
 
 IDLEWATCH: dict[str, Any] = env.idlewatch()
-if os.environ.get("REDIS_URL"):
-    # Refused, not ignored: processes that share nothing would each have a truth of their own. The URL may hold a
-    # password, so its scheme alone is shown.
-    scheme = urlsplit(os.environ["REDIS_URL"]).scheme
-    env.refuse("REDIS_URL", f"{scheme}:…", "none: this version serves the site from one process, without Redis")
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if REDIS_URL := env.redis_url(os.environ):
+    # Any number of processes, one truth.
+    IDLEWATCH["STORE"] = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": REDIS_URL}
+    CHANNEL_LAYERS["default"] = {
+        # The one that keeps its sockets when Redis is restarted, and runs on a cluster.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # Without a time limit: redis-py 8 has one of five seconds, and would drop whoever waits longer for a message.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "idlewatch"},
+    }
 
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_HTTPONLY = True  # `{% idlewatch %}` hands the page its token.

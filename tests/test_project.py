@@ -119,7 +119,7 @@ class TestEnvironment:
             ("IDLEWATCH_MAX_TABS", "1.5", "a whole number"),
             ("IDLEWATCH_ACTIVITY_EXTENDS_WARNING", "maybe", "1 or 0"),
             ("DATABASE_URL", "nothing", "a database URL"),
-            ("REDIS_URL", "redis://redis.test/1", "none: this version serves the site from one process"),
+            ("REDIS_URL", "http://redis.test/1", "the address of a Redis"),
         ],
     )
     def test_a_wrong_value_names_itself_and_what_was_expected(self, name: str, value: str, expected: str):

@@ -160,5 +160,8 @@ class Store(abc.ABC):
     def clear(self) -> None:
         """Forget everything: what it knows is not the truth any more."""
 
+    async def aclose(self) -> None:  # noqa: B027 - as `close`
+        """Let go of what the store holds open for the running event loop."""
+
     def close(self) -> None:  # noqa: B027 - a store that holds nothing open has nothing to close
         """Let go of what the store holds open."""

@@ -15,9 +15,10 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from idlewatch.activity import Activity, Reason
-from idlewatch.events import Event, SignedIn, TabClosed, TabOpened, TabsCounted, applied
-from idlewatch.policy import Phase, Policy, Verdict
+from idlewatch.activity import Reason
+from idlewatch.events import Event, TabClosed, TabOpened, TabsCounted, applied
+from idlewatch.policy import Verdict
+from idlewatch.store import changes
 from idlewatch.store.base import Due, Store, Watched
 
 TOMBSTONE_LIFE = 600.0
@@ -95,36 +96,24 @@ class MemoryStore(Store):
     def open(self, watched: Watched, now: float) -> Watched:
         with self._lock:
             entry = self._entries.get(watched.id)
-            if entry is None:
-                version = max(watched.version, int(now * 1000))
-                entry = self._entries[watched.id] = _Entry(replace(watched, version=version), now)
-                self._schedule(entry, now)
-            return entry.watched
+            return self._add(changes.opened(watched, now), now) if entry is None else entry.watched
 
     def restart(self, watched: Watched, now: float) -> Watched:
         with self._lock:
             entry = self._entries.get(watched.id)
             if entry is None:
                 return self.open(watched, now)
-            before = entry.watched.activity
-            activity = applied(SignedIn(), before, entry.watched.policy, now)
-            if activity.ended is None:
-                self._change(entry, activity, now, policy=watched.policy, key=watched.key)
-            elif activity is not before:
-                self._change(entry, activity, now)
-            return entry.watched
+            return self._change(entry, changes.restarted(entry.watched, watched, now), now)
 
     def apply(self, watch: str, event: Event, now: float) -> Watched | None:
         with self._lock:
             entry = self._entries.get(watch)
             if entry is None:
                 return None
-            before = entry.watched.activity
-            activity = applied(event, before, entry.watched.policy, now)
-            if activity is not before:
-                self._change(entry, activity, now)
-                if isinstance(event, TabOpened | TabClosed | TabsCounted):
-                    self._note_served(event.process, entry.watched)
+            activity = applied(event, entry.watched.activity, entry.watched.policy, now)
+            self._change(entry, changes.with_activity(entry.watched, activity), now)
+            if isinstance(event, TabOpened | TabClosed | TabsCounted):
+                self._note_served(event.process, entry.watched)
             return entry.watched
 
     def bind(self, watch: str, key: str) -> None:
@@ -137,17 +126,8 @@ class MemoryStore(Store):
         with self._lock:
             entry = self._entries.get(watch)
             if entry is None:
-                unknown = Watched(id=watch, user="", policy=Policy(), activity=Activity(began=now, active=now))
-                self.open(unknown, now)
-                entry = self._entries[watch]
-            verdict = entry.watched.verdict(now)
-            if verdict.phase is Phase.ENDED:
-                activity = entry.watched.activity.finished(verdict.reason or reason, verdict.ends_at)
-            else:
-                activity = entry.watched.activity.finished(reason, now)
-            if activity is not entry.watched.activity:
-                self._change(entry, activity, now)
-            return entry.watched
+                return self._add(changes.ended(changes.unknown(watch, now), reason, now), now)
+            return self._change(entry, changes.ended(entry.watched, reason, now), now)
 
     async def aget(self, watch: str) -> Watched | None:
         return self.get(watch)
@@ -191,14 +171,8 @@ class MemoryStore(Store):
                     entry.leased.pop(Due.PUSH, None)
                     self._schedule(entry, now)
                 return None
-            activity = entry.watched.activity
-            if verdict.phase is Phase.ENDED:
-                activity = activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
-            elif verdict.phase is Phase.WARNED and entry.watched.shown.phase is Phase.ACTIVE:
-                activity = replace(activity, warnings=activity.warnings + 1)
             entry.settled = entry.watched.version + 1
-            self._change(entry, activity, now, shown=verdict.shown)
-            return entry.watched
+            return self._change(entry, changes.settled(entry.watched, verdict), now)
 
     async def aconfirm(self, due: Due, watched: Watched, now: float, next_at: float | None = None) -> None:
         with self._lock:
@@ -259,10 +233,17 @@ class MemoryStore(Store):
             for heap in self._heaps.values():
                 heap.clear()
 
-    def _change(self, entry: _Entry, activity: Activity, now: float, **changes: object) -> None:
-        """Put new facts in place: the one way in which a watch changes."""
-        entry.watched = replace(entry.watched, activity=activity, version=entry.watched.version + 1, **changes)
+    def _add(self, watched: Watched, now: float) -> Watched:
+        entry = self._entries[watched.id] = _Entry(watched, now)
         self._schedule(entry, now)
+        return watched
+
+    def _change(self, entry: _Entry, watched: Watched, now: float) -> Watched:
+        """Put new facts in place: the one way in which a watch changes."""
+        if watched is not entry.watched:
+            entry.watched = watched
+            self._schedule(entry, now)
+        return watched
 
     def _note_served(self, process: str, watched: Watched) -> None:
         if process in watched.activity.tabs:

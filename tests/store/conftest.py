@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 
@@ -11,8 +12,15 @@ from idlewatch.activity import Reason
 from idlewatch.events import Event
 from idlewatch.store.base import Store, Watched
 from idlewatch.store.memory import MemoryStore
+from idlewatch.store.redis import RedisStore
+from tests.redis_server import redis_url
 
-STORES: Mapping[str, Callable[[], Store]] = {"memory": MemoryStore}
+
+def redis_store() -> Store:
+    return RedisStore(redis_url(), {"PREFIX": f"{{test-{secrets.token_hex(8)}}}:"})
+
+
+STORES: Mapping[str, Callable[[], Store]] = {"memory": MemoryStore, "redis": redis_store}
 
 
 class Face:
@@ -46,9 +54,10 @@ def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
 
 
 @pytest.fixture
-def store(make_store: Callable[[], Store]) -> Iterator[Store]:
+async def store(make_store: Callable[[], Store]) -> AsyncIterator[Store]:
     made = make_store()
     yield made
+    await made.aclose()
     made.close()
 
 

@@ -1,0 +1,55 @@
+"""How a watch looks after what a store is asked to do: every store writes these, each in its own way."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from idlewatch.activity import Activity, Reason
+from idlewatch.events import SignedIn, applied
+from idlewatch.policy import Phase, Policy, Verdict
+from idlewatch.store.base import Watched
+
+
+def opened(watched: Watched, now: float) -> Watched:
+    """Return a watch with its first version, above any that a store which was lost had given it."""
+    return replace(watched, version=max(watched.version, int(now * 1000)))
+
+
+def restarted(present: Watched, watched: Watched, now: float) -> Watched:
+    """Return a watch with its clocks started anew, by a sign-in with the key and the limits of `watched`."""
+    activity = applied(SignedIn(), present.activity, present.policy, now)
+    if activity.ended is None:
+        return _next(present, activity, policy=watched.policy, key=watched.key)
+    return with_activity(present, activity)
+
+
+def ended(present: Watched, reason: Reason, now: float) -> Watched:
+    """Return a watch as it ended: by the clock before `now`, or else for `reason`."""
+    verdict = present.verdict(now)
+    if verdict.phase is Phase.ENDED:
+        return with_activity(present, present.activity.finished(verdict.reason or reason, verdict.ends_at))
+    return with_activity(present, present.activity.finished(reason, now))
+
+
+def unknown(watch: str, now: float) -> Watched:
+    """Return a watch of which nothing is known, for a tombstone."""
+    return opened(Watched(id=watch, user="", policy=Policy(), activity=Activity(began=now, active=now)), now)
+
+
+def settled(claimed: Watched, verdict: Verdict) -> Watched:
+    """Return a watch whose tabs are to be told a verdict; an end becomes final, a warning is counted."""
+    activity = claimed.activity
+    if verdict.phase is Phase.ENDED:
+        activity = activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
+    elif verdict.phase is Phase.WARNED and claimed.shown.phase is Phase.ACTIVE:
+        activity = replace(activity, warnings=activity.warnings + 1)
+    return _next(claimed, activity, shown=verdict.shown, unpublished=False)
+
+
+def with_activity(present: Watched, activity: Activity) -> Watched:
+    """Return a watch with other facts; the same one where they are equal."""
+    return present if activity == present.activity else _next(present, activity)
+
+
+def _next(present: Watched, activity: Activity, **changes: object) -> Watched:
+    return replace(present, activity=activity, version=present.version + 1, **changes)

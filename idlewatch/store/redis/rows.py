@@ -1,0 +1,116 @@
+"""The row of a watch in Redis: numbers that the scripts read, the session key, and facts that only Python reads."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from idlewatch.activity import Activity
+from idlewatch.policy import FRESH, Phase, Policy, Shown
+from idlewatch.store.base import Watched
+
+HEAD = struct.Struct("<14d")
+"""As `FORMAT` in `scripts/common.lua`."""
+NEVER = -1.0
+FAR = 1e15
+"""Epoch seconds that stand for no limit."""
+KEPT = 86_400.0
+"""Seconds for which a row outlives its session, so that the end is told and recorded also after a long outage."""
+
+
+class _Policy(Policy, frozen=True, array_like=True):
+    """A policy without the names of its fields, which would be half of the row."""
+
+
+class _Activity(Activity, frozen=True, array_like=True):
+    """Facts without the names of their fields."""
+
+
+class _Facts(Struct, array_like=True):
+    user: str
+    policy: _Policy
+    activity: _Activity
+    shown: Shown
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Facts).decode
+
+
+class Head(NamedTuple):
+    """The numbers of a row."""
+
+    version: float
+    active: float
+    next_at: float
+    """When what its tabs are to be told changes, if nothing happens; `NEVER` after the end was told."""
+    idle: float
+    """The idle limit, where activity moves nothing but `active` and `next_at`; `NEVER` where it moves more."""
+    cap: float
+    """When the absolute limit ends it."""
+    warn: float
+    lease: float = 0.0
+    """Until when its push is claimed."""
+    claimed: float = 0.0
+    settled: float = 0.0
+    ended: float = 0.0
+    recorded: float = 0.0
+    life: float = KEPT
+    """Seconds for which the row is kept after its last change."""
+    check_at: float = 0.0
+    key_size: float = 0.0
+
+
+def row_of(watched: Watched, now: float) -> bytes:
+    """Return the row of a watch as it stands at `now`."""
+    policy, activity = watched.policy, watched.activity
+    verdict = watched.verdict(now)
+    next_at = now if verdict.shown != watched.shown else verdict.next_at
+    ends_in = max(verdict.ends_at - now, 0.0) if verdict.phase is not Phase.ENDED else 0.0
+    absolute = policy.absolute_timeout
+    head = Head(
+        version=watched.version,
+        active=activity.active,
+        next_at=NEVER if next_at is None else next_at,
+        idle=policy.idle_timeout if _is_plain(watched) else NEVER,
+        cap=FAR if absolute is None else activity.began + absolute,
+        warn=policy.warn_before,
+        ended=float(activity.ended is not None),
+        life=max(ends_in, policy.idle_timeout) + KEPT,
+        check_at=now + policy.checkpoint / 2,
+        key_size=len((watched.key or "").encode()),
+    )
+    facts = _Facts(watched.user, _Policy(*astuple(policy)), _Activity(*astuple(activity)), watched.shown)
+    return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
+
+
+def _is_plain(watched: Watched) -> bool:
+    """Tell whether activity moves nothing but the next moment: until that moment, at least."""
+    activity = watched.activity
+    return activity.ended is None and activity.stretch is None and activity.closing is None and watched.shown == FRESH
+
+
+def watched_of(watch: str, row: bytes) -> Watched:
+    """Return the watch that a row describes."""
+    head = Head(*HEAD.unpack_from(row))
+    end_of_key = HEAD.size + int(head.key_size)
+    facts = _decode(row[end_of_key:])
+    activity = Activity(*astuple(facts.activity))
+    return Watched(
+        id=watch,
+        user=facts.user,
+        key=row[HEAD.size : end_of_key].decode() or None,
+        policy=Policy(*astuple(facts.policy)),
+        activity=replace(activity, active=head.active),
+        version=int(head.version),
+        shown=facts.shown,
+    )
+
+
+def is_unpublished(row: bytes) -> bool:
+    """Tell whether something was settled that nobody confirmed."""
+    return Head(*HEAD.unpack_from(row)).settled > 0

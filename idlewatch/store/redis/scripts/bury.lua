@@ -1,0 +1,18 @@
+-- Find the processes whose lease lapsed, and lease their burial.
+--
+-- KEYS: the processes, those being buried. ARGV: now, seconds of lease.
+-- Returns them. Until its burial is done, one that comes back is told to count its tabs again.
+
+local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
+for _, process in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
+  dead[#dead + 1] = process
+end
+for _, process in ipairs(dead) do
+  redis.call('ZREM', KEYS[1], process)
+  redis.call('ZADD', KEYS[2], now + lease, process)
+end
+if #dead > 0 then
+  redis.call('PEXPIRE', KEYS[2], 86400000)
+end
+return dead

@@ -1,0 +1,53 @@
+-- Lease what is due, the earliest first.
+--
+-- KEYS: the list. ARGV: prefix, kind, now, limit, seconds of lease.
+-- Returns watch and row of each, in turn.
+
+local list, prefix, kind = KEYS[1], ARGV[1], ARGV[2]
+local now, limit, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local claimed = {}
+
+local function is_due(id, row)
+  if kind == 'push' then
+    local at = push_at(row, now)
+    if at and at <= now then
+      return true
+    elseif at then
+      redis.call('ZADD', list, at, id)
+    else
+      redis.call('ZREM', list, id)
+    end
+    return false
+  end
+  local stands
+  if kind == 'record' then
+    stands = row.ended == 1 and row.recorded == 0
+  else
+    stands = row.ended == 0
+  end
+  if not stands then
+    redis.call('ZREM', list, id)
+  end
+  return stands
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit)) do
+  local key = prefix .. 'watch:' .. id
+  local value = redis.call('GET', key)
+  if not value then
+    redis.call('ZREM', list, id)
+  else
+    local row = read(value)
+    if is_due(id, row) then
+      if kind == 'push' then
+        row.lease, row.claimed = now + lease, row.version
+        value = packed(row)
+        redis.call('SET', key, value, 'KEEPTTL')
+      end
+      redis.call('ZADD', list, now + lease, id)
+      claimed[#claimed + 1] = id
+      claimed[#claimed + 1] = value
+    end
+  end
+end
+return claimed

@@ -1,0 +1,78 @@
+-- What every script begins with: the row of a watch, and when it is due.
+--
+-- A row is fourteen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
+-- Every key of a store has the same hash tag, so that a script may name the row of each watch it finds.
+
+local FORMAT = '<dddddddddddddd'
+local HEAD = 14 * 8
+
+local function read(value)
+  local row = {}
+  row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed, row.settled,
+    row.ended, row.recorded, row.life, row.check_at, row.key_size = struct.unpack(FORMAT, value)
+  row.key = string.sub(value, HEAD + 1, HEAD + row.key_size)
+  row.facts = string.sub(value, HEAD + row.key_size + 1)
+  return row
+end
+
+local function packed(row)
+  return struct.pack(FORMAT, row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed,
+    row.settled, row.ended, row.recorded, row.life, row.check_at, #row.key) .. row.key .. row.facts
+end
+
+-- Keep a row; life is in seconds.
+local function keep(key, row, life)
+  local value = packed(row)
+  redis.call('SET', key, value, 'PX', math.ceil(life * 1000))
+  return value
+end
+
+-- Have a list live at least as long as what stands in it.
+local function outlive(list, life)
+  local milliseconds = math.ceil(life * 1000)
+  if redis.call('PTTL', list) < milliseconds then
+    redis.call('PEXPIRE', list, milliseconds)
+  end
+end
+
+-- Note when a watch is due; whoever sleeps until the first moment of the list hears of one that is sooner. The sender
+-- hears it from the script's answer, and knows its own messages by its name.
+local function put(prefix, sender, kind, id, at, life)
+  local list = prefix .. 'due:' .. kind
+  local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', list, at, id)
+  outlive(list, life)
+  if not first[2] or at < tonumber(first[2]) then
+    redis.call('PUBLISH', prefix .. 'sooner', string.format('%s %s %.17g', sender, kind, at))
+  end
+end
+
+-- When a push is due: what is claimed waits for its lease, unless something was settled since it was claimed.
+-- Returns nil where nothing ever is.
+local function push_at(row, now)
+  local leased = now < row.lease
+  if leased and row.settled <= row.claimed then
+    return row.lease
+  end
+  local at = row.next_at
+  if at < 0 then
+    at = nil
+  end
+  if row.settled > 0 then
+    local again = leased and row.lease or now
+    if not at or again < at then
+      at = again
+    end
+  end
+  return at
+end
+
+local function put_push(prefix, sender, id, row, now)
+  local at = push_at(row, now)
+  if at then
+    put(prefix, sender, 'push', id, at, row.life)
+  else
+    redis.call('ZREM', prefix .. 'due:push', id)
+  end
+  return at or -1
+end

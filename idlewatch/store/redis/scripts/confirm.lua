@@ -1,0 +1,37 @@
+-- Note that what was claimed is done.
+--
+-- KEYS: the row. ARGV: prefix, sender, watch, now, kind, version claimed or settled, seconds to keep a recorded end; for a
+-- check, when it is due again.
+-- Returns when it is due again (-1: never).
+
+local prefix, sender, id, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local kind, version = ARGV[5], tonumber(ARGV[6])
+local value = redis.call('GET', KEYS[1])
+if not value then
+  redis.call('ZREM', prefix .. 'due:' .. kind, id)
+  return '-1'
+end
+local row = read(value)
+local at = -1
+if kind == 'push' then
+  if version >= row.claimed then
+    row.lease = 0
+  end
+  if row.settled > 0 and version >= row.settled then
+    row.settled = 0
+  end
+  redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
+  at = put_push(prefix, sender, id, row, now)
+elseif kind == 'record' then
+  redis.call('ZREM', prefix .. 'due:record', id)
+  if row.recorded == 0 then
+    row.recorded = 1
+    keep(KEYS[1], row, tonumber(ARGV[7]))
+  end
+elseif row.ended == 0 then
+  row.check_at = ARGV[8] and tonumber(ARGV[8]) or row.check_at
+  redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
+  at = row.check_at
+  put(prefix, sender, 'check', id, at, row.life)
+end
+return string.format('%.17g', at)

@@ -1,0 +1,23 @@
+-- Credit activity to a watch of which it moves nothing but the next moment; return its row, nil for an unknown watch.
+--
+-- KEYS: the row. ARGV: prefix, watch, now, moment of the activity.
+-- Any other row comes back as it stands: what the activity means there, Python knows.
+
+local prefix, id, now, moment = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local value = redis.call('GET', KEYS[1])
+if not value then
+  return nil
+end
+local row = read(value)
+if row.idle >= 0 and now < row.next_at and moment > row.active then
+  row.active = moment
+  row.version = row.version + 1
+  row.next_at = math.min(moment + row.idle, row.cap) - row.warn
+  value = keep(KEYS[1], row, row.life)
+  -- It moves later: nobody has to be woken.
+  redis.call('ZADD', prefix .. 'due:push', push_at(row, now), id)
+  for _, kind in ipairs({'push', 'check'}) do
+    outlive(prefix .. 'due:' .. kind, row.life)
+  end
+end
+return value

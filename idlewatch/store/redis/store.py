@@ -1,0 +1,244 @@
+"""The store that any number of processes share: Redis 7 or later, or Valkey.
+
+Each operation is a generator of commands, driven by a thread or by an event loop: so its two faces are one. What an
+event means, the pure functions decide here; a script is one atomic step, a compare-and-set mostly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from idlewatch.activity import Reason
+from idlewatch.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted, applied
+from idlewatch.policy import Verdict
+from idlewatch.store import changes
+from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.redis.link import Command, Link
+from idlewatch.store.redis.rows import is_unpublished, row_of, watched_of
+from idlewatch.store.redis.waking import Ears
+
+TOMBSTONE_LIFE = 600.0
+"""Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
+BURIAL = 10.0
+"""Seconds after which another process goes on with the burial of a dead one."""
+
+T = TypeVar("T")
+Steps = Generator[Command, Any, T]
+"""An operation: it asks commands and is sent their answers."""
+
+
+class Written(NamedTuple):
+    """What came of an attempt to write."""
+
+    done: bool
+    stands: Watched | None
+    """The watch as it stands now."""
+
+
+class RedisStore(Store):
+    """Keeps everything in Redis.
+
+    `LOCATION` is a URL as redis-py takes it. `OPTIONS`: `PREFIX` of every key, with a hash tag; `SENTINELS`, a list of
+    (host, port), `MASTER` and `SENTINEL_OPTIONS`; the rest goes to the connections.
+    """
+
+    shared: ClassVar[bool] = True
+
+    def __init__(self, location: str | None = None, options: Mapping[str, object] | None = None) -> None:
+        super().__init__(location, options or {})
+        self._link = Link(location, self.options)
+        self._prefix = self._link.prefix
+        self._signed = (self._link.prefix, self._link.name)
+        self._ears = Ears(self._link)
+
+    def get(self, watch: str) -> Watched | None:
+        return self._do(self._getting(watch))
+
+    def open(self, watched: Watched, now: float) -> Watched:
+        return self._do(self._opening(watched, now))
+
+    def restart(self, watched: Watched, now: float) -> Watched:
+        return self._do(self._restarting(watched, now))
+
+    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+        return self._do(self._applying(watch, event, now))
+
+    def bind(self, watch: str, key: str) -> None:
+        self._link.call(Command((1, self._row(watch), key), "bind"))
+
+    def end(self, watch: str, reason: Reason, now: float) -> Watched:
+        return self._do(self._ending(watch, reason, now))
+
+    async def aget(self, watch: str) -> Watched | None:
+        return await self._ado(self._getting(watch))
+
+    async def aopen(self, watched: Watched, now: float) -> Watched:
+        return await self._ado(self._opening(watched, now))
+
+    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
+        return await self._ado(self._applying(watch, event, now))
+
+    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
+        return await self._ado(self._ending(watch, reason, now))
+
+    async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
+        command = Command((1, self._list(due), self._prefix, due.value, repr(now), limit, repr(lease)), "claim")
+        found: list[bytes] = await self._link.acall(command)
+        return [
+            replace(watched_of(watch.decode(), row), unpublished=is_unpublished(row))
+            for watch, row in zip(found[::2], found[1::2], strict=True)
+        ]
+
+    async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
+        written = await self._ado(self._writing(watched, changes.settled(watched, verdict), now, mode="settle"))
+        return written.stands if written.done else None
+
+    async def aconfirm(self, due: Due, watched: Watched, now: float, next_at: float | None = None) -> None:
+        args = [1, self._row(watched.id), *self._signed, watched.id, repr(now), due.value, watched.version]
+        args.append(repr(TOMBSTONE_LIFE))
+        if next_at is not None:
+            args.append(repr(next_at))
+        again_at = float(await self._link.acall(Command(tuple(args), "confirm")))
+        self._ears.hear(due, again_at)
+
+    async def anext_due(self, due: Due) -> float | None:
+        first = await self._link.acall(Command(("ZRANGE", self._list(due), 0, 0, "WITHSCORES")))
+        at = float(first[0][1] if isinstance(first[0], list | tuple) else first[1]) if first else None
+        self._ears.told(due, at)
+        return at
+
+    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._ears.listen(due, callback)
+
+    async def arenew(self, process: str, now: float, lease: float) -> bool:
+        keys = (2, self._key("processes"), self._key("burials"))
+        return bool(await self._link.acall(Command((*keys, self._prefix, process, repr(now), repr(lease)), "renew")))
+
+    async def areap(self, now: float) -> Sequence[str]:
+        keys = (2, self._key("processes"), self._key("burials"))
+        found = await self._link.acall(Command((*keys, repr(now), repr(BURIAL)), "bury"))
+        dead = [process.decode() for process in found]
+        for process in dead:
+            served = self._key(f"served:{process}")
+            watches = await self._link.acall(Command(("SMEMBERS", served)))
+            await asyncio.gather(*(self.aapply(watch.decode(), TabsCounted(process, 0), now) for watch in watches))
+            await self._link.acall(Command(("UNLINK", served)))
+            await self._link.acall(Command(("ZREM", self._key("burials"), process)))
+        return dead
+
+    async def aping(self) -> None:
+        # A write: a replica that is read only answers a mere ping.
+        await self._link.acall(Command(("SET", self._key("ping"), 1, "PX", 1000)))
+
+    def clear(self) -> None:
+        for key in self._link.all_keys():
+            self._link.call(Command(("UNLINK", key)))
+
+    async def aclose(self) -> None:
+        await self._link.aclose()
+
+    def close(self) -> None:
+        self._ears.close()
+        self._link.close()
+
+    def _do(self, steps: Steps[T]) -> T:
+        """Drive an operation from a thread."""
+        try:
+            command = next(steps)
+            while True:
+                command = steps.send(self._link.call(command))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    async def _ado(self, steps: Steps[T]) -> T:
+        """Drive an operation from an event loop."""
+        try:
+            command = next(steps)
+            while True:
+                command = steps.send(await self._link.acall(command))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    def _getting(self, watch: str) -> Steps[Watched | None]:
+        row = yield Command(("GET", self._row(watch)))
+        return None if row is None else watched_of(watch, row)
+
+    def _opening(self, watched: Watched, now: float) -> Steps[Watched]:
+        present = yield from self._getting(watched.id)
+        while present is None:
+            present = (yield from self._writing(None, changes.opened(watched, now), now)).stands
+        return present
+
+    def _restarting(self, watched: Watched, now: float) -> Steps[Watched]:
+        present = yield from self._getting(watched.id)
+        while True:
+            new = changes.opened(watched, now) if present is None else changes.restarted(present, watched, now)
+            if new is present:
+                return new
+            done, present = yield from self._writing(present, new, now, mode="rekey")
+            if done and present is not None:
+                return present
+
+    def _applying(self, watch: str, event: Event, now: float) -> Steps[Watched | None]:
+        present = yield from self._touching(watch, event, now)
+        while present is not None:
+            new = changes.with_activity(present, applied(event, present.activity, present.policy, now))
+            if new is present:
+                return new
+            done, present = yield from self._writing(present, new, now, event=event)
+            if done:
+                return present
+        return None
+
+    def _touching(self, watch: str, event: Event, now: float) -> Steps[Watched | None]:
+        """Read a watch; mere activity is credited by the same step, where that is all it means."""
+        if not isinstance(event, Acted | Requested):
+            return (yield from self._getting(watch))
+        moment = min(now, now - event.ago) if isinstance(event, Acted) else now
+        row = yield Command((1, self._row(watch), self._prefix, watch, repr(now), repr(moment)), "touch")
+        return None if row is None else watched_of(watch, row)
+
+    def _ending(self, watch: str, reason: Reason, now: float) -> Steps[Watched]:
+        present = yield from self._getting(watch)
+        while True:
+            new = changes.ended(present or changes.unknown(watch, now), reason, now)
+            if new is present:
+                return new
+            done, present = yield from self._writing(present, new, now)
+            if done and present is not None:
+                return present
+
+    def _writing(
+        self, old: Watched | None, new: Watched, now: float, *, mode: str = "write", event: Event | None = None
+    ) -> Steps[Written]:
+        """Put `new` in the place of `old`, unless something else came first."""
+        version = "" if old is None else old.version
+        args: list[object] = [1, self._row(new.id), *self._signed, new.id, repr(now), mode, version, row_of(new, now)]
+        if isinstance(event, TabOpened | TabClosed | TabsCounted):
+            args += [event.process, "in" if event.process in new.activity.tabs else "out"]
+        answer = yield Command(tuple(args), "write")
+        if len(answer) == 1:
+            return Written(False, None)
+        done, row, moments = answer
+        for due, at in zip((Due.PUSH, Due.RECORD, Due.CHECK), moments, strict=True):
+            self._ears.hear(due, float(at))
+        stands = watched_of(new.id, row)
+        # Where it was done and the answer got lost on its way, the same was asked again on a new connection.
+        return Written(bool(done) or (mode != "settle" and _is_written(stands, new)), stands)
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}{name}"
+
+    def _row(self, watch: str) -> str:
+        return self._key(f"watch:{watch}")
+
+    def _list(self, due: Due) -> str:
+        return self._key(f"due:{due.value}")
+
+
+def _is_written(found: Watched, new: Watched) -> bool:
+    return (found.version, found.activity, found.shown) == (new.version, new.activity, new.shown)
