@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from django.http import HttpRequest, StreamingHttpResponse
@@ -11,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from idlewatch import monitor
 from idlewatch.clock import now
 from idlewatch.events import PageShown, Requested
+from idlewatch.exceptions import Undecided
 from idlewatch.requests import shows_a_page
 from idlewatch.responses import REASON_COOKIE, drop_reason, leave_reason
 from idlewatch.watching import watch_of
@@ -31,10 +33,12 @@ def note(request: HttpRequest, response: HttpResponseBase) -> None:
     watched, at = watch.watched, now()
     if watched is None:
         return
-    if watch.counted and at - watch.arrived > watched.policy.heartbeat:
-        monitor.look(watched.id, at, Requested())
-    if shows_a_page(request) and fills_the_tab(response) and watch.carries_client != watched.activity.carried:
-        monitor.look(watched.id, at, PageShown(watch.carries_client))
+    # Where nobody can tell just now whether it lives, the answer is on its way all the same.
+    with suppress(Undecided):
+        if watch.counted and at - watch.arrived > watched.policy.heartbeat:
+            monitor.look(watched.id, at, Requested())
+        if shows_a_page(request) and fills_the_tab(response) and watch.carries_client != watched.activity.carried:
+            monitor.look(watched.id, at, PageShown(watch.carries_client))
 
 
 def fills_the_tab(response: HttpResponseBase) -> bool:

@@ -12,11 +12,11 @@ from idlewatch.models import WatchedSession
 from idlewatch.store.base import Watched
 
 
-def examine(watches: Sequence[Watched], suspects: Collection[str], now: float) -> set[str]:
+def examine(watches: Sequence[Watched], now: float) -> set[str]:
     """Checkpoint these watches and end those that stand no more; return those to look at again soon.
 
     A session whose row is gone, or whose auth hash no longer fits, may be in the middle of a request that gives it a
-    new key or a new hash: it becomes a suspect, and ends when it is found so twice.
+    new key or a new hash: it is doubted, and ends when it is found so twice.
     """
     by_id = {watched.id: watched for watched in watches}
     rows = {row.pk: row for row in records.find_all(by_id)}
@@ -32,7 +32,7 @@ def examine(watches: Sequence[Watched], suspects: Collection[str], now: float) -
         reason, is_certain = _flaw(watched, row, users, standing)
         if reason is None:
             continue
-        if is_certain or row.pk in suspects:
+        if is_certain or watched.doubted:
             monitor.end(row.pk, reason, now)
         else:
             again.add(row.pk)
@@ -65,6 +65,7 @@ def _flaw(
         return Reason.ACCOUNT, True
     if not accounts.vouches(user, row.auth_digest):
         return Reason.ACCOUNT, False
-    if watched.key and watched.key not in standing:
+    # A key that the record does not have any more was rotated while the store was away, and has not lost its session.
+    if watched.key and watched.key not in standing and row.session_digest in sessions.digests(watched.key):
         return Reason.LOST, False
     return None, False

@@ -15,7 +15,7 @@ from idlewatch.activity import Reason
 from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import TabClosed, TabOpened
-from idlewatch.exceptions import BadMessage, HoldRefused, TooManyTabs
+from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
 from idlewatch.hub import Hub
 from idlewatch.messages import event_of
 from idlewatch.origins import is_own, request_of
@@ -81,7 +81,12 @@ class TabConsumer(AsyncWebsocketConsumer):
             # A refused handshake is a bare 403.
             await self.close()
             return
-        watch, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
+        try:
+            watch, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
+        except Undecided:
+            await self.accept()
+            await self.dismiss()
+            return
         # A close before the accept could not be read by the page.
         await self.accept()
         if watch is None:
@@ -98,6 +103,9 @@ class TabConsumer(AsyncWebsocketConsumer):
             watched = await monitor.alook(watch, now(), TabOpened(PROCESS, conf.max_tabs))
         except TooManyTabs:
             await self._shut(Close.TOO_MANY)
+            return
+        except Undecided:
+            await self.dismiss()
             return
         self._counted = True
         await self._tell_state(watched)
@@ -119,6 +127,14 @@ class TabConsumer(AsyncWebsocketConsumer):
         except HoldRefused as error:
             await self.send(text_data=encode(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error))))
             return
+        except StoreUnavailable:
+            # What the user did waits until the store is back; `activity` has no reply.
+            return
+        except Undecided:
+            await self.dismiss()
+            return
+        if watched is not None and self._hub is not None:
+            self._hub.note(watched.id, watched.activity.active)
         if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
             return
         await self._tell_state(watched)

@@ -83,8 +83,27 @@ class Called(Struct, frozen=True):
     """A page without a socket asked over HTTP: somebody is there."""
 
 
+class Vouched(Struct, frozen=True):
+    """Activity up to `active` was admitted when it came, by a record or by an earlier store: it is not judged again."""
+
+    active: float
+    began: float = 0.0
+    """When the clocks were started anew, if they were."""
+
+
 Event = (
-    Acted | Requested | Extended | SignedIn | Held | Released | TabOpened | TabClosed | TabsCounted | PageShown | Called
+    Acted
+    | Requested
+    | Extended
+    | SignedIn
+    | Held
+    | Released
+    | TabOpened
+    | TabClosed
+    | TabsCounted
+    | PageShown
+    | Called
+    | Vouched
 )
 
 
@@ -98,6 +117,8 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
         HoldRefused: a hold past `HOLD_LIMIT`, or one too many.
         TooManyTabs: a tab past the event's limit.
     """
+    if isinstance(event, Vouched):
+        activity = _vouched(event, activity, policy, now)
     verdict = assess(activity, policy, now)
     if verdict.phase is Phase.ENDED:
         return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
@@ -208,6 +229,21 @@ def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activ
 @_apply.register
 def _(event: Called, activity: Activity, policy: Policy, now: float) -> Activity:
     return replace(activity, called=now, closing=None)
+
+
+@_apply.register
+def _(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:
+    # It was credited before the facts were judged.
+    return activity
+
+
+def _vouched(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:
+    moment = min(event.active, now)
+    if activity.ended is not None or (moment <= activity.active and event.began <= activity.began):
+        return activity
+    came_back = activity.closing is not None and moment > activity.closing
+    closing = None if came_back else activity.closing
+    return acted(activity, policy, moment, began=max(activity.began, min(event.began, now)), closing=closing)
 
 
 def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:

@@ -30,3 +30,7 @@ class BadMessage(IdleWatchError):
 
 class StoreUnavailable(IdleWatchError):
     """The store of the sessions can't be reached."""
+
+
+class Undecided(IdleWatchError):
+    """Nobody can tell just now whether the session still lives: ask again in a moment."""

@@ -10,12 +10,23 @@ from threading import Lock
 from typing import Protocol
 from weakref import WeakSet
 
+from channels.layers import BaseChannelLayer, get_channel_layer
+from django.core.exceptions import ImproperlyConfigured
 from msgspec import Struct
+
+from idlewatch.process import PROCESS
 
 logger = logging.getLogger("idlewatch")
 
 BREATH = 100
 """Sends after which others get their turn: a send on Daphne never yields by itself."""
+GROUP = "idlewatch.hubs"
+"""The one group of the channel layer: its members are the hubs, one for each process."""
+KIND = "idlewatch.changes"
+REJOIN = 30.0
+"""Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
+PAUSE = 1.0
+"""Seconds before a channel layer that failed is asked again."""
 PATIENCE = 2.0
 """Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
 
@@ -43,6 +54,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
+        self._active: dict[str, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
         self.dismissed = False
@@ -61,10 +73,37 @@ class Hub:
         tabs.discard(tab)
         if not tabs:
             self._tabs.pop(watch, None)
+            self._active.pop(watch, None)
 
-    def counts(self) -> Mapping[str, int]:
-        """Return how many tabs each watch has here."""
-        return {watch: len(tabs) for watch, tabs in self._tabs.items()}
+    def note(self, watch: str, active: float) -> None:
+        """Note when a session's user was last seen to act (epoch seconds), for a store that loses its data."""
+        if watch in self._tabs:
+            self._active[watch] = max(active, self._active.get(watch, active))
+
+    def tabs(self) -> Mapping[str, tuple[int, float]]:
+        """Return how many tabs each watch has here, and when its user was last seen to act."""
+        return {watch: (len(tabs), self._active.get(watch, 0.0)) for watch, tabs in self._tabs.items()}
+
+    async def listen(self) -> None:
+        """Hear what other processes publish, until cancelled."""
+        while True:
+            try:
+                await self._listen(get_channel_layer())
+            except Exception:
+                # A push is a hint: what is missed, each page finds out by itself.
+                logger.exception("The channel layer could not be heard; trying again.")
+            await asyncio.sleep(PAUSE)
+
+    async def _listen(self, layer: BaseChannelLayer | None) -> None:
+        if layer is None:
+            raise ImproperlyConfigured("There is no channel layer; expected CHANNEL_LAYERS to have 'default'.")
+        channel = await layer.new_channel()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_stay(layer, channel))
+            while True:
+                message = await layer.receive(channel)
+                if message["type"] == KIND and message["process"] != PROCESS:
+                    await self._tell([Change(*change) for change in message["changes"]])
 
     async def deliver(self, changes: Iterable[Change]) -> None:
         """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
@@ -114,6 +153,31 @@ class Hub:
                 except Exception:
                     # The others are to come back by themselves, and the sessions to be written down.
                     logger.exception("A tab of watch %s could not be sent away.", watch)
+
+
+async def _stay(layer: BaseChannelLayer, channel: str) -> None:
+    """Stay in the group, also when its membership expires or the layer forgets it."""
+    while True:
+        await layer.group_add(GROUP, channel)
+        await asyncio.sleep(REJOIN)
+
+
+def message_of(changes: Sequence[Change]) -> dict[str, object]:
+    """Return the message that tells other processes of changes."""
+    told = [[change.watch, change.frame, change.ended] for change in changes]
+    return {"type": KIND, "process": PROCESS, "changes": told}
+
+
+def tabs_here() -> Mapping[str, tuple[int, float]]:
+    """Return how many tabs each watch has in this process, and when its user was last seen to act."""
+    found: dict[str, tuple[int, float]] = {}
+    with _registering:
+        hubs = list(_hubs)
+    for hub in hubs:
+        for watch, (count, active) in hub.tabs().items():
+            before, seen = found.get(watch, (0, 0.0))
+            found[watch] = (before + count, max(seen, active))
+    return found
 
 
 _hubs: WeakSet[Hub] = WeakSet()

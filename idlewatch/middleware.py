@@ -20,9 +20,10 @@ from idlewatch.answers import follow_up, is_html, tell
 from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import Requested
+from idlewatch.exceptions import Undecided
 from idlewatch.policy import Phase
 from idlewatch.requests import counts, is_own, needs_no_login
-from idlewatch.responses import ended_response, turns_away
+from idlewatch.responses import ended_response, turns_away, undecided_response
 from idlewatch.underway import is_shared, under_way
 from idlewatch.watching import RequestWatch, current_watch, watch_of
 
@@ -65,7 +66,12 @@ class IdleWatchMiddleware:
         watch = RequestWatch(request, now())
         setattr(request, "idlewatch", watch)  # noqa: B010 - the type knows no such attribute
         if _has_cookie(request):
-            self._judge(request, watch)
+            try:
+                self._judge(request, watch)
+            except Undecided:
+                # Neither served nor ended: in a moment it is known which.
+                watch.forget()
+                return undecided_response(request)
         if watch.ended:
             secret = _session(request).get(CSRF_SESSION_KEY)
             make_anonymous(request)
@@ -109,6 +115,10 @@ class IdleWatchMiddleware:
             watch.follow(monitor.finish(known, watch.arrived), watch.arrived)
         elif watched.key != sessions.key_of(session):
             monitor.rebind(known, session)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Answer for a view that asked how the session stands, when nobody can tell."""
+        return undecided_response(request) if isinstance(exception, Undecided) else None
 
     def leave(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Follow the session through what the view did to it, and tell the user of an end."""

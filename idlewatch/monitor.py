@@ -5,6 +5,7 @@ Everything here writes to the store; nothing here tells a tab. `timer` does that
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache, partial
 from threading import Lock
 
@@ -20,10 +21,13 @@ from idlewatch import accounts, records, sessions
 from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.events import Event
+from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.signals import session_ended
+from idlewatch.standby import Standby
 from idlewatch.store.base import Store, Watched
+from idlewatch.timekeeping import timekeeper
 from idlewatch.underway import is_rotating
 
 _opening = Lock()
@@ -42,7 +46,15 @@ def _store() -> Store:
     backend = import_string(configured["BACKEND"])
     if not (isinstance(backend, type) and issubclass(backend, Store)):
         raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
-    return backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
+    made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
+    return _shared(made) if made.shared else made
+
+
+def _shared(made: Store) -> Store:
+    # While it is away, this process's own clock will do.
+    with suppress(StoreUnavailable):
+        timekeeper.follow(made)
+    return Standby(made)
 
 
 def forget_store() -> None:
@@ -135,7 +147,11 @@ def is_recorded(watch: str) -> bool:
 
 def has_ended(watch: str, now: float) -> bool:
     """Tell whether a session that was live a moment ago has ended."""
-    watched = look(watch, now)
+    try:
+        watched = look(watch, now)
+    except Undecided:
+        # It was admitted when it was judged; the next request is judged again.
+        return False
     return watched is None or watched.verdict(now).phase is Phase.ENDED
 
 

@@ -94,6 +94,13 @@ def correct(watch: str, reason: Reason, at: float) -> None:
     WatchedSession.objects.filter(pk=watch).update(ended=as_datetime(at), reason=reason.value, ended_by=None)
 
 
+def advance(watched: Watched, now: float) -> None:
+    """Note how far a watch came, unless its record is ahead of that, or closed."""
+    progress = progress_of(watched, now)
+    rows = WatchedSession.objects.filter(pk=watched.id, ended=None, last_active__lte=progress["last_active"])
+    rows.update(**progress)
+
+
 def restart(watched: Watched, at: float) -> None:
     """Note that the clocks of a watch were started anew, under the limits of this sign-in."""
     progress = {"signed_in": as_datetime(at), "limits": msgspec.to_builtins(watched.policy), **progress_of(watched, at)}

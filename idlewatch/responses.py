@@ -10,6 +10,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from idlewatch.activity import Reason
 from idlewatch.conf import conf
@@ -20,6 +21,8 @@ from idlewatch.requests import is_navigation, is_own, place_of
 REASON_COOKIE = "idlewatch_ended"
 REASON_COOKIE_AGE = 300
 """Seconds for which the reason waits for a page that shows it."""
+RETRY_AFTER = 2
+"""Seconds until it is known whether a session lives of which nobody could tell."""
 _SALT = "idlewatch.ended"
 
 
@@ -55,6 +58,19 @@ def _unauthorized(request: HttpRequest, ended: Ended) -> HttpResponse:
     response.headers["Idlewatch-Ended"] = ended.reason.value
     if "HX-Request" in request.headers:
         response.headers["HX-Redirect"] = ended.login_url
+    return response
+
+
+def undecided_response(request: HttpRequest) -> HttpResponseBase:
+    """Ask for a moment: the store is away, or just back, and nobody can tell whether the session lives.
+
+    A page that is shown asks again by itself.
+    """
+    response = HttpResponse(_("One moment, please."), status=503, content_type="text/plain; charset=utf-8")
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    response.headers["Cache-Control"] = "no-store"
+    if request.method == "GET" and is_navigation(request):
+        response.headers["Refresh"] = str(RETRY_AFTER)
     return response
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
+from idlewatch import monitor
+from idlewatch.exceptions import StoreUnavailable
 from idlewatch.hub import Hub
 from idlewatch.timer import Timer
 
@@ -17,17 +20,16 @@ class Service:
         self.hub = Hub()
         self.timer = Timer(self.hub)
         self._task: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Run the timer, unless it runs or the process is going away."""
         if self._task is None and not self.hub.dismissed:
             # A context of its own: that of the first request would tie the timer to that request's thread.
-            self._task = asyncio.get_running_loop().create_task(self.timer.run(), context=Context())
-
-    async def wait(self) -> None:
-        """Return when the timer does: when it is cancelled."""
-        if self._task is not None:
-            await self._task
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self.timer.run(), context=Context())
+            if monitor.store().shared:
+                self._listening = loop.create_task(self.hub.listen(), context=Context())
 
     @property
     def runs(self) -> bool:
@@ -37,11 +39,16 @@ class Service:
     async def stop(self) -> None:
         """Send the tabs away, and write down how far every session came."""
         await self.hub.dismiss()
-        task, self._task = self._task, None
+        (task, self._task), (listening, self._listening) = (self._task, None), (self._listening, None)
+        for each in (task, listening):
+            if each is not None:
+                each.cancel()
+                await asyncio.gather(each, return_exceptions=True)
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await self.timer.finish()
+            with suppress(StoreUnavailable):
+                # What it would write down, the store knows when it is back.
+                await self.timer.finish()
+            await monitor.store().aclose()
 
 
 _services: WeakKeyDictionary[asyncio.AbstractEventLoop, Service] = WeakKeyDictionary()

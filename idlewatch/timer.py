@@ -13,16 +13,20 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
 
 from idlewatch import checkup, monitor, ownership, records, sessions
 from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
-from idlewatch.hub import Change, Hub
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.hub import GROUP, Change, Hub, message_of, tabs_here
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.protocol import encode, state_frame
+from idlewatch.standby import GRACE, Standby
 from idlewatch.store.base import Due, Store, Watched
+from idlewatch.timekeeping import timekeeper
 
 logger = logging.getLogger("idlewatch")
 
@@ -45,9 +49,10 @@ class Timer:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._suspects: set[str] = set()
         self._round_at = float("-inf")
         self._records_seen: float | None = None
+        self._joined = False
+        """Whether this process took part in the shared store before."""
         self.refused = False
         """Another process owns the store, and this one has said so."""
         self.owns_store = False
@@ -58,6 +63,12 @@ class Timer:
     @property
     def _store(self) -> Store:
         return monitor.store()
+
+    @property
+    def _quiet_until(self) -> float:
+        """Until when nothing is to be ended: other processes may still vouch for their sessions."""
+        store = self._store
+        return store.quiet_until if isinstance(store, Standby) else float("-inf")
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -80,7 +91,10 @@ class Timer:
                 due_at = None
                 try:
                     await work(read_clock())
-                    due_at = await self._store.anext_due(due) if self.owns_store else None
+                    due_at = await self._next_at(due)
+                except StoreUnavailable:
+                    # The store has said so itself, once.
+                    pass
                 except Exception:
                     # What is due stays due, and is done when the database or the store is back.
                     logger.exception("The timer could not do all that was due.")
@@ -88,16 +102,32 @@ class Timer:
         finally:
             stop_listening()
 
+    async def _next_at(self, due: Due) -> float | None:
+        if not self.owns_store:
+            return None
+        at = await self._store.anext_due(due)
+        return max(at, self._quiet_until) if at is not None and due is Due.PUSH else at
+
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
-        while self.owns_store:
+        while self.owns_store and now >= self._quiet_until:
             claimed = await self._store.aclaim(Due.PUSH, now, BATCH, LEASE)
-            settled = [each for watched in claimed if (each := await self._settle(watched, now)) is not None]
-            await self._hub.deliver([change_of(watched, now) for watched in settled])
-            for watched in settled:
-                await self._store.aconfirm(Due.PUSH, watched, now)
+            found = await asyncio.gather(*(self._settle(watched, now) for watched in claimed))
+            settled = [watched for watched in found if watched is not None]
+            await self._publish([change_of(watched, now) for watched in settled])
+            await asyncio.gather(*(self._store.aconfirm(Due.PUSH, watched, now) for watched in settled))
             if len(claimed) < BATCH:
                 return
+
+    async def _publish(self, changes: Sequence[Change]) -> None:
+        """Tell the tabs of this process, then, in one message, those of all others."""
+        if not changes:
+            return
+        await self._hub.deliver(changes)
+        layer = get_channel_layer() if self._store.shared else None
+        if layer is not None:
+            # Where this fails, what was settled stays unconfirmed, and is published again when its lease lapses.
+            await layer.group_send(GROUP, message_of(changes))
 
     async def _settle(self, watched: Watched, now: float) -> Watched | None:
         """Return a watch whose tabs are to be told; None where activity came first or nothing changed."""
@@ -124,21 +154,46 @@ class Timer:
             ended = await self._store.aclaim(Due.RECORD, now, BATCH, LEASE)
             if ended:
                 await database_sync_to_async(_record)(ended)
-            for watched in ended:
-                await self._store.aconfirm(Due.RECORD, watched, now)
+            await asyncio.gather(*(self._store.aconfirm(Due.RECORD, watched, now) for watched in ended))
             if len(ended) < BATCH:
                 return
 
     async def round(self, now: float) -> None:
         """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
-        if self._store.shared:
-            self.owns_store = True
+        if isinstance(self._store, Standby):
+            now = await self._join(self._store)
         else:
             await self._own(now)
         if self.owns_store:
             await self._keep_tabs(now)
             await self._check(now)
             self.kept_at = now
+
+    async def _join(self, store: Standby) -> float:
+        """Take part in the shared store, and in its time; make good what it missed while it was away."""
+        try:
+            await timekeeper.keep(store)
+            now = read_clock()
+            renewal = await store.arenew(PROCESS, now, PROCESS_LEASE)
+        except StoreUnavailable:
+            self.owns_store = False
+            await database_sync_to_async(store.write_down)()
+            raise
+        if renewal.resume:
+            await database_sync_to_async(_resume_all)(now)
+            await store.aresumed()
+        if store.is_away or (not renewal.known and (self._joined or now < renewal.born + GRACE)):
+            await store.amake_good(tabs_here(), PROCESS, now)
+            await self._tell_all(now)
+        self.owns_store = self._joined = True
+        return now
+
+    async def _tell_all(self, now: float) -> None:
+        """Tell every tab of this process how its session stands: it may have missed a change."""
+        for watch in tabs_here():
+            watched = await self._store.aget(watch)
+            if watched is not None:
+                await self._hub.deliver([change_of(watched, now)])
 
     async def _own(self, now: float) -> None:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""
@@ -165,9 +220,8 @@ class Timer:
 
     async def _keep_tabs(self, now: float) -> None:
         """Say that this process lives; count its tabs again where it was taken for dead; bury those that are."""
-        known = await self._store.arenew(PROCESS, now, PROCESS_LEASE)
-        if not known:
-            for watch, count in self._hub.counts().items():
+        if not self._store.shared and not (await self._store.arenew(PROCESS, now, PROCESS_LEASE)).known:
+            for watch, (count, _) in tabs_here().items():
                 await self._store.aapply(watch, TabsCounted(PROCESS, count), now)
         for process in await self._store.areap(now):
             logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
@@ -176,14 +230,15 @@ class Timer:
         while True:
             claimed = await self._store.aclaim(Due.CHECK, now, BATCH, LEASE)
             if claimed:
-                again = await database_sync_to_async(checkup.examine)(claimed, self._suspects, now)
-                self._suspects = (self._suspects - {watched.id for watched in claimed}) | again
-                for watched in claimed:
-                    interval = watched.policy.checkpoint / 2
-                    next_at = now + (min(RECHECK, interval) if watched.id in again else interval)
-                    await self._store.aconfirm(Due.CHECK, watched, now, next_at)
+                again = await database_sync_to_async(checkup.examine)(claimed, now)
+                await asyncio.gather(*(self._confirm_check(watched, now, watched.id in again) for watched in claimed))
             if len(claimed) < BATCH:
                 return
+
+    async def _confirm_check(self, watched: Watched, now: float, doubted: bool) -> None:
+        interval = watched.policy.checkpoint / 2
+        next_at = now + (min(RECHECK, interval) if doubted else interval)
+        await self._store.aconfirm(Due.CHECK, watched, now, next_at, doubted=doubted)
 
     async def finish(self) -> None:
         """Write down what ended and how far every session came, and give up the store: the process is going away."""
@@ -191,12 +246,14 @@ class Timer:
             return
         # Some ends, a closed browser's, can't be told from the records later.
         await self._record_ends(read_clock())
+        if self._store.shared:
+            # It knows how far every session came, and other processes go on.
+            return
         # By then every check is due.
         for_ever = float("inf")
         while claimed := await self._store.aclaim(Due.CHECK, for_ever, BATCH, LEASE):
             await database_sync_to_async(_checkpoint)(claimed, read_clock())
-        if not self._store.shared:
-            await database_sync_to_async(ownership.release)()
+        await database_sync_to_async(ownership.release)()
 
 
 def change_of(watched: Watched, now: float) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
     monkeypatch.setattr(Clock, "__call__", lambda _: time.now)
     return time
+
+
+@pytest.fixture
+def on_redis(settings: Any) -> Iterator[None]:
+    """Keep the sessions of a test in Redis, below a prefix of its own, as a deployment of many processes does."""
+    from idlewatch import monitor
+    from tests.redis_server import redis_url
+
+    name, url = secrets.token_hex(8), redis_url()
+    store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": url, "OPTIONS": {"PREFIX": f"{{{name}}}:"}}
+    settings.IDLEWATCH = {**getattr(settings, "IDLEWATCH", {}), "STORE": store}
+    layer = "channels_redis.pubsub.RedisPubSubChannelLayer"
+    hosts = [{"address": url, "socket_timeout": None}]
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": layer, "CONFIG": {"hosts": hosts, "prefix": name}}}
+    yield
+    monitor.forget_store()
 
 
 @pytest.fixture(scope="session")

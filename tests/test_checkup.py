@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends import file
 from django.contrib.sessions.models import Session
+from msgspec.structs import replace
 
 from idlewatch import checkup, monitor, records, sessions
 from idlewatch.activity import Reason
@@ -24,7 +25,8 @@ NOW = START + 30
 
 def examine(*watches: Watched, suspects: Any = ()) -> set[str]:
     """Look at these watches as the store knows them by now."""
-    return checkup.examine([known(watched.id) for watched in watches], suspects, NOW)
+    claimed = [replace(known(watched.id), doubted=watched.id in suspects) for watched in watches]
+    return checkup.examine(claimed, NOW)
 
 
 def reason(watched: Watched) -> Reason | None:
@@ -122,7 +124,7 @@ class TestWhatStandsNoMore:
 
     def test_a_watch_without_a_record_is_lost(self):
         keep("w1")
-        checkup.examine([known("w1")], (), NOW)
+        checkup.examine([known("w1")], NOW)
         assert known("w1").activity.reason is Reason.LOST
 
     def test_one_flaw_ends_no_other_session(self):
@@ -176,14 +178,14 @@ class TestCost:
         found = [known(watched.id) for watched in watches]
         # The records, the checkpoint in two parts (SQLite takes 999 parameters), the accounts, the sessions.
         with django_assert_max_num_queries(8):
-            checkup.examine(found, (), NOW)
+            checkup.examine(found, NOW)
         assert WatchedSession.objects.filter(last_active=as_datetime(START + 20)).count() == 300
 
     def test_what_did_not_change_is_not_written(self, django_assert_num_queries: Any):
         watches = sign_in_many(300)
         found = [known(watched.id) for watched in watches]
         with django_assert_num_queries(3):
-            checkup.examine(found, (), NOW)
+            checkup.examine(found, NOW)
 
     @pytest.mark.parametrize(("idle", "checkpoint"), [(900, 60), (100, 10), (20, 2), (1, 0.1)])
     def test_the_checkpoint_is_never_over_a_tenth_of_the_idle_limit(

@@ -50,7 +50,7 @@ async def test_leaving_twice_or_without_having_joined_does_no_harm():
     for _ in range(2):
         hub.leave("w1", tab)
         hub.leave("w2", tab)
-    assert hub.counts() == {"w1": 1}
+    assert hub.tabs() == {"w1": (1, 0.0)}
 
 
 async def test_joining_twice_counts_once():
@@ -59,7 +59,7 @@ async def test_joining_twice_counts_once():
         hub.join("w1", tab)
     await hub.deliver([NEWS])
     assert len(tab.frames) == 1
-    assert hub.counts() == {"w1": 1}
+    assert hub.tabs() == {"w1": (1, 0.0)}
 
 
 async def test_a_broken_tab_keeps_the_news_from_nobody(caplog: pytest.LogCaptureFixture):
@@ -86,7 +86,7 @@ async def test_tabs_that_come_and_go_meanwhile_do_no_harm():
         hub.join("w1", tab)
     await hub.deliver([NEWS])
     assert all(len(tab.frames) == 1 for tab in tabs)
-    assert hub.counts() == {"w1": 1}
+    assert hub.tabs() == {"w1": (1, 0.0)}
 
 
 async def test_others_get_their_turn_while_many_are_told():

@@ -93,6 +93,7 @@ def test_only_conf_reads_the_setting() -> None:
 def test_facts_change_in_one_place() -> None:
     """Faces hand events to the store; what an event does to the facts, `events` alone says."""
     assert {module for module in MODULES if any(name == "idlewatch.events.applied" for name in imports(module))} == {
+        "standby.py",
         "store/changes.py",
         "store/memory.py",
         "store/redis/store.py",

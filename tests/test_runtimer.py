@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
 
-from idlewatch import monitor
 from idlewatch.clock import now
 from idlewatch.management.commands.runtimer import Command
 from idlewatch.models import StoreOwner
@@ -49,13 +49,13 @@ class TestOnTheMemoryStore:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("on_redis")
 class TestOnAStoreThatIsShared:
-    async def test_is_a_timer_like_any_other(self, command: Command, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(type(monitor.store()), "shared", True)
+    async def test_is_a_timer_like_any_other(self, command: Command):
         task = asyncio.create_task(command._run())
-        keep("w1", at=now(), idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
-        async with asyncio.timeout(5):
-            while known("w1").shown.phase is not Phase.ENDED:
+        await sync_to_async(keep)("w1", at=now(), idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
+        async with asyncio.timeout(15):
+            while (await sync_to_async(known)("w1")).shown.phase is not Phase.ENDED:
                 assert not task.done()
                 await asyncio.sleep(0.01)
         assert said(command) == ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from msgspec import Struct
 
@@ -52,6 +52,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     """What its tabs were last told, or are being told."""
     unpublished: bool = False
     """`shown` was settled, and nobody confirmed that its tabs heard of it."""
+    doubted: bool = False
+    """The check before found that its user or its Django session may stand no more."""
 
     def __repr__(self) -> str:
         # The generated one would show the key.
@@ -60,6 +62,28 @@ class Watched(Struct, frozen=True, kw_only=True):
     def verdict(self, now: float) -> Verdict:
         """Judge it at `now`."""
         return assess(self.activity, self.policy, now)
+
+
+class Renewal(NamedTuple):
+    """What a process is told when it gives a sign of life."""
+
+    known: bool
+    """False where it is new, or was taken for dead: it has to count its tabs again."""
+    resume: bool
+    """The store is new and empty, and this process is to resume into it what the records know."""
+    born: float
+    """When the store began to be what it is (epoch seconds)."""
+
+
+class Reading(NamedTuple):
+    """What a shared store says of the time."""
+
+    now: float
+    """Epoch seconds, as all processes are to count them."""
+    correction: float
+    """Seconds by which the clock behind it is put right."""
+    others: float | None
+    """When another process gave its last sign of life, in the same time; None: there is none."""
 
 
 class Store(abc.ABC):
@@ -129,8 +153,10 @@ class Store(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def aconfirm(self, due: Due, watched: Watched, now: float, next_at: float | None = None) -> None:
-        """Say that what was claimed is done; a check is due again at `next_at`."""
+    async def aconfirm(
+        self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
+    ) -> None:
+        """Say that what was claimed is done; a check is due again at `next_at`, by whomever, who is told of a doubt."""
 
     @abc.abstractmethod
     async def anext_due(self, due: Due) -> float | None:
@@ -145,8 +171,11 @@ class Store(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def arenew(self, process: str, now: float, lease: float) -> bool:
-        """Say that a process lives; False where it was taken for dead, and has to count its tabs again."""
+    async def arenew(self, process: str, now: float, lease: float) -> Renewal:
+        """Say that a process lives."""
+
+    async def aresumed(self) -> None:  # noqa: B027 - a store of one process is its owner's to resume
+        """Say that the records are resumed into the new store; until then others may be asked to."""
 
     @abc.abstractmethod
     async def areap(self, now: float) -> Sequence[str]:
@@ -155,6 +184,21 @@ class Store(abc.ABC):
     @abc.abstractmethod
     async def aping(self) -> None:
         """Return when the store answers; raise what keeps it from it."""
+
+    def read_born(self) -> float | None:
+        """Return since when the store is what it is (epoch seconds); None where no process has renewed itself yet."""
+        return None
+
+    def read_time(self, process: str) -> Reading | None:
+        """Return the time that all processes share; None where this process is alone with its clock."""
+        return None
+
+    async def aread_time(self, process: str) -> Reading | None:
+        """Twin of `read_time`."""
+        return self.read_time(process)
+
+    async def acorrect_time(self, reading: Reading, by: float) -> None:  # noqa: B027 - nor has it a clock to share
+        """Put the shared time right, whose clock was set; nothing happens where somebody else has done so."""
 
     @abc.abstractmethod
     def clear(self) -> None:

@@ -19,7 +19,7 @@ from idlewatch.activity import Reason
 from idlewatch.events import Event, TabClosed, TabOpened, TabsCounted, applied
 from idlewatch.policy import Verdict
 from idlewatch.store import changes
-from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.base import Due, Renewal, Store, Watched
 
 TOMBSTONE_LIFE = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
@@ -28,7 +28,7 @@ TOMBSTONE_LIFE = 600.0
 class _Entry:
     """One watch, and what is under way for it."""
 
-    __slots__ = ("check_at", "claimed", "leased", "queued", "recorded", "settled", "watched")
+    __slots__ = ("check_at", "claimed", "doubted", "leased", "queued", "recorded", "settled", "watched")
 
     def __init__(self, watched: Watched, now: float) -> None:
         self.watched = watched
@@ -42,6 +42,7 @@ class _Entry:
         self.claimed = watched.version
         """The version at which its push was claimed last: the lease is of whoever holds this one or a later one."""
         self.recorded = False
+        self.doubted = False
 
     @property
     def ended(self) -> bool:
@@ -83,6 +84,7 @@ class MemoryStore(Store):
         self._order = count()
         self._forgettable: list[tuple[float, str]] = []
         self._leases: dict[str, float] = {}
+        self._born: float | None = None
         self._served: defaultdict[str, set[str]] = defaultdict(set)
         self._told: dict[Due, float] = {due: float("-inf") for due in Due}
         """The answers that `anext_due` gave: who asked sleeps until then."""
@@ -157,7 +159,8 @@ class MemoryStore(Store):
                     entry.leased[due] = now + lease
                     if due is Due.PUSH:
                         entry.claimed = entry.watched.version
-                    claimed.append(replace(entry.watched, unpublished=entry.settled is not None))
+                    unpublished = entry.settled is not None
+                    claimed.append(replace(entry.watched, unpublished=unpublished, doubted=entry.doubted))
                 self._queue(entry, due, entry.due_at(due, now))
         return claimed
 
@@ -174,7 +177,9 @@ class MemoryStore(Store):
             entry.settled = entry.watched.version + 1
             return self._change(entry, changes.settled(entry.watched, verdict), now)
 
-    async def aconfirm(self, due: Due, watched: Watched, now: float, next_at: float | None = None) -> None:
+    async def aconfirm(
+        self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
+    ) -> None:
         with self._lock:
             entry = self._entries.get(watched.id)
             if entry is None:
@@ -187,7 +192,7 @@ class MemoryStore(Store):
                 entry.recorded = True
                 heapq.heappush(self._forgettable, (now + TOMBSTONE_LIFE, watched.id))
             elif due is Due.CHECK and next_at is not None:
-                entry.check_at = next_at
+                entry.check_at, entry.doubted = next_at, doubted
             self._schedule(entry, now)
 
     async def anext_due(self, due: Due) -> float | None:
@@ -206,11 +211,13 @@ class MemoryStore(Store):
 
         return stop
 
-    async def arenew(self, process: str, now: float, lease: float) -> bool:
+    async def arenew(self, process: str, now: float, lease: float) -> Renewal:
         with self._lock:
             known = process in self._leases
             self._leases[process] = now + lease
-            return known
+            if self._born is None:
+                self._born = now
+            return Renewal(known, resume=False, born=self._born)
 
     async def areap(self, now: float) -> Sequence[str]:
         with self._lock:

@@ -423,6 +423,16 @@ class TestChecks:
         assert await store.anext_due(Due.CHECK) == 120.0
         assert await claim(store, Due.CHECK, 120.0)
 
+    async def test_pass_a_doubt_on_to_whoever_looks_next(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        first = await claim_one(store, Due.CHECK, 60.0)
+        assert not first.doubted
+        await store.aconfirm(Due.CHECK, first, 60.0, next_at=65.0, doubted=True)
+        second = await claim_one(store, Due.CHECK, 65.0)
+        assert second.doubted
+        await store.aconfirm(Due.CHECK, second, 65.0, next_at=90.0)
+        assert not (await claim_one(store, Due.CHECK, 90.0)).doubted
+
     async def test_of_a_process_that_died_fall_to_another(self, store: Store) -> None:
         store.open(watched(), 0.0)
         await claim(store, Due.CHECK, 60.0)
@@ -502,8 +512,8 @@ class TestWaking:
 
 class TestProcesses:
     async def test_a_process_is_known_from_its_second_sign_of_life_on(self, store: Store) -> None:
-        assert not await store.arenew("p1", 0.0, LEASE)
-        assert await store.arenew("p1", 5.0, LEASE)
+        assert not (await store.arenew("p1", 0.0, LEASE)).known
+        assert (await store.arenew("p1", 5.0, LEASE)).known
 
     async def test_the_tabs_of_a_dead_process_are_taken_back(self, store: Store) -> None:
         await store.arenew("p1", 0.0, LEASE)
@@ -525,7 +535,7 @@ class TestProcesses:
         store.open(watched(), 0.0)
         store.apply("w1", TabOpened("p1", 50), 1.0)
         await store.areap(LEASE)
-        assert not await store.arenew("p1", LEASE + 1, LEASE)
+        assert not (await store.arenew("p1", LEASE + 1, LEASE)).known
         store.apply("w1", TabsCounted("p1", 1), LEASE + 1)
         await store.areap(2 * LEASE + 1)
         left = store.get("w1")

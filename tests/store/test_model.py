@@ -148,7 +148,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     @rule(process=st.sampled_from(["p1", "p2"]))
     def a_process_lives(self, process: str) -> None:
-        assert self.run(self.store.arenew(process, self.now, LEASE)) is (process in self.processes)
+        assert self.run(self.store.arenew(process, self.now, LEASE)).known is (process in self.processes)
         self.processes[process] = self.now + LEASE
 
     @rule()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from signal import SIGINT, SIGTERM
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -27,5 +28,12 @@ class Command(BaseCommand):
         if not monitor.store().shared:
             self.stderr.write("The memory store belongs to the web process, and so does its timer: nothing to do here.")
             await asyncio.Event().wait()
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        for signal in (SIGINT, SIGTERM):
+            loop.add_signal_handler(signal, stopping.set)
         service().start()
-        await service().wait()
+        try:
+            await stopping.wait()
+            self.stderr.write("The timer stops.")
+        finally:
+            await service().stop()

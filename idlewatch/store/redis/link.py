@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from functools import cache
@@ -22,7 +23,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -33,13 +34,18 @@ logger = logging.getLogger("idlewatch")
 LOCATION = "redis://127.0.0.1:6379/0"
 PREFIX = "{idlewatch}:"
 """Its hash tag keeps all keys of a store in one slot of a cluster."""
+HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
+"""As Redis finds it: between the first brace and the next that closes, and not empty."""
 TIMEOUT = 1.0
 """Seconds to wait for a connection, and for an answer."""
+TIMEOUTS = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
 PAUSE = 0.5
 """Seconds for which nobody asks again after Redis did not answer."""
+REMINDER = 60.0
+"""Seconds after which the log says again that Redis refuses what it is asked."""
 TURN = 500
 """Commands that travel together, at most."""
-SCRIPTS = ("touch", "write", "bind", "claim", "confirm", "renew", "bury")
+SCRIPTS = ("touch", "write", "bind", "claim", "confirm", "renew", "bury", "time", "correct")
 
 
 class Command(NamedTuple):
@@ -73,24 +79,28 @@ class Link:
     def __init__(self, location: str | None, options: Mapping[str, Any]) -> None:
         given = dict(options)
         self.prefix: str = given.pop("PREFIX", PREFIX)
-        if "{" not in self.prefix or "}" not in self.prefix:
+        if not isinstance(self.prefix, str) or not HASH_TAG.match(self.prefix):
             raise ValueError(f"The option PREFIX is {self.prefix!r}; expected a hash tag in it, as in {PREFIX!r}.")
         self.name = secrets.token_hex(4)
         """By which it knows its own messages."""
         self._sentinels: Sequence[tuple[str, int]] = [(host, port) for host, port in given.pop("SENTINELS", ())]
         self._master: str = given.pop("MASTER", "mymaster")
-        self._sentinel_options: dict[str, Any] = given.pop("SENTINEL_OPTIONS", {})
+        self._sentinel_options: dict[str, Any] = {**TIMEOUTS, **given.pop("SENTINEL_OPTIONS", {})}
         self._location = location or LOCATION
         self._options: dict[str, Any] = {
-            "socket_timeout": TIMEOUT,
-            "socket_connect_timeout": TIMEOUT,
+            **TIMEOUTS,
             "socket_keepalive": True,
             "health_check_interval": 30,
             "client_name": "idlewatch",
             **given,
         }
+        if self._options.get("decode_responses"):
+            raise ValueError("The option decode_responses is on; expected it off: a row is bytes.")
         self._guard = _Guard()
         self._sync = self._client()
+        _probe(self._sync)
+        _probe(self._aclient())
+        self._lock = Lock()
         self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lane] = WeakKeyDictionary()
 
     @property
@@ -113,23 +123,30 @@ class Link:
         loop = asyncio.get_running_loop()
         lane = self._lanes.get(loop)
         if lane is None:
-            lane = self._lanes[loop] = _Lane(self._aclient(), self._guard)
+            lane = _Lane(self._aclient(), self._guard)
+            with self._lock:
+                for ended in [each for each in self._lanes if each.is_closed()]:
+                    del self._lanes[ended]
+                self._lanes[loop] = lane
+            await lane.begin()
         return await lane.ask(command)
 
     def all_keys(self) -> Iterator[bytes]:
         """Find every key of this store."""
-        pattern = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in self.prefix)
+        pattern = "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in self.prefix)
         with self._guard.watching():
             yield from self._sync.scan_iter(f"{pattern}*", count=1000)
 
     def listener(self) -> redis.client.PubSub:
-        """Return a subscriber with a connection of its own, which waits for as long as it has to."""
-        listener: redis.client.PubSub = self._client(socket_timeout=None).pubsub(ignore_subscribe_messages=True)
+        """Return a subscriber with a connection of its own."""
+        listener: redis.client.PubSub = self._sync.pubsub(ignore_subscribe_messages=True)
         return listener
 
     def close(self) -> None:
         """Let go of the connections."""
         self._sync.close()
+        for each in _sentinels_of(self._sync):
+            each.close()
         for loop, lane in list(self._lanes.items()):
             if loop.is_running():
                 asyncio.run_coroutine_threadsafe(lane.close(), loop)
@@ -139,28 +156,33 @@ class Link:
 
     async def aclose(self) -> None:
         """Let go of the connections of the running event loop."""
-        lane = self._lanes.pop(asyncio.get_running_loop(), None)
+        with self._lock:
+            lane = self._lanes.pop(asyncio.get_running_loop(), None)
         if lane is not None:
             await lane.close()
 
-    def _client(self, **changes: object) -> redis.Redis:
+    def _client(self) -> redis.Redis:
         # One try on a new connection: that to a server which was restarted is dead, and looks alive.
         retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-        options = {**self._options, "retry": retry, **changes}
+        options = {**self._options, "retry": retry}
         if self._sentinels:
-            sentinel = Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_options, **options)
-            sync: redis.Redis = sentinel.master_for(self._master)
-            return sync
-        return redis.Redis.from_url(self._location, **options)
+            to_sentinels = {"retry": retry, **self._sentinel_options}
+            sentinel = Sentinel(self._sentinels, sentinel_kwargs=to_sentinels, **options)
+            found: redis.Redis = sentinel.master_for(self._master)
+            return found
+        with _reading_location():
+            return redis.Redis.from_url(self._location, **options)
 
     def _aclient(self) -> redis.asyncio.Redis:
         retry = AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         options = {**self._options, "retry": retry}
         if self._sentinels:
-            sentinel = AsyncSentinel(self._sentinels, sentinel_kwargs=self._sentinel_options, **options)
+            to_sentinels = {"retry": retry, **self._sentinel_options}
+            sentinel = AsyncSentinel(self._sentinels, sentinel_kwargs=to_sentinels, **options)
             found: redis.asyncio.Redis = sentinel.master_for(self._master)
             return found
-        return redis.asyncio.Redis.from_url(self._location, **options)
+        with _reading_location():
+            return redis.asyncio.Redis.from_url(self._location, **options)
 
 
 class _Guard:
@@ -170,6 +192,7 @@ class _Guard:
         self._lock = Lock()
         self._next_try: float | None = None
         """Monotonic seconds; None while Redis answers."""
+        self._refusal_told = float("-inf")
 
     @property
     def is_down(self) -> bool:
@@ -180,7 +203,11 @@ class _Guard:
         self._admit()
         try:
             yield
-        except (RedisError, OSError, TimeoutError) as error:
+        except ResponseError as error:
+            self._succeeded()
+            # Its text may hold what was sent.
+            raise self.refused(error) from None
+        except (RedisError, OSError) as error:
             raise self.failed(error) from error
         self._succeeded()
 
@@ -202,13 +229,25 @@ class _Guard:
         logger.warning("Redis answers again.")
 
     def failed(self, error: BaseException) -> StoreUnavailable:
+        """Note that Redis did not answer."""
         with self._lock:
             was_down = self._next_try is not None
             self._next_try = time.monotonic() + PAUSE
-        # The text of an error may hold what was sent: its kind alone is told.
         if not was_down:
-            logger.error("Redis does not do what it is asked: %s.", type(error).__name__)
-        return StoreUnavailable(f"Redis does not do what it is asked: {type(error).__name__}.")
+            logger.error("Redis does not answer: %s.", type(error).__name__)
+        return StoreUnavailable(f"Redis does not answer: {type(error).__name__}.")
+
+    def refused(self, error: ResponseError) -> StoreUnavailable:
+        """Note that Redis answered by an error: that costs nobody the wait of an outage, so the next may ask."""
+        now = time.monotonic()
+        with self._lock:
+            is_told = now < self._refusal_told + REMINDER
+            if not is_told:
+                self._refusal_told = now
+        # The text of an error may hold what was sent: its kind alone is told.
+        if not is_told:
+            logger.error("Redis refuses what it is asked: %s.", _kind(error))
+        return StoreUnavailable(f"Redis refuses what it is asked: {_kind(error)}.")
 
 
 class _Lane:
@@ -222,6 +261,18 @@ class _Lane:
         self._guard = guard
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._end: AsyncGenerator[None] | None = None
+
+    async def begin(self) -> None:
+        """Have the event loop close the connections where it ends without a word, as that of `async_to_sync` does."""
+        self._end = self._closed_at_last()
+        await anext(self._end)
+
+    async def _closed_at_last(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self._disconnect()
 
     async def ask(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         loop = asyncio.get_running_loop()
@@ -237,7 +288,13 @@ class _Lane:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        if self._end is not None:
+            await self._end.aclose()
+
+    async def _disconnect(self) -> None:
         await self._client.aclose(close_connection_pool=True)
+        for each in _sentinels_of(self._client):
+            await each.aclose(close_connection_pool=True)
 
     async def _send(self) -> None:
         try:
@@ -265,6 +322,8 @@ class _Lane:
                 continue
             if isinstance(answer, StoreUnavailable):
                 waiting.set_exception(answer)
+            elif isinstance(answer, ResponseError):
+                waiting.set_exception(self._guard.refused(answer))
             elif isinstance(answer, RedisError):
                 waiting.set_exception(self._guard.failed(answer))
             else:
@@ -286,6 +345,35 @@ class _Lane:
             for command in commands:
                 pipe.execute_command(*_words(command))
             return list(await pipe.execute(raise_on_error=False))
+
+
+def _probe(client: redis.Redis | redis.asyncio.Redis) -> None:
+    """Make a connection without connecting it: an option that there is not is to fail here, not in each request."""
+    pool = client.connection_pool
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        raise ValueError(f"The options of the Redis store don't fit its connections: {error}.") from None
+
+
+@contextmanager
+def _reading_location() -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        # The text of this error may hold a part of the password.
+        raise ValueError("LOCATION is no URL of a Redis; expected redis://user:password@host:6379/0.") from None
+
+
+def _sentinels_of(client: Any) -> Sequence[Any]:  # noqa: ANN401 - of either kind
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    return manager.sentinels if manager is not None else ()
+
+
+def _kind(error: ResponseError) -> str:
+    """Return what names an error of Redis: its first word, as in `READONLY`, where that is a code."""
+    word = str(error).partition(" ")[0]
+    return word if word.isalpha() and word.isupper() else type(error).__name__
 
 
 def _words(command: Command) -> tuple[Any, ...]:

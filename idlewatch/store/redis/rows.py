@@ -13,7 +13,7 @@ from idlewatch.activity import Activity
 from idlewatch.policy import FRESH, Phase, Policy, Shown
 from idlewatch.store.base import Watched
 
-HEAD = struct.Struct("<14d")
+HEAD = struct.Struct("<16d")
 """As `FORMAT` in `scripts/common.lua`."""
 NEVER = -1.0
 FAR = 1e15
@@ -62,10 +62,13 @@ class Head(NamedTuple):
     life: float = KEPT
     """Seconds for which the row is kept after its last change."""
     check_at: float = 0.0
+    doubted: float = 0.0
+    mark: float = 0.0
+    """Of the latest write: a random number, by which one that is asked again is known."""
     key_size: float = 0.0
 
 
-def row_of(watched: Watched, now: float) -> bytes:
+def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
     """Return the row of a watch as it stands at `now`."""
     policy, activity = watched.policy, watched.activity
     verdict = watched.verdict(now)
@@ -82,6 +85,7 @@ def row_of(watched: Watched, now: float) -> bytes:
         ended=float(activity.ended is not None),
         life=max(ends_in, policy.idle_timeout) + KEPT,
         check_at=now + policy.checkpoint / 2,
+        mark=mark,
         key_size=len((watched.key or "").encode()),
     )
     facts = _Facts(watched.user, _Policy(*astuple(policy)), _Activity(*astuple(activity)), watched.shown)
@@ -96,7 +100,16 @@ def _is_plain(watched: Watched) -> bool:
 
 def watched_of(watch: str, row: bytes) -> Watched:
     """Return the watch that a row describes."""
+    return _watched(watch, row, Head(*HEAD.unpack_from(row)))
+
+
+def claimed_of(watch: str, row: bytes) -> Watched:
+    """Return a watch as its claimant is to see it: with what was not confirmed, and what is doubted."""
     head = Head(*HEAD.unpack_from(row))
+    return replace(_watched(watch, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
+
+
+def _watched(watch: str, row: bytes, head: Head) -> Watched:
     end_of_key = HEAD.size + int(head.key_size)
     facts = _decode(row[end_of_key:])
     activity = Activity(*astuple(facts.activity))
@@ -109,8 +122,3 @@ def watched_of(watch: str, row: bytes) -> Watched:
         version=int(head.version),
         shown=facts.shown,
     )
-
-
-def is_unpublished(row: bytes) -> bool:
-    """Tell whether something was settled that nobody confirmed."""
-    return Head(*HEAD.unpack_from(row)).settled > 0

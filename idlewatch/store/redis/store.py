@@ -7,22 +7,25 @@ event means, the pure functions decide here; a script is one atomic step, a comp
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
-
-from msgspec.structs import replace
 
 from idlewatch.activity import Reason
 from idlewatch.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted, applied
 from idlewatch.policy import Verdict
 from idlewatch.store import changes
-from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
 from idlewatch.store.redis.link import Command, Link
-from idlewatch.store.redis.rows import is_unpublished, row_of, watched_of
+from idlewatch.store.redis.rows import claimed_of, row_of, watched_of
 from idlewatch.store.redis.waking import Ears
 
 TOMBSTONE_LIFE = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
+LIFE = 86_400
+"""Seconds for which what no session owns is kept: processes, the epoch, the clock's correction."""
+PATIENCE = 30.0
+"""Seconds after which another process resumes the records into a new store, where the first one did not finish."""
 BURIAL = 10.0
 """Seconds after which another process goes on with the burial of a dead one."""
 
@@ -88,24 +91,25 @@ class RedisStore(Store):
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         command = Command((1, self._list(due), self._prefix, due.value, repr(now), limit, repr(lease)), "claim")
         found: list[bytes] = await self._link.acall(command)
-        return [
-            replace(watched_of(watch.decode(), row), unpublished=is_unpublished(row))
-            for watch, row in zip(found[::2], found[1::2], strict=True)
-        ]
+        return [claimed_of(watch.decode(), row) for watch, row in zip(found[::2], found[1::2], strict=True)]
 
     async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
         written = await self._ado(self._writing(watched, changes.settled(watched, verdict), now, mode="settle"))
         return written.stands if written.done else None
 
-    async def aconfirm(self, due: Due, watched: Watched, now: float, next_at: float | None = None) -> None:
+    async def aconfirm(
+        self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
+    ) -> None:
         args = [1, self._row(watched.id), *self._signed, watched.id, repr(now), due.value, watched.version]
         args.append(repr(TOMBSTONE_LIFE))
         if next_at is not None:
-            args.append(repr(next_at))
+            args += [repr(next_at), int(doubted)]
         again_at = float(await self._link.acall(Command(tuple(args), "confirm")))
         self._ears.hear(due, again_at)
 
     async def anext_due(self, due: Due) -> float | None:
+        # What becomes due while the answer is on its way has to wake whoever asks.
+        self._ears.told(due, None)
         first = await self._link.acall(Command(("ZRANGE", self._list(due), 0, 0, "WITHSCORES")))
         at = float(first[0][1] if isinstance(first[0], list | tuple) else first[1]) if first else None
         self._ears.told(due, at)
@@ -114,9 +118,28 @@ class RedisStore(Store):
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
         return self._ears.listen(due, callback)
 
-    async def arenew(self, process: str, now: float, lease: float) -> bool:
-        keys = (2, self._key("processes"), self._key("burials"))
-        return bool(await self._link.acall(Command((*keys, self._prefix, process, repr(now), repr(lease)), "renew")))
+    async def arenew(self, process: str, now: float, lease: float) -> Renewal:
+        keys = (4, self._key("processes"), self._key("burials"), self._key("signs"), self._key("epoch"))
+        args = (process, repr(now), repr(lease), repr(PATIENCE), LIFE)
+        known, resume, born = await self._link.acall(Command((*keys, *args), "renew"))
+        return Renewal(bool(known), bool(resume), float(born))
+
+    async def aresumed(self) -> None:
+        await self._link.acall(Command(("HSET", self._key("epoch"), "resumed", 1)))
+
+    def read_born(self) -> float | None:
+        born = self._link.call(Command(("HGET", self._key("epoch"), "born")))
+        return None if born is None else float(born)
+
+    def read_time(self, process: str) -> Reading | None:
+        return self._do(self._reading(process))
+
+    async def aread_time(self, process: str) -> Reading | None:
+        return await self._ado(self._reading(process))
+
+    async def acorrect_time(self, reading: Reading, by: float) -> None:
+        args = (1, self._key("correction"), repr(reading.correction), repr(reading.correction + by), LIFE)
+        await self._link.acall(Command(args, "correct"))
 
     async def areap(self, now: float) -> Sequence[str]:
         keys = (2, self._key("processes"), self._key("burials"))
@@ -162,6 +185,11 @@ class RedisStore(Store):
                 command = steps.send(await self._link.acall(command))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+    def _reading(self, process: str) -> Steps[Reading | None]:
+        keys = (2, self._key("correction"), self._key("signs"))
+        now, correction, others = yield Command((*keys, process, LIFE), "time")
+        return Reading(float(now), float(correction), float(others) if others else None)
 
     def _getting(self, watch: str) -> Steps[Watched | None]:
         row = yield Command(("GET", self._row(watch)))
@@ -217,8 +245,13 @@ class RedisStore(Store):
     ) -> Steps[Written]:
         """Put `new` in the place of `old`, unless something else came first."""
         version = "" if old is None else old.version
-        args: list[object] = [1, self._row(new.id), *self._signed, new.id, repr(now), mode, version, row_of(new, now)]
-        if isinstance(event, TabOpened | TabClosed | TabsCounted):
+        row = row_of(new, now, secrets.randbits(53))
+        args: list[object] = [1, self._row(new.id), *self._signed, new.id, repr(now), mode, version, row]
+        if new.activity.ended is not None:
+            # Nobody counts the tabs of a session that ended.
+            for process in new.activity.tabs:
+                args += [process, "out"]
+        elif isinstance(event, TabOpened | TabClosed | TabsCounted):
             args += [event.process, "in" if event.process in new.activity.tabs else "out"]
         answer = yield Command(tuple(args), "write")
         if len(answer) == 1:
@@ -226,9 +259,7 @@ class RedisStore(Store):
         done, row, moments = answer
         for due, at in zip((Due.PUSH, Due.RECORD, Due.CHECK), moments, strict=True):
             self._ears.hear(due, float(at))
-        stands = watched_of(new.id, row)
-        # Where it was done and the answer got lost on its way, the same was asked again on a new connection.
-        return Written(bool(done) or (mode != "settle" and _is_written(stands, new)), stands)
+        return Written(bool(done), watched_of(new.id, row))
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}"
@@ -238,7 +269,3 @@ class RedisStore(Store):
 
     def _list(self, due: Due) -> str:
         return self._key(f"due:{due.value}")
-
-
-def _is_written(found: Watched, new: Watched) -> bool:
-    return (found.version, found.activity, found.shown) == (new.version, new.activity, new.shown)

@@ -1,15 +1,15 @@
 -- What every script begins with: the row of a watch, and when it is due.
 --
--- A row is fourteen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
+-- A row is sixteen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
 -- Every key of a store has the same hash tag, so that a script may name the row of each watch it finds.
 
-local FORMAT = '<dddddddddddddd'
-local HEAD = 14 * 8
+local FORMAT = '<dddddddddddddddd'
+local HEAD = 16 * 8
 
 local function read(value)
   local row = {}
   row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed, row.settled,
-    row.ended, row.recorded, row.life, row.check_at, row.key_size = struct.unpack(FORMAT, value)
+    row.ended, row.recorded, row.life, row.check_at, row.doubted, row.mark, row.key_size = struct.unpack(FORMAT, value)
   row.key = string.sub(value, HEAD + 1, HEAD + row.key_size)
   row.facts = string.sub(value, HEAD + row.key_size + 1)
   return row
@@ -17,7 +17,7 @@ end
 
 local function packed(row)
   return struct.pack(FORMAT, row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed,
-    row.settled, row.ended, row.recorded, row.life, row.check_at, #row.key) .. row.key .. row.facts
+    row.settled, row.ended, row.recorded, row.life, row.check_at, row.doubted, row.mark, #row.key) .. row.key .. row.facts
 end
 
 -- Keep a row; life is in seconds.

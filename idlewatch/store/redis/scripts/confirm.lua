@@ -1,7 +1,7 @@
 -- Note that what was claimed is done.
 --
 -- KEYS: the row. ARGV: prefix, sender, watch, now, kind, version claimed or settled, seconds to keep a recorded end; for a
--- check, when it is due again.
+-- check, when it is due again and whether it is doubted.
 -- Returns when it is due again (-1: never).
 
 local prefix, sender, id, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -25,11 +25,13 @@ if kind == 'push' then
 elseif kind == 'record' then
   redis.call('ZREM', prefix .. 'due:record', id)
   if row.recorded == 0 then
-    row.recorded = 1
-    keep(KEYS[1], row, tonumber(ARGV[7]))
+    row.recorded, row.life = 1, tonumber(ARGV[7])
+    keep(KEYS[1], row, row.life)
   end
 elseif row.ended == 0 then
-  row.check_at = ARGV[8] and tonumber(ARGV[8]) or row.check_at
+  if ARGV[8] then
+    row.check_at, row.doubted = tonumber(ARGV[8]), tonumber(ARGV[9])
+  end
   redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
   at = row.check_at
   put(prefix, sender, 'check', id, at, row.life)

@@ -1,13 +1,31 @@
--- Note that a process lives, and tell the time.
+-- Note that a process lives.
 --
--- KEYS: the processes, those being buried. ARGV: prefix, process, now, seconds of lease.
--- Returns whether it was known: not where it is new, or was taken for dead, for as long as it is being buried.
+-- KEYS: the processes, those being buried, signs of life, the epoch. ARGV: process, now, seconds of lease, seconds for
+-- which one process is given to resume the records into a new store, seconds to keep what stands here.
+-- Returns whether it was known (not where it is new or was taken for dead, for as long as it is being buried), whether
+-- it is to resume, and since when the store is what it is.
 
-local now, lease = tonumber(ARGV[3]), tonumber(ARGV[4])
-if redis.call('ZSCORE', KEYS[2], ARGV[2]) then
-  return 0
+local process, now, lease, patience, life = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local known = 0
+if not redis.call('ZSCORE', KEYS[2], process) then
+  known = redis.call('ZSCORE', KEYS[1], process) and 1 or 0
+  redis.call('ZADD', KEYS[1], now + lease, process)
 end
-local known = redis.call('ZSCORE', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[1], now + lease, ARGV[2])
-redis.call('PEXPIRE', KEYS[1], 86400000)
-return known and 1 or 0
+redis.call('ZADD', KEYS[3], now, process)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - life)
+
+local epoch = redis.call('HMGET', KEYS[4], 'born', 'until', 'resumed')
+local born, resume = epoch[1], 0
+if not born then
+  born, resume = ARGV[2], 1
+  redis.call('HSET', KEYS[4], 'born', born)
+elseif not epoch[3] and tonumber(epoch[2]) <= now then
+  resume = 1
+end
+if resume == 1 then
+  redis.call('HSET', KEYS[4], 'until', now + patience)
+end
+for _, key in ipairs(KEYS) do
+  redis.call('EXPIRE', key, life)
+end
+return {known, resume, born}

@@ -1,7 +1,7 @@
 -- Put new facts in the place of those that Python read: a compare-and-set on the version.
 --
 -- KEYS: the row. ARGV: prefix, sender, watch, now, mode, version read ('' where there was no row), the new row without lease,
--- and for a change of tabs: process, 'in' or 'out'.
+-- and for each process whose tabs change: its name, 'in' or 'out'.
 -- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key.
 -- Returns whether it was done, the row that stands, and when push, record and check are due (-1: not changed, or never).
 
@@ -18,7 +18,18 @@ local function answer(done)
     string.format('%.17g', due.check)}}
 end
 
+local row = read(ARGV[7])
 if old and (version == '' or tonumber(version) ~= old.version) then
+  if row.mark == old.mark then
+    -- It was done, and the answer got lost on its way: the same is asked again on a new connection.
+    due.push = push_at(old, now) or -1
+    if old.ended == 0 then
+      due.check = old.check_at
+    elseif old.recorded == 0 then
+      due.record = now
+    end
+    return answer(1)
+  end
   if mode == 'settle' and tonumber(version) >= old.claimed then
     -- It changed since it was claimed: it is due as it stands now.
     old.lease = 0
@@ -28,10 +39,12 @@ if old and (version == '' or tonumber(version) ~= old.version) then
   return answer(0)
 end
 
-local row = read(ARGV[7])
 if old then
   row.lease, row.claimed, row.settled, row.recorded = old.lease, old.claimed, old.settled, old.recorded
-  row.check_at = old.check_at
+  row.check_at, row.doubted = old.check_at, old.doubted
+  if old.recorded == 1 then
+    row.life = old.life
+  end
   if mode ~= 'rekey' then
     row.key = old.key
   end
@@ -53,9 +66,9 @@ elseif not old then
   due.check = row.check_at
   put(prefix, sender, 'check', id, row.check_at, row.life)
 end
-if ARGV[8] then
-  local served = prefix .. 'served:' .. ARGV[8]
-  if ARGV[9] == 'in' then
+for index = 8, #ARGV, 2 do
+  local served = prefix .. 'served:' .. ARGV[index]
+  if ARGV[index + 1] == 'in' then
     redis.call('SADD', served, id)
     outlive(served, row.life)
   else

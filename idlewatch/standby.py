@@ -1,0 +1,328 @@
+"""What stands in for a shared store that can't be reached: the records.
+
+While it is away, requests are judged by the record and advance it, so that nobody is thrown out and nobody stays past
+the limits; what sockets report waits here, and is written into the records once a round. When the store is back, each
+process vouches to it for what the records tell, before anything is judged to have ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import ClassVar
+
+from channels.db import database_sync_to_async
+from msgspec.structs import replace
+
+from idlewatch import records
+from idlewatch.activity import Activity, Reason
+from idlewatch.clock import now as read_clock
+from idlewatch.events import Acted, Event, Extended, Held, Released, Requested, SignedIn, TabsCounted, Vouched, applied
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.policy import Phase, Verdict
+from idlewatch.store import changes
+from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
+
+logger = logging.getLogger("idlewatch")
+
+GRACE = 3.0
+"""Seconds after the store's return in which other processes may still vouch for their sessions: a round, and more."""
+MAX_WAITING = 100_000
+"""Sessions whose activity may wait here: more than one process has sockets for."""
+ACTIVITY = Acted | Requested | Extended | SignedIn | Held | Released
+"""The events of which a record takes note; which tabs are open, each process tells anew when the store is back."""
+
+
+class Standby(Store):
+    """A shared store, and the records in its place while it is away."""
+
+    shared: ClassVar[bool] = True
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.location, store.options)
+        self.store = store
+        self._lock = Lock()
+        self._waiting: dict[str, float] = {}
+        """When users acted last of whom the store has not heard, by watch."""
+        self._advanced: set[str] = set()
+        """Watches of which the records know more than the store."""
+        self._away = False
+        self._quiet_until = float("-inf")
+        self._refused_waiting = False
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store could not be reached, and has not been told yet what it missed."""
+        return self._away
+
+    @property
+    def quiet_until(self) -> float:
+        """Until when (epoch seconds) the timer ends nothing: others may still vouch for their sessions."""
+        return self._quiet_until
+
+    def get(self, watch: str) -> Watched | None:
+        try:
+            self._vouch(watch)
+            return self.store.get(watch)
+        except StoreUnavailable:
+            return self._judge(watch, None, read_clock())
+
+    def open(self, watched: Watched, now: float) -> Watched:
+        try:
+            self._decide(watched, now)
+            return self.store.open(watched, now)
+        except StoreUnavailable:
+            self._lose(watched.id)
+            return changes.opened(watched, now)
+
+    def restart(self, watched: Watched, now: float) -> Watched:
+        try:
+            self._vouch(watched.id)
+            return self.store.restart(watched, now)
+        except StoreUnavailable:
+            present = self._judge(watched.id, None, now)
+            return changes.opened(watched, now) if present is None else changes.restarted(present, watched, now)
+
+    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+        try:
+            self._vouch(watch)
+            return self.store.apply(watch, event, now)
+        except StoreUnavailable:
+            return self._judge(watch, event, now)
+
+    def bind(self, watch: str, key: str) -> None:
+        try:
+            self.store.bind(watch, key)
+        except StoreUnavailable:
+            # The record has the new key's digest: the next request that comes with it binds it.
+            self._lose(watch)
+
+    def end(self, watch: str, reason: Reason, now: float) -> Watched:
+        try:
+            self._vouch(watch)
+            return self.store.end(watch, reason, now)
+        except StoreUnavailable:
+            present = self._judge(watch, None, now)
+            return changes.ended(present or changes.unknown(watch, now), reason, now)
+
+    async def aget(self, watch: str) -> Watched | None:
+        try:
+            await self._avouch(watch)
+            return await self.store.aget(watch)
+        except StoreUnavailable:
+            return await database_sync_to_async(self._judge)(watch, None, read_clock())
+
+    async def aopen(self, watched: Watched, now: float) -> Watched:
+        try:
+            await database_sync_to_async(self._decide)(watched, now)
+            return await self.store.aopen(watched, now)
+        except StoreUnavailable:
+            self._lose(watched.id)
+            return changes.opened(watched, now)
+
+    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
+        """Twin of `apply`.
+
+        Raises:
+            StoreUnavailable: the activity waits here; how the session stands nobody asked.
+        """
+        if isinstance(event, Acted):
+            return await self._acredit(watch, event, now)
+        try:
+            await self._avouch(watch)
+            return await self.store.aapply(watch, event, now)
+        except StoreUnavailable:
+            return await database_sync_to_async(self._judge)(watch, event, now)
+
+    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
+        try:
+            await self._avouch(watch)
+            return await self.store.aend(watch, reason, now)
+        except StoreUnavailable:
+            return await database_sync_to_async(self.end)(watch, reason, now)
+
+    async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
+        return await self.store.aclaim(due, now, limit, lease)
+
+    async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
+        return await self.store.asettle(watched, verdict, now)
+
+    async def aconfirm(
+        self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
+    ) -> None:
+        await self.store.aconfirm(due, watched, now, next_at, doubted=doubted)
+
+    async def anext_due(self, due: Due) -> float | None:
+        return await self.store.anext_due(due)
+
+    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
+        return self.store.on_due_sooner(due, callback)
+
+    async def arenew(self, process: str, now: float, lease: float) -> Renewal:
+        try:
+            return await self.store.arenew(process, now, lease)
+        except StoreUnavailable:
+            self._away = True
+            raise
+
+    async def aresumed(self) -> None:
+        await self.store.aresumed()
+
+    async def areap(self, now: float) -> Sequence[str]:
+        return await self.store.areap(now)
+
+    async def aping(self) -> None:
+        await self.store.aping()
+
+    def read_born(self) -> float | None:
+        return self.store.read_born()
+
+    def read_time(self, process: str) -> Reading | None:
+        return self.store.read_time(process)
+
+    async def aread_time(self, process: str) -> Reading | None:
+        return await self.store.aread_time(process)
+
+    async def acorrect_time(self, reading: Reading, by: float) -> None:
+        await self.store.acorrect_time(reading, by)
+
+    def clear(self) -> None:
+        self.store.clear()
+
+    async def aclose(self) -> None:
+        await self.store.aclose()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def write_down(self) -> None:
+        """Write what waits here into the records; what the database refuses goes on waiting."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        try:
+            self._advance_all(waiting)
+        except BaseException:
+            with self._lock:
+                self._waiting = _latest(waiting, self._waiting)
+            raise
+
+    async def amake_good(self, tabs: Mapping[str, tuple[int, float]], process: str, now: float) -> None:
+        """Tell the store what it missed: what the records know, and how far the tabs of this process have seen it come.
+
+        `tabs`: how many a watch has here, and when its user was last seen to act.
+        """
+        await database_sync_to_async(self.write_down)()
+        with self._lock:
+            advanced, self._advanced = self._advanced, set()
+        try:
+            for watch in sorted({*advanced, *tabs}):
+                await self._atell(watch, now)
+                if watch in tabs:
+                    count, active = tabs[watch]
+                    await self.store.aapply(watch, Vouched(active), now)
+                    await self.store.aapply(watch, TabsCounted(process, count), now)
+        except BaseException:
+            with self._lock:
+                self._advanced |= advanced
+            raise
+        self._quiet_until = now + GRACE
+        self._away = bool(self._waiting)
+
+    async def _acredit(self, watch: str, event: Acted, now: float) -> Watched | None:
+        """Credit what a socket reports; where that can't be done now, it waits."""
+        try:
+            if self._away:
+                raise StoreUnavailable  # noqa: TRY301 - as where the store says so
+            return await self.store.aapply(watch, event, now)
+        except StoreUnavailable:
+            self._lose(watch)
+            self._wait(watch, min(now, now - event.ago))
+            raise
+
+    def _wait(self, watch: str, moment: float) -> None:
+        with self._lock:
+            if watch not in self._waiting and len(self._waiting) >= MAX_WAITING:
+                if not self._refused_waiting:
+                    logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_WAITING)
+                self._refused_waiting = True
+                return
+            self._waiting[watch] = max(moment, self._waiting.get(watch, moment))
+
+    def _lose(self, watch: str) -> None:
+        self._away = True
+        with self._lock:
+            self._advanced.add(watch)
+
+    def _is_doubtful(self) -> bool:
+        return self._away or read_clock() < self._quiet_until
+
+    def _vouch(self, watch: str) -> None:
+        """Tell the store what the record knows, while it may not know it yet."""
+        if self._is_doubtful():
+            self._tell(watch, read_clock())
+
+    async def _avouch(self, watch: str) -> None:
+        if self._is_doubtful():
+            await self._atell(watch, read_clock())
+
+    def _tell(self, watch: str, now: float) -> None:
+        record = records.find(watch)
+        if record is None:
+            return
+        watched = records.watched_of(record, now)
+        if watched.activity.ended is not None:
+            self.store.end(watch, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
+        elif self.store.apply(watch, _vouched(watched.activity), now) is None:
+            self._decide(watched, now)
+            self.store.open(watched, now)
+
+    async def _atell(self, watch: str, now: float) -> None:
+        await database_sync_to_async(self._tell)(watch, now)
+
+    def _decide(self, watched: Watched, now: float) -> None:
+        """Refuse to call a session idle on the word of a record that may be older than the store was.
+
+        Raises:
+            Undecided: its end lies no longer ago than the record may be old, and others may know better.
+        """
+        verdict = watched.verdict(now)
+        is_idle = verdict.phase is Phase.ENDED and watched.activity.ended is None and verdict.reason is Reason.IDLE
+        if is_idle and now < verdict.ends_at + watched.policy.checkpoint and (self._is_doubtful() or self._is_new(now)):
+            raise Undecided
+
+    def _is_new(self, now: float) -> bool:
+        """Tell whether the store lost all it had a moment ago: others may not have told it yet what they know."""
+        born = self.store.read_born()
+        return born is None or now < born + GRACE
+
+    def _judge(self, watch: str, event: Event | None, now: float) -> Watched | None:
+        """Let an event change the facts as the record has them."""
+        self._lose(watch)
+        record = records.find(watch)
+        if record is None:
+            return None
+        watched = records.watched_of(record, now)
+        self._decide(watched, now)
+        if not isinstance(event, ACTIVITY):
+            return watched
+        changed = changes.with_activity(watched, applied(event, watched.activity, watched.policy, now))
+        if changed.activity.ended is None:
+            records.advance(changed, now)
+        return changed
+
+    def _advance_all(self, waiting: Mapping[str, float]) -> None:
+        for record in records.find_all(waiting):
+            moment = waiting[record.pk]
+            watched = records.watched_of(record, moment)
+            activity = applied(Acted(), watched.activity, watched.policy, moment)
+            if activity.ended is None and activity is not watched.activity:
+                records.advance(replace(watched, activity=activity), moment)
+
+
+def _vouched(activity: Activity) -> Vouched:
+    return Vouched(activity.active, activity.began)
+
+
+def _latest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {watch: max(one.get(watch, 0.0), other.get(watch, 0.0)) for watch in {*one, *other}}

@@ -1,0 +1,7 @@
+-- Put the time right, unless somebody else has.
+--
+-- KEYS: the correction. ARGV: the correction that was read, the one to be, seconds to keep it.
+
+if tonumber(redis.call('GET', KEYS[1]) or '0') == tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+end

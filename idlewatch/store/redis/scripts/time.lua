@@ -1,0 +1,17 @@
+-- Tell the time, as all processes are to count it.
+--
+-- KEYS: the correction, signs of life. ARGV: process, seconds to keep the correction.
+-- Returns now, the correction, and when another process gave its last sign of life ('': there is none).
+
+local time = redis.call('TIME')
+local correction = tonumber(redis.call('GET', KEYS[1]) or '0')
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+local others = ''
+local signs = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')
+for index = 1, #signs, 2 do
+  if signs[index] ~= ARGV[1] and others == '' then
+    others = signs[index + 1]
+  end
+end
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000 + correction
+return {string.format('%.17g', now), string.format('%.17g', correction), others}
