@@ -134,7 +134,7 @@ class TabConsumer(AsyncWebsocketConsumer):
             await self.dismiss()
             return
         if watched is not None and self._hub is not None:
-            self._hub.note(watched.id, watched.activity.active)
+            self._hub.note(watched)
         if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
             return
         await self._tell_state(watched)

@@ -32,5 +32,9 @@ class StoreUnavailable(IdleWatchError):
     """The store of the sessions can't be reached."""
 
 
+class LayerUnavailable(IdleWatchError):
+    """The channel layer takes no message."""
+
+
 class Undecided(IdleWatchError):
     """Nobody can tell just now whether the session still lives: ask again in a moment."""

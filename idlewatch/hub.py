@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from channels.layers import BaseChannelLayer, get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
 from msgspec import Struct
+from msgspec.structs import astuple
 
+from idlewatch.policy import FRESH
 from idlewatch.process import PROCESS
+from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
 
@@ -37,6 +40,8 @@ class Change(Struct, frozen=True):
     watch: str
     frame: str
     ended: bool
+    shown: tuple[str, str | None, bool]
+    """What the frame says, for telling whether tabs were told."""
 
 
 class Tab(Protocol):
@@ -55,6 +60,7 @@ class Hub:
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
         self._active: dict[str, float] = {}
+        self._told: dict[str, tuple[str, str | None, bool]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
         self.dismissed = False
@@ -74,11 +80,17 @@ class Hub:
         if not tabs:
             self._tabs.pop(watch, None)
             self._active.pop(watch, None)
+            self._told.pop(watch, None)
 
-    def note(self, watch: str, active: float) -> None:
-        """Note when a session's user was last seen to act (epoch seconds), for a store that loses its data."""
-        if watch in self._tabs:
-            self._active[watch] = max(active, self._active.get(watch, active))
+    def note(self, watched: Watched) -> None:
+        """Note when a session's user was last seen to act, for a store that loses its data."""
+        if watched.id in self._tabs:
+            active = watched.activity.active
+            self._active[watched.id] = max(active, self._active.get(watched.id, active))
+
+    def has_told(self, change: Change) -> bool:
+        """Tell whether the tabs of a watch were told this, or are told it now for all anybody knows."""
+        return self._told.get(change.watch, FRESH) == change.shown
 
     def tabs(self) -> Mapping[str, tuple[int, float]]:
         """Return how many tabs each watch has here, and when its user was last seen to act."""
@@ -89,21 +101,20 @@ class Hub:
         while True:
             try:
                 await self._listen(get_channel_layer())
-            except Exception:
-                # A push is a hint: what is missed, each page finds out by itself.
-                logger.exception("The channel layer could not be heard; trying again.")
+            except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
+                # A push is a hint: what is missed, the timer finds out by itself.
+                logger.warning("The channel layer can't be heard (%s); trying again.", type(error).__name__)
             await asyncio.sleep(PAUSE)
 
     async def _listen(self, layer: BaseChannelLayer | None) -> None:
         if layer is None:
             raise ImproperlyConfigured("There is no channel layer; expected CHANNEL_LAYERS to have 'default'.")
         channel = await layer.new_channel()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_stay(layer, channel))
+        async with staying(layer, channel):
             while True:
                 message = await layer.receive(channel)
                 if message["type"] == KIND and message["process"] != PROCESS:
-                    await self._tell([Change(*change) for change in message["changes"]])
+                    await self._tell([change_from(change) for change in message["changes"]])
 
     async def deliver(self, changes: Iterable[Change]) -> None:
         """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
@@ -132,6 +143,8 @@ class Hub:
     async def _tell(self, news: Sequence[Change]) -> None:
         told = 0
         for change in news:
+            if change.watch in self._tabs:
+                self._told[change.watch] = change.shown
             for tab in list(self._tabs.get(change.watch, ())):
                 try:
                     async with asyncio.timeout(PATIENCE):
@@ -155,17 +168,33 @@ class Hub:
                     logger.exception("A tab of watch %s could not be sent away.", watch)
 
 
-async def _stay(layer: BaseChannelLayer, channel: str) -> None:
-    """Stay in the group, also when its membership expires or the layer forgets it."""
-    while True:
-        await layer.group_add(GROUP, channel)
-        await asyncio.sleep(REJOIN)
+@asynccontextmanager
+async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
+    """Stay in the group, also when the membership expires or the layer forgets it."""
+
+    async def stay() -> None:
+        while True:
+            # In an outage this fails, and the next one counts.
+            with suppress(Exception):
+                await layer.group_add(GROUP, channel)
+            await asyncio.sleep(REJOIN)
+
+    task = asyncio.create_task(stay())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def message_of(changes: Sequence[Change]) -> dict[str, object]:
     """Return the message that tells other processes of changes."""
-    told = [[change.watch, change.frame, change.ended] for change in changes]
-    return {"type": KIND, "process": PROCESS, "changes": told}
+    return {"type": KIND, "process": PROCESS, "changes": [list(astuple(change)) for change in changes]}
+
+
+def change_from(told: Sequence[Any]) -> Change:
+    """Return a change as a message tells it."""
+    watch, frame, ended, shown = told
+    return Change(watch, frame, ended, tuple(shown))
 
 
 def tabs_here() -> Mapping[str, tuple[int, float]]:

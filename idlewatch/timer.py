@@ -19,7 +19,7 @@ from idlewatch import checkup, monitor, ownership, records, sessions
 from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
-from idlewatch.exceptions import StoreUnavailable
+from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.hub import GROUP, Change, Hub, message_of, tabs_here
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
@@ -38,6 +38,8 @@ ROUND = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
 PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
+COMPARE = 15.0
+"""Seconds between looks at whether the tabs of this process were told all: what a layer loses it does not report."""
 RECHECK = 5.0
 """Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
 OVERLAP = 5.0
@@ -51,6 +53,7 @@ class Timer:
         self._hub = hub
         self._round_at = float("-inf")
         self._records_seen: float | None = None
+        self._compared_at = float("-inf")
         self._joined = False
         """Whether this process took part in the shared store before."""
         self.refused = False
@@ -95,6 +98,8 @@ class Timer:
                 except StoreUnavailable:
                     # The store has said so itself, once.
                     pass
+                except LayerUnavailable as error:
+                    logger.warning("The channel layer took no message (%s).", type(error.__cause__).__name__)
                 except Exception:
                     # What is due stays due, and is done when the database or the store is back.
                     logger.exception("The timer could not do all that was due.")
@@ -127,7 +132,10 @@ class Timer:
         layer = get_channel_layer() if self._store.shared else None
         if layer is not None:
             # Where this fails, what was settled stays unconfirmed, and is published again when its lease lapses.
-            await layer.group_send(GROUP, message_of(changes))
+            try:
+                await layer.group_send(GROUP, message_of(changes))
+            except Exception as error:
+                raise LayerUnavailable from error
 
     async def _settle(self, watched: Watched, now: float) -> Watched | None:
         """Return a watch whose tabs are to be told; None where activity came first or nothing changed."""
@@ -167,6 +175,9 @@ class Timer:
         if self.owns_store:
             await self._keep_tabs(now)
             await self._check(now)
+            if self._store.shared and now >= self._compared_at + COMPARE:
+                self._compared_at = now
+                await self._tell_missed(now)
             self.kept_at = now
 
     async def _join(self, store: Standby) -> float:
@@ -184,16 +195,19 @@ class Timer:
             await store.aresumed()
         if store.is_away or (not renewal.known and (self._joined or now < renewal.born + GRACE)):
             await store.amake_good(tabs_here(), PROCESS, now)
-            await self._tell_all(now)
+            await self._tell_missed(now)
         self.owns_store = self._joined = True
         return now
 
-    async def _tell_all(self, now: float) -> None:
-        """Tell every tab of this process how its session stands: it may have missed a change."""
-        for watch in tabs_here():
-            watched = await self._store.aget(watch)
-            if watched is not None:
-                await self._hub.deliver([change_of(watched, now)])
+    async def _tell_missed(self, now: float) -> None:
+        """Tell the tabs of this process what they were not told: a layer may lose a message, and says so to nobody."""
+        watches = list(tabs_here())
+        for start in range(0, len(watches), BATCH):
+            found = await asyncio.gather(*(self._store.aget(watch) for watch in watches[start : start + BATCH]))
+            # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
+            settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
+            changes = [change_of(watched, now) for watched in settled]
+            await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _own(self, now: float) -> None:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""
@@ -260,7 +274,7 @@ def change_of(watched: Watched, now: float) -> Change:
     """Return what the tabs of a watch are to be told at `now`."""
     verdict = watched.verdict(now)
     frame = state_frame(verdict, watched.policy, watched.version, conf.login_url)
-    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED)
+    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
 
 
 def _record(ended: Sequence[Watched]) -> None:

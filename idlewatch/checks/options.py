@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from idlewatch.baselines import BASELINES
 from idlewatch.checks.registry import Found, of_key, of_site, refused, written
+from idlewatch.checks.stores import lacks_redis
 from idlewatch.conf import KEYS, conf, place
 from idlewatch.store.base import Store
 
@@ -118,6 +119,8 @@ def baseline(value: object) -> Found:
 @of_key("STORE")
 def store(_: object) -> Found:
     """Say what keeps the store from being made."""
+    if lacks_redis():
+        return  # Another check says so, and what to install.
     if message := refused(_store, "STORE"):
         hint = 'Write {"BACKEND": "idlewatch.store.memory.MemoryStore"}, or leave the setting out.'
         yield Error(message, hint=hint, id="idlewatch.E020")

@@ -125,7 +125,10 @@ class RedisStore(Store):
         return Renewal(bool(known), bool(resume), float(born))
 
     async def aresumed(self) -> None:
-        await self._link.acall(Command(("HSET", self._key("epoch"), "resumed", 1)))
+        epoch = self._key("epoch")
+        await self._link.acall(Command(("HSET", epoch, "resumed", 1)))
+        # The store may have been emptied meanwhile: then the line above made a key without a lifetime.
+        await self._link.acall(Command(("EXPIRE", epoch, LIFE)))
 
     def read_born(self) -> float | None:
         born = self._link.call(Command(("HGET", self._key("epoch"), "born")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Lock, Thread
 
 from redis.exceptions import RedisError
@@ -80,6 +81,11 @@ class Ears:
             while not self._stopping.is_set():
                 message = listener.get_message(timeout=LOOK)
                 if message is not None:
-                    sender, kind, at = message["data"].decode().split()
-                    if sender != self._link.name:
-                        self.hear(Due(kind), float(at))
+                    # One that makes no sense comes from another version.
+                    with suppress(ValueError):
+                        self._hear(message["data"].decode())
+
+    def _hear(self, message: str) -> None:
+        sender, kind, at = message.split()
+        if sender != self._link.name:
+            self.hear(Due(kind), float(at))

@@ -18,6 +18,8 @@ local epoch = redis.call('HMGET', KEYS[4], 'born', 'until', 'resumed')
 local born, resume = epoch[1], 0
 if not born then
   born, resume = ARGV[2], 1
+  -- Whoever finished with the store that was lost may have left word of it here.
+  redis.call('DEL', KEYS[4])
   redis.call('HSET', KEYS[4], 'born', born)
 elseif not epoch[3] and tonumber(epoch[2]) <= now then
   resume = 1
