@@ -9,6 +9,7 @@ from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
 
 from idlewatch import monitor, sessions
 from idlewatch.activity import Reason
@@ -83,7 +84,8 @@ class TabConsumer(AsyncWebsocketConsumer):
             return
         try:
             watch, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
-        except Undecided:
+        except (DatabaseError, Undecided):
+            # Nobody can tell just now; the page comes back.
             await self.accept()
             await self.dismiss()
             return

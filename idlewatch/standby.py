@@ -13,6 +13,7 @@ from threading import Lock
 from typing import ClassVar
 
 from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
 from msgspec.structs import replace
 
 from idlewatch import records
@@ -259,12 +260,20 @@ class Standby(Store):
 
     def _vouch(self, watch: str) -> None:
         """Tell the store what the record knows, while it may not know it yet."""
-        if self._is_doubtful():
-            self._tell(watch, read_clock())
+        if not self._is_doubtful():
+            return
+        now = read_clock()
+        try:
+            self._tell(watch, now)
+        except DatabaseError as error:
+            # The records are away too. What the store has by itself is good, unless it says that the session is over.
+            found = self.store.get(watch)
+            if found is None or (found.activity.ended is None and found.verdict(now).phase is Phase.ENDED):
+                raise Undecided from error
 
     async def _avouch(self, watch: str) -> None:
         if self._is_doubtful():
-            await self._atell(watch, read_clock())
+            await database_sync_to_async(self._vouch)(watch)
 
     def _tell(self, watch: str, now: float) -> None:
         record = records.find(watch)

@@ -10,7 +10,7 @@ import logging
 
 from idlewatch.clock import now
 from idlewatch.process import PROCESS
-from idlewatch.store.base import Store
+from idlewatch.store.base import Reading, Store
 
 logger = logging.getLogger("idlewatch")
 

@@ -9,8 +9,8 @@ import pytest
 from idlewatch.hub import BREATH, Change, Hub
 from tests.sockets import FakeTab, errors
 
-NEWS = Change("w1", '{"phase": "warned"}', ended=False)
-END = Change("w1", '{"phase": "ended"}', ended=True)
+NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
+END = Change("w1", '{"phase": "ended"}', ended=True, shown=("ended", "idle", False))
 
 
 async def test_every_tab_of_a_watch_is_told_and_no_other():
@@ -100,7 +100,7 @@ async def test_others_get_their_turn_while_many_are_told():
             await asyncio.sleep(0)
 
     task = asyncio.ensure_future(other())
-    await hub.deliver([Change(f"w{number}", "{}", ended=False) for number in range(7)])
+    await hub.deliver([Change(f"w{number}", "{}", ended=False, shown=("active", None, True)) for number in range(7)])
     task.cancel()
     assert len(turns) >= 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from http.client import HTTPConnection, HTTPResponse
 from http.cookies import SimpleCookie
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ FETCH = {"Sec-Fetch-Mode": "cors", "Accept": "*/*"}
 class Visitor:
     """Somebody with a browser of their own, who is signed in."""
 
+    patience = WITHIN
     keys: ClassVar[set[str]] = set()
     """Every session key that any visitor was given."""
 
@@ -50,11 +51,10 @@ class Visitor:
         return self.ask("POST", path, FETCH | headers, body)
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: str | None = None) -> HTTPResponse:
-        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=WITHIN)
-        connection.request(method, path, body, headers | {"Cookie": self.cookie})
-        response = connection.getresponse()
-        response.text = response.read().decode()  # type: ignore[attr-defined]
-        connection.close()
+        with closing(HTTPConnection("127.0.0.1", self.server.port, timeout=self.patience)) as connection:
+            connection.request(method, path, body, headers | {"Cookie": self.cookie})
+            response = connection.getresponse()
+            response.text = response.read().decode()  # type: ignore[attr-defined]
         for line in response.headers.get_all("Set-Cookie", []):
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value

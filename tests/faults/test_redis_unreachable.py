@@ -1,0 +1,33 @@
+"""A minute without Redis, with a timer as a process of its own beside the web processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.faults.life import endure
+from tests.faults.proxy import Mode
+from tests.faults.site import Site
+
+
+@pytest.mark.timeout(240)
+async def test_a_minute_without_redis_ends_nobody_who_is_active_and_serves_nobody_who_is_not(site: Site):
+    await asyncio.to_thread(site.start_timer)
+
+    async def swallow(site: Site) -> None:
+        site.proxy.set(Mode.HANG)
+        await asyncio.sleep(60)
+        site.proxy.set(Mode.PASS)
+
+    await endure(site, swallow)
+
+
+async def test_a_timer_that_is_killed_is_missed_by_nobody(site: Site):
+    await asyncio.to_thread(site.start_timer)
+
+    async def kill(site: Site) -> None:
+        await asyncio.to_thread(site.stop_timer, signal.SIGKILL)
+
+    await endure(site, kill, told_within=2.0)

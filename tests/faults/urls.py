@@ -1,0 +1,18 @@
+"""The tests' site; each end that is announced leaves a line in the log of the process that announced it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.dispatch import receiver
+
+from idlewatch.signals import session_ended
+from tests.server.urls import urlpatterns
+
+__all__ = ["urlpatterns"]
+
+
+@receiver(session_ended, dispatch_uid="tests.faults")
+def tell(watch: str, reason: str, **_: Any) -> None:
+    print(f"announced {watch} {reason}", file=sys.stderr, flush=True)
