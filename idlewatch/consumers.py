@@ -191,7 +191,8 @@ class TabConsumer(AsyncWebsocketConsumer):
         if watch is None or self._hub is None:
             return
         self._hub.leave(watch, self)
-        if self._counted:
+        # A process that goes away gives all its tabs back at once.
+        if self._counted and not self._hub.dismissed:
             await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
 
     def _is_flooding(self, at: float) -> bool:

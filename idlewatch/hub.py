@@ -30,6 +30,8 @@ REJOIN = 30.0
 """Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
 PAUSE = 1.0
 """Seconds before a channel layer that failed is asked again."""
+FAREWELL = 3.0
+"""Seconds that a process waits, at most, for the tabs it sent away to have gone."""
 PATIENCE = 2.0
 """Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
 
@@ -159,6 +161,7 @@ class Hub:
     async def dismiss(self) -> None:
         """Close every tab, and any that still comes: the server is going away."""
         self.dismissed = True
+        # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
         for watch, tabs in list(self._tabs.items()):
             for tab in list(tabs):
                 try:
@@ -166,6 +169,14 @@ class Hub:
                 except Exception:
                     # The others are to come back by themselves, and the sessions to be written down.
                     logger.exception("A tab of watch %s could not be sent away.", watch)
+        await self._see_off()
+
+    async def _see_off(self) -> None:
+        """Wait for the tabs to have gone: one that is cut off before it was told sees a broken connection."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                while self._tabs:
+                    await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -261,7 +261,10 @@ class Timer:
         # Some ends, a closed browser's, can't be told from the records later.
         await self._record_ends(read_clock())
         if self._store.shared:
-            # It knows how far every session came, and other processes go on.
+            # It knows how far every session came. What tabs are still counted here are gone: nobody has to wait for
+            # the lease to learn that.
+            await self._store.arenew(PROCESS, read_clock(), 0.0)
+            await self._store.areap(read_clock())
             return
         # By then every check is due.
         for_ever = float("inf")

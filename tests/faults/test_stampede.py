@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
+from collections import Counter
 
 import pytest
 
@@ -45,8 +46,11 @@ async def test_two_thousand_tabs_that_come_back_at_once_after_a_restart_all_find
     tabs = await open_all()
     gone = asyncio.gather(*(tab.rest() for tab in tabs))
     for web in site.webs:
+        began = time.monotonic()
         assert await asyncio.to_thread(web.stop) == 0
-    assert {code for _, code in await gone} == {4503}
+        print(f"a process with {TABS // len(site.webs)} tabs was gone after {time.monotonic() - began:.1f} s")
+    codes = Counter(code for _, code in await gone)
+    assert codes == {4503: TABS}
     began = time.monotonic()
     back = asyncio.create_task(open_all())
     for web in site.webs:
