@@ -65,6 +65,7 @@ class Hub:
         self._told: dict[str, tuple[str, str | None, bool]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
+        self._emptied: asyncio.Event | None = None
         self.dismissed = False
         """The server is going away: a tab that joins now is sent away by itself."""
         with _registering:
@@ -83,6 +84,8 @@ class Hub:
             self._tabs.pop(watch, None)
             self._active.pop(watch, None)
             self._told.pop(watch, None)
+        if not self._tabs and self._emptied is not None:
+            self._emptied.set()
 
     def note(self, watched: Watched) -> None:
         """Note when a session's user was last seen to act, for a store that loses its data."""
@@ -173,10 +176,11 @@ class Hub:
 
     async def _see_off(self) -> None:
         """Wait for the tabs to have gone: one that is cut off before it was told sees a broken connection."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                while self._tabs:
-                    await asyncio.sleep(0.02)
+        if self._tabs:
+            self._emptied = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._emptied.wait()
 
 
 @asynccontextmanager

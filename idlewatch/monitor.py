@@ -28,7 +28,6 @@ from idlewatch.signals import session_ended
 from idlewatch.standby import Standby
 from idlewatch.store.base import Store, Watched
 from idlewatch.timekeeping import timekeeper
-from idlewatch.underway import is_rotating
 
 _opening = Lock()
 
@@ -166,9 +165,6 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
 
     None for a key that was never watched. A record that is still open has lost its session.
     """
-    # Before the record is read: a rotation that is through by then stands in it.
-    if is_rotating(key):
-        return None, True
     record = records.find_by_key(key)
     if record is None:
         return None, False

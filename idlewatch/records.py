@@ -107,6 +107,11 @@ def restart(watched: Watched, at: float) -> None:
     WatchedSession.objects.filter(pk=watched.id, ended=None).update(**progress)
 
 
+def expect_rotation(watch: str) -> None:
+    """Remember the session's key as one that is being replaced: whoever comes with it meanwhile has lost nothing."""
+    WatchedSession.objects.filter(pk=watch, ended=None).update(previous_digest=F("session_digest"))
+
+
 def rebind(watch: str, key: str | None, auth_digest: str) -> None:
     """Note the session's new key and auth hash, and remember the key before."""
     rows = WatchedSession.objects.filter(pk=watch)

@@ -1,7 +1,7 @@
 """The requests that this process is answering: one of them may be giving its session a new key.
 
 Between Django's `cycle_key()`, which deletes the old row, and the end of that request, where the record learns of the
-new key, the old one looks like a session that is lost.
+new key, the old one looks like a session that is lost. So the record is told before, for every process to see.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
+
+from idlewatch import records, sessions
 
 _lock = Lock()
 _sessions: dict[str, list[SessionBase]] = {}
@@ -27,7 +30,8 @@ def under_way(session: SessionBase) -> Iterator[None]:
     with _lock:
         _sessions.setdefault(key, []).append(session)
     try:
-        yield
+        with _telling_of_rotation(session):
+            yield
     finally:
         with _lock:
             left = [each for each in _sessions[key] if each is not session]
@@ -43,7 +47,25 @@ def is_shared(key: str, session: SessionBase) -> bool:
         return any(each is not session for each in _sessions.get(key, ()))
 
 
-def is_rotating(key: str) -> bool:
-    """Tell whether a request under way has given the session of this key another one."""
-    with _lock:
-        return any(session.session_key not in {None, key} for session in _sessions.get(key, ()))
+@contextmanager
+def _telling_of_rotation(session: SessionBase) -> Iterator[None]:
+    """Have the record remember the key of a session before it is given another: Django has no signal for it."""
+    cycle_key, acycle_key = session.cycle_key, session.acycle_key
+
+    def tell_and_cycle() -> None:
+        watch = session.get(sessions.WATCH_KEY)
+        if watch is not None:
+            records.expect_rotation(watch)
+        cycle_key()
+
+    async def atell_and_cycle() -> None:
+        watch = await session.aget(sessions.WATCH_KEY)
+        if watch is not None:
+            await sync_to_async(records.expect_rotation)(watch)
+        await acycle_key()
+
+    vars(session).update(cycle_key=tell_and_cycle, acycle_key=atell_and_cycle)
+    try:
+        yield
+    finally:
+        del vars(session)["cycle_key"], vars(session)["acycle_key"]

@@ -81,7 +81,7 @@ class Proxy:
         while piece := await reader.read(65536):
             if self.delay:
                 await asyncio.sleep(self.delay)
-            while self.mode is Mode.HANG:
+            while self.mode is Mode.HANG:  # noqa: ASYNC110 - it is set from another thread
                 await asyncio.sleep(0.05)
             if writer.transport.is_closing():
                 return
