@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ OURS = "/ws/idlewatch/"
 """Where the sockets of idlewatch are."""
 GOODBYE = 5.0
 """Seconds that a process takes, at most, to send its tabs away and write down how far its sessions came."""
+LAST = 0.1
+"""Seconds in which a request that was accepted reaches the application, and an answer the network."""
 PATIENCE = 1.0
 """Seconds that it waits, at most, for what it cancelled."""
 
@@ -36,6 +38,7 @@ class WatchedApplication:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._serving: set[asyncio.Task[Any]] = set()
+        self._answering: set[asyncio.Task[Any]] = set()
         type(self).wrapped = True
         _before_shutdown(self._stop)
 
@@ -46,7 +49,7 @@ class WatchedApplication:
 
         running = service()
         running.start()
-        with self._noted():
+        with self._noted(scope["type"]):
             await self._server_of(scope, going=running.hub.dismissed)(scope, receive, send)
 
     def _server_of(self, scope: Mapping[str, Any], *, going: bool) -> Application:
@@ -55,14 +58,17 @@ class WatchedApplication:
         return _send_back if going else self._sockets.get(scope["path"], _refuse)
 
     @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _noted(self, kind: str) -> Iterator[None]:
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"  # noqa: S101
         self._serving.add(task)
+        if kind == "http":
+            self._answering.add(task)
         try:
             yield
         finally:
             self._serving.discard(task)
+            self._answering.discard(task)
 
     @cached_property
     def _sockets(self) -> Mapping[str, Application]:
@@ -78,7 +84,17 @@ class WatchedApplication:
             async with asyncio.timeout(GOODBYE):
                 await service().stop()
         finally:
+            await self._drain()
             await self._end_all()
+
+    async def _drain(self) -> None:
+        """Let the requests finish that are under way, and their answers leave."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await asyncio.sleep(LAST)
+                while self._answering:
+                    await asyncio.wait(set(self._answering))
+                    await asyncio.sleep(LAST)
 
     async def _end_all(self) -> None:
         """Cancel what is still being served, as Daphne means to.
@@ -124,5 +140,13 @@ def _before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
     if reactor is None:
         return
     from twisted.internet.defer import Deferred  # noqa: PLC0415 - only under Daphne
+    from twisted.internet.interfaces import IListeningPort  # noqa: PLC0415
 
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(stop())))
+    def go() -> Deferred[None]:
+        for reader in reactor.getReaders():
+            if IListeningPort.providedBy(reader):
+                # A proxy asks another process then.
+                reader.stopListening()
+        return Deferred.fromFuture(asyncio.ensure_future(stop()))
+
+    reactor.addSystemEventTrigger("before", "shutdown", go)

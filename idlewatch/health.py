@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from secrets import token_hex
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
@@ -54,9 +53,17 @@ async def _channel_layer() -> None:
     layer = get_channel_layer()
     if layer is None:
         return
-    channel = f"idlewatch.ready.{token_hex(8)}"
-    await layer.send(channel, {"type": "idlewatch.ready"})
-    await layer.receive(channel)
+    # Subscribed before anything is sent: a layer over pub/sub keeps no message.
+    channel = await layer.new_channel()
+    try:
+        await layer.send(channel, {"type": "idlewatch.ready"})
+        await layer.receive(channel)
+    finally:
+        # Such a layer lets go of a channel when who waits for it is cancelled.
+        waiting = asyncio.ensure_future(layer.receive(channel))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
 
 
 async def _timer() -> None:

@@ -27,8 +27,8 @@ from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
 
 logger = logging.getLogger("idlewatch")
 
-GRACE = 3.0
-"""Seconds after the store's return in which other processes may still vouch for their sessions: a round, and more."""
+GRACE = 4.0
+"""Seconds after the store's return in which other processes may still vouch: a round, a timeout, and more."""
 MAX_WAITING = 100_000
 """Sessions whose activity may wait here: more than one process has sockets for."""
 ACTIVITY = Acted | Requested | Extended | SignedIn | Held | Released
@@ -311,11 +311,12 @@ class Standby(Store):
         record = records.find(watch)
         if record is None:
             return None
-        watched = records.watched_of(record, now)
+        # Above what pages have seen; what the store tells them later is above this.
+        watched = changes.opened(records.watched_of(record, now), now)
         self._decide(watched, now)
         if not isinstance(event, ACTIVITY):
             return watched
-        changed = changes.with_activity(watched, applied(event, watched.activity, watched.policy, now))
+        changed = changes.after(event, watched, now)
         if changed.activity.ended is None:
             records.advance(changed, now)
         return changed

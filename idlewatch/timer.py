@@ -173,7 +173,9 @@ class Timer:
         else:
             await self._own(now)
         if self.owns_store:
-            await self._keep_tabs(now)
+            if now >= self._quiet_until:
+                # To take tabs back is to judge: not before everybody has vouched for their sessions.
+                await self._keep_tabs(now)
             await self._check(now)
             if self._store.shared and now >= self._compared_at + COMPARE:
                 self._compared_at = now

@@ -95,6 +95,4 @@ def test_facts_change_in_one_place() -> None:
     assert {module for module in MODULES if any(name == "idlewatch.events.applied" for name in imports(module))} == {
         "standby.py",
         "store/changes.py",
-        "store/memory.py",
-        "store/redis/store.py",
     }

@@ -17,10 +17,10 @@ from idlewatch.checks.registry import Found, of_site
 from idlewatch.checks.stores import INSTALL, store_class
 from idlewatch.conf import conf, place
 
-REDIS_LAYERS = "channels_redis."
+CORE_LAYER = "channels_redis.core"
 CACHED_ENGINES = ("django.contrib.sessions.backends.cache", "django.contrib.sessions.backends.cached_db")
 LONGEST_READ = 5.0
-"""Seconds for which a Redis channel layer waits for a message at once."""
+"""Seconds for which the core layer in Redis waits for a message at once."""
 LAYER = (
     'For example {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [{"address": '
     '"redis://127.0.0.1:6379/0", "socket_timeout": None}]}}.'
@@ -61,7 +61,7 @@ def layer_can_be_imported() -> Found:
 def layer_waits_in_silence() -> Found:
     """Say that the channel layer would cut off whoever hears nothing for some seconds (channels_redis#422)."""
     layer = _layer()
-    if not _is_shared() or not str(layer.get("BACKEND")).startswith(REDIS_LAYERS):
+    if not _is_shared() or not _is_core_layer(layer.get("BACKEND")):
         return
     for number, limit in enumerate(_read_limits(layer)):
         if isinstance(limit, int | float) and limit <= LONGEST_READ:
@@ -109,6 +109,15 @@ def _layer() -> Mapping[str, object]:
     layers = getattr(settings, "CHANNEL_LAYERS", None)
     layer = layers.get(DEFAULT_CHANNEL_LAYER) if isinstance(layers, Mapping) else None
     return layer if isinstance(layer, Mapping) else {}
+
+
+def _is_core_layer(path: object) -> bool:
+    try:
+        found = import_string(str(path))
+    except Exception:  # noqa: BLE001 - what can't be imported is another check's finding
+        return False
+    # By its name: only the store may know Redis. The pub/sub layer waits without a limit.
+    return isinstance(found, type) and any(each.__module__ == CORE_LAYER for each in found.__mro__)
 
 
 def _read_limits(layer: Mapping[str, object]) -> Iterator[object]:

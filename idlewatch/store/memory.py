@@ -16,7 +16,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from idlewatch.activity import Reason
-from idlewatch.events import Event, TabClosed, TabOpened, TabsCounted, applied
+from idlewatch.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.policy import Verdict
 from idlewatch.store import changes
 from idlewatch.store.base import Due, Renewal, Store, Watched
@@ -112,8 +112,7 @@ class MemoryStore(Store):
             entry = self._entries.get(watch)
             if entry is None:
                 return None
-            activity = applied(event, entry.watched.activity, entry.watched.policy, now)
-            self._change(entry, changes.with_activity(entry.watched, activity), now)
+            self._change(entry, changes.after(event, entry.watched, now), now)
             if isinstance(event, TabOpened | TabClosed | TabsCounted):
                 self._note_served(event.process, entry.watched)
             return entry.watched
@@ -174,8 +173,9 @@ class MemoryStore(Store):
                     entry.leased.pop(Due.PUSH, None)
                     self._schedule(entry, now)
                 return None
-            entry.settled = entry.watched.version + 1
-            return self._change(entry, changes.settled(entry.watched, verdict), now)
+            settled = changes.settled(entry.watched, verdict, now)
+            entry.settled = settled.version
+            return self._change(entry, settled, now)
 
     async def aconfirm(
         self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from idlewatch.activity import Reason
-from idlewatch.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted, applied
+from idlewatch.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
 from idlewatch.policy import Verdict
 from idlewatch.store import changes
 from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
@@ -94,7 +94,7 @@ class RedisStore(Store):
         return [claimed_of(watch.decode(), row) for watch, row in zip(found[::2], found[1::2], strict=True)]
 
     async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
-        written = await self._ado(self._writing(watched, changes.settled(watched, verdict), now, mode="settle"))
+        written = await self._ado(self._writing(watched, changes.settled(watched, verdict, now), now, mode="settle"))
         return written.stands if written.done else None
 
     async def aconfirm(
@@ -217,7 +217,7 @@ class RedisStore(Store):
     def _applying(self, watch: str, event: Event, now: float) -> Steps[Watched | None]:
         present = yield from self._touching(watch, event, now)
         while present is not None:
-            new = changes.with_activity(present, applied(event, present.activity, present.policy, now))
+            new = changes.after(event, present, now)
             if new is present:
                 return new
             done, present = yield from self._writing(present, new, now, event=event)

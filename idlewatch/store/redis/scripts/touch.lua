@@ -11,7 +11,7 @@ end
 local row = read(value)
 if row.idle >= 0 and now < row.next_at and moment > row.active then
   row.active = moment
-  row.version = row.version + 1
+  row.version = math.max(row.version + 1, math.floor(now * 1000))
   row.next_at = math.min(moment + row.idle, row.cap) - row.warn
   value = keep(KEYS[1], row, row.life)
   -- It moves later: nobody has to be woken.
