@@ -18,6 +18,10 @@ install: .venv/.run  ## Make .venv with the locked dependencies, and no more.
 run: install  ## Serve the demo on http://127.0.0.1:$${PORT:-8000}/.
 	@exec scripts/run
 
+.PHONY: serve
+serve: install  ## Serve the demo by several processes behind nginx, on http://127.0.0.1:$${PORT:-8000}/.
+	@exec scripts/serve
+
 .PHONY: test
 test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, browser, newest Python.
 	@scripts/test

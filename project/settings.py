@@ -122,7 +122,8 @@ if REDIS_URL := env.redis_url(os.environ):
     CHANNEL_LAYERS["default"] = {
         # The one that keeps its sockets when Redis is restarted, and runs on a cluster.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        # Without a time limit: redis-py 8 has one of five seconds, and would drop whoever waits longer for a message.
+        # No time limit: redis-py 8 has one of five seconds by default, in which the other layer of channels_redis would
+        # drop whoever waits longer for a message (channels_redis#422).
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "idlewatch"},
     }
 

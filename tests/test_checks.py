@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from channels.layers import InMemoryChannelLayer
+from channels_redis.core import RedisChannelLayer
 from django.apps import apps
 from django.conf import settings as site
-from django.core.checks import ERROR, CheckMessage, run_checks
+from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 
 import idlewatch.asgi
 import idlewatch.checks
@@ -432,3 +435,182 @@ def _is_the_one_error(messages: dict[str, CheckMessage], expected: str, key: str
     assert message.hint
     assert f"IDLEWATCH[{key!r}] is {value!r}" in message.msg
     assert "expected" in message.msg or "can't be imported" in message.msg
+
+
+REDIS = {"BACKEND": "idlewatch.store.redis.RedisStore"}
+LAYER = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer"}
+SILENT = [{"address": "redis://127.0.0.1:1/0", "socket_timeout": None}]
+IN_MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+
+
+class OwnLayer(InMemoryChannelLayer):
+    """A site's own."""
+
+
+def shared(settings, store: object = None, layer: object = None, **changes: object) -> dict[str, CheckMessage]:
+    """Return what the checks say of the tests' site where several processes serve it."""
+    layers = {"default": {**LAYER, "CONFIG": {"hosts": SILENT}} if layer is None else layer}
+    given = {"IDLEWATCH": {"STORE": {**REDIS, **(store or {})}}, "CHANNEL_LAYERS": layers}
+    return found(settings, **(given | changes))
+
+
+def test_site_of_several_processes_that_is_right_gets_no_message(settings):
+    assert shared(settings) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"LOCATION": "http://:hunter2@127.0.0.1/0"}, "LOCATION is no URL"),
+        ({"LOCATION": "127.0.0.1:6379"}, "LOCATION is no URL"),
+        ({"LOCATION": "redis://:hunter2@127.0.0.1:port/0"}, "LOCATION is no URL"),
+        ({"OPTIONS": {"PREFIX": "idlewatch:", "password": "hunter2"}}, "PREFIX is 'idlewatch:'"),
+        ({"OPTIONS": {"PREFIX": "{}:"}}, "PREFIX is '{}:'"),
+        ({"OPTIONS": {"PREFIX": None}}, "PREFIX is None"),
+        ({"OPTIONS": {"sockettimeout": 1, "password": "hunter2"}}, "'sockettimeout'"),
+        ({"OPTIONS": {"decode_responses": True}}, "decode_responses"),
+        ({"OPTIONS": {"SENTINELS": 7, "password": "hunter2"}}, "TypeError"),
+    ],
+)
+def test_store_that_refuses_what_it_is_given_is_an_error_that_shows_no_password(settings, given, told):
+    (message,) = shared(settings, given).values()
+    assert (message.id, message.level) == ("idlewatch.E031", ERROR)
+    assert told in message.msg
+    assert message.hint
+    assert "hunter2" not in f"{message.msg}{message.hint}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"LOCATION": None},
+        {"LOCATION": "rediss://user:hunter2@cache.example:6380/3", "OPTIONS": {"ssl_cert_reqs": "required"}},
+        {"LOCATION": "unix:///run/redis.sock", "OPTIONS": None},
+        {"OPTIONS": {"SENTINELS": [("127.0.0.1", 26379)], "MASTER": "main", "PREFIX": "own:{tag}:"}},
+    ],
+)
+def test_ways_to_redis_that_can_be_taken_get_no_message_and_no_connection(settings, given):
+    assert shared(settings, given) == {}
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
+def test_what_another_store_raises_is_told_by_its_kind_alone(settings, monkeypatch, error):
+    def refuse(*_: object) -> None:
+        raise error("redis://:hunter2@127.0.0.1")
+
+    monkeypatch.setattr(OwnStore, "__init__", refuse)
+    (message,) = found(settings, IDLEWATCH={"STORE": {"BACKEND": f"{__name__}.OwnStore"}}).values()
+    assert message.id == "idlewatch.E031"
+    assert error.__name__ in message.msg
+    assert "hunter2" not in message.msg
+
+
+def test_redis_store_without_its_package_names_what_to_install(settings, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("idlewatch.store.redis")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    (message,) = shared(settings).values()
+    assert (message.id, message.level) == ("idlewatch.E030", ERROR)
+    assert "idlewatch[redis]" in str(message.hint)
+
+
+def test_redis_store_without_its_fast_parser_gets_a_warning(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hiredis", None)
+    (message,) = shared(settings).values()
+    assert (message.id, message.level) == ("idlewatch.W019", WARNING)
+    assert "idlewatch[redis]" in str(message.hint)
+    assert found(settings, IDLEWATCH={}) == {}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ({}, "E032"),
+        (None, "E032"),
+        ({"other": LAYER}, "E032"),
+        ({"default": {}}, "E032"),
+        ({"default": IN_MEMORY}, "E032"),
+        ({"default": {"BACKEND": f"{__name__}.OwnLayer"}}, "E032"),
+        ({"default": {"BACKEND": "channels_redis.pubsub.Nothing", "CONFIG": {"hosts": SILENT}}}, "E033"),
+        ({"default": {"BACKEND": "nowhere.Layer"}}, "E033"),
+    ],
+)
+def test_layer_that_reaches_one_process_beside_a_store_of_several_is_an_error(settings, layers, expected):
+    (message,) = shared(settings, CHANNEL_LAYERS=layers).values()
+    assert (message.id, message.level) == (f"idlewatch.{expected}", ERROR)
+    assert "channels_redis.pubsub.RedisPubSubChannelLayer" in str(message.hint)
+    # One process alone reaches all its tabs by itself.
+    assert found(settings, IDLEWATCH={}) == {}
+
+
+class OwnCoreLayer(RedisChannelLayer):
+    """A site's own."""
+
+
+@pytest.mark.parametrize("backend", ["channels_redis.core.RedisChannelLayer", f"{__name__}.OwnCoreLayer"])
+@pytest.mark.parametrize(
+    ("hosts", "in_redis_py_7", "in_redis_py_8"),
+    [
+        (None, 0, 1),
+        ([], 0, 1),
+        (["redis://:hunter2@127.0.0.1:6379/0"], 0, 1),
+        ([("127.0.0.1", 6379), {"address": "redis://127.0.0.1"}], 0, 2),
+        ([{"host": "127.0.0.1", "socket_timeout": None}, "redis://127.0.0.1"], 0, 1),
+        ([{"sentinels": [("127.0.0.1", 26379)], "master_name": "main"}], 0, 1),
+        ([{"address": "redis://127.0.0.1", "socket_timeout": 1}], 1, 1),
+        ([{"address": "redis://127.0.0.1", "socket_timeout": 60}], 0, 0),
+        (SILENT, 0, 0),
+    ],
+)
+def test_layer_that_takes_silence_for_an_outage_is_an_error(
+    settings, monkeypatch, backend, hosts, in_redis_py_7, in_redis_py_8
+):
+    layer = {"BACKEND": backend, "CONFIG": {"hosts": hosts}}
+    for installed, expected in (("7.4.1", in_redis_py_7), ("8.0.0b1", in_redis_py_8)):
+        monkeypatch.setattr("idlewatch.checks.sharing.version", lambda _, installed=installed: installed)
+        shared(settings, layer=layer)
+        messages = run_checks(tags=[TAG])
+        assert [message.id for message in messages] == ["idlewatch.E034"] * expected
+        assert all("socket_timeout" in str(message.hint) for message in messages)
+        assert "hunter2" not in str(messages)
+        # The other layer asks anew before any limit.
+        assert shared(settings, layer=layer | LAYER) == {}
+
+
+@pytest.mark.parametrize(
+    ("engine", "backend", "expected"),
+    [
+        ("cache", "locmem.LocMemCache", ["E035"]),
+        ("cached_db", "locmem.LocMemCache", ["E035"]),
+        ("cache", "dummy.DummyCache", ["E035"]),
+        ("cache", "redis.RedisCache", []),
+        ("cached_db", "db.DatabaseCache", []),
+        ("db", "locmem.LocMemCache", []),
+        ("signed_cookies", "locmem.LocMemCache", []),
+    ],
+)
+def test_sessions_that_one_process_sees_beside_a_store_of_several_are_an_error(settings, engine, backend, expected):
+    caches = {"default": IN_MEMORY, "sessions": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    changes = {"CACHES": caches, "SESSION_ENGINE": f"django.contrib.sessions.backends.{engine}"}
+    messages = shared(settings, SESSION_CACHE_ALIAS="sessions", **changes)
+    assert list(messages) == expected
+    assert all(message.hint and "'sessions'" in message.msg for message in messages.values())
+    assert found(settings, IDLEWATCH={}) == {}
+
+
+def test_sqlite_beside_a_store_of_several_processes_is_reported_before_a_deployment(settings, monkeypatch):
+    messages = shared(settings, deploy=True)
+    assert list(messages) == ["W020"]
+    assert messages["W020"].level == WARNING
+    monkeypatch.setattr(site, "DATABASES", {"default": {"ENGINE": "django.db.backends.postgresql"}})
+    assert shared(settings, deploy=True) == {}
+
+
+@pytest.mark.parametrize("name", ["CHANNEL_LAYERS", "CACHES", "SESSION_CACHE_ALIAS", "DATABASES", "SESSION_ENGINE"])
+@pytest.mark.parametrize("value", [None, 7, "", "..", [None], {"default": None}, {"default": {"BACKEND": 7}}])
+def test_no_setting_of_the_site_makes_the_checks_of_many_processes_raise(settings, monkeypatch, name, value):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    shared(settings)
+    # Whoever listens for changes of some of these settings would raise.
+    monkeypatch.setattr(site, name, value)
+    run_checks(tags=[TAG], include_deployment_checks=True)

