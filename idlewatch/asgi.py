@@ -23,6 +23,8 @@ OURS = "/ws/idlewatch/"
 """Where the sockets of idlewatch are."""
 GOODBYE = 5.0
 """Seconds that a process takes, at most, to send its tabs away and write down how far its sessions came."""
+DRAIN = 2.0
+"""Seconds that it waits, at most, for the requests it is still answering."""
 LAST = 0.1
 """Seconds in which a request that was accepted reaches the application, and an answer the network."""
 PATIENCE = 1.0
@@ -90,7 +92,7 @@ class WatchedApplication:
     async def _drain(self) -> None:
         """Let the requests finish that are under way, and their answers leave."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE):
+            async with asyncio.timeout(DRAIN):
                 await asyncio.sleep(LAST)
                 while self._answering:
                     await asyncio.wait(set(self._answering))

@@ -14,6 +14,7 @@ from idlewatch import accounts, monitor, records, sessions
 from idlewatch.activity import Activity, Reason
 from idlewatch.clock import as_datetime
 from idlewatch.conf import conf
+from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.peer import address_of, user_agent_of
 from idlewatch.policy import Phase, Policy
@@ -120,5 +121,9 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
 
 
 def _is_over(record: WatchedSession, now: float) -> bool:
-    watched = monitor.store().get(record.id) or records.watched_of(record, now)
+    try:
+        watched = monitor.store().get(record.id) or records.watched_of(record, now)
+    except Undecided:
+        # It may live: then it counts.
+        return False
     return watched.verdict(now).phase is Phase.ENDED

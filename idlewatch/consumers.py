@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from channels.consumer import get_handler_name
@@ -193,7 +194,9 @@ class TabConsumer(AsyncWebsocketConsumer):
         self._hub.leave(watch, self)
         # A process that goes away gives all its tabs back at once.
         if self._counted and not self._hub.dismissed:
-            await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
+            # While the store is away, nobody counts tabs.
+            with suppress(StoreUnavailable, Undecided):
+                await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
 
     def _is_flooding(self, at: float) -> bool:
         recent = self._recent

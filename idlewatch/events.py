@@ -89,6 +89,10 @@ class Vouched(Struct, frozen=True):
     active: float
     began: float = 0.0
     """When the clocks were started anew, if they were."""
+    held_until: float = 0.0
+    """Until when holds kept the idle clock still."""
+    stretch: float | None = None
+    """When holding began after the last activity."""
 
 
 Event = (
@@ -118,7 +122,7 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
         TooManyTabs: a tab past the event's limit.
     """
     if isinstance(event, Vouched):
-        activity = _vouched(event, activity, policy, now)
+        activity = vouched(event, activity, policy, now)
     verdict = assess(activity, policy, now)
     if verdict.phase is Phase.ENDED:
         return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
@@ -237,13 +241,21 @@ def _(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activit
     return activity
 
 
-def _vouched(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:
-    moment = min(event.active, now)
-    if activity.ended is not None or (moment <= activity.active and event.began <= activity.began):
+def vouched(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:
+    """Return the facts with what is vouched for, whether or not they have an end by the clock without it."""
+    if activity.ended is not None:
         return activity
-    came_back = activity.closing is not None and moment > activity.closing
-    closing = None if came_back else activity.closing
-    return acted(activity, policy, moment, began=max(activity.began, min(event.began, now)), closing=closing)
+    moment = min(event.active, now)
+    if moment > activity.active or event.began > activity.began:
+        came_back = activity.closing is not None and moment > activity.closing
+        closing = None if came_back else activity.closing
+        activity = acted(activity, policy, moment, began=max(activity.began, min(event.began, now)), closing=closing)
+    held_until = min(event.held_until, now)
+    if event.stretch is None or held_until <= max(activity.held_until, activity.active):
+        return activity
+    stretch = max(event.stretch, activity.active)
+    held_from = stretch if activity.held_from is None else activity.held_from
+    return replace(activity, held_until=held_until, stretch=stretch, held_from=held_from)
 
 
 def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:

@@ -109,7 +109,7 @@ def end(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = No
     The record is closed first, so that no store that loses its data brings the session back. An end by the clock that
     came before `now`, or any other, keeps its reason.
     """
-    watched = look(watch, now)
+    watched = _look_to_end(watch, now)
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
         return finish(watch, now)
     closed = records.close(watch, reason, now, by, watched)
@@ -119,6 +119,14 @@ def end(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = No
             records.correct(watch, *_end_of(ended))
         _announce_end(ended, by)
     return ended
+
+
+def _look_to_end(watch: str, now: float) -> Watched | None:
+    """Return a watch that is to end; None also where nobody can tell whether it has: then it ends now."""
+    try:
+        return look(watch, now)
+    except Undecided:
+        return None
 
 
 async def aend(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -130,6 +131,9 @@ def checkpoint(
     changed = []
     for row in rows:
         progress = progress_of(watches[row.pk], now, last=last)
+        if row.last_active > progress["last_active"]:
+            # It was advanced while the store was away, which is still to hear of that.
+            continue
         if any(getattr(row, field) != value for field, value in progress.items()):
             for field, value in progress.items():
                 setattr(row, field, value)
@@ -137,7 +141,7 @@ def checkpoint(
     WatchedSession.objects.filter(ended=None).bulk_update(changed, PROGRESS, batch_size=BATCH)
 
 
-def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str, object]:
+def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str, Any]:
     """Return what a record notes of a watch at `now` (epoch seconds)."""
     activity, hold_limit = watched.activity, watched.policy.hold_limit
     return {

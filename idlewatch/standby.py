@@ -7,10 +7,12 @@ process vouches to it for what the records tell, before anything is judged to ha
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
@@ -19,8 +21,21 @@ from msgspec.structs import replace
 from idlewatch import records
 from idlewatch.activity import Activity, Reason
 from idlewatch.clock import now as read_clock
-from idlewatch.events import Acted, Event, Extended, Held, Released, Requested, SignedIn, TabsCounted, Vouched, applied
+from idlewatch.events import (
+    Acted,
+    Event,
+    Extended,
+    Held,
+    Released,
+    Requested,
+    SignedIn,
+    TabsCounted,
+    Vouched,
+    applied,
+    vouched,
+)
 from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase, Verdict
 from idlewatch.store import changes
 from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
@@ -29,10 +44,14 @@ logger = logging.getLogger("idlewatch")
 
 GRACE = 4.0
 """Seconds after the store's return in which other processes may still vouch: a round, a timeout, and more."""
+OVERLAP = 5.0
+"""Seconds by which the look at what was ended meanwhile reaches back: a transaction commits after it took the time."""
 MAX_WAITING = 100_000
 """Sessions whose activity may wait here: more than one process has sockets for."""
 ACTIVITY = Acted | Requested | Extended | SignedIn | Held | Released
 """The events of which a record takes note; which tabs are open, each process tells anew when the store is back."""
+
+T = TypeVar("T")
 
 
 class Standby(Store):
@@ -48,14 +67,17 @@ class Standby(Store):
         """When users acted last of whom the store has not heard, by watch."""
         self._advanced: set[str] = set()
         """Watches of which the records know more than the store."""
-        self._away = False
+        self._undecided: set[str] = set()
+        """Watches that the store does not know, and of which nobody could tell whether they had ended."""
+        self._away_since: float | None = None
+        """Epoch seconds; None while the store is there, and knows what it missed."""
         self._quiet_until = float("-inf")
         self._refused_waiting = False
 
     @property
     def is_away(self) -> bool:
-        """Whether the store could not be reached, and has not been told yet what it missed."""
-        return self._away
+        """Whether there is something to be made good: the store could not be reached, or was left in doubt."""
+        return self._away_since is not None or (bool(self._undecided) and not self._is_doubtful())
 
     @property
     def quiet_until(self) -> float:
@@ -144,34 +166,30 @@ class Standby(Store):
             return await database_sync_to_async(self.end)(watch, reason, now)
 
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
-        return await self.store.aclaim(due, now, limit, lease)
+        return await self._noticing(self.store.aclaim(due, now, limit, lease))
 
     async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
-        return await self.store.asettle(watched, verdict, now)
+        return await self._noticing(self.store.asettle(watched, verdict, now))
 
     async def aconfirm(
         self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
     ) -> None:
-        await self.store.aconfirm(due, watched, now, next_at, doubted=doubted)
+        await self._noticing(self.store.aconfirm(due, watched, now, next_at, doubted=doubted))
 
     async def anext_due(self, due: Due) -> float | None:
-        return await self.store.anext_due(due)
+        return await self._noticing(self.store.anext_due(due))
 
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
         return self.store.on_due_sooner(due, callback)
 
     async def arenew(self, process: str, now: float, lease: float) -> Renewal:
-        try:
-            return await self.store.arenew(process, now, lease)
-        except StoreUnavailable:
-            self._away = True
-            raise
+        return await self._noticing(self.store.arenew(process, now, lease))
 
     async def aresumed(self) -> None:
         await self.store.aresumed()
 
     async def areap(self, now: float) -> Sequence[str]:
-        return await self.store.areap(now)
+        return await self._noticing(self.store.areap(now))
 
     async def aping(self) -> None:
         await self.store.aping()
@@ -183,7 +201,7 @@ class Standby(Store):
         return self.store.read_time(process)
 
     async def aread_time(self, process: str) -> Reading | None:
-        return await self.store.aread_time(process)
+        return await self._noticing(self.store.aread_time(process))
 
     async def acorrect_time(self, reading: Reading, by: float) -> None:
         await self.store.acorrect_time(reading, by)
@@ -213,27 +231,38 @@ class Standby(Store):
 
         `tabs`: how many a watch has here, and when its user was last seen to act.
         """
-        await database_sync_to_async(self.write_down)()
-        with self._lock:
-            advanced, self._advanced = self._advanced, set()
-        try:
-            for watch in sorted({*advanced, *tabs}):
-                await self._atell(watch, now)
-                if watch in tabs:
-                    count, active = tabs[watch]
-                    await self.store.aapply(watch, Vouched(active), now)
-                    await self.store.aapply(watch, TabsCounted(process, count), now)
-        except BaseException:
+        since = self._away_since
+        if since is not None:
+            await database_sync_to_async(self._end_closed)(since - OVERLAP, now)
+        if self._undecided and not self._is_doubtful():
+            # Whoever knew better has had the time to say so.
+            await database_sync_to_async(self._resume_undecided)(now)
+        else:
+            self._quiet_until = read_clock() + GRACE
+        watches = set(tabs)
+        while True:
+            await database_sync_to_async(self.write_down)()
             with self._lock:
-                self._advanced |= advanced
-            raise
-        self._quiet_until = now + GRACE
-        self._away = bool(self._waiting)
+                advanced, self._advanced = self._advanced, set()
+            try:
+                await self._atell_all(sorted(watches | advanced), tabs, process, now)
+            except BaseException:
+                with self._lock:
+                    self._advanced |= advanced
+                raise
+            # What came meanwhile has waited, so that nothing was judged before the store had heard of what was missed.
+            watches = set()
+            with self._lock:
+                if not self._waiting and not self._advanced:
+                    self._away_since = None
+                    break
+        if since is not None:
+            self._quiet_until = read_clock() + GRACE
 
     async def _acredit(self, watch: str, event: Acted, now: float) -> Watched | None:
         """Credit what a socket reports; where that can't be done now, it waits."""
         try:
-            if self._away:
+            if self._away_since is not None:
                 raise StoreUnavailable  # noqa: TRY301 - as where the store says so
             return await self.store.aapply(watch, event, now)
         except StoreUnavailable:
@@ -251,12 +280,24 @@ class Standby(Store):
             self._waiting[watch] = max(moment, self._waiting.get(watch, moment))
 
     def _lose(self, watch: str) -> None:
-        self._away = True
         with self._lock:
+            self._miss()
             self._advanced.add(watch)
 
+    def _miss(self) -> None:
+        if self._away_since is None:
+            self._away_since = read_clock()
+
+    async def _noticing(self, answer: Awaitable[T]) -> T:
+        """Notice an outage also where no session is concerned: others may have something to tell after it."""
+        try:
+            return await answer
+        except StoreUnavailable:
+            self._miss()
+            raise
+
     def _is_doubtful(self) -> bool:
-        return self._away or read_clock() < self._quiet_until
+        return self._away_since is not None or read_clock() < self._quiet_until
 
     def _vouch(self, watch: str) -> None:
         """Tell the store what the record knows, while it may not know it yet."""
@@ -282,12 +323,52 @@ class Standby(Store):
         watched = records.watched_of(record, now)
         if watched.activity.ended is not None:
             self.store.end(watch, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
-        elif self.store.apply(watch, _vouched(watched.activity), now) is None:
-            self._decide(watched, now)
-            self.store.open(watched, now)
+        elif self.store.apply(watch, _word_of(watched.activity), now) is None:
+            self.open(watched, now)
 
-    async def _atell(self, watch: str, now: float) -> None:
-        await database_sync_to_async(self._tell)(watch, now)
+    async def _atell_all(
+        self, watches: Sequence[str], tabs: Mapping[str, tuple[int, float]], process: str, now: float
+    ) -> None:
+        """Tell the store of many at once: until it knows, nobody is told of any change."""
+        for start in range(0, len(watches), records.BATCH):
+            batch = watches[start : start + records.BATCH]
+            known = {record.pk: record for record in await database_sync_to_async(records.find_all)(batch)}
+            told = (self._atell(watch, known.get(watch), tabs.get(watch), process, now) for watch in batch)
+            await asyncio.gather(*told)
+
+    async def _atell(
+        self, watch: str, record: WatchedSession | None, seen: tuple[int, float] | None, process: str, now: float
+    ) -> None:
+        """Tell the store what the record knows of a watch, and what its tabs here have seen."""
+        count, active = seen or (0, 0.0)
+        word = Vouched(active)
+        watched = None if record is None else records.watched_of(record, now)
+        if watched is not None and watched.activity.ended is not None:
+            await self.store.aend(watch, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
+            return
+        if watched is not None:
+            watched = replace(watched, activity=vouched(word, watched.activity, watched.policy, now))
+            word = _word_of(watched.activity)
+        if await self.store.aapply(watch, word, now) is None and watched is not None:
+            if self._is_undecided(watched, now):
+                self._undecided.add(watch)
+                return
+            await self.store.aopen(watched, now)
+        if seen is not None:
+            await self.store.aapply(watch, TabsCounted(process, count), now)
+
+    def _end_closed(self, since: float, now: float) -> None:
+        """End in the store what was ended while it was away, by whomever: a command, say, that is there no more."""
+        for record in records.closed_since(since):
+            if record.ended is not None:
+                self.store.end(record.pk, Reason(record.reason), min(record.ended.timestamp(), now))
+
+    def _resume_undecided(self, now: float) -> None:
+        with self._lock:
+            undecided, self._undecided = self._undecided, set()
+        for record in records.find_all(undecided):
+            with suppress(Undecided):
+                self.open(records.watched_of(record, now), now)
 
     def _decide(self, watched: Watched, now: float) -> None:
         """Refuse to call a session idle on the word of a record that may be older than the store was.
@@ -295,10 +376,15 @@ class Standby(Store):
         Raises:
             Undecided: its end lies no longer ago than the record may be old, and others may know better.
         """
+        if self._is_undecided(watched, now):
+            self._undecided.add(watched.id)
+            raise Undecided
+
+    def _is_undecided(self, watched: Watched, now: float) -> bool:
         verdict = watched.verdict(now)
         is_idle = verdict.phase is Phase.ENDED and watched.activity.ended is None and verdict.reason is Reason.IDLE
-        if is_idle and now < verdict.ends_at + watched.policy.checkpoint and (self._is_doubtful() or self._is_new(now)):
-            raise Undecided
+        is_recent = now < verdict.ends_at + watched.policy.checkpoint
+        return is_idle and is_recent and (self._is_doubtful() or self._is_new(now))
 
     def _is_new(self, now: float) -> bool:
         """Tell whether the store lost all it had a moment ago: others may not have told it yet what they know."""
@@ -308,30 +394,38 @@ class Standby(Store):
     def _judge(self, watch: str, event: Event | None, now: float) -> Watched | None:
         """Let an event change the facts as the record has them."""
         self._lose(watch)
-        record = records.find(watch)
-        if record is None:
-            return None
-        # Above what pages have seen; what the store tells them later is above this.
-        watched = changes.opened(records.watched_of(record, now), now)
-        self._decide(watched, now)
-        if not isinstance(event, ACTIVITY):
-            return watched
-        changed = changes.after(event, watched, now)
-        if changed.activity.ended is None:
-            records.advance(changed, now)
+        try:
+            record = records.find(watch)
+            if record is None:
+                return None
+            # Above what pages have seen; what the store tells them later is above this.
+            watched = changes.opened(records.watched_of(record, now), now)
+            self._decide(watched, now)
+            if not isinstance(event, ACTIVITY):
+                return watched
+            changed = changes.after(event, watched, now)
+            if changed is not watched and changed.activity.ended is None:
+                records.advance(changed, now)
+        except DatabaseError as error:
+            # The records are away too.
+            raise Undecided from error
         return changed
 
     def _advance_all(self, waiting: Mapping[str, float]) -> None:
-        for record in records.find_all(waiting):
-            moment = waiting[record.pk]
-            watched = records.watched_of(record, moment)
-            activity = applied(Acted(), watched.activity, watched.policy, moment)
-            if activity.ended is None and activity is not watched.activity:
-                records.advance(replace(watched, activity=activity), moment)
+        watches = list(waiting)
+        for start in range(0, len(watches), records.BATCH):
+            for record in records.find_all(watches[start : start + records.BATCH]):
+                self._advance(record, waiting[record.pk])
+
+    def _advance(self, record: WatchedSession, moment: float) -> None:
+        watched = records.watched_of(record, moment)
+        activity = applied(Acted(), watched.activity, watched.policy, moment)
+        if activity.ended is None and activity is not watched.activity:
+            records.advance(replace(watched, activity=activity), moment)
 
 
-def _vouched(activity: Activity) -> Vouched:
-    return Vouched(activity.active, activity.began)
+def _word_of(activity: Activity) -> Vouched:
+    return Vouched(activity.active, activity.began, activity.held_until, activity.stretch)
 
 
 def _latest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from idlewatch import checkup, monitor, ownership, records, sessions
 from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
-from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
+from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.hub import GROUP, Change, Hub, message_of, tabs_here
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
@@ -290,7 +290,9 @@ def _record(ended: Sequence[Watched]) -> None:
 
 def _resume_all(now: float) -> None:
     for record in records.all_live():
-        monitor.store().open(records.watched_of(record, now), now)
+        # The store keeps in mind what is undecided, until whoever knows better has had the time to say so.
+        with suppress(Undecided):
+            monitor.store().open(records.watched_of(record, now), now)
 
 
 def _take_over(since: float, now: float) -> None:

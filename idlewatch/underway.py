@@ -50,6 +50,9 @@ def is_shared(key: str, session: SessionBase) -> bool:
 @contextmanager
 def _telling_of_rotation(session: SessionBase) -> Iterator[None]:
     """Have the record remember the key of a session before it is given another: Django has no signal for it."""
+    if not sessions.keeps_keys():
+        yield
+        return
     cycle_key, acycle_key = session.cycle_key, session.acycle_key
 
     def tell_and_cycle() -> None:

@@ -11,6 +11,8 @@ from unittest import mock
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from twisted.internet.interfaces import IListeningPort
+from zope.interface import directlyProvides
 
 from idlewatch import asgi
 from idlewatch.asgi import is_watched, watched
@@ -162,11 +164,14 @@ class FakeReactor(SimpleNamespace):
     """Twisted's, as far as it matters: keeps what is to be done before it shuts down."""
 
     def __init__(self) -> None:
-        super().__init__(triggers=[])
+        super().__init__(triggers=[], listening=[])
 
     def addSystemEventTrigger(self, phase: str, event: str, trigger: Callable[[], Awaitable[None]]) -> None:  # noqa: N802
         assert (phase, event) == ("before", "shutdown")
         self.triggers.append(trigger)
+
+    def getReaders(self) -> list[object]:  # noqa: N802
+        return [SimpleNamespace(), *self.listening]
 
 
 @pytest.mark.rule("R26")
@@ -215,8 +220,11 @@ class TestGoing:
             assert await tab.receive_output() == {"type": "websocket.close", "code": 4503}
             await tab.wait()
 
-    async def test_what_daphne_fails_to_cancel_is_cancelled(self, reactor: FakeReactor):
+    async def test_what_daphne_fails_to_cancel_is_cancelled(
+        self, reactor: FakeReactor, monkeypatch: pytest.MonkeyPatch
+    ):
         """Within a second of a handshake, its own attempt ends with a KeyError."""
+        monkeypatch.setattr(asgi, "DRAIN", 0.05)
 
         async def endless(*_: Any) -> None:
             await asyncio.Event().wait()
@@ -226,6 +234,28 @@ class TestGoing:
         await asyncio.sleep(0)
         await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
         assert all(task.cancelled() for task in serving)
+
+    async def test_a_server_that_goes_takes_no_more_connections(self, reactor: FakeReactor, host: Host):
+        port = mock.Mock()
+        directlyProvides(port, IListeningPort)
+        reactor.listening.append(port)
+        watched(host)
+        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        port.stopListening.assert_called_once_with()
+
+    async def test_what_is_being_answered_is_answered(self, reactor: FakeReactor):
+        answered = asyncio.Event()
+
+        async def slow(*_: Any) -> None:
+            await asyncio.sleep(0.2)
+            answered.set()
+
+        application = watched(slow)
+        serving = asyncio.create_task(application(HTTP, mock.AsyncMock(), mock.AsyncMock()))
+        await asyncio.sleep(0)
+        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        assert answered.is_set()
+        await serving
 
     async def test_what_was_served_is_not_kept(self, host: Host):
         application = watched(host)

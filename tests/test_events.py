@@ -20,6 +20,7 @@ from idlewatch.events import (
     TabClosed,
     TabOpened,
     TabsCounted,
+    Vouched,
     applied,
 )
 from idlewatch.exceptions import HoldRefused, TooManyTabs
@@ -395,3 +396,56 @@ def test_a_session_ends_never_early_and_never_late(policy: Policy, history: list
     played.pass_until(played.now + 1500)
     verdict = assess(facts, policy, played.now)
     assert played.end == (verdict.ends_at, verdict.reason)
+
+
+class TestVouched:
+    """What was admitted elsewhere is not judged again; POLICY has an idle limit of 900 and a hold limit of 7200."""
+
+    def test_counts_though_the_limit_has_passed_without_it(self) -> None:
+        facts = after(signed_in(), POLICY, (1000.0, Vouched(890.0)))
+        assert (facts.active, facts.ended) == (890.0, None)
+
+    def test_what_is_too_old_ends_the_session_at_its_own_end(self) -> None:
+        facts = after(signed_in(), POLICY, (1000.0, Vouched(50.0)))
+        assert (facts.active, facts.ended, facts.reason) == (50.0, 950.0, Reason.IDLE)
+
+    @pytest.mark.rule("R9")
+    def test_revives_nobody(self) -> None:
+        facts = signed_in().finished(Reason.LOGOUT, 10.0)
+        assert applied(Vouched(20.0, 15.0, 30.0, 12.0), facts, POLICY, 40.0) is facts
+
+    def test_is_never_credited_to_the_future_nor_back(self) -> None:
+        assert after(signed_in(), POLICY, (100.0, Vouched(500.0))).active == 100.0
+        facts = after(signed_in(), POLICY, (100.0, Requested()))
+        assert applied(Vouched(99.0), facts, POLICY, 200.0) is facts
+
+    def test_clocks_that_were_started_anew_stay_so(self) -> None:
+        facts = after(signed_in(), POLICY, (43500.0, Vouched(43000.0, 43000.0)))
+        assert (facts.began, facts.active, facts.ended) == (43000.0, 43000.0, None)
+
+    def test_moves_the_absolute_limit_by_nothing_else(self) -> None:
+        facts = after(signed_in(), POLICY, (43200.0, Vouched(43100.0)))
+        assert (facts.began, facts.reason) == (0.0, Reason.ABSOLUTE)
+
+    def test_somebody_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
+        closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
+        assert after(closed, POLICY, (400.0, Vouched(30.0))).closing is None
+        assert after(closed, POLICY, (400.0, Vouched(15.0))).reason is Reason.CLOSED
+
+    def test_holds_have_kept_the_clock_still_as_far_as_they_came(self) -> None:
+        facts = after(signed_in(), POLICY, (1500.0, Vouched(0.0, held_until=1400.0, stretch=100.0)))
+        assert assess(facts, POLICY, 1500.0).ends_at == 2300.0
+        assert facts.held_seconds(1500.0, POLICY.hold_limit) == 1300.0
+
+    def test_holds_never_reach_past_now(self) -> None:
+        facts = after(signed_in(), POLICY, (500.0, Vouched(0.0, held_until=9000.0, stretch=100.0)))
+        assert assess(facts, POLICY, 500.0).ends_at == 1400.0
+
+    def test_holds_stay_within_their_limit_in_one_stretch(self) -> None:
+        policy = replace(POLICY, hold_limit=600)
+        facts = after(signed_in(), policy, (1500.0, Vouched(0.0, held_until=1450.0, stretch=100.0)))
+        assert assess(facts, policy, 1500.0).ends_at == 1600.0
+
+    def test_holds_that_go_on_are_not_cut_short(self) -> None:
+        held = after(signed_in(), POLICY, (100.0, Held("upload")))
+        assert applied(Vouched(0.0, held_until=120.0, stretch=90.0), held, POLICY, 130.0) is held

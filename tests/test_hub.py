@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 
 import pytest
 
-from idlewatch.hub import BREATH, Change, Hub
+from idlewatch import hub as hub_module
+from idlewatch.hub import BREATH, Change, Hub, change_from, message_of
 from tests.sockets import FakeTab, errors
 
 NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
@@ -165,3 +167,59 @@ async def test_the_tabs_of_another_event_loop_are_told_too():
     await hub.deliver([NEWS])
     assert time.monotonic() - started < 1
     assert len(there.frames) == 1
+
+
+def test_a_change_comes_through_a_message_as_it_was():
+    message = json.loads(json.dumps(message_of([NEWS, END])))
+    assert [change_from(each) for each in message["changes"]] == [NEWS, END]
+
+
+class TestTold:
+    async def test_who_joined_takes_the_session_for_active(self):
+        hub = Hub()
+        hub.join("w1", FakeTab())
+        assert hub.has_told(Change("w1", "{}", ended=False, shown=("active", None, True)))
+        assert not hub.has_told(NEWS)
+
+    async def test_what_was_told_is_known_until_something_else_is(self):
+        hub = Hub()
+        hub.join("w1", FakeTab())
+        await hub.deliver([NEWS])
+        assert hub.has_told(NEWS)
+        assert hub.has_told(change_from(json.loads(json.dumps(message_of([NEWS])))["changes"][0]))
+        assert not hub.has_told(END)
+        await hub.deliver([END])
+        assert not hub.has_told(NEWS)
+
+    async def test_nothing_is_kept_of_a_watch_whose_tabs_went(self):
+        hub, tab = Hub(), FakeTab()
+        await hub.deliver([NEWS])
+        assert hub._told == {}
+        hub.join("w1", tab)
+        await hub.deliver([NEWS])
+        hub.leave("w1", tab)
+        assert hub._told == {}
+
+
+class TestSeeingOff:
+    async def test_waits_until_the_last_tab_has_gone(self):
+        hub, tabs = Hub(), [FakeTab() for _ in range(2)]
+        for tab in tabs:
+            hub.join("w1", tab)
+        dismissing = asyncio.create_task(hub.dismiss())
+        await asyncio.sleep(0)
+        assert all(tab.dismissed for tab in tabs)
+        hub.leave("w1", tabs[0])
+        await asyncio.sleep(0)
+        assert not dismissing.done()
+        hub.leave("w1", tabs[1])
+        await asyncio.wait_for(dismissing, 1)
+
+    async def test_waits_for_nobody_where_nobody_is(self):
+        await asyncio.wait_for(Hub().dismiss(), 0.1)
+
+    async def test_gives_up_on_one_that_does_not_go(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(hub_module, "FAREWELL", 0.01)
+        hub = Hub()
+        hub.join("w1", FakeTab())
+        await asyncio.wait_for(hub.dismiss(), 1)

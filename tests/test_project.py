@@ -240,4 +240,4 @@ class TestRepository:
         processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
         assert "daphne" in processes["web"]
         assert "project.asgi:application" in processes["web"]
-        assert processes["timer"] == "python manage.py runtimer"
+        assert processes["timer"] == "exec python manage.py runtimer"

@@ -177,3 +177,53 @@ def test_no_record_holds_a_key(watched: Watched):
     kept = row(watched)
     assert str(watched.key) not in " ".join(str(value) for name, value in vars(kept).items() if name != "id")
     assert str(watched.key) not in f"{kept!r} {kept}"
+
+
+class TestAdvanced:
+    """While the store is away the records go on by themselves."""
+
+    def advance(self, watched: Watched, to: float) -> None:
+        records.advance(replace(watched, activity=replace(watched.activity, active=to)), to)
+
+    def test_it_notes_how_far_a_watch_came(self, watched: Watched):
+        self.advance(watched, START + 30)
+        assert row(watched).last_active == as_datetime(START + 30)
+        assert records.watched_of(row(watched), START + 30).activity.active == START + 30
+
+    def test_what_came_later_stays(self, watched: Watched):
+        for moment in (30, 20):
+            self.advance(watched, START + moment)
+        assert row(watched).last_active == as_datetime(START + 30)
+
+    def test_a_closed_record_stays_as_it_is(self, watched: Watched):
+        records.close(watched.id, Reason.LOGOUT, START + 10)
+        self.advance(watched, START + 30)
+        assert (row(watched).reason, row(watched).last_active) == ("logout", as_datetime(START))
+
+    def test_a_checkpoint_of_what_the_store_knew_does_not_take_it_back(self, watched: Watched):
+        self.advance(watched, START + 30)
+        checkpoint(watched, START + 40, active=START + 5, warnings=1)
+        assert (row(watched).last_active, row(watched).warnings) == (as_datetime(START + 30), 0)
+        checkpoint(watched, START + 50, active=START + 31)
+        assert row(watched).last_active == as_datetime(START + 31)
+
+
+class TestExpectedRotation:
+    def test_the_key_is_one_that_is_being_replaced(self, watched: Watched):
+        assert not records.was_rotated(row(watched), str(watched.key))
+        records.expect_rotation(watched.id)
+        assert records.was_rotated(row(watched), str(watched.key))
+
+    def test_when_it_is_done_the_old_key_is_the_one_before(self, watched: Watched):
+        records.expect_rotation(watched.id)
+        records.rebind(watched.id, "new", "auth")
+        assert (row(watched).session_digest, row(watched).previous_digest) == (
+            sessions.digest("new"),
+            sessions.digest(watched.key),
+        )
+        assert not records.was_rotated(row(watched), "new")
+
+    def test_an_ended_one_expects_nothing(self, watched: Watched):
+        records.close(watched.id, Reason.LOGOUT, START)
+        records.expect_rotation(watched.id)
+        assert not records.was_rotated(row(watched), str(watched.key))

@@ -5,7 +5,9 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -19,14 +21,16 @@ from msgspec.structs import replace
 from idlewatch import monitor, records
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime, now
-from idlewatch.events import Acted, Extended, Held, TabClosed, TabOpened
+from idlewatch.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.hub import Hub
 from idlewatch.models import StoreOwner, WatchedSession
 from idlewatch.process import PROCESS
 from idlewatch.signals import session_ended
+from idlewatch.standby import GRACE
 from idlewatch.store.base import Due
 from idlewatch.timer import LEASE, PROCESS_LEASE, RECHECK, ROUND, Timer
-from tests.conftest import START
+from tests.conftest import START, Time
+from tests.outages import Outage, outage
 from tests.sockets import FakeTab, errors
 from tests.watches import arecord, asign_in, keep, known, sign_in_many
 
@@ -669,3 +673,86 @@ async def test_nothing_is_due_when_all_is_told(timer: Timer):
     await timer.push(START + 100)
     assert await monitor.store().anext_due(Due.PUSH) in {None, START + 100 + LEASE}
     assert (await monitor.store().aclaim(Due.PUSH, START + 1000, 10, LEASE)) == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSharedStore:
+    @pytest.fixture
+    def shared(self, tmp_path: Path, clock: Time) -> Iterator[Outage]:
+        with outage(tmp_path, clock, persistent=True) as made:
+            yield made
+
+    async def test_a_timer_takes_no_part_while_the_store_is_away(self, shared: Outage):
+        web = shared.process("web")
+        await shared.around()
+        assert web.timer.owns_store
+        shared.redis.stop()
+        await shared.around()
+        assert not web.timer.owns_store
+        shared.redis.start()
+        await shared.around()
+        assert web.timer.owns_store
+
+    async def test_it_ends_nobody_until_the_others_have_vouched(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in()).id
+        (tab,) = tabs_of(web.hub, watch, 1)
+        await shared.around()
+        shared.redis.stop()
+        clock.pass_(101)
+        await shared.around()
+        shared.redis.start()
+        for _ in range(int(GRACE)):
+            await shared.around()
+            clock.pass_(0.99)
+            assert tab.told == []
+        clock.pass_(1)
+        await shared.around()
+        assert tab.told == [("ended", "idle", False)]
+        assert (await arecord(watch)).reason == "idle"
+
+    async def test_what_a_layer_lost_is_told_later(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in()).id
+        (tab,) = tabs_of(two.hub, watch, 1)
+        await shared.around()
+        clock.pass_(85)
+        # The layer of the tests reaches nobody.
+        await one.around()
+        assert tab.told == []
+        clock.pass_(1)
+        await two.around()
+        assert tab.told == [WARNED]
+        clock.pass_(2)
+        await two.around()
+        assert tab.told == [WARNED]
+
+    async def test_a_process_that_goes_gives_its_tabs_back_at_once(self, shared: Outage):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in()).id
+        for process in (one, two):
+            await process.around()
+            with process.entered():
+                await process.standby.aapply(watch, TabOpened(process.name, 5), START)
+        with one.entered():
+            await one.timer.finish()
+        assert (await two.standby.aget(watch)).activity.tabs == {"two": 1}
+        assert (await two.standby.aget(watch)).activity.closing is None
+
+    async def test_the_tabs_of_one_that_was_taken_for_dead_are_counted_again(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in(idle_timeout=1000.0)).id
+        tabs_of(one.hub, watch, 2)
+        await shared.around()
+        with one.entered():
+            await one.standby.aapply(watch, TabsCounted("one", 2), START)
+        clock.pass_(PROCESS_LEASE + 1)
+        await two.around()
+        assert (await two.standby.aget(watch)).activity.tabs == {}
+        clock.pass_(1)
+        await one.around()
+        assert (await two.standby.aget(watch)).activity.tabs == {"one": 2}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 
-from idlewatch import monitor, sessions
+from idlewatch import monitor, sessions, underway
 from idlewatch.activity import Reason
 from tests.conftest import Time
 from tests.http import site
@@ -99,6 +102,33 @@ class TestRequestInFlight:
         rotate(signed_in, path)
         assert other.key == old
         assert user_of(signed_in) == "ann"
+        assert records() == [("ann", "")]
+
+    @pytest.mark.parametrize("path", [*ROTATIONS, "/arotate/"])
+    @pytest.mark.parametrize("other_path", ["/open/", "/api/", "/idlewatch/state/"])
+    def test_one_that_comes_to_another_process_before_the_first_is_answered(
+        self, signed_in: Browser, make_browser: Callable[..., Browser], clock: Time, path: str, other_path: str
+    ):
+        other = make_browser()
+        other.key = old = str(signed_in.key)
+
+        def ask() -> Any:
+            try:
+                return other.poll(other_path)
+            finally:
+                connections.close_all()
+
+        def ask_elsewhere(_: object) -> None:
+            # That process knows nothing of the request under way here but what the record says.
+            with mock.patch.object(underway, "_sessions", {}), ThreadPoolExecutor(1) as elsewhere:
+                assert "Idlewatch-Ended" not in elsewhere.submit(ask).result().headers
+
+        site.during.append(ask_elsewhere)
+        rotate(signed_in, path)
+        assert other.key == old
+        assert user_of(signed_in) == "ann"
+        clock.pass_(60)
+        tick(clock)
         assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("path", ROTATIONS)

@@ -116,7 +116,7 @@ class TestFlushedScripts:
         assert touched is not None
         assert touched.activity.active == NOW + 1
         assert store.get("w0") == touched
-        assert touched.version == int(NOW * 1000) + 1
+        assert touched.version > int(NOW * 1000)
         assert [each and each.activity.extensions for each in extended] == [1] * 18
         assert len(opened) == 20
         last = await store.aget("w1")
