@@ -23,11 +23,11 @@ serve: install  ## Serve the demo by several processes behind nginx, on http://1
 	@exec scripts/serve
 
 .PHONY: test
-test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, browser, newest Python.
+test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, faults, browser, newest Python.
 	@scripts/test
 
 .PHONY: test-fast
-test-fast: .venv/.dev  ## Check what needs neither server nor browser.
+test-fast: .venv/.dev  ## Check lint, types, unit and client; it needs Redis alone.
 	@scripts/test fast
 
 .PHONY: lint

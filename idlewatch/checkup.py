@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from idlewatch import accounts, monitor, records, sessions
 from idlewatch.activity import Reason
+from idlewatch.clock import as_datetime
 from idlewatch.models import WatchedSession
+from idlewatch.standby import word_of
 from idlewatch.store.base import Watched
 
 
@@ -22,6 +24,7 @@ def examine(watches: Sequence[Watched], now: float) -> set[str]:
     rows = {row.pk: row for row in records.find_all(by_id)}
     _take_over_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
+    _tell_ahead(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
     users = accounts.by_primary_key(watched.user for watched in watches)
@@ -47,6 +50,14 @@ def _take_over_ends(watches: Mapping[str, Watched], rows: Mapping[str, WatchedSe
             monitor.end(watch, Reason.LOST, now)
         elif row.ended is not None:
             take_over(row, now)
+
+
+def _tell_ahead(rows: Iterable[WatchedSession], watches: Mapping[str, Watched], now: float) -> None:
+    """Tell the store what the records know better: another process, or an earlier store, had the later word."""
+    for row in rows:
+        watched = watches[row.pk]
+        if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
+            monitor.store().apply(row.pk, word_of(records.watched_of(row, now).activity), now)
 
 
 def take_over(row: WatchedSession, now: float) -> None:

@@ -107,7 +107,7 @@ class TabConsumer(AsyncWebsocketConsumer):
         except TooManyTabs:
             await self._shut(Close.TOO_MANY)
             return
-        except Undecided:
+        except (DatabaseError, Undecided):
             await self.dismiss()
             return
         self._counted = True
@@ -133,7 +133,7 @@ class TabConsumer(AsyncWebsocketConsumer):
         except StoreUnavailable:
             # What the user did waits until the store is back; `activity` has no reply.
             return
-        except Undecided:
+        except (DatabaseError, Undecided):
             await self.dismiss()
             return
         if watched is not None and self._hub is not None:
@@ -167,7 +167,11 @@ class TabConsumer(AsyncWebsocketConsumer):
         verdict = watched.verdict(at)
         if verdict.phase is Phase.ENDED and watched.activity.ended is None:
             # What a page was told is final, for a process too whose clock is a little behind.
-            watched = await monitor.store().aend(watched.id, Reason.LOST, at)
+            try:
+                watched = await monitor.store().aend(watched.id, Reason.LOST, at)
+            except Undecided:
+                await self.dismiss()
+                return
             verdict = watched.verdict(at)
         frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url))
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)

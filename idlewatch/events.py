@@ -115,14 +115,15 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
     """Return the facts after `event` at `now` (epoch seconds); unchanged once the session has ended.
 
     An end by the clock becomes final with the first event that finds it: a later one, from a process whose clock is a
-    little behind, would otherwise revive a session that has been refused already.
+    little behind, would otherwise revive a session that has been refused already. `Vouched` alone makes nothing final.
 
     Raises:
         HoldRefused: a hold past `HOLD_LIMIT`, or one too many.
         TooManyTabs: a tab past the event's limit.
     """
     if isinstance(event, Vouched):
-        activity = vouched(event, activity, policy, now)
+        # A word, and no judgement: others may have theirs still to say.
+        return vouched(event, activity, policy, now)
     verdict = assess(activity, policy, now)
     if verdict.phase is Phase.ENDED:
         return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
@@ -233,12 +234,6 @@ def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activ
 @_apply.register
 def _(event: Called, activity: Activity, policy: Policy, now: float) -> Activity:
     return replace(activity, called=now, closing=None)
-
-
-@_apply.register
-def _(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:
-    # It was credited before the facts were judged.
-    return activity
 
 
 def vouched(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:

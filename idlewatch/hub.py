@@ -15,7 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from idlewatch.policy import FRESH
+from idlewatch.activity import Reason
+from idlewatch.policy import FRESH, Phase, Shown
 from idlewatch.process import PROCESS
 from idlewatch.store.base import Watched
 
@@ -42,7 +43,7 @@ class Change(Struct, frozen=True):
     watch: str
     frame: str
     ended: bool
-    shown: tuple[str, str | None, bool]
+    shown: Shown
     """What the frame says, for telling whether tabs were told."""
 
 
@@ -62,7 +63,7 @@ class Hub:
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
         self._active: dict[str, float] = {}
-        self._told: dict[str, tuple[str, str | None, bool]] = {}
+        self._told: dict[str, Shown] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
         self._emptied: asyncio.Event | None = None
@@ -191,7 +192,8 @@ async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
         while True:
             # In an outage this fails, and the next one counts.
             with suppress(Exception):
-                await layer.group_add(GROUP, channel)
+                async with asyncio.timeout(REJOIN):
+                    await layer.group_add(GROUP, channel)
             await asyncio.sleep(REJOIN)
 
     task = asyncio.create_task(stay())
@@ -208,8 +210,9 @@ def message_of(changes: Sequence[Change]) -> dict[str, object]:
 
 def change_from(told: Sequence[Any]) -> Change:
     """Return a change as a message tells it."""
-    watch, frame, ended, shown = told
-    return Change(watch, frame, ended, tuple(shown))
+    watch, frame, ended, (phase, reason, extendable) = told
+    shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
+    return Change(watch, frame, ended, shown)
 
 
 def tabs_here() -> Mapping[str, tuple[int, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -10,6 +11,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CSRF_SESSION_KEY
@@ -26,6 +28,8 @@ from idlewatch.requests import counts, is_own, needs_no_login
 from idlewatch.responses import ended_response, turns_away, undecided_response
 from idlewatch.underway import is_shared, under_way
 from idlewatch.watching import RequestWatch, current_watch, watch_of
+
+logger = logging.getLogger("idlewatch")
 
 
 class IdleWatchMiddleware:
@@ -68,8 +72,10 @@ class IdleWatchMiddleware:
         if _has_cookie(request):
             try:
                 self._judge(request, watch)
-            except Undecided:
+            except (Undecided, OperationalError, InterfaceError) as error:
                 # Neither served nor ended: in a moment it is known which.
+                if not isinstance(error, Undecided):
+                    logger.error("The database does not answer (%s): a request was asked to wait.", error)  # noqa: TRY400
                 watch.forget()
                 return undecided_response(request)
         if watch.ended:
@@ -122,6 +128,13 @@ class IdleWatchMiddleware:
 
     def leave(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Follow the session through what the view did to it, and tell the user of an end."""
+        try:
+            return self._leave(request, response)
+        except Undecided:
+            # It was admitted when it was judged, and the view has done what it does.
+            return response
+
+    def _leave(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         watch = watch_of(request)
         if _session(request).accessed:
             self._follow(request, response, watch)

@@ -71,6 +71,7 @@ def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
 
     Raises:
         HoldRefused, TooManyTabs: as the event does.
+        Undecided: the store is away, or just back, and nobody can tell whether the session lives.
     """
     watched = store().get(watch) if event is None else store().apply(watch, event, now)
     if watched is None and (watched := resume(watch, now)) is not None and event is not None:
@@ -79,7 +80,11 @@ def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
 
 
 async def alook(watch: str, now: float, event: Event | None = None) -> Watched | None:
-    """Twin of `look`."""
+    """Twin of `look`.
+
+    Raises:
+        StoreUnavailable: what the user did waits until the store is back.
+    """
     watched = await store().aget(watch) if event is None else await store().aapply(watch, event, now)
     if watched is None and (watched := await database_sync_to_async(resume)(watch, now)) and event is not None:
         watched = await store().aapply(watch, event, now)

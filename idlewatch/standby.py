@@ -51,6 +51,9 @@ MAX_WAITING = 100_000
 ACTIVITY = Acted | Requested | Extended | SignedIn | Held | Released
 """The events of which a record takes note; which tabs are open, each process tells anew when the store is back."""
 
+NONE = (0, 0.0)
+"""No tab, and nobody seen to act."""
+
 T = TypeVar("T")
 
 
@@ -215,21 +218,26 @@ class Standby(Store):
     def close(self) -> None:
         self.store.close()
 
-    def write_down(self) -> None:
-        """Write what waits here into the records; what the database refuses goes on waiting."""
+    def write_down(self, tabs: Mapping[str, tuple[int, float]] | None = None) -> None:
+        """Write what waits here into the records; what the database refuses goes on waiting.
+
+        `tabs`: as `amake_good` is told of them.
+        """
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         try:
-            self._advance_all(waiting)
+            self._advance_all(waiting, tabs or {})
         except BaseException:
             with self._lock:
                 self._waiting = _latest(waiting, self._waiting)
             raise
 
-    async def amake_good(self, tabs: Mapping[str, tuple[int, float]], process: str, now: float) -> None:
+    async def amake_good(
+        self, tabs_here: Callable[[], Mapping[str, tuple[int, float]]], process: str, now: float
+    ) -> None:
         """Tell the store what it missed: what the records know, and how far the tabs of this process have seen it come.
 
-        `tabs`: how many a watch has here, and when its user was last seen to act.
+        `tabs_here`: tells how many tabs a watch has here, and when its user was last seen to act. They come and go.
         """
         since = self._away_since
         if since is not None:
@@ -239,13 +247,13 @@ class Standby(Store):
             await database_sync_to_async(self._resume_undecided)(now)
         else:
             self._quiet_until = read_clock() + GRACE
-        watches = set(tabs)
+        watches = set(tabs_here())
         while True:
-            await database_sync_to_async(self.write_down)()
+            await database_sync_to_async(self.write_down)(tabs_here())
             with self._lock:
                 advanced, self._advanced = self._advanced, set()
             try:
-                await self._atell_all(sorted(watches | advanced), tabs, process, now)
+                await self._atell_all(sorted(watches | advanced), tabs_here, process, now)
             except BaseException:
                 with self._lock:
                     self._advanced |= advanced
@@ -254,7 +262,7 @@ class Standby(Store):
             watches = set()
             with self._lock:
                 if not self._waiting and not self._advanced:
-                    self._away_since = None
+                    self._away_since, self._refused_waiting = None, False
                     break
         if since is not None:
             self._quiet_until = read_clock() + GRACE
@@ -323,39 +331,56 @@ class Standby(Store):
         watched = records.watched_of(record, now)
         if watched.activity.ended is not None:
             self.store.end(watch, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
-        elif self.store.apply(watch, _word_of(watched.activity), now) is None:
+        elif self.store.apply(watch, word_of(watched.activity), now) is None:
             self.open(watched, now)
 
     async def _atell_all(
-        self, watches: Sequence[str], tabs: Mapping[str, tuple[int, float]], process: str, now: float
+        self,
+        watches: Sequence[str],
+        tabs_here: Callable[[], Mapping[str, tuple[int, float]]],
+        process: str,
+        now: float,
     ) -> None:
         """Tell the store of many at once: until it knows, nobody is told of any change."""
         for start in range(0, len(watches), records.BATCH):
             batch = watches[start : start + records.BATCH]
             known = {record.pk: record for record in await database_sync_to_async(records.find_all)(batch)}
-            told = (self._atell(watch, known.get(watch), tabs.get(watch), process, now) for watch in batch)
-            await asyncio.gather(*told)
+            tabs = tabs_here()
+            stand = await asyncio.gather(
+                *(self._atell(watch, known.get(watch), tabs.get(watch, NONE)[1], now) for watch in batch)
+            )
+            # Counted as late as can be, and also where the last one closed while the store was away.
+            tabs = tabs_here()
+            miscounted = [
+                (watched.id, count)
+                for watched in stand
+                # To count is to judge: what is over by the clock waits until everybody has vouched.
+                if watched
+                and watched.verdict(now).phase is not Phase.ENDED
+                and watched.activity.tabs.get(process, 0) != (count := tabs.get(watched.id, NONE)[0])
+            ]
+            await asyncio.gather(
+                *(self.store.aapply(watch, TabsCounted(process, count), now) for watch, count in miscounted)
+            )
 
-    async def _atell(
-        self, watch: str, record: WatchedSession | None, seen: tuple[int, float] | None, process: str, now: float
-    ) -> None:
-        """Tell the store what the record knows of a watch, and what its tabs here have seen."""
-        count, active = seen or (0, 0.0)
+    async def _atell(self, watch: str, record: WatchedSession | None, active: float, now: float) -> Watched | None:
+        """Tell the store what the record knows of a watch, and what its tabs here have seen; return it as it stands."""
         word = Vouched(active)
         watched = None if record is None else records.watched_of(record, now)
         if watched is not None and watched.activity.ended is not None:
-            await self.store.aend(watch, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
-            return
+            reason = watched.activity.reason or Reason.LOST
+            return await self.store.aend(watch, reason, min(watched.activity.ended, now))
         if watched is not None:
             watched = replace(watched, activity=vouched(word, watched.activity, watched.policy, now))
-            word = _word_of(watched.activity)
-        if await self.store.aapply(watch, word, now) is None and watched is not None:
-            if self._is_undecided(watched, now):
+            word = word_of(watched.activity)
+        stands = await self.store.aapply(watch, word, now)
+        if stands is not None or watched is None:
+            return stands
+        if await database_sync_to_async(self._is_undecided)(watched, now):
+            with self._lock:
                 self._undecided.add(watch)
-                return
-            await self.store.aopen(watched, now)
-        if seen is not None:
-            await self.store.aapply(watch, TabsCounted(process, count), now)
+            return None
+        return await self.store.aopen(watched, now)
 
     def _end_closed(self, since: float, now: float) -> None:
         """End in the store what was ended while it was away, by whomever: a command, say, that is there no more."""
@@ -377,7 +402,8 @@ class Standby(Store):
             Undecided: its end lies no longer ago than the record may be old, and others may know better.
         """
         if self._is_undecided(watched, now):
-            self._undecided.add(watched.id)
+            with self._lock:
+                self._undecided.add(watched.id)
             raise Undecided
 
     def _is_undecided(self, watched: Watched, now: float) -> bool:
@@ -411,20 +437,23 @@ class Standby(Store):
             raise Undecided from error
         return changed
 
-    def _advance_all(self, waiting: Mapping[str, float]) -> None:
+    def _advance_all(self, waiting: Mapping[str, float], tabs: Mapping[str, tuple[int, float]]) -> None:
         watches = list(waiting)
         for start in range(0, len(watches), records.BATCH):
             for record in records.find_all(watches[start : start + records.BATCH]):
-                self._advance(record, waiting[record.pk])
+                self._advance(record, waiting[record.pk], tabs.get(record.pk, NONE)[1])
 
-    def _advance(self, record: WatchedSession, moment: float) -> None:
+    def _advance(self, record: WatchedSession, moment: float, seen: float) -> None:
         watched = records.watched_of(record, moment)
-        activity = applied(Acted(), watched.activity, watched.policy, moment)
+        # The record may be older than what the tabs here have seen the store admit: it would judge too soon.
+        admitted = vouched(Vouched(seen), watched.activity, watched.policy, moment)
+        activity = applied(Acted(), admitted, watched.policy, moment)
         if activity.ended is None and activity is not watched.activity:
             records.advance(replace(watched, activity=activity), moment)
 
 
-def _word_of(activity: Activity) -> Vouched:
+def word_of(activity: Activity) -> Vouched:
+    """Return the event that tells a store what a record knows."""
     return Vouched(activity.active, activity.began, activity.held_until, activity.stretch)
 
 

@@ -42,6 +42,8 @@ COMPARE = 15.0
 """Seconds between looks at whether the tabs of this process were told all: what a layer loses it does not report."""
 RECHECK = 5.0
 """Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
+SENT_WITHIN = 3.0
+"""Seconds for which a channel layer may take a message."""
 OVERLAP = 5.0
 """Seconds by which each look at closed records reaches back: a transaction commits after it took the time."""
 
@@ -54,6 +56,10 @@ class Timer:
         self._round_at = float("-inf")
         self._records_seen: float | None = None
         self._compared_at = float("-inf")
+        self._born: float | None = None
+        """Since when the store is what it was when this process told it all it knew."""
+        self._owes_records = self._owes_word = False
+        """Whether the store is still to be told what the records know, and what this process has seen."""
         self._joined = False
         """Whether this process took part in the shared store before."""
         self.refused = False
@@ -133,7 +139,9 @@ class Timer:
         if layer is not None:
             # Where this fails, what was settled stays unconfirmed, and is published again when its lease lapses.
             try:
-                await layer.group_send(GROUP, message_of(changes))
+                # A layer is told to wait for as long as it takes; this lane must not.
+                async with asyncio.timeout(SENT_WITHIN):
+                    await layer.group_send(GROUP, message_of(changes))
             except Exception as error:
                 raise LayerUnavailable from error
 
@@ -190,22 +198,29 @@ class Timer:
             renewal = await store.arenew(PROCESS, now, PROCESS_LEASE)
         except StoreUnavailable:
             self.owns_store = False
-            await database_sync_to_async(store.write_down)()
+            await database_sync_to_async(store.write_down)(tabs_here())
             raise
-        if renewal.resume:
+        # Until it is done, it is owed: what fails on the way is tried again in the next round.
+        self._owes_records |= renewal.resume
+        self._owes_word |= store.is_away or renewal.born != self._born or not renewal.known
+        if self._owes_records:
             await database_sync_to_async(_resume_all)(now)
             await store.aresumed()
-        if store.is_away or (not renewal.known and (self._joined or now < renewal.born + GRACE)):
-            await store.amake_good(tabs_here(), PROCESS, now)
+            self._owes_records = False
+        if self._owes_word and (store.is_away or self._joined or now < renewal.born + GRACE):
+            await store.amake_good(tabs_here, PROCESS, now)
             await self._tell_missed(now)
+        self._owes_word, self._born = False, renewal.born
         self.owns_store = self._joined = True
         return now
 
     async def _tell_missed(self, now: float) -> None:
         """Tell the tabs of this process what they were not told: a layer may lose a message, and says so to nobody."""
+        # Of the store itself: this process has just told it what it did not know.
+        store = self._store.store if isinstance(self._store, Standby) else self._store
         watches = list(tabs_here())
         for start in range(0, len(watches), BATCH):
-            found = await asyncio.gather(*(self._store.aget(watch) for watch in watches[start : start + BATCH]))
+            found = await asyncio.gather(*(store.aget(watch) for watch in watches[start : start + BATCH]))
             # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = [change_of(watched, now) for watched in settled]
@@ -265,8 +280,10 @@ class Timer:
         if self._store.shared:
             # It knows how far every session came. What tabs are still counted here are gone: nobody has to wait for
             # the lease to learn that.
-            await self._store.arenew(PROCESS, read_clock(), 0.0)
-            await self._store.areap(read_clock())
+            now = read_clock()
+            await self._store.arenew(PROCESS, now, 0.0)
+            if now >= self._quiet_until:
+                await self._store.areap(now)
             return
         # By then every check is due.
         for_ever = float("inf")

@@ -57,6 +57,13 @@ class TestWhatStands:
         examine(watched)
         assert reason(watched) is Reason.ACCOUNT
 
+    def test_what_a_record_knows_better_the_store_is_told(self):
+        (watched,) = sign_in_many(1)
+        # Another process, which the store could not hear, wrote it.
+        records.advance(replace(watched, activity=replace(watched.activity, active=START + 20)), START + 20)
+        assert examine(watched) == set()
+        assert known(watched.id).activity.active == START + 20
+
     @pytest.mark.parametrize("engine", ["cache", "cached_db", "file"])
     def test_every_engine_is_asked(self, engine: str, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
         # The engine keeps the path that it finds at first.

@@ -68,3 +68,9 @@ def test_example_passes_every_check(settings):
     settings.IDLEWATCH = eval(source[1], {"timedelta": timedelta})
     # Its baseline is met, too; what else a deployment lacks is the tests' site's own affair.
     assert run_checks(tags=[TAG], include_deployment_checks=True) == []
+
+
+def test_every_fault_is_documented_and_nothing_else():
+    tests = Path(__file__).parent / "faults"
+    page = (tests.parent.parent / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"\| `(test_\w+\.py)` \|", page)) == {path.name for path in tests.glob("test_*.py")}

@@ -405,9 +405,13 @@ class TestVouched:
         facts = after(signed_in(), POLICY, (1000.0, Vouched(890.0)))
         assert (facts.active, facts.ended) == (890.0, None)
 
-    def test_what_is_too_old_ends_the_session_at_its_own_end(self) -> None:
+    def test_what_is_too_old_makes_no_end_final(self) -> None:
         facts = after(signed_in(), POLICY, (1000.0, Vouched(50.0)))
-        assert (facts.active, facts.ended, facts.reason) == (50.0, 950.0, Reason.IDLE)
+        assert (facts.active, facts.ended) == (50.0, None)
+        # Another process has a later word.
+        assert after(facts, POLICY, (1001.0, Vouched(900.0)), (1001.0, Requested())).ended is None
+        judged = after(facts, POLICY, (1001.0, Requested()))
+        assert (judged.ended, judged.reason) == (950.0, Reason.IDLE)
 
     @pytest.mark.rule("R9")
     def test_revives_nobody(self) -> None:
@@ -425,12 +429,12 @@ class TestVouched:
 
     def test_moves_the_absolute_limit_by_nothing_else(self) -> None:
         facts = after(signed_in(), POLICY, (43200.0, Vouched(43100.0)))
-        assert (facts.began, facts.reason) == (0.0, Reason.ABSOLUTE)
+        assert (facts.began, assess(facts, POLICY, 43200.0).reason) == (0.0, Reason.ABSOLUTE)
 
     def test_somebody_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
         closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
         assert after(closed, POLICY, (400.0, Vouched(30.0))).closing is None
-        assert after(closed, POLICY, (400.0, Vouched(15.0))).reason is Reason.CLOSED
+        assert assess(after(closed, POLICY, (400.0, Vouched(15.0))), POLICY, 400.0).reason is Reason.CLOSED
 
     def test_holds_have_kept_the_clock_still_as_far_as_they_came(self) -> None:
         facts = after(signed_in(), POLICY, (1500.0, Vouched(0.0, held_until=1400.0, stretch=100.0)))

@@ -22,6 +22,7 @@ from idlewatch import monitor, records
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime, now
 from idlewatch.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
+from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.hub import Hub
 from idlewatch.models import StoreOwner, WatchedSession
 from idlewatch.process import PROCESS
@@ -729,7 +730,80 @@ class TestSharedStore:
         await two.around()
         assert tab.told == [WARNED]
 
-    async def test_a_process_that_goes_gives_its_tabs_back_at_once(self, shared: Outage):
+    async def test_a_process_that_goes_buries_nobody_before_everybody_has_vouched(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in()).id
+        for process in (one, two):
+            tabs_of(process.hub, watch, 1)
+        await shared.around(GRACE + 1)
+        shared.redis.stop()
+        clock.pass_(101)
+        await shared.around()
+        shared.redis.start()
+        # The other one has not come back yet; its lease lapsed long ago.
+        await one.around()
+        with one.entered():
+            await one.timer.finish()
+        assert (await one.standby.store.aget(watch)).activity.ended is None
+
+    async def test_what_was_not_made_good_is_tried_again(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in(idle_timeout=1000.0)).id
+        tabs_of(web.hub, watch, 2)
+        await shared.around(GRACE + 1)
+        with shared.redis.client() as client:
+            client.flushall()
+        clock.pass_(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(web.standby, "amake_good", mock.AsyncMock(side_effect=StoreUnavailable))
+            await shared.around()
+        # By now the store knows the process.
+        clock.pass_(1)
+        await shared.around()
+        assert (await web.standby.store.aget(watch)).activity.tabs == {"web": 2}
+
+    async def test_a_tab_that_was_closed_while_the_store_was_away_counts_no_more(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in(idle_timeout=1000.0)).id
+        (tab,) = tabs_of(web.hub, watch, 1)
+        await shared.around(GRACE + 1)
+        assert (await web.standby.store.aget(watch)).activity.tabs == {"web": 1}
+        shared.redis.stop()
+        clock.pass_(1)
+        web.hub.leave(watch, tab)
+        with web.entered():
+            await web.standby.aapply(watch, TabClosed("web", closed=True), clock.now)
+        shared.redis.start()
+        clock.pass_(1)
+        await shared.around()
+        assert (await web.standby.store.aget(watch)).activity.tabs == {}
+
+    async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in()).id
+        (tab,) = tabs_of(web.hub, watch, 1)
+        await shared.around(GRACE + 1)
+        stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
+        monkeypatch.setattr("idlewatch.timer.get_channel_layer", lambda: stuck)
+        monkeypatch.setattr("idlewatch.timer.SENT_WITHIN", 0.05)
+        clock.now = START + 81
+        with web.entered(), pytest.raises(LayerUnavailable):
+            await web.timer.push(clock.now)
+        assert tab.told == [WARNED]
+        # Not confirmed: it is published again.
+        clock.pass_(LEASE)
+        with web.entered(), pytest.raises(LayerUnavailable):
+            await web.timer.push(clock.now)
+
+    async def test_a_process_that_goes_gives_its_tabs_back_at_once(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         with one.entered():
             watch = (await asign_in()).id
@@ -737,6 +811,8 @@ class TestSharedStore:
             await process.around()
             with process.entered():
                 await process.standby.aapply(watch, TabOpened(process.name, 5), START)
+        clock.pass_(GRACE + 1)
+        await shared.around()
         with one.entered():
             await one.timer.finish()
         assert (await two.standby.aget(watch)).activity.tabs == {"two": 1}

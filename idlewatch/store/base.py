@@ -3,6 +3,9 @@
 A store keeps the facts of each watched session and changes them atomically. What it decides, it decides by the pure
 functions of `policy` and `events`; what is due, it hands to whoever claims it, one claimant at a time, under a lease.
 
+Any operation of a shared store raises `StoreUnavailable` where it can't be reached; `Standby`, which judges by the
+records then, raises `Undecided` where those can't tell either.
+
 Times are epoch seconds and come from the caller. Each operation that requests and sockets need has an async twin
 (prefix `a`); those of the timer are async alone.
 """
@@ -183,7 +186,11 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def aping(self) -> None:
-        """Return when the store answers; raise what keeps it from it."""
+        """Ask for a sign of life.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
 
     def read_born(self) -> float | None:
         """Return since when the store is what it is (epoch seconds); None where no process has renewed itself yet."""

@@ -52,6 +52,15 @@ async def test_a_web_process_that_is_stopped_for_longer_than_the_timeout_loses_n
     await endure(site, stop)
 
 
+async def test_a_timer_that_is_killed_is_missed_by_nobody(site: Site):
+    await asyncio.to_thread(site.start_timer)
+
+    async def kill(site: Site) -> None:
+        await asyncio.to_thread(site.stop_timer, signal.SIGKILL)
+
+    await endure(site, kill, told_within=2.0)
+
+
 CLAIM_AND_DIE = """
 import asyncio, os, signal
 from idlewatch import monitor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 import pytest
 
@@ -22,12 +21,3 @@ async def test_a_minute_without_redis_ends_nobody_who_is_active_and_serves_nobod
         site.proxy.set(Mode.PASS)
 
     await endure(site, swallow)
-
-
-async def test_a_timer_that_is_killed_is_missed_by_nobody(site: Site):
-    await asyncio.to_thread(site.start_timer)
-
-    async def kill(site: Site) -> None:
-        await asyncio.to_thread(site.stop_timer, signal.SIGKILL)
-
-    await endure(site, kill, told_within=2.0)

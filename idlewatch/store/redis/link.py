@@ -45,7 +45,6 @@ REMINDER = 60.0
 """Seconds after which the log says again that Redis refuses what it is asked."""
 TURN = 500
 """Commands that travel together, at most."""
-SCRIPTS = ("touch", "write", "bind", "claim", "confirm", "renew", "bury", "time", "correct")
 
 
 class Command(NamedTuple):
@@ -103,11 +102,6 @@ class Link:
         _probe(self._aclient())
         self._lock = Lock()
         self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lane] = WeakKeyDictionary()
-
-    @property
-    def is_down(self) -> bool:
-        """Whether Redis did not answer when it was asked last."""
-        return self._guard.is_down
 
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Ask, and wait for the answer."""
@@ -194,10 +188,6 @@ class _Guard:
         self._next_try: float | None = None
         """Monotonic seconds; None while Redis answers."""
         self._refusal_told = float("-inf")
-
-    @property
-    def is_down(self) -> bool:
-        return self._next_try is not None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -314,6 +304,10 @@ class _Lane:
                 answers = await self._execute([command for command, _ in turn])
         except StoreUnavailable as error:
             answers = [error] * len(turn)
+        except Exception as error:
+            # Whatever it is, who waits must not be taken for cancelled.
+            logger.exception("Redis could not be asked.")
+            answers = [StoreUnavailable(f"Redis could not be asked: {type(error).__name__}.")] * len(turn)
         except BaseException:
             for _, answer in turn:
                 answer.cancel()

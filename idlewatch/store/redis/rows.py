@@ -16,6 +16,7 @@ from idlewatch.store.base import Watched
 HEAD = struct.Struct("<16d")
 """As `FORMAT` in `scripts/common.lua`."""
 NEVER = -1.0
+"""In the place of a moment that never comes."""
 FAR = 1e15
 """Epoch seconds that stand for no limit."""
 KEPT = 86_400.0
@@ -53,15 +54,20 @@ class Head(NamedTuple):
     cap: float
     """When the absolute limit ends it."""
     warn: float
+    """Seconds of warning before the end."""
     lease: float = 0.0
     """Until when its push is claimed."""
     claimed: float = 0.0
+    """The version that was claimed."""
     settled: float = 0.0
+    """The version whose push is to be confirmed; 0: none."""
     ended: float = 0.0
+    """1 or 0, as `recorded` and `doubted`."""
     recorded: float = 0.0
     life: float = KEPT
     """Seconds for which the row is kept after its last change."""
     check_at: float = 0.0
+    """When it is to be checked next."""
     doubted: float = 0.0
     mark: float = 0.0
     """Of the latest write: a random number, by which one that is asked again is known."""

@@ -119,7 +119,8 @@ class RedisStore(Store):
         return self._ears.listen(due, callback)
 
     async def arenew(self, process: str, now: float, lease: float) -> Renewal:
-        keys = (4, self._key("processes"), self._key("burials"), self._key("signs"), self._key("epoch"))
+        names = ("processes", "burials", "signs", "epoch", f"served:{process}")
+        keys = (len(names), *map(self._key, names))
         args = (process, repr(now), repr(lease), repr(PATIENCE), LIFE)
         known, resume, born = await self._link.acall(Command((*keys, *args), "renew"))
         return Renewal(bool(known), bool(resume), float(born))

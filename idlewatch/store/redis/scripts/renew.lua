@@ -1,6 +1,6 @@
 -- Note that a process lives.
 --
--- KEYS: the processes, those being buried, signs of life, the epoch. ARGV: process, now, seconds of lease, seconds for
+-- KEYS: the processes, those being buried, signs of life, the epoch, the sessions it serves. ARGV: process, now, seconds of lease, seconds for
 -- which one process is given to resume the records into a new store, seconds to keep what stands here.
 -- Returns whether it was known (not where it is new or was taken for dead, for as long as it is being buried), whether
 -- it is to resume, and since when the store is what it is.
