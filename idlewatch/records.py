@@ -76,6 +76,15 @@ def all_live() -> Iterable[WatchedSession]:
     return WatchedSession.objects.filter(ended=None).iterator(chunk_size=BATCH)
 
 
+def live_after(watch: str, signed_in_before: float) -> Sequence[WatchedSession]:
+    """Return a batch of the records that have not ended, from the one after `watch` on in the order of their ids.
+
+    `signed_in_before`: epoch seconds; a sign-in that is under way has its record first.
+    """
+    rows = WatchedSession.objects.filter(ended=None, pk__gt=watch, signed_in__lt=as_datetime(signed_in_before))
+    return list(rows.order_by("pk")[:BATCH])
+
+
 def closed_since(moment: float) -> Sequence[WatchedSession]:
     """Return the records closed at `moment` (epoch seconds) or later."""
     return list(WatchedSession.objects.filter(ended__gte=as_datetime(moment)))

@@ -21,6 +21,7 @@ from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.hub import GROUP, Change, Hub, message_of, tabs_here
+from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.protocol import encode, state_frame
@@ -39,7 +40,9 @@ ROUND = 1.0
 PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
 COMPARE = 15.0
-"""Seconds between looks at whether the tabs of this process were told all: what a layer loses it does not report."""
+"""Seconds between looks at what nobody reports: messages that a layer lost, sessions of which the store never heard."""
+SETTLED = 60.0
+"""Seconds after a sign-in by which the store has heard of it, unless it was away."""
 RECHECK = 5.0
 """Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
 SENT_WITHIN = 3.0
@@ -56,6 +59,8 @@ class Timer:
         self._round_at = float("-inf")
         self._records_seen: float | None = None
         self._compared_at = float("-inf")
+        self._compared = ""
+        """The last record that was looked up in the store."""
         self._born: float | None = None
         """Since when the store is what it was when this process told it all it knew."""
         self._owes_records = self._owes_word = False
@@ -188,6 +193,7 @@ class Timer:
             if self._store.shared and now >= self._compared_at + COMPARE:
                 self._compared_at = now
                 await self._tell_missed(now)
+                await self._resume_unknown(now)
             self.kept_at = now
 
     async def _join(self, store: Standby) -> float:
@@ -225,6 +231,18 @@ class Timer:
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = [change_of(watched, now) for watched in settled]
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
+
+    async def _resume_unknown(self, now: float) -> None:
+        """Resume what the records have and the store does not, a batch at a time.
+
+        It began while the store was away, at a process that was gone before it could say so.
+        """
+        rows = await database_sync_to_async(records.live_after)(self._compared, now - SETTLED)
+        self._compared = rows[-1].pk if len(rows) == records.BATCH else ""
+        known = await asyncio.gather(*(self._store.aget(row.pk) for row in rows))
+        unknown = [row for row, watched in zip(rows, known, strict=True) if watched is None]
+        if unknown:
+            await database_sync_to_async(_resume)(unknown, now)
 
     async def _own(self, now: float) -> None:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""
@@ -306,7 +324,11 @@ def _record(ended: Sequence[Watched]) -> None:
 
 
 def _resume_all(now: float) -> None:
-    for record in records.all_live():
+    _resume(records.all_live(), now)
+
+
+def _resume(rows: Iterable[WatchedSession], now: float) -> None:
+    for record in rows:
         # The store keeps in mind what is undecided, until whoever knows better has had the time to say so.
         with suppress(Undecided):
             monitor.store().open(records.watched_of(record, now), now)

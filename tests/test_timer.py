@@ -783,6 +783,21 @@ class TestSharedStore:
         await shared.around()
         assert (await web.standby.store.aget(watch)).activity.tabs == {}
 
+    async def test_a_session_that_began_while_the_store_was_away_is_ended_though_its_process_is_gone(
+        self, shared: Outage, clock: Time
+    ):
+        gone, other = shared.process("gone"), shared.process("other")
+        await shared.around(GRACE + 1)
+        shared.redis.stop()
+        with gone.entered():
+            watch = (await asign_in(at=clock.now)).id
+        shared.made.remove(gone)
+        gone.standby.close()
+        shared.redis.start()
+        await shared.around(120)
+        assert (await other.standby.store.aget(watch)).activity.reason is Reason.IDLE
+        assert (await arecord(watch)).reason == "idle"
+
     async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):

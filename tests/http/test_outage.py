@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from idlewatch import monitor
 from idlewatch import records as kept_records
@@ -359,3 +359,20 @@ class TestMessages:
         assert page.say('{"type": "sync"}').status_code == 200
         finish(away)
         assert page.say('{"type": "sync"}').status_code == 200
+
+
+class TestDatabase:
+    def test_a_session_that_can_t_be_read_is_asked_to_wait(self, browser: Browser, ann: User):
+        browser.sign_in(ann)
+        with mock.patch("django.contrib.sessions.backends.db.SessionStore.load", side_effect=OperationalError("away")):
+            page, form = browser.visit("/closed/"), browser.submit("/closed/")
+        for response in (page, form):
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+        assert page.headers["Refresh"] == "2"
+        # Nobody was signed out by it.
+        assert browser.visit("/closed/").json()["user"] == "ann"
+
+    def test_what_can_t_be_told_after_the_view_keeps_no_answer_back(self, browser: Browser, ann: User):
+        browser.sign_in(ann)
+        with mock.patch("idlewatch.middleware.monitor.lost_or_account", side_effect=Undecided):
+            assert browser.visit("/flush/").status_code == 200
