@@ -1,7 +1,7 @@
 """What stands in for a shared store that can't be reached: the records.
 
 While it is away, requests are judged by the record and advance it, so that nobody is thrown out and nobody stays past
-the limits; what sockets report waits here, and is written into the records once a round. When the store is back, each
+the limits; what sockets report waits in the backlog, and is written into the records once a round. When the store is back, each
 process vouches to it for what the records tell, before anything is judged to have ended.
 """
 
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from idlewatch import records
 from idlewatch.activity import Activity, Reason
+from idlewatch.backlog import Backlog
 from idlewatch.clock import now as read_clock
 from idlewatch.events import (
     Acted,
@@ -31,7 +32,6 @@ from idlewatch.events import (
     SignedIn,
     TabsCounted,
     Vouched,
-    applied,
     vouched,
 )
 from idlewatch.exceptions import StoreUnavailable, Undecided
@@ -46,11 +46,8 @@ GRACE = 4.0
 """Seconds after the store's return in which other processes may still vouch: a round, a timeout, and more."""
 OVERLAP = 5.0
 """Seconds by which the look at what was ended meanwhile reaches back: a transaction commits after it took the time."""
-MAX_WAITING = 100_000
-"""Sessions whose activity may wait here: more than one process has sockets for."""
 ACTIVITY = Acted | Requested | Extended | SignedIn | Held | Released
 """The events of which a record takes note; which tabs are open, each process tells anew when the store is back."""
-
 NONE = (0, 0.0)
 """No tab, and nobody seen to act."""
 
@@ -66,8 +63,7 @@ class Standby(Store):
         super().__init__(store.location, store.options)
         self.store = store
         self._lock = Lock()
-        self._waiting: dict[str, float] = {}
-        """When users acted last of whom the store has not heard, by watch."""
+        self._backlog = Backlog()
         self._advanced: set[str] = set()
         """Watches of which the records know more than the store."""
         self._undecided: set[str] = set()
@@ -75,7 +71,6 @@ class Standby(Store):
         self._away_since: float | None = None
         """Epoch seconds; None while the store is there, and knows what it missed."""
         self._quiet_until = float("-inf")
-        self._refused_waiting = False
 
     @property
     def is_away(self) -> bool:
@@ -221,16 +216,9 @@ class Standby(Store):
     def write_down(self, tabs: Mapping[str, tuple[int, float]] | None = None) -> None:
         """Write what waits here into the records; what the database refuses goes on waiting.
 
-        `tabs`: as `amake_good` is told of them.
+        `tabs`: how many a watch has here, and when its user was last seen to act.
         """
-        with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        try:
-            self._advance_all(waiting, tabs or {})
-        except BaseException:
-            with self._lock:
-                self._waiting = _latest(waiting, self._waiting)
-            raise
+        self._backlog.write_down({watch: active for watch, (_, active) in (tabs or {}).items()})
 
     async def amake_good(
         self, tabs_here: Callable[[], Mapping[str, tuple[int, float]]], process: str, now: float
@@ -261,8 +249,8 @@ class Standby(Store):
             # What came meanwhile has waited, so that nothing was judged before the store had heard of what was missed.
             watches = set()
             with self._lock:
-                if not self._waiting and not self._advanced:
-                    self._away_since, self._refused_waiting = None, False
+                if not self._backlog and not self._advanced:
+                    self._away_since = None
                     break
         if since is not None:
             self._quiet_until = read_clock() + GRACE
@@ -274,18 +262,10 @@ class Standby(Store):
                 raise StoreUnavailable  # noqa: TRY301 - as where the store says so
             return await self.store.aapply(watch, event, now)
         except StoreUnavailable:
+            # First this: what waits keeps the store away until it was made good.
+            self._backlog.add(watch, min(now, now - event.ago))
             self._lose(watch)
-            self._wait(watch, min(now, now - event.ago))
             raise
-
-    def _wait(self, watch: str, moment: float) -> None:
-        with self._lock:
-            if watch not in self._waiting and len(self._waiting) >= MAX_WAITING:
-                if not self._refused_waiting:
-                    logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_WAITING)
-                self._refused_waiting = True
-                return
-            self._waiting[watch] = max(moment, self._waiting.get(watch, moment))
 
     def _lose(self, watch: str) -> None:
         with self._lock:
@@ -437,25 +417,7 @@ class Standby(Store):
             raise Undecided from error
         return changed
 
-    def _advance_all(self, waiting: Mapping[str, float], tabs: Mapping[str, tuple[int, float]]) -> None:
-        watches = list(waiting)
-        for start in range(0, len(watches), records.BATCH):
-            for record in records.find_all(watches[start : start + records.BATCH]):
-                self._advance(record, waiting[record.pk], tabs.get(record.pk, NONE)[1])
-
-    def _advance(self, record: WatchedSession, moment: float, seen: float) -> None:
-        watched = records.watched_of(record, moment)
-        # The record may be older than what the tabs here have seen the store admit: it would judge too soon.
-        admitted = vouched(Vouched(seen), watched.activity, watched.policy, moment)
-        activity = applied(Acted(), admitted, watched.policy, moment)
-        if activity.ended is None and activity is not watched.activity:
-            records.advance(replace(watched, activity=activity), moment)
-
 
 def word_of(activity: Activity) -> Vouched:
     """Return the event that tells a store what a record knows."""
     return Vouched(activity.active, activity.began, activity.held_until, activity.stretch)
-
-
-def _latest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    return {watch: max(one.get(watch, 0.0), other.get(watch, 0.0)) for watch in {*one, *other}}

@@ -93,6 +93,6 @@ def test_only_conf_reads_the_setting() -> None:
 def test_facts_change_in_one_place() -> None:
     """Faces hand events to the store; what an event does to the facts, `events` alone says."""
     assert {module for module in MODULES if any(name == "idlewatch.events.applied" for name in imports(module))} == {
-        "standby.py",
+        "backlog.py",
         "store/changes.py",
     }

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from msgspec.structs import replace
 
-from idlewatch import monitor, records, standby
+from idlewatch import backlog, monitor, records
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime
 from idlewatch.events import Acted, Extended, Held, Requested
@@ -91,7 +91,7 @@ class TestTwoProcesses:
         away.go_round(GRACE + 2)
         for process in (one, two):
             assert found(process, watch).activity.active == START + 280
-            assert phase(process, watch) is Phase.ACTIVE or process.standby.get(watch).activity.ended is None
+            assert phase(process, watch) is Phase.ACTIVE
         assert row(watch).ended is None
 
     @pytest.mark.rule("R9")
@@ -389,7 +389,7 @@ class TestWaiting:
     async def test_is_bounded(
         self, lost: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        monkeypatch.setattr(standby, "MAX_WAITING", 2)
+        monkeypatch.setattr(backlog, "MAX_WAITING", 2)
         web = lost.process("web")
         watches = [(await sync_to_async(sign_in)(web)).id for _ in range(4)]
         lost.redis.stop()
@@ -428,7 +428,7 @@ class TestWaiting:
         watch = (await sync_to_async(sign_in)(web)).id
         lost.redis.stop()
         clock.pass_(5)
-        web.standby._waiting = {f"w{number}": clock.now for number in range(300_000)} | {watch: clock.now}
+        web.standby._backlog._waiting = {f"w{number}": clock.now for number in range(300_000)} | {watch: clock.now}
         await sync_to_async(web.standby.write_down)()
         assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 5)
 
