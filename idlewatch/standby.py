@@ -1,8 +1,8 @@
 """What stands in for a shared store that can't be reached: the records.
 
 While it is away, requests are judged by the record and advance it, so that nobody is thrown out and nobody stays past
-the limits; what sockets report waits in the backlog, and is written into the records once a round. When the store is back, each
-process vouches to it for what the records tell, before anything is judged to have ended.
+the limits; what sockets report waits in the backlog, and is written into the records once a round. When the store is
+back, each process vouches to it for what the records tell, before anything is judged to have ended.
 """
 
 from __future__ import annotations
