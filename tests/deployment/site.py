@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
+from idlewatch.standby import GRACE
 from tests.deployment import documented
 from tests.postgres_server import shared_postgres
 from tests.redis_server import RedisServer
@@ -253,4 +254,6 @@ def deployed(name: str, **environ: str) -> Iterator[Deployment]:
         nginx = Nginx(directory / "nginx", [web.port for web in webs], static, {})
         stack.callback(nginx.stop)
         nginx.start()
+        # A store that is new hears everybody before it ends anybody.
+        time.sleep(GRACE)
         yield Deployment(nginx, webs, redis, static)

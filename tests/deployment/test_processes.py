@@ -38,7 +38,11 @@ async def test_the_warning_and_the_end_reach_the_tabs_of_both(deployment: Deploy
     guest = Guest(deployment, "quick-both")
     async with guest.tab(web=first) as one, guest.tab(web=second) as other:
         ends = await asyncio.gather(one.rest(), other.rest())
-    assert [(story(frames), code) for frames, code in ends] == [([("warned", "idle"), ("ended", "idle")], 4401)] * 2
+    for tab, (frames, code) in zip((one, other), ends, strict=True):
+        # On a busy machine a tab may come late enough to find the warning there.
+        told = dict.fromkeys(story([tab.first, *frames]))
+        assert [*told][-2:] == [("warned", "idle"), ("ended", "idle")]
+        assert code == 4401
 
 
 async def test_a_page_opened_at_one_clears_the_warning_at_the_other(deployment: Deployment, first: Unit, second: Unit):

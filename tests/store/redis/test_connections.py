@@ -128,14 +128,14 @@ class TestSentinel:
     async def test_leads_to_the_master_and_to_the_next(
         self, make: MakeStore, servers: tuple[RedisServer, RedisServer, int]
     ) -> None:
-        master, _, port = servers
+        master, replica, port = servers
         # The first one is not there: the others are asked.
         store = make(SENTINELS=[("127.0.0.1", free_port()), ("127.0.0.1", port)], MASTER="sessions")
         await live_through(store)
         store.clear()
         opened = store.open(session("kept"), NOW)
-        with master.client() as client:
-            client.wait(1, 1000)
+        with replica.client() as client:
+            until(lambda: client.keys("*watch:kept"))
         master.stop()
         with pytest.raises(StoreUnavailable):
             store.get("kept")
