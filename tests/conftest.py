@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,11 @@ from django.core.management.commands import flush
 from playwright.sync_api import Browser
 
 from tests.browsing import chromium
+
+for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    # Ignored where the tests run in the background or under `nohup`; the servers that they start would inherit that.
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _handler)
 
 START = 1_900_000_000.0
 """Where the tests' clock stands at first."""

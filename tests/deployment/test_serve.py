@@ -41,8 +41,6 @@ def running(command: list[str], log: Path, **environ: str) -> Iterator[subproces
             stdout=output,
             stderr=output,
             start_new_session=True,
-            # Under `nohup` it is ignored, and a shell can't undo that for itself.
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - no thread holds a lock here
         )
     try:
         yield process
