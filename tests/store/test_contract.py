@@ -8,7 +8,18 @@ import pytest
 from msgspec.structs import replace
 
 from idlewatch.activity import Activity, Reason
-from idlewatch.events import Acted, Event, Extended, Held, Requested, SignedIn, TabClosed, TabOpened, TabsCounted
+from idlewatch.events import (
+    Acted,
+    Event,
+    Extended,
+    Held,
+    Requested,
+    SignedIn,
+    TabClosed,
+    TabOpened,
+    TabsCounted,
+    Vouched,
+)
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.policy import FRESH, Phase, Policy, assess
 from idlewatch.store.base import Due, Store, Watched
@@ -109,6 +120,17 @@ class TestEvents:
         assert (found.activity.ended, found.activity.reason) == (END, Reason.IDLE)
         # From a process whose clock is a little behind.
         assert await face.apply("w1", Extended(), END - 1) == found
+
+    @pytest.mark.rule("R1")
+    @pytest.mark.parametrize("event", [Requested(), Acted()])
+    async def test_that_came_too_late_are_let_in_by_no_word_written_after_them(self, face: Face, event: Event) -> None:
+        await face.open(watched(), 0.0)
+        vouched = await face.apply("w1", Vouched(0.0), END + 1)
+        assert vouched is not None
+        assert vouched.activity.ended is None
+        found = await face.apply("w1", event, END + 0.5)
+        assert found is not None
+        assert (found.activity.ended, found.activity.reason) == (END, Reason.IDLE)
 
     async def test_of_one_watch_leave_the_others(self, face: Face) -> None:
         await face.open(watched("w1"), 0.0)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from idlewatch.activity import Activity
-from idlewatch.policy import FRESH, Phase, Policy, Shown
+from idlewatch.policy import FRESH, Phase, Policy, Shown, Verdict
 from idlewatch.store.base import Watched
 
 HEAD = struct.Struct("<16d")
@@ -85,7 +85,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         version=watched.version,
         active=activity.active,
         next_at=NEVER if next_at is None else next_at,
-        idle=policy.idle_timeout if _is_plain(watched) else NEVER,
+        idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
         cap=FAR if absolute is None else activity.began + absolute,
         warn=policy.warn_before,
         ended=float(activity.ended is not None),
@@ -98,10 +98,11 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
     return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
 
 
-def _is_plain(watched: Watched) -> bool:
+def _is_plain(watched: Watched, verdict: Verdict) -> bool:
     """Tell whether activity moves nothing but the next moment: until that moment, at least."""
     activity = watched.activity
-    return activity.ended is None and activity.stretch is None and activity.closing is None and watched.shown == FRESH
+    # By the clock, too: what is warned or over and not settled yet must let in nothing that came a moment before.
+    return activity.stretch is None and activity.closing is None and watched.shown == verdict.shown == FRESH
 
 
 def watched_of(watch: str, row: bytes) -> Watched:
