@@ -5,17 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from idlewatch import monitor
+from idlewatch import monitor, records
 from idlewatch.clock import now
+from idlewatch.conf import conf
 from idlewatch.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.requests import shows_a_page
 from idlewatch.responses import REASON_COOKIE, drop_reason, leave_reason
-from idlewatch.watching import watch_of
+from idlewatch.watching import RequestWatch, watch_of
 
 
 def follow_up(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -54,6 +56,8 @@ def fills_the_tab(response: HttpResponseBase) -> bool:
 def tell(request: HttpRequest, response: HttpResponseBase) -> None:
     """Leave the reason of an end for the next page, until one has shown it."""
     watch = watch_of(request)
+    if conf.clear_site_data and (watch.displaces or (watch.ended and _is_newest(request, watch))):
+        response.headers.setdefault("Clear-Site-Data", '"storage"')
     if watch.notice_shown:
         # What one user was told must not be kept for another.
         patch_vary_headers(response, ["Cookie"])
@@ -63,6 +67,19 @@ def tell(request: HttpRequest, response: HttpResponseBase) -> None:
             drop_reason(response)
     elif watch.ended and not watch.signed_out and watch.reason is not None:
         leave_reason(request, response, watch.reason)
+
+
+def _is_newest(request: HttpRequest, watch: RequestWatch) -> bool:
+    """Tell whether no later sign-in is known in the browser whose session has ended: what is stored is its own then."""
+    if watch.signed_in:
+        return False
+    key = request.COOKIES.get(conf.session_cookie_name)
+    if not key:
+        # The browser has another by now.
+        return False
+    with suppress(DatabaseError):
+        return not records.was_succeeded(key)
+    return True
 
 
 def is_html(response: HttpResponseBase) -> bool:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
 from msgspec.structs import replace
 
 from idlewatch import values
@@ -46,6 +47,9 @@ OPTIONAL_KEYS = frozenset({"ABSOLUTE_TIMEOUT", "CLOSE_GRACE"})
 ZERO_KEYS = frozenset({"WARN_BEFORE", "CLOSE_GRACE", "HOLD_LIMIT"})
 """Those that may be nothing: no warning, no grace, no holds."""
 
+LONGEST_DRAFT = 31_536_000.0
+"""Seconds that what was typed may be kept: a year. Nobody comes back to it later, and dates have an end."""
+
 STORE_KEYS = frozenset({"BACKEND", "LOCATION", "OPTIONS"})
 """What the setting `STORE` is made of."""
 
@@ -60,7 +64,9 @@ KEYS = frozenset(
         "MAX_SESSIONS_PER_USER",
         "MAX_TABS",
         "CHECKPOINT",
+        "DRAFT_AGE",
         "BASELINE",
+        "CLEAR_SITE_DATA",
         "STORE",
         "CLIENT_IP",
     }
@@ -180,6 +186,11 @@ class Conf:
         return values.seconds(*self._given("CHECKPOINT", 60))
 
     @cached_property
+    def draft_age(self) -> float:
+        """How long, in seconds, what was typed and not sent is kept; 0: not at all."""
+        return values.seconds(*self._given("DRAFT_AGE", 86400), zero=True, most=LONGEST_DRAFT)
+
+    @cached_property
     def baseline(self) -> str | None:
         """The name of the standard that the limits have to meet."""
         where, name = self._given("BASELINE", None)
@@ -204,6 +215,11 @@ class Conf:
             if not isinstance(store.get(key), kind):
                 raise ImproperlyConfigured(f"{where}[{key!r}] is a {type(store.get(key)).__name__}; expected {name}.")
         return store
+
+    @cached_property
+    def clear_site_data(self) -> bool:
+        """Whether browsers are told to clear what pages have stored, when a session ends."""
+        return values.truth(*self._given("CLEAR_SITE_DATA", False))
 
     @cached_property
     def client_ip(self) -> Callable[[Any], str | None] | None:
@@ -234,6 +250,15 @@ class Conf:
     def logout_redirect_url(self) -> str:
         """Where to go after signing out, as a URL."""
         return resolve_url(settings.LOGOUT_REDIRECT_URL) if settings.LOGOUT_REDIRECT_URL else self.login_url
+
+    @property
+    def home_url(self) -> str:
+        """The start page, as a URL: where Django sends those who have signed in without `next`."""
+        try:
+            return resolve_url(settings.LOGIN_REDIRECT_URL or "/")
+        except NoReverseMatch:
+            # A site whose logins all have a `next` may never have missed it.
+            return "/"
 
     @property
     def cookie_options(self) -> dict[str, Any]:

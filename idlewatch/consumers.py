@@ -11,6 +11,7 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
+from msgspec import UNSET, UnsetType
 
 from idlewatch import monitor, sessions
 from idlewatch.activity import Reason
@@ -21,6 +22,7 @@ from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooM
 from idlewatch.hub import Hub
 from idlewatch.messages import event_of
 from idlewatch.origins import is_own, request_of
+from idlewatch.pages import Belonging, belonging, token_in
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.protocol import (
@@ -84,7 +86,7 @@ class TabConsumer(AsyncWebsocketConsumer):
             await self.close()
             return
         try:
-            watch, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
+            found, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
         except (DatabaseError, Undecided):
             # Nobody can tell just now; the page comes back.
             await self.accept()
@@ -92,18 +94,22 @@ class TabConsumer(AsyncWebsocketConsumer):
             return
         # A close before the accept could not be read by the page.
         await self.accept()
-        if watch is None:
+        if found is None:
             await self._end(encode(no_session_frame(reason, conf.login_url)))
             return
+        token = token_in(request)
+        if belonging(token, found) is Belonging.FOREIGN:
+            await self._end(encode(no_session_frame(Reason.LOGOUT, conf.login_url, Belonging.FOREIGN)))
+            return
         # Joined before the state is read, so that no change falls between.
-        self._hub, self._watch = service().hub, watch
-        self._hub.join(watch, self)
+        self._hub, self._watch = service().hub, found.id
+        self._hub.join(found.id, self)
         if self._hub.dismissed:
             await self.dismiss()
             # Nobody will hear the page's answer any more.
             raise StopConsumer
         try:
-            watched = await monitor.alook(watch, now(), TabOpened(PROCESS, conf.max_tabs))
+            watched = await monitor.alook(found.id, now(), TabOpened(PROCESS, conf.max_tabs))
         except TooManyTabs:
             await self._shut(Close.TOO_MANY)
             return
@@ -111,7 +117,8 @@ class TabConsumer(AsyncWebsocketConsumer):
             await self.dismiss()
             return
         self._counted = True
-        await self._tell_state(watched)
+        renewed = watched is not None and belonging(token, watched) is Belonging.RENEWED
+        await self._tell_state(watched, Belonging.RENEWED if renewed else UNSET)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Do what a message says; stay open after a bad one."""
@@ -159,7 +166,7 @@ class TabConsumer(AsyncWebsocketConsumer):
         """Close because the server is going away; the page comes back."""
         await self._shut(Close.GOING_AWAY)
 
-    async def _tell_state(self, watched: Watched | None) -> None:
+    async def _tell_state(self, watched: Watched | None, page: str | UnsetType = UNSET) -> None:
         at = now()
         if watched is None:
             await self._end(encode(no_session_frame(Reason.LOST, conf.login_url)))
@@ -173,7 +180,7 @@ class TabConsumer(AsyncWebsocketConsumer):
                 await self.dismiss()
                 return
             verdict = watched.verdict(at)
-        frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url))
+        frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url, page))
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)
 
     async def _end(self, frame: str) -> None:
@@ -214,7 +221,7 @@ def _is_over(watched: Watched, at: float) -> bool:
     return watched.verdict(at).phase is Phase.ENDED
 
 
-def find_watch(key: str | None) -> tuple[str | None, Reason | None]:
+def find_watch(key: str | None) -> tuple[Watched | None, Reason | None]:
     """Return the watch that a session cookie leads to, or else why there is none, where that is known.
 
     The session alone is read: a user need not be loaded, and Django's own middleware for sockets would flush a session
@@ -233,4 +240,4 @@ def find_watch(key: str | None) -> tuple[str | None, Reason | None]:
         return None, Reason.LOST
     if watched.key != sessions.key_of(session):
         monitor.rebind(watch, session)
-    return watch, None
+    return watched, None

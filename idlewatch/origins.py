@@ -17,7 +17,9 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]+)?|[a-z][a-z0-9+.
 def request_of(scope: dict[str, Any]) -> HttpRequest:
     """Return the handshake of a socket as a Django request, so that Django's own rules can be applied to it."""
     scheme = "https" if scope.get("scheme") in {"wss", "https"} else "http"
-    return ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme}, BytesIO())
+    # Django fails on bytes that are no text.
+    query = scope.get("query_string", b"").decode(errors="replace")
+    return ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme, "query_string": query}, BytesIO())
 
 
 def is_own(request: HttpRequest) -> bool:

@@ -138,6 +138,8 @@ class StateFrame(Struct, frozen=True, tag="state"):
     heartbeat: float
     login_url: str | UnsetType = UNSET
     """In an ended frame: where to sign in again."""
+    page: str | UnsetType = UNSET
+    """What the page that is told is to the session, where that is not what it was: `renewed` or `foreign`."""
 
 
 class NoticeFrame(Struct, frozen=True, tag="notice"):
@@ -157,7 +159,9 @@ class ErrorFrame(Struct, frozen=True, tag="error"):
 Frame = StateFrame | NoticeFrame | ErrorFrame
 
 
-def state_frame(verdict: Verdict, policy: Policy, version: int, login_url: str) -> StateFrame:
+def state_frame(
+    verdict: Verdict, policy: Policy, version: int, login_url: str, page: str | UnsetType = UNSET
+) -> StateFrame:
     """Say a verdict to a page; `login_url` goes into an ended frame alone."""
     return StateFrame(
         version=version,
@@ -170,12 +174,13 @@ def state_frame(verdict: Verdict, policy: Policy, version: int, login_url: str) 
         warn_before=policy.warn_before,
         heartbeat=policy.heartbeat,
         login_url=login_url if verdict.phase is Phase.ENDED else UNSET,
+        page=page,
     )
 
 
-def no_session_frame(reason: Reason | None, login_url: str) -> StateFrame:
+def no_session_frame(reason: Reason | None, login_url: str, page: str | UnsetType = UNSET) -> StateFrame:
     """Say that there is no session, and why if that is known."""
-    return state_frame(ended(reason, at=0.0), Policy(), 0, login_url)
+    return state_frame(ended(reason, at=0.0), Policy(), 0, login_url, page)
 
 
 def encode(frame: Frame) -> str:

@@ -61,6 +61,13 @@ def was_rotated(record: WatchedSession, key: str) -> bool:
     return record.previous_digest in digests(key)
 
 
+def was_succeeded(key: str) -> bool:
+    """Tell whether somebody signed in over a session with this key, to another."""
+    rows = WatchedSession.objects.filter(previous_digest__in=digests(key))
+    # A key that is merely expected to be replaced is both.
+    return rows.exclude(session_digest=F("previous_digest")).exists()
+
+
 def find_all(watches: Iterable[str]) -> Sequence[WatchedSession]:
     """Return the records of these watches."""
     return list(WatchedSession.objects.filter(pk__in=list(watches)))

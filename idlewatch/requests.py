@@ -23,7 +23,7 @@ from django.utils.translation import get_language
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
 
-OWN_VIEWS = ("idlewatch:state", "idlewatch:message")
+OWN_VIEWS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
 BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 

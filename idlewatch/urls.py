@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from idlewatch import views
+from idlewatch import draft_views, views
 
 app_name = "idlewatch"
 urlpatterns = [
     path("state/", views.state, name="state"),
     path("message/", views.message, name="message"),
+    path("page/", views.page, name="page"),
+    path("signed-in/", views.signed_in, name="signed-in"),
+    path("drafts/", draft_views.keep, name="drafts"),
     path("logout/", views.logout, name="logout"),
 ]

@@ -21,8 +21,8 @@ def refusal(where: str, got: object, expected: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"{where} is {got!r}; expected {expected}.")
 
 
-def seconds(where: str, value: object, *, zero: bool = False, none: bool = False) -> float:
-    """Return a span, given as a number or a timedelta, in seconds.
+def seconds(where: str, value: object, *, zero: bool = False, none: bool = False, most: float = math.inf) -> float:
+    """Return a span, given as a number or a timedelta, in seconds, `most` at most.
 
     `zero` allows a span of nothing; `none` only tells the message that None would do.
     """
@@ -34,10 +34,11 @@ def seconds(where: str, value: object, *, zero: bool = False, none: bool = False
             number = float(value)
         except OverflowError:
             number = math.inf
-    if math.isfinite(number) and (number > 0 or (zero and number == 0)):
+    if math.isfinite(number) and (number > 0 or (zero and number == 0)) and number <= most:
         return number
     least = "0 or more" if zero else "more than 0"
-    raise refusal(where, value, f"{least} seconds, as a number or a timedelta{', or None' if none else ''}")
+    bound = "" if math.isinf(most) else f", {most:.0f} at most"
+    raise refusal(where, value, f"{least} seconds{bound}, as a number or a timedelta{', or None' if none else ''}")
 
 
 def truth(where: str, value: object) -> bool:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from django.contrib.auth import logout as auth_logout
-from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import RequestDataTooBig
+from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
+from msgspec.structs import replace
 
 from idlewatch import health, monitor
+from idlewatch.activity import Reason
+from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import Called, Event
 from idlewatch.exceptions import BadMessage, HoldRefused
+from idlewatch.languages import direction_of_words, language_of_words
 from idlewatch.messages import event_of
-from idlewatch.protocol import MAX_FRAME, ErrorCode, ErrorFrame, Frame, encode, parse
+from idlewatch.pages import Belonging, belonging, token_in, token_of
+from idlewatch.protocol import MAX_FRAME, ErrorCode, ErrorFrame, Frame, encode, no_session_frame, parse
 from idlewatch.watching import watch_of
 
 
@@ -33,17 +38,46 @@ def state(request: HttpRequest) -> HttpResponse:
 @require_POST
 @never_cache
 @login_not_required
-@csrf_protect
+@csrf_exempt
 def message(request: HttpRequest) -> HttpResponse:
     """Do what a page says that has no socket, and tell it how its session stands."""
-    if watch_of(request).watch is None:
+    # First: the CSRF token of a page whose user has gone is old, and the page is to hear that its session is over.
+    if _belonging(request) in {None, Belonging.FOREIGN}:
         return _answer(request, None)
+    return _hear(request)
+
+
+@csrf_protect
+def _hear(request: HttpRequest) -> HttpResponse:
     try:
-        return _answer(request, event_of(parse(_body_of(request))))
+        return _answer(request, event_of(parse(body_of(request, MAX_FRAME))))
     except BadMessage as error:
         return _json(ErrorFrame(ErrorCode(error.code), error.detail), 400)
     except HoldRefused as error:
         return _json(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error)), 400)
+
+
+@require_safe
+@never_cache
+@login_not_required
+def page(request: HttpRequest) -> HttpResponse:
+    """Tell a page whether the session that the browser has now is its own, and give it what it needs to go on in it."""
+    belongs = _belonging(request)
+    watched = watch_of(request).watched
+    if belongs is None or watched is None:
+        return _answer(request, None)
+    if belongs is Belonging.FOREIGN:
+        return JsonResponse({"page": belongs})
+    return JsonResponse({"page": belongs, "token": token_of(watched), "csrf": get_token(request)})
+
+
+@require_safe
+@never_cache
+@login_required
+def signed_in(request: HttpRequest) -> HttpResponse:
+    """Show the page on which signing in again in a small window ends: it tells the other tabs, and closes."""
+    words = {"language": language_of_words(), "direction": direction_of_words()}
+    return render(request, "idlewatch/signed_in.html", {"home": conf.home_url, **words})
 
 
 @require_POST
@@ -54,17 +88,17 @@ def logout(request: HttpRequest) -> HttpResponseBase:
     return HttpResponseRedirect(conf.logout_redirect_url)
 
 
-def _body_of(request: HttpRequest) -> bytes:
-    try:
-        return request.body
-    except RequestDataTooBig as error:
-        raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {MAX_FRAME} bytes.") from error
-    except RawPostDataException as error:
-        raise BadMessage(ErrorCode.BAD_JSON, f"Expected JSON, got {request.content_type}.") from error
+def _belonging(request: HttpRequest) -> Belonging | None:
+    """Tell what the page that asks is to the session; None where there is none."""
+    watch = watch_of(request)
+    return None if watch.watch is None or watch.watched is None else belonging(token_in(request), watch.watched)
 
 
 def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
-    watch = watch_of(request)
+    watch, belongs = watch_of(request), _belonging(request)
+    if belongs is Belonging.FOREIGN:
+        # Its session is over, whoever has one now; and asking keeps nobody else's alive.
+        return _json(no_session_frame(Reason.LOGOUT, conf.login_url, belongs), 401)
     if watch.watch is not None:
         at = now()
         # Whoever asks is there: a browser that was taken for closed is not.
@@ -73,7 +107,8 @@ def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
             watched = monitor.look(watch.watch, at, event)
         if watched is not None:
             watch.follow(watched, at)
-    return _json(watch.frame, 401 if watch.watch is None else 200)
+    frame = replace(watch.frame, page=belongs) if belongs is Belonging.RENEWED else watch.frame
+    return _json(frame, 401 if watch.watch is None else 200)
 
 
 def _json(frame: Frame, status: int) -> HttpResponse:

@@ -52,6 +52,8 @@ class RequestWatch:
         """The answer carries the client."""
         self.signed_in = False
         """The user signed in during this request."""
+        self.displaces = False
+        """That sign-in came over a session that was, or may have been, another user's."""
         self.signed_out = False
         """The user signed out during this request, and needs not be told."""
         self.is_answered = False

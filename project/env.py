@@ -84,9 +84,11 @@ IDLEWATCH_KEYS: dict[str, Callable[[str, str], object]] = {
     "HEARTBEAT": seconds,
     "ACTIVITY_EXTENDS_WARNING": boolean,
     "COUNT_BACKGROUND_REQUESTS": boolean,
+    "CLEAR_SITE_DATA": boolean,
     "MAX_SESSIONS_PER_USER": or_none(whole),
     "MAX_TABS": whole,
     "CHECKPOINT": seconds,
+    "DRAFT_AGE": seconds,
 }
 
 

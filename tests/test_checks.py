@@ -101,6 +101,7 @@ SPANS = {
     "HOLD_LIMIT": "E008",
     "HEARTBEAT": "E009",
     "CHECKPOINT": "E011",
+    "DRAFT_AGE": "E037",
 }
 NO_SPANS = ["900", True, -1, timedelta(days=-1), float("nan"), float("inf"), float("-inf"), 10**400, [1], {}, 1j, b"1"]
 
@@ -126,8 +127,13 @@ def test_limit_that_is_no_span_is_an_error(settings, key, expected, value):
         ("ACTIVITY_EXTENDS_WARNING", None, "E010"),
         ("CHECKPOINT", 0, "E011"),
         ("CHECKPOINT", None, "E011"),
+        ("DRAFT_AGE", None, "E037"),
+        ("DRAFT_AGE", 31_536_001, "E037"),
+        ("DRAFT_AGE", 1e300, "E037"),
         ("COUNT_BACKGROUND_REQUESTS", 0, "E012"),
         ("COUNT_BACKGROUND_REQUESTS", None, "E012"),
+        ("CLEAR_SITE_DATA", "storage", "E036"),
+        ("CLEAR_SITE_DATA", None, "E036"),
         ("POLICY", own, "E013"),
         ("POLICY", "nowhere.at.all", "E013"),
         ("POLICY", "no dots", "E013"),
@@ -219,7 +225,9 @@ def test_everything_that_is_allowed_gets_no_message(settings):
         "MAX_SESSIONS_PER_USER": 1,
         "MAX_TABS": 1,
         "CHECKPOINT": 0.5,
+        "DRAFT_AGE": timedelta(days=2),
         "BASELINE": "nist-aal3",
+        "CLEAR_SITE_DATA": True,
         "STORE": {"BACKEND": f"{__name__}.OwnStore", "LOCATION": "here", "OPTIONS": {}},
         "CLIENT_IP": path,
     }
@@ -301,7 +309,7 @@ def test_middleware_missing_or_in_the_wrong_place_is_an_error(settings, middlewa
         ({"SESSION_COOKIE_AGE": 8100, "IDLEWATCH": {"ABSOLUTE_TIMEOUT": None}}, []),
         ({"SESSION_EXPIRE_AT_BROWSER_CLOSE": False}, ["W007"]),
         ({"SESSION_SAVE_EVERY_REQUEST": True}, ["W008"]),
-        ({"ROOT_URLCONF": (), "LOGIN_URL": "https://login.example/"}, ["E027"]),
+        ({"ROOT_URLCONF": (), "LOGIN_URL": "https://login.example/"}, ["E027", "W022"]),
         ({"ROOT_URLCONF": "nowhere.urls"}, []),
         ({"LOGIN_URL": "nowhere"}, ["E028"]),
         ({"LOGIN_URL": "/nowhere/"}, ["W012"]),
@@ -310,6 +318,14 @@ def test_middleware_missing_or_in_the_wrong_place_is_an_error(settings, middlewa
         ({"LOGIN_URL": "/login"}, []),
         ({"LOGIN_URL": "/login/?from=here"}, []),
         ({"LOGIN_URL": "https://login.example/"}, []),
+        ({"LOGIN_REDIRECT_URL": None}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": ""}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": "nowhere"}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": "/nowhere/"}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": "/nowhere/", "MIDDLEWARE": [*site.MIDDLEWARE, LOCALE]}, []),
+        ({"LOGIN_REDIRECT_URL": "login"}, []),
+        ({"LOGIN_REDIRECT_URL": "/private?from=here"}, []),
+        ({"LOGIN_REDIRECT_URL": "https://start.example/"}, []),
         ({"TEMPLATES": []}, ["W013"]),
         ({"TEMPLATES": [{**site.TEMPLATES[0], "OPTIONS": {}}]}, ["W013"]),
         ({"TEMPLATES": [{**site.TEMPLATES[0], "OPTIONS": {}}, site.TEMPLATES[0]]}, []),
@@ -376,6 +392,13 @@ def test_limits_looser_than_the_baseline_fail_the_deployment(settings, name, giv
     assert [key for message in messages for key in KEYS if message.msg.startswith(f"IDLEWATCH[{key!r}]")] == keys
     assert all(message.level == ERROR and name in message.msg for message in messages)
     assert "E029" not in found(settings)
+
+
+@pytest.mark.rule("R33")
+@pytest.mark.parametrize(("seconds", "expected"), [(0, []), (1, ["W021"]), (72000, ["W021"]), (72001, [])])
+def test_drafts_that_go_sooner_than_wcag_asks_for_are_reported_before_a_deployment(settings, seconds, expected):
+    assert found(settings, IDLEWATCH={"DRAFT_AGE": seconds}) == {}
+    assert list(found(settings, deploy=True, IDLEWATCH={"DRAFT_AGE": seconds})) == expected
 
 
 @pytest.mark.rule("R8")

@@ -15,8 +15,10 @@ from django.test import Client
 from idlewatch import consumers, monitor, sessions
 from idlewatch.activity import Reason
 from idlewatch.models import WatchedSession
+from idlewatch.pages import token_of
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
+from idlewatch.protocol import TAB_PATH, Close
 from idlewatch.service import Service, service
 from idlewatch.underway import under_way
 from tests.conftest import Time
@@ -969,6 +971,45 @@ class TestCost:
                 consumers.find_watch(signed.key)
 
         await find()
+
+
+class TestPage:
+    """A page may outlive its session: its address says for which it was made."""
+
+    async def test_one_of_the_session_hears_nothing_of_it(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(signed.watched)}")
+        assert "page" not in tab.first
+        assert "page" not in await tab.sync()
+
+    @pytest.mark.rule("R32")
+    async def test_one_from_before_the_newest_sign_in_is_told_so_once(self, clock: Time):
+        earlier, signed = await sign_in(), await sign_in()
+        tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(earlier.watched)}")
+        assert (tab.first["phase"], tab.first["page"]) == ("active", "renewed")
+        assert "page" not in await tab.sync()
+
+    async def test_one_of_somebody_else_is_over_and_counts_as_no_tab(self, clock: Time):
+        other, signed = await sign_in("bob"), await sign_in()
+        tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(other.watched)}")
+        assert (tab.first["phase"], tab.first["reason"], tab.first["page"]) == ("ended", "logout", "foreign")
+        assert await tab.close_code() == Close.ENDED
+        assert signed.watched.activity.tab_count == 0
+
+    @pytest.mark.parametrize(
+        "query", [b"for=\xff", b"for=%FF", "for=\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), b"for="]
+    )
+    async def test_one_whose_address_says_nothing_that_can_be_read_is_somebody_else_s(self, query: bytes):
+        tab = Tab((await sign_in()).key, query_string=query)
+        assert await tab.is_accepted()
+        assert (await tab.frame())["page"] == "foreign"
+
+    async def test_so_is_one_whose_address_says_too_much(self):
+        signed = await sign_in()
+        query = b"a&" * 1100 + f"for={token_of(signed.watched)}".encode()
+        tab = Tab(signed.key, query_string=query)
+        assert await tab.is_accepted()
+        assert (await tab.frame())["page"] == "foreign"
 
 
 class TestSecrets:

@@ -7,7 +7,7 @@ from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
 
 from idlewatch.baselines import BASELINES, Violation, violations
-from idlewatch.checks.registry import Found, of_site, policy
+from idlewatch.checks.registry import Found, of_site, policy, refused
 from idlewatch.conf import POLICY_KEYS, conf, place
 
 LONGEST_IDLE = 1800.0
@@ -18,6 +18,9 @@ LONGEST_HOLD = 7200.0
 
 LONGEST_SESSION = 86400.0
 """Seconds between two logins (NIST SP 800-63B-4, AAL2)."""
+
+SHORTEST_DRAFT = 72000.0
+"""Seconds for longer than which what was typed is kept, or the user is to be told of the limit (WCAG 2.2.6)."""
 
 DEVIATION = "ASVS 7.1.1 asks to document and justify such a deviation; then silence this check by its id."
 
@@ -68,6 +71,18 @@ def absolute_limit_is_common() -> Found:
     got = "None" if limits.absolute_timeout is None else f"{limits.absolute_timeout:g} s"
     message = f"{place('ABSOLUTE_TIMEOUT')} is {got}; expected at most {LONGEST_SESSION:g} s (a day)."
     yield Warning(message, hint=DEVIATION, id="idlewatch.W016")
+
+
+@of_site(deploy=True)
+def drafts_outlast_a_day_away() -> Found:
+    """Say that drafts go sooner than the accessibility guidelines ask for."""
+    if refused(lambda: conf.draft_age, "DRAFT_AGE"):
+        return
+    if 0 < conf.draft_age <= SHORTEST_DRAFT:
+        expected = f"more than {SHORTEST_DRAFT:g} s (20 hours), or 0"
+        message = f"{place('DRAFT_AGE')} is {conf.draft_age:g} s; expected {expected}."
+        hint = "WCAG 2.2.6 (level AAA) asks to keep it for more than 20 hours, or to tell users how soon it goes."
+        yield Warning(message, hint=hint, id="idlewatch.W021")
 
 
 @of_site(deploy=True)

@@ -75,6 +75,14 @@ def checkpoint(_: object) -> Found:
         yield Error(message, hint=hint, id="idlewatch.E011")
 
 
+@of_key("DRAFT_AGE")
+def draft_age(_: object) -> Found:
+    """Say that the age of drafts is no span."""
+    if message := refused(lambda: conf.draft_age, "DRAFT_AGE"):
+        hint = "86400 keeps what was typed and not sent for a day; 0 keeps none."
+        yield Error(message, hint=hint, id="idlewatch.E037")
+
+
 @of_site()
 def warning_fits() -> Found:
     """Say that the warning would come before the session does."""

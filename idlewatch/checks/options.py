@@ -45,6 +45,14 @@ def count_background_requests(_: object) -> Found:
         yield Error(message, hint=hint, id="idlewatch.E012")
 
 
+@of_key("CLEAR_SITE_DATA")
+def clear_site_data(_: object) -> Found:
+    """Say that this is neither yes nor no."""
+    if message := refused(lambda: conf.clear_site_data, "CLEAR_SITE_DATA"):
+        hint = "True clears at each end what the site's pages have stored in the browser: localStorage, databases."
+        yield Error(message, hint=hint, id="idlewatch.E036")
+
+
 @of_key("POLICY")
 def policy_callable(_: object) -> Found:
     """Say that nothing callable is there."""

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
+from django.shortcuts import resolve_url
 from django.template import engines
 from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
@@ -77,6 +78,28 @@ def login_page_is_there() -> Found:
             message = f"LOGIN_URL is {settings.LOGIN_URL!r}, which no URL of this site matches; expected a login page."
             hint = "Users are sent there when their session has ended. Silence this if another server answers there."
             yield Warning(message, hint=hint, id="idlewatch.W012")
+
+
+@of_site()
+def start_page_is_there() -> Found:
+    """Say that pages which somebody else left open would be sent nowhere."""
+    given = settings.LOGIN_REDIRECT_URL
+    try:
+        url = resolve_url(given) if given else None
+        parts = urlsplit(url or "")
+        if parts.scheme or parts.netloc or (url and position(LOCALE) is not None):
+            return  # Another site's, or one that the language goes before.
+        found = url is not None and any(map(_leads_somewhere, (parts.path, f"{parts.path}/")))
+    except NoReverseMatch:
+        found = False
+    except Exception:  # noqa: BLE001 - Django's own checks report a URLconf that can't be loaded
+        return
+    if not found:
+        message = f"LOGIN_REDIRECT_URL is {given!r}, which no URL of this site matches; expected its start page."
+        hint = (
+            "A page goes there whose user is gone when somebody else signs in. Silence this if another server answers."
+        )
+        yield Warning(message, hint=hint, id="idlewatch.W022")
 
 
 @of_site()
