@@ -11,12 +11,13 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CSRF_SESSION_KEY
 
-from idlewatch import beginning, monitor, sessions
+from idlewatch import beginning, monitor, refused, sessions
 from idlewatch.activity import Reason
 from idlewatch.answers import follow_up, is_html, tell
 from idlewatch.clock import now
@@ -79,6 +80,7 @@ class IdleWatchMiddleware:
                 watch.forget()
                 return undecided_response(request)
         if watch.ended:
+            refused.keep(request, watch)
             secret = _session(request).get(CSRF_SESSION_KEY)
             make_anonymous(request)
             if request.method not in {"GET", "HEAD"}:
@@ -123,7 +125,10 @@ class IdleWatchMiddleware:
             monitor.rebind(known, session)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Answer for a view that asked how the session stands, when nobody can tell."""
+        """Answer for a view that asked how the session stands, when nobody can tell; a page's client asks again."""
+        if isinstance(exception, DatabaseError) and is_own(request):
+            logger.error("The database failed (%s): a page was asked to wait.", exception)
+            return undecided_response(request)
         return undecided_response(request) if isinstance(exception, Undecided) else None
 
     def leave(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

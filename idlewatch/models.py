@@ -40,6 +40,7 @@ class WatchedSession(models.Model):
     """That of the key before: a request that was under way when it was rotated still bears it."""
     auth_digest = models.CharField(max_length=64, editable=False)
     """A digest of Django's session auth hash: tells a password changed elsewhere."""
+    # Translators: of the network.
     address = models.CharField(_("address"), max_length=64, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
     started = models.DateTimeField(_("started"))
@@ -51,8 +52,11 @@ class WatchedSession(models.Model):
     """The policy of this session, in seconds."""
     facts = models.JSONField(default=dict, editable=False)
     """Those of `idlewatch.activity`, as of the checkpoint: what a store that lost its data resumes from."""
+    # Translators: how often the user was warned.
     warnings = models.PositiveIntegerField(_("warnings"), default=0)
+    # Translators: how often the user chose to stay.
     extensions = models.PositiveIntegerField(_("extensions"), default=0)
+    # Translators: for how long work that needs no input held the session open.
     held_seconds = models.FloatField(_("seconds held"), default=0.0)
     ended = models.DateTimeField(_("ended"), null=True, blank=True, db_index=True)
     reason = models.CharField(
@@ -79,6 +83,37 @@ class WatchedSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username}, {self.started:%Y-%m-%d %H:%M}"
+
+
+class Draft(models.Model):
+    """What a user had typed into a form of a page: not sent yet, or refused because the session had ended."""
+
+    class Kind(models.TextChoices):
+        """Why it is kept."""
+
+        DRAFT = "draft"
+        REFUSED = "refused"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    place = models.CharField(max_length=64)
+    """A keyed digest of user and page: where they were is nobody's business."""
+    form = models.CharField(max_length=100)
+    """Which of the page's forms."""
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    sealed = models.TextField()
+    """What was typed, encrypted; see `idlewatch.drafts`."""
+    saved = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=["user", "place", "form", "kind"], name="idlewatch_draft_unique"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} of user {self.user_id}, {self.saved:%Y-%m-%d %H:%M}"
 
 
 class StoreOwner(models.Model):

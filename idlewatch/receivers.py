@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from idlewatch import accounts, beginning, monitor, records, sessions
+from idlewatch import accounts, beginning, monitor, records, refused, sessions
 from idlewatch.activity import Reason
 from idlewatch.clock import now
 from idlewatch.watching import RequestWatch, current_watch
@@ -37,8 +37,10 @@ def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> 
     watched = beginning.sign_in(request, user, at)
     session[sessions.WATCH_KEY] = watched.id
     session.set_expiry(0)
+    refused.remember(session, user, at)
     watch: RequestWatch | None = getattr(request, "idlewatch", None)
     if watch is not None:
+        watch.displaces = watch.phase is not None and (watch.watched is None or watch.watched.user != watched.user)
         if watch.watch is not None and watch.watch != watched.id:
             monitor.end(watch.watch, Reason.LOGOUT, at)
         watch.follow(watched, at)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from idlewatch import checkup, monitor, ownership, records, sessions
+from idlewatch import checkup, drafts, monitor, ownership, records, sessions
 from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
@@ -47,6 +47,8 @@ RECHECK = 5.0
 """Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
 SENT_WITHIN = 3.0
 """Seconds for which a channel layer may take a message."""
+SWEEP = 3600.0
+"""Seconds between two looks for drafts that are too old."""
 OVERLAP = 5.0
 """Seconds by which each look at closed records reaches back: a transaction commits after it took the time."""
 
@@ -59,6 +61,7 @@ class Timer:
         self._round_at = float("-inf")
         self._records_seen: float | None = None
         self._compared_at = float("-inf")
+        self._swept_at = float("-inf")
         self._compared = ""
         """The last record that was looked up in the store."""
         self._born: float | None = None
@@ -195,6 +198,9 @@ class Timer:
                 await self._tell_missed(now)
                 await self._resume_unknown(now)
             self.kept_at = now
+            if now >= self._swept_at + SWEEP:
+                await database_sync_to_async(drafts.sweep)(now)
+                self._swept_at = now
 
     async def _join(self, store: Standby) -> float:
         """Take part in the shared store, and in its time; make good what it missed while it was away."""

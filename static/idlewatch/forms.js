@@ -31,7 +31,9 @@ export class FormWatcher {
     this.#stopping = new AbortController();
     const { signal } = this.#stopping;
     this.window.addEventListener("submit", this.#submit, { signal });
-    this.window.addEventListener("reset", (event) => this.unsaved.settled(event.target), { signal });
+    for (const type of ["reset", "idlewatch:sent"]) {
+      this.window.addEventListener(type, (event) => this.unsaved.settled(event.target), { signal });
+    }
   }
 
   stop() {
@@ -49,10 +51,9 @@ export class FormWatcher {
     const form = /** @type {HTMLFormElement} */ (event.target);
     // The client's own form logs out.
     if (form.closest(".idlewatch") !== null) return;
-    // Whatever a script does instead, it has taken what was typed.
-    this.unsaved.settled(form);
     // Other listeners may still prevent it: the verdict is in when all have run.
     this.clock.after(0, () => {
+      if (!event.defaultPrevented) this.unsaved.settled(form);
       if (!event.defaultPrevented && leavesPage(form, event.submitter)) this.#holdFor(form);
     });
   };

@@ -13,11 +13,11 @@ const TYPED = ["text", "search", "email", "url", "tel", "number"]
 
 /** Remembers the fields that the user has changed since the page came, until their form is sent or emptied. */
 export class UnsavedInput {
-  #fields = /** @type {Set<Field>} */ (new Set());
+  #fields = /** @type {Map<Field, unknown>} */ (new Map());
 
   /** Whether something would be lost with the page. */
   get any() {
-    return [...this.#fields].some(differs);
+    return [...this.#fields].some(([field, before]) => differs(field, before));
   }
 
   /**
@@ -26,7 +26,7 @@ export class UnsavedInput {
    */
   find(root) {
     for (const field of root.querySelectorAll(TYPED)) {
-      if (differs(/** @type {Field} */ (field))) this.#fields.add(/** @type {Field} */ (field));
+      if (differs(/** @type {Field} */ (field))) this.#remember(/** @type {Field} */ (field));
     }
   }
 
@@ -34,23 +34,45 @@ export class UnsavedInput {
   edited(event) {
     const field = /** @type {Field | undefined} */ (event.composedPath()[0]);
     // A text node's events come from its editing host; a frame's document may be one.
-    if (field?.nodeType === Node.ELEMENT_NODE) this.#fields.add(field);
+    if (field?.nodeType === Node.ELEMENT_NODE) this.#remember(field);
   }
 
   /** @param {EventTarget | null} form It was sent, or reset. */
   settled(form) {
-    for (const field of this.#fields) {
+    for (const field of this.#fields.keys()) {
       if (field.form === form || (form instanceof Element && form.contains(field))) this.#fields.delete(field);
     }
+  }
+
+  /**
+   * Keep what it held before, which is the default when the first edit comes: React makes each new value the default,
+   * but after this listener.
+   * @param {Field} field
+   */
+  #remember(field) {
+    if (!this.#fields.has(field)) this.#fields.set(field, initial(field));
   }
 }
 
 /**
  * A field that a script has emptied since, or that has left the page, holds nothing to lose.
  * @param {Field} field
+ * @param {unknown} [before]
  */
-function differs(field) {
+export function differs(field, before = initial(field)) {
   if (!field.isConnected) return false;
-  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  return field.defaultValue === undefined || field.value !== field.defaultValue;
+  return before === undefined || (isToggle(field) ? field.checked : field.value) !== before;
+}
+
+/** @param {Field} field */
+function initial(field) {
+  return isToggle(field) ? field.defaultChecked : field.defaultValue;
+}
+
+/**
+ * @param {{type?: string}} field
+ * @returns {field is HTMLInputElement}
+ */
+export function isToggle(field) {
+  return field.type === "checkbox" || field.type === "radio";
 }
