@@ -132,7 +132,9 @@ def test_the_wheel_holds_the_app_and_nothing_else(wheel: Path):
     assert tops == {"idlewatch", "idlewatch-0.1.0.dist-info"}
     for needed in ("py.typed", "migrations/0001_initial.py", "static/idlewatch/idlewatch.js"):
         assert f"idlewatch/{needed}" in names
-    for tracked in (*ROOT.glob("static/idlewatch/**/*"), *ROOT.glob("idlewatch/templates/**/*")):
+    catalogues = list(ROOT.glob("idlewatch/locale/*/LC_MESSAGES/django.mo"))
+    assert len(catalogues) == 14
+    for tracked in (*ROOT.glob("static/idlewatch/**/*"), *ROOT.glob("idlewatch/templates/**/*"), *catalogues):
         if tracked.is_file():
             inside = tracked.relative_to(ROOT).as_posix()
             assert inside in names or f"idlewatch/{inside}" in names

@@ -8,7 +8,7 @@ const HOUR = 3600;
 export class Words {
   /**
    * @param {Record<string, string>} strings With `{time}` where a time belongs.
-   * @param {string} language As in `<html lang>`.
+   * @param {string} language The one that they are in.
    */
   constructor(strings, language) {
     this.strings = strings;
@@ -36,7 +36,7 @@ export class Words {
    * @param {number} seconds
    */
   digits(seconds) {
-    const whole = Math.ceil(seconds);
+    const whole = Math.max(0, Math.ceil(seconds));
     const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
     const minutes = Math.floor(whole / MINUTE);
     if (whole < HOUR) return `${minutes}:${two(whole % MINUTE)}`;
@@ -44,7 +44,7 @@ export class Words {
   }
 
   /**
-   * A time in words, for the ear: 1 minute 30 seconds.
+   * A time in words, for the ear: 1 minute, 30 seconds.
    * @param {number} seconds
    */
   spoken(seconds) {
@@ -54,7 +54,9 @@ export class Words {
       this.#unit(Math.floor((whole % HOUR) / MINUTE), "minute"),
       this.#unit(whole % MINUTE, "second"),
     ].filter((part) => part !== "");
-    return parts.length > 0 ? parts.join(" ") : this.#format(0, "second");
+    // Not by a space: Arabic puts "and" between them, Chinese nothing.
+    const list = new Intl.ListFormat(this.language, { type: "unit" });
+    return list.format(parts.length > 0 ? parts : [this.#format(0, "second")]);
   }
 
   /**
@@ -75,7 +77,7 @@ export class Words {
 }
 
 /**
- * A page may name a language that is none; the browser's own then has to do.
+ * A site's own catalogue may name a language that is none; the browser's own then has to do.
  * @param {string} language
  */
 function supported(language) {

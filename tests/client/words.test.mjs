@@ -19,8 +19,13 @@ test("times for the eye look like a clock", () => {
   ]);
 });
 
+test("a countdown is never below nothing", () => {
+  const words = new Words(STRINGS, "en");
+  assert.deepEqual([-0.2, -61].map((time) => words.digits(time)), ["0:00", "0:00"]);
+});
+
 test("times for the ear are words, in the page's language", () => {
-  assert.equal(new Words(STRINGS, "en").spoken(90), "1 minute 30 seconds");
+  assert.equal(new Words(STRINGS, "en").spoken(90), "1 minute, 30 seconds");
   assert.equal(new Words(STRINGS, "en").spoken(3600), "1 hour");
   assert.equal(new Words(STRINGS, "en").spoken(0), "0 seconds");
   assert.equal(new Words(STRINGS, "de").spoken(120), "2 Minuten");

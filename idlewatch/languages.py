@@ -1,0 +1,21 @@
+"""Which language the app's own words come in."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils.translation import pgettext
+
+
+def language_of_words() -> str:
+    """Return the code of the language that the app speaks in this request, as in HTML.
+
+    It is not the page's own where that has no catalogue: a Swedish page gets English words, and then times and what
+    screen readers are told have to be English, too (WCAG 3.1.2).
+    """
+    # Translators: the code of your own language as in HTML, such as de or pt-BR.
+    return pgettext("code of this catalogue's language", "en")
+
+
+def direction_of_words() -> str:
+    """Return the direction in which that language is written, as in HTML."""
+    return "rtl" if language_of_words().partition("-")[0] in settings.LANGUAGES_BIDI else "ltr"
