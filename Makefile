@@ -43,6 +43,18 @@ format: .venv/.dev  ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: client
+client: .venv/.dev  ## Build the script that pages load, idlewatch.min.js.
+	@scripts/build-client
+
+.PHONY: messages
+messages: .venv/.run  ## Bring the catalogues up to date with the code, and compile them.
+	@scripts/messages
+
+.PHONY: screenshots
+screenshots: .venv/.dev  ## Take pictures of all that the client shows, into build/screenshots/.
+	@scripts/screenshots
+
 .PHONY: bench
 bench: .venv/.dev  ## Print what a heartbeat and an open tab cost.
 	$(BIN)/python -m tests.bench
@@ -57,7 +69,7 @@ lock: .venv/.dev  ## Resolve the dependencies anew and write the lock files.
 
 .PHONY: clean
 clean:  ## Remove what was made.
-	rm -rf .venv .venv-newest build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf .venv .venv-newest .node build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

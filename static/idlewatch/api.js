@@ -1,8 +1,9 @@
-/** What the host's own scripts may use: `window.idlewatch`, and events on `document`. */
+/** What the host's own scripts may use: `window.idlewatch`, and events on `document`. Its types are in `index.d.ts`. */
 
 /**
  * Make the object that hosts use as `window.idlewatch`.
  * @param {Client} client
+ * @returns {IdleWatch}
  */
 export function makeApi(client) {
   return Object.freeze({
@@ -11,12 +12,16 @@ export function makeApi(client) {
     /**
      * Keep the session while work goes on that needs no input.
      * @param {string} label
-     * @returns {{release: () => void}}
      */
-    hold: (label) => client.hold(label),
+    hold: (label) => {
+      if (typeof label !== "string" || label.trim() === "") {
+        throw new TypeError(`idlewatch.hold() got ${describe(label)}; expected a label, like "Uploading 3 files".`);
+      }
+      return client.hold(label);
+    },
     /** Where the session stands now, `remaining` included; null until the server has spoken. */
     get state() {
-      return client.state;
+      return /** @type {IdleWatch["state"]} */ (client.state);
     },
   });
 }
@@ -50,6 +55,14 @@ export class DocumentEvents {
   }
 
   /**
+   * The user has signed in again in place, and the content is back.
+   * @param {State} detail
+   */
+  resumed(detail) {
+    this.#dispatch("idlewatch:resumed", detail, false);
+  }
+
+  /**
    * @param {string} name
    * @param {State} detail
    * @param {boolean} cancelable
@@ -57,4 +70,9 @@ export class DocumentEvents {
   #dispatch(name, detail, cancelable) {
     return this.document.dispatchEvent(new CustomEvent(name, { detail, cancelable }));
   }
+}
+
+/** @param {unknown} value */
+function describe(value) {
+  return typeof value === "string" ? "an empty string" : value === null ? "null" : typeof value;
 }

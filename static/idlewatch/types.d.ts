@@ -9,14 +9,18 @@ import type { Clock as ClockType, Moment as MomentType } from "./clock.js";
 import type { Connection as ConnectionType, ConnectionDelegate as ConnectionDelegateType } from "./connection.js";
 import type { HoldHandle as HoldHandleType } from "./holds.js";
 import type { LeavingWatcher as LeavingWatcherType } from "./leaving.js";
+import type { IdleWatch as IdleWatchType } from "./index.js";
 import type { Link as LinkType, LinkDelegate as LinkDelegateType } from "./link.js";
 import type { Polling as PollingType, PollingDelegate as PollingDelegateType } from "./polling.js";
+import type { Entry as EntryType } from "./fields.js";
 import type { Frame as FrameType, Message as MessageType, StateFrame as StateFrameType } from "./protocol.js";
 import type { State as StateType } from "./session.js";
+import type { Stage as StageType } from "./stage.js";
 import type { UnsavedInput as UnsavedInputType } from "./unsaved.js";
 import type { Words as WordsType } from "./words.js";
 
 declare global {
+  type IdleWatch = IdleWatchType;
   type Backoff = BackoffType;
   type Client = ClientType;
   type Clock = ClockType;
@@ -25,6 +29,7 @@ declare global {
   type ConnectionDelegate = ConnectionDelegateType;
   type HoldHandle = HoldHandleType;
   type LeavingWatcher = LeavingWatcherType;
+  type Entry = EntryType;
   type Link = LinkType;
   type LinkDelegate = LinkDelegateType;
   type Polling = PollingType;
@@ -33,6 +38,7 @@ declare global {
   type Message = MessageType;
   type StateFrame = StateFrameType;
   type State = StateType;
+  type Stage = StageType;
   type UnsavedInput = UnsavedInputType;
   type Words = WordsType;
 }

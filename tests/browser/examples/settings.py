@@ -1,0 +1,16 @@
+"""The deployable project with the pages of docs/examples, and what was built for them in `BUILT`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from project.settings import *  # noqa: F403
+from project.settings import BASE_DIR as _ROOT
+from project.settings import TEMPLATES as _TEMPLATES
+
+_EXAMPLES = _ROOT / "docs" / "examples"
+
+ROOT_URLCONF = "tests.browser.examples.urls"
+TEMPLATES = [{**_TEMPLATES[0], "DIRS": [_EXAMPLES]}]
+STATICFILES_DIRS = [_ROOT / "static", Path(os.environ["BUILT"])]

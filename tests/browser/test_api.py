@@ -1,0 +1,127 @@
+"""What a page's own scripts may do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Error, Page, expect
+
+from tests.browser.conftest import IDLE, open_tab
+from tests.browsing import stay_covered, until
+from tests.serving import Server
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+SOON = IDLE * 1000 + 10_000
+
+
+def listen(page: Page, *names: str, cancels: bool = False) -> None:
+    """Keep the phase and reason that each event tells in `window.heard`."""
+    page.evaluate(
+        """([names, cancels]) => {
+            window.heard = [];
+            for (const name of names) {
+                document.addEventListener(`idlewatch:${name}`, (event) => {
+                    window.heard.push([name, event.detail.phase, event.detail.reason]);
+                    if (cancels) event.preventDefault();
+                });
+            }
+        }""",
+        [list(names), cancels],
+    )
+
+
+def heard(page: Page) -> list[list[str | None]]:
+    return page.evaluate("window.heard")
+
+
+def test_extend_starts_the_idle_clock_anew_in_every_tab(page: Page, context: BrowserContext, server: Server):
+    other = open_tab(context, server.url("/"))
+    for tab in (page, other):
+        until(tab, "window.idlewatch.state.phase === 'warned'")
+    page.evaluate("window.idlewatch.extend()")
+    for tab in (page, other):
+        until(tab, f"window.idlewatch.state.phase === 'active' && window.idlewatch.state.remaining > {IDLE} - 2", 2)
+
+
+@pytest.mark.rule("R33")
+def test_a_hold_keeps_the_session_until_it_is_released(page: Page, context: BrowserContext, server: Server):
+    other = open_tab(context, server.url("/"))
+    page.evaluate("window.handle = window.idlewatch.hold('Working')")
+    until(other, "window.idlewatch.state.held")
+    page.wait_for_timeout((IDLE + 1) * 1000)
+    assert other.evaluate("window.idlewatch.state.phase") == "active"
+    page.evaluate("window.handle.release(); window.handle.release()")
+    until(other, "!window.idlewatch.state.held")
+    until(other, "window.idlewatch.state.phase === 'warned'")
+
+
+def test_a_hold_without_a_label_says_what_is_missing(page: Page):
+    with pytest.raises(Error, match=r"TypeError: idlewatch\.hold\(\) got undefined; expected a label"):
+        page.evaluate("window.idlewatch.hold()")
+
+
+def test_the_events_tell_of_each_change(page: Page):
+    listen(page, "state", "warned", "ended")
+    stay_covered(page)
+    until(page, "window.heard.some(([name]) => name === 'ended')", IDLE + 5)
+    told = heard(page)
+    assert [entry for entry in told if entry[0] != "state"] == [
+        ["warned", "warned", "idle"],
+        ["ended", "ended", "idle"],
+    ]
+    assert ["state", "warned", "idle"] in told
+    assert told.index(["state", "ended", "idle"]) < told.index(["ended", "ended", "idle"])
+
+
+def test_a_warning_that_is_cancelled_is_the_page_s_own(page: Page):
+    listen(page, "warned", cancels=True)
+    until(page, "window.heard.length === 1", IDLE + 3)
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    page.evaluate("window.idlewatch.extend()")
+    until(page, "window.idlewatch.state.phase === 'active'", 2)
+    # Each warning asks anew.
+    until(page, "window.heard.length === 2", IDLE + 3)
+
+
+@pytest.mark.rule("R1")
+def test_an_end_that_is_cancelled_hides_all_the_same(page: Page, server: Server):
+    listen(page, "ended", cancels=True)
+    until(page, "window.heard.length === 1", IDLE + 3)
+    page.wait_for_timeout(3000)
+    assert page.url == server.url("/")
+    assert "What to try" not in page.evaluate("document.body.innerText")
+
+
+def test_a_page_that_is_given_the_client_twice_is_watched_once(page: Page):
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    kept = page.evaluate("window.kept = window.idlewatch; document.scripts.length")
+    page.evaluate(
+        """() => {
+            const tag = [...document.scripts].find((script) => script.src.includes("/static/idlewatch/"));
+            const again = document.createElement("script");
+            again.type = "module";
+            again.src = `${tag.src}?again`;
+            again.addEventListener("load", () => { window.loaded = true; });
+            document.body.append(again);
+        }"""
+    )
+    until(page, "window.loaded")
+    assert page.evaluate("window.kept === window.idlewatch")
+    assert page.evaluate("document.scripts.length") == kept + 1
+    assert sockets == []
+
+
+def test_nobody_can_replace_what_the_others_use(page: Page):
+    with pytest.raises(Error, match="TypeError"):
+        page.evaluate("() => { 'use strict'; window.idlewatch = null; }")
+    assert page.evaluate("typeof window.idlewatch.hold") == "function"
+
+
+def test_an_anonymous_page_has_none_of_it(context: BrowserContext, server: Server):
+    page = context.new_page()
+    page.goto(server.url("/accounts/login/"))
+    expect(page).to_have_title(re.compile("idlewatch"))
+    assert page.evaluate("window.idlewatch") is None
