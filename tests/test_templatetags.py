@@ -32,6 +32,7 @@ PAGE_THAT_PLACES_IT = (
     "{% idlewatch %}"
 )
 PAGE_WITHOUT_NOTICE = "{% load idlewatch %}{% idlewatch notice=False %}"
+PAGE_WITHOUT_SCRIPT = "{% load idlewatch %}{% idlewatch script=False %}"
 
 
 def render(request: HttpRequest, source: str) -> HttpResponse:
@@ -50,10 +51,15 @@ def page_without_notice(request: HttpRequest) -> HttpResponse:
     return render(request, PAGE_WITHOUT_NOTICE)
 
 
+def page_without_script(request: HttpRequest) -> HttpResponse:
+    return render(request, PAGE_WITHOUT_SCRIPT)
+
+
 urlpatterns = [
     path("", page),
     path("places/", page_that_places_it),
     path("without/", page_without_notice),
+    path("bundled/", page_without_script),
     path("login/", page),
     path("idlewatch/", include("idlewatch.urls")),
 ]
@@ -91,8 +97,8 @@ def body(client: Client, at: str = "/") -> str:
 
 
 def config_of(html: str) -> dict[str, object]:
-    [script] = Tags(html).all("script")
-    return json.loads(script["data-config"] or "")
+    [template] = Tags(html).all("template")
+    return json.loads(template["data-config"] or "")
 
 
 def end(client: Client) -> None:
@@ -112,10 +118,19 @@ def test_a_signed_in_page_carries_the_client_once(client):
     [script] = tags.all("script")
     assert script["type"] == "module"
     assert "async" in script
-    assert script["id"] == "idlewatch-client"
-    assert script["src"] == "/static/idlewatch/idlewatch.js"
-    assert [link["href"] for link in tags.all("link")] == ["/static/idlewatch/idlewatch.css"]
-    assert [template["id"] for template in tags.all("template")] == ["idlewatch-templates"]
+    assert script["src"] == "/static/idlewatch/idlewatch.min.js"
+    assert [link["href"] for link in tags.all("link")] == ["/static/idlewatch/idlewatch.min.css"]
+    assert [template["id"] for template in tags.all("template")] == ["idlewatch-client"]
+
+
+@pytest.mark.django_db
+def test_a_page_that_bundles_the_client_gets_all_but_the_script(client):
+    sign_in(client)
+    html = body(client, "/bundled/")
+    tags = Tags(html)
+    assert not tags.all("script")
+    assert [link["href"] for link in tags.all("link")] == ["/static/idlewatch/idlewatch.min.css"]
+    assert config_of(html).keys() == config_of(body(client)).keys()
 
 
 @pytest.mark.django_db
@@ -146,14 +161,19 @@ def test_the_page_s_token_is_taken_by_the_fallback():
 
 
 @pytest.mark.django_db
-def test_the_client_tells_users_apart_without_saying_who_they_are(client):
+def test_the_page_s_token_tells_users_and_sign_ins_apart_and_says_neither(client):
     sign_in(client, "first")
-    first = config_of(body(client))["user"]
-    assert config_of(body(client))["user"] == first
-    second = Client()
-    sign_in(second, "second")
-    assert config_of(body(second))["user"] != first
-    assert re.fullmatch("[0-9a-f]{32}", first)
+    first = config_of(body(client))["token"]
+    assert config_of(body(client))["token"] == first
+    again, other = Client(), Client()
+    sign_in(again, "first")
+    sign_in(other, "second")
+    user, sign_in_ = first.split("-")
+    newer, stranger = config_of(body(again))["token"], config_of(body(other))["token"]
+    assert newer.startswith(f"{user}-")
+    assert not newer.endswith(f"-{sign_in_}")
+    assert not stranger.startswith(f"{user}-")
+    assert re.fullmatch("[0-9a-f]{20}-[0-9a-f]{20}", first)
 
 
 @pytest.mark.django_db
@@ -181,7 +201,7 @@ def test_nothing_is_inline(client):
 def test_the_warning_is_a_labelled_and_described_alert_dialog(client):
     sign_in(client)
     tags = Tags(body(client))
-    [dialog] = tags.all("dialog")
+    [dialog] = [each for each in tags.all("dialog") if each["data-idlewatch"] == "dialog"]
     assert dialog["role"] == "alertdialog"
     assert dialog["aria-modal"] == "true"
     ids = {attributes.get("id") for _, attributes in tags.found}
@@ -257,10 +277,16 @@ def wire() -> str:
 @pytest.mark.rule("R26")
 @pytest.mark.parametrize(
     ("name", "enum"),
-    [("CLOSE", Close), ("PHASE", Phase), ("REASON", Reason), ("ERROR", ErrorCode)],
+    [("CLOSE", Close), ("PHASE", Phase)],
 )
 def test_the_client_has_the_server_s_names(name, enum):
     assert constants(name) == {member.name: member.value for member in enum}
+
+
+@pytest.mark.parametrize(("name", "enum"), [("REASON", Reason), ("ERROR", ErrorCode)])
+def test_those_that_the_client_has_a_use_for_are_the_server_s(name, enum):
+    assert constants(name)
+    assert constants(name).items() <= {member.name: member.value for member in enum}.items()
 
 
 def test_the_client_sends_the_messages_that_the_server_takes():

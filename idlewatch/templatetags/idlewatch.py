@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import template
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
@@ -13,36 +15,46 @@ from django.middleware.csrf import get_token
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from idlewatch import drafts
 from idlewatch.conf import conf
+from idlewatch.languages import direction_of_words, language_of_words
 from idlewatch.notices import NOTICES
+from idlewatch.pages import token_of
 from idlewatch.protocol import TAB_PATH, encode
+from idlewatch.refused import KEPT_KEY
 from idlewatch.watching import watch_of
 
 register = template.Library()
 
 STRINGS: dict[str, str | Promise] = {
+    # Translators: {time} is as on a clock: 1:58.
     "title": _("{time} left: are you still there?"),
+    # Translators: {time} is in words, and stands on its own: 2 minutes, 30 seconds.
     "left": _("{time} left."),
     "signed_out": _("You have been signed out."),
     "offline": _("Offline"),
     "checking": _("One moment"),
     "form": _("Sending a form"),
     "media": _("Playing media"),
+    "restored": _("What you had typed here was restored."),
+    "not_sent": _("Your form was not sent, because you had been signed out. Put back what you typed?"),
+    "put_back": _("Put back"),
+    "discard": _("Discard"),
 }
 """What the client says by itself, `{time}` being a time; the rest of its words stand in the template."""
 
 
 @register.simple_tag(takes_context=True)
-def idlewatch(context: Context, *, notice: bool = True) -> SafeString:
+def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> SafeString:
     """Render the client for a signed-in user, and the reason of an end, once.
 
     To stand once in the base template, inside `<body>`. With `notice=False` the reason is left to the template, which
     finds it in `request.idlewatch.notice`; where a template has placed it before the tag, the tag does not repeat it.
+    With `script=False` the page's own bundle brings the client, and starts it.
 
     Raises:
         ImproperlyConfigured: the context has no request, or the request did not pass the middleware.
@@ -51,34 +63,47 @@ def idlewatch(context: Context, *, notice: bool = True) -> SafeString:
     watch = watch_of(request)
     parts = []
     if notice and not watch.notice_shown and (sentence := watch.notice):
-        parts.append(render_to_string("idlewatch/notice.html", {"notice": sentence}, request))
+        said = {"notice": sentence, "language": language_of_words(), "direction": direction_of_words()}
+        parts.append(render_to_string("idlewatch/notice.html", said, request))
     if watch.watch is not None:
         watch.carry()
         config = client_config(request)
-        written = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder)}
+        written = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}
         parts.append(render_to_string("idlewatch/client.html", written, request))
     # The parts are templates' output, escaped where it had to be.
     return mark_safe("".join(parts))  # noqa: S308
 
 
 def client_config(request: HttpRequest) -> dict[str, Any]:
-    """Return what the client in a page has to know."""
+    """Return what the client in a page of a watched session has to know."""
+    watched = watch_of(request).watched
+    assert watched is not None, "a page without a session has no client"  # noqa: S101
     return {
         "socket": TAB_PATH,
         "state": reverse("idlewatch:state"),
         "message": reverse("idlewatch:message"),
+        "page": reverse("idlewatch:page"),
         "logout": reverse("idlewatch:logout"),
         "login": conf.login_url,
+        "signIn": _sign_in_again(request),
+        "home": conf.home_url,
         "csrf": get_token(request),
-        "user": _opaque(request),
+        "token": token_of(watched),
+        "drafts": reverse("idlewatch:drafts") if drafts.is_on() else None,
+        "kept": KEPT_KEY in request.session,
         "frame": json.loads(encode(watch_of(request).frame)),
+        "language": language_of_words(),
+        "direction": direction_of_words(),
         "strings": STRINGS | {f"reason_{reason}": sentence for reason, sentence in NOTICES.items()},
     }
 
 
-def _opaque(request: HttpRequest) -> str:
-    """Tell users apart without saying who they are: a page kept for its input comes back to its own user alone."""
-    return salted_hmac("idlewatch.user", str(request.user.pk), algorithm="sha256").hexdigest()[:32]
+def _sign_in_again(request: HttpRequest) -> str:
+    """Return where a small window signs in: it leads to the page that tells the other tabs."""
+    after = reverse("idlewatch:signed-in")
+    if urlsplit(conf.login_url).netloc:
+        after = request.build_absolute_uri(after)
+    return redirect_to_login(after, conf.login_url).url
 
 
 def _request(context: Context) -> HttpRequest:

@@ -1,44 +1,71 @@
 /** What stands in the content's place when nobody may see it. */
 
-/** Set on the root element; the stylesheet hides whatever a script or the parser adds beside the cover. */
-const COVERED = "idlewatch-covered";
-/** Set on the root element: everything keeps its place, unseen. */
-const VEILED = "idlewatch-veiled";
-/** Set on what would lose its state by leaving the document. */
-const HIDDEN = "idlewatch-hidden";
-/** These hold no content, and the cover's own looks may be among them. */
-const KEPT = "link, style";
-/** These load anew when they are put back, and an editor in them is empty then. */
-const FRAGILE = "iframe, frame, object, embed";
+import { focused } from "./stage.js";
 
-/** @typedef {{element: Element, left: number, top: number}} Scroll */
+/** Wins over what the page says of its body, whatever that weighs: of important rules, those in a layer come first. */
+const rule = (/** @type {string} */ text) => `@layer{${text}}`;
+const COVERED = rule("body{display:none!important}");
+const VEILED = rule("body,body *{visibility:hidden!important}");
+/** These hold no content, and would load anew. */
+const KEPT = "link, style";
+/**
+ * These lose their state by leaving the document: frames load anew, and an editor in them is empty then; Alpine begins
+ * anew with what it finds. They stay where they are, unseen.
+ */
+const FRAGILE = "iframe, frame, object, embed, [x-data], [data-idlewatch-keep]";
+/** What the browser shows above all else; leaving the document takes it down. */
+const ON_TOP = "dialog:modal, :popover-open";
 
 /** Takes the content out of the document (sight, search, print, assistive technology), and brings it back as it was. */
 export class Cover {
+  /** Each part of the content, with what keeps its place. */
   #away = /** @type {Map<ChildNode, Comment>} */ (new Map());
-  #scrolls = /** @type {Scroll[]} */ ([]);
-  #modals = /** @type {HTMLDialogElement[]} */ ([]);
-  #focus = /** @type {HTMLElement | null} */ (null);
-  #title = "";
+  #holder;
+  #undo = /** @type {(() => void)[]} */ ([]);
   #covered = false;
+  #covering = new CSSStyleSheet();
+  #veiling = new CSSStyleSheet();
   #observer;
+  #words = "";
+  #patience = 0;
 
   /**
    * @param {object} options
    * @param {Document} options.document
-   * @param {HTMLElement} options.element What is shown instead.
-   * @param {HTMLElement} options.place Where; it stays.
+   * @param {Stage} options.stage
+   * @param {{ show(title: string): void, hide(): void }} options.title
+   * @param {HTMLDialogElement} options.element What is shown instead: a modal dialog, for one of the page's own that
+   *   stays where it is leaves everything else inert.
    */
-  constructor({ document, element, place }) {
+  constructor({ document, stage, title, element }) {
     this.document = document;
+    this.stage = stage;
+    this.title = title;
     this.element = element;
-    this.place = place;
+    this.#holder = document.createDocumentFragment();
+    this.#covering.replaceSync(COVERED);
+    this.#veiling.replaceSync(VEILED);
     this.#observer = new MutationObserver((records) => this.#follow(records));
+    element.addEventListener("cancel", (event) => event.preventDefault());
+    // A second Escape closes a dialog whatever its page says.
+    element.addEventListener("close", () => this.#covered && this.stage.settle());
+  }
+
+  get covered() {
+    return this.#covered;
+  }
+
+  /**
+   * Find elements of the page, wherever they are.
+   * @param {string} selector
+   */
+  find(selector) {
+    return [...this.#all(this.document), ...this.#all(this.#holder)].filter((element) => element.matches(selector));
   }
 
   /** Hide for a moment, without a trace. */
   veil() {
-    this.#mark(VEILED, true);
+    this.#adopt(this.#veiling, true);
   }
 
   /**
@@ -46,95 +73,162 @@ export class Cover {
    * @param {string} title For the tab: the page's own may tell of the content.
    */
   cover(title) {
-    this.#mark(VEILED, false);
+    const { document } = this;
+    this.#adopt(this.#veiling, false);
     if (!this.#covered) {
       this.#covered = true;
       this.#remember();
-      this.#mark(COVERED, true);
-      for (const node of [...this.document.body.childNodes]) this.#take(node);
-      this.#observer.observe(this.document.body, { childList: true });
-      this.place.append(this.element);
-      this.element.focus();
+      this.#adopt(this.#covering, true);
+      this.#lend(document.body);
+      for (const node of [...document.body.childNodes]) this.#take(node);
+      this.#observer.observe(document.body, { childList: true });
+      this.#observer.observe(document.head, { childList: true, characterData: true, subtree: true });
     }
-    if (this.document.title !== title) this.document.title = title;
+    this.stage.raise(this.element);
+    this.#words = title;
+    this.title.show(title);
   }
 
   /** Bring the content back. */
   lift() {
-    this.#mark(VEILED, false);
+    this.#adopt(this.#veiling, false);
     if (!this.#covered) return;
     this.#covered = false;
     this.#observer.disconnect();
-    this.element.remove();
-    for (const [node, mark] of this.#away) mark.replaceWith(node);
-    for (const node of this.document.body.children) node.classList.remove(HIDDEN);
+    for (const [node, mark] of this.#away) {
+      // The page may have taken it away meanwhile, or put it elsewhere.
+      if (node.parentNode !== this.#holder) mark.remove();
+      else if (mark.isConnected) mark.replaceWith(node);
+    }
+    // What has lost its place, for a script has replaced all that was left in the page, may hold what the user typed.
+    this.document.body.append(this.#holder);
     this.#away.clear();
-    this.#mark(COVERED, false);
-    this.#restore();
+    this.#adopt(this.#covering, false);
+    this.stage.lower(this.element);
+    for (const undo of this.#undo.splice(0)) undo();
   }
 
   /** Let go of the content for good: nothing can bring it back. */
   drop() {
-    for (const mark of this.#away.values()) mark.remove();
     this.#away.clear();
-    this.#scrolls = [];
-    this.#modals = [];
-    this.#focus = null;
-    for (const node of [...this.document.body.children]) {
-      if (node !== this.place && !node.matches(KEPT)) node.remove();
-    }
+    this.#holder.replaceChildren();
+    this.#undo = [];
+    this.document.body.replaceChildren();
   }
 
   /**
-   * Take what comes while the cover stands, from scripts or from a page that is still loading.
+   * Take what comes while the cover stands, from scripts or from a page that is still loading; a new title, too.
    * @param {MutationRecord[]} records
    */
   #follow(records) {
     for (const node of records.flatMap((record) => [...record.addedNodes])) {
       if (node.parentNode === this.document.body) this.#take(/** @type {ChildNode} */ (node));
     }
+    if (this.document.title === this.#words) return;
+    // A script may insist on its own in the same way: it has the last word after a hundred turns at once, or the tab hangs.
+    const now = performance.now();
+    this.#patience = Math.max(this.#patience, now) + 10;
+    if (this.#patience < now + 1000) this.title.show(this.#words);
   }
 
   /** @param {ChildNode} node */
   #take(node) {
-    if (node === this.place || node.nodeType === Node.COMMENT_NODE) return;
-    if (node instanceof Element && node.matches(KEPT)) return;
-    if (node instanceof Element && (node.matches(FRAGILE) || node.querySelector(FRAGILE) !== null)) {
-      node.classList.add(HIDDEN);
-      return;
-    }
+    if (node.nodeType === Node.COMMENT_NODE) return;
+    if (node instanceof Element && (node.matches(KEPT) || isFragile(node))) return;
     const mark = this.document.createComment("");
     node.replaceWith(mark);
+    this.#holder.append(node);
     this.#away.set(node, mark);
+  }
+
+  /** Scripts hold on to what has left: to remove it, or to insert before it, must not fail meanwhile. */
+  #lend(/** @type {any} */ body) {
+    body.removeChild = (/** @type {any} */ node) => {
+      const mark = this.#away.get(node);
+      if (mark === undefined || node.parentNode !== this.#holder) return Node.prototype.removeChild.call(body, node);
+      this.#away.delete(node);
+      mark.remove();
+      return this.#holder.removeChild(node);
+    };
+    body.insertBefore = (/** @type {any} */ node, /** @type {any} */ before) =>
+      Node.prototype.insertBefore.call(body, node, this.#away.get(before) ?? before);
+    this.#undo.push(() => {
+      delete body.removeChild;
+      delete body.insertBefore;
+    });
   }
 
   /** Note what leaving the document makes a page forget. */
   #remember() {
     const { document } = this;
-    this.#title = document.title;
-    this.#focus = /** @type {HTMLElement | null} */ (document.activeElement);
-    this.#modals = [...document.querySelectorAll("dialog")].filter((dialog) => dialog.matches(":modal"));
-    this.#scrolls = [document.documentElement, ...document.body.querySelectorAll("*")]
-      .filter((element) => element.scrollTop !== 0 || element.scrollLeft !== 0)
-      .map((element) => ({ element, left: element.scrollLeft, top: element.scrollTop }));
+    const focus = focused(document);
+    const scrolls = [];
+    for (const element of this.#all(document)) {
+      const { scrollLeft: left, scrollTop: top } = element;
+      if (left !== 0 || top !== 0) scrolls.push(() => element.scrollTo({ left, top, behavior: "instant" }));
+      if (element.matches(ON_TOP)) this.#undo.push(() => reopen(/** @type {HTMLDialogElement} */ (element)));
+    }
+    this.#undo.push(...scrolls, selection(document), () => focus?.focus({ preventScroll: true }));
+    this.#undo.push(() => this.title.hide());
   }
 
-  #restore() {
-    this.document.title = this.#title;
-    for (const dialog of this.#modals) {
-      // Only a closed one can be made modal again, and closing it properly would tell the page's scripts.
-      dialog.removeAttribute("open");
-      dialog.showModal();
-    }
-    for (const { element, left, top } of this.#scrolls) element.scrollTo({ left, top, behavior: "instant" });
-    this.#focus?.focus({ preventScroll: true });
+  /** @param {ParentNode} root */
+  #all(root) {
+    return elements(root, this.stage.host);
   }
 
   /**
-   * @param {string} name
+   * @param {CSSStyleSheet} sheet
    * @param {boolean} on
    */
-  #mark(name, on) {
-    this.document.documentElement.classList.toggle(name, on);
+  #adopt(sheet, on) {
+    const { document } = this;
+    const others = document.adoptedStyleSheets.filter((other) => other !== sheet);
+    if (on !== document.adoptedStyleSheets.includes(sheet)) document.adoptedStyleSheets = on ? [...others, sheet] : others;
+  }
+}
+
+/** @param {HTMLDialogElement} element Or anything else that the page had put on top. */
+function reopen(element) {
+  // What has stayed in the document is on top still.
+  if (element.matches(ON_TOP)) return;
+  if (!element.open) {
+    element.showPopover();
+    return;
+  }
+  // Only a closed one can be made modal again, and closing it properly would tell the page's scripts.
+  element.removeAttribute("open");
+  element.showModal();
+}
+
+/**
+ * Return what puts the selection back.
+ * @param {Document} document
+ */
+function selection(document) {
+  const { anchorNode, anchorOffset, focusNode, focusOffset } = document.getSelection() ?? {};
+  return () => {
+    if (anchorNode?.isConnected && focusNode?.isConnected) {
+      document.getSelection()?.setBaseAndExtent(anchorNode, anchorOffset ?? 0, focusNode, focusOffset ?? 0);
+    }
+  };
+}
+
+/** @param {Element} element */
+function isFragile(element) {
+  return element.matches(FRAGILE) || [...elements(element)].some((inner) => inner.matches(FRAGILE));
+}
+
+/**
+ * All below a node, in whatever same-origin frame, and in whatever shadow root but the client's own.
+ * @param {ParentNode} root
+ * @param {Element} [own]
+ * @returns {Generator<Element>}
+ */
+function* elements(root, own) {
+  for (const element of root.querySelectorAll("*")) {
+    yield element;
+    const inner = /** @type {HTMLIFrameElement} */ (element).contentDocument ?? element.shadowRoot;
+    if (inner && element !== own) yield* elements(inner);
   }
 }

@@ -1,6 +1,10 @@
 /** The warning before an idle session ends: a native modal dialog. */
 
 import { Announcer } from "./announcer.js";
+import { partOf, write } from "./parts.js";
+
+/** Seconds left from which on the countdown stands out. */
+const LAST = 10;
 
 /** Asks whether the user is still there. The browser moves the focus in, keeps it in, and gives it back. */
 export class WarningDialog {
@@ -9,47 +13,50 @@ export class WarningDialog {
   /**
    * @param {object} options
    * @param {HTMLDialogElement} options.element
+   * @param {Stage} options.stage
    * @param {Words} options.words
    * @param {() => void} options.onStay
    * @param {() => string} options.csrf The token of the newest sign-in, for logging out.
    */
-  constructor({ element, words, onStay, csrf }) {
+  constructor({ element, stage, words, onStay, csrf }) {
     this.element = element;
+    this.stage = stage;
     this.words = words;
     this.onStay = onStay;
     this.csrf = csrf;
     this.announcer = new Announcer((seconds) => {
-      this.#set("announcement", this.words.say("left", this.words.spoken(seconds)));
+      write(this.element, "announcement", this.words.say("left", this.words.spoken(seconds)));
     });
     element.addEventListener("cancel", this.#cancel);
     element.addEventListener("close", this.#closed);
     element.addEventListener("submit", this.#logout);
-    this.#part("stay").addEventListener("click", () => this.#stay());
+    partOf(this.element, "stay").addEventListener("click", () => this.#stay());
   }
 
   /** @param {State} state */
   show(state) {
     if (!this.#wanted) this.#begin(state);
-    this.#set("countdown", this.words.digits(state.remaining));
-    this.#part("offline").hidden = !state.offline;
+    write(this.element, "countdown", this.words.digits(state.remaining));
+    partOf(this.element, "offline").hidden = !state.offline;
+    const line = /** @type {HTMLProgressElement} */ (partOf(this.element, "line"));
+    line.max = state.warn_before;
+    line.value = state.remaining;
+    this.element.toggleAttribute("data-idlewatch-last", Math.ceil(state.remaining) <= LAST);
     this.announcer.tick(state.remaining);
-    if (this.element.open || !this.element.isConnected) return;
-    this.element.showModal();
-    // Not by `autofocus`: browsers look for that attribute when the markup enters the page, too.
-    this.#part("stay").focus();
+    this.stage.raise(this.element, partOf(this.element, "stay"));
   }
 
   hide() {
     this.#wanted = false;
-    if (this.element.open) this.element.close();
+    this.stage.lower(this.element);
   }
 
   /** @param {State} state */
   #begin(state) {
     this.#wanted = true;
-    this.#set("time", this.words.spoken(state.remaining));
-    this.#set("announcement", "");
-    this.#part("stay").removeAttribute("aria-disabled");
+    write(this.element, "time", this.words.spoken(state.remaining));
+    write(this.element, "announcement", "");
+    partOf(this.element, "stay").removeAttribute("aria-disabled");
     this.announcer.start(state.remaining);
   }
 
@@ -62,7 +69,7 @@ export class WarningDialog {
 
   /** A second Escape closes a dialog whatever its page says; that means stay just the same. */
   #closed = () => {
-    if (this.#wanted) this.#stay();
+    if (this.#wanted && !this.element.open) this.#stay();
   };
 
   #logout = (/** @type {Event} */ event) => {
@@ -72,21 +79,7 @@ export class WarningDialog {
   };
 
   #stay() {
-    this.#part("stay").setAttribute("aria-disabled", "true");
+    partOf(this.element, "stay").setAttribute("aria-disabled", "true");
     this.onStay();
-  }
-
-  /** @param {string} name */
-  #part(name) {
-    return /** @type {HTMLElement} */ (this.element.querySelector(`[data-idlewatch-part="${name}"]`));
-  }
-
-  /**
-   * @param {string} name
-   * @param {string} text
-   */
-  #set(name, text) {
-    const part = this.#part(name);
-    if (part.textContent !== text) part.textContent = text;
   }
 }

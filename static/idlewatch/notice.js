@@ -1,41 +1,44 @@
 /** What is said beside the content without getting in the way: the absolute limit, being offline, an operator's word. */
 
+import { partOf, write } from "./parts.js";
+
 /** A message that can be dismissed; one that was stays away until it is hidden and shown anew. */
 export class Notice {
   #dismissed = false;
+  #back = /** @type {EventTarget | null} */ (null);
 
   /**
-   * @param {HTMLElement} element Taken out of the document while there is nothing to say, so that assistive technology
-   *   speaks when it comes back.
-   * @param {HTMLElement} place
+   * @param {HTMLElement} element Not in the document while there is nothing to say, so that assistive technology speaks
+   *   when it comes.
+   * @param {Stage} stage
    */
-  constructor(element, place) {
+  constructor(element, stage) {
     this.element = element;
-    this.place = place;
-    this.#part("dismiss")?.addEventListener("click", () => this.#dismiss());
+    this.stage = stage;
+    element.remove();
+    element.addEventListener("focusin", this.#enter);
+    partOf(this.element, "dismiss")?.addEventListener("click", () => this.#dismiss());
   }
 
   /** @param {Record<string, string>} [texts] By the part that they belong in. */
   show(texts = {}) {
-    for (const [name, text] of Object.entries(texts)) {
-      const part = this.#part(name);
-      if (part !== null && part.textContent !== text) part.textContent = text;
-    }
-    if (!this.#dismissed && !this.element.isConnected) this.place.append(this.element);
+    for (const [name, text] of Object.entries(texts)) write(this.element, name, text);
+    if (!this.#dismissed) this.stage.show(this.element);
   }
 
   hide() {
     this.#dismissed = false;
-    this.element.remove();
+    this.stage.hide(this.element);
   }
+
+  #enter = (/** @type {FocusEvent} */ { relatedTarget }) => {
+    if (!this.element.contains(/** @type {Node | null} */ (relatedTarget))) this.#back = relatedTarget;
+  };
 
   #dismiss() {
     this.#dismissed = true;
-    this.element.remove();
-  }
-
-  /** @param {string} name */
-  #part(name) {
-    return /** @type {HTMLElement | null} */ (this.element.querySelector(`[data-idlewatch-part="${name}"]`));
+    this.stage.hide(this.element);
+    // Who came by the keyboard goes on where they were.
+    if (this.#back instanceof HTMLElement) this.#back.focus();
   }
 }

@@ -1,6 +1,6 @@
-/** The title of a tab that is not looked at. */
+/** The title of a tab that is not looked at, or whose content nobody may see. */
 
-/** Shows a countdown in the title, and gives the title back. */
+/** Shows a countdown, or what else there is to say, in the title's place, and gives the page's newest title back. */
 export class TitleCountdown {
   #own = "";
   #before = "";

@@ -1,25 +1,48 @@
 /** Everything that the user sees of the client, put together. */
 
+import { Announcer } from "./announcer.js";
 import { Cover } from "./cover.js";
 import { WarningDialog } from "./dialog.js";
 import { Notice } from "./notice.js";
+import { write } from "./parts.js";
 import { PHASE } from "./protocol.js";
+import { Stage } from "./stage.js";
 import { Timer } from "./timer.js";
 import { TitleCountdown } from "./title.js";
 
 /** Seconds for reading the reason before the sign-in page comes. */
 const READING = 2;
+/** A link under which a tab opens where no small window may; the other kind leaves this tab. */
+const SIGN_IN = "[data-idlewatch-part=sign-in]";
+/** Links that are to open the small window. */
+const SIGN_INS = "[data-idlewatch-part^=sign-in]";
 /** Seconds that a lost connection may take to come back before the user is bothered with it. */
 const BEAR = 3;
 
-/** @typedef {"offline" | "checking" | "ended" | "unsaved"} CoverKind */
+/** What the small window for signing in again is called, and how it looks. */
+const SMALL_WINDOW = /** @type {const} */ (["idlewatch-sign-in", "popup,width=480,height=640"]);
+/** A token in what htmx sends with each request. */
+const TOKEN = /(["']X-CSRFToken["']\s*:\s*["'])[^"']*/i;
+
+/**
+ * @typedef {object} ViewConfig
+ * @property {string} language Of the words, which is not always the page's.
+ * @property {string} direction
+ * @property {string} login Where to sign in, until the server says it.
+ * @property {string} signIn Where to sign in again without losing the page.
+ * @property {string} home The start page.
+ * @property {string} csrf The token of the newest sign-in.
+ */
 
 /** Shows a state; the parts' markup comes from the page's template, where the host may replace it. */
 export class PageView {
   #offline;
   #leaving;
   #kept = false;
+  #departs = false;
+  #limited = false;
   #destination = "";
+  #small = /** @type {Window | null} */ (null);
   #notices = /** @type {Set<string>} */ (new Set());
 
   /**
@@ -29,40 +52,45 @@ export class PageView {
    * @param {DocumentFragment} options.markup
    * @param {Words} options.words
    * @param {UnsavedInput} options.unsaved
-   * @param {string} options.login Where to sign in, until the server says it.
+   * @param {ViewConfig} options.config
    * @param {() => void} options.onStay
-   * @param {() => string} options.csrf
    * @param {() => boolean} options.leaves Whether the page is on its way elsewhere already.
    */
-  constructor({ window, clock, markup, words, unsaved, login, onStay, csrf, leaves }) {
+  constructor({ window, clock, markup, words, unsaved, config, onStay, leaves }) {
+    const { document } = window;
+    const stage = new Stage({ document, markup, language: config.language, direction: config.direction });
     this.window = window;
     this.words = words;
     this.unsaved = unsaved;
-    this.login = login;
+    this.config = config;
     this.leaves = leaves;
-    this.markup = markup;
-    this.place = /** @type {HTMLElement} */ (markup.querySelector(".idlewatch"));
-    const dialog = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
-    this.dialog = new WarningDialog({ element: dialog, words, onStay, csrf });
-    this.absolute = new Notice(this.#piece("absolute"), this.place);
-    this.badge = new Notice(this.#piece("offline"), this.place);
-    this.cover = new Cover({ document: window.document, element: this.#piece("cover"), place: this.place });
-    this.title = new TitleCountdown(window.document);
+    this.stage = stage;
+    const element = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
+    this.dialog = new WarningDialog({ element, stage, words, onStay, csrf: () => config.csrf });
+    this.title = new TitleCountdown(document);
+    const covering = /** @type {HTMLDialogElement} */ (this.#piece("cover"));
+    this.cover = new Cover({ document, stage, title: this.title, element: covering });
+    this.absolute = new Notice(this.#piece("absolute"), stage);
+    this.badge = new Notice(this.#piece("offline"), stage);
     this.word = this.#piece("notice");
-    for (const piece of [this.absolute.element, this.badge.element, this.cover.element, this.word]) piece.remove();
+    this.word.remove();
+    this.announcer = new Announcer((seconds) => {
+      this.absolute.show({ announcement: words.say("left", words.spoken(seconds)) });
+    });
     this.#offline = new Timer(clock, () => this.badge.show());
     this.#leaving = new Timer(clock, () => this.#go());
+    for (const piece of [this.cover.element, this.absolute.element]) piece.addEventListener("click", this.#open);
   }
 
   /** @param {State} state */
   show(state) {
-    this.#settle();
-    this.#tellOffline(state.offline && !(state.hidden && state.remaining <= 0));
+    this.stage.settle();
     const warned = state.phase === PHASE.WARNED && !state.hidden;
-    if (warned && state.extendable) this.dialog.show(state);
+    const asks = warned && state.extendable;
+    this.#tellOffline(state.offline && !asks && !(state.hidden && state.remaining <= 0));
+    if (asks) this.dialog.show(state);
     else this.dialog.hide();
-    if (warned && !state.extendable) this.#warnOfAbsolute(state);
-    else this.absolute.hide();
+    this.#warnOfLimit(warned && !asks, state.remaining);
     if (warned && this.#unseen) this.title.show(this.words.say("title", this.words.digits(state.remaining)));
     else this.title.hide();
     if (!state.hidden) this.cover.lift();
@@ -72,25 +100,19 @@ export class PageView {
 
   /** @param {State} state */
   end(state) {
-    this.#settle();
-    this.#tellOffline(false);
-    this.dialog.hide();
-    this.absolute.hide();
-    this.title.hide();
-    this.#destination = this.#signIn(state.login_url ?? this.login);
-    this.#part("reason").textContent = this.words.reason(state.reason);
-    for (const link of this.cover.element.querySelectorAll("a")) link.href = this.#destination;
+    this.#clear();
+    this.#destination = this.#signIn(state.login_url ?? this.config.login);
+    write(this.cover.element, "reason", this.words.reason(state.reason));
+    for (const link of this.cover.element.querySelectorAll("a")) {
+      if (!link.matches(SIGN_IN)) link.href = this.#destination;
+    }
     this.#hide("ended");
-    if (this.#kept) this.#hide("unsaved");
-    else this.cover.drop();
   }
 
   /** On to the sign-in page, once the user has had the time to read why; what was typed keeps the page here. */
   leave() {
-    if (this.#kept) return;
-    // A tab in the background waits until it is looked at: the sign-in page says the reason in one tab alone.
-    if (this.#unseen) this.window.document.addEventListener("visibilitychange", () => this.leave(), { once: true });
-    else this.#leaving.set(READING);
+    this.#departs = !this.#kept;
+    this.#depart();
   }
 
   /** The page has come back from the browser's cache after its end: the server knows what to show in its place. */
@@ -98,15 +120,37 @@ export class PageView {
     if (!this.#kept) this.window.location.reload();
   }
 
-  /**
-   * Show a page again that was kept for what was typed in it: its user has signed in again.
-   * @param {string} csrf Forms that were rendered before the sign-in have an old token.
-   */
-  restore(csrf) {
+  /** Show the page again as it was: its user has signed in again. */
+  restore() {
+    this.#departs = false;
+    this.#leaving.clear();
     this.cover.lift();
     this.#kept = false;
-    const tokens = this.window.document.querySelectorAll("input[name=csrfmiddlewaretoken]");
-    for (const input of tokens) /** @type {HTMLInputElement} */ (input).value = csrf;
+  }
+
+  /** Let go of the content for good, and of the page: somebody else has signed in. */
+  foreign() {
+    this.#clear();
+    this.#departs = false;
+    this.#leaving.clear();
+    this.#hide("checking");
+    this.cover.drop();
+    // Nothing of the page is left then, its listeners included, one that would ask before it is left among them.
+    this.window.document.open();
+    this.window.location.replace(this.config.home);
+  }
+
+  /**
+   * Give forms the token of a new sign-in: theirs are old.
+   * @param {string} csrf
+   */
+  refresh(csrf) {
+    for (const element of this.cover.find("*")) {
+      if (element.matches("input[name=csrfmiddlewaretoken]")) /** @type {HTMLInputElement} */ (element).value = csrf;
+      for (const attribute of element.attributes) {
+        if (attribute.name.includes("hx-headers")) attribute.value = attribute.value.replace(TOKEN, `$1${csrf}`);
+      }
+    }
   }
 
   /** Whether the page is kept, covered, for what was typed in it. */
@@ -122,18 +166,19 @@ export class PageView {
   notice(text, id) {
     if (this.#notices.has(id)) return;
     this.#notices.add(id);
-    this.#settle();
-    new Notice(/** @type {HTMLElement} */ (this.word.cloneNode(true)), this.place).show({ text });
+    new Notice(/** @type {HTMLElement} */ (this.word.cloneNode(true)), this.stage).show({ text });
   }
 
   get #unseen() {
     return this.window.document.visibilityState === "hidden";
   }
 
-  /** Be in the page: some frameworks replace the whole body. */
-  #settle() {
-    const { document } = this.window;
-    if (!this.place.isConnected) (document.body ?? document.documentElement).append(this.place);
+  /** Nothing but the cover has something to say any more. */
+  #clear() {
+    this.#tellOffline(false);
+    this.dialog.hide();
+    this.#warnOfLimit(false);
+    this.title.hide();
   }
 
   /** @param {boolean} offline */
@@ -144,23 +189,42 @@ export class PageView {
     } else if (!this.#offline.running && !this.badge.element.isConnected) this.#offline.set(BEAR);
   }
 
-  /** @param {State} state */
-  #warnOfAbsolute(state) {
-    const link = /** @type {HTMLAnchorElement} */ (this.absolute.element.querySelector("a"));
-    link.href = this.#signIn(this.login);
-    this.absolute.show({ countdown: this.words.digits(state.remaining) });
+  /**
+   * @param {boolean} near
+   * @param {number} [remaining]
+   */
+  #warnOfLimit(near, remaining = 0) {
+    if (near && !this.#limited) {
+      this.announcer.start(remaining);
+      this.absolute.show({ announcement: "" });
+    }
+    this.#limited = near;
+    if (!near) {
+      this.absolute.hide();
+      return;
+    }
+    this.absolute.show({ countdown: this.words.digits(remaining) });
+    this.announcer.tick(remaining);
   }
 
-  /** @param {CoverKind} kind */
-  #hide(kind) {
+  /** @param {"offline" | "checking" | "ended"} why */
+  #hide(why) {
     const { element } = this.cover;
+    // Asked while the fields are in the page still; an end that follows must know it.
+    if (!this.cover.covered) this.#kept = this.unsaved.any || this.#asks;
+    const kind = why === "ended" && this.#kept ? "unsaved" : why;
     for (const part of element.querySelectorAll("[data-idlewatch-when]")) {
       const kinds = part.getAttribute("data-idlewatch-when")?.split(" ") ?? [];
       part.toggleAttribute("hidden", !kinds.includes(kind));
     }
-    // Asked while the fields are in the page still; an end that follows must know it.
-    if (!element.isConnected) this.#kept = this.unsaved.any;
-    this.cover.cover(this.words.say(kind === "offline" || kind === "checking" ? kind : "signed_out"));
+    this.cover.cover(this.words.say(why === "ended" ? "signed_out" : why));
+  }
+
+  /** Whether the page would ask before it is left: it has something to lose that is in no field. */
+  get #asks() {
+    const event = this.window.document.createEvent("BeforeUnloadEvent");
+    event.initEvent("beforeunload", false, true);
+    return !this.window.dispatchEvent(event) || Boolean(event.returnValue);
   }
 
   /** Complete the address of the sign-in page: it leads back here. */
@@ -172,17 +236,32 @@ export class PageView {
     return address.href;
   }
 
+  /** Sign in beside the page; where no small window may open, the link under it opens a tab. */
+  #open = (/** @type {Event} */ event) => {
+    const link = /** @type {Element} */ (event.target).closest(SIGN_INS);
+    if (link === null) return;
+    // One that is open may hold half a password.
+    if (this.#small?.closed !== false) this.#small = this.window.open(this.config.signIn, ...SMALL_WINDOW);
+    if (this.#small === null) return;
+    event.preventDefault();
+    this.#departs = false;
+    this.#leaving.clear();
+    this.#small.focus();
+  };
+
+  #depart() {
+    if (!this.#departs) return;
+    // A tab in the background waits until it is looked at: the sign-in page says the reason in one tab alone.
+    if (this.#unseen) this.window.document.addEventListener("visibilitychange", () => this.#depart(), { once: true });
+    else this.#leaving.set(READING);
+  }
+
   #go() {
     if (!this.leaves()) this.window.location.assign(this.#destination);
   }
 
   /** @param {string} name */
   #piece(name) {
-    return /** @type {HTMLElement} */ (this.markup.querySelector(`[data-idlewatch="${name}"]`));
-  }
-
-  /** @param {string} name */
-  #part(name) {
-    return /** @type {HTMLElement} */ (this.cover.element.querySelector(`[data-idlewatch-part="${name}"]`));
+    return /** @type {HTMLElement} */ (this.stage.root.querySelector(`[data-idlewatch="${name}"]`));
   }
 }

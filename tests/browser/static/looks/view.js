@@ -1,0 +1,26 @@
+/** The view by itself: what the client does is the test's to do. */
+
+import { Clock } from "../idlewatch/clock.js";
+import { UnsavedInput } from "../idlewatch/unsaved.js";
+import { PageView } from "../idlewatch/view.js";
+import { Words } from "../idlewatch/words.js";
+
+const shadow = document.getElementById("shadow").attachShadow({ mode: "open" });
+shadow.append(Object.assign(document.createElement("input"), { type: "hidden", name: "csrfmiddlewaretoken", value: "old" }));
+
+const carrier = document.getElementById("idlewatch-client");
+const config = JSON.parse(carrier.dataset.config);
+const unsaved = new UnsavedInput();
+addEventListener("input", (event) => unsaved.edited(event));
+
+window.ended = { ...config.frame, phase: "ended", reason: "idle", remaining: 0, login_url: "/accounts/login/" };
+window.view = new PageView({
+  window,
+  clock: new Clock(),
+  markup: carrier.content.cloneNode(true),
+  words: new Words(config.strings, config.language),
+  unsaved,
+  config,
+  onStay: () => {},
+  leaves: () => false,
+});

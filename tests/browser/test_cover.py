@@ -1,0 +1,310 @@
+"""What stands in the content's place: nothing of the content is to be had, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+
+from tests.browser.looks import ACTIVE, ENDED, OVER, Played, cover, names, visit
+from tests.browsing import until
+from tests.serving import Server
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+Visit = Callable[..., tuple[Page, Played]]
+
+
+@pytest.fixture
+def context(browser: Browser, signed_in: StorageState) -> Iterator[BrowserContext]:
+    context = browser.new_context(storage_state=signed_in)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def open_page(context: BrowserContext, site: Server) -> Visit:
+    def open_page(query: str = "") -> tuple[Page, Played]:
+        return visit(context, site.url(f"/looks/page/?{query}"))
+
+    return open_page
+
+
+def hide(page: Page, played: Played) -> None:
+    """Have the page's own clock run out."""
+    played.say(OVER)
+    expect(cover(page)).to_be_visible()
+
+
+def lift(page: Page, played: Played) -> None:
+    played.say(ACTIVE)
+    expect(cover(page)).to_be_hidden()
+
+
+class TestNothingIsToBeHad:
+    @pytest.mark.rule("R18")
+    def test_the_content_is_out_of_sight_search_print_and_assistive_technology(self, open_page: Visit):
+        page, played = open_page()
+        page.fill("textarea", "half a letter")
+        hide(page, played)
+        assert "Ada" not in page.content()
+        assert "half a letter" not in page.content()
+        assert page.evaluate("document.querySelector('textarea')") is None
+        assert not page.evaluate("window.find('Ada')")
+        assert "Ada" not in names(page)
+        assert "patient" not in page.title()
+        page.emulate_media(media="print")
+        expect(cover(page)).to_be_visible()
+        expect(page.locator("#secret")).to_have_count(0)
+
+    @pytest.mark.rule("R18")
+    @pytest.mark.parametrize("query", ["frame=1", "keep=1"])
+    def test_what_has_to_stay_in_the_document_is_out_of_all_of_these(self, query: str, open_page: Visit):
+        page, played = open_page(query)
+        page.evaluate("(document.querySelector('#framed, kept-counter').prepend('Ada stays'))")
+        page.evaluate("""() => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(":root body:not(#very#weighty) { display: block !important }");
+          document.adoptedStyleSheets.push(sheet);
+        }""")
+        hide(page, played)
+        assert not page.evaluate("window.find('Ada')")
+        assert "Ada" not in names(page)
+        expect(page.get_by_text("Ada stays")).to_be_hidden()
+
+    def test_what_scripts_add_meanwhile_is_taken_too_and_comes_with_the_rest(self, open_page: Visit):
+        page, played = open_page()
+        hide(page, played)
+        page.evaluate("document.body.append('and her birthday is', document.createElement('hr'))")
+        until(page, "!document.body.textContent.includes('birthday')")
+        lift(page, played)
+        assert "birthday" in page.evaluate("document.body.textContent")
+
+    def test_escape_does_not_lift_it(self, open_page: Visit):
+        page, played = open_page()
+        hide(page, played)
+        for _ in range(4):
+            page.keyboard.press("Escape")
+            page.wait_for_timeout(50)
+        expect(cover(page)).to_be_visible()
+
+    def test_what_is_typed_reaches_nothing_below_it(self, open_page: Visit):
+        page, played = open_page("frame=1")
+        text = page.frame_locator("iframe").locator("textarea")
+        text.press_sequentially("ab")
+        hide(page, played)
+        page.keyboard.type("cd")
+        lift(page, played)
+        assert text.input_value() == "ab"
+
+
+class TestNothingIsLost:
+    @pytest.mark.rule("R32")
+    def test_fields_focus_selection_and_scrolling_are_as_they_were(self, open_page: Visit):
+        page, played = open_page()
+        page.fill("[name=subject]", "half a subject")
+        page.fill("textarea", "half a letter")
+        page.check("[name=urgent]")
+        page.evaluate("""() => {
+          document.querySelector("[name=subject]").focus();
+          document.querySelector("[name=subject]").setSelectionRange(5, 6);
+          document.querySelector("details").open = true;
+          document.querySelector("#box").scrollTop = 120;
+          scrollTo({ top: 77, behavior: "instant" });
+        }""")
+        hide(page, played)
+        lift(page, played)
+        assert page.evaluate("[scrollY, document.querySelector('#box').scrollTop]") == [77, 120]
+        assert page.evaluate("document.querySelector('details').open")
+        assert page.is_checked("[name=urgent]")
+        assert page.title().endswith("letter")
+        page.keyboard.type("the")
+        assert page.input_value("[name=subject]") == "half the subject"
+        assert page.input_value("textarea") == "half a letter"
+
+    def test_the_caret_of_a_rich_text_is_where_it_was(self, open_page: Visit):
+        page, played = open_page()
+        page.evaluate("""() => {
+          const editor = document.getElementById("editor");
+          editor.focus();
+          getSelection().setBaseAndExtent(editor.firstChild, 4, editor.firstChild, 7);
+        }""")
+        hide(page, played)
+        lift(page, played)
+        page.keyboard.type("2")
+        expect(page.locator("#editor")).to_have_text("one 2 three")
+
+    def test_open_dialogs_are_open_again_each_in_its_way(self, open_page: Visit):
+        page, played = open_page()
+        page.evaluate("""() => {
+          document.getElementById("loose").show();
+          document.getElementById("tip").showPopover();
+          document.getElementById("first").showModal();
+          document.getElementById("second").showModal();
+        }""")
+        page.fill("#deeper", "half a word")
+        hide(page, played)
+        lift(page, played)
+        expect(page.locator("#deeper")).to_be_focused()
+        assert page.input_value("#deeper") == "half a word"
+        state = "id => [document.getElementById(id).open, document.getElementById(id).matches(':modal')]"
+        assert [page.evaluate(state, name) for name in ("loose", "first", "second")] == [
+            [True, False],
+            [True, True],
+            [True, True],
+        ]
+        assert page.evaluate("document.getElementById('tip').matches(':popover-open')")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.querySelectorAll('dialog:modal').length") == 0, "the topmost goes first"
+
+    def test_a_frame_is_not_loaded_anew(self, open_page: Visit):
+        page, played = open_page("frame=1")
+        frame = page.frame_locator("iframe")
+        frame.locator("textarea").press_sequentially("ab")
+        page.evaluate("frames[0].scrollTo(0, 444)")
+        hide(page, played)
+        lift(page, played)
+        expect(frame.locator("textarea")).to_have_value("ab")
+        assert page.evaluate("frames[0].scrollY") == 444
+        page.keyboard.type("c")
+        expect(frame.locator("textarea")).to_have_value("abc")
+
+    def test_a_frame_in_a_modal_dialog_leaves_the_cover_usable_and_the_dialog_modal(self, open_page: Visit):
+        page, played = open_page("frame=modal")
+        page.evaluate("document.getElementById('modal-frame').showModal()")
+        text = page.frame_locator("#modal-frame iframe").locator("textarea")
+        text.press_sequentially("ab")
+        hide(page, played)
+        lift(page, played)
+        assert page.evaluate("document.getElementById('modal-frame').matches(':modal')")
+        expect(text).to_have_value("ab")
+        played.say(ENDED)
+        cover(page).get_by_role("link", name="Leave without saving").click()
+        expect(page).to_have_url(re.compile("/accounts/login/"))
+
+    def test_an_element_that_asks_for_it_never_leaves_the_document(self, open_page: Visit):
+        page, played = open_page("keep=1")
+        hide(page, played)
+        lift(page, played)
+        assert page.evaluate("document.querySelector('kept-counter').connections") == 1
+
+    def test_media_stand_where_they_stood(self, open_page: Visit):
+        page, played = open_page()
+        page.evaluate("""() => {
+          window.tone = document.getElementById("tone");
+          window.tone.muted = true;
+          return window.tone.play();
+        }""")
+        until(page, "window.tone.currentTime > 0.3")
+        hide(page, played)
+        assert page.evaluate("window.tone.paused")
+        stood = page.evaluate("window.tone.currentTime")
+        assert stood > 0.3
+        lift(page, played)
+        assert page.evaluate("document.getElementById('tone').currentTime") == stood
+
+    def test_the_page_s_dialogs_hear_nothing_of_it(self, open_page: Visit):
+        page, played = open_page()
+        page.evaluate("document.getElementById('first').showModal()")
+        hide(page, played)
+        lift(page, played)
+        assert page.evaluate("window.toggled") == 0
+
+
+class TestWhatItSays:
+    def test_the_reason_and_how_to_go_on(self, open_page: Visit):
+        page, played = open_page()
+        page.fill("textarea", "half a letter")
+        played.say(ENDED)
+        box = page.get_by_role("dialog", name="Signed out")
+        expect(box).to_be_visible()
+        expect(box).to_have_accessible_description(re.compile("because of inactivity.*still here"))
+        expect(box.get_by_role("link", name="Sign in again")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(box.get_by_role("link", name="Leave without saving")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"/accounts/login/\?next="))
+
+    def test_without_anything_unsaved_it_goes_on_by_itself(self, open_page: Visit):
+        page, played = open_page()
+        played.say(ENDED)
+        expect(cover(page).get_by_text("because of inactivity")).to_be_visible()
+        expect(page).to_have_url(re.compile(r"/accounts/login/\?next="), timeout=8000)
+
+    def test_being_cut_off(self, open_page: Visit):
+        page, played = open_page()
+        page.evaluate("window.stayed = true")
+        hide(page, played)
+        expect(cover(page).get_by_role("heading", name="One moment")).to_be_visible()
+        played.go_away()
+        expect(cover(page).get_by_role("heading", name="Offline")).to_be_visible(timeout=15_000)
+        assert page.title() == "Offline"
+        played.come_back(ACTIVE)
+        expect(cover(page)).to_be_hidden(timeout=20_000)
+        assert page.evaluate("window.stayed")
+        assert page.title().endswith("letter")
+
+
+class TestView:
+    """What the client asks of the view when somebody signs in again, with the view alone in the page."""
+
+    @pytest.fixture
+    def page(self, context: BrowserContext, site: Server) -> Page:
+        page = context.new_page()
+        page.goto(site.url("/looks/view/"))
+        until(page, "window.view")
+        return page
+
+    @pytest.mark.rule("R32")
+    def test_what_has_ended_comes_back_with_new_tokens_in_its_forms(self, page: Page):
+        page.fill("textarea", "half a letter")
+        page.evaluate("view.end(ended)")
+        assert page.evaluate("view.kept")
+        page.evaluate("view.refresh('fresh'), view.restore()")
+        expect(cover(page)).to_be_hidden()
+        assert page.input_value("textarea") == "half a letter"
+        assert page.input_value("[name=csrfmiddlewaretoken]") == "fresh"
+        assert page.get_attribute("body", "hx-headers") == '{"X-CSRFToken": "fresh"}'
+        assert page.get_attribute("#sender", "data-hx-headers") == '{"A": "b", "x-csrftoken" : "fresh", "C": "d"}'
+        assert page.evaluate("document.querySelector('#shadow').shadowRoot.querySelector('input').value") == "fresh"
+
+    def test_a_page_that_comes_back_stays(self, page: Page):
+        page.evaluate("view.end(ended), view.leave(), view.restore()")
+        page.wait_for_timeout(2500)
+        assert page.evaluate("Boolean(window.view)")
+        expect(page.locator("#secret")).to_be_visible()
+
+    def test_one_that_nobody_looks_at_waits_and_then_comes_back(self, page: Page):
+        page.evaluate("""() => {
+          window.seen = "hidden";
+          Object.defineProperty(document, "visibilityState", { get: () => window.seen });
+          view.end(ended);
+          view.leave();
+        }""")
+        page.wait_for_timeout(2500)
+        page.evaluate("""() => {
+          view.restore();
+          window.seen = "visible";
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""")
+        page.wait_for_timeout(2500)
+        assert page.evaluate("Boolean(window.view)")
+
+    @pytest.mark.rule("R18")
+    def test_for_somebody_else_nothing_is_left(self, page: Page, site: Server):
+        page.fill("textarea", "half a letter")
+        page.route(site.url("/"), lambda route: None)
+        left = page.evaluate("""() => {
+          const content = document.querySelector("textarea");
+          view.foreign();
+          view.restore();
+          return [content.isConnected, document.body.childNodes.length, document.title];
+        }""")
+        assert left == [False, 0, "One moment"]
+
+    def test_somebody_else_gets_to_the_start_page(self, page: Page, site: Server):
+        page.evaluate("view.foreign()")
+        expect(page).to_have_url(site.url("/"))
