@@ -2,14 +2,12 @@
 
 import { ActivityReporter } from "./reporter.js";
 import { Holds } from "./holds.js";
-import { CLOSE, ERROR, FRAME, MESSAGE, PHASE } from "./protocol.js";
+import { CLOSE, ERROR, FRAME, MESSAGE, PAGE, PHASE } from "./protocol.js";
 import { Session } from "./session.js";
 import { Timer } from "./timer.js";
 
 /** Seconds between two polls while the warning stands. */
 const WARNED_POLL = 2;
-/** Seconds, at most, that activity goes out before the server is asked to show that it hears. */
-const PROBE_EVERY = 60;
 /** Seconds between two questions that the page's own clock makes it ask. */
 const ASK_EVERY = 2;
 /** Seconds between two looks at the clock while nothing is near: a machine that slept is noticed by the next. */
@@ -20,6 +18,8 @@ const LOOK_EVERY = 30;
  * @property {(state: State) => void} show
  * @property {(state: State) => void} end The content goes, the reason is told.
  * @property {(state: State) => void} leave On to the sign-in page.
+ * @property {() => void} restore The content comes back as it was.
+ * @property {() => void} foreign The content goes for good, and the page to the start page.
  * @property {(text: string, id: string) => void} notice
  */
 
@@ -28,6 +28,7 @@ const LOOK_EVERY = 30;
  * @property {(state: State) => void} state
  * @property {(state: State) => boolean} warned False where a script shows a warning of its own.
  * @property {(state: State) => boolean} ended False where a script takes the user on.
+ * @property {(state: State) => void} resumed
  */
 
 /** Ties session, link, activity and holds to what is shown. */
@@ -38,6 +39,8 @@ export class Client {
   #heard = /** @type {Moment | null} */ (null);
   #shown = /** @type {State | null} */ (null);
   #ownWarning = false;
+  #renewed = false;
+  #returning = false;
   #look;
 
   /**
@@ -48,14 +51,17 @@ export class Client {
    * @param {Events} options.events
    * @param {number} options.heartbeat Seconds, until the server says otherwise.
    * @param {string} options.page An id for this page.
+   * @param {() => boolean} options.visible Whether somebody may look at the page.
+   * @param {() => void} options.onRenewal The user has signed in anew since the page was made.
    * @param {StateFrame | null} [options.frame] How the session stood when the page was made, so that a page which
    *   never reaches the server has a clock to go by.
    */
-  constructor({ clock, link, view, events, heartbeat, page, frame = null }) {
+  constructor({ clock, link, view, events, heartbeat, page, visible, onRenewal, frame = null }) {
     this.clock = clock;
     this.view = view;
     this.events = events;
-    this.heartbeat = heartbeat;
+    this.visible = visible;
+    this.onRenewal = onRenewal;
     this.session = new Session(clock);
     if (frame !== null) this.session.accept(frame);
     this.link = link({
@@ -111,11 +117,16 @@ export class Client {
     this.start();
   }
 
-  /** The user has signed in again elsewhere: the page goes on in the new session. */
-  reunite() {
-    this.session = new Session(this.clock);
-    this.#shown = null;
-    this.start();
+  /** The user has signed in again: a page that has ended comes back, once the server says that the session lives. */
+  renew() {
+    this.#renewed = true;
+    if (this.session.ended) this.#reunite();
+  }
+
+  /** Somebody else has signed in: nothing of this user may be seen any more. */
+  disown() {
+    this.#halt();
+    this.view.foreign();
   }
 
   /** The user acted. */
@@ -125,7 +136,6 @@ export class Client {
     this.holds.allow();
     this.reporter.record();
     if (this.#shown?.offline && this.#shown.phase === PHASE.WARNED) this.#refresh();
-    if (this.#silentFor(this.#probeAfter())) this.#ask();
   }
 
   /** The user chose to stay. */
@@ -184,7 +194,12 @@ export class Client {
     this.reporter.spacing = Math.max(1, (frame.idle_timeout - frame.warn_before) / 2);
     if (frame.phase !== PHASE.WARNED) this.#extending = false;
     else this.reporter.release();
+    if (frame.page === PAGE.RENEWED) this.onRenewal();
+    const returns = this.#returning && !this.session.ended;
+    if (returns) this.view.restore();
+    this.#returning = false;
     this.#refresh(true);
+    if (returns && this.#shown !== null) this.events.resumed(this.#shown);
   }
 
   /** The server can be reached (again): it may have forgotten everything, or missed some of it. */
@@ -210,17 +225,35 @@ export class Client {
     else if (before?.phase !== PHASE.WARNED) this.#ownWarning = !this.events.warned(state);
     this.view.show(this.#ownWarning ? { ...state, phase: PHASE.ACTIVE } : state);
     if (!this.#started) return;
-    if (this.session.overdue && !state.offline) this.#ask();
+    if (!state.offline && (this.session.overdue || this.#unheard)) this.#ask();
     this.#look.set(this.#untilNextLook(state));
   }
 
   /** @param {State} state */
   #end(state) {
+    this.#halt();
+    if (state.page === PAGE.FOREIGN) {
+      this.view.foreign();
+      return;
+    }
+    this.view.end(state);
+    // The end may be that of the session before: the new one's server knows.
+    if (this.#renewed) this.#reunite();
+    else if (this.events.ended(state)) this.view.leave(state);
+  }
+
+  #halt() {
     this.stop();
     this.reporter.stop();
     this.holds.stop();
-    this.view.end(state);
-    if (this.events.ended(state)) this.view.leave(state);
+  }
+
+  #reunite() {
+    this.#renewed = false;
+    this.#returning = true;
+    this.session = new Session(this.clock);
+    this.#shown = null;
+    this.start();
   }
 
   /** Ask for the state, but not again while the answer may be on its way. */
@@ -229,16 +262,14 @@ export class Client {
     if (this.link.send({ type: MESSAGE.SYNC })) this.#asked = this.clock.now();
   }
 
-  /** @param {number} seconds */
-  #silentFor(seconds) {
-    return this.#heard !== null && this.clock.since(this.#heard) >= seconds;
-  }
-
-  /** Activity has no answer: how long it may go out unanswered before the page makes sure that somebody listens. */
-  #probeAfter() {
-    const frame = this.session.frame;
-    const span = frame === null ? PROBE_EVERY : (frame.idle_timeout - frame.warn_before) / 4;
-    return Math.min(PROBE_EVERY, Math.max(this.reporter.heartbeat, span));
+  /**
+   * Whether the server has been silent for so long that it is asked to show that it hears: activity has no answer, and
+   * some proxies swallow frames without a word. A page that nobody looks at can wait.
+   */
+  get #unheard() {
+    // A timer may fire a little early, and would not come again for a heartbeat.
+    const silent = this.#heard === null ? 0 : this.clock.since(this.#heard);
+    return this.visible() && silent > this.reporter.heartbeat * 0.9;
   }
 
   #interval() {
@@ -249,7 +280,7 @@ export class Client {
   #untilNextLook({ phase, remaining, warn_before: warnBefore, hidden }) {
     if (phase === PHASE.WARNED && remaining > 0) return remaining % 1 || 1;
     if (hidden || this.session.overdue) return 1;
-    return Math.min(LOOK_EVERY, Math.max(1, remaining - warnBefore));
+    return Math.min(LOOK_EVERY, this.reporter.heartbeat, Math.max(1, remaining - warnBefore));
   }
 }
 

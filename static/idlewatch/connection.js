@@ -16,6 +16,9 @@ const SPREAD = 5;
 
 const OPEN = 1;
 
+/** Seconds that a page that goes elsewhere may take to be gone, before it connects again. */
+const LINGER = 2;
+
 /**
  * @typedef {object} ConnectionDelegate
  * @property {(frame: Frame, fresh: boolean) => void} onFrame `fresh`: the first of this socket.
@@ -66,6 +69,13 @@ export class Connection {
     this.#started = false;
     this.#retry.clear();
     this.#discard(code);
+  }
+
+  /** The page goes elsewhere, and says so while it can; should it stay after all, as for a download, it connects again. */
+  leave() {
+    if (!this.#up) return;
+    this.#discard(CLOSE.NAVIGATED);
+    this.#retry.set(LINGER);
   }
 
   /**

@@ -33,10 +33,9 @@ export class Holds {
     return this.#holds.size > 0;
   }
 
-  /** Forget all holds without a word: the session is over, or the page goes away and they lapse. */
+  /** Say nothing more: the session is over. Work that goes on is said again when its user has signed in again. */
   stop() {
     this.#renewal.clear();
-    this.#holds.clear();
   }
 
   /**

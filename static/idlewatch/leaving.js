@@ -15,9 +15,11 @@ export class LeavingWatcher {
    * @param {object} options
    * @param {Window & {navigation?: EventTarget}} options.window
    * @param {Clock} options.clock
+   * @param {() => void} [options.onLeave] It is about to go. Firefox closes its sockets before `pagehide`.
    */
-  constructor({ window, clock }) {
+  constructor({ window, clock, onLeave = () => {} }) {
     this.window = window;
+    this.onLeave = onLeave;
     this.clock = clock;
   }
 
@@ -61,8 +63,13 @@ export class LeavingWatcher {
     if (stays(form.target) && form.method !== "dialog") this.#leave(event);
   };
 
+  #unload = () => {
+    if (this.leaving) this.onLeave();
+  };
+
   #stay = () => {
     this.#since = null;
+    this.window.removeEventListener("beforeunload", this.#unload);
   };
 
   /** @param {HTMLAnchorElement} link */
@@ -79,6 +86,8 @@ export class LeavingWatcher {
   #leave(event) {
     const now = this.clock.now();
     this.#since = now;
+    // Not before: a listener that is always there keeps pages out of Firefox's back/forward cache.
+    this.window.addEventListener("beforeunload", this.#unload, { once: true, signal: this.#stopping.signal });
     this.clock.after(0, () => {
       if (event.defaultPrevented && this.#since === now) this.#stay();
     });

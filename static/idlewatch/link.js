@@ -71,6 +71,11 @@ export class Link {
     if (!this.connection.send(message) && this.polling.up) this.polling.part(message);
   }
 
+  /** The page is about to go elsewhere. */
+  leave() {
+    this.connection.leave();
+  }
+
   /** Look for the server now: the network, the tab or the machine came back. */
   hurry() {
     this.connection.hurry();

@@ -1,6 +1,7 @@
 /** The way around a network that blocks sockets: the same messages over HTTP. */
 
 import { MESSAGE, parse } from "./protocol.js";
+import { request } from "./request.js";
 import { Timer } from "./timer.js";
 
 /** Seconds without an answer after which a request counts as failed. */
@@ -27,8 +28,8 @@ export class Polling {
    * @param {object} options
    * @param {Clock} options.clock
    * @param {Backoff} options.backoff
-   * @param {{state: string, message: string, csrf: string}} options.server Addresses, and the token that POST needs;
-   *   read at each request, for a new sign-in brings a new token.
+   * @param {{state: string, message: string, csrf: string, token: string}} options.server Addresses, and the tokens;
+   *   read at each request, for a new sign-in brings new ones.
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    * @param {PollingDelegate} options.delegate
    */
@@ -141,14 +142,8 @@ export class Polling {
    * @param {RequestInit} options
    */
   #request(message, options) {
-    /** @type {Record<string, string>} */
-    const headers = { Accept: "application/json", "Idlewatch-Passive": "1" };
-    /** @type {RequestInit} */
-    const common = { cache: "no-store", credentials: "same-origin", redirect: "error", ...options };
-    if (message === undefined) return this.fetch(this.server.state, { ...common, headers });
-    headers["Content-Type"] = "application/json";
-    headers["X-CSRFToken"] = this.server.csrf;
-    return this.fetch(this.server.message, { ...common, headers, method: "POST", body: JSON.stringify(message) });
+    const { state, message: post } = this.server;
+    return request(this, message === undefined ? state : post, message, options);
   }
 }
 

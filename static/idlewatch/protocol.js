@@ -15,26 +15,14 @@ export const CLOSE = Object.freeze({
 /** Where a session stands. */
 export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned", ENDED: "ended" });
 
-/** Why a session ended, or is about to. */
-export const REASON = Object.freeze({
-  IDLE: "idle",
-  ABSOLUTE: "absolute",
-  CLOSED: "closed",
-  LOGOUT: "logout",
-  REVOKED: "revoked",
-  REPLACED: "replaced",
-  ACCOUNT: "account",
-  LOST: "lost",
-});
+/** Of the reasons why a session ends, the one that the page finds by itself. */
+export const REASON = Object.freeze({ IDLE: "idle" });
 
-/** Why the server refused a message. */
-export const ERROR = Object.freeze({
-  BAD_JSON: "bad_json",
-  BAD_MESSAGE: "bad_message",
-  BAD_VALUE: "bad_value",
-  TOO_LARGE: "too_large",
-  HOLD_REFUSED: "hold_refused",
-});
+/** Of the reasons why the server refuses a message, the one that is more than a log line. */
+export const ERROR = Object.freeze({ HOLD_REFUSED: "hold_refused" });
+
+/** What the page is to the session that the browser has now, where that is not what it was. */
+export const PAGE = Object.freeze({ RENEWED: "renewed", FOREIGN: "foreign" });
 
 /** The types of frame that come from the server. */
 export const FRAME = Object.freeze({ STATE: "state", NOTICE: "notice", ERROR: "error" });
@@ -64,6 +52,7 @@ export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, H
  * @property {number} warn_before Seconds.
  * @property {number} heartbeat Seconds.
  * @property {string} [login_url] In an ended frame.
+ * @property {string} [page] One of `PAGE`.
  */
 
 /** @typedef {{type: "notice", id: string, text: string}} NoticeFrame */
@@ -74,6 +63,15 @@ export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, H
  * @typedef {{type: "activity", ago: number} | {type: "extend"} | {type: "hold", id: string, label: string}
  *   | {type: "release", id: string} | {type: "sync"}} Message
  */
+
+/**
+ * Say to the server for which session the page was made.
+ * @param {string} path
+ * @param {string} token
+ */
+export function addressed(path, token) {
+  return `${path}${path.includes("?") ? "&" : "?"}for=${token}`;
+}
 
 /**
  * Read a frame; null for anything that is none, so that a proxy's error page is never taken for an answer.

@@ -1,20 +1,16 @@
 /** Word from the browser's other tabs that somebody signed in. */
 
-/** @typedef {{user: string, csrf: string}} Greeting */
-
-/** Tells the other tabs of this site who is signed in here, and hears it from them. */
+/** Tells the other tabs of this site, and hears it from them. What it means for them, the server alone says. */
 export class Siblings {
   #channel = /** @type {BroadcastChannel | null} */ (null);
 
   /**
    * @param {object} options
    * @param {() => BroadcastChannel | null} options.open Null where the browser has none.
-   * @param {Greeting} options.greeting `user` is opaque; the token goes with the newest sign-in, and older pages need it.
-   * @param {(greeting: Greeting) => void} options.onGreeting
+   * @param {(token: string) => void} options.onGreeting
    */
-  constructor({ open, greeting, onGreeting }) {
+  constructor({ open, onGreeting }) {
     this.open = open;
-    this.greeting = greeting;
     this.onGreeting = onGreeting;
   }
 
@@ -23,9 +19,12 @@ export class Siblings {
     if (this.#channel !== null) this.#channel.onmessage = (event) => this.onGreeting(event.data);
   }
 
-  /** Say it: only a page that comes straight from the server knows the newest token. */
-  greet() {
-    this.#channel?.postMessage({ user: this.greeting.user, csrf: this.greeting.csrf });
+  /**
+   * Say that a page comes straight from the server: where its token is new to another, that one has to look.
+   * @param {string} token
+   */
+  greet(token) {
+    this.#channel?.postMessage(token);
   }
 
   stop() {

@@ -23,6 +23,14 @@ class FakeView {
     this.over = seen;
   }
 
+  restore() {
+    this.over = null;
+  }
+
+  foreign() {
+    this.dropped = true;
+  }
+
   leave() {
     this.left = true;
   }
@@ -50,13 +58,17 @@ class FakeEvents {
     return !this.cancels.has("ended");
   }
 
+  resumed(detail) {
+    this.heard.push(["resumed", detail]);
+  }
+
   ofType(type) {
     return this.heard.filter(([name]) => name === type).map(([, detail]) => detail);
   }
 }
 
 /** A client with everything around it played by the test; HTTP fails unless the test says otherwise. */
-function setUp({ frame = null } = {}) {
+function setUp({ frame = null, visible = true } = {}) {
   const clock = new FakeClock();
   const network = new FakeNetwork();
   const server = new FakeServer();
@@ -64,7 +76,8 @@ function setUp({ frame = null } = {}) {
   const view = new FakeView();
   const events = new FakeEvents();
   const random = () => 0.5;
-  const addresses = { state: "/state/", message: "/message/", csrf: "token" };
+  const addresses = { state: "/state/", message: "/message/", csrf: "token", token: "page" };
+  const renewals = [];
   const connection = (delegate) =>
     new Connection({ clock, delegate, random, open: network.open, backoff: new Backoff({ base: 2, cap: 30, random }) });
   const polling = (delegate) =>
@@ -82,6 +95,8 @@ function setUp({ frame = null } = {}) {
     frame,
     heartbeat: 15,
     page: "page",
+    visible: () => visible,
+    onRenewal: () => renewals.push(clock.now()),
     link: (options) => new Link({ ...options, connection, polling }),
   });
   client.start();
@@ -91,11 +106,11 @@ function setUp({ frame = null } = {}) {
       await settle();
     }
   };
-  return { clock, network, server, view, events, client, run };
+  return { clock, network, server, view, events, client, run, renewals };
 }
 
-function connected(frame = state()) {
-  const all = setUp();
+function connected(frame = state(), options = {}) {
+  const all = setUp(options);
   all.network.last.hear(frame);
   return all;
 }
@@ -196,25 +211,33 @@ test("on a new connection the server learns of the last act, then of the holds",
   ]);
 });
 
-test("a page that works is sure within a minute that somebody listens: a stopped server is noticed", async () => {
-  const { network, view, client, run } = connected();
+test("while somebody looks, the server shows within two heartbeats that it hears: one that is stopped is noticed", async () => {
+  const { network, view, run } = connected();
   const first = network.last;
-  for (let second = 0; second < 70; second += 1) {
-    client.acted();
-    await run(1);
-  }
-  assert.ok(first.ofType("sync").length > 0);
+  await run(14);
+  assert.deepEqual(first.sent, []);
+  await run(2);
+  assert.deepEqual(first.sent, [{ type: "sync" }]);
+  assert.ok(!view.shown.offline);
+  await run(12);
   assert.ok(view.shown.offline);
 });
 
-test("a page that works does not ask with each act", () => {
-  const { clock, network, client } = connected();
+test("the server is asked once a heartbeat at most, however much the user does", async () => {
+  const { network, client, run } = connected();
   for (let second = 0; second < 300; second += 1) {
+    const asked = network.last.ofType("sync").length;
     client.acted();
-    clock.advance(1);
-    if (network.last.ofType("sync").length * 60 > second) network.last.hear(state());
+    await run(1);
+    if (network.last.ofType("sync").length > asked) network.last.hear(state());
   }
-  assert.ok(network.last.ofType("sync").length <= 6, `${network.last.ofType("sync").length} questions in 300 s`);
+  assert.ok(network.last.ofType("sync").length <= 20, `${network.last.ofType("sync").length} questions in 300 s`);
+});
+
+test("a page that nobody looks at asks nothing before its own clock says so", async () => {
+  const { network, run } = connected(state(), { visible: false });
+  await run(700);
+  assert.deepEqual(network.last.sent, []);
 });
 
 test("an extension that stays unanswered for five seconds means offline, and is repeated when the server is back", async () => {
@@ -284,7 +307,7 @@ test("where no socket opens, HTTP takes over: a heartbeat apart, two seconds whi
 });
 
 test("a socket that opens later ends the polling", async () => {
-  const { network, server, run } = setUp();
+  const { network, server, run } = setUp({ visible: false });
   server.answer = () => ({ status: 200, frame: state() });
   network.last.lose(1006);
   await run(2);
@@ -329,7 +352,7 @@ test("no session at all is an end all the same, when HTTP says so too", async ()
 });
 
 test("another tab's work keeps this one quiet: it asks before it would warn, and believes the answer", () => {
-  const { clock, network, view } = connected();
+  const { clock, network, view } = connected(state(), { visible: false });
   clock.advance(782);
   assert.deepEqual(network.last.sent, [{ type: "sync" }]);
   assert.equal(view.shown.phase, "active");
@@ -383,22 +406,79 @@ test("an operator's word is shown", () => {
 });
 
 test("holds that the server refuses are not asked for with each renewal", () => {
-  const { clock, network, client } = connected();
+  const { clock, network, client } = connected(state(), { visible: false });
   client.hold("work");
   network.last.hear({ type: "error", code: "hold_refused", detail: "" });
   clock.advance(120);
   assert.equal(network.last.ofType("hold").length, 1);
 });
 
-test("[R32] a page that was kept goes on in the new session of its user", () => {
-  const { network, view, client } = connected();
+test("[R32] a page that has ended comes back when its user has signed in again, not before the server says so", () => {
+  const { network, view, events, client } = connected();
   network.last.hear(ended());
-  client.reunite();
-  network.last.hear(state({ version: 1 }));
+  client.renew();
   assert.equal(network.sockets.length, 2);
+  assert.notEqual(view.over, null);
+  network.last.hear(state({ version: 1 }));
+  assert.equal(view.over, null);
   assert.equal(view.shown.phase, "active");
+  assert.equal(events.ofType("resumed").length, 1);
   client.acted();
   assert.equal(network.last.ofType("activity").length, 1);
+});
+
+test("work that goes on after the end is held in the new session", () => {
+  const { network, client } = connected();
+  const hold = client.hold("work");
+  network.last.hear(ended());
+  client.renew();
+  network.last.hear(state({ version: 1 }));
+  assert.equal(network.last.ofType("hold").length, 1);
+  hold.release();
+  assert.equal(network.last.ofType("release").length, 1);
+});
+
+test("a page that comes back into a session which has ended too says so", () => {
+  const { network, view, events, client } = connected();
+  network.last.hear(ended());
+  client.renew();
+  network.last.hear(ended({ reason: "revoked" }));
+  assert.equal(view.over.reason, "revoked");
+  assert.equal(events.ofType("resumed").length, 0);
+});
+
+test("[R32] a page that hears of the sign-in before the end of its own session comes back all the same", () => {
+  const { network, view, events, client } = connected();
+  client.renew();
+  network.last.hear(ended());
+  assert.equal(network.sockets.length, 2);
+  assert.ok(!view.left);
+  network.last.hear(state({ version: 1 }));
+  assert.equal(view.over, null);
+  assert.equal(events.ofType("ended").length, 0);
+});
+
+test("a page that was made before its user signed in anew asks for what its forms need", () => {
+  const { renewals } = connected(state({ page: "renewed" }));
+  assert.equal(renewals.length, 1);
+});
+
+test("a page of somebody else shows nothing, and connects no more", () => {
+  const { network, view, run } = connected();
+  network.last.lose(1006);
+  run(5);
+  network.last.hear(ended({ reason: "logout", page: "foreign" }));
+  assert.ok(view.dropped);
+  const sockets = network.sockets.length;
+  run(60);
+  assert.equal(network.sockets.length, sockets);
+});
+
+test("a page whose user is told to be another goes at once, also while it lives", () => {
+  const { network, view, client } = connected();
+  client.disown();
+  assert.ok(view.dropped);
+  assert.equal(network.last.code, CLOSE.CLOSED);
 });
 
 test("`window.idlewatch.state` counts down between two frames", () => {

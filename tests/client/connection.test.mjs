@@ -49,6 +49,23 @@ test("what is no frame is taken for none", () => {
   assert.ok(!connection.up);
 });
 
+test("[R40] a page that goes elsewhere says so, and is back soon if it stays after all", () => {
+  const { clock, network, connection, losses } = connected();
+  connection.leave();
+  assert.equal(network.last.code, CLOSE.NAVIGATED);
+  assert.deepEqual(losses, []);
+  clock.advance(2);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("a page that goes elsewhere while it is cut off has nothing to say", () => {
+  const { clock, network, connection } = setUp();
+  connection.leave();
+  assert.equal(network.last.code, null);
+  clock.advance(2);
+  assert.equal(network.sockets.length, 1);
+});
+
 test("[R29] a lost connection comes back after a drawn wait, and later each time it fails", () => {
   const { clock, network, losses } = connected();
   network.last.lose(1006);

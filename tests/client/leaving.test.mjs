@@ -7,14 +7,20 @@ import { FakeClock } from "./support.mjs";
 function setUp() {
   const clock = new FakeClock();
   const navigation = new EventTarget();
-  const watcher = new LeavingWatcher({ window: { navigation }, clock });
+  const window = Object.assign(new EventTarget(), { navigation });
+  let left = 0;
+  const watcher = new LeavingWatcher({ window, clock, onLeave: () => (left += 1) });
   watcher.start();
   const navigate = ({ url = "https://pay.example/", sameDocument = false, downloadRequest = null } = {}) => {
     const event = new Event("navigate", { cancelable: true });
     navigation.dispatchEvent(Object.assign(event, { destination: { url, sameDocument }, downloadRequest }));
     return event;
   };
-  return { clock, navigation, watcher, navigate };
+  const unload = () => {
+    window.dispatchEvent(new Event("beforeunload"));
+    return left;
+  };
+  return { clock, navigation, watcher, navigate, unload };
 }
 
 test("[R40] a navigation that the page starts is leaving, not closing", () => {
@@ -22,6 +28,21 @@ test("[R40] a navigation that the page starts is leaving, not closing", () => {
   assert.ok(!watcher.leaving);
   navigate();
   assert.ok(watcher.leaving);
+});
+
+test("[R40] it says so while its sockets can still be closed: Firefox closes them before the page is hidden", () => {
+  const { watcher, navigate, unload } = setUp();
+  assert.equal(unload(), 0, "a closed tab is left to itself");
+  navigate();
+  assert.equal(unload(), 1);
+  watcher.stop();
+});
+
+test("a navigation that is called off closes nothing when the tab is closed later", () => {
+  const { navigation, navigate, unload } = setUp();
+  navigate();
+  navigation.dispatchEvent(new Event("navigateerror"));
+  assert.equal(unload(), 0);
 });
 
 for (const [name, navigation] of [

@@ -11,7 +11,7 @@ async function setUp({ interval = 15, answer } = {}) {
   if (answer) server.answer = answer;
   const frames = [];
   const failures = [];
-  const addresses = { state: "/state/", message: "/message/", csrf: "token" };
+  const addresses = { state: "/state/", message: "/message/", csrf: "token", token: "page" };
   const polling = new Polling({
     clock,
     server: addresses,
@@ -31,11 +31,10 @@ async function setUp({ interval = 15, answer } = {}) {
 test("[R5] it asks for the state, marked as passive, as a script that wants JSON", async () => {
   const { server } = await setUp();
   const [{ address, message, options }] = server.asked;
-  assert.equal(address, "/state/");
+  assert.equal(address, "/state/?for=page");
   assert.equal(message, null);
   assert.deepEqual(options.headers, { Accept: "application/json", "Idlewatch-Passive": "1" });
   assert.equal(options.cache, "no-store");
-  assert.equal(options.credentials, "same-origin");
 });
 
 test("it asks again after each interval", async () => {
@@ -53,7 +52,7 @@ test("a message goes out by POST with the newest token, and its answer is the st
   assert.ok(polling.send({ type: "extend" }));
   await settle();
   const { address, message, options } = server.asked.at(-1);
-  assert.deepEqual([address, message, options.method], ["/message/", { type: "extend" }, "POST"]);
+  assert.deepEqual([address, message, options.method], ["/message/?for=page", { type: "extend" }, "POST"]);
   assert.equal(options.headers["X-CSRFToken"], "newer");
   assert.equal(frames.length, 2);
 });
@@ -83,7 +82,7 @@ test("a message that comes while the state is asked for is not lost", async () =
 test("a sync asks for the state", async () => {
   const { server, polling } = await setUp();
   assert.ok(polling.send({ type: "sync" }));
-  assert.equal(server.asked.at(-1).address, "/state/");
+  assert.equal(server.asked.at(-1).address, "/state/?for=page");
 });
 
 test("an ended session and a refused message are answers", async () => {
