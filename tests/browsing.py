@@ -50,6 +50,11 @@ def sign_in(page: Page, url: str, username: str = "demo", password: str | None =
     page.click("main button[type=submit]")
 
 
+def stay_covered(page: Page) -> None:
+    """Have a script of the page take the user on itself: at the end it stays where it is, covered."""
+    page.evaluate("document.addEventListener('idlewatch:ended', event => event.preventDefault())")
+
+
 def until(page: Page, expression: str, within: float = 10.0) -> None:
     """Wait for an expression to be true; Playwright's own way needs `eval`, which the site's policy forbids."""
     deadline = time.monotonic() + within

@@ -1,7 +1,10 @@
 /** What a person does in the page. */
 
-/** Always a person's doing, where the browser vouches for it. */
-const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input"];
+/**
+ * Always a person's doing, where the browser vouches for it. Assistive technology clicks without a pointer or a key, and
+ * so do menus paste and other windows' files drop.
+ */
+const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"];
 /** Seconds after an act in which scrolling counts: a log that scrolls itself is nobody's doing. */
 const SCROLL_AFTER = 1;
 
@@ -41,6 +44,7 @@ export class InputWatcher {
     for (const type of ACTS) view.addEventListener(type, this.#act, options);
     view.addEventListener("pointermove", this.#move, options);
     view.addEventListener("scroll", this.#scroll, options);
+    view.addEventListener("blur", this.#blur, options);
     // `load` does not bubble, but it is captured: a frame's next document has a window of its own to listen on.
     view.document.addEventListener("load", this.#load, options);
     this.#observer ??= new MutationObserver((records) => this.#added(records));
@@ -50,8 +54,9 @@ export class InputWatcher {
 
   /** @param {Element} frame */
   #enter(frame) {
-    const view = /** @type {HTMLIFrameElement} */ (frame).contentWindow;
-    if (view !== null && isOurs(view)) this.#watch(view);
+    const view = /** @type {HTMLIFrameElement} */ (frame).contentDocument?.defaultView;
+    // None where the frame has another origin.
+    if (view) this.#watch(view);
   }
 
   /** @param {MutationRecord[]} records */
@@ -70,6 +75,13 @@ export class InputWatcher {
   #load = (/** @type {Event} */ event) => {
     const element = /** @type {Element} */ (event.target);
     if (element.matches?.("iframe, frame")) this.#enter(element);
+  };
+
+  /** A frame in a shadow tree comes unseen, and one that a script writes anew forgets its listeners: focus tells of both. */
+  #blur = (/** @type {Event} */ event) => {
+    let { activeElement } = /** @type {Window} */ (event.currentTarget).document;
+    while (activeElement?.shadowRoot) ({ activeElement } = activeElement.shadowRoot);
+    if (activeElement?.matches("iframe, frame")) this.#enter(activeElement);
   };
 
   #act = (/** @type {Event} */ event) => {
@@ -91,16 +103,4 @@ export class InputWatcher {
     if (!event.isTrusted || this.#acted === null || this.clock.since(this.#acted) > SCROLL_AFTER) return;
     this.onAct(event);
   };
-}
-
-/**
- * Whether a frame's document may be read: it has the page's origin.
- * @param {Window} view
- */
-function isOurs(view) {
-  try {
-    return Boolean(view.document);
-  } catch {
-    return false;
-  }
 }

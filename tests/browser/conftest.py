@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.browsing import sign_in, until
 from tests.serving import Server, demo
@@ -18,6 +18,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("journey")
     with demo(directory, DJANGO_SETTINGS_MODULE="tests.browser.settings", **environ) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A site on which each session lives under the limits that its test asks for."""
+    with demo(tmp_path_factory.mktemp("life"), DJANGO_SETTINGS_MODULE="tests.browser.life_settings") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, site: Server) -> StorageState:
+    """The cookies of a session that lasts longer than the tests: a context that has them need not sign in."""
+    context = browser.new_context()
+    sign_in(context.new_page(), site.url("/"))
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import path
+from django.urls import include, path
 
 from project.urls import urlpatterns as project_urls
 
@@ -16,6 +16,12 @@ from project.urls import urlpatterns as project_urls
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """Show one of the pages below `templates/journey`."""
     return render(request, f"journey/{name}.html")
+
+
+@login_required
+def looks(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one of the pages below `templates/looks`."""
+    return render(request, f"looks/{name}.html", {"notice": request.GET.get("notice")})
 
 
 @login_required
@@ -42,5 +48,7 @@ urlpatterns = [
     path("journey/download/", download),
     path("journey/slow/", slow),
     path("journey/<slug:name>/", page),
+    path("looks/<slug:name>/", looks),
+    path("life/", include("tests.browser.life")),
     *project_urls,
 ]

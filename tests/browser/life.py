@@ -1,0 +1,96 @@
+"""Pages on which to try activity, holds, the life of a tab and the network: each session has the limits it asks for."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import wave
+
+from csp.decorators import csp_replace, csp_update
+from django.contrib.auth.decorators import login_not_required, login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.clickjacking import xframe_options_exempt
+
+ANYWHERE = {"frame-ancestors": ["'self'", "http://127.0.0.1:*"]}
+STRICT = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "require-trusted-types-for": ["'script'"],
+    "trusted-types": ["'none'"],
+}
+RATE = 8000
+
+
+def limits(user: object, request: HttpRequest) -> dict[str, float | None]:
+    """Answer with what the visitor's cookie `limits` says: `IDLE_TIMEOUT:5|WARN_BEFORE:2`."""
+    given = request.COOKIES.get("limits", "")
+    pairs = [each.split(":") for each in given.split("|") if each]
+    return {key: None if value == "None" else float(value) for key, value in pairs}
+
+
+@login_required
+@xframe_options_exempt
+@csp_replace(ANYWHERE)
+@csp_update({"frame-src": ["'self'", "http://localhost:*"]})
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one of the pages below `templates/life`, on its own or in a frame."""
+    return render(request, f"life/{name}.html", {"elsewhere": f"http://localhost:{request.get_port()}/life/open/"})
+
+
+@login_required
+def kept(request: HttpRequest) -> HttpResponse:
+    """Show a page that the browser may keep: its view says otherwise than `no-store`."""
+    response = render(request, "life/light.html")
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@login_required
+@csp_replace(STRICT)
+def strict(request: HttpRequest) -> HttpResponse:
+    """Show a page under the strictest policy."""
+    return render(request, "life/strict.html")
+
+
+@login_not_required
+@xframe_options_exempt
+@csp_replace(ANYWHERE)
+def opened(request: HttpRequest) -> HttpResponse:
+    """Show a page to anybody: it stands for another origin."""
+    return HttpResponse("<!doctype html><title>Elsewhere</title><input><h1>Elsewhere</h1>")
+
+
+@login_required
+def upload(request: HttpRequest) -> HttpResponse:
+    """Take a file."""
+    size = sum(file.size or 0 for file in request.FILES.values())
+    return HttpResponse(f"<!doctype html><title>Received</title><h1>{size} bytes</h1>")
+
+
+@login_required
+def tone(request: HttpRequest) -> HttpResponse:
+    """Play a minute of a quiet tone."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, RATE, 0, "NONE", ""))
+        second = b"".join(struct.pack("<h", int(500 * math.sin(2 * math.pi * 440 * at / RATE))) for at in range(RATE))
+        sound.writeframes(second * 60)
+    return HttpResponse(file.getvalue(), content_type="audio/wav")
+
+
+urlpatterns = [
+    path("kept/", kept),
+    path("strict/", strict),
+    path("open/", opened),
+    path("upload/", upload),
+    path("tone.wav", tone),
+    path("<slug:name>/", page),
+]

@@ -1,0 +1,105 @@
+"""How the tests of a tab's life go about: sign in under limits of their own, listen to the wire, wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
+
+from tests.browsing import FLAGS, executable, sign_in, until
+
+CALM: dict[str, float | None] = {"IDLE_TIMEOUT": 60, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRACE": None}
+"""Limits under which nothing happens by itself while a test looks on."""
+SHORT: dict[str, float | None] = CALM | {"IDLE_TIMEOUT": 5, "WARN_BEFORE": 2.5}
+
+Message = dict[str, Any]
+
+
+class Wire:
+    """What a page and the server say to each other over sockets, from the page's first on."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent: list[tuple[float, Message]] = []
+        self.heard: list[Message] = []
+        self.sockets: list[WebSocket] = []
+        page.on("websocket", self._listen)
+
+    def of(self, kind: str) -> list[Message]:
+        """Return the messages of a type that the page sent."""
+        return [message for _, message in self.sent if message["type"] == kind]
+
+    def clear(self) -> None:
+        self.sent.clear()
+        self.heard.clear()
+
+    def _listen(self, socket: WebSocket) -> None:
+        self.sockets.append(socket)
+        socket.on("framesent", lambda text: self.sent.append((time.monotonic(), json.loads(text))))
+        socket.on("framereceived", lambda text: self.heard.append(json.loads(text)))
+
+
+def allow(context: BrowserContext, limits: dict[str, float | None]) -> None:
+    """Have the next sign-in made under these limits."""
+    value = "|".join(f"{key}:{limit}" for key, limit in limits.items())
+    context.add_cookies([{"name": "limits", "value": value, "domain": "127.0.0.1", "path": "/"}])
+
+
+def visit(context: BrowserContext, url: str, limits: dict[str, float | None] | None = None) -> tuple[Page, Wire]:
+    """Open a tab, signed in and connected; without limits in a session that is there."""
+    page = context.new_page()
+    wire = Wire(page)
+    if limits is None:
+        page.goto(url)
+    else:
+        allow(context, limits)
+        sign_in(page, url)
+    connected(page)
+    return page, wire
+
+
+def connected(page: Page) -> None:
+    until(page, "window.idlewatch?.state && !window.idlewatch.state.offline")
+
+
+def wait_for(page: Page, condition: Callable[[], Any], within: float = 5.0) -> None:
+    """Wait until something has come about; the page's events are heard meanwhile."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"It has not come about within {within:g} s"
+        page.wait_for_timeout(20)
+
+
+@contextmanager
+def everyday(browser: Browser, directory: Path, *flags: str) -> Iterator[BrowserContext]:
+    """Run a browser as people have it: tabs behind others are hidden, slowed down and may be frozen, pages are kept.
+
+    Where Playwright starts the browser itself, every tab looks visible and focused, and the back/forward cache is off.
+    """
+    command = [executable(), *FLAGS, "--headless", "--remote-debugging-port=0", f"--user-data-dir={directory}", *flags]
+    process = subprocess.Popen(
+        [*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        port, path = _endpoint(directory / "DevToolsActivePort")
+        there = browser.browser_type.connect_over_cdp(f"ws://127.0.0.1:{port}{path}", no_defaults=True)
+        yield there.contexts[0]
+        there.close()
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
+def _endpoint(file: Path) -> list[str]:
+    deadline = time.monotonic() + 30
+    while not file.exists() or len(file.read_text().split()) < 2:
+        assert time.monotonic() < deadline, "Chromium did not start"
+        time.sleep(0.05)
+    return file.read_text().split()
