@@ -81,8 +81,7 @@ export class Cover {
       this.#adopt(this.#covering, true);
       this.#lend(document.body);
       for (const node of [...document.body.childNodes]) this.#take(node);
-      this.#observer.observe(document.body, { childList: true });
-      this.#observer.observe(document.head, { childList: true, characterData: true, subtree: true });
+      this.#observer.observe(document, { subtree: true, childList: true, characterData: true });
     }
     this.stage.raise(this.element);
     this.#words = title;
@@ -97,8 +96,8 @@ export class Cover {
     this.#observer.disconnect();
     for (const [node, mark] of this.#away) {
       // The page may have taken it away meanwhile, or put it elsewhere.
-      if (node.parentNode !== this.#holder) mark.remove();
-      else if (mark.isConnected) mark.replaceWith(node);
+      if (node.parentNode === this.#holder && mark.isConnected) mark.replaceWith(node);
+      else mark.remove();
     }
     // What has lost its place, for a script has replaced all that was left in the page, may hold what the user typed.
     this.document.body.append(this.#holder);
@@ -110,6 +109,7 @@ export class Cover {
 
   /** Let go of the content for good: nothing can bring it back. */
   drop() {
+    this.#covered = false;
     this.#away.clear();
     this.#holder.replaceChildren();
     this.#undo = [];
@@ -125,7 +125,7 @@ export class Cover {
       if (node.parentNode === this.document.body) this.#take(/** @type {ChildNode} */ (node));
     }
     if (this.document.title === this.#words) return;
-    // A script may insist on its own in the same way: it has the last word after a hundred turns at once, or the tab hangs.
+    // A script may insist on its own likewise: it has the last word after a hundred turns at once, or the tab would hang.
     const now = performance.now();
     this.#patience = Math.max(this.#patience, now) + 10;
     if (this.#patience < now + 1000) this.title.show(this.#words);
@@ -143,13 +143,8 @@ export class Cover {
 
   /** Scripts hold on to what has left: to remove it, or to insert before it, must not fail meanwhile. */
   #lend(/** @type {any} */ body) {
-    body.removeChild = (/** @type {any} */ node) => {
-      const mark = this.#away.get(node);
-      if (mark === undefined || node.parentNode !== this.#holder) return Node.prototype.removeChild.call(body, node);
-      this.#away.delete(node);
-      mark.remove();
-      return this.#holder.removeChild(node);
-    };
+    body.removeChild = (/** @type {any} */ node) =>
+      Node.prototype.removeChild.call(node?.parentNode === this.#holder ? this.#holder : body, node);
     body.insertBefore = (/** @type {any} */ node, /** @type {any} */ before) =>
       Node.prototype.insertBefore.call(body, node, this.#away.get(before) ?? before);
     this.#undo.push(() => {

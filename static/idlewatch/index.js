@@ -199,7 +199,7 @@ function watchedAbove() {
   for (let view = window; view !== view.parent; ) {
     view = /** @type {any} */ (view.parent);
     try {
-      if (view.document.getElementById("idlewatch-client") !== null) return view;
+      if (Object.hasOwn(view, "idlewatch") || view.document.getElementById("idlewatch-client") !== null) return view;
     } catch {
       return null;
     }

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Error, Page, expect
 
 from tests.browser.conftest import IDLE, open_tab
-from tests.browsing import stay_covered, until
+from tests.browsing import sign_in, stay_covered, until
 from tests.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -112,6 +112,37 @@ def test_a_page_that_is_given_the_client_twice_is_watched_once(page: Page):
     assert page.evaluate("window.kept === window.idlewatch")
     assert page.evaluate("document.scripts.length") == kept + 1
     assert sockets == []
+
+
+@pytest.mark.rule("R32")
+def test_a_frame_that_has_the_client_too_leaves_it_to_the_page_around_it(page: Page):
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.evaluate(
+        """() => {
+            const frame = document.createElement("iframe");
+            frame.src = "/life/light/";
+            document.querySelector("main").append(frame);
+        }"""
+    )
+    inner = page.frame_locator("iframe")
+    inner.locator("#note").fill("half a note")
+    until(page, "frames[0].idlewatch && frames[0].idlewatch === window.idlewatch")
+    stay = page.get_by_role("button", name="Stay signed in")
+    expect(stay).to_be_visible(timeout=SOON)
+    assert page.evaluate("frames[0].document.querySelector('.idlewatch')") is None
+    page.evaluate("frames[0].stayed = true")
+    expect(page.get_by_role("heading", name="Signed out")).to_be_visible(timeout=SOON)
+    assert page.evaluate("frames[0].document.querySelector('.idlewatch')") is None
+    expect(inner.locator("#note")).to_be_hidden()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Sign in again").click()
+    sign_in(opened.value, opened.value.url)
+    expect(inner.locator("#note")).to_be_visible(timeout=5000)
+    expect(inner.locator("#note")).to_have_value("half a note")
+    until(page, "frames[0].idlewatch.state.phase === 'active'")
+    assert page.evaluate("frames[0].stayed && frames[0].idlewatch === window.idlewatch")
+    assert len(sockets) == 1, "the page's own, for the new session"
 
 
 def test_nobody_can_replace_what_the_others_use(page: Page):
