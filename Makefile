@@ -27,7 +27,7 @@ test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, fault
 	@scripts/test
 
 .PHONY: test-fast
-test-fast: .venv/.dev  ## Check lint, types, unit and client; it needs Redis alone.
+test-fast: .venv/.dev  ## Check lint, types, unit and client; they need Redis and gettext.
 	@scripts/test fast
 
 .PHONY: lint

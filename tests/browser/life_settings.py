@@ -6,4 +6,3 @@ from tests.browser.settings import *  # noqa: F403
 from tests.browser.settings import IDLEWATCH as _LIMITS
 
 IDLEWATCH = {**_LIMITS, "POLICY": "tests.browser.life.limits"}
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

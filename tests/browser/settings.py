@@ -15,3 +15,5 @@ ROOT_URLCONF = "tests.browser.urls"
 INSTALLED_APPS = [*_APPS, "django_htmx"]
 STATICFILES_DIRS = [*_STATIC, _HERE / "static"]
 TEMPLATES = [{**_TEMPLATES[0], "DIRS": [_HERE / "templates"]}]
+# A password costs half a second of a core otherwise, which the browsers need.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

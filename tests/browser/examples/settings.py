@@ -14,3 +14,5 @@ _EXAMPLES = _ROOT / "docs" / "examples"
 ROOT_URLCONF = "tests.browser.examples.urls"
 TEMPLATES = [{**_TEMPLATES[0], "DIRS": [_EXAMPLES]}]
 STATICFILES_DIRS = [_ROOT / "static", Path(os.environ["BUILT"])]
+# A password costs half a second of a core otherwise, which the browsers need.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
