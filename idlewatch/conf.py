@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch
+from django.urls import NoReverseMatch, is_valid_path
 from msgspec.structs import replace
 
 from idlewatch import values
@@ -254,10 +254,13 @@ class Conf:
     @property
     def home_url(self) -> str:
         """The start page, as a URL: where Django sends those who have signed in without `next`."""
+        given = settings.LOGIN_REDIRECT_URL
+        # A site whose logins all have a `next` may never have missed it, and have Django's default for a page.
+        if not given or (given == global_settings.LOGIN_REDIRECT_URL and not is_valid_path(given)):
+            return "/"
         try:
-            return resolve_url(settings.LOGIN_REDIRECT_URL or "/")
+            return resolve_url(given)
         except NoReverseMatch:
-            # A site whose logins all have a `next` may never have missed it.
             return "/"
 
     @property

@@ -318,6 +318,7 @@ def test_middleware_missing_or_in_the_wrong_place_is_an_error(settings, middlewa
         ({"LOGIN_URL": "/login"}, []),
         ({"LOGIN_URL": "/login/?from=here"}, []),
         ({"LOGIN_URL": "https://login.example/"}, []),
+        ({"LOGIN_REDIRECT_URL": "/accounts/profile/"}, []),
         ({"LOGIN_REDIRECT_URL": None}, ["W022"]),
         ({"LOGIN_REDIRECT_URL": ""}, ["W022"]),
         ({"LOGIN_REDIRECT_URL": "nowhere"}, ["W022"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.shortcuts import resolve_url
 from django.template import engines
@@ -84,6 +84,8 @@ def login_page_is_there() -> Found:
 def start_page_is_there() -> Found:
     """Say that pages which somebody else left open would be sent nowhere."""
     given = settings.LOGIN_REDIRECT_URL
+    if given == global_settings.LOGIN_REDIRECT_URL:
+        return  # Nobody chose it; where it leads nowhere, `/` will do.
     try:
         url = resolve_url(given) if given else None
         parts = urlsplit(url or "")

@@ -249,7 +249,15 @@ class TestClearSiteData:
 
 class TestHome:
     @pytest.mark.parametrize(
-        ("given", "home"), [(None, "/"), ("", "/"), ("nowhere", "/"), ("login", "/login/"), ("/start/", "/start/")]
+        ("given", "home"),
+        [
+            (None, "/"),
+            ("", "/"),
+            ("nowhere", "/"),
+            ("/accounts/profile/", "/"),
+            ("login", "/login/"),
+            ("/start/", "/start/"),
+        ],
     )
     def test_a_page_knows_where_the_next_user_is_to_start(
         self, wsgi: Browser, ann: User, settings: Any, given: str | None, home: str
