@@ -22,7 +22,7 @@ from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooM
 from idlewatch.hub import Hub
 from idlewatch.messages import event_of
 from idlewatch.origins import is_own, request_of
-from idlewatch.pages import Belonging, belonging, token_in
+from idlewatch.pages import Belonging, belonging, foreign_frame, token_in
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.protocol import (
@@ -99,7 +99,7 @@ class TabConsumer(AsyncWebsocketConsumer):
             return
         token = token_in(request)
         if belonging(token, found) is Belonging.FOREIGN:
-            await self._end(encode(no_session_frame(Reason.LOGOUT, conf.login_url, Belonging.FOREIGN)))
+            await self._end(encode(foreign_frame()))
             return
         # Joined before the state is read, so that no change falls between.
         self._hub, self._watch = service().hub, found.id

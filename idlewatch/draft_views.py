@@ -18,7 +18,7 @@ from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.exceptions import BadMessage
-from idlewatch.pages import Belonging, belonging, token_in
+from idlewatch.pages import Belonging, belonging_of, foreign_frame
 from idlewatch.private import Field
 from idlewatch.protocol import ErrorCode, ErrorFrame, Frame, no_session_frame
 from idlewatch.watching import watch_of
@@ -83,10 +83,11 @@ def _answer(request: HttpRequest, body: bytes) -> HttpResponse:
 def _turned_away(request: HttpRequest) -> Frame | None:
     """Return what a page is told that has no session, or whose user is another than the session's, or no user now."""
     watch = watch_of(request)
-    if watch.watch is None or watch.watched is None:
+    belongs = belonging_of(request)
+    if belongs is None:
         return watch.frame
-    if belonging(token_in(request), watch.watched) is Belonging.FOREIGN:
-        return no_session_frame(Reason.LOGOUT, conf.login_url, Belonging.FOREIGN)
+    if belongs is Belonging.FOREIGN:
+        return foreign_frame()
     # The account was disabled, or its password changed, and nobody has ended the session yet: the middleware does now.
     return None if request.user.is_authenticated else no_session_frame(Reason.ACCOUNT, conf.login_url)
 

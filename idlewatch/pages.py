@@ -13,8 +13,11 @@ from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from idlewatch.activity import Reason
 from idlewatch.conf import conf
+from idlewatch.protocol import StateFrame, no_session_frame
 from idlewatch.store.base import Watched
+from idlewatch.watching import watch_of
 
 PARAMETER = "for"
 """Of the addresses at which a page talks to the server: the token."""
@@ -44,6 +47,17 @@ def belonging(token: str | None, watched: Watched) -> Belonging:
     if not _fits(user, watched.user):
         return Belonging.FOREIGN
     return Belonging.CURRENT if _fits(sign_in, _sign_in(watched)) else Belonging.RENEWED
+
+
+def belonging_of(request: HttpRequest) -> Belonging | None:
+    """Tell what the page that sent a request is to its session; None where there is none."""
+    watch = watch_of(request)
+    return None if watch.watch is None or watch.watched is None else belonging(token_in(request), watch.watched)
+
+
+def foreign_frame() -> StateFrame:
+    """Say to a page of somebody else that its session is over, whoever has one now."""
+    return no_session_frame(Reason.LOGOUT, conf.login_url, Belonging.FOREIGN)
 
 
 def token_in(request: HttpRequest) -> str | None:

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_POST, require_safe
 from msgspec.structs import replace
 
 from idlewatch import health, monitor
-from idlewatch.activity import Reason
 from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.conf import conf
@@ -22,8 +21,8 @@ from idlewatch.events import Called, Event
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.languages import direction_of_words, language_of_words
 from idlewatch.messages import event_of
-from idlewatch.pages import Belonging, belonging, token_in, token_of
-from idlewatch.protocol import MAX_FRAME, ErrorCode, ErrorFrame, Frame, encode, no_session_frame, parse
+from idlewatch.pages import Belonging, belonging_of, foreign_frame, token_of
+from idlewatch.protocol import MAX_FRAME, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.watching import watch_of
 
 
@@ -42,7 +41,7 @@ def state(request: HttpRequest) -> HttpResponse:
 def message(request: HttpRequest) -> HttpResponse:
     """Do what a page says that has no socket, and tell it how its session stands."""
     # First: the CSRF token of a page whose user has gone is old, and the page is to hear that its session is over.
-    if _belonging(request) in {None, Belonging.FOREIGN}:
+    if belonging_of(request) in {None, Belonging.FOREIGN}:
         return _answer(request, None)
     return _hear(request)
 
@@ -62,7 +61,7 @@ def _hear(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def page(request: HttpRequest) -> HttpResponse:
     """Tell a page whether the session that the browser has now is its own, and give it what it needs to go on in it."""
-    belongs = _belonging(request)
+    belongs = belonging_of(request)
     watched = watch_of(request).watched
     if belongs is None or watched is None:
         return _answer(request, None)
@@ -88,17 +87,11 @@ def logout(request: HttpRequest) -> HttpResponseBase:
     return HttpResponseRedirect(conf.logout_redirect_url)
 
 
-def _belonging(request: HttpRequest) -> Belonging | None:
-    """Tell what the page that asks is to the session; None where there is none."""
-    watch = watch_of(request)
-    return None if watch.watch is None or watch.watched is None else belonging(token_in(request), watch.watched)
-
-
 def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
-    watch, belongs = watch_of(request), _belonging(request)
+    watch, belongs = watch_of(request), belonging_of(request)
     if belongs is Belonging.FOREIGN:
-        # Its session is over, whoever has one now; and asking keeps nobody else's alive.
-        return _json(no_session_frame(Reason.LOGOUT, conf.login_url, belongs), 401)
+        # Asking keeps nobody else's session alive.
+        return _json(foreign_frame(), 401)
     if watch.watch is not None:
         at = now()
         # Whoever asks is there: a browser that was taken for closed is not.

@@ -1,7 +1,7 @@
 /** The title of a tab that is not looked at, or whose content nobody may see. */
 
 /** Shows a countdown, or what else there is to say, in the title's place, and gives the page's newest title back. */
-export class TitleCountdown {
+export class TabTitle {
   #own = "";
   #before = "";
 

@@ -8,7 +8,7 @@ import { write } from "./parts.js";
 import { PHASE } from "./protocol.js";
 import { Stage } from "./stage.js";
 import { Timer } from "./timer.js";
-import { TitleCountdown } from "./title.js";
+import { TabTitle } from "./title.js";
 
 /** Seconds for reading the reason before the sign-in page comes. */
 const READING = 2;
@@ -67,7 +67,7 @@ export class PageView {
     this.stage = stage;
     const element = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
     this.dialog = new WarningDialog({ element, stage, words, onStay, csrf: () => config.csrf });
-    this.title = new TitleCountdown(document);
+    this.title = new TabTitle(document);
     const covering = /** @type {HTMLDialogElement} */ (this.#piece("cover"));
     this.cover = new Cover({ document, stage, title: this.title, element: covering });
     this.absolute = new Notice(this.#piece("absolute"), stage);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { TitleCountdown } from "../../static/idlewatch/title.js";
+import { TabTitle } from "../../static/idlewatch/title.js";
 
 test("a countdown in the title gives the page's own back", () => {
   const document = { title: "Letter" };
-  const title = new TitleCountdown(document);
+  const title = new TabTitle(document);
   title.show("1:58 left");
   title.show("1:57 left");
   assert.equal(document.title, "1:57 left");
@@ -17,7 +17,7 @@ test("a countdown in the title gives the page's own back", () => {
 
 test("a title that the page has set meanwhile is the one that comes back", () => {
   const document = { title: "Letter" };
-  const title = new TitleCountdown(document);
+  const title = new TabTitle(document);
   title.show("1:58 left");
   document.title = "(1) Letter";
   title.show("1:57 left");
