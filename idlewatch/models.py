@@ -20,6 +20,10 @@ REASON_LABELS = {
 }
 
 
+LIVES = models.Q(ended=None)
+"""The records of sessions that have not ended."""
+
+
 class WatchedSession(models.Model):
     """One session: who, from where, how far it came, and how it ended."""
 
@@ -79,10 +83,28 @@ class WatchedSession(models.Model):
         verbose_name_plural = _("watched sessions")
         default_permissions = ("view",)
         permissions = (("end_watchedsession", _("Can end watched sessions")),)
-        indexes = (models.Index(fields=["user", "ended"], name="idlewatch_user_ended"),)
+        indexes = (
+            models.Index(fields=["user", "ended"], name="idlewatch_user_ended"),
+            # The order in which the admin lists the records.
+            models.Index(fields=["-started", "-id"], name="idlewatch_started"),
+            # The orders in which the live page lists sessions; of live ones alone, so that they stay small.
+            models.Index(fields=["username", "id"], condition=LIVES, name="idlewatch_live_username"),
+            models.Index(fields=["started", "id"], condition=LIVES, name="idlewatch_live_started"),
+            models.Index(fields=["last_active", "id"], condition=LIVES, name="idlewatch_live_last_active"),
+        )
 
     def __str__(self) -> str:
         return f"{self.username}, {self.started:%Y-%m-%d %H:%M}"
+
+
+class Live(WatchedSession):
+    """The sessions that live: a model of its own gives the live page its address in the admin."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("live session")
+        verbose_name_plural = _("live sessions")
 
 
 class Draft(models.Model):
@@ -131,3 +153,20 @@ class StoreOwner(models.Model):
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
+
+
+class KeptSample(models.Model):
+    """How many sessions there were at one moment of the last hour, kept for a memory store that is started anew."""
+
+    at = models.FloatField()
+    """Epoch seconds."""
+    active = models.PositiveIntegerField()
+    warned = models.PositiveIntegerField()
+    ended = models.PositiveIntegerField()
+    """How many ended since the sample before."""
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.active} active, {self.warned} warned"

@@ -38,7 +38,7 @@ from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase, Verdict
 from idlewatch.store import changes
-from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
+from idlewatch.store.base import Census, Due, Listing, Reading, Renewal, Sample, Store, Watched
 
 logger = logging.getLogger("idlewatch")
 
@@ -191,6 +191,31 @@ class Standby(Store):
 
     async def aping(self) -> None:
         await self.store.aping()
+
+    def get_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        if self._is_doubtful():
+            return super().get_all(watches)
+        try:
+            return self.store.get_all(watches)
+        except StoreUnavailable:
+            return super().get_all(watches)
+
+    async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        return await self._noticing(self.store.aget_all(watches))
+
+    async def acensus(self) -> Census:
+        return await self._noticing(self.store.acensus())
+
+    async def alist(
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+    ) -> Listing:
+        return await self._noticing(self.store.alist(phase, connected, offset, limit, last=last))
+
+    async def asample(self, now: float, every: float, keep: float) -> Sample | None:
+        return await self._noticing(self.store.asample(now, every, keep))
+
+    async def asamples(self, after: float = 0.0) -> Sequence[Sample]:
+        return await self._noticing(self.store.asamples(after))
 
     def read_born(self) -> float | None:
         return self.store.read_born()

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from idlewatch.activity import Activity, Reason
 from idlewatch.events import Event
-from idlewatch.policy import FRESH, Policy, Shown, Verdict, assess
+from idlewatch.policy import FRESH, Phase, Policy, Shown, Verdict, assess
 
 
 class Due(StrEnum):
@@ -87,6 +87,34 @@ class Reading(NamedTuple):
     """Seconds by which the clock behind it is put right."""
     others: float | None
     """When another process gave its last sign of life, in the same time; None: there is none."""
+
+
+class Census(NamedTuple):
+    """How many sessions live."""
+
+    active: int
+    warned: int
+    connected: int
+    """Those of either phase that have a tab open."""
+
+
+class Sample(NamedTuple):
+    """A census of the past."""
+
+    at: float
+    """Epoch seconds."""
+    active: int
+    warned: int
+    ended: int
+    """How many ended since the sample before."""
+
+
+class Listing(NamedTuple):
+    """Part of the live sessions that were asked for, in their order."""
+
+    total: int
+    """How many there are in all."""
+    watches: Sequence[Watched]
 
 
 class Store(abc.ABC):
@@ -191,6 +219,42 @@ class Store(abc.ABC):
         Raises:
             StoreUnavailable: there is none.
         """
+
+    def get_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        """Return what is known of each of these watches, in their order."""
+        return [self.get(watch) for watch in watches]
+
+    @abc.abstractmethod
+    async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        """Twin of `get_all`."""
+
+    @abc.abstractmethod
+    async def acensus(self) -> Census:
+        """Count the live sessions; what it costs does not grow with their number."""
+
+    @abc.abstractmethod
+    async def alist(
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+    ) -> Listing:
+        """List live sessions by index: the warned before the active, and among each the one that ends next first.
+
+        The phase is the one that tabs were told. `last`: all of it turned round.
+        """
+
+    @abc.abstractmethod
+    async def asample(self, now: float, every: float, keep: float) -> Sample | None:
+        """Take a sample, unless there is one of the last `every` seconds; forget those older than `keep` seconds.
+
+        Returns:
+            The sample; None where there was one.
+        """
+
+    @abc.abstractmethod
+    async def asamples(self, after: float = 0.0) -> Sequence[Sample]:
+        """Return the samples taken later than `after` (epoch seconds), the oldest first."""
+
+    async def arecall(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - a shared store has them itself
+        """Take samples up that were taken before this process began, in place of its own."""
 
     def read_born(self) -> float | None:
         """Return since when the store is what it is (epoch seconds); None where no process has renewed itself yet."""

@@ -7,7 +7,7 @@ forward is pushed.
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from threading import RLock
@@ -17,9 +17,10 @@ from msgspec.structs import replace
 
 from idlewatch.activity import Reason
 from idlewatch.events import Event, TabClosed, TabOpened, TabsCounted
-from idlewatch.policy import Verdict
+from idlewatch.policy import Phase, Verdict
 from idlewatch.store import changes
-from idlewatch.store.base import Due, Renewal, Store, Watched
+from idlewatch.store.base import Census, Due, Listing, Renewal, Sample, Store, Watched
+from idlewatch.store.index import Index
 
 TOMBSTONE_LIFE = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
@@ -83,6 +84,10 @@ class MemoryStore(Store):
         self._heaps: dict[Due, list[tuple[float, int, str]]] = {due: [] for due in Due}
         self._order = count()
         self._forgettable: list[tuple[float, str]] = []
+        self._index = Index()
+        self._samples: deque[Sample] = deque()
+        self._ended = 0
+        """How many ended since the latest sample."""
         self._leases: dict[str, float] = {}
         self._born: float | None = None
         self._served: defaultdict[str, set[str]] = defaultdict(set)
@@ -231,9 +236,50 @@ class MemoryStore(Store):
     async def aping(self) -> None:
         return None
 
+    async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        with self._lock:
+            return [self.get(watch) for watch in watches]
+
+    async def acensus(self) -> Census:
+        with self._lock:
+            return self._index.census()
+
+    async def alist(
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+    ) -> Listing:
+        with self._lock:
+            total, watches = self._index.page(phase, connected, offset, limit, last=last)
+            return Listing(total, [self._entries[watch].watched for watch in watches])
+
+    async def asample(self, now: float, every: float, keep: float) -> Sample | None:
+        with self._lock:
+            samples = self._samples
+            while samples and samples[-1].at > now + every:
+                samples.pop()
+            if samples and now < samples[-1].at + every:
+                return None
+            census = self._index.census()
+            sample = Sample(now, census.active, census.warned, self._ended)
+            samples.append(sample)
+            self._ended = 0
+            while samples[0].at < now - keep:
+                samples.popleft()
+            return sample
+
+    async def asamples(self, after: float = 0.0) -> Sequence[Sample]:
+        with self._lock:
+            return [sample for sample in self._samples if sample.at > after]
+
+    async def arecall(self, samples: Sequence[Sample]) -> None:
+        with self._lock:
+            self._samples = deque(samples)
+
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
+            self._index = Index()
+            self._samples.clear()
+            self._ended = 0
             self._forgettable.clear()
             self._leases.clear()
             self._served.clear()
@@ -242,13 +288,16 @@ class MemoryStore(Store):
 
     def _add(self, watched: Watched, now: float) -> Watched:
         entry = self._entries[watched.id] = _Entry(watched, now)
+        self._index.put(watched)
         self._schedule(entry, now)
         return watched
 
     def _change(self, entry: _Entry, watched: Watched, now: float) -> Watched:
         """Put new facts in place: the one way in which a watch changes."""
         if watched is not entry.watched:
+            self._ended += watched.activity.ended is not None and not entry.ended
             entry.watched = watched
+            self._index.put(watched)
             self._schedule(entry, now)
         return watched
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -21,8 +22,8 @@ from idlewatch.events import (
     Vouched,
 )
 from idlewatch.exceptions import HoldRefused, TooManyTabs
-from idlewatch.policy import FRESH, Phase, Policy, assess
-from idlewatch.store.base import Due, Store, Watched
+from idlewatch.policy import FRESH, Phase, Policy, Shown, assess
+from idlewatch.store.base import Census, Due, Sample, Store, Watched
 from tests.facts import signed_in
 from tests.store.conftest import Face
 
@@ -571,6 +572,286 @@ class TestProcesses:
         ended = store.end("w1", Reason.LOGOUT, 2.0)
         await store.areap(LEASE)
         assert store.get("w1") == ended
+
+
+class TestGroups:
+    """Each live session stands in one group; `place` finds which."""
+
+    async def place(self, store: Store) -> tuple[Phase, bool] | None:
+        found = {
+            (phase, connected): (await store.alist(phase, connected, 0, 10)).total
+            for phase in (Phase.ACTIVE, Phase.WARNED)
+            for connected in (True, False)
+        }
+        census = await store.acensus()
+        assert (census.active, census.warned) == tuple(
+            found[phase, True] + found[phase, False] for phase in (Phase.ACTIVE, Phase.WARNED)
+        )
+        assert census.connected == sum(count for (_, connected), count in found.items() if connected)
+        places = [place for place, count in found.items() if count]
+        assert sum(found.values()) == len(places) <= 1
+        return places[0] if places else None
+
+    async def test_an_empty_store_counts_nobody(self, store: Store) -> None:
+        assert await store.acensus() == Census(0, 0, 0)
+        assert await self.place(store) is None
+
+    async def test_a_session_begins_active_without_a_tab(self, face: Face) -> None:
+        await face.open(watched(), 0.0)
+        assert await self.place(face.store) == (Phase.ACTIVE, False)
+
+    async def test_a_resumed_one_goes_on_as_it_was_told(self, face: Face) -> None:
+        await face.open(watched(shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
+        assert await self.place(face.store) == (Phase.WARNED, False)
+
+    async def test_one_that_is_opened_ended_is_in_none(self, face: Face) -> None:
+        await face.open(watched(activity=signed_in().finished(Reason.LOGOUT, 5.0)), 6.0)
+        assert await self.place(face.store) is None
+
+    async def test_is_connected_while_a_tab_is_open_on_any_process(self, face: Face) -> None:
+        await face.open(watched(), 0.0)
+        for at, (event, connected) in enumerate(
+            [
+                (TabOpened("p1", 50), True),
+                (TabOpened("p1", 50), True),
+                (TabClosed("p1", closed=False), True),
+                (TabOpened("p2", 50), True),
+                (TabClosed("p1", closed=True), True),
+                (TabClosed("p2", closed=True), False),
+                (TabsCounted("p3", 2), True),
+                (TabsCounted("p3", 0), False),
+            ]
+        ):
+            await face.apply("w1", event, float(at))
+            assert await self.place(face.store) == (Phase.ACTIVE, connected), event
+
+    async def test_is_connected_no_more_when_its_process_is_reaped(self, store: Store) -> None:
+        await store.arenew("p1", 0.0, LEASE)
+        store.open(watched(), 0.0)
+        store.apply("w1", TabOpened("p1", 50), 1.0)
+        await store.areap(LEASE)
+        assert await self.place(store) == (Phase.ACTIVE, False)
+
+    async def test_is_warned_when_its_tabs_are_told(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        store.apply("w1", TabOpened("p1", 50), 1.0)
+        claimed = await claim_one(store, Due.PUSH, WARNING)
+        assert await self.place(store) == (Phase.ACTIVE, True)
+        await settle(store, claimed, WARNING)
+        assert await self.place(store) == (Phase.WARNED, True)
+        store.apply("w1", TabClosed("p1", closed=False), WARNING + 1)
+        assert await self.place(store) == (Phase.WARNED, False)
+
+    async def test_is_active_again_when_the_warning_is_taken_back(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        await publish(store, WARNING)
+        store.apply("w1", Extended(), WARNING + 1)
+        assert await self.place(store) == (Phase.WARNED, False)
+        await publish(store, WARNING + LEASE)
+        assert await self.place(store) == (Phase.ACTIVE, False)
+
+    async def test_leaves_when_it_is_ended(self, face: Face) -> None:
+        await face.open(watched(), 0.0)
+        await face.apply("w1", TabOpened("p1", 50), 1.0)
+        await face.end("w1", Reason.REVOKED, 2.0)
+        assert await self.place(face.store) is None
+        # As the socket of a session that ended does.
+        await face.apply("w1", TabClosed("p1", closed=False), 3.0)
+        assert await self.place(face.store) is None
+
+    async def test_leaves_when_the_clock_ends_it_and_that_is_settled(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        await publish(store, WARNING)
+        claimed = await claim_one(store, Due.PUSH, END)
+        assert await self.place(store) == (Phase.WARNED, False)
+        await settle(store, claimed, END)
+        assert await self.place(store) is None
+
+    async def test_leaves_when_something_finds_it_ended(self, face: Face) -> None:
+        await face.open(watched(), 0.0)
+        await face.apply("w1", Requested(), END)
+        assert await self.place(face.store) is None
+
+    async def test_leaves_when_a_sign_in_comes_too_late(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        store.restart(watched(activity=signed_in(END)), END)
+        assert await self.place(store) is None
+
+    async def test_stays_when_the_user_signs_in_again(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        store.apply("w1", TabOpened("p1", 50), 1.0)
+        store.restart(watched(key="k2", activity=signed_in(500.0)), 500.0)
+        assert await self.place(store) == (Phase.ACTIVE, True)
+
+    async def test_a_tombstone_of_what_nobody_knew_is_in_none(self, face: Face) -> None:
+        await face.end("w1", Reason.ACCOUNT, 1.0)
+        assert await self.place(face.store) is None
+
+    async def test_are_empty_when_everything_is_forgotten(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        store.clear()
+        assert await self.place(store) is None
+
+
+class TestListing:
+    async def order(self, store: Store) -> list[str]:
+        return [each.id for each in (await store.alist(None, None, 0, 10)).watches]
+
+    async def test_begins_with_what_ends_next(self, store: Store) -> None:
+        for index in (2, 0, 1):
+            store.open(watched(f"w{index}", signed_in(float(index))), float(index))
+        assert await self.order(store) == ["w0", "w1", "w2"]
+
+    async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
+        ids = ["b", "B", "_", "a", "-", "ab"]
+        for index, watch in enumerate(ids):
+            store.open(watched(watch), 0.0)
+            if index % 2:
+                store.apply(watch, TabOpened("p1", 50), 0.0)
+        assert await self.order(store) == sorted(ids)
+        for offset, watch in enumerate(sorted(ids)):
+            (found,) = (await store.alist(None, None, offset, 1)).watches
+            assert found.id == watch
+
+    @pytest.mark.parametrize(
+        "event",
+        [Acted(), Requested(), Extended(), Held("upload"), SignedIn(), Vouched(50.0)],
+        ids=lambda event: type(event).__name__,
+    )
+    async def test_follows_what_moves_a_deadline(self, face: Face, event: Event) -> None:
+        await face.open(watched("w1"), 0.0)
+        await face.open(watched("w2", signed_in(1.0)), 1.0)
+        # What was listed once has to be found in its place also later.
+        assert await self.order(face.store) == ["w1", "w2"]
+        await face.apply("w1", event, 50.0)
+        assert await self.order(face.store) == ["w2", "w1"]
+
+    async def test_has_a_closed_browser_by_its_grace(self, store: Store) -> None:
+        store.open(watched("w1"), 0.0)
+        store.open(watched("w2"), 0.0)
+        store.apply("w2", TabOpened("p1", 50), 1.0)
+        store.apply("w2", TabClosed("p1", closed=True), 2.0)
+        assert await self.order(store) == ["w2", "w1"]
+        # It comes back, a little later than the other began.
+        store.apply("w2", Requested(), 3.0)
+        assert await self.order(store) == ["w1", "w2"]
+
+    async def test_has_one_near_its_absolute_limit_by_that(self, store: Store) -> None:
+        store.open(watched("w1"), 0.0)
+        store.open(watched("w2", policy=replace(POLICY, absolute_timeout=1000.0)), 0.0)
+        for watch in ("w2", "w1"):
+            store.apply(watch, Acted(), 500.0)
+        assert await self.order(store) == ["w2", "w1"]
+
+    async def test_tells_of_each_what_is_known_of_it(self, face: Face) -> None:
+        await face.open(watched(), 0.0)
+        touched = await face.apply("w1", Acted(), 5.0)
+        assert list((await face.store.alist(None, None, 0, 10)).watches) == [touched]
+
+    async def test_is_cut_anywhere_from_either_end_under_any_filter(self, store: Store) -> None:
+        expected: dict[tuple[Phase, bool], list[str]] = {}
+        # Deadlines that lie between each other in a way of their own in each group, and one that two share.
+        for index in range(13):
+            phase, connected = Phase.WARNED if index % 3 == 0 else Phase.ACTIVE, index % 5 < 3
+            shown = Shown(Phase.WARNED, Reason.IDLE, True) if phase is Phase.WARNED else FRESH
+            store.open(watched(f"w{index:02}", signed_in(float(index // 2)), shown=shown), 10.0)
+            if connected:
+                store.apply(f"w{index:02}", TabOpened("p1", 50), 10.0)
+            expected.setdefault((phase, connected), []).append(f"w{index:02}")
+        assert len(expected) == 4
+        for phase in (None, Phase.WARNED, Phase.ACTIVE):
+            for connected in (None, True, False):
+                everything = [
+                    watch
+                    for each in (Phase.WARNED, Phase.ACTIVE)
+                    for watch in sorted(
+                        expected[each, True] * (connected is not False)
+                        + expected[each, False] * (connected is not True)
+                    )
+                    if phase in (None, each)
+                ]
+                for last in (False, True):
+                    whole = everything[::-1] if last else everything
+                    for offset, limit in [(0, 100), (0, 1), (1, 3), (3, 4), (4, 5), (5, 20), (12, 5), (13, 5), (50, 5)]:
+                        listing = await store.alist(phase, connected, offset, limit, last=last)
+                        found = [each.id for each in listing.watches]
+                        assert (listing.total, found) == (len(whole), whole[offset : offset + limit])
+
+    async def test_of_those_that_ended_is_empty(self, store: Store) -> None:
+        store.end("w1", Reason.LOGOUT, 1.0)
+        listing = await store.alist(Phase.ENDED, None, 0, 10)
+        assert (listing.total, list(listing.watches)) == (0, [])
+
+    async def test_by_id_is_in_the_order_that_was_asked_for(self, store: Store) -> None:
+        for watch in ("w1", "w2"):
+            store.open(watched(watch), 0.0)
+        ended = store.end("w3", Reason.LOGOUT, 1.0)
+        found = await store.aget_all(["w3", "w2", "nobody", "w1", "w2"])
+        assert list(found) == [ended, store.get("w2"), None, store.get("w1"), store.get("w2")]
+        assert list(await store.aget_all([])) == []
+
+
+class TestSamples:
+    EVERY = 15.0
+
+    async def sample(self, store: Store, now: float, keep: float = 3600.0) -> Sequence[Sample]:
+        await store.asample(now, self.EVERY, keep)
+        return list(await store.asamples(-1.0))
+
+    async def test_there_are_none_at_first(self, store: Store) -> None:
+        assert list(await store.asamples(-1.0)) == []
+
+    async def test_count_who_lives_and_who_ended_since(self, store: Store) -> None:
+        for index in range(4):
+            store.open(watched(f"w{index}", signed_in(10.0 * index)), 0.0)
+        assert await self.sample(store, 0.0) == [Sample(0.0, 4, 0, 0)]
+        store.end("w3", Reason.LOGOUT, 1.0)
+        for each in await claim(store, Due.PUSH, WARNING):
+            await settle(store, each, WARNING)
+        first, second = await self.sample(store, WARNING)
+        assert (first, second) == (Sample(0.0, 4, 0, 0), Sample(WARNING, 2, 1, 1))
+
+    async def test_count_each_end_once(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        store.open(watched("w2"), 0.0)
+        store.end("nobody", Reason.ACCOUNT, 1.0)
+        for _ in range(2):
+            store.end("w1", Reason.LOGOUT, 1.0)
+        store.apply("w2", Requested(), END)
+        for due in Due:
+            for each in await claim(store, due, END):
+                await settle(store, each, END)
+                await store.aconfirm(due, each, END)
+        assert await self.sample(store, END) == [Sample(END, 0, 0, 2)]
+        assert (await self.sample(store, END + self.EVERY))[-1].ended == 0
+
+    async def test_are_told_to_whoever_takes_them(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        assert await store.asample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
+        assert await store.asample(2.0, self.EVERY, 3600.0) is None
+
+    async def test_are_taken_once_whoever_asks(self, store: Store) -> None:
+        store.open(watched(), 0.0)
+        await asyncio.gather(*(store.asample(index / 8, self.EVERY, 3600.0) for index in range(8)))
+        assert len(await store.asamples(-1.0)) == 1
+        assert len(await self.sample(store, self.EVERY - 0.25)) == 1
+        assert [each.at for each in await self.sample(store, self.EVERY)] == [0.0, self.EVERY]
+
+    async def test_are_kept_for_so_long_and_no_longer(self, store: Store) -> None:
+        for turn in range(8):
+            await self.sample(store, turn * self.EVERY, keep=60.0)
+        assert [each.at for each in await store.asamples(-1.0)] == [45.0, 60.0, 75.0, 90.0, 105.0]
+
+    async def test_that_are_new_are_told_by_themselves(self, store: Store) -> None:
+        for turn in range(4):
+            await self.sample(store, turn * self.EVERY)
+        assert [each.at for each in await store.asamples(15.0)] == [30.0, 45.0]
+        assert list(await store.asamples(45.0)) == []
+
+    async def test_of_a_clock_that_was_put_right_hold_up_no_others(self, store: Store) -> None:
+        await self.sample(store, 0.0)
+        await self.sample(store, 3600.0)
+        assert [each.at for each in await self.sample(store, 30.0)] == [0.0, 30.0]
 
 
 async def test_answers_when_it_is_asked_whether_it_is_there(store: Store) -> None:

@@ -18,7 +18,7 @@ from idlewatch.activity import Activity, Reason
 from idlewatch.events import Event, SignedIn, TabsCounted, applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.policy import FRESH, Phase, Policy, Shown, Verdict, assess
-from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.base import Census, Due, Sample, Store, Watched
 from tests.facts import START, events, policies
 
 LEASE = 20.0
@@ -39,6 +39,8 @@ class Reference:
     """Until when each kind is claimed, and at which version."""
     recorded: bool = False
     check_at: float = inf
+    counted: bool = False
+    """Its end is part of a sample."""
 
     def verdict(self, now: float) -> Verdict:
         return assess(self.activity, self.policy, now)
@@ -76,6 +78,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
         self.versions: dict[str, int] = {}
         self.now = START
         self.processes: dict[str, float] = {}
+        self.samples: list[Sample] = []
         self.told = dict.fromkeys(Due, -inf)
         self.calls = dict.fromkeys(Due, 0)
         for due in Due:
@@ -136,7 +139,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
     def somebody_ends_it(self, watch: str, reason: Reason) -> None:
         self.store.end(watch, reason, self.now)
         if watch not in self.known:
-            self.known[watch] = Reference(Activity(began=self.now, active=self.now), Policy())
+            self.known[watch] = Reference(Activity(began=self.now, active=self.now), Policy(), counted=True)
         known = self.known[watch]
         verdict = known.verdict(self.now)
         by_clock = verdict.phase is Phase.ENDED and verdict.reason is not None
@@ -222,7 +225,32 @@ class StoreAgainstReference(RuleBasedStateMachine):
             else:
                 known.check_at = self.now + 30
 
+    @rule(every=st.sampled_from([1.0, 15.0]), keep=st.sampled_from([30.0, 300.0]))
+    def a_timer_samples(self, every: float, keep: float) -> None:
+        if not self.samples or self.now >= self.samples[-1].at + every:
+            ended = [known for known in self.known.values() if known.activity.ended is not None and not known.counted]
+            for known in ended:
+                known.counted = True
+            census = self.census()
+            self.samples.append(Sample(self.now, census.active, census.warned, len(ended)))
+            self.samples = [sample for sample in self.samples if sample.at >= self.now - keep]
+        self.run(self.store.asample(self.now, every, keep))
+        assert list(self.run(self.store.asamples())) == self.samples
+
     # What has to be true at every step
+
+    @invariant()
+    def the_groups_agree(self) -> None:
+        assert self.run(self.store.acensus()) == self.census()
+        ranked = sorted(
+            (known.shown.phase is not Phase.WARNED, known.verdict(self.now).ends_at, watch)
+            for watch, known in self.live().items()
+        )
+        expected = [watch for _, _, watch in ranked]
+        listing = self.run(self.store.alist(None, None, 0, LIMIT))
+        assert (listing.total, [each.id for each in listing.watches]) == (len(expected), expected)
+        turned = self.run(self.store.alist(None, None, 1, 1, last=True))
+        assert [each.id for each in turned.watches] == expected[::-1][1:2]
 
     @invariant()
     def the_facts_agree(self) -> None:
@@ -245,6 +273,14 @@ class StoreAgainstReference(RuleBasedStateMachine):
                 assert next_due is not None
                 assert next_due < self.told[due]
                 self.told[due], self.calls[due] = next_due, 0
+
+    def live(self) -> dict[str, Reference]:
+        return {watch: known for watch, known in self.known.items() if known.activity.ended is None}
+
+    def census(self) -> Census:
+        live = self.live().values()
+        warned = sum(known.shown.phase is Phase.WARNED for known in live)
+        return Census(len(live) - warned, warned, sum(bool(known.activity.tabs) for known in live))
 
     @staticmethod
     def give_back(known: Reference, version: int) -> None:

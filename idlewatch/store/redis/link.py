@@ -27,6 +27,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from idlewatch import metrics
 from idlewatch.exceptions import StoreUnavailable
 
 logger = logging.getLogger("idlewatch")
@@ -53,6 +54,11 @@ class Command(NamedTuple):
     args: tuple[Any, ...]
     script: str | None = None
     """The script that it calls, with `args` as its keys and arguments, the number of keys first."""
+
+    @property
+    def name(self) -> str:
+        """For the metrics: that of the script, or of the command."""
+        return self.script or str(self.args[0]).lower()
 
 
 @cache
@@ -105,7 +111,7 @@ class Link:
 
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Ask, and wait for the answer."""
-        with self._guard.watching():
+        with metrics.STORE.labels(command.name).time(), self._guard.watching():
             try:
                 return self._sync.execute_command(*_words(command))
             except NoScriptError:
@@ -124,7 +130,8 @@ class Link:
                     del self._lanes[ended]
                 self._lanes[loop] = lane
             await lane.begin()
-        return await lane.ask(command)
+        with metrics.STORE.labels(command.name).time():
+            return await lane.ask(command)
 
     def all_keys(self) -> Iterator[bytes]:
         """Find every key of this store."""
@@ -221,6 +228,7 @@ class _Guard:
 
     def failed(self, error: BaseException) -> StoreUnavailable:
         """Note that Redis did not answer."""
+        metrics.STORE_ERRORS.inc()
         with self._lock:
             was_down = self._next_try is not None
             self._next_try = time.monotonic() + PAUSE
@@ -230,6 +238,7 @@ class _Guard:
 
     def refused(self, error: ResponseError) -> StoreUnavailable:
         """Note that Redis answered by an error: that costs nobody the wait of an outage, so the next may ask."""
+        metrics.STORE_ERRORS.inc()
         now = time.monotonic()
         with self._lock:
             is_told = now < self._refusal_told + REMINDER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -11,10 +11,13 @@ from msgspec.structs import astuple, replace
 
 from idlewatch.activity import Activity
 from idlewatch.policy import FRESH, Phase, Policy, Shown, Verdict
-from idlewatch.store.base import Watched
+from idlewatch.store.base import Sample, Watched
+from idlewatch.store.groups import GROUPS, group_of
 
-HEAD = struct.Struct("<16d")
+HEAD = struct.Struct("<12d4BH")
 """As `FORMAT` in `scripts/common.lua`."""
+SAMPLE = struct.Struct("<4d")
+"""As in `scripts/sample.lua`."""
 NEVER = -1.0
 """In the place of a moment that never comes."""
 FAR = 1e15
@@ -61,17 +64,19 @@ class Head(NamedTuple):
     """The version that was claimed."""
     settled: float = 0.0
     """The version whose push is to be confirmed; 0: none."""
-    ended: float = 0.0
-    """1 or 0, as `recorded` and `doubted`."""
-    recorded: float = 0.0
     life: float = KEPT
     """Seconds for which the row is kept after its last change."""
     check_at: float = 0.0
     """When it is to be checked next."""
-    doubted: float = 0.0
     mark: float = 0.0
     """Of the latest write: a random number, by which one that is asked again is known."""
-    key_size: float = 0.0
+    ended: int = 0
+    """1 or 0, as `recorded` and `doubted`."""
+    recorded: int = 0
+    doubted: int = 0
+    group: int = 0
+    """Where it stands in `GROUPS`, counted from 1; 0 where it ended."""
+    key_size: int = 0
 
 
 def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
@@ -81,6 +86,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
     next_at = now if verdict.shown != watched.shown else verdict.next_at
     ends_in = max(verdict.ends_at - now, 0.0) if verdict.phase is not Phase.ENDED else 0.0
     absolute = policy.absolute_timeout
+    group = group_of(watched)
     head = Head(
         version=watched.version,
         active=activity.active,
@@ -88,14 +94,26 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
         cap=FAR if absolute is None else activity.began + absolute,
         warn=policy.warn_before,
-        ended=float(activity.ended is not None),
         life=max(ends_in, policy.idle_timeout) + KEPT,
         check_at=now + policy.checkpoint / 2,
         mark=mark,
+        ended=int(activity.ended is not None),
+        group=0 if group is None else GROUPS.index(group) + 1,
         key_size=len((watched.key or "").encode()),
     )
-    facts = _Facts(watched.user, _Policy(*astuple(policy)), _Activity(*astuple(activity)), watched.shown)
+    facts = _Facts(
+        watched.user,
+        _Policy(*map(_short, astuple(policy))),
+        # The head says when its user last acted.
+        _Activity(*map(_short, astuple(replace(activity, active=0.0)))),
+        watched.shown,
+    )
     return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
+
+
+def _short(value: Any) -> Any:  # noqa: ANN401 - whatever stands in a field
+    """Return a number as it takes the least room: most limits are whole seconds."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_plain(watched: Watched, verdict: Verdict) -> bool:
@@ -108,6 +126,12 @@ def _is_plain(watched: Watched, verdict: Verdict) -> bool:
 def watched_of(watch: str, row: bytes) -> Watched:
     """Return the watch that a row describes."""
     return _watched(watch, row, Head(*HEAD.unpack_from(row)))
+
+
+def sample_of(packed: bytes) -> Sample:
+    """Return the sample that `scripts/sample.lua` took."""
+    at, active, warned, ended = SAMPLE.unpack(packed)
+    return Sample(at, int(active), int(warned), int(ended))
 
 
 def claimed_of(watch: str, row: bytes) -> Watched:

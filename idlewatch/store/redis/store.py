@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from idlewatch.activity import Reason
 from idlewatch.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
-from idlewatch.policy import Verdict
+from idlewatch.policy import Phase, Verdict
 from idlewatch.store import changes
-from idlewatch.store.base import Due, Reading, Renewal, Store, Watched
+from idlewatch.store.base import Census, Due, Listing, Reading, Renewal, Sample, Store, Watched
+from idlewatch.store.groups import GROUPS, Group, census_of, chosen, deadline_of
 from idlewatch.store.redis.link import Command, Link
-from idlewatch.store.redis.rows import claimed_of, row_of, watched_of
+from idlewatch.store.redis.rows import claimed_of, row_of, sample_of, watched_of
 from idlewatch.store.redis.waking import Ears
 
 TOMBSTONE_LIFE = 600.0
@@ -76,6 +77,9 @@ class RedisStore(Store):
     def end(self, watch: str, reason: Reason, now: float) -> Watched:
         return self._do(self._ending(watch, reason, now))
 
+    def get_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        return self._do(self._getting_all(watches))
+
     async def aget(self, watch: str) -> Watched | None:
         return await self._ado(self._getting(watch))
 
@@ -91,7 +95,7 @@ class RedisStore(Store):
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         command = Command((1, self._list(due), self._prefix, due.value, repr(now), limit, repr(lease)), "claim")
         found: list[bytes] = await self._link.acall(command)
-        return [claimed_of(watch.decode(), row) for watch, row in zip(found[::2], found[1::2], strict=True)]
+        return [claimed_of(watch.decode(), row) for watch, row in _pairs(found)]
 
     async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
         written = await self._ado(self._writing(watched, changes.settled(watched, verdict, now), now, mode="settle"))
@@ -161,6 +165,33 @@ class RedisStore(Store):
         # A write: a replica that is read only answers a mere ping.
         await self._link.acall(Command(("SET", self._key("ping"), 1, "PX", 1000)))
 
+    async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
+        return await self._ado(self._getting_all(watches))
+
+    async def acensus(self) -> Census:
+        sizes = await self._link.acall(Command((len(GROUPS), *map(self._group, GROUPS)), "census"))
+        return census_of(dict(zip(GROUPS, sizes, strict=True)))
+
+    async def alist(
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+    ) -> Listing:
+        phases = chosen(phase, connected)
+        keys = [self._group(group) for groups in phases for group in groups]
+        if not keys:
+            return Listing(0, [])
+        args = (len(keys), *keys, self._prefix, len(phases[0]), offset, limit, int(last))
+        total, *found = await self._link.acall(Command(args, "list"))
+        return Listing(total, [watched_of(watch.decode(), row) for watch, row in _pairs(found)])
+
+    async def asample(self, now: float, every: float, keep: float) -> Sample | None:
+        keys = (self._key("samples"), self._key("ended"), *map(self._group, GROUPS))
+        packed = await self._link.acall(Command((len(keys), *keys, repr(now), repr(every), repr(keep)), "sample"))
+        return None if packed is None else sample_of(packed)
+
+    async def asamples(self, after: float = 0.0) -> Sequence[Sample]:
+        command = Command(("ZRANGEBYSCORE", self._key("samples"), f"({after!r}", "+inf"))
+        return [sample_of(packed) for packed in await self._link.acall(command)]
+
     def clear(self) -> None:
         for key in self._link.all_keys():
             self._link.call(Command(("UNLINK", key)))
@@ -198,6 +229,13 @@ class RedisStore(Store):
     def _getting(self, watch: str) -> Steps[Watched | None]:
         row = yield Command(("GET", self._row(watch)))
         return None if row is None else watched_of(watch, row)
+
+    def _getting_all(self, watches: Sequence[str]) -> Steps[Sequence[Watched | None]]:
+        if not watches:
+            return []
+        rows = yield Command(("MGET", *map(self._row, watches)))
+        found = zip(watches, rows, strict=True)
+        return [None if row is None else watched_of(watch, row) for watch, row in found]
 
     def _opening(self, watched: Watched, now: float) -> Steps[Watched]:
         present = yield from self._getting(watched.id)
@@ -251,6 +289,7 @@ class RedisStore(Store):
         version = "" if old is None else old.version
         row = row_of(new, now, secrets.randbits(53))
         args: list[object] = [1, self._row(new.id), *self._signed, new.id, repr(now), mode, version, row]
+        args.append(repr(deadline_of(new)))
         if new.activity.ended is not None:
             # Nobody counts the tabs of a session that ended.
             for process in new.activity.tabs:
@@ -271,5 +310,13 @@ class RedisStore(Store):
     def _row(self, watch: str) -> str:
         return self._key(f"watch:{watch}")
 
+    def _group(self, group: Group) -> str:
+        return self._key(f"live:{group.phase}:{'connected' if group.connected else 'unconnected'}")
+
     def _list(self, due: Due) -> str:
         return self._key(f"due:{due.value}")
+
+
+def _pairs(found: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Return what an answer has in turns, watches and rows."""
+    return zip(found[::2], found[1::2], strict=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from idlewatch.events import Acted, Event, Held, Requested, TabOpened
+from idlewatch.process import PROCESS
 from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
 from tests.redis_server import RedisServer, shared_redis
@@ -118,6 +119,8 @@ class TestATurnOfTheEventLoop:
 async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server: RedisServer) -> None:
     # Just over a power of two: the hash tables of Redis are at their emptiest.
     sessions = 4200
+    # As a site has them: moments that are no whole seconds, and a process by its name.
+    at, process = NOW + 0.123456, PROCESS
     store = make(server.url, PREFIX="{idlewatch}:")
     await live_through(store)
     await store.aclose()
@@ -126,9 +129,9 @@ async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server
         before = client.info("memory")["used_memory"]
         for start in range(0, sessions, 300):
             watches = [secrets.token_urlsafe(16) for _ in range(start, start + 300)]
-            await asyncio.gather(*(store.aopen(session(watch), NOW) for watch in watches))
-            for event in (TabOpened("p1", 50), Held("upload", "Uploading 3 files"), Acted()):
-                await asyncio.gather(*(store.aapply(watch, event, NOW + 1) for watch in watches))
+            await asyncio.gather(*(store.aopen(session(watch, at=at), at) for watch in watches))
+            for event in (TabOpened(process, 50), Held("upload", "Uploading 3 files"), Acted()):
+                await asyncio.gather(*(store.aapply(watch, event, at + 1) for watch in watches))
         await store.aclose()
         per_session = (client.info("memory")["used_memory"] - before) / sessions
         row = client.memory_usage(f"{{idlewatch}}:watch:{watches[0]}")

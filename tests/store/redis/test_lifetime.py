@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
 
@@ -12,7 +11,7 @@ from idlewatch.events import Requested, TabOpened
 from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
 from tests.redis_server import RedisServer, shared_redis
-from tests.soak import TOMBSTONE_LIFE, come_and_go
+from tests.soak import KEPT, TOMBSTONE_LIFE, come_and_go
 from tests.store.redis.conftest import MakeStore
 from tests.store.redis.sessions import END, LEASE, NOW, POLICY, live_through, session, until
 
@@ -35,9 +34,13 @@ class TestEveryKey:
         await store.arenew("p1", NOW, LEASE)
         await store.aresumed()
         store.bind("w2", "another key")
+        store.open(session("w3"), NOW)
+        await store.asample(NOW, 15.0, 3600.0)
+        store.end("w3", Reason.LOGOUT, NOW)
         assert await store.aclaim(Due.PUSH, END, 10, LEASE)
         found = lifetimes(store)
         kinds = {"watch:w1", "watch:w2", "due:push", "due:record", "due:check", "served:p1", "processes", "epoch"}
+        kinds |= {"live:active:connected", "samples", "ended"}
         assert kinds <= set(found)
         assert [key for key, left in found.items() if left <= 0] == []
         assert all(left <= END - NOW + POLICY.absolute_timeout + DAY for left in found.values())
@@ -55,7 +58,7 @@ class TestEveryKey:
         store.open(session(), NOW)
         store.apply("w1", Requested(), NOW + 1)
         found = lifetimes(store)
-        for key in ("watch:w1", "due:push", "due:check"):
+        for key in ("watch:w1", "due:push", "due:check", "live:active:unconnected"):
             assert found[key] > POLICY.idle_timeout + DAY - 60
 
     async def test_of_an_end_that_is_recorded_lives_until_no_request_can_have_missed_it(
@@ -97,9 +100,12 @@ async def test_two_thousand_sessions_leave_nothing(make: MakeStore, server: Redi
     store = make(server.url)
     assert await come_and_go(store, 2000) == 2000
     with server.client() as client:
-        assert all(re.search(rb":watch:", key) for key in client.scan_iter())
+        # Tombstones, and for an hour how many sessions there were.
+        kinds = {key.removeprefix(store._key("").encode()).partition(b":")[0] for key in client.scan_iter()}
+        assert kinds == {b"watch", b"samples"}
         await asyncio.sleep(TOMBSTONE_LIFE)
-        until(lambda: client.dbsize() == 0)
+        until(lambda: client.dbsize() == 1)
+        assert 0 < client.ttl(store._key("samples")) <= KEPT
 
 
 async def test_forgets_its_own_keys_alone(make: MakeStore) -> None:

@@ -36,6 +36,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 
   local value = redis.call('GET', key)
   if not value then
     redis.call('ZREM', list, id)
+    unrank(prefix, id, 0)
   else
     local row = read(value)
     if is_due(id, row) then

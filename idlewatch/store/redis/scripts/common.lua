@@ -1,15 +1,18 @@
 -- What every script begins with: the row of a watch, and when it is due.
 --
--- A row is sixteen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
+-- A row is seventeen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
 -- Every key of a store has the same hash tag, so that a script may name the row of each watch it finds.
 
-local FORMAT = '<dddddddddddddddd'
-local HEAD = 16 * 8
+local FORMAT = '<ddddddddddddBBBBH'
+local HEAD = 12 * 8 + 4 + 2
+-- As `GROUPS` in Python; a row names its group by the place here.
+local GROUPS = {'warned:connected', 'warned:unconnected', 'active:connected', 'active:unconnected'}
 
 local function read(value)
   local row = {}
   row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed, row.settled,
-    row.ended, row.recorded, row.life, row.check_at, row.doubted, row.mark, row.key_size = struct.unpack(FORMAT, value)
+    row.life, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group,
+    row.key_size = struct.unpack(FORMAT, value)
   row.key = string.sub(value, HEAD + 1, HEAD + row.key_size)
   row.facts = string.sub(value, HEAD + row.key_size + 1)
   return row
@@ -17,7 +20,8 @@ end
 
 local function packed(row)
   return struct.pack(FORMAT, row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed,
-    row.settled, row.ended, row.recorded, row.life, row.check_at, row.doubted, row.mark, #row.key) .. row.key .. row.facts
+    row.settled, row.life, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group, #row.key)
+    .. row.key .. row.facts
 end
 
 -- Keep a row; life is in seconds.
@@ -32,6 +36,22 @@ local function outlive(list, life)
   local milliseconds = math.ceil(life * 1000)
   if redis.call('PTTL', list) < milliseconds then
     redis.call('PEXPIRE', list, milliseconds)
+  end
+end
+
+-- Have a live watch stand in its group, by its deadline.
+local function rank(prefix, id, row, deadline)
+  local group = prefix .. 'live:' .. GROUPS[row.group]
+  redis.call('ZADD', group, deadline, id)
+  outlive(group, row.life)
+end
+
+-- Take a watch out of the groups, but for one (0: of all).
+local function unrank(prefix, id, but)
+  for number, name in ipairs(GROUPS) do
+    if number ~= but then
+      redis.call('ZREM', prefix .. 'live:' .. name, id)
+    end
   end
 end
 

@@ -9,6 +9,7 @@ local kind, version = ARGV[5], tonumber(ARGV[6])
 local value = redis.call('GET', KEYS[1])
 if not value then
   redis.call('ZREM', prefix .. 'due:' .. kind, id)
+  unrank(prefix, id, 0)
   return '-1'
 end
 local row = read(value)

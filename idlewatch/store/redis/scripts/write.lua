@@ -1,7 +1,7 @@
 -- Put new facts in the place of those that Python read: a compare-and-set on the version.
 --
 -- KEYS: the row. ARGV: prefix, sender, watch, now, mode, version read ('' where there was no row), the new row without lease,
--- and for each process whose tabs change: its name, 'in' or 'out'.
+-- its deadline, and for each process whose tabs change: its name, 'in' or 'out'.
 -- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key.
 -- Returns whether it was done, the row that stands, and when push, record and check are due (-1: not changed, or never).
 
@@ -56,8 +56,19 @@ if mode == 'settle' then
 end
 value = keep(KEYS[1], row, row.life)
 due.push = put_push(prefix, sender, id, row, now)
+if not old or old.group ~= row.group then
+  -- Also where there was no row: one that was evicted leaves its place behind.
+  unrank(prefix, id, row.group)
+end
+if row.group > 0 then
+  rank(prefix, id, row, ARGV[8])
+end
 if row.ended == 1 then
   redis.call('ZREM', prefix .. 'due:check', id)
+  if old and old.ended == 0 then
+    redis.call('INCR', prefix .. 'ended')
+    redis.call('PEXPIRE', prefix .. 'ended', 86400000)
+  end
   if not old or old.ended == 0 then
     due.record = now
     put(prefix, sender, 'record', id, now, row.life)
@@ -66,7 +77,7 @@ elseif not old then
   due.check = row.check_at
   put(prefix, sender, 'check', id, row.check_at, row.life)
 end
-for index = 8, #ARGV, 2 do
+for index = 9, #ARGV, 2 do
   local served = prefix .. 'served:' .. ARGV[index]
   if ARGV[index + 1] == 'in' then
     redis.call('SADD', served, id)
