@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from functools import partial
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from msgspec import to_builtins
 
-from idlewatch import accounts, monitor, records, sessions
+from idlewatch import accounts, announcing, monitor, records, sessions
 from idlewatch.activity import Activity, Reason
 from idlewatch.clock import as_datetime
 from idlewatch.conf import conf
@@ -18,7 +17,6 @@ from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.peer import address_of, user_agent_of
 from idlewatch.policy import Phase, Policy
-from idlewatch.signals import session_opened
 from idlewatch.store.base import Watched
 
 
@@ -40,7 +38,7 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
     watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
     _record(watched, request, user, now).save(force_insert=True)
     opened = monitor.store().open(watched, now)
-    _announce(opened)
+    announcing.opened(opened)
     transaction.on_commit(lambda: _replace_oldest(user, now), robust=True)
     return opened
 
@@ -62,7 +60,7 @@ def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
         # Another first request of the same session was a moment faster.
         return monitor.look(watch, now) or monitor.store().open(watched, now)
     opened = monitor.store().open(watched, now)
-    _announce(opened)
+    announcing.opened(opened)
     return opened
 
 
@@ -91,19 +89,13 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
         session_digest=sessions.digest(watched.key),
         previous_digest=sessions.digest(rotated) if rotated != watched.key else "",
         auth_digest=sessions.auth_digest_of(request.session),
-        address=address_of(request),
-        user_agent=user_agent_of(request),
+        address=address_of(request) if conf.keep_address else "",
+        user_agent=user_agent_of(request) if conf.keep_user_agent else "",
         started=moment,
         signed_in=moment,
         limits=to_builtins(watched.policy),
         **records.progress_of(watched, now),
     )
-
-
-def _announce(watched: Watched) -> None:
-    # A sign-in that is rolled back never was.
-    announce = partial(session_opened.send_robust, sender=WatchedSession, watch=watched.id, user=watched.user)
-    transaction.on_commit(announce)
 
 
 def _replace_oldest(user: AbstractBaseUser, now: float) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from idlewatch import checkup, drafts, monitor, ownership, records, sessions
+from idlewatch import announcing, checkup, drafts, metrics, monitor, ownership, records, samples, sessions
 from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
@@ -49,6 +49,10 @@ SENT_WITHIN = 3.0
 """Seconds for which a channel layer may take a message."""
 SWEEP = 3600.0
 """Seconds between two looks for drafts that are too old."""
+SAMPLE = 15.0
+"""Seconds between two samples of how many sessions live."""
+KEPT = 3600.0
+"""Seconds for which a sample is kept."""
 OVERLAP = 5.0
 """Seconds by which each look at closed records reaches back: a transaction commits after it took the time."""
 
@@ -107,7 +111,8 @@ class Timer:
             while True:
                 due_at = None
                 try:
-                    await work(read_clock())
+                    with metrics.TICK.labels(due.value).time():
+                        await work(read_clock())
                     due_at = await self._next_at(due)
                 except StoreUnavailable:
                     # The store has said so itself, once.
@@ -134,6 +139,7 @@ class Timer:
             found = await asyncio.gather(*(self._settle(watched, now) for watched in claimed))
             settled = [watched for watched in found if watched is not None]
             await self._publish([change_of(watched, now) for watched in settled])
+            _note_delays(claimed, found)
             await asyncio.gather(*(self._store.aconfirm(Due.PUSH, watched, now) for watched in settled))
             if len(claimed) < BATCH:
                 return
@@ -157,8 +163,14 @@ class Timer:
         """Return a watch whose tabs are to be told; None where activity came first or nothing changed."""
         verdict = watched.verdict(now)
         if verdict.shown != watched.shown:
-            return await self._store.asettle(watched, verdict, now)
+            settled = await self._store.asettle(watched, verdict, now)
+            if settled is None:
+                metrics.CHANGED_SINCE.inc()
+            else:
+                announcing.changed(watched, verdict, now)
+            return settled
         if watched.unpublished:
+            metrics.LEASE_LAPSED.inc()
             return watched
         await self._store.aconfirm(Due.PUSH, watched, now)
         return None
@@ -198,6 +210,8 @@ class Timer:
                 await self._tell_missed(now)
                 await self._resume_unknown(now)
             self.kept_at = now
+            metrics.LAST_ROUND.set_to_current_time()
+            await self._sample(now)
             if now >= self._swept_at + SWEEP:
                 await database_sync_to_async(drafts.sweep)(now)
                 self._swept_at = now
@@ -268,6 +282,7 @@ class Timer:
                 self._store.clear()
                 self.refused = False
             await database_sync_to_async(_resume_all)(now)
+            await self._store.arecall(await database_sync_to_async(samples.kept)(now - KEPT))
             self.owns_store = True
         await database_sync_to_async(_take_over)((self._records_seen or now) - OVERLAP, now)
         # Commands write by the machine's clock, which may have been set back since this process began.
@@ -280,6 +295,12 @@ class Timer:
                 await self._store.aapply(watch, TabsCounted(PROCESS, count), now)
         for process in await self._store.areap(now):
             logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
+
+    async def _sample(self, now: float) -> None:
+        """Have the store count its sessions, whichever process asks first."""
+        sample = await self._store.asample(now, SAMPLE, KEPT)
+        if sample is not None and not self._store.shared:
+            await database_sync_to_async(samples.keep)(sample, now - KEPT)
 
     async def _check(self, now: float) -> None:
         while True:
@@ -321,6 +342,24 @@ def change_of(watched: Watched, now: float) -> Change:
     verdict = watched.verdict(now)
     frame = state_frame(verdict, watched.policy, watched.version, conf.login_url)
     return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
+
+
+def _note_delays(claimed: Iterable[Watched], settled: Iterable[Watched | None]) -> None:
+    """Measure how late tabs were told that the time had come; a session without any waits for nobody."""
+    told = read_clock()
+    for before, after in zip(claimed, settled, strict=True):
+        at = None if after is None or not after.activity.tabs else _due_at(before, after)
+        if at is not None:
+            metrics.PUSH_DELAY.observe(max(told - at, 0.0))
+
+
+def _due_at(before: Watched, after: Watched) -> float | None:
+    """Return when the tabs were to be told of an end or a warning; other changes have no moment of their own."""
+    if after.activity.ended is not None:
+        return after.activity.ended
+    if after.shown.phase is not Phase.WARNED or (before.shown.phase is Phase.WARNED and not before.unpublished):
+        return None
+    return after.verdict(after.activity.active).ends_at - after.policy.warn_before
 
 
 def _record(ended: Sequence[Watched]) -> None:

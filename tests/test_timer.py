@@ -24,12 +24,13 @@ from idlewatch.clock import as_datetime, now
 from idlewatch.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.hub import Hub
-from idlewatch.models import StoreOwner, WatchedSession
+from idlewatch.models import KeptSample, StoreOwner, WatchedSession
 from idlewatch.process import PROCESS
 from idlewatch.signals import session_ended
 from idlewatch.standby import GRACE
-from idlewatch.store.base import Due
-from idlewatch.timer import LEASE, PROCESS_LEASE, RECHECK, ROUND, Timer
+from idlewatch.store.base import Due, Sample
+from idlewatch.timer import KEPT, LEASE, PROCESS_LEASE, RECHECK, ROUND, SAMPLE, Timer
+from tests.announced import Heard
 from tests.conftest import START, Time
 from tests.outages import Outage, outage
 from tests.sockets import FakeTab, errors
@@ -54,7 +55,7 @@ def timer(hub: Hub) -> Timer:
 @pytest.fixture
 def ends() -> Any:
     """The ends that were announced."""
-    heard: list[tuple[str, Reason, float]] = []
+    heard = Heard()
 
     def hear(watch: str, reason: Reason, at: float, **_: object) -> None:
         heard.append((watch, reason, at))
@@ -520,6 +521,83 @@ class TestSecondProcess:
         await timer.round(START + 2)
         assert not timer.owns_store
         assert len(errors(caplog)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSampling:
+    async def sampled(self) -> list[Sample]:
+        return list(await monitor.store().asamples())
+
+    async def test_is_done_every_fifteen_seconds_while_sessions_come_and_go(self, hub: Hub):
+        timer = Timer(hub)
+        await timer.round(START)
+        watched = await asign_in()
+        for second in range(1, 32):
+            await timer.round(START + second)
+            if second == 20:
+                monitor.store().end(watched.id, Reason.LOGOUT, START + second)
+        assert await self.sampled() == [
+            Sample(START, 0, 0, 0),
+            Sample(START + SAMPLE, 1, 0, 0),
+            Sample(START + 2 * SAMPLE, 0, 0, 1),
+        ]
+
+    async def test_is_left_to_the_process_that_owns_the_store(self, hub: Hub):
+        host = socket.gethostname()
+        await StoreOwner.objects.acreate(host=host, pid=os.getppid(), process="other", renewed=as_datetime(START))
+        await Timer(hub).round(START + 1)
+        assert await self.sampled() == []
+
+    async def test_a_restart_of_the_process_loses_no_sample(self, hub: Hub):
+        timer = Timer(hub)
+        await timer.round(START)
+        await timer.round(START + SAMPLE)
+        before = await self.sampled()
+        # It was killed: nobody had the time to write anything down.
+        monitor.forget_store()
+        await Timer(hub).round(START + SAMPLE + 5)
+        assert await self.sampled() == before
+        await Timer(hub).round(START + 3 * SAMPLE)
+        assert [each.at - START for each in await self.sampled()] == [0.0, SAMPLE, 3 * SAMPLE]
+
+    async def test_what_was_kept_is_forgotten_in_time(self, hub: Hub):
+        await Timer(hub).round(START)
+        monitor.forget_store()
+        await Timer(hub).round(START + KEPT + 1)
+        assert [each.at for each in await self.sampled()] == [START + KEPT + 1]
+        assert await KeptSample.objects.acount() == 1
+
+    async def test_what_a_clock_that_was_put_right_left_behind_is_not_kept(self, hub: Hub):
+        await Timer(hub).round(START + 1000)
+        monitor.forget_store()
+        await Timer(hub).round(START)
+        await Timer(hub).round(START + SAMPLE)
+        assert [each.at - START async for each in KeptSample.objects.order_by("at")] == [0.0, SAMPLE]
+
+    async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
+        with outage(tmp_path, clock, persistent=True) as made:
+            one, two = made.process("one"), made.process("two")
+            with one.entered():
+                await asign_in()
+            for _ in range(20):
+                await made.around()
+                clock.pass_(1)
+            for process in (one, two):
+                found = await process.standby.asamples()
+                assert [(each.active, each.warned, each.ended) for each in found] == [(1, 0, 0)] * 2
+        assert await KeptSample.objects.acount() == 0
+
+    async def test_waits_while_a_shared_store_is_away(self, tmp_path: Path, clock: Time):
+        with outage(tmp_path, clock, persistent=True) as made:
+            one = made.process("one")
+            await made.around()
+            made.redis.stop()
+            clock.pass_(SAMPLE)
+            with pytest.raises(StoreUnavailable):
+                await one.standby.asample(clock.now, SAMPLE, KEPT)
+            made.redis.start()
+            await made.around()
+            assert len(await one.standby.asamples()) == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.file import SessionStore
 from django.core.cache import cache
+from django.dispatch import Signal
 from django.test import AsyncClient, Client
 
 from idlewatch import monitor
@@ -21,6 +22,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.signals import session_ended, session_opened
 from idlewatch.timer import Timer
+from tests.announced import Heard
 from tests.conftest import Time
 from tests.http import site
 
@@ -126,19 +128,16 @@ def bob() -> User:
 @pytest.fixture
 def signals() -> Iterator[list[tuple[str, Any]]]:
     """Each signal about a session, in order, with the reason of an end."""
-    heard: list[tuple[str, Any]] = []
+    heard = Heard()
 
-    def opened(watch: str, **_: object) -> None:
-        heard.append(("opened", watch))
+    def hear(signal: Signal, watch: str, reason: Reason | None = None, **_: object) -> None:
+        heard.append(("opened", watch) if signal is session_opened else ("ended", reason))
 
-    def ended(reason: Reason, **_: object) -> None:
-        heard.append(("ended", reason))
-
-    session_opened.connect(opened)
-    session_ended.connect(ended)
+    for signal in (session_opened, session_ended):
+        signal.connect(hear)
     yield heard
-    session_opened.disconnect(opened)
-    session_ended.disconnect(ended)
+    for signal in (session_opened, session_ended):
+        signal.disconnect(hear)
 
 
 def record() -> WatchedSession:

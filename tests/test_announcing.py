@@ -1,0 +1,430 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import connections, transaction
+from django.dispatch import Signal
+
+from idlewatch import announcing, metrics, monitor
+from idlewatch.activity import Reason
+from idlewatch.hub import Hub
+from idlewatch.models import WatchedSession
+from idlewatch.service import Service
+from idlewatch.signals import session_ended, session_extended, session_opened, session_warned
+from idlewatch.timer import Timer
+from tests.announced import WITHIN, Heard
+from tests.conftest import START
+from tests.serving import ROOT, clean_environment
+from tests.sockets import FakeTab, errors
+from tests.watches import keep, sign_in_many
+
+SIGNALS = (session_opened, session_warned, session_extended, session_ended)
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Connect a receiver to a signal for the length of a test."""
+    connected: list[tuple[Signal, Any]] = []
+
+    def connect(receiver: Any, signal: Signal = session_ended, **options: Any) -> None:
+        signal.connect(receiver, weak=False, **options)
+        connected.append((signal, receiver))
+
+    yield connect
+    for signal, receiver in connected:
+        signal.disconnect(receiver)
+    assert announcing.wait(WITHIN)
+
+
+def end(watch: str = "w1", by: User | None = None) -> None:
+    """Announce an end."""
+    announcing.ended(keep(watch), Reason.IDLE, START, by)
+
+
+def failures(signal: str, why: str) -> float:
+    return metrics.RECEIVER_FAILURES.labels(signal, why)._value.get()  # type: ignore[no-any-return]
+
+
+def threads() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "idlewatch-signals"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestReceivers:
+    def test_one_is_called_in_a_thread_of_its_own_with_what_is_documented(self, connect: Connect):
+        heard = Heard()
+        connect(lambda **told: heard.append((threading.current_thread(), told)))
+        end()
+        ((thread, told),) = list(heard)
+        assert thread is not threading.current_thread()
+        assert told.pop("signal") is session_ended
+        assert told.pop("sender") is WatchedSession
+        assert told == {"watch": "w1", "user": "1", "reason": Reason.IDLE, "at": START, "by": None}
+
+    def test_each_hears_in_the_order_in_which_things_happened(self, connect: Connect):
+        heard = Heard()
+
+        def hear(signal: Any, watch: str, **_: Any) -> None:
+            heard.append((signal.name, watch))
+
+        connect(hear, session_opened)
+        connect(hear, session_ended)
+        for number in range(50):
+            announcing.opened(keep(f"w{number}"))
+            end(f"w{number}")
+        told = [(name, f"w{number}") for number in range(50) for name in ("session_opened", "session_ended")]
+        assert heard == told
+
+    def test_one_that_raises_is_logged_by_its_name_and_stops_nobody(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture
+    ):
+        heard, before = Heard(), failures("session_ended", "raised")
+
+        def broken(**_: Any) -> None:
+            raise SystemExit("broken")
+
+        connect(broken)
+        connect(lambda watch, **_: heard.append(watch))
+        end("w1")
+        end("w2")
+        assert heard == ["w1", "w2"]
+        lines = errors(caplog)
+        assert len(lines) == 2
+        assert f"{__name__}.TestReceivers" in lines[0]
+        assert "broken of session_ended failed" in lines[0]
+        assert failures("session_ended", "raised") == before + 2
+
+    def test_one_that_hangs_holds_up_neither_the_caller_nor_the_others(self, connect: Connect):
+        heard, free = [], threading.Event()
+        others = threading.Event()
+
+        def hear(watch: str, **_: Any) -> None:
+            heard.append(watch)
+            if len(heard) == 2:
+                others.set()
+
+        connect(lambda **_: free.wait(60))
+        connect(hear)
+        try:
+            began = time.monotonic()
+            end("w1")
+            end("w2")
+            assert time.monotonic() - began < 10
+            assert others.wait(WITHIN)
+            assert not announcing.wait(0)
+        finally:
+            free.set()
+
+    def test_one_that_is_slow_is_logged_once_a_call(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(announcing, "SLOW", 0.02)
+        before = failures("session_ended", "slow")
+        connect(lambda **_: time.sleep(0.1))
+        end()
+        assert announcing.wait(WITHIN)
+        (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+        assert "takes over 0.02 s" in line
+        assert failures("session_ended", "slow") == before + 1
+
+    def test_one_that_never_comes_back_is_logged_when_there_is_more_to_tell(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        free, entered = threading.Event(), threading.Event()
+
+        def hang(**_: Any) -> None:
+            entered.set()
+            free.wait(60)
+
+        connect(hang)
+        end("w1")
+        assert entered.wait(WITHIN)
+        monkeypatch.setattr(announcing, "SLOW", 0.0)
+        try:
+            end("w2")
+            end("w3")
+            assert len([each for each in caplog.records if "takes over" in each.getMessage()]) == 1
+        finally:
+            free.set()
+
+    def test_one_that_falls_behind_loses_what_is_too_much_and_the_log_says_how_much(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(announcing, "MOST", 3)
+        free, entered, heard = threading.Event(), threading.Event(), Heard()
+        before = failures("session_ended", "dropped")
+
+        def hear(watch: str, **_: Any) -> None:
+            entered.set()
+            free.wait(60)
+            heard.append(watch)
+
+        connect(hear)
+        end("w0")
+        assert entered.wait(WITHIN)
+        for number in range(1, 7):
+            end(f"w{number}")
+        free.set()
+        assert heard == ["w0", "w1", "w2", "w3"]
+        end("w7")
+        assert heard == ["w0", "w1", "w2", "w3", "w7"]
+        first, second = errors(caplog)
+        assert "has fallen behind" in first
+        assert "was not told of 3 events" in second
+        assert failures("session_ended", "dropped") == before + 3
+
+    def test_one_that_is_async_is_awaited(self, connect: Connect):
+        heard = Heard()
+
+        async def hear(watch: str, **_: Any) -> None:
+            await asyncio.sleep(0)
+            heard.append((watch, await User.objects.acount()))
+
+        connect(hear)
+        end()
+        assert heard == [("w1", 0)]
+
+    def test_its_connections_to_the_database_are_closed(self, connect: Connect):
+        used = Heard()
+
+        def ask(**_: Any) -> None:
+            User.objects.count()
+            used.append(connections["default"])
+
+        connect(ask)
+        end()
+        (theirs,) = list(used)
+        assert theirs.connection is None
+
+    def test_a_thread_ends_when_it_has_nothing_to_do(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(announcing, "REST", 0.05)
+        heard = Heard()
+        connect(lambda watch, **_: heard.append(watch))
+        before = set(threads())
+        end("w1")
+        assert heard == ["w1"]
+        for thread in set(threads()) - before:
+            thread.join(WITHIN)
+            assert not thread.is_alive()
+        end("w2")
+        assert heard == ["w1", "w2"]
+
+    def test_nobody_listens_and_there_is_no_thread(self):
+        before = set(threads())
+        end()
+        assert set(threads()) <= before
+
+    def test_they_are_connected_and_disconnected_as_those_of_any_signal(self, connect: Connect):
+        class Receiver:
+            def hear(self, watch: str, **_: Any) -> None:
+                heard.append(watch)
+
+        heard, one, two = Heard(), Receiver(), Receiver()
+        session_ended.connect(one.hear)
+        session_ended.connect(one.hear)
+        session_ended.connect(two.hear, sender=User)
+        connect(lambda **_: heard.append("once"), dispatch_uid="once")
+        connect(lambda **_: heard.append("twice"), dispatch_uid="once")
+        end("w1")
+        assert sorted(heard) == ["once", "w1"]
+        assert session_ended.disconnect(dispatch_uid="once")
+        gone = weakref.ref(one)
+        del one
+        while gone() is not None:
+            # The thread has done its work, and is about to let go of it.
+            time.sleep(0.01)
+        end("w2")
+        assert sorted(heard) == ["once", "w1"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhatIsAnnounced:
+    @pytest.fixture
+    def told(self, connect: Connect) -> Heard:
+        """Each signal, with its arguments."""
+        heard = Heard()
+
+        def hear(signal: Any, sender: Any, **told: Any) -> None:
+            heard.append((signal.name, told))
+
+        for signal in SIGNALS:
+            connect(hear, signal)
+        return heard
+
+    @pytest.fixture
+    def timer(self) -> Timer:
+        timer = Timer(Hub())
+        timer.owns_store = True
+        return timer
+
+    def test_nothing_of_what_is_rolled_back(self, told: Heard):
+        with transaction.atomic():
+            announcing.opened(keep("w1"))
+            end()
+            transaction.set_rollback(True)
+        assert told == []
+        with transaction.atomic():
+            end()
+            assert told == []
+        assert [name for name, _ in told] == ["session_ended"]
+
+    async def test_a_warning_once_whichever_timer_settles_it(self, told: Heard, timer: Timer):
+        keep("w1")
+        other = Timer(Hub())
+        other.owns_store = True
+        await asyncio.gather(timer.push(START + 80), other.push(START + 80))
+        await timer.push(START + 81)
+        assert told == [
+            (
+                "session_warned",
+                {
+                    "watch": "w1",
+                    "user": "1",
+                    "reason": Reason.IDLE,
+                    "ends_at": START + 100,
+                    "remaining": 20.0,
+                    "at": START + 80,
+                },
+            )
+        ]
+
+    async def test_that_a_warned_session_goes_on(self, told: Heard, timer: Timer):
+        from idlewatch.events import Extended
+
+        keep("w1")
+        await timer.push(START + 80)
+        told.clear()
+        monitor.store().apply("w1", Extended(), START + 85)
+        await timer.push(START + 85)
+        await timer.push(START + 86)
+        assert told == [("session_extended", {"watch": "w1", "user": "1", "at": START + 85})]
+
+    async def test_not_that_an_active_one_goes_on(self, told: Heard, timer: Timer):
+        from idlewatch.events import Extended
+
+        keep("w1")
+        monitor.store().apply("w1", Extended(), START + 50)
+        await timer.push(START + 90)
+        assert told == []
+
+    async def test_a_warning_anew_where_another_limit_is_near_by_now(self, told: Heard, timer: Timer):
+        from idlewatch.events import Extended
+
+        keep("w1", absolute_timeout=95.0, idle_timeout=90.0)
+        await timer.push(START + 70)
+        monitor.store().apply("w1", Extended(), START + 80)
+        await timer.push(START + 80)
+        assert [(name, about["reason"]) for name, about in told] == [
+            ("session_warned", Reason.IDLE),
+            ("session_warned", Reason.ABSOLUTE),
+        ]
+
+    async def test_a_receiver_that_hangs_delays_no_push(self, connect: Connect):
+        free = threading.Event()
+        connect(lambda **_: free.wait(60), session_warned)
+        try:
+            hub, tab = Hub(), FakeTab()
+            hub.join("w1", tab)
+            timer = Timer(hub)
+            timer.owns_store = True
+            keep("w1")
+            await timer.push(START + 80)
+            assert [phase for phase, _, _ in tab.told] == ["warned"]
+        finally:
+            free.set()
+
+    async def test_who_ended_a_session(self, told: Heard):
+        @sync_to_async
+        def revoke() -> User:
+            (watched,) = sign_in_many(1)
+            operator = User.objects.create_user("operator")
+            monitor.end(watched.id, Reason.REVOKED, START + 1, operator)
+            return operator
+
+        operator = await revoke()
+        ((name, about),) = list(told)
+        assert (name, about["reason"], about["by"]) == ("session_ended", Reason.REVOKED, operator)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestGoingAway:
+    async def test_a_process_gives_what_waits_its_time(self, connect: Connect):
+        heard: list[str] = []
+
+        def hear(watch: str, **_: Any) -> None:
+            time.sleep(0.2)
+            heard.append(watch)
+
+        connect(hear)
+        await sync_to_async(end)()
+        await Service().stop()
+        assert heard == ["w1"]
+
+    async def test_but_no_more_than_that(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
+        free = threading.Event()
+        monkeypatch.setattr(announcing.wait, "__defaults__", (0.1,))
+        connect(lambda **_: free.wait(60))
+        await sync_to_async(end)()
+        try:
+            async with asyncio.timeout(10):
+                await Service().stop()
+        finally:
+            free.set()
+
+    @pytest.mark.parametrize(("takes", "said"), [("0.3", ["told"]), ("60", [])])
+    def test_so_does_a_command(self, takes: str, said: list[str]):
+        program = f"""
+import time, django; django.setup()
+from idlewatch import announcing, signals
+def hear(**_): time.sleep({takes}); print("told", flush=True)
+signals.session_ended.connect(hear)
+announcing._announce(signals.session_ended)
+"""
+        environ = clean_environment(DJANGO_SETTINGS_MODULE="tests.settings")
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        assert done.stdout.split() == said
+        assert done.stderr == ""
+        assert time.monotonic() - began < 25
+
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_a_fork_begins_anew(self, connect: Connect):
+        free = threading.Event()
+        connect(lambda **_: free.wait(60))
+        end()
+        try:
+            assert announcing._couriers
+            read, write = os.pipe()
+            with announcing._lock:
+                child = os.fork()
+                if child == 0:
+                    # With the lock held by nobody who lives here, this would hang.
+                    os.write(write, b"free" if announcing.wait(0) and not announcing._couriers else b"held")
+                    os._exit(0)
+            os.waitpid(child, 0)
+            assert os.read(read, 10) == b"free"
+            os.close(read)
+            os.close(write)
+        finally:
+            free.set()
