@@ -11,6 +11,7 @@ import pytest
 from django.core.management.commands import flush
 from playwright.sync_api import Browser
 
+from tests import keys
 from tests.browsing import chromium
 
 for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -52,8 +53,23 @@ def quick_flush() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def watched_keys() -> Iterator[None]:
+    """Have everything that is written looked at for session keys."""
+    with keys.watching():
+        yield
+
+
 @pytest.fixture(autouse=True)
-def fresh_store() -> Iterator[None]:
+def no_key_leaks(watched_keys: None) -> Iterator[None]:
+    """Fail a test in which a session key gets where none belongs."""
+    with keys.looking() as found:
+        yield
+    assert not found.seen, "a session key was seen"
+
+
+@pytest.fixture(autouse=True)
+def fresh_store(no_key_leaks: None) -> Iterator[None]:
     """Each test has a store of its own."""
     from idlewatch import monitor
 
