@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
 from channels.layers import BaseChannelLayer, get_channel_layer
@@ -27,6 +27,9 @@ BREATH = 100
 GROUP = "idlewatch.hubs"
 """The one group of the channel layer: its members are the hubs, one for each process."""
 KIND = "idlewatch.changes"
+NOTICE = "idlewatch.notice"
+"""What an operator has to say, for the tabs of some watches; each process answers with how many of them it told."""
+ANSWER = "idlewatch.answer"
 REJOIN = 30.0
 """Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
 PAUSE = 1.0
@@ -35,6 +38,10 @@ FAREWELL = 3.0
 """Seconds that a process waits, at most, for the tabs it sent away to have gone."""
 PATIENCE = 2.0
 """Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
+READ_WITHIN = 1.0
+"""Seconds in which a tab takes a notice, or was not reached: somebody waits for the answer."""
+SENT_WITHIN = 3.0
+"""Seconds for which a channel layer may take an answer."""
 
 
 class Change(Struct, frozen=True):
@@ -47,6 +54,16 @@ class Change(Struct, frozen=True):
     """What the frame says, for telling whether tabs were told."""
 
 
+class Answer(NamedTuple):
+    """What another process says of a notice."""
+
+    process: str
+    part: int
+    """Which of the messages it is about, where a notice took several."""
+    told: int
+    """How many tabs took the notice."""
+
+
 class Tab(Protocol):
     """One open socket."""
 
@@ -57,15 +74,26 @@ class Tab(Protocol):
         """Close, because the server is going away."""
 
 
+class Guest(Protocol):
+    """One open socket that is no tab: that of an operator who watches."""
+
+    async def dismiss(self) -> None:
+        """Close, because the server is going away."""
+
+
 class Hub:
     """Hands changes to the tabs they are about."""
 
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
+        self._guests: set[Guest] = set()
         self._active: dict[str, float] = {}
         self._told: dict[str, Shown] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
+        self._asked: dict[str, asyncio.Queue[Answer]] = {}
+        self.channel: str | None = None
+        """Where other processes answer this hub; None while it hears nobody."""
         self._emptied: asyncio.Event | None = None
         self.dismissed = False
         """The server is going away: a tab that joins now is sent away by itself."""
@@ -85,7 +113,19 @@ class Hub:
             self._tabs.pop(watch, None)
             self._active.pop(watch, None)
             self._told.pop(watch, None)
-        if not self._tabs and self._emptied is not None:
+        self._note_emptied()
+
+    def admit(self, guest: Guest) -> None:
+        """Have a socket that is no tab sent away with the tabs; it counts for no session, and is told of none."""
+        self._guests.add(guest)
+
+    def release(self, guest: Guest) -> None:
+        """Know such a socket no more."""
+        self._guests.discard(guest)
+        self._note_emptied()
+
+    def _note_emptied(self) -> None:
+        if not self._tabs and not self._guests and self._emptied is not None:
             self._emptied.set()
 
     def note(self, watched: Watched) -> None:
@@ -117,10 +157,80 @@ class Hub:
             raise ImproperlyConfigured("There is no channel layer; expected CHANNEL_LAYERS to have 'default'.")
         channel = await layer.new_channel()
         async with staying(layer, channel):
-            while True:
-                message = await layer.receive(channel)
-                if message["type"] == KIND and message["process"] != PROCESS:
-                    await self._tell([change_from(change) for change in message["changes"]])
+            self.channel = channel
+            try:
+                while True:
+                    message = await layer.receive(channel)
+                    if message["process"] != PROCESS:
+                        await self._take(layer, message)
+            finally:
+                self.channel = None
+
+    async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        """Do what another process says; what this version does not know is not for it."""
+        if message["type"] == KIND:
+            await self._tell([change_from(change) for change in message["changes"]])
+        elif message["type"] == NOTICE:
+            # Changes that come meanwhile do not wait for it.
+            self._begin(self._answer(layer, message))
+        elif message["type"] == ANSWER and message["notice"] in self._asked:
+            self._asked[message["notice"]].put_nowait(Answer(message["process"], message["part"], message["told"]))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._passed_on.add(task)
+        task.add_done_callback(self._passed_on.discard)
+
+    async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        """Show a notice from another process, and say how many tabs took it."""
+        told = await self.show(message["watches"], message["frame"])
+        about = {"notice": message["notice"], "part": message["part"]}
+        try:
+            async with asyncio.timeout(SENT_WITHIN):
+                await layer.send(message["reply"], {"type": ANSWER, "process": PROCESS, "told": told, **about})
+        except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
+            # The operator is told of fewer tabs than there are.
+            logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
+
+    @contextmanager
+    def hearing(self, notice: str) -> Iterator[asyncio.Queue[Answer]]:
+        """Collect what other processes answer to a notice."""
+        answers = self._asked[notice] = asyncio.Queue()
+        try:
+            yield answers
+        finally:
+            del self._asked[notice]
+
+    async def show(self, watches: Iterable[str], frame: str) -> int:
+        """Show a notice in every tab of these watches on this process; return how many tabs took it."""
+        wanted = list(watches)
+        with _registering:
+            hubs = [hub for hub in _hubs if hub._tabs]
+        return sum(await asyncio.gather(*(hub._show_there(wanted, frame) for hub in hubs)))
+
+    async def _show_there(self, watches: Sequence[str], frame: str) -> int:
+        """Show a notice from whatever event loop."""
+        loop = self._loop
+        if loop is None or loop is asyncio.get_running_loop():
+            return await self._show(watches, frame)
+        showing = self._show(watches, frame)
+        try:
+            there = asyncio.run_coroutine_threadsafe(showing, loop)
+        except RuntimeError:
+            # A loop that is closed took its sockets with it.
+            showing.close()
+            return 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.wrap_future(there)
+        return 0
+
+    async def _show(self, watches: Sequence[str], frame: str) -> int:
+        tabs = [tab for watch in watches for tab in self._tabs.get(watch, ())]
+        told = 0
+        for start in range(0, len(tabs), BREATH):
+            told += sum(await asyncio.gather(*(_show_to(tab, frame) for tab in tabs[start : start + BREATH])))
+        return told
 
     async def deliver(self, changes: Iterable[Change]) -> None:
         """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
@@ -137,14 +247,9 @@ class Hub:
         if loop is None or loop is asyncio.get_running_loop():
             return
 
-        def tell() -> None:
-            task = loop.create_task(self._tell(news))
-            self._passed_on.add(task)
-            task.add_done_callback(self._passed_on.discard)
-
         # A loop that is closed took its sockets with it.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(tell)
+            loop.call_soon_threadsafe(lambda: self._begin(self._tell(news)))
 
     async def _tell(self, news: Sequence[Change]) -> None:
         told = 0
@@ -163,7 +268,7 @@ class Hub:
                     await asyncio.sleep(0)
 
     async def dismiss(self) -> None:
-        """Close every tab, and any that still comes: the server is going away."""
+        """Close every tab and every guest, and any that still comes: the server is going away."""
         self.dismissed = True
         # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
         for watch, tabs in list(self._tabs.items()):
@@ -173,11 +278,16 @@ class Hub:
                 except Exception:
                     # The others are to come back by themselves, and the sessions to be written down.
                     logger.exception("A tab of watch %s could not be sent away.", watch)
+        for guest in list(self._guests):
+            try:
+                await guest.dismiss()
+            except Exception:
+                logger.exception("An operator's live page could not be sent away.")
         await self._see_off()
 
     async def _see_off(self) -> None:
-        """Wait for the tabs to have gone: one that is cut off before it was told sees a broken connection."""
-        if self._tabs:
+        """Wait for them to have gone: one that is cut off before it was told sees a broken connection."""
+        if self._tabs or self._guests:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL):
@@ -201,6 +311,17 @@ async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
+
+
+async def _show_to(tab: Tab, frame: str) -> bool:
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            await tab.tell(frame, ended=False)
+    except Exception:
+        # One broken socket must not keep the notice from the others.
+        logger.exception("A tab could not be shown a notice.")
+        return False
+    return True
 
 
 def message_of(changes: Sequence[Change]) -> dict[str, object]:

@@ -1,0 +1,173 @@
+"""What an operator has to say, as it is seen in the tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, StorageState, expect
+
+from tests.browser.conftest import open_tab
+from tests.browser.looks import ENDED, OVER, Played, cover, visit
+from tests.browser.test_accessibility import violations, with_axe
+from tests.browsing import sign_in
+from tests.screenshots import NARROW, SHOTS
+from tests.serving import Server, demo
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+LONG = "We move to new machines tonight.\n\n" + "Save your work before nine o’clock, please. " * 10
+LONG = LONG[:500].strip()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("notices")
+    with demo(directory, DJANGO_SETTINGS_MODULE="tests.browser.notices_settings", IDLEWATCH_IDLE_TIMEOUT="600") as it:
+        yield it
+
+
+@pytest.fixture
+def looked_at(browser: Browser, signed_in: StorageState, site: Server) -> Iterator[Callable[..., tuple[Page, Played]]]:
+    """Look at a page whose server a test plays."""
+    contexts: list[BrowserContext] = []
+
+    def look(**options: object) -> tuple[Page, Played]:
+        context = with_axe(browser.new_context(storage_state=signed_in, **options))  # type: ignore[arg-type]
+        contexts.append(context)
+        return visit(context, site.url("/looks/page/"))
+
+    yield look
+    for context in contexts:
+        context.close()
+
+
+def said(text: str, number: int = 1) -> dict[str, str]:
+    return {"type": "notice", "id": str(number), "text": text}
+
+
+def notice(page: Page, text: str) -> Locator:
+    return page.get_by_role("alert").filter(has_text=text)
+
+
+def dismiss(shown: Locator) -> None:
+    shown.get_by_role("button", name="Dismiss").click()
+    expect(shown).to_be_hidden()
+
+
+def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page, server: Server):
+    other = open_tab(page.context, server.url("/"))
+    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch"]
+    asked = page.evaluate(
+        "watch => fetch(`/say/?watch=${watch}&text=The+site+closes+at+noon.`).then(answer => answer.json())", watch
+    )
+    assert asked == {"reached": 2, "open": 2}
+    for tab in (page, other):
+        expect(notice(tab, "The site closes at noon.")).to_be_visible()
+    dismiss(notice(page, "The site closes at noon."))
+    expect(notice(other, "The site closes at noon.")).to_be_visible()
+    # It is not kept.
+    other.reload()
+    expect(other.locator("#idlewatch-state")).to_be_visible()
+    expect(notice(other, "The site closes at noon.")).to_have_count(0)
+
+
+def test_another_users_tabs_show_nothing(browser: Browser, page: Page, server: Server):
+    context = browser.new_context()
+    stranger = context.new_page()
+    sign_in(stranger, server.url("/"), "admin")
+    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch"]
+    page.evaluate("watch => fetch(`/say/?watch=${watch}&text=Between+us`).then(answer => answer.json())", watch)
+    expect(notice(page, "Between us")).to_be_visible()
+    expect(notice(stranger, "Between us")).to_have_count(0)
+    context.close()
+
+
+def test_it_is_text_whatever_it_looks_like(looked_at):
+    page, played = looked_at()
+    text = "<img src=x onerror=alert(1)><script>alert(2)</script> &amp; javascript:alert(3)"
+    dialogs: list[object] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
+    played.say(said(text))
+    expect(notice(page, text)).to_be_visible()
+    assert notice(page, text).locator("img, script").count() == 0
+    assert dialogs == []
+
+
+def test_its_lines_stay_lines(looked_at):
+    page, played = looked_at()
+    played.say(said("First\nsecond\n\nthird"))
+    assert notice(page, "First").locator("p").inner_text().split("\n") == ["First", "second", "", "third"]
+
+
+def test_it_leaves_the_focus_where_it_is(looked_at):
+    page, played = looked_at()
+    page.focus("textarea")
+    played.say(said("Noon"))
+    expect(notice(page, "Noon")).to_be_visible()
+    expect(page.locator("textarea")).to_be_focused()
+    page.keyboard.type("still typing")
+    expect(page.locator("textarea")).to_have_value("still typing")
+
+
+def test_the_same_one_shows_once_and_stays_dismissed(looked_at):
+    page, played = looked_at()
+    played.say(said("Noon"))
+    played.say(said("Noon"))
+    expect(notice(page, "Noon")).to_have_count(1)
+    dismiss(notice(page, "Noon"))
+    played.say(said("Noon"))
+    played.say(said("One", 2))
+    expect(notice(page, "One")).to_be_visible()
+    expect(notice(page, "Noon")).to_have_count(0)
+
+
+def test_several_can_all_be_read_and_dismissed_in_any_order(looked_at):
+    page, played = looked_at()
+    for number in range(3):
+        played.say(said(f"Word {number}", number))
+    boxes = []
+    for number in range(3):
+        shown = notice(page, f"Word {number}")
+        expect(shown).to_be_visible()
+        boxes.append(shown.bounding_box())
+    assert all(above["y"] + above["height"] <= below["y"] for above, below in pairwise(boxes))
+    for number in (1, 0, 2):
+        dismiss(notice(page, f"Word {number}"))
+
+
+def test_it_is_gone_from_sight_where_the_content_is(looked_at):
+    page, played = looked_at()
+    played.say(said("Between us"))
+    expect(notice(page, "Between us")).to_be_visible()
+    played.say(OVER)
+    expect(cover(page)).to_be_visible()
+    expect(page.get_by_text("Between us")).to_be_hidden()
+    played.say(said("Later", 2))
+    played.say(ENDED)
+    expect(page.get_by_text("You have been signed out").first).to_be_visible()
+    for text in ("Between us", "Later"):
+        expect(page.get_by_text(text)).to_be_hidden()
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_longest_fits_a_small_screen(look: str, looked_at):
+    page, played = looked_at(viewport=NARROW, color_scheme=look)
+    played.say(said(LONG))
+    played.say(said("Another", 2))
+    shown = notice(page, "We move")
+    expect(shown).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    box = shown.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= NARROW["width"]
+    assert violations(page) == []
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"notice-longest--{look}.png")
+    # However far down it is, the keyboard reaches it.
+    button = shown.get_by_role("button", name="Dismiss")
+    button.focus()
+    expect(button).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(shown).to_be_hidden()
