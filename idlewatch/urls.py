@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from idlewatch import draft_views, views
+from idlewatch import draft_views, own_sessions, views
 
 app_name = "idlewatch"
 urlpatterns = [
@@ -14,4 +14,5 @@ urlpatterns = [
     path("signed-in/", views.signed_in, name="signed-in"),
     path("drafts/", draft_views.keep, name="drafts"),
     path("logout/", views.logout, name="logout"),
+    path("sessions/", own_sessions.own_sessions, name="sessions"),
 ]

@@ -1,0 +1,227 @@
+"""A user's own sessions: where they are signed in, and how they end the ones they don't know (ASVS 7.5.2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from django.contrib.auth import authenticate, update_session_auth_hash
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from idlewatch import journal, monitor, records, sessions
+from idlewatch.activity import Reason
+from idlewatch.clock import as_datetime, now
+from idlewatch.conf import conf
+from idlewatch.devices import device_of
+from idlewatch.exceptions import Undecided
+from idlewatch.languages import direction_of_words, language_of_words
+from idlewatch.models import WatchedSession
+from idlewatch.policy import Phase
+from idlewatch.store.base import Watched
+from idlewatch.watching import watch_of
+
+FRESH = 300.0
+"""Seconds for which a sign-in vouches for its user."""
+TRIES = 5
+"""Wrong passwords in `TRIES_WITHIN` seconds, after which only a new sign-in vouches."""
+TRIES_WITHIN = 900.0
+SHOWN = 100
+"""Sessions that are listed, at most; to end all others ends those, too, that are not."""
+TRIES_KEY = "_idlewatch_tries"
+"""Where the session's data keeps when a wrong password came (epoch seconds)."""
+SAID_KEY = "_idlewatch_said"
+"""Where it keeps what the next page is to say."""
+
+
+class Row(NamedTuple):
+    """One session, as its user sees it."""
+
+    id: str
+    device: str
+    address: str
+    started: datetime
+    last_active: datetime
+    is_this: bool
+    """The user looks at it from here."""
+
+
+class Wish(NamedTuple):
+    """What the user wants to end."""
+
+    field: str
+    """The name of the form's field."""
+    value: str
+    row: Row | None
+    """The session; None: all others."""
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+@csrf_protect
+def own_sessions(request: HttpRequest) -> HttpResponseBase:
+    """List the sessions of the user who asks; end one of them, or all others."""
+    if request.method == "POST":
+        return _end(request)
+    said = request.session.pop(SAID_KEY, None) if SAID_KEY in request.session else None
+    return _page(request, said=said)
+
+
+def _end(request: HttpRequest) -> HttpResponseBase:
+    wish = _wish_of(request)
+    if not isinstance(wish, Wish):
+        return _back(request, wish)
+    if not _vouches_by_sign_in(request):
+        problem = _problem(request)
+        if problem is not None:
+            return _page(request, wish=wish, error=problem)
+    return _back(request, _fulfil(request, wish))
+
+
+def _wish_of(request: HttpRequest) -> Wish | str:
+    """Return what the user wants to end, or why that can't be; of others' sessions no more is said than of none."""
+    if request.POST.get("others"):
+        return Wish("others", "1", None)
+    wanted = request.POST.get("end", "")
+    row = next((row for row in _rows(request) if row.id == wanted), None)
+    if row is None:
+        return gettext("There is no such session any more.")
+    if row.is_this:
+        return gettext("This is the session that you are in. To end it, log out.")
+    return Wish("end", wanted, row)
+
+
+def _fulfil(request: HttpRequest, wish: Wish) -> str:
+    user, at = _user(request), now()
+    if wish.row is not None:
+        monitor.end(wish.row.id, Reason.REVOKED, at, by=user)
+        return gettext("The session was ended.")
+    others = [row for row in _rows(request) if not row.is_this]
+    for row in others:
+        monitor.end(row.id, Reason.REVOKED, at, by=user)
+    return ngettext("%(count)d other session was ended.", "%(count)d other sessions were ended.", len(others)) % {
+        "count": len(others)
+    }
+
+
+def _vouches_by_sign_in(request: HttpRequest) -> bool:
+    """Tell whether the user signed in to this very session a moment ago."""
+    signed_in = request.session.get(sessions.SIGNED_IN_KEY)
+    return signed_in is not None and now() - signed_in < FRESH
+
+
+def _problem(request: HttpRequest) -> str | Promise | None:
+    """Return why the password that came does not vouch for the user; None where it does. Empty: none was asked for."""
+    if not _may_try(request):
+        return ""
+    password = request.POST.get("password")
+    if password is None:
+        return ""
+    if not password:
+        return _("Enter your password.")
+    tries = _tries(request)
+    # Before it is looked at: of several tries at once, none is to be for nothing.
+    request.session[TRIES_KEY] = [*tries, now()]
+    request.session.save()
+    user = _user(request)
+    found = authenticate(request, username=user.get_username(), password=password)
+    if found is None or found.pk != user.pk:
+        journal.note("wrong_password", level=logging.WARNING, watch=watch_of(request).watch, user=str(user.pk))
+        return "" if not _may_try(request) else _("This is not your password.")
+    request.session[TRIES_KEY] = tries
+    _follow_hash(request, found)
+    return None
+
+
+def _follow_hash(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Keep the session where Django hashed the password anew, which it does whenever it sees one of an older kind."""
+    digest = sessions.auth_digest(user.get_session_auth_hash()) if hasattr(user, "get_session_auth_hash") else None
+    if digest is not None and digest != sessions.auth_digest_of(request.session):
+        update_session_auth_hash(request, user)  # type: ignore[arg-type]
+        monitor.rebind(request.session[sessions.WATCH_KEY], request.session)
+        watch_of(request).auth_digest = digest
+
+
+def _may_try(request: HttpRequest) -> bool:
+    """Tell whether a password would vouch: where there is none, or too many were wrong, only signing in again does."""
+    return _user(request).has_usable_password() and len(_tries(request)) < TRIES
+
+
+def _tries(request: HttpRequest) -> list[float]:
+    signed_in = request.session.get(sessions.SIGNED_IN_KEY, 0.0)
+    since = max(now() - TRIES_WITHIN, signed_in)
+    return [at for at in request.session.get(TRIES_KEY, []) if at > since]
+
+
+def _rows(request: HttpRequest) -> Sequence[Row]:
+    """Return the live sessions of a user, this one first, then the one last active first."""
+    at, present = now(), watch_of(request).watch
+    rows = [_row(record, at, present) for record in records.live(_user(request))]
+    found = [row for row in rows if row is not None]
+    return sorted(found, key=lambda row: (row.is_this, row.last_active), reverse=True)
+
+
+def _row(record: WatchedSession, at: float, present: str | None) -> Row | None:
+    """Return what a user sees of a session; None where it has ended and nobody wrote it down yet."""
+    watched: Watched | None = None
+    with suppress(Undecided):
+        watched = monitor.store().get(record.id) or records.watched_of(record, at)
+    last_active = record.last_active
+    if watched is not None:
+        if watched.verdict(at).phase is Phase.ENDED:
+            return None
+        last_active = max(last_active, as_datetime(watched.activity.idle_from(at, watched.policy.hold_limit)))
+    device = device_of(record.user_agent) or gettext("Unknown device")
+    return Row(record.id, device, record.address, record.started, last_active, record.id == present)
+
+
+def _page(
+    request: HttpRequest, *, said: str | None = None, wish: Wish | None = None, error: str | Promise = ""
+) -> HttpResponse:
+    context: dict[str, Any] = {"language": language_of_words(), "direction": direction_of_words()}
+    if wish is not None:
+        here = reverse("idlewatch:sessions")
+        locked = _user(request).has_usable_password() and not _may_try(request)
+        context |= {
+            "wish": wish,
+            "error": error,
+            "asks": _may_try(request),
+            "locked": locked,
+            "sign_in": redirect_to_login(here, conf.login_url).url,
+        }
+    else:
+        rows = _rows(request)
+        context |= {
+            "said": said,
+            "rows": rows[:SHOWN],
+            "hidden": len(rows[SHOWN:]),
+            "others": sum(not row.is_this for row in rows),
+        }
+    # As Django's own forms do: a password that is wrong shows the form again, with 200.
+    return render(request, "idlewatch/sessions.html", context)
+
+
+def _back(request: HttpRequest, said: str) -> HttpResponseBase:
+    request.session[SAID_KEY] = said
+    return redirect("idlewatch:sessions")
+
+
+def _user(request: HttpRequest) -> AbstractBaseUser:
+    return cast("AbstractBaseUser", request.user)
