@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum, StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,6 +14,7 @@ from idlewatch.exceptions import BadMessage
 from idlewatch.policy import Phase, Policy, Verdict, ended
 
 TAB_PATH = "/ws/idlewatch/tab/"
+LIVE_PATH = "/ws/idlewatch/live/"
 MAX_FRAME = 1024
 """Bytes of a client's message, at most."""
 MAX_BAD_MESSAGES = 20
@@ -36,6 +37,9 @@ class Close(IntEnum):
     ENDED = 4401
     """There is no session, or it ended: the ended frame came first."""
     FORBIDDEN = 4403
+    """The live socket: its user may not watch, or may no longer."""
+    TOO_SLOW = 4408
+    """The live socket: the page does not work in what it is sent."""
     TOO_MANY = 4429
     """Too many messages, or too many tabs."""
     GOING_AWAY = 4503
@@ -92,12 +96,18 @@ Message = ActivityMessage | ExtendMessage | HoldMessage | ReleaseMessage | SyncM
 
 # At the end alone: what stands before may be quoted from the client.
 _FIELD = re.compile(r" - at `\$\.(\w+)`\Z")
-_decoder = msgspec.json.Decoder(Message)
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
 
 def parse(text: str | bytes | None) -> Message:
-    """Decode a client's message; None stands for a binary frame.
+    """Decode a message of a tab, as `decode` does."""
+    return decode(text, _decoder, MAX_FRAME)
+
+
+def decode(text: str | bytes | None, decoder: msgspec.json.Decoder[T], most: int) -> T:
+    """Decode a client's message of at most so many bytes; None stands for a binary frame.
 
     Raises:
         BadMessage: with the code of the error frame to send, and what came beside what was expected.
@@ -106,16 +116,15 @@ def parse(text: str | bytes | None) -> Message:
         raise BadMessage(ErrorCode.BAD_JSON, "Expected a text frame with JSON, got a binary one.")
     try:
         raw = text.encode() if isinstance(text, str) else text
-        if len(raw) > MAX_FRAME:
-            raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {MAX_FRAME} bytes, got {len(raw)}.")
-        message: Message = _decoder.decode(raw)
+        if len(raw) > most:
+            raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {most} bytes, got {len(raw)}.")
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise BadMessage(_code_of(str(error)), f"{error}.") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise BadMessage(ErrorCode.BAD_JSON, f"Expected JSON: {error}.") from error
     except RecursionError as error:
         raise BadMessage(ErrorCode.BAD_MESSAGE, "Expected a flat object, got one nested too deeply.") from error
-    return message
 
 
 def _code_of(problem: str) -> ErrorCode:

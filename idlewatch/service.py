@@ -7,7 +7,7 @@ from contextlib import suppress
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
-from idlewatch import monitor
+from idlewatch import announcing, monitor
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.hub import Hub
 from idlewatch.timer import Timer
@@ -36,6 +36,11 @@ class Service:
         """Whether the timer runs."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that the timer runs on; None where it does not run."""
+        return None if self._task is None else self._task.get_loop()
+
     async def stop(self) -> None:
         """Send the tabs away, and write down how far every session came."""
         await self.hub.dismiss()
@@ -49,6 +54,8 @@ class Service:
                 # What it would write down, the store knows when it is back.
                 await self.timer.finish()
             await monitor.store().aclose()
+        # A receiver that hangs must not hold up the process's other work meanwhile.
+        await asyncio.to_thread(announcing.wait)
 
 
 _services: WeakKeyDictionary[asyncio.AbstractEventLoop, Service] = WeakKeyDictionary()

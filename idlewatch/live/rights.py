@@ -1,0 +1,122 @@
+"""Whether an operator may watch: asked at the door, and again and again while the socket is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeGuard
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import Error as DatabaseError
+
+from idlewatch import accounts, monitor
+from idlewatch.clock import now
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.live.database import in_database
+from idlewatch.live.viewer import Viewer
+from idlewatch.policy import Phase
+from idlewatch.protocol import Close
+from idlewatch.store.base import Watched
+
+logger = logging.getLogger("idlewatch")
+
+PERMISSION = "idlewatch.view_watchedsession"
+EVERY = 5.0
+"""Seconds after which a right that was taken away is noticed, at most."""
+TRUSTED = 15.0
+"""Seconds for which nobody need be able to tell whether an operator may watch."""
+
+
+def may_watch(user: AbstractBaseUser | None) -> bool:
+    """Tell whether an account may see who is there."""
+    if user is None or not user.is_active or not getattr(user, "is_staff", False):
+        return False
+    return bool(getattr(user, "has_perm", lambda _: False)(PERMISSION))
+
+
+def permitted(users: Iterable[str]) -> set[str]:
+    """Return which of these accounts, by primary key as text, may watch."""
+    return {key for key, user in accounts.by_primary_key(users).items() if may_watch(user)}
+
+
+class Doorkeeper:
+    """Sends operators away whose session ended, or who lost the right.
+
+    Fails closed: who can't be vouched for is sent away as well, after a while.
+    """
+
+    def __init__(self) -> None:
+        self._session_seen: dict[Viewer, float] = {}
+        self._right_seen: dict[Viewer, float] = {}
+        self._asked_at = float("-inf")
+        self._is_troubled = False
+
+    def admit(self, viewer: Viewer) -> None:
+        """Know an operator who was just found to have the right."""
+        self._session_seen[viewer] = self._right_seen[viewer] = _time()
+
+    def release(self, viewer: Viewer) -> None:
+        """Know an operator no more."""
+        self._session_seen.pop(viewer, None)
+        self._right_seen.pop(viewer, None)
+
+    async def look(self) -> None:
+        """Ask once whether everybody's session lives, and from time to time for their rights."""
+        viewers = list(self._session_seen)
+        try:
+            await self._look_at_sessions(viewers)
+            if _time() - self._asked_at >= EVERY:
+                await self._look_at_rights([viewer for viewer in viewers if not viewer.is_gone])
+        except (DatabaseError, StoreUnavailable, Undecided) as error:
+            if not self._is_troubled:
+                logger.warning("Nobody can tell who may watch the sessions (%s).", type(error).__name__)
+            self._is_troubled = True
+        else:
+            self._is_troubled = False
+
+    def doubted(self) -> Sequence[Viewer]:
+        """Return the operators of whom nobody could tell for too long whether they may watch."""
+        limit = _time() - TRUSTED
+        return [each for each, at in self._session_seen.items() if min(at, self._right_seen[each]) < limit]
+
+    async def _look_at_sessions(self, viewers: Sequence[Viewer]) -> None:
+        at = _time()
+        known = await _sessions({viewer.watch for viewer in viewers})
+        for viewer in viewers:
+            if not _lives(watched := known[viewer.watch]) or watched.user != viewer.user:
+                await viewer.shut(Close.ENDED)
+            elif viewer in self._session_seen:
+                self._session_seen[viewer] = at
+
+    async def _look_at_rights(self, viewers: Sequence[Viewer]) -> None:
+        at = _time()
+        allowed = await in_database(permitted)({viewer.user for viewer in viewers})
+        self._asked_at = at
+        for viewer in viewers:
+            if viewer.user not in allowed:
+                await viewer.shut(Close.FORBIDDEN)
+            elif viewer in self._right_seen:
+                self._right_seen[viewer] = at
+
+
+async def _sessions(watches: Iterable[str]) -> Mapping[str, Watched | None]:
+    """Look at sessions without touching them."""
+    wanted = list(watches)
+    try:
+        found = list(await monitor.store().aget_all(wanted))
+    except StoreUnavailable:
+        found = [None for _ in wanted]
+    # While the store is away, was new and empty, or has not heard what was missed, the records know better.
+    return {
+        watch: watched if _lives(watched) else await monitor.alook(watch, now())
+        for watch, watched in zip(wanted, found, strict=True)
+    }
+
+
+def _lives(watched: Watched | None) -> TypeGuard[Watched]:
+    return watched is not None and watched.verdict(now()).phase is not Phase.ENDED
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,111 @@
+"""One operator who watches: what their page was told, and whether it has worked that in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from idlewatch.live.frames import Picture, changes_frame, page_frame, unavailable_frame
+from idlewatch.live.query import Ask, WatchMessage
+from idlewatch.protocol import Close
+
+PACE = 0.7
+"""Seconds between two frames, at least, but for the answer to a question: rounds of a second are not always as long."""
+SLOW = 15.0
+"""Seconds that a page may take to work a frame in."""
+PATIENCE = 2.0
+"""Seconds that one page may keep the others waiting, where a server's send waits for the client to read."""
+
+
+class Viewer:
+    """What one operator's page shows. Nothing is sent before the frame that was sent last is worked in.
+
+    So a page that is slow, or stopped, gets what changed meanwhile as one difference, and nothing piles up for it:
+    under Daphne a send never waits for the client to read.
+    """
+
+    def __init__(
+        self,
+        watch: str,
+        user: str,
+        language: str,
+        send: Callable[[str], Awaitable[None]],
+        shut: Callable[[Close], Awaitable[None]],
+    ) -> None:
+        self.watch = watch
+        """The operator's own session."""
+        self.user = user
+        """The primary key of the operator, as text."""
+        self.shut = shut
+        """Closes the socket."""
+        self.is_gone = False
+        self._language = language
+        self._send = send
+        self._message: WatchMessage | None = None
+        self._shown: Picture | None = None
+        self._frame = 0
+        self._is_awaited = False
+        self._sent_at = float("-inf")
+        self._is_lost = False
+
+    @property
+    def ask(self) -> Ask | None:
+        """What the page asks for; None before it does."""
+        return None if self._message is None else self._message.ask(self._language)
+
+    @property
+    def query(self) -> int:
+        """The page's number for what it asks for."""
+        return 0 if self._message is None else self._message.query
+
+    @property
+    def waits(self) -> bool:
+        """Whether the page waits for its first answer, and may be sent one."""
+        return self._message is not None and self._shown is None and not self._is_awaited and not self._is_lost
+
+    def watches(self, message: WatchMessage) -> None:
+        """Note that the page asks for something else."""
+        self._message = message
+        self._shown = None
+
+    def has_seen(self, frame: int) -> None:
+        """Note that the page has worked a frame in."""
+        if frame == self._frame:
+            self._is_awaited = False
+
+    def is_slow(self, at: float) -> bool:
+        """Tell whether it has taken too long over a frame; `at` is the event loop's time."""
+        return self._is_awaited and at - self._sent_at > SLOW
+
+    async def show(self, picture: Picture, now: float) -> None:
+        """Send what the page does not show yet, if it may be sent anything."""
+        at = asyncio.get_running_loop().time()
+        if self.is_gone or self._is_awaited or picture.query != self.query:
+            return
+        if self._shown is None:
+            await self._tell(page_frame(picture, self._frame + 1, now), at)
+        elif at - self._sent_at >= PACE:
+            frame = changes_frame(self._shown, picture, self._frame + 1, now)
+            if frame is None:
+                return
+            await self._tell(frame, at)
+        else:
+            return
+        self._is_lost = False
+        self._shown = picture
+
+    async def miss(self) -> None:
+        """Say, once, that nobody can be asked just now; when it is over, all comes anew."""
+        self._shown = None
+        if not (self.is_gone or self._is_awaited or self._is_lost):
+            self._is_lost = True
+            await self._tell(unavailable_frame(self._frame + 1), asyncio.get_running_loop().time())
+
+    async def _tell(self, frame: str, at: float) -> None:
+        self._frame += 1
+        self._is_awaited, self._sent_at = True, at
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._send(frame)
+        except TimeoutError:
+            await self.shut(Close.TOO_SLOW)
