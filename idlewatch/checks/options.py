@@ -53,6 +53,22 @@ def clear_site_data(_: object) -> Found:
         yield Error(message, hint=hint, id="idlewatch.E036")
 
 
+@of_key("KEEP_ADDRESS")
+def keep_address(_: object) -> Found:
+    """Say that this is neither yes nor no."""
+    if message := refused(lambda: conf.keep_address, "KEEP_ADDRESS"):
+        hint = "False keeps no address of a user in the records."
+        yield Error(message, hint=hint, id="idlewatch.E038")
+
+
+@of_key("KEEP_USER_AGENT")
+def keep_user_agent(_: object) -> Found:
+    """Say that this is neither yes nor no."""
+    if message := refused(lambda: conf.keep_user_agent, "KEEP_USER_AGENT"):
+        hint = "False keeps nothing in the records of what browsers call themselves."
+        yield Error(message, hint=hint, id="idlewatch.E039")
+
+
 @of_key("POLICY")
 def policy_callable(_: object) -> Found:
     """Say that nothing callable is there."""
@@ -140,6 +156,14 @@ def client_ip(_: object) -> Found:
     if message := refused(lambda: conf.client_ip, "CLIENT_IP"):
         hint = "Write a function (scope_or_request) that returns an address or None, and its dotted path here."
         yield Error(message, hint=hint, id="idlewatch.E021")
+
+
+@of_key("METRICS_TOKEN")
+def metrics_token(_: object) -> Found:
+    """Say that this is no token, or one that can be guessed."""
+    if message := refused(lambda: conf.metrics_token, "METRICS_TOKEN"):
+        hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        yield Error(message, hint=hint, id="idlewatch.E040")
 
 
 def _store() -> None:

@@ -1,0 +1,12 @@
+"""What operators and auditors find in Django's admin: the live page, and the records."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from idlewatch.admin.live import LiveAdmin
+from idlewatch.admin.records import WatchedSessionAdmin
+from idlewatch.models import Live, WatchedSession
+
+admin.site.register(Live, LiveAdmin)
+admin.site.register(WatchedSession, WatchedSessionAdmin)

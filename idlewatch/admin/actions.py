@@ -1,0 +1,143 @@
+"""What an operator does to live sessions: ends them, or sends a notice. JSON in, JSON out, POST alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, TypeVar
+
+import msgspec
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, JsonResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from idlewatch import monitor, notify, records
+from idlewatch.activity import Reason
+from idlewatch.admin.selection import Action, ActMessage, CountMessage, Selection
+from idlewatch.bodies import body_of
+from idlewatch.clock import now
+from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.protocol import decode
+from idlewatch.watching import watch_of
+
+logger = logging.getLogger("idlewatch")
+
+MAX_BODY = 262_144
+"""Bytes of what an operator's page sends, at most."""
+PERMISSIONS = ("idlewatch.view_watchedsession", "idlewatch.end_watchedsession")
+
+M = TypeVar("M", bound=CountMessage)
+_counting = msgspec.json.Decoder(CountMessage)
+_acting = msgspec.json.Decoder(ActMessage)
+
+
+def urls(model_admin: ModelAdmin[Any]) -> list[URLPattern]:
+    """Return the addresses of the actions, to stand below the live page."""
+    return [
+        path("count/", _guarded(model_admin, count), name="idlewatch_live_count"),
+        path("act/", _guarded(model_admin, act), name="idlewatch_live_act"),
+    ]
+
+
+def count(request: HttpRequest) -> JsonResponse:
+    """Answer what an action would concern: what the operator is asked to confirm."""
+    selection = _selection(request, _read(request, _counting))
+    return JsonResponse(selection.count()._asdict() | {"before": selection.before})
+
+
+def act(request: HttpRequest) -> JsonResponse:
+    """Work off one batch; the page comes back with the cursor until there is none."""
+    message = _read(request, _acting)
+    try:
+        text = notify.cleaned(message.text) if message.action is Action.NOTICE else ""
+        selection = _selection(request, message)
+        # What is left alone is told once.
+        own = 0 if message.cursor else selection.count_own()
+        batch = selection.batch(message.cursor)
+    except ValueError as error:
+        return _refusal(400, str(error))
+    if message.action is Action.NOTICE:
+        answer = _send(request, batch.rows, text)
+    else:
+        answer = {"done": _end(request, batch.rows)}
+    return JsonResponse(answer | {"own": own, "cursor": batch.cursor})
+
+
+def _end(request: HttpRequest, rows: Sequence[WatchedSession]) -> int:
+    """End sessions; return how many ended by that, and not by something else meanwhile."""
+    user = request.user
+    try:
+        for row in rows:
+            monitor.end(row.pk, Reason.REVOKED, now(), by=user)  # type: ignore[arg-type]
+    finally:
+        # Also where one of them could not be ended: the others have.
+        ended = records.revoked_by(user.pk, [row.pk for row in rows])
+        done = [row for row in rows if row.pk in ended]
+        _log(request, done, _("Ended from the live page."))
+    return len(done)
+
+
+def _send(request: HttpRequest, rows: Sequence[WatchedSession], text: str) -> dict[str, Any]:
+    if not rows:
+        return {"done": 0, "tabs": {"reached": 0, "open": 0}}
+    sent = notify.send([row.pk for row in rows], text)
+    said = {"count": len(rows), "text": text, "reached": sent.reached, "open": sent.open}
+    message = ngettext(
+        "Sent a notice, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
+        # Translators: what an operator did, in the log of each of the sessions.
+        "Sent a notice to %(count)d sessions, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
+        len(rows),
+    )
+    _log(request, rows, message % said)
+    return {"done": len(rows), "tabs": sent._asdict()}
+
+
+def _log(request: HttpRequest, rows: Sequence[WatchedSession], message: str) -> None:
+    if rows:
+        LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, message)  # type: ignore[arg-type]
+
+
+def _selection(request: HttpRequest, message: CountMessage) -> Selection:
+    return Selection(message, request.user, watch_of(request).watch, now())  # type: ignore[arg-type]
+
+
+def _read(request: HttpRequest, decoder: msgspec.json.Decoder[M]) -> M:
+    return decode(body_of(request, MAX_BODY), decoder, MAX_BODY)
+
+
+def _guarded(model_admin: ModelAdmin[Any], view: Callable[[HttpRequest], JsonResponse]) -> Callable[..., Any]:
+    """Return a view of the admin that answers a page's script: whatever is wrong, in JSON."""
+    site = model_admin.admin_site
+    inner = site.admin_view(partial(_answered, view))
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> Any:  # noqa: ANN401 - as the admin's own
+        if not (site.has_permission(request) and request.user.has_perms(PERMISSIONS)):
+            return _refusal(403, _("You are not permitted to do this."))
+        return inner(request)
+
+    return guarded
+
+
+def _answered(view: Callable[[HttpRequest], JsonResponse], request: HttpRequest) -> JsonResponse:
+    if request.method != "POST":
+        response = _refusal(405, f"Expected POST, got {request.method}.")
+        response.headers["Allow"] = "POST"
+        return response
+    try:
+        return view(request)
+    except BadMessage as error:
+        return _refusal(400, error.detail)
+    except (Undecided, StoreUnavailable, NotRunning, OperationalError, InterfaceError) as error:
+        logger.warning("An operator's action was put off (%s).", type(error).__name__)
+        return _refusal(503, _("The server can’t do this just now. Please try again in a moment."))
+
+
+def _refusal(status: int, detail: str) -> JsonResponse:
+    return JsonResponse({"detail": detail}, status=status)

@@ -1,0 +1,265 @@
+"""The records in Django's admin: to look at, search and export, never to edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from idlewatch import journal
+from idlewatch.admin import export, users
+from idlewatch.admin.spans import in_words
+from idlewatch.devices import device_of
+from idlewatch.models import LIVES, WatchedSession
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[WatchedSession]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+NOTHING = "-"
+"""What the admin shows for an empty value."""
+LOGGED = 50
+"""Entries of the admin's log that a record shows; its history has the rest."""
+LIMITS: Mapping[str, Any] = {
+    "idle_timeout": _("Without activity"),
+    "warn_before": _("Warning before the end"),
+    "absolute_timeout": _("In all"),
+    "close_grace": _("After the browser was closed"),
+    "hold_limit": _("Held open without activity"),
+    "heartbeat": _("Between two reports of activity"),
+}
+"""Those that an auditor asks for, in their order."""
+
+
+def _shows_limit(name: str, label: Any) -> Callable[[WatchedSession], str]:  # noqa: ANN401 - a lazy text has no type
+    @admin.display(description=label)
+    def show(record: WatchedSession) -> str:
+        return _limit(name, record.limits[name]) if name in record.limits else NOTHING
+
+    # The admin makes a class of the field's element from it.
+    show.__name__ = name
+    return show
+
+
+def _shows_time(name: str, label: Any) -> Callable[[WatchedSessionAdmin, WatchedSession], str]:  # noqa: ANN401 - as above
+    # As a text: the admin gives date and time one line together, and three of those would leave no room for the rest.
+    @admin.display(description=label, ordering=name)
+    def show(_self: WatchedSessionAdmin, record: WatchedSession) -> str:
+        moment = getattr(record, name)
+        if moment is None:
+            return NOTHING
+        parts = (date_format(timezone.localtime(moment), form) for form in ("DATE_FORMAT", "TIME_FORMAT"))
+        return " ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
+
+    return show
+
+
+LIMIT_FIELDS: Any = [_shows_limit(name, label) for name, label in LIMITS.items()]
+
+
+class LiveFilter(admin.SimpleListFilter):
+    """Live sessions, or those that have ended."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, _request: HttpRequest, _model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        """Return the choices."""
+        return [("live", _("Live")), ("ended", _("Ended"))]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[WatchedSession]) -> QuerySet[WatchedSession]:
+        """Return what is left."""
+        if self.value() == "live":
+            return queryset.filter(LIVES)
+        return queryset.exclude(LIVES) if self.value() == "ended" else queryset
+
+
+class UserFilter(admin.SimpleListFilter):
+    """The sessions of one user, whom a link picks: there may be too many to list."""
+
+    title = _("user")
+    parameter_name = "user"
+
+    def lookups(self, _request: HttpRequest, _model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Return the one that was picked; with none the filter is not shown."""
+        value = self.value()
+        return [(value, self._name_of(value))] if value else []
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[WatchedSession]) -> QuerySet[WatchedSession]:
+        """Return what is left."""
+        value = self.value()
+        try:
+            return queryset.filter(user=users.key_of(value)) if value else queryset
+        except ValidationError as error:
+            raise IncorrectLookupParameters(error) from error
+
+    def _name_of(self, value: str) -> str:
+        try:
+            record = WatchedSession.objects.filter(user=users.key_of(value)).order_by("-started").first()
+        except ValidationError:
+            return value
+        return value if record is None else record.username
+
+
+class WatchedSessionAdmin(_ModelAdmin):
+    """Shows what happened to each session."""
+
+    list_display = (
+        "username",
+        "device",
+        "address",
+        "started_at",
+        "last_active_at",
+        "ended_at",
+        "how_it_ended",
+        "ended_by",
+        "warnings",
+        "extensions",
+        "held",
+    )
+    list_filter = (LiveFilter, "reason", ("started", admin.DateFieldListFilter), UserFilter)
+    search_fields = ("username", "address", "user_agent")
+    search_help_text = _("User name, address or user agent")
+    date_hierarchy = "started"
+    ordering = ("-started", "-pk")
+    list_select_related = ("ended_by",)
+    list_per_page = 50
+    show_full_result_count = False  # It would count all records for each search.
+    actions = None
+    fieldsets = (
+        (None, {"fields": ("account", "device", "user_agent", "address", "session")}),
+        (_("Course"), {"fields": ("started", "signed_in", "last_active", "length", "warnings", "extensions", "held")}),
+        (pgettext_lazy("heading", "End"), {"fields": ("ended", "how_it_ended", "ended_by")}),
+        (_("Limits"), {"fields": LIMIT_FIELDS}),
+    )
+
+    started_at = _shows_time("started", _("started"))
+    last_active_at = _shows_time("last_active", _("last active"))
+    ended_at = _shows_time("ended", _("ended"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address of the export; it stands first, for any word could be the id of a record."""
+        view = self.admin_site.admin_view(self.export)
+        return [path("export/", view, name="idlewatch_watchedsession_export"), *super().get_urls()]
+
+    def get_readonly_fields(self, _request: HttpRequest, _obj: WatchedSession | None = None) -> list[str]:
+        """Return every field: a record is not edited."""
+        return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Tell that records are made by signing in alone."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: WatchedSession | None = None) -> bool:
+        """Tell that they are not edited."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: WatchedSession | None = None) -> bool:
+        """Tell that they are not deleted here: `prunesessions` does that."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Add the link that exports what is listed."""
+        asked = request.GET.copy()
+        asked.pop(PAGE_VAR, None)
+        url = reverse(f"{self.admin_site.name}:idlewatch_watchedsession_export")
+        export_url = f"{url}?{asked.urlencode()}" if asked else url
+        return super().changelist_view(request, {"export_url": export_url, **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Add what the admin's log says of the record, and the way to the live page while it lives."""
+        content_type, watch = ContentType.objects.get_for_model(WatchedSession), unquote(object_id)
+        entries = LogEntry.objects.filter(content_type=content_type, object_id=watch).select_related("user")
+        extra = {"log_entries": entries.order_by("-action_time")[:LOGGED], "live_url": self._live_url(watch)}
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with the records that the list would show, all pages of it, as a file."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.GET.copy()
+        asked.pop(PAGE_VAR, None)
+        request.GET = asked  # type: ignore[assignment]
+        try:
+            listed = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(f"{reverse(f'{self.admin_site.name}:idlewatch_watchedsession_changelist')}?e=1")
+        journal.note("records_exported", user=str(request.user.pk), query=asked.urlencode() or None)
+        return export.response(request, listed, timezone.now())
+
+    @admin.display(description=_("user name"))
+    def account(self, record: WatchedSession) -> SafeString:
+        """Return who it was, and where their other sessions are."""
+        if record.user_id is None:
+            return format_html("{}", record.username)
+        url = reverse(f"{self.admin_site.name}:idlewatch_watchedsession_changelist")
+        others = f"{url}?{urlencode({UserFilter.parameter_name: record.user_id})}"
+        return format_html('{} (<a href="{}">{}</a>)', record.username, others, gettext("all sessions of this user"))
+
+    @admin.display(description=_("session"))
+    def session(self, record: WatchedSession) -> str:
+        """Return the id by which logs name it; no secret."""
+        return record.pk
+
+    @admin.display(description=_("device"))
+    def device(self, record: WatchedSession) -> str:
+        """Return browser and system."""
+        return device_of(record.user_agent) or NOTHING
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def how_it_ended(self, record: WatchedSession) -> str:
+        """Return why it ended."""
+        return record.get_reason_display() or NOTHING
+
+    @admin.display(description=_("held"), ordering="held_seconds")
+    def held(self, record: WatchedSession) -> str:
+        """Return for how long work that needs no input held it open."""
+        return in_words(record.held_seconds) if record.held_seconds else NOTHING
+
+    @admin.display(description=_("length"))
+    def length(self, record: WatchedSession) -> str:
+        """Return for how long it lasted."""
+        return NOTHING if record.ended is None else in_words((record.ended - record.started).total_seconds())
+
+    def _live_url(self, watch: str) -> str | None:
+        """Return where to end a session that lives."""
+        record = WatchedSession.objects.filter(LIVES, pk=watch).only("username").first()
+        if record is None:
+            return None
+        try:
+            url = reverse(f"{self.admin_site.name}:idlewatch_live_changelist")
+        except NoReverseMatch:
+            return None
+        return f"{url}?{urlencode({'q': record.username})}"
+
+
+def _limit(name: str, value: float | None) -> str:
+    if value is None:
+        return gettext("never") if name == "close_grace" else gettext("no limit")
+    # Translators: of a limit of a session: what it allows is not allowed at all.
+    return in_words(value) if value or name != "hold_limit" else gettext("not allowed")

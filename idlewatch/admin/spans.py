@@ -1,0 +1,27 @@
+"""Spans of time, in words."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+PARTS = 2
+"""Units that are named, at most: nobody reads the seconds of a day."""
+
+
+def in_words(seconds: float) -> str:
+    """Return a span in words, in the active language: “2 hours, 5 minutes”."""
+    rest = round(seconds)
+    days, rest = divmod(rest, DAY)
+    hours, rest = divmod(rest, HOUR)
+    minutes, rest = divmod(rest, MINUTE)
+    said = [
+        ngettext("%(count)d day", "%(count)d days", days) % {"count": days} if days else "",
+        ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours} if hours else "",
+        ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes} if minutes else "",
+        ngettext("%(count)d second", "%(count)d seconds", rest) % {"count": rest} if rest else "",
+    ]
+    parts = [part for part in said if part]
+    # Translators: what stands between the parts of a span, as in “2 hours, 5 minutes”.
+    return _(", ").join(parts[:PARTS]) or ngettext("%(count)d second", "%(count)d seconds", 0) % {"count": 0}

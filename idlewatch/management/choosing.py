@@ -1,0 +1,76 @@
+"""What the commands share: whose sessions, how old, and a question before anything is done for good."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentTypeError, _ActionsContainer
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError
+from django.db.models import Q, QuerySet
+from tqdm import tqdm
+
+from idlewatch.models import WatchedSession
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST = timedelta(weeks=52 * 1000)
+"""A thousand years: before that, there are no dates."""
+
+
+def add_user_option(parser: _ActionsContainer) -> None:
+    """Let a command be told whose sessions are meant."""
+    parser.add_argument("--user", metavar="NAME", help="those of this user alone")
+
+
+def of_user(rows: QuerySet[WatchedSession], name: str | None) -> QuerySet[WatchedSession]:
+    """Return those of one user by name; None: of all.
+
+    Raises:
+        CommandError: there is no such user, and none of that name has left a record.
+    """
+    if name is None:
+        return rows
+    users = get_user_model()._default_manager
+    user = users.filter(**{get_user_model().USERNAME_FIELD: name}).first()
+    found = Q(user=None, username=name) if user is None else Q(user=user)
+    if user is None and not WatchedSession.objects.filter(found).exists():
+        raise CommandError(f"There is no user {name!r}.")
+    return rows.filter(found)
+
+
+def age(text: str) -> timedelta:
+    """Return a span as it is written on the command line: 90d.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text.strip())
+    span = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+    if not timedelta(0) < span <= LONGEST:
+        raise ArgumentTypeError(f"{text!r} is no age; expected a number and m, h, d or w, as in 90d.")
+    return span
+
+
+def confirm(question: str, *, ask: bool) -> None:
+    """Have the user say yes to what can't be undone.
+
+    Raises:
+        CommandError: they did not, or there is nobody to ask.
+    """
+    if not ask:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(f"{question} Nobody can answer here; expected --noinput to go ahead.")
+    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise CommandError("Nothing was done.")
+
+
+@contextmanager
+def progress(total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """Show how far a command is, on a terminal alone; what is yielded is told of each step."""
+    with tqdm(total=total, unit=unit, disable=None, leave=False) as bar:
+        yield bar.update

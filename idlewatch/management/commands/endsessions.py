@@ -1,0 +1,51 @@
+"""End sessions."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from idlewatch import monitor, records
+from idlewatch.activity import Reason
+from idlewatch.clock import as_datetime, now
+from idlewatch.management.choosing import add_user_option, confirm, of_user, progress
+from idlewatch.models import LIVES, WatchedSession
+
+
+class Command(BaseCommand):
+    """End all sessions, or those of one user: those that are live when the command begins."""
+
+    help = "End all live sessions, or those of one user; their tabs are told within a second."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say whose."""
+        whose = parser.add_mutually_exclusive_group(required=True)
+        add_user_option(whose)
+        whose.add_argument("--all", action="store_true", help="those of every user")
+        parser.add_argument("--noinput", "--no-input", action="store_true", help="ask no question")
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        """Ask, then end them."""
+        begun = as_datetime(now())
+        rows = of_user(WatchedSession.objects.filter(LIVES, started__lte=begun), options["user"])
+        count = rows.count()
+        if not count:
+            self.stdout.write("No live sessions.")
+            return
+        whose = "of every user" if options["user"] is None else f"of {options['user']}"
+        confirm(f"This ends {_sessions(count)} {whose}.", ask=not options["noinput"])
+        ended, after = 0, ""
+        with progress(count, " sessions") as tell:
+            # By batches: to read on while rows change under the query means something else on each database.
+            while batch := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: records.BATCH]):
+                for watch in batch:
+                    ended += monitor.end(watch, Reason.REVOKED, now()).activity.reason is Reason.REVOKED
+                    tell(1)
+                after = batch[-1]
+        self.stdout.write(f"Ended {_sessions(ended)}.")
+
+
+def _sessions(count: int) -> str:
+    return "1 session" if count == 1 else f"{count} sessions"

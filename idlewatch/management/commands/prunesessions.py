@@ -1,0 +1,59 @@
+"""Delete old records."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from idlewatch import records
+from idlewatch.clock import as_datetime, now
+from idlewatch.conf import conf
+from idlewatch.management.choosing import age, confirm, progress
+from idlewatch.models import LIVES, WatchedSession
+
+
+class Command(BaseCommand):
+    """Delete the records of sessions that ended long ago."""
+
+    help = "Delete the records of sessions that ended longer ago than an age; live ones stay."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say how old, and whether to go ahead."""
+        parser.add_argument(
+            "--older-than", type=age, required=True, metavar="AGE", help="minutes, hours, days or weeks: 90d"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say how many, and delete none")
+        parser.add_argument("--noinput", "--no-input", action="store_true", help="ask no question")
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        """Ask, then delete them."""
+        least = timedelta(seconds=conf.session_cookie_age)
+        older: timedelta = options["older_than"]
+        if older < least:
+            raise CommandError(
+                f"--older-than is {older}; expected at least SESSION_COOKIE_AGE, which is {least}: until then a "
+                "browser may come back with the cookie of a session, and its record tells why it ended."
+            )
+        before = as_datetime(now()) - older
+        rows = WatchedSession.objects.exclude(LIVES).filter(ended__lt=before)
+        count = rows.count()
+        said = f"{_records(count)} of sessions that ended before {before:%Y-%m-%d %H:%M} UTC"
+        if options["dry_run"] or not count:
+            self.stdout.write(f"{said}." if count else f"No {said.partition(' ')[2]}.")
+            return
+        confirm(f"This deletes {said}.", ask=not options["noinput"])
+        deleted = 0
+        with progress(count, " records") as tell:
+            # In small steps: each lets the requests that wait for the database go first.
+            while batch := list(rows.order_by("ended").values_list("pk", flat=True)[: records.BATCH]):
+                gone, _ = rows.filter(pk__in=batch).delete()
+                deleted += gone
+                tell(gone)
+        self.stdout.write(f"Deleted {_records(deleted)}.")
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count} records"

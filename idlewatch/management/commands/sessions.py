@@ -1,0 +1,130 @@
+"""List the watched sessions."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from idlewatch import monitor, records
+from idlewatch.clock import as_datetime, now
+from idlewatch.devices import device_of
+from idlewatch.exceptions import IdleWatchError
+from idlewatch.management.choosing import add_user_option, of_user
+from idlewatch.models import LIVES, WatchedSession
+from idlewatch.policy import Phase
+from idlewatch.standby import Standby
+from idlewatch.store.base import Watched
+
+COLUMNS = ("session", "user", "device", "address", "started", "last_active", "tabs", "phase", "ends")
+ENDED_COLUMNS = ("session", "user", "device", "address", "started", "last_active", "ended", "reason", "ended_by")
+WIDEST = 40
+"""Characters of a cell in the table."""
+
+
+class Command(BaseCommand):
+    """List the live sessions, or those that have ended."""
+
+    help = "List the live sessions: as the store has them, or, where it can't be asked from here, as the records do."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say which, and how."""
+        add_user_option(parser)
+        parser.add_argument("--ended", action="store_true", help="those that have ended, the latest first")
+        parser.add_argument("--limit", type=int, metavar="N", help="at most so many")
+        parser.add_argument("--json", action="store_true", help="a JSON array, with times in UTC")
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        """Print them."""
+        rows = WatchedSession.objects.select_related("ended_by")
+        rows = (
+            rows.exclude(LIVES).order_by("-ended", "pk")
+            if options["ended"]
+            else rows.filter(LIVES).order_by("started", "pk")
+        )
+        rows = of_user(rows, options["user"])
+        if options["limit"] is not None:
+            rows = rows[: max(0, options["limit"])]
+        described = _described(rows.iterator(chunk_size=records.BATCH), now())
+        if options["json"]:
+            self._print_json(described)
+        else:
+            self._print_table(described, ENDED_COLUMNS if options["ended"] else COLUMNS)
+
+    def _print_json(self, described: Iterable[dict[str, object]]) -> None:
+        between = "[\n"
+        for each in described:
+            self.stdout.write(between + json.dumps(each, default=_in_utc, ensure_ascii=False), ending="")
+            between = ",\n"
+        self.stdout.write("[]" if between == "[\n" else "\n]")
+
+    def _print_table(self, described: Iterable[dict[str, object]], columns: tuple[str, ...]) -> None:
+        lines = [[_cell(name, each[name]) for name in columns] for each in described]
+        if not lines:
+            self.stdout.write("No sessions.")
+            return
+        lines.insert(0, [name.replace("_", " ") for name in columns])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        self.stdout.write(f"{len(lines) - 1} in all.")
+
+
+def _described(rows: Iterable[WatchedSession], at: float) -> Iterator[dict[str, object]]:
+    for record in rows:
+        watched = None if record.ended else _known(record, at)
+        yield {
+            "session": record.pk,
+            "user": record.username,
+            "device": device_of(record.user_agent),
+            "address": record.address,
+            "started": record.started,
+            "signed_in": record.signed_in,
+            "last_active": record.last_active if watched is None else as_datetime(watched.activity.active),
+            **_standing(record, watched, at),
+            "warnings": record.warnings if watched is None else watched.activity.warnings,
+            "extensions": record.extensions if watched is None else watched.activity.extensions,
+            "ended": record.ended,
+            "reason": record.reason or None,
+            "ended_by": None if record.ended_by is None else record.ended_by.get_username(),
+        }
+
+
+def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dict[str, object]:
+    """Return how a live session stands; the tabs are known to the store alone."""
+    if record.ended is not None:
+        return {"tabs": None, "phase": Phase.ENDED.value, "ends": None}
+    verdict = (watched or records.watched_of(record, at)).verdict(at)
+    ends = None if verdict.ends_at == float("inf") else as_datetime(verdict.ends_at)
+    tabs = None if watched is None else watched.activity.tab_count
+    return {"tabs": tabs, "phase": verdict.phase.value, "ends": ends}
+
+
+def _known(record: WatchedSession, at: float) -> Watched | None:
+    """Return what the store knows, where it is one that can be asked from here."""
+    store = monitor.store()
+    if not isinstance(store, Standby) or store.is_away:
+        return None
+    try:
+        return store.get(record.pk)
+    except IdleWatchError:
+        return None
+
+
+def _cell(name: str, value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
+    text = "-" if value is None or value == "" else " ".join(str(value).split())
+    # What a browser calls itself may have anything in it; a terminal obeys control characters.
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def _in_utc(value: object) -> str:
+    assert isinstance(value, datetime), value  # noqa: S101 - there is nothing else that JSON can't say
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

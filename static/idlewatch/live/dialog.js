@@ -1,0 +1,205 @@
+/** Asks before an action, shows how far it is, and says what was done. */
+
+import { Run } from "./actions.js";
+import { partOf, write } from "./parts.js";
+
+/** Leads the operator through one action at a time. */
+export class ActionDialog {
+  #run = /** @type {Run | null} */ (null);
+  #asked = 0;
+  #total = 0;
+  #action = /** @type {ActionName} */ ("end");
+  #chosen = /** @type {Chosen} */ ({ watches: [] });
+  #before = 0;
+
+  /**
+   * @param {object} options
+   * @param {Element} options.root
+   * @param {LiveWords} options.words
+   * @param {ActionServer} options.server
+   * @param {(sentence: string) => void} options.onDone What to say beside the table once it is closed.
+   */
+  constructor({ root, words, server, onDone }) {
+    this.words = words;
+    this.server = server;
+    this.onDone = onDone;
+    this.element = /** @type {HTMLDialogElement} */ (partOf(root, "dialog"));
+    this.area = /** @type {HTMLTextAreaElement} */ (this.element.querySelector("textarea"));
+    this.bar = /** @type {HTMLProgressElement} */ (this.element.querySelector("progress"));
+    partOf(this.element, "form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#confirm();
+    });
+    this.area.addEventListener("input", () => this.#measure());
+    this.element.addEventListener("cancel", (event) => this.#cancelled(event));
+    this.element.addEventListener("close", () => this.#closed());
+    partOf(this.element, "cancel").addEventListener("click", () => this.element.close());
+    partOf(this.element, "close").addEventListener("click", () => this.element.close());
+    partOf(this.element, "stop").addEventListener("click", () => this.#stop());
+    partOf(this.element, "again").addEventListener("click", () => this.#again());
+  }
+
+  /**
+   * @param {ActionName} action
+   * @param {Chosen} chosen
+   */
+  async ask(action, chosen) {
+    // The answer to a question that was called off must not open its dialog again.
+    const asked = ++this.#asked;
+    this.#action = action;
+    this.#chosen = chosen;
+    try {
+      const counted = await this.server.count(action, chosen);
+      if (asked === this.#asked) this.#question(counted);
+    } catch (refusal) {
+      if (asked === this.#asked) this.onDone(messageOf(refusal));
+    }
+  }
+
+  /** The page has nothing to act on any more. */
+  abandon() {
+    this.#asked += 1;
+    this.#run?.stop();
+    this.element.close();
+  }
+
+  /** @param {Counted} counted */
+  #question({ sessions, users, own, before }) {
+    if (sessions === 0) {
+      this.onDone(this.words.say(own > 0 ? "nothing_but_own" : "nothing"));
+      return;
+    }
+    this.#run = null;
+    this.#total = sessions;
+    this.#before = before;
+    const notice = this.#action === "notice";
+    write(this.element, "title", this.words.count(notice ? "notice" : "end", sessions));
+    const said = [this.words.count("users", users)];
+    if (own > 0) said.push(this.words.count("own", own));
+    write(this.element, "said", said.join(" "));
+    this.#show({ do: this.#action, cancel: true, text: notice });
+    this.area.required = notice;
+    if (notice) this.#measure();
+    this.element.showModal();
+    (notice ? this.area : partOf(this.element, "cancel")).focus();
+  }
+
+  #confirm() {
+    const text = this.#action === "notice" ? this.area.value.trim() : undefined;
+    if (this.#run !== null) return;
+    if (text === "") {
+      this.area.focus();
+      return;
+    }
+    const { server } = this;
+    this.#run = new Run({ server, action: this.#action, chosen: this.#chosen, before: this.#before, text });
+    this.#go(this.#run);
+  }
+
+  /** @param {Run} run */
+  async #go(run) {
+    this.#show({ stop: true, progress: true });
+    write(this.element, "said", "");
+    this.#step(run.outcome);
+    partOf(this.element, "title").focus();
+    try {
+      await run.go((outcome) => this.#step(outcome));
+      this.#finish(run);
+    } catch (refusal) {
+      this.#fail(run, refusal);
+    }
+  }
+
+  /** @param {Outcome} outcome */
+  #step({ done }) {
+    const total = Math.max(this.#total, done);
+    this.bar.max = total;
+    this.bar.value = done;
+    const words = /** @type {Element} */ (this.element.querySelector("#live-progress-words"));
+    words.textContent = this.words.say("progress", { done, total });
+  }
+
+  /** @param {Run} run */
+  #finish(run) {
+    const sentence = this.#sentence(run);
+    write(this.element, "said", sentence);
+    this.#show({ close: true });
+    if (this.element.open) partOf(this.element, "close").focus();
+    if (this.#action === "notice" && !run.stopped) this.area.value = "";
+    this.onDone(sentence);
+  }
+
+  /**
+   * @param {Run} run
+   * @param {unknown} refusal
+   */
+  #fail(run, refusal) {
+    const sentence = run.outcome.done > 0 ? this.#sentence(run) : "";
+    write(this.element, "said", sentence);
+    write(this.element, "trouble", messageOf(refusal));
+    const lasting = refusal instanceof Error && "lasting" in refusal && refusal.lasting === true;
+    this.#show({ again: !lasting, close: true, trouble: true });
+    if (this.element.open) partOf(this.element, lasting ? "close" : "again").focus();
+    this.onDone([sentence, messageOf(refusal)].join(" ").trim());
+  }
+
+  /** @param {Run} run */
+  #sentence({ outcome, stopped }) {
+    const said = [];
+    if (stopped) said.push(this.words.say("stopped"));
+    if (this.#action === "notice") {
+      said.push(this.words.say("reached", { reached: outcome.reached, open: outcome.open }));
+    } else said.push(this.words.count("ended", outcome.done));
+    if (outcome.own > 0) said.push(this.words.count("own_left", outcome.own));
+    return said.join(" ");
+  }
+
+  #again() {
+    if (this.#run !== null) this.#go(this.#run);
+  }
+
+  #stop() {
+    this.#run?.stop();
+    partOf(this.element, "stop").setAttribute("aria-disabled", "true");
+    write(this.element, "said", this.words.say("stopping"));
+  }
+
+  /** @param {Event} event */
+  #cancelled(event) {
+    if (event.target !== this.element || partOf(this.element, "stop").hidden) return;
+    // It would go on unseen.
+    event.preventDefault();
+    this.#stop();
+  }
+
+  /** A second Escape closes a dialog whatever its page says; what was done is said beside the table then. */
+  #closed() {
+    this.#run?.stop();
+  }
+
+  #measure() {
+    const limit = this.area.maxLength;
+    write(this.element, "length", this.words.say("characters", { count: this.area.value.length, limit }));
+  }
+
+  /**
+   * Show these parts, and hide the others.
+   * @param {{do?: ActionName, cancel?: boolean, text?: boolean, stop?: boolean, progress?: boolean, again?: boolean,
+   *   close?: boolean, trouble?: boolean}} parts
+   */
+  #show(parts) {
+    for (const name of /** @type {const} */ (["cancel", "text", "stop", "progress", "again", "close"])) {
+      partOf(this.element, name).hidden = !parts[name];
+    }
+    for (const button of this.element.querySelectorAll("[data-for]")) {
+      button.toggleAttribute("hidden", button.getAttribute("data-for") !== parts.do);
+    }
+    if (!parts.trouble) write(this.element, "trouble", "");
+    partOf(this.element, "stop").removeAttribute("aria-disabled");
+  }
+}
+
+/** @param {unknown} refusal */
+function messageOf(refusal) {
+  return refusal instanceof Error ? refusal.message : String(refusal);
+}

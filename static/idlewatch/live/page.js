@@ -1,0 +1,319 @@
+/** The live page, put together. */
+
+import { Backoff } from "../backoff.js";
+import { Clock } from "../clock.js";
+import { Timer } from "../timer.js";
+import { Chart } from "./chart.js";
+import { Controls } from "./controls.js";
+import { ActionBar } from "./operator.js";
+import { partOf, put, write } from "./parts.js";
+import { CLOSE, FRAME } from "./protocol.js";
+import { change, findTheSame, fromAddress, toAddress } from "./query.js";
+import { Rows } from "./rows.js";
+import { Selection } from "./selection.js";
+import { LiveSocket } from "./socket.js";
+import { Table } from "./table.js";
+import { ServerTime } from "./time.js";
+import { LiveWords } from "./words.js";
+
+/** Seconds: the bounds of the first and of the last wait between two attempts. */
+const RECONNECT = { base: 1, cap: 15 };
+/** Seconds that a lost connection may take to come back before it is said. */
+const BEAR = 1.5;
+/** Seconds after which a page that nobody sees costs the server nothing any more. */
+const UNSEEN = 10;
+/** Seconds between two announcements of how many changes wait: a screen reader would never fall silent. */
+const CALM = 10;
+
+/**
+ * @typedef {object} LiveConfig What the template hands over.
+ * @property {string} socket
+ * @property {string | null} count Where actions are counted; null for an operator who may only watch.
+ * @property {string | null} act
+ * @property {string} csrf
+ * @property {string | null} record The address of a record, `/0/` standing for its id.
+ * @property {string | null} account The start of an account's address.
+ * @property {string} language Of the words.
+ * @property {Record<string, string>} strings
+ * @property {Record<string, Plural>} plurals
+ */
+
+/** Ties the socket to what is shown. */
+export class LivePage {
+  #fresh = true;
+  #gone = false;
+  #total = 0;
+  #bounded = false;
+  #pages = 1;
+  #down = /** @type {number | null} */ (null);
+  #heard = 0;
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.root
+   * @param {LiveConfig} options.config
+   * @param {Clock} [options.clock]
+   */
+  constructor({ root, config, clock = new Clock() }) {
+    this.root = root;
+    this.clock = clock;
+    this.wanted = fromAddress(window.location.search);
+    this.words = new LiveWords(config);
+    this.time = new ServerTime(clock);
+    this.rows = new Rows();
+    this.selection = new Selection();
+    const now = () => this.time.now();
+    this.chart = new Chart({ root, words: this.words, now });
+    this.controls = new Controls({ root, clock, words: this.words, onWant: (changes) => this.#want(changes) });
+    this.table = new Table({
+      root,
+      words: this.words,
+      now,
+      addresses: config,
+      delegate: {
+        onSelect: (id, selected) => this.#select(() => this.selection.set(id, selected, this.rows.ids)),
+        onSelectPage: (selected) => this.#select(() => this.selection.setPage(this.rows.ids, selected)),
+        onSort: (sort) => this.#want({ sort }),
+        onHand: () => this.#rest(),
+      },
+    });
+    this.bar = this.#bar(config);
+    this.socket = new LiveSocket({
+      clock,
+      backoff: new Backoff(RECONNECT),
+      open: () => new WebSocket(socketAddress(config.socket)),
+      delegate: {
+        onFrame: (frame) => this.#work(frame),
+        onUp: () => this.#up(),
+        onDown: () => this.#lost(),
+        onGone: (code) => this.#leave(code),
+      },
+    });
+    this.ticking = new Timer(clock, () => this.#tick());
+    this.bearing = new Timer(clock, () => this.#sayLost());
+    this.unseen = new Timer(clock, () => this.socket.stop());
+    this.calm = new Timer(clock, () => this.#wait());
+  }
+
+  start() {
+    this.root.hidden = false;
+    for (const part of [this.table, this.controls, this.chart]) part.start();
+    partOf(this.root, "waiting").addEventListener("click", () => this.#settle());
+    document.addEventListener("visibilitychange", () => this.#seen());
+    window.addEventListener("online", () => this.socket.hurry());
+    // The socket would keep the page out of the browser's cache, and a page from there is old.
+    window.addEventListener("pagehide", () => this.socket.stop());
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#seen();
+    });
+    // Its token is that of the session that ended.
+    document.addEventListener("idlewatch:state", () => {
+      if (this.#gone) window.location.reload();
+    });
+    this.#show();
+    this.socket.watch(this.wanted);
+    this.socket.start();
+    this.#tick();
+  }
+
+  /** @param {LiveConfig} config */
+  #bar({ count, act, csrf }) {
+    if (count === null || act === null) return null;
+    return new ActionBar({
+      root: this.root,
+      words: this.words,
+      selection: this.selection,
+      addresses: { count, act, csrf },
+      wanted: () => this.wanted,
+      onSelection: () => this.#select(() => {}),
+    });
+  }
+
+  /**
+   * Look at something else.
+   * @param {Partial<Wanted>} changes
+   */
+  #want(changes) {
+    const before = this.wanted;
+    this.wanted = change(before, changes);
+    if (!findTheSame(before, this.wanted)) this.selection.clear();
+    this.#fresh = true;
+    this.table.element.setAttribute("aria-busy", "true");
+    this.#remember();
+    this.#show();
+    this.socket.watch(this.wanted);
+  }
+
+  /** The address has it, for reloading and sharing. */
+  #remember() {
+    const parameters = toAddress(this.wanted);
+    window.history.replaceState(window.history.state, "", parameters ? `?${parameters}` : window.location.pathname);
+  }
+
+  /** @param {LiveFrame} frame */
+  #work(frame) {
+    if (frame.type === FRAME.UNAVAILABLE) this.#sayUnavailable();
+    if (frame.type !== FRAME.PAGE && frame.type !== FRAME.CHANGES) return;
+    this.time.hear(frame.now);
+    this.#heard = frame.now;
+    this.#say("");
+    if (frame.counts !== undefined) this.controls.count(frame.counts);
+    this.#total = frame.total ?? this.#total;
+    this.#bounded = frame.bounded ?? this.#bounded;
+    this.#pages = frame.pages ?? this.#pages;
+    if (frame.page !== undefined && frame.page !== this.wanted.page) {
+      // There were fewer pages than that.
+      this.wanted = change(this.wanted, { page: frame.page });
+      this.#remember();
+    }
+    if (frame.type === FRAME.PAGE) {
+      this.rows.replace(frame.rows, this.#fresh);
+      this.#fresh = false;
+      this.chart.replace(frame.samples);
+      this.table.element.setAttribute("aria-busy", "false");
+    } else {
+      this.rows.change(frame);
+      if (frame.samples !== undefined) this.chart.add(frame.samples);
+    }
+    this.#show();
+  }
+
+  #show() {
+    const { shown } = this.rows;
+    this.controls.want(this.wanted);
+    this.controls.turn(this.wanted.page, this.#pages, this.#total, this.#bounded);
+    this.table.sorted(this.wanted.sort);
+    this.table.show(shown, (id) => this.selection.has(id), this.words.say(this.#sees() ? "gone" : "left"));
+    this.table.selected(this.selection.share(this.rows.ids));
+    this.bar?.show(this.rows.ids, this.#total, this.#bounded);
+    const empty = partOf(this.root, "empty");
+    empty.hidden = shown.length > 0 || this.#fresh;
+    put(empty, this.words.say(this.#unfiltered() ? "empty" : "no_match"));
+    write(this.root, "bounded", this.#bounded ? this.words.say("bounded") : "");
+    if (this.rows.waiting === 0) this.#wait();
+    else if (!this.calm.running) this.#wait();
+  }
+
+  #unfiltered() {
+    return findTheSame(this.wanted, { ...this.wanted, search: "", phase: "", connected: "" });
+  }
+
+  /** Whether every live session is on this page, so that one that left it has ended. */
+  #sees() {
+    return this.#pages <= 1 && this.#unfiltered();
+  }
+
+  /** Say how many changes wait. */
+  #wait() {
+    const { waiting } = this.rows;
+    const button = partOf(this.root, "waiting");
+    const focused = document.activeElement === button;
+    button.hidden = waiting === 0;
+    this.calm.clear();
+    if (waiting > 0) {
+      put(button, this.words.count("changes", waiting));
+      this.calm.set(CALM);
+    } else if (focused) this.table.pageBox?.focus();
+  }
+
+  #settle() {
+    this.rows.settle();
+    this.#show();
+  }
+
+  /** @param {() => void} change */
+  #select(change) {
+    change();
+    this.#rest();
+    this.#show();
+  }
+
+  /** The order rests while the operator is about to do something with a row. */
+  #rest() {
+    const before = this.rows.resting;
+    this.rows.resting = this.table.inHand || !this.selection.empty;
+    if (before && !this.rows.resting) this.#settle();
+  }
+
+  #tick() {
+    this.ticking.set(1);
+    if (!this.#gone) this.table.tick(this.rows.shown);
+  }
+
+  /** Whoever does not look at the page needs no news; whoever looks again gets them at once. */
+  #seen() {
+    if (this.#gone) return;
+    if (document.visibilityState === "hidden") {
+      this.unseen.set(UNSEEN);
+      return;
+    }
+    this.unseen.clear();
+    this.socket.start();
+    this.socket.hurry();
+  }
+
+  #up() {
+    this.bearing.clear();
+    if (this.#down === null) return;
+    this.#down = null;
+    this.#say("");
+  }
+
+  #lost() {
+    if (this.#down !== null) return;
+    this.#down = this.clock.now().wall;
+    this.bearing.set(BEAR);
+  }
+
+  #sayLost() {
+    const at = this.#down ?? this.clock.now().wall;
+    this.#say(this.words.say("lost", { time: this.words.moment(at, at) }));
+  }
+
+  #sayUnavailable() {
+    const at = this.#heard || this.time.now();
+    this.#say(this.words.say("unavailable", { time: this.words.moment(at, at) }));
+  }
+
+  /** @param {string} sentence */
+  #say(sentence) {
+    const banner = partOf(this.root, "banner");
+    banner.hidden = sentence === "";
+    put(banner, sentence);
+  }
+
+  /**
+   * Who may not watch any more sees nothing any more; whose session has ended is told so by the page's own client.
+   * @param {number} code
+   */
+  #leave(code) {
+    this.#gone = true;
+    this.bearing.clear();
+    this.ticking.clear();
+    if (code !== CLOSE.FORBIDDEN) return;
+    this.bar?.abandon();
+    this.#say("");
+    this.rows.clear();
+    this.chart.stop();
+    this.controls.stop();
+    partOf(this.root, "content").remove();
+    partOf(this.root, "refusal").hidden = false;
+  }
+}
+
+/**
+ * Older browsers take absolute addresses alone.
+ * @param {string} path
+ */
+function socketAddress(path) {
+  const address = new URL(path, window.location.href);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  return address.href;
+}
+
+/** Start what the template has prepared. */
+export function start() {
+  const root = document.getElementById("live-sessions");
+  if (root === null) return;
+  new LivePage({ root, config: JSON.parse(root.dataset.config ?? "{}") }).start();
+}

@@ -1,0 +1,27 @@
+/** The parts of the page's markup, by the names that its template gives them. */
+
+/**
+ * @param {ParentNode} root
+ * @param {string} name
+ */
+export function partOf(root, name) {
+  return /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
+}
+
+/**
+ * Write into a part; the same words again would be read out again.
+ * @param {ParentNode} root
+ * @param {string} name
+ * @param {string} text
+ */
+export function write(root, name, text) {
+  put(partOf(root, name), text);
+}
+
+/**
+ * @param {Element} element
+ * @param {string} text
+ */
+export function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,95 @@
+/** The wire of the live socket, as `idlewatch/live/frames.py` has it. */
+
+/** Close codes of the socket (RFC 6455 §7.4). */
+export const CLOSE = Object.freeze({
+  CLOSED: 1000,
+  LOST: 4000,
+  BAD_MESSAGES: 4400,
+  ENDED: 4401,
+  FORBIDDEN: 4403,
+  TOO_MANY: 4429,
+  GOING_AWAY: 4503,
+});
+
+/** The types of frame that come from the server. */
+export const FRAME = Object.freeze({
+  PAGE: "page",
+  CHANGES: "changes",
+  UNAVAILABLE: "unavailable",
+  ERROR: "error",
+});
+
+/** The types of message that go to it. */
+export const MESSAGE = Object.freeze({ WATCH: "watch", SEEN: "seen" });
+
+/** The phases of a live session. */
+export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned" });
+
+/**
+ * @typedef {object} Row One live session. Times are epoch seconds by the server's clock.
+ * @property {string} id
+ * @property {string} user
+ * @property {string} device In words; empty where it is not known.
+ * @property {string} address
+ * @property {number} started
+ * @property {number} seen
+ * @property {number} tabs
+ * @property {string | null} hold The label of what holds it open; null where nothing does.
+ * @property {"active" | "warned"} phase
+ * @property {string | null} reason The one that is coming, while it is warned.
+ * @property {number | null} ends Null: never.
+ * @property {boolean} mine Of the operator's own.
+ */
+
+/** @typedef {{active: number, warned: number, connected: number}} Counts */
+/** @typedef {[at: number, active: number, warned: number, ended: number]} SampleRow */
+
+/**
+ * @typedef {object} PageFrame
+ * @property {"page"} type
+ * @property {number} frame
+ * @property {number} query
+ * @property {number} now
+ * @property {Counts} counts
+ * @property {number} total
+ * @property {boolean} bounded
+ * @property {number} page
+ * @property {number} pages
+ * @property {Row[]} rows
+ * @property {SampleRow[]} samples
+ */
+
+/**
+ * @typedef {object} ChangesFrame
+ * @property {"changes"} type
+ * @property {number} frame
+ * @property {number} query
+ * @property {number} now
+ * @property {Counts} [counts]
+ * @property {number} [total]
+ * @property {boolean} [bounded]
+ * @property {number} [page]
+ * @property {number} [pages]
+ * @property {string[]} [order]
+ * @property {Record<string, Partial<Row>>} [rows]
+ * @property {SampleRow[]} [samples]
+ */
+
+/** @typedef {{type: "unavailable", frame: number}} UnavailableFrame */
+/** @typedef {{type: "error", code: string, detail: string}} RefusalFrame */
+/** @typedef {PageFrame | ChangesFrame | UnavailableFrame | RefusalFrame} LiveFrame */
+
+/**
+ * Read a frame; null for anything that is none.
+ * @param {unknown} text
+ * @returns {LiveFrame | null}
+ */
+export function parse(text) {
+  if (typeof text !== "string") return null;
+  try {
+    const frame = JSON.parse(text);
+    return Object.values(FRAME).includes(frame?.type) ? frame : null;
+  } catch {
+    return null;
+  }
+}

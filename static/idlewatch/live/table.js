@@ -1,0 +1,204 @@
+/** The table: a row for each session that is shown, changed in place. */
+
+import { partOf, put } from "./parts.js";
+import { PHASE } from "./protocol.js";
+import { countdown } from "./words.js";
+
+/**
+ * @typedef {object} TableDelegate
+ * @property {(id: string, selected: boolean) => void} onSelect
+ * @property {(selected: boolean) => void} onSelectPage
+ * @property {(sort: string) => void} onSort
+ * @property {() => void} onHand The hand of the operator, a pointer or the focus, has come or gone.
+ */
+
+/** Shows rows. */
+export class Table {
+  #rows = /** @type {Map<string, HTMLElement>} */ (new Map());
+  #hovered = false;
+  #stopping = new AbortController();
+
+  /**
+   * @param {object} options
+   * @param {Element} options.root
+   * @param {LiveWords} options.words
+   * @param {() => number} options.now Epoch seconds, the server's.
+   * @param {{record: string | null, account: string | null}} options.addresses
+   * @param {TableDelegate} options.delegate
+   */
+  constructor({ root, words, now, addresses, delegate }) {
+    this.words = words;
+    this.now = now;
+    this.addresses = addresses;
+    this.delegate = delegate;
+    this.element = partOf(root, "table");
+    this.body = partOf(root, "rows");
+    this.markup = /** @type {HTMLTemplateElement} */ (partOf(root, "row"));
+    this.pageBox = /** @type {HTMLInputElement | null} */ (partOf(root, "select-page"));
+  }
+
+  /** Whether the operator is about to do something with a row. */
+  get inHand() {
+    return this.#hovered || this.body.contains(document.activeElement);
+  }
+
+  start() {
+    this.#stopping = new AbortController();
+    const { signal } = this.#stopping;
+    // A finger leaves no pointer behind that rests on a row.
+    const hover = (/** @type {PointerEvent} */ event) => {
+      this.#hovered = event.type === "pointerenter" && event.pointerType !== "touch";
+      this.delegate.onHand();
+    };
+    this.body.addEventListener("pointerenter", hover, { signal });
+    this.body.addEventListener("pointerleave", hover, { signal });
+    this.body.addEventListener("focusin", () => this.delegate.onHand(), { signal });
+    // While it moves on, nothing has the focus.
+    this.body.addEventListener("focusout", () => queueMicrotask(() => this.delegate.onHand()), { signal });
+    this.element.addEventListener("change", this.#changed, { signal });
+    this.element.addEventListener("click", this.#clicked, { signal });
+  }
+
+  stop() {
+    this.#stopping.abort();
+  }
+
+  /**
+   * @param {ShownRow[]} shown
+   * @param {(id: string) => boolean} isSelected
+   * @param {string} goneWord What a row is that the server's page has no more.
+   */
+  show(shown, isSelected, goneWord) {
+    const wanted = new Set(shown.map(({ row }) => row.id));
+    for (const [id, element] of this.#rows) {
+      if (wanted.has(id)) continue;
+      element.remove();
+      this.#rows.delete(id);
+    }
+    let place = this.body.firstElementChild;
+    for (const { row, gone } of shown) {
+      const element = this.#rows.get(row.id) ?? this.#make(row);
+      // Only what stands elsewhere is moved: a row that is moved loses the focus.
+      if (element === place) place = place.nextElementSibling;
+      else this.body.insertBefore(element, place);
+      this.#fill(element, row, gone ? goneWord : null, isSelected(row.id));
+    }
+  }
+
+  /**
+   * Let the countdowns go on.
+   * @param {ShownRow[]} shown
+   */
+  tick(shown) {
+    for (const { row, gone } of shown) {
+      const element = this.#rows.get(row.id);
+      if (element !== undefined && !gone) put(cell(element, "ends"), this.#ends(row));
+    }
+  }
+
+  /** @param {string} sort */
+  sorted(sort) {
+    const name = sort.replace(/^-/, "");
+    for (const heading of this.element.querySelectorAll("[data-sort]")) {
+      if (heading.getAttribute("data-sort") === name) {
+        heading.setAttribute("aria-sort", sort === name ? "ascending" : "descending");
+      } else heading.removeAttribute("aria-sort");
+    }
+  }
+
+  /** @param {"none" | "some" | "all"} share */
+  selected(share) {
+    if (this.pageBox === null) return;
+    this.pageBox.checked = share === "all";
+    this.pageBox.indeterminate = share === "some";
+  }
+
+  /** @param {Row} row */
+  #make(row) {
+    const made = /** @type {DocumentFragment} */ (this.markup.content.cloneNode(true));
+    const element = /** @type {HTMLElement} */ (made.firstElementChild);
+    element.dataset.id = row.id;
+    this.#rows.set(row.id, element);
+    const values = { user: row.user, started: this.words.moment(row.started, this.now()) };
+    cell(element, "check")?.setAttribute("aria-label", this.words.say("select", values));
+    const link = /** @type {HTMLAnchorElement} */ (cell(element, "record"));
+    link.hidden = this.addresses.record === null;
+    link.href = (this.addresses.record ?? "").replace(/\/0\//, `/${encodeURIComponent(row.id.replaceAll("_", "_5F"))}/`);
+    link.setAttribute("aria-label", this.words.say("record", values));
+    return element;
+  }
+
+  /**
+   * @param {HTMLElement} element
+   * @param {Row} row
+   * @param {string | null} gone
+   * @param {boolean} selected
+   */
+  #fill(element, row, gone, selected) {
+    const user = /** @type {HTMLAnchorElement} */ (cell(element, "user"));
+    put(user, row.user);
+    if (this.addresses.account !== null) user.href = this.addresses.account + encodeURIComponent(row.user);
+    const mine = cell(element, "mine");
+    mine.hidden = !row.mine;
+    put(mine, this.words.say("you"));
+    put(cell(element, "device"), row.device || "–");
+    put(cell(element, "address"), row.address || "–");
+    this.#moment(cell(element, "started"), row.started);
+    this.#moment(cell(element, "seen"), row.seen);
+    put(cell(element, "tabs"), this.words.number(row.tabs));
+    put(cell(element, "hold"), row.hold === null ? "–" : row.hold || this.words.say("held"));
+    put(cell(element, "phase"), gone ?? this.#phase(row));
+    put(cell(element, "ends"), gone === null ? this.#ends(row) : "–");
+    element.dataset.phase = gone === null ? row.phase : "gone";
+    element.toggleAttribute("data-selected", selected);
+    const check = /** @type {HTMLInputElement | null} */ (cell(element, "check"));
+    if (check === null) return;
+    check.checked = selected;
+    check.disabled = gone !== null;
+  }
+
+  /** @param {Row} row */
+  #phase(row) {
+    if (row.phase !== PHASE.WARNED) return this.words.say("active");
+    return row.reason === null ? this.words.say("warned") : this.words.say("warned_for", { reason: this.words.reason(row.reason) });
+  }
+
+  /** @param {Row} row */
+  #ends(row) {
+    return row.ends === null ? this.words.say("never") : countdown(row.ends - this.now());
+  }
+
+  /**
+   * @param {HTMLElement} element
+   * @param {number} at
+   */
+  #moment(element, at) {
+    const text = this.words.moment(at, this.now());
+    if (element.textContent === text) return;
+    const time = /** @type {HTMLTimeElement} */ (element);
+    time.dateTime = new Date(at * 1000).toISOString();
+    time.title = this.words.full(at);
+    time.textContent = text;
+  }
+
+  #changed = (/** @type {Event} */ event) => {
+    const box = /** @type {HTMLInputElement} */ (event.target);
+    if (box === this.pageBox) this.delegate.onSelectPage(box.checked);
+    else this.delegate.onSelect(box.closest("tr")?.dataset.id ?? "", box.checked);
+  };
+
+  #clicked = (/** @type {Event} */ event) => {
+    const heading = /** @type {Element} */ (event.target).closest("button")?.closest("[data-sort]");
+    if (!heading) return;
+    const sort = heading.getAttribute("data-sort") ?? "";
+    this.delegate.onSort(heading.getAttribute("aria-sort") === "ascending" ? `-${sort}` : sort);
+  };
+}
+
+/**
+ * @param {ParentNode} row
+ * @param {string} name
+ */
+function cell(row, name) {
+  return /** @type {HTMLElement} */ (row.querySelector(`[data-cell="${name}"]`));
+}

@@ -1,0 +1,34 @@
+/**
+ * Names for the types that the modules of the live page share, for the same reason as those of the page's client.
+ * Nothing here runs; editors and type checkers read it.
+ */
+
+import type {
+  ActionName as ActionNameType,
+  ActionServer as ActionServerType,
+  Chosen as ChosenType,
+  Counted as CountedType,
+  Outcome as OutcomeType,
+} from "./actions.js";
+import type { Counts as CountsType, LiveFrame as LiveFrameType, Row as RowType, SampleRow as SampleRowType } from "./protocol.js";
+import type { Wanted as WantedType } from "./query.js";
+import type { Shown as ShownType } from "./rows.js";
+import type { Selection as SelectionType } from "./selection.js";
+import type { LiveWords as LiveWordsType, Plural as PluralType } from "./words.js";
+
+declare global {
+  type ActionName = ActionNameType;
+  type ActionServer = ActionServerType;
+  type Chosen = ChosenType;
+  type Counted = CountedType;
+  type Outcome = OutcomeType;
+  type Counts = CountsType;
+  type LiveFrame = LiveFrameType;
+  type Row = RowType;
+  type SampleRow = SampleRowType;
+  type Wanted = WantedType;
+  type ShownRow = ShownType;
+  type LiveSelection = SelectionType;
+  type LiveWords = LiveWordsType;
+  type Plural = PluralType;
+}
