@@ -50,6 +50,12 @@ ZERO_KEYS = frozenset({"WARN_BEFORE", "CLOSE_GRACE", "HOLD_LIMIT"})
 LONGEST_DRAFT = 31_536_000.0
 """Seconds that what was typed may be kept: a year. Nobody comes back to it later, and dates have an end."""
 
+LEAST_TOKEN = 16
+"""Characters of a token that nobody guesses."""
+
+METRICS_TOKEN = re.compile(rf"[A-Za-z0-9._~+/-]{{{LEAST_TOKEN},}}=*")
+"""A bearer token as RFC 6750 has it."""
+
 STORE_KEYS = frozenset({"BACKEND", "LOCATION", "OPTIONS"})
 """What the setting `STORE` is made of."""
 
@@ -67,6 +73,9 @@ KEYS = frozenset(
         "DRAFT_AGE",
         "BASELINE",
         "CLEAR_SITE_DATA",
+        "KEEP_ADDRESS",
+        "KEEP_USER_AGENT",
+        "METRICS_TOKEN",
         "STORE",
         "CLIENT_IP",
     }
@@ -222,6 +231,28 @@ class Conf:
         return values.truth(*self._given("CLEAR_SITE_DATA", False))
 
     @cached_property
+    def keep_address(self) -> bool:
+        """Whether records say from which address a session was begun."""
+        return values.truth(*self._given("KEEP_ADDRESS", True))
+
+    @cached_property
+    def keep_user_agent(self) -> bool:
+        """Whether records say what the browser calls itself."""
+        return values.truth(*self._given("KEEP_USER_AGENT", True))
+
+    @cached_property
+    def metrics_token(self) -> str | None:
+        """What who asks for the metrics has to bear; None: nobody may ask by a token."""
+        where, token = self._given("METRICS_TOKEN", None)
+        # What it holds is never shown.
+        if token is not None and not (isinstance(token, str) and METRICS_TOKEN.fullmatch(token)):
+            what = f"a text of {len(token)} characters" if isinstance(token, str) else f"a {type(token).__name__}"
+            raise ImproperlyConfigured(
+                f"{where} is {what}; expected one of {LEAST_TOKEN} or more letters, digits and any of -._~+/, or None."
+            )
+        return token
+
+    @cached_property
     def client_ip(self) -> Callable[[Any], str | None] | None:
         """`(scope or request) -> address | None`, where a proxy hides the peer's."""
         return self._called("CLIENT_IP")
@@ -230,6 +261,11 @@ class Conf:
     def session_cookie_name(self) -> str:
         """The cookie that carries the session key."""
         return settings.SESSION_COOKIE_NAME
+
+    @property
+    def session_cookie_age(self) -> float:
+        """Seconds for which a browser may come back with the cookie of a session."""
+        return float(settings.SESSION_COOKIE_AGE)
 
     @property
     def session_engine(self) -> str:

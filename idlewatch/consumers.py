@@ -13,7 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from msgspec import UNSET, UnsetType
 
-from idlewatch import monitor, sessions
+from idlewatch import metrics, monitor, sessions
 from idlewatch.activity import Reason
 from idlewatch.clock import now
 from idlewatch.conf import conf
@@ -146,6 +146,7 @@ class TabConsumer(AsyncWebsocketConsumer):
         if watched is not None and self._hub is not None:
             self._hub.note(watched)
         if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
+            metrics.HEARTBEAT_BY_SOCKET.inc()
             return
         await self._tell_state(watched)
 

@@ -38,3 +38,7 @@ class LayerUnavailable(IdleWatchError):
 
 class Undecided(IdleWatchError):
     """Nobody can tell just now whether the session still lives: ask again in a moment."""
+
+
+class NotRunning(IdleWatchError):
+    """Nothing runs beside the requests of this process: expected its application to be wrapped with `watched`."""

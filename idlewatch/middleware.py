@@ -17,15 +17,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CSRF_SESSION_KEY
 
-from idlewatch import beginning, monitor, refused, sessions
+from idlewatch import beginning, metrics, monitor, offers, refused, sessions
 from idlewatch.activity import Reason
 from idlewatch.answers import follow_up, is_html, tell
 from idlewatch.clock import now
 from idlewatch.conf import conf
 from idlewatch.events import Requested
 from idlewatch.exceptions import Undecided
+from idlewatch.factors import CHANGED_KEY
 from idlewatch.policy import Phase
-from idlewatch.requests import counts, is_own, needs_no_login
+from idlewatch.requests import counts, is_own, is_seen, needs_no_login
 from idlewatch.responses import ended_response, turns_away, undecided_response
 from idlewatch.underway import is_shared, under_way
 from idlewatch.watching import RequestWatch, current_watch, watch_of
@@ -73,12 +74,16 @@ class IdleWatchMiddleware:
         if _has_cookie(request):
             try:
                 self._judge(request, watch)
+                if watch.watch is not None and is_seen(request):
+                    watch.offer = offers.find(_session(request), watch.watch)
             except (Undecided, OperationalError, InterfaceError) as error:
                 # Neither served nor ended: in a moment it is known which.
                 if not isinstance(error, Undecided):
                     logger.error("The database does not answer (%s): a request was asked to wait.", error)  # noqa: TRY400
                 watch.forget()
+                metrics.JUDGED[metrics.UNDECIDED].inc()
                 return undecided_response(request)
+        metrics.JUDGED[watch.phase or metrics.ANONYMOUS].inc()
         if watch.ended:
             refused.keep(request, watch)
             secret = _session(request).get(CSRF_SESSION_KEY)
@@ -170,6 +175,8 @@ class IdleWatchMiddleware:
             session.set_expiry(0)
         if watch.watch is None or watch.watched is None:
             return
+        if watch.offer_shown:
+            session.pop(CHANGED_KEY, None)
         if session.get(sessions.WATCH_KEY) != watch.watch:
             self._follow_loss(request, watch, watch.watch, left)
         elif watch.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch.watch)):
@@ -182,8 +189,11 @@ class IdleWatchMiddleware:
             watch.follow(monitor.finish(watch.watch, left), left)
             make_anonymous(request)
         else:
-            if (sessions.key_of(session), sessions.auth_digest_of(session)) != (watch.watched.key, watch.auth_digest):
+            digest = sessions.auth_digest_of(session)
+            if (sessions.key_of(session), digest) != (watch.watched.key, watch.auth_digest):
                 monitor.rebind(watch.watch, session)
+            if digest != watch.auth_digest:
+                offers.note_new_password(session, watch.auth_digest, watch.arrived)
             follow_up(request, response)
 
     def _follow_loss(self, request: HttpRequest, watch: RequestWatch, known: str, left: float) -> None:

@@ -5,8 +5,9 @@ Everything here writes to the store; nothing here tells a tab. `timer` does that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from threading import Lock
 
 from channels.db import database_sync_to_async
@@ -14,17 +15,14 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from django.db import transaction
 from django.utils.module_loading import import_string
 
-from idlewatch import accounts, records, sessions
+from idlewatch import accounts, announcing, records, sessions
 from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.events import Event
 from idlewatch.exceptions import StoreUnavailable, Undecided
-from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
-from idlewatch.signals import session_ended
 from idlewatch.standby import Standby
 from idlewatch.store.base import Store, Watched
 from idlewatch.timekeeping import timekeeper
@@ -77,6 +75,16 @@ def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
     if watched is None and (watched := resume(watch, now)) is not None and event is not None:
         watched = store().apply(watch, event, now)
     return watched
+
+
+def look_at_all(watches: Sequence[str], now: float) -> Sequence[Watched | None]:
+    """Return these watches, in their order, as `look` does.
+
+    Raises:
+        Undecided: nobody can tell of one of them.
+    """
+    found = store().get_all(watches)
+    return [watched or resume(watch, now) for watch, watched in zip(watches, found, strict=True)]
 
 
 async def alook(watch: str, now: float, event: Event | None = None) -> Watched | None:
@@ -204,9 +212,7 @@ def _end_of(ended: Watched) -> tuple[Reason, float]:
 
 def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
     # Where the record's end is rolled back, the timer writes it down again, and announces it then.
-    reason, at = _end_of(ended)
-    announce = partial(session_ended.send_robust, sender=WatchedSession, watch=ended.id, user=ended.user)
-    transaction.on_commit(partial(announce, reason=reason, at=at, by=by))
+    announcing.ended(ended, *_end_of(ended), by)
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -36,6 +36,7 @@ def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> 
         session.cycle_key()
     watched = beginning.sign_in(request, user, at)
     session[sessions.WATCH_KEY] = watched.id
+    session[sessions.SIGNED_IN_KEY] = at
     session.set_expiry(0)
     refused.remember(session, user, at)
     watch: RequestWatch | None = getattr(request, "idlewatch", None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from msgspec.structs import replace
 
 from idlewatch.activity import Activity, Reason
@@ -78,6 +78,16 @@ def live(user: AbstractBaseUser) -> Sequence[WatchedSession]:
     return list(WatchedSession.objects.filter(user=user.pk, ended=None).order_by("signed_in", "pk"))
 
 
+def count_others(user: str, watch: str, since: float) -> tuple[int, int]:
+    """Count a user's other sessions: those that live, and those that a change of the account has ended since then.
+
+    `user`: its primary key as text; `since`: epoch seconds.
+    """
+    rows = WatchedSession.objects.filter(user__pk=user).exclude(pk=watch)
+    ended = rows.filter(ended__gte=as_datetime(since), reason=Reason.ACCOUNT.value)
+    return rows.filter(ended=None).count(), ended.count()
+
+
 def all_live() -> Iterable[WatchedSession]:
     """Return every record that has not ended, without holding them all in memory."""
     return WatchedSession.objects.filter(ended=None).iterator(chunk_size=BATCH)
@@ -90,6 +100,20 @@ def live_after(watch: str, signed_in_before: float) -> Sequence[WatchedSession]:
     """
     rows = WatchedSession.objects.filter(ended=None, pk__gt=watch, signed_in__lt=as_datetime(signed_in_before))
     return list(rows.order_by("pk")[:BATCH])
+
+
+def matching(search: str) -> QuerySet[WatchedSession]:
+    """Return the records that a search finds: each of its words is in the user name, the address or the user agent."""
+    found = WatchedSession.objects.all()
+    for word in search.split():
+        found = found.filter(Q(username__icontains=word) | Q(address__icontains=word) | Q(user_agent__icontains=word))
+    return found
+
+
+def revoked_by(user: Any, watches: Iterable[str]) -> set[str]:  # noqa: ANN401 - keys of users are of any type
+    """Return which of these sessions a user, by primary key, has ended."""
+    rows = WatchedSession.objects.filter(pk__in=list(watches), reason=Reason.REVOKED.value, ended_by=user)
+    return set(rows.values_list("pk", flat=True))
 
 
 def closed_since(moment: float) -> Sequence[WatchedSession]:

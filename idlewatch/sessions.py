@@ -16,6 +16,8 @@ from idlewatch.conf import conf
 
 WATCH_KEY = "_idlewatch"
 """Where the session's data keeps the watch id: it survives `cycle_key()` and dies with `flush()`."""
+SIGNED_IN_KEY = "_idlewatch_signed_in"
+"""Where it keeps when the user last signed in to it (epoch seconds); a session that was adopted does not know."""
 
 
 def engine() -> type[SessionBase]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import logout as auth_logout
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -13,16 +14,18 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 from msgspec.structs import replace
 
-from idlewatch import health, monitor
+from idlewatch import exposition, health, monitor
+from idlewatch import metrics as measured
 from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.conf import conf
+from idlewatch.decorators import passive
 from idlewatch.events import Called, Event
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.languages import direction_of_words, language_of_words
 from idlewatch.messages import event_of
 from idlewatch.pages import Belonging, belonging_of, foreign_frame, token_of
-from idlewatch.protocol import MAX_FRAME, ErrorCode, ErrorFrame, Frame, encode, parse
+from idlewatch.protocol import MAX_FRAME, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.watching import watch_of
 
 
@@ -49,11 +52,15 @@ def message(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 def _hear(request: HttpRequest) -> HttpResponse:
     try:
-        return _answer(request, event_of(parse(body_of(request, MAX_FRAME))))
+        said = parse(body_of(request, MAX_FRAME))
+        response = _answer(request, event_of(said))
     except BadMessage as error:
         return _json(ErrorFrame(ErrorCode(error.code), error.detail), 400)
     except HoldRefused as error:
         return _json(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error)), 400)
+    if isinstance(said, ActivityMessage) and response.status_code == 200:
+        measured.HEARTBEAT_BY_HTTP.inc()
+    return response
 
 
 @require_safe
@@ -123,3 +130,25 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     """Say whether the process can do its work: database, store, channel layer and timer."""
     problems = await health.problems()
     return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+
+@passive
+@require_safe
+@never_cache
+@login_not_required
+async def metrics(request: HttpRequest) -> HttpResponse:
+    """Show the metrics of this process, to whoever has the token and to staff who may see the sessions."""
+    allowed = exposition.bears_token(request.headers.get("Authorization", ""))
+    if not allowed and not await sync_to_async(_may_see_sessions)(request):
+        exposition.note_refusal("no token, and nobody who may see the sessions")
+        return HttpResponse("Forbidden\n", status=403, content_type="text/plain")
+    body, content_type = await exposition.exposition(request.headers.get("Accept", ""))
+    return HttpResponse(body, content_type=content_type)
+
+
+def _may_see_sessions(request: HttpRequest) -> bool:
+    # Without a session cookie, there is none to be looked at.
+    if not request.COOKIES.get(conf.session_cookie_name):
+        return False
+    user = request.user
+    return bool(user.is_staff and user.has_perm("idlewatch.view_watchedsession"))

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.notices import NOTICES
+from idlewatch.offers import Offer
 from idlewatch.policy import Phase, Verdict, ended
 from idlewatch.protocol import StateFrame, no_session_frame, state_frame
 from idlewatch.requests import is_seen
@@ -61,6 +62,9 @@ class RequestWatch:
         self.auth_digest = ""
         """That of the session as it came."""
         self.notice_shown = False
+        self.offer: Offer | None = None
+        """To end the user's other sessions, where no page has shown it yet."""
+        self.offer_shown = False
 
     def follow(self, watched: Watched, now: float) -> None:
         """Take over what the store knows of the watch."""

@@ -54,6 +54,11 @@ def seconds(name: str, got: str) -> int | float:
     return number
 
 
+def secret(name: str, got: str) -> str:
+    """Take a text that no message shows; whether it will do, `manage.py check` says."""
+    return got.strip()
+
+
 def or_none(parse: Callable[[str, str], Value]) -> Callable[[str, str], Value | None]:
     """Return a parser that takes the word `none` too."""
 
@@ -85,10 +90,13 @@ IDLEWATCH_KEYS: dict[str, Callable[[str, str], object]] = {
     "ACTIVITY_EXTENDS_WARNING": boolean,
     "COUNT_BACKGROUND_REQUESTS": boolean,
     "CLEAR_SITE_DATA": boolean,
+    "KEEP_ADDRESS": boolean,
+    "KEEP_USER_AGENT": boolean,
     "MAX_SESSIONS_PER_USER": or_none(whole),
     "MAX_TABS": whole,
     "CHECKPOINT": seconds,
     "DRAFT_AGE": seconds,
+    "METRICS_TOKEN": secret,
 }
 
 

@@ -34,7 +34,9 @@ CSRF_TRUSTED_ORIGINS = env.words(os.environ, "CSRF_TRUSTED_ORIGINS", [])
 INSTALLED_APPS = [
     "daphne",  # Before staticfiles: it makes `runserver` speak ASGI.
     "servestatic",
-    "project",  # Before the admin: its templates win.
+    # Before the admin: their templates win.
+    "project",
+    "idlewatch",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -42,7 +44,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
-    "idlewatch",
 ]
 
 MIDDLEWARE = [

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from idlewatch.views import healthz, readyz
+from idlewatch.views import healthz, metrics, readyz
 from project import views
 
 urlpatterns = [
@@ -20,4 +20,5 @@ urlpatterns = [
     path("favicon.ico", views.icon),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
+from tests.browser import live_looks
 from tests.browser.looks import ACTIVE, ENDED, LAST, LIMIT, OVER, WARNED, Played, cover, dialog, part, visit
 from tests.browsing import chromium, sign_in
 from tests.serving import ROOT, Server, demo
@@ -141,6 +142,16 @@ def take(browser: Browser, server: Server, state: StorageState, variant: str) ->
     context.close()
 
 
+def watching(browser: Browser, server: Server, variant: str) -> None:
+    """Take the operators' live page."""
+    for each in live_looks.LIVE_STATES:
+        context = browser.new_context(**VARIANTS[variant])
+        page, played = live_looks.visit(context, server)
+        each(page, played)
+        picture(page, f"live-{each.__name__.replace('_', '-')}", variant)
+        context.close()
+
+
 def signed_in(browser: Browser, server: Server) -> StorageState:
     context = browser.new_context()
     sign_in(context.new_page(), server.url("/"))
@@ -158,6 +169,7 @@ def main(variants: list[str]) -> None:
         state = signed_in(browser, server)
         for variant in variants or VARIANTS:
             take(browser, server, state, variant)
+            watching(browser, server, variant)
             print(f"{variant}: {len(list(SHOTS.glob(f'*--{variant}.png')))} pictures in {SHOTS.relative_to(ROOT)}/")
 
 

@@ -134,6 +134,8 @@ def test_limit_that_is_no_span_is_an_error(settings, key, expected, value):
         ("COUNT_BACKGROUND_REQUESTS", None, "E012"),
         ("CLEAR_SITE_DATA", "storage", "E036"),
         ("CLEAR_SITE_DATA", None, "E036"),
+        ("KEEP_ADDRESS", "no", "E038"),
+        ("KEEP_USER_AGENT", None, "E039"),
         ("POLICY", own, "E013"),
         ("POLICY", "nowhere.at.all", "E013"),
         ("POLICY", "no dots", "E013"),
@@ -164,6 +166,17 @@ def test_limit_that_is_no_span_is_an_error(settings, key, expected, value):
 )
 def test_value_that_cannot_be_used_is_an_error(settings, key, value, expected):
     _is_the_one_error(found(settings, deploy=True, IDLEWATCH={key: value}), expected, key, value)
+
+
+@pytest.mark.rule("R23")
+@pytest.mark.parametrize(
+    "value", ["guessable", "with blanks in the midst of it", "", 7, b"a-token-that-nobody-guesses"]
+)
+def test_token_that_will_not_do_is_an_error_that_does_not_show_it(settings, value):
+    (message,) = found(settings, IDLEWATCH={"METRICS_TOKEN": value}).values()
+    assert message.id == "idlewatch.E040"
+    assert "expected one of 16 or more" in message.msg
+    assert not isinstance(value, str) or not value or value not in message.msg
 
 
 def test_expression_that_cannot_be_compiled_is_an_error_that_names_it(settings):
@@ -228,6 +241,9 @@ def test_everything_that_is_allowed_gets_no_message(settings):
         "DRAFT_AGE": timedelta(days=2),
         "BASELINE": "nist-aal3",
         "CLEAR_SITE_DATA": True,
+        "KEEP_ADDRESS": False,
+        "KEEP_USER_AGENT": False,
+        "METRICS_TOKEN": "a-token-that-nobody-guesses",
         "STORE": {"BACKEND": f"{__name__}.OwnStore", "LOCATION": "here", "OPTIONS": {}},
         "CLIENT_IP": path,
     }

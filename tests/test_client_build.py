@@ -27,6 +27,8 @@ from tests.serving import ROOT, Server, demo
 CLIENT = ROOT / "static" / "idlewatch"
 BUILT = CLIENT / "idlewatch.min.js"
 STYLES = CLIENT / "idlewatch.min.css"
+LIVE = (CLIENT / "live.min.js", CLIENT / "live.min.css")
+"""What the operators' live page loads beside it."""
 EXAMPLES = ROOT / "docs" / "examples"
 PACKAGE = json.loads((CLIENT / "package.json").read_text())
 TYPES = (CLIENT / "index.d.ts").read_text()
@@ -64,27 +66,30 @@ def complaints(directory: Path, *files: Path, types: tuple[str, ...] = ()) -> li
 class TestBuilt:
     def test_it_is_what_the_modules_give(self, tmp_path: Path):
         subprocess.run([ROOT / "scripts" / "build-client", tmp_path], check=True)
-        for built in (BUILT, STYLES):
+        for built in (BUILT, STYLES, *LIVE):
             again = tmp_path / built.name
             assert built.read_bytes() == again.read_bytes(), f"static/idlewatch/{built.name} is old: run `make client`"
 
-    def test_it_is_one_module_that_loads_nothing(self):
-        assert not re.search(r"\b(import|export|require|sourceMappingURL)\b", BUILT.read_text())
+    @pytest.mark.parametrize("built", [BUILT, LIVE[0]], ids=lambda path: path.name)
+    def test_it_is_one_module_that_loads_nothing(self, built: Path):
+        assert not re.search(r"\b(import|export|require|sourceMappingURL)\b", built.read_text())
 
     @pytest.mark.rule("R27")
-    def test_it_needs_no_more_than_the_strict_policy(self):
-        assert not re.search(r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML", BUILT.read_text())
+    @pytest.mark.parametrize("built", [BUILT, LIVE[0]], ids=lambda path: path.name)
+    def test_it_needs_no_more_than_the_strict_policy(self, built: Path):
+        assert not re.search(r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML", built.read_text())
 
     @pytest.mark.parametrize("aggregates", [False, True])
-    def test_hashed_storage_leaves_it_as_it_is(self, aggregates: bool, tmp_path: Path):
+    @pytest.mark.parametrize("built", [BUILT, LIVE[0]], ids=lambda path: path.name)
+    def test_hashed_storage_leaves_it_as_it_is(self, built: Path, aggregates: bool, tmp_path: Path):
         kind = type("Storage", (ManifestStaticFilesStorage,), {"support_js_module_import_aggregation": aggregates})
         storage = kind(location=str(tmp_path), base_url="/static/")
-        name = f"idlewatch/{BUILT.name}"
-        with FileSystemStorage(location=str(CLIENT)).open(BUILT.name) as content:
+        name = f"idlewatch/{built.name}"
+        with FileSystemStorage(location=str(CLIENT)).open(built.name) as content:
             storage.save(name, content)
         for _, _, processed in storage.post_process({name: (storage, name)}):
             assert not isinstance(processed, Exception), processed
-        assert Path(storage.path(storage.stored_name(name))).read_bytes() == BUILT.read_bytes()
+        assert Path(storage.path(storage.stored_name(name))).read_bytes() == built.read_bytes()
 
 
 class TestPackage:
@@ -160,8 +165,8 @@ class TestTypes:
         assert set(json.loads(f"[{written.replace(' | ', ',')}]")) == set(enum)
 
     def test_the_modules_keep_them(self, tmp_path: Path):
-        modules = [path for path in CLIENT.glob("*.js") if path != BUILT]
-        assert complaints(tmp_path, *modules, *CLIENT.glob("*.d.ts")) == []
+        modules = [path for path in CLIENT.rglob("*.js") if path not in {BUILT, *LIVE}]
+        assert complaints(tmp_path, *modules, *CLIENT.rglob("*.d.ts")) == []
 
     @pytest.mark.parametrize("name", ["plain", "htmx", "react"])
     def test_the_examples_keep_them(self, name: str, tmp_path: Path):

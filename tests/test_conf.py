@@ -37,6 +37,7 @@ def test_defaults_are_those_of_the_contract(settings):
     assert (conf.passive_paths, conf.passive_url_names) == (None, frozenset())
     assert (conf.policy_callable, conf.ended_response, conf.client_ip) == (None, None, None)
     assert (conf.max_sessions_per_user, conf.max_tabs, conf.baseline) == (None, 50, None)
+    assert (conf.keep_address, conf.keep_user_agent) == (True, True)
     assert conf.store["BACKEND"] == "idlewatch.store.memory.MemoryStore"
 
 
@@ -107,6 +108,8 @@ def test_setting_that_is_no_dict_names_itself(settings, given):
     [
         ("COUNT_BACKGROUND_REQUESTS", "False"),
         ("CLEAR_SITE_DATA", "storage"),
+        ("KEEP_ADDRESS", "no"),
+        ("KEEP_USER_AGENT", 0),
         ("PASSIVE_PATHS", "^/poll/"),
         ("PASSIVE_PATHS", [1]),
         ("PASSIVE_PATHS", ["(unclosed"]),

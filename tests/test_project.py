@@ -137,6 +137,12 @@ class TestEnvironment:
             settings(**{"DEBUG": "1", name: "nosuch://me:hidden@host/0"})
         assert "hidden" not in str(raised.value)
 
+    @pytest.mark.rule("R23")
+    def test_the_token_of_the_metrics_is_taken_as_it_is(self):
+        token = "a-token-that-nobody-guesses"
+        assert settings(DEBUG="1", IDLEWATCH_METRICS_TOKEN=f" {token} ")["IDLEWATCH"] == {"METRICS_TOKEN": token}
+        assert settings(DEBUG="1", IDLEWATCH_METRICS_TOKEN="")["IDLEWATCH"] == {}
+
     def test_a_misspelt_limit_is_refused(self):
         with pytest.raises(ImproperlyConfigured, match=r"IDLEWATCH_IDLE_TIMOUT is unknown; expected one of IDLEWATCH_"):
             settings(DEBUG="1", IDLEWATCH_IDLE_TIMOUT="20")

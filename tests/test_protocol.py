@@ -211,7 +211,7 @@ def test_the_limits_of_the_session_are_those_in_its_frame() -> None:
 
 @pytest.mark.rule("R26")
 def test_close_codes_are_those_that_are_documented() -> None:
-    assert {code.value for code in Close} == {1000, 1001, 4000, 4400, 4401, 4403, 4429, 4503}
+    assert {code.value for code in Close} == {1000, 1001, 4000, 4400, 4401, 4403, 4408, 4429, 4503}
     assert all(code == 1000 or 3000 <= code <= 4999 for code in Close if code is not Close.GONE)
 
 
@@ -219,4 +219,4 @@ def test_close_codes_are_those_that_are_documented() -> None:
 @pytest.mark.rule("R40")
 def test_only_a_clean_close_can_start_the_grace() -> None:
     assert {1000, 1001, None} <= protocol.CLEAN_CLOSES
-    assert protocol.CLEAN_CLOSES.isdisjoint({1006, 1011, 4000, 4400, 4401, 4429, 4503})
+    assert protocol.CLEAN_CLOSES.isdisjoint({1006, 1011, 4000, 4400, 4401, 4403, 4408, 4429, 4503})

@@ -305,17 +305,18 @@ def test_hashed_storage_rewrites_every_path_in_the_client(tmp_path):
     storage = HashedStorage(location=str(tmp_path), base_url="/static/")
     source = FileSystemStorage(location=str(CLIENT))
     files = {}
-    for file in sorted(CLIENT.iterdir()):
-        name = f"idlewatch/{file.name}"
-        with source.open(file.name) as content:
+    for file in sorted(each for each in CLIENT.rglob("*") if each.is_file()):
+        place = file.relative_to(CLIENT)
+        name = f"idlewatch/{place}"
+        with source.open(str(place)) as content:
             storage.save(name, content)
         files[name] = (storage, name)
     for _, _, processed in storage.post_process(files):
         assert not isinstance(processed, Exception), processed
-    for module in CLIENT.glob("*.js"):
-        hashed = Path(storage.path(storage.stored_name(f"idlewatch/{module.name}"))).read_text()
-        for address in re.findall(r'from "(\./[^"]+)"', hashed):
-            assert (tmp_path / "idlewatch" / address).is_file()
+    for module in CLIENT.rglob("*.js"):
+        stored = Path(storage.path(storage.stored_name(f"idlewatch/{module.relative_to(CLIENT)}")))
+        for address in re.findall(r'from "(\.[^"]+)"', stored.read_text()):
+            assert (stored.parent / address).is_file()
             assert re.search(r"\.[0-9a-f]{12}\.js$", address), f"{module.name} leads to {address}"
 
 

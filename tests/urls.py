@@ -8,7 +8,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from idlewatch.views import healthz, readyz
+from idlewatch.views import healthz, metrics, readyz
 
 
 def public(request: HttpRequest) -> HttpResponse:
@@ -31,4 +31,5 @@ urlpatterns = [
     path("idlewatch/", include("idlewatch.urls")),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
 ]

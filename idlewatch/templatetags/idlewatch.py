@@ -65,6 +65,11 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
     if notice and not watch.notice_shown and (sentence := watch.notice):
         said = {"notice": sentence, "language": language_of_words(), "direction": direction_of_words()}
         parts.append(render_to_string("idlewatch/notice.html", said, request))
+    if watch.offer is not None and not watch.offer_shown:
+        watch.offer_shown = True
+        if watch.offer.is_worth_a_word:
+            offered = {"offer": watch.offer, "language": language_of_words(), "direction": direction_of_words()}
+            parts.append(render_to_string("idlewatch/offer.html", offered, request))
     if watch.watch is not None:
         watch.carry()
         config = client_config(request)

@@ -8,6 +8,7 @@ export const CLOSE = Object.freeze({
   BAD_MESSAGES: 4400,
   ENDED: 4401,
   FORBIDDEN: 4403,
+  TOO_SLOW: 4408,
   TOO_MANY: 4429,
   GOING_AWAY: 4503,
 });
