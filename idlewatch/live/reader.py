@@ -34,10 +34,12 @@ SEARCH = 2.0
 """Seconds for which the sessions stand that a search or a filter found: only what became of them is looked at."""
 SAMPLING = 5.0
 """Seconds between looks for new samples, of which there are but a few a minute."""
+LATE = 5.0
+"""Seconds after which a page whose reading does not come to an end is told that nobody can be asked."""
 HOUR = 3600.0
 """Seconds of samples that a page shows."""
-EXPECTED = (StoreUnavailable, Undecided, DatabaseError)
-"""What is raised while store or database are away."""
+EXPECTED = (StoreUnavailable, Undecided, DatabaseError, TimeoutError)
+"""What is raised while store or database are away, or do not answer."""
 
 
 class Moment(NamedTuple):
@@ -45,6 +47,13 @@ class Moment(NamedTuple):
 
     census: Census
     samples: tuple[Sample, ...]
+
+
+class Reading(NamedTuple):
+    """What is being read, and since when."""
+
+    task: asyncio.Task[None]
+    at: float
 
 
 class Search(NamedTuple):
@@ -61,14 +70,15 @@ class Reader:
         self._viewers: set[Viewer] = set()
         self._doorkeeper = Doorkeeper()
         self._running: list[asyncio.Task[None]] = []
-        self._readings: dict[Ask, asyncio.Task[None]] = {}
+        self._readings: dict[Ask, Reading] = {}
         self._searches: dict[Ask, Search] = {}
         self._faces = Faces()
         self._moment: Moment | None = None
         self._taking = asyncio.Lock()
         self._samples: tuple[Sample, ...] = ()
         self._sampled_at = float("-inf")
-        self._is_troubled = False
+        self._troubled: set[Ask] = set()
+        """What could not be read the last time."""
 
     @property
     def runs(self) -> bool:
@@ -90,7 +100,7 @@ class Reader:
         self._viewers.discard(viewer)
         self._doorkeeper.release(viewer)
         if not self._viewers:
-            for task in (*self._running, *self._readings.values()):
+            for task in (*self._running, *(reading.task for reading in self._readings.values())):
                 task.cancel()
             self._running, self._readings = [], {}
             self._forget()
@@ -102,6 +112,7 @@ class Reader:
 
     def _forget(self) -> None:
         self._searches.clear()
+        self._troubled.clear()
         self._faces = Faces()
         self._moment, self._samples, self._sampled_at = None, (), float("-inf")
 
@@ -131,22 +142,26 @@ class Reader:
             await viewer.shut(Close.TOO_SLOW)
         asked = {viewer.ask for viewer in self._viewers if viewer.ask is not None}
         self._searches = {ask: search for ask, search in self._searches.items() if ask in asked}
+        self._troubled &= asked
         self._moment = None
         for ask in asked:
             self._begin(ask)
         if self._readings:
             # One that takes longer holds up nobody else.
-            await asyncio.wait(set(self._readings.values()), timeout=ROUND)
+            await asyncio.wait({reading.task for reading in self._readings.values()}, timeout=ROUND)
+        for ask in [ask for ask, reading in self._readings.items() if _time() - reading.at > LATE]:
+            await self._miss(ask, TimeoutError())
 
     def _begin(self, ask: Ask) -> None:
         """Read something, unless it is being read: who asks for it when that is done is told."""
         if ask not in self._readings:
             task = asyncio.get_running_loop().create_task(self._read(ask), context=Context())
-            self._readings[ask] = task
+            self._readings[ask] = Reading(task, _time())
             task.add_done_callback(partial(self._finish, ask))
 
     def _finish(self, ask: Ask, task: asyncio.Task[None]) -> None:
-        if self._readings.get(ask) is task:
+        reading = self._readings.get(ask)
+        if reading is not None and reading.task is task:
             del self._readings[ask]
 
     async def _read(self, ask: Ask) -> None:
@@ -154,11 +169,9 @@ class Reader:
             moment = await self._take()
             found, rows = await self._look(ask, moment.census)
         except Exception as error:  # noqa: BLE001 - logged, and the pages told: the next round may do better
-            self._note_trouble(error)
-            for viewer in self._asking(ask):
-                await _safely(viewer.miss())
+            await self._miss(ask, error)
             return
-        self._is_troubled = False
+        self._troubled.discard(ask)
         for viewer in self._asking(ask):
             await _safely(viewer.show(_picture(viewer, moment, found, rows, ask.size), now()))
 
@@ -176,8 +189,9 @@ class Reader:
             return self._moment
 
     async def _sample(self) -> None:
-        last = self._samples[-1].at if self._samples else 0.0
-        samples = (*self._samples, *await monitor.store().asamples(last))
+        # Anew where this fails: a store may come back without its samples.
+        before, self._samples = self._samples, ()
+        samples = (*before, *await monitor.store().asamples(before[-1].at if before else 0.0))
         self._samples = tuple(each for each in samples if each.at > samples[-1].at - HOUR)
         self._sampled_at = _time()
 
@@ -202,15 +216,16 @@ class Reader:
             search = self._searches[ask] = Search(await find(ask, census), _time())
         return search.found
 
-    def _note_trouble(self, error: Exception) -> None:
-        # The store may come back without them.
-        self._samples, self._sampled_at = (), float("-inf")
-        if not self._is_troubled:
+    async def _miss(self, ask: Ask, error: Exception) -> None:
+        """Tell who asks that nobody can be asked; log the first such trouble until all is well again."""
+        if not self._troubled:
             if isinstance(error, EXPECTED):
                 logger.warning("The live pages can't be brought up to date (%s).", type(error).__name__)
             else:
                 logger.error("The live pages can't be brought up to date.", exc_info=error)
-        self._is_troubled = True
+        self._troubled.add(ask)
+        for viewer in self._asking(ask):
+            await _safely(viewer.miss())
 
 
 def _picture(viewer: Viewer, moment: Moment, found: Found, rows: Mapping[str, Row], size: int) -> Picture:

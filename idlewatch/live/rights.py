@@ -22,8 +22,8 @@ from idlewatch.store.base import Watched
 logger = logging.getLogger("idlewatch")
 
 PERMISSION = "idlewatch.view_watchedsession"
-EVERY = 5.0
-"""Seconds after which a right that was taken away is noticed, at most."""
+EVERY = 4.0
+"""Seconds between looks at the rights: one that was taken away is noticed within five, with the round it falls into."""
 TRUSTED = 15.0
 """Seconds for which nobody need be able to tell whether an operator may watch."""
 

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 from collections import Counter
+from random import Random
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -70,8 +71,10 @@ async def beat() -> None:
 
 async def fill(count: int) -> None:
     user = await User.objects.aget(username="crowd")
-    watches = await sync_to_async(people)(count - len(crowd), start=len(crowd), user=user, spread=60)
+    watches = await sync_to_async(people)(count - len(crowd), start=len(crowd), user=user, checkpoint=7200.0)
     crowd.extend(each.id for each in watches)
+    # Neighbours in the table do not act at the same time.
+    Random(0).shuffle(crowd)
     if not beating:
         count_calls()
         beating.add(asyncio.get_running_loop().create_task(beat()))

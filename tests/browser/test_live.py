@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests import screenshots
+from tests.browser import live_looks
 from tests.browser.operators import LIVE, act, cell, confirm, enter, look, row, rows, site, users, watch
 from tests.browser.test_accessibility import VARIANTS, violations, with_axe
 from tests.browsing import until
@@ -378,6 +379,16 @@ class TestAccessibility:
         assert violations(page) == []
         act(page, "notice")
         assert violations(page) == []
+
+    def test_nor_against_any_other_state(self, any_context: BrowserContext, server: Server):
+        found = {}
+        with_axe(any_context)
+        for state in live_looks.LIVE_STATES:
+            page, played = live_looks.visit(any_context, server)
+            state(page, played)
+            found[state.__name__] = violations(page)
+            page.close()
+        assert {name: against for name, against in found.items() if against} == {}
 
     def test_no_word_is_wider_than_a_narrow_window(self, browser: Browser, server: Server):
         page = watch(browser, server, viewport={"width": 320, "height": 640})

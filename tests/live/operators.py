@@ -43,10 +43,10 @@ def staff(name: str = "op", *, permitted: bool = True, is_staff: bool = True) ->
 astaff = sync_to_async(staff)
 
 
-def people(count: int, *, start: int = 0, user: User | None = None, spread: int = 1, **changes: Any) -> list[Watched]:
+def people(count: int, *, start: int = 0, user: User | None = None, **changes: Any) -> list[Watched]:
     """Have so many sessions in, of as many names: one record and one watch each, begun one second after the other.
 
-    `user`: whose they all are; a timer would end those of nobody. `spread`: the seconds over which that looks at them.
+    `user`: whose they all are; a timer would end those of nobody.
     """
     at = read_clock()
     began = at - 300
@@ -58,7 +58,7 @@ def people(count: int, *, start: int = 0, user: User | None = None, spread: int 
         activity = Activity(began=moment, active=moment)
         owner = "" if user is None else str(user.pk)
         watched = Watched(id=f"w{number:06}", user=owner, policy=policy, activity=activity)
-        watches.append(monitor.store().open(watched, at + number % spread))
+        watches.append(monitor.store().open(watched, at))
         rows.append(
             WatchedSession(
                 id=watched.id,
