@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from msgspec import UNSET, UnsetType
 
@@ -27,9 +24,6 @@ from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.protocol import (
     CLEAN_CLOSES,
-    MAX_BAD_MESSAGES,
-    MAX_MESSAGES,
-    RATE_WINDOW,
     ActivityMessage,
     Close,
     ErrorCode,
@@ -40,10 +34,11 @@ from idlewatch.protocol import (
     state_frame,
 )
 from idlewatch.service import service
+from idlewatch.sockets import Socket
 from idlewatch.store.base import Watched
 
 
-class TabConsumer(AsyncWebsocketConsumer):
+class TabConsumer(Socket):
     """One tab. It says what its user does, and is told what becomes of the session.
 
     A heartbeat is one store call: no thread, no channel layer, no database, no user, no reply.
@@ -54,29 +49,6 @@ class TabConsumer(AsyncWebsocketConsumer):
         self._hub: Hub | None = None
         self._watch: str | None = None
         self._counted = False
-        self._bad_messages = 0
-        self._recent: deque[float] = deque()
-        self._closing = False
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as channels has it
-        """Serve a socket. A tab hears from its hub: it needs no channel layer, nor a task for each message."""
-        self.scope = scope
-        self.base_send = send
-        try:
-            while True:
-                await self.dispatch(await receive())
-        except StopConsumer:
-            return
-        finally:
-            # `disconnect` does not run where a handler failed, or the server cancelled what took too long.
-            await self._leave(closed=False)
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Handle a message, without the hop to a thread that channels makes before each; only connecting needs it."""
-        if message["type"] == "websocket.connect":
-            await super().dispatch(message)
-        else:
-            await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         """Accept a tab of this site, and tell it how its session stands."""
@@ -163,10 +135,6 @@ class TabConsumer(AsyncWebsocketConsumer):
         else:
             await self.send(text_data=frame)
 
-    async def dismiss(self) -> None:
-        """Close because the server is going away; the page comes back."""
-        await self._shut(Close.GOING_AWAY)
-
     async def _tell_state(self, watched: Watched | None, page: str | UnsetType = UNSET) -> None:
         at = now()
         if watched is None:
@@ -188,18 +156,7 @@ class TabConsumer(AsyncWebsocketConsumer):
         await self.send(text_data=frame)
         await self._shut(Close.ENDED)
 
-    async def _shut(self, code: Close) -> None:
-        if not self._closing:
-            self._closing = True
-            await self.close(code=int(code))
-
-    async def _refuse(self, code: ErrorCode, detail: str) -> None:
-        await self.send(text_data=encode(ErrorFrame(code, detail)))
-        self._bad_messages += 1
-        if self._bad_messages >= MAX_BAD_MESSAGES:
-            await self._shut(Close.BAD_MESSAGES)
-
-    async def _leave(self, *, closed: bool) -> None:
+    async def _leave(self, *, closed: bool = False) -> None:
         watch, self._watch = self._watch, None
         if watch is None or self._hub is None:
             return
@@ -209,13 +166,6 @@ class TabConsumer(AsyncWebsocketConsumer):
             # While the store is away, nobody counts tabs.
             with suppress(StoreUnavailable, Undecided):
                 await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
-
-    def _is_flooding(self, at: float) -> bool:
-        recent = self._recent
-        while recent and recent[0] <= at - RATE_WINDOW:
-            recent.popleft()
-        recent.append(at)
-        return len(recent) > MAX_MESSAGES
 
 
 def _is_over(watched: Watched, at: float) -> bool:

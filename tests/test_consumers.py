@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
@@ -18,11 +19,12 @@ from idlewatch.models import WatchedSession
 from idlewatch.pages import token_of
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
-from idlewatch.protocol import TAB_PATH, Close
+from idlewatch.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
 from idlewatch.service import Service, service
 from idlewatch.underway import under_way
+from tests.asgi import application
 from tests.conftest import Time
-from tests.sockets import Signed, Tab, sign_in
+from tests.sockets import Signed, Tab, errors, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -914,6 +916,58 @@ class TestSturdiness:
             await push(clock)
         told = [tab for tab in (gone, there) if not await tab.socket.receive_nothing(0.05)]
         assert len(told) == 1
+
+
+class TestAClientThatIsGone:
+    """Between a browser's close and the server's word of it, whatever is sent to it fails."""
+
+    @pytest.fixture(params=[OSError("gone"), Disconnected("gone")], ids=["by ASGI 2.4", "as Daphne does it"])
+    def gone(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+        gone = asyncio.Event()
+
+        async def losing(scope: Any, receive: Any, send: Any) -> None:
+            async def sending(message: Any) -> None:
+                if gone.is_set():
+                    raise request.param
+                await send(message)
+
+            await application(scope, receive, sending)
+
+        monkeypatch.setattr("tests.sockets.application", losing)
+        return gone
+
+    @pytest.mark.parametrize(("code", "arms"), [(1001, True), (1006, False)])
+    async def test_what_its_close_meant_is_heard(
+        self, code: int, arms: bool, gone: asyncio.Event, clock: Time, caplog: pytest.LogCaptureFixture
+    ):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        gone.set()
+        await tab.say("sync")
+        clock.pass_(85)
+        await push(clock)
+        await tab.say("extend")
+        await tab.leave(code)
+        await tab.socket.wait()
+        assert (signed.watched.activity.closing is not None) is arms
+        assert signed.watched.activity.tabs == {}
+        # What its user did last counts.
+        assert signed.watched.activity.active == pytest.approx(clock.now, abs=1)
+        assert hub_tabs() == 0
+        assert errors(caplog) == []
+
+    async def test_a_server_that_sends_it_away_is_not_troubled(
+        self, gone: asyncio.Event, caplog: pytest.LogCaptureFixture
+    ):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        gone.set()
+        for _ in range(MAX_BAD_MESSAGES):
+            await tab.send("bad")
+        await tab.leave(1001)
+        await tab.socket.wait()
+        assert signed.watched.activity.closing is not None
+        assert errors(caplog) == []
 
 
 class TestCost:

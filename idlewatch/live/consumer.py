@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import Any
 
-from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
@@ -27,11 +24,15 @@ from idlewatch.live.rights import permitted
 from idlewatch.live.viewer import Viewer
 from idlewatch.origins import is_own, request_of
 from idlewatch.policy import Phase
-from idlewatch.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES, RATE_WINDOW, Close, ErrorCode, ErrorFrame, encode
+from idlewatch.protocol import Close, ErrorCode
 from idlewatch.service import service
+from idlewatch.sockets import Socket
+
+MAX_PAGES = 20
+"""Live pages that one session may have open in a process: one more is refused."""
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(Socket):
     """One operator's live page. It says what it shows, and is told what becomes of that.
 
     Watching is no activity, and the socket is no tab: the page has one of those beside it.
@@ -41,29 +42,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
         super().__init__(*args, **kwargs)
         self._hub: Hub | None = None
         self._viewer: Viewer | None = None
-        self._bad_messages = 0
-        self._recent: deque[float] = deque()
-        self._closing = False
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as channels has it
-        """Serve a socket. It hears from its reader: it needs no channel layer."""
-        self.scope = scope
-        self.base_send = send
-        try:
-            while True:
-                await self.dispatch(await receive())
-        except StopConsumer:
-            return
-        finally:
-            # `disconnect` does not run where a handler failed, or the server cancelled what took too long.
-            self._leave()
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Handle a message, without the hop to a thread that channels makes before each; only connecting needs it."""
-        if message["type"] == "websocket.connect":
-            await super().dispatch(message)
-        else:
-            await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         """Accept an operator from this site, and wait for what their page asks for."""
@@ -88,13 +66,16 @@ class LiveConsumer(AsyncWebsocketConsumer):
             journal.note("live_page_refused", level=logging.WARNING, watch=operator[0], user=operator[1])
             await self._shut(Close.FORBIDDEN)
             return
+        watch, user = operator
+        if reader().pages_of(watch) >= MAX_PAGES:
+            await self._shut(Close.TOO_MANY)
+            return
         self._hub = service().hub
         self._hub.admit(self)
         if self._hub.dismissed:
             await self.dismiss()
             # Nobody will hear the page's answer any more.
             raise StopConsumer
-        watch, user = operator
         self._viewer = Viewer(watch, user, language_of(request), self._tell, self._shut)
         metrics.OPERATORS.inc()
         journal.note("live_page_opened", watch=watch, user=user)
@@ -122,41 +103,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int | None) -> None:
         """Note that the operator went."""
-        self._leave()
-
-    async def dismiss(self) -> None:
-        """Close because the server is going away; the page comes back."""
-        await self._shut(Close.GOING_AWAY)
+        await self._leave()
 
     async def _tell(self, frame: str) -> None:
         if not self._closing:
             await self.send(text_data=frame)
 
-    async def _shut(self, code: Close) -> None:
-        if not self._closing:
-            self._closing = True
-            await self.close(code=int(code))
-
-    async def _refuse(self, code: ErrorCode, detail: str) -> None:
-        await self.send(text_data=encode(ErrorFrame(code, detail)))
-        self._bad_messages += 1
-        if self._bad_messages >= MAX_BAD_MESSAGES:
-            await self._shut(Close.BAD_MESSAGES)
-
-    def _leave(self) -> None:
+    async def _leave(self) -> None:
         if self._viewer is not None:
             metrics.OPERATORS.dec()
             reader().leave(self._viewer)
         if self._hub is not None:
             self._hub.release(self)
         self._viewer = self._hub = None
-
-    def _is_flooding(self, at: float) -> bool:
-        recent = self._recent
-        while recent and recent[0] <= at - RATE_WINDOW:
-            recent.popleft()
-        recent.append(at)
-        return len(recent) > MAX_MESSAGES
 
 
 def find_operator(request: HttpRequest) -> tuple[tuple[str, str] | None, bool]:
