@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from idlewatch import monitor
-from idlewatch.live.database import in_database
+from idlewatch import monitor, records
+from idlewatch.live.database import in_search
 from idlewatch.live.query import Ask
 from idlewatch.models import LIVES, WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.store.base import Census, Listing, Watched
+from idlewatch.store.groups import deadline_of, is_among
 
 WINDOW = 1000
 """Candidates that are looked at, at most."""
 COLUMNS = {"user": "username", "started": "started", "seen": "last_active"}
 """The fields by which the database orders: it has an index for each."""
-SEARCHED = ("username", "address", "user_agent")
 
 T = TypeVar("T")
 
@@ -71,12 +71,7 @@ def is_costly(ask: Ask) -> bool:
 
 def matches(ask: Ask, watched: Watched) -> bool:
     """Tell whether a session lives, in this phase and with or without a tab, as was asked for."""
-    phase = watched.shown.phase
-    if watched.activity.ended is not None or phase is Phase.ENDED:
-        return False
-    if ask.phase is not None and phase is not ask.phase:
-        return False
-    return ask.connected is None or ask.connected == (watched.activity.tab_count > 0)
+    return is_among(watched, ask.phase, ask.connected)
 
 
 async def find(ask: Ask, census: Census) -> Found:
@@ -88,7 +83,7 @@ async def find(ask: Ask, census: Census) -> Found:
         return await _searched_by_deadline(ask, candidates)
     if candidates.only is None and candidates.without is None:
         return await _by_window(ask)
-    return await in_database(_by_database)(ask, candidates)
+    return await in_search(_by_database)(ask, candidates)
 
 
 async def _by_store(ask: Ask) -> Found:
@@ -151,7 +146,7 @@ def _by_database(ask: Ask, candidates: Candidates) -> Found:
 
 async def _by_window(ask: Ask) -> Found:
     """Look at the first in the database's order, and leave the filter to the store."""
-    first = await in_database(_first)(_ordered(ask))
+    first = await in_search(_first)(_ordered(ask))
     left = [watched.id for watched in await _left(ask, first[:WINDOW])]
     return _page(ask, left, bounded=len(first) > WINDOW)
 
@@ -161,14 +156,14 @@ async def _searched_by_deadline(ask: Ask, candidates: Candidates) -> Found:
     if candidates.only is not None:
         named, bounded = candidates.only, False
     else:
-        first = await in_database(_first)(_searched(ask))
+        first = await in_search(_first)(_searched(ask))
         if len(first) <= WINDOW:
             left = sorted(await _left(ask, first), key=_by_deadline)
             return _page(ask, _turned(ask, [watched.id for watched in left]), bounded=False)
         # Those that end first are what matters: of them, the ones that match.
         listing = await monitor.store().alist(ask.phase, ask.connected, 0, WINDOW, last=ask.sort.is_down)
         named, bounded = _turned(ask, [watched.id for watched in listing.watches]), True
-    found = await in_database(_matching)(_searched(ask).filter(pk__in=named))
+    found = await in_search(_matching)(_searched(ask).filter(pk__in=named))
     return _page(ask, _turned(ask, [watch for watch in named if watch in found]), bounded=bounded)
 
 
@@ -179,8 +174,7 @@ async def _left(ask: Ask, watches: Sequence[str]) -> list[Watched]:
 
 
 def _by_deadline(watched: Watched) -> tuple[bool, float, str]:
-    # Judged at no moment in particular: when a live session ends does not depend on it.
-    return watched.shown.phase is not Phase.WARNED, watched.verdict(watched.activity.active).ends_at, watched.id
+    return watched.shown.phase is not Phase.WARNED, deadline_of(watched), watched.id
 
 
 def _turned(ask: Ask, watches: Sequence[T]) -> Sequence[T]:
@@ -193,10 +187,7 @@ def _page(ask: Ask, watches: Sequence[str], *, bounded: bool) -> Found:
 
 
 def _searched(ask: Ask) -> QuerySet[WatchedSession]:
-    rows = WatchedSession.objects.filter(LIVES)
-    for term in ask.terms:
-        rows = rows.filter(Q.create([Q((f"{field}__icontains", term)) for field in SEARCHED], connector=Q.OR))
-    return rows
+    return records.matching(ask.terms).filter(LIVES)
 
 
 def _ordered(ask: Ask) -> QuerySet[WatchedSession]:

@@ -42,6 +42,9 @@ def page_frame(picture: Picture, number: int, now: float) -> str:
 
 def changes_frame(before: Picture, picture: Picture, number: int, now: float) -> str | None:
     """Say what is different from an earlier picture of the same query; None where nothing is."""
+    # After the clock was put back, the chart does not go on: all is said anew.
+    if before.samples and before.samples[-1] not in picture.samples:
+        return page_frame(picture, number, now)
     earlier = _head(before)
     changes = {name: value for name, value in _head(picture).items() if value != earlier[name]}
     if (order := list(picture.rows)) != list(before.rows):

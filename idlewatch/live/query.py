@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +17,10 @@ LAST_NUMBER = 2**53 - 1
 """The largest that a page can count to (ECMA-262 §21.1.2.6)."""
 LAST_PAGE = 1_000_000
 """A page beyond the last is the last; one beyond this, no table would have."""
+
+Size = Literal[25, 50, 100]
+SIZES: tuple[int, ...] = get_args(Size)
+"""Rows on a page."""
 
 
 class Sort(StrEnum):
@@ -70,7 +74,7 @@ class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch")
     connected: Literal["", "yes", "no"] = ""
     sort: Sort = Sort.ENDS
     page: Annotated[int, Meta(ge=1, le=LAST_PAGE)] = 1
-    size: Literal[25, 50, 100] = 50
+    size: Size = 50
 
     def ask(self, language: str) -> Ask:
         """Return what is asked for, whoever asks."""

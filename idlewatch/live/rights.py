@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error as DatabaseError
 
 from idlewatch import accounts, monitor
 from idlewatch.clock import now
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.live.database import in_database
+from idlewatch.live.ticks import ticks
 from idlewatch.live.viewer import Viewer
+from idlewatch.permissions import may_watch
 from idlewatch.policy import Phase
 from idlewatch.protocol import Close
 from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
 
-PERMISSION = "idlewatch.view_watchedsession"
 EVERY = 4.0
 """Seconds between looks at the rights: one that was taken away is noticed within five, with the round it falls into."""
 TRUSTED = 15.0
 """Seconds for which nobody need be able to tell whether an operator may watch."""
-
-
-def may_watch(user: AbstractBaseUser | None) -> bool:
-    """Tell whether an account may see who is there."""
-    if user is None or not user.is_active or not getattr(user, "is_staff", False):
-        return False
-    return bool(getattr(user, "has_perm", lambda _: False)(PERMISSION))
 
 
 def permitted(users: Iterable[str]) -> set[str]:
@@ -54,7 +46,7 @@ class Doorkeeper:
 
     def admit(self, viewer: Viewer) -> None:
         """Know an operator who was just found to have the right."""
-        self._session_seen[viewer] = self._right_seen[viewer] = _time()
+        self._session_seen[viewer] = self._right_seen[viewer] = ticks()
 
     def release(self, viewer: Viewer) -> None:
         """Know an operator no more."""
@@ -66,7 +58,7 @@ class Doorkeeper:
         viewers = list(self._session_seen)
         try:
             await self._look_at_sessions(viewers)
-            if _time() - self._asked_at >= EVERY:
+            if ticks() - self._asked_at >= EVERY:
                 await self._look_at_rights([viewer for viewer in viewers if not viewer.is_gone])
         except (DatabaseError, StoreUnavailable, Undecided) as error:
             if not self._is_troubled:
@@ -77,25 +69,25 @@ class Doorkeeper:
 
     def doubted(self) -> Sequence[Viewer]:
         """Return the operators of whom nobody could tell for too long whether they may watch."""
-        limit = _time() - TRUSTED
+        limit = ticks() - TRUSTED
         return [each for each, at in self._session_seen.items() if min(at, self._right_seen[each]) < limit]
 
     async def _look_at_sessions(self, viewers: Sequence[Viewer]) -> None:
-        at = _time()
+        at = ticks()
         known = await _sessions({viewer.watch for viewer in viewers})
         for viewer in viewers:
             if not _lives(watched := known[viewer.watch]) or watched.user != viewer.user:
-                await viewer.shut(Close.ENDED)
+                viewer.shut(Close.ENDED)
             elif viewer in self._session_seen:
                 self._session_seen[viewer] = at
 
     async def _look_at_rights(self, viewers: Sequence[Viewer]) -> None:
-        at = _time()
+        at = ticks()
         allowed = await in_database(permitted)({viewer.user for viewer in viewers})
         self._asked_at = at
         for viewer in viewers:
             if viewer.user not in allowed:
-                await viewer.shut(Close.FORBIDDEN)
+                viewer.shut(Close.FORBIDDEN)
             elif viewer in self._right_seen:
                 self._right_seen[viewer] = at
 
@@ -116,7 +108,3 @@ async def _sessions(watches: Iterable[str]) -> Mapping[str, Watched | None]:
 
 def _lives(watched: Watched | None) -> TypeGuard[Watched]:
     return watched is not None and watched.verdict(now()).phase is not Phase.ENDED
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()

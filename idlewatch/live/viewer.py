@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from idlewatch.live.frames import Picture, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Ask, WatchMessage
+from idlewatch.live.ticks import ticks
 from idlewatch.protocol import Close
+
+logger = logging.getLogger("idlewatch")
 
 PACE = 0.7
 """Seconds between two frames, at least, but for the answer to a question: rounds of a second are not always as long."""
@@ -15,6 +19,10 @@ SLOW = 15.0
 """Seconds that a page may take to work a frame in."""
 PATIENCE = 2.0
 """Seconds that one page may keep the others waiting, where a server's send waits for the client to read."""
+
+
+_closing: set[asyncio.Task[None]] = set()
+"""An event loop itself holds its tasks but weakly."""
 
 
 class Viewer:
@@ -36,11 +44,11 @@ class Viewer:
         """The operator's own session."""
         self.user = user
         """The primary key of the operator, as text."""
-        self.shut = shut
-        """Closes the socket."""
         self.is_gone = False
+        """Whether it left, or is being sent away: it asks for nothing and is told nothing any more."""
         self._language = language
         self._send = send
+        self._close = shut
         self._message: WatchMessage | None = None
         self._shown: Picture | None = None
         self._frame = 0
@@ -50,8 +58,8 @@ class Viewer:
 
     @property
     def ask(self) -> Ask | None:
-        """What the page asks for; None before it does."""
-        return None if self._message is None else self._message.ask(self._language)
+        """What the page asks for; None before it does, and once it is gone."""
+        return None if self._message is None or self.is_gone else self._message.ask(self._language)
 
     @property
     def query(self) -> int:
@@ -77,9 +85,17 @@ class Viewer:
         """Tell whether it has taken too long over a frame; `at` is the event loop's time."""
         return self._is_awaited and at - self._sent_at > SLOW
 
+    def shut(self, code: Close) -> None:
+        """Close the socket; nobody waits for it, as a server's close may wait for a client that does not answer."""
+        if not self.is_gone:
+            self.is_gone = True
+            task = asyncio.get_running_loop().create_task(self._shut(code))
+            _closing.add(task)
+            task.add_done_callback(_closing.discard)
+
     async def show(self, picture: Picture, now: float) -> None:
         """Send what the page does not show yet, if it may be sent anything."""
-        at = asyncio.get_running_loop().time()
+        at = ticks()
         if self.is_gone or self._is_awaited or picture.query != self.query:
             return
         if self._shown is None:
@@ -99,7 +115,7 @@ class Viewer:
         self._shown = None
         if not (self.is_gone or self._is_awaited or self._is_lost):
             self._is_lost = True
-            await self._tell(unavailable_frame(self._frame + 1), asyncio.get_running_loop().time())
+            await self._tell(unavailable_frame(self._frame + 1), ticks())
 
     async def _tell(self, frame: str, at: float) -> None:
         self._frame += 1
@@ -108,4 +124,10 @@ class Viewer:
             async with asyncio.timeout(PATIENCE):
                 await self._send(frame)
         except TimeoutError:
-            await self.shut(Close.TOO_SLOW)
+            self.shut(Close.TOO_SLOW)
+
+    async def _shut(self, code: Close) -> None:
+        try:
+            await self._close(code)
+        except Exception:
+            logger.exception("A live page could not be closed.")

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from idlewatch.live.frames import Picture, changes_frame, page_frame, unavailable_frame
-from idlewatch.live.query import Message
+from idlewatch.live.query import Message, Sort, parse
 from idlewatch.live.rows import TOLD
 from idlewatch.policy import Phase
 from idlewatch.protocol import Close, ErrorCode, ErrorFrame, encode
@@ -16,8 +16,7 @@ from idlewatch.store.base import Census
 from tests.serving import ROOT
 
 WIRE = (ROOT / "static" / "idlewatch" / "live" / "protocol.js").read_text()
-OWN = {"CLOSED", "LOST"}
-"""What the page itself closes with, or takes a lost socket for."""
+QUERY = (ROOT / "static" / "idlewatch" / "live" / "query.js").read_text()
 
 
 def constants(name: str) -> dict[str, object]:
@@ -34,7 +33,7 @@ def properties(name: str) -> set[str]:
 
 @pytest.mark.rule("R26")
 def test_close_codes_are_the_server_s():
-    codes = {name: code for name, code in constants("CLOSE").items() if name not in OWN}
+    codes = constants("CLOSE")
     assert codes
     assert codes.items() <= {each.name: each.value for each in Close}.items()
 
@@ -59,3 +58,14 @@ def test_it_knows_every_field_of_a_row_and_of_a_frame():
 
 def test_its_phases_are_those_of_a_live_session():
     assert set(constants("PHASE").values()) == {phase.value for phase in Phase} - {Phase.ENDED.value}
+
+
+@pytest.mark.parametrize(
+    ("field", "name"), [("phase", "PHASES"), ("connected", "CONNECTED"), ("size", "SIZES"), ("sort", "SORTS")]
+)
+def test_it_asks_for_what_the_server_takes(field: str, name: str):
+    [written] = re.findall(rf"^const {name} = (\[.*?\]);", QUERY, re.MULTILINE)
+    choices = json.loads(written)
+    for choice in choices:
+        parse(json.dumps({"type": "watch", "query": 1, field: choice}))
+    assert name != "SORTS" or set(choices) == {sort.column for sort in Sort}

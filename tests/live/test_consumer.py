@@ -16,12 +16,12 @@ from idlewatch.clock import now
 from idlewatch.events import Acted, Held, TabOpened
 from idlewatch.live import rights, viewer
 from idlewatch.live.finding import find
-from idlewatch.live.reader import ROUND, Reader, reader
+from idlewatch.live.reader import ROUND, reader
 from idlewatch.models import WatchedSession
 from idlewatch.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES
 from idlewatch.service import Service, service
 from tests.live.operators import Operator, apeople, astaff, watching
-from tests.sockets import Tab, sign_in
+from tests.sockets import WITHIN, Tab, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -278,7 +278,7 @@ class TestWhatChanges:
         signed = await astaff()
         at = now()
         await monitor.store().asample(at - 30, 15.0, 3600.0)
-        with mock.patch("idlewatch.live.reader.SAMPLING", 0.5):
+        with mock.patch("idlewatch.live.moment.SAMPLING", 0.5):
             async with watching(signed.key) as operator:
                 page = await operator.ask()
                 assert [sample[0] for sample in page["samples"]] == [at - 30]
@@ -469,9 +469,10 @@ class TestSharing:
             async with watching(signed.key) as another:
                 await another.ask()
             assert reader().runs
+            reading = list(reader()._running)
         assert not reader().runs
-        with mock.patch.object(Reader, "_take", side_effect=AssertionError("It reads.")):
-            await asyncio.sleep(1.2)
+        await asyncio.wait(reading, timeout=WITHIN)
+        assert all(task.cancelled() for task in reading)
         async with watching(signed.key) as operator:
             assert (await operator.ask())["total"] == 1
 
@@ -498,7 +499,7 @@ class TestTrouble:
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
-            with mock.patch("idlewatch.live.reader.find", side_effect=RuntimeError("Nobody thought of this.")):
+            with mock.patch("idlewatch.live.searches.find", side_effect=RuntimeError("Nobody thought of this.")):
                 assert (await operator.next())["type"] == "unavailable"
                 assert await operator.is_told_nothing()
             assert (await operator.next())["type"] == "page"
@@ -518,7 +519,7 @@ class TestTrouble:
                 await going.wait()
             return await find(ask, census)
 
-        monkeypatch.setattr("idlewatch.live.reader.find", slow)
+        monkeypatch.setattr("idlewatch.live.searches.find", slow)
         async with watching(signed.key) as stuck, watching(signed.key) as other:
             await stuck.say("watch", query=1, sort="user")
             await other.ask()
