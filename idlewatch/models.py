@@ -62,6 +62,9 @@ class WatchedSession(models.Model):
     extensions = models.PositiveIntegerField(_("extensions"), default=0)
     # Translators: for how long work that needs no input held the session open.
     held_seconds = models.FloatField(_("seconds held"), default=0.0)
+    tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    """Wrong passwords since `tried_since`, where the user is to show that it is they."""
+    tried_since = models.DateTimeField(null=True, editable=False)
     ended = models.DateTimeField(_("ended"), null=True, blank=True, db_index=True)
     reason = models.CharField(
         _("reason"),

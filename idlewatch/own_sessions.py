@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -43,8 +42,6 @@ TRIES = 5
 TRIES_WITHIN = 900.0
 SHOWN = 100
 """Sessions that are listed, at most; to end all others ends those, too, that are not."""
-TRIES_KEY = "_idlewatch_tries"
-"""Where the session's data keeps when a wrong password came (epoch seconds)."""
 SAID_KEY = "_idlewatch_said"
 """Where it keeps what the next page is to say."""
 
@@ -113,18 +110,20 @@ def _fulfil(request: HttpRequest, wish: Wish) -> str:
     if wish.row is not None:
         monitor.end(wish.row.id, Reason.REVOKED, at, by=user)
         return gettext("The session was ended.")
-    others = [row for row in _rows(request) if not row.is_this]
-    for row in others:
-        monitor.end(row.id, Reason.REVOKED, at, by=user)
-    return ngettext("%(count)d other session was ended.", "%(count)d other sessions were ended.", len(others)) % {
-        "count": len(others)
-    }
+    others = {row.id: at for row in _rows(request) if not row.is_this}
+    for other in others:
+        monitor.end(other, Reason.REVOKED, at, by=user)
+    # One that ended by itself meanwhile is none of these.
+    count = len(records.revoked_by(user.pk, others))
+    said = ngettext("%(count)d other session was ended.", "%(count)d other sessions were ended.", count)
+    return said % {"count": count}
 
 
 def _vouches_by_sign_in(request: HttpRequest) -> bool:
     """Tell whether the user signed in to this very session a moment ago."""
     signed_in = request.session.get(sessions.SIGNED_IN_KEY)
-    return signed_in is not None and now() - signed_in < FRESH
+    # One that lies ahead was written before the clock was put back.
+    return signed_in is not None and 0 <= now() - signed_in < FRESH
 
 
 def _problem(request: HttpRequest) -> str | Promise | None:
@@ -136,16 +135,14 @@ def _problem(request: HttpRequest) -> str | Promise | None:
         return ""
     if not password:
         return _("Enter your password.")
-    tries = _tries(request)
-    # Before it is looked at: of several tries at once, none is to be for nothing.
-    request.session[TRIES_KEY] = [*tries, now()]
-    request.session.save()
-    user = _user(request)
+    user, watch = _user(request), _watch(request)
+    if not records.count_try(watch, TRIES, TRIES_WITHIN, now()):
+        return ""
     found = authenticate(request, username=user.get_username(), password=password)
     if found is None or found.pk != user.pk:
-        journal.note("wrong_password", level=logging.WARNING, watch=watch_of(request).watch, user=str(user.pk))
+        journal.note("wrong_password", level=logging.WARNING, watch=watch, user=str(user.pk))
         return "" if not _may_try(request) else _("This is not your password.")
-    request.session[TRIES_KEY] = tries
+    records.forget_tries(watch)
     _follow_hash(request, found)
     return None
 
@@ -161,28 +158,34 @@ def _follow_hash(request: HttpRequest, user: AbstractBaseUser) -> None:
 
 def _may_try(request: HttpRequest) -> bool:
     """Tell whether a password would vouch: where there is none, or too many were wrong, only signing in again does."""
-    return _user(request).has_usable_password() and len(_tries(request)) < TRIES
+    return _user(request).has_usable_password() and records.tries(_watch(request), TRIES_WITHIN, now()) < TRIES
 
 
-def _tries(request: HttpRequest) -> list[float]:
-    signed_in = request.session.get(sessions.SIGNED_IN_KEY, 0.0)
-    since = max(now() - TRIES_WITHIN, signed_in)
-    return [at for at in request.session.get(TRIES_KEY, []) if at > since]
+def _watch(request: HttpRequest) -> str:
+    # Who is signed in is watched: the middleware saw to it.
+    return watch_of(request).watch or ""
 
 
 def _rows(request: HttpRequest) -> Sequence[Row]:
     """Return the live sessions of a user, this one first, then the one last active first."""
     at, present = now(), watch_of(request).watch
-    rows = [_row(record, at, present) for record in records.live(_user(request))]
+    live = records.live(_user(request))
+    rows = [_row(record, watched, at, present) for record, watched in zip(live, _known(live, at), strict=True)]
     found = [row for row in rows if row is not None]
     return sorted(found, key=lambda row: (row.is_this, row.last_active), reverse=True)
 
 
-def _row(record: WatchedSession, at: float, present: str | None) -> Row | None:
+def _known(live: Sequence[WatchedSession], at: float) -> Sequence[Watched | None]:
+    """Return the sessions as the store knows them, asked once for all; None for each where nobody can tell."""
+    try:
+        known = monitor.store().get_all([record.id for record in live])
+    except Undecided:
+        return [None] * len(live)
+    return [watched or records.watched_of(record, at) for record, watched in zip(live, known, strict=True)]
+
+
+def _row(record: WatchedSession, watched: Watched | None, at: float, present: str | None) -> Row | None:
     """Return what a user sees of a session; None where it has ended and nobody wrote it down yet."""
-    watched: Watched | None = None
-    with suppress(Undecided):
-        watched = monitor.store().get(record.id) or records.watched_of(record, at)
     last_active = record.last_active
     if watched is not None:
         if watched.verdict(at).phase is Phase.ENDED:

@@ -17,6 +17,8 @@ from idlewatch.policy import FRESH, Phase, Policy, assess
 from idlewatch.sessions import digest, digests
 from idlewatch.store.base import Watched
 
+SEARCHED = ("username", "address", "user_agent")
+"""The fields that operators search."""
 BATCH = 500
 """Rows in one statement."""
 PROGRESS = ("facts", "last_active", "warnings", "extensions", "held_seconds")
@@ -102,18 +104,44 @@ def live_after(watch: str, signed_in_before: float) -> Sequence[WatchedSession]:
     return list(rows.order_by("pk")[:BATCH])
 
 
-def matching(search: str) -> QuerySet[WatchedSession]:
-    """Return the records that a search finds: each of its words is in the user name, the address or the user agent."""
+def matching(words: Iterable[str]) -> QuerySet[WatchedSession]:
+    """Return the records that a search finds: each word is in one of the fields `SEARCHED`."""
     found = WatchedSession.objects.all()
-    for word in search.split():
-        found = found.filter(Q(username__icontains=word) | Q(address__icontains=word) | Q(user_agent__icontains=word))
+    for word in words:
+        found = found.filter(Q.create([Q((f"{field}__icontains", word)) for field in SEARCHED], connector=Q.OR))
     return found
 
 
-def revoked_by(user: Any, watches: Iterable[str]) -> set[str]:  # noqa: ANN401 - keys of users are of any type
-    """Return which of these sessions a user, by primary key, has ended."""
-    rows = WatchedSession.objects.filter(pk__in=list(watches), reason=Reason.REVOKED.value, ended_by=user)
-    return set(rows.values_list("pk", flat=True))
+def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN401 - keys of users are of any type
+    """Return which of these sessions a user, by primary key, has ended, at just these moments (epoch seconds).
+
+    At another moment it was another request of theirs.
+    """
+    rows = WatchedSession.objects.filter(pk__in=list(ends), reason=Reason.REVOKED.value, ended_by=user)
+    return {watch for watch, ended in rows.values_list("pk", "ended") if ended == as_datetime(ends[watch])}
+
+
+def count_try(watch: str, most: int, within: float, now: float) -> bool:
+    """Count that a password is tried; tell whether it may be: `most` times in `within` seconds.
+
+    Counted before it is looked at, and in one statement: of many at once, no more than `most` get in.
+    """
+    rows = WatchedSession.objects.filter(pk=watch)
+    is_over = Q(tried_since=None) | Q(tried_since__lte=as_datetime(now - within))
+    rows.filter(is_over).update(tries=0, tried_since=as_datetime(now))
+    return rows.filter(tries__lt=most).update(tries=F("tries") + 1) == 1
+
+
+def forget_tries(watch: str) -> None:
+    """Count passwords anew: the user has shown that it is they."""
+    WatchedSession.objects.filter(pk=watch).update(tries=0, tried_since=None)
+
+
+def tries(watch: str, within: float, now: float) -> int:
+    """Return how many passwords were tried in vain, in `within` seconds."""
+    since = as_datetime(now - within)
+    row = WatchedSession.objects.filter(pk=watch, tried_since__gt=since).values_list("tries", flat=True).first()
+    return row or 0
 
 
 def closed_since(moment: float) -> Sequence[WatchedSession]:
@@ -144,8 +172,13 @@ def advance(watched: Watched, now: float) -> None:
 
 def restart(watched: Watched, at: float) -> None:
     """Note that the clocks of a watch were started anew, under the limits of this sign-in."""
-    progress = {"signed_in": as_datetime(at), "limits": msgspec.to_builtins(watched.policy), **progress_of(watched, at)}
-    WatchedSession.objects.filter(pk=watched.id, ended=None).update(**progress)
+    anew = {
+        "signed_in": as_datetime(at),
+        "limits": msgspec.to_builtins(watched.policy),
+        "tries": 0,
+        "tried_since": None,
+    }
+    WatchedSession.objects.filter(pk=watched.id, ended=None).update(**anew, **progress_of(watched, at))
 
 
 def expect_rotation(watch: str) -> None:

@@ -227,3 +227,10 @@ class TestExpectedRotation:
         records.close(watched.id, Reason.LOGOUT, START)
         records.expect_rotation(watched.id)
         assert not records.was_rotated(row(watched), str(watched.key))
+
+
+def test_what_an_operator_ended_is_told_from_what_another_request_of_theirs_did(watched: Watched):
+    operator = User.objects.create_user("op")
+    records.close(watched.id, Reason.REVOKED, START + 5.25, by=operator)
+    assert records.revoked_by(operator.pk, {watched.id: START + 5.25}) == {watched.id}
+    assert records.revoked_by(operator.pk, {watched.id: START + 6}) == set()

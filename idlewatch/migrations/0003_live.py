@@ -37,6 +37,16 @@ class Migration(migrations.Migration):
             },
             bases=('idlewatch.watchedsession',),
         ),
+        migrations.AddField(
+            model_name='watchedsession',
+            name='tried_since',
+            field=models.DateTimeField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='watchedsession',
+            name='tries',
+            field=models.PositiveSmallIntegerField(default=0, editable=False),
+        ),
         migrations.AddIndex(
             model_name='watchedsession',
             index=models.Index(fields=['-started', '-id'], name='idlewatch_started'),

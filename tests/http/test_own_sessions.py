@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import Any
 
@@ -13,12 +14,13 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
 from django.contrib.auth.views import PasswordChangeView
+from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import path
 
 import idlewatch
-from idlewatch import own_sessions
+from idlewatch import own_sessions, records
 from idlewatch.activity import Reason
 from idlewatch.events import Acted
 from idlewatch.models import WatchedSession
@@ -498,3 +500,17 @@ class TestTheOffer:
 
 urlpatterns = [path("password/", PasswordChangeView.as_view(success_url="/page/")), *site.urlpatterns]
 """The tests' site, with Django's own way to change a password."""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_passwords_at_once_five_are_looked_at(desk: Device, clock: Time):
+    with ThreadPoolExecutor(16) as pool:
+        let_in = list(pool.map(lambda _: count_try_and_close(desk.watch, clock.now), range(32)))
+    assert let_in.count(True) == TRIES
+
+
+def count_try_and_close(watch: str, now: float) -> bool:
+    try:
+        return records.count_try(watch, TRIES, TRIES_WITHIN, now)
+    finally:
+        connection.close()
