@@ -117,11 +117,9 @@ class TestTheList:
             "March 17, 2030 12:46 p.m.",
             "March 17, 2030 12:46 p.m.",
             "March 17, 2030 12:47 p.m.",
-            "ended from elsewhere",
-            "op",
+            "ended from elsewhere (op)",
             "3",
             "2",
-            "1 minute, 15 seconds",
         ]
 
     def test_is_filtered_by_state_reason_date_and_user(self, auditor: Client):
@@ -259,3 +257,25 @@ class TestARecord:
 )
 def test_spans_are_told_in_words(seconds: float, expected: str):
     assert in_words(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "user_agent__regex=(a%2B)%2B$",
+        "facts__contains=x",
+        "session_digest__startswith=5",
+        "auth_digest=0",
+        "user__password__startswith=p",
+    ],
+)
+@pytest.mark.parametrize("path", ["", "export/"])
+def test_no_address_filters_by_what_is_not_shown(auditor: Client, path: str, query: str):
+    assert auditor.get(f"/admin/idlewatch/watchedsession/{path}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query", ["reason__exact=idle", "started__year=2026", "started__gte=2026-01-01%2000:00:00%2B00:00"]
+)
+def test_it_filters_by_what_the_page_offers(auditor: Client, query: str):
+    assert auditor.get(f"/admin/idlewatch/watchedsession/?{query}").status_code == 200

@@ -23,6 +23,7 @@ from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
+from idlewatch.permissions import END, VIEW
 from idlewatch.protocol import decode
 from idlewatch.watching import watch_of
 
@@ -30,7 +31,6 @@ logger = logging.getLogger("idlewatch")
 
 MAX_BODY = 262_144
 """Bytes of what an operator's page sends, at most."""
-PERMISSIONS = ("idlewatch.view_watchedsession", "idlewatch.end_watchedsession")
 
 M = TypeVar("M", bound=CountMessage)
 _counting = msgspec.json.Decoder(CountMessage)
@@ -71,13 +71,14 @@ def act(request: HttpRequest) -> JsonResponse:
 
 def _end(request: HttpRequest, rows: Sequence[WatchedSession]) -> int:
     """End sessions; return how many ended by that, and not by something else meanwhile."""
-    user = request.user
+    user, ends = request.user, {}
     try:
         for row in rows:
-            monitor.end(row.pk, Reason.REVOKED, now(), by=user)  # type: ignore[arg-type]
+            ends[row.pk] = now()
+            monitor.end(row.pk, Reason.REVOKED, ends[row.pk], by=user)  # type: ignore[arg-type]
     finally:
         # Also where one of them could not be ended: the others have.
-        ended = records.revoked_by(user.pk, [row.pk for row in rows])
+        ended = records.revoked_by(user.pk, ends)
         done = [row for row in rows if row.pk in ended]
         _log(request, done, _("Ended from the live page."))
     return len(done)
@@ -118,7 +119,7 @@ def _guarded(model_admin: ModelAdmin[Any], view: Callable[[HttpRequest], JsonRes
 
     @wraps(view)
     def guarded(request: HttpRequest) -> Any:  # noqa: ANN401 - as the admin's own
-        if not (site.has_permission(request) and request.user.has_perms(PERMISSIONS)):
+        if not (site.has_permission(request) and request.user.has_perms((VIEW, END))):
             return _refusal(403, _("You are not permitted to do this."))
         return inner(request)
 

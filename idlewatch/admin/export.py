@@ -6,10 +6,12 @@ import csv
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 
+from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
+from idlewatch.clock import in_utc
 from idlewatch.devices import device_of
 from idlewatch.models import WatchedSession
 
@@ -55,19 +57,20 @@ def chunks(rows: QuerySet[WatchedSession]) -> Iterator[str]:
         if len(batch) == BATCH:
             yield written(batch)
             batch = []
-    yield written(batch)
+    if batch:
+        yield written(batch)
 
 
 async def achunks(rows: QuerySet[WatchedSession]) -> AsyncIterator[str]:
-    """Twin of `chunks`."""
-    yield written([COLUMNS])
-    batch: list[tuple[object, ...]] = []
-    async for record in rows.aiterator(chunk_size=BATCH):
-        batch.append(row_of(record))
-        if len(batch) == BATCH:
-            yield written(batch)
-            batch = []
-    yield written(batch)
+    """Twin of `chunks`. A batch is made in a thread: the event loop has sockets to serve."""
+    parts = chunks(rows)
+    while part := await sync_to_async(_next)(parts):
+        yield part
+
+
+def _next(parts: Iterator[str]) -> str:
+    """Return the next part; nothing after the last, for no coroutine may raise `StopIteration`."""
+    return next(parts, "")
 
 
 def row_of(record: WatchedSession) -> tuple[object, ...]:
@@ -81,7 +84,7 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
         in_utc(record.started),
         in_utc(record.signed_in),
         in_utc(record.last_active),
-        in_utc(record.ended),
+        "" if record.ended is None else in_utc(record.ended),
         record.reason,
         "" if record.ended_by is None else defused(record.ended_by.get_username()),
         record.warnings,
@@ -93,11 +96,6 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
 def defused(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def in_utc(moment: datetime | None) -> str:
-    """Return a moment as ISO 8601 has it, in UTC."""
-    return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Lines(list[str]):

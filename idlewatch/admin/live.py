@@ -15,30 +15,30 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from idlewatch import notify
 from idlewatch.admin import actions
 from idlewatch.languages import direction_of_words, language_of_words
+from idlewatch.live.query import SIZES
 from idlewatch.models import REASON_LABELS, Live
+from idlewatch.permissions import END, VIEW
 from idlewatch.protocol import LIVE_PATH
+from idlewatch.watching import watch_of
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Live]
 else:
     _ModelAdmin = admin.ModelAdmin
 
-VIEW = "idlewatch.view_watchedsession"
-END = "idlewatch.end_watchedsession"
 ANY = "0"
 """Stands for the id of a record in the address that the page is given."""
 PERIOD = 200
 """Numbers for which the page is told the plural. From a hundred on, the last two digits decide."""
-SIZES = (25, 50, 100)
-"""Rows on a page."""
-NOTICE_LENGTH = 500
 
 STRINGS: dict[str, str | Promise] = {
     "active": _("Active"),
@@ -53,6 +53,7 @@ STRINGS: dict[str, str | Promise] = {
     "you": _("you"),
     "gone": _("Ended"),
     "left": _("No longer on this page"),
+    "present": _("This is the session that you are in."),
     # Translators: {user} is a name, {started} a time.
     "select": _("Select the session of {user}, started {started}"),
     "record": _("Record of the session of {user}, started {started}"),
@@ -60,7 +61,7 @@ STRINGS: dict[str, str | Promise] = {
     "unavailable": _("The server can’t look at the sessions just now. What you see is from {time}."),
     "empty": _("Nobody is signed in just now."),
     "no_match": _("No live session matches."),
-    "bounded": _("Too many match to look at all of them. Search for more letters."),
+    "bounded": _("Too many match to look at all of them. Narrow the search or the filter."),
     # Translators: numbers of pages.
     "page": _("Page {page} of {pages}"),
     "all_unknown": _("Select all that match"),
@@ -74,9 +75,18 @@ STRINGS: dict[str, str | Promise] = {
     ),
     "chart_empty": _("Nothing was counted yet. The first numbers come within half a minute."),
     "chart_ended": _("Ended, by the minute"),
+    # Translators: of the sessions that an operator is about to act on; {user} is a name.
+    "one_user": _("This concerns one user: {user}."),
+    "blank": _("A notice needs some text."),
     "characters": _("{count} of {limit} characters"),
     # Translators: how far an action is: 120 of 10,000.
     "progress": _("{done} of {total}"),
+    # Translators: headings over how far an action is, and over what it has done.
+    "title_ending": _("Ending…"),
+    "title_sending": _("Sending…"),
+    "title_done": _("Done"),
+    "title_stopped": _("Stopped"),
+    "title_unfinished": _("Not finished"),
     "stopping": _("Stopping…"),
     "stopped": _("Stopped."),
     "reached": _("The notice reached {reached} of {open} open tabs."),
@@ -111,7 +121,7 @@ class LiveAdmin(_ModelAdmin):
         page = self.admin_site.admin_view(self.changelist_view)
         return [path("", page, name="idlewatch_live_changelist"), *actions.urls(self)]
 
-    def has_view_permission(self, request: HttpRequest, _obj: Live | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Live | None = None) -> bool:
         """Tell whether somebody may watch; the records' permission says so."""
         return request.user.has_perm(VIEW)
 
@@ -119,19 +129,19 @@ class LiveAdmin(_ModelAdmin):
         """Tell whether the page is listed."""
         return self.has_view_permission(request)
 
-    def has_add_permission(self, _request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell that sessions are made by signing in alone."""
         return False
 
-    def has_change_permission(self, _request: HttpRequest, _obj: Live | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Live | None = None) -> bool:
         """Tell that there is nothing to edit."""
         return False
 
-    def has_delete_permission(self, _request: HttpRequest, _obj: Live | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Live | None = None) -> bool:
         """Tell that sessions are ended, not deleted."""
         return False
 
-    def changelist_view(self, request: HttpRequest, _extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer with the page; what it shows comes by the socket."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -143,7 +153,8 @@ class LiveAdmin(_ModelAdmin):
             "config": config,
             "config_json": json.dumps(config, cls=DjangoJSONEncoder),
             "sizes": SIZES,
-            "notice_length": NOTICE_LENGTH,
+            "notice_length": notify.LONGEST,
+            **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/idlewatch/live.html", context)
 
@@ -159,8 +170,10 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
         "records": _address(site, "idlewatch_watchedsession_changelist"),
         "record": _address(site, "idlewatch_watchedsession_change", ANY),
         "account": _account(request, site),
+        "present": watch_of(request).watch,
         "language": language_of_words(),
         "direction": direction_of_words(),
+        "zone": timezone.get_current_timezone_name(),
         "strings": STRINGS | {f"reason_{reason}": label for reason, label in REASON_LABELS.items()},
         "plurals": plurals(get_language() or ""),
     }

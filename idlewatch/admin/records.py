@@ -24,7 +24,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from idlewatch import journal
+from idlewatch import journal, records
 from idlewatch.admin import export, users
 from idlewatch.admin.spans import in_words
 from idlewatch.devices import device_of
@@ -120,6 +120,13 @@ class UserFilter(admin.SimpleListFilter):
         return value if record is None else record.username
 
 
+FILTERED = frozenset({"reason", "started", LiveFilter.parameter_name, UserFilter.parameter_name})
+"""What an address may filter by."""
+FIELDS = frozenset({"pk", *(name for field in WatchedSession._meta.fields for name in (field.name, field.attname))})
+PLAIN_LOOKUPS = frozenset({"", "exact", "isnull", "gte", "lt", "year", "month", "day"})
+"""And how: a regular expression could keep the database busy for ever."""
+
+
 class WatchedSessionAdmin(_ModelAdmin):
     """Shows what happened to each session."""
 
@@ -131,13 +138,11 @@ class WatchedSessionAdmin(_ModelAdmin):
         "last_active_at",
         "ended_at",
         "how_it_ended",
-        "ended_by",
         "warnings",
         "extensions",
-        "held",
     )
     list_filter = (LiveFilter, "reason", ("started", admin.DateFieldListFilter), UserFilter)
-    search_fields = ("username", "address", "user_agent")
+    search_fields = records.SEARCHED
     search_help_text = _("User name, address or user agent")
     date_hierarchy = "started"
     ordering = ("-started", "-pk")
@@ -148,7 +153,7 @@ class WatchedSessionAdmin(_ModelAdmin):
     fieldsets = (
         (None, {"fields": ("account", "device", "user_agent", "address", "session")}),
         (_("Course"), {"fields": ("started", "signed_in", "last_active", "length", "warnings", "extensions", "held")}),
-        (pgettext_lazy("heading", "End"), {"fields": ("ended", "how_it_ended", "ended_by")}),
+        (pgettext_lazy("heading", "End"), {"fields": ("ended", "how_it_ended")}),
         (_("Limits"), {"fields": LIMIT_FIELDS}),
     )
 
@@ -161,21 +166,27 @@ class WatchedSessionAdmin(_ModelAdmin):
         view = self.admin_site.admin_view(self.export)
         return [path("export/", view, name="idlewatch_watchedsession_export"), *super().get_urls()]
 
-    def get_readonly_fields(self, _request: HttpRequest, _obj: WatchedSession | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: WatchedSession | None = None) -> list[str]:
         """Return every field: a record is not edited."""
         return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
 
-    def has_add_permission(self, _request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell that records are made by signing in alone."""
         return False
 
-    def has_change_permission(self, _request: HttpRequest, _obj: WatchedSession | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: WatchedSession | None = None) -> bool:
         """Tell that they are not edited."""
         return False
 
-    def has_delete_permission(self, _request: HttpRequest, _obj: WatchedSession | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: WatchedSession | None = None) -> bool:
         """Tell that they are not deleted here: `prunesessions` does that."""
         return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let an address filter as the page's own filters do: by others, digests could be guessed letter by letter."""
+        name, _separator, how = lookup.partition("__")
+        # What is no field at all, Django leads back to the list.
+        return (name in FILTERED and how in PLAIN_LOOKUPS) or name not in FIELDS
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Add the link that exports what is listed."""
@@ -233,8 +244,9 @@ class WatchedSessionAdmin(_ModelAdmin):
 
     @admin.display(description=_("reason"), ordering="reason")
     def how_it_ended(self, record: WatchedSession) -> str:
-        """Return why it ended."""
-        return record.get_reason_display() or NOTHING
+        """Return why it ended, and by whom where somebody ended it."""
+        why = record.get_reason_display() or NOTHING
+        return why if record.ended_by is None else f"{why} ({record.ended_by.get_username()})"
 
     @admin.display(description=_("held"), ordering="held_seconds")
     def held(self, record: WatchedSession) -> str:

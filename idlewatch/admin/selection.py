@@ -18,6 +18,7 @@ from idlewatch.clock import as_datetime
 from idlewatch.models import LIVES, WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.store.base import Watched
+from idlewatch.store.groups import is_among
 
 LIMIT = 200
 """Sessions that one call acts on, at most."""
@@ -56,10 +57,8 @@ class Query(Struct, frozen=True, forbid_unknown_fields=True):
 
     def means(self, watched: Watched) -> bool:
         """Tell whether a session is in the phase and has the tabs that were asked for."""
-        phase = watched.shown.phase
-        if watched.activity.ended is not None or phase is Phase.ENDED or (self.phase and phase.value != self.phase):
-            return False
-        return not self.connected or (self.connected == "yes") == (watched.activity.tab_count > 0)
+        phase = Phase(self.phase) if self.phase else None
+        return is_among(watched, phase, self.connected == "yes" if self.connected else None)
 
 
 class CountMessage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -171,7 +170,7 @@ class Selection:
         """Return the live sessions that were selected, as far as the records can tell."""
         if self._query is None:
             return _rows(WatchedSession.objects).filter(LIVES, pk__in=self._message.watches or ())
-        matching = _rows(records.matching(self._query.search))
+        matching = _rows(records.matching(self._query.search.split()))
         return matching.filter(LIVES, started__lte=as_datetime(self.before))
 
     def _left(self, rows: Records) -> Records:

@@ -6,8 +6,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-PARTS = 2
-"""Units that are named, at most: nobody reads the seconds of a day."""
 
 
 def in_words(seconds: float) -> str:
@@ -23,5 +21,7 @@ def in_words(seconds: float) -> str:
         ngettext("%(count)d second", "%(count)d seconds", rest) % {"count": rest} if rest else "",
     ]
     parts = [part for part in said if part]
-    # Translators: what stands between the parts of a span, as in “2 hours, 5 minutes”.
-    return _(", ").join(parts[:PARTS]) or ngettext("%(count)d second", "%(count)d seconds", 0) % {"count": 0}
+    if len(parts) > 1:
+        # Nobody reads the seconds of a day. Translators: the two largest parts of a span, as in “2 hours, 5 minutes”.
+        return _("%(first)s, %(second)s") % {"first": parts[0], "second": parts[1]}
+    return parts[0] if parts else ngettext("%(count)d second", "%(count)d seconds", 0) % {"count": 0}
