@@ -46,11 +46,11 @@ export class UnsavedInput {
 
   /**
    * Keep what it held before, which is the default when the first edit comes: React makes each new value the default,
-   * but after this listener.
+   * but after this listener. A search or a tick that the page has marked as such is nothing to lose.
    * @param {Field} field
    */
   #remember(field) {
-    if (!this.#fields.has(field)) this.#fields.set(field, initial(field));
+    if (!field.closest("[data-idlewatch-ignore]") && !this.#fields.has(field)) this.#fields.set(field, initial(field));
   }
 }
 

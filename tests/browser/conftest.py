@@ -45,6 +45,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
+def alone(browser: Browser) -> Iterator[None]:
+    """Leave no window open behind a test, whoever opened it."""
+    yield
+    for context in browser.contexts:
+        context.close()
+
+
+@pytest.fixture
 def page(context: BrowserContext, server: Server) -> Page:
     """A tab that is signed in and connected."""
     page = context.new_page()

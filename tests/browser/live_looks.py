@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
-from tests.browser.operators import LIVE, act
+from tests.browser.operators import LIVE, act, focus_elsewhere, limited
 from tests.browsing import sign_in
 from tests.serving import Server
 
@@ -58,6 +58,7 @@ class PlayedServer:
         self.query = 0
         self.socket: WebSocketRoute | None = None
         self.away = False
+        self.closed = False
         page.route_web_socket("**/ws/idlewatch/live/", self._accept)
         page.route("**/live/count/", lambda route: self._answer(route, self.counted))
         self.counted = {"sessions": 37, "users": 12, "own": 1, "before": self.now}
@@ -85,6 +86,19 @@ class PlayedServer:
         self.frame += 1
         self.socket.send(json.dumps({"frame": self.frame, "query": self.query} | frame))
 
+    def asked(self, query: int) -> None:
+        """Wait until the page has asked for something else."""
+        while self.query < query:
+            self.page.wait_for_timeout(20)
+
+    def afresh(self) -> None:
+        """Have the page let go of what a state left behind."""
+        self.page.evaluate("document.querySelector('.live-dialog').close()")
+        self.page.unroute("**/live/act/")
+        if self.page.locator("[data-part=select-none]").is_visible():
+            self.page.locator("[data-part=select-none]").click()
+        focus_elsewhere(self.page)
+
     def acting(self, *answers: dict[str, Any] | None) -> None:
         """Answer the steps of an action; None: leave it waiting."""
         left = list(answers)
@@ -93,6 +107,7 @@ class PlayedServer:
     def go(self, code: int | None = None) -> None:
         """Close the socket; without a code, for good."""
         self.away = code is None
+        self.closed = True
         assert self.socket is not None
         self.socket.close(code=code or 4503)
 
@@ -113,9 +128,12 @@ class PlayedServer:
             self.query = said["query"]
 
 
+State = Callable[[Page, PlayedServer], None]
+
+
 def visit(context: BrowserContext, server: Server, name: str = "admin") -> tuple[Page, PlayedServer]:
     """Open the live page with a played server."""
-    page = context.new_page()
+    page = limited(context, server)
     played = PlayedServer(page)
     page.goto(server.url(LIVE))
     if "/login/" in page.url:
@@ -123,6 +141,12 @@ def visit(context: BrowserContext, server: Server, name: str = "admin") -> tuple
     while played.query == 0:
         page.wait_for_timeout(20)
     return page, played
+
+
+def present(page: Page) -> str:
+    """The id of the session that the operator is in."""
+    config = page.get_attribute("#live-sessions", "data-config")
+    return str(json.loads(config or "")["present"])
 
 
 def empty(page: Page, played: PlayedServer) -> None:
@@ -133,20 +157,20 @@ def three(page: Page, played: PlayedServer) -> None:
     now = played.now
     held = line(1, now, hold="Uploading 3 files", ends=None)
     warned = line(2, now, phase="warned", reason="idle", ends=now + 74)
-    played.show([warned, line(0, now, user="admin", mine=True), held])
+    played.show([warned, line(0, now, id=present(page), user="admin", mine=True), held])
 
 
 def many(page: Page, played: PlayedServer) -> None:
     now = played.now
     warned = [line(number, now, phase="warned", reason="idle", ends=now + 9 * number + 9) for number in range(4)]
-    played.show([*warned, *(line(number, now) for number in range(4, 50))], total=10_000)
+    played.show([*warned, *(line(number, now) for number in range(4, 20))], total=10_000)
 
 
 def waiting(page: Page, played: PlayedServer) -> None:
     three(page, played)
-    page.locator("[data-cell=check]").nth(1).check()
+    page.locator("[data-cell=check]").nth(2).check()
     new = {f"session{number:05}": line(number, played.now) for number in range(5, 9)}
-    played.say({"type": "changes", "now": played.now, "rows": new, "order": ["session00000", "session00001", *new]})
+    played.say({"type": "changes", "now": played.now, "rows": new, "order": [present(page), "session00001", *new]})
     expect(page.locator("[data-part=waiting]")).to_be_visible()
 
 
@@ -208,7 +232,7 @@ def refused(page: Page, played: PlayedServer) -> None:
     expect(page.locator("[data-part=refusal]")).to_be_visible()
 
 
-LIVE_STATES: list[Callable[[Page, PlayedServer], None]] = [
+LIVE_STATES: list[State] = [
     empty,
     three,
     many,

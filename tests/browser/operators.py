@@ -26,6 +26,9 @@ AGENTS = (
 )
 GRACE = "CLOSE_GRACE:1"
 """Seconds, as a cookie says it, that a session lasts when its browser is closed: the next test is to find none."""
+SOON = 4_000
+"""Milliseconds in which the page shows a change: it is promised within a second, and the machine has other work."""
+RELAXED = "IDLE_TIMEOUT:600|WARN_BEFORE:20"
 PEOPLE = 500
 """Users that sessions are spread over; each is called `user0042` or the like."""
 
@@ -105,6 +108,11 @@ def cell(page: Page, user: str, name: str) -> Locator:
 def users(page: Page) -> list[str]:
     """Who is on the page, in the order of the rows."""
     return rows(page).locator("[data-cell=user]").all_text_contents()
+
+
+def focus_elsewhere(page: Page) -> None:
+    page.mouse.move(5, 5)
+    page.evaluate("document.activeElement.blur()")
 
 
 def act(page: Page, action: str) -> Locator:

@@ -98,7 +98,12 @@ def test_it_is_text_whatever_it_looks_like(looked_at):
 def test_its_lines_stay_lines(looked_at):
     page, played = looked_at()
     played.say(said("First\nsecond\n\nthird"))
-    assert notice(page, "First").locator("p").inner_text().split("\n") == ["First", "second", "", "third"]
+    assert notice(page, "First").locator("[data-idlewatch-part=text]").inner_text().split("\n") == [
+        "First",
+        "second",
+        "",
+        "third",
+    ]
 
 
 def test_it_leaves_the_focus_where_it_is(looked_at):

@@ -129,6 +129,13 @@ test("a sentence takes the form that the number has in the catalogue", () => {
   assert.equal(words.say("hello", { user: "{other}" }), "{other} {other} {other}");
 });
 
+test("times are told in the site's zone, or in the browser's where it does not know that", () => {
+  const at = Date.UTC(2026, 0, 1, 21, 5) / 1000;
+  const minute = (zone) => new LiveWords({ strings: {}, plurals: {}, language: "en", zone }).minute(at).replace(/\s/g, " ");
+  assert.deepEqual(["UTC", "Asia/Tokyo"].map(minute), ["9:05 PM", "6:05 AM"]);
+  assert.equal(minute("Mars/Olympus"), minute(Intl.DateTimeFormat().resolvedOptions().timeZone));
+});
+
 test("the chart's scale is round, and never so fine that one session fills it", () => {
   assert.deepEqual([0, 1, 4, 5, 6, 12, 20, 21, 9999, 10_000].map(ceiling), [4, 4, 4, 5, 10, 20, 20, 50, 10_000, 10_000]);
 });

@@ -1,7 +1,7 @@
 /** The chart of the last hour: three strips over one axis, each with a scale of its own, and the same in words. */
 
 import { BAR, SPAN, Samples, ceiling, endings, most, runs, sum, table, ticks } from "./scale.js";
-import { partOf, write } from "./parts.js";
+import { partOf, put, write } from "./parts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** Pixels. */
@@ -17,6 +17,8 @@ const LEAST = 200;
 export class Chart {
   #samples = new Samples();
   #width = 0;
+  #counts = /** @type {Counts | null} */ (null);
+  #headings = /** @type {Map<string, Element>} */ (new Map());
   #watcher;
 
   /**
@@ -55,29 +57,48 @@ export class Chart {
     this.draw();
   }
 
+  /**
+   * What is now is newer than the last sample.
+   * @param {Counts} counts
+   */
+  count(counts) {
+    this.#counts = counts;
+    this.#tell();
+  }
+
   draw() {
     const samples = this.#samples.all;
     this.#width = this.plot.clientWidth;
     this.plot.hidden = samples.length === 0;
     partOf(this.root, "chart-rows").replaceChildren(...table(samples).map((row) => this.#row(row)));
-    if (samples.length === 0) {
+    this.#headings.clear();
+    if (samples.length > 0) {
+      this.plot.replaceChildren(this.#svg(samples, Math.max(LEAST, this.plot.clientWidth), this.now()));
+    }
+    this.#tell();
+  }
+
+  /** Write what is now, and what was, in words. */
+  #tell() {
+    const samples = this.#samples.all;
+    const last = samples.at(-1);
+    if (last === undefined) {
       write(this.root, "chart-words", this.words.say("chart_empty"));
       return;
     }
-    write(this.root, "chart-words", this.#sentence(samples));
-    this.plot.replaceChildren(this.#svg(samples, Math.max(LEAST, this.plot.clientWidth), this.now()));
-  }
-
-  /** @param {SampleRow[]} samples */
-  #sentence(samples) {
-    const [, active, warned] = /** @type {SampleRow} */ (samples.at(-1));
-    return this.words.say("chart", {
+    const { active, warned } = this.#counts ?? { active: last[1], warned: last[2] };
+    const sentence = this.words.say("chart", {
       active,
       warned,
-      most_active: most(samples, 1),
-      most_warned: most(samples, 2),
+      most_active: Math.max(active, most(samples, 1)),
+      most_warned: Math.max(warned, most(samples, 2)),
       ended: sum(samples),
     });
+    write(this.root, "chart-words", sentence);
+    for (const [name, number] of Object.entries({ active, warned })) {
+      const heading = this.#headings.get(name);
+      if (heading !== undefined) put(heading, `${this.words.say(name)} ${this.words.number(number)}`);
+    }
   }
 
   /**
@@ -89,16 +110,15 @@ export class Chart {
     const svg = make("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, focusable: "false" });
     const x = (/** @type {number} */ at) => round(SIDE + ((at - now + SPAN) / SPAN) * (width - 2 * SIDE));
     for (const at of ticks(now, Math.floor(width / LABEL))) svg.append(...this.#tick(x(at), at, width));
-    const latest = /** @type {SampleRow} */ (samples.at(-1));
     svg.append(
-      ...this.#strip(0, width, "active", latest[1], most(samples, 1), (y) => lines(runs(samples, 1), x, y)),
-      ...this.#strip(1, width, "warned", latest[2], most(samples, 2), (y) => lines(runs(samples, 2), x, y)),
+      ...this.#strip(0, width, "active", most(samples, 1), (y) => lines(runs(samples, 1), x, y)),
+      ...this.#strip(1, width, "warned", most(samples, 2), (y) => lines(runs(samples, 2), x, y)),
     );
     const bars = endings(samples);
     const highest = Math.max(0, ...bars.map(({ value }) => value));
     const wide = Math.max(2, x(BAR) - x(0) - 1);
     svg.append(
-      ...this.#strip(2, width, "ended", null, highest, (y) =>
+      ...this.#strip(2, width, "ended", highest, (y) =>
         bars.map(({ at, value }) => make("rect", { x: x(Math.max(at, now - SPAN)), y: y(value), width: wide, height: round(y(0) - y(value)) })),
       ),
     );
@@ -109,22 +129,22 @@ export class Chart {
    * @param {number} place
    * @param {number} width
    * @param {"active" | "warned" | "ended"} name
-   * @param {number | null} latest
    * @param {number} highest
    * @param {(y: (value: number) => number) => Element[]} draw
    */
-  #strip(place, width, name, latest, highest, draw) {
+  #strip(place, width, name, highest, draw) {
     const top = place * (STRIP + HEADING) + HEADING;
     const most = ceiling(highest);
     const y = (/** @type {number} */ value) => round(top + STRIP * (1 - value / most));
     const group = make("g", { class: `live-${name}` });
     group.append(...draw(y));
-    const title = name === "ended" ? this.words.say("chart_ended") : `${this.words.say(name)} ${this.words.number(latest ?? 0)}`;
+    const heading = make("text", { class: "live-heading", x: SIDE, y: top - 5 }, name === "ended" ? this.words.say("chart_ended") : "");
+    this.#headings.set(name, heading);
     return [
       make("line", { class: "live-grid", x1: SIDE, x2: width - SIDE, y1: top, y2: top }),
       make("line", { class: "live-base", x1: SIDE, x2: width - SIDE, y1: top + STRIP, y2: top + STRIP }),
       group,
-      make("text", { class: "live-heading", x: SIDE, y: top - 5 }, title),
+      heading,
       make("text", { class: "live-scale", x: width - SIDE, y: top - 5, "text-anchor": "end" }, this.words.number(most)),
     ];
   }

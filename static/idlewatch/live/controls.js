@@ -1,7 +1,7 @@
 /** What the operator looks at, and how to look at something else: counts that filter, search, pages. */
 
 import { Timer } from "../timer.js";
-import { partOf, put, write } from "./parts.js";
+import { enable, isEnabled, partOf, put, write } from "./parts.js";
 import { clean } from "./query.js";
 
 /** Seconds without a key before the search begins. */
@@ -79,7 +79,7 @@ export class Controls {
     write(this.root, "page", this.words.say("page", { page, pages: Math.max(1, pages) }));
     for (const button of this.root.querySelectorAll("button[data-page]")) {
       const back = ["first", "previous"].includes(button.getAttribute("data-page") ?? "");
-      button.toggleAttribute("disabled", back ? page <= 1 : page >= pages);
+      enable(button, back ? page > 1 : page < pages);
     }
   }
 
@@ -91,7 +91,7 @@ export class Controls {
 
   #clicked = (/** @type {Event} */ event) => {
     const button = /** @type {Element} */ (event.target).closest("button");
-    if (button === null || this.#wanted === null) return;
+    if (button === null || !isEnabled(button) || this.#wanted === null) return;
     const { filter, value = "", page } = button.dataset;
     if (page !== undefined) this.onWant({ page: this.#turnedTo(page, this.#wanted.page) });
     else if (filter === "") this.onWant({ phase: "", connected: "" });

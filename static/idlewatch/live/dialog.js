@@ -1,7 +1,17 @@
 /** Asks before an action, shows how far it is, and says what was done. */
 
 import { Run } from "./actions.js";
-import { partOf, write } from "./parts.js";
+import { enable, partOf, write } from "./parts.js";
+
+/**
+ * @typedef {object} ActionReport What to say beside the table.
+ * @property {string} said
+ * @property {string} [trouble] What is true until the server answers again.
+ * @property {boolean} [over] What was selected has been ended.
+ */
+
+/** Around a name, so that how it is written turns round nothing beside it. */
+const ISOLATED = ["\u2068", "\u2069"];
 
 /** Leads the operator through one action at a time. */
 export class ActionDialog {
@@ -11,13 +21,14 @@ export class ActionDialog {
   #action = /** @type {ActionName} */ ("end");
   #chosen = /** @type {Chosen} */ ({ watches: [] });
   #before = 0;
+  #user = /** @type {string | null} */ (null);
 
   /**
    * @param {object} options
    * @param {Element} options.root
    * @param {LiveWords} options.words
    * @param {ActionServer} options.server
-   * @param {(sentence: string) => void} options.onDone What to say beside the table once it is closed.
+   * @param {(report: ActionReport) => void} options.onDone
    */
   constructor({ root, words, server, onDone }) {
     this.words = words;
@@ -30,7 +41,10 @@ export class ActionDialog {
       event.preventDefault();
       this.#confirm();
     });
-    this.area.addEventListener("input", () => this.#measure());
+    this.area.addEventListener("input", () => {
+      this.#measure();
+      this.#complain("");
+    });
     this.element.addEventListener("cancel", (event) => this.#cancelled(event));
     this.element.addEventListener("close", () => this.#closed());
     partOf(this.element, "cancel").addEventListener("click", () => this.element.close());
@@ -42,17 +56,19 @@ export class ActionDialog {
   /**
    * @param {ActionName} action
    * @param {Chosen} chosen
+   * @param {string | null} user Whose sessions they are, if they are one user's.
    */
-  async ask(action, chosen) {
+  async ask(action, chosen, user) {
     // The answer to a question that was called off must not open its dialog again.
     const asked = ++this.#asked;
     this.#action = action;
     this.#chosen = chosen;
+    this.#user = user;
     try {
       const counted = await this.server.count(action, chosen);
       if (asked === this.#asked) this.#question(counted);
     } catch (refusal) {
-      if (asked === this.#asked) this.onDone(messageOf(refusal));
+      if (asked === this.#asked) this.onDone(reportOf("", refusal));
     }
   }
 
@@ -66,7 +82,7 @@ export class ActionDialog {
   /** @param {Counted} counted */
   #question({ sessions, users, own, before }) {
     if (sessions === 0) {
-      this.onDone(this.words.say(own > 0 ? "nothing_but_own" : "nothing"));
+      this.onDone({ said: this.words.say(own > 0 ? "nothing_but_own" : "nothing") });
       return;
     }
     this.#run = null;
@@ -74,20 +90,27 @@ export class ActionDialog {
     this.#before = before;
     const notice = this.#action === "notice";
     write(this.element, "title", this.words.count(notice ? "notice" : "end", sessions));
-    const said = [this.words.count("users", users)];
+    const said = [this.#concerned(users)];
     if (own > 0) said.push(this.words.count("own", own));
     write(this.element, "said", said.join(" "));
     this.#show({ do: this.#action, cancel: true, text: notice });
-    this.area.required = notice;
+    this.#complain("");
     if (notice) this.#measure();
     this.element.showModal();
     (notice ? this.area : partOf(this.element, "cancel")).focus();
+  }
+
+  /** @param {number} users */
+  #concerned(users) {
+    if (users !== 1 || this.#user === null) return this.words.count("users", users);
+    return this.words.say("one_user", { user: ISOLATED.join(this.#user) });
   }
 
   #confirm() {
     const text = this.#action === "notice" ? this.area.value.trim() : undefined;
     if (this.#run !== null) return;
     if (text === "") {
+      this.#complain(this.words.say("blank"));
       this.area.focus();
       return;
     }
@@ -99,6 +122,7 @@ export class ActionDialog {
   /** @param {Run} run */
   async #go(run) {
     this.#show({ stop: true, progress: true });
+    write(this.element, "title", this.words.say(this.#action === "notice" ? "title_sending" : "title_ending"));
     write(this.element, "said", "");
     this.#step(run.outcome);
     partOf(this.element, "title").focus();
@@ -122,11 +146,13 @@ export class ActionDialog {
   /** @param {Run} run */
   #finish(run) {
     const sentence = this.#sentence(run);
+    write(this.element, "title", this.words.say(run.stopped ? "title_stopped" : "title_done"));
     write(this.element, "said", sentence);
     this.#show({ close: true });
     if (this.element.open) partOf(this.element, "close").focus();
     if (this.#action === "notice" && !run.stopped) this.area.value = "";
-    this.onDone(sentence);
+    const said = run.stopped ? `${this.words.say("stopped")} ${sentence}` : sentence;
+    this.onDone({ said, over: this.#action !== "notice" });
   }
 
   /**
@@ -135,18 +161,18 @@ export class ActionDialog {
    */
   #fail(run, refusal) {
     const sentence = run.outcome.done > 0 ? this.#sentence(run) : "";
+    const lasting = isLasting(refusal);
+    write(this.element, "title", this.words.say("title_unfinished"));
     write(this.element, "said", sentence);
     write(this.element, "trouble", messageOf(refusal));
-    const lasting = refusal instanceof Error && "lasting" in refusal && refusal.lasting === true;
     this.#show({ again: !lasting, close: true, trouble: true });
     if (this.element.open) partOf(this.element, lasting ? "close" : "again").focus();
-    this.onDone([sentence, messageOf(refusal)].join(" ").trim());
+    this.onDone(reportOf(sentence, refusal));
   }
 
   /** @param {Run} run */
-  #sentence({ outcome, stopped }) {
+  #sentence({ outcome }) {
     const said = [];
-    if (stopped) said.push(this.words.say("stopped"));
     if (this.#action === "notice") {
       said.push(this.words.say("reached", { reached: outcome.reached, open: outcome.open }));
     } else said.push(this.words.count("ended", outcome.done));
@@ -160,7 +186,7 @@ export class ActionDialog {
 
   #stop() {
     this.#run?.stop();
-    partOf(this.element, "stop").setAttribute("aria-disabled", "true");
+    enable(partOf(this.element, "stop"), false);
     write(this.element, "said", this.words.say("stopping"));
   }
 
@@ -177,9 +203,16 @@ export class ActionDialog {
     this.#run?.stop();
   }
 
+  /** What is around the text is not sent. */
   #measure() {
-    const limit = this.area.maxLength;
-    write(this.element, "length", this.words.say("characters", { count: this.area.value.length, limit }));
+    const count = this.area.value.trim().length;
+    write(this.element, "length", this.words.say("characters", { count, limit: this.area.maxLength }));
+  }
+
+  /** @param {string} sentence What is wrong with the text; empty: nothing. */
+  #complain(sentence) {
+    write(this.element, "wrong", sentence);
+    this.area.setAttribute("aria-invalid", String(sentence !== ""));
   }
 
   /**
@@ -195,8 +228,23 @@ export class ActionDialog {
       button.toggleAttribute("hidden", button.getAttribute("data-for") !== parts.do);
     }
     if (!parts.trouble) write(this.element, "trouble", "");
-    partOf(this.element, "stop").removeAttribute("aria-disabled");
+    enable(partOf(this.element, "stop"), true);
   }
+}
+
+/**
+ * @param {string} sentence What was done all the same.
+ * @param {unknown} refusal
+ * @returns {ActionReport}
+ */
+function reportOf(sentence, refusal) {
+  const trouble = messageOf(refusal);
+  return isLasting(refusal) ? { said: `${sentence} ${trouble}`.trim() } : { said: sentence, trouble };
+}
+
+/** @param {unknown} refusal */
+function isLasting(refusal) {
+  return refusal instanceof Error && "lasting" in refusal && refusal.lasting === true;
 }
 
 /** @param {unknown} refusal */

@@ -2,10 +2,12 @@
 
 import { ActionServer } from "./actions.js";
 import { ActionDialog } from "./dialog.js";
-import { partOf, put, write } from "./parts.js";
+import { enable, isEnabled, partOf, put } from "./parts.js";
 
 /** Where an operator may act; nothing of it is there for one who may only watch. */
 export class ActionBar {
+  #lasting = "";
+
   /**
    * @param {object} options
    * @param {Element} options.root
@@ -13,27 +15,31 @@ export class ActionBar {
    * @param {LiveSelection} options.selection
    * @param {{count: string, act: string, csrf: string}} options.addresses
    * @param {() => Wanted} options.wanted
+   * @param {(ids: string[]) => (Row | undefined)[]} options.known What the page knows of these.
    * @param {() => void} options.onSelection It was changed here.
    */
-  constructor({ root, words, selection, addresses, wanted, onSelection }) {
+  constructor({ root, words, selection, addresses, wanted, known, onSelection }) {
     this.words = words;
     this.selection = selection;
     this.wanted = wanted;
+    this.known = known;
+    this.onSelection = onSelection;
     this.element = partOf(root, "actions");
+    this.outcome = partOf(root, "outcome");
     this.dialog = new ActionDialog({
       root,
       words,
       server: new ActionServer({ fetch: window.fetch.bind(window), addresses, words }),
-      onDone: (sentence) => this.#say(sentence),
+      onDone: (report) => this.#tell(report),
     });
     for (const button of this.#buttons()) button.addEventListener("click", () => this.#ask(button));
     partOf(root, "select-all").addEventListener("click", () => {
       selection.selectAll();
-      this.#move("select-none", onSelection);
+      this.#move("select-none");
     });
     partOf(root, "select-none").addEventListener("click", () => {
       selection.clear();
-      this.#move("select-all", onSelection);
+      this.#move("select-all");
     });
   }
 
@@ -42,19 +48,25 @@ export class ActionBar {
     this.dialog.abandon();
   }
 
+  /** The server answers again: that it did not is no news any more. */
+  mended() {
+    put(this.outcome, this.#lasting);
+  }
+
   /**
-   * @param {string[]} page The ids on it.
+   * @param {"none" | "some" | "all"} share How much of the page is selected.
+   * @param {boolean} elsewhere More match than are on the page.
    * @param {number} total How many match.
    * @param {boolean} bounded There are more than that.
    */
-  show(page, total, bounded) {
+  show(share, elsewhere, total, bounded) {
     const { all, empty, ids } = this.selection;
     put(partOf(this.element, "selected"), all ? this.words.say("all_selected") : this.words.count("selected", ids.length));
     const more = partOf(this.element, "select-all");
-    more.hidden = all || (total <= page.length && !bounded) || this.selection.share(page) !== "all";
+    more.hidden = all || !elsewhere || share !== "all";
     if (!more.hidden) put(more, bounded ? this.words.say("all_unknown") : this.words.count("all", total));
     partOf(this.element, "select-none").hidden = empty;
-    for (const button of this.#buttons()) button.disabled = empty;
+    for (const button of this.#buttons()) enable(button, !empty);
   }
 
   #buttons() {
@@ -63,8 +75,10 @@ export class ActionBar {
 
   /** @param {HTMLButtonElement} button */
   #ask(button) {
-    this.#say("");
-    this.dialog.ask(/** @type {ActionName} */ (button.dataset.action), this.#chosen());
+    if (!isEnabled(button)) return;
+    this.#tell({ said: "" });
+    const { all, ids } = this.selection;
+    this.dialog.ask(/** @type {ActionName} */ (button.dataset.action), this.#chosen(), all ? null : nameOf(this.known(ids)));
   }
 
   /** @returns {Chosen} */
@@ -76,16 +90,30 @@ export class ActionBar {
   /**
    * The button that was pressed goes: the focus moves on to what has taken its place.
    * @param {string} name
-   * @param {() => void} onSelection
    */
-  #move(name, onSelection) {
-    onSelection();
+  #move(name) {
+    this.onSelection();
     const other = partOf(this.element, name);
     (other.hidden ? partOf(document, "select-page") : other)?.focus();
   }
 
-  /** @param {string} sentence */
-  #say(sentence) {
-    write(this.element, "outcome", sentence);
+  /** @param {ActionReport} report */
+  #tell({ said, trouble = "", over = false }) {
+    this.#lasting = said;
+    put(this.outcome, [said, trouble].join(" ").trim());
+    if (!over) return;
+    // Who has ended is not there to be selected, and must not keep the order at rest.
+    this.selection.clear();
+    this.onSelection();
   }
+}
+
+/**
+ * The user whose sessions all of these are; null for several, and where the page can't tell.
+ * @param {(Row | undefined)[]} rows
+ */
+function nameOf(rows) {
+  const names = new Set(rows.map((row) => row?.user));
+  const [name] = names;
+  return names.size === 1 && name ? name : null;
 }

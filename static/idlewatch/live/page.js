@@ -33,7 +33,9 @@ const CALM = 10;
  * @property {string} csrf
  * @property {string | null} record The address of a record, `/0/` standing for its id.
  * @property {string | null} account The start of an account's address.
+ * @property {string | null} present The id of the session that the operator is in.
  * @property {string} language Of the words.
+ * @property {string} zone Of the times.
  * @property {Record<string, string>} strings
  * @property {Record<string, Plural>} plurals
  */
@@ -62,6 +64,7 @@ export class LivePage {
     this.time = new ServerTime(clock);
     this.rows = new Rows();
     this.selection = new Selection();
+    this.present = config.present;
     const now = () => this.time.now();
     this.chart = new Chart({ root, words: this.words, now });
     this.controls = new Controls({ root, clock, words: this.words, onWant: (changes) => this.#want(changes) });
@@ -70,11 +73,12 @@ export class LivePage {
       words: this.words,
       now,
       addresses: config,
+      present: config.present,
       delegate: {
-        onSelect: (id, selected) => this.#select(() => this.selection.set(id, selected, this.rows.ids)),
-        onSelectPage: (selected) => this.#select(() => this.selection.setPage(this.rows.ids, selected)),
+        onSelect: (id, selected) => this.#select(() => this.selection.set(id, selected, this.#selectable)),
+        onSelectPage: (selected) => this.#select(() => this.selection.setPage(this.#selectable, selected)),
         onSort: (sort) => this.#want({ sort }),
-        onHand: () => this.#rest(),
+        onHand: () => this.#followHand(),
       },
     });
     this.bar = this.#bar(config);
@@ -92,19 +96,19 @@ export class LivePage {
     this.ticking = new Timer(clock, () => this.#tick());
     this.bearing = new Timer(clock, () => this.#sayLost());
     this.unseen = new Timer(clock, () => this.socket.stop());
-    this.calm = new Timer(clock, () => this.#wait());
+    this.calm = new Timer(clock, () => this.#sayWaiting());
   }
 
   start() {
     this.root.hidden = false;
     for (const part of [this.table, this.controls, this.chart]) part.start();
     partOf(this.root, "waiting").addEventListener("click", () => this.#settle());
-    document.addEventListener("visibilitychange", () => this.#seen());
+    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
     window.addEventListener("online", () => this.socket.hurry());
     // The socket would keep the page out of the browser's cache, and a page from there is old.
     window.addEventListener("pagehide", () => this.socket.stop());
     window.addEventListener("pageshow", (event) => {
-      if (event.persisted) this.#seen();
+      if (event.persisted) this.#visibilityChanged();
     });
     // Its token is that of the session that ended.
     document.addEventListener("idlewatch:state", () => {
@@ -125,6 +129,7 @@ export class LivePage {
       selection: this.selection,
       addresses: { count, act, csrf },
       wanted: () => this.wanted,
+      known: (ids) => ids.map((id) => this.rows.get(id)),
       onSelection: () => this.#select(() => {}),
     });
   }
@@ -157,7 +162,10 @@ export class LivePage {
     this.time.hear(frame.now);
     this.#heard = frame.now;
     this.#say("");
-    if (frame.counts !== undefined) this.controls.count(frame.counts);
+    if (frame.counts !== undefined) {
+      this.controls.count(frame.counts);
+      this.chart.count(frame.counts);
+    }
     this.#total = frame.total ?? this.#total;
     this.#bounded = frame.bounded ?? this.#bounded;
     this.#pages = frame.pages ?? this.#pages;
@@ -169,6 +177,7 @@ export class LivePage {
     if (frame.type === FRAME.PAGE) {
       this.rows.replace(frame.rows, this.#fresh);
       this.#fresh = false;
+      this.bar?.mended();
       this.chart.replace(frame.samples);
       this.table.element.setAttribute("aria-busy", "false");
     } else {
@@ -183,15 +192,33 @@ export class LivePage {
     this.controls.want(this.wanted);
     this.controls.turn(this.wanted.page, this.#pages, this.#total, this.#bounded);
     this.table.sorted(this.wanted.sort);
-    this.table.show(shown, (id) => this.selection.has(id), this.words.say(this.#sees() ? "gone" : "left"));
-    this.table.selected(this.selection.share(this.rows.ids));
-    this.bar?.show(this.rows.ids, this.#total, this.#bounded);
+    const share = this.selection.share(this.#selectable);
+    this.table.show(shown, (row) => this.#isSelected(row), this.words.say(this.#showsAll() ? "gone" : "left"));
+    this.table.selected(share);
+    this.bar?.show(share, this.#bounded || this.#total > this.rows.ids.length, this.#total, this.#bounded);
     const empty = partOf(this.root, "empty");
     empty.hidden = shown.length > 0 || this.#fresh;
     put(empty, this.words.say(this.#unfiltered() ? "empty" : "no_match"));
     write(this.root, "bounded", this.#bounded ? this.words.say("bounded") : "");
-    if (this.rows.waiting === 0) this.#wait();
-    else if (!this.calm.running) this.#wait();
+    if (this.rows.waiting === 0 || !this.calm.running) this.#sayWaiting();
+  }
+
+  /** The ids on the page that an action may be meant for. */
+  get #selectable() {
+    return this.rows.ids.filter((id) => this.#isMeant(/** @type {Row} */ (this.rows.get(id))));
+  }
+
+  /**
+   * Whether it is not left alone: the operator's present session always is, and all of theirs where all that match are meant.
+   * @param {Row} row
+   */
+  #isMeant({ id, mine }) {
+    return id !== this.present && !(mine && this.selection.all);
+  }
+
+  /** @param {Row} row */
+  #isSelected(row) {
+    return this.#isMeant(row) && this.selection.has(row.id);
   }
 
   #unfiltered() {
@@ -199,12 +226,12 @@ export class LivePage {
   }
 
   /** Whether every live session is on this page, so that one that left it has ended. */
-  #sees() {
+  #showsAll() {
     return this.#pages <= 1 && this.#unfiltered();
   }
 
   /** Say how many changes wait. */
-  #wait() {
+  #sayWaiting() {
     const { waiting } = this.rows;
     const button = partOf(this.root, "waiting");
     const focused = document.activeElement === button;
@@ -223,13 +250,14 @@ export class LivePage {
 
   /** @param {() => void} change */
   #select(change) {
+    if (this.#gone) return;
     change();
-    this.#rest();
+    this.#followHand();
     this.#show();
   }
 
   /** The order rests while the operator is about to do something with a row. */
-  #rest() {
+  #followHand() {
     const before = this.rows.resting;
     this.rows.resting = this.table.inHand || !this.selection.empty;
     if (before && !this.rows.resting) this.#settle();
@@ -241,7 +269,7 @@ export class LivePage {
   }
 
   /** Whoever does not look at the page needs no news; whoever looks again gets them at once. */
-  #seen() {
+  #visibilityChanged() {
     if (this.#gone) return;
     if (document.visibilityState === "hidden") {
       this.unseen.set(UNSEEN);
@@ -294,8 +322,9 @@ export class LivePage {
     this.bar?.abandon();
     this.#say("");
     this.rows.clear();
-    this.chart.stop();
-    this.controls.stop();
+    this.calm.clear();
+    // Before their markup goes: a row that had the focus loses it then, and says so.
+    for (const part of [this.table, this.controls, this.chart]) part.stop();
     partOf(this.root, "content").remove();
     partOf(this.root, "refusal").hidden = false;
   }

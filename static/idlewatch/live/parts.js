@@ -25,3 +25,17 @@ export function write(root, name, text) {
 export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * A button that can't be used just now keeps the keyboard's focus, which `disabled` would take from it.
+ * @param {Element} button
+ * @param {boolean} enabled
+ */
+export function enable(button, enabled) {
+  button.setAttribute("aria-disabled", String(!enabled));
+}
+
+/** @param {Element} button */
+export function isEnabled(button) {
+  return button.getAttribute("aria-disabled") !== "true";
+}

@@ -3,7 +3,6 @@
 /** Close codes of the socket (RFC 6455 §7.4). */
 export const CLOSE = Object.freeze({
   CLOSED: 1000,
-  LOST: 4000,
   BAD_MESSAGES: 4400,
   ENDED: 4401,
   FORBIDDEN: 4403,

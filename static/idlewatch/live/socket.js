@@ -49,12 +49,8 @@ export class LiveSocket {
     this.delegate = delegate;
     this.random = random;
     this.#retry = new Timer(clock, () => this.#connect());
-    this.#silence = new Timer(clock, () => this.#lose(CLOSE.LOST));
+    this.#silence = new Timer(clock, () => this.#lose(CLOSE.CLOSED));
     this.#asking = new Timer(clock, () => this.#probe());
-  }
-
-  get up() {
-    return this.#up;
   }
 
   start() {
@@ -95,7 +91,7 @@ export class LiveSocket {
       this.#silence.set(HANDSHAKE);
     } catch {
       // The network or a policy forbids it.
-      this.#lose(CLOSE.LOST);
+      this.#lose(CLOSE.CLOSED);
     }
   }
 
@@ -143,7 +139,7 @@ export class LiveSocket {
 
   /** @param {number} code */
   #lose(code) {
-    this.#discard(CLOSE.LOST);
+    this.#discard(CLOSE.CLOSED);
     if (!this.#started) return;
     if (code === CLOSE.ENDED || code === CLOSE.FORBIDDEN) {
       this.#started = false;

@@ -24,12 +24,14 @@ export class Table {
    * @param {LiveWords} options.words
    * @param {() => number} options.now Epoch seconds, the server's.
    * @param {{record: string | null, account: string | null}} options.addresses
+   * @param {string | null} options.present The session that the operator is in: it is left alone.
    * @param {TableDelegate} options.delegate
    */
-  constructor({ root, words, now, addresses, delegate }) {
+  constructor({ root, words, now, addresses, present, delegate }) {
     this.words = words;
     this.now = now;
     this.addresses = addresses;
+    this.present = present;
     this.delegate = delegate;
     this.element = partOf(root, "table");
     this.body = partOf(root, "rows");
@@ -65,7 +67,7 @@ export class Table {
 
   /**
    * @param {ShownRow[]} shown
-   * @param {(id: string) => boolean} isSelected
+   * @param {(row: Row) => boolean} isSelected
    * @param {string} goneWord What a row is that the server's page has no more.
    */
   show(shown, isSelected, goneWord) {
@@ -81,7 +83,7 @@ export class Table {
       // Only what stands elsewhere is moved: a row that is moved loses the focus.
       if (element === place) place = place.nextElementSibling;
       else this.body.insertBefore(element, place);
-      this.#fill(element, row, gone ? goneWord : null, isSelected(row.id));
+      this.#fill(element, row, gone ? goneWord : null, isSelected(row));
     }
   }
 
@@ -120,7 +122,9 @@ export class Table {
     element.dataset.id = row.id;
     this.#rows.set(row.id, element);
     const values = { user: row.user, started: this.words.moment(row.started, this.now()) };
-    cell(element, "check")?.setAttribute("aria-label", this.words.say("select", values));
+    const check = cell(element, "check");
+    check?.setAttribute("aria-label", this.words.say("select", values));
+    if (row.id === this.present) check?.setAttribute("title", this.words.say("present"));
     const link = /** @type {HTMLAnchorElement} */ (cell(element, "record"));
     link.hidden = this.addresses.record === null;
     link.href = (this.addresses.record ?? "").replace(/\/0\//, `/${encodeURIComponent(row.id.replaceAll("_", "_5F"))}/`);
@@ -154,7 +158,7 @@ export class Table {
     const check = /** @type {HTMLInputElement | null} */ (cell(element, "check"));
     if (check === null) return;
     check.checked = selected;
-    check.disabled = gone !== null;
+    check.disabled = gone !== null || row.id === this.present;
   }
 
   /** @param {Row} row */

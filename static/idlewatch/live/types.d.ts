@@ -10,6 +10,7 @@ import type {
   Counted as CountedType,
   Outcome as OutcomeType,
 } from "./actions.js";
+import type { ActionReport as ActionReportType } from "./dialog.js";
 import type { Counts as CountsType, LiveFrame as LiveFrameType, Row as RowType, SampleRow as SampleRowType } from "./protocol.js";
 import type { Wanted as WantedType } from "./query.js";
 import type { Shown as ShownType } from "./rows.js";
@@ -22,6 +23,7 @@ declare global {
   type Chosen = ChosenType;
   type Counted = CountedType;
   type Outcome = OutcomeType;
+  type ActionReport = ActionReportType;
   type Counts = CountsType;
   type LiveFrame = LiveFrameType;
   type Row = RowType;

@@ -18,17 +18,18 @@ export class LiveWords {
    * @param {Record<string, string>} options.strings
    * @param {Record<string, Plural>} options.plurals
    * @param {string} options.language
-   * @param {string} [options.zone] The browser's own, if none is given.
+   * @param {string} [options.zone] The time zone of the site's times.
    */
   constructor({ strings, plurals, language, zone }) {
     this.strings = strings;
     this.plurals = plurals;
     const known = supported(language);
-    const short = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", timeZone: zone });
+    const timeZone = supportedZone(zone);
+    const short = /** @type {const} */ ({ hour: "numeric", minute: "2-digit", timeZone });
     this.#numbers = new Intl.NumberFormat(known);
     this.#clock = new Intl.DateTimeFormat(known, { ...short, second: "2-digit" });
     this.#day = new Intl.DateTimeFormat(known, { ...short, month: "short", day: "numeric" });
-    this.#full = new Intl.DateTimeFormat(known, { dateStyle: "long", timeStyle: "long", timeZone: zone });
+    this.#full = new Intl.DateTimeFormat(known, { dateStyle: "long", timeStyle: "long", timeZone });
     this.minutes = new Intl.DateTimeFormat(known, short);
   }
 
@@ -118,6 +119,18 @@ function fill(sentence, values) {
 function supported(language) {
   try {
     return Intl.getCanonicalLocales(language || [])[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Python knows zones by names that browsers do not; the browser's own then has to do.
+ * @param {string | undefined} zone
+ */
+function supportedZone(zone) {
+  try {
+    return new Intl.DateTimeFormat(undefined, { timeZone: zone }).resolvedOptions().timeZone;
   } catch {
     return undefined;
   }

@@ -1,0 +1,260 @@
+"""How the live page looks and is used, by whatever means: in every state, narrow, by keyboard, read out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests import screenshots
+from tests.browser import live_looks
+from tests.browser.live_looks import PlayedServer, line, present
+from tests.browser.operators import (
+    RELAXED,
+    SOON,
+    act,
+    cell,
+    enter,
+    focus_elsewhere,
+    look,
+    row,
+    rows,
+    site,
+    users,
+    watch,
+)
+from tests.browser.test_accessibility import VARIANTS, violations, with_axe
+from tests.serving import Server
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.usefixtures("alone"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with site(tmp_path_factory.mktemp("looks")) as server:
+        yield server
+
+
+@pytest.fixture
+def visited(browser: Browser, server: Server) -> tuple[Page, PlayedServer]:
+    return live_looks.visit(browser.new_context(), server)
+
+
+def top_of_the_table(page: Page) -> float:
+    """Pixels from the top of the document, wherever it is scrolled to."""
+    where = "document.querySelector('[data-part=table]').getBoundingClientRect().top + window.scrollY"
+    return float(page.evaluate(where))
+
+
+@pytest.fixture(params=VARIANTS)
+def any_context(request: pytest.FixtureRequest, browser: Browser) -> BrowserContext:
+    return browser.new_context(**screenshots.VARIANTS[request.param])
+
+
+class TestAccessibility:
+    @pytest.mark.rule("R34")
+    def test_axe_has_nothing_against_it(self, any_context: BrowserContext, browser: Browser, server: Server):
+        enter(browser, server, "grace", limits="IDLE_TIMEOUT:60|WARN_BEFORE:58")
+        page = look(with_axe(any_context), server)
+        expect(row(page, "grace").first).to_have_attribute("data-phase", "warned", timeout=10_000)
+        assert violations(page) == []
+        page.locator("[data-part=select-page]").check()
+        assert violations(page) == []
+        act(page, "notice")
+        assert violations(page) == []
+
+    def test_nor_against_any_other_state(self, any_context: BrowserContext, server: Server):
+        found = {}
+        page, played = live_looks.visit(with_axe(any_context), server)
+        for state in live_looks.LIVE_STATES:
+            if played.closed:
+                page, played = live_looks.visit(any_context, server)
+            played.afresh()
+            state(page, played)
+            found[state.__name__] = violations(page)
+        assert {name: against for name, against in found.items() if against} == {}
+
+    def test_no_word_is_wider_than_a_narrow_window(self, browser: Browser, server: Server):
+        enter(browser, server, "ada", limits=RELAXED)
+        page = watch(browser, server, viewport={"width": 320, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        cell(page, "ada", "check").check(timeout=SOON)
+        assert page.locator(".live-table thead [data-sort=user] button").is_visible()
+
+    def test_all_of_it_is_done_by_keyboard(self, browser: Browser, server: Server):
+        enter(browser, server, "ada", limits=RELAXED)
+        page = watch(browser, server, query="?q=ada")
+        page.focus("[data-part=select-page]")
+        page.keyboard.press("Space")
+        page.focus("[data-action=end]")
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-part=cancel]")).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-part=close]")).to_be_focused(timeout=10_000)
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-action=end]")).to_be_focused()
+
+    def test_turning_pages_keeps_the_focus(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        played.show([line(0, played.now)], total=100)
+        button = page.locator("[data-page=next]")
+        button.focus()
+        page.keyboard.press("Enter")
+        played.asked(2)
+        played.show([line(1, played.now)], total=100, page=2)
+        expect(page.locator("[data-part=page]")).to_have_text("Page 2 of 2")
+        expect(button).to_have_attribute("aria-disabled", "true")
+        expect(button).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-part=table]")).to_have_attribute("aria-busy", "false")
+        page.locator("[data-page=previous]").click()
+        played.asked(3)
+        assert played.query == 3, "the button that leads nowhere asked for nothing"
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("state", "title"),
+        [(live_looks.progress, "Ending…"), (live_looks.result, "Done"), (live_looks.failure, "Not finished")],
+    )
+    def test_the_dialog_s_title_says_how_far_it_is(
+        self, state: live_looks.State, title: str, visited: tuple[Page, PlayedServer]
+    ):
+        page, played = visited
+        state(page, played)
+        expect(page.locator(".live-dialog h2")).to_have_text(title)
+
+    def test_a_blank_notice_is_refused_at_its_field(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        live_looks.three(page, played)
+        page.locator("[data-part=select-page]").check()
+        dialog = act(page, "notice")
+        area = dialog.locator("textarea")
+        page.keyboard.type("   ")
+        expect(dialog.locator("[data-part=length]")).to_have_text("0 of 500 characters")
+        dialog.locator("[data-part=do]:visible").click()
+        expect(area).to_be_focused()
+        expect(area).to_have_attribute("aria-invalid", "true")
+        expect(area).to_have_accessible_description(
+            "A notice needs some text. The admin log keeps this notice and its text. "
+            "Tabs that are opened later don’t show it. 0 of 500 characters"
+        )
+        page.keyboard.type("Noon ")
+        expect(area).to_have_attribute("aria-invalid", "false")
+        expect(dialog.locator("[data-part=wrong]")).to_be_empty()
+        expect(dialog.locator("[data-part=length]")).to_have_text("4 of 500 characters")
+
+    def test_one_user_is_named_and_several_are_counted(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        now = played.now
+        played.show([line(0, now), line(1, now), line(8, now)], total=60)
+        said = page.locator(".live-dialog [data-part=said]")
+
+        def asked(users: int, own: int = 0) -> None:
+            played.counted |= {"sessions": 2, "users": users, "own": own}
+            act(page, "end")
+
+        cell(page, "ada", "check").check()
+        row(page, "ada").last.locator("[data-cell=check]").check()
+        asked(1)
+        expect(said).to_have_text("This concerns one user: \u2068ada\u2069.")
+        page.keyboard.press("Escape")
+        page.locator("[data-part=select-page]").check()
+        asked(2)
+        expect(said).to_have_text("This concerns 2 users.")
+        page.keyboard.press("Escape")
+        page.locator("[data-part=select-all]").click()
+        asked(1, own=1)
+        expect(said).to_have_text("This concerns 1 user. 1 of your own is left alone.")
+
+    def test_the_chart_s_now_is_that_of_the_counts(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        played.show([line(0, played.now)], counts={"active": 41, "warned": 7, "connected": 40})
+        words = page.locator("[data-part=chart-words]")
+        expect(words).to_contain_text("Active: 41 now, 41 at most. Warned: 7 now, 7 at most.")
+        played.say({"type": "changes", "now": played.now, "counts": {"active": 42, "warned": 6, "connected": 40}})
+        expect(words).to_contain_text("Active: 42 now, 42 at most. Warned: 6 now, 6 at most.")
+        expect(page.locator(".live-heading").first).to_have_text("Active 42")
+
+    def test_times_are_those_of_the_site_s_zone(self, browser: Browser, server: Server):
+        page, played = live_looks.visit(browser.new_context(timezone_id="Asia/Tokyo"), server)
+        live_looks.three(page, played)
+        started = time.gmtime(played.now - 400)
+        expect(cell(page, "admin", "started")).to_have_text(time.strftime("%I:%M:%S %p", started).lstrip("0"))
+
+
+class TestAfterAnAction:
+    def test_who_was_ended_is_selected_no_more_and_the_order_goes_on(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        live_looks.outcome(page, played)
+        expect(page.locator("[data-part=selected]")).to_have_text("0 sessions selected")
+        expect(page.locator("[data-action=end]")).to_be_focused()
+        focus_elsewhere(page)
+        played.say({"type": "changes", "now": played.now, "order": ["session00007"]})
+        expect(rows(page)).to_have_count(1)
+        assert users(page) == ["alan.turing@example.org"]
+
+    def test_a_notice_leaves_the_selection(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        live_looks.notice(page, played)
+        played.acting({"done": 20, "own": 0, "tabs": {"reached": 3, "open": 4}, "cursor": None})
+        page.locator("[data-part=do]:visible").click()
+        expect(page.locator("[data-part=outcome]")).to_have_text("The notice reached 3 of 4 open tabs.")
+        expect(page.locator("[data-part=selected]")).to_have_text("20 sessions selected")
+
+    def test_that_the_server_was_away_is_no_news_once_it_is_back(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        live_looks.failure(page, played)
+        page.locator("[data-part=close]").click()
+        outcome = page.locator("[data-part=outcome]")
+        expect(outcome).to_have_text("The server can’t be reached.")
+        played.show([line(0, played.now)])
+        expect(outcome).to_be_empty()
+
+    def test_the_table_stands_still(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        live_looks.three(page, played)
+        before = top_of_the_table(page)
+        live_looks.waiting(page, played)
+        assert abs(top_of_the_table(page) - before) < 1
+        act(page, "end")
+        played.acting({"done": 1, "own": 0, "cursor": None})
+        page.locator("[data-part=do]:visible").click()
+        page.locator("[data-part=close]").click()
+        expect(page.locator("[data-part=outcome]")).to_have_text("1 session ended.")
+        assert abs(top_of_the_table(page) - before) < 1
+
+
+class TestThePresentSession:
+    def test_it_alone_can_t_be_selected(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        mine = [
+            line(0, played.now, id=present(page), user="admin", mine=True),
+            line(1, played.now, user="admin", mine=True),
+        ]
+        played.show([*mine, line(2, played.now)], total=3)
+        page.locator("[data-part=select-page]").check()
+        expect(page.locator("[data-part=selected]")).to_have_text("2 sessions selected")
+        expect(page.locator("[data-part=select-all]")).to_be_hidden()
+        boxes = page.locator("[data-cell=check]")
+        assert [boxes.nth(place).is_checked() for place in range(3)] == [False, True, True]
+        assert [boxes.nth(place).is_disabled() for place in range(3)] == [True, False, False]
+        expect(page.locator("[data-cell=mine]:visible")).to_have_count(2)
+
+    def test_of_all_that_match_none_of_the_operator_s_is_shown_as_selected(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        mine = line(1, played.now, user="admin", mine=True)
+        played.show([mine, line(2, played.now)], total=60)
+        page.locator("[data-part=select-page]").check()
+        page.locator("[data-part=select-all]").click()
+        expect(page.locator("[data-part=selected]")).to_have_text("All that match are selected.")
+        boxes = page.locator("[data-cell=check]")
+        assert [boxes.nth(place).is_checked() for place in range(2)] == [False, True]
