@@ -1,44 +1,19 @@
-"""Tells of what happens to sessions: the log, the metrics, and the host's receivers.
-
-Each receiver is called in a thread of its own that there is while it has work: one that raises or is slow stops
-neither the timer, nor a request, nor another receiver.
-"""
+"""Tells of what happens to sessions, once it is committed: the log, the metrics, and the host's receivers."""
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Hashable
-from contextvars import Context
 from functools import partial
-from threading import Condition, Lock, Thread
-from typing import Any, NamedTuple
+from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import close_old_connections, connections, transaction
+from django.db import transaction
 
-from idlewatch import journal, metrics
+from idlewatch import couriers, journal, metrics
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime
-from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase, Verdict
-from idlewatch.signals import SessionSignal, session_ended, session_extended, session_opened, session_warned
+from idlewatch.signals import session_ended, session_extended, session_opened, session_warned
 from idlewatch.store.base import Watched
-
-logger = logging.getLogger("idlewatch")
-
-MOST = 10_000
-"""Announcements that wait for one receiver; what comes then, it is not told."""
-SLOW = 5.0
-"""Seconds after which a receiver is taken for slow."""
-REST = 10.0
-"""Seconds without work after which a thread ends."""
-FAREWELL = 3.0
-"""Seconds that a process which goes away gives to what still waits."""
 
 
 def opened(watched: Watched) -> None:
@@ -58,28 +33,20 @@ def changed(before: Watched, verdict: Verdict, at: float) -> None:
     elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
         metrics.EXTENSIONS.inc()
         journal.note("session_extended", watch=before.id, user=before.user, at=as_datetime(at))
-        _announce(session_extended, watch=before.id, user=before.user, at=at)
-
-
-def wait(timeout: float = FAREWELL) -> bool:
-    """Wait until every receiver has been told everything, for so many seconds at most; return whether it has."""
-    deadline = time.monotonic() + timeout
-    with _lock:
-        couriers = list(_couriers.values())
-    return all(courier.wait(deadline - time.monotonic()) for courier in couriers)
+        couriers.send(session_extended, watch=before.id, user=before.user, at=at)
 
 
 def _opened(watched: Watched) -> None:
     metrics.OPENED.inc()
     journal.note("session_opened", watch=watched.id, user=watched.user, at=as_datetime(watched.activity.began))
-    _announce(session_opened, watch=watched.id, user=watched.user)
+    couriers.send(session_opened, watch=watched.id, user=watched.user)
 
 
 def _ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
     metrics.ENDED[reason].inc()
     actor = None if by is None else str(by.pk)
     journal.note("session_ended", watch=watched.id, user=watched.user, reason=reason, by=actor, at=as_datetime(at))
-    _announce(session_ended, watch=watched.id, user=watched.user, reason=reason, at=at, by=by)
+    couriers.send(session_ended, watch=watched.id, user=watched.user, reason=reason, at=at, by=by)
 
 
 def _warned(watched: Watched, verdict: Verdict, at: float) -> None:
@@ -89,158 +56,4 @@ def _warned(watched: Watched, verdict: Verdict, at: float) -> None:
         metrics.WARNINGS.inc()
     told: dict[str, Any] = {"watch": watched.id, "user": watched.user, "reason": verdict.reason}
     journal.note("session_warned", **told, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
-    _announce(session_warned, **told, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)
-
-
-class _Errand(NamedTuple):
-    """One call of one receiver."""
-
-    signal: SessionSignal
-    receiver: Callable[..., Any]
-    is_async: bool
-    told: dict[str, Any]
-
-    def run(self) -> None:
-        call = async_to_sync(self.receiver) if self.is_async else self.receiver
-        call(signal=self.signal, sender=WatchedSession, **self.told)
-
-    @property
-    def name(self) -> str:
-        """What the log calls the receiver: never what it was told."""
-        named = self.receiver if hasattr(self.receiver, "__qualname__") else type(self.receiver)
-        return f"{named.__module__}.{named.__qualname__}"
-
-    def failed(self, why: str) -> None:
-        metrics.RECEIVER_FAILURES.labels(self.signal.name, why).inc()
-
-
-def _announce(signal: SessionSignal, **told: Any) -> None:
-    # As `send_robust` finds them: weak references, senders and `dispatch_uid` are Django's affair.
-    plain, coroutines = signal._live_receivers(WatchedSession)
-    for is_async, receivers in ((False, plain), (True, coroutines)):
-        for receiver in receivers:
-            _hand(_Errand(signal, receiver, is_async, told))
-
-
-def _hand(errand: _Errand) -> None:
-    key = _key(errand.receiver)
-    with _lock:
-        courier = _couriers.get(key)
-        if courier is None:
-            courier = _couriers[key] = _Courier(key)
-        courier.take(errand)
-
-
-def _key(receiver: Any) -> Hashable:  # noqa: ANN401 - whatever can be called
-    """Tell receivers apart as Django does: a bound method is another object each time."""
-    function = getattr(receiver, "__func__", None)
-    return id(receiver) if function is None else (id(receiver.__self__), id(function))
-
-
-class _Courier:
-    """Calls one receiver, in the order in which things happened."""
-
-    def __init__(self, key: Hashable) -> None:
-        self._key = key
-        self._waiting: deque[_Errand] = deque()
-        self._changed = Condition(_lock)
-        self._runs = False
-        self._present: _Errand | None = None
-        self._since = 0.0
-        self._is_told_slow = False
-        self._dropped = 0
-
-    def take(self, errand: _Errand) -> None:
-        """Have the receiver told, later. The lock is held."""
-        self._look_at_the_clock()
-        if len(self._waiting) >= MOST:
-            self._drop(errand)
-            return
-        if self._dropped:
-            logger.error("The receiver %s was not told of %d events.", errand.name, self._dropped)
-            self._dropped = 0
-        self._waiting.append(errand)
-        if self._runs:
-            self._changed.notify_all()
-            return
-        try:
-            # A context of its own: that of a request would live on in what is none of its business.
-            Thread(target=Context().run, args=(self._work,), name="idlewatch-signals", daemon=True).start()
-            self._runs = True
-        except RuntimeError:
-            # The interpreter is going away, and starts no thread any more.
-            self._waiting.clear()
-            self._drop(errand)
-
-    def wait(self, timeout: float) -> bool:
-        """Wait until the receiver has been told everything."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and self._present is None, max(timeout, 0.0))
-
-    def _drop(self, errand: _Errand) -> None:
-        if not self._dropped:
-            logger.error("The receiver %s has fallen behind: it is not told of %s.", errand.name, errand.signal.name)
-        self._dropped += 1
-        errand.failed(metrics.DROPPED)
-
-    def _look_at_the_clock(self) -> None:
-        """Log a receiver that is slow: also one that never comes back."""
-        present = self._present
-        if present is not None and not self._is_told_slow and time.monotonic() - self._since > SLOW:
-            self._is_told_slow = True
-            logger.warning("The receiver %s of %s takes over %g s.", present.name, present.signal.name, SLOW)
-            present.failed(metrics.SLOW)
-
-    def _work(self) -> None:
-        # In a frame of its own each: an idle thread must not keep a receiver that nobody else does.
-        while self._run_next():
-            pass
-        connections.close_all()
-
-    def _run_next(self) -> bool:
-        errand = self._next()
-        if errand is None:
-            return False
-        close_old_connections()
-        try:
-            errand.run()
-        except BaseException:
-            # Whatever it is, the next is to be told.
-            logger.exception("The receiver %s of %s failed.", errand.name, errand.signal.name)
-            errand.failed(metrics.RAISED)
-        close_old_connections()
-        self._done()
-        return True
-
-    def _next(self) -> _Errand | None:
-        with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._waiting), REST):
-                self._runs = False
-                del _couriers[self._key]
-                return None
-            self._present = self._waiting.popleft()
-            self._since, self._is_told_slow = time.monotonic(), False
-            return self._present
-
-    def _done(self) -> None:
-        with self._changed:
-            self._look_at_the_clock()
-            self._present = None
-            self._changed.notify_all()
-
-
-_lock = Lock()
-_couriers: dict[Hashable, _Courier] = {}
-
-
-def _begin_anew() -> None:
-    """Leave to the parent what it was about: a fork has none of its threads, and may have its lock held."""
-    global _lock  # noqa: PLW0603 - there is one for the process
-    _lock = Lock()
-    _couriers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
-# What is registered with `atexit` comes too late: by then no executor takes work any more.
-threading._register_atexit(wait)  # type: ignore[attr-defined]
+    couriers.send(session_warned, **told, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)

@@ -10,7 +10,7 @@ class IdleWatchConfig(AppConfig):
     """Connects the receivers and registers the checks."""
 
     name = "idlewatch"
-    verbose_name = _("Watched sessions")
+    verbose_name = _("Sessions")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

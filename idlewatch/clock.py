@@ -33,6 +33,11 @@ class Clock:
 now = Clock()
 
 
+def in_utc(moment: datetime, timespec: str = "milliseconds") -> str:
+    """Return an aware datetime as ISO 8601 has it, in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def as_datetime(moment: float) -> datetime:
     """Return epoch seconds as an aware datetime in UTC."""
     return datetime.fromtimestamp(moment, tz=UTC)

@@ -41,7 +41,7 @@ PATIENCE = 2.0
 READ_WITHIN = 1.0
 """Seconds in which a tab takes a notice, or was not reached: somebody waits for the answer."""
 SENT_WITHIN = 3.0
-"""Seconds for which a channel layer may take an answer."""
+"""Seconds for which a channel layer may take a message."""
 
 
 class Change(Struct, frozen=True):

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from datetime import UTC, datetime
+from datetime import datetime
+
+from idlewatch.clock import in_utc
 
 logger = logging.getLogger("idlewatch")
 
@@ -38,7 +40,7 @@ def line(event: str, **fields: Value) -> str:
 
 def _told(value: Value) -> str | int | float | bool | None:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return in_utc(value, "seconds")
     # An enum's member says more of itself than a formatter needs.
     return str(value) if isinstance(value, str) else value
 

@@ -41,7 +41,7 @@ class Close(IntEnum):
     TOO_SLOW = 4408
     """The live socket: the page does not work in what it is sent."""
     TOO_MANY = 4429
-    """Too many messages, or too many tabs."""
+    """Too many messages, tabs or live pages."""
     GOING_AWAY = 4503
     """The server is going away: come back."""
 

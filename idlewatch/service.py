@@ -7,7 +7,7 @@ from contextlib import suppress
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
-from idlewatch import announcing, monitor
+from idlewatch import couriers, monitor
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.hub import Hub
 from idlewatch.timer import Timer
@@ -55,7 +55,7 @@ class Service:
                 await self.timer.finish()
             await monitor.store().aclose()
         # A receiver that hangs must not hold up the process's other work meanwhile.
-        await asyncio.to_thread(announcing.wait)
+        await asyncio.to_thread(couriers.wait)
 
 
 _services: WeakKeyDictionary[asyncio.AbstractEventLoop, Service] = WeakKeyDictionary()

@@ -1,7 +1,7 @@
 """Signals for host projects: `connect`, `disconnect` and `receiver` as ever, `sender` being `WatchedSession`.
 
 A receiver is called in a thread of its own, in the order in which things happened, once what it is told of is
-committed. One that raises or is slow is logged, and stops nothing else; see `idlewatch.announcing`. All arguments are
+committed. One that raises or is slow is logged, and stops nothing else; see `idlewatch.couriers`. All arguments are
 keywords; take `**kwargs` too, as there may be more of them later. Times are epoch seconds. Each is announced at most
 once, over all processes that share a store.
 """

@@ -20,7 +20,7 @@ from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
-from idlewatch.hub import GROUP, Change, Hub, message_of, tabs_here
+from idlewatch.hub import GROUP, SENT_WITHIN, Change, Hub, message_of, tabs_here
 from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
@@ -45,8 +45,6 @@ SETTLED = 60.0
 """Seconds after a sign-in by which the store has heard of it, unless it was away."""
 RECHECK = 5.0
 """Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
-SENT_WITHIN = 3.0
-"""Seconds for which a channel layer may take a message."""
 SWEEP = 3600.0
 """Seconds between two looks for drafts that are too old."""
 SAMPLE = 15.0

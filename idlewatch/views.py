@@ -25,6 +25,7 @@ from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.languages import direction_of_words, language_of_words
 from idlewatch.messages import event_of
 from idlewatch.pages import Belonging, belonging_of, foreign_frame, token_of
+from idlewatch.permissions import may_watch
 from idlewatch.protocol import MAX_FRAME, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.watching import watch_of
 
@@ -150,5 +151,4 @@ def _may_see_sessions(request: HttpRequest) -> bool:
     # Without a session cookie, there is none to be looked at.
     if not request.COOKIES.get(conf.session_cookie_name):
         return False
-    user = request.user
-    return bool(user.is_staff and user.has_perm("idlewatch.view_watchedsession"))
+    return may_watch(request.user)

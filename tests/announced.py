@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, SupportsIndex
 
-from idlewatch import announcing
+from idlewatch import couriers
 
 WITHIN = 10.0
 
@@ -47,5 +47,5 @@ class Heard(list[Any]):
 
     @staticmethod
     def _complete() -> bool:
-        assert announcing.wait(WITHIN), "a receiver has not been told everything"
+        assert couriers.wait(WITHIN), "a receiver has not been told everything"
         return True

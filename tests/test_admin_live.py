@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
 from idlewatch.admin.live import PERIOD, PLURALS, STRINGS, plurals
+from idlewatch.models import WatchedSession
 from idlewatch.protocol import LIVE_PATH
 from tests.serving import ROOT
 
@@ -100,6 +101,13 @@ def test_the_script_is_told_where_everything_is(operator: Client):
     assert given["socket"] == LIVE_PATH
     assert given["record"] == "/admin/idlewatch/watchedsession/0/change/"
     assert given["csrf"]
+
+
+def test_it_is_told_which_session_is_the_operator_s_own_and_in_which_zone_the_site_is(operator: Client, settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    given = config(page(operator))
+    assert given["present"] == WatchedSession.objects.get().pk
+    assert given["zone"] == "Asia/Tokyo"
 
 
 @pytest.mark.parametrize("name", ["add", "change", "delete", "history"])

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connections, transaction
 from django.dispatch import Signal
 
-from idlewatch import announcing, metrics, monitor
+from idlewatch import announcing, couriers, metrics, monitor
 from idlewatch.activity import Reason
 from idlewatch.hub import Hub
 from idlewatch.models import WatchedSession
@@ -46,7 +46,7 @@ def connect() -> Iterator[Connect]:
     yield connect
     for signal, receiver in connected:
         signal.disconnect(receiver)
-    assert announcing.wait(WITHIN)
+    assert couriers.wait(WITHIN)
 
 
 def end(watch: str = "w1", by: User | None = None) -> None:
@@ -124,18 +124,18 @@ class TestReceivers:
             end("w2")
             assert time.monotonic() - began < 10
             assert others.wait(WITHIN)
-            assert not announcing.wait(0)
+            assert not couriers.wait(0)
         finally:
             free.set()
 
     def test_one_that_is_slow_is_logged_once_a_call(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(announcing, "SLOW", 0.02)
+        monkeypatch.setattr(couriers, "SLOW", 0.02)
         before = failures("session_ended", "slow")
         connect(lambda **_: time.sleep(0.1))
         end()
-        assert announcing.wait(WITHIN)
+        assert couriers.wait(WITHIN)
         (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
         assert "takes over 0.02 s" in line
         assert failures("session_ended", "slow") == before + 1
@@ -152,7 +152,7 @@ class TestReceivers:
         connect(hang)
         end("w1")
         assert entered.wait(WITHIN)
-        monkeypatch.setattr(announcing, "SLOW", 0.0)
+        monkeypatch.setattr(couriers, "SLOW", 0.0)
         try:
             end("w2")
             end("w3")
@@ -163,7 +163,7 @@ class TestReceivers:
     def test_one_that_falls_behind_loses_what_is_too_much_and_the_log_says_how_much(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(announcing, "MOST", 3)
+        monkeypatch.setattr(couriers, "MOST", 3)
         free, entered, heard = threading.Event(), threading.Event(), Heard()
         before = failures("session_ended", "dropped")
 
@@ -210,7 +210,7 @@ class TestReceivers:
         assert theirs.connection is None
 
     def test_a_thread_ends_when_it_has_nothing_to_do(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(announcing, "REST", 0.05)
+        monkeypatch.setattr(couriers, "REST", 0.05)
         heard = Heard()
         connect(lambda watch, **_: heard.append(watch))
         before = set(threads())
@@ -375,7 +375,7 @@ class TestGoingAway:
 
     async def test_but_no_more_than_that(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
         free = threading.Event()
-        monkeypatch.setattr(announcing.wait, "__defaults__", (0.1,))
+        monkeypatch.setattr(couriers.wait, "__defaults__", (0.1,))
         connect(lambda **_: free.wait(60))
         await sync_to_async(end)()
         try:
@@ -388,10 +388,10 @@ class TestGoingAway:
     def test_so_does_a_command(self, takes: str, said: list[str]):
         program = f"""
 import time, django; django.setup()
-from idlewatch import announcing, signals
+from idlewatch import couriers, signals
 def hear(**_): time.sleep({takes}); print("told", flush=True)
 signals.session_ended.connect(hear)
-announcing._announce(signals.session_ended)
+couriers.send(signals.session_ended)
 """
         environ = clean_environment(DJANGO_SETTINGS_MODULE="tests.settings")
         began = time.monotonic()
@@ -414,13 +414,13 @@ announcing._announce(signals.session_ended)
         connect(lambda **_: free.wait(60))
         end()
         try:
-            assert announcing._couriers
+            assert couriers._couriers
             read, write = os.pipe()
-            with announcing._lock:
+            with couriers._lock:
                 child = os.fork()
                 if child == 0:
                     # With the lock held by nobody who lives here, this would hang.
-                    os.write(write, b"free" if announcing.wait(0) and not announcing._couriers else b"held")
+                    os.write(write, b"free" if couriers.wait(0) and not couriers._couriers else b"held")
                     os._exit(0)
             os.waitpid(child, 0)
             assert os.read(read, 10) == b"free"

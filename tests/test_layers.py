@@ -71,6 +71,10 @@ def test_only_the_redis_store_knows_redis() -> None:
     assert knowing("channels_redis") == set()
 
 
+def test_only_what_all_sockets_share_knows_how_daphne_fails() -> None:
+    assert knowing("autobahn") == {"sockets.py"}
+
+
 def test_only_the_timer_and_notices_publish() -> None:
     assert users_of("group_send") <= {"timer.py", "notify.py"}
 

@@ -17,7 +17,7 @@ from django.test import AsyncClient, Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-from idlewatch import exposition, metrics, monitor, scraping
+from idlewatch import exposition, metrics, metrics_server, monitor
 from idlewatch.activity import Reason
 from idlewatch.conf import conf
 from idlewatch.events import TabOpened
@@ -498,7 +498,7 @@ class TestDocs:
 class TestBesideTheTimer:
     @pytest.fixture
     async def port(self, census: Any) -> Any:
-        server = await scraping.serve("127.0.0.1", 0)
+        server = await metrics_server.serve("127.0.0.1", 0)
         async with server:
             yield server.sockets[0].getsockname()[1]
 
@@ -543,7 +543,7 @@ class TestBesideTheTimer:
 
     async def test_who_asks_without_end_is_let_go(self, port: int, monkeypatch: pytest.MonkeyPatch):
         assert await self.ask(port, "GET /metrics HTTP/1.1\r\n" + "x" * 20_000) == ("", "")
-        monkeypatch.setattr(scraping, "PATIENCE", 0.05)
+        monkeypatch.setattr(metrics_server, "PATIENCE", 0.05)
         assert await self.ask(port, "GET /metrics") == ("", "")
 
     @pytest.mark.parametrize(
@@ -551,30 +551,30 @@ class TestBesideTheTimer:
         [("9464", ("127.0.0.1", 9464)), ("localhost:1", ("localhost", 1)), ("[::1]:80", ("::1", 80))],
     )
     def test_an_address_is_a_port_or_a_host_and_a_port(self, given: str, address: tuple[str, int]):
-        assert scraping.address_of(given) == address
+        assert metrics_server.address_of(given) == address
 
     @pytest.mark.parametrize("given", ["", "host", "host:", "1.2.3.4:x", "127.0.0.1:70000", "-1"])
     def test_what_is_none_is_refused(self, given: str):
         with pytest.raises(ValueError, match="expected"):
-            scraping.address_of(given)
+            metrics_server.address_of(given)
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "10.0.0.1", "metrics.test"])
     def test_other_machines_may_ask_where_there_is_a_token(self, settings: Any, host: str):
         with pytest.raises(ValueError, match="METRICS_TOKEN"):
-            scraping.address_of(f"{host}:9464")
+            metrics_server.address_of(f"{host}:9464")
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
-        assert scraping.address_of(f"{host}:9464") == (host.strip("[]"), 9464)
+        assert metrics_server.address_of(f"{host}:9464") == (host.strip("[]"), 9464)
 
     async def test_the_command_serves_them(self, census: Any, monkeypatch: pytest.MonkeyPatch):
         ports: list[int] = []
-        serve = scraping.serve
+        serve = metrics_server.serve
 
         async def noted(host: str, port: int) -> asyncio.Server:
             server = await serve(host, port)
             ports.append(server.sockets[0].getsockname()[1])
             return server
 
-        monkeypatch.setattr(scraping, "serve", noted)
+        monkeypatch.setattr(metrics_server, "serve", noted)
         task = asyncio.create_task(Command(stderr=StringIO())._run("0"))
         async with asyncio.timeout(10):
             while not ports:

@@ -382,7 +382,6 @@ class TestOtherProcesses:
         frame = '{"type":"notice","id":"1","text":"Noon"}'
         message = {"type": NOTICE, "process": "another", "reply": reply, "notice": "n", "part": 7, "frame": frame}
         receiving = asyncio.create_task(layer.receive(reply))
-        await asyncio.sleep(0.05)
         await layer.group_send(GROUP, {**message, "watches": ["w1", "w2", "w3"]})
         answer = await asyncio.wait_for(receiving, WITHIN)
         assert answer == {"type": ANSWER, "process": PROCESS, "notice": "n", "part": 7, "told": 3}

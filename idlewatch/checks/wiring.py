@@ -76,7 +76,10 @@ def login_page_is_there() -> Found:
     else:
         if not found:
             message = f"LOGIN_URL is {settings.LOGIN_URL!r}, which no URL of this site matches; expected a login page."
-            hint = "Users are sent there when their session has ended. Silence this if another server answers there."
+            hint = (
+                "Users are sent there when their session has ended. A site whose only login page is the admin's sets "
+                "LOGIN_URL = 'admin:login'. Silence this if another server answers there."
+            )
             yield Warning(message, hint=hint, id="idlewatch.W012")
 
 

@@ -26,6 +26,12 @@ def group_of(watched: Watched) -> Group | None:
     return None if activity.ended is not None else Group(watched.shown.phase, bool(activity.tabs))
 
 
+def is_among(watched: Watched, phase: Phase | None, connected: bool | None) -> bool:
+    """Tell whether a listing of this phase, and of those with or without a tab, has a watch; None: any."""
+    group = group_of(watched)
+    return group is not None and phase in (None, group.phase) and connected in (None, group.connected)
+
+
 def deadline_of(watched: Watched) -> float:
     """Return when a live watch ends if nothing happens (epoch seconds): the order within its group."""
     # The facts alone give it: it is the same at every moment.

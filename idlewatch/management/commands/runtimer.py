@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idlewatch import monitor, scraping
+from idlewatch import metrics_server, monitor
 from idlewatch.service import service
 
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             yield
             return
         try:
-            server = await scraping.serve(*scraping.address_of(metrics))
+            server = await metrics_server.serve(*metrics_server.address_of(metrics))
         except (ValueError, OSError) as error:
             raise CommandError(f"--metrics: {error}") from error
         async with server:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from idlewatch import monitor, records
-from idlewatch.clock import as_datetime, now
+from idlewatch.clock import as_datetime, in_utc, now
 from idlewatch.devices import device_of
 from idlewatch.exceptions import IdleWatchError
 from idlewatch.management.choosing import add_user_option, of_user
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         """Say which, and how."""
         add_user_option(parser)
         parser.add_argument("--ended", action="store_true", help="those that have ended, the latest first")
-        parser.add_argument("--limit", type=int, metavar="N", help="at most so many")
+        parser.add_argument("--limit", type=_count, metavar="N", help="at most so many")
         parser.add_argument("--json", action="store_true", help="a JSON array, with times in UTC")
 
     def handle(self, *_args: object, **options: Any) -> None:
@@ -48,22 +48,21 @@ class Command(BaseCommand):
             else rows.filter(LIVES).order_by("started", "pk")
         )
         rows = of_user(rows, options["user"])
-        if options["limit"] is not None:
-            rows = rows[: max(0, options["limit"])]
-        described = _described(rows.iterator(chunk_size=records.BATCH), now())
+        listed = rows if options["limit"] is None else rows[: options["limit"]]
+        described = _described(listed.iterator(chunk_size=records.BATCH), now())
         if options["json"]:
             self._print_json(described)
         else:
-            self._print_table(described, ENDED_COLUMNS if options["ended"] else COLUMNS)
+            self._print_table(described, ENDED_COLUMNS if options["ended"] else COLUMNS, rows.count())
 
     def _print_json(self, described: Iterable[dict[str, object]]) -> None:
         between = "[\n"
         for each in described:
-            self.stdout.write(between + json.dumps(each, default=_in_utc, ensure_ascii=False), ending="")
+            self.stdout.write(between + json.dumps(each, default=_told, ensure_ascii=False), ending="")
             between = ",\n"
         self.stdout.write("[]" if between == "[\n" else "\n]")
 
-    def _print_table(self, described: Iterable[dict[str, object]], columns: tuple[str, ...]) -> None:
+    def _print_table(self, described: Iterable[dict[str, object]], columns: tuple[str, ...], total: int) -> None:
         lines = [[_cell(name, each[name]) for name in columns] for each in described]
         if not lines:
             self.stdout.write("No sessions.")
@@ -72,7 +71,8 @@ class Command(BaseCommand):
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-        self.stdout.write(f"{len(lines) - 1} in all.")
+        shown = len(lines) - 1
+        self.stdout.write(f"{shown} in all." if shown >= total else f"{shown} of {total}.")
 
 
 def _described(rows: Iterable[WatchedSession], at: float) -> Iterator[dict[str, object]]:
@@ -125,6 +125,12 @@ def _cell(name: str, value: object) -> str:
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
-def _in_utc(value: object) -> str:
+def _told(value: object) -> str:
     assert isinstance(value, datetime), value  # noqa: S101 - there is nothing else that JSON can't say
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return in_utc(value)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is no number of sessions; expected 1 or more")
+    return int(text)
