@@ -81,9 +81,11 @@ def fresh_store(no_key_leaks: None) -> Iterator[None]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time by which sessions are judged, for the test to put forward."""
-    from idlewatch.clock import Clock
+    from idlewatch.clock import Clock, now
 
     time = Time()
+    # A shared store puts the process's own clock right, by as much as the test's is wrong.
+    monkeypatch.setattr(now, "_offset", now._offset)
     monkeypatch.setattr(Clock, "__call__", lambda _: time.now)
     return time
 

@@ -641,7 +641,10 @@ class TestRunning:
         ended: list[float] = []
 
         def end() -> None:
-            time.sleep(0.2)
+            while not timer.owns_store:
+                time.sleep(0.01)
+            # By then both lanes have been round, and sleep.
+            time.sleep(1.2)
             ended.append(now())
             monitor.store().end("w1", Reason.REVOKED, now())
 
