@@ -28,7 +28,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_search_pages_and_sort_on_ten_thousand(self, browser: Browser, crowded: Server):
+def test_search_pages_and_sort_on_ten_thousand(browser: Browser, crowded: Server):
     page = watch(browser, crowded)
     expect(page.locator("[data-count=live]")).to_have_text("10,001")
     assert rows(page).count() == 50
@@ -51,7 +51,7 @@ def test_search_pages_and_sort_on_ten_thousand(self, browser: Browser, crowded: 
     expect(page.locator("[data-part=empty]")).to_have_text("No live session matches.", timeout=SOON)
 
 
-def test_all_that_match_are_ended_and_progress_is_said(self, browser: Browser, crowded: Server):
+def test_all_that_match_are_ended_and_progress_is_said(browser: Browser, crowded: Server):
     page = watch(browser, crowded, query="?q=user01")
     expect(page.locator("[data-part=total]")).to_have_text("At least 200")
     page.locator("[data-part=select-page]").check()
@@ -68,7 +68,7 @@ def test_all_that_match_are_ended_and_progress_is_said(self, browser: Browser, c
     expect(dialog.locator("[data-part=said]")).to_have_text(f"{number:,} sessions ended.")
 
 
-def test_a_long_action_is_stopped_in_between(self, browser: Browser, crowded: Server):
+def test_a_long_action_is_stopped_in_between(browser: Browser, crowded: Server):
     page = watch(browser, crowded, query="?q=user02")
     page.locator("[data-part=select-page]").check()
     page.locator("[data-part=select-all]").click()
