@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -240,7 +239,8 @@ class TestWhen:
         page.locator("#text").press_sequentially("a" * 30, delay=50)
         times = [at for at, message in wire.sent if message["type"] == "activity"]
         assert len(times) > 3
-        assert all(later - earlier > HEARTBEAT * 0.7 for earlier, later in itertools.pairwise(times))
+        # In all, and not from one to the next: word of two may come to the test at once.
+        assert len(times) <= (times[-1] - times[0]) / HEARTBEAT + 2
 
     def test_what_is_held_goes_out_when_the_page_is_hidden(self, context: BrowserContext, site: Server):
         page, wire = visit(context, site.url(PAGE), CALM | {"HEARTBEAT": 8})
