@@ -8,12 +8,12 @@ In a project's `asgi.py`::
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
+from idlewatch import daphne
 from idlewatch.protocol import Close
 
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
@@ -42,7 +42,8 @@ class WatchedApplication:
         self._serving: set[asyncio.Task[Any]] = set()
         self._answering: set[asyncio.Task[Any]] = set()
         type(self).wrapped = True
-        _before_shutdown(self._stop)
+        daphne.let_closes_be_answered()
+        daphne.before_shutdown(self._stop)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
         """Serve a scope: a socket of idlewatch here, anything else by the host's application."""
@@ -134,21 +135,3 @@ def watched(application: Application) -> WatchedApplication:
 def is_watched() -> bool:
     """Tell whether an application of this process was wrapped with `watched`."""
     return WatchedApplication.wrapped
-
-
-def _before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
-    """Have Daphne wait for `stop` before it goes: on SIGTERM it ends its applications without a word."""
-    reactor = sys.modules.get("twisted.internet.reactor")
-    if reactor is None:
-        return
-    from twisted.internet.defer import Deferred  # noqa: PLC0415 - only under Daphne
-    from twisted.internet.interfaces import IListeningPort  # noqa: PLC0415
-
-    def go() -> Deferred[None]:
-        for reader in reactor.getReaders():
-            if IListeningPort.providedBy(reader):
-                # A proxy asks another process then.
-                reader.stopListening()
-        return Deferred.fromFuture(asyncio.ensure_future(stop()))
-
-    reactor.addSystemEventTrigger("before", "shutdown", go)

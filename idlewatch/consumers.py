@@ -62,7 +62,7 @@ class TabConsumer(Socket):
         except (DatabaseError, Undecided):
             # Nobody can tell just now; the page comes back.
             await self.accept()
-            await self.dismiss()
+            await self._shut(Close.GOING_AWAY)
             return
         # A close before the accept could not be read by the page.
         await self.accept()
@@ -77,7 +77,7 @@ class TabConsumer(Socket):
         self._hub, self._watch = service().hub, found.id
         self._hub.join(found.id, self)
         if self._hub.dismissed:
-            await self.dismiss()
+            await self._shut(Close.GOING_AWAY)
             # Nobody will hear the page's answer any more.
             raise StopConsumer
         try:
@@ -86,7 +86,7 @@ class TabConsumer(Socket):
             await self._shut(Close.TOO_MANY)
             return
         except (DatabaseError, Undecided):
-            await self.dismiss()
+            await self._shut(Close.GOING_AWAY)
             return
         self._counted = True
         renewed = watched is not None and belonging(token, watched) is Belonging.RENEWED
@@ -113,7 +113,7 @@ class TabConsumer(Socket):
             # What the user did waits until the store is back; `activity` has no reply.
             return
         except (DatabaseError, Undecided):
-            await self.dismiss()
+            await self._shut(Close.GOING_AWAY)
             return
         if watched is not None and self._hub is not None:
             self._hub.note(watched)
@@ -146,7 +146,7 @@ class TabConsumer(Socket):
             try:
                 watched = await monitor.store().aend(watched.id, Reason.LOST, at)
             except Undecided:
-                await self.dismiss()
+                await self._shut(Close.GOING_AWAY)
                 return
             verdict = watched.verdict(at)
         frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url, page))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -28,6 +29,7 @@ class Socket(AsyncWebsocketConsumer):
         self._bad_messages = 0
         self._recent: deque[float] = deque()
         self._closing = False
+        self._dismissed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as channels has it
         """Serve the socket until it is closed."""
@@ -38,6 +40,11 @@ class Socket(AsyncWebsocketConsumer):
                 await self.dispatch(await receive())
         except StopConsumer:
             return
+        except CancelledError:
+            if not self._dismissed:
+                raise
+            # Daphne cancels at once what it is about to stop: the close has not even left yet.
+            await _gone(receive)
         finally:
             # `disconnect` does not run where a handler failed, or the server cancelled what took too long.
             await self._leave()
@@ -50,7 +57,8 @@ class Socket(AsyncWebsocketConsumer):
             await getattr(self, get_handler_name(message))(message)
 
     async def dismiss(self) -> None:
-        """Close because the server is going away; the page comes back."""
+        """Close because the server is going away, and live until the client has answered; the page comes back."""
+        self._dismissed = True
         await self._shut(Close.GOING_AWAY)
 
     @abstractmethod
@@ -76,6 +84,12 @@ class Socket(AsyncWebsocketConsumer):
             recent.popleft()
         recent.append(at)
         return len(recent) > MAX_MESSAGES
+
+
+async def _gone(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    """Wait for the client to be gone; what it still says comes too late."""
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def _while_there(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

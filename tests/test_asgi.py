@@ -164,11 +164,14 @@ class FakeReactor(SimpleNamespace):
     """Twisted's, as far as it matters: keeps what is to be done before it shuts down."""
 
     def __init__(self) -> None:
-        super().__init__(triggers=[], listening=[])
+        super().__init__(triggers=[], listening=[], started=[])
 
     def addSystemEventTrigger(self, phase: str, event: str, trigger: Callable[[], Awaitable[None]]) -> None:  # noqa: N802
         assert (phase, event) == ("before", "shutdown")
         self.triggers.append(trigger)
+
+    def callWhenRunning(self, started: Callable[[], None]) -> None:  # noqa: N802
+        self.started.append(started)
 
     def getReaders(self) -> list[object]:  # noqa: N802
         return [SimpleNamespace(), *self.listening]
@@ -242,6 +245,27 @@ class TestGoing:
         watched(host)
         await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
         port.stopListening.assert_called_once_with()
+
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_a_page_has_time_to_answer_a_close(self, reactor: FakeReactor, host: Host, *, tls: bool):
+        server = mock.Mock()
+        factory = SimpleNamespace(server=server)
+        port = SimpleNamespace(factory=SimpleNamespace(wrappedFactory=factory) if tls else factory)
+        directlyProvides(port, IListeningPort)
+        reactor.listening += [port]
+        watched(host)
+        (started,) = reactor.started
+        started()
+        server.ws_factory.setProtocolOptions.assert_called_once_with(
+            closeHandshakeTimeout=5, allowNullOrigin=server.ws_factory.allowNullOrigin
+        )
+
+    async def test_a_port_of_something_else_is_let_be(self, reactor: FakeReactor, host: Host):
+        port = SimpleNamespace(factory=object())
+        directlyProvides(port, IListeningPort)
+        reactor.listening.append(port)
+        watched(host)
+        reactor.started[0]()
 
     async def test_what_is_being_answered_is_answered(self, reactor: FakeReactor):
         answered = asyncio.Event()

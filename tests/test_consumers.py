@@ -284,6 +284,26 @@ class TestConnecting:
         assert await tab.close_code() == 4503
         assert signed.watched.activity.tabs == {}
 
+    async def test_a_tab_that_daphne_cancels_at_once_stays_until_its_page_has_answered(self):
+        tab = await Tab.open(await sign_in())
+        stopping = asyncio.create_task(service().stop())
+        await asyncio.sleep(0)
+        tab.socket.future.cancel()
+        assert await tab.close_code() == 4503
+        await tab.say("activity")
+        await asyncio.sleep(0.05)
+        assert not stopping.done()
+        await tab.leave(4503)
+        await asyncio.wait_for(stopping, 1)
+        assert hub_tabs() == 0
+
+    async def test_a_tab_that_is_cancelled_for_another_reason_is_gone(self):
+        tab = await Tab.open(await sign_in())
+        tab.socket.future.cancel()
+        await asyncio.wait([tab.socket.future])
+        assert tab.socket.future.cancelled()
+        assert hub_tabs() == 0
+
     async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(self, monkeypatch: pytest.MonkeyPatch):
         signed = await sign_in()
         hub, find = service().hub, consumers.find_watch

@@ -55,7 +55,7 @@ class LiveConsumer(Socket):
         except (DatabaseError, Undecided):
             # Nobody can tell just now; the page comes back.
             await self.accept()
-            await self.dismiss()
+            await self._shut(Close.GOING_AWAY)
             return
         # A close before the accept could not be read by the page.
         await self.accept()
@@ -73,7 +73,7 @@ class LiveConsumer(Socket):
         self._hub = service().hub
         self._hub.admit(self)
         if self._hub.dismissed:
-            await self.dismiss()
+            await self._shut(Close.GOING_AWAY)
             # Nobody will hear the page's answer any more.
             raise StopConsumer
         self._viewer = Viewer(watch, user, language_of(request), self._tell, self._shut)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sqlite3
 import time
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from tests.serving import Server
 
 AT_ONCE = 1.0
 """Seconds within which a tab hears of a change."""
+ESTABLISHED = 1
+"""What TCP_INFO says first of a connection that nobody has ended."""
 
 
 class TestConnecting:
@@ -98,6 +101,21 @@ class TestEnding:
             told = await ends
         assert time.monotonic() - began < AT_ONCE
         assert [(story(frames), code) for frames, code in told] == [([("ended", "logout")], 4401)] * 3
+
+    async def test_a_page_that_answers_the_close_slowly_is_not_cut_off(self, shared: Server):
+        visitor = Visitor(shared, "steady")
+        visitor.get("/")
+        async with visitor.tab() as tab:
+            tab.socket.transport.pause_reading()
+            assert (await asyncio.to_thread(visitor.post, "/accounts/logout/")).status == 302
+            # Daphne's own second, and what a busy machine takes.
+            await asyncio.sleep(1.5)
+            connection = tab.socket.transport.get_extra_info("socket")
+            (state,) = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+            tab.socket.transport.resume_reading()
+            frames, code = await tab.rest()
+        assert state == ESTABLISHED
+        assert (story(frames), code) == ([("ended", "logout")], 4401)
 
     @pytest.mark.rule("R10")
     async def test_an_end_that_another_process_wrote_into_the_record_reaches_every_tab(self, shared: Server):
