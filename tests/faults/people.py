@@ -27,10 +27,12 @@ class Person(Visitor):
     def __init__(self, site: Site, name: str, web: int = 0) -> None:
         self.site = site
         self.statuses: list[int] = []
+        self.signed_in = time.monotonic()
+        """When they asked for it: no later than the server saw it."""
         super().__init__(site.webs[web], name)
         self.name = name
         self.active = time.monotonic()
-        """When they acted last, as far as they know."""
+        """When they acted last, as far as they know: no earlier than the server saw it."""
 
     async def ask_for(self, path: str = "/", *, web: Server | None = None, counted: bool = True) -> int:
         """Ask a process that runs for a page; return the status, 0 where nobody answers."""
@@ -125,18 +127,24 @@ class Watcher(Person):
     """Leaves a tab open and does nothing: is to be ended, told so, and not a moment too early."""
 
     async def live(self, reason: str = "idle") -> float:
-        """Return how many seconds after the last activity the tab was told of the end; it comes back if cut off."""
+        """Return when the tab was told of the end (monotonic seconds); it comes back if cut off."""
         while True:
             try:
-                tab = Tab(await self.connect(open_timeout=3))
-                while True:
-                    frame = await asyncio.wait_for(tab.frame(), IDLE * 3)
-                    if frame["type"] == "state" and frame["phase"] == "ended":
-                        assert frame["reason"] == reason, frame
-                        return time.monotonic() - self.active
+                return await self._wait(reason)
             except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
                 await asyncio.sleep(0.3)
                 self.move()
+
+    async def _wait(self, reason: str) -> float:
+        tab = Tab(await self.connect(open_timeout=3))
+        try:
+            while True:
+                frame = await asyncio.wait_for(tab.frame(), IDLE * 3)
+                if frame["type"] == "state" and frame["phase"] == "ended":
+                    assert frame["reason"] == reason, frame
+                    return time.monotonic()
+        finally:
+            tab.drop()
 
 
 async def refused(person: Person) -> None:
