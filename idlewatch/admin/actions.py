@@ -32,6 +32,9 @@ logger = logging.getLogger("idlewatch")
 MAX_BODY = 262_144
 """Bytes of what an operator's page sends, at most."""
 
+AWAY = (Undecided, StoreUnavailable, NotRunning, OperationalError, InterfaceError)
+"""What is raised where something can't be done just now, and can be later."""
+
 M = TypeVar("M", bound=CountMessage)
 _counting = msgspec.json.Decoder(CountMessage)
 _acting = msgspec.json.Decoder(ActMessage)
@@ -65,23 +68,32 @@ def act(request: HttpRequest) -> JsonResponse:
     if message.action is Action.NOTICE:
         answer = _send(request, batch.rows, text)
     else:
-        answer = {"done": _end(request, batch.rows)}
+        done, failure = _end(request, batch.rows)
+        if failure is not None:
+            if not done:
+                raise failure
+            # What was done counts; the page comes back for this batch, and hears then why it can't go on.
+            return JsonResponse({"done": done, "own": 0, "cursor": message.cursor})
+        answer = {"done": done}
     return JsonResponse(answer | {"own": own, "cursor": batch.cursor})
 
 
-def _end(request: HttpRequest, rows: Sequence[WatchedSession]) -> int:
-    """End sessions; return how many ended by that, and not by something else meanwhile."""
+def _end(request: HttpRequest, rows: Sequence[WatchedSession]) -> tuple[int, Exception | None]:
+    """End sessions; return how many ended by that, and not by something else meanwhile, and what stopped it."""
     user, ends = request.user, {}
+    failure: Exception | None = None
     try:
         for row in rows:
             ends[row.pk] = now()
             monitor.end(row.pk, Reason.REVOKED, ends[row.pk], by=user)  # type: ignore[arg-type]
+    except AWAY as error:
+        failure = error
     finally:
         # Also where one of them could not be ended: the others have.
         ended = records.revoked_by(user.pk, ends)
         done = [row for row in rows if row.pk in ended]
         _log(request, done, _("Ended from the live page."))
-    return len(done)
+    return len(done), failure
 
 
 def _send(request: HttpRequest, rows: Sequence[WatchedSession], text: str) -> dict[str, Any]:
@@ -135,7 +147,7 @@ def _answered(view: Callable[[HttpRequest], JsonResponse], request: HttpRequest)
         return view(request)
     except BadMessage as error:
         return _refusal(400, error.detail)
-    except (Undecided, StoreUnavailable, NotRunning, OperationalError, InterfaceError) as error:
+    except AWAY as error:
         logger.warning("An operator's action was put off (%s).", type(error).__name__)
         return _refusal(503, _("The server can’t do this just now. Please try again in a moment."))
 
