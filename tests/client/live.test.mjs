@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { ActionServer, Refusal, Run } from "../../static/idlewatch/live/actions.js";
+import { Banner } from "../../static/idlewatch/live/banner.js";
 import { PLAIN, change, findTheSame, fromAddress, toAddress } from "../../static/idlewatch/live/query.js";
 import { Rows } from "../../static/idlewatch/live/rows.js";
 import { Samples, ceiling, endings, runs, table, ticks } from "../../static/idlewatch/live/scale.js";
@@ -101,6 +102,32 @@ test("no more are selected by their ids than the server takes", () => {
   const selection = new Selection();
   selection.setPage(Array.from({ length: MOST + 5 }, (_, place) => `s${place}`), true);
   assert.equal(selection.ids.length, MOST);
+});
+
+test("a lost connection is said once it has not come back soon, and until it has", () => {
+  const clock = new FakeClock();
+  const element = { hidden: true, textContent: "" };
+  const words = { say: (what) => what, moment: String };
+  const banner = new Banner({ root: { querySelector: () => element }, clock, words });
+  banner.lost();
+  clock.advance(1);
+  banner.up();
+  clock.advance(5);
+  assert.equal(element.textContent, "", "it was back before anybody could have read it");
+  banner.lost();
+  clock.advance(1);
+  banner.lost();
+  clock.advance(0.6);
+  assert.deepEqual(element, { hidden: false, textContent: "lost" });
+  banner.up();
+  assert.deepEqual(element, { hidden: true, textContent: "" });
+  banner.unavailable(5);
+  assert.equal(element.textContent, "unavailable");
+  banner.clear();
+  banner.lost();
+  banner.stop();
+  clock.advance(5);
+  assert.deepEqual(element, { hidden: true, textContent: "" });
 });
 
 test("a countdown runs by the server's clock and stops at nothing", () => {

@@ -3,6 +3,7 @@
 import { Backoff } from "../backoff.js";
 import { Clock } from "../clock.js";
 import { Timer } from "../timer.js";
+import { Banner } from "./banner.js";
 import { Chart } from "./chart.js";
 import { Controls } from "./controls.js";
 import { ActionBar } from "./operator.js";
@@ -18,8 +19,6 @@ import { LiveWords } from "./words.js";
 
 /** Seconds: the bounds of the first and of the last wait between two attempts. */
 const RECONNECT = { base: 1, cap: 15 };
-/** Seconds that a lost connection may take to come back before it is said. */
-const BEAR = 1.5;
 /** Seconds after which a page that nobody sees costs the server nothing any more. */
 const UNSEEN = 10;
 /** Seconds between two announcements of how many changes wait: a screen reader would never fall silent. */
@@ -47,7 +46,6 @@ export class LivePage {
   #total = 0;
   #bounded = false;
   #pages = 1;
-  #down = /** @type {number | null} */ (null);
   #heard = 0;
 
   /**
@@ -58,13 +56,13 @@ export class LivePage {
    */
   constructor({ root, config, clock = new Clock() }) {
     this.root = root;
-    this.clock = clock;
     this.wanted = fromAddress(window.location.search);
     this.words = new LiveWords(config);
     this.time = new ServerTime(clock);
     this.rows = new Rows();
     this.selection = new Selection();
     this.present = config.present;
+    this.banner = new Banner({ root, clock, words: this.words });
     const now = () => this.time.now();
     this.chart = new Chart({ root, words: this.words, now });
     this.controls = new Controls({ root, clock, words: this.words, onWant: (changes) => this.#want(changes) });
@@ -88,13 +86,12 @@ export class LivePage {
       open: () => new WebSocket(socketAddress(config.socket)),
       delegate: {
         onFrame: (frame) => this.#work(frame),
-        onUp: () => this.#up(),
-        onDown: () => this.#lost(),
+        onUp: () => this.banner.up(),
+        onDown: () => this.banner.lost(),
         onGone: (code) => this.#leave(code),
       },
     });
     this.ticking = new Timer(clock, () => this.#tick());
-    this.bearing = new Timer(clock, () => this.#sayLost());
     this.unseen = new Timer(clock, () => this.socket.stop());
     this.calm = new Timer(clock, () => this.#sayWaiting());
   }
@@ -157,11 +154,11 @@ export class LivePage {
 
   /** @param {LiveFrame} frame */
   #work(frame) {
-    if (frame.type === FRAME.UNAVAILABLE) this.#sayUnavailable();
+    if (frame.type === FRAME.UNAVAILABLE) this.banner.unavailable(this.#heard || this.time.now());
     if (frame.type !== FRAME.PAGE && frame.type !== FRAME.CHANGES) return;
     this.time.hear(frame.now);
     this.#heard = frame.now;
-    this.#say("");
+    this.banner.clear();
     if (frame.counts !== undefined) {
       this.controls.count(frame.counts);
       this.chart.count(frame.counts);
@@ -280,47 +277,16 @@ export class LivePage {
     this.socket.hurry();
   }
 
-  #up() {
-    this.bearing.clear();
-    if (this.#down === null) return;
-    this.#down = null;
-    this.#say("");
-  }
-
-  #lost() {
-    if (this.#down !== null) return;
-    this.#down = this.clock.now().wall;
-    this.bearing.set(BEAR);
-  }
-
-  #sayLost() {
-    const at = this.#down ?? this.clock.now().wall;
-    this.#say(this.words.say("lost", { time: this.words.moment(at, at) }));
-  }
-
-  #sayUnavailable() {
-    const at = this.#heard || this.time.now();
-    this.#say(this.words.say("unavailable", { time: this.words.moment(at, at) }));
-  }
-
-  /** @param {string} sentence */
-  #say(sentence) {
-    const banner = partOf(this.root, "banner");
-    banner.hidden = sentence === "";
-    put(banner, sentence);
-  }
-
   /**
    * Who may not watch any more sees nothing any more; whose session has ended is told so by the page's own client.
    * @param {number} code
    */
   #leave(code) {
     this.#gone = true;
-    this.bearing.clear();
     this.ticking.clear();
+    this.banner.stop();
     if (code !== CLOSE.FORBIDDEN) return;
     this.bar?.abandon();
-    this.#say("");
     this.rows.clear();
     this.calm.clear();
     // Before their markup goes: a row that had the focus loses it then, and says so.

@@ -1,0 +1,74 @@
+/** Says that what is shown is not of now: the connection is lost, or the server can't ask its own. */
+
+import { Timer } from "../timer.js";
+import { partOf, put } from "./parts.js";
+
+/** Seconds that a lost connection may take to come back before it is said. */
+const BEAR = 1.5;
+
+/** A sentence above the page; nothing where all is well. */
+export class Banner {
+  /** Epoch seconds of this clock since which the connection is lost. */
+  #down = /** @type {number | null} */ (null);
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.root
+   * @param {Clock} options.clock
+   * @param {LiveWords} options.words
+   */
+  constructor({ root, clock, words }) {
+    this.element = partOf(root, "banner");
+    this.clock = clock;
+    this.words = words;
+    this.bearing = new Timer(clock, () => this.#say("lost", this.#down ?? clock.now().wall));
+  }
+
+  /** The connection is lost. */
+  lost() {
+    if (this.#down !== null) return;
+    this.#down = this.clock.now().wall;
+    this.bearing.set(BEAR);
+  }
+
+  /** The connection is back. */
+  up() {
+    this.bearing.clear();
+    if (this.#down === null) return;
+    this.#down = null;
+    this.clear();
+  }
+
+  /**
+   * The server is there, and knows nothing new.
+   * @param {number} since Epoch seconds: what is shown is of then.
+   */
+  unavailable(since) {
+    this.#say("unavailable", since);
+  }
+
+  /** What is shown is of now. */
+  clear() {
+    this.#put("");
+  }
+
+  /** Say nothing any more. */
+  stop() {
+    this.bearing.clear();
+    this.clear();
+  }
+
+  /**
+   * @param {"lost" | "unavailable"} what
+   * @param {number} at
+   */
+  #say(what, at) {
+    this.#put(this.words.say(what, { time: this.words.moment(at, at) }));
+  }
+
+  /** @param {string} sentence */
+  #put(sentence) {
+    this.element.hidden = sentence === "";
+    put(this.element, sentence);
+  }
+}
