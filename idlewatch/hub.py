@@ -4,44 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 from weakref import WeakSet
 
-from channels.layers import BaseChannelLayer, get_channel_layer
-from django.core.exceptions import ImproperlyConfigured
 from msgspec import Struct
-from msgspec.structs import astuple
 
-from idlewatch.activity import Reason
-from idlewatch.policy import FRESH, Phase, Shown
-from idlewatch.process import PROCESS
+from idlewatch.policy import FRESH, Shown
 from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
 
 BREATH = 100
 """Sends after which others get their turn: a send on Daphne never yields by itself."""
-GROUP = "idlewatch.hubs"
-"""The one group of the channel layer: its members are the hubs, one for each process."""
-KIND = "idlewatch.changes"
-NOTICE = "idlewatch.notice"
-"""What an operator has to say, for the tabs of some watches; each process answers with how many of them it told."""
-ANSWER = "idlewatch.answer"
-REJOIN = 30.0
-"""Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
-PAUSE = 1.0
-"""Seconds before a channel layer that failed is asked again."""
 FAREWELL = 3.0
 """Seconds that a process waits, at most, for the tabs it sent away to have gone."""
 PATIENCE = 2.0
 """Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
 READ_WITHIN = 1.0
 """Seconds in which a tab takes a notice, or was not reached: somebody waits for the answer."""
-SENT_WITHIN = 3.0
-"""Seconds for which a channel layer may take a message."""
 
 
 class Change(Struct, frozen=True):
@@ -52,16 +35,6 @@ class Change(Struct, frozen=True):
     ended: bool
     shown: Shown
     """What the frame says, for telling whether tabs were told."""
-
-
-class Answer(NamedTuple):
-    """What another process says of a notice."""
-
-    process: str
-    part: int
-    """Which of the messages it is about, where a notice took several."""
-    told: int
-    """How many tabs took the notice."""
 
 
 class Tab(Protocol):
@@ -82,7 +55,7 @@ class Guest(Protocol):
 
 
 class Hub:
-    """Hands changes to the tabs they are about."""
+    """Hands changes and notices to the tabs they are about."""
 
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
@@ -91,9 +64,6 @@ class Hub:
         self._told: dict[str, Shown] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
-        self._asked: dict[str, asyncio.Queue[Answer]] = {}
-        self.channel: str | None = None
-        """Where other processes answer this hub; None while it hears nobody."""
         self._emptied: asyncio.Event | None = None
         self.dismissed = False
         """The server is going away: a tab that joins now is sent away by itself."""
@@ -142,65 +112,6 @@ class Hub:
         """Return how many tabs each watch has here, and when its user was last seen to act."""
         return {watch: (len(tabs), self._active.get(watch, 0.0)) for watch, tabs in self._tabs.items()}
 
-    async def listen(self) -> None:
-        """Hear what other processes publish, until cancelled."""
-        while True:
-            try:
-                await self._listen(get_channel_layer())
-            except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
-                # A push is a hint: what is missed, the timer finds out by itself.
-                logger.warning("The channel layer can't be heard (%s); trying again.", type(error).__name__)
-            await asyncio.sleep(PAUSE)
-
-    async def _listen(self, layer: BaseChannelLayer | None) -> None:
-        if layer is None:
-            raise ImproperlyConfigured("There is no channel layer; expected CHANNEL_LAYERS to have 'default'.")
-        channel = await layer.new_channel()
-        async with staying(layer, channel):
-            self.channel = channel
-            try:
-                while True:
-                    message = await layer.receive(channel)
-                    if message["process"] != PROCESS:
-                        await self._take(layer, message)
-            finally:
-                self.channel = None
-
-    async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
-        """Do what another process says; what this version does not know is not for it."""
-        if message["type"] == KIND:
-            await self._tell([change_from(change) for change in message["changes"]])
-        elif message["type"] == NOTICE:
-            # Changes that come meanwhile do not wait for it.
-            self._begin(self._answer(layer, message))
-        elif message["type"] == ANSWER and message["notice"] in self._asked:
-            self._asked[message["notice"]].put_nowait(Answer(message["process"], message["part"], message["told"]))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._passed_on.add(task)
-        task.add_done_callback(self._passed_on.discard)
-
-    async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
-        """Show a notice from another process, and say how many tabs took it."""
-        told = await self.show(message["watches"], message["frame"])
-        about = {"notice": message["notice"], "part": message["part"]}
-        try:
-            async with asyncio.timeout(SENT_WITHIN):
-                await layer.send(message["reply"], {"type": ANSWER, "process": PROCESS, "told": told, **about})
-        except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
-            # The operator is told of fewer tabs than there are.
-            logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
-
-    @contextmanager
-    def hearing(self, notice: str) -> Iterator[asyncio.Queue[Answer]]:
-        """Collect what other processes answer to a notice."""
-        answers = self._asked[notice] = asyncio.Queue()
-        try:
-            yield answers
-        finally:
-            del self._asked[notice]
-
     async def show(self, watches: Iterable[str], frame: str) -> int:
         """Show a notice in every tab of these watches on this process; return how many tabs took it."""
         wanted = list(watches)
@@ -239,7 +150,7 @@ class Hub:
             others = [hub for hub in _hubs if hub is not self and hub._tabs]
         for hub in others:
             hub._hear(news)
-        await self._tell(news)
+        await self.tell(news)
 
     def _hear(self, news: Sequence[Change]) -> None:
         """Have this hub's own loop tell its tabs."""
@@ -249,9 +160,15 @@ class Hub:
 
         # A loop that is closed took its sockets with it.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda: self._begin(self._tell(news)))
+            loop.call_soon_threadsafe(self._begin, news)
 
-    async def _tell(self, news: Sequence[Change]) -> None:
+    def _begin(self, news: Sequence[Change]) -> None:
+        task = asyncio.create_task(self.tell(news))
+        self._passed_on.add(task)
+        task.add_done_callback(self._passed_on.discard)
+
+    async def tell(self, news: Sequence[Change]) -> None:
+        """Tell each change to the tabs of this hub alone."""
         told = 0
         for change in news:
             if change.watch in self._tabs:
@@ -294,25 +211,6 @@ class Hub:
                     await self._emptied.wait()
 
 
-@asynccontextmanager
-async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
-    """Stay in the group, also when the membership expires or the layer forgets it."""
-
-    async def stay() -> None:
-        while True:
-            # In an outage this fails, and the next one counts.
-            with suppress(Exception):
-                async with asyncio.timeout(REJOIN):
-                    await layer.group_add(GROUP, channel)
-            await asyncio.sleep(REJOIN)
-
-    task = asyncio.create_task(stay())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
 async def _show_to(tab: Tab, frame: str) -> bool:
     try:
         async with asyncio.timeout(READ_WITHIN):
@@ -322,18 +220,6 @@ async def _show_to(tab: Tab, frame: str) -> bool:
         logger.exception("A tab could not be shown a notice.")
         return False
     return True
-
-
-def message_of(changes: Sequence[Change]) -> dict[str, object]:
-    """Return the message that tells other processes of changes."""
-    return {"type": KIND, "process": PROCESS, "changes": [list(astuple(change)) for change in changes]}
-
-
-def change_from(told: Sequence[Any]) -> Change:
-    """Return a change as a message tells it."""
-    watch, frame, ended, (phase, reason, extendable) = told
-    shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
-    return Change(watch, frame, ended, shown)
 
 
 def tabs_here() -> Mapping[str, tuple[int, float]]:

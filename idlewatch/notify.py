@@ -22,11 +22,11 @@ from django.core.exceptions import SynchronousOnlyOperation
 from idlewatch import journal, metrics, monitor
 from idlewatch.clock import now
 from idlewatch.exceptions import NotRunning, StoreUnavailable
-from idlewatch.hub import GROUP, NOTICE, SENT_WITHIN, Answer, Hub
+from idlewatch.listener import GROUP, NOTICE, SENT_WITHIN, Answer, Listener
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS
 from idlewatch.protocol import NoticeFrame, encode
-from idlewatch.service import running
+from idlewatch.service import Service, running
 from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -63,10 +63,10 @@ def send(watches: Sequence[str], text: str) -> Reached:
         StoreUnavailable: nobody knows just now where the tabs are; nothing was sent.
     """
     text = cleaned(text)
-    hub, loop = _running()
+    service, loop = _running()
     if loop is _present_loop():
         raise SynchronousOnlyOperation("notify.send() waits for the event loop it is called on; use notify.asend().")
-    sent = _begin(_send(hub, watches, text), loop)
+    sent = _begin(_send(service, watches, text), loop)
     try:
         return sent.result(DONE_WITHIN)
     except TimeoutError as error:
@@ -77,8 +77,8 @@ def send(watches: Sequence[str], text: str) -> Reached:
 async def asend(watches: Sequence[str], text: str) -> Reached:
     """Twin of `send`, for whatever event loop."""
     text = cleaned(text)
-    hub, loop = _running()
-    return await asyncio.wrap_future(_begin(_send(hub, watches, text), loop))
+    service, loop = _running()
+    return await asyncio.wrap_future(_begin(_send(service, watches, text), loop))
 
 
 def cleaned(text: str) -> str:
@@ -97,11 +97,11 @@ def cleaned(text: str) -> str:
     return text
 
 
-def _running() -> tuple[Hub, asyncio.AbstractEventLoop]:
+def _running() -> tuple[Service, asyncio.AbstractEventLoop]:
     service = running()
     if service is None or service.loop is None:
         raise NotRunning
-    return service.hub, service.loop
+    return service, service.loop
 
 
 def _present_loop() -> asyncio.AbstractEventLoop | None:
@@ -116,7 +116,7 @@ def _begin(sending: Coroutine[Any, Any, Reached], loop: asyncio.AbstractEventLoo
     return Context().run(asyncio.run_coroutine_threadsafe, sending, loop)
 
 
-async def _send(hub: Hub, watches: Sequence[str], text: str) -> Reached:
+async def _send(service: Service, watches: Sequence[str], text: str) -> Reached:
     store = monitor.store()
     asked = list(dict.fromkeys(watches))
     found = await store.aget_all(asked)
@@ -126,7 +126,8 @@ async def _send(hub: Hub, watches: Sequence[str], text: str) -> Reached:
     frame = encode(NoticeFrame(secrets.token_urlsafe(12), text))
     others = {process: tabs for process, tabs in counted.items() if process != PROCESS}
     here, elsewhere = await asyncio.gather(
-        hub.show(lives, frame), _ask_others(hub, lives, frame, others) if store.shared else _nobody()
+        service.hub.show(lives, frame),
+        _ask_others(service.listener, lives, frame, others) if store.shared else _nobody(),
     )
     reached = here + elsewhere
     # A tab that nobody has counted yet may have been told.
@@ -154,18 +155,18 @@ def _counted(found: Sequence[Watched | None], at: float) -> Counter[str]:
     return counted
 
 
-async def _ask_others(hub: Hub, watches: Sequence[str], frame: str, counted: Mapping[str, int]) -> int:
+async def _ask_others(listener: Listener, watches: Sequence[str], frame: str, counted: Mapping[str, int]) -> int:
     """Have the other processes show a notice; return how many tabs those told that answered in time.
 
     Who is waited for is who serves tabs, as far as the store knows: nobody else has to answer.
     """
-    layer, reply = get_channel_layer(), hub.channel
+    layer, reply = get_channel_layer(), listener.channel
     if layer is None or reply is None or not watches:
         return 0
     notice = secrets.token_urlsafe(12)
     batches = [watches[start : start + BATCH] for start in range(0, len(watches), BATCH)]
     told: dict[tuple[str, int], int] = {}
-    with hub.hearing(notice) as answers:
+    with listener.hearing(notice) as answers:
         try:
             async with asyncio.timeout(SENT_WITHIN):
                 for part, batch in enumerate(batches):

@@ -1,4 +1,4 @@
-"""What runs beside the requests of a web process: one hub and one timer, for each event loop."""
+"""What runs beside the requests of a web process: one hub, one listener and one timer, for each event loop."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from weakref import WeakKeyDictionary
 from idlewatch import couriers, monitor
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.hub import Hub
+from idlewatch.listener import Listener
 from idlewatch.timer import Timer
 
 
 class Service:
-    """The hub and the timer of one event loop."""
+    """The hub, the listener and the timer of one event loop."""
 
     def __init__(self) -> None:
         self.hub = Hub()
+        self.listener = Listener(self.hub)
         self.timer = Timer(self.hub)
         self._task: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -29,7 +31,7 @@ class Service:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self.timer.run(), context=Context())
             if monitor.store().shared:
-                self._listening = loop.create_task(self.hub.listen(), context=Context())
+                self._listening = loop.create_task(self.listener.run(), context=Context())
 
     @property
     def runs(self) -> bool:

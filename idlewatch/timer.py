@@ -20,7 +20,8 @@ from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
-from idlewatch.hub import GROUP, SENT_WITHIN, Change, Hub, message_of, tabs_here
+from idlewatch.hub import Change, Hub, tabs_here
+from idlewatch.listener import GROUP, SENT_WITHIN, message_of
 from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
 from idlewatch.process import PROCESS

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from idlewatch import hub as hub_module
-from idlewatch.hub import BREATH, Change, Hub, change_from, message_of
+from idlewatch.hub import BREATH, Change, Hub
+from idlewatch.listener import change_from, message_of
 from tests.sockets import FakeTab, errors
 
 NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
@@ -167,11 +168,6 @@ async def test_the_tabs_of_another_event_loop_are_told_too():
     await hub.deliver([NEWS])
     assert time.monotonic() - started < 1
     assert len(there.frames) == 1
-
-
-def test_a_change_comes_through_a_message_as_it_was():
-    message = json.loads(json.dumps(message_of([NEWS, END])))
-    assert [change_from(each) for each in message["changes"]] == [NEWS, END]
 
 
 class TestTold:

@@ -18,7 +18,8 @@ from idlewatch import monitor, notify
 from idlewatch.activity import Reason
 from idlewatch.events import TabOpened, TabsCounted
 from idlewatch.exceptions import IdleWatchError, NotRunning, StoreUnavailable
-from idlewatch.hub import ANSWER, GROUP, NOTICE, Hub
+from idlewatch.hub import Hub
+from idlewatch.listener import ANSWER, GROUP, NOTICE
 from idlewatch.notify import LONGEST, Reached, asend, cleaned, send
 from idlewatch.process import PROCESS
 from idlewatch.service import Service, service
@@ -133,12 +134,12 @@ async def peer(told: int | None) -> AsyncIterator[Peer]:
 
 
 async def listening(service: Service) -> None:
-    await until(lambda: service.hub.channel)
+    await until(lambda: service.listener.channel)
     # It joins the group beside that: what it says to itself it does not take, so another has to be heard.
     layer = get_channel_layer()
     assert layer is not None
     heard = asyncio.Event()
-    take = service.hub._take
+    take = service.listener._take
 
     async def note(layer: BaseChannelLayer, message: Any) -> None:
         if message["type"] == "probe":
@@ -146,7 +147,7 @@ async def listening(service: Service) -> None:
         else:
             await take(layer, message)
 
-    service.hub._take = note  # type: ignore[method-assign]
+    service.listener._take = note  # type: ignore[method-assign]
     async with asyncio.timeout(WITHIN):
         while not heard.is_set():
             await layer.group_send(GROUP, {"type": "probe", "process": "another"})
@@ -248,7 +249,7 @@ class TestHere:
         here.hub.join("w1", late)
         await asyncio.sleep(0)
         assert late.frames == []
-        assert here.hub._asked == {}
+        assert here.listener._asked == {}
 
 
 class TestWithoutWhatItNeeds:
@@ -409,7 +410,7 @@ class TestAChannelLayerThatIsAway:
 
         monkeypatch.setattr(monitor.store(), "shared", True)
         monkeypatch.setattr(notify, "get_channel_layer", Away)
-        here.hub.channel = "some.channel"
+        here.listener.channel = "some.channel"
         (tab,) = open_tabs(here, "w1")
         monitor.store().apply("w1", TabsCounted("another", 2), START)
         assert await asend(["w1"], "Noon") == Reached(1, 3)
@@ -424,12 +425,12 @@ class TestAChannelLayerThatIsAway:
         monkeypatch.setattr(monitor.store(), "shared", True)
         monkeypatch.setattr(notify, "get_channel_layer", Stuck)
         monkeypatch.setattr(notify, "SENT_WITHIN", 0.05)
-        here.hub.channel = "some.channel"
+        here.listener.channel = "some.channel"
         open_tabs(here, "w1")
         assert await asend(["w1"], "Noon") == Reached(1, 1)
 
     async def test_without_a_channel_to_answer_to_nobody_is_asked(self, here: Service, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(monitor.store(), "shared", True)
         open_tabs(here, "w1")
-        assert here.hub.channel is None
+        assert here.listener.channel is None
         assert await asend(["w1"], "Noon") == Reached(1, 1)

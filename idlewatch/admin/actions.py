@@ -18,7 +18,8 @@ from django.utils.translation import ngettext
 
 from idlewatch import monitor, notify, records
 from idlewatch.activity import Reason
-from idlewatch.admin.selection import Action, ActMessage, CountMessage, Selection
+from idlewatch.admin.messages import Action, ActMessage, CountMessage
+from idlewatch.admin.selection import Selection
 from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided

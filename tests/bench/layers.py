@@ -22,7 +22,8 @@ import django
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from idlewatch.hub import GROUP, Change, Hub, message_of
+from idlewatch.hub import Change, Hub
+from idlewatch.listener import GROUP, Listener, message_of
 from tests.bench.__main__ import used
 from tests.redis_server import RedisServer
 from tests.serving import ROOT
@@ -65,7 +66,7 @@ async def listen() -> None:
     """Listen as a web process does."""
     hub = Hub()
     hub.join("bench", Told())
-    await hub.listen()
+    await Listener(hub).run()
 
 
 class Members:

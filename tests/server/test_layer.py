@@ -15,7 +15,8 @@ from channels.layers import BaseChannelLayer
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
-from idlewatch.hub import GROUP, Change, Hub, message_of
+from idlewatch.hub import Change, Hub
+from idlewatch.listener import GROUP, Listener, message_of
 from tests.redis_server import RedisServer
 from tests.server.several import several
 from tests.server.visitors import Visitor, story
@@ -97,7 +98,7 @@ async def listening(settings: Any, backend: str, redis: RedisServer) -> AsyncIte
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
     layer, hub = Layer(import_string(backend)(**config)), Hub()
     hub.join("w1", layer.tab)
-    task = asyncio.create_task(hub.listen())
+    task = asyncio.create_task(Listener(hub).run())
     try:
         await layer.heard()
         yield layer
@@ -112,7 +113,7 @@ async def listening(settings: Any, backend: str, redis: RedisServer) -> AsyncIte
 async def test_a_hub_is_heard_again_after_redis_lost_its_data(
     settings: Any, monkeypatch: pytest.MonkeyPatch, own_redis: RedisServer, backend: str
 ):
-    monkeypatch.setattr("idlewatch.hub.REJOIN", 0.5)
+    monkeypatch.setattr("idlewatch.listener.REJOIN", 0.5)
     async with listening(settings, backend, own_redis) as layer:
         for _ in range(3):
             with own_redis.client() as client:
