@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -17,8 +18,11 @@ from idlewatch.models import WatchedSession
 
 BATCH = 500
 """Records that are read, and sent, together."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 """What makes spreadsheets take a cell for a formula when it stands first (OWASP, CSV injection), also in full width."""
+DANGEROUS = re.compile(rf"^(?={FORMULA})|(?<=[;|\t\r\n])(?=\s*{FORMULA})")
+"""Where that would be. Where decimals are written with a comma a semicolon divides cells, and the quotes around a cell,
+which are not at its beginning then, keep no line together."""
 COLUMNS = (
     "session",
     "user",
@@ -86,7 +90,7 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
         in_utc(record.last_active),
         "" if record.ended is None else in_utc(record.ended),
         record.reason,
-        "" if record.ended_by is None else defused(record.ended_by.get_username()),
+        defused(record.ended_by_name),
         record.warnings,
         record.extensions,
         round(record.held_seconds, 3),
@@ -94,8 +98,8 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
 
 
 def defused(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """Return a text that no spreadsheet takes for a formula, nor for cells of which one is."""
+    return DANGEROUS.sub("'", text)
 
 
 class _Lines(list[str]):
