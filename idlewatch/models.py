@@ -80,6 +80,8 @@ class WatchedSession(models.Model):
         related_name="+",
         verbose_name=_("ended by"),
     )
+    ended_by_name = models.CharField(max_length=254, blank=True, editable=False)
+    """The user name of who ended it: stays when the account goes."""
 
     class Meta:
         verbose_name = _("watched session")

@@ -155,12 +155,17 @@ def close(
     """Close a record, with how far the watch came if that is known; of all who try, one is told True."""
     progress = {} if last is None else progress_of(last, at)
     rows = WatchedSession.objects.filter(pk=watch, ended=None)
-    return rows.update(ended=as_datetime(at), reason=reason.value, ended_by=by, **progress) == 1
+    return rows.update(ended=as_datetime(at), reason=reason.value, **_ender(by), **progress) == 1
 
 
 def correct(watch: str, reason: Reason, at: float) -> None:
     """Put the reason that came first in the store in place of the one that closed the record."""
-    WatchedSession.objects.filter(pk=watch).update(ended=as_datetime(at), reason=reason.value, ended_by=None)
+    WatchedSession.objects.filter(pk=watch).update(ended=as_datetime(at), reason=reason.value, **_ender(None))
+
+
+def _ender(by: AbstractBaseUser | None) -> dict[str, Any]:
+    name = "" if by is None else str(by.get_username())
+    return {"ended_by": by, "ended_by_name": name[:254]}
 
 
 def advance(watched: Watched, now: float) -> None:

@@ -130,11 +130,18 @@ class TestClosed:
         kept = row(watched)
         assert (kept.ended_by, kept.last_active, kept.warnings) == (operator, as_datetime(START + 30), 1)
 
+    def test_who_ended_it_stays_known_when_their_account_goes(self, watched: Watched):
+        operator = User.objects.create_user("operator")
+        records.close(watched.id, Reason.REVOKED, START + 40, operator)
+        operator.delete()
+        assert (row(watched).ended_by, row(watched).ended_by_name) == (None, "operator")
+
     def test_the_reason_that_came_first_takes_the_place_of_the_other(self, watched: Watched):
         records.close(watched.id, Reason.REVOKED, START + 40, User.objects.create_user("operator"))
         records.correct(watched.id, Reason.LOGOUT, START + 39)
         kept = row(watched)
         assert (kept.reason, kept.ended, kept.ended_by) == ("logout", as_datetime(START + 39), None)
+        assert kept.ended_by_name == ""
 
 
 class TestRestarted:

@@ -146,7 +146,6 @@ class WatchedSessionAdmin(_ModelAdmin):
     search_help_text = _("User name, address or user agent")
     date_hierarchy = "started"
     ordering = ("-started", "-pk")
-    list_select_related = ("ended_by",)
     list_per_page = 50
     show_full_result_count = False  # It would count all records for each search.
     actions = None
@@ -246,7 +245,7 @@ class WatchedSessionAdmin(_ModelAdmin):
     def how_it_ended(self, record: WatchedSession) -> str:
         """Return why it ended, and by whom where somebody ended it."""
         why = record.get_reason_display() or NOTHING
-        return why if record.ended_by is None else f"{why} ({record.ended_by.get_username()})"
+        return f"{why} ({record.ended_by_name})" if record.ended_by_name else why
 
     @admin.display(description=_("held"), ordering="held_seconds")
     def held(self, record: WatchedSession) -> str:

@@ -39,6 +39,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='watchedsession',
+            name='ended_by_name',
+            field=models.CharField(blank=True, editable=False, max_length=254),
+        ),
+        migrations.AddField(
+            model_name='watchedsession',
             name='tried_since',
             field=models.DateTimeField(editable=False, null=True),
         ),

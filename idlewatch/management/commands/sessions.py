@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Print them."""
-        rows = WatchedSession.objects.select_related("ended_by")
+        rows = WatchedSession.objects.all()
         rows = (
             rows.exclude(LIVES).order_by("-ended", "pk")
             if options["ended"]
@@ -91,7 +91,7 @@ def _described(rows: Iterable[WatchedSession], at: float) -> Iterator[dict[str, 
             "extensions": record.extensions if watched is None else watched.activity.extensions,
             "ended": record.ended,
             "reason": record.reason or None,
-            "ended_by": None if record.ended_by is None else record.ended_by.get_username(),
+            "ended_by": record.ended_by_name or None,
         }
 
 
