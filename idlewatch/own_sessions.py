@@ -11,6 +11,7 @@ from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -68,6 +69,7 @@ class Wish(NamedTuple):
     """The session; None: all others."""
 
 
+@transaction.non_atomic_requests
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
-from idlewatch import monitor, notify
+from idlewatch import monitor, notify, records
 from idlewatch.activity import Reason
 from idlewatch.admin import selection
 from idlewatch.events import TabOpened
@@ -274,6 +275,44 @@ class TestEnding:
         away.clear()
         assert operator.act(**message) == {"done": 2, "own": 1, "cursor": None}
         assert {entry.object_id for entry in LogEntry.objects.all()} == set(watches)
+
+    @pytest.mark.parametrize("action", ["end", "notice"])
+    def test_what_the_admin_log_cannot_take_is_in_the_servers_and_is_not_done_twice(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, action: str
+    ):
+        watches = ids(sign_in_many(2))
+        locked = mock.Mock(side_effect=OperationalError("database is locked"))
+        monkeypatch.setattr(type(LogEntry.objects), "log_actions", locked)
+        monkeypatch.setattr(notify, "send", lambda *_: Reached(2, 2))
+        asked = {"text": "Noon"} if action == "notice" else {}
+        assert operator.act(action, watches=watches, **asked)["done"] == 2
+        (told,) = [record for record in caplog.records if getattr(record, "event", "") == "action_not_logged"]
+        assert (told.levelname, set(told.watches.split())) == ("ERROR", set(watches))
+        assert told.user == str(operator.user.pk)
+
+    def test_what_ended_is_in_the_servers_log_where_the_records_cannot_be_asked(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        (watch,) = ids(sign_in_many(1))
+        monkeypatch.setattr(records, "revoked_by", mock.Mock(side_effect=OperationalError("gone")))
+        assert operator.post(ACT, {"action": "end", "watches": [watch]}).status_code == 503
+        assert [record.watches for record in caplog.records if hasattr(record, "watches")] == [watch]
+
+    def test_each_end_stands_by_itself_though_requests_are_atomic(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A transaction that is rolled back would take the records with it; the store has ended them."""
+        watches = sorted(ids(sign_in_many(2)))
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        end, atomic = monitor.end, []
+
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            atomic.append(connection.in_atomic_block)
+            return end(*args, **kwargs)
+
+        monkeypatch.setattr(monitor, "end", noting)
+        assert operator.act("end", watches=watches)["done"] == 2
+        assert atomic == [False, False]
 
     def test_two_hundred_take_a_few_seconds_at_most(self, operator: Operator):
         sign_in_many(200)

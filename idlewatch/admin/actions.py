@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Any, TypeVar
 
 import msgspec
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from idlewatch import monitor, notify, records
+from idlewatch import journal, monitor, notify, records
 from idlewatch.activity import Reason
 from idlewatch.admin.messages import Action, ActMessage, CountMessage
 from idlewatch.admin.selection import Selection
@@ -88,12 +88,15 @@ def _end(request: HttpRequest, rows: Sequence[WatchedSession]) -> tuple[int, Exc
             ends[row.pk] = now()
             monitor.end(row.pk, Reason.REVOKED, ends[row.pk], by=user)  # type: ignore[arg-type]
     except AWAY as error:
+        # The others have ended.
         failure = error
-    finally:
-        # Also where one of them could not be ended: the others have.
+    try:
         ended = records.revoked_by(user.pk, ends)
-        done = [row for row in rows if row.pk in ended]
-        _log(request, done, _("Ended from the live page."))
+    except AWAY as error:
+        _note_unlogged(request, ends, error)
+        raise
+    done = [row for row in rows if row.pk in ended]
+    _log(request, done, _("Ended from the live page."))
     return len(done), failure
 
 
@@ -113,8 +116,18 @@ def _send(request: HttpRequest, rows: Sequence[WatchedSession], text: str) -> di
 
 
 def _log(request: HttpRequest, rows: Sequence[WatchedSession], message: str) -> None:
-    if rows:
+    """Write down what was done; where the admin log can't be written, in the server's: done it is, once."""
+    if not rows:
+        return
+    try:
         LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, message)  # type: ignore[arg-type]
+    except AWAY as error:
+        _note_unlogged(request, [row.pk for row in rows], error)
+
+
+def _note_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception) -> None:
+    said = {"user": str(request.user.pk), "watches": " ".join(watches), "error": type(error).__name__}
+    journal.note("action_not_logged", level=logging.ERROR, **said)
 
 
 def _selection(request: HttpRequest, message: CountMessage) -> Selection:
@@ -130,6 +143,8 @@ def _guarded(model_admin: ModelAdmin[Any], view: Callable[[HttpRequest], JsonRes
     site = model_admin.admin_site
     inner = site.admin_view(partial(_answered, view))
 
+    # Each end stands by itself: the store can't be rolled back, and the records and the log are to say what it did.
+    @transaction.non_atomic_requests
     @wraps(view)
     def guarded(request: HttpRequest) -> Any:  # noqa: ANN401 - as the admin's own
         if not (site.has_permission(request) and request.user.has_perms((VIEW, END))):
