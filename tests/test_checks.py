@@ -354,6 +354,12 @@ def test_settings_of_the_site_that_do_not_fit_are_found(settings, changes, expec
     assert all(message.hint for message in messages.values())
 
 
+def test_times_without_a_zone_are_an_error(settings):
+    settings.USE_TZ = False
+    (message,) = found(settings).values()
+    assert message.id == "idlewatch.E041"
+
+
 @pytest.mark.parametrize("app", ["django.contrib.auth", "django.contrib.sessions"])
 def test_app_that_is_missing_is_an_error(settings, monkeypatch, app):
     monkeypatch.setattr(apps, "is_installed", lambda name: name != app)

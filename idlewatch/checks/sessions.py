@@ -25,6 +25,14 @@ def apps_are_installed() -> Found:
 
 
 @of_site()
+def times_are_aware() -> Found:
+    """Say that the database would not take the times of the records."""
+    if not settings.USE_TZ:
+        hint = "The records have their times in UTC; without it they can't be written, and nobody can sign in."
+        yield Error("USE_TZ is False; expected True.", hint=hint, id="idlewatch.E041")
+
+
+@of_site()
 def cookie_outlives_the_limits() -> Found:
     """Say that Django would drop a session that has not ended."""
     limits, age = policy(), settings.SESSION_COOKIE_AGE
