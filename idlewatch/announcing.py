@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import router, transaction
 
 from idlewatch import couriers, journal, metrics
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime
+from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase, Verdict
 from idlewatch.signals import session_ended, session_extended, session_opened, session_warned
 from idlewatch.store.base import Watched
@@ -18,12 +20,17 @@ from idlewatch.store.base import Watched
 
 def opened(watched: Watched) -> None:
     """Tell that a session came under watch, once that is committed: a sign-in that is rolled back never was."""
-    transaction.on_commit(partial(_opened, watched), robust=True)
+    once_recorded(partial(_opened, watched))
 
 
 def ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
     """Tell of an end, once its record is committed."""
-    transaction.on_commit(partial(_ended, watched, reason, at, by), robust=True)
+    once_recorded(partial(_ended, watched, reason, at, by))
+
+
+def once_recorded(do: Callable[[], object]) -> None:
+    """Do something once what was written to the records is committed: at once, unless a transaction is open there."""
+    transaction.on_commit(do, using=router.db_for_write(WatchedSession), robust=True)
 
 
 def changed(before: Watched, verdict: Verdict, at: float) -> None:

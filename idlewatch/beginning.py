@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest
 from msgspec import to_builtins
 
@@ -39,7 +39,7 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
     _record(watched, request, user, now).save(force_insert=True)
     opened = monitor.store().open(watched, now)
     announcing.opened(opened)
-    transaction.on_commit(lambda: _replace_oldest(user, now), robust=True)
+    announcing.once_recorded(lambda: _replace_oldest(user, now))
     return opened
 
 
@@ -52,10 +52,10 @@ def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
     present = monitor.look(watch, now)
     if present is not None:
         return present
-    watched = _new_watch(watch, request, user, now)
+    watched, database = _new_watch(watch, request, user, now), router.db_for_write(WatchedSession)
     try:
-        with transaction.atomic():
-            _record(watched, request, user, now).save(force_insert=True)
+        with transaction.atomic(using=database):
+            _record(watched, request, user, now).save(force_insert=True, using=database)
     except IntegrityError:
         # Another first request of the same session was a moment faster.
         return monitor.look(watch, now) or monitor.store().open(watched, now)
@@ -85,7 +85,8 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
     return WatchedSession(
         id=watched.id,
         user_id=user.pk,
-        username=user.get_username(),
+        # A user model of the site's own may have longer names, or numbers.
+        username=str(user.get_username())[: WatchedSession._meta.get_field("username").max_length],
         session_digest=sessions.digest(watched.key),
         previous_digest=sessions.digest(rotated) if rotated != watched.key else "",
         auth_digest=sessions.auth_digest_of(request.session),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import logging
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 from django.utils.encoding import iri_to_uri, uri_to_iri
@@ -102,8 +103,7 @@ def put(user: AbstractBaseUser, page: str, form: str, kind: Draft.Kind, content:
     _check_bounds(content)
     place, *older = places(user, page)
     mine = Draft.objects.filter(user=user.pk)
-    with transaction.atomic():
-        _take_turns(user)
+    with _turn_of(user):
         if content.fields:
             sealed = seal(msgspec.json.encode(content), primary_key(user), place, form, kind)
             changes = {"sealed": sealed, "saved": as_datetime(now)}
@@ -120,8 +120,7 @@ def put(user: AbstractBaseUser, page: str, form: str, kind: Draft.Kind, content:
 def forget(user: AbstractBaseUser, page: str, form: str) -> None:
     """Drop what is kept of a form, draft and refused alike."""
     mine = Draft.objects.filter(user=user.pk, place__in=places(user, page), form=form)
-    with transaction.atomic():
-        _take_turns(user)
+    with _turn_of(user):
         mine.delete()
 
 
@@ -196,12 +195,17 @@ def _open(row: Draft, user: str) -> Content | None:
         return None
 
 
-def _take_turns(user: AbstractBaseUser) -> None:
+@contextmanager
+def _turn_of(user: AbstractBaseUser) -> Iterator[None]:
     """Let one transaction at a time change what is kept of a user: several rows, in no order, would deadlock."""
-    accounts = get_user_model()._base_manager.filter(pk=user.pk)
-    # Weak enough, where there is such a lock, to hold up nobody who merely refers to the user.
-    weak = connection.features.has_select_for_no_key_update
-    accounts.select_for_update(no_key=weak).values_list("pk").first()
+    # Drafts refer to users, so both are in one database.
+    database = router.db_for_write(Draft)
+    with transaction.atomic(using=database):
+        accounts = get_user_model()._base_manager.using(database).filter(pk=user.pk)
+        # Weak enough, where there is such a lock, to hold up nobody who merely refers to the user.
+        weak = connections[database].features.has_select_for_no_key_update
+        accounts.select_for_update(no_key=weak).values_list("pk").first()
+        yield
 
 
 def _fresh(user: AbstractBaseUser, now: float) -> QuerySet[Draft]:

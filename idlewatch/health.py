@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.db import connection
+from django.db import connections, router
 
 from idlewatch import monitor
 from idlewatch.clock import now
+from idlewatch.models import WatchedSession
 from idlewatch.service import running
 
 PATIENCE = 3.0
@@ -39,7 +40,7 @@ async def problems() -> dict[str, str]:
 
 async def _database() -> None:
     def ask() -> None:
-        with connection.cursor() as cursor:
+        with connections[router.db_for_read(WatchedSession)].cursor() as cursor:
             cursor.execute("SELECT 1")
 
     await database_sync_to_async(ask)()

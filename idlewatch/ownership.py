@@ -6,7 +6,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 
 from idlewatch.clock import as_datetime
 from idlewatch.models import StoreOwner
@@ -52,7 +52,7 @@ def _claim(now: float) -> StoreOwner | None:
     owner = StoreOwner.objects.first()
     if owner is None:
         try:
-            with transaction.atomic():
+            with transaction.atomic(using=router.db_for_write(StoreOwner)):
                 StoreOwner.objects.create(**mine)
         except IntegrityError:
             return _faster(now)

@@ -64,19 +64,19 @@ def signed_out(request: HttpRequest | None, **_: Any) -> None:
 
 
 def user_saved(
-    instance: AbstractBaseUser, *, created: bool, update_fields: Iterable[str] | None = None, **_: Any
+    instance: AbstractBaseUser, *, using: str, created: bool, update_fields: Iterable[str] | None = None, **_: Any
 ) -> None:
     """End the sessions for which a changed account does not stand any more, once the change is committed."""
     if not created and (update_fields is None or ACCOUNT_FIELDS & set(update_fields)):
         # Django names what fails, which a `partial` has no name for.
-        transaction.on_commit(lambda: _end_unfounded(instance), robust=True)
+        transaction.on_commit(lambda: _end_unfounded(instance), using=using, robust=True)
 
 
-def user_to_be_deleted(instance: AbstractBaseUser, **_: Any) -> None:
+def user_to_be_deleted(instance: AbstractBaseUser, *, using: str, **_: Any) -> None:
     """End the sessions of an account that goes, once it is gone."""
     watches = [record.id for record in records.live(instance)]
     if watches:
-        transaction.on_commit(lambda: _end_all(watches), robust=True)
+        transaction.on_commit(lambda: _end_all(watches), using=using, robust=True)
 
 
 def _end_unfounded(user: AbstractBaseUser) -> None:

@@ -18,7 +18,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import router, transaction
 from django.http import HttpRequest, HttpResponseForbidden
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
@@ -86,7 +86,7 @@ def remember(session: SessionBase, user: AbstractBaseUser, now: float) -> None:
     It stays noted as long as the session: to take it back would be to save the data of other requests over.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_read(Draft)):
             has_refused = drafts.has_refused(user, now)
     except DatabaseError as error:
         # Whoever signs in, signs in.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from threading import Thread
 from typing import Any
@@ -306,14 +308,16 @@ class TestDatabase:
             wsgi.visit("/meanwhile/")
 
     def test_an_account_that_goes_meanwhile_is_no_500(self, tab: Browser, ann: User, monkeypatch: pytest.MonkeyPatch):
-        really = drafts._take_turns
+        really = drafts._turn_of
 
-        def take_turns(user: User) -> None:
-            really(user)
-            WatchedSession.objects.all().delete()
-            User.objects.filter(pk=ann.pk)._raw_delete("default")
+        @contextmanager
+        def turn_of(user: User) -> Iterator[None]:
+            with really(user):
+                WatchedSession.objects.all().delete()
+                User.objects.filter(pk=ann.pk)._raw_delete("default")
+                yield
 
-        monkeypatch.setattr(drafts, "_take_turns", take_turns)
+        monkeypatch.setattr(drafts, "_turn_of", turn_of)
         assert save(tab).status_code == 503
 
     def test_two_that_save_at_once_both_get_an_answer(self, ann: User, clock: Time, settings: Any):

@@ -42,6 +42,11 @@ class TestNewSession:
         assert (kept.address, kept.user_agent) == ("127.0.0.1", "Lynx")
         assert signals == [("opened", kept.pk)]
 
+    def test_its_record_has_as_much_of_a_long_name_as_it_can_hold(self, browser: Browser):
+        browser.client.force_login(User.objects.create(username="a" * 300))
+        browser.visit("/closed/")
+        assert record().username == "a" * 254
+
     @pytest.mark.rule("R16")
     def test_it_has_a_key_of_its_own(self, browser: Browser, ann: User):
         browser.visit("/note/")
