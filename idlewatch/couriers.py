@@ -51,6 +51,14 @@ def wait(timeout: float = FAREWELL) -> bool:
     return all(courier.wait(deadline - time.monotonic()) for courier in couriers)
 
 
+def _take_leave() -> None:
+    """Give what still waits its time, and say what is lost: the process goes away."""
+    if not wait():
+        with _lock:
+            for courier in _couriers.values():
+                courier.give_up()
+
+
 class _Errand(NamedTuple):
     """One call of one receiver."""
 
@@ -128,6 +136,16 @@ class _Courier:
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and self._present is None, max(timeout, 0.0))
 
+    def give_up(self) -> None:
+        """Drop what waits, and count what is under way as lost too: nobody knows how far it gets. The lock is held."""
+        left = [*self._waiting] if self._present is None else [self._present, *self._waiting]
+        self._waiting.clear()
+        for errand in left:
+            errand.failed(metrics.DROPPED)
+        if left:
+            count = len(left) + self._dropped
+            logger.error("The receiver %s is not done with %d events: the process goes away.", left[0].name, count)
+
     def _drop(self, errand: _Errand) -> None:
         if not self._dropped:
             logger.error("The receiver %s has fallen behind: it is not told of %s.", errand.name, errand.signal.name)
@@ -194,4 +212,4 @@ def _begin_anew() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 # What is registered with `atexit` comes too late: by then no executor takes work any more.
-threading._register_atexit(wait)  # type: ignore[attr-defined]
+threading._register_atexit(_take_leave)  # type: ignore[attr-defined]

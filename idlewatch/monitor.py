@@ -147,6 +147,19 @@ async def aend(watch: str, reason: Reason, now: float, by: AbstractBaseUser | No
     return await database_sync_to_async(end)(watch, reason, now, by)
 
 
+def end_by_record(watch: str, reason: Reason, now: float) -> bool:
+    """End a session that another process has in its memory; return whether this ended it.
+
+    That process takes the end over from the record, within a second. The record is behind by as much as `CHECKPOINT`:
+    where the clock seems to have come first by it, the user may have acted since, and the session would live on.
+    """
+    record = records.find(watch)
+    if record is None or not records.close(watch, reason, now):
+        return False
+    announcing.ended(records.watched_of(record, now), reason, now, None)
+    return True
+
+
 def finish(watch: str, now: float) -> Watched:
     """Make an end by the clock final, in the store and in the record."""
     ended = store().end(watch, Reason.LOST, now)

@@ -11,21 +11,28 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from websockets.sync.client import ClientConnection, connect
 
-from idlewatch import monitor, records
+from idlewatch import couriers, monitor, records
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime
-from idlewatch.events import Acted, TabOpened
+from idlewatch.events import Acted, Extended, TabOpened
+from idlewatch.hub import Hub
 from idlewatch.management import choosing
+from idlewatch.management.commands import endsessions
 from idlewatch.models import Draft, WatchedSession
+from idlewatch.signals import session_ended
+from idlewatch.store.memory import MemoryStore
+from idlewatch.timer import Timer
+from tests import announced
 from tests.conftest import START, Time
 from tests.redis_server import redis_url
 from tests.server.visitors import Visitor
 from tests.serving import Server, clean_environment
-from tests.watches import sign_in_many
+from tests.watches import arecord, asign_in, known, sign_in_many
 
 DAY = 86400
 TOLD_WITHIN = 10.0
@@ -68,6 +75,26 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     return sit
 
 
+class Heard(announced.Heard):
+    """The ends that a receiver was told of."""
+
+    takes = 0.0
+    """Seconds for each."""
+
+    def hear(self, watch: str, user: str, reason: Reason, at: float, by: User | None, **_: Any) -> None:
+        time.sleep(self.takes)
+        self.append((watch, user, reason, at, by))
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    heard = Heard()
+    session_ended.connect(heard.hear)
+    yield heard
+    session_ended.disconnect(heard.hear)
+    assert couriers.wait(announced.WITHIN)
+
+
 @pytest.mark.django_db(transaction=True)
 class TestSessions:
     def test_lists_the_live_ones_in_a_table(self, clock: Time):
@@ -97,6 +124,18 @@ class TestSessions:
     def test_unknown_user_is_an_error(self, command: list[str]):
         with pytest.raises(CommandError, match="There is no user 'nobody'"):
             run(*command, "--user", "nobody")
+
+    @pytest.mark.parametrize("command", [["sessions"], ["endsessions", "--noinput"]])
+    @pytest.mark.parametrize("name", ["bob", "9" * 30])
+    def test_so_is_a_name_that_no_user_could_have(self, command: list[str], name: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(User, "USERNAME_FIELD", "id")
+        with pytest.raises(CommandError, match=f"There is no user '{name}'"):
+            run(*command, "--user", name)
+
+    def test_of_an_account_whose_name_is_a_number(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        (first,) = sign_in_many(1)
+        monkeypatch.setattr(User, "USERNAME_FIELD", "id")
+        assert [each["session"] for each in run_json("--user", first.user)] == [first.id]
 
     def test_those_that_have_ended_the_latest_first(self, clock: Time):
         first, second, _ = sign_in_many(3)
@@ -212,11 +251,66 @@ class TestEndSessions:
             run("endsessions", "--all")
         assert len(live()) == 2
 
+    @pytest.mark.usefixtures("on_redis")
     def test_one_that_ended_by_the_clock_keeps_its_reason(self, clock: Time):
         (first,) = sign_in_many(1)
         clock.now = START + 500
         assert run("endsessions", "--all", "--noinput") == "Ended 0 sessions.\n"
         assert WatchedSession.objects.get(pk=first.id).reason == "idle"
+
+    async def test_one_in_the_memory_of_another_process_ends_whatever_its_record_says_of_the_clock(
+        self, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        first = await asign_in(idle_timeout=900, warn_before=120, absolute_timeout=40_000, checkpoint=60)
+        owner, timer = monitor.store(), Timer(Hub())
+        clock.now = START + 880
+        await timer.round(clock.now)
+        # The user chose to stay, and the record does not have it yet.
+        owner.apply(first.id, Extended(), clock.now + 1)
+        clock.now = START + 910
+        with monkeypatch.context() as command:
+            command.setattr(monitor, "store", lambda: MemoryStore(None, {}))
+            assert await sync_to_async(run)("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+            assert await sync_to_async(run)("endsessions", "--all", "--noinput") == "No live sessions.\n"
+        row = await arecord(first.id)
+        assert (row.reason, row.ended) == ("revoked", as_datetime(clock.now))
+        await timer.round(clock.now + 1)
+        assert known(first.id).activity.reason is Reason.REVOKED
+
+    def test_what_it_ends_is_announced_once(self, clock: Time, heard: Heard):
+        (first,) = sign_in_many(1)
+        for _ in range(2):
+            run("endsessions", "--all", "--noinput")
+        assert heard == [(first.id, first.user, Reason.REVOKED, START, None)]
+
+    def test_one_that_somebody_else_ends_meanwhile_is_not_counted(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        first, _ = sign_in_many(2)
+        find = records.find
+
+        def too_late(watch: str) -> WatchedSession | None:
+            record = find(watch)
+            if watch == first.id:
+                records.close(watch, Reason.LOGOUT, START)
+            return record
+
+        monkeypatch.setattr(records, "find", too_late)
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        assert WatchedSession.objects.get(pk=first.id).reason == "logout"
+
+    def test_waits_until_the_receivers_are_told(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(couriers.wait, "__defaults__", (0.0,))
+        heard.takes = 0.05
+        sign_in_many(5)
+        run("endsessions", "--all", "--noinput")
+        assert list.__len__(heard) == 5
+
+    def test_but_not_for_ever(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(endsessions, "PATIENCE", 0.05)
+        heard.takes = 2.0
+        sign_in_many(1)
+        began = time.monotonic()
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        assert time.monotonic() - began < heard.takes
 
 
 @pytest.mark.django_db(transaction=True)

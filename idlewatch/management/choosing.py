@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db.models import Q, QuerySet
 from tqdm import tqdm
@@ -34,12 +36,20 @@ def of_user(rows: QuerySet[WatchedSession], name: str | None) -> QuerySet[Watche
     """
     if name is None:
         return rows
-    users = get_user_model()._default_manager
-    user = users.filter(**{get_user_model().USERNAME_FIELD: name}).first()
+    user = _user(name)
     found = Q(user=None, username=name) if user is None else Q(user=user)
     if user is None and not WatchedSession.objects.filter(found).exists():
         raise CommandError(f"There is no user {name!r}.")
     return rows.filter(found)
+
+
+def _user(name: str) -> AbstractBaseUser | None:
+    model = get_user_model()
+    try:
+        return model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()
+    except (ValueError, ValidationError):
+        # Nobody is called by a word where names are numbers, say.
+        return None
 
 
 def age(text: str) -> timedelta:

@@ -7,11 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from idlewatch import monitor, records
+from idlewatch import couriers, monitor, records
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime, now
 from idlewatch.management.choosing import add_user_option, confirm, of_user, progress
 from idlewatch.models import LIVES, WatchedSession
+
+PATIENCE = 60.0
+"""Seconds that the receivers of the signals are given to be told of all ends."""
 
 
 class Command(BaseCommand):
@@ -41,10 +44,18 @@ class Command(BaseCommand):
             # By batches: to read on while rows change under the query means something else on each database.
             while batch := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: records.BATCH]):
                 for watch in batch:
-                    ended += monitor.end(watch, Reason.REVOKED, now()).activity.reason is Reason.REVOKED
+                    ended += _end(watch, now())
                     tell(1)
                 after = batch[-1]
         self.stdout.write(f"Ended {_sessions(ended)}.")
+        couriers.wait(PATIENCE)
+
+
+def _end(watch: str, at: float) -> bool:
+    """End a session; return whether it ended by that: not by the clock, nor by somebody else."""
+    if monitor.store().shared:
+        return monitor.end(watch, Reason.REVOKED, at).activity.reason is Reason.REVOKED
+    return monitor.end_by_record(watch, Reason.REVOKED, at)
 
 
 def _sessions(count: int) -> str:
