@@ -115,9 +115,7 @@ class _Courier:
         if len(self._waiting) >= MOST:
             self._drop(errand)
             return
-        if self._dropped:
-            logger.error("The receiver %s was not told of %d events.", errand.name, self._dropped)
-            self._dropped = 0
+        self._tell_dropped(errand)
         self._waiting.append(errand)
         if self._runs:
             self._changed.notify_all()
@@ -151,6 +149,12 @@ class _Courier:
             logger.error("The receiver %s has fallen behind: it is not told of %s.", errand.name, errand.signal.name)
         self._dropped += 1
         errand.failed(metrics.DROPPED)
+
+    def _tell_dropped(self, errand: _Errand) -> None:
+        """Say how much the receiver missed, once there is room again, or nothing more to do."""
+        if self._dropped:
+            logger.error("The receiver %s was not told of %d events.", errand.name, self._dropped)
+            self._dropped = 0
 
     def _look_at_the_clock(self) -> None:
         """Log a receiver that is slow: also one that never comes back."""
@@ -194,6 +198,8 @@ class _Courier:
     def _done(self) -> None:
         with self._changed:
             self._look_at_the_clock()
+            if self._present is not None and not self._waiting:
+                self._tell_dropped(self._present)
             self._present = None
             self._changed.notify_all()
 
