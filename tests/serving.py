@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 15.0
+PORTS = (11_000, 32_000)
+"""From where to where: browsers refuse some of those below, and connections get some of those above."""
+CHANCE = SystemRandom()
 DEPLOYMENT = {"DEBUG", "SECURE", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"}
 
 
@@ -29,9 +33,14 @@ def clean_environment(**extra: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """Return a port that nothing listens on just now.
+
+    It lies below those that systems give to connections: one of these could take it before the server does.
+    """
+    while True:
+        port = CHANCE.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Server:

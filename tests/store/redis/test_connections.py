@@ -97,7 +97,7 @@ async def test_a_user_needs_no_more_than_the_keys_of_the_store(make: MakeStore, 
 
 @pytest.mark.server
 async def test_a_cluster_keeps_a_store_in_one_slot(make: MakeStore, tmp_path: Path) -> None:
-    with running(tmp_path, "--cluster-enabled", "yes") as server:
+    with running(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
