@@ -141,7 +141,8 @@ def test_no_part_of_a_cell_is_a_formula_where_something_else_divides_cells(audit
     """In much of Europe a spreadsheet divides cells at semicolons, and lines within those that are not quoted whole."""
     record("w1", user_agent=f"Mozilla/5.0 (X11{divider}=cmd|' /C calc'!A0; rv:1-2)")
     text = auditor.get(EXPORT).getvalue().decode()
-    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=divider[0]) for cell in row]
+    delimiter = divider[0] if divider.strip("\r\n") else ";"
+    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for cell in row]
     assert not [cell for cell in cells if cell.lstrip().startswith("=")]
     assert exported(auditor)[0]["user_agent"].replace("'=", "=").endswith("; rv:1-2)")
 
