@@ -85,8 +85,7 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
     return WatchedSession(
         id=watched.id,
         user_id=user.pk,
-        # A user model of the site's own may have longer names, or numbers.
-        username=str(user.get_username())[: WatchedSession._meta.get_field("username").max_length],
+        username=records.name_of(user),
         session_digest=sessions.digest(watched.key),
         previous_digest=sessions.digest(rotated) if rotated != watched.key else "",
         auth_digest=sessions.auth_digest_of(request.session),

@@ -20,6 +20,8 @@ REASON_LABELS = {
 }
 
 
+MAX_NAME = 254
+"""Characters of a user name that are kept."""
 LIVES = models.Q(ended=None)
 """The records of sessions that have not ended."""
 
@@ -36,7 +38,7 @@ class WatchedSession(models.Model):
         related_name="+",
         verbose_name=_("user"),
     )
-    username = models.CharField(_("user name"), max_length=254)
+    username = models.CharField(_("user name"), max_length=MAX_NAME)
     """Stays when the account goes."""
     session_digest = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
     """A keyed digest of the session key, to find the reason for a stale cookie; empty where there is no key."""
@@ -80,7 +82,7 @@ class WatchedSession(models.Model):
         related_name="+",
         verbose_name=_("ended by"),
     )
-    ended_by_name = models.CharField(max_length=254, blank=True, editable=False)
+    ended_by_name = models.CharField(max_length=MAX_NAME, blank=True, editable=False)
     """The user name of who ended it: stays when the account goes."""
 
     class Meta:

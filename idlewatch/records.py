@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from idlewatch.activity import Activity, Reason
 from idlewatch.clock import as_datetime
-from idlewatch.models import WatchedSession
+from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.policy import FRESH, Phase, Policy, assess
 from idlewatch.sessions import digest, digests
 from idlewatch.store.base import Watched
@@ -164,8 +164,12 @@ def correct(watch: str, reason: Reason, at: float) -> None:
 
 
 def _ender(by: AbstractBaseUser | None) -> dict[str, Any]:
-    name = "" if by is None else str(by.get_username())
-    return {"ended_by": by, "ended_by_name": name[:254]}
+    return {"ended_by": by, "ended_by_name": "" if by is None else name_of(by)}
+
+
+def name_of(user: AbstractBaseUser) -> str:
+    """Return a user's name as records keep it: a user model of the site's own may have longer names, or numbers."""
+    return str(user.get_username())[:MAX_NAME]
 
 
 def advance(watched: Watched, now: float) -> None:

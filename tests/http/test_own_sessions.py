@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import path
 
 import idlewatch
-from idlewatch import own_sessions, records
+from idlewatch import monitor, own_sessions, records
 from idlewatch.activity import Reason
 from idlewatch.events import Acted
 from idlewatch.models import WatchedSession
@@ -231,6 +231,21 @@ class TestEnding:
         assert "You are signed in nowhere else." in text
         desk.post(others="1")
         assert "0 other sessions were ended." in desk.text
+
+    def test_each_end_stands_by_itself_though_requests_are_atomic(
+        self, desk: Device, phone: Device, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        end, atomic = monitor.end, []
+
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            atomic.append(connection.in_atomic_block)
+            return end(*args, **kwargs)
+
+        monkeypatch.setattr(monitor, "end", noting)
+        desk.end(phone)
+        assert atomic == [False]
+        assert not phone.lives
 
     def test_this_one_is_not_ended_here(self, desk: Device):
         desk.end(desk)
