@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.core.management.commands import flush
 from playwright.sync_api import Browser
 
@@ -76,6 +77,22 @@ def fresh_store(no_key_leaks: None) -> Iterator[None]:
     monitor.forget_store()
     yield
     monitor.forget_store()
+
+
+def finish_database_work(within: float = 30.0) -> None:
+    """Wait for what a loop that is gone has left to its thread: to cancel a task ends no thread's work.
+
+    A connection that is opened while `pytest-django` locks the database away again, between two tests, stays without
+    autocommit: the next write in it opens a transaction that nobody ends, and every later test fails.
+    """
+    SyncToAsync.single_thread_executor.submit(lambda: None).result(within)
+
+
+@pytest.fixture(autouse=True)
+def no_work_left(fresh_store: None) -> Iterator[None]:
+    """End a test, its loop and all, before its store and its database are taken away."""
+    yield
+    finish_database_work()
 
 
 @pytest.fixture
