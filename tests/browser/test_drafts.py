@@ -232,7 +232,8 @@ class TestRestoring:
 
     def test_a_form_that_comes_later_is_saved_and_restored(self, page: Page):
         page.evaluate("addLater()")
-        page.fill("[name=note]", "Half a note")
+        with saving(page):
+            page.fill("[name=note]", "Half a note")
         page.reload()
         page.wait_for_load_state("networkidle")
         page.evaluate("addLater()")

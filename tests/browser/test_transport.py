@@ -126,7 +126,8 @@ class TestTerminal:
     def test_a_session_that_ended_is_not_connected_to_again(
         self, context: BrowserContext, between: Proxy, site: Server
     ):
-        page, _ = visit(context, between.url(PAGE), BEATING)
+        page, wire = visit(context, between.url(PAGE), BEATING)
+        wait_for(page, lambda: wire.heard)
         stay_covered(page)
         attempts = len(between.attempts)
         other = context.new_page()
@@ -143,8 +144,8 @@ class TestTerminal:
         between.set_sockets(Way.FORBID)
         page, _ = visit(context, between.url(PAGE), BEATING)
         polls = Polls(page)
-        attempts = len(between.attempts)
         wait_for(page, lambda: len(polls) > 2, 10)
+        attempts = len(between.attempts)
         page.wait_for_timeout(3000)
         assert len(between.attempts) == attempts <= 2
         assert not page.evaluate(OFFLINE)
@@ -153,6 +154,7 @@ class TestTerminal:
         self, context: BrowserContext, between: Proxy, site: Server
     ):
         page, wire = visit(context, between.url(PAGE), BEATING)
+        wait_for(page, lambda: wire.heard)
         attempts = len(between.attempts)
         sign_in(context.new_page(), site.url("/accounts/login/?next=/life/open/"))
         page.wait_for_timeout(2500)
