@@ -46,7 +46,6 @@ def watched(browser, site: Server) -> Iterator[tuple[Page, Wire]]:
 def quiet(watched: tuple[Page, Wire]) -> tuple[Page, Wire]:
     """A page on which nobody has acted for a heartbeat."""
     page, wire = watched
-    until(page, "window.rest")
     page.evaluate("window.rest(), window.focus()")
     settle(page, wire)
     return page, wire

@@ -62,6 +62,8 @@ def visit(context: BrowserContext, url: str, limits: dict[str, float | None] | N
         allow(context, limits)
         sign_in(page, url)
     connected(page)
+    # The page's own scripts have run too.
+    page.wait_for_load_state("domcontentloaded")
     return page, wire
 
 
