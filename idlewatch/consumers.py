@@ -14,9 +14,9 @@ from idlewatch import metrics, monitor, sessions
 from idlewatch.activity import Reason
 from idlewatch.clock import now
 from idlewatch.conf import conf
-from idlewatch.events import TabClosed, TabOpened
+from idlewatch.events import TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
-from idlewatch.hub import Hub
+from idlewatch.hub import Hub, count_here
 from idlewatch.messages import event_of
 from idlewatch.origins import is_own, request_of
 from idlewatch.pages import Belonging, belonging, foreign_frame, token_in
@@ -81,14 +81,19 @@ class TabConsumer(Socket):
             # Nobody will hear the page's answer any more.
             raise StopConsumer
         try:
-            watched = await monitor.alook(found.id, now(), TabOpened(PROCESS, conf.max_tabs))
+            with self._hub.counting(found.id):
+                watched = await monitor.alook(found.id, now(), TabOpened(PROCESS, conf.max_tabs))
+            self._counted = True
+            watched = await _count_right(self._hub, watched)
         except TooManyTabs:
+            # Nobody is to take it for one that counts.
+            await self._leave()
             await self._shut(Close.TOO_MANY)
             return
         except (DatabaseError, Undecided):
+            await self._leave()
             await self._shut(Close.GOING_AWAY)
             return
-        self._counted = True
         renewed = watched is not None and belonging(token, watched) is Belonging.RENEWED
         await self._tell_state(watched, Belonging.RENEWED if renewed else UNSET)
 
@@ -165,7 +170,25 @@ class TabConsumer(Socket):
         if self._counted and not self._hub.dismissed:
             # While the store is away, nobody counts tabs.
             with suppress(StoreUnavailable, Undecided):
-                await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
+                with self._hub.counting(watch):
+                    watched = await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
+                await _count_right(self._hub, watched)
+
+
+async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
+    """Put the count of tabs right where all were counted anew while the store was being told of one; return the watch.
+
+    Who counts anew reads how many there are, and may have read it before or after that one came or went.
+    """
+    while watched is not None and watched.activity.ended is None and not hub.is_counting(watched.id):
+        counted, here = watched.activity.tabs, count_here(watched.id)
+        if counted.get(PROCESS, 0) == here:
+            break
+        watched = await monitor.store().aapply(watched.id, TabsCounted(PROCESS, here), now())
+        if watched is not None and watched.activity.tabs == counted:
+            # The store is away, and counts none.
+            break
+    return watched
 
 
 def _is_over(watched: Watched, at: float) -> bool:

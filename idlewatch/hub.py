@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Protocol
 from weakref import WeakSet
@@ -61,6 +62,7 @@ class Hub:
         self._tabs: dict[str, set[Tab]] = {}
         self._guests: set[Guest] = set()
         self._active: dict[str, float] = {}
+        self._uncounted: Counter[str] = Counter()
         self._told: dict[str, Shown] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._passed_on: set[asyncio.Task[None]] = set()
@@ -84,6 +86,21 @@ class Hub:
             self._active.pop(watch, None)
             self._told.pop(watch, None)
         self._note_emptied()
+
+    @contextmanager
+    def counting(self, watch: str) -> Iterator[None]:
+        """Know that the store is being told of a tab that came or went."""
+        self._uncounted[watch] += 1
+        try:
+            yield
+        finally:
+            self._uncounted[watch] -= 1
+            if not self._uncounted[watch]:
+                del self._uncounted[watch]
+
+    def is_counting(self, watch: str) -> bool:
+        """Tell whether the store is still to hear of a tab that came or went."""
+        return watch in self._uncounted
 
     def admit(self, guest: Guest) -> None:
         """Have a socket that is no tab sent away with the tabs; it counts for no session, and is told of none."""
@@ -220,6 +237,13 @@ async def _show_to(tab: Tab, frame: str) -> bool:
         logger.exception("A tab could not be shown a notice.")
         return False
     return True
+
+
+def count_here(watch: str) -> int:
+    """Return how many tabs a watch has in this process."""
+    with _registering:
+        hubs = list(_hubs)
+    return sum(len(hub._tabs.get(watch, ())) for hub in hubs)
 
 
 def tabs_here() -> Mapping[str, tuple[int, float]]:

@@ -354,6 +354,17 @@ class Standby(Store):
             stand = await asyncio.gather(
                 *(self._atell(watch, known.get(watch), tabs.get(watch, NONE)[1], now) for watch in batch)
             )
+            await self._count_right(stand, tabs_here, process, now)
+
+    async def _count_right(
+        self,
+        stand: Sequence[Watched | None],
+        tabs_here: Callable[[], Mapping[str, tuple[int, float]]],
+        process: str,
+        now: float,
+    ) -> None:
+        """Tell the store how many tabs there are here, until it has it right: they come and go meanwhile."""
+        while True:
             # Counted as late as can be, and also where the last one closed while the store was away.
             tabs = tabs_here()
             miscounted = [
@@ -364,7 +375,9 @@ class Standby(Store):
                 and watched.verdict(now).phase is not Phase.ENDED
                 and watched.activity.tabs.get(process, 0) != (count := tabs.get(watched.id, NONE)[0])
             ]
-            await asyncio.gather(
+            if not miscounted:
+                return
+            stand = await asyncio.gather(
                 *(self.store.aapply(watch, TabsCounted(process, count), now) for watch, count in miscounted)
             )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -14,7 +16,7 @@ from msgspec.structs import replace
 from idlewatch import backlog, monitor, records
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime
-from idlewatch.events import Acted, Extended, Held, Requested
+from idlewatch.events import Acted, Event, Extended, Held, Requested, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.policy import Phase
@@ -433,6 +435,21 @@ class TestWaiting:
         assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 5)
 
 
+class HeldBack:
+    """The first event of a kind on its way to the store, which waits for the test to let it go on."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, process: Process, kind: type[Event]) -> None:
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+        self._kind, self._apply = kind, process.standby.store.aapply
+        patch.setattr(process.standby.store, "aapply", self._wait)
+
+    async def _wait(self, watch: str, event: Event, now: float) -> Watched | None:
+        if isinstance(event, self._kind) and not self.reached.is_set():
+            self.reached.set()
+            await self.go_on.wait()
+        return await self._apply(watch, event, now)
+
+
 class TestSocket:
     """A tab stays open while the store is away, and what its user does is not lost."""
 
@@ -531,3 +548,51 @@ class TestSocket:
         await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
         assert (await tab.ask("extend"))["reason"] == "revoked"
         assert await tab.close_code() == Close.ENDED
+
+    @pytest.mark.parametrize("goes", [True, False], ids=["goes", "comes"])
+    async def test_that_goes_or_comes_while_all_are_counted_anew_is_counted_right(
+        self, away: Outage, web: Process, signed: Signed, monkeypatch: pytest.MonkeyPatch, goes: bool
+    ):
+        """Else the session would end as closed under an open tab, or a closed browser go unnoticed."""
+        stays, tab = await Tab.open(signed), await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        await away.around()
+        away.redis.start()
+        held = HeldBack(monkeypatch, web, TabClosed if goes else TabOpened)
+        moving = asyncio.create_task(tab.leave() if goes else Tab.open(signed))
+        await held.reached.wait()
+        await away.around()
+        held.go_on.set()
+        come = await moving
+        activity = (await web.standby.store.aget(signed.watch)).activity
+        assert (activity.tabs, activity.closing) == ({"web": 1 if goes else 3}, None)
+        for each in [stays] if goes else [stays, tab, come]:
+            await each.leave()
+
+    async def test_that_goes_after_all_were_looked_at_is_counted_no_more(
+        self, away: Outage, web: Process, signed: Signed, monkeypatch: pytest.MonkeyPatch
+    ):
+        stays = await Tab.open(signed)
+        away.redis.stop()
+        await away.around()
+        goes = await Tab.open(signed)
+        away.redis.start()
+        held = HeldBack(monkeypatch, web, TabsCounted)
+        counting = asyncio.create_task(away.around())
+        await held.reached.wait()
+        await goes.leave()
+        held.go_on.set()
+        await counting
+        assert (await web.standby.store.aget(signed.watch)).activity.tabs == {"web": 1}
+        await stays.leave()
+
+    async def test_that_is_refused_for_being_one_too_many_counts_nowhere(
+        self, away: Outage, web: Process, signed: Signed, settings: Any
+    ):
+        settings.IDLEWATCH = {"MAX_TABS": 1}
+        one, more = await Tab.open(signed), Tab(signed.key)
+        assert await more.is_accepted()
+        assert await more.close_code() == Close.TOO_MANY
+        assert web.hub.tabs()[signed.watch][0] == 1
+        await one.leave()
