@@ -1,10 +1,12 @@
-"""Marks on views: what a request to them says about the user."""
+"""Marks on views: what a request to them says about the user, and that no transaction is to enclose them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
+
+from django.db import connections, transaction
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -28,6 +30,13 @@ def active(view: View) -> View:
 def passive(view: View) -> View:
     """Mark a view whose requests never count as activity."""
     return _mark(view, Mark.PASSIVE)
+
+
+def outside_transactions(view: View) -> View:
+    """Keep `ATOMIC_REQUESTS`, of whatever database, from a view: it goes outermost."""
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def mark_of(view: Callable[..., object]) -> Mark | None:

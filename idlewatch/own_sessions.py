@@ -11,7 +11,6 @@ from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -21,13 +20,14 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from idlewatch import journal, monitor, records, sessions
 from idlewatch.activity import Reason
 from idlewatch.clock import as_datetime, now
 from idlewatch.conf import conf
+from idlewatch.decorators import outside_transactions
 from idlewatch.devices import device_of
 from idlewatch.exceptions import Undecided
 from idlewatch.languages import direction_of_words, language_of_words
@@ -69,7 +69,7 @@ class Wish(NamedTuple):
     """The session; None: all others."""
 
 
-@transaction.non_atomic_requests
+@outside_transactions
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
@@ -128,6 +128,7 @@ def _vouches_by_sign_in(request: HttpRequest) -> bool:
     return signed_in is not None and 0 <= now() - signed_in < FRESH
 
 
+@sensitive_variables("password")
 def _problem(request: HttpRequest) -> str | Promise | None:
     """Return why the password that came does not vouch for the user; None where it does. Empty: none was asked for."""
     if not _may_try(request):

@@ -19,7 +19,7 @@ from idlewatch import metrics as measured
 from idlewatch.bodies import body_of
 from idlewatch.clock import now
 from idlewatch.conf import conf
-from idlewatch.decorators import passive
+from idlewatch.decorators import outside_transactions, passive
 from idlewatch.events import Called, Event
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.languages import direction_of_words, language_of_words
@@ -116,6 +116,8 @@ def _json(frame: Frame, status: int) -> HttpResponse:
     return HttpResponse(encode(frame), status=status, content_type="application/json")
 
 
+# Without a database too.
+@outside_transactions
 @require_safe
 @never_cache
 @login_not_required
@@ -124,6 +126,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+# Django has no transactions around asynchronous views, and refuses to serve one that is to have one.
+@outside_transactions
 @require_safe
 @never_cache
 @login_not_required
@@ -133,6 +137,7 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
 
 
+@outside_transactions
 @passive
 @require_safe
 @never_cache

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from idlewatch.admin.messages import Action, ActMessage, CountMessage
 from idlewatch.admin.selection import Selection
 from idlewatch.bodies import body_of
 from idlewatch.clock import now
+from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.permissions import END, VIEW
@@ -144,7 +145,7 @@ def _guarded(model_admin: ModelAdmin[Any], view: Callable[[HttpRequest], JsonRes
     inner = site.admin_view(partial(_answered, view))
 
     # Each end stands by itself: the store can't be rolled back, and the records and the log are to say what it did.
-    @transaction.non_atomic_requests
+    @outside_transactions
     @wraps(view)
     def guarded(request: HttpRequest) -> Any:  # noqa: ANN401 - as the admin's own
         if not (site.has_permission(request) and request.user.has_perms((VIEW, END))):

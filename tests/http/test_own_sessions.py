@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
@@ -14,10 +15,13 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
 from django.contrib.auth.views import PasswordChangeView
+from django.core.signals import got_request_exception
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import path
+from django.views.debug import ExceptionReporter
+from django.views.decorators.debug import sensitive_variables
 
 import idlewatch
 from idlewatch import monitor, own_sessions, records
@@ -441,6 +445,30 @@ class TestThePassword:
         clock.pass_(901)
         assert desk.end(phone, password="the secret one").status_code == 302
         assert all("the secret one" not in draft.sealed for draft in Draft.objects.all())
+
+    def test_is_in_no_report_of_an_error(
+        self, desk: Device, phone: Device, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A directory that is away raises where the password is at hand; reports show what was."""
+        reports = []
+
+        @sensitive_variables()  # As Django's own.
+        def away(*_: Any, **__: Any) -> None:
+            raise ConnectionError("no directory")
+
+        def report(request: HttpRequest, **_: Any) -> None:
+            reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
+
+        stale(clock, desk, phone)
+        monkeypatch.setattr(own_sessions, "authenticate", away)
+        got_request_exception.connect(report)
+        try:
+            with pytest.raises(ConnectionError):
+                desk.end(phone, password="correct horse battery")
+        finally:
+            got_request_exception.disconnect(report)
+        assert len(reports) == 1
+        assert "correct horse battery" not in reports[0]
 
 
 @pytest.mark.rule("R13")

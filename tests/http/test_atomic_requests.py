@@ -1,0 +1,45 @@
+"""A site whose requests are transactions: some views must not be enclosed in one."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
+from django.test import Client
+
+from idlewatch.decorators import outside_transactions
+
+TOKEN = "a-token-that-nobody-guesses"
+
+
+@pytest.fixture(autouse=True)
+def atomic_requests(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+
+def test_a_process_that_is_up_is_whatever_becomes_of_its_database():
+    there = type(connections[DEFAULT_DB_ALIAS])
+    with mock.patch.object(there, "ensure_connection", side_effect=OperationalError("no such host")):
+        assert Client().get("/healthz").status_code == 200
+
+
+def test_readiness_is_told():
+    response = Client().get("/readyz")
+    assert set(response.json()) == {"ready", "problems"}
+
+
+def test_metrics_are_shown(settings: Any):
+    settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
+    response = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert response.status_code == 200
+
+
+def test_a_view_is_kept_from_the_transactions_of_every_database(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(connections.settings, "people", connection.settings_dict)
+
+    @outside_transactions
+    def view(request: object) -> None: ...
+
+    assert view._non_atomic_requests == {"default", "people"}  # type: ignore[attr-defined]
