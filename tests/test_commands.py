@@ -18,14 +18,16 @@ from websockets.sync.client import ClientConnection, connect
 
 from idlewatch import couriers, monitor, records
 from idlewatch.activity import Reason
-from idlewatch.clock import as_datetime
-from idlewatch.events import Acted, Extended, TabOpened
+from idlewatch.clock import Clock, as_datetime
+from idlewatch.events import Acted, Extended, Held, TabOpened
 from idlewatch.hub import Hub
 from idlewatch.management import choosing
 from idlewatch.management.commands import endsessions
 from idlewatch.models import Draft, WatchedSession
 from idlewatch.signals import session_ended
+from idlewatch.store.base import Reading, Watched
 from idlewatch.store.memory import MemoryStore
+from idlewatch.store.redis import RedisStore
 from idlewatch.timer import Timer
 from tests import announced
 from tests.conftest import START, Time
@@ -34,7 +36,7 @@ from tests.server.visitors import Visitor
 from tests.serving import Server, clean_environment
 from tests.watches import arecord, asign_in, known, sign_in_many
 
-DAY = 86400
+HOUR, DAY = 3600, 86400
 TOLD_WITHIN = 10.0
 
 
@@ -73,6 +75,20 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
         return asked
 
     return sit
+
+
+@pytest.fixture
+def off(on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Go on as a new process, on a host whose clock is off by so many seconds; the store has the right time."""
+
+    def begin(by: float) -> None:
+        right = clock.now
+        monkeypatch.setattr(RedisStore, "read_time", lambda *_: Reading(right, 0.0, None))
+        monkeypatch.setattr(Clock, "shift", lambda _, by: clock.pass_(by))
+        monitor.forget_store()
+        clock.pass_(by)
+
+    return begin
 
 
 class Heard(announced.Heard):
@@ -173,6 +189,18 @@ class TestSessions:
         assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:47:10.000Z", 1)
         assert found["ends"] == "2030-03-17T17:48:50.000Z"
 
+    @pytest.mark.usefixtures("on_redis")
+    def test_what_is_held_was_active_until_now(self, clock: Time):
+        (first,) = sign_in_many(1)
+        monitor.store().apply(first.id, Held("upload"), START + 10)
+        clock.now = START + 40
+        assert run_json()[0]["last_active"] == "2030-03-17T17:47:20.000Z"
+
+    def test_judges_by_the_time_of_a_store_that_is_shared(self, clock: Time, off: Callable[[float], None]):
+        sign_in_many(1)
+        off(HOUR)
+        assert run_json()[0]["phase"] == "active"
+
     def test_a_store_that_is_away_is_not_waited_for(self, clock: Time, settings: Any):
         store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": "redis://127.0.0.1:1/0"}
         sign_in_many(3)
@@ -215,6 +243,32 @@ class TestEndSessions:
         sign_in_many(3), sign_in_many(2, name="bob")
         assert run("endsessions", "--all", "--noinput") == "Ended 5 sessions.\n"
         assert live() == set()
+
+    @pytest.mark.parametrize("by", [-HOUR, HOUR])
+    def test_ends_them_at_the_time_of_a_store_that_is_shared(
+        self, clock: Time, off: Callable[[float], None], by: float
+    ):
+        (first,) = sign_in_many(1)
+        clock.now = START + 30
+        off(by)
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        row = WatchedSession.objects.get(pk=first.id)
+        assert (row.reason, row.ended) == ("revoked", as_datetime(START + 30))
+
+    def test_ends_what_another_clock_says_is_yet_to_begin(self, clock: Time):
+        sign_in_many(2), sign_in_many(1, at=START + HOUR)
+        assert run("endsessions", "--user", "ada", "--noinput") == "Ended 3 sessions.\n"
+        assert live() == set()
+
+    def test_one_that_begins_after_the_question_lives(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        sign_in_many(2)
+        late: list[str] = []
+        monkeypatch.setattr(
+            endsessions, "confirm", lambda *_, **__: late.extend(each.id for each in sign_in_many(1, at=START + 1))
+        )
+        clock.now = START + HOUR
+        assert run("endsessions", "--all") == "Ended 2 sessions.\n"
+        assert live() == set(late) != set()
 
     def test_has_to_be_told_whose(self):
         with pytest.raises(CommandError, match="one of the arguments --user --all is required"):
@@ -296,6 +350,29 @@ class TestEndSessions:
         monkeypatch.setattr(records, "find", too_late)
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
         assert WatchedSession.objects.get(pk=first.id).reason == "logout"
+
+    @pytest.mark.usefixtures("on_redis")
+    def test_nor_is_one_that_another_operator_ends_meanwhile(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        first, _ = sign_in_many(2)
+        clock.now = START + 2
+        end = monitor.end
+
+        def too_late(watch: str, reason: Reason, at: float) -> Watched:
+            if watch == first.id:
+                end(watch, Reason.REVOKED, START + 1)
+            return end(watch, reason, at)
+
+        monkeypatch.setattr(monitor, "end", too_late)
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        assert live() == set()
+
+    def test_what_it_ends_counts_while_the_store_is_away(self, clock: Time, settings: Any):
+        store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": "redis://127.0.0.1:1/0"}
+        sign_in_many(2)
+        settings.IDLEWATCH = {"STORE": store}
+        # Of which the records keep the microseconds alone.
+        clock.now = START + 0.123_456_7
+        assert run("endsessions", "--all", "--noinput") == "Ended 2 sessions.\n"
 
     def test_waits_until_the_receivers_are_told(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(couriers.wait, "__defaults__", (0.0,))

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db.models import Max
 
 from idlewatch import couriers, monitor, records
 from idlewatch.activity import Reason
@@ -31,14 +32,18 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Ask, then end them."""
-        begun = as_datetime(now())
-        rows = of_user(WatchedSession.objects.filter(LIVES, started__lte=begun), options["user"])
-        count = rows.count()
-        if not count:
+        rows = of_user(WatchedSession.objects.filter(LIVES), options["user"])
+        # By no clock of this host: those that began the sessions may be ahead of it.
+        newest = rows.aggregate(newest=Max("started"))["newest"]
+        if newest is None:
             self.stdout.write("No live sessions.")
             return
+        rows = rows.filter(started__lte=newest)
+        count = rows.count()
         whose = "of every user" if options["user"] is None else f"of {options['user']}"
         confirm(f"This ends {_sessions(count)} {whose}.", ask=not options["noinput"])
+        # First of all: to open a store that is shared puts this process's clock right.
+        monitor.store()
         ended, after = 0, ""
         with progress(count, " sessions") as tell:
             # By batches: to read on while rows change under the query means something else on each database.
@@ -54,7 +59,10 @@ class Command(BaseCommand):
 def _end(watch: str, at: float) -> bool:
     """End a session; return whether it ended by that: not by the clock, nor by somebody else."""
     if monitor.store().shared:
-        return monitor.end(watch, Reason.REVOKED, at).activity.reason is Reason.REVOKED
+        activity = monitor.end(watch, Reason.REVOKED, at).activity
+        # At another moment it was somebody else. The records, which stand in for a store, keep microseconds.
+        is_ours = activity.ended is not None and as_datetime(activity.ended) == as_datetime(at)
+        return is_ours and activity.reason is Reason.REVOKED
     return monitor.end_by_record(watch, Reason.REVOKED, at)
 
 

@@ -49,6 +49,8 @@ class Command(BaseCommand):
         )
         rows = of_user(rows, options["user"])
         listed = rows if options["limit"] is None else rows[: options["limit"]]
+        # First of all: to open a store that is shared puts this process's clock right.
+        monitor.store()
         described = _described(listed.iterator(chunk_size=records.BATCH), now())
         if options["json"]:
             self._print_json(described)
@@ -85,7 +87,7 @@ def _described(rows: Iterable[WatchedSession], at: float) -> Iterator[dict[str, 
             "address": record.address,
             "started": record.started,
             "signed_in": record.signed_in,
-            "last_active": record.last_active if watched is None else as_datetime(watched.activity.active),
+            "last_active": record.last_active if watched is None else _last_active(watched, at),
             **_standing(record, watched, at),
             "warnings": record.warnings if watched is None else watched.activity.warnings,
             "extensions": record.extensions if watched is None else watched.activity.extensions,
@@ -93,6 +95,10 @@ def _described(rows: Iterable[WatchedSession], at: float) -> Iterator[dict[str, 
             "reason": record.reason or None,
             "ended_by": record.ended_by_name or None,
         }
+
+
+def _last_active(watched: Watched, at: float) -> datetime:
+    return as_datetime(watched.activity.idle_from(at, watched.policy.hold_limit))
 
 
 def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dict[str, object]:
