@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from idlewatch import monitor
 from idlewatch.activity import Reason
 from idlewatch.admin.spans import in_words
+from idlewatch.clock import as_datetime
 from idlewatch.models import WatchedSession
 from tests.conftest import START, Time
 from tests.watches import sign_in_many
@@ -185,6 +186,10 @@ class TestARecord:
         ):
             assert expected.lower() in told.lower()
 
+    def test_that_ended_by_a_clock_behind_the_one_it_began_by_has_no_length(self, auditor: Client):
+        watch = ended(ended=as_datetime(START - 3600))
+        assert "Length: 0 seconds" in text_of(page(auditor, f"{LIST}{watch}/change/"))
+
     def test_names_limits_that_there_are_not(self, auditor: Client):
         (watched,) = sign_in_many(1, absolute_timeout=None, close_grace=None, hold_limit=0.0)
         told = text_of(page(auditor, f"{LIST}{watched.id}/change/"))
@@ -267,6 +272,7 @@ def test_spans_are_told_in_words(seconds: float, expected: str):
         "session_digest__startswith=5",
         "auth_digest=0",
         "user__password__startswith=p",
+        "user__exact=99999999999999999999",
     ],
 )
 @pytest.mark.parametrize("path", ["", "export/"])

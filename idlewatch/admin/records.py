@@ -184,6 +184,9 @@ class WatchedSessionAdmin(_ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Let an address filter as the page's own filters do: by others, digests could be guessed letter by letter."""
         name, _separator, how = lookup.partition("__")
+        if name == UserFilter.parameter_name:
+            # By the filter alone, which looks at the value first.
+            return not how
         # What is no field at all, Django leads back to the list.
         return (name in FILTERED and how in PLAIN_LOOKUPS) or name not in FIELDS
 
@@ -255,7 +258,10 @@ class WatchedSessionAdmin(_ModelAdmin):
     @admin.display(description=_("length"))
     def length(self, record: WatchedSession) -> str:
         """Return for how long it lasted."""
-        return NOTHING if record.ended is None else in_words((record.ended - record.started).total_seconds())
+        if record.ended is None:
+            return NOTHING
+        # Two hosts may have dated it, whose clocks differ.
+        return in_words(max(0.0, (record.ended - record.started).total_seconds()))
 
     def _live_url(self, watch: str) -> str | None:
         """Return where to end a session that lives."""
