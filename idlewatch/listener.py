@@ -71,11 +71,18 @@ class Listener:
             self.channel = channel
             try:
                 while True:
-                    message = await layer.receive(channel)
-                    if message["process"] != PROCESS:
-                        await self._take(layer, message)
+                    await self._hear(layer, await layer.receive(channel))
             finally:
                 self.channel = None
+
+    async def _hear(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        """Take a message of another process, if it can be taken."""
+        try:
+            if message["process"] != PROCESS:
+                await self._take(layer, message)
+        except Exception as error:  # noqa: BLE001 - what another version says may be anything
+            # Without its contents, and without the error's text, which may quote them.
+            logger.warning("A message of type %r can't be taken (%s).", message.get("type"), type(error).__name__)
 
     async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Do what another process says; what this version does not know is not for it."""
@@ -91,12 +98,12 @@ class Listener:
 
     async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Show a notice from another process, and say how many tabs took it."""
-        told = await self._hub.show(message["watches"], message["frame"])
-        about = {"notice": message["notice"], "part": message["part"]}
         try:
+            told = await self._hub.show(message["watches"], message["frame"])
+            about = {"notice": message["notice"], "part": message["part"]}
             async with asyncio.timeout(SENT_WITHIN):
                 await layer.send(message["reply"], {"type": ANSWER, "process": PROCESS, "told": told, **about})
-        except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
+        except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
             # The operator is told of fewer tabs than there are.
             logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
 
@@ -112,7 +119,7 @@ class Listener:
 
 @asynccontextmanager
 async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
-    """Stay in the group, also when the membership expires or the layer forgets it."""
+    """Stay in the group, also when the membership expires or the layer forgets it; leave it at the end."""
 
     async def stay() -> None:
         while True:
@@ -127,6 +134,12 @@ async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
+        # What is sent to a channel that nobody reads stays in memory. In an outage, the membership has to expire.
+        with suppress(Exception):
+            async with asyncio.timeout(SENT_WITHIN):
+                # A join that is under way would undo it.
+                await asyncio.gather(task, return_exceptions=True)
+                await layer.group_discard(GROUP, channel)
 
 
 def message_of(changes: Sequence[Change]) -> dict[str, object]:

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, NamedTuple
@@ -60,7 +60,7 @@ def send(watches: Sequence[str], text: str) -> Reached:
     Raises:
         ValueError: the text is empty, too long, or has control characters.
         NotRunning: nothing runs beside this process's requests that could tell anybody.
-        StoreUnavailable: nobody knows just now where the tabs are; nothing was sent.
+        StoreUnavailable: nobody knows just now where the tabs are, or how many were told.
     """
     text = cleaned(text)
     service, loop = _running()
@@ -69,7 +69,8 @@ def send(watches: Sequence[str], text: str) -> Reached:
     sent = _begin(_send(service, watches, text), loop)
     try:
         return sent.result(DONE_WITHIN)
-    except TimeoutError as error:
+    except (TimeoutError, CancelledError) as error:
+        # Cancelled: the event loop that was to tell them is going away.
         sent.cancel()
         raise StoreUnavailable from error
 

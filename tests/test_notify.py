@@ -279,6 +279,29 @@ class TestWithoutWhatItNeeds:
         with pytest.raises(StoreUnavailable):
             await asyncio.to_thread(send, ["w1"], "Noon")
 
+    def test_a_view_is_told_when_the_event_loop_goes_away_meanwhile(self, monkeypatch: pytest.MonkeyPatch):
+        started, asked = threading.Event(), threading.Event()
+
+        async def stuck(self: MemoryStore, watches: object) -> object:
+            asked.set()
+            return await asyncio.Event().wait()
+
+        async def serve() -> None:
+            service().start()
+            started.set()
+            await asyncio.to_thread(asked.wait, WITHIN)
+
+        monkeypatch.setattr(MemoryStore, "aget_all", stuck)
+        thread = threading.Thread(target=asyncio.run, args=[serve()])
+        thread.start()
+        try:
+            assert started.wait(WITHIN)
+            with pytest.raises(StoreUnavailable):
+                send(["w1"], "Noon")
+        finally:
+            asked.set()
+            thread.join(WITHIN)
+
 
 class TestText:
     @pytest.mark.parametrize(
