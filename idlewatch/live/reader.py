@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextvars import Context
 from functools import partial
 from typing import NamedTuple
@@ -174,8 +174,9 @@ class Reader:
         finally:
             self._telling.discard(ask)
 
-    def _asking(self, ask: Ask) -> list[Viewer]:
-        return [viewer for viewer in self._viewers if viewer.ask == ask]
+    def _asking(self, ask: Ask) -> Iterator[Viewer]:
+        """Find who asks for something, each when it is their turn: one that is told may keep the next waiting."""
+        return (viewer for viewer in tuple(self._viewers) if viewer.ask == ask)
 
     async def _look(self, ask: Ask, census: Census) -> tuple[Found, dict[str, Row]]:
         found = await self._searches.find(ask, census)
@@ -192,7 +193,7 @@ class Reader:
 
     async def _miss(self, ask: Ask, error: Exception) -> None:
         """Tell who asks that nobody can be asked; log the first such trouble until all is well again."""
-        if not (asking := self._asking(ask)):
+        if ask not in self._asked():
             return
         if not self._troubled:
             if isinstance(error, EXPECTED):
@@ -200,7 +201,7 @@ class Reader:
             else:
                 logger.error("The live pages can't be brought up to date.", exc_info=error)
         self._troubled.add(ask)
-        for viewer in asking:
+        for viewer in self._asking(ask):
             await _safely(viewer.miss())
 
 

@@ -72,9 +72,10 @@ class Viewer:
         return self._message is not None and self._shown is None and not self._is_awaited and not self._is_lost
 
     def watches(self, message: WatchMessage) -> None:
-        """Note that the page asks for something else."""
+        """Note that the page asks for something else, or the same anew: each question has its answer."""
         self._message = message
         self._shown = None
+        self._is_lost = False
 
     def has_seen(self, frame: int) -> None:
         """Note that the page has worked a frame in."""
@@ -99,19 +100,18 @@ class Viewer:
         if self.is_gone or self._is_awaited or picture.query != self.query:
             return
         if self._shown is None:
-            await self._tell(page_frame(picture, self._frame + 1, now), at)
+            frame: str | None = page_frame(picture, self._frame + 1, now)
         elif at - self._sent_at >= PACE:
             frame = changes_frame(self._shown, picture, self._frame + 1, now)
-            if frame is None:
-                return
-            await self._tell(frame, at)
         else:
-            return
-        self._is_lost = False
-        self._shown = picture
+            frame = None
+        if frame is not None:
+            # Before the telling: what the page asks for meanwhile counts. One that fails is followed by no other.
+            self._shown, self._is_lost = picture, False
+            await self._tell(frame, at)
 
     async def miss(self) -> None:
-        """Say, once, that nobody can be asked just now; when it is over, all comes anew."""
+        """Say, once for each question, that nobody can be asked just now; when it is over, all comes anew."""
         self._shown = None
         if not (self.is_gone or self._is_awaited or self._is_lost):
             self._is_lost = True

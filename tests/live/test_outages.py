@@ -52,7 +52,7 @@ async def test_a_store_that_is_away_is_said_and_what_is_shown_stands(kept: Outag
     assert [each.levelname for each in logged] == ["WARNING"]
 
 
-async def test_who_asks_meanwhile_is_told_and_gets_the_answer_afterwards(kept: Outage):
+async def test_who_asks_meanwhile_is_told_each_time_and_gets_the_answer_afterwards(kept: Outage):
     process = kept.process("one")
     with process.entered():
         signed = await astaff()
@@ -60,11 +60,15 @@ async def test_who_asks_meanwhile_is_told_and_gets_the_answer_afterwards(kept: O
             await operator.ask()
             await sync_to_async(kept.redis.stop)()
             assert (await operator.next())["type"] == "unavailable"
-            await operator.say("watch", query=7, sort="user")
-            assert await operator.is_told_nothing()
+            # Also the same again: so a page asks whether anybody is there, and leaves where nobody answers.
+            for number in (7, 8):
+                await operator.say("watch", query=number, sort="user")
+                assert (await operator.next())["type"] == "unavailable"
+                # Nobody is told twice unasked.
+                assert await operator.is_told_nothing()
             await sync_to_async(kept.redis.start)()
             frame = await operator.next()
-            assert (frame["type"], frame["query"]) == ("page", 7)
+            assert (frame["type"], frame["query"]) == ("page", 8)
         await process.standby.aclose()
 
 

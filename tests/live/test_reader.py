@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -163,6 +165,44 @@ class TestWhatNobodyAsksForAnyMore:
                 await told.wait()
         finally:
             read.leave(page)
+
+    @pytest.mark.parametrize("fails", [False, True], ids=["its_rows", "its_trouble"])
+    async def test_is_told_to_nobody_who_asks_something_else_by_then(
+        self, fails: bool, monkeypatch: pytest.MonkeyPatch
+    ):
+        """One page keeps the next waiting, which asks something else meanwhile."""
+        monkeypatch.setattr(viewer, "PATIENCE", 30.0)
+        signed = await astaff()
+        first, second, *_ = await apeople(2)
+        told, going = asyncio.Queue[tuple[int, dict[str, Any]]](), asyncio.Event()
+
+        async def send(number: int, frame: str) -> None:
+            told.put_nowait((number, json.loads(frame)))
+            await going.wait()
+
+        async def searching(asked: Ask, census: Census) -> Found:
+            if fails and asked == ask(search=named(first)):
+                raise TimeoutError
+            return await find(asked, census)
+
+        monkeypatch.setattr(searches, "find", searching)
+        user, read = str(signed.user.pk), Reader()
+        pages = [Viewer(signed.watch, user, "en", partial(send, number), mock.AsyncMock()) for number in range(2)]
+        for each in pages:
+            read.join(each)
+            each.watches(WatchMessage(1, search=named(first)))
+        try:
+            async with asyncio.timeout(5):
+                busy, _ = await told.get()
+                other = 1 - busy
+                pages[other].watches(WatchMessage(2, search=named(second)))
+                going.set()
+                number, frame = await told.get()
+            assert (number, frame["type"], frame["query"]) == (other, "page", 2)
+            assert [row["user"] for row in frame["rows"]] == [named(second)]
+        finally:
+            for each in pages:
+                read.leave(each)
 
 
 def complaints(caplog: Any) -> list[str]:
