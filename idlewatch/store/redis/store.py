@@ -156,8 +156,8 @@ class RedisStore(Store):
         for process in dead:
             served = self._key(f"served:{process}")
             watches = await self._link.acall(Command(("SMEMBERS", served)))
+            # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
             await asyncio.gather(*(self.aapply(watch.decode(), TabsCounted(process, 0), now) for watch in watches))
-            await self._link.acall(Command(("UNLINK", served)))
             await self._link.acall(Command(("ZREM", self._key("burials"), process)))
         return dead
 

@@ -9,9 +9,9 @@ from threading import Barrier
 import pytest
 
 from idlewatch.activity import Reason
-from idlewatch.events import Extended, Requested, TabOpened
+from idlewatch.events import Event, Extended, Requested, TabOpened, TabsCounted
 from idlewatch.exceptions import TooManyTabs
-from idlewatch.store.base import Due
+from idlewatch.store.base import Due, Watched
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.link import sha_of
 from tests.redis_server import shared_redis
@@ -65,6 +65,33 @@ async def test_tabs_that_open_at_once_are_counted_each_and_no_more_than_allowed(
     last = stores[0].get("w1")
     assert last is not None
     assert last.activity.tabs == {"p1": 50}
+
+
+async def test_what_a_process_counts_while_it_is_being_buried_does_not_outlive_it(
+    make: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, other = make(), make()
+    dead.open(session(), NOW)
+    await dead.arenew("p1", NOW, LEASE)
+    await dead.aapply("w1", TabOpened("p1", 50), NOW)
+    bury = other.aapply
+
+    async def bury_and_meet(watch: str, event: Event, now: float) -> Watched | None:
+        buried = await bury(watch, event, now)
+        assert not (await dead.arenew("p1", now, LEASE)).known
+        await dead.aapply(watch, TabsCounted("p1", 1), now)
+        return buried
+
+    with monkeypatch.context() as patch:
+        patch.setattr(other, "aapply", bury_and_meet)
+        assert await other.areap(NOW + LEASE) == ["p1"]
+    back = NOW + LEASE + 1
+    assert not (await dead.arenew("p1", back, LEASE)).known
+    await dead.aapply("w1", TabsCounted("p1", 1), back)
+    assert await other.areap(back + LEASE) == ["p1"]
+    last = other.get("w1")
+    assert last is not None
+    assert last.activity.tabs == {}
 
 
 class TestAnAnswerThatIsLost:
