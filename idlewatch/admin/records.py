@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -60,17 +61,10 @@ def _shows_limit(name: str, label: Any) -> Callable[[WatchedSession], str]:  # n
     return show
 
 
-def _shows_time(name: str, label: Any) -> Callable[[WatchedSessionAdmin, WatchedSession], str]:  # noqa: ANN401 - as above
-    # As a text: the admin gives date and time one line together, and three of those would leave no room for the rest.
-    @admin.display(description=label, ordering=name)
-    def show(_self: WatchedSessionAdmin, record: WatchedSession) -> str:
-        moment = getattr(record, name)
-        if moment is None:
-            return NOTHING
-        parts = (date_format(timezone.localtime(moment), form) for form in ("DATE_FORMAT", "TIME_FORMAT"))
-        return " ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
-
-    return show
+def _in_two_lines(moment: datetime) -> str:
+    # The admin gives date and time one line together, and three of those would leave no room for the rest.
+    parts = (date_format(timezone.localtime(moment), form) for form in ("DATE_FORMAT", "TIME_FORMAT"))
+    return " ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
 
 
 LIMIT_FIELDS: Any = [_shows_limit(name, label) for name, label in LIMITS.items()]
@@ -136,8 +130,7 @@ class WatchedSessionAdmin(_ModelAdmin):
         "address",
         "started_at",
         "last_active_at",
-        "ended_at",
-        "how_it_ended",
+        "end",
         "warnings",
         "extensions",
     )
@@ -155,10 +148,6 @@ class WatchedSessionAdmin(_ModelAdmin):
         (pgettext_lazy("heading", "End"), {"fields": ("ended", "how_it_ended")}),
         (_("Limits"), {"fields": LIMIT_FIELDS}),
     )
-
-    started_at = _shows_time("started", _("started"))
-    last_active_at = _shows_time("last_active", _("last active"))
-    ended_at = _shows_time("ended", _("ended"))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address of the export; it stands first, for any word could be the id of a record."""
@@ -243,6 +232,23 @@ class WatchedSessionAdmin(_ModelAdmin):
     def device(self, record: WatchedSession) -> str:
         """Return browser and system."""
         return device_of(record.user_agent) or NOTHING
+
+    @admin.display(description=_("started"), ordering="started")
+    def started_at(self, record: WatchedSession) -> str:
+        """Return when it began."""
+        return _in_two_lines(record.started)
+
+    @admin.display(description=_("last active"), ordering="last_active")
+    def last_active_at(self, record: WatchedSession) -> str:
+        """Return when the user was last active, as far as the record knows."""
+        return _in_two_lines(record.last_active)
+
+    @admin.display(description=_("ended"), ordering="ended", empty_value=NOTHING)
+    def end(self, record: WatchedSession) -> SafeString | None:
+        """Return when it ended, and why."""
+        if record.ended is None:
+            return None
+        return format_html("{}<br>{}", _in_two_lines(record.ended), self.how_it_ended(record))
 
     @admin.display(description=_("reason"), ordering="reason")
     def how_it_ended(self, record: WatchedSession) -> str:

@@ -69,7 +69,7 @@ export class Chart {
   draw() {
     const samples = this.#samples.all;
     this.#width = this.plot.clientWidth;
-    this.plot.hidden = samples.length === 0;
+    this.plot.hidden = partOf(this.root, "chart-table").hidden = samples.length === 0;
     partOf(this.root, "chart-rows").replaceChildren(...table(samples).map((row) => this.#row(row)));
     this.#headings.clear();
     if (samples.length > 0) {
