@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from idlewatch import monitor
 from idlewatch.clock import now
+from idlewatch.exceptions import StoreUnavailable
 from idlewatch.live.ticks import ticks
+from idlewatch.service import service
 from idlewatch.store.base import Census, Sample
 from idlewatch.timer import KEPT
 
@@ -40,7 +42,13 @@ class Moments:
         self._moment, self._samples, self._sampled_at = None, (), float("-inf")
 
     async def take(self) -> Moment:
-        """Return the present one."""
+        """Return the present one.
+
+        Raises:
+            StoreUnavailable: also while the store has yet to learn from the records who is there.
+        """
+        if not service().timer.owns_store:
+            raise StoreUnavailable
         async with self._taking:
             if self._moment is None:
                 census = await monitor.store().acensus()

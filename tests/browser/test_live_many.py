@@ -51,10 +51,27 @@ def test_search_pages_and_sort_on_ten_thousand(browser: Browser, crowded: Server
     expect(page.locator("[data-part=empty]")).to_have_text("No live session matches.", timeout=SOON)
 
 
+def test_each_of_the_many_that_match_is_on_a_page(browser: Browser, crowded: Server):
+    page = watch(browser, crowded, query="?q=Firefox")
+    total = page.locator("[data-part=total]")
+    expect(total).to_have_text("2,500 sessions")
+    page.locator("[data-page=last]").click()
+    expect(page.locator("[data-part=page]")).to_have_text("Page 50 of 50", timeout=SOON)
+    expect(rows(page)).to_have_count(50)
+    # None of these is among the first thousand to end.
+    page.fill("#live-search", "10.0.1")
+    expect(total).to_have_text("2,750 sessions", timeout=SOON)
+    expect(rows(page)).to_have_count(50)
+    page.locator("[data-count=away]").click()
+    expect(total).to_have_text("2,750 sessions", timeout=SOON)
+    expect(page.locator("[data-part=bounded]")).to_be_empty()
+
+
 def test_all_that_match_are_ended_and_progress_is_said(browser: Browser, crowded: Server):
     page = watch(browser, crowded, query="?q=user01")
-    expect(page.locator("[data-part=total]")).to_have_text("At least 200")
+    expect(page.locator("[data-part=total]")).to_have_text("2,000 sessions")
     page.locator("[data-part=select-page]").check()
+    expect(page.locator("[data-part=select-all]")).to_have_text("Select all 2,000 that match")
     page.locator("[data-part=select-all]").click()
     expect(page.locator("[data-part=selected]")).to_have_text("All that match are selected.")
     dialog = act(page, "end")

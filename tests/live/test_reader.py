@@ -16,12 +16,13 @@ from idlewatch import monitor
 from idlewatch.clock import now
 from idlewatch.live import finding, reader, rights, searches, viewer
 from idlewatch.live.finding import Found, find
+from idlewatch.live.moment import Moments
 from idlewatch.live.query import Ask, Sort, WatchMessage
 from idlewatch.live.reader import Reader
 from idlewatch.live.searches import LONGEST, Searches
 from idlewatch.live.viewer import Viewer
 from idlewatch.protocol import Close
-from idlewatch.service import Service
+from idlewatch.service import Service, service
 from idlewatch.store.base import Census
 from tests.live.operators import Operator, apeople, astaff, watching
 
@@ -37,7 +38,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(**query: Any) -> Ask:
-    return WatchMessage(1, **query).ask("en")
+    return WatchMessage(1, **query).ask()
 
 
 @pytest.fixture
@@ -150,7 +151,8 @@ class TestWhatNobodyAsksForAnyMore:
             await going.wait()
             told.set()
 
-        page = Viewer(signed.watch, str(signed.user.pk), "en", send, mock.AsyncMock())
+        page = Viewer(signed.watch, str(signed.user.pk), send, mock.AsyncMock())
+        service().start()
         read = Reader()
         read.join(page)
         try:
@@ -186,8 +188,9 @@ class TestWhatNobodyAsksForAnyMore:
             return await find(asked, census)
 
         monkeypatch.setattr(searches, "find", searching)
+        service().start()
         user, read = str(signed.user.pk), Reader()
-        pages = [Viewer(signed.watch, user, "en", partial(send, number), mock.AsyncMock()) for number in range(2)]
+        pages = [Viewer(signed.watch, user, partial(send, number), mock.AsyncMock()) for number in range(2)]
         for each in pages:
             read.join(each)
             each.watches(WatchMessage(1, search=named(first)))
@@ -214,6 +217,7 @@ class TestAClose:
     async def test_that_waits_for_its_client_keeps_nobody_waiting(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(viewer, "SLOW", 0.5)
         signed = await astaff()
+        service().start()
         read, told, asked_to_close = Reader(), asyncio.Queue[str](), []
 
         async def never(code: Close) -> None:
@@ -221,8 +225,8 @@ class TestAClose:
             await asyncio.Event().wait()
 
         user = str(signed.user.pk)
-        stuck = [Viewer(signed.watch, user, "en", mock.AsyncMock(), never) for _ in range(3)]
-        other = Viewer(signed.watch, user, "en", told.put, mock.AsyncMock())
+        stuck = [Viewer(signed.watch, user, mock.AsyncMock(), never) for _ in range(3)]
+        other = Viewer(signed.watch, user, told.put, mock.AsyncMock())
         for each in (*stuck, other):
             read.join(each)
             each.watches(WatchMessage(1))
@@ -239,7 +243,7 @@ class TestAClose:
                 read.leave(each)
 
     async def test_that_fails_is_said(self, caplog: Any):
-        page = Viewer("w1", "1", "en", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken")))
+        page = Viewer("w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken")))
         page.shut(Close.TOO_SLOW)
         await asyncio.wait(viewer._closing)
         assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
@@ -258,6 +262,17 @@ class TestTheChart:
             frame = await operator.next()
             assert (frame["type"], times(frame)) == ("page", [at - 30, at])
             assert await operator.is_told_nothing()
+
+    async def test_shows_no_more_than_the_last_hour_however_long_it_is_watched(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.live.moment.SAMPLING", 0.0)
+        service().start()
+        at, moments = now(), Moments()
+        shown = []
+        for sampled in (at - 3700, at - 3500, at):
+            await monitor.store().asample(sampled, 15.0, 3600.0)
+            moments.expire()
+            shown.append([sample.at for sample in (await moments.take()).samples])
+        assert shown == [[at - 3700], [at - 3700, at - 3500], [at - 3500, at]]
 
 
 def times(frame: dict[str, Any]) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,8 +17,10 @@ from django.db.models.sql import compiler
 
 from idlewatch import monitor
 from idlewatch.clock import now
-from idlewatch.events import Acted
-from idlewatch.live import rights
+from idlewatch.events import Acted, TabOpened
+from idlewatch.live import finding, rights
+from idlewatch.live.finding import find
+from idlewatch.live.query import WatchMessage, parse
 from idlewatch.service import Service
 from tests.live.operators import Operator, apeople, astaff, watching
 from tests.redis_server import shared_redis
@@ -171,6 +175,37 @@ async def test_what_is_not_visible_costs_nothing(kind: str):
     assert many["nobody acts, by user"].sent == 0
     assert many["one acts, by user"].sent < 3 * 250
     assert many["ends"].sent < 50 * 350
+
+
+@pytest.mark.parametrize(
+    ("query", "total", "windows"),
+    [
+        # A search that all match, in the order of the store: the first are enough.
+        ({"search": "user"}, MANY, 1),
+        ({"search": "user", "sort": "-ends"}, MANY, 1),
+        # A filter that neither few nor all but few are left by, in the order of the database.
+        ({"connected": "yes", "sort": "user"}, MANY // 4, 1),
+        ({"connected": "yes", "sort": "-started", "page": 10}, MANY // 4, 3),
+        # Both: how many there are is known when all have been looked at.
+        ({"connected": "yes", "sort": "user", "search": "firefox"}, MANY // 4, 10),
+        ({"connected": "yes", "sort": "ends", "search": "firefox"}, MANY // 4, 3),
+    ],
+)
+async def test_what_many_match_is_exact_and_reads_window_by_window(
+    kind: str, query: dict[str, Any], total: int, windows: int
+):
+    people = await apeople(MANY)
+    store = monitor.store()
+    # Of every second, who has Firefox, every second has a tab.
+    await asyncio.gather(*(store.aapply(each.id, TabOpened("p", 60), now()) for each in people[::4]))
+    message = parse(json.dumps({"type": "watch", "query": 1, **query}))
+    assert isinstance(message, WatchMessage)
+    question, census = message.ask(), await store.acensus()
+    with Meter(redis=kind == "redis").running() as meter:
+        found = await find(question, census)
+        cost = await sync_to_async(meter.read)(0)
+    assert (found.total, found.bounded, len(found.watches)) == (total, False, question.size)
+    assert cost.watches <= windows * finding.WINDOW
 
 
 async def test_a_change_on_a_far_page_of_many_is_told_within_a_second_or_so():
