@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.utils.translation import pgettext
+from django.utils.translation import get_supported_language_variant, pgettext
 
 
 def language_of_words() -> str:
@@ -14,6 +14,14 @@ def language_of_words() -> str:
     """
     # Translators: the code of your own language as in HTML, such as de or pt-BR.
     return pgettext("code of this catalogue's language", "en")
+
+
+def supported(language: str) -> str:
+    """Return the language of the site that is the nearest to this one; that of the settings where none is near."""
+    try:
+        return get_supported_language_variant(language)
+    except LookupError:
+        return str(settings.LANGUAGE_CODE)
 
 
 def direction_of_words() -> str:

@@ -79,7 +79,17 @@ async def asend(watches: Sequence[str], text: str) -> Reached:
     """Twin of `send`, for whatever event loop."""
     text = cleaned(text)
     service, loop = _running()
-    return await asyncio.wrap_future(_begin(_send(service, watches, text), loop))
+    sent = _begin(_send(service, watches, text), loop)
+    try:
+        async with asyncio.timeout(DONE_WITHIN):
+            return await asyncio.wrap_future(sent)
+    except TimeoutError as error:
+        raise StoreUnavailable from error
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            # Whoever asked was cancelled, not the sending.
+            raise
+        raise StoreUnavailable from error
 
 
 def cleaned(text: str) -> str:
@@ -88,7 +98,8 @@ def cleaned(text: str) -> str:
     Raises:
         ValueError: as `send` does.
     """
-    text = text.strip().replace("\r\n", "\n").replace("\r", "\n")
+    # What was pasted may have tabs, which a notice has no use for.
+    text = text.strip().replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     if not 1 <= len(text) <= LONGEST:
         raise ValueError(f"The text of a notice has {len(text)} characters; expected 1 to {LONGEST}.")
     for character in text:

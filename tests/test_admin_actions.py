@@ -363,6 +363,17 @@ class TestThePhaseAndTheConnection:
         assert sum(answer["done"] for answer in answers) == 1
         assert sessions["connected"] not in live()
 
+    def test_where_more_match_than_one_call_acts_on_the_next_goes_on_with_those(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(selection, "LIMIT", 2)
+        monkeypatch.setattr(selection, "LOOKED_AT", 10)
+        for watch in ids(sign_in_many(5)):
+            monitor.store().apply(watch, TabOpened("p1", 50), LATER)
+        answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
+        assert [answer["done"] for answer in answers] == [2, 2, 1]
+        assert live() == {operator.watch}
+
 
 class TestEndingAllOfAUser:
     def test_ends_the_sessions_that_were_not_selected_too(self, operator: Operator):

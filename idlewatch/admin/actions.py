@@ -62,7 +62,7 @@ def act(request: HttpRequest) -> JsonResponse:
     try:
         text = notify.cleaned(message.text) if message.action is Action.NOTICE else ""
         selection = _selection(request, message)
-        # What is left alone is told once.
+        # The first batch alone reports the operator's own.
         own = 0 if message.cursor else selection.count_own()
         batch = selection.batch(message.cursor)
     except ValueError as error:
@@ -107,8 +107,8 @@ def _send(request: HttpRequest, rows: Sequence[WatchedSession], text: str) -> di
     sent = notify.send([row.pk for row in rows], text)
     said = {"count": len(rows), "text": text, "reached": sent.reached, "open": sent.open}
     message = ngettext(
-        "Sent a notice, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
         # Translators: what an operator did, in the log of each of the sessions.
+        "Sent a notice, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
         "Sent a notice to %(count)d sessions, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
         len(rows),
     )

@@ -12,7 +12,6 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import get_token
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
@@ -68,8 +67,10 @@ STRINGS: dict[str, str | Promise] = {
     # Translators: {total} is a number of sessions.
     "at_least": _("At least {total}"),
     "all_selected": _("All that match are selected."),
-    # Translators: the numbers stand for sessions.
+    # Translators: {most} is a number of sessions.
+    "most": _("No more than {most} can be selected one by one."),
     "chart": _(
+        # Translators: the numbers stand for sessions.
         "The last hour. Active: {active} now, {most_active} at most. Warned: {warned} now, {most_warned} at most. "
         "Ended: {ended}."
     ),
@@ -166,7 +167,6 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
         "socket": LIVE_PATH,
         "count": reverse(f"{site.name}:idlewatch_live_count") if acts else None,
         "act": reverse(f"{site.name}:idlewatch_live_act") if acts else None,
-        "csrf": get_token(request),
         "records": _address(site, "idlewatch_watchedsession_changelist"),
         "record": _address(site, "idlewatch_watchedsession_change", ANY),
         "account": _account(request, site),

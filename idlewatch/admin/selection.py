@@ -150,7 +150,7 @@ class Selection:
         return sum(sessions.filter(user__in=part).count() for part in parts), len(found)
 
     def _left_users(self, rows: Records) -> Records:
-        """As `_left`, where a session stands for its user: the present one stands for its user's others."""
+        """As `_left`, but with the operator's present session where it was picked: it stands for its user's others."""
         return rows if self._query is None else self._left(rows)
 
     def _batch_of_users(self, cursor: str) -> Batch:

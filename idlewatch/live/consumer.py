@@ -7,10 +7,8 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
-from django.utils.translation import get_language_from_request
 
 from idlewatch import journal, metrics
 from idlewatch.clock import now
@@ -76,7 +74,7 @@ class LiveConsumer(Socket):
             await self._shut(Close.GOING_AWAY)
             # Nobody will hear the page's answer any more.
             raise StopConsumer
-        self._viewer = Viewer(watch, user, language_of(request), self._tell, self._shut)
+        self._viewer = Viewer(watch, user, self._tell, self._shut)
         metrics.OPERATORS.inc()
         journal.note("live_page_opened", watch=watch, user=user)
         reader().join(self._viewer)
@@ -124,10 +122,3 @@ def find_operator(request: HttpRequest) -> tuple[tuple[str, str] | None, bool]:
     if watched is None or watched.verdict(now()).phase is Phase.ENDED:
         return None, False
     return (watched.id, watched.user), watched.user in permitted([watched.user])
-
-
-def language_of(request: HttpRequest) -> str:
-    """Return the language of the operator's admin, as Django's middleware finds it for a page."""
-    if settings.USE_I18N and any(name.endswith(".LocaleMiddleware") for name in settings.MIDDLEWARE):
-        return get_language_from_request(request)
-    return str(settings.LANGUAGE_CODE)

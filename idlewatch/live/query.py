@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from idlewatch.languages import supported
 from idlewatch.policy import Phase
 from idlewatch.protocol import decode
 
@@ -75,8 +76,10 @@ class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch")
     sort: Sort = Sort.ENDS
     page: Annotated[int, Meta(ge=1, le=LAST_PAGE)] = 1
     size: Size = 50
+    language: Annotated[str, Meta(max_length=35)] = ""
+    """That of the page (RFC 5646, whose tags have up to 35 characters)."""
 
-    def ask(self, language: str) -> Ask:
+    def ask(self) -> Ask:
         """Return what is asked for, whoever asks."""
         return Ask(
             tuple(self.search.split()),
@@ -85,7 +88,7 @@ class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch")
             self.sort,
             self.page,
             self.size,
-            language,
+            supported(self.language),
         )
 
 

@@ -24,7 +24,7 @@ logger = logging.getLogger("idlewatch")
 EVERY = 4.0
 """Seconds between looks at the rights: one that was taken away is noticed within five, with the round it falls into."""
 TRUSTED = 15.0
-"""Seconds for which nobody need be able to tell whether an operator may watch."""
+"""Seconds for which an operator is trusted on while nobody can look at the right."""
 
 
 def permitted(users: Iterable[str]) -> set[str]:
@@ -39,23 +39,22 @@ class Doorkeeper:
     """
 
     def __init__(self) -> None:
-        self._session_seen: dict[Viewer, float] = {}
-        self._right_seen: dict[Viewer, float] = {}
+        self._vouched: dict[Viewer, float] = {}
+        """When it was known for the last time that each has a session, and the right."""
         self._asked_at = float("-inf")
         self._is_troubled = False
 
     def admit(self, viewer: Viewer) -> None:
         """Know an operator who was just found to have the right."""
-        self._session_seen[viewer] = self._right_seen[viewer] = ticks()
+        self._vouched[viewer] = ticks()
 
     def release(self, viewer: Viewer) -> None:
         """Know an operator no more."""
-        self._session_seen.pop(viewer, None)
-        self._right_seen.pop(viewer, None)
+        self._vouched.pop(viewer, None)
 
     async def look(self) -> None:
         """Ask once whether everybody's session lives, and from time to time for their rights."""
-        viewers = list(self._session_seen)
+        viewers = list(self._vouched)
         try:
             await self._look_at_sessions(viewers)
             if ticks() - self._asked_at >= EVERY:
@@ -70,16 +69,13 @@ class Doorkeeper:
     def doubted(self) -> Sequence[Viewer]:
         """Return the operators of whom nobody could tell for too long whether they may watch."""
         limit = ticks() - TRUSTED
-        return [each for each, at in self._session_seen.items() if min(at, self._right_seen[each]) < limit]
+        return [each for each, at in self._vouched.items() if at < limit]
 
     async def _look_at_sessions(self, viewers: Sequence[Viewer]) -> None:
-        at = ticks()
         known = await _sessions({viewer.watch for viewer in viewers})
         for viewer in viewers:
             if not _lives(watched := known[viewer.watch]) or watched.user != viewer.user:
                 viewer.shut(Close.ENDED)
-            elif viewer in self._session_seen:
-                self._session_seen[viewer] = at
 
     async def _look_at_rights(self, viewers: Sequence[Viewer]) -> None:
         at = ticks()
@@ -88,8 +84,8 @@ class Doorkeeper:
         for viewer in viewers:
             if viewer.user not in allowed:
                 viewer.shut(Close.FORBIDDEN)
-            elif viewer in self._right_seen:
-                self._right_seen[viewer] = at
+            elif viewer in self._vouched:
+                self._vouched[viewer] = at
 
 
 async def _sessions(watches: Iterable[str]) -> Mapping[str, Watched | None]:

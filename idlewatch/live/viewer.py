@@ -36,7 +36,6 @@ class Viewer:
         self,
         watch: str,
         user: str,
-        language: str,
         send: Callable[[str], Awaitable[None]],
         shut: Callable[[Close], Awaitable[None]],
     ) -> None:
@@ -46,10 +45,9 @@ class Viewer:
         """The primary key of the operator, as text."""
         self.is_gone = False
         """Whether it left, or is being sent away: it asks for nothing and is told nothing any more."""
-        self._language = language
         self._send = send
         self._close = shut
-        self._message: WatchMessage | None = None
+        self._asked: tuple[int, Ask] | None = None
         self._shown: Picture | None = None
         self._frame = 0
         self._is_awaited = False
@@ -59,21 +57,21 @@ class Viewer:
     @property
     def ask(self) -> Ask | None:
         """What the page asks for; None before it does, and once it is gone."""
-        return None if self._message is None or self.is_gone else self._message.ask(self._language)
+        return None if self._asked is None or self.is_gone else self._asked[1]
 
     @property
     def query(self) -> int:
         """The page's number for what it asks for."""
-        return 0 if self._message is None else self._message.query
+        return 0 if self._asked is None else self._asked[0]
 
     @property
     def waits(self) -> bool:
         """Whether the page waits for its first answer, and may be sent one."""
-        return self._message is not None and self._shown is None and not self._is_awaited and not self._is_lost
+        return self._asked is not None and self._shown is None and not self._is_awaited and not self._is_lost
 
     def watches(self, message: WatchMessage) -> None:
         """Note that the page asks for something else, or the same anew: each question has its answer."""
-        self._message = message
+        self._asked = message.query, message.ask()
         self._shown = None
         self._is_lost = False
 
@@ -97,7 +95,7 @@ class Viewer:
     async def show(self, picture: Picture, now: float) -> None:
         """Send what the page does not show yet, if it may be sent anything."""
         at = ticks()
-        if self.is_gone or self._is_awaited or picture.query != self.query:
+        if self.is_gone or self._is_awaited:
             return
         if self._shown is None:
             frame: str | None = page_frame(picture, self._frame + 1, now)

@@ -56,6 +56,8 @@ class PlayedServer:
         self.now = time.time()
         self.frame = 0
         self.query = 0
+        self.asks: dict[str, Any] = {}
+        """What the page has asked for last."""
         self.socket: WebSocketRoute | None = None
         self.away = False
         self.closed = False
@@ -125,7 +127,7 @@ class PlayedServer:
     def _hear(self, message: str | bytes) -> None:
         said = json.loads(message)
         if said["type"] == "watch":
-            self.query = said["query"]
+            self.query, self.asks = said["query"], said
 
 
 State = Callable[[Page, PlayedServer], None]

@@ -26,7 +26,7 @@ from tests.browser.operators import (
     users,
     watch,
 )
-from tests.browsing import until
+from tests.browsing import sign_in, until
 from tests.serving import Server
 
 pytestmark = [
@@ -163,10 +163,10 @@ class TestResting:
         waiting = operator.locator("[data-part=waiting]")
         expect(waiting).to_have_text("1 change, show", timeout=SOON)
         assert users(operator) == before
-        if hand == "selection":
-            waiting.click()
-        else:
+        if hand == "focus":
             focus_elsewhere(operator)
+        else:
+            waiting.click()
         expect(cell(operator, "ada", "user")).to_be_visible()
         assert users(operator) == ["ada", *before]
         expect(waiting).to_be_hidden()
@@ -250,6 +250,21 @@ class TestActing:
         expect(dialog.locator("[data-part=length]")).to_have_text("18 of 500 characters")
         assert confirm(operator) == "The notice reached 1 of 1 open tabs."
         expect(ada.locator(".idlewatch [data-idlewatch-part=text]", has_text="Closing at <noon>.")).to_be_visible()
+
+    def test_whoever_has_signed_in_again_in_another_tab_goes_on(self, browser: Browser, server: Server, operator: Page):
+        """Each sign-in makes the tokens against forgery anew."""
+        enter(browser, server, "ada")
+        token = operator.locator("#live-sessions input[name=csrfmiddlewaretoken]")
+        before = token.input_value()
+        other = operator.context.new_page()
+        sign_in(other, server.url("/accounts/login/?next=/"), "admin")
+        until(other, "window.idlewatch?.state")
+        until(
+            operator, f"document.querySelector('#live-sessions input[name=csrfmiddlewaretoken]').value !== '{before}'"
+        )
+        cell(operator, "ada", "check").check(timeout=SOON)
+        act(operator, "end")
+        assert confirm(operator) == "1 session ended."
 
     def test_a_failure_is_said_and_tried_again(self, browser: Browser, server: Server, operator: Page):
         enter(browser, server, "ada")

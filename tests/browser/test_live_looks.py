@@ -147,6 +147,10 @@ class TestWords:
             "A notice needs some text. The admin log keeps this notice and its text. "
             "Tabs that are opened later don’t show it. 0 of 500 characters"
         )
+        area.fill("👋" * 501)
+        dialog.locator("[data-part=do]:visible").click()
+        expect(dialog.locator("[data-part=wrong]")).to_have_text("501 of 500 characters")
+        area.fill("")
         page.keyboard.type("Noon ")
         expect(area).to_have_attribute("aria-invalid", "false")
         expect(dialog.locator("[data-part=wrong]")).to_be_empty()
@@ -189,6 +193,43 @@ class TestWords:
         live_looks.three(page, played)
         started = time.gmtime(played.now - 400)
         expect(cell(page, "admin", "started")).to_have_text(time.strftime("%I:%M:%S %p", started).lstrip("0"))
+
+
+class TestWhatTheServerSays:
+    def test_that_there_are_fewer_pages_is_what_is_asked_for_from_then_on(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        played.show([line(number, played.now) for number in range(50)], total=60, pages=2)
+        page.locator("[data-page=last]").click()
+        played.asked(2)
+        played.show([line(number, played.now) for number in range(40)], page=1, pages=1)
+        played.asked(3)
+        assert played.asks["page"] == 1
+        assert "p=" not in page.url
+
+    def test_that_it_does_not_understand_is_told(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        live_looks.three(page, played)
+        played.say({"type": "error", "code": "bad_value", "detail": "Expected something else."})
+        expect(page.locator("[data-part=banner]")).to_have_text("The server refused it. Load this page anew.")
+
+    def test_that_too_many_match_is_not_that_none_does(self, visited: tuple[Page, PlayedServer]):
+        page, played = visited
+        played.show([], total=0, bounded=True)
+        expect(page.locator("[data-part=bounded]")).to_contain_text("Too many match")
+        expect(page.locator("[data-part=empty]")).to_be_hidden()
+
+    def test_that_it_may_be_watched_no_more_stands_whatever_becomes_of_the_session(
+        self, visited: tuple[Page, PlayedServer]
+    ):
+        page, played = visited
+        live_looks.refused(page, played)
+        page.evaluate("document.dispatchEvent(new CustomEvent('idlewatch:state'))")
+        page.wait_for_timeout(200)
+        expect(page.locator("[data-part=refusal]")).to_be_visible()
+
+    def test_words_are_asked_for_in_the_language_of_the_page(self, visited: tuple[Page, PlayedServer]):
+        _page, played = visited
+        assert played.asks["language"] == "en"
 
 
 class TestAfterAnAction:

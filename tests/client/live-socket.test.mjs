@@ -48,6 +48,20 @@ test("the answer to an earlier question is acknowledged, not shown", () => {
   assert.equal(network.last.ofType("seen").length, 2);
 });
 
+test("a frame that the page fails on is acknowledged all the same, and the next is shown", () => {
+  const { network, heard, socket } = connected();
+  const { onFrame } = socket.delegate;
+  socket.delegate.onFrame = () => {
+    throw new Error("a bug");
+  };
+  assert.throws(() => network.last.hear(page(1)), /a bug/);
+  assert.deepEqual(network.last.ofType("seen"), [{ type: "seen", frame: 1 }]);
+  socket.delegate.onFrame = onFrame;
+  network.last.hear(page(2));
+  assert.deepEqual(heard.frames, [2]);
+  assert.equal(network.last.ofType("seen").length, 2);
+});
+
 test("what is no frame is passed over", () => {
   const { network, heard } = connected();
   for (const text of ["<html>", "null", "7", '{"type":"other"}']) network.last.hear(text);
@@ -106,13 +120,73 @@ for (const code of [4401, 4403]) {
   });
 }
 
-test("it keeps off for a while when the server says that it was too much", () => {
+for (const code of [4400, 4429]) {
+  test(`${code}: it keeps off for a while when the server says that it was too much`, () => {
+    const { clock, network, socket } = connected();
+    network.last.lose(code);
+    socket.hurry();
+    clock.advance(90.9);
+    assert.equal(network.sockets.length, 1);
+    clock.advance(0.1);
+    assert.equal(network.sockets.length, 2);
+  });
+}
+
+test("pages that a server has sent away come back spread out, or later where nobody answers", () => {
   const { clock, network } = connected();
-  network.last.lose(4429);
-  clock.advance(60);
-  assert.equal(network.sockets.length, 1);
-  clock.advance(31);
+  for (const [wait, opened] of [[1.5, 2], [2, 3], [4, 4]]) {
+    network.last.lose(4503);
+    clock.advance(wait - 0.1);
+    assert.equal(network.sockets.length, opened - 1, `not before ${wait}`);
+    clock.advance(0.1);
+    assert.equal(network.sockets.length, opened, `after ${wait}`);
+  }
+});
+
+test("an answer makes the waits short again; a handshake alone does not", () => {
+  const { clock, network } = connected();
+  for (const wait of [1, 2]) {
+    network.last.lose(1006);
+    clock.advance(wait);
+    opens(network);
+  }
+  assert.equal(network.sockets.length, 3);
+  network.last.lose(1006);
+  clock.advance(3.9);
+  assert.equal(network.sockets.length, 3);
+  clock.advance(0.1);
+  opens(network);
+  network.last.hear(page(1));
+  network.last.lose(1006);
+  clock.advance(1);
+  assert.equal(network.sockets.length, 5);
+});
+
+test("in a hurry it comes back at once, and only once", () => {
+  const { clock, network, socket } = connected();
+  network.last.lose(1006);
+  socket.hurry();
   assert.equal(network.sockets.length, 2);
+  socket.hurry();
+  clock.advance(1);
+  assert.equal(network.sockets.length, 2, "it is connecting already");
+});
+
+test("a hurry disturbs no socket that is there, and wakes none that was closed for good", () => {
+  const { clock, network, socket } = connected();
+  socket.hurry();
+  network.last.hear(page(1));
+  socket.hurry();
+  assert.deepEqual([network.sockets.length, network.last.code], [1, null]);
+  network.last.lose(1006);
+  socket.stop();
+  socket.hurry();
+  clock.advance(600);
+  assert.equal(network.sockets.length, 1, "stopped");
+  socket.start();
+  network.last.lose(4401);
+  socket.hurry();
+  assert.equal(network.sockets.length, 2, "ended");
 });
 
 test("stopped, it closes and stays away; started, it comes back", () => {

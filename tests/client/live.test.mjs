@@ -4,9 +4,9 @@ import { test } from "node:test";
 
 import { ActionServer, Refusal, Run } from "../../static/idlewatch/live/actions.js";
 import { Banner } from "../../static/idlewatch/live/banner.js";
-import { PLAIN, change, findTheSame, fromAddress, toAddress } from "../../static/idlewatch/live/query.js";
+import { PLAIN, change, clean, findTheSame, fromAddress, toAddress } from "../../static/idlewatch/live/query.js";
 import { Rows } from "../../static/idlewatch/live/rows.js";
-import { Samples, ceiling, endings, runs, table, ticks } from "../../static/idlewatch/live/scale.js";
+import { Samples, ceiling, endings, most, runs, sum, table, ticks } from "../../static/idlewatch/live/scale.js";
 import { MOST, Selection } from "../../static/idlewatch/live/selection.js";
 import { ServerTime } from "../../static/idlewatch/live/time.js";
 import { LiveWords, countdown } from "../../static/idlewatch/live/words.js";
@@ -60,6 +60,18 @@ test("a rest of hours keeps no more than is shown", () => {
   assert.equal(rows.get("a").user, "a");
 });
 
+test("an order that names a row nobody told of shows the others", () => {
+  const rows = filled("a", "b");
+  rows.change({ order: ["b", "unknown", "a"] });
+  assert.deepEqual(ids(rows), ["b", "a"]);
+  assert.deepEqual([rows.ids, rows.waiting], [["b", "a"], 0]);
+  rows.resting = true;
+  rows.change({ order: ["unknown", "b"] });
+  assert.deepEqual([ids(rows), rows.waiting], [["b", "a†"], 1]);
+  rows.settle();
+  assert.deepEqual(ids(rows), ["b"]);
+});
+
 test("what the address says is what is asked for, and back", () => {
   const wanted = fromAddress("?q=ada%20l&phase=warned&connected=no&sort=-seen&p=3&size=100");
   assert.deepEqual(wanted, { search: "ada l", phase: "warned", connected: "no", sort: "-seen", page: 3, size: 100 });
@@ -70,8 +82,17 @@ test("what the address says is what is asked for, and back", () => {
 test("nonsense in the address is the usual", () => {
   assert.deepEqual(fromAddress("?phase=ended&connected=1&sort=--user&p=0&size=7"), { ...PLAIN });
   assert.equal(fromAddress("?p=1e400").page, 1);
+  assert.equal(fromAddress("?p=9999999").page, 1_000_000);
   assert.equal(fromAddress(`?q=${"x".repeat(300)}`).search.length, 100);
   assert.equal(fromAddress("?q=a%00b").search, "ab");
+});
+
+test("a search is cut between characters, as the server counts them", () => {
+  const long = "x".repeat(99);
+  assert.equal(clean(`${long}😀y`), `${long}😀`);
+  assert.equal(clean("😀".repeat(101)), "😀".repeat(100));
+  assert.equal(fromAddress(`?${new URLSearchParams({ q: `${long}😀y` })}`).search, `${long}😀`);
+  assert.equal(clean(` ${"x".repeat(100)} `), "x".repeat(100), "what is around it does not count");
 });
 
 test("whoever looks for something else begins on the first page", () => {
@@ -102,6 +123,33 @@ test("no more are selected by their ids than the server takes", () => {
   const selection = new Selection();
   selection.setPage(Array.from({ length: MOST + 5 }, (_, place) => `s${place}`), true);
   assert.equal(selection.ids.length, MOST);
+});
+
+test("to select or leave out a page after all that match leaves that page, or nothing", () => {
+  const selection = new Selection();
+  selection.setPage(["a", "b"], true);
+  for (const [page, selected, left] of [[["c", "d"], true, ["c", "d"]], [["c", "d"], false, []], [[], true, []]]) {
+    selection.selectAll();
+    selection.setPage(page, selected);
+    assert.deepEqual([selection.all, selection.ids], [false, left]);
+  }
+  assert.ok(selection.empty);
+});
+
+test("a selection is full once it holds as many as the server takes, until one is taken out", () => {
+  const selection = new Selection();
+  selection.setPage(Array.from({ length: MOST - 1 }, (_, place) => `s${place}`), true);
+  assert.equal(selection.full, false);
+  selection.set("last", true, []);
+  assert.equal(selection.full, true);
+  selection.set("more", true, []);
+  assert.deepEqual([selection.full, selection.has("more")], [true, false]);
+  selection.set("s0", false, []);
+  assert.equal(selection.full, false);
+  selection.set("more", true, []);
+  assert.equal(selection.full, true);
+  selection.selectAll();
+  assert.equal(selection.full, false, "all that match are not told by their ids");
 });
 
 test("a lost connection is said once it has not come back soon, and until it has", () => {
@@ -163,6 +211,18 @@ test("times are told in the site's zone, or in the browser's where it does not k
   assert.equal(minute("Mars/Olympus"), minute(Intl.DateTimeFormat().resolvedOptions().timeZone));
 });
 
+test("a moment of the last twelve hours is told by its time, an earlier one with its day", () => {
+  const now = Date.UTC(2026, 0, 2, 9, 5, 7) / 1000;
+  const words = new LiveWords({ strings: {}, plurals: {}, language: "en", zone: "UTC" });
+  const hoursAgo = (hours) => words.moment(now - hours * 3600, now).replace(/\s/g, " ");
+  assert.equal(hoursAgo(0), "9:05:07 AM");
+  assert.equal(words.moment(now - 12 * 3600 + 1, now).replace(/\s/g, " "), "9:05:08 PM");
+  for (const [hours, day] of [[12, "Jan 1"], [36, "Dec 31"]]) {
+    assert.ok(hoursAgo(hours).startsWith(day), hoursAgo(hours));
+    assert.ok(hoursAgo(hours).endsWith("9:05 PM"), hoursAgo(hours));
+  }
+});
+
 test("the chart's scale is round, and never so fine that one session fills it", () => {
   assert.deepEqual([0, 1, 4, 5, 6, 12, 20, 21, 9999, 10_000].map(ceiling), [4, 4, 4, 5, 10, 20, 20, 50, 10_000, 10_000]);
 });
@@ -177,6 +237,12 @@ test("endings are summed by the minute, and samples told by five", () => {
   const samples = [[0, 1, 0, 2], [45, 2, 0, 1], [60, 2, 1, 0], [310, 5, 1, 4]];
   assert.deepEqual(endings(samples), [{ at: 0, value: 3 }, { at: 300, value: 4 }]);
   assert.deepEqual(table(samples), [[310, 5, 1, 4], [60, 2, 1, 3]]);
+});
+
+test("the most of a column, and all that ended, are what the samples say", () => {
+  const samples = [[0, 3, 1, 2], [15, 7, 0, 0], [30, 5, 4, 9]];
+  assert.deepEqual([most(samples, 1), most(samples, 2), sum(samples)], [7, 4, 11]);
+  assert.deepEqual([most([], 1), sum([])], [0, 0]);
 });
 
 test("labels stand at round times, as many as there is room for", () => {
@@ -195,15 +261,19 @@ test("samples are kept for an hour, each once", () => {
 const words = new LiveWords({ strings: { unreachable: "away", refused: "no" }, plurals: {}, language: "en" });
 
 function answering(...answers) {
+  return answeringWith(() => "token", ...answers);
+}
+
+function answeringWith(token, ...answers) {
   const asked = [];
   const fetch = async (address, { headers, body }) => {
     asked.push({ address, token: headers["X-CSRFToken"], ...JSON.parse(body) });
     const answer = answers.shift();
     if (answer instanceof Error) throw answer;
-    return { ok: !answer.status, status: answer.status ?? 200, json: async () => answer.body };
+    return { ok: !answer.status, status: answer.status ?? 200, json: async () => JSON.parse(answer.text ?? JSON.stringify(answer.body)) };
   };
-  const addresses = { count: "/count/", act: "/act/", csrf: "token" };
-  return { asked, server: new ActionServer({ fetch, addresses, words }) };
+  const addresses = { count: "/count/", act: "/act/" };
+  return { asked, server: new ActionServer({ fetch, addresses, words, token }) };
 }
 
 const step = (done, cursor) => ({ body: { done, own: 0, cursor } });
@@ -218,12 +288,51 @@ test("an action goes on step by step until there is no cursor", async () => {
   assert.deepEqual(asked[0], { address: "/act/", token: "token", action: "end", watches: ["a"], before: 7, cursor: "" });
 });
 
+test("what each step left alone and reached is summed", async () => {
+  const { server } = answering(
+    { body: { done: 3, own: 1, tabs: { reached: 4, open: 5 }, cursor: "x" } },
+    { body: { done: 2, own: 0, cursor: "y" } },
+    { body: { done: 1, own: 2, tabs: { reached: 10, open: 20 }, cursor: null } },
+  );
+  const run = new Run({ server, action: "notice", chosen: { watches: [] }, before: 7, text: "Hello" });
+  const seen = [];
+  await run.go((outcome) => seen.push(outcome));
+  assert.deepEqual(seen, [
+    { done: 3, own: 1, reached: 4, open: 5 },
+    { done: 5, own: 1, reached: 4, open: 5 },
+    { done: 6, own: 3, reached: 14, open: 25 },
+  ]);
+  assert.deepEqual(run.outcome, seen[2]);
+});
+
+test("a stopped action that is begun again goes on where it was, and keeps count", async () => {
+  const { asked, server } = answering(step(200, "x"), step(5, null));
+  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
+  await run.go(() => run.stop());
+  await run.go(() => {});
+  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x"]);
+  assert.deepEqual([run.stopped, run.outcome.done], [false, 205]);
+});
+
 test("a stopped action begins no further step", async () => {
   const { asked, server } = answering(step(200, "x"), step(200, "y"));
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
   await run.go(() => run.stop());
   assert.equal(asked.length, 1);
   assert.deepEqual([run.stopped, run.outcome.done], [true, 200]);
+});
+
+test("one that is stopped during its last step is done", async () => {
+  const { server } = answering(step(200, "x"), step(20, null));
+  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
+  await run.go(({ done }) => done === 220 && run.stop());
+  assert.deepEqual([run.stopped, run.outcome.done], [false, 220]);
+});
+
+test("an answer that is lost on the way may be asked for again", async () => {
+  const fetch = async () => ({ ok: true, status: 200, json: () => Promise.reject(new TypeError("network error")) });
+  const server = new ActionServer({ fetch, addresses: { count: "/count/", act: "/act/" }, words, token: () => "token" });
+  await assert.rejects(server.act({}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.lasting);
 });
 
 test("after a failure it goes on where it was, and keeps count", async () => {
@@ -241,6 +350,27 @@ test("a refusal says why, and whether trying again is of use", async () => {
   assert.deepEqual(await failing(), ["Not you.", true]);
   assert.deepEqual(await failing(), ["Later.", false]);
   assert.deepEqual(await failing(), ["no", true]);
+});
+
+test("an answer that is no JSON is a refusal with a sentence", async () => {
+  const page = "<html>Bad gateway</html>";
+  const { server } = answering({ text: page, status: 502 }, { text: page, status: 404 }, { text: page });
+  const failing = async () =>
+    server.count("end", { watches: [] }).then(() => assert.fail("it was taken for an answer"), (refusal) => {
+      assert.ok(refusal instanceof Refusal, String(refusal));
+      return [refusal.message, refusal.lasting];
+    });
+  assert.deepEqual(await failing(), ["away", false]);
+  assert.deepEqual(await failing(), ["no", true]);
+  assert.deepEqual(await failing(), ["no", true], "that of another page, to which the request was led");
+});
+
+test("the token is read anew for each request: signing in changes it", async () => {
+  const tokens = ["one", "two", "three"];
+  const { asked, server } = answeringWith(() => tokens.shift(), { body: {} }, step(1, "x"), step(1, null));
+  await server.count("end", { watches: [] });
+  await new Run({ server, action: "end", chosen: { watches: [] }, before: 7 }).go(() => {});
+  assert.deepEqual(asked.map(({ token }) => token), ["one", "two", "three"]);
 });
 
 const FOLDER = new URL("../../static/idlewatch/live/", import.meta.url);

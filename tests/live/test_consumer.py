@@ -14,7 +14,7 @@ from idlewatch import monitor
 from idlewatch.activity import Reason
 from idlewatch.clock import now
 from idlewatch.events import Acted, Held, TabOpened
-from idlewatch.live import rights, viewer
+from idlewatch.live import finding, rights, viewer
 from idlewatch.live.finding import find
 from idlewatch.live.reader import ROUND, reader
 from idlewatch.models import WatchedSession
@@ -137,15 +137,16 @@ class TestWhatIsShown:
         assert signed.key not in sent
         assert other.key not in sent
 
-    async def test_the_words_are_in_the_operators_language(self, settings: Any):
-        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    @pytest.mark.parametrize(("asked", "given"), [("de-AT", "de"), ("tlh", "en-us"), ("", "en-us"), ("\x00/", "en-us")])
+    async def test_the_words_are_in_the_language_of_the_page(self, asked: str, given: str):
         signed = await astaff()
         await apeople(1)
-        seen = []
-        with mock.patch("idlewatch.live.rows.device_of", side_effect=lambda _: seen.append(language()) or ""):
-            async with watching(signed.key, headers=[("accept-language", "de")]) as operator:
-                await operator.ask()
-        assert "de" in seen
+        seen = set()
+        with mock.patch("idlewatch.live.rows.device_of", side_effect=lambda _: seen.add(language()) or ""):
+            async with watching(signed.key, headers=[("accept-language", "fr")]) as operator:
+                await operator.ask(language=asked)
+        # Before it asks by its language, it has asked without.
+        assert seen == {given, "en-us"}
 
 
 def language() -> str:
@@ -188,6 +189,18 @@ class TestWhatChanges:
                 }
             },
         }
+
+    async def test_who_acts_comes_first_by_activity_before_the_records_know(self, monkeypatch: pytest.MonkeyPatch):
+        # So few are named by the store, in its own order; of more, the records have it.
+        monkeypatch.setattr(finding, "WINDOW", 2)
+        signed = await astaff()
+        await apeople(3)
+        async with watching(signed.key) as operator:
+            await operator.ask(sort="-seen")
+            first, second, *others = operator.order
+            await monitor.store().aapply(second, Acted(0.0), now())
+            await operator.until(lambda page: page.order[0] != first)
+        assert operator.order == [second, first, *others]
 
     async def test_nothing_is_sent_where_nothing_changed(self):
         signed = await astaff()

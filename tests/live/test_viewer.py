@@ -30,7 +30,7 @@ class Line:
         self.is_sending = asyncio.Event()
         self.is_read = asyncio.Event()
         self.is_read.set()
-        self.page = Viewer("w1", "1", "en", self.send, mock.AsyncMock())
+        self.page = Viewer("w1", "1", self.send, mock.AsyncMock())
 
     async def send(self, frame: str) -> None:
         self.frames.append(json.loads(frame))

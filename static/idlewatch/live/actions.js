@@ -29,13 +29,15 @@ export class ActionServer {
   /**
    * @param {object} options
    * @param {typeof window.fetch} options.fetch
-   * @param {{count: string, act: string, csrf: string}} options.addresses
+   * @param {{count: string, act: string}} options.addresses
    * @param {LiveWords} options.words
+   * @param {() => string} options.token Django's, against forgery.
    */
-  constructor({ fetch, addresses, words }) {
+  constructor({ fetch, addresses, words, token }) {
     this.fetch = fetch;
     this.addresses = addresses;
     this.words = words;
+    this.token = token;
   }
 
   /**
@@ -62,7 +64,7 @@ export class ActionServer {
    * @param {object} message
    */
   async #post(address, message) {
-    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.addresses.csrf };
+    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token() };
     /** @type {Response} */
     let response;
     try {
@@ -70,10 +72,24 @@ export class ActionServer {
     } catch {
       throw new Refusal(this.words.say("unreachable"), false);
     }
-    const answer = await response.json().catch(() => null);
+    const answer = await this.#read(response);
     if (response.ok && answer !== null) return answer;
     const away = response.status >= 500;
     throw new Refusal(answer?.detail ?? this.words.say(away ? "unreachable" : "refused"), !away);
+  }
+
+  /**
+   * Read an answer; null where it is no JSON, as a proxy's page.
+   * @param {Response} response
+   */
+  async #read(response) {
+    try {
+      return await response.json();
+    } catch (error) {
+      if (error instanceof SyntaxError) return null;
+      // The network was lost on the way.
+      throw new Refusal(this.words.say("unreachable"), false);
+    }
   }
 }
 
@@ -121,7 +137,11 @@ export class Run {
         open: this.outcome.open + (answer.tabs?.open ?? 0),
       };
       onStep(this.outcome);
-      if (answer.cursor === null) return;
+      if (answer.cursor === null) {
+        // Who wanted it stopped came too late.
+        this.#stopped = false;
+        return;
+      }
       this.#cursor = answer.cursor;
     }
   }

@@ -47,6 +47,11 @@ export class Banner {
     this.#say("unavailable", since);
   }
 
+  /** The server does not understand what it is asked: it is not of the same release as the page. */
+  refused() {
+    this.#put(this.words.say("refused"));
+  }
+
   /** What is shown is of now. */
   clear() {
     this.#put("");

@@ -109,8 +109,9 @@ export class ActionDialog {
   #confirm() {
     const text = this.#action === "notice" ? this.area.value.trim() : undefined;
     if (this.#run !== null) return;
-    if (text === "") {
-      this.#complain(this.words.say("blank"));
+    const wrong = text === undefined ? "" : this.#wrong(text);
+    if (wrong !== "") {
+      this.#complain(wrong);
       this.area.focus();
       return;
     }
@@ -205,8 +206,22 @@ export class ActionDialog {
 
   /** What is around the text is not sent. */
   #measure() {
-    const count = this.area.value.trim().length;
-    write(this.element, "length", this.words.say("characters", { count, limit: this.area.maxLength }));
+    write(this.element, "length", this.#length(this.area.value.trim()));
+  }
+
+  /** @param {string} text */
+  #wrong(text) {
+    if (text === "") return this.words.say("blank");
+    return lengthOf(text) > this.#limit ? this.#length(text) : "";
+  }
+
+  /** @param {string} text */
+  #length(text) {
+    return this.words.say("characters", { count: lengthOf(text), limit: this.#limit });
+  }
+
+  get #limit() {
+    return Number(this.area.dataset.limit);
   }
 
   /** @param {string} sentence What is wrong with the text; empty: nothing. */
@@ -230,6 +245,14 @@ export class ActionDialog {
     if (!parts.trouble) write(this.element, "trouble", "");
     enable(partOf(this.element, "stop"), true);
   }
+}
+
+/**
+ * As the server counts: an emoji is one character.
+ * @param {string} text
+ */
+function lengthOf(text) {
+  return [...text].length;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { ActionServer } from "./actions.js";
 import { ActionDialog } from "./dialog.js";
 import { enable, isEnabled, partOf, put } from "./parts.js";
+import { MOST } from "./selection.js";
 
 /** Where an operator may act; nothing of it is there for one who may only watch. */
 export class ActionBar {
@@ -13,7 +14,7 @@ export class ActionBar {
    * @param {Element} options.root
    * @param {LiveWords} options.words
    * @param {LiveSelection} options.selection
-   * @param {{count: string, act: string, csrf: string}} options.addresses
+   * @param {{count: string, act: string}} options.addresses
    * @param {() => Wanted} options.wanted
    * @param {(ids: string[]) => (Row | undefined)[]} options.known What the page knows of these.
    * @param {() => void} options.onSelection It was changed here.
@@ -29,7 +30,7 @@ export class ActionBar {
     this.dialog = new ActionDialog({
       root,
       words,
-      server: new ActionServer({ fetch: window.fetch.bind(window), addresses, words }),
+      server: new ActionServer({ fetch: window.fetch.bind(window), addresses, words, token: () => tokenIn(root) }),
       onDone: (report) => this.#tell(report),
     });
     for (const button of this.#buttons()) button.addEventListener("click", () => this.#ask(button));
@@ -60,10 +61,11 @@ export class ActionBar {
    * @param {boolean} bounded There are more than that.
    */
   show(share, elsewhere, total, bounded) {
-    const { all, empty, ids } = this.selection;
-    put(partOf(this.element, "selected"), all ? this.words.say("all_selected") : this.words.count("selected", ids.length));
+    const { all, empty, full, ids } = this.selection;
+    const said = all ? this.words.say("all_selected") : this.words.count("selected", ids.length);
+    put(partOf(this.element, "selected"), full ? `${said} ${this.words.say("most", { most: MOST })}` : said);
     const more = partOf(this.element, "select-all");
-    more.hidden = all || !elsewhere || share !== "all";
+    more.hidden = all || !elsewhere || !(full || share === "all");
     if (!more.hidden) put(more, bounded ? this.words.say("all_unknown") : this.words.count("all", total));
     partOf(this.element, "select-none").hidden = empty;
     for (const button of this.#buttons()) enable(button, !empty);
@@ -106,6 +108,14 @@ export class ActionBar {
     this.selection.clear();
     this.onSelection();
   }
+}
+
+/**
+ * The page's client puts a new one there when the user has signed in again in another tab.
+ * @param {Element} root
+ */
+function tokenIn(root) {
+  return /** @type {HTMLInputElement} */ (root.querySelector("input[name=csrfmiddlewaretoken]")).value;
 }
 
 /**

@@ -23,13 +23,14 @@ const RECONNECT = { base: 1, cap: 15 };
 const UNSEEN = 10;
 /** Seconds between two announcements of how many changes wait: a screen reader would never fall silent. */
 const CALM = 10;
+/** Seconds that the order rests on when the hand is gone: it may be on its way to the button that shows the changes. */
+const LINGER = 0.8;
 
 /**
  * @typedef {object} LiveConfig What the template hands over.
  * @property {string} socket
  * @property {string | null} count Where actions are counted; null for an operator who may only watch.
  * @property {string | null} act
- * @property {string} csrf
  * @property {string | null} record The address of a record, `/0/` standing for its id.
  * @property {string | null} account The start of an account's address.
  * @property {string | null} present The id of the session that the operator is in.
@@ -43,6 +44,7 @@ const CALM = 10;
 export class LivePage {
   #fresh = true;
   #gone = false;
+  #ended = false;
   #total = 0;
   #bounded = false;
   #pages = 1;
@@ -62,6 +64,7 @@ export class LivePage {
     this.rows = new Rows();
     this.selection = new Selection();
     this.present = config.present;
+    this.language = config.language;
     this.banner = new Banner({ root, clock, words: this.words });
     const now = () => this.time.now();
     this.chart = new Chart({ root, words: this.words, now });
@@ -94,6 +97,7 @@ export class LivePage {
     this.ticking = new Timer(clock, () => this.#tick());
     this.unseen = new Timer(clock, () => this.socket.stop());
     this.calm = new Timer(clock, () => this.#sayWaiting());
+    this.lingering = new Timer(clock, () => this.#letGo());
   }
 
   start() {
@@ -107,24 +111,24 @@ export class LivePage {
     window.addEventListener("pageshow", (event) => {
       if (event.persisted) this.#visibilityChanged();
     });
-    // Its token is that of the session that ended.
+    // The socket was closed for good; somebody is signed in again.
     document.addEventListener("idlewatch:state", () => {
-      if (this.#gone) window.location.reload();
+      if (this.#ended) window.location.reload();
     });
     this.#show();
-    this.socket.watch(this.wanted);
+    this.#watch();
     this.socket.start();
     this.#tick();
   }
 
   /** @param {LiveConfig} config */
-  #bar({ count, act, csrf }) {
+  #bar({ count, act }) {
     if (count === null || act === null) return null;
     return new ActionBar({
       root: this.root,
       words: this.words,
       selection: this.selection,
-      addresses: { count, act, csrf },
+      addresses: { count, act },
       wanted: () => this.wanted,
       known: (ids) => ids.map((id) => this.rows.get(id)),
       onSelection: () => this.#select(() => {}),
@@ -143,7 +147,11 @@ export class LivePage {
     this.table.element.setAttribute("aria-busy", "true");
     this.#remember();
     this.#show();
-    this.socket.watch(this.wanted);
+    this.#watch();
+  }
+
+  #watch() {
+    this.socket.watch({ ...this.wanted, language: this.language });
   }
 
   /** The address has it, for reloading and sharing. */
@@ -155,6 +163,10 @@ export class LivePage {
   /** @param {LiveFrame} frame */
   #work(frame) {
     if (frame.type === FRAME.UNAVAILABLE) this.banner.unavailable(this.#heard || this.time.now());
+    if (frame.type === FRAME.ERROR) {
+      console.error("idlewatch:", frame.code, frame.detail);
+      this.banner.refused();
+    }
     if (frame.type !== FRAME.PAGE && frame.type !== FRAME.CHANGES) return;
     this.time.hear(frame.now);
     this.#heard = frame.now;
@@ -167,9 +179,10 @@ export class LivePage {
     this.#bounded = frame.bounded ?? this.#bounded;
     this.#pages = frame.pages ?? this.#pages;
     if (frame.page !== undefined && frame.page !== this.wanted.page) {
-      // There were fewer pages than that.
+      // There are fewer pages than that. If there will be more again, the operator stays on this one.
       this.wanted = change(this.wanted, { page: frame.page });
       this.#remember();
+      this.#watch();
     }
     if (frame.type === FRAME.PAGE) {
       this.rows.replace(frame.rows, this.#fresh);
@@ -194,7 +207,7 @@ export class LivePage {
     this.table.selected(share);
     this.bar?.show(share, this.#bounded || this.#total > this.rows.ids.length, this.#total, this.#bounded);
     const empty = partOf(this.root, "empty");
-    empty.hidden = shown.length > 0 || this.#fresh;
+    empty.hidden = shown.length > 0 || this.#fresh || this.#bounded;
     put(empty, this.words.say(this.#unfiltered() ? "empty" : "no_match"));
     write(this.root, "bounded", this.#bounded ? this.words.say("bounded") : "");
     if (this.rows.waiting === 0 || !this.calm.running) this.#sayWaiting();
@@ -255,9 +268,20 @@ export class LivePage {
 
   /** The order rests while the operator is about to do something with a row. */
   #followHand() {
-    const before = this.rows.resting;
-    this.rows.resting = this.table.inHand || !this.selection.empty;
-    if (before && !this.rows.resting) this.#settle();
+    if (this.#inHand) {
+      this.lingering.clear();
+      this.rows.resting = true;
+    } else if (this.rows.resting && !this.lingering.running) this.lingering.set(LINGER);
+  }
+
+  get #inHand() {
+    return this.table.inHand || !this.selection.empty;
+  }
+
+  #letGo() {
+    if (this.#inHand) return;
+    this.rows.resting = false;
+    this.#settle();
   }
 
   #tick() {
@@ -283,12 +307,14 @@ export class LivePage {
    */
   #leave(code) {
     this.#gone = true;
+    this.#ended = code === CLOSE.ENDED;
     this.ticking.clear();
     this.banner.stop();
     if (code !== CLOSE.FORBIDDEN) return;
     this.bar?.abandon();
     this.rows.clear();
     this.calm.clear();
+    this.lingering.clear();
     // Before their markup goes: a row that had the focus loses it then, and says so.
     for (const part of [this.table, this.controls, this.chart]) part.stop();
     partOf(this.root, "content").remove();

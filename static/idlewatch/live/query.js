@@ -6,6 +6,8 @@ const SORTS = ["user", "started", "seen", "ends"];
 const SIZES = [25, 50, 100];
 /** Characters. */
 const SEARCH = 100;
+/** The server refuses a page beyond it, which no table has. */
+const LAST_PAGE = 1_000_000;
 
 /**
  * @typedef {object} Wanted
@@ -35,7 +37,7 @@ export function fromAddress(parameters) {
     phase: oneOf(PHASES, given.get("phase"), ""),
     connected: oneOf(CONNECTED, given.get("connected"), ""),
     sort: SORTS.includes(sort.replace(/^-/, "")) ? sort : PLAIN.sort,
-    page: Number.isSafeInteger(page) && page >= 1 ? page : 1,
+    page: Number.isSafeInteger(page) && page >= 1 ? Math.min(page, LAST_PAGE) : 1,
     size: SIZES.includes(size) ? size : PLAIN.size,
   };
 }

@@ -17,6 +17,11 @@ export class Selection {
     return !this.#all && this.#ids.size === 0;
   }
 
+  /** Whether it takes no more ids. */
+  get full() {
+    return this.#ids.size >= MOST;
+  }
+
   get ids() {
     return [...this.#ids];
   }

@@ -29,8 +29,9 @@ export class LiveSocket {
   #socket = /** @type {WebSocket | null} */ (null);
   #started = false;
   #up = false;
+  #keepsOff = false;
   #query = 0;
-  #wanted = /** @type {Wanted | null} */ (null);
+  #wanted = /** @type {(Wanted & {language: string}) | null} */ (null);
   #retry;
   #silence;
   #asking;
@@ -62,12 +63,12 @@ export class LiveSocket {
   stop() {
     this.#started = false;
     this.#retry.clear();
-    this.#discard(CLOSE.CLOSED);
+    this.#discard();
   }
 
   /**
    * Look at something else.
-   * @param {Wanted} wanted
+   * @param {Wanted & {language: string}} wanted In the language of the page.
    */
   watch(wanted) {
     this.#wanted = wanted;
@@ -75,9 +76,9 @@ export class LiveSocket {
     this.#ask();
   }
 
-  /** Try at once instead of waiting. */
+  /** Try at once instead of waiting, unless the server said that it was too much. */
   hurry() {
-    if (this.#retry.running) this.#connect();
+    if (this.#retry.running && !this.#keepsOff) this.#connect();
   }
 
   #connect() {
@@ -139,13 +140,14 @@ export class LiveSocket {
 
   /** @param {number} code */
   #lose(code) {
-    this.#discard(CLOSE.CLOSED);
+    this.#discard();
     if (!this.#started) return;
     if (code === CLOSE.ENDED || code === CLOSE.FORBIDDEN) {
       this.#started = false;
       this.delegate.onGone(code);
       return;
     }
+    this.#keepsOff = code === CLOSE.TOO_MANY || code === CLOSE.BAD_MESSAGES;
     this.#retry.set(this.#wait(code));
     this.delegate.onDown();
   }
@@ -153,16 +155,13 @@ export class LiveSocket {
   /** @param {number} code */
   #wait(code) {
     const wait = this.backoff.next();
-    if (code === CLOSE.TOO_MANY || code === CLOSE.BAD_MESSAGES) return KEEP_OFF * (1 + this.random()) + wait;
+    if (this.#keepsOff) return KEEP_OFF * (1 + this.random()) + wait;
     if (code === CLOSE.GOING_AWAY) return Math.max(wait, this.random() * SPREAD);
     return wait;
   }
 
-  /**
-   * Let go of the socket without waiting for its closing handshake: a dead peer answers it after minutes.
-   * @param {number} code
-   */
-  #discard(code) {
+  /** Let go of the socket without waiting for its closing handshake: a dead peer answers it after minutes. */
+  #discard() {
     const socket = this.#socket;
     this.#silence.clear();
     this.#asking.clear();
@@ -172,6 +171,6 @@ export class LiveSocket {
     socket.onopen = null;
     socket.onmessage = null;
     socket.onclose = null;
-    if (socket.readyState <= OPEN) socket.close(code);
+    if (socket.readyState <= OPEN) socket.close(CLOSE.CLOSED);
   }
 }

@@ -66,7 +66,7 @@ export class LiveWords {
   }
 
   /**
-   * A moment: of this day by its time alone.
+   * A moment: of the last twelve hours by its time alone, else with its day.
    * @param {number} seconds
    * @param {number} now
    */
