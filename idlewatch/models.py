@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idlewatch.activity import Reason
@@ -101,7 +102,7 @@ class WatchedSession(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.username}, {self.started:%Y-%m-%d %H:%M}"
+        return f"{self.username}, {timezone.localtime(self.started):%Y-%m-%d %H:%M}"
 
 
 class Live(WatchedSession):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -105,10 +107,10 @@ def live_after(watch: str, signed_in_before: float) -> Sequence[WatchedSession]:
 
 
 def matching(words: Iterable[str]) -> QuerySet[WatchedSession]:
-    """Return the records that a search finds: each word is in one of the fields `SEARCHED`."""
+    """Return the records that a search finds: each word is in one of the fields `SEARCHED`, or the id."""
     found = WatchedSession.objects.all()
     for word in words:
-        found = found.filter(Q.create([Q((f"{field}__icontains", word)) for field in SEARCHED], connector=Q.OR))
+        found = found.filter(reduce(or_, (Q((f"{field}__icontains", word)) for field in SEARCHED), Q(pk=word)))
     return found
 
 

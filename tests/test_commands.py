@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +35,7 @@ from tests import announced
 from tests.conftest import START, Time
 from tests.redis_server import redis_url
 from tests.server.visitors import Visitor
-from tests.serving import Server, clean_environment
+from tests.serving import ROOT, Server, clean_environment
 from tests.watches import arecord, asign_in, known, sign_in_many
 
 HOUR, DAY = 3600, 86400
@@ -59,7 +61,7 @@ def live() -> set[str]:
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """Sit at a terminal and answer what is asked; what is asked is returned."""
 
-    def sit(said: str) -> list[str]:
+    def sit(said: str | BaseException) -> list[str]:
         asked: list[str] = []
 
         class Terminal(io.StringIO):
@@ -68,6 +70,8 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
 
         def ask(question: str) -> str:
             asked.append(question)
+            if isinstance(said, BaseException):
+                raise said
             return said
 
         monkeypatch.setattr(sys, "stdin", Terminal())
@@ -225,6 +229,14 @@ class TestSessions:
             assert len(run_json()) == 20
 
 
+def test_whoever_reads_the_list_may_have_seen_enough(tmp_path: Path):
+    environ = clean_environment(DEBUG="1", DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    listing = f"{sys.executable} manage.py migrate -v 0 && {sys.executable} manage.py sessions | true"
+    command = ["bash", "-c", f"set -o pipefail; {listing}"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.django_db(transaction=True)
 class TestEndSessions:
     @pytest.mark.rule("R14")
@@ -298,6 +310,14 @@ class TestEndSessions:
             run("endsessions", "--all")
         assert len(live()) == 2
 
+    @pytest.mark.parametrize("stopped", [EOFError(), KeyboardInterrupt()], ids=["ctrl-d", "ctrl-c"])
+    def test_or_who_walks_away_ends_nothing(self, clock: Time, answer: Any, stopped: BaseException):
+        sign_in_many(1)
+        answer(stopped)
+        with pytest.raises(CommandError, match="Nothing was done"):
+            run("endsessions", "--all")
+        assert len(live()) == 1
+
     def test_refuses_where_nobody_can_answer(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sys, "stdin", io.StringIO())
         sign_in_many(2)
@@ -330,6 +350,15 @@ class TestEndSessions:
         assert (row.reason, row.ended) == ("revoked", as_datetime(clock.now))
         await timer.round(clock.now + 1)
         assert known(first.id).activity.reason is Reason.REVOKED
+
+    def test_a_name_that_an_account_had_before_is_nobodys(self, clock: Time):
+        """The record keeps the name of the sign-in; whose session it is, the account says."""
+        (first,) = sign_in_many(1)
+        User.objects.update(username="ann")
+        with pytest.raises(CommandError, match="There is no user 'ada'"):
+            run("endsessions", "--user", "ada", "--noinput")
+        assert live() == {first.id}
+        assert run("endsessions", "--user", "ann", "--noinput") == "Ended 1 session.\n"
 
     def test_what_it_ends_is_announced_once(self, clock: Time, heard: Heard):
         (first,) = sign_in_many(1)
@@ -375,7 +404,7 @@ class TestEndSessions:
         assert run("endsessions", "--all", "--noinput") == "Ended 2 sessions.\n"
 
     def test_waits_until_the_receivers_are_told(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(couriers.wait, "__defaults__", (0.0,))
+        monkeypatch.setattr(couriers, "FAREWELL", 0.0)
         heard.takes = 0.05
         sign_in_many(5)
         run("endsessions", "--all", "--noinput")

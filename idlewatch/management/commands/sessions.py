@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -52,10 +55,15 @@ class Command(BaseCommand):
         # First of all: to open a store that is shared puts this process's clock right.
         monitor.store()
         described = _described(listed.iterator(chunk_size=records.BATCH), now())
-        if options["json"]:
-            self._print_json(described)
-        else:
-            self._print_table(described, ENDED_COLUMNS if options["ended"] else COLUMNS, rows.count())
+        try:
+            if options["json"]:
+                self._print_json(described)
+            else:
+                self._print_table(described, ENDED_COLUMNS if options["ended"] else COLUMNS, rows.count())
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Whoever reads it has seen enough, as `head` does; at exit Python would flush once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _print_json(self, described: Iterable[dict[str, object]]) -> None:
         between = "[\n"
@@ -77,24 +85,29 @@ class Command(BaseCommand):
         self.stdout.write(f"{shown} in all." if shown >= total else f"{shown} of {total}.")
 
 
-def _described(rows: Iterable[WatchedSession], at: float) -> Iterator[dict[str, object]]:
-    for record in rows:
-        watched = None if record.ended else _known(record, at)
-        yield {
-            "session": record.pk,
-            "user": record.username,
-            "device": device_of(record.user_agent),
-            "address": record.address,
-            "started": record.started,
-            "signed_in": record.signed_in,
-            "last_active": record.last_active if watched is None else _last_active(watched, at),
-            **_standing(record, watched, at),
-            "warnings": record.warnings if watched is None else watched.activity.warnings,
-            "extensions": record.extensions if watched is None else watched.activity.extensions,
-            "ended": record.ended,
-            "reason": record.reason or None,
-            "ended_by": record.ended_by_name or None,
-        }
+def _described(rows: Iterator[WatchedSession], at: float) -> Iterator[dict[str, object]]:
+    while batch := list(islice(rows, records.BATCH)):
+        known = _known([record.pk for record in batch if record.ended is None])
+        for record in batch:
+            yield _description(record, known.get(record.pk), at)
+
+
+def _description(record: WatchedSession, watched: Watched | None, at: float) -> dict[str, object]:
+    return {
+        "session": record.pk,
+        "user": record.username,
+        "device": device_of(record.user_agent),
+        "address": record.address,
+        "started": record.started,
+        "signed_in": record.signed_in,
+        "last_active": record.last_active if watched is None else _last_active(watched, at),
+        **_standing(record, watched, at),
+        "warnings": record.warnings if watched is None else watched.activity.warnings,
+        "extensions": record.extensions if watched is None else watched.activity.extensions,
+        "ended": record.ended,
+        "reason": record.reason or None,
+        "ended_by": record.ended_by_name or None,
+    }
 
 
 def _last_active(watched: Watched, at: float) -> datetime:
@@ -111,15 +124,15 @@ def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dic
     return {"tabs": tabs, "phase": verdict.phase.value, "ends": ends}
 
 
-def _known(record: WatchedSession, at: float) -> Watched | None:
+def _known(watches: Sequence[str]) -> Mapping[str, Watched]:
     """Return what the store knows, where it is one that can be asked from here."""
     store = monitor.store()
     if not isinstance(store, Standby) or store.is_away:
-        return None
+        return {}
     try:
-        return store.get(record.pk)
+        return {watched.id: watched for watched in store.get_all(watches) if watched is not None}
     except IdleWatchError:
-        return None
+        return {}
 
 
 def _cell(name: str, value: object) -> str:
