@@ -57,8 +57,6 @@ def _ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | N
 
 
 def _warned(watched: Watched, verdict: Verdict, at: float) -> None:
-    if (watched.shown.phase, watched.shown.reason) == (Phase.WARNED, verdict.reason):
-        return
     if watched.shown.phase is not Phase.WARNED:
         metrics.WARNINGS.inc()
     told: dict[str, Any] = {"watch": watched.id, "user": watched.user, "reason": verdict.reason}

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextvars import Context
+from functools import partial
 from threading import Condition, Lock, Thread
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from django.db import close_old_connections, connections
 
 from idlewatch import metrics
 from idlewatch.models import WatchedSession
-from idlewatch.signals import SessionSignal
+from idlewatch.signals import SessionSignal, session_ended, session_extended, session_opened, session_warned
 
 logger = logging.getLogger("idlewatch")
 
@@ -32,6 +33,12 @@ REST = 10.0
 """Seconds without work after which a thread ends."""
 FAREWELL = 3.0
 """Seconds that a process which goes away gives to what still waits."""
+FAILURES = {
+    (signal.name, why): metrics.RECEIVER_FAILURES.labels(signal.name, why)
+    for signal in (session_opened, session_warned, session_extended, session_ended)
+    for why in (metrics.RAISED, metrics.SLOW, metrics.DROPPED)
+}
+"""Each is shown from the start, at 0: Prometheus sees no increase in what begins with 1."""
 
 
 def send(signal: SessionSignal, **told: Any) -> None:
@@ -43,7 +50,7 @@ def send(signal: SessionSignal, **told: Any) -> None:
             _hand(_Errand(signal, receiver, is_async, told))
 
 
-def wait(timeout: float = FAREWELL) -> bool:
+def wait(timeout: float) -> bool:
     """Wait until every receiver has been told everything, for so many seconds at most; return whether it has."""
     deadline = time.monotonic() + timeout
     with _lock:
@@ -51,9 +58,23 @@ def wait(timeout: float = FAREWELL) -> bool:
     return all(courier.wait(deadline - time.monotonic()) for courier in couriers)
 
 
+def farewell() -> bool:
+    """Give what still waits its time, for the process goes away; return whether every receiver has been told."""
+    global _leaves_by  # noqa: PLW0603 - there is one for the process
+    _leaves_by = time.monotonic() + FAREWELL
+    return wait(FAREWELL)
+
+
+def report_slow() -> None:
+    """Log the receivers that take too long now; the timer has it done once a second."""
+    with _lock:
+        for courier in _couriers.values():
+            courier.look_at_the_clock()
+
+
 def _take_leave() -> None:
-    """Give what still waits its time, and say what is lost: the process goes away."""
-    if not wait():
+    """Give what still waits the rest of its time, and say what is lost: the interpreter goes away."""
+    if not wait(min(FAREWELL, _leaves_by - time.monotonic())):
         with _lock:
             for courier in _couriers.values():
                 courier.give_up()
@@ -74,11 +95,12 @@ class _Errand(NamedTuple):
     @property
     def name(self) -> str:
         """What the log calls the receiver: never what it was told."""
-        named = self.receiver if hasattr(self.receiver, "__qualname__") else type(self.receiver)
+        receiver = self.receiver.func if isinstance(self.receiver, partial) else self.receiver
+        named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
         return f"{named.__module__}.{named.__qualname__}"
 
     def failed(self, why: str) -> None:
-        metrics.RECEIVER_FAILURES.labels(self.signal.name, why).inc()
+        FAILURES[self.signal.name, why].inc()
 
 
 def _hand(errand: _Errand) -> None:
@@ -111,7 +133,7 @@ class _Courier:
 
     def take(self, errand: _Errand) -> None:
         """Have the receiver told, later. The lock is held."""
-        self._look_at_the_clock()
+        self.look_at_the_clock()
         if len(self._waiting) >= MOST:
             self._drop(errand)
             return
@@ -156,8 +178,8 @@ class _Courier:
             logger.error("The receiver %s was not told of %d events.", errand.name, self._dropped)
             self._dropped = 0
 
-    def _look_at_the_clock(self) -> None:
-        """Log a receiver that is slow: also one that never comes back."""
+    def look_at_the_clock(self) -> None:
+        """Log the receiver if it is slow: also one that never comes back. The lock is held."""
         present = self._present
         if present is not None and not self._is_told_slow and time.monotonic() - self._since > SLOW:
             self._is_told_slow = True
@@ -197,7 +219,7 @@ class _Courier:
 
     def _done(self) -> None:
         with self._changed:
-            self._look_at_the_clock()
+            self.look_at_the_clock()
             if self._present is not None and not self._waiting:
                 self._tell_dropped(self._present)
             self._present = None
@@ -206,6 +228,7 @@ class _Courier:
 
 _lock = Lock()
 _couriers: dict[Hashable, _Courier] = {}
+_leaves_by = float("inf")
 
 
 def _begin_anew() -> None:

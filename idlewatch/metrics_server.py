@@ -90,6 +90,7 @@ def _written(answer: Answer, *, bare: bool) -> bytes:
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
         f"Content-Type: {answer.content_type}",
         f"Content-Length: {len(answer.body)}",
+        "Allow: GET, HEAD",
         "Cache-Control: no-store",
         "Connection: close",
     ]

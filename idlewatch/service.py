@@ -57,7 +57,7 @@ class Service:
                 await self.timer.finish()
             await monitor.store().aclose()
         # A receiver that hangs must not hold up the process's other work meanwhile.
-        await asyncio.to_thread(couriers.wait)
+        await asyncio.to_thread(couriers.farewell)
 
 
 _services: WeakKeyDictionary[asyncio.AbstractEventLoop, Service] = WeakKeyDictionary()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from idlewatch import announcing, checkup, drafts, metrics, monitor, ownership, records, samples, sessions
+from idlewatch import announcing, checkup, couriers, drafts, metrics, monitor, ownership, records, samples, sessions
 from idlewatch.clock import now as read_clock
 from idlewatch.conf import conf
 from idlewatch.events import TabsCounted
@@ -195,6 +195,7 @@ class Timer:
 
     async def round(self, now: float) -> None:
         """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
+        couriers.report_slow()
         if isinstance(self._store, Standby):
             now = await self._join(self._store)
         else:

@@ -9,6 +9,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,6 +51,24 @@ def connect() -> Iterator[Connect]:
     assert couriers.wait(WITHIN)
 
 
+@pytest.fixture
+def hung(connect: Connect) -> Iterator[threading.Event]:
+    """A receiver that does not come back during a test; the event is set once it is called."""
+    free, entered = threading.Event(), threading.Event()
+
+    def hang(**_: Any) -> None:
+        entered.set()
+        free.wait(60)
+
+    connect(hang)
+    yield entered
+    free.set()
+
+
+def said_slow(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if "takes over" in each.getMessage()]
+
+
 def end(watch: str = "w1", by: User | None = None) -> None:
     """Announce an end."""
     announcing.ended(keep(watch), Reason.IDLE, START, by)
@@ -87,6 +107,35 @@ class TestReceivers:
             end(f"w{number}")
         told = [(name, f"w{number}") for number in range(50) for name in ("session_opened", "session_ended")]
         assert heard == told
+
+    def test_so_does_a_method_which_is_another_object_each_time(self):
+        heard = Heard()
+
+        class Receiver:
+            def hear(self, watch: str, **_: Any) -> None:
+                if watch == "w0":
+                    time.sleep(0.01)
+                heard.append((watch, threading.get_ident()))
+
+        receiver = Receiver()
+        session_ended.connect(receiver.hear)
+        try:
+            for number in range(20):
+                end(f"w{number}")
+            assert [watch for watch, _ in heard] == [f"w{number}" for number in range(20)]
+        finally:
+            session_ended.disconnect(receiver.hear)
+        assert len({thread for _, thread in heard}) == 1
+
+    def test_none_sees_what_the_context_of_the_caller_holds(self, connect: Connect):
+        heard, held = Heard(), ContextVar("held", default="nothing")
+        connect(lambda **_: heard.append(held.get()))
+        token = held.set("something of the request")
+        try:
+            end()
+            assert heard == ["nothing"]
+        finally:
+            held.reset(token)
 
     def test_one_that_raises_is_logged_by_its_name_and_stops_nobody(
         self, connect: Connect, caplog: pytest.LogCaptureFixture
@@ -141,24 +190,34 @@ class TestReceivers:
         assert failures("session_ended", "slow") == before + 1
 
     def test_one_that_never_comes_back_is_logged_when_there_is_more_to_tell(
-        self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, hung: threading.Event, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
-        free, entered = threading.Event(), threading.Event()
-
-        def hang(**_: Any) -> None:
-            entered.set()
-            free.wait(60)
-
-        connect(hang)
         end("w1")
-        assert entered.wait(WITHIN)
+        assert hung.wait(WITHIN)
         monkeypatch.setattr(couriers, "SLOW", 0.0)
-        try:
-            end("w2")
-            end("w3")
-            assert len([each for each in caplog.records if "takes over" in each.getMessage()]) == 1
-        finally:
-            free.set()
+        end("w2")
+        end("w3")
+        assert len(said_slow(caplog)) == 1
+
+    async def test_or_by_the_timer_where_nothing_more_happens(
+        self, hung: threading.Event, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        await sync_to_async(end)()
+        assert await asyncio.to_thread(hung.wait, WITHIN)
+        monkeypatch.setattr(couriers, "SLOW", 0.0)
+        await Timer(Hub()).round(START)
+        assert len(said_slow(caplog)) == 1
+
+    def test_one_with_arguments_of_its_own_is_logged_by_its_name(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture
+    ):
+        def broken(**_: Any) -> None:
+            raise ValueError("broken")
+
+        connect(partial(broken, site="shop"))
+        end()
+        assert couriers.wait(WITHIN)
+        assert "broken of session_ended failed" in errors(caplog)[0]
 
     def test_one_that_falls_behind_loses_what_is_too_much_and_the_log_says_how_much(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -211,6 +270,24 @@ class TestReceivers:
         connect(ask)
         end()
         (theirs,) = list(used)
+        assert theirs.connection is None
+
+    def test_those_that_a_site_keeps_open_are_closed_when_the_thread_ends(
+        self, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(couriers, "REST", 0.05)
+        monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", None)
+        used = Heard()
+
+        def ask(**_: Any) -> None:
+            User.objects.count()
+            used.append((connections["default"], threading.current_thread()))
+
+        connect(ask)
+        end()
+        ((theirs, thread),) = list(used)
+        thread.join(WITHIN)
+        assert not thread.is_alive()
         assert theirs.connection is None
 
     def test_a_thread_ends_when_it_has_nothing_to_do(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
@@ -327,6 +404,7 @@ class TestWhatIsAnnounced:
     async def test_a_warning_anew_where_another_limit_is_near_by_now(self, told: Heard, timer: Timer):
         from idlewatch.events import Extended
 
+        counted = metrics.WARNINGS._value.get()
         keep("w1", absolute_timeout=95.0, idle_timeout=90.0)
         await timer.push(START + 70)
         monitor.store().apply("w1", Extended(), START + 80)
@@ -335,6 +413,8 @@ class TestWhatIsAnnounced:
             ("session_warned", Reason.IDLE),
             ("session_warned", Reason.ABSOLUTE),
         ]
+        # The user saw one warning, which goes on.
+        assert metrics.WARNINGS._value.get() == counted + 1
 
     async def test_a_receiver_that_hangs_delays_no_push(self, connect: Connect):
         free = threading.Event()
@@ -379,12 +459,27 @@ class TestGoingAway:
 
     async def test_but_no_more_than_that(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
         free = threading.Event()
-        monkeypatch.setattr(couriers.wait, "__defaults__", (0.1,))
+        monkeypatch.setattr(couriers, "FAREWELL", 0.1)
         connect(lambda **_: free.wait(60))
         await sync_to_async(end)()
         try:
             async with asyncio.timeout(10):
                 await Service().stop()
+        finally:
+            free.set()
+
+    async def test_once_however_many_of_its_parts_take_their_leave(
+        self, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ):
+        free = threading.Event()
+        monkeypatch.setattr(couriers, "FAREWELL", 1.0)
+        connect(lambda **_: free.wait(60))
+        await sync_to_async(end)()
+        try:
+            await Service().stop()
+            began = time.monotonic()
+            couriers._take_leave()
+            assert time.monotonic() - began < 0.5
         finally:
             free.set()
 

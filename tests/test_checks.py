@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from datetime import timedelta
@@ -448,6 +449,13 @@ def test_deviation_from_common_limits_is_reported_before_a_deployment(settings, 
 @pytest.mark.parametrize(("same_site", "expected"), [("None", ["W017"]), (False, ["W017"]), ("Strict", [])])
 def test_cookie_that_other_sites_can_use_is_reported(settings, same_site, expected):
     assert list(found(settings, deploy=True, SESSION_COOKIE_SAMESITE=same_site)) == expected
+
+
+@pytest.mark.rule("R28")
+def test_a_log_that_takes_no_events_is_reported_before_a_deployment(settings, caplog):
+    with caplog.at_level(logging.WARNING, logger="idlewatch"):
+        assert found(settings) == {}
+        assert list(found(settings, deploy=True)) == ["W024"]
 
 
 def test_signed_cookies_come_with_a_note(settings):

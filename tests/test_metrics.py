@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from idlewatch.process import PROCESS
 from idlewatch.store.base import Census, Due
 from idlewatch.timer import LEASE, Timer
 from tests.conftest import START, Time
+from tests.serving import ROOT, clean_environment
 from tests.sockets import FakeTab, Signed, Tab, sign_in
 from tests.watches import keep
 
@@ -87,6 +90,10 @@ def names() -> set[str]:
             suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
             found |= {family.name + suffix for suffix in suffixes}
     return found
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.getMessage().startswith("metrics_refused ")]
 
 
 def named_in(text: str) -> set[str]:
@@ -152,6 +159,15 @@ class TestWhoMaySee:
         (line,) = [each.getMessage() for each in caplog.records if each.name == "idlewatch"]
         assert line.startswith("metrics_refused ")
         assert TOKEN not in line
+
+    def test_and_again_a_minute_later(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+        time = mock.Mock()
+        monkeypatch.setattr(exposition, "time", time)
+        monkeypatch.setattr(exposition, "_noted_at", float("-inf"))
+        for seconds, noted in ((100.0, 1), (159.9, 1), (160.0, 2), (219.9, 2), (220.0, 3)):
+            time.monotonic.return_value = seconds
+            self.get()
+            assert len(refusals(caplog)) == noted, seconds
 
     def test_it_is_kept_nowhere_makes_no_session_and_is_asked_by_get_alone(self, token: str, census: Any):
         response = self.get(Authorization=f"Bearer {token}")
@@ -451,8 +467,7 @@ class TestDocs:
             family.name: {label for sample in family.samples for label in sample.labels} | {"instance", "job", "le"}
             for family in exposition._Scrape(Census(1, 1, 1)).collect()
         }
-        # Those that are first seen when something fails.
-        labels["idlewatch_receiver_failures"] |= {"signal", "why"}
+        # Those that are first seen when something happens.
         labels["idlewatch_store_seconds"] |= {"operation"}
         labels["idlewatch_tick_seconds"] |= {"lane"}
         found = re.findall(r"\b(idlewatch_[a-z_]+)\{([^}]*)\}", ALERTS + json.dumps(DASHBOARD).replace('\\"', '"'))
@@ -460,6 +475,23 @@ class TestDocs:
         for name, selectors in found:
             family = re.sub(r"_(total|bucket|sum|count)$", "", name)
             assert set(re.findall(r"([a-z_]+)\s*(?:=~|!~|!=|=)", selectors)) <= labels[family], name
+
+    def test_counters_of_alerts_are_shown_before_anything_happens(self):
+        """What begins with 1 has not increased, for Prometheus."""
+        program = """
+import django; django.setup()
+import idlewatch.service
+from idlewatch import metrics
+for family in metrics.REGISTRY.collect():
+    for sample in family.samples:
+        print(sample.name)
+"""
+        environ = clean_environment(DJANGO_SETTINGS_MODULE="tests.settings")
+        command = [sys.executable, "-c", program]
+        shown = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
+        counters = set(re.findall(r"idlewatch_[a-z_]+_total", ALERTS))
+        assert counters
+        assert counters <= set(shown.split())
 
     def test_the_dashboard_is_one_that_grafana_takes(self):
         assert DASHBOARD["schemaVersion"] >= 36
@@ -518,9 +550,13 @@ class TestBesideTheTimer:
         assert f"Content-Length: {len(body.encode())}" in head
         assert samples_in(body)["idlewatch_sessions", (("phase", "warned"),)] == 2
 
-    async def test_where_there_is_a_token_it_is_needed_here_too(self, settings: Any, port: int):
+    async def test_where_there_is_a_token_it_is_needed_here_too(
+        self, settings: Any, port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
+        monkeypatch.setattr(exposition, "_noted_at", float("-inf"))
         assert (await self.ask(port))[0].startswith("HTTP/1.1 403 ")
+        assert len(refusals(caplog)) == 1
         asked = f"GET /metrics HTTP/1.1\r\nauthorization:  Bearer {TOKEN}\r\n\r\n"
         assert (await self.ask(port, asked))[0].startswith("HTTP/1.1 200 ")
 

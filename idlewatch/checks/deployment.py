@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
@@ -83,6 +85,15 @@ def drafts_outlast_a_day_away() -> Found:
         message = f"{place('DRAFT_AGE')} is {conf.draft_age:g} s; expected {expected}."
         hint = "WCAG 2.2.6 (level AAA) asks to keep it for more than 20 hours, or to tell users how soon it goes."
         yield Warning(message, hint=hint, id="idlewatch.W021")
+
+
+@of_site(deploy=True)
+def events_are_logged() -> Found:
+    """Say that what happens to sessions is logged nowhere."""
+    if not logging.getLogger("idlewatch").isEnabledFor(logging.INFO):
+        message = "The logger 'idlewatch' takes no INFO; expected LOGGING to let it: its events are written nowhere."
+        hint = "ASVS 16.2 and 16.3 ask to log how sessions begin and end; docs/signals.md shows the setting."
+        yield Warning(message, hint=hint, id="idlewatch.W024")
 
 
 @of_site(deploy=True)
