@@ -79,8 +79,7 @@ def own_sessions(request: HttpRequest) -> HttpResponseBase:
     """List the sessions of the user who asks; end one of them, or all others."""
     if request.method == "POST":
         return _end(request)
-    said = request.session.pop(SAID_KEY, None) if SAID_KEY in request.session else None
-    return _page(request, said=said)
+    return _page(request, said=request.session.pop(SAID_KEY, None))
 
 
 def _end(request: HttpRequest) -> HttpResponseBase:
@@ -144,7 +143,7 @@ def _problem(request: HttpRequest) -> str | Promise | None:
     found = authenticate(request, username=user.get_username(), password=password)
     if found is None or found.pk != user.pk:
         journal.note("wrong_password", level=logging.WARNING, watch=watch, user=str(user.pk))
-        return "" if not _may_try(request) else _("This is not your password.")
+        return _("This is not your password.")
     records.forget_tries(watch)
     _follow_hash(request, found)
     return None
@@ -204,12 +203,12 @@ def _page(
     context: dict[str, Any] = {"language": language_of_words(), "direction": direction_of_words()}
     if wish is not None:
         here = reverse("idlewatch:sessions")
-        locked = _user(request).has_usable_password() and not _may_try(request)
+        asks = _may_try(request)
         context |= {
             "wish": wish,
             "error": error,
-            "asks": _may_try(request),
-            "locked": locked,
+            "asks": asks,
+            "locked": not asks and _user(request).has_usable_password(),
             "sign_in": redirect_to_login(here, conf.login_url).url,
         }
     else:

@@ -24,9 +24,10 @@ from django.views.debug import ExceptionReporter
 from django.views.decorators.debug import sensitive_variables
 
 import idlewatch
-from idlewatch import monitor, own_sessions, records
+from idlewatch import monitor, own_sessions, records, sessions
 from idlewatch.activity import Reason
 from idlewatch.events import Acted
+from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import store
 from idlewatch.own_sessions import FRESH, TRIES, TRIES_WITHIN
@@ -151,6 +152,22 @@ class TestTheList:
             "2030-03-17T17:47:42+00:00",
         ]
 
+    def test_while_nobody_can_tell_it_says_what_the_records_know(
+        self, desk: Device, phone: Device, clock: Time, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        def away(*_: Any) -> Any:
+            raise Undecided
+
+        settings.TIME_ZONE = "UTC"
+        clock.pass_(120)
+        store().apply(desk.watch, Acted(60), clock.now)
+        monkeypatch.setattr(type(store()), "get_all", away)
+        response = phone.browser.visit(PAGE)
+        assert response.status_code == 200
+        # The other was active since, which its record does not have yet.
+        times = re.findall(r'<time datetime="([^"]*)"', response.content.decode())
+        assert times[2:] == ["2030-03-17T17:46:41+00:00"] * 2
+
     def test_the_others_stand_in_the_order_of_their_last_activity(self, desk: Device, device, ann: User, clock: Time):
         first, second = device(ann), device(ann)
         clock.pass_(30)
@@ -236,6 +253,22 @@ class TestEnding:
         desk.post(others="1")
         assert "0 other sessions were ended." in desk.text
 
+    def test_one_that_ended_by_itself_meanwhile_is_not_counted(
+        self, desk: Device, phone: Device, device, ann: User, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        third, end = device(ann), monitor.end
+
+        def end_late(watch: str, *args: Any, **kwargs: Any) -> Any:
+            if watch == phone.watch:
+                end(watch, Reason.LOGOUT, clock.now)
+            return end(watch, *args, **kwargs)
+
+        monkeypatch.setattr(monitor, "end", end_late)
+        desk.post(others="1")
+        assert "1 other session was ended." in desk.text
+        assert WatchedSession.objects.get(pk=phone.watch).reason == "logout"
+        assert not third.lives
+
     def test_each_end_stands_by_itself_though_requests_are_atomic(
         self, desk: Device, phone: Device, monkeypatch: pytest.MonkeyPatch
     ):
@@ -308,6 +341,14 @@ class TestThePassword:
         stale(clock, desk, phone)
         device(ann)
         desk.end(phone)
+        assert phone.lives
+
+    def test_a_sign_in_that_lies_ahead_vouches_for_nobody(self, desk: Device, phone: Device, clock: Time):
+        """It was written before the clock was put back."""
+        session = desk.browser.client.session
+        session[sessions.SIGNED_IN_KEY] = clock.now + 3600
+        session.save()
+        assert 'type="password"' in desk.end(phone).content.decode()
         assert phone.lives
 
     def test_work_does_not_make_a_sign_in_newer(self, desk: Device, phone: Device, clock: Time):
