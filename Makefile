@@ -52,7 +52,7 @@ messages: .venv/.run  ## Bring the catalogues up to date with the code, and comp
 	@scripts/messages
 
 .PHONY: screenshots
-screenshots: .venv/.dev  ## Take pictures of all that the client shows, into build/screenshots/.
+screenshots: .venv/.dev  ## Take pictures of all that there is to see, into build/screenshots/.
 	@scripts/screenshots
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-"""Pictures of all that the client shows, in every state, for somebody to look at: `make screenshots`.
+"""Pictures of all that users, operators and auditors see, in every state, for somebody to look at: `make screenshots`.
 
 `scripts/screenshots dark rtl` takes those alone.
 """
@@ -152,6 +152,20 @@ def watching(browser: Browser, server: Server, variant: str) -> None:
         context.close()
 
 
+def looking_up(browser: Browser, server: Server, variant: str) -> None:
+    """Take what an auditor reads, and a user's own sessions: those that the other pictures left behind."""
+    context = browser.new_context(**VARIANTS[variant])
+    page = context.new_page()
+    sign_in(page, server.url("/accounts/login/?next=/healthz"), "admin")
+    page.goto(server.url("/idlewatch/sessions/"))
+    picture(page, "own-sessions", variant)
+    page.goto(server.url("/admin/idlewatch/watchedsession/"))
+    picture(page, "records", variant)
+    page.locator("#result_list tbody th a").first.click()
+    picture(page, "record", variant)
+    context.close()
+
+
 def signed_in(browser: Browser, server: Server) -> StorageState:
     context = browser.new_context()
     sign_in(context.new_page(), server.url("/"))
@@ -170,6 +184,7 @@ def main(variants: list[str]) -> None:
         for variant in variants or VARIANTS:
             take(browser, server, state, variant)
             watching(browser, server, variant)
+            looking_up(browser, server, variant)
             print(f"{variant}: {len(list(SHOTS.glob(f'*--{variant}.png')))} pictures in {SHOTS.relative_to(ROOT)}/")
 
 
