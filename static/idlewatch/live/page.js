@@ -10,6 +10,7 @@ import { ActionBar } from "./operator.js";
 import { partOf, put, write } from "./parts.js";
 import { CLOSE, FRAME } from "./protocol.js";
 import { change, findTheSame, fromAddress, toAddress } from "./query.js";
+import { Resting } from "./resting.js";
 import { Rows } from "./rows.js";
 import { Selection } from "./selection.js";
 import { LiveSocket } from "./socket.js";
@@ -21,10 +22,6 @@ import { LiveWords } from "./words.js";
 const RECONNECT = { base: 1, cap: 15 };
 /** Seconds after which a page that nobody sees costs the server nothing any more. */
 const UNSEEN = 10;
-/** Seconds between two announcements of how many changes wait: a screen reader would never fall silent. */
-const CALM = 10;
-/** Seconds that the order rests on when the hand is gone: it may be on its way to the button that shows the changes. */
-const LINGER = 0.8;
 
 /**
  * @typedef {object} LiveConfig What the template hands over.
@@ -79,7 +76,18 @@ export class LivePage {
         onSelect: (id, selected) => this.#select(() => this.selection.set(id, selected, this.#selectable)),
         onSelectPage: (selected) => this.#select(() => this.selection.setPage(this.#selectable, selected)),
         onSort: (sort) => this.#want({ sort }),
-        onHand: () => this.#followHand(),
+        onHand: () => this.resting.follow(),
+      },
+    });
+    this.resting = new Resting({
+      root,
+      clock,
+      words: this.words,
+      rows: this.rows,
+      delegate: {
+        inHand: () => this.table.inHand || !this.selection.empty,
+        onSettle: () => this.#show(),
+        onHide: () => this.table.pageBox?.focus(),
       },
     });
     this.bar = this.#bar(config);
@@ -96,14 +104,11 @@ export class LivePage {
     });
     this.ticking = new Timer(clock, () => this.#tick());
     this.unseen = new Timer(clock, () => this.socket.stop());
-    this.calm = new Timer(clock, () => this.#sayWaiting());
-    this.lingering = new Timer(clock, () => this.#letGo());
   }
 
   start() {
     this.root.hidden = false;
-    for (const part of [this.table, this.controls, this.chart]) part.start();
-    partOf(this.root, "waiting").addEventListener("click", () => this.#settle());
+    for (const part of [this.table, this.controls, this.chart, this.resting]) part.start();
     document.addEventListener("visibilitychange", () => this.#visibilityChanged());
     window.addEventListener("online", () => this.socket.hurry());
     // The socket would keep the page out of the browser's cache, and a page from there is old.
@@ -210,7 +215,7 @@ export class LivePage {
     empty.hidden = shown.length > 0 || this.#fresh || this.#bounded;
     put(empty, this.words.say(this.#unfiltered() ? "empty" : "no_match"));
     write(this.root, "bounded", this.#bounded ? this.words.say("bounded") : "");
-    if (this.rows.waiting === 0 || !this.calm.running) this.#sayWaiting();
+    this.resting.show();
   }
 
   /** The ids on the page that an action may be meant for. */
@@ -240,48 +245,12 @@ export class LivePage {
     return this.#pages <= 1 && this.#unfiltered();
   }
 
-  /** Say how many changes wait. */
-  #sayWaiting() {
-    const { waiting } = this.rows;
-    const button = partOf(this.root, "waiting");
-    const focused = document.activeElement === button;
-    button.hidden = waiting === 0;
-    this.calm.clear();
-    if (waiting > 0) {
-      put(button, this.words.count("changes", waiting));
-      this.calm.set(CALM);
-    } else if (focused) this.table.pageBox?.focus();
-  }
-
-  #settle() {
-    this.rows.settle();
-    this.#show();
-  }
-
   /** @param {() => void} change */
   #select(change) {
     if (this.#gone) return;
     change();
-    this.#followHand();
+    this.resting.follow();
     this.#show();
-  }
-
-  /** The order rests while the operator is about to do something with a row. */
-  #followHand() {
-    if (this.#inHand) {
-      this.lingering.clear();
-      this.rows.resting = true;
-    } else if (this.rows.resting && !this.lingering.running) this.lingering.set(LINGER);
-  }
-
-  get #inHand() {
-    return this.table.inHand || !this.selection.empty;
-  }
-
-  #letGo() {
-    if (this.#inHand) return;
-    this.rows.resting = false;
-    this.#settle();
   }
 
   #tick() {
@@ -313,10 +282,8 @@ export class LivePage {
     if (code !== CLOSE.FORBIDDEN) return;
     this.bar?.abandon();
     this.rows.clear();
-    this.calm.clear();
-    this.lingering.clear();
     // Before their markup goes: a row that had the focus loses it then, and says so.
-    for (const part of [this.table, this.controls, this.chart]) part.stop();
+    for (const part of [this.table, this.controls, this.chart, this.resting]) part.stop();
     partOf(this.root, "content").remove();
     partOf(this.root, "refusal").hidden = false;
   }

@@ -13,7 +13,7 @@ import type {
 import type { ActionReport as ActionReportType } from "./dialog.js";
 import type { Counts as CountsType, LiveFrame as LiveFrameType, Row as RowType, SampleRow as SampleRowType } from "./protocol.js";
 import type { Wanted as WantedType } from "./query.js";
-import type { Shown as ShownType } from "./rows.js";
+import type { Rows as RowsType, Shown as ShownType } from "./rows.js";
 import type { Selection as SelectionType } from "./selection.js";
 import type { LiveWords as LiveWordsType, Plural as PluralType } from "./words.js";
 
@@ -30,6 +30,7 @@ declare global {
   type SampleRow = SampleRowType;
   type Wanted = WantedType;
   type ShownRow = ShownType;
+  type LiveRows = RowsType;
   type LiveSelection = SelectionType;
   type LiveWords = LiveWordsType;
   type Plural = PluralType;
