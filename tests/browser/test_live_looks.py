@@ -299,3 +299,12 @@ class TestThePresentSession:
         expect(page.locator("[data-part=selected]")).to_have_text("All that match are selected.")
         boxes = page.locator("[data-cell=check]")
         assert [boxes.nth(place).is_checked() for place in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("width", [320, 600, 800, 1024, 1280])
+def test_nothing_is_cut_off_beside_the_admin_s_own_bar(width: int, browser: Browser, server: Server):
+    page, played = live_looks.visit(browser.new_context(viewport={"width": width, "height": 800}), server)
+    live_looks.many(page, played)
+    for part in (".live-overview", ".live-results", "html"):
+        wide, room = page.locator(part).evaluate("element => [element.scrollWidth, element.clientWidth]")
+        assert wide <= room, part
