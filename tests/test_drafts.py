@@ -79,7 +79,7 @@ def test_what_is_no_span_names_itself(settings, given):
 
 
 def test_the_client_knows_the_server_s_bounds_and_names():
-    client = (ROOT / "static" / "idlewatch" / "drafts.js").read_text()
+    client = (ROOT / "static" / "idlewatch" / "drafts" / "drafts.js").read_text()
     assert f"const LONGEST_NAME = {drafts.MAX_FORM};" in client
     assert f'const PRIVATE = "{private.NAMES_FIELD}";' in client
 

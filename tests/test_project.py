@@ -217,10 +217,10 @@ class TestStaticFiles:
             DATABASE_URL=f"sqlite:///{tmp_path / 'db'}",
         )
         assert done.returncode == 0, done.stderr
-        hashed = [path for path in tmp_path.glob("idlewatch/*.js") if re.search(r"\.[0-9a-f]{12}\.js$", path.name)]
-        assert len(hashed) == len(list((ROOT / "static" / "idlewatch").glob("*.js")))
+        hashed = [path for path in tmp_path.glob("idlewatch/**/*.js") if re.search(r"\.[0-9a-f]{12}\.js$", path.name)]
+        assert len(hashed) == len(list((ROOT / "static" / "idlewatch").rglob("*.js")))
         for module in hashed:
-            imported = re.findall(r"""^import .*from ["']\./([^"']+)["'];""", module.read_text(), re.MULTILINE)
+            imported = re.findall(r"""^import .*from ["'](\.[^"']+)["'];""", module.read_text(), re.MULTILINE)
             for name in imported:
                 assert re.search(r"\.[0-9a-f]{12}\.js$", name), f"{module.name} imports {name}"
                 assert (module.parent / name).exists()

@@ -271,7 +271,7 @@ def constants(name: str) -> dict[str, object]:
 
 
 def wire() -> str:
-    return (CLIENT / "protocol.js").read_text()
+    return (CLIENT / "core" / "protocol.js").read_text()
 
 
 @pytest.mark.rule("R26")

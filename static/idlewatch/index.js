@@ -1,26 +1,26 @@
 /** The page's client: reads what the server put into the page, and puts the parts together. Importing it starts nothing. */
 
-import { DocumentEvents, makeApi } from "./api.js";
-import { Backoff } from "./backoff.js";
-import { Client } from "./client.js";
-import { Clock } from "./clock.js";
-import { Connection } from "./connection.js";
-import { Drafts } from "./drafts.js";
-import { FormWatcher } from "./forms.js";
-import { pageId } from "./holds.js";
-import { InputWatcher } from "./input.js";
-import { LeavingWatcher } from "./leaving.js";
-import { Link } from "./link.js";
-import { MediaWatcher } from "./media.js";
-import { offer } from "./offer.js";
-import { Owner } from "./owner.js";
-import { PageWatcher } from "./page.js";
-import { Polling } from "./polling.js";
-import { addressed } from "./protocol.js";
-import { Siblings } from "./siblings.js";
-import { UnsavedInput } from "./unsaved.js";
-import { PageView } from "./view.js";
-import { Words } from "./words.js";
+import { PageOwner } from "./auth/page_owner.js";
+import { SignInChannel } from "./auth/sign_in_channel.js";
+import { DocumentEvents, makeApi } from "./core/api.js";
+import { Client } from "./core/client.js";
+import { Clock } from "./core/clock.js";
+import { pageId } from "./core/holds.js";
+import { addressed } from "./core/protocol.js";
+import { Drafts } from "./drafts/drafts.js";
+import { FormObserver } from "./observers/forms.js";
+import { InputObserver } from "./observers/input.js";
+import { LifecycleObserver } from "./observers/lifecycle.js";
+import { MediaObserver } from "./observers/media.js";
+import { NavigationObserver } from "./observers/navigation.js";
+import { UnsavedInput } from "./observers/unsaved.js";
+import { Backoff } from "./transport/backoff.js";
+import { Transport } from "./transport/index.js";
+import { Polling } from "./transport/polling.js";
+import { TabSocket } from "./transport/websocket.js";
+import { I18n } from "./ui/i18n.js";
+import { showNoticeChoices } from "./ui/notice_choices.js";
+import { PageView } from "./ui/view.js";
 
 /** Seconds: the bounds of the first and of the last wait between two attempts. */
 const RECONNECT = { base: 2, cap: 30 };
@@ -53,18 +53,18 @@ const RECONNECT = { base: 2, cap: 30 };
 function watch(config, markup) {
   const clock = new Clock();
   const unsaved = new UnsavedInput();
-  const words = new Words(config.strings, config.language);
-  const leaving = new LeavingWatcher({ window, clock, onLeave: () => client.link.leave() });
+  const i18n = new I18n(config.strings, config.language);
+  const navigation = new NavigationObserver({ window, clock, onLeave: () => client.transport.leave() });
 
   const view = new PageView({
     window,
     clock,
     markup,
-    words,
+    i18n,
     unsaved,
     config,
     onStay: () => client.extend(),
-    leaves: () => leaving.leaving,
+    leaves: () => navigation.leaving,
   });
   const client = new Client({
     clock,
@@ -74,11 +74,11 @@ function watch(config, markup) {
     frame: config.frame,
     page: pageId(),
     visible: () => document.visibilityState === "visible",
-    onRenewal: () => owner.ask(),
-    link: ({ interval, delegate }) => new Link({ interval, delegate, connection, polling }),
+    onRenewal: () => pageOwner.ask(),
+    transport: ({ interval, delegate }) => new Transport({ interval, delegate, websocket, polling }),
   });
   const hold = client.hold.bind(client);
-  const input = new InputWatcher({
+  const input = new InputObserver({
     window,
     clock,
     onAct: (event) => {
@@ -86,24 +86,24 @@ function watch(config, markup) {
       client.acted();
     },
   });
-  const forms = new FormWatcher({ window, clock, unsaved, hold, label: words.say("form") });
+  const forms = new FormObserver({ window, clock, unsaved, hold, label: i18n.say("form") });
   const drafts = new Drafts({
     window,
     clock,
     unsaved,
-    words,
+    i18n,
     server: config,
     fetch: window.fetch.bind(window),
-    offer: (text, choices) => offer({ piece: view.word, stage: view.stage, text, choices }),
+    offer: (text, choices) => showNoticeChoices({ piece: view.word, topLayer: view.topLayer, text, choices }),
   });
-  const media = new MediaWatcher({ document, hold, label: words.say("media") });
-  const siblings = new Siblings({
+  const media = new MediaObserver({ document, hold, label: i18n.say("media") });
+  const signInChannel = new SignInChannel({
     open: () => ("BroadcastChannel" in window ? new BroadcastChannel("idlewatch") : null),
     onGreeting: (token) => {
-      if (token !== config.token) owner.ask();
+      if (token !== config.token) pageOwner.ask();
     },
   });
-  const owner = new Owner({
+  const pageOwner = new PageOwner({
     clock,
     backoff: new Backoff(RECONNECT),
     server: config,
@@ -116,33 +116,33 @@ function watch(config, markup) {
       onForeign: () => client.disown(),
     },
   });
-  const page = new PageWatcher({
+  const page = new LifecycleObserver({
     window,
-    leaving,
+    navigation,
     delegate: {
-      onWake: () => (client.session.ended ? owner.ask() : client.wake()),
+      onWake: () => (client.session.ended ? pageOwner.ask() : client.wake()),
       onDoze: () => client.doze(),
       onPart: (code) => {
         forms.release();
-        siblings.stop();
+        signInChannel.stop();
         client.part(code);
       },
       onComeBack: () => {
-        siblings.start();
+        signInChannel.start();
         if (!client.session.ended) {
           client.comeBack();
           return;
         }
         view.comeBack();
-        owner.ask();
+        pageOwner.ask();
       },
     },
   });
 
-  /** @param {ConnectionDelegate} delegate */
-  function connection(delegate) {
+  /** @param {TabSocketDelegate} delegate */
+  function websocket(delegate) {
     const open = () => new WebSocket(socketAddress(addressed(config.socket, config.token)));
-    return new Connection({ clock, delegate, open, backoff: new Backoff(RECONNECT) });
+    return new TabSocket({ clock, delegate, open, backoff: new Backoff(RECONNECT) });
   }
 
   /** @param {PollingDelegate} delegate */
@@ -153,8 +153,8 @@ function watch(config, markup) {
 
   const start = () => {
     unsaved.find(document);
-    for (const part of [leaving, page, input, forms, drafts, media, siblings, client]) part.start();
-    siblings.greet(config.token);
+    for (const part of [navigation, page, input, forms, drafts, media, signInChannel, client]) part.start();
+    signInChannel.greet(config.token);
     // The small window in which the user signed in again has done its work; the greeting leaves first.
     if (document.querySelector("[data-idlewatch-close]") !== null) clock.after(0.5, () => window.close());
   };

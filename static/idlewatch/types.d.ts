@@ -3,21 +3,21 @@
  * what looks like an import in a comment for one. Nothing here runs; editors and type checkers read it.
  */
 
-import type { Backoff as BackoffType } from "./backoff.js";
-import type { Client as ClientType } from "./client.js";
-import type { Clock as ClockType, Moment as MomentType } from "./clock.js";
-import type { Connection as ConnectionType, ConnectionDelegate as ConnectionDelegateType } from "./connection.js";
-import type { HoldHandle as HoldHandleType } from "./holds.js";
-import type { LeavingWatcher as LeavingWatcherType } from "./leaving.js";
+import type { Backoff as BackoffType } from "./transport/backoff.js";
+import type { Client as ClientType } from "./core/client.js";
+import type { Clock as ClockType, Moment as MomentType } from "./core/clock.js";
+import type { TabSocket as TabSocketType, TabSocketDelegate as TabSocketDelegateType } from "./transport/websocket.js";
+import type { HoldHandle as HoldHandleType } from "./core/holds.js";
+import type { NavigationObserver as NavigationObserverType } from "./observers/navigation.js";
 import type { IdleWatch as IdleWatchType } from "./index.js";
-import type { Link as LinkType, LinkDelegate as LinkDelegateType } from "./link.js";
-import type { Polling as PollingType, PollingDelegate as PollingDelegateType } from "./polling.js";
-import type { Entry as EntryType } from "./fields.js";
-import type { Frame as FrameType, Message as MessageType, StateFrame as StateFrameType } from "./protocol.js";
-import type { State as StateType } from "./session.js";
-import type { Stage as StageType } from "./stage.js";
-import type { UnsavedInput as UnsavedInputType } from "./unsaved.js";
-import type { Words as WordsType } from "./words.js";
+import type { Transport as TransportType, TransportDelegate as TransportDelegateType } from "./transport/index.js";
+import type { Polling as PollingType, PollingDelegate as PollingDelegateType } from "./transport/polling.js";
+import type { Entry as EntryType } from "./drafts/fields.js";
+import type { Frame as FrameType, Message as MessageType, StateFrame as StateFrameType } from "./core/protocol.js";
+import type { State as StateType } from "./core/session.js";
+import type { TopLayer as TopLayerType } from "./ui/top_layer.js";
+import type { UnsavedInput as UnsavedInputType } from "./observers/unsaved.js";
+import type { I18n as I18nType } from "./ui/i18n.js";
 
 declare global {
   type IdleWatch = IdleWatchType;
@@ -25,20 +25,20 @@ declare global {
   type Client = ClientType;
   type Clock = ClockType;
   type Moment = MomentType;
-  type Connection = ConnectionType;
-  type ConnectionDelegate = ConnectionDelegateType;
+  type TabSocket = TabSocketType;
+  type TabSocketDelegate = TabSocketDelegateType;
   type HoldHandle = HoldHandleType;
-  type LeavingWatcher = LeavingWatcherType;
+  type NavigationObserver = NavigationObserverType;
   type Entry = EntryType;
-  type Link = LinkType;
-  type LinkDelegate = LinkDelegateType;
+  type Transport = TransportType;
+  type TransportDelegate = TransportDelegateType;
   type Polling = PollingType;
   type PollingDelegate = PollingDelegateType;
   type Frame = FrameType;
   type Message = MessageType;
   type StateFrame = StateFrameType;
   type State = StateType;
-  type Stage = StageType;
+  type TopLayer = TopLayerType;
   type UnsavedInput = UnsavedInputType;
-  type Words = WordsType;
+  type I18n = I18nType;
 }

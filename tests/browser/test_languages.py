@@ -82,12 +82,12 @@ def test_the_warning_and_the_reason_are_in_the_language_of_the_browser(speaker: 
 def test_times_are_said_as_each_language_says_them(speaker: Page, server: Server):
     said = speaker.evaluate(
         """async ([address, times]) => {
-            const { Words } = await import(address);
-            const say = (language, seconds) => new Words({}, language).spoken(seconds);
+            const { I18n } = await import(address);
+            const say = (language, seconds) => new I18n({}, language).spoken(seconds);
             return times.map(([language, seconds]) => say(language, seconds));
         }""",
         [
-            server.url("/static/idlewatch/words.js"),
+            server.url("/static/idlewatch/ui/i18n.js"),
             [(language, seconds) for language in SPOKEN for seconds in SPOKEN[language]],
         ],
     )

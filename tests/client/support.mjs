@@ -1,6 +1,6 @@
 /** Stand-ins for what the browser gives the client: time, sockets, the server over HTTP. */
 
-import { Clock } from "../../static/idlewatch/clock.js";
+import { Clock } from "../../static/idlewatch/core/clock.js";
 
 /** A clock that a test moves. */
 export class FakeClock extends Clock {

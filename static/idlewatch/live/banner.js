@@ -1,6 +1,6 @@
 /** Says that what is shown is not of now: the connection is lost, or the server can't ask its own. */
 
-import { Timer } from "../timer.js";
+import { Timer } from "../core/timer.js";
 import { partOf, put } from "./parts.js";
 
 /** Seconds that a lost connection may take to come back before it is said. */
@@ -15,12 +15,12 @@ export class Banner {
    * @param {object} options
    * @param {HTMLElement} options.root
    * @param {Clock} options.clock
-   * @param {LiveWords} options.words
+   * @param {LiveI18n} options.i18n
    */
-  constructor({ root, clock, words }) {
+  constructor({ root, clock, i18n }) {
     this.element = partOf(root, "banner");
     this.clock = clock;
-    this.words = words;
+    this.i18n = i18n;
     this.bearing = new Timer(clock, () => this.#say("lost", this.#down ?? clock.now().wall));
   }
 
@@ -49,7 +49,7 @@ export class Banner {
 
   /** The server does not understand what it is asked: it is not of the same release as the page. */
   refused() {
-    this.#put(this.words.say("refused"));
+    this.#put(this.i18n.say("refused"));
   }
 
   /** What is shown is of now. */
@@ -68,7 +68,7 @@ export class Banner {
    * @param {number} at
    */
   #say(what, at) {
-    this.#put(this.words.say(what, { time: this.words.moment(at, at) }));
+    this.#put(this.i18n.say(what, { time: this.i18n.moment(at, at) }));
   }
 
   /** @param {string} sentence */

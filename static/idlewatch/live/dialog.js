@@ -26,12 +26,12 @@ export class ActionDialog {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {LiveWords} options.words
+   * @param {LiveI18n} options.i18n
    * @param {ActionServer} options.server
    * @param {(report: ActionReport) => void} options.onDone
    */
-  constructor({ root, words, server, onDone }) {
-    this.words = words;
+  constructor({ root, i18n, server, onDone }) {
+    this.i18n = i18n;
     this.server = server;
     this.onDone = onDone;
     this.element = /** @type {HTMLDialogElement} */ (partOf(root, "dialog"));
@@ -82,16 +82,16 @@ export class ActionDialog {
   /** @param {Counted} counted */
   #question({ sessions, users, own, before }) {
     if (sessions === 0) {
-      this.onDone({ said: this.words.say(own > 0 ? "nothing_but_own" : "nothing") });
+      this.onDone({ said: this.i18n.say(own > 0 ? "nothing_but_own" : "nothing") });
       return;
     }
     this.#run = null;
     this.#total = sessions;
     this.#before = before;
     const notice = this.#action === "notice";
-    write(this.element, "title", this.words.count(notice ? "notice" : "end", sessions));
+    write(this.element, "title", this.i18n.count(notice ? "notice" : "end", sessions));
     const said = [this.#concerned(users)];
-    if (own > 0) said.push(this.words.count("own", own));
+    if (own > 0) said.push(this.i18n.count("own", own));
     write(this.element, "said", said.join(" "));
     this.#show({ do: this.#action, cancel: true, text: notice });
     this.#complain("");
@@ -102,8 +102,8 @@ export class ActionDialog {
 
   /** @param {number} users */
   #concerned(users) {
-    if (users !== 1 || this.#user === null) return this.words.count("users", users);
-    return this.words.say("one_user", { user: ISOLATED.join(this.#user) });
+    if (users !== 1 || this.#user === null) return this.i18n.count("users", users);
+    return this.i18n.say("one_user", { user: ISOLATED.join(this.#user) });
   }
 
   #confirm() {
@@ -123,7 +123,7 @@ export class ActionDialog {
   /** @param {Run} run */
   async #go(run) {
     this.#show({ stop: true, progress: true });
-    write(this.element, "title", this.words.say(this.#action === "notice" ? "title_sending" : "title_ending"));
+    write(this.element, "title", this.i18n.say(this.#action === "notice" ? "title_sending" : "title_ending"));
     write(this.element, "said", "");
     this.#step(run.outcome);
     partOf(this.element, "title").focus();
@@ -141,18 +141,18 @@ export class ActionDialog {
     this.bar.max = total;
     this.bar.value = done;
     const words = /** @type {Element} */ (this.element.querySelector("#live-progress-words"));
-    words.textContent = this.words.say("progress", { done, total });
+    words.textContent = this.i18n.say("progress", { done, total });
   }
 
   /** @param {Run} run */
   #finish(run) {
     const sentence = this.#sentence(run);
-    write(this.element, "title", this.words.say(run.stopped ? "title_stopped" : "title_done"));
+    write(this.element, "title", this.i18n.say(run.stopped ? "title_stopped" : "title_done"));
     write(this.element, "said", sentence);
     this.#show({ close: true });
     if (this.element.open) partOf(this.element, "close").focus();
     if (this.#action === "notice" && !run.stopped) this.area.value = "";
-    const said = run.stopped ? `${this.words.say("stopped")} ${sentence}` : sentence;
+    const said = run.stopped ? `${this.i18n.say("stopped")} ${sentence}` : sentence;
     this.onDone({ said, over: this.#action !== "notice" });
   }
 
@@ -163,7 +163,7 @@ export class ActionDialog {
   #fail(run, refusal) {
     const sentence = run.outcome.done > 0 ? this.#sentence(run) : "";
     const lasting = isLasting(refusal);
-    write(this.element, "title", this.words.say("title_unfinished"));
+    write(this.element, "title", this.i18n.say("title_unfinished"));
     write(this.element, "said", sentence);
     write(this.element, "trouble", messageOf(refusal));
     this.#show({ again: !lasting, close: true, trouble: true });
@@ -175,9 +175,9 @@ export class ActionDialog {
   #sentence({ outcome }) {
     const said = [];
     if (this.#action === "notice") {
-      said.push(this.words.say("reached", { reached: outcome.reached, open: outcome.open }));
-    } else said.push(this.words.count("ended", outcome.done));
-    if (outcome.own > 0) said.push(this.words.count("own_left", outcome.own));
+      said.push(this.i18n.say("reached", { reached: outcome.reached, open: outcome.open }));
+    } else said.push(this.i18n.count("ended", outcome.done));
+    if (outcome.own > 0) said.push(this.i18n.count("own_left", outcome.own));
     return said.join(" ");
   }
 
@@ -188,7 +188,7 @@ export class ActionDialog {
   #stop() {
     this.#run?.stop();
     enable(partOf(this.element, "stop"), false);
-    write(this.element, "said", this.words.say("stopping"));
+    write(this.element, "said", this.i18n.say("stopping"));
   }
 
   /** @param {Event} event */
@@ -211,13 +211,13 @@ export class ActionDialog {
 
   /** @param {string} text */
   #wrong(text) {
-    if (text === "") return this.words.say("blank");
+    if (text === "") return this.i18n.say("blank");
     return lengthOf(text) > this.#limit ? this.#length(text) : "";
   }
 
   /** @param {string} text */
   #length(text) {
-    return this.words.say("characters", { count: lengthOf(text), limit: this.#limit });
+    return this.i18n.say("characters", { count: lengthOf(text), limit: this.#limit });
   }
 
   get #limit() {

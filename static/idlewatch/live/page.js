@@ -1,22 +1,22 @@
 /** The live page, put together. */
 
-import { Backoff } from "../backoff.js";
-import { Clock } from "../clock.js";
-import { Timer } from "../timer.js";
+import { Clock } from "../core/clock.js";
+import { Timer } from "../core/timer.js";
+import { Backoff } from "../transport/backoff.js";
+import { ActionBar } from "./action_bar.js";
 import { Banner } from "./banner.js";
 import { Chart } from "./chart.js";
-import { Controls } from "./controls.js";
-import { ActionBar } from "./operator.js";
 import { partOf, put, write } from "./parts.js";
+import { PausedOrder } from "./paused_order.js";
 import { CLOSE, FRAME } from "./protocol.js";
 import { change, findTheSame, fromAddress, toAddress } from "./query.js";
-import { Resting } from "./resting.js";
 import { Rows } from "./rows.js";
 import { Selection } from "./selection.js";
 import { LiveSocket } from "./socket.js";
 import { Table } from "./table.js";
 import { ServerTime } from "./time.js";
-import { LiveWords } from "./words.js";
+import { Toolbar } from "./toolbar.js";
+import { LiveI18n } from "./words.js";
 
 /** Seconds: the bounds of the first and of the last wait between two attempts. */
 const RECONNECT = { base: 1, cap: 15 };
@@ -56,19 +56,19 @@ export class LivePage {
   constructor({ root, config, clock = new Clock() }) {
     this.root = root;
     this.wanted = fromAddress(window.location.search);
-    this.words = new LiveWords(config);
+    this.i18n = new LiveI18n(config);
     this.time = new ServerTime(clock);
     this.rows = new Rows();
     this.selection = new Selection();
     this.present = config.present;
     this.language = config.language;
-    this.banner = new Banner({ root, clock, words: this.words });
+    this.banner = new Banner({ root, clock, i18n: this.i18n });
     const now = () => this.time.now();
-    this.chart = new Chart({ root, words: this.words, now });
-    this.controls = new Controls({ root, clock, words: this.words, onWant: (changes) => this.#want(changes) });
+    this.chart = new Chart({ root, i18n: this.i18n, now });
+    this.toolbar = new Toolbar({ root, clock, i18n: this.i18n, onWant: (changes) => this.#want(changes) });
     this.table = new Table({
       root,
-      words: this.words,
+      i18n: this.i18n,
       now,
       addresses: config,
       present: config.present,
@@ -79,10 +79,10 @@ export class LivePage {
         onHand: () => this.resting.follow(),
       },
     });
-    this.resting = new Resting({
+    this.resting = new PausedOrder({
       root,
       clock,
-      words: this.words,
+      i18n: this.i18n,
       rows: this.rows,
       delegate: {
         inHand: () => this.table.inHand || !this.selection.empty,
@@ -108,7 +108,7 @@ export class LivePage {
 
   start() {
     this.root.hidden = false;
-    for (const part of [this.table, this.controls, this.chart, this.resting]) part.start();
+    for (const part of [this.table, this.toolbar, this.chart, this.resting]) part.start();
     document.addEventListener("visibilitychange", () => this.#visibilityChanged());
     window.addEventListener("online", () => this.socket.hurry());
     // The socket would keep the page out of the browser's cache, and a page from there is old.
@@ -131,7 +131,7 @@ export class LivePage {
     if (count === null || act === null) return null;
     return new ActionBar({
       root: this.root,
-      words: this.words,
+      i18n: this.i18n,
       selection: this.selection,
       addresses: { count, act },
       wanted: () => this.wanted,
@@ -177,7 +177,7 @@ export class LivePage {
     this.#heard = frame.now;
     this.banner.clear();
     if (frame.counts !== undefined) {
-      this.controls.count(frame.counts);
+      this.toolbar.count(frame.counts);
       this.chart.count(frame.counts);
     }
     this.#total = frame.total ?? this.#total;
@@ -204,17 +204,17 @@ export class LivePage {
 
   #show() {
     const { shown } = this.rows;
-    this.controls.want(this.wanted);
-    this.controls.turn(this.wanted.page, this.#pages, this.#total, this.#bounded);
+    this.toolbar.want(this.wanted);
+    this.toolbar.turn(this.wanted.page, this.#pages, this.#total, this.#bounded);
     this.table.sorted(this.wanted.sort);
     const share = this.selection.share(this.#selectable);
-    this.table.show(shown, (row) => this.#isSelected(row), this.words.say(this.#showsAll() ? "gone" : "left"));
+    this.table.show(shown, (row) => this.#isSelected(row), this.i18n.say(this.#showsAll() ? "gone" : "left"));
     this.table.selected(share);
     this.bar?.show(share, this.#bounded || this.#total > this.rows.ids.length, this.#total, this.#bounded);
     const empty = partOf(this.root, "empty");
     empty.hidden = shown.length > 0 || this.#fresh || this.#bounded;
-    put(empty, this.words.say(this.#unfiltered() ? "empty" : "no_match"));
-    write(this.root, "bounded", this.#bounded ? this.words.say("bounded") : "");
+    put(empty, this.i18n.say(this.#unfiltered() ? "empty" : "no_match"));
+    write(this.root, "bounded", this.#bounded ? this.i18n.say("bounded") : "");
     this.resting.show();
   }
 
@@ -283,7 +283,7 @@ export class LivePage {
     this.bar?.abandon();
     this.rows.clear();
     // Before their markup goes: a row that had the focus loses it then, and says so.
-    for (const part of [this.table, this.controls, this.chart, this.resting]) part.stop();
+    for (const part of [this.table, this.toolbar, this.chart, this.resting]) part.stop();
     partOf(this.root, "content").remove();
     partOf(this.root, "refusal").hidden = false;
   }

@@ -1,6 +1,6 @@
 /** The live socket, kept open while somebody looks. */
 
-import { Timer } from "../timer.js";
+import { Timer } from "../core/timer.js";
 import { CLOSE, FRAME, MESSAGE, parse } from "./protocol.js";
 
 /** Seconds for the handshake and the first frame. */

@@ -21,14 +21,14 @@ export class Table {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {LiveWords} options.words
+   * @param {LiveI18n} options.i18n
    * @param {() => number} options.now Epoch seconds, the server's.
    * @param {{record: string | null, account: string | null}} options.addresses
    * @param {string | null} options.present The session that the operator is in: it is left alone.
    * @param {TableDelegate} options.delegate
    */
-  constructor({ root, words, now, addresses, present, delegate }) {
-    this.words = words;
+  constructor({ root, i18n, now, addresses, present, delegate }) {
+    this.i18n = i18n;
     this.now = now;
     this.addresses = addresses;
     this.present = present;
@@ -121,14 +121,14 @@ export class Table {
     const element = /** @type {HTMLElement} */ (made.firstElementChild);
     element.dataset.id = row.id;
     this.#rows.set(row.id, element);
-    const values = { user: row.user, started: this.words.moment(row.started, this.now()) };
+    const values = { user: row.user, started: this.i18n.moment(row.started, this.now()) };
     const check = cell(element, "check");
-    check?.setAttribute("aria-label", this.words.say("select", values));
-    if (row.id === this.present) check?.setAttribute("title", this.words.say("present"));
+    check?.setAttribute("aria-label", this.i18n.say("select", values));
+    if (row.id === this.present) check?.setAttribute("title", this.i18n.say("present"));
     const link = /** @type {HTMLAnchorElement} */ (cell(element, "record"));
     link.hidden = this.addresses.record === null;
     link.href = (this.addresses.record ?? "").replace(/\/0\//, `/${encodeURIComponent(row.id.replaceAll("_", "_5F"))}/`);
-    link.setAttribute("aria-label", this.words.say("record", values));
+    link.setAttribute("aria-label", this.i18n.say("record", values));
     return element;
   }
 
@@ -144,13 +144,13 @@ export class Table {
     if (this.addresses.account !== null) user.href = this.addresses.account + encodeURIComponent(row.user);
     const mine = cell(element, "mine");
     mine.hidden = !row.mine;
-    put(mine, this.words.say("you"));
+    put(mine, this.i18n.say("you"));
     put(cell(element, "device"), row.device || "–");
     put(cell(element, "address"), row.address || "–");
     this.#moment(cell(element, "started"), row.started);
     this.#moment(cell(element, "seen"), row.seen);
-    put(cell(element, "tabs"), this.words.number(row.tabs));
-    put(cell(element, "hold"), row.hold === null ? "–" : row.hold || this.words.say("held"));
+    put(cell(element, "tabs"), this.i18n.number(row.tabs));
+    put(cell(element, "hold"), row.hold === null ? "–" : row.hold || this.i18n.say("held"));
     put(cell(element, "phase"), gone ?? this.#phase(row));
     put(cell(element, "ends"), gone === null ? this.#ends(row) : "–");
     element.dataset.phase = gone === null ? row.phase : "gone";
@@ -163,13 +163,13 @@ export class Table {
 
   /** @param {Row} row */
   #phase(row) {
-    if (row.phase !== PHASE.WARNED) return this.words.say("active");
-    return row.reason === null ? this.words.say("warned") : this.words.say("warned_for", { reason: this.words.reason(row.reason) });
+    if (row.phase !== PHASE.WARNED) return this.i18n.say("active");
+    return row.reason === null ? this.i18n.say("warned") : this.i18n.say("warned_for", { reason: this.i18n.reason(row.reason) });
   }
 
   /** @param {Row} row */
   #ends(row) {
-    return row.ends === null ? this.words.say("never") : countdown(row.ends - this.now());
+    return row.ends === null ? this.i18n.say("never") : countdown(row.ends - this.now());
   }
 
   /**
@@ -177,11 +177,11 @@ export class Table {
    * @param {number} at
    */
   #moment(element, at) {
-    const text = this.words.moment(at, this.now());
+    const text = this.i18n.moment(at, this.now());
     if (element.textContent === text) return;
     const time = /** @type {HTMLTimeElement} */ (element);
     time.dateTime = new Date(at * 1000).toISOString();
-    time.title = this.words.full(at);
+    time.title = this.i18n.full(at);
     time.textContent = text;
   }
 

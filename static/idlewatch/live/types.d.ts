@@ -15,7 +15,7 @@ import type { Counts as CountsType, LiveFrame as LiveFrameType, Row as RowType, 
 import type { Wanted as WantedType } from "./query.js";
 import type { Rows as RowsType, Shown as ShownType } from "./rows.js";
 import type { Selection as SelectionType } from "./selection.js";
-import type { LiveWords as LiveWordsType, Plural as PluralType } from "./words.js";
+import type { LiveI18n as LiveI18nType, Plural as PluralType } from "./words.js";
 
 declare global {
   type ActionName = ActionNameType;
@@ -32,6 +32,6 @@ declare global {
   type ShownRow = ShownType;
   type LiveRows = RowsType;
   type LiveSelection = SelectionType;
-  type LiveWords = LiveWordsType;
+  type LiveI18n = LiveI18nType;
   type Plural = PluralType;
 }

@@ -7,7 +7,7 @@
  */
 
 /** Fills sentences that the server has translated. */
-export class LiveWords {
+export class LiveI18n {
   #numbers;
   #clock;
   #day;

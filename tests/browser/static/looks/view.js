@@ -1,9 +1,9 @@
 /** The view by itself: what the client does is the test's to do. */
 
-import { Clock } from "../idlewatch/clock.js";
-import { UnsavedInput } from "../idlewatch/unsaved.js";
-import { PageView } from "../idlewatch/view.js";
-import { Words } from "../idlewatch/words.js";
+import { Clock } from "../idlewatch/core/clock.js";
+import { UnsavedInput } from "../idlewatch/observers/unsaved.js";
+import { I18n } from "../idlewatch/ui/i18n.js";
+import { PageView } from "../idlewatch/ui/view.js";
 
 const shadow = document.getElementById("shadow").attachShadow({ mode: "open" });
 shadow.append(Object.assign(document.createElement("input"), { type: "hidden", name: "csrfmiddlewaretoken", value: "old" }));
@@ -18,7 +18,7 @@ window.view = new PageView({
   window,
   clock: new Clock(),
   markup: carrier.content.cloneNode(true),
-  words: new Words(config.strings, config.language),
+  i18n: new I18n(config.strings, config.language),
   unsaved,
   config,
   onStay: () => {},

@@ -1,0 +1,61 @@
+/** Videos and sounds that the page has marked as work: they hold the session while they play. */
+
+const MARKED = "video[data-idlewatch-hold], audio[data-idlewatch-hold]";
+const STOPS = ["pause", "ended", "emptied", "error"];
+
+/** Holds for `<video data-idlewatch-hold>` and `<audio data-idlewatch-hold>`. */
+export class MediaObserver {
+  #stopping = new AbortController();
+  #handles = /** @type {Map<HTMLMediaElement, HoldHandle>} */ (new Map());
+
+  /**
+   * @param {object} options
+   * @param {Document} options.document
+   * @param {string} options.label What operators see where the mark has no words of its own.
+   * @param {(label: string, lasts: () => boolean) => HoldHandle} options.hold
+   */
+  constructor({ document, label, hold }) {
+    this.document = document;
+    this.label = label;
+    this.hold = hold;
+  }
+
+  start() {
+    this.#stopping = new AbortController();
+    const options = { capture: true, signal: this.#stopping.signal };
+    this.document.addEventListener("playing", this.#playing, options);
+    for (const type of STOPS) this.document.addEventListener(type, this.#stopped, options);
+    for (const element of this.document.querySelectorAll(MARKED)) this.#begin(element);
+  }
+
+  stop() {
+    this.#stopping.abort();
+    for (const handle of this.#handles.values()) handle.release();
+    this.#handles.clear();
+  }
+
+  #playing = (/** @type {Event} */ event) => {
+    const element = /** @type {Element} */ (event.target);
+    if (element.matches?.(MARKED)) this.#begin(element);
+  };
+
+  #stopped = (/** @type {Event} */ event) => {
+    const element = /** @type {HTMLMediaElement} */ (event.target);
+    this.#handles.get(element)?.release();
+    this.#handles.delete(element);
+  };
+
+  /** @param {Element} element */
+  #begin(element) {
+    const media = /** @type {HTMLMediaElement} */ (element);
+    if (!plays(media)) return;
+    this.#handles.get(media)?.release();
+    // An element that leaves the page pauses where no listener hears it: it is asked again before each renewal.
+    this.#handles.set(media, this.hold(media.dataset.idlewatchHold || this.label, () => plays(media)));
+  }
+}
+
+/** @param {HTMLMediaElement} media */
+function plays(media) {
+  return media.isConnected && !media.paused && !media.ended;
+}

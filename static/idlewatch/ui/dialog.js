@@ -1,0 +1,85 @@
+/** The warning before an idle session ends: a native modal dialog. */
+
+import { Announcer } from "./announcer.js";
+import { partOf, write } from "./dom.js";
+
+/** Seconds left from which on the countdown stands out. */
+const LAST = 10;
+
+/** Asks whether the user is still there. The browser moves the focus in, keeps it in, and gives it back. */
+export class WarningDialog {
+  #wanted = false;
+
+  /**
+   * @param {object} options
+   * @param {HTMLDialogElement} options.element
+   * @param {TopLayer} options.topLayer
+   * @param {I18n} options.i18n
+   * @param {() => void} options.onStay
+   * @param {() => string} options.csrf The token of the newest sign-in, for logging out.
+   */
+  constructor({ element, topLayer, i18n, onStay, csrf }) {
+    this.element = element;
+    this.topLayer = topLayer;
+    this.i18n = i18n;
+    this.onStay = onStay;
+    this.csrf = csrf;
+    this.announcer = new Announcer((seconds) => {
+      write(this.element, "announcement", this.i18n.say("left", this.i18n.spoken(seconds)));
+    });
+    element.addEventListener("cancel", this.#cancel);
+    element.addEventListener("close", this.#closed);
+    element.addEventListener("submit", this.#logout);
+    partOf(this.element, "stay").addEventListener("click", () => this.#stay());
+  }
+
+  /** @param {State} state */
+  show(state) {
+    if (!this.#wanted) this.#begin(state);
+    write(this.element, "countdown", this.i18n.digits(state.remaining));
+    partOf(this.element, "offline").hidden = !state.offline;
+    const line = /** @type {HTMLProgressElement} */ (partOf(this.element, "line"));
+    line.max = state.warn_before;
+    line.value = state.remaining;
+    this.element.toggleAttribute("data-idlewatch-last", Math.ceil(state.remaining) <= LAST);
+    this.announcer.tick(state.remaining);
+    this.topLayer.raise(this.element, partOf(this.element, "stay"));
+  }
+
+  hide() {
+    this.#wanted = false;
+    this.topLayer.lower(this.element);
+  }
+
+  /** @param {State} state */
+  #begin(state) {
+    this.#wanted = true;
+    write(this.element, "time", this.i18n.spoken(state.remaining));
+    write(this.element, "announcement", "");
+    partOf(this.element, "stay").removeAttribute("aria-disabled");
+    this.announcer.start(state.remaining);
+  }
+
+  /** Escape means stay. The dialog goes when the server has agreed, not before. */
+  #cancel = (/** @type {Event} */ event) => {
+    if (event.target !== this.element) return;
+    event.preventDefault();
+    this.#stay();
+  };
+
+  /** A second Escape closes a dialog whatever its page says; that means stay just the same. */
+  #closed = () => {
+    if (this.#wanted && !this.element.open) this.#stay();
+  };
+
+  #logout = (/** @type {Event} */ event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    const token = /** @type {HTMLInputElement | null} */ (form.elements.namedItem("csrfmiddlewaretoken"));
+    if (token !== null) token.value = this.csrf();
+  };
+
+  #stay() {
+    partOf(this.element, "stay").setAttribute("aria-disabled", "true");
+    this.onStay();
+  }
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { DocumentEvents, makeApi } from "../../../static/idlewatch/core/api.js";
+
+const fakeClient = () => {
+  const held = [];
+  return { held, extended: 0, state: null, extend() { this.extended += 1; }, hold: (label) => held.push(label) };
+};
+
+test("a label that is none is refused, and the error says what came", () => {
+  const client = fakeClient();
+  const api = makeApi(client);
+  for (const [label, named] of [
+    [undefined, "undefined"],
+    [null, "null"],
+    [3, "number"],
+    [{}, "object"],
+    ["", "an empty string"],
+    [" \t", "an empty string"],
+  ]) {
+    const expected = { name: "TypeError", message: new RegExp(`^idlewatch\\.hold\\(\\) got ${named}; expected a label`) };
+    assert.throws(() => api.hold(label), expected);
+  }
+  assert.deepEqual(client.held, []);
+  api.hold("Uploading");
+  assert.deepEqual(client.held, ["Uploading"]);
+});
+
+test("what a listener passes on makes no difference to `extend`", () => {
+  const client = fakeClient();
+  const { extend } = makeApi(client);
+  extend(new Event("click"));
+  assert.equal(client.extended, 1);
+});
+
+test("the object can't be changed", () => {
+  "use strict";
+  const api = makeApi(fakeClient());
+  assert.throws(() => { api.extend = () => {}; }, TypeError);
+  assert.throws(() => { api.state = {}; }, TypeError);
+});
+
+test("only the warning and the end can be cancelled", () => {
+  const document = new EventTarget();
+  const events = new DocumentEvents(document);
+  const detail = { phase: "active" };
+  for (const name of ["state", "warned", "ended", "resumed"]) {
+    let heard = null;
+    document.addEventListener(`idlewatch:${name}`, (event) => {
+      heard = event.detail;
+      event.preventDefault();
+    });
+    const goesOn = events[name](detail);
+    assert.equal(heard, detail);
+    if (name === "warned" || name === "ended") assert.equal(goesOn, false);
+    else assert.notEqual(goesOn, false);
+  }
+});

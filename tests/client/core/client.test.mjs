@@ -1,0 +1,488 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Client } from "../../../static/idlewatch/core/client.js";
+import { CLOSE } from "../../../static/idlewatch/core/protocol.js";
+import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
+import { Transport } from "../../../static/idlewatch/transport/index.js";
+import { Polling } from "../../../static/idlewatch/transport/polling.js";
+import { TabSocket } from "../../../static/idlewatch/transport/websocket.js";
+import { FakeClock, FakeNetwork, FakeServer, ended, settle, state, warned } from "../support.mjs";
+
+class FakeView {
+  shown = null;
+  over = null;
+  left = false;
+  notices = [];
+
+  show(seen) {
+    this.shown = seen;
+  }
+
+  end(seen) {
+    this.over = seen;
+  }
+
+  restore() {
+    this.over = null;
+  }
+
+  foreign() {
+    this.dropped = true;
+  }
+
+  leave() {
+    this.left = true;
+  }
+
+  notice(text) {
+    this.notices.push(text);
+  }
+}
+
+class FakeEvents {
+  heard = [];
+  cancels = new Set();
+
+  state(detail) {
+    this.heard.push(["state", detail]);
+  }
+
+  warned(detail) {
+    this.heard.push(["warned", detail]);
+    return !this.cancels.has("warned");
+  }
+
+  ended(detail) {
+    this.heard.push(["ended", detail]);
+    return !this.cancels.has("ended");
+  }
+
+  resumed(detail) {
+    this.heard.push(["resumed", detail]);
+  }
+
+  ofType(type) {
+    return this.heard.filter(([name]) => name === type).map(([, detail]) => detail);
+  }
+}
+
+/** A client with everything around it played by the test; HTTP fails unless the test says otherwise. */
+function setUp({ frame = null, visible = true } = {}) {
+  const clock = new FakeClock();
+  const network = new FakeNetwork();
+  const server = new FakeServer();
+  server.answer = () => new Error("no network");
+  const view = new FakeView();
+  const events = new FakeEvents();
+  const random = () => 0.5;
+  const addresses = { state: "/state/", message: "/message/", csrf: "token", token: "page" };
+  const renewals = [];
+  const websocket = (delegate) =>
+    new TabSocket({ clock, delegate, random, open: network.open, backoff: new Backoff({ base: 2, cap: 30, random }) });
+  const polling = (delegate) =>
+    new Polling({
+      clock,
+      delegate,
+      server: addresses,
+      fetch: server.fetch,
+      backoff: new Backoff({ base: 2, cap: 15, random }),
+    });
+  const client = new Client({
+    clock,
+    view,
+    events,
+    frame,
+    heartbeat: 15,
+    page: "page",
+    visible: () => visible,
+    onRenewal: () => renewals.push(clock.now()),
+    transport: (options) => new Transport({ ...options, websocket, polling }),
+  });
+  client.start();
+  const run = async (seconds, step = 1) => {
+    for (let passed = 0; passed < seconds; passed += step) {
+      clock.advance(Math.min(step, seconds - passed));
+      await settle();
+    }
+  };
+  return { clock, network, server, view, events, client, run, renewals };
+}
+
+function connected(frame = state(), options = {}) {
+  const all = setUp(options);
+  all.network.last.hear(frame);
+  return all;
+}
+
+test("[R30] a warning is shown, counts down each second, and goes with the server's answer to an extension", () => {
+  const { clock, network, view, client } = connected();
+  network.last.hear(warned());
+  assert.equal(view.shown.phase, "warned");
+  clock.advance(10);
+  assert.equal(view.shown.remaining, 110);
+  client.extend();
+  assert.equal(view.shown.phase, "warned", "only the server extends");
+  assert.deepEqual(network.last.ofType("extend"), [{ type: "extend" }]);
+  network.last.hear(state({ version: 3 }));
+  assert.equal(view.shown.phase, "active");
+});
+
+test("the end stops everything, tells the user, and leads to the sign-in page", () => {
+  const { clock, network, view, events, client } = connected();
+  network.last.hear(ended());
+  network.last.lose(CLOSE.ENDED);
+  client.acted();
+  client.extend();
+  clock.advance(3600);
+  assert.equal(view.over.reason, "idle");
+  assert.ok(view.left);
+  assert.equal(network.sockets.length, 1);
+  assert.deepEqual(network.last.sent, []);
+  assert.equal(events.ofType("ended").length, 1);
+});
+
+test("a host that cancels the end keeps the user on the page, but not the content", () => {
+  const { network, view, events } = connected();
+  events.cancels.add("ended");
+  network.last.hear(ended());
+  assert.equal(view.over.phase, "ended");
+  assert.ok(!view.left);
+});
+
+test("a host that cancels the warning shows its own: the dialog stays away, until the next one too", () => {
+  const { clock, network, view, events } = connected();
+  events.cancels.add("warned");
+  network.last.hear(warned());
+  clock.advance(5);
+  assert.equal(view.shown.phase, "active");
+  assert.equal(events.ofType("warned")[0].phase, "warned");
+  assert.equal(events.ofType("state").at(-1).phase, "warned");
+  network.last.hear(state({ version: 3 }));
+  events.cancels.clear();
+  network.last.hear(warned({ version: 4 }));
+  assert.equal(view.shown.phase, "warned");
+});
+
+test("acts go out with their age, also the last one before the page goes away", () => {
+  const { clock, network, client } = connected();
+  client.acted();
+  clock.advance(5);
+  client.acted();
+  clock.advance(2);
+  client.part(CLOSE.CLOSED);
+  assert.deepEqual(network.last.sent, [
+    { type: "activity", ago: 0 },
+    { type: "activity", ago: 2 },
+  ]);
+  assert.equal(network.last.code, CLOSE.CLOSED);
+});
+
+test("what the page still holds when the warning comes goes out with it", () => {
+  const { clock, network, client } = connected();
+  client.acted();
+  clock.advance(5);
+  client.acted();
+  clock.advance(3);
+  network.last.hear(warned());
+  assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 3 });
+});
+
+test("[R36] a page that is hidden sends at once what a slowed timer would send late", () => {
+  const { clock, network, client } = connected();
+  client.acted();
+  clock.advance(5);
+  client.acted();
+  client.doze();
+  assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 0 });
+});
+
+test("on a new connection the server learns of the last act, then of the holds", () => {
+  const { clock, network, client } = connected();
+  client.acted();
+  client.hold("work");
+  clock.advance(20);
+  network.last.lose(1006);
+  clock.advance(1);
+  network.last.hear(state());
+  assert.deepEqual(network.last.sent.slice(0, 2), [
+    { type: "activity", ago: 21 },
+    { type: "hold", id: "page-1", label: "work" },
+  ]);
+});
+
+test("while somebody looks, the server shows within two heartbeats that it hears: one that is stopped is noticed", async () => {
+  const { network, view, run } = connected();
+  const first = network.last;
+  await run(14);
+  assert.deepEqual(first.sent, []);
+  await run(2);
+  assert.deepEqual(first.sent, [{ type: "sync" }]);
+  assert.ok(!view.shown.offline);
+  await run(12);
+  assert.ok(view.shown.offline);
+});
+
+test("the server is asked once a heartbeat at most, however much the user does", async () => {
+  const { network, client, run } = connected();
+  for (let second = 0; second < 300; second += 1) {
+    const asked = network.last.ofType("sync").length;
+    client.acted();
+    await run(1);
+    if (network.last.ofType("sync").length > asked) network.last.hear(state());
+  }
+  assert.ok(network.last.ofType("sync").length <= 20, `${network.last.ofType("sync").length} questions in 300 s`);
+});
+
+test("a page that nobody looks at asks nothing before its own clock says so", async () => {
+  const { network, run } = connected(state(), { visible: false });
+  await run(700);
+  assert.deepEqual(network.last.sent, []);
+});
+
+test("an extension that stays unanswered for five seconds means offline, and is repeated when the server is back", async () => {
+  const { network, view, client, run } = connected(warned());
+  client.extend();
+  await run(5);
+  assert.ok(view.shown.offline);
+  assert.equal(view.shown.phase, "warned");
+  await run(2);
+  network.last.hear(warned({ remaining: 100 }));
+  assert.deepEqual(network.last.ofType("extend"), [{ type: "extend" }]);
+  assert.ok(!view.shown.offline);
+});
+
+test("[R18] cut off for good, it warns by its own clock, hides the content in time, and shows it again as the server says", async () => {
+  const { network, server, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
+  network.last.lose(1006);
+  await run(30);
+  client.acted();
+  await run(39);
+  assert.equal(view.shown.phase, "active");
+  assert.ok(view.shown.offline);
+  await run(2);
+  assert.equal(view.shown.phase, "warned");
+  await run(20);
+  assert.ok(view.shown.hidden);
+  assert.equal(view.shown.remaining, 0);
+  client.acted();
+  assert.ok(view.shown.hidden);
+  server.answer = () => ({ status: 200, frame: state({ idle_timeout: 60, warn_before: 20, remaining: 42 }) });
+  await run(16);
+  assert.ok(!view.shown.hidden);
+  assert.ok(!view.shown.offline);
+  assert.equal(view.shown.phase, "active");
+});
+
+test("an act while the page warns by itself ends the warning", async () => {
+  const { network, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
+  network.last.lose(1006);
+  await run(45);
+  assert.equal(view.shown.phase, "warned");
+  client.acted();
+  assert.equal(view.shown.phase, "active");
+});
+
+test("where no socket opens, HTTP takes over: a heartbeat apart, two seconds while warned", async () => {
+  const { network, server, view, client, run } = setUp();
+  server.answer = () => ({ status: 200, frame: state() });
+  network.last.lose(1006);
+  await settle();
+  assert.equal(view.shown.phase, "active");
+  assert.ok(!view.shown.offline);
+  const polls = () => server.asked.length;
+  const before = polls();
+  await run(30);
+  assert.equal(polls() - before, 2);
+  server.answer = () => ({ status: 200, frame: warned() });
+  await run(15);
+  const warnedFrom = polls();
+  await run(10);
+  assert.equal(polls() - warnedFrom, 5);
+  server.answer = () => ({ status: 200, frame: state({ version: 3 }) });
+  client.extend();
+  await settle();
+  assert.deepEqual(server.asked.at(-1).message, { type: "extend" });
+  assert.equal(view.shown.phase, "active");
+});
+
+test("a socket that opens later ends the polling", async () => {
+  const { network, server, run } = setUp({ visible: false });
+  server.answer = () => ({ status: 200, frame: state() });
+  network.last.lose(1006);
+  await run(2);
+  network.last.hear(state());
+  const before = server.asked.length;
+  await run(60);
+  assert.equal(server.asked.length, before);
+});
+
+test("a socket that a proxy lets open but silences falls back to HTTP", async () => {
+  const { server, view, run } = setUp();
+  server.answer = () => ({ status: 200, frame: state() });
+  await run(11);
+  assert.equal(view.shown.phase, "active");
+});
+
+test("[R9] an end that comes over HTTP is an end", async () => {
+  const { network, server, view } = setUp();
+  server.answer = () => ({ status: 401, frame: ended({ reason: "revoked" }) });
+  network.last.lose(1006);
+  await settle();
+  assert.equal(view.over.reason, "revoked");
+});
+
+test("a tab whose cookie was replaced while it connected asks again instead of signing its user out", async () => {
+  const { network, server, view } = setUp();
+  server.answer = () => ({ status: 200, frame: state() });
+  network.last.hear(ended({ version: 0, reason: null }));
+  network.last.lose(CLOSE.ENDED);
+  await settle();
+  assert.equal(view.over, null);
+  assert.equal(view.shown.phase, "active");
+});
+
+test("no session at all is an end all the same, when HTTP says so too", async () => {
+  const { network, server, view } = setUp();
+  server.answer = () => ({ status: 401, frame: ended({ version: 0, reason: null }) });
+  network.last.hear(ended({ version: 0, reason: null }));
+  network.last.lose(CLOSE.ENDED);
+  await settle();
+  assert.equal(view.over.phase, "ended");
+});
+
+test("another tab's work keeps this one quiet: it asks before it would warn, and believes the answer", () => {
+  const { clock, network, view } = connected(state(), { visible: false });
+  clock.advance(782);
+  assert.deepEqual(network.last.sent, [{ type: "sync" }]);
+  assert.equal(view.shown.phase, "active");
+  network.last.hear(state({ remaining: 880 }));
+  clock.advance(60);
+  assert.equal(network.last.sent.length, 1);
+});
+
+test("[R38] on waking the page asks at once, and hides what may be over", () => {
+  const { clock, network, view, client } = connected();
+  clock.sleep(3600);
+  client.wake();
+  assert.deepEqual(network.last.sent, [{ type: "sync" }]);
+  assert.ok(view.shown.hidden);
+  network.last.hear(state({ remaining: 400 }));
+  assert.ok(!view.shown.hidden);
+});
+
+test("[R19] a page from the back/forward cache shows nothing before the server has spoken", () => {
+  const { network, view, client } = connected();
+  client.part(CLOSE.NAVIGATED);
+  client.comeBack();
+  assert.ok(view.shown.hidden);
+  assert.ok(view.shown.remaining > 0);
+  network.last.hear(state());
+  assert.ok(!view.shown.hidden);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("a page that never reaches the server has the clock it was made with", async () => {
+  const { network, view, run } = setUp({ frame: state({ idle_timeout: 60, warn_before: 20, remaining: 60 }) });
+  assert.equal(view.shown.remaining, 60);
+  assert.ok(!view.shown.offline);
+  network.last.lose(1006);
+  await run(61);
+  assert.ok(view.shown.hidden);
+  assert.ok(view.shown.offline);
+});
+
+test("the absolute limit is shown as what it is", () => {
+  const { network, view } = connected();
+  network.last.hear(warned({ reason: "absolute", extendable: false }));
+  assert.equal(view.shown.reason, "absolute");
+  assert.ok(!view.shown.extendable);
+});
+
+test("an operator's word is shown", () => {
+  const { network, view } = connected();
+  network.last.hear({ type: "notice", id: "1", text: "Maintenance at noon" });
+  assert.deepEqual(view.notices, ["Maintenance at noon"]);
+});
+
+test("holds that the server refuses are not asked for with each renewal", () => {
+  const { clock, network, client } = connected(state(), { visible: false });
+  client.hold("work");
+  network.last.hear({ type: "error", code: "hold_refused", detail: "" });
+  clock.advance(120);
+  assert.equal(network.last.ofType("hold").length, 1);
+});
+
+test("[R32] a page that has ended comes back when its user has signed in again, not before the server says so", () => {
+  const { network, view, events, client } = connected();
+  network.last.hear(ended());
+  client.renew();
+  assert.equal(network.sockets.length, 2);
+  assert.notEqual(view.over, null);
+  network.last.hear(state({ version: 1 }));
+  assert.equal(view.over, null);
+  assert.equal(view.shown.phase, "active");
+  assert.equal(events.ofType("resumed").length, 1);
+  client.acted();
+  assert.equal(network.last.ofType("activity").length, 1);
+});
+
+test("work that goes on after the end is held in the new session", () => {
+  const { network, client } = connected();
+  const hold = client.hold("work");
+  network.last.hear(ended());
+  client.renew();
+  network.last.hear(state({ version: 1 }));
+  assert.equal(network.last.ofType("hold").length, 1);
+  hold.release();
+  assert.equal(network.last.ofType("release").length, 1);
+});
+
+test("a page that comes back into a session which has ended too says so", () => {
+  const { network, view, events, client } = connected();
+  network.last.hear(ended());
+  client.renew();
+  network.last.hear(ended({ reason: "revoked" }));
+  assert.equal(view.over.reason, "revoked");
+  assert.equal(events.ofType("resumed").length, 0);
+});
+
+test("[R32] a page that hears of the sign-in before the end of its own session comes back all the same", () => {
+  const { network, view, events, client } = connected();
+  client.renew();
+  network.last.hear(ended());
+  assert.equal(network.sockets.length, 2);
+  assert.ok(!view.left);
+  network.last.hear(state({ version: 1 }));
+  assert.equal(view.over, null);
+  assert.equal(events.ofType("ended").length, 0);
+});
+
+test("a page that was made before its user signed in anew asks for what its forms need", () => {
+  const { renewals } = connected(state({ page: "renewed" }));
+  assert.equal(renewals.length, 1);
+});
+
+test("a page of somebody else shows nothing, and connects no more", () => {
+  const { network, view, run } = connected();
+  network.last.lose(1006);
+  run(5);
+  network.last.hear(ended({ reason: "logout", page: "foreign" }));
+  assert.ok(view.dropped);
+  const sockets = network.sockets.length;
+  run(60);
+  assert.equal(network.sockets.length, sockets);
+});
+
+test("a page whose user is told to be another goes at once, also while it lives", () => {
+  const { network, view, client } = connected();
+  client.disown();
+  assert.ok(view.dropped);
+  assert.equal(network.last.code, CLOSE.CLOSED);
+});
+
+test("`window.idlewatch.state` counts down between two frames", () => {
+  const { clock, client } = connected(warned());
+  clock.advance(0.5);
+  assert.equal(client.state.remaining, 119.5);
+});

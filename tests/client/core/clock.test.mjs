@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Clock } from "../../../static/idlewatch/core/clock.js";
+import { Timer } from "../../../static/idlewatch/core/timer.js";
+import { FakeClock } from "../support.mjs";
+
+test("[R38] a machine that slept has aged by the wall clock, though its monotonic clock stood still", () => {
+  const clock = new FakeClock();
+  const moment = clock.now();
+  clock.advance(10);
+  clock.sleep(300);
+  assert.equal(clock.since(moment), 310);
+});
+
+test("[R6] a wall clock that is set back makes nothing younger", () => {
+  const clock = new FakeClock();
+  const moment = clock.now();
+  clock.advance(10);
+  clock.wall -= 3600;
+  assert.equal(clock.since(moment), 10);
+});
+
+test("a moment is never in the future", () => {
+  const clock = new FakeClock();
+  const moment = clock.now();
+  clock.monotonic -= 5;
+  clock.wall -= 5;
+  assert.equal(clock.since(moment), 0);
+});
+
+test("the browser's own clock calls back, and a cancelled call does not come", async () => {
+  const clock = new Clock();
+  const calls = [];
+  clock.after(0, () => calls.push("kept"));
+  clock.after(0, () => calls.push("cancelled"))();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(calls, ["kept"]);
+  assert.ok(clock.since(clock.now()) < 1);
+});
+
+test("a timer keeps one call ahead, and forgets it when it is cleared", () => {
+  const clock = new FakeClock();
+  let calls = 0;
+  const timer = new Timer(clock, () => (calls += 1));
+  timer.set(5);
+  timer.set(10);
+  clock.advance(9);
+  assert.equal(calls, 0);
+  assert.ok(timer.running);
+  clock.advance(1);
+  assert.equal(calls, 1);
+  assert.ok(!timer.running);
+  timer.set(5);
+  timer.clear();
+  clock.advance(60);
+  assert.equal(calls, 1);
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Holds, pageId } from "../../../static/idlewatch/core/holds.js";
+import { LIMIT } from "../../../static/idlewatch/core/protocol.js";
+import { FakeClock } from "../support.mjs";
+
+function setUp() {
+  const clock = new FakeClock();
+  const sent = [];
+  const holds = new Holds({ clock, page: "page", send: (message) => sent.push(message) > 0 });
+  return { clock, sent, holds };
+}
+
+test("a hold is said at once and renewed well before it lapses", () => {
+  const { clock, sent, holds } = setUp();
+  holds.hold("Uploading 3 files");
+  clock.advance(90);
+  assert.deepEqual(sent, new Array(4).fill({ type: "hold", id: "page-1", label: "Uploading 3 files" }));
+  assert.ok(30 <= LIMIT.HOLD_LIFE / 2);
+});
+
+test("a released hold is said once, and renewed no more", () => {
+  const { clock, sent, holds } = setUp();
+  const handle = holds.hold("work");
+  handle.release();
+  handle.release();
+  clock.advance(600);
+  assert.deepEqual(
+    sent.map(({ type }) => type),
+    ["hold", "release"],
+  );
+});
+
+test("holds of one page are told apart", () => {
+  const { sent, holds } = setUp();
+  const first = holds.hold("one");
+  holds.hold("two");
+  first.release();
+  assert.deepEqual(sent.at(-1), { type: "release", id: "page-1" });
+  assert.ok(holds.any);
+});
+
+test("a hold whose work is over releases itself at the next renewal", () => {
+  const { clock, sent, holds } = setUp();
+  let plays = true;
+  holds.hold("video", () => plays);
+  clock.advance(30);
+  plays = false;
+  clock.advance(30);
+  assert.deepEqual(sent.at(-1), { type: "release", id: "page-1" });
+  assert.ok(!holds.any);
+});
+
+test("a refused hold is asked for again only when the user has acted", () => {
+  const { clock, sent, holds } = setUp();
+  holds.hold("work");
+  holds.refuse();
+  clock.advance(300);
+  assert.equal(sent.length, 1);
+  holds.allow();
+  clock.advance(30);
+  assert.equal(sent.length, 2);
+});
+
+test("a page that goes away releases its holds, and takes them up again when it comes back", () => {
+  const { sent, holds } = setUp();
+  holds.hold("work");
+  assert.deepEqual(holds.part(), [{ type: "release", id: "page-1" }]);
+  holds.renew();
+  assert.deepEqual(sent.at(-1), { type: "hold", id: "page-1", label: "work" });
+});
+
+test("labels fit what the server takes", () => {
+  const { sent, holds } = setUp();
+  holds.hold("a\u0000b\nc");
+  holds.hold("🙂".repeat(200));
+  holds.hold(undefined);
+  assert.equal(sent[0].label, "a b c");
+  assert.equal([...sent[1].label].length, LIMIT.HOLD_LABEL);
+  assert.equal(sent[2].label, "");
+});
+
+test("ids are unlike between pages and fit what the server takes", () => {
+  const ids = new Set(Array.from({ length: 200 }, pageId));
+  assert.equal(ids.size, 200);
+  for (const id of ids) assert.ok(id.length > 10 && id.length < LIMIT.HOLD_ID - 10);
+});

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ActivityReporter } from "../../../static/idlewatch/core/reporter.js";
+import { FakeClock } from "../support.mjs";
+
+function setUp() {
+  const clock = new FakeClock();
+  const sent = [];
+  const link = { up: true };
+  const send = (message) => {
+    if (link.up) sent.push({ at: clock.monotonic - 1000, ...message });
+    return link.up;
+  };
+  return { clock, sent, link, reporter: new ActivityReporter({ clock, send, heartbeat: 15 }) };
+}
+
+test("the first act after a quiet spell goes out at once", () => {
+  const { reporter, sent } = setUp();
+  reporter.record();
+  assert.deepEqual(sent, [{ at: 0, type: "activity", ago: 0 }]);
+});
+
+test("the last act before a quiet spell goes out with its age when the heartbeat is over", () => {
+  const { clock, reporter, sent } = setUp();
+  reporter.record();
+  clock.advance(4);
+  reporter.record();
+  clock.advance(2);
+  reporter.record();
+  clock.advance(600);
+  assert.deepEqual(sent.slice(1), [{ at: 15, type: "activity", ago: 9 }]);
+});
+
+test("[R24] whatever the user does, there is at most one message a heartbeat", () => {
+  const { clock, reporter, sent } = setUp();
+  for (let step = 0; step < 6000; step += 1) {
+    reporter.record();
+    clock.advance(0.1);
+  }
+  assert.ok(sent.length >= 600 / 15 && sent.length <= 600 / 15 + 1, `${sent.length} messages in 600 s`);
+  for (let index = 1; index < sent.length; index += 1) assert.ok(sent[index].at - sent[index - 1].at >= 15 - 1e-6);
+});
+
+test("[R5] without an act nothing is sent", () => {
+  const { clock, reporter, sent } = setUp();
+  clock.advance(3600);
+  reporter.replay();
+  assert.deepEqual(sent, []);
+});
+
+test("what could not be sent is sent when the server is back", () => {
+  const { clock, link, reporter, sent } = setUp();
+  link.up = false;
+  reporter.record();
+  clock.advance(30);
+  link.up = true;
+  reporter.replay();
+  assert.deepEqual(sent, [{ at: 30, type: "activity", ago: 30 }]);
+});
+
+test("a server that restarted hears the last act again, though it was sent before", () => {
+  const { clock, reporter, sent } = setUp();
+  reporter.record();
+  clock.advance(40);
+  reporter.replay();
+  assert.deepEqual(sent.at(-1), { at: 40, type: "activity", ago: 40 });
+});
+
+test("work while cut off leaves moments that lead from one to the next, past the stretch in which none counts", () => {
+  const { clock, link, reporter, sent } = setUp();
+  reporter.spacing = 390;
+  link.up = false;
+  for (let minute = 0; minute < 14; minute += 1) {
+    reporter.record();
+    clock.advance(60);
+  }
+  link.up = true;
+  reporter.replay();
+  const moments = sent.map(({ ago }) => 840 - ago);
+  assert.equal(moments[0], 0);
+  assert.equal(moments.at(-1), 780);
+  for (let index = 1; index < moments.length; index += 1) assert.ok(moments[index] - moments[index - 1] < 780);
+  assert.ok(moments.length <= 6, `${moments.length} moments`);
+});
+
+test("[R4] an age is never negative, nor beyond what the server takes", () => {
+  const { clock, link, reporter, sent } = setUp();
+  link.up = false;
+  reporter.record();
+  clock.sleep(200_000);
+  link.up = true;
+  reporter.replay();
+  assert.equal(sent[0].ago, 86_400);
+  clock.wall -= 400_000;
+  reporter.record();
+  clock.advance(15);
+  assert.ok(sent.every(({ ago }) => ago >= 0));
+});
+
+test("a page that goes away hands over what it still holds, once", () => {
+  const { clock, reporter } = setUp();
+  reporter.record();
+  clock.advance(3);
+  reporter.record();
+  clock.advance(2);
+  assert.deepEqual(reporter.part(), [{ type: "activity", ago: 2 }]);
+  assert.deepEqual(reporter.part(), []);
+});
+
+test("after the end nothing more is sent", () => {
+  const { clock, reporter, sent } = setUp();
+  reporter.record();
+  clock.advance(1);
+  reporter.record();
+  reporter.stop();
+  clock.advance(60);
+  reporter.replay();
+  assert.equal(sent.length, 1);
+});

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ActionServer, Refusal, Run } from "../../../static/idlewatch/live/actions.js";
+import { LiveI18n } from "../../../static/idlewatch/live/words.js";
+
+const i18n = new LiveI18n({ strings: { unreachable: "away", refused: "no" }, plurals: {}, language: "en" });
+
+function answering(...answers) {
+  return answeringWith(() => "token", ...answers);
+}
+
+function answeringWith(token, ...answers) {
+  const asked = [];
+  const fetch = async (address, { headers, body }) => {
+    asked.push({ address, token: headers["X-CSRFToken"], ...JSON.parse(body) });
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return { ok: !answer.status, status: answer.status ?? 200, json: async () => JSON.parse(answer.text ?? JSON.stringify(answer.body)) };
+  };
+  const addresses = { count: "/count/", act: "/act/" };
+  return { asked, server: new ActionServer({ fetch, addresses, i18n, token }) };
+}
+
+const step = (done, cursor) => ({ body: { done, own: 0, cursor } });
+
+test("an action goes on step by step until there is no cursor", async () => {
+  const { asked, server } = answering(step(200, "x"), step(120, null));
+  const run = new Run({ server, action: "end", chosen: { watches: ["a"] }, before: 7 });
+  const seen = [];
+  await run.go(({ done }) => seen.push(done));
+  assert.deepEqual(seen, [200, 320]);
+  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x"]);
+  assert.deepEqual(asked[0], { address: "/act/", token: "token", action: "end", watches: ["a"], before: 7, cursor: "" });
+});
+
+test("what each step left alone and reached is summed", async () => {
+  const { server } = answering(
+    { body: { done: 3, own: 1, tabs: { reached: 4, open: 5 }, cursor: "x" } },
+    { body: { done: 2, own: 0, cursor: "y" } },
+    { body: { done: 1, own: 2, tabs: { reached: 10, open: 20 }, cursor: null } },
+  );
+  const run = new Run({ server, action: "notice", chosen: { watches: [] }, before: 7, text: "Hello" });
+  const seen = [];
+  await run.go((outcome) => seen.push(outcome));
+  assert.deepEqual(seen, [
+    { done: 3, own: 1, reached: 4, open: 5 },
+    { done: 5, own: 1, reached: 4, open: 5 },
+    { done: 6, own: 3, reached: 14, open: 25 },
+  ]);
+  assert.deepEqual(run.outcome, seen[2]);
+});
+
+test("a stopped action that is begun again goes on where it was, and keeps count", async () => {
+  const { asked, server } = answering(step(200, "x"), step(5, null));
+  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
+  await run.go(() => run.stop());
+  await run.go(() => {});
+  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x"]);
+  assert.deepEqual([run.stopped, run.outcome.done], [false, 205]);
+});
+
+test("a stopped action begins no further step", async () => {
+  const { asked, server } = answering(step(200, "x"), step(200, "y"));
+  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
+  await run.go(() => run.stop());
+  assert.equal(asked.length, 1);
+  assert.deepEqual([run.stopped, run.outcome.done], [true, 200]);
+});
+
+test("one that is stopped during its last step is done", async () => {
+  const { server } = answering(step(200, "x"), step(20, null));
+  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
+  await run.go(({ done }) => done === 220 && run.stop());
+  assert.deepEqual([run.stopped, run.outcome.done], [false, 220]);
+});
+
+test("an answer that is lost on the way may be asked for again", async () => {
+  const fetch = async () => ({ ok: true, status: 200, json: () => Promise.reject(new TypeError("network error")) });
+  const server = new ActionServer({ fetch, addresses: { count: "/count/", act: "/act/" }, i18n, token: () => "token" });
+  await assert.rejects(server.act({}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.lasting);
+});
+
+test("after a failure it goes on where it was, and keeps count", async () => {
+  const { asked, server } = answering(step(200, "x"), new Error("lost"), step(5, null));
+  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
+  await assert.rejects(run.go(() => {}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.lasting);
+  await run.go(() => {});
+  assert.equal(run.outcome.done, 205);
+  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x", "x"]);
+});
+
+test("a refusal says why, and whether trying again is of use", async () => {
+  const { server } = answering({ status: 403, body: { detail: "Not you." } }, { status: 503, body: { detail: "Later." } }, { status: 403, body: null });
+  const failing = async () => server.count("end", { watches: [] }).then(() => assert.fail(), ({ message, lasting }) => [message, lasting]);
+  assert.deepEqual(await failing(), ["Not you.", true]);
+  assert.deepEqual(await failing(), ["Later.", false]);
+  assert.deepEqual(await failing(), ["no", true]);
+});
+
+test("an answer that is no JSON is a refusal with a sentence", async () => {
+  const page = "<html>Bad gateway</html>";
+  const { server } = answering({ text: page, status: 502 }, { text: page, status: 404 }, { text: page });
+  const failing = async () =>
+    server.count("end", { watches: [] }).then(() => assert.fail("it was taken for an answer"), (refusal) => {
+      assert.ok(refusal instanceof Refusal, String(refusal));
+      return [refusal.message, refusal.lasting];
+    });
+  assert.deepEqual(await failing(), ["away", false]);
+  assert.deepEqual(await failing(), ["no", true]);
+  assert.deepEqual(await failing(), ["no", true], "that of another page, to which the request was led");
+});
+
+test("the token is read anew for each request: signing in changes it", async () => {
+  const tokens = ["one", "two", "three"];
+  const { asked, server } = answeringWith(() => tokens.shift(), { body: {} }, step(1, "x"), step(1, null));
+  await server.count("end", { watches: [] });
+  await new Run({ server, action: "end", chosen: { watches: [] }, before: 7 }).go(() => {});
+  assert.deepEqual(asked.map(({ token }) => token), ["one", "two", "three"]);
+});

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Banner } from "../../../static/idlewatch/live/banner.js";
+import { FakeClock } from "../support.mjs";
+
+test("a lost connection is said once it has not come back soon, and until it has", () => {
+  const clock = new FakeClock();
+  const element = { hidden: true, textContent: "" };
+  const i18n = { say: (what) => what, moment: String };
+  const banner = new Banner({ root: { querySelector: () => element }, clock, i18n });
+  banner.lost();
+  clock.advance(1);
+  banner.up();
+  clock.advance(5);
+  assert.equal(element.textContent, "", "it was back before anybody could have read it");
+  banner.lost();
+  clock.advance(1);
+  banner.lost();
+  clock.advance(0.6);
+  assert.deepEqual(element, { hidden: false, textContent: "lost" });
+  banner.up();
+  assert.deepEqual(element, { hidden: true, textContent: "" });
+  banner.unavailable(5);
+  assert.equal(element.textContent, "unavailable");
+  banner.clear();
+  banner.lost();
+  banner.stop();
+  clock.advance(5);
+  assert.deepEqual(element, { hidden: true, textContent: "" });
+});

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { InputObserver } from "../../../static/idlewatch/observers/input.js";
+import { FakeClock } from "../support.mjs";
+
+globalThis.MutationObserver ??= class {
+  observe() {}
+  disconnect() {}
+};
+
+/** A window without a page in it; events are plain objects, for no script can make a trusted one. */
+class FakeWindow {
+  listeners = new Map();
+  document = { activeElement: null, addEventListener() {}, querySelectorAll: () => [] };
+
+  addEventListener(type, listener, { signal }) {
+    this.listeners.set(type, listener);
+    signal.addEventListener("abort", () => this.listeners.delete(type));
+  }
+
+  do(type, { isTrusted = true, ...details } = {}) {
+    this.listeners.get(type)?.({ type, isTrusted, currentTarget: this, ...details });
+  }
+}
+
+function setUp() {
+  const clock = new FakeClock();
+  const window = new FakeWindow();
+  const acts = [];
+  const watcher = new InputObserver({ window, clock, onAct: ({ type }) => acts.push(type) });
+  watcher.start();
+  return { clock, window, watcher, acts };
+}
+
+for (const type of ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"]) {
+  test(`${type} is a person's doing, unless a script made it`, () => {
+    const { window, acts } = setUp();
+    window.do(type, { isTrusted: false });
+    assert.deepEqual(acts, []);
+    window.do(type);
+    assert.deepEqual(acts, [type]);
+  });
+}
+
+for (const type of ["focus", "visibilitychange", "mouseover", "pointerover", "load"]) {
+  test(`${type} happens by itself`, () => {
+    const { window, acts } = setUp();
+    window.do(type);
+    assert.deepEqual(acts, []);
+  });
+}
+
+test("scrolling counts for a second after input, and does not keep itself alive", () => {
+  const { clock, window, acts } = setUp();
+  window.do("scroll");
+  assert.deepEqual(acts, []);
+  window.do("wheel");
+  clock.advance(0.9);
+  window.do("scroll");
+  clock.advance(0.2);
+  window.do("scroll");
+  assert.deepEqual(acts, ["wheel", "scroll"]);
+});
+
+test("a pointer counts when it moves on the screen, not where it rests or is found", () => {
+  const { window, acts } = setUp();
+  window.do("pointermove", { screenX: 10, screenY: 10 });
+  window.do("pointermove", { screenX: 10, screenY: 10 });
+  window.do("pointermove", { screenX: 90, screenY: 90, isTrusted: false });
+  window.do("pointermove", { screenX: 10, screenY: 10 });
+  assert.deepEqual(acts, []);
+  window.do("pointermove", { screenX: 11, screenY: 10 });
+  assert.deepEqual(acts, ["pointermove"]);
+});
+
+test("a frame that takes the focus is listened to, through shadow trees, and one of another origin is left alone", () => {
+  const { window, acts } = setUp();
+  const frame = (view) => ({ matches: () => true, contentDocument: view && { defaultView: view } });
+  const inner = new FakeWindow();
+  window.document.activeElement = { shadowRoot: { activeElement: frame(inner) } };
+  window.do("blur");
+  inner.do("keydown");
+  assert.deepEqual(acts, ["keydown"]);
+  window.document.activeElement = frame(null);
+  window.do("blur");
+});
+
+test("stopped, it hears nothing in page or frames", () => {
+  const { window, watcher, acts } = setUp();
+  watcher.stop();
+  window.do("keydown");
+  assert.deepEqual(acts, []);
+  watcher.start();
+  window.do("keydown");
+  assert.deepEqual(acts, ["keydown"]);
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { NavigationObserver } from "../../../static/idlewatch/observers/navigation.js";
+import { FakeClock } from "../support.mjs";
+
+function setUp() {
+  const clock = new FakeClock();
+  const navigation = new EventTarget();
+  const window = Object.assign(new EventTarget(), { navigation });
+  let left = 0;
+  const watcher = new NavigationObserver({ window, clock, onLeave: () => (left += 1) });
+  watcher.start();
+  const navigate = ({ url = "https://pay.example/", sameDocument = false, downloadRequest = null } = {}) => {
+    const event = new Event("navigate", { cancelable: true });
+    navigation.dispatchEvent(Object.assign(event, { destination: { url, sameDocument }, downloadRequest }));
+    return event;
+  };
+  const unload = () => {
+    window.dispatchEvent(new Event("beforeunload"));
+    return left;
+  };
+  return { clock, navigation, watcher, navigate, unload };
+}
+
+test("[R40] a navigation that the page starts is leaving, not closing", () => {
+  const { watcher, navigate } = setUp();
+  assert.ok(!watcher.leaving);
+  navigate();
+  assert.ok(watcher.leaving);
+});
+
+test("[R40] it says so while its sockets can still be closed: Firefox closes them before the page is hidden", () => {
+  const { watcher, navigate, unload } = setUp();
+  assert.equal(unload(), 0, "a closed tab is left to itself");
+  navigate();
+  assert.equal(unload(), 1);
+  watcher.stop();
+});
+
+test("a navigation that is called off closes nothing when the tab is closed later", () => {
+  const { navigation, navigate, unload } = setUp();
+  navigate();
+  navigation.dispatchEvent(new Event("navigateerror"));
+  assert.equal(unload(), 0);
+});
+
+for (const [name, navigation] of [
+  ["a place within the page", { sameDocument: true }],
+  ["a download link", { downloadRequest: "" }],
+  ["a mail address", { url: "mailto:somebody@example.org" }],
+]) {
+  test(`${name} leads nowhere else`, () => {
+    const { watcher, navigate } = setUp();
+    navigate(navigation);
+    assert.ok(!watcher.leaving);
+  });
+}
+
+test("a navigation that a script prevents or takes over is none", () => {
+  const { clock, navigation, watcher, navigate } = setUp();
+  navigate().preventDefault();
+  clock.advance(0);
+  assert.ok(!watcher.leaving);
+  navigate();
+  navigation.dispatchEvent(new Event("navigatesuccess"));
+  assert.ok(!watcher.leaving);
+});
+
+test("[R39] an answer that leaves the page where it is does not pass for a navigation for ever", () => {
+  const { clock, watcher, navigate } = setUp();
+  navigate();
+  clock.advance(29);
+  assert.ok(watcher.leaving);
+  clock.advance(2);
+  assert.ok(!watcher.leaving);
+});
+
+test("stopped, it hears nothing; started again, it begins anew", () => {
+  const { watcher, navigate } = setUp();
+  navigate();
+  watcher.stop();
+  watcher.start();
+  assert.ok(!watcher.leaving);
+  watcher.stop();
+  navigate();
+  assert.ok(!watcher.leaving);
+});

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { UnsavedInput } from "../../../static/idlewatch/observers/unsaved.js";
+
+globalThis.Node ??= { ELEMENT_NODE: 1 };
+
+const field = (ignored, changes) => ({
+  nodeType: Node.ELEMENT_NODE,
+  isConnected: true,
+  closest: (selector) => (ignored && selector === "[data-idlewatch-ignore]" ? {} : null),
+  ...changes,
+});
+const typed = (ignored = false) => field(ignored, { type: "search", value: "ada", defaultValue: "" });
+const ticked = (ignored = false) => field(ignored, { type: "checkbox", checked: true, defaultChecked: false });
+
+function after(...fields) {
+  const unsaved = new UnsavedInput();
+  for (const each of fields) unsaved.edited({ composedPath: () => [each] });
+  return unsaved.any;
+}
+
+test("what was typed or ticked would be lost", () => {
+  assert.deepEqual([after(typed()), after(ticked()), after()], [true, true, false]);
+});
+
+test("what the page says is nothing to lose is not", () => {
+  assert.equal(after(typed(true), ticked(true)), false);
+  assert.equal(after(typed(true), typed()), true);
+});
+
+test("neither is what stood in such a field before the client ran", () => {
+  const unsaved = new UnsavedInput();
+  unsaved.find({ querySelectorAll: () => [typed(true)] });
+  assert.equal(unsaved.any, false);
+  unsaved.find({ querySelectorAll: () => [typed()] });
+  assert.equal(unsaved.any, true);
+});

@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CLOSE } from "../../../static/idlewatch/core/protocol.js";
+import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
+import { TabSocket } from "../../../static/idlewatch/transport/websocket.js";
+import { FakeClock, FakeNetwork, state } from "../support.mjs";
+
+function setUp({ random = () => 1 } = {}) {
+  const clock = new FakeClock();
+  const network = new FakeNetwork();
+  const frames = [];
+  const losses = [];
+  const socket = new TabSocket({
+    clock,
+    random,
+    open: network.open,
+    backoff: new Backoff({ base: 2, cap: 30, random }),
+    delegate: { onFrame: (frame, fresh) => frames.push({ frame, fresh }), onLoss: (loss) => losses.push(loss) },
+  });
+  socket.start();
+  return { clock, network, socket, frames, losses };
+}
+
+function connected(options) {
+  const all = setUp(options);
+  all.network.last.hear(state());
+  return all;
+}
+
+test("a connection is up when the server has spoken, and its first frame is marked", () => {
+  const { network, socket, frames } = setUp();
+  assert.ok(!socket.send({ type: "sync" }));
+  network.last.hear(state());
+  network.last.hear(state({ version: 2 }));
+  assert.ok(socket.up);
+  assert.deepEqual(
+    frames.map(({ fresh }) => fresh),
+    [true, false],
+  );
+});
+
+test("what is no frame is taken for none", () => {
+  const { network, socket, frames } = setUp();
+  for (const text of ["<html>", "null", "[]", '{"type":"state"}', '{"type":"state","phase":"active"}', "{}"]) {
+    network.last.hear(text);
+  }
+  assert.deepEqual(frames, []);
+  assert.ok(!socket.up);
+});
+
+test("[R40] a page that goes elsewhere says so, and is back soon if it stays after all", () => {
+  const { clock, network, socket, losses } = connected();
+  socket.leave();
+  assert.equal(network.last.code, CLOSE.NAVIGATED);
+  assert.deepEqual(losses, []);
+  clock.advance(2);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("a page that goes elsewhere while it is cut off has nothing to say", () => {
+  const { clock, network, socket } = setUp();
+  socket.leave();
+  assert.equal(network.last.code, null);
+  clock.advance(2);
+  assert.equal(network.sockets.length, 1);
+});
+
+test("[R29] a lost connection comes back after a drawn wait, and later each time it fails", () => {
+  const { clock, network, losses } = connected();
+  network.last.lose(1006);
+  clock.advance(1.9);
+  assert.equal(network.sockets.length, 1);
+  clock.advance(0.1);
+  assert.equal(network.sockets.length, 2);
+  network.last.lose(1006);
+  clock.advance(3.9);
+  assert.equal(network.sockets.length, 2);
+  clock.advance(0.1);
+  assert.equal(network.sockets.length, 3);
+  assert.deepEqual(losses, [
+    { code: 1006, wasUp: true, silent: false },
+    { code: 1006, wasUp: false, silent: false },
+  ]);
+});
+
+test("[R29] a server that accepts and drops at once is not hammered", () => {
+  const { clock, network } = setUp();
+  for (let round = 0; round < 60; round += 1) {
+    network.last.hear(state());
+    network.last.lose(1011);
+    clock.advance(5);
+  }
+  assert.ok(network.sockets.length < 20, `${network.sockets.length} attempts in 300 s`);
+});
+
+test("[R29] a connection that has lasted begins anew with a short wait", () => {
+  const { clock, network } = connected();
+  for (let round = 0; round < 4; round += 1) {
+    clock.advance(60);
+    network.last.lose(1006);
+    clock.advance(2);
+    network.last.hear(state());
+  }
+  assert.equal(network.sockets.length, 5);
+});
+
+test("[R26] a server that goes away is asked again, spread over some seconds", () => {
+  const { clock, network } = connected();
+  network.last.lose(CLOSE.GOING_AWAY);
+  clock.advance(4.9);
+  assert.equal(network.sockets.length, 1);
+  clock.advance(0.1);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("[R26] what is not permitted is not tried again", () => {
+  const { clock, network } = connected();
+  network.last.lose(CLOSE.FORBIDDEN);
+  clock.advance(3600);
+  assert.equal(network.sockets.length, 1);
+});
+
+for (const code of [CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]) {
+  test(`[R26] after ${code} the page keeps off for a minute at least`, () => {
+    const { clock, network } = connected({ random: () => 0 });
+    network.last.lose(code);
+    clock.advance(59);
+    assert.equal(network.sockets.length, 1);
+    clock.advance(1);
+    assert.equal(network.sockets.length, 2);
+  });
+}
+
+for (const type of ["extend", "sync"]) {
+  test(`a server that leaves ${type} unanswered for five seconds counts as cut off`, () => {
+    const { clock, network, socket, losses } = connected();
+    const first = network.last;
+    assert.ok(socket.send({ type }));
+    clock.advance(4.9);
+    assert.deepEqual(losses, []);
+    clock.advance(0.1);
+    assert.equal(losses[0].silent, true);
+    assert.equal(first.code, CLOSE.NAVIGATED, "the page is not being closed");
+    first.hear(state());
+    assert.ok(!socket.up, "a dead socket is not heard any more");
+    clock.advance(2);
+    assert.equal(network.sockets.length, 2);
+  });
+}
+
+test("a second question does not put off the first one's time", () => {
+  const { clock, socket, losses } = connected();
+  socket.send({ type: "extend" });
+  clock.advance(3);
+  socket.send({ type: "sync" });
+  clock.advance(2);
+  assert.equal(losses.length, 1);
+});
+
+test("an answer in time keeps the socket, and activity wants none", () => {
+  const { clock, network, socket, losses } = connected();
+  socket.send({ type: "extend" });
+  clock.advance(1);
+  network.last.hear(state());
+  socket.send({ type: "activity", ago: 0 });
+  socket.send({ type: "release", id: "x" });
+  clock.advance(600);
+  assert.deepEqual(losses, []);
+});
+
+test("a handshake that hangs is given up", () => {
+  const { clock, losses } = setUp();
+  clock.advance(10);
+  assert.deepEqual(losses, [{ code: CLOSE.NAVIGATED, wasUp: false, silent: true }]);
+});
+
+test("a browser that forbids sockets is not asked again", () => {
+  const clock = new FakeClock();
+  const network = new FakeNetwork();
+  network.forbidden = true;
+  const losses = [];
+  const backoff = new Backoff({ base: 2, cap: 30 });
+  const delegate = { onFrame() {}, onLoss: (loss) => losses.push(loss) };
+  new TabSocket({ clock, backoff, open: network.open, delegate }).start();
+  clock.advance(600);
+  assert.equal(losses.length, 1);
+});
+
+test("a page in a hurry does not wait, and does not open a second socket beside one", () => {
+  const { network, socket } = connected();
+  socket.hurry();
+  assert.equal(network.sockets.length, 1);
+  network.last.lose(1006);
+  socket.hurry();
+  socket.hurry();
+  assert.equal(network.sockets.length, 2);
+});
+
+for (const code of [CLOSE.CLOSED, CLOSE.NAVIGATED]) {
+  test(`[R41] a page that goes away closes with ${code}, and opens nothing afterwards`, () => {
+    const { clock, network, socket, losses } = connected();
+    socket.stop(code);
+    clock.advance(600);
+    assert.equal(network.last.code, code);
+    assert.equal(network.sockets.length, 1);
+    assert.deepEqual(losses, []);
+  });
+}
+
+test("[R41] stopped and started, it is what it was", () => {
+  const { network, socket } = connected();
+  socket.stop();
+  socket.start();
+  socket.start();
+  assert.equal(network.sockets.length, 2);
+  network.last.hear(state());
+  assert.ok(socket.up);
+});
