@@ -113,7 +113,7 @@ def stay(page: Page) -> Locator:
 
 
 def cover(page: Page) -> Locator:
-    return page.locator("[data-idlewatch=cover]")
+    return page.locator("[data-idlewatch=overlay]")
 
 
 def part(page: Page, name: str) -> Locator:

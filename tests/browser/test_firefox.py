@@ -20,7 +20,7 @@ LASTING = {"IDLE_TIMEOUT": 300, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRAC
 SOON = IDLE + 10
 DIALOG = "[data-idlewatch=dialog]"
 STAY = "[data-idlewatch-part=stay]"
-COVER = "[data-idlewatch=cover]"
+COVER = "[data-idlewatch=overlay]"
 SECRET = "What to try"
 POLLED = "performance.getEntriesByType('resource').some(({name}) => name.includes('/idlewatch/state/'))"
 FORBID_SOCKETS = """() => {

@@ -68,8 +68,8 @@ export class PageView {
     const element = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
     this.dialog = new WarningDialog({ element, topLayer, i18n, onStay, csrf: () => config.csrf });
     this.title = new TabTitle(document);
-    const covering = /** @type {HTMLDialogElement} */ (this.#piece("cover"));
-    this.overlay = new Overlay({ document, topLayer, title: this.title, element: covering });
+    const overlay = /** @type {HTMLDialogElement} */ (this.#piece("overlay"));
+    this.overlay = new Overlay({ document, topLayer, title: this.title, element: overlay });
     this.absolute = new Notice(this.#piece("absolute"), topLayer);
     this.badge = new Notice(this.#piece("offline"), topLayer);
     this.word = this.#piece("notice");
