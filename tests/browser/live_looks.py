@@ -81,7 +81,7 @@ class PlayedServer:
             "samples": hour(self.now, total) if total else [],
         }
         self.say(frame | changes)
-        expect(self.page.locator("[data-part=table]")).to_have_attribute("aria-busy", "false")
+        expect(self.page.locator("[data-idlewatch-part=table]")).to_have_attribute("aria-busy", "false")
 
     def say(self, frame: dict[str, Any]) -> None:
         assert self.socket is not None, "the page has connected"
@@ -97,8 +97,8 @@ class PlayedServer:
         """Have the page let go of what a state left behind."""
         self.page.evaluate("document.querySelector('.live-dialog').close()")
         self.page.unroute("**/live/act/")
-        if self.page.locator("[data-part=select-none]").is_visible():
-            self.page.locator("[data-part=select-none]").click()
+        if self.page.locator("[data-idlewatch-part=select-none]").is_visible():
+            self.page.locator("[data-idlewatch-part=select-none]").click()
         focus_elsewhere(self.page)
 
     def acting(self, *answers: dict[str, Any] | None) -> None:
@@ -173,18 +173,18 @@ def waiting(page: Page, played: PlayedServer) -> None:
     page.locator("[data-cell=check]").nth(2).check()
     new = {f"session{number:05}": line(number, played.now) for number in range(5, 9)}
     played.say({"type": "changes", "now": played.now, "rows": new, "order": [present(page), "session00001", *new]})
-    expect(page.locator("[data-part=waiting]")).to_be_visible()
+    expect(page.locator("[data-idlewatch-part=waiting]")).to_be_visible()
 
 
 def confirmation(page: Page, played: PlayedServer) -> None:
     many(page, played)
-    page.locator("[data-part=select-page]").check()
+    page.locator("[data-idlewatch-part=select-page]").check()
     act(page, "end")
 
 
 def notice(page: Page, played: PlayedServer) -> None:
     many(page, played)
-    page.locator("[data-part=select-page]").check()
+    page.locator("[data-idlewatch-part=select-page]").check()
     act(page, "notice")
     page.keyboard.type("The site is closed for maintenance from noon to one.")
 
@@ -193,45 +193,45 @@ def progress(page: Page, played: PlayedServer) -> None:
     played.counted |= {"sessions": 10_000, "users": 500, "own": 1}
     confirmation(page, played)
     played.acting({"done": 120, "own": 1, "cursor": "x"}, None)
-    page.locator("[data-part=do]:visible").click()
+    page.locator("[data-idlewatch-part=do]:visible").click()
     expect(page.locator("#live-progress-words")).to_contain_text("120")
 
 
 def result(page: Page, played: PlayedServer) -> None:
     confirmation(page, played)
     played.acting({"done": 36, "own": 1, "cursor": None})
-    page.locator("[data-part=do]:visible").click()
-    expect(page.locator("[data-part=close]")).to_be_visible()
+    page.locator("[data-idlewatch-part=do]:visible").click()
+    expect(page.locator("[data-idlewatch-part=close]")).to_be_visible()
 
 
 def failure(page: Page, played: PlayedServer) -> None:
     confirmation(page, played)
     page.route("**/live/act/", lambda route: route.abort())
-    page.locator("[data-part=do]:visible").click()
-    expect(page.locator("[data-part=again]")).to_be_visible()
+    page.locator("[data-idlewatch-part=do]:visible").click()
+    expect(page.locator("[data-idlewatch-part=again]")).to_be_visible()
 
 
 def outcome(page: Page, played: PlayedServer) -> None:
     result(page, played)
-    page.locator("[data-part=close]").click()
+    page.locator("[data-idlewatch-part=close]").click()
 
 
 def connection_lost(page: Page, played: PlayedServer) -> None:
     three(page, played)
     played.go()
-    expect(page.locator("[data-part=banner]")).to_be_visible(timeout=10_000)
+    expect(page.locator("[data-idlewatch-part=banner]")).to_be_visible(timeout=10_000)
 
 
 def unavailable(page: Page, played: PlayedServer) -> None:
     three(page, played)
     played.say({"type": "unavailable"})
-    expect(page.locator("[data-part=banner]")).to_be_visible()
+    expect(page.locator("[data-idlewatch-part=banner]")).to_be_visible()
 
 
 def refused(page: Page, played: PlayedServer) -> None:
     three(page, played)
     played.go(4403)
-    expect(page.locator("[data-part=refusal]")).to_be_visible()
+    expect(page.locator("[data-idlewatch-part=refusal]")).to_be_visible()
 
 
 LIVE_STATES: list[State] = [

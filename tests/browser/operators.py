@@ -81,7 +81,7 @@ def look(context: BrowserContext, server: Server, name: str = "admin", query: st
     page = limited(context, server)
     sign_in(page, server.url("/accounts/login/?next=/healthz"), name)
     page.goto(server.url(LIVE + query))
-    expect(page.locator("[data-part=table]")).to_have_attribute("aria-busy", "false", timeout=15_000)
+    expect(page.locator("[data-idlewatch-part=table]")).to_have_attribute("aria-busy", "false", timeout=15_000)
     return page
 
 
@@ -93,7 +93,7 @@ def limited(context: BrowserContext, server: Server, limits: str = "") -> Page:
 
 
 def rows(page: Page) -> Locator:
-    return page.locator("[data-part=rows] tr")
+    return page.locator("[data-idlewatch-part=rows] tr")
 
 
 def row(page: Page, user: str) -> Locator:
@@ -126,10 +126,10 @@ def act(page: Page, action: str) -> Locator:
 def confirm(page: Page) -> str:
     """Do what the dialog asks; return what it says was done, the dialog closed."""
     dialog = page.locator(".live-dialog")
-    dialog.locator("[data-part=do]:visible").click()
-    expect(dialog.locator("[data-part=close]")).to_be_visible(timeout=60_000)
-    said = dialog.locator("[data-part=said]").inner_text()
-    dialog.locator("[data-part=close]").click()
+    dialog.locator("[data-idlewatch-part=do]:visible").click()
+    expect(dialog.locator("[data-idlewatch-part=close]")).to_be_visible(timeout=60_000)
+    said = dialog.locator("[data-idlewatch-part=said]").inner_text()
+    dialog.locator("[data-idlewatch-part=close]").click()
     expect(dialog).to_be_hidden()
     return said
 

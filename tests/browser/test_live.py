@@ -119,10 +119,10 @@ class TestWatching:
         assert operator.evaluate("window.idlewatch.state.remaining") < before - 2
 
     def test_the_chart_says_the_same_in_words_and_in_a_table(self, operator: Page):
-        expect(operator.locator("[data-part=chart-words]")).to_contain_text("Active:", timeout=30_000)
+        expect(operator.locator("[data-idlewatch-part=chart-words]")).to_contain_text("Active:", timeout=30_000)
         assert operator.locator(".live-plot svg text").count() > 6
         operator.locator("details summary").click()
-        expect(operator.locator("[data-part=chart-rows] tr").first).to_be_visible()
+        expect(operator.locator("[data-idlewatch-part=chart-rows] tr").first).to_be_visible()
         expect(operator.get_by_role("img", name=re.compile("^The last hour"))).to_be_visible()
 
     def test_who_may_only_watch_finds_nothing_to_do(self, browser: Browser, server: Server):
@@ -160,7 +160,7 @@ class TestResting:
             focus_elsewhere(operator)
         before = users(operator)
         enter(browser, server, "ada")
-        waiting = operator.locator("[data-part=waiting]")
+        waiting = operator.locator("[data-idlewatch-part=waiting]")
         expect(waiting).to_have_text("1 change, show", timeout=SOON)
         assert users(operator) == before
         if hand == "focus":
@@ -199,10 +199,10 @@ class TestActing:
         cell(operator, "ada", "check").check(timeout=SOON)
         dialog = act(operator, "end")
         expect(dialog.locator("h2")).to_have_text("End 1 session?")
-        expect(dialog.locator("[data-part=said]")).to_have_text("This concerns one user: \u2068ada\u2069.")
-        expect(dialog.locator("[data-part=cancel]")).to_be_focused()
+        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("This concerns one user: \u2068ada\u2069.")
+        expect(dialog.locator("[data-idlewatch-part=cancel]")).to_be_focused()
         assert confirm(operator) == "1 session ended."
-        expect(operator.locator("[data-part=outcome]")).to_have_text("1 session ended.")
+        expect(operator.locator("[data-idlewatch-part=outcome]")).to_have_text("1 session ended.")
         focus_elsewhere(operator)
         expect(row(operator, "ada")).to_have_count(0, timeout=SOON)
         ended(ada)
@@ -223,7 +223,7 @@ class TestActing:
         expect(rows(operator)).to_have_count(3, timeout=SOON)
         expect(cell(operator, "admin", "check")).to_be_disabled()
         expect(cell(operator, "admin", "check")).to_have_accessible_description("This is the session that you are in.")
-        operator.locator("[data-part=select-page]").check()
+        operator.locator("[data-idlewatch-part=select-page]").check()
         expect(act(operator, "end").locator("h2")).to_have_text("End 2 sessions?")
         assert confirm(operator) == "2 sessions ended."
         focus_elsewhere(operator)
@@ -236,7 +236,7 @@ class TestActing:
         cell(operator, "ada", "check").check()
         dialog = act(operator, "end_users")
         expect(dialog.locator("h2")).to_have_text("End 2 sessions?")
-        expect(dialog.locator("[data-part=said]")).to_have_text("This concerns one user: \u2068ada\u2069.")
+        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("This concerns one user: \u2068ada\u2069.")
         assert confirm(operator) == "2 sessions ended."
         ended(first)
         ended(second)
@@ -247,7 +247,7 @@ class TestActing:
         dialog = act(operator, "notice")
         expect(dialog.locator("textarea")).to_be_focused()
         operator.keyboard.type("Closing at <noon>.")
-        expect(dialog.locator("[data-part=length]")).to_have_text("18 of 500 characters")
+        expect(dialog.locator("[data-idlewatch-part=length]")).to_have_text("18 of 500 characters")
         assert confirm(operator) == "The notice reached 1 of 1 open tabs."
         expect(ada.locator(".idlewatch [data-idlewatch-part=text]", has_text="Closing at <noon>.")).to_be_visible()
 
@@ -271,12 +271,12 @@ class TestActing:
         cell(operator, "ada", "check").check(timeout=SOON)
         dialog = act(operator, "end")
         operator.route("**/live/act/", lambda route: route.abort())
-        dialog.locator("[data-part=do]:visible").click()
-        expect(dialog.locator("[data-part=trouble]")).to_have_text("The server can’t be reached.")
+        dialog.locator("[data-idlewatch-part=do]:visible").click()
+        expect(dialog.locator("[data-idlewatch-part=trouble]")).to_have_text("The server can’t be reached.")
         operator.unroute("**/live/act/")
-        dialog.locator("[data-part=again]").click()
-        expect(dialog.locator("[data-part=said]")).to_have_text("1 session ended.")
-        expect(dialog.locator("[data-part=trouble]")).to_be_empty()
+        dialog.locator("[data-idlewatch-part=again]").click()
+        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("1 session ended.")
+        expect(dialog.locator("[data-idlewatch-part=trouble]")).to_be_empty()
 
 
 class TestRights:
@@ -285,8 +285,8 @@ class TestRights:
         code = "from django.contrib.auth.models import User; User.objects.get(username='watcher').user_permissions"
         server.manage("shell", "-c", f"{code}.clear()")
         try:
-            expect(page.locator("[data-part=refusal]")).to_be_visible(timeout=15_000)
-            assert page.locator("[data-part=content]").count() == 0
+            expect(page.locator("[data-idlewatch-part=refusal]")).to_be_visible(timeout=15_000)
+            assert page.locator("[data-idlewatch-part=content]").count() == 0
             assert "127.0.0.1" not in page.inner_text("#content")
         finally:
             right = "from django.contrib.auth.models import Permission as P"
@@ -303,7 +303,7 @@ class TestRights:
         live_looks.waiting(page, played)
         rows(page).first.locator("[data-cell=record]").focus()
         played.go(4403)
-        expect(page.locator("[data-part=refusal]")).to_be_visible()
+        expect(page.locator("[data-idlewatch-part=refusal]")).to_be_visible()
         # Longer than the order rests.
         page.clock.fast_forward(12_000)
         page.wait_for_timeout(200)
@@ -313,8 +313,8 @@ class TestRights:
         enter(browser, server, "ada", limits=RELAXED)
         page = watch(browser, server)
         page.fill("#live-search", "ada")
-        page.locator("[data-part=size]").select_option("25")
-        expect(page.locator("[data-part=total]")).to_have_text("1 session", timeout=SOON)
+        page.locator("[data-idlewatch-part=size]").select_option("25")
+        expect(page.locator("[data-idlewatch-part=total]")).to_have_text("1 session", timeout=SOON)
         cell(page, "ada", "check").check()
         log_out_elsewhere(page, server)
         expect(page).to_have_url(re.compile("/login/"), timeout=15_000)
@@ -350,10 +350,10 @@ class TestConnection:
         operator.evaluate("delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))")
         operator.wait_for_timeout(1_000)
         assert any(each.endswith("/live/") for each in closed), "it was closed, and is opened again"
-        expect(operator.locator("[data-part=banner]")).to_be_hidden()
+        expect(operator.locator("[data-idlewatch-part=banner]")).to_be_hidden()
 
     def test_a_lost_server_is_said_and_mended(self, browser: Browser, server: Server, operator: Page):
-        banner = operator.locator("[data-part=banner]")
+        banner = operator.locator("[data-idlewatch-part=banner]")
         # The last of the file: sessions that were open then are not seen to be closed.
         server.stop(signal.SIGKILL)
         expect(banner).to_contain_text("The connection to the server was lost at", timeout=15_000)

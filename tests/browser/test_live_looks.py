@@ -49,7 +49,7 @@ def visited(browser: Browser, server: Server) -> tuple[Page, PlayedServer]:
 
 def top_of_the_table(page: Page) -> float:
     """Pixels from the top of the document, wherever it is scrolled to."""
-    where = "document.querySelector('[data-part=table]').getBoundingClientRect().top + window.scrollY"
+    where = "document.querySelector('[data-idlewatch-part=table]').getBoundingClientRect().top + window.scrollY"
     return float(page.evaluate(where))
 
 
@@ -65,7 +65,7 @@ class TestAccessibility:
         page = look(with_axe(any_context), server)
         expect(row(page, "grace").first).to_have_attribute("data-phase", "warned", timeout=10_000)
         assert violations(page) == []
-        page.locator("[data-part=select-page]").check()
+        page.locator("[data-idlewatch-part=select-page]").check()
         assert violations(page) == []
         act(page, "notice")
         assert violations(page) == []
@@ -91,14 +91,14 @@ class TestAccessibility:
     def test_all_of_it_is_done_by_keyboard(self, browser: Browser, server: Server):
         enter(browser, server, "ada", limits=RELAXED)
         page = watch(browser, server, query="?q=ada")
-        page.focus("[data-part=select-page]")
+        page.focus("[data-idlewatch-part=select-page]")
         page.keyboard.press("Space")
         page.focus("[data-action=end]")
         page.keyboard.press("Enter")
-        expect(page.locator("[data-part=cancel]")).to_be_focused()
+        expect(page.locator("[data-idlewatch-part=cancel]")).to_be_focused()
         page.keyboard.press("Shift+Tab")
         page.keyboard.press("Enter")
-        expect(page.locator("[data-part=close]")).to_be_focused(timeout=10_000)
+        expect(page.locator("[data-idlewatch-part=close]")).to_be_focused(timeout=10_000)
         page.keyboard.press("Enter")
         expect(page.locator("[data-action=end]")).to_be_focused()
 
@@ -110,11 +110,11 @@ class TestAccessibility:
         page.keyboard.press("Enter")
         played.asked(2)
         played.show([line(1, played.now)], total=100, page=2)
-        expect(page.locator("[data-part=page]")).to_have_text("Page 2 of 2")
+        expect(page.locator("[data-idlewatch-part=page]")).to_have_text("Page 2 of 2")
         expect(button).to_have_attribute("aria-disabled", "true")
         expect(button).to_be_focused()
         page.keyboard.press("Enter")
-        expect(page.locator("[data-part=table]")).to_have_attribute("aria-busy", "false")
+        expect(page.locator("[data-idlewatch-part=table]")).to_have_attribute("aria-busy", "false")
         page.locator("[data-page=previous]").click()
         played.asked(3)
         assert played.query == 3, "the button that leads nowhere asked for nothing"
@@ -135,12 +135,12 @@ class TestWords:
     def test_a_blank_notice_is_refused_at_its_field(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         live_looks.three(page, played)
-        page.locator("[data-part=select-page]").check()
+        page.locator("[data-idlewatch-part=select-page]").check()
         dialog = act(page, "notice")
         area = dialog.locator("textarea")
         page.keyboard.type("   ")
-        expect(dialog.locator("[data-part=length]")).to_have_text("0 of 500 characters")
-        dialog.locator("[data-part=do]:visible").click()
+        expect(dialog.locator("[data-idlewatch-part=length]")).to_have_text("0 of 500 characters")
+        dialog.locator("[data-idlewatch-part=do]:visible").click()
         expect(area).to_be_focused()
         expect(area).to_have_attribute("aria-invalid", "true")
         expect(area).to_have_accessible_description(
@@ -148,19 +148,19 @@ class TestWords:
             "Tabs that are opened later don’t show it. 0 of 500 characters"
         )
         area.fill("👋" * 501)
-        dialog.locator("[data-part=do]:visible").click()
-        expect(dialog.locator("[data-part=wrong]")).to_have_text("501 of 500 characters")
+        dialog.locator("[data-idlewatch-part=do]:visible").click()
+        expect(dialog.locator("[data-idlewatch-part=wrong]")).to_have_text("501 of 500 characters")
         area.fill("")
         page.keyboard.type("Noon ")
         expect(area).to_have_attribute("aria-invalid", "false")
-        expect(dialog.locator("[data-part=wrong]")).to_be_empty()
-        expect(dialog.locator("[data-part=length]")).to_have_text("4 of 500 characters")
+        expect(dialog.locator("[data-idlewatch-part=wrong]")).to_be_empty()
+        expect(dialog.locator("[data-idlewatch-part=length]")).to_have_text("4 of 500 characters")
 
     def test_one_user_is_named_and_several_are_counted(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         now = played.now
         played.show([line(0, now), line(1, now), line(8, now)], total=60)
-        said = page.locator(".live-dialog [data-part=said]")
+        said = page.locator(".live-dialog [data-idlewatch-part=said]")
 
         def asked(users: int, own: int = 0) -> None:
             played.counted |= {"sessions": 2, "users": users, "own": own}
@@ -171,18 +171,18 @@ class TestWords:
         asked(1)
         expect(said).to_have_text("This concerns one user: \u2068ada\u2069.")
         page.keyboard.press("Escape")
-        page.locator("[data-part=select-page]").check()
+        page.locator("[data-idlewatch-part=select-page]").check()
         asked(2)
         expect(said).to_have_text("This concerns 2 users.")
         page.keyboard.press("Escape")
-        page.locator("[data-part=select-all]").click()
+        page.locator("[data-idlewatch-part=select-all]").click()
         asked(1, own=1)
         expect(said).to_have_text("This concerns 1 user. 1 of your own is left alone.")
 
     def test_the_chart_s_now_is_that_of_the_counts(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         played.show([line(0, played.now)], counts={"active": 41, "warned": 7, "connected": 40})
-        words = page.locator("[data-part=chart-words]")
+        words = page.locator("[data-idlewatch-part=chart-words]")
         expect(words).to_contain_text("Active: 41 now, 41 at most. Warned: 7 now, 7 at most.")
         played.say({"type": "changes", "now": played.now, "counts": {"active": 42, "warned": 6, "connected": 40}})
         expect(words).to_contain_text("Active: 42 now, 42 at most. Warned: 6 now, 6 at most.")
@@ -210,13 +210,13 @@ class TestWhatTheServerSays:
         page, played = visited
         live_looks.three(page, played)
         played.say({"type": "error", "code": "bad_value", "detail": "Expected something else."})
-        expect(page.locator("[data-part=banner]")).to_have_text("The server refused it. Load this page anew.")
+        expect(page.locator("[data-idlewatch-part=banner]")).to_have_text("The server refused it. Load this page anew.")
 
     def test_that_too_many_match_is_not_that_none_does(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         played.show([], total=0, bounded=True)
-        expect(page.locator("[data-part=bounded]")).to_contain_text("Too many match")
-        expect(page.locator("[data-part=empty]")).to_be_hidden()
+        expect(page.locator("[data-idlewatch-part=bounded]")).to_contain_text("Too many match")
+        expect(page.locator("[data-idlewatch-part=empty]")).to_be_hidden()
 
     def test_that_it_may_be_watched_no_more_stands_whatever_becomes_of_the_session(
         self, visited: tuple[Page, PlayedServer]
@@ -225,7 +225,7 @@ class TestWhatTheServerSays:
         live_looks.refused(page, played)
         page.evaluate("document.dispatchEvent(new CustomEvent('idlewatch:state'))")
         page.wait_for_timeout(200)
-        expect(page.locator("[data-part=refusal]")).to_be_visible()
+        expect(page.locator("[data-idlewatch-part=refusal]")).to_be_visible()
 
     def test_words_are_asked_for_in_the_language_of_the_page(self, visited: tuple[Page, PlayedServer]):
         _page, played = visited
@@ -236,7 +236,7 @@ class TestAfterAnAction:
     def test_who_was_ended_is_selected_no_more_and_the_order_goes_on(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         live_looks.outcome(page, played)
-        expect(page.locator("[data-part=selected]")).to_have_text("0 sessions selected")
+        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("0 sessions selected")
         expect(page.locator("[data-action=end]")).to_be_focused()
         focus_elsewhere(page)
         played.say({"type": "changes", "now": played.now, "order": ["session00007"]})
@@ -247,15 +247,15 @@ class TestAfterAnAction:
         page, played = visited
         live_looks.notice(page, played)
         played.acting({"done": 20, "own": 0, "tabs": {"reached": 3, "open": 4}, "cursor": None})
-        page.locator("[data-part=do]:visible").click()
-        expect(page.locator("[data-part=outcome]")).to_have_text("The notice reached 3 of 4 open tabs.")
-        expect(page.locator("[data-part=selected]")).to_have_text("20 sessions selected")
+        page.locator("[data-idlewatch-part=do]:visible").click()
+        expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("The notice reached 3 of 4 open tabs.")
+        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("20 sessions selected")
 
     def test_that_the_server_was_away_is_no_news_once_it_is_back(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         live_looks.failure(page, played)
-        page.locator("[data-part=close]").click()
-        outcome = page.locator("[data-part=outcome]")
+        page.locator("[data-idlewatch-part=close]").click()
+        outcome = page.locator("[data-idlewatch-part=outcome]")
         expect(outcome).to_have_text("The server can’t be reached.")
         played.show([line(0, played.now)])
         expect(outcome).to_be_empty()
@@ -268,9 +268,9 @@ class TestAfterAnAction:
         assert abs(top_of_the_table(page) - before) < 1
         act(page, "end")
         played.acting({"done": 1, "own": 0, "cursor": None})
-        page.locator("[data-part=do]:visible").click()
-        page.locator("[data-part=close]").click()
-        expect(page.locator("[data-part=outcome]")).to_have_text("1 session ended.")
+        page.locator("[data-idlewatch-part=do]:visible").click()
+        page.locator("[data-idlewatch-part=close]").click()
+        expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("1 session ended.")
         assert abs(top_of_the_table(page) - before) < 1
 
 
@@ -282,9 +282,9 @@ class TestThePresentSession:
             line(1, played.now, user="admin", mine=True),
         ]
         played.show([*mine, line(2, played.now)], total=3)
-        page.locator("[data-part=select-page]").check()
-        expect(page.locator("[data-part=selected]")).to_have_text("2 sessions selected")
-        expect(page.locator("[data-part=select-all]")).to_be_hidden()
+        page.locator("[data-idlewatch-part=select-page]").check()
+        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("2 sessions selected")
+        expect(page.locator("[data-idlewatch-part=select-all]")).to_be_hidden()
         boxes = page.locator("[data-cell=check]")
         assert [boxes.nth(place).is_checked() for place in range(3)] == [False, True, True]
         assert [boxes.nth(place).is_disabled() for place in range(3)] == [True, False, False]
@@ -294,9 +294,9 @@ class TestThePresentSession:
         page, played = visited
         mine = line(1, played.now, user="admin", mine=True)
         played.show([mine, line(2, played.now)], total=60)
-        page.locator("[data-part=select-page]").check()
-        page.locator("[data-part=select-all]").click()
-        expect(page.locator("[data-part=selected]")).to_have_text("All that match are selected.")
+        page.locator("[data-idlewatch-part=select-page]").check()
+        page.locator("[data-idlewatch-part=select-all]").click()
+        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("All that match are selected.")
         boxes = page.locator("[data-cell=check]")
         assert [boxes.nth(place).is_checked() for place in range(2)] == [False, True]
 

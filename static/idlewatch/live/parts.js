@@ -5,7 +5,7 @@
  * @param {string} name
  */
 export function partOf(root, name) {
-  return /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
+  return /** @type {HTMLElement} */ (root.querySelector(`[data-idlewatch-part="${name}"]`));
 }
 
 /**
