@@ -57,7 +57,7 @@ screenshots: .venv/.dev  ## Take pictures of all that there is to see, into buil
 
 .PHONY: bench
 bench: .venv/.dev  ## Print what a heartbeat and an open tab cost.
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.tools.bench
 
 .PHONY: wheel
 wheel: .venv/.dev  ## Build the wheel into dist/.

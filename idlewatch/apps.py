@@ -16,3 +16,7 @@ class IdleWatchConfig(AppConfig):
     def ready(self) -> None:
         """Make what is decided by import take effect."""
         from idlewatch import checks, receivers  # noqa: F401, PLC0415 - models must be there first
+        from idlewatch.drafts.service import sweep  # noqa: PLC0415
+        from idlewatch.runtime.timer import SWEEPS  # noqa: PLC0415
+
+        SWEEPS.append(sweep)

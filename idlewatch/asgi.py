@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
-from idlewatch import daphne
-from idlewatch.protocol import Close
+from idlewatch.core.protocol import Close
+from idlewatch.runtime import daphne
 
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 """An ASGI 3 application; those of Django and of channels have types of their own for what it is called with."""
@@ -48,7 +48,7 @@ class WatchedApplication:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
         """Serve a scope: a socket of idlewatch here, anything else by the host's application."""
         # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
-        from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
+        from idlewatch.runtime.runtime import service  # noqa: PLC0415 - the apps have to be ready
 
         running = service()
         running.start()
@@ -80,7 +80,7 @@ class WatchedApplication:
         return sockets
 
     async def _stop(self) -> None:
-        from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
+        from idlewatch.runtime.runtime import service  # noqa: PLC0415 - the apps have to be ready
 
         try:
             # In this very task: Daphne cancels its applications next, and a tab that is gone could not be sent away.

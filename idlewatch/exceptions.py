@@ -24,7 +24,7 @@ class BadMessage(IdleWatchError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
-        """One of `idlewatch.protocol.ErrorCode`."""
+        """One of `idlewatch.core.protocol.ErrorCode`."""
         self.detail = detail
 
 

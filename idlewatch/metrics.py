@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from idlewatch.activity import Reason
-from idlewatch.policy import Phase
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase
 
 REGISTRY = CollectorRegistry()
 """Of our own: a site that shows the default one shows nothing twice."""

@@ -17,19 +17,23 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CSRF_SESSION_KEY
 
-from idlewatch import beginning, metrics, monitor, offers, refused, sessions
-from idlewatch.activity import Reason
-from idlewatch.answers import follow_up, is_html, tell
-from idlewatch.clock import now
+from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.events import Requested
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.core.events import Requested
+from idlewatch.core.policy import Phase
+from idlewatch.drafts import rejected_forms
 from idlewatch.exceptions import Undecided
-from idlewatch.factors import CHANGED_KEY
-from idlewatch.policy import Phase
-from idlewatch.requests import counts, is_own, is_seen, needs_no_login
-from idlewatch.responses import ended_response, turns_away, undecided_response
-from idlewatch.underway import is_shared, under_way
-from idlewatch.watching import RequestWatch, current_watch, watch_of
+from idlewatch.http import credential_change
+from idlewatch.http.classification import counts, is_own, is_seen, needs_no_login
+from idlewatch.http.credential_change import CHANGED_KEY
+from idlewatch.http.key_rotation import is_shared, under_way
+from idlewatch.http.request_watch import RequestWatch, current_watch, watch_of
+from idlewatch.http.response_hooks import follow_up, is_html, tell
+from idlewatch.http.responses import ended_response, turns_away, undecided_response
+from idlewatch.monitor import django_sessions, login
+from idlewatch.monitor import service as monitor
 
 logger = logging.getLogger("idlewatch")
 
@@ -75,7 +79,7 @@ class IdleWatchMiddleware:
             try:
                 self._judge(request, watch)
                 if watch.watch is not None and is_seen(request):
-                    watch.offer = offers.find(_session(request), watch.watch)
+                    watch.offer = credential_change.find(_session(request), watch.watch)
             except (Undecided, OperationalError, InterfaceError) as error:
                 # Neither served nor ended: in a moment it is known which.
                 if not isinstance(error, Undecided):
@@ -85,7 +89,7 @@ class IdleWatchMiddleware:
                 return undecided_response(request)
         metrics.JUDGED[watch.phase or metrics.ANONYMOUS].inc()
         if watch.ended:
-            refused.keep(request, watch)
+            rejected_forms.keep(request, watch)
             secret = _session(request).get(CSRF_SESSION_KEY)
             make_anonymous(request)
             if request.method not in {"GET", "HEAD"}:
@@ -99,8 +103,8 @@ class IdleWatchMiddleware:
 
     def _judge(self, request: HttpRequest, watch: RequestWatch) -> None:
         session = _session(request)
-        known = session.get(sessions.WATCH_KEY)
-        if known is None and sessions.user_of(session) is None:
+        known = session.get(django_sessions.WATCH_KEY)
+        if known is None and django_sessions.user_of(session) is None:
             reason = find_stale(request, watch.arrived)
             if reason is not None:
                 watch.lose(reason, watch.arrived)
@@ -108,25 +112,25 @@ class IdleWatchMiddleware:
         if known is None:
             if not request.user.is_authenticated:
                 return
-            if not sessions.keeps_keys():
+            if not django_sessions.keeps_keys():
                 # A signed cookie from before the watch looks like one that is replayed after its end.
                 watch.lose(Reason.LOST, watch.arrived)
                 return
-            known = session[sessions.WATCH_KEY] = beginning.adopt(request, request.user, watch.arrived).id
+            known = session[django_sessions.WATCH_KEY] = login.adopt(request, request.user, watch.arrived).id
             session.set_expiry(0)
         watch.counted = counts(request)
-        watch.auth_digest = sessions.auth_digest_of(session)
+        watch.auth_digest = django_sessions.auth_digest_of(session)
         watched = monitor.look(known, watch.arrived, Requested() if watch.counted else None)
         if watched is None:
             watch.lose(Reason.LOST, watch.arrived)
             return
-        if watched.user != sessions.user_of(session) and watched.verdict(watch.arrived).phase is not Phase.ENDED:
+        if watched.user != django_sessions.user_of(session) and watched.verdict(watch.arrived).phase is not Phase.ENDED:
             # The session's data speaks of somebody else than the watch: serve neither.
             watched = monitor.end(known, Reason.LOST, watch.arrived)
         watch.follow(watched, watch.arrived)
         if watch.ended:
             watch.follow(monitor.finish(known, watch.arrived), watch.arrived)
-        elif watched.key != sessions.key_of(session):
+        elif watched.key != django_sessions.key_of(session):
             monitor.rebind(known, session)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
@@ -177,7 +181,7 @@ class IdleWatchMiddleware:
             return
         if watch.offer_shown:
             session.pop(CHANGED_KEY, None)
-        if session.get(sessions.WATCH_KEY) != watch.watch:
+        if session.get(django_sessions.WATCH_KEY) != watch.watch:
             self._follow_loss(request, watch, watch.watch, left)
         elif watch.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch.watch)):
             # Django saves no session then, or the sign-in was rolled back: it never reaches the browser.
@@ -189,11 +193,11 @@ class IdleWatchMiddleware:
             watch.follow(monitor.finish(watch.watch, left), left)
             make_anonymous(request)
         else:
-            digest = sessions.auth_digest_of(session)
-            if (sessions.key_of(session), digest) != (watch.watched.key, watch.auth_digest):
+            digest = django_sessions.auth_digest_of(session)
+            if (django_sessions.key_of(session), digest) != (watch.watched.key, watch.auth_digest):
                 monitor.rebind(watch.watch, session)
             if digest != watch.auth_digest:
-                offers.note_new_password(session, watch.auth_digest, watch.arrived)
+                credential_change.note_new_password(session, watch.auth_digest, watch.arrived)
             follow_up(request, response)
 
     def _follow_loss(self, request: HttpRequest, watch: RequestWatch, known: str, left: float) -> None:

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idlewatch.activity import Reason
+from idlewatch.core.activity import Reason
 
 REASON_LABELS = {
     Reason.IDLE: _("inactivity"),
@@ -58,7 +58,7 @@ class WatchedSession(models.Model):
     limits = models.JSONField(_("limits"))
     """The policy of this session, in seconds."""
     facts = models.JSONField(default=dict, editable=False)
-    """Those of `idlewatch.activity`, as of the checkpoint: what a store that lost its data resumes from."""
+    """Those of `idlewatch.core.activity`, as of the checkpoint: what a store that lost its data resumes from."""
     # Translators: how often the user was warned.
     warnings = models.PositiveIntegerField(_("warnings"), default=0)
     # Translators: how often the user chose to stay.
@@ -131,7 +131,7 @@ class Draft(models.Model):
     """Which of the page's forms."""
     kind = models.CharField(max_length=8, choices=Kind.choices)
     sealed = models.TextField()
-    """What was typed, encrypted; see `idlewatch.drafts`."""
+    """What was typed, encrypted; see `idlewatch.drafts.service`."""
     saved = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -19,14 +19,16 @@ from unicodedata import category
 from channels.layers import get_channel_layer
 from django.core.exceptions import SynchronousOnlyOperation
 
-from idlewatch import journal, metrics, monitor
-from idlewatch.clock import now
+from idlewatch import metrics
+from idlewatch.core.clock import now
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import NoticeFrame, encode
 from idlewatch.exceptions import NotRunning, StoreUnavailable
-from idlewatch.listener import GROUP, NOTICE, SENT_WITHIN, Answer, Listener
-from idlewatch.policy import Phase
-from idlewatch.process import PROCESS
-from idlewatch.protocol import NoticeFrame, encode
-from idlewatch.service import Service, running
+from idlewatch.monitor import service as monitor
+from idlewatch.process.identity import PROCESS
+from idlewatch.runtime.bus import GROUP, NOTICE, SENT_WITHIN, Answer, Listener
+from idlewatch.runtime.runtime import Service, running
+from idlewatch.signals import event_log
 from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -144,7 +146,7 @@ async def _send(service: Service, watches: Sequence[str], text: str) -> Reached:
     reached = here + elsewhere
     # A tab that nobody has counted yet may have been told.
     result = Reached(reached, max(reached, counted.total()))
-    journal.note("notice_sent", sessions=len(lives), reached=result.reached, open=result.open)
+    event_log.note("notice_sent", sessions=len(lives), reached=result.reached, open=result.open)
     metrics.NOTICE_REACHED.inc(result.reached)
     metrics.NOTICE_MISSED.inc(result.open - result.reached)
     return result

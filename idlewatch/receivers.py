@@ -13,10 +13,12 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from idlewatch import accounts, beginning, monitor, records, refused, sessions
-from idlewatch.activity import Reason
-from idlewatch.clock import now
-from idlewatch.watching import RequestWatch, current_watch
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.drafts import rejected_forms
+from idlewatch.http.request_watch import RequestWatch, current_watch
+from idlewatch.monitor import accounts, django_sessions, login, records
+from idlewatch.monitor import service as monitor
 
 ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 
@@ -24,34 +26,34 @@ ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> None:
     """Watch the session of a user who just signed in; whoever had it before has signed out."""
     session = getattr(request, "session", None)
-    if request is None or session is None or sessions.user_of(session) != accounts.primary_key(user):
+    if request is None or session is None or django_sessions.user_of(session) != accounts.primary_key(user):
         # A token was handed out, say: nobody signed in to the session.
         return
     at = now()
     if session.session_key is None:
         # Another user's session was flushed: saving assigns the new key.
         session.save()
-    elif sessions.WATCH_KEY in session:
+    elif django_sessions.WATCH_KEY in session:
         # Django keeps the key where the same user signs in again; ASVS 7.2.4 wants a new one.
         session.cycle_key()
-    watched = beginning.sign_in(request, user, at)
-    session[sessions.WATCH_KEY] = watched.id
-    session[sessions.SIGNED_IN_KEY] = at
+    watched = login.sign_in(request, user, at)
+    session[django_sessions.WATCH_KEY] = watched.id
+    session[django_sessions.SIGNED_IN_KEY] = at
     session.set_expiry(0)
-    refused.remember(session, user, at)
+    rejected_forms.remember(session, user, at)
     watch: RequestWatch | None = getattr(request, "idlewatch", None)
     if watch is not None:
         watch.displaces = watch.phase is not None and (watch.watched is None or watch.watched.user != watched.user)
         if watch.watch is not None and watch.watch != watched.id:
             monitor.end(watch.watch, Reason.LOGOUT, at)
         watch.follow(watched, at)
-        watch.auth_digest = sessions.auth_digest_of(session)
+        watch.auth_digest = django_sessions.auth_digest_of(session)
         watch.signed_in = True
 
 
 def signed_out(request: HttpRequest | None, **_: Any) -> None:
     """End the session of a user who signs out."""
-    known = getattr(request, "session", {}).get(sessions.WATCH_KEY)
+    known = getattr(request, "session", {}).get(django_sessions.WATCH_KEY)
     if known is None:
         return
     at = now()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from idlewatch import draft_views, own_sessions, views
+from idlewatch.drafts import views as draft_views
+from idlewatch.views import client, own_sessions
 
 app_name = "idlewatch"
 urlpatterns = [
-    path("state/", views.state, name="state"),
-    path("message/", views.message, name="message"),
-    path("page/", views.page, name="page"),
-    path("signed-in/", views.signed_in, name="signed-in"),
+    path("state/", client.state, name="state"),
+    path("message/", client.message, name="message"),
+    path("page/", client.page, name="page"),
+    path("signed-in/", client.signed_in, name="signed-in"),
     path("drafts/", draft_views.keep, name="drafts"),
-    path("logout/", views.logout, name="logout"),
+    path("logout/", client.logout, name="logout"),
     path("sessions/", own_sessions.own_sessions, name="sessions"),
 ]

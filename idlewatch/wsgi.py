@@ -68,7 +68,7 @@ class _TimerThread(Thread):
         self.join(GOODBYE)
 
     async def _serve(self) -> None:
-        from idlewatch.service import service  # noqa: PLC0415 - the apps have to be ready
+        from idlewatch.runtime.runtime import service  # noqa: PLC0415 - the apps have to be ready
 
         service().start()
         await self._stopped.wait()

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from idlewatch.views import healthz, metrics, readyz
+from idlewatch.views.ops import healthz, metrics, readyz
 from project import views
 
 urlpatterns = [

@@ -12,8 +12,8 @@ from asgiref.sync import SyncToAsync
 from django.core.management.commands import flush
 from playwright.sync_api import Browser
 
-from tests import keys
-from tests.browsing import chromium
+from tests.support import keys
+from tests.support.browsing import chromium
 
 for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     # Ignored where the tests run in the background or under `nohup`; the servers that they start would inherit that.
@@ -72,7 +72,7 @@ def no_key_leaks(watched_keys: None) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def fresh_store(no_key_leaks: None) -> Iterator[None]:
     """Each test has a store of its own."""
-    from idlewatch import monitor
+    from idlewatch.monitor import service as monitor
 
     monitor.forget_store()
     yield
@@ -98,7 +98,7 @@ def no_work_left(fresh_store: None) -> Iterator[None]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time by which sessions are judged, for the test to put forward."""
-    from idlewatch.clock import Clock, now
+    from idlewatch.core.clock import Clock, now
 
     time = Time()
     # A shared store puts the process's own clock right, by as much as the test's is wrong.
@@ -110,8 +110,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 @pytest.fixture
 def on_redis(settings: Any) -> Iterator[None]:
     """Keep the sessions of a test in Redis, below a prefix of its own, as a deployment of many processes does."""
-    from idlewatch import monitor
-    from tests.redis_server import redis_url
+    from idlewatch.monitor import service as monitor
+    from tests.support.redis_server import redis_url
 
     name, url = secrets.token_hex(8), redis_url()
     store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": url, "OPTIONS": {"PREFIX": f"{{{name}}}:"}}

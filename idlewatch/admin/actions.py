@@ -16,18 +16,21 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from idlewatch import journal, monitor, notify, records
-from idlewatch.activity import Reason
+from idlewatch import notify
 from idlewatch.admin.messages import Action, ActMessage, CountMessage
 from idlewatch.admin.selection import Selection
-from idlewatch.bodies import body_of
-from idlewatch.clock import now
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.core.protocol import decode
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided
+from idlewatch.http.bodies import body_of
+from idlewatch.http.request_watch import watch_of
 from idlewatch.models import WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
 from idlewatch.permissions import END, VIEW
-from idlewatch.protocol import decode
-from idlewatch.watching import watch_of
+from idlewatch.signals import event_log
 
 logger = logging.getLogger("idlewatch")
 
@@ -128,7 +131,7 @@ def _log(request: HttpRequest, rows: Sequence[WatchedSession], message: str) -> 
 
 def _note_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception) -> None:
     said = {"user": str(request.user.pk), "watches": " ".join(watches), "error": type(error).__name__}
-    journal.note("action_not_logged", level=logging.ERROR, **said)
+    event_log.note("action_not_logged", level=logging.ERROR, **said)
 
 
 def _selection(request: HttpRequest, message: CountMessage) -> Selection:

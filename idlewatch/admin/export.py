@@ -15,8 +15,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
-from idlewatch.clock import in_utc
-from idlewatch.devices import device_of
+from idlewatch.core.clock import in_utc
+from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
 
 BATCH = 500

@@ -22,12 +22,12 @@ from django.utils.translation import gettext_lazy as _
 
 from idlewatch import notify
 from idlewatch.admin import actions
-from idlewatch.languages import direction_of_words, language_of_words
+from idlewatch.core.protocol import LIVE_PATH
+from idlewatch.http.i18n import direction_of_words, language_of_words
+from idlewatch.http.request_watch import watch_of
 from idlewatch.live.query import SIZES
 from idlewatch.models import REASON_LABELS, Live
 from idlewatch.permissions import END, VIEW
-from idlewatch.protocol import LIVE_PATH
-from idlewatch.watching import watch_of
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Live]

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from idlewatch.policy import Phase
+from idlewatch.core.policy import Phase
 from idlewatch.store.base import Watched
-from idlewatch.store.groups import is_among
+from idlewatch.store.listing import is_among
 
 LATEST = 253_402_300_799.0
 """The end of the year 9999 in epoch seconds: later than any date."""

@@ -24,12 +24,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from idlewatch import journal, records
 from idlewatch.admin import export
+from idlewatch.admin.durations import in_words
 from idlewatch.admin.filters import LiveFilter, UserFilter
-from idlewatch.admin.spans import in_words
-from idlewatch.devices import device_of
+from idlewatch.http.user_agents import device_of
 from idlewatch.models import LIVES, WatchedSession
+from idlewatch.monitor import records
+from idlewatch.signals import event_log
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[WatchedSession]
@@ -167,7 +168,7 @@ class WatchedSessionAdmin(_ModelAdmin):
             listed = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
             return HttpResponseRedirect(f"{reverse(f'{self.admin_site.name}:idlewatch_watchedsession_changelist')}?e=1")
-        journal.note("records_exported", user=str(request.user.pk), query=asked.urlencode() or None)
+        event_log.note("records_exported", user=str(request.user.pk), query=asked.urlencode() or None)
         return export.response(request, listed, timezone.now())
 
     @admin.display(description=_("user name"))

@@ -10,11 +10,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from idlewatch import monitor, records
 from idlewatch.admin import users
 from idlewatch.admin.messages import Action, CountMessage
-from idlewatch.clock import as_datetime
+from idlewatch.core.clock import as_datetime
 from idlewatch.models import LIVES, WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
 
 LIMIT = 200
 """Sessions that one call acts on, at most."""

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.baselines import BASELINES, Violation, violations
 from idlewatch.checks.registry import Found, of_site, policy, refused
-from idlewatch.conf import POLICY_KEYS, conf, place
+from idlewatch.conf.settings import POLICY_KEYS, conf, place
+from idlewatch.core.baselines import BASELINES, Violation, violations
 
 LONGEST_IDLE = 1800.0
 """Seconds of inactivity, at most, in the common advice for applications of modest risk (OWASP: 15 to 30 minutes)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 
 from idlewatch.checks.registry import Found, of_key, of_site, policy, refused, written
-from idlewatch.conf import conf, fitted, limit, place
+from idlewatch.conf.settings import conf, fitted, limit, place
 
 SHORTEST_WARNING = 20.0
 """Seconds a user has at least for a simple action that extends the limit (WCAG 2.2.1)."""

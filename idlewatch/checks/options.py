@@ -11,10 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
-from idlewatch.baselines import BASELINES
 from idlewatch.checks.registry import Found, of_key, of_site, refused, written
 from idlewatch.checks.stores import lacks_redis
-from idlewatch.conf import KEYS, conf, place
+from idlewatch.conf.settings import KEYS, conf, place
+from idlewatch.core.baselines import BASELINES
 from idlewatch.store.base import Store
 
 

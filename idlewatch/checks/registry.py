@@ -12,8 +12,8 @@ from typing import Any
 from django.core.checks import CheckMessage, register
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.conf import conf, place
-from idlewatch.policy import Policy
+from idlewatch.conf.settings import conf, place
+from idlewatch.core.policy import Policy
 
 TAG = "idlewatch"
 

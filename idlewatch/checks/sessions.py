@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 
 from idlewatch.checks.registry import Found, of_site, policy
-from idlewatch.conf import conf, place
+from idlewatch.conf.settings import conf, place
 
 ENGINES_WITH_A_TABLE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
 

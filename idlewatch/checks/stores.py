@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.registry import Found, of_key
-from idlewatch.conf import conf, place
+from idlewatch.conf.settings import conf, place
 from idlewatch.store.base import Store
 
 REDIS_STORE = "idlewatch.store.redis."

@@ -10,21 +10,22 @@ from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
 
-from idlewatch import journal, metrics
-from idlewatch.clock import now
+from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.consumers import find_watch
+from idlewatch.consumers.authentication import find_watch
+from idlewatch.consumers.base import Socket
+from idlewatch.consumers.origin import is_own, request_of
+from idlewatch.core.clock import now
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import Close, ErrorCode
 from idlewatch.exceptions import BadMessage, Undecided
-from idlewatch.hub import Hub
+from idlewatch.live.authorization import permitted
 from idlewatch.live.query import WatchMessage, parse
 from idlewatch.live.reader import reader
-from idlewatch.live.rights import permitted
-from idlewatch.live.viewer import Viewer
-from idlewatch.origins import is_own, request_of
-from idlewatch.policy import Phase
-from idlewatch.protocol import Close, ErrorCode
-from idlewatch.service import service
-from idlewatch.sockets import Socket
+from idlewatch.live.subscriber import Viewer
+from idlewatch.runtime.hub import Hub
+from idlewatch.runtime.runtime import service
+from idlewatch.signals import event_log
 
 MAX_PAGES = 20
 """Live pages that one session may have open in a process: one more is refused."""
@@ -61,7 +62,7 @@ class LiveConsumer(Socket):
             await self._shut(Close.ENDED)
             return
         if not may:
-            journal.note("live_page_refused", level=logging.WARNING, watch=operator[0], user=operator[1])
+            event_log.note("live_page_refused", level=logging.WARNING, watch=operator[0], user=operator[1])
             await self._shut(Close.FORBIDDEN)
             return
         watch, user = operator
@@ -76,7 +77,7 @@ class LiveConsumer(Socket):
             raise StopConsumer
         self._viewer = Viewer(watch, user, self._tell, self._shut)
         metrics.OPERATORS.inc()
-        journal.note("live_page_opened", watch=watch, user=user)
+        event_log.note("live_page_opened", watch=watch, user=user)
         reader().join(self._viewer)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:

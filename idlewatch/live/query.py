@@ -8,9 +8,9 @@ from typing import Annotated, Literal, NamedTuple, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from idlewatch.languages import supported
-from idlewatch.policy import Phase
-from idlewatch.protocol import decode
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import decode
+from idlewatch.http.i18n import supported
 
 MAX_MESSAGE = 2048
 """Bytes of a message, at most."""

@@ -13,20 +13,20 @@ from weakref import WeakKeyDictionary
 from django.db import Error as DatabaseError
 from django.utils import translation
 
-from idlewatch import monitor
-from idlewatch.clock import now
+from idlewatch.core.clock import now
+from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
-from idlewatch.live import finding
-from idlewatch.live.finding import Found
+from idlewatch.live import search
+from idlewatch.live.authorization import Doorkeeper
 from idlewatch.live.frames import Picture
-from idlewatch.live.moment import Moment, Moments
 from idlewatch.live.query import Ask
-from idlewatch.live.rights import Doorkeeper
 from idlewatch.live.rows import FACELESS, Faces, Row, row_of
-from idlewatch.live.searches import Searches
+from idlewatch.live.search import Found
+from idlewatch.live.search_cache import Searches
+from idlewatch.live.subscriber import Viewer
+from idlewatch.live.summary import Moment, Moments
 from idlewatch.live.ticks import ticks
-from idlewatch.live.viewer import Viewer
-from idlewatch.protocol import Close
+from idlewatch.monitor import service as monitor
 from idlewatch.store.base import Census
 
 logger = logging.getLogger("idlewatch")
@@ -182,7 +182,7 @@ class Reader:
         found = await self._searches.find(ask, census)
         if (known := found.known) is None:
             stand = await monitor.store().aget_all(found.watches)
-            known = [each for each in stand if each is not None and finding.matches(ask, each)]
+            known = [each for each in stand if each is not None and search.matches(ask, each)]
             if ask.sort.column == "seen":
                 # The records know it only so far.
                 known.sort(key=lambda each: (each.activity.active, each.id), reverse=ask.sort.is_down)
@@ -213,7 +213,7 @@ def _picture(viewer: Viewer, moment: Moment, found: Found, rows: Mapping[str, Ro
         total=found.total,
         bounded=found.bounded,
         page=found.page,
-        pages=finding.last_page(found.total, size),
+        pages=search.last_page(found.total, size),
         rows=rows,
         samples=moment.samples,
     )

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from idlewatch.activity import Activity
-from idlewatch.devices import device_of
+from idlewatch.core.activity import Activity
+from idlewatch.core.policy import Phase
+from idlewatch.http.user_agents import device_of
 from idlewatch.live.database import in_database
 from idlewatch.models import WatchedSession
-from idlewatch.policy import Phase
 from idlewatch.store.base import Watched
 
 KEPT = 5000

@@ -19,9 +19,9 @@ from typing import ClassVar, NamedTuple
 
 from msgspec import Struct
 
-from idlewatch.activity import Activity, Reason
-from idlewatch.events import Event
-from idlewatch.policy import FRESH, Phase, Policy, Shown, Verdict, assess
+from idlewatch.core.activity import Activity, Reason
+from idlewatch.core.events import Event
+from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict, assess
 
 
 class Due(StrEnum):

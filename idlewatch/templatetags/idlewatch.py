@@ -19,14 +19,13 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from idlewatch import drafts
 from idlewatch.conf import conf
-from idlewatch.languages import direction_of_words, language_of_words
-from idlewatch.notices import NOTICES
-from idlewatch.pages import token_of
-from idlewatch.protocol import TAB_PATH, encode
-from idlewatch.refused import KEPT_KEY
-from idlewatch.watching import watch_of
+from idlewatch.core.protocol import TAB_PATH, encode
+from idlewatch.drafts import service as drafts
+from idlewatch.drafts.rejected_forms import KEPT_KEY
+from idlewatch.http.i18n import NOTICES, direction_of_words, language_of_words
+from idlewatch.http.page_tokens import token_of
+from idlewatch.http.request_watch import watch_of
 
 register = template.Library()
 

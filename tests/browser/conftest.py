@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
-from tests.browsing import sign_in, until
-from tests.serving import Server, demo
+from tests.support.browsing import sign_in, until
+from tests.support.serving import Server, demo
 
 IDLE, WARN, GRACE = 5.0, 2.5, 2.0
 

@@ -11,8 +11,8 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
 from tests.browser.operators import LIVE, act, focus_elsewhere, limited
-from tests.browsing import sign_in
-from tests.serving import Server
+from tests.support.browsing import sign_in
+from tests.support.serving import Server
 
 DEVICES = ("Chrome 131 on Windows", "Safari 18 on iPhone", "Firefox 133 on Linux", "Edge 131 on Windows", "")
 NAMES = ("ada", "grace", "edsger", "barbara", "donald", "margaret", "katherine", "alan.turing@example.org")

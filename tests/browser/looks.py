@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Locator, Page, WebSocketRoute
 
-from tests.browsing import until
+from tests.support.browsing import until
 
 Frame = dict[str, Any]
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from tests.browser.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.server.notices_urls"
+ROOT_URLCONF = "tests.integration.server.notices_urls"

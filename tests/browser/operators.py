@@ -139,10 +139,11 @@ def record(count: int) -> None:
     from django.contrib.auth.models import User
     from msgspec import to_builtins
 
-    from idlewatch import clock, records, sessions
-    from idlewatch.activity import Activity
+    from idlewatch.core import clock
+    from idlewatch.core.activity import Activity
+    from idlewatch.core.policy import Policy
     from idlewatch.models import WatchedSession
-    from idlewatch.policy import Policy
+    from idlewatch.monitor import django_sessions, records
     from idlewatch.store.base import Watched
 
     policy = Policy(
@@ -173,7 +174,7 @@ def record(count: int) -> None:
                 username=user.username,
                 address=f"10.0.{number // 250}.{number % 250 + 1}",
                 user_agent=AGENTS[number % len(AGENTS)],
-                auth_digest=sessions.auth_digest(user.get_session_auth_hash()),
+                auth_digest=django_sessions.auth_digest(user.get_session_auth_hash()),
                 started=moment,
                 signed_in=moment,
                 limits=to_builtins(policy),

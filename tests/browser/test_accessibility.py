@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests import screenshots
 from tests.browser.looks import ENDED, LIMIT, WARNED, cover, dialog, names, stay, visit
-from tests.node import packages
-from tests.screenshots import STATES, State
-from tests.serving import Server
+from tests.support.node import packages
+from tests.support.serving import Server
+from tests.tools import screenshots
+from tests.tools.screenshots import STATES, State
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

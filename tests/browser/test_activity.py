@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from tests.browser.proxy import proxy
 from tests.browser.visits import CALM, SHORT, Wire, visit, wait_for
-from tests.browsing import until
-from tests.serving import Server
+from tests.support.browsing import until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, StorageState, expect
 
 from tests.browser.looks import ACTIVE, ENDED, OVER, Played, cover, names, visit
-from tests.browsing import until
-from tests.serving import Server
+from tests.support.browsing import until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

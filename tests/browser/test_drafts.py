@@ -14,8 +14,8 @@ from playwright.sync_api import BrowserContext, Page, Response, Route, WebSocket
 
 from tests.browser.conftest import connected
 from tests.browser.visits import wait_for
-from tests.browsing import sign_in
-from tests.serving import Server, demo
+from tests.support.browsing import sign_in
+from tests.support.serving import Server, demo
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -30,7 +30,7 @@ HELPER = """
 import json, sys, django
 django.setup()
 from django.utils.timezone import now
-from idlewatch.drafts import unseal
+from idlewatch.drafts.service import unseal
 from idlewatch.models import Draft, WatchedSession
 for line in sys.stdin:
     if line.strip() == "empty":

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests import node
 from tests.browser.conftest import GRACE, IDLE, WARN, connected
-from tests.browsing import sign_in, until
-from tests.serving import ROOT, Server, demo
+from tests.support import node
+from tests.support.browsing import sign_in, until
+from tests.support.serving import ROOT, Server, demo
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

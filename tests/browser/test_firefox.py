@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.firefox import ESCAPE, Firefox, Tab, User, firefox
-from tests.serving import Server
+from tests.support.firefox import ESCAPE, Firefox, Tab, User, firefox
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import GRACE, IDLE, open_tab
-from tests.browsing import sign_in, stay_covered, until
-from tests.serving import Server
+from tests.support.browsing import sign_in, stay_covered, until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

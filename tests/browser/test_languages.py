@@ -10,11 +10,11 @@ from django.utils import translation
 from django.utils.translation import gettext
 from playwright.sync_api import Browser, Page, expect
 
-from idlewatch.activity import Reason
-from idlewatch.notices import NOTICES
+from idlewatch.core.activity import Reason
+from idlewatch.http.i18n import NOTICES
 from tests.browser.conftest import connected
-from tests.browsing import sign_in
-from tests.serving import Server, demo
+from tests.support.browsing import sign_in
+from tests.support.serving import Server, demo
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from tests.browser.proxy import Proxy, Way, proxy
 from tests.browser.visits import CALM, SHORT, connected, everyday, visit, wait_for
-from tests.browsing import stay_covered, until
-from tests.serving import Server
+from tests.support.browsing import stay_covered, until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -26,8 +26,8 @@ from tests.browser.operators import (
     users,
     watch,
 )
-from tests.browsing import sign_in, until
-from tests.serving import Server
+from tests.support.browsing import sign_in, until
+from tests.support.serving import Server
 
 pytestmark = [
     pytest.mark.server,

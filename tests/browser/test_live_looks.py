@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests import screenshots
 from tests.browser import live_looks
 from tests.browser.live_looks import PlayedServer, line, present
 from tests.browser.operators import (
@@ -26,7 +25,8 @@ from tests.browser.operators import (
     watch,
 )
 from tests.browser.test_accessibility import VARIANTS, violations, with_axe
-from tests.serving import Server
+from tests.support.serving import Server
+from tests.tools import screenshots
 
 pytestmark = [
     pytest.mark.server,

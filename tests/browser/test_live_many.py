@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.operators import SOON, act, cell, rows, site, users, watch
-from tests.serving import Server
+from tests.support.serving import Server
 
 pytestmark = [
     pytest.mark.server,

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.visits import CALM, Wire, everyday, visit
-from tests.browsing import stay_covered, until
-from tests.serving import Server
+from tests.support.browsing import stay_covered, until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

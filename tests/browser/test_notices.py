@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, StorageS
 from tests.browser.conftest import open_tab
 from tests.browser.looks import ENDED, OVER, Played, cover, visit
 from tests.browser.test_accessibility import violations, with_axe
-from tests.browsing import sign_in
-from tests.screenshots import NARROW, SHOTS
-from tests.serving import Server, demo
+from tests.support.browsing import sign_in
+from tests.support.serving import Server, demo
+from tests.tools.screenshots import NARROW, SHOTS
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

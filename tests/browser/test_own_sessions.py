@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import connected
 from tests.browser.test_accessibility import violations, with_axe
-from tests.browsing import sign_in, stay_covered
-from tests.screenshots import NARROW, SHOTS, WIDE
-from tests.serving import Server, demo
+from tests.support.browsing import sign_in, stay_covered
+from tests.support.serving import Server, demo
+from tests.tools.screenshots import NARROW, SHOTS, WIDE
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import IDLE, connected, open_tab
-from tests.browsing import stay_covered, until
-from tests.serving import Server
+from tests.support.browsing import stay_covered, until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

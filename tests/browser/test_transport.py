@@ -13,8 +13,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.proxy import Proxy, Way, proxy
 from tests.browser.visits import CALM, SHORT, connected, visit, wait_for
-from tests.browsing import sign_in, stay_covered, until
-from tests.serving import Server
+from tests.support.browsing import sign_in, stay_covered, until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, StorageState, expect
 
 from tests.browser.looks import ACTIVE, ENDED, LAST, LIMIT, WARNED, Played, cover, dialog, part, stay, visit
-from tests.browsing import until
-from tests.serving import Server
+from tests.support.browsing import until
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

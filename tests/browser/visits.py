@@ -14,7 +14,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
 
-from tests.browsing import FLAGS, executable, sign_in, until
+from tests.support.browsing import FLAGS, executable, sign_in, until
 
 CALM: dict[str, float | None] = {"IDLE_TIMEOUT": 60, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRACE": None}
 """Limits under which nothing happens by itself while a test looks on."""

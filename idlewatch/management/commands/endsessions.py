@@ -8,11 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db.models import Max
 
-from idlewatch import couriers, monitor, records
-from idlewatch.activity import Reason
-from idlewatch.clock import as_datetime, now
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime, now
 from idlewatch.management.choosing import add_user_option, confirm, of_user, progress
 from idlewatch.models import LIVES, WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
+from idlewatch.signals import dispatcher
 
 PATIENCE = 60.0
 """Seconds that the receivers of the signals are given to be told of all ends."""
@@ -53,7 +55,7 @@ class Command(BaseCommand):
                     tell(1)
                 after = batch[-1]
         self.stdout.write(f"Ended {_sessions(ended)}.")
-        couriers.wait(PATIENCE)
+        dispatcher.wait(PATIENCE)
 
 
 def _end(watch: str, at: float) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from idlewatch import records
-from idlewatch.clock import as_datetime, now
 from idlewatch.conf import conf
+from idlewatch.core.clock import as_datetime, now
 from idlewatch.management.choosing import age, confirm, progress
 from idlewatch.models import LIVES, WatchedSession
+from idlewatch.monitor import records
 
 
 class Command(BaseCommand):

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idlewatch import metrics_server, monitor
-from idlewatch.service import service
+from idlewatch.monitor import service as monitor
+from idlewatch.ops import metrics_server
+from idlewatch.runtime.runtime import service
 
 
 class Command(BaseCommand):

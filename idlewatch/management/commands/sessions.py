@@ -14,14 +14,15 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from idlewatch import monitor, records
-from idlewatch.clock import as_datetime, in_utc, now
-from idlewatch.devices import device_of
+from idlewatch.core.clock import as_datetime, in_utc, now
+from idlewatch.core.policy import Phase
 from idlewatch.exceptions import IdleWatchError
+from idlewatch.http.user_agents import device_of
 from idlewatch.management.choosing import add_user_option, of_user
 from idlewatch.models import LIVES, WatchedSession
-from idlewatch.policy import Phase
-from idlewatch.standby import Standby
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.fallback import Standby
 from idlewatch.store.base import Watched
 
 COLUMNS = ("session", "user", "device", "address", "started", "last_active", "tabs", "phase", "ends")

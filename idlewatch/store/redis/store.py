@@ -11,15 +11,15 @@ import secrets
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from idlewatch.activity import Reason
-from idlewatch.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
-from idlewatch.policy import Phase, Verdict
-from idlewatch.store import changes
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.policy import Phase, Verdict
+from idlewatch.store import transitions
 from idlewatch.store.base import Census, Due, Listing, Reading, Renewal, Sample, Store, Watched
-from idlewatch.store.groups import GROUPS, Group, census_of, chosen, deadline_of
-from idlewatch.store.redis.link import Command, Link
-from idlewatch.store.redis.rows import claimed_of, row_of, sample_of, watched_of
-from idlewatch.store.redis.waking import Ears
+from idlewatch.store.listing import GROUPS, Group, census_of, chosen, deadline_of
+from idlewatch.store.redis.client import Command, Link
+from idlewatch.store.redis.codec import claimed_of, row_of, sample_of, watched_of
+from idlewatch.store.redis.pubsub import Ears
 
 TOMBSTONE_LIFE = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
@@ -98,7 +98,9 @@ class RedisStore(Store):
         return [claimed_of(watch.decode(), row) for watch, row in _pairs(found)]
 
     async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
-        written = await self._ado(self._writing(watched, changes.settled(watched, verdict, now), now, mode="settle"))
+        written = await self._ado(
+            self._writing(watched, transitions.settled(watched, verdict, now), now, mode="settle")
+        )
         return written.stands if written.done else None
 
     async def aconfirm(
@@ -240,13 +242,13 @@ class RedisStore(Store):
     def _opening(self, watched: Watched, now: float) -> Steps[Watched]:
         present = yield from self._getting(watched.id)
         while present is None:
-            present = (yield from self._writing(None, changes.opened(watched, now), now)).stands
+            present = (yield from self._writing(None, transitions.opened(watched, now), now)).stands
         return present
 
     def _restarting(self, watched: Watched, now: float) -> Steps[Watched]:
         present = yield from self._getting(watched.id)
         while True:
-            new = changes.opened(watched, now) if present is None else changes.restarted(present, watched, now)
+            new = transitions.opened(watched, now) if present is None else transitions.restarted(present, watched, now)
             if new is present:
                 return new
             done, present = yield from self._writing(present, new, now, mode="rekey")
@@ -256,7 +258,7 @@ class RedisStore(Store):
     def _applying(self, watch: str, event: Event, now: float) -> Steps[Watched | None]:
         present = yield from self._touching(watch, event, now)
         while present is not None:
-            new = changes.after(event, present, now)
+            new = transitions.after(event, present, now)
             if new is present:
                 return new
             done, present = yield from self._writing(present, new, now, event=event)
@@ -275,7 +277,7 @@ class RedisStore(Store):
     def _ending(self, watch: str, reason: Reason, now: float) -> Steps[Watched]:
         present = yield from self._getting(watch)
         while True:
-            new = changes.ended(present or changes.unknown(watch, now), reason, now)
+            new = transitions.ended(present or transitions.unknown(watch, now), reason, now)
             if new is present:
                 return new
             done, present = yield from self._writing(present, new, now)

@@ -1,0 +1,5 @@
+"""The setting `IDLEWATCH`."""
+
+from idlewatch.conf.settings import conf
+
+__all__ = ["conf"]

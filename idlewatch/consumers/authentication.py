@@ -1,0 +1,31 @@
+"""Authentication of a socket: from its session cookie to its watched session."""
+
+from __future__ import annotations
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
+from idlewatch.store.base import Watched
+
+
+def find_watch(key: str | None) -> tuple[Watched | None, Reason | None]:
+    """Return the watch that a session cookie leads to, or else why there is none, where that is known.
+
+    The session alone is read: a user need not be loaded, and Django's own middleware for sockets would flush a session
+    that was signed under a key among `SECRET_KEY_FALLBACKS`.
+    """
+    if not key:
+        return None, None
+    at = now()
+    session = django_sessions.engine()(key)
+    watch, user = session.get(django_sessions.WATCH_KEY), django_sessions.user_of(session)
+    if watch is None:
+        reason, _ = (None, False) if session.session_key else monitor.why_gone(key, at)
+        return None, reason
+    watched = monitor.look(watch, at)
+    if watched is None or watched.user != user:
+        return None, Reason.LOST
+    if watched.key != django_sessions.key_of(session):
+        monitor.rebind(watch, session)
+    return watched, None

@@ -1,0 +1,106 @@
+"""What the sockets of tabs and of operators have in common: when they close, and how much a page may say."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from autobahn.exception import Disconnected
+from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES, RATE_WINDOW, Close, ErrorCode, ErrorFrame, encode
+
+CLIENT_IS_GONE = (OSError, Disconnected)
+"""What a server raises where something is sent to a client that is gone: the first by ASGI 2.4; the second Daphne, from
+the browser's close until it tells of it."""
+
+
+class Socket(AsyncWebsocketConsumer):
+    """A socket that needs no channel layer, nor a task or a thread for each message."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bad_messages = 0
+        self._recent: deque[float] = deque()
+        self._closing = False
+        self._dismissed = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as channels has it
+        """Serve the socket until it is closed."""
+        self.scope = scope
+        self.base_send = _while_there(send)
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            return
+        except CancelledError:
+            if not self._dismissed:
+                raise
+            # Daphne cancels at once what it is about to stop: the close has not even left yet.
+            await _gone(receive)
+        finally:
+            # `disconnect` does not run where a handler failed, or the server cancelled what took too long.
+            await self._leave()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle a message, without the hop to a thread that channels makes before each; only connecting needs it."""
+        if message["type"] == "websocket.connect":
+            await super().dispatch(message)
+        else:
+            await getattr(self, get_handler_name(message))(message)
+
+    async def dismiss(self) -> None:
+        """Close because the server is going away, and live until the client has answered; the page comes back."""
+        self._dismissed = True
+        await self._shut(Close.GOING_AWAY)
+
+    @abstractmethod
+    async def _leave(self) -> None:
+        """Let go of whatever knows the socket; nothing happens the second time."""
+
+    async def _shut(self, code: Close) -> None:
+        if not self._closing:
+            self._closing = True
+            await self.close(code=int(code))
+
+    async def _refuse(self, code: ErrorCode, detail: str) -> None:
+        """Answer a bad message; close after too many of them."""
+        await self.send(text_data=encode(ErrorFrame(code, detail)))
+        self._bad_messages += 1
+        if self._bad_messages >= MAX_BAD_MESSAGES:
+            await self._shut(Close.BAD_MESSAGES)
+
+    def _is_flooding(self, at: float) -> bool:
+        """Count a message that came at `at` (epoch seconds), and tell whether there are too many of late."""
+        recent = self._recent
+        while recent and recent[0] <= at - RATE_WINDOW:
+            recent.popleft()
+        recent.append(at)
+        return len(recent) > MAX_MESSAGES
+
+
+async def _gone(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    """Wait for the client to be gone; what it still says comes too late."""
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def _while_there(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Have what is sent to a client that is gone come to nothing.
+
+    With what code it went, the server says next: the socket lives to hear that, for it tells a tab that was closed from
+    one that was lost.
+    """
+
+    async def sending(message: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        with suppress(*CLIENT_IS_GONE):
+            await send(message)
+
+    return sending

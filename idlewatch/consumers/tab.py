@@ -1,0 +1,197 @@
+"""The socket face: one consumer for each open tab."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from django.db import Error as DatabaseError
+from msgspec import UNSET, UnsetType
+
+from idlewatch import metrics
+from idlewatch.conf import conf
+from idlewatch.consumers.authentication import find_watch
+from idlewatch.consumers.base import Socket
+from idlewatch.consumers.origin import is_own, request_of
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.core.events import TabClosed, TabOpened, TabsCounted
+from idlewatch.core.messages import event_of
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import (
+    CLEAN_CLOSES,
+    ActivityMessage,
+    Close,
+    ErrorCode,
+    ErrorFrame,
+    encode,
+    no_session_frame,
+    parse,
+    state_frame,
+)
+from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
+from idlewatch.http.page_tokens import Belonging, belonging, foreign_frame, token_in
+from idlewatch.monitor import service as monitor
+from idlewatch.process.identity import PROCESS
+from idlewatch.runtime.hub import Hub, count_here
+from idlewatch.runtime.runtime import service
+from idlewatch.store.base import Watched
+
+
+class TabConsumer(Socket):
+    """One tab. It says what its user does, and is told what becomes of the session.
+
+    A heartbeat is one store call: no thread, no channel layer, no database, no user, no reply.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._hub: Hub | None = None
+        self._watch: str | None = None
+        self._counted = False
+
+    async def connect(self) -> None:
+        """Accept a tab of this site, and tell it how its session stands."""
+        request = request_of(dict(self.scope))
+        if not is_own(request):
+            # A refused handshake is a bare 403.
+            await self.close()
+            return
+        try:
+            found, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
+        except (DatabaseError, Undecided):
+            # Nobody can tell just now; the page comes back.
+            await self.accept()
+            await self._shut(Close.GOING_AWAY)
+            return
+        # A close before the accept could not be read by the page.
+        await self.accept()
+        if found is None:
+            await self._end(encode(no_session_frame(reason, conf.login_url)))
+            return
+        token = token_in(request)
+        if belonging(token, found) is Belonging.FOREIGN:
+            await self._end(encode(foreign_frame()))
+            return
+        # Joined before the state is read, so that no change falls between.
+        self._hub, self._watch = service().hub, found.id
+        self._hub.join(found.id, self)
+        if self._hub.dismissed:
+            await self._shut(Close.GOING_AWAY)
+            # Nobody will hear the page's answer any more.
+            raise StopConsumer
+        try:
+            with self._hub.counting(found.id):
+                watched = await monitor.alook(found.id, now(), TabOpened(PROCESS, conf.max_tabs))
+            self._counted = True
+            watched = await _count_right(self._hub, watched)
+        except TooManyTabs:
+            # Nobody is to take it for one that counts.
+            await self._leave()
+            await self._shut(Close.TOO_MANY)
+            return
+        except (DatabaseError, Undecided):
+            await self._leave()
+            await self._shut(Close.GOING_AWAY)
+            return
+        renewed = watched is not None and belonging(token, watched) is Belonging.RENEWED
+        await self._tell_state(watched, Belonging.RENEWED if renewed else UNSET)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Do what a message says; stay open after a bad one."""
+        at = now()
+        if self._closing:
+            return
+        if self._is_flooding(at):
+            await self._shut(Close.TOO_MANY)
+            return
+        try:
+            message = parse(text_data)
+            watched = await monitor.alook(self._watch or "", at, event_of(message))
+        except BadMessage as error:
+            await self._refuse(ErrorCode(error.code), error.detail)
+            return
+        except HoldRefused as error:
+            await self.send(text_data=encode(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error))))
+            return
+        except StoreUnavailable:
+            # What the user did waits until the store is back; `activity` has no reply.
+            return
+        except (DatabaseError, Undecided):
+            await self._shut(Close.GOING_AWAY)
+            return
+        if watched is not None and self._hub is not None:
+            self._hub.note(watched)
+        if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
+            metrics.HEARTBEAT_BY_SOCKET.inc()
+            return
+        await self._tell_state(watched)
+
+    async def disconnect(self, code: int | None) -> None:
+        """Note that the tab went, and whether it was closed for good."""
+        await self._leave(closed=code in CLEAN_CLOSES)
+
+    async def tell(self, frame: str, *, ended: bool) -> None:
+        """Send what changed; the hub calls this."""
+        if self._closing:
+            return
+        if ended:
+            await self._end(frame)
+        else:
+            await self.send(text_data=frame)
+
+    async def _tell_state(self, watched: Watched | None, page: str | UnsetType = UNSET) -> None:
+        at = now()
+        if watched is None:
+            await self._end(encode(no_session_frame(Reason.LOST, conf.login_url)))
+            return
+        verdict = watched.verdict(at)
+        if verdict.phase is Phase.ENDED and watched.activity.ended is None:
+            # What a page was told is final, for a process too whose clock is a little behind.
+            try:
+                watched = await monitor.store().aend(watched.id, Reason.LOST, at)
+            except Undecided:
+                await self._shut(Close.GOING_AWAY)
+                return
+            verdict = watched.verdict(at)
+        frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url, page))
+        await self.tell(frame, ended=verdict.phase is Phase.ENDED)
+
+    async def _end(self, frame: str) -> None:
+        await self.send(text_data=frame)
+        await self._shut(Close.ENDED)
+
+    async def _leave(self, *, closed: bool = False) -> None:
+        watch, self._watch = self._watch, None
+        if watch is None or self._hub is None:
+            return
+        self._hub.leave(watch, self)
+        # A process that goes away gives all its tabs back at once.
+        if self._counted and not self._hub.dismissed:
+            # While the store is away, nobody counts tabs.
+            with suppress(StoreUnavailable, Undecided):
+                with self._hub.counting(watch):
+                    watched = await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
+                await _count_right(self._hub, watched)
+
+
+async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
+    """Put the count of tabs right where all were counted anew while the store was being told of one; return the watch.
+
+    Who counts anew reads how many there are, and may have read it before or after that one came or went.
+    """
+    while watched is not None and watched.activity.ended is None and not hub.is_counting(watched.id):
+        counted, here = watched.activity.tabs, count_here(watched.id)
+        if counted.get(PROCESS, 0) == here:
+            break
+        watched = await monitor.store().aapply(watched.id, TabsCounted(PROCESS, here), now())
+        if watched is not None and watched.activity.tabs == counted:
+            # The store is away, and counts none.
+            break
+    return watched
+
+
+def _is_over(watched: Watched, at: float) -> bool:
+    return watched.verdict(at).phase is Phase.ENDED

@@ -1,0 +1,1 @@
+"""Drafts: encrypted copies of what was typed and not sent."""

@@ -1,0 +1,142 @@
+"""What a request says about its user: that they act, that a script polls, where they came from."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from django.core.signals import setting_changed
+from django.http import HttpRequest
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    ResolverMatch,
+    get_resolver,
+    get_script_prefix,
+    get_urlconf,
+    resolve,
+    reverse,
+)
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
+
+from idlewatch.conf import conf
+from idlewatch.decorators import Mark, mark_of, marked
+
+OWN_VIEWS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
+BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
+FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
+
+
+def is_navigation(request: HttpRequest) -> bool:
+    """Tell whether the browser fetches a page that the user asked for.
+
+    Fetch metadata tells; where the browser sends none (plain HTTP off localhost, old browsers), `Accept` does.
+    """
+    headers = request.headers
+    if any(name in headers for name in BACKGROUND_HEADERS):
+        return False
+    mode = headers.get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode == "navigate"
+    accept = headers.get("Accept")
+    return accept is None or "text/html" in accept.lower()
+
+
+def is_seen(request: HttpRequest) -> bool:
+    """Tell whether the user sees the page that answers: they went to it, or htmx boosts the link they followed."""
+    if request.method not in {"GET", "POST"}:
+        return False
+    return is_navigation(request) or request.headers.get("HX-Boosted") == "true"
+
+
+def shows_a_page(request: HttpRequest) -> bool:
+    """Tell whether what answers a navigation fills the tab, and not a frame in it."""
+    return is_navigation(request) and request.headers.get("Sec-Fetch-Dest") not in FRAMES
+
+
+def counts(request: HttpRequest) -> bool:
+    """Tell whether a request is activity of its user."""
+    mark = _mark(request)
+    if _is_passive(request, mark):
+        return False
+    if mark is Mark.ACTIVE or is_navigation(request):
+        return True
+    return conf.count_background_requests and "Sec-Purpose" not in request.headers
+
+
+def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
+    if request.headers.get("Idlewatch-Passive") == "1" or mark is Mark.PASSIVE:
+        return True
+    paths = conf.passive_paths
+    return is_own(request) or (paths is not None and paths.search(request.path_info) is not None)
+
+
+def is_own(request: HttpRequest) -> bool:
+    """Tell whether a page's client asks how its session stands, or sends a message."""
+    urlconf = getattr(request, "urlconf", None) or get_urlconf()
+    return request.path in _own_paths(urlconf, get_script_prefix(), get_language())
+
+
+@lru_cache(maxsize=256)
+def _own_paths(urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
+    """Return the paths at which pages talk to the server; `reverse` on every request would cost more than the rest.
+
+    They are kept for each thing that `reverse` goes by.
+    """
+    try:
+        return tuple(reverse(name, urlconf) for name in OWN_VIEWS)
+    except NoReverseMatch:
+        return ()
+
+
+def _mark(request: HttpRequest) -> Mark | None:
+    """Return what a view's mark or its URL's name says; the URL is resolved only where there are such."""
+    # A mark is set when its view is imported, which the first look at the URL patterns sees to.
+    get_resolver(getattr(request, "urlconf", None)).url_patterns  # noqa: B018
+    if not marked and not conf.passive_url_names:
+        return None
+    match = match_of(request)
+    if match is None:
+        return None
+    return Mark.PASSIVE if match.view_name in conf.passive_url_names else mark_of(match.func)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "ROOT_URLCONF":
+        _own_paths.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="idlewatch.http.classification")
+
+
+def match_of(request: HttpRequest) -> ResolverMatch | None:
+    """Resolve a request's URL; None for one that leads nowhere."""
+    try:
+        return resolve(request.path_info, getattr(request, "urlconf", None))
+    except Resolver404:
+        return None
+
+
+def needs_no_login(request: HttpRequest) -> bool:
+    """Tell whether a request goes to the login page, or to a view that needs no login."""
+    if request.path == urlsplit(conf.login_url).path:
+        return True
+    match = match_of(request)
+    return match is not None and getattr(match.func, "login_required", True) is False
+
+
+def place_of(request: HttpRequest) -> str:
+    """Return where the user is, as a path with its query: what to come back to after signing in again."""
+    if is_navigation(request) and request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return "/"
+    if (parts.scheme, parts.netloc) != (request.scheme, request.get_host()):
+        return "/"
+    place = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    # A path that begins with two slashes would be another host's.
+    return place if url_has_allowed_host_and_scheme(place, allowed_hosts=None) else "/"

@@ -1,0 +1,111 @@
+"""What goes out when a session has ended, and the cookie that carries the reason to the next page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from django.contrib.auth.views import redirect_to_login
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from idlewatch.conf import conf
+from idlewatch.core.activity import Reason
+from idlewatch.core.protocol import StateFrame, encode
+from idlewatch.http.classification import is_navigation, is_own, place_of
+from idlewatch.http.i18n import NOTICES
+
+REASON_COOKIE = "idlewatch_ended"
+REASON_COOKIE_AGE = 300
+"""Seconds for which the reason waits for a page that shows it."""
+RETRY_AFTER = 2
+"""Seconds until it is known whether a session lives of which nobody could tell."""
+_SALT = "idlewatch.ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An end, as `ENDED_RESPONSE` is told of it."""
+
+    reason: Reason
+    notice: str | Promise
+    """The sentence to show."""
+    login_url: str
+    """Where to sign in again, with `next`."""
+    frame: StateFrame
+    """What pages are told over the socket."""
+
+
+def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> HttpResponseBase:
+    """Answer a request of a session that has ended: a page goes to the login, a script gets a 401 it can read."""
+    to_login = redirect_to_login(place_of(request), conf.login_url)
+    ended = Ended(reason, NOTICES[reason], to_login.url, frame)
+    # The client of a page reads the frame, whatever the host would answer.
+    own = is_own(request)
+    answer = None if own else conf.ended_response
+    response = None if answer is None else answer(request, ended)
+    if response is None:
+        response = to_login if is_navigation(request) and not own else _unauthorized(request, ended)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _unauthorized(request: HttpRequest, ended: Ended) -> HttpResponse:
+    response = HttpResponse(encode(ended.frame), status=401, content_type="application/json")
+    response.headers["Idlewatch-Ended"] = ended.reason.value
+    if "HX-Request" in request.headers:
+        response.headers["HX-Redirect"] = ended.login_url
+    return response
+
+
+def undecided_response(request: HttpRequest) -> HttpResponseBase:
+    """Ask for a moment: the store is away, or just back, and nobody can tell whether the session lives.
+
+    A page that is shown asks again by itself.
+    """
+    response = HttpResponse(_("One moment, please."), status=503, content_type="text/plain; charset=utf-8")
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    response.headers["Cache-Control"] = "no-store"
+    if request.method == "GET" and is_navigation(request):
+        response.headers["Refresh"] = str(RETRY_AFTER)
+    return response
+
+
+def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Tell whether a view refused the user who is not signed in any more."""
+    if response.status_code in {401, 403}:
+        return True
+    if response.status_code not in {301, 302, 303, 307, 308}:
+        return False
+    here = request.build_absolute_uri()
+    location, login = (urlsplit(urljoin(here, url)) for url in (response.headers.get("Location", ""), conf.login_url))
+    return (location.netloc, location.path) == (login.netloc, login.path)
+
+
+def read_reason(request: HttpRequest) -> Reason | None:
+    """Return the reason that an earlier response left in its cookie, while it is fresh."""
+    try:
+        value = signing.loads(request.COOKIES.get(REASON_COOKIE, ""), salt=_SALT, max_age=REASON_COOKIE_AGE)
+        return Reason(value)
+    except (signing.BadSignature, ValueError):
+        return None
+
+
+def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reason) -> None:
+    """Leave the reason in a cookie, for the next page that shows it."""
+    response.set_cookie(
+        REASON_COOKIE,
+        signing.dumps(reason.value, salt=_SALT),
+        max_age=REASON_COOKIE_AGE,
+        secure=conf.cookies_secure or request.is_secure(),
+        httponly=True,
+        **conf.cookie_options,
+    )
+
+
+def drop_reason(response: HttpResponseBase) -> None:
+    """Take the cookie back: the reason was shown, or is told no more."""
+    response.delete_cookie(REASON_COOKIE, **conf.cookie_options)

@@ -1,0 +1,35 @@
+"""Whether the account behind a session still stands (ASVS 7.4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from idlewatch.monitor.django_sessions import auth_digest
+
+
+def primary_key(user: AbstractBaseUser) -> str:
+    """Return a user's primary key as Django's session writes it."""
+    return user._meta.pk.value_to_string(user)
+
+
+def is_usable(user: AbstractBaseUser | None) -> bool:
+    """Tell whether an account is there and may sign in."""
+    return user is not None and user.is_active
+
+
+def vouches(user: AbstractBaseUser, digest: str) -> bool:
+    """Tell whether a session signed in with this auth hash is still good: the password is what it was."""
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return digest in {auth_digest(each) for each in hashes}
+
+
+def by_primary_key(keys: Iterable[str]) -> Mapping[str, AbstractBaseUser]:
+    """Return the accounts that are there, by their primary keys as text."""
+    field = get_user_model()._meta.pk
+    wanted = [field.to_python(key) for key in set(keys) if key]
+    return {primary_key(user): user for user in get_user_model()._default_manager.filter(pk__in=wanted)}

@@ -1,0 +1,100 @@
+"""Makes this process count time as all processes do that share its store.
+
+No wall clock decides by itself: hosts may differ, and clocks are set. The store tells one time; a jump of the clock
+behind it is put right for everybody by the first process that finds out.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from idlewatch.core.clock import now
+from idlewatch.process.identity import PROCESS
+from idlewatch.store.base import Reading, Store
+
+logger = logging.getLogger("idlewatch")
+
+STEP = 2.0
+"""Seconds between two readings, a round apart, that no drift explains."""
+FRESH = 5.0
+"""Seconds for which another process's sign of life vouches for the time."""
+
+
+PATIENCE = 3.0
+"""Seconds for which a process that is new leaves it to the others to put the time right: some rounds."""
+
+
+class Timekeeper:
+    """Follows the time of a shared store."""
+
+    def __init__(self) -> None:
+        self._follows = False
+        self._doubts_since: float | None = None
+        """When this process, being new, found the clock behind the store set, and nobody had put it right yet."""
+
+    def follow(self, store: Store) -> None:
+        """Take over the store's time, whatever the host's clock says.
+
+        Raises:
+            StoreUnavailable: the host's own stays for now.
+        """
+        asked = now()
+        reading = store.read_time(PROCESS)
+        if reading is not None:
+            self._begin(reading, reading.now - (asked + now()) / 2)
+
+    async def keep(self, store: Store) -> None:
+        """Stay with the store's time; where its clock was set, put it right.
+
+        Raises:
+            StoreUnavailable: this process counts on by itself meanwhile.
+        """
+        asked = now()
+        reading = await store.aread_time(PROCESS)
+        answered = now()
+        if reading is None:
+            return
+        apart, blur = reading.now - (asked + answered) / 2, (answered - asked) / 2
+        if not self._follows and not self._has_waited(reading):
+            self._begin(reading, apart)
+        elif abs(apart) <= max(STEP, blur):
+            if abs(apart) > blur:
+                now.shift(apart)
+        elif _is_vouched_for(reading):
+            # This machine stood still without its clock noticing, a suspended one, say.
+            logger.warning("This process was %.1f s away from the time of the others, and follows them.", -apart)
+            now.shift(apart)
+        else:
+            logger.warning("The clock behind the store was set by %.1f s: sessions are judged as if it had not.", apart)
+            await store.acorrect_time(reading, -apart)
+
+    def _begin(self, reading: Reading, apart: float) -> None:
+        """Take over the time that the store tells, or, where its clock was set a moment ago, what the others had."""
+        if self._doubts_since is None and _contradicts_all(reading):
+            assert reading.others is not None  # noqa: S101 - there are others whom it contradicts
+            # A moment late at most, so that nobody is ended early.
+            now.shift(reading.others - now())
+            self._doubts_since = now()
+        elif self._doubts_since is None or _is_vouched_for(reading):
+            now.shift(apart)
+            self._follows = True
+
+    def _has_waited(self, reading: Reading) -> bool:
+        """Tell whether the others had their time to put the clock right: they are gone, and it falls to this one."""
+        since = self._doubts_since
+        if since is not None and now() >= since + PATIENCE and not _is_vouched_for(reading):
+            self._follows = True
+        return self._follows
+
+
+def _is_vouched_for(reading: Reading) -> bool:
+    return reading.others is not None and abs(reading.now - reading.others) <= FRESH
+
+
+def _contradicts_all(reading: Reading) -> bool:
+    """Tell whether the other processes and this host's clock agree on a time that the store does not tell."""
+    others, here = reading.others, now()
+    return others is not None and abs(here - others) <= FRESH < min(abs(reading.now - others), abs(reading.now - here))
+
+
+timekeeper = Timekeeper()

@@ -1,0 +1,123 @@
+"""How a session comes under watch: by a sign-in, or as it is found signed in already."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import IntegrityError, router, transaction
+from django.http import HttpRequest
+from msgspec import to_builtins
+
+from idlewatch.conf import conf
+from idlewatch.core.activity import Activity, Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.core.policy import Phase, Policy
+from idlewatch.exceptions import Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import accounts, django_sessions, records
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.peer import address_of, user_agent_of
+from idlewatch.signals import announce
+from idlewatch.store.base import Watched
+
+
+def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
+    """Watch the session in which `user` just signed in; the same user's clocks start anew, under the same id."""
+    known: str | None = request.session.get(django_sessions.WATCH_KEY)
+    present = monitor.look(known, now) if known else None
+    if (
+        present is not None
+        and present.user == accounts.primary_key(user)
+        and present.verdict(now).phase is not Phase.ENDED
+    ):
+        watched = _new_watch(present.id, request, user, now)
+        restarted = monitor.store().restart(watched, now)
+        if restarted.verdict(now).phase is not Phase.ENDED:
+            records.restart(restarted, now)
+            records.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
+            return restarted
+    watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
+    _record(watched, request, user, now).save(force_insert=True)
+    opened = monitor.store().open(watched, now)
+    announce.opened(opened)
+    announce.once_recorded(lambda: _replace_oldest(user, now))
+    return opened
+
+
+def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
+    """Watch a session that was signed in before there was a watch.
+
+    Its id is derived from its key, so that an ended one that is replayed is found ended.
+    """
+    watch = django_sessions.derived_watch(request.session.session_key or "")
+    present = monitor.look(watch, now)
+    if present is not None:
+        return present
+    watched, database = _new_watch(watch, request, user, now), router.db_for_write(WatchedSession)
+    try:
+        with transaction.atomic(using=database):
+            _record(watched, request, user, now).save(force_insert=True, using=database)
+    except IntegrityError:
+        # Another first request of the same session was a moment faster.
+        return monitor.look(watch, now) or monitor.store().open(watched, now)
+    opened = monitor.store().open(watched, now)
+    announce.opened(opened)
+    return opened
+
+
+def _new_watch(watch: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
+    return Watched(
+        id=watch,
+        user=accounts.primary_key(user),
+        key=django_sessions.key_of(request.session),
+        policy=_policy_for(user, request),
+        activity=Activity(began=now, active=now),
+    )
+
+
+def _policy_for(user: AbstractBaseUser, request: HttpRequest) -> Policy:
+    ask = conf.policy_callable
+    return conf.policy if ask is None else conf.policy_with(ask(user, request))
+
+
+def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now: float) -> WatchedSession:
+    moment = as_datetime(now)
+    rotated = request.COOKIES.get(conf.session_cookie_name) if watched.key else None
+    return WatchedSession(
+        id=watched.id,
+        user_id=user.pk,
+        username=records.name_of(user),
+        session_digest=django_sessions.digest(watched.key),
+        previous_digest=django_sessions.digest(rotated) if rotated != watched.key else "",
+        auth_digest=django_sessions.auth_digest_of(request.session),
+        address=address_of(request) if conf.keep_address else "",
+        user_agent=user_agent_of(request) if conf.keep_user_agent else "",
+        started=moment,
+        signed_in=moment,
+        limits=to_builtins(watched.policy),
+        **records.progress_of(watched, now),
+    )
+
+
+def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
+    """End the user's oldest sessions beyond `MAX_SESSIONS_PER_USER` (ASVS 7.1.2).
+
+    Each sign-in commits its record before it counts, so the last of several at once sees them all; none that is
+    among the newest has enough newer ones to be ended by anybody. So exactly the newest stay.
+    """
+    most = conf.max_sessions_per_user
+    if most is None:
+        return
+    lives = [record for record in records.live(user) if not _is_over(record, now)]
+    for record in lives[:-most]:
+        monitor.end(record.id, Reason.REPLACED, now)
+
+
+def _is_over(record: WatchedSession, now: float) -> bool:
+    try:
+        watched = monitor.store().get(record.id) or records.watched_of(record, now)
+    except Undecided:
+        # It may live: then it counts.
+        return False
+    return watched.verdict(now).phase is Phase.ENDED

@@ -1,0 +1,237 @@
+"""The use cases: what happens to a watched session, whoever it is that asks. `beginning` has how one begins.
+
+Everything here writes to the store; nothing here tells a tab. `timer` does that, from what it finds due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from threading import Lock
+
+from channels.db import database_sync_to_async
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from idlewatch.conf import conf
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Event
+from idlewatch.core.policy import Phase
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.monitor import accounts, django_sessions, records
+from idlewatch.monitor.clock_sync import timekeeper
+from idlewatch.monitor.fallback import Standby
+from idlewatch.signals import announce
+from idlewatch.store.base import Store, Watched
+
+_opening = Lock()
+
+
+def store() -> Store:
+    """Return this process's store, as the setting `STORE` describes it."""
+    # Two first requests in two threads would otherwise get a store each.
+    with _opening:
+        return _store()
+
+
+@cache
+def _store() -> Store:
+    configured = conf.store
+    backend = import_string(configured["BACKEND"])
+    if not (isinstance(backend, type) and issubclass(backend, Store)):
+        raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
+    made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
+    return _shared(made) if made.shared else made
+
+
+def _shared(made: Store) -> Store:
+    # While it is away, this process's own clock will do.
+    with suppress(StoreUnavailable):
+        timekeeper.follow(made)
+    return Standby(made)
+
+
+def forget_store() -> None:
+    """Close this process's store; the next use opens one anew."""
+    with _opening:
+        if _store.cache_info().currsize:
+            _store().close()
+            _store.cache_clear()
+
+
+def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
+    """Return a watch, after `event` if there is one; None if there is no such watch.
+
+    What the store does not know is resumed from its record first.
+
+    Raises:
+        HoldRefused, TooManyTabs: as the event does.
+        Undecided: the store is away, or just back, and nobody can tell whether the session lives.
+    """
+    watched = store().get(watch) if event is None else store().apply(watch, event, now)
+    if watched is None and (watched := resume(watch, now)) is not None and event is not None:
+        watched = store().apply(watch, event, now)
+    return watched
+
+
+def look_at_all(watches: Sequence[str], now: float) -> Sequence[Watched | None]:
+    """Return these watches, in their order, as `look` does.
+
+    Raises:
+        Undecided: nobody can tell of one of them.
+    """
+    found = store().get_all(watches)
+    return [watched or resume(watch, now) for watch, watched in zip(watches, found, strict=True)]
+
+
+async def alook(watch: str, now: float, event: Event | None = None) -> Watched | None:
+    """Twin of `look`.
+
+    Raises:
+        StoreUnavailable: what the user did waits until the store is back.
+    """
+    watched = await store().aget(watch) if event is None else await store().aapply(watch, event, now)
+    if watched is None and (watched := await database_sync_to_async(resume)(watch, now)) and event is not None:
+        watched = await store().aapply(watch, event, now)
+    return watched
+
+
+def resume(watch: str, now: float) -> Watched | None:
+    """Take a watch from its record into the store, which does not know it; None if there is no record."""
+    record = records.find(watch)
+    return None if record is None else store().open(records.watched_of(record, now), now)
+
+
+def rebind(watch: str, session: SessionBase) -> None:
+    """Follow a session to its new key and auth hash."""
+    key = django_sessions.key_of(session)
+    if key is not None and not session.exists(key):
+        # A request that read the session before it was given another key: who came later has told of that.
+        return
+    records.rebind(watch, key, django_sessions.auth_digest_of(session))
+    if key is not None:
+        store().bind(watch, key)
+
+
+def end(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
+    """End a session because somebody asked for it; return it as it ended.
+
+    The record is closed first, so that no store that loses its data brings the session back. An end by the clock that
+    came before `now`, or any other, keeps its reason.
+    """
+    watched = _look_to_end(watch, now)
+    if watched is not None and watched.verdict(now).phase is Phase.ENDED:
+        return finish(watch, now)
+    closed = records.close(watch, reason, now, by, watched)
+    ended = store().end(watch, reason, now)
+    if closed:
+        if ended.activity.reason is not reason:
+            records.correct(watch, *_end_of(ended))
+        _announce_end(ended, by)
+    return ended
+
+
+def _look_to_end(watch: str, now: float) -> Watched | None:
+    """Return a watch that is to end; None also where nobody can tell whether it has: then it ends now."""
+    try:
+        return look(watch, now)
+    except Undecided:
+        return None
+
+
+async def aend(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
+    """Twin of `end`."""
+    return await database_sync_to_async(end)(watch, reason, now, by)
+
+
+def end_by_record(watch: str, reason: Reason, now: float) -> bool:
+    """End a session that another process has in its memory; return whether this ended it.
+
+    That process takes the end over from the record, within a second. The record is behind by as much as `CHECKPOINT`:
+    where the clock seems to have come first by it, the user may have acted since, and the session would live on.
+    """
+    record = records.find(watch)
+    if record is None or not records.close(watch, reason, now):
+        return False
+    announce.ended(records.watched_of(record, now), reason, now, None)
+    return True
+
+
+def finish(watch: str, now: float) -> Watched:
+    """Make an end by the clock final, in the store and in the record."""
+    ended = store().end(watch, Reason.LOST, now)
+    close_record(ended)
+    return ended
+
+
+def close_record(ended: Watched) -> None:
+    """Close the record of a watch that ended in the store, and announce it if nobody has."""
+    if records.close(ended.id, *_end_of(ended), last=ended):
+        _announce_end(ended, None)
+
+
+def is_recorded(watch: str) -> bool:
+    """Tell whether a sign-in was committed."""
+    return records.find(watch) is not None
+
+
+def has_ended(watch: str, now: float) -> bool:
+    """Tell whether a session that was live a moment ago has ended."""
+    try:
+        watched = look(watch, now)
+    except Undecided:
+        # It was admitted when it was judged; the next request is judged again.
+        return False
+    return watched is None or watched.verdict(now).phase is Phase.ENDED
+
+
+def has_moved_on(watch: str, auth_digest: str) -> bool:
+    """Tell whether a live session was given another auth hash than a request's copy of it has."""
+    record = records.find(watch)
+    return record is not None and record.ended is None and record.auth_digest != auth_digest
+
+
+def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
+    """Tell what became of a session that is gone, by its key, and whether the key was merely rotated.
+
+    None for a key that was never watched. A record that is still open has lost its session.
+    """
+    record = records.find_by_key(key)
+    if record is None:
+        return None, False
+    if record.ended is None and records.was_rotated(record, key):
+        return None, True
+    return end(record.id, Reason.LOST, now).activity.reason, False
+
+
+def lost_or_account(watch: str) -> Reason:
+    """Tell why a session's data is gone: Django flushes it, without a signal, when the password no longer fits."""
+    record = records.find(watch)
+    if record is None:
+        return Reason.LOST
+    user = accounts.by_primary_key([records.user_text(record)]).get(records.user_text(record))
+    stands = user is not None and accounts.is_usable(user) and accounts.vouches(user, record.auth_digest)
+    return Reason.LOST if stands else Reason.ACCOUNT
+
+
+def _end_of(ended: Watched) -> tuple[Reason, float]:
+    reason, at = ended.activity.reason, ended.activity.ended
+    assert reason is not None and at is not None, f"{ended!r} has not ended"  # noqa: S101, PT018
+    return reason, at
+
+
+def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
+    # Where the record's end is rolled back, the timer writes it down again, and announces it then.
+    announce.ended(ended, *_end_of(ended), by)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "IDLEWATCH":
+        forget_store()
+
+
+setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.service")

@@ -1,0 +1,67 @@
+"""What users did while the store was away: one moment a session, until the records have it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from threading import Lock
+
+from msgspec.structs import replace
+
+from idlewatch.core.events import Acted, Vouched, applied, vouched
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records
+
+logger = logging.getLogger("idlewatch")
+
+MAX_WAITING = 100_000
+"""Sessions whose activity may wait: more than one process has sockets for."""
+
+
+class Backlog:
+    """Activity of which the store has not heard. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: dict[str, float] = {}
+        """When users acted last, by watch."""
+        self._is_full = False
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, watch: str, moment: float) -> None:
+        """Keep in mind that a user acted at `moment` (epoch seconds); what is too much is refused, and logged once."""
+        with self._lock:
+            if watch in self._waiting or len(self._waiting) < MAX_WAITING:
+                self._waiting[watch] = max(moment, self._waiting.get(watch, moment))
+                return
+            if not self._is_full:
+                logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_WAITING)
+            self._is_full = True
+
+    def write_down(self, seen: Mapping[str, float]) -> None:
+        """Write what waits into the records; what the database refuses goes on waiting.
+
+        `seen`: when the users of this process's tabs were last seen to act, by watch.
+        """
+        with self._lock:
+            waiting, self._waiting, self._is_full = self._waiting, {}, False
+        try:
+            watches = list(waiting)
+            for start in range(0, len(watches), records.BATCH):
+                for record in records.find_all(watches[start : start + records.BATCH]):
+                    _advance(record, waiting[record.pk], seen.get(record.pk, 0.0))
+        except BaseException:
+            for watch, moment in waiting.items():
+                self.add(watch, moment)
+            raise
+
+
+def _advance(record: WatchedSession, moment: float, seen: float) -> None:
+    watched = records.watched_of(record, moment)
+    # The record may be older than what the tabs here have seen the store admit: it would judge too soon.
+    admitted = vouched(Vouched(seen), watched.activity, watched.policy, moment)
+    activity = applied(Acted(), admitted, watched.policy, moment)
+    if activity.ended is None and activity is not watched.activity:
+        records.advance(replace(watched, activity=activity), moment)

@@ -1,0 +1,77 @@
+"""What `/metrics` answers, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+
+from django.utils.crypto import constant_time_compare
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from idlewatch import metrics
+from idlewatch.conf import conf
+from idlewatch.core.policy import Phase
+from idlewatch.monitor import service as monitor
+from idlewatch.runtime.hub import tabs_here
+from idlewatch.signals import event_log
+from idlewatch.store.base import Census
+
+PATIENCE = 2.0
+"""Seconds to wait for the store: a scrape that takes longer than 10 s is lost altogether."""
+REMINDER = 60.0
+"""Seconds for which a refusal is not noted again: a scraper that lacks its token asks for ever."""
+
+
+class _Scrape(Collector):
+    """The registry, and what is counted for one scrape."""
+
+    def __init__(self, census: Census | None) -> None:
+        self._census = census
+
+    def collect(self) -> Iterator[Metric]:
+        yield from metrics.REGISTRY.collect()
+        census = self._census
+        live = None if census is None else {Phase.ACTIVE.value: census.active, Phase.WARNED.value: census.warned}
+        tabs = sum(count for count, _ in tabs_here().values())
+        yield from metrics.scraped(tabs, live, 0 if census is None else census.connected)
+
+
+async def exposition(accept: str) -> tuple[bytes, str]:
+    """Return all metrics of this process, and their content type, in a format that `accept` names."""
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):
+        # A version that is none.
+        encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+    return encode(_Scrape(await _census())), content_type
+
+
+def bears_token(authorization: str) -> bool:
+    """Tell whether a header `Authorization` has the token of the setting `METRICS_TOKEN`."""
+    token = conf.metrics_token
+    scheme, _, given = authorization.partition(" ")
+    return token is not None and scheme.lower() == "bearer" and constant_time_compare(given.strip(), token)
+
+
+def note_refusal(why: str) -> None:
+    """Note that somebody was not let in, once a while."""
+    global _noted_at  # noqa: PLW0603 - there is one for the process
+    at = time.monotonic()
+    if at >= _noted_at + REMINDER:
+        _noted_at = at
+        event_log.note("metrics_refused", level=logging.WARNING, why=why)
+
+
+async def _census() -> Census | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await monitor.store().acensus()
+    except Exception:  # noqa: BLE001 - whatever keeps the store from answering, the rest is there to be served
+        return None
+
+
+_noted_at = float("-inf")

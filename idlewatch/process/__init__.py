@@ -1,0 +1,1 @@
+"""The current process: its name."""

@@ -1,0 +1,154 @@
+"""What processes say to one another over the channel layer: changes, notices, and how many tabs took a notice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, NamedTuple
+
+from channels.layers import BaseChannelLayer, get_channel_layer
+from django.core.exceptions import ImproperlyConfigured
+from msgspec.structs import astuple
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase, Shown
+from idlewatch.process.identity import PROCESS
+from idlewatch.runtime.hub import Change, Hub
+
+logger = logging.getLogger("idlewatch")
+
+GROUP = "idlewatch.hubs"
+"""The one group of the channel layer: its members are the listeners, one for each hub."""
+KIND = "idlewatch.changes"
+NOTICE = "idlewatch.notice"
+"""What an operator has to say, for the tabs of some watches; each process answers with how many of them it told."""
+ANSWER = "idlewatch.answer"
+REJOIN = 30.0
+"""Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
+PAUSE = 1.0
+"""Seconds before a channel layer that failed is asked again."""
+SENT_WITHIN = 3.0
+"""Seconds for which a channel layer may take a message."""
+
+
+class Answer(NamedTuple):
+    """What another process says of a notice."""
+
+    process: str
+    part: int
+    """Which of the messages it is about, where a notice took several."""
+    told: int
+    """How many tabs took the notice."""
+
+
+class Listener:
+    """Hears what other processes publish, and has the tabs of this one told."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._answering: set[asyncio.Task[None]] = set()
+        self._asked: dict[str, asyncio.Queue[Answer]] = {}
+        self.channel: str | None = None
+        """Where other processes answer; None while they are not heard."""
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                await self._listen(get_channel_layer())
+            except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
+                # A push is a hint: what is missed, the timer finds out by itself.
+                logger.warning("The channel layer can't be heard (%s); trying again.", type(error).__name__)
+            await asyncio.sleep(PAUSE)
+
+    async def _listen(self, layer: BaseChannelLayer | None) -> None:
+        if layer is None:
+            raise ImproperlyConfigured("There is no channel layer; expected CHANNEL_LAYERS to have 'default'.")
+        channel = await layer.new_channel()
+        async with staying(layer, channel):
+            self.channel = channel
+            try:
+                while True:
+                    await self._hear(layer, await layer.receive(channel))
+            finally:
+                self.channel = None
+
+    async def _hear(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        """Take a message of another process, if it can be taken."""
+        try:
+            if message["process"] != PROCESS:
+                await self._take(layer, message)
+        except Exception as error:  # noqa: BLE001 - what another version says may be anything
+            # Without its contents, and without the error's text, which may quote them.
+            logger.warning("A message of type %r can't be taken (%s).", message.get("type"), type(error).__name__)
+
+    async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        """Do what another process says; what this version does not know is not for it."""
+        if message["type"] == KIND:
+            await self._hub.tell([change_from(change) for change in message["changes"]])
+        elif message["type"] == NOTICE:
+            # Changes that come meanwhile do not wait for it.
+            answering = asyncio.create_task(self._answer(layer, message))
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)
+        elif message["type"] == ANSWER and message["notice"] in self._asked:
+            self._asked[message["notice"]].put_nowait(Answer(message["process"], message["part"], message["told"]))
+
+    async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        """Show a notice from another process, and say how many tabs took it."""
+        try:
+            told = await self._hub.show(message["watches"], message["frame"])
+            about = {"notice": message["notice"], "part": message["part"]}
+            async with asyncio.timeout(SENT_WITHIN):
+                await layer.send(message["reply"], {"type": ANSWER, "process": PROCESS, "told": told, **about})
+        except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
+            # The operator is told of fewer tabs than there are.
+            logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
+
+    @contextmanager
+    def hearing(self, notice: str) -> Iterator[asyncio.Queue[Answer]]:
+        """Collect what other processes answer to a notice."""
+        answers = self._asked[notice] = asyncio.Queue()
+        try:
+            yield answers
+        finally:
+            del self._asked[notice]
+
+
+@asynccontextmanager
+async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
+    """Stay in the group, also when the membership expires or the layer forgets it; leave it at the end."""
+
+    async def stay() -> None:
+        while True:
+            # In an outage this fails, and the next one counts.
+            with suppress(Exception):
+                async with asyncio.timeout(REJOIN):
+                    await layer.group_add(GROUP, channel)
+            await asyncio.sleep(REJOIN)
+
+    task = asyncio.create_task(stay())
+    try:
+        yield
+    finally:
+        task.cancel()
+        # What is sent to a channel that nobody reads stays in memory. In an outage, the membership has to expire.
+        with suppress(Exception):
+            async with asyncio.timeout(SENT_WITHIN):
+                # A join that is under way would undo it.
+                await asyncio.gather(task, return_exceptions=True)
+                await layer.group_discard(GROUP, channel)
+
+
+def message_of(changes: Sequence[Change]) -> dict[str, object]:
+    """Return the message that tells other processes of changes."""
+    return {"type": KIND, "process": PROCESS, "changes": [list(astuple(change)) for change in changes]}
+
+
+def change_from(told: Sequence[Any]) -> Change:
+    """Return a change as a message tells it."""
+    watch, frame, ended, (phase, reason, extendable) = told
+    shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
+    return Change(watch, frame, ended, shown)

@@ -1,0 +1,262 @@
+"""The tabs of this process, by the watch they belong to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import Protocol
+from weakref import WeakSet
+
+from msgspec import Struct
+
+from idlewatch.core.policy import FRESH, Shown
+from idlewatch.store.base import Watched
+
+logger = logging.getLogger("idlewatch")
+
+BREATH = 100
+"""Sends after which others get their turn: a send on Daphne never yields by itself."""
+FAREWELL = 3.0
+"""Seconds that a process waits, at most, for the tabs it sent away to have gone."""
+PATIENCE = 2.0
+"""Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
+READ_WITHIN = 1.0
+"""Seconds in which a tab takes a notice, or was not reached: somebody waits for the answer."""
+
+
+class Change(Struct, frozen=True):
+    """What the tabs of a watch are to be told."""
+
+    watch: str
+    frame: str
+    ended: bool
+    shown: Shown
+    """What the frame says, for telling whether tabs were told."""
+
+
+class Tab(Protocol):
+    """One open socket."""
+
+    async def tell(self, frame: str, *, ended: bool) -> None:
+        """Send a frame; after an ended one, close."""
+
+    async def dismiss(self) -> None:
+        """Close, because the server is going away."""
+
+
+class Guest(Protocol):
+    """One open socket that is no tab: that of an operator who watches."""
+
+    async def dismiss(self) -> None:
+        """Close, because the server is going away."""
+
+
+class Hub:
+    """Hands changes and notices to the tabs they are about."""
+
+    def __init__(self) -> None:
+        self._tabs: dict[str, set[Tab]] = {}
+        self._guests: set[Guest] = set()
+        self._active: dict[str, float] = {}
+        self._uncounted: Counter[str] = Counter()
+        self._told: dict[str, Shown] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._passed_on: set[asyncio.Task[None]] = set()
+        self._emptied: asyncio.Event | None = None
+        self.dismissed = False
+        """The server is going away: a tab that joins now is sent away by itself."""
+        with _registering:
+            _hubs.add(self)
+
+    def join(self, watch: str, tab: Tab) -> None:
+        """Have a tab told of what changes for its watch, from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._tabs.setdefault(watch, set()).add(tab)
+
+    def leave(self, watch: str, tab: Tab) -> None:
+        """Tell a tab nothing more."""
+        tabs = self._tabs.get(watch, set())
+        tabs.discard(tab)
+        if not tabs:
+            self._tabs.pop(watch, None)
+            self._active.pop(watch, None)
+            self._told.pop(watch, None)
+        self._note_emptied()
+
+    @contextmanager
+    def counting(self, watch: str) -> Iterator[None]:
+        """Know that the store is being told of a tab that came or went."""
+        self._uncounted[watch] += 1
+        try:
+            yield
+        finally:
+            self._uncounted[watch] -= 1
+            if not self._uncounted[watch]:
+                del self._uncounted[watch]
+
+    def is_counting(self, watch: str) -> bool:
+        """Tell whether the store is still to hear of a tab that came or went."""
+        return watch in self._uncounted
+
+    def admit(self, guest: Guest) -> None:
+        """Have a socket that is no tab sent away with the tabs; it counts for no session, and is told of none."""
+        self._guests.add(guest)
+
+    def release(self, guest: Guest) -> None:
+        """Know such a socket no more."""
+        self._guests.discard(guest)
+        self._note_emptied()
+
+    def _note_emptied(self) -> None:
+        if not self._tabs and not self._guests and self._emptied is not None:
+            self._emptied.set()
+
+    def note(self, watched: Watched) -> None:
+        """Note when a session's user was last seen to act, for a store that loses its data."""
+        if watched.id in self._tabs:
+            active = watched.activity.active
+            self._active[watched.id] = max(active, self._active.get(watched.id, active))
+
+    def has_told(self, change: Change) -> bool:
+        """Tell whether the tabs of a watch were told this, or are told it now for all anybody knows."""
+        return self._told.get(change.watch, FRESH) == change.shown
+
+    def tabs(self) -> Mapping[str, tuple[int, float]]:
+        """Return how many tabs each watch has here, and when its user was last seen to act."""
+        return {watch: (len(tabs), self._active.get(watch, 0.0)) for watch, tabs in self._tabs.items()}
+
+    async def show(self, watches: Iterable[str], frame: str) -> int:
+        """Show a notice in every tab of these watches on this process; return how many tabs took it."""
+        wanted = list(watches)
+        with _registering:
+            hubs = [hub for hub in _hubs if hub._tabs]
+        return sum(await asyncio.gather(*(hub._show_there(wanted, frame) for hub in hubs)))
+
+    async def _show_there(self, watches: Sequence[str], frame: str) -> int:
+        """Show a notice from whatever event loop."""
+        loop = self._loop
+        if loop is None or loop is asyncio.get_running_loop():
+            return await self._show(watches, frame)
+        showing = self._show(watches, frame)
+        try:
+            there = asyncio.run_coroutine_threadsafe(showing, loop)
+        except RuntimeError:
+            # A loop that is closed took its sockets with it.
+            showing.close()
+            return 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.wrap_future(there)
+        return 0
+
+    async def _show(self, watches: Sequence[str], frame: str) -> int:
+        tabs = [tab for watch in watches for tab in self._tabs.get(watch, ())]
+        told = 0
+        for start in range(0, len(tabs), BREATH):
+            told += sum(await asyncio.gather(*(_show_to(tab, frame) for tab in tabs[start : start + BREATH])))
+        return told
+
+    async def deliver(self, changes: Iterable[Change]) -> None:
+        """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
+        news = list(changes)
+        with _registering:
+            others = [hub for hub in _hubs if hub is not self and hub._tabs]
+        for hub in others:
+            hub._hear(news)
+        await self.tell(news)
+
+    def _hear(self, news: Sequence[Change]) -> None:
+        """Have this hub's own loop tell its tabs."""
+        loop = self._loop
+        if loop is None or loop is asyncio.get_running_loop():
+            return
+
+        # A loop that is closed took its sockets with it.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._begin, news)
+
+    def _begin(self, news: Sequence[Change]) -> None:
+        task = asyncio.create_task(self.tell(news))
+        self._passed_on.add(task)
+        task.add_done_callback(self._passed_on.discard)
+
+    async def tell(self, news: Sequence[Change]) -> None:
+        """Tell each change to the tabs of this hub alone."""
+        told = 0
+        for change in news:
+            if change.watch in self._tabs:
+                self._told[change.watch] = change.shown
+            for tab in list(self._tabs.get(change.watch, ())):
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await tab.tell(change.frame, ended=change.ended)
+                except Exception:
+                    # One broken socket must not keep the news from the others.
+                    logger.exception("A tab of watch %s could not be told of a change.", change.watch)
+                told += 1
+                if told % BREATH == 0:
+                    await asyncio.sleep(0)
+
+    async def dismiss(self) -> None:
+        """Close every tab and every guest, and any that still comes: the server is going away."""
+        self.dismissed = True
+        # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
+        for watch, tabs in list(self._tabs.items()):
+            for tab in list(tabs):
+                try:
+                    await tab.dismiss()
+                except Exception:
+                    # The others are to come back by themselves, and the sessions to be written down.
+                    logger.exception("A tab of watch %s could not be sent away.", watch)
+        for guest in list(self._guests):
+            try:
+                await guest.dismiss()
+            except Exception:
+                logger.exception("An operator's live page could not be sent away.")
+        await self._see_off()
+
+    async def _see_off(self) -> None:
+        """Wait for them to have gone: one that is cut off before it was told sees a broken connection."""
+        if self._tabs or self._guests:
+            self._emptied = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._emptied.wait()
+
+
+async def _show_to(tab: Tab, frame: str) -> bool:
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            await tab.tell(frame, ended=False)
+    except Exception:
+        # One broken socket must not keep the notice from the others.
+        logger.exception("A tab could not be shown a notice.")
+        return False
+    return True
+
+
+def count_here(watch: str) -> int:
+    """Return how many tabs a watch has in this process."""
+    with _registering:
+        hubs = list(_hubs)
+    return sum(len(hub._tabs.get(watch, ())) for hub in hubs)
+
+
+def tabs_here() -> Mapping[str, tuple[int, float]]:
+    """Return how many tabs each watch has in this process, and when its user was last seen to act."""
+    found: dict[str, tuple[int, float]] = {}
+    with _registering:
+        hubs = list(_hubs)
+    for hub in hubs:
+        for watch, (count, active) in hub.tabs().items():
+            before, seen = found.get(watch, (0, 0.0))
+            found[watch] = (before + count, max(seen, active))
+    return found
+
+
+_hubs: WeakSet[Hub] = WeakSet()
+_registering = Lock()

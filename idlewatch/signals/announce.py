@@ -1,0 +1,65 @@
+"""Tells of what happens to sessions, once it is committed: the log, the metrics, and the host's receivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router, transaction
+
+from idlewatch import metrics
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.core.policy import Phase, Verdict
+from idlewatch.models import WatchedSession
+from idlewatch.signals import dispatcher, event_log
+from idlewatch.signals.definitions import session_ended, session_extended, session_opened, session_warned
+from idlewatch.store.base import Watched
+
+
+def opened(watched: Watched) -> None:
+    """Tell that a session came under watch, once that is committed: a sign-in that is rolled back never was."""
+    once_recorded(partial(_opened, watched))
+
+
+def ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
+    """Tell of an end, once its record is committed."""
+    once_recorded(partial(_ended, watched, reason, at, by))
+
+
+def once_recorded(do: Callable[[], object]) -> None:
+    """Do something once what was written to the records is committed: at once, unless a transaction is open there."""
+    transaction.on_commit(do, using=router.db_for_write(WatchedSession), robust=True)
+
+
+def changed(before: Watched, verdict: Verdict, at: float) -> None:
+    """Tell of a verdict that was settled, by whoever settled it; ends are told of with their record."""
+    if verdict.phase is Phase.WARNED:
+        _warned(before, verdict, at)
+    elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
+        metrics.EXTENSIONS.inc()
+        event_log.note("session_extended", watch=before.id, user=before.user, at=as_datetime(at))
+        dispatcher.send(session_extended, watch=before.id, user=before.user, at=at)
+
+
+def _opened(watched: Watched) -> None:
+    metrics.OPENED.inc()
+    event_log.note("session_opened", watch=watched.id, user=watched.user, at=as_datetime(watched.activity.began))
+    dispatcher.send(session_opened, watch=watched.id, user=watched.user)
+
+
+def _ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
+    metrics.ENDED[reason].inc()
+    actor = None if by is None else str(by.pk)
+    event_log.note("session_ended", watch=watched.id, user=watched.user, reason=reason, by=actor, at=as_datetime(at))
+    dispatcher.send(session_ended, watch=watched.id, user=watched.user, reason=reason, at=at, by=by)
+
+
+def _warned(watched: Watched, verdict: Verdict, at: float) -> None:
+    if watched.shown.phase is not Phase.WARNED:
+        metrics.WARNINGS.inc()
+    told: dict[str, Any] = {"watch": watched.id, "user": watched.user, "reason": verdict.reason}
+    event_log.note("session_warned", **told, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
+    dispatcher.send(session_warned, **told, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)

@@ -1,0 +1,155 @@
+"""The row of a watch in Redis: numbers that the scripts read, the session key, and facts that only Python reads."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from idlewatch.core.activity import Activity
+from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict
+from idlewatch.store.base import Sample, Watched
+from idlewatch.store.listing import GROUPS, group_of
+
+HEAD = struct.Struct("<12d4BH")
+"""As `FORMAT` in `scripts/common.lua`."""
+SAMPLE = struct.Struct("<4d")
+"""As in `scripts/sample.lua`."""
+NEVER = -1.0
+"""In the place of a moment that never comes."""
+FAR = 1e15
+"""Epoch seconds that stand for no limit."""
+KEPT = 86_400.0
+"""Seconds for which a row outlives its session, so that the end is told and recorded also after a long outage."""
+
+
+class _Policy(Policy, frozen=True, array_like=True):
+    """A policy without the names of its fields, which would be half of the row."""
+
+
+class _Activity(Activity, frozen=True, array_like=True):
+    """Facts without the names of their fields."""
+
+
+class _Facts(Struct, array_like=True):
+    user: str
+    policy: _Policy
+    activity: _Activity
+    shown: Shown
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Facts).decode
+
+
+class Head(NamedTuple):
+    """The numbers of a row."""
+
+    version: float
+    active: float
+    next_at: float
+    """When what its tabs are to be told changes, if nothing happens; `NEVER` after the end was told."""
+    idle: float
+    """The idle limit, where activity moves nothing but `active` and `next_at`; `NEVER` where it moves more."""
+    cap: float
+    """When the absolute limit ends it."""
+    warn: float
+    """Seconds of warning before the end."""
+    lease: float = 0.0
+    """Until when its push is claimed."""
+    claimed: float = 0.0
+    """The version that was claimed."""
+    settled: float = 0.0
+    """The version whose push is to be confirmed; 0: none."""
+    life: float = KEPT
+    """Seconds for which the row is kept after its last change."""
+    check_at: float = 0.0
+    """When it is to be checked next."""
+    mark: float = 0.0
+    """Of the latest write: a random number, by which one that is asked again is known."""
+    ended: int = 0
+    """1 or 0, as `recorded` and `doubted`."""
+    recorded: int = 0
+    doubted: int = 0
+    group: int = 0
+    """Where it stands in `GROUPS`, counted from 1; 0 where it ended."""
+    key_size: int = 0
+
+
+def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
+    """Return the row of a watch as it stands at `now`."""
+    policy, activity = watched.policy, watched.activity
+    verdict = watched.verdict(now)
+    next_at = now if verdict.shown != watched.shown else verdict.next_at
+    ends_in = max(verdict.ends_at - now, 0.0) if verdict.phase is not Phase.ENDED else 0.0
+    absolute = policy.absolute_timeout
+    group = group_of(watched)
+    head = Head(
+        version=watched.version,
+        active=activity.active,
+        next_at=NEVER if next_at is None else next_at,
+        idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
+        cap=FAR if absolute is None else activity.began + absolute,
+        warn=policy.warn_before,
+        life=max(ends_in, policy.idle_timeout) + KEPT,
+        check_at=now + policy.checkpoint / 2,
+        mark=mark,
+        ended=int(activity.ended is not None),
+        group=0 if group is None else GROUPS.index(group) + 1,
+        key_size=len((watched.key or "").encode()),
+    )
+    facts = _Facts(
+        watched.user,
+        _Policy(*map(_short, astuple(policy))),
+        # The head says when its user last acted.
+        _Activity(*map(_short, astuple(replace(activity, active=0.0)))),
+        watched.shown,
+    )
+    return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
+
+
+def _short(value: Any) -> Any:  # noqa: ANN401 - whatever stands in a field
+    """Return a number as it takes the least room: most limits are whole seconds."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_plain(watched: Watched, verdict: Verdict) -> bool:
+    """Tell whether activity moves nothing but the next moment: until that moment, at least."""
+    activity = watched.activity
+    # By the clock, too: what is warned or over and not settled yet must let in nothing that came a moment before.
+    return activity.stretch is None and activity.closing is None and watched.shown == verdict.shown == FRESH
+
+
+def watched_of(watch: str, row: bytes) -> Watched:
+    """Return the watch that a row describes."""
+    return _watched(watch, row, Head(*HEAD.unpack_from(row)))
+
+
+def sample_of(packed: bytes) -> Sample:
+    """Return the sample that `scripts/sample.lua` took."""
+    at, active, warned, ended = SAMPLE.unpack(packed)
+    return Sample(at, int(active), int(warned), int(ended))
+
+
+def claimed_of(watch: str, row: bytes) -> Watched:
+    """Return a watch as its claimant is to see it: with what was not confirmed, and what is doubted."""
+    head = Head(*HEAD.unpack_from(row))
+    return replace(_watched(watch, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
+
+
+def _watched(watch: str, row: bytes, head: Head) -> Watched:
+    end_of_key = HEAD.size + int(head.key_size)
+    facts = _decode(row[end_of_key:])
+    activity = Activity(*astuple(facts.activity))
+    return Watched(
+        id=watch,
+        user=facts.user,
+        key=row[HEAD.size : end_of_key].decode() or None,
+        policy=Policy(*astuple(facts.policy)),
+        activity=replace(activity, active=head.active),
+        version=int(head.version),
+        shown=facts.shown,
+    )

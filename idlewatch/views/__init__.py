@@ -1,0 +1,1 @@
+"""The views: for pages, for users, and for whatever supervises the process."""

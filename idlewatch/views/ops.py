@@ -1,0 +1,57 @@
+"""The endpoints of whatever supervises the process: health, readiness and metrics."""
+
+from __future__ import annotations
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from idlewatch.conf import conf
+from idlewatch.decorators import outside_transactions, passive
+from idlewatch.ops import exposition, health
+from idlewatch.permissions import may_watch
+
+
+# Without a database too.
+@outside_transactions
+@require_safe
+@never_cache
+@login_not_required
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that the process is up."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+# Django has no transactions around asynchronous views, and refuses to serve one that is to have one.
+@outside_transactions
+@require_safe
+@never_cache
+@login_not_required
+async def readyz(request: HttpRequest) -> JsonResponse:
+    """Say whether the process can do its work: database, store, channel layer and timer."""
+    problems = await health.problems()
+    return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+
+@outside_transactions
+@passive
+@require_safe
+@never_cache
+@login_not_required
+async def metrics(request: HttpRequest) -> HttpResponse:
+    """Show the metrics of this process, to whoever has the token and to staff who may see the sessions."""
+    allowed = exposition.bears_token(request.headers.get("Authorization", ""))
+    if not allowed and not await sync_to_async(_may_see_sessions)(request):
+        exposition.note_refusal("no token, and nobody who may see the sessions")
+        return HttpResponse("Forbidden\n", status=403, content_type="text/plain")
+    body, content_type = await exposition.exposition(request.headers.get("Accept", ""))
+    return HttpResponse(body, content_type=content_type)
+
+
+def _may_see_sessions(request: HttpRequest) -> bool:
+    # Without a session cookie, there is none to be looked at.
+    if not request.COOKIES.get(conf.session_cookie_name):
+        return False
+    return may_watch(request.user)

@@ -1,0 +1,233 @@
+"""What is shipped for browsers and for bundlers is what the modules say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.files.storage import FileSystemStorage
+from msgspec import UNSET
+from msgspec.structs import fields
+from playwright.sync_api import Browser
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import StateFrame
+from tests.support import node
+from tests.support.browsing import sign_in, until
+from tests.support.serving import ROOT, Server, demo
+
+CLIENT = ROOT / "static" / "idlewatch"
+BUILT = CLIENT / "idlewatch.min.js"
+STYLES = CLIENT / "idlewatch.min.css"
+LIVE = (CLIENT / "live.min.js", CLIENT / "live.min.css")
+"""What the operators' live page loads beside it."""
+EXAMPLES = ROOT / "docs" / "examples"
+PACKAGE = json.loads((CLIENT / "package.json").read_text())
+TYPES = (CLIENT / "index.d.ts").read_text()
+LIMIT = 15_000
+"""Bytes of script and styles together, as Chromium gets them from the project: by brotli."""
+
+CHECKED = {
+    "strict": True,
+    "allowJs": True,
+    "checkJs": True,
+    "noEmit": True,
+    "jsx": "react-jsx",
+    "target": "es2022",
+    "module": "es2022",
+    "moduleResolution": "bundler",
+    "lib": ["es2022", "dom", "dom.iterable"],
+}
+
+
+def complaints(directory: Path, *files: Path, types: tuple[str, ...] = ()) -> list[str]:
+    """What TypeScript has against the files; `idlewatch` and the test packages are there to import."""
+    packages = directory / "node_modules"
+    if not packages.exists():
+        packages.mkdir()
+        for package in node.packages().iterdir():
+            (packages / package.name).symlink_to(package)
+        (packages / "idlewatch").symlink_to(CLIENT)
+    config = directory / "tsconfig.json"
+    options = CHECKED | {"types": types}
+    config.write_text(json.dumps({"compilerOptions": options, "files": [str(file) for file in files]}))
+    done = node.run("tsc", "-p", config, "--pretty", "false", cwd=directory)
+    return done.stdout.splitlines()
+
+
+class TestBuilt:
+    def test_it_is_what_the_modules_give(self, tmp_path: Path):
+        subprocess.run([ROOT / "scripts" / "build-client", tmp_path], check=True)
+        for built in (BUILT, STYLES, *LIVE):
+            again = tmp_path / built.name
+            assert built.read_bytes() == again.read_bytes(), f"static/idlewatch/{built.name} is old: run `make client`"
+
+    @pytest.mark.parametrize("built", [BUILT, LIVE[0]], ids=lambda path: path.name)
+    def test_it_is_one_module_that_loads_nothing(self, built: Path):
+        assert not re.search(r"\b(import|export|require|sourceMappingURL)\b", built.read_text())
+
+    @pytest.mark.rule("R27")
+    @pytest.mark.parametrize("built", [BUILT, LIVE[0]], ids=lambda path: path.name)
+    def test_it_needs_no_more_than_the_strict_policy(self, built: Path):
+        assert not re.search(r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML", built.read_text())
+
+    @pytest.mark.parametrize("aggregates", [False, True])
+    @pytest.mark.parametrize("built", [BUILT, LIVE[0]], ids=lambda path: path.name)
+    def test_hashed_storage_leaves_it_as_it_is(self, built: Path, aggregates: bool, tmp_path: Path):
+        kind = type("Storage", (ManifestStaticFilesStorage,), {"support_js_module_import_aggregation": aggregates})
+        storage = kind(location=str(tmp_path), base_url="/static/")
+        name = f"idlewatch/{built.name}"
+        with FileSystemStorage(location=str(CLIENT)).open(built.name) as content:
+            storage.save(name, content)
+        for _, _, processed in storage.post_process({name: (storage, name)}):
+            assert not isinstance(processed, Exception), processed
+        assert Path(storage.path(storage.stored_name(name))).read_bytes() == built.read_bytes()
+
+
+class TestPackage:
+    def test_it_has_the_version_of_the_app(self):
+        assert PACKAGE["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    def test_what_it_names_is_there(self):
+        entry = PACKAGE["exports"]["."]
+        for name in (*entry.values(), PACKAGE["exports"]["./idlewatch.css"], *PACKAGE["sideEffects"]):
+            assert (CLIENT / name).is_file(), name
+
+    def test_it_is_installed_from_its_directory_and_bundled(self, tmp_path: Path):
+        installed = shutil.copytree(CLIENT, tmp_path / "site-packages" / "idlewatch" / "static" / "idlewatch")
+        site = tmp_path / "site"
+        site.mkdir()
+        done = node.run(node.NPM, "install", "--no-package-lock", "--no-audit", "--no-fund", installed, cwd=site)
+        assert done.returncode == 0, done.stderr
+        (site / "app.js").write_text('import { start } from "idlewatch";\nstart()?.hold("Work");\n')
+        done = node.run("esbuild", "app.js", "--bundle", "--format=esm", "--outfile=out.js", cwd=site)
+        assert done.returncode == 0, done.stderr
+        assert "class PageView" in (site / "out.js").read_text() or "PageView = class" in (site / "out.js").read_text()
+
+    def test_a_bundle_that_starts_nothing_carries_nothing(self, tmp_path: Path):
+        (tmp_path / "app.js").write_text(
+            f'import {{ start }} from "{CLIENT / "index.js"}";\nconsole.log("no watch");\n'
+        )
+        done = node.run("esbuild", "app.js", "--bundle", "--minify", "--format=esm", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout) < 200, done.stdout
+
+    def test_importing_it_starts_nothing(self, tmp_path: Path):
+        # Without a document, starting would fail.
+        (tmp_path / "app.mjs").write_text(
+            f'import {{ start }} from "{CLIENT / "index.js"}";\nconsole.log(typeof start);'
+        )
+        assert node.run(tmp_path / "app.mjs", cwd=tmp_path).stdout == "function\n"
+
+    def test_the_packages_for_building_and_testing_are_exact_and_name_no_registry(self):
+        text = (ROOT / "tests" / "npm" / "package.json").read_text()
+        assert "://" not in text
+        for name, version in json.loads(text)["dependencies"].items():
+            assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+        assert not (ROOT / "tests" / "npm" / "package-lock.json").exists()
+
+
+class TestTypes:
+    def test_the_state_has_the_fields_of_the_protocol(self):
+        [written] = re.findall(r"export interface State \{(.*?)\n\}", TYPES, re.DOTALL)
+        declared = {
+            name: (bool(optional), kind)
+            for name, optional, kind in re.findall(r"^  readonly (\w+)(\??): (.+);$", written, re.MULTILINE)
+        }
+        assert declared.pop("type") == (False, '"state"')
+        assert declared.pop("offline") == declared.pop("hidden") == (False, "boolean")
+        assert declared.keys() == {field.name for field in fields(StateFrame)}
+        plain = {
+            "float": "number",
+            "int": "number",
+            "bool": "boolean",
+            "Phase": "Phase",
+            "Reason | None": "Reason | null",
+        }
+        for field in fields(StateFrame):
+            optional, kind = declared[field.name]
+            assert optional == (field.default is UNSET), field.name
+            written_as = StateFrame.__annotations__[field.name]
+            if written_as in plain:
+                assert kind == plain[written_as], field.name
+
+    @pytest.mark.parametrize(("name", "enum"), [("Phase", Phase), ("Reason", Reason)])
+    def test_names_are_the_server_s(self, name: str, enum: type[Phase | Reason]):
+        [written] = re.findall(rf"export type {name} = (.+);", TYPES)
+        assert set(json.loads(f"[{written.replace(' | ', ',')}]")) == set(enum)
+
+    def test_the_modules_keep_them(self, tmp_path: Path):
+        modules = [path for path in CLIENT.rglob("*.js") if path not in {BUILT, *LIVE}]
+        assert complaints(tmp_path, *modules, *CLIENT.rglob("*.d.ts")) == []
+
+    @pytest.mark.parametrize("name", ["plain", "htmx", "react"])
+    def test_the_examples_keep_them(self, name: str, tmp_path: Path):
+        example = shutil.copytree(EXAMPLES / name, tmp_path / name)
+        scripts = [path for path in example.iterdir() if path.suffix in {".js", ".ts", ".tsx"}]
+        assert scripts
+        assert complaints(tmp_path, *scripts, types=("idlewatch",)) == []
+
+    @pytest.mark.parametrize(
+        ("code", "complaint"),
+        [
+            ("window.idlewatch.extend();", "possibly 'undefined'"),
+            ("window.idlewatch?.hold();", "Expected 1 arguments"),
+            ("document.addEventListener('idlewatch:ended', (event) => event.detail.why);", "'why' does not exist"),
+            ("import { start } from 'idlewatch'; start();  start().hold('x');", "possibly 'null'"),
+            ("window.idlewatch!.state!.remaining = 5;", "read-only"),
+        ],
+    )
+    def test_wrong_use_is_found(self, code: str, complaint: str, tmp_path: Path):
+        (tmp_path / "wrong.ts").write_text(code)
+        [found] = complaints(tmp_path, tmp_path / "wrong.ts", types=("idlewatch",))
+        assert complaint in found
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with demo(tmp_path_factory.mktemp("deployed"), DEBUG="0") as server:
+        yield server
+
+
+@pytest.mark.server
+@pytest.mark.browser
+class TestTransfer:
+    def test_a_page_loads_one_script_and_one_stylesheet_under_the_limit(
+        self, browser: Browser, deployed: Server, capsys: pytest.CaptureFixture[str]
+    ):
+        context = browser.new_context()
+        page = context.new_page()
+        sign_in(page, deployed.url("/accounts/login/?next=/healthz"))
+        urls: dict[str, str] = {}
+        sizes: dict[str, int] = {}
+        network = context.new_cdp_session(page)
+        network.send("Network.enable")
+        network.on(
+            "Network.responseReceived", lambda event: urls.update({event["requestId"]: event["response"]["url"]})
+        )
+        network.on(
+            "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]})
+        )
+        page.goto(deployed.url("/"))
+        until(page, "window.idlewatch?.state")
+        ours = {url: int(sizes[request]) for request, url in urls.items() if "/static/idlewatch/" in url}
+        bodies = page.evaluate(
+            "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/static/idlewatch/'))"
+            ".map(({ name, encodedBodySize }) => [name.split('/').pop(), encodedBodySize])"
+        )
+        context.close()
+        whole = sum(size for _, size in bodies)
+        with capsys.disabled():
+            print(f"\nThe client, compressed: {whole} bytes = {dict(bodies)}; with its headers {sum(ours.values())}")
+        names = sorted(re.sub(r"\.[0-9a-f]{12}\.", ".", name) for name, _ in bodies)
+        assert names == [STYLES.name, BUILT.name]
+        assert len(ours) == 2
+        assert whole < LIMIT

@@ -1,0 +1,79 @@
+"""What has to be true of everybody, whatever is done to the site."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from tests.integration.faults.people import SLACK, Person, Surfer, Watcher, Writer, gone_for_good, refused
+from tests.integration.faults.site import IDLE, Site
+
+Fault = Callable[[Site], Awaitable[None]]
+
+SETTLES = 7.0
+"""Seconds after a fault in which ends may be told late: nobody is served meanwhile."""
+
+
+async def endure(site: Site, fault: Fault, *, lost: bool = False, told_within: float = SETTLES) -> None:
+    """Live through a fault: nobody who is active is thrown out, nobody who is not is served past the limit.
+
+    `lost`: the store loses its data, so that a session without a tab may end a checkpoint early.
+    """
+    writers = [Writer(site, "writer0", 0), Writer(site, "writer1", 1)]
+    surfer = Surfer(site, "surfer", 0)
+    away = Person(site, "away", 1)
+    out = Person(site, "out", 0)
+    left = dict(out.cookies)
+    assert (await asyncio.to_thread(out.post, "/accounts/logout/")).status == 302
+    out.cookies = left
+
+    stopping = asyncio.Event()
+    busy = [asyncio.create_task(person.live(stopping)) for person in (*writers, surfer)]
+    # Late enough that the fault comes into the middle of their idle time.
+    watcher = Watcher(site, "watcher", 1)
+    waiting = asyncio.create_task(watcher.live())
+    await asyncio.sleep(2)
+    began = time.monotonic()
+    damage = asyncio.create_task(fault(site))
+    try:
+        while not damage.done() or time.monotonic() < began + IDLE + 3:
+            await asyncio.sleep(0.25)
+            for task in busy:
+                if task.done():
+                    await task
+            if time.monotonic() > away.active + IDLE:
+                await refused(away)
+        await damage
+        await refused(out)
+
+        early = IDLE / 10 if lost else 0.0
+        async with asyncio.timeout(IDLE + told_within + 5):
+            told = await waiting
+        assert told - watcher.signed_in >= IDLE - early - 0.1
+        # No longer than the fault lasted, and what the others took to vouch.
+        assert told - watcher.active <= max(IDLE, time.monotonic() - watcher.active) + told_within
+    finally:
+        stopping.set()
+        damage.cancel()
+        waiting.cancel()
+        done = await asyncio.gather(*busy, return_exceptions=True)
+        await asyncio.gather(damage, waiting, return_exceptions=True)
+    for failure in done:
+        if failure is not None:
+            raise failure
+
+    await asyncio.sleep(max(0.0, max(person.active for person in (*writers, surfer)) + IDLE - time.monotonic()) + SLACK)
+    everybody = [*writers, surfer, away, watcher, out]
+    for person in everybody:
+        await gone_for_good(person)
+    await recorded(site, dict.fromkeys(("writer0", "writer1", "surfer", "away", "watcher"), "idle") | {"out": "logout"})
+    site.assert_sound()
+
+
+async def recorded(site: Site, expected: dict[str, str]) -> None:
+    """Wait until the records say how everybody's session ended."""
+    deadline = time.monotonic() + 10
+    while (found := await asyncio.to_thread(site.records)) != expected:
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.1)

@@ -1,0 +1,128 @@
+"""What becomes of sessions when processes die, stop or go."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.integration.faults.life import endure, recorded
+from tests.integration.faults.people import Person, Watcher
+from tests.integration.faults.site import GRACE, IDLE, Site
+from tests.integration.server.visitors import Tab
+from tests.support.serving import ROOT, Server
+
+
+def suspend(web: Server, how: signal.Signals) -> None:
+    assert web.process is not None
+    web.process.send_signal(how)
+
+
+@pytest.mark.rule("R7")
+async def test_a_web_process_that_is_killed_loses_nobody(site: Site):
+    async def kill(site: Site) -> None:
+        await asyncio.to_thread(site.webs[0].stop, signal.SIGKILL)
+        await asyncio.sleep(4)
+        await asyncio.to_thread(site.webs[0].start)
+
+    await endure(site, kill)
+
+
+async def test_a_web_process_that_is_terminated_loses_nobody(site: Site):
+    async def terminate(site: Site) -> None:
+        assert await asyncio.to_thread(site.webs[0].stop) == 0
+        await asyncio.sleep(4)
+        await asyncio.to_thread(site.webs[0].start)
+
+    await endure(site, terminate)
+
+
+@pytest.mark.rule("R7")
+async def test_a_web_process_that_is_stopped_for_longer_than_the_timeout_loses_nobody(site: Site):
+    async def stop(site: Site) -> None:
+        suspend(site.webs[0], signal.SIGSTOP)
+        try:
+            await asyncio.sleep(IDLE + 2)
+        finally:
+            suspend(site.webs[0], signal.SIGCONT)
+
+    await endure(site, stop)
+
+
+async def test_a_timer_that_is_killed_is_missed_by_nobody(site: Site):
+    await asyncio.to_thread(site.start_timer)
+
+    async def kill(site: Site) -> None:
+        await asyncio.to_thread(site.stop_timer, signal.SIGKILL)
+
+    await endure(site, kill, told_within=2.0)
+
+
+CLAIM_AND_DIE = """
+import asyncio, os, signal
+from idlewatch.monitor import service as monitor
+from idlewatch.core.clock import now
+from idlewatch.store.base import Due
+
+async def claim():
+    while not (found := await monitor.store().aclaim(Due.PUSH, now(), 10, 4.0)):
+        await asyncio.sleep(0.01)
+    print("claimed", *(watched.id for watched in found), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(claim())
+"""
+
+
+@pytest.mark.rule("R7")
+async def test_what_a_process_claimed_that_is_killed_before_it_settles_is_finished_by_another(site: Site):
+    watcher = Watcher(site, "watcher", 0)
+    waiting = asyncio.create_task(watcher.live())
+    await asyncio.sleep(1)
+    # Nobody but the one that is to die looks for what is due.
+    for web in site.webs:
+        suspend(web, signal.SIGSTOP)
+    try:
+        dying = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "manage.py", "shell", "-c", CLAIM_AND_DIE],
+            cwd=ROOT,
+            env=site.environ,
+            capture_output=True,
+            text=True,
+            timeout=IDLE + 20,
+            check=False,
+        )
+    finally:
+        for web in site.webs:
+            suspend(web, signal.SIGCONT)
+    assert dying.returncode == -signal.SIGKILL, dying.stderr
+    assert "claimed " in dying.stdout
+    async with asyncio.timeout(IDLE + 5):
+        await waiting
+    await recorded(site, {"watcher": "idle"})
+    site.assert_sound()
+
+
+@pytest.mark.rule("R7")
+async def test_the_tabs_of_a_process_that_is_killed_are_taken_back_and_a_browser_closed_afterwards_is_noticed(
+    make_site,
+):
+    site: Site = make_site(IDLEWATCH_IDLE_TIMEOUT="120")
+    person = Person(site, "person", 0)
+    left = Tab(await person.connect())
+    await left.frame()
+    await asyncio.to_thread(site.webs[0].stop, signal.SIGKILL)
+    person.server = site.webs[1]
+    tab = Tab(await person.connect())
+    await tab.frame()
+    # Until the dead process's lease lapses, its tab counts.
+    await asyncio.sleep(12)
+    await tab.socket.close(1001)
+    await recorded(site, {"person": ""})
+    await asyncio.sleep(GRACE)
+    await recorded(site, {"person": "closed"})
+    site.assert_sound()

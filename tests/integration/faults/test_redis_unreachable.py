@@ -1,0 +1,23 @@
+"""A minute without Redis, with a timer as a process of its own beside the web processes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.integration.faults.life import endure
+from tests.integration.faults.proxy import Mode
+from tests.integration.faults.site import Site
+
+
+@pytest.mark.timeout(240)
+async def test_a_minute_without_redis_ends_nobody_who_is_active_and_serves_nobody_who_is_not(site: Site):
+    await asyncio.to_thread(site.start_timer)
+
+    async def swallow(site: Site) -> None:
+        site.proxy.set(Mode.HANG)
+        await asyncio.sleep(60)
+        site.proxy.set(Mode.PASS)
+
+    await endure(site, swallow)

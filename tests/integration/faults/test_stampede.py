@@ -1,0 +1,67 @@
+"""Two thousand tabs that come back at once."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections import Counter
+
+import pytest
+
+from tests.integration.faults.people import Person
+from tests.integration.faults.site import Site
+from tests.integration.server.visitors import Tab
+
+TABS = 2000
+EACH = 50
+WITHIN = 60.0
+
+
+@pytest.mark.timeout(300)
+async def test_two_thousand_tabs_that_come_back_at_once_after_a_restart_all_find_their_session(make_site):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    site: Site = make_site(IDLEWATCH_IDLE_TIMEOUT="300", IDLEWATCH_WARN_BEFORE="60")
+    people = [Person(site, f"person{number}", number % 2) for number in range(TABS // EACH)]
+    gate = asyncio.Semaphore(100)
+
+    async def open_tab(person: Person) -> Tab:
+        deadline = time.monotonic() + WITHIN
+        while True:
+            try:
+                async with gate:
+                    tab = Tab(await person.connect(open_timeout=20))
+                    tab.first = await tab.frame()
+            except OSError:
+                # Nobody listens yet.
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.2)
+            else:
+                return tab
+
+    async def open_all() -> list[Tab]:
+        return list(await asyncio.gather(*(open_tab(person) for person in people for _ in range(EACH))))
+
+    tabs = await open_all()
+    gone = asyncio.gather(*(tab.rest() for tab in tabs))
+    for web in site.webs:
+        began = time.monotonic()
+        assert await asyncio.to_thread(web.stop) == 0
+        print(f"a process with {TABS // len(site.webs)} tabs was gone after {time.monotonic() - began:.1f} s")
+    codes = Counter(code for _, code in await gone)
+    assert codes == {4503: TABS}
+    began = time.monotonic()
+    back = asyncio.create_task(open_all())
+    for web in site.webs:
+        await asyncio.to_thread(web.start)
+    tabs = await back
+    took = time.monotonic() - began
+    print(f"{TABS} tabs were back {took:.1f} s after the restart began")
+    assert {tab.first["phase"] for tab in tabs} == {"active"}
+    assert took < WITHIN
+    for person in people[:4]:
+        assert await person.ask_for() == 200
+    await asyncio.gather(*(tab.socket.close(4000) for tab in tabs))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    site.assert_sound()

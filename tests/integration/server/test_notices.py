@@ -1,0 +1,61 @@
+"""A notice on real processes: told to the tabs of all of them, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.integration.server.several import several
+from tests.integration.server.test_layer import CORE, PUBSUB
+from tests.integration.server.visitors import Visitor
+
+AT_ONCE = 1.0
+
+
+class Person(Visitor):
+    """Somebody who is signed in, and knows of which session."""
+
+    def whose(self) -> str:
+        watch: str = json.loads(self.get("/whose/").text)["watch"]  # type: ignore[attr-defined]
+        return watch
+
+    def say(self, text: str, *watches: str) -> dict[str, int]:
+        query = urlencode({"text": text, "watch": watches}, doseq=True)
+        said: dict[str, int] = json.loads(self.get(f"/say/?{query}").text)  # type: ignore[attr-defined]
+        return said
+
+
+@pytest.mark.parametrize("layer", [PUBSUB, CORE])
+async def test_it_reaches_the_tabs_of_both_processes_and_a_dead_one_makes_it_fewer(
+    tmp_path: Path, migrated: Path, layer: str
+):
+    settings = {"LAYER": layer, "DJANGO_SETTINGS_MODULE": "tests.integration.server.notices_settings"}
+    with several(tmp_path, migrated, IDLEWATCH_IDLE_TIMEOUT="600", **settings) as site:
+        here, there = site.webs
+        person = await asyncio.to_thread(Person, here, "ann")
+        watch = await asyncio.to_thread(person.whose)
+        async with person.tab() as one, person.tab() as two:
+            person.server = there
+            async with person.tab() as three:
+                tabs = [one, two, three]
+                for server in (here, there):
+                    person.server = server
+                    asked = time.monotonic()
+                    text = f"First line\nsecond, <b>from</b> {server.port}"
+                    assert await asyncio.to_thread(person.say, text, watch) == {"reached": 3, "open": 3}
+                    frames = await asyncio.gather(*(tab.frame() for tab in tabs))
+                    assert time.monotonic() - asked < AT_ONCE + 1
+                    assert [(frame["type"], frame["text"]) for frame in frames] == [("notice", text)] * 3
+                    assert len({frame["id"] for frame in frames}) == 1
+                person.server = here
+                there.stop(signal.SIGKILL)
+                # Its tab is still counted: nobody knows yet that it died.
+                assert await asyncio.to_thread(person.say, "Noon", watch) == {"reached": 2, "open": 3}
+                for tab in (one, two):
+                    assert (await tab.frame())["text"] == "Noon"

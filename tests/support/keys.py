@@ -1,0 +1,222 @@
+"""Watches every test for a session key that gets where none belongs (R23, R28).
+
+Whatever key is made in this process, it must appear in no log line, answer, frame, message between processes, row of
+idlewatch's tables, output of a command, or value in Redis but the store's own row of that session. What is looked at is
+everything at the moment it is written, so nothing that is deleted later gets away.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+import pytest
+
+LENGTH = 32
+"""Of the key of every engine but the one in signed cookies."""
+RUN = re.compile(rf"[a-z0-9]{{{LENGTH},}}")
+TABLE = re.compile(r"\bidlewatch_")
+WRITES = ("INSERT", "UPDATE", "REPLACE")
+LEVEL = logging.INFO - 1
+"""Of the logger `idlewatch`, unless a test sets another."""
+ROW = "watch:"
+"""What the key in Redis of the store's own row of a session begins with, after the prefix."""
+
+
+class Ledger:
+    """The keys that were made in a test, and where they were seen."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.signed: set[str] = set()
+        """Those that are whole signed cookies."""
+        self.seen: list[str] = []
+
+    def made(self, key: str | None) -> None:
+        if key:
+            (self.keys if len(key) == LENGTH else self.signed).add(key)
+
+    def look(self, where: str, *written: object) -> None:
+        """Look for a key in what is being written."""
+        if self.keys or self.signed:
+            for each in written:
+                text = _text(each)
+                if self._has_key(text):
+                    self.seen.append(f"{where}: {text[:300]}")
+
+    def _has_key(self, text: str) -> bool:
+        for run in RUN.findall(text):
+            if any(run[at : at + LENGTH] in self.keys for at in range(len(run) - LENGTH + 1)):
+                return True
+        return any(key in text for key in self.signed)
+
+
+ledger = Ledger()
+"""That of the test which runs."""
+
+
+def _text(written: object) -> str:
+    if isinstance(written, bytes | bytearray | memoryview):
+        return bytes(written).decode("latin-1")
+    return written if isinstance(written, str) else repr(written)
+
+
+class _Listener(logging.Handler):
+    """Looks at each record of any logger: its words, and whatever else is on it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not (ledger.keys or ledger.signed):
+            return
+        exception = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        others = {name: value for name, value in vars(record).items() if name not in {"request", "exc_info"}}
+        with suppress(Exception):
+            others["message"] = record.getMessage()
+        ledger.look(f"log of {record.name}", repr(others), exception, record.exc_text or "")
+
+
+def _look_first(record: logging.LogRecord) -> bool:
+    """Look at a line of idlewatch's own log, and keep it from a test that asked for less."""
+    own = logging.getLogger("idlewatch")
+    least = logging.getLogger().level if own.level == LEVEL else own.level
+    if record.levelno >= least:
+        return True
+    _Listener().emit(record)
+    return False
+
+
+@contextmanager
+def watching() -> Iterator[None]:
+    """Have everything looked at, for as long as it lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        _watch_keys(patch)
+        _watch_answers(patch)
+        _watch_sockets(patch)
+        _watch_database(patch)
+        _watch_redis(patch)
+        listener, own = _Listener(), logging.getLogger("idlewatch")
+        logging.getLogger().addHandler(listener)
+        # The log of a deployment has these lines; a test's has what it asked for.
+        own.setLevel(LEVEL)
+        own.addFilter(_look_first)
+        try:
+            yield
+        finally:
+            own.removeFilter(_look_first)
+            own.setLevel(logging.NOTSET)
+            logging.getLogger().removeHandler(listener)
+
+
+@contextmanager
+def looking() -> Iterator[Ledger]:
+    """Look for the keys of one test."""
+    global ledger
+    before, ledger = ledger, Ledger()
+    try:
+        yield ledger
+    finally:
+        ledger = before
+
+
+def _before(patch: pytest.MonkeyPatch, owner: Any, name: str, look: Callable[..., None]) -> None:
+    """Have `look` called with what a function is called with."""
+    function = getattr(owner, name)
+
+    @wraps(function)
+    def looked_at(*args: Any, **kwargs: Any) -> Any:
+        look(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    @wraps(function)
+    async def alooked_at(*args: Any, **kwargs: Any) -> Any:
+        look(*args, **kwargs)
+        return await function(*args, **kwargs)
+
+    patch.setattr(owner, name, alooked_at if iscoroutinefunction(function) else looked_at)
+
+
+def _watch_keys(patch: pytest.MonkeyPatch) -> None:
+    from django.contrib.sessions.backends import base, signed_cookies
+
+    def noting(owner: Any, name: str) -> None:
+        function = getattr(owner, name)
+
+        def noted(self: Any) -> Any:
+            key = function(self)
+            ledger.made(key)
+            return key
+
+        patch.setattr(owner, name, noted)
+
+    noting(base.SessionBase, "_get_new_session_key")
+    noting(signed_cookies.SessionStore, "_get_session_key")
+
+
+def _watch_answers(patch: pytest.MonkeyPatch) -> None:
+    from django.core.management.base import OutputWrapper
+    from django.http.response import HttpResponseBase, ResponseHeaders
+
+    # The key's own cookie is not among the headers.
+    _before(patch, ResponseHeaders, "__setitem__", lambda _, name, value: ledger.look(f"header {name}", value))
+    _before(patch, HttpResponseBase, "make_bytes", lambda _, value: ledger.look("body of an answer", value))
+    _before(patch, OutputWrapper, "write", lambda _, msg="", *__, **___: ledger.look("output of a command", msg))
+
+
+def _watch_sockets(patch: pytest.MonkeyPatch) -> None:
+    from channels.consumer import AsyncConsumer
+    from channels.layers import InMemoryChannelLayer
+    from channels_redis.pubsub import RedisPubSubLoopLayer
+
+    _before(patch, AsyncConsumer, "send", lambda _, message: ledger.look("frame", message))
+    for layer in (InMemoryChannelLayer, RedisPubSubLoopLayer):
+        for name in ("send", "group_send"):
+            _before(patch, layer, name, lambda _, *message: ledger.look("message between processes", message))
+
+
+def _watch_database(patch: pytest.MonkeyPatch) -> None:
+    from django.db.backends.utils import CursorWrapper
+
+    def look(_: Any, sql: str, params: Any = None) -> None:
+        if (ledger.keys or ledger.signed) and sql.startswith(WRITES) and TABLE.search(sql):
+            # A generator would be used up.
+            ledger.look("row of a table", sql, params if isinstance(params, list | tuple | dict | None) else "")
+
+    _before(patch, CursorWrapper, "execute", look)
+    _before(patch, CursorWrapper, "executemany", look)
+
+
+def _watch_redis(patch: pytest.MonkeyPatch) -> None:
+    from idlewatch.store.redis import RedisStore
+
+    def look(store: Any) -> None:
+        if ledger.keys:
+            # A test may have taken its Redis away.
+            with suppress(Exception):
+                for name, value in _others_in_redis(store):
+                    ledger.look(f"Redis at {name}", name, value)
+
+    _before(patch, RedisStore, "close", look)
+
+
+def _others_in_redis(store: Any) -> Iterator[tuple[str, object]]:
+    """Return what a store keeps besides its rows of sessions."""
+    from idlewatch.store.redis.client import Command
+
+    reading = {
+        b"string": lambda name: ("GET", name),
+        b"hash": lambda name: ("HGETALL", name),
+        b"set": lambda name: ("SMEMBERS", name),
+        b"zset": lambda name: ("ZRANGE", name, 0, -1),
+        b"list": lambda name: ("LRANGE", name, 0, -1),
+        b"stream": lambda name: ("XRANGE", name, "-", "+"),
+    }
+    link = store._link
+    for name in link.all_keys():
+        shown = name.decode().removeprefix(link.prefix)
+        if not shown.startswith(ROW):
+            kind = link.call(Command(("TYPE", name)))
+            yield shown, link.call(Command(reading[kind](name)))

@@ -1,0 +1,119 @@
+"""A store that processes share, for a test to take away and to give back, with what it knew or without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.clock_sync import Timekeeper
+from idlewatch.monitor.fallback import Standby
+from idlewatch.runtime.hub import Hub
+from idlewatch.runtime.timer import Timer
+from idlewatch.store.redis import RedisStore
+from tests.conftest import Time
+from tests.support.redis_server import RedisServer
+
+PREFIX = "{outage}:"
+
+
+async def keep_still(_: Timekeeper, store: Standby) -> None:
+    """Ask the store for its time, as a timer does first, and go by the test's."""
+    await store.aread_time("any")
+
+
+@contextmanager
+def literal_time() -> Iterator[None]:
+    """Have the test's clock decide, and every caller ask Redis, not only the first in a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Timekeeper, "follow", lambda *_: None)
+        patch.setattr(Timekeeper, "keep", keep_still)
+        patch.setattr("idlewatch.store.redis.client.PAUSE", 0.0)
+        yield
+
+
+class Process:
+    """One of the processes that share the store; what happens while it is entered happens in it."""
+
+    def __init__(self, name: str, url: str, clock: Time) -> None:
+        self.name = name
+        self.clock = clock
+        self.hub = Hub()
+        self.timer = Timer(self.hub)
+        self.standby = Standby(RedisStore(url, {"PREFIX": PREFIX}))
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for module in ("runtime.timer", "consumers.tab"):
+                stack.enter_context(mock.patch(f"idlewatch.{module}.PROCESS", self.name))
+            stack.enter_context(mock.patch("idlewatch.runtime.timer.tabs_here", self.hub.tabs))
+            stack.enter_context(mock.patch.object(monitor, "store", return_value=self.standby))
+            yield
+
+    async def around(self) -> None:
+        """Let its timer go round once; what it can't do, it can't."""
+        with self.entered():
+            try:
+                await self.timer.keep(self.clock.now)
+                await self.timer.push(self.clock.now)
+                await self.timer.keep(self.clock.now)
+            except (StoreUnavailable, Undecided):
+                # As its lanes do.
+                pass
+            finally:
+                self.timer._round_at = float("-inf")
+
+    def go_round(self) -> None:
+        async_to_sync(self.around)()
+
+
+class Outage:
+    """Redis, which a test stops and starts, and the processes that share it."""
+
+    def __init__(self, directory: Path, clock: Time, *, persistent: bool) -> None:
+        self.redis = RedisServer(directory, persistent=persistent)
+        self.clock = clock
+        self.redis.start()
+        self.made: list[Process] = []
+
+    def process(self, name: str) -> Process:
+        self.made.append(Process(name, self.redis.url, self.clock))
+        return self.made[-1]
+
+    def go_round(self, seconds: float = 0.0) -> None:
+        """Let every timer go round, second after second."""
+        for _ in range(max(1, int(seconds))):
+            if seconds:
+                self.clock.pass_(1)
+            for process in self.made:
+                process.go_round()
+
+    async def around(self, seconds: float = 0.0) -> None:
+        """Twin of `go_round`."""
+        for _ in range(max(1, int(seconds))):
+            if seconds:
+                self.clock.pass_(1)
+            for process in self.made:
+                await process.around()
+
+    def close(self) -> None:
+        for process in self.made:
+            process.standby.close()
+        self.redis.stop()
+
+
+@contextmanager
+def outage(directory: Path, clock: Time, *, persistent: bool) -> Iterator[Outage]:
+    with literal_time():
+        made = Outage(directory, clock, persistent=persistent)
+        try:
+            yield made
+        finally:
+            made.close()

@@ -1,0 +1,148 @@
+"""Real servers for the tests: Daphne as a process of its own, on a free port, with a database of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import SystemRandom
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTS_WITHIN = 30.0
+STOPS_WITHIN = 15.0
+PORTS = (11_000, 32_000)
+"""From where to where: browsers refuse some of those below, and connections get some of those above."""
+CHANCE = SystemRandom()
+DEPLOYMENT = {"DEBUG", "SECURE", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"}
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """Return the environment without what a deployment or the tests' runner put there, and with what is given."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in DEPLOYMENT | {"DJANGO_SETTINGS_MODULE"} and not name.startswith("IDLEWATCH_")
+    }
+    return kept | {"PYTHONUNBUFFERED": "1"} | extra
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on just now.
+
+    It lies below those that systems give to connections: one of these could take it before the server does.
+    """
+    while True:
+        port = CHANCE.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+class Server:
+    """One Daphne; `stop` and `start` restart it on the same port and database."""
+
+    def __init__(
+        self,
+        application: str,
+        environ: Mapping[str, str],
+        log: Path,
+        *,
+        python: str = sys.executable,
+        cwd: Path = ROOT,
+    ) -> None:
+        self.application = application
+        self.environ = dict(environ)
+        self.log = log
+        self.python = python
+        self.cwd = cwd
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def url(self, path: str = "/") -> str:
+        return f"{self.origin}{path}"
+
+    def socket_url(self, path: str = "/ws/idlewatch/tab/") -> str:
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    def start(self) -> None:
+        command = [self.python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), self.application]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.cwd, env=self.environ, stdout=log, stderr=log)
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self.listens():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop(signal.SIGKILL)
+                raise RuntimeError(f"Daphne did not start:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int | None:
+        """Send a signal, wait for the end, and return the exit code."""
+        if self.process is None:
+            return None
+        process, self.process = self.process, None
+        if process.poll() is None:
+            process.send_signal(how)
+        try:
+            return process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def manage(self, *command: str) -> str:
+        """Run one of the project's commands in the server's environment; return what it printed."""
+        done = subprocess.run(
+            [self.python, "manage.py", *command],
+            cwd=self.cwd,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"manage.py {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+
+@contextmanager
+def demo(directory: Path, **environ: str) -> Iterator[Server]:
+    """Serve the deployable project with the demo's accounts; `environ` wins over the defaults.
+
+    With `DEBUG=0` its static files are collected first, into the directory.
+    """
+    settings = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}"} | environ
+    if settings["DEBUG"] == "0":
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "tests.support.deployed",
+            "STATIC_ROOT": str(directory / "static"),
+            "SECRET_KEY": "for one test alone",
+            "SECURE": "0",
+        } | settings
+    server = Server("project.asgi:application", clean_environment(**settings), directory / "daphne.log")
+    server.manage("migrate", "--verbosity", "0")
+    if settings["DEBUG"] == "0":
+        server.manage("collectstatic", "--noinput", "--verbosity", "0")
+    server.environ["DEBUG"] = "1"
+    server.manage("demo")
+    server.environ["DEBUG"] = settings["DEBUG"]
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

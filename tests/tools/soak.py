@@ -1,0 +1,117 @@
+"""Have sessions come and go on a real Redis, and print what they left behind.
+
+Run it with `python -m tests.tools.soak [sessions]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from unittest.mock import patch
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Acted, Held, TabClosed, TabOpened
+from idlewatch.core.policy import Policy
+from idlewatch.store.base import Due, Watched
+from idlewatch.store.redis import RedisStore
+from tests.support.facts import signed_in
+from tests.support.redis_server import RedisServer
+
+POLICY = Policy()
+BATCH = 500
+LEASE = 10.0
+SAMPLE = 15.0
+KEPT = 3600.0
+START = 1_900_000_000.0
+TOMBSTONE_LIFE = 1.0
+"""Real seconds, in place of ten minutes."""
+
+
+async def come_and_go(store: RedisStore, sessions: int) -> int:
+    """Have that many sessions live and end, in turns, while one process serves their tabs; return the ends recorded."""
+    recorded = 0
+    with patch("idlewatch.store.redis.store.TOMBSTONE_LIFE", TOMBSTONE_LIFE):
+        for first in range(0, sessions, BATCH):
+            at = START + first
+            await _live([secrets.token_urlsafe(16) for _ in range(first, min(first + BATCH, sessions))], store, at)
+            recorded += await _work(store, at + POLICY.idle_timeout)
+    return recorded
+
+
+async def _live(watches: list[str], store: RedisStore, at: float) -> None:
+    async def each(do: Callable[[str], Coroutine[None, None, object]], step: int = 1, offset: int = 0) -> None:
+        await asyncio.gather(*map(do, watches[offset::step]))
+
+    def begun(watch: str) -> Watched:
+        return Watched(id=watch, user="7", key=secrets.token_hex(16), policy=POLICY, activity=signed_in(at))
+
+    await each(lambda watch: store.aopen(begun(watch), at))
+    await each(lambda watch: store.aapply(watch, TabOpened("p1", 50), at))
+    await each(lambda watch: store.aapply(watch, Acted(), at))
+    await each(lambda watch: store.aapply(watch, Held("upload", "Uploading 3 files"), at), 4)
+    # A third closes its browser, a third is signed out with a tab open, and the rest ends by the clock with one open.
+    await each(lambda watch: store.aapply(watch, TabClosed("p1", closed=True), at), 3)
+    await each(lambda watch: store.aend(watch, Reason.LOGOUT, at), 3, 1)
+    # As the socket of a session that ended does.
+    await each(lambda watch: store.aapply(watch, TabClosed("p1", closed=False), at), 3, 1)
+
+
+async def _work(store: RedisStore, now: float) -> int:
+    """Do what a timer does, records first: they may well be quicker than the push. Return the ends recorded."""
+    recorded = 0
+    await store.asample(now, SAMPLE, KEPT)
+    for later in (0.0, LEASE, POLICY.idle_timeout):
+        checked = await store.aclaim(Due.CHECK, now + later, 2 * BATCH, LEASE)
+        await asyncio.gather(*(store.aconfirm(Due.CHECK, each, now, now + POLICY.checkpoint) for each in checked))
+        recorded += await _record(store, now + later)
+        claimed = await store.aclaim(Due.PUSH, now + later, 2 * BATCH, LEASE)
+        await asyncio.gather(*(_push(store, each, now + later) for each in claimed))
+    recorded += await _record(store, now + POLICY.idle_timeout)
+    await store.asample(now + SAMPLE, SAMPLE, KEPT)
+    return recorded
+
+
+async def _push(store: RedisStore, watched: Watched, now: float) -> None:
+    settled = await store.asettle(watched, watched.verdict(now), now)
+    if settled is not None:
+        await store.aconfirm(Due.PUSH, settled, now)
+
+
+async def _record(store: RedisStore, now: float) -> int:
+    ended = await store.aclaim(Due.RECORD, now, 2 * BATCH, LEASE)
+    await asyncio.gather(*(store.aconfirm(Due.RECORD, each, now) for each in ended))
+    return len(ended)
+
+
+async def main(sessions: int = 100_000) -> None:
+    """Soak a Redis of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        server = RedisServer(Path(directory))
+        server.start()
+        # A machine that is busy with other things is no outage here.
+        store = RedisStore(server.url, {"socket_timeout": 30})
+        try:
+            with server.client() as client:
+                await store.aping()
+                memory = client.info("memory")["used_memory"]
+                begun = time.monotonic()
+                recorded = await come_and_go(store, sessions)
+                spent = time.monotonic() - begun
+                await asyncio.sleep(TOMBSTONE_LIFE + 1)
+                # For an hour more it tells how many there were.
+                left = [key for key in client.scan_iter(count=1000) if not key.endswith(b":samples")]
+                grown = client.info("memory")["used_memory"] - memory
+        finally:
+            await store.aclose()
+            store.close()
+            server.stop()
+    print(f"{sessions} sessions, {recorded} ends in {spent:.0f} s; left: {left}, {grown / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*map(int, sys.argv[1:])))

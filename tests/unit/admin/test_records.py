@@ -1,0 +1,302 @@
+"""The records in Django's admin: who sees them, what they show, and that nobody changes them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from idlewatch.admin.durations import in_words
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import service as monitor
+from tests.conftest import START, Time
+from tests.support.watches import sign_in_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/idlewatch/watchedsession/"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def operator(*permissions: str, **flags: bool) -> Client:
+    user = User.objects.create_user("op", password="pw", is_staff=True, **flags)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def auditor(clock: Time) -> Client:
+    return operator("view_watchedsession")
+
+
+def ended(name: str = "ada", reason: Reason = Reason.LOGOUT, after: float = 60, **fields: Any) -> str:
+    (watched,) = sign_in_many(1, name=name)
+    monitor.end(watched.id, reason, START + after)
+    WatchedSession.objects.filter(pk=watched.id).update(**fields)
+    return watched.id
+
+
+def page(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200, (path, response)
+    return unescape(response.content.decode())
+
+
+def listed(client: Client, query: str = "") -> list[str]:
+    """Return the ids of the records that a list shows, in its order."""
+    found = map(unquote, re.findall(rf'<a href="{LIST}([\w-]+)/change/', page(client, f"{LIST}{query}")))
+    # The operator's own is there as well.
+    own = client.session["_idlewatch"]
+    return [each for each in found if each != own]
+
+
+def text_of(html: str) -> str:
+    """Return what a page says between its main tags."""
+    main = html[html.index("<main") : html.index("</main>")]
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())
+
+
+@pytest.mark.rule("R14")
+@pytest.mark.parametrize(
+    ("permissions", "flags", "expected"),
+    [
+        ((), {"is_staff": False}, 302),
+        ((), {}, 403),
+        (("end_watchedsession",), {}, 403),
+        (("view_watchedsession",), {}, 200),
+        ((), {"is_superuser": True}, 200),
+    ],
+)
+def test_only_staff_who_may_view_see_the_records(
+    clock: Time, permissions: tuple[str, ...], flags: dict[str, bool], expected: int
+):
+    watch = ended()
+    client = operator(*permissions)
+    User.objects.filter(username="op").update(**flags)
+    for path in (LIST, f"{LIST}{watch}/change/", f"{LIST}{watch}/history/"):
+        assert client.get(path).status_code == expected
+
+
+@pytest.mark.rule("R14")
+@pytest.mark.parametrize("path", ["add/", "{watch}/change/", "{watch}/delete/", ""])
+def test_nobody_adds_changes_or_deletes_a_record(clock: Time, path: str):
+    watch = ended()
+    before = WatchedSession.objects.filter(pk=watch).values().get()
+    client = operator(is_superuser=True)
+    body = {"username": "eve", "action": "delete_selected", "_selected_action": watch, "post": "yes"}
+    client.post(LIST + path.format(watch=watch), body)
+    assert WatchedSession.objects.filter(pk=watch).values().get() == before
+    assert client.get(f"{LIST}add/").status_code == 403
+
+
+class TestTheList:
+    def test_shows_the_latest_first_each_with_what_became_of_it(self, auditor: Client):
+        fields = {"user_agent": FIREFOX, "address": "10.0.0.9", "warnings": 3, "extensions": 2, "held_seconds": 75}
+        watch = ended(reason=Reason.REVOKED, ended_by_name="op", **fields)
+        html = page(auditor, LIST)
+        row = next(each for each in html.split("<tr>") if watch in each)
+        cells = [
+            " ".join(re.sub(r"<[^>]*>", " ", each).split()) for each in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)
+        ]
+        assert cells == [
+            "ada",
+            "Firefox 140 on Linux",
+            "10.0.0.9",
+            "March 17, 2030 12:46 p.m.",
+            "March 17, 2030 12:46 p.m.",
+            "March 17, 2030 12:47 p.m. ended from elsewhere (op)",
+            "3",
+            "2",
+        ]
+
+    def test_counts_what_each_filter_would_leave_by_conditions_alone(self, auditor: Client):
+        """A subquery of all records would keep PostgreSQL busy for ever."""
+        ended(), ended("bob", Reason.ACCOUNT)
+        bob = User.objects.get(username="bob").pk
+        with CaptureQueriesContext(connection) as queries:
+            said = text_of(page(auditor, f"{LIST}?_facets=True&user={bob}"))
+        assert "Live (0) Ended (1)" in said
+        assert "bob (1)" in said
+        counts = [query["sql"] for query in queries if "idlewatch_watchedsession" in query["sql"]]
+        assert counts
+        assert not [sql for sql in counts if "IN (SELECT" in sql]
+
+    def test_is_filtered_by_state_reason_date_and_user(self, auditor: Client):
+        logged_out, idle = ended(), ended("bob", Reason.ACCOUNT)
+        (lives,) = sign_in_many(1, name="eve")
+        assert set(listed(auditor)) == {logged_out, idle, lives.id}
+        assert listed(auditor, "?state=live") == [lives.id]
+        assert set(listed(auditor, "?state=ended")) == {logged_out, idle}
+        assert listed(auditor, "?reason__exact=account") == [idle]
+        assert listed(auditor, f"?user={User.objects.get(username='bob').pk}") == [idle]
+        assert listed(auditor, "?started__year=2029") == []
+        assert len(listed(auditor, "?started__year=2030")) == 3
+
+    @pytest.mark.parametrize("query", ["?user=nonsense", "?user=%00", f"?user={10**23}", "?state=x&nope=1"])
+    @pytest.mark.parametrize("path", ["", "export/"])
+    def test_filter_that_cannot_be_used_leads_back_to_the_list(self, auditor: Client, path: str, query: str):
+        response = auditor.get(f"{LIST}{path}{query}")
+        assert (response.status_code, response.url) == (302, f"{LIST}?e=1")
+        assert auditor.get(response.url).status_code == 200
+
+    def test_offers_no_list_of_users_to_filter_by(self, auditor: Client):
+        User.objects.bulk_create(User(username=f"user{number:03}") for number in range(100))
+        watch = ended()
+        html = page(auditor, LIST)
+        assert "user050" not in html
+        picked = page(auditor, f"{LIST}?user={WatchedSession.objects.get(pk=watch).user_id}")
+        assert "By user" in picked
+
+    def test_is_searched_by_name_address_and_user_agent(self, auditor: Client):
+        first, second, third = ended(), ended("bob", address="10.1.2.3"), ended("eve", user_agent=FIREFOX)
+        assert listed(auditor, "?q=ada") == [first]
+        assert listed(auditor, "?q=10.1.2") == [second]
+        assert listed(auditor, "?q=firefox+eve") == [third]
+        assert listed(auditor, "?q=firefox+bob") == []
+
+    def test_costs_no_more_queries_for_more_records(self, auditor: Client):
+        def queries() -> int:
+            with CaptureQueriesContext(connection) as found:
+                page(auditor, LIST)
+            return len(found)
+
+        for name in ("ann", "bob"):
+            ended(name, ended_by=User.objects.get(username="op"))
+        few = queries()
+        for number in range(20):
+            ended(f"user{number}", ended_by=User.objects.create_user(f"op{number}"))
+        assert queries() == few
+
+    def test_offers_the_export_of_what_it_shows(self, auditor: Client):
+        assert f'href="{LIST}export/?q=ada&state=ended"' in page(auditor, f"{LIST}?q=ada&state=ended&p=1")
+        assert f'href="{LIST}export/"' in page(auditor, LIST)
+
+
+class TestARecord:
+    def test_tells_the_course_of_a_session_in_words(self, auditor: Client):
+        watch = ended(after=95, user_agent=FIREFOX, held_seconds=3700)
+        told = text_of(page(auditor, f"{LIST}{watch}/change/"))
+        for expected in (
+            "Firefox 140 on Linux",
+            FIREFOX,
+            "Length: 1 minute, 35 seconds",
+            "Held: 1 hour, 1 minute",
+            "Without activity: 1 minute, 40 seconds",
+            "In all: 16 minutes, 40 seconds",
+            "signed out",
+        ):
+            assert expected.lower() in told.lower()
+
+    def test_that_ended_by_a_clock_behind_the_one_it_began_by_has_no_length(self, auditor: Client):
+        watch = ended(ended=as_datetime(START - 3600))
+        assert "Length: 0 seconds" in text_of(page(auditor, f"{LIST}{watch}/change/"))
+
+    def test_names_limits_that_there_are_not(self, auditor: Client):
+        (watched,) = sign_in_many(1, absolute_timeout=None, close_grace=None, hold_limit=0.0)
+        told = text_of(page(auditor, f"{LIST}{watched.id}/change/"))
+        assert "In all: no limit" in told
+        assert "After the browser was closed: never" in told
+        assert "Held open without activity: not allowed" in told
+
+    @pytest.mark.rule("R23")
+    def test_shows_neither_key_nor_digest_nor_facts(self, auditor: Client):
+        (watched,) = sign_in_many(1)
+        html = page(auditor, f"{LIST}{watched.id}/change/").replace(watched.id, "")
+        record = WatchedSession.objects.get(pk=watched.id)
+        for secret in (watched.key, record.session_digest, record.auth_digest, "held_until", "digest"):
+            assert secret
+            assert secret not in html
+
+    def test_tells_what_the_admins_log_says_of_it(self, auditor: Client):
+        watch, other = ended(), ended()
+        op = User.objects.get(username="op")
+        for each, said in ((watch, "Ended <b>it</b>."), (other, "Something else.")):
+            LogEntry.objects.log_actions(op.pk, WatchedSession.objects.filter(pk=each), CHANGE, said)
+        html = page(auditor, f"{LIST}{watch}/change/")
+        assert "Something else." not in html
+        assert "op Ended <b>it</b>." in unescape(text_of(auditor.get(f"{LIST}{watch}/change/").content.decode()))
+        assert "Ended <b>it</b>." in page(auditor, f"{LIST}{watch}/history/")
+        assert "Nothing." in page(auditor, f"{LIST}{ended()}/change/")
+
+    @pytest.mark.parametrize("may_end", [True, False])
+    def test_leads_to_the_live_page_while_it_lives_for_who_may_end_it(self, clock: Time, may_end: bool):
+        client = operator("view_watchedsession", *(["end_watchedsession"] if may_end else []))
+        (lives,) = sign_in_many(1)
+        link = f'href="/admin/idlewatch/live/?q={lives.id}"'
+        assert (link in page(client, f"{LIST}{lives.id}/change/")) == may_end
+        assert link not in page(client, f"{LIST}{ended()}/change/")
+
+    def test_leads_to_the_users_other_sessions(self, auditor: Client):
+        watch = ended()
+        user = WatchedSession.objects.get(pk=watch).user_id
+        assert f'href="{LIST}?user={user}"' in page(auditor, f"{LIST}{watch}/change/")
+        WatchedSession.objects.filter(pk=watch).update(user=None)
+        assert "ada" in text_of(page(auditor, f"{LIST}{watch}/change/"))
+
+    def test_is_found_by_an_id_of_any_letters(self, clock: Time):
+        client = operator("view_watchedsession", "end_watchedsession")
+        (watched,) = sign_in_many(1)
+        record = WatchedSession.objects.get(pk=watched.id)
+        record.pk = watch = "-_41_5F"
+        record.save(force_insert=True)
+        LogEntry.objects.log_actions(record.user_id, [record], CHANGE, "Looked at.")
+        html = page(client, f"{LIST}{quote(watch)}/change/")
+        assert "Looked at." in html
+        assert f"live/?q={watch}" in html
+        assert listed(client, f"?q={watch}") == [watch]
+
+    def test_that_is_not_there_leads_back(self, auditor: Client):
+        assert auditor.get(f"{LIST}nothing/change/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 seconds"),
+        (0.4, "0 seconds"),
+        (1, "1 second"),
+        (59.6, "1 minute"),
+        (61, "1 minute, 1 second"),
+        (3600, "1 hour"),
+        (3605, "1 hour, 5 seconds"),
+        (timedelta(days=3, hours=2, minutes=59).total_seconds(), "3 days, 2 hours"),
+    ],
+)
+def test_spans_are_told_in_words(seconds: float, expected: str):
+    assert in_words(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "user_agent__regex=(a%2B)%2B$",
+        "facts__contains=x",
+        "session_digest__startswith=5",
+        "auth_digest=0",
+        "user__password__startswith=p",
+        "user__exact=99999999999999999999",
+    ],
+)
+@pytest.mark.parametrize("path", ["", "export/"])
+def test_no_address_filters_by_what_is_not_shown(auditor: Client, path: str, query: str):
+    assert auditor.get(f"/admin/idlewatch/watchedsession/{path}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query", ["reason__exact=idle", "started__year=2026", "started__gte=2026-01-01%2000:00:00%2B00:00"]
+)
+def test_it_filters_by_what_the_page_offers(auditor: Client, query: str):
+    assert auditor.get(f"/admin/idlewatch/watchedsession/?{query}").status_code == 200

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from idlewatch.consumers.origin import is_own, request_of
+from tests.support.sockets import Tab
+
+pytestmark = pytest.mark.rule("R21")
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Any) -> Any:
+    settings.ALLOWED_HOSTS = ["example.com", ".example.org", "[::1]"]
+    return settings
+
+
+def own(*origins: str, host: str | None = "example.com", scheme: str | None = None, **headers: str) -> bool:
+    """Tell whether a handshake with these headers comes from the site."""
+    sent = [] if host is None else [(b"host", host.encode())]
+    sent += [(b"origin", origin.encode()) for origin in origins]
+    sent += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": "/ws/idlewatch/tab/", "query_string": b"", "headers": sent}
+    return is_own(request_of(scope | ({} if scheme is None else {"scheme": scheme})))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://example.com", "example.com"),
+        ("http://example.com:8000", "example.com:8000"),
+        ("http://a.example.org", "a.example.org"),
+        ("http://[::1]:8000", "[::1]:8000"),
+    ],
+)
+def test_the_sites_own_pages_may_connect(origin: str, host: str):
+    assert own(origin, host=host)
+
+
+REFUSED = {
+    "null": "null",
+    "empty": "",
+    "another scheme": "https://example.com",
+    "the socket's scheme": "ws://example.com",
+    "another port": "http://example.com:8000",
+    "the default port, written out": "http://example.com:80",
+    "another host": "http://example.net",
+    "a host below": "http://a.example.com",
+    "a host above": "http://com",
+    "a longer host": "http://example.com.evil.net",
+    "a host that ends alike": "http://evilexample.com",
+    "a user in front": "http://user@example.com",
+    "the site as user": "http://example.com@evil.net",
+    "the site as user and password": "http://example.com:80@evil.net",
+    "a path": "http://example.com/",
+    "a query": "http://example.com?",
+    "a fragment": "http://example.com#",
+    "a fragment of the site": "http://evil.net#example.com",
+    "a backslash": "http://evil.net\\example.com",
+    "a space": "http://example.com ",
+    "two in one": "http://example.com, http://example.com",
+    "two in one by space": "http://example.com http://evil.net",
+    "no scheme": "example.com",
+    "no scheme but slashes": "//example.com",
+    "a file": "file://",
+    "an extension": "chrome-extension://abcdefghijklmnop",
+    "a bad port": "http://example.com:port",
+    "half an address": "http://[::1",
+    "no letters": "\x00",
+    "a look-alike": "http://ex\u0430mple.com",
+}
+
+
+@pytest.mark.parametrize("origin", REFUSED.values(), ids=REFUSED)
+def test_any_other_origin_is_refused(origin: str):
+    assert not own(origin)
+
+
+def test_a_missing_origin_is_refused():
+    assert not own()
+
+
+def test_two_origins_are_refused_though_one_is_right():
+    assert not own("http://example.com", "http://evil.net")
+    assert not own("http://evil.net", "http://example.com")
+    assert not own("http://example.com", "http://example.com")
+
+
+@pytest.mark.parametrize("host", ["evil.net", None, "", "example.com@evil.net", "example.com:port"])
+def test_a_host_that_is_not_allowed_is_nobodys(host: str | None):
+    assert not own(f"http://{host}", host=host)
+    assert not own("http://example.com", host=host)
+
+
+@pytest.mark.parametrize(("scheme", "origin"), [("ws", "http"), ("wss", "https"), ("http", "http"), ("https", "https")])
+def test_a_server_that_tells_the_scheme_is_believed(scheme: str, origin: str):
+    assert own(f"{origin}://example.com", scheme=scheme)
+    other = {"http": "https", "https": "http"}[origin]
+    assert not own(f"{other}://example.com", scheme=scheme)
+
+
+class TestTrusted:
+    @pytest.fixture(autouse=True)
+    def trusted(self, site: Any) -> None:
+        site.CSRF_TRUSTED_ORIGINS = ["https://app.example.net", "https://*.trusted.net", "http://other.net:8080"]
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "https://app.example.net",
+            "https://a.trusted.net",
+            "https://a.b.trusted.net",
+            "https://trusted.net",
+            "http://other.net:8080",
+            "http://example.com",
+        ],
+    )
+    def test_what_the_site_trusts_may_connect(self, origin: str):
+        assert own(origin)
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "http://app.example.net",
+            "https://app.example.net:8443",
+            "https://sub.app.example.net",
+            "http://a.trusted.net",
+            "https://eviltrusted.net",
+            "https://a.trusted.net.evil.net",
+            "https://a.trusted.net:8443",
+            "http://other.net",
+            "https://other.net:8080",
+            "null",
+            "",
+            "https://evil.net\\.trusted.net",
+            "https://evil.net?.trusted.net",
+            "https://evil.net#.trusted.net",
+            "https://evil.net/.trusted.net",
+            "https://evil.net@a.trusted.net",
+            "https://evil.net:pw@a.trusted.net",
+            "https://evil.net .trusted.net",
+            "https://evil.net,https://a.trusted.net",
+            "https://a.trusted.net,https://a.trusted.net",
+        ],
+    )
+    def test_and_nothing_else(self, origin: str):
+        assert not own(origin)
+
+
+class TestBehindAProxy:
+    def test_the_proxy_tells_the_scheme(self, site: Any):
+        site.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+        assert own("https://example.com", x_forwarded_proto="https")
+        assert not own("http://example.com", x_forwarded_proto="https")
+        assert own("http://example.com", x_forwarded_proto="http")
+        assert not own("https://example.com", x_forwarded_proto="http")
+
+    def test_without_the_setting_nobody_does(self):
+        assert not own("https://example.com", x_forwarded_proto="https")
+
+    def test_the_proxy_tells_the_host(self, site: Any):
+        site.USE_X_FORWARDED_HOST = True
+        assert own("http://example.com", host="inner:8000", x_forwarded_host="example.com")
+        assert not own("http://inner:8000", host="inner:8000", x_forwarded_host="example.com")
+
+    def test_without_the_setting_a_forwarded_host_is_nothing(self):
+        assert not own("http://a.example.org", host="example.com", x_forwarded_host="a.example.org")
+
+
+class TestHandshake:
+    """A refused handshake is refused before anything is looked up."""
+
+    @pytest.mark.parametrize("origin", [None, "null", "http://evil.net", "https://example.com"])
+    async def test_is_refused(self, origin: str | None):
+        assert not await Tab("any", origin=origin, host="example.com").is_accepted()
+
+    @pytest.mark.django_db(transaction=True)
+    async def test_is_accepted(self):
+        assert await Tab(origin="http://example.com", host="example.com").is_accepted()
+
+    async def test_a_host_that_is_not_allowed_is_refused(self):
+        assert not await Tab(origin="http://evil.net", host="evil.net").is_accepted()

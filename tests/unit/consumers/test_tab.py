@@ -1,0 +1,1116 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from autobahn.exception import Disconnected
+from channels.db import database_sync_to_async
+from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from idlewatch.consumers import tab as consumers
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
+from idlewatch.http.key_rotation import under_way
+from idlewatch.http.page_tokens import token_of
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
+from idlewatch.process.identity import PROCESS
+from idlewatch.runtime.runtime import Service, service
+from tests.conftest import Time
+from tests.support.asgi import application
+from tests.support.sockets import Signed, Tab, errors, sign_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMITS = {
+    "IDLE_TIMEOUT": 100,
+    "WARN_BEFORE": 20,
+    "ABSOLUTE_TIMEOUT": 1000,
+    "CLOSE_GRACE": 30,
+    "HOLD_LIMIT": 300,
+    "HEARTBEAT": 5,
+}
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Any) -> Any:
+    settings.IDLEWATCH = dict(LIMITS)
+    return settings
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer works when the test says so, and not beside it."""
+
+    def start(self: Service) -> None:
+        self.timer.owns_store = True
+
+    monkeypatch.setattr(Service, "start", start)
+
+
+async def push(clock: Time) -> None:
+    await service().timer.push(clock.now)
+
+
+async def limit(site: Any, **limits: object) -> None:
+    site.IDLEWATCH = {**LIMITS, **limits}
+
+
+def hub_tabs() -> int:
+    return sum(count for count, _ in service().hub.tabs().values())
+
+
+class TestConnecting:
+    async def test_tells_the_state_with_every_field(self):
+        tab = await Tab.open(await sign_in())
+        version, remaining = tab.first.pop("version"), tab.first.pop("remaining")
+        assert tab.first == {
+            "type": "state",
+            "phase": "active",
+            "reason": None,
+            "extendable": True,
+            "held": False,
+            "idle_timeout": 100.0,
+            "warn_before": 20.0,
+            "heartbeat": 5.0,
+        }
+        assert type(version) is int
+        assert 99 < remaining <= 100
+
+    async def test_opening_and_asking_is_no_activity(self, clock: Time):
+        signed = await sign_in()
+        active = signed.watched.activity.active
+        clock.pass_(50)
+        tab = await Tab.open(signed)
+        assert (await tab.sync())["remaining"] == pytest.approx(50, abs=1)
+        assert signed.watched.activity.active == active
+
+    async def test_counts_the_tab(self):
+        signed = await sign_in()
+        tabs = [await Tab.open(signed) for _ in range(2)]
+        assert signed.watched.activity.tabs == {PROCESS: 2}
+        await tabs[0].leave()
+        assert signed.watched.activity.tabs == {PROCESS: 1}
+
+    async def test_a_warned_session_is_told_so(self, clock: Time):
+        signed = await sign_in()
+        clock.pass_(90)
+        tab = await Tab.open(signed)
+        assert (tab.first["phase"], tab.first["reason"], tab.first["extendable"]) == ("warned", "idle", True)
+        assert 9 < tab.first["remaining"] <= 10
+
+    async def test_no_cookie_is_told_that_there_is_no_session(self):
+        assert await ended(Tab()) is None
+
+    async def test_an_empty_cookie_is_none(self):
+        assert await ended(Tab("")) is None
+
+    @pytest.mark.parametrize("key", ["unknown", "x" * 32, "\N{GREEK SMALL LETTER ALPHA}" * 32, "a" * 5000])
+    async def test_an_unknown_key_has_no_reason(self, key: str):
+        assert await ended(Tab(key)) is None
+
+    async def test_a_session_of_nobody_has_no_reason(self):
+        @sync_to_async
+        def anonymous() -> str:
+            session = Client().session
+            session["basket"] = [1]
+            session.save()
+            key: str = session.session_key
+            return key
+
+        key = await anonymous()
+        assert await ended(Tab(key)) is None
+        assert await Session.objects.filter(pk=key).aexists()
+
+    @pytest.mark.rule("R9")
+    @pytest.mark.parametrize("reason", list(Reason))
+    async def test_an_ended_session_is_told_why(self, reason: Reason, clock: Time):
+        signed = await sign_in()
+        await monitor.aend(signed.watch, reason, clock.now)
+        tab = Tab(signed.key)
+        assert await ended(tab) == reason.value
+        await tab.leave(4401)
+        assert signed.watched.activity.tabs == {}
+        assert hub_tabs() == 0
+
+    @pytest.mark.rule("R1")
+    async def test_a_session_past_its_limit_is_let_in_no_more_though_nobody_noticed(self, clock: Time):
+        signed = await sign_in()
+        clock.pass_(101)
+        assert await ended(Tab(signed.key)) == "idle"
+
+    @pytest.mark.rule("R9")
+    async def test_a_key_whose_row_is_gone_is_told_why(self, clock: Time):
+        signed = await sign_in()
+        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await Session.objects.all().adelete()
+        assert await ended(Tab(signed.key)) == "revoked"
+        monitor.forget_store()
+        assert await ended(Tab(signed.key)) == "revoked"
+
+    @pytest.mark.rule("R9")
+    @pytest.mark.rule("R11")
+    async def test_a_key_whose_row_was_deleted_behind_our_back_is_lost(self):
+        signed = await sign_in()
+        await Session.objects.all().adelete()
+        assert await ended(Tab(signed.key)) == "lost"
+
+    async def test_a_watch_without_a_record_is_lost(self):
+        signed = await sign_in()
+        await WatchedSession.objects.all().adelete()
+        monitor.forget_store()
+        assert await ended(Tab(signed.key)) == "lost"
+
+    @pytest.mark.rule("R9")
+    async def test_after_logout_the_old_cookie_opens_nothing(self):
+        signed = await sign_in()
+        key = signed.key
+        await sync_to_async(signed.client.logout)()
+        assert await ended(Tab(key)) == "logout"
+
+    @pytest.mark.parametrize("is_done", [False, True], ids=["while a request rotates it", "afterwards"])
+    async def test_a_key_that_was_replaced_opens_nothing_and_ends_nothing(self, is_done: bool):
+        """No reason is given for it: the page asks again, with the cookie it has by then."""
+        signed = await sign_in()
+
+        old, session = signed.key, django_sessions.engine()(signed.key)
+        with under_way(session):
+            await sync_to_async(session.cycle_key)()
+            await sync_to_async(session.save)()
+            if not is_done:
+                assert await ended(Tab(old)) is None
+        await sync_to_async(monitor.rebind)(signed.watch, session)
+        assert await ended(Tab(old)) is None
+        assert signed.watched.activity.ended is None
+        tab = Tab(session.session_key)
+        assert await tab.is_accepted()
+        assert (await tab.frame())["phase"] == "active"
+
+    async def test_a_session_whose_data_speaks_of_another_user_is_refused(self):
+        ada, eve = await sign_in("ada"), await sign_in("eve")
+
+        @sync_to_async
+        def swap() -> None:
+            session = eve.client.session
+            session[django_sessions.WATCH_KEY] = ada.watch
+            session.save()
+
+        await swap()
+        assert await ended(Tab(eve.key)) == "lost"
+        assert ada.watched.activity.ended is None
+
+    async def test_a_store_that_came_back_empty_resumes_from_the_record(self):
+        signed = await sign_in()
+        monitor.forget_store()
+        tab = await Tab.open(signed)
+        assert tab.first["phase"] == "active"
+        assert signed.watched.key == signed.key
+        assert signed.watched.activity.tabs == {PROCESS: 1}
+
+    async def test_a_session_signed_under_an_older_secret_key_is_good(self, settings: Any):
+        signed = await sign_in()
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "the next one"
+        tab = await Tab.open(signed)
+        assert tab.first["phase"] == "active"
+        assert await Session.objects.filter(pk=signed.key).aexists()
+
+    async def test_a_stale_key_is_explained_under_an_older_secret_key_too(self, settings: Any, clock: Time):
+        signed = await sign_in()
+        await monitor.aend(signed.watch, Reason.ACCOUNT, clock.now)
+        await Session.objects.all().adelete()
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "the next one"
+        assert await ended(Tab(signed.key)) == "account"
+
+    @pytest.mark.parametrize("engine", ["cache", "cached_db", "file", "signed_cookies"])
+    async def test_every_engine_is_read(self, engine: str, settings: Any, tmp_path: Any, clock: Time):
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        settings.SESSION_FILE_PATH = str(tmp_path)
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        assert tab.first["phase"] == "active"
+        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        assert await ended(Tab(signed.key)) == "revoked"
+
+    @pytest.mark.rule("R24")
+    async def test_one_tab_too_many_is_refused(self, site: Any):
+        await limit(site, MAX_TABS=2)
+        signed = await sign_in()
+        first, _ = [await Tab.open(signed) for _ in range(2)]
+        third = Tab(signed.key)
+        assert await third.is_accepted()
+        assert await third.close_code() == 4429
+        await third.leave(4429)
+        assert signed.watched.activity.tabs == {PROCESS: 2}
+        assert hub_tabs() == 2
+        await first.leave()
+        await Tab.open(signed)
+
+    async def test_each_session_has_tabs_of_its_own(self, site: Any):
+        await limit(site, MAX_TABS=1)
+        for name in ("ada", "eve"):
+            await Tab.open(await sign_in(name))
+
+    async def test_the_tab_hears_what_changes_while_it_connects(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        """Joined before the state is read, so that no change falls between."""
+        signed = await sign_in()
+        look = monitor.alook
+
+        async def slow_look(*args: Any) -> Any:
+            found = await look(*args)
+            monitor.store().end(signed.watch, Reason.REVOKED, clock.now)
+            await push(clock)
+            return found
+
+        monkeypatch.setattr(monitor, "alook", slow_look)
+        tab = Tab(signed.key)
+        assert await tab.is_accepted()
+        frame = await tab.frame()
+        assert (frame["phase"], frame["reason"]) == ("ended", "revoked")
+        assert await tab.close_code() == 4401
+
+    async def test_a_server_that_goes_away_sends_the_tab_back(self):
+        signed = await sign_in()
+        await service().stop()
+        tab = Tab(signed.key)
+        assert await tab.is_accepted()
+        assert await tab.close_code() == 4503
+        assert signed.watched.activity.tabs == {}
+
+    async def test_a_tab_that_daphne_cancels_at_once_stays_until_its_page_has_answered(self):
+        tab = await Tab.open(await sign_in())
+        stopping = asyncio.create_task(service().stop())
+        await asyncio.sleep(0)
+        tab.socket.future.cancel()
+        assert await tab.close_code() == 4503
+        await tab.say("activity")
+        await asyncio.sleep(0.05)
+        assert not stopping.done()
+        await tab.leave(4503)
+        await asyncio.wait_for(stopping, 1)
+        assert hub_tabs() == 0
+
+    async def test_a_tab_that_is_cancelled_for_another_reason_is_gone(self):
+        tab = await Tab.open(await sign_in())
+        tab.socket.future.cancel()
+        await asyncio.wait([tab.socket.future])
+        assert tab.socket.future.cancelled()
+        assert hub_tabs() == 0
+
+    async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(self, monkeypatch: pytest.MonkeyPatch):
+        signed = await sign_in()
+        hub, find = service().hub, consumers.find_watch
+
+        def slow_find(key: str | None) -> Any:
+            found = find(key)
+            hub.dismissed = True
+            return found
+
+        monkeypatch.setattr(consumers, "find_watch", slow_find)
+        tab = Tab(signed.key)
+        assert await tab.is_accepted()
+        assert await tab.close_code() == 4503
+        # It does not wait for the page's answer, which nobody will hear.
+        await tab.socket.wait()
+        assert hub_tabs() == 0
+        assert signed.watched.activity.tabs == {}
+
+
+async def ended(tab: Tab) -> str | None:
+    """Return the reason with which a tab is sent away: accepted, told, closed with 4401."""
+    assert await tab.is_accepted()
+    frame = await tab.frame()
+    assert (frame["type"], frame["phase"], frame["remaining"]) == ("state", "ended", 0.0)
+    assert (frame["extendable"], frame["held"]) == (False, False)
+    assert frame["login_url"] == "/login/"
+    assert type(frame["version"]) is int
+    assert await tab.close_code() == 4401
+    reason: str | None = frame["reason"]
+    return reason
+
+
+class TestMessages:
+    async def test_sync_asks_for_the_state(self):
+        tab = await Tab.open(await sign_in())
+        frame = await tab.sync()
+        assert (frame["type"], frame["phase"]) == ("state", "active")
+        assert frame["version"] >= tab.first["version"]
+
+    async def test_activity_restarts_the_idle_clock_and_has_no_reply(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(60)
+        await tab.say("activity")
+        # What comes next answers what was asked next.
+        assert (await tab.sync())["remaining"] == pytest.approx(100, abs=1)
+        assert await tab.socket.receive_nothing(0.02)
+
+    async def test_activity_is_credited_to_when_the_user_acted(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(60)
+        await tab.say("activity", ago=12.5)
+        assert (await tab.sync())["remaining"] == pytest.approx(87.5, abs=1)
+
+    @pytest.mark.rule("R4")
+    @pytest.mark.parametrize(("ago", "remaining"), [(0, 100), (0.0, 100), (0.25, 99.75), (86400, 40), (61, 40)])
+    async def test_activity_of_long_ago_moves_nothing_back(self, clock: Time, ago: float, remaining: float):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(60)
+        await tab.say("activity", ago=ago)
+        assert (await tab.sync())["remaining"] == pytest.approx(remaining, abs=1)
+
+    @pytest.mark.rule("R4")
+    @pytest.mark.parametrize(
+        "ago", ["-1", "-0.001", "86400.5", "1e300", '"0"', "true", "null", "[0]", '{"s": 0}', str(10**400)]
+    )
+    async def test_a_wrong_ago_is_refused_and_counts_for_nothing(self, clock: Time, ago: str):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(60)
+        await tab.send(f'{{"type": "activity", "ago": {ago}}}')
+        error = await tab.frame()
+        assert error["type"] == "error"
+        assert error["code"] in {"bad_value", "bad_json"}
+        assert (await tab.sync())["remaining"] == pytest.approx(40, abs=1)
+
+    @pytest.mark.rule("R4")
+    @pytest.mark.parametrize("ago", ["NaN", "Infinity", "-Infinity", "nan", "0x10", "01", "1.", ".5"])
+    async def test_a_number_that_json_does_not_have_is_refused(self, clock: Time, ago: str):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(60)
+        await tab.send(f'{{"type": "activity", "ago": {ago}}}')
+        assert (await tab.frame())["code"] == "bad_json"
+        assert (await tab.sync())["remaining"] == pytest.approx(40, abs=1)
+
+    async def test_activity_from_before_the_warning_counts_though_it_arrives_in_it(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        await push(clock)
+        clock.pass_(85)
+        await push(clock)
+        assert (await tab.frame())["phase"] == "warned"
+        await tab.say("activity", ago=10)
+        frame = await tab.sync()
+        assert (frame["phase"], frame["reason"]) == ("active", None)
+        assert frame["remaining"] == pytest.approx(90, abs=1)
+
+    async def test_activity_during_the_warning_does_not_count(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(85)
+        await tab.say("activity")
+        await tab.say("activity", ago=4)
+        assert (await tab.sync())["phase"] == "warned"
+
+    async def test_activity_during_the_warning_counts_where_the_site_says_so(self, clock: Time, site: Any):
+        await limit(site, ACTIVITY_EXTENDS_WARNING=True)
+        tab = await Tab.open(await sign_in())
+        clock.pass_(85)
+        await tab.say("activity")
+        frame = await tab.sync()
+        assert (frame["phase"], frame["remaining"]) == ("active", pytest.approx(100, abs=1))
+
+    @pytest.mark.rule("R2")
+    async def test_no_activity_passes_the_absolute_limit(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        for _ in range(19):
+            clock.pass_(50)
+            await tab.say("activity")
+            assert (await tab.sync())["phase"] == "active"
+        clock.pass_(35)
+        await tab.say("extend")
+        frame = await tab.frame()
+        assert (frame["phase"], frame["reason"], frame["extendable"]) == ("warned", "absolute", False)
+        clock.pass_(15.5)
+        await tab.say("extend")
+        frame = await tab.frame()
+        assert (frame["phase"], frame["reason"]) == ("ended", "absolute")
+        assert await tab.close_code() == 4401
+
+    async def test_extend_answers_the_sender_and_the_others_hear_of_it(self, clock: Time):
+        signed = await sign_in()
+        tabs = [await Tab.open(signed) for _ in range(3)]
+        clock.pass_(85)
+        await push(clock)
+        for tab in tabs:
+            frame = await tab.frame()
+            assert (frame["phase"], frame["reason"]) == ("warned", "idle")
+        reply = await tabs[0].ask("extend")
+        assert (reply["phase"], reply["remaining"]) == ("active", pytest.approx(100, abs=1))
+        await push(clock)
+        for tab in tabs:
+            frame = await tab.frame()
+            assert (frame["phase"], frame["reason"], frame["extendable"]) == ("active", None, True)
+            assert frame["version"] >= reply["version"]
+            assert await tab.socket.receive_nothing(0.01)
+        assert signed.watched.activity.extensions == 1
+
+    @pytest.mark.rule("R5")
+    async def test_syncs_keep_no_session(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        for _ in range(9):
+            clock.pass_(11)
+            await tab.sync()
+        clock.pass_(2)
+        await tab.say("sync")
+        assert (await tab.frame())["reason"] == "idle"
+        assert await tab.close_code() == 4401
+
+
+class TestHolds:
+    async def test_a_hold_keeps_the_idle_clock_still(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(50)
+        frame = await tab.ask("hold", id="upload", label="Uploading 3 files")
+        assert (frame["held"], frame["remaining"]) == (True, 100.0)
+        clock.pass_(50)
+        frame = await tab.sync()
+        assert (frame["held"], frame["phase"], frame["remaining"]) == (True, "active", 100.0)
+
+    async def test_a_hold_lapses_unless_it_is_renewed(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        await tab.ask("hold", id="upload")
+        clock.pass_(59)
+        assert (await tab.ask("hold", id="upload"))["held"]
+        clock.pass_(59)
+        assert (await tab.sync())["held"]
+        clock.pass_(2)
+        frame = await tab.sync()
+        assert not frame["held"]
+        assert frame["remaining"] == pytest.approx(99, abs=1)
+
+    async def test_a_released_hold_lets_the_clock_run(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        await tab.ask("hold", id="upload")
+        await tab.ask("hold", id="video")
+        clock.pass_(30)
+        assert (await tab.ask("release", id="upload"))["held"]
+        frame = await tab.ask("release", id="video")
+        assert (frame["held"], frame["remaining"]) == (False, pytest.approx(100, abs=1))
+        clock.pass_(10)
+        assert (await tab.sync())["remaining"] == pytest.approx(90, abs=1)
+
+    async def test_releasing_what_nobody_holds_answers_the_state(self):
+        tab = await Tab.open(await sign_in())
+        assert (await tab.ask("release", id="nothing"))["type"] == "state"
+
+    async def test_a_hold_in_the_warning_takes_it_back(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        clock.pass_(85)
+        assert (await tab.sync())["phase"] == "warned"
+        assert (await tab.ask("hold", id="upload"))["phase"] == "active"
+
+    async def test_a_hold_is_refused_past_its_limit_and_the_socket_stays_open(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        for _ in range(6):
+            assert (await tab.ask("hold", id="upload"))["held"]
+            clock.pass_(50)
+        error = await tab.ask("hold", id="upload")
+        assert (error["type"], error["code"]) == ("error", "hold_refused")
+        frame = await tab.sync()
+        assert (frame["held"], frame["remaining"]) == (False, pytest.approx(100, abs=1))
+        await tab.say("activity")
+        assert (await tab.ask("hold", id="upload"))["held"]
+
+    async def test_refused_holds_are_no_bad_messages(self, site: Any):
+        await limit(site, HOLD_LIMIT=0)
+        tab = await Tab.open(await sign_in())
+        for _ in range(25):
+            assert (await tab.ask("hold", id="upload"))["code"] == "hold_refused"
+        assert not (await tab.sync())["held"]
+
+    @pytest.mark.rule("R2")
+    async def test_the_absolute_limit_stands(self, clock: Time, site: Any):
+        await limit(site, ABSOLUTE_TIMEOUT=150)
+        tab = await Tab.open(await sign_in())
+        await tab.ask("hold", id="upload")
+        clock.pass_(55)
+        frame = await tab.ask("hold", id="upload")
+        assert (frame["held"], frame["remaining"]) == (True, pytest.approx(95, abs=1))
+        clock.pass_(55)
+        await tab.ask("hold", id="upload")
+        clock.pass_(41)
+        await tab.say("hold", id="upload")
+        assert (await tab.frame())["reason"] == "absolute"
+        assert await tab.close_code() == 4401
+
+
+BAD = {
+    "nothing": ("", "bad_json"),
+    "no JSON": ("hello", "bad_json"),
+    "half a message": ('{"type": "sync"', "bad_json"),
+    "two messages": ('{"type": "sync"} {"type": "sync"}', "bad_json"),
+    "an array": ('["sync"]', "bad_message"),
+    "a number": ("1", "bad_message"),
+    "null": ("null", "bad_message"),
+    "no type": ("{}", "bad_message"),
+    "an unknown type": ('{"type": "dance"}', "bad_message"),
+    "a type that is no text": ('{"type": 1}', "bad_message"),
+    "a server's frame": ('{"type": "state"}', "bad_message"),
+    "a field too many": ('{"type": "sync", "now": 1}', "bad_message"),
+    "no id": ('{"type": "hold"}', "bad_message"),
+    "an empty id": ('{"type": "hold", "id": ""}', "bad_value"),
+    "an id too long": (json.dumps({"type": "hold", "id": "x" * 65}), "bad_value"),
+    "a label too long": (json.dumps({"type": "hold", "id": "x", "label": "x" * 121}), "bad_value"),
+    "an id that is no text": ('{"type": "hold", "id": 7}', "bad_value"),
+    "NUL": ('{"type": "hold", "id": "a\\u0000b"}', "bad_value"),
+    "a bare NUL": ('{"type": "hold", "id": "a\x00b"}', "bad_json"),
+    "half a surrogate, written": ('{"type": "hold", "id": "\\ud800"}', "bad_json"),
+    "half a surrogate": ('{"type": "hold", "id": "\ud800"}', "bad_json"),
+    "a nested bomb": ("[" * 1000, None),
+    "a nested bomb inside": ('{"type": "sync", "a": ' + "[" * 480 + "]" * 480 + "}", None),
+    "1 KiB and one": (json.dumps({"type": "hold", "id": "x", "label": "y" * (1025 - 40)}).ljust(1025), "too_large"),
+    "much": ("x" * 100_000, "too_large"),
+    "1 KiB of few letters": ("\N{SNOWMAN}" * 342, "too_large"),
+}
+
+
+class TestBadMessages:
+    @pytest.mark.parametrize(("text", "code"), BAD.values(), ids=BAD)
+    async def test_is_told_and_the_socket_stays_open(self, text: str, code: str | None):
+        tab = await Tab.open(await sign_in())
+        await tab.send(text)
+        error = await tab.frame()
+        assert error["type"] == "error"
+        assert error["code"] == code or (code is None and error["code"] in {"bad_json", "bad_message"})
+        assert error["detail"]
+        assert len(error["detail"]) < 300
+        assert (await tab.sync())["type"] == "state"
+
+    @pytest.mark.parametrize("size", [0, 1, 5000])
+    async def test_a_binary_frame_is_one(self, size: int):
+        tab = await Tab.open(await sign_in())
+        await tab.send(binary=b"x" * size)
+        assert (await tab.frame())["code"] in {"bad_json", "too_large"}
+        assert (await tab.sync())["type"] == "state"
+
+    async def test_one_of_exactly_1_kib_is_none(self):
+        tab = await Tab.open(await sign_in())
+        await tab.send('{"type": "sync"}'.ljust(1024))
+        assert (await tab.frame())["type"] == "state"
+
+    @pytest.mark.rule("R24")
+    @pytest.mark.rule("R26")
+    async def test_the_twentieth_closes(self):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        for _ in range(19):
+            await tab.send("bad")
+            assert (await tab.frame())["type"] == "error"
+            await tab.sync()
+        await tab.send("bad")
+        assert (await tab.frame())["type"] == "error"
+        assert await tab.close_code() == 4400
+        await tab.leave(4400)
+        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.tabs == {}
+
+    @pytest.mark.rule("R24")
+    @pytest.mark.rule("R26")
+    async def test_more_than_a_hundred_in_ten_seconds_close(self):
+        tab = await Tab.open(await sign_in())
+        for _ in range(100):
+            await tab.sync()
+        await tab.say("sync")
+        assert await tab.close_code() == 4429
+
+    async def test_a_hundred_every_ten_seconds_do_not(self, clock: Time):
+        tab = await Tab.open(await sign_in())
+        for _ in range(3):
+            for _ in range(100):
+                await tab.sync()
+            clock.pass_(10)
+
+    async def test_a_flood_after_the_close_is_not_served(self):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        for _ in range(150):
+            await tab.say("extend")
+        for _ in range(100):
+            await tab.frame()
+        assert await tab.close_code() == 4429
+        assert await tab.socket.receive_nothing(0.05)
+        assert signed.watched.activity.extensions == 100
+
+
+class TestAfterTheEnd:
+    @pytest.mark.rule("R1")
+    @pytest.mark.parametrize("kind", ["activity", "extend", "hold", "release", "sync"])
+    async def test_no_message_is_served(self, kind: str, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        clock.pass_(101)
+        await tab.say(kind, **({"id": "x"} if kind in {"hold", "release"} else {}))
+        frame = await tab.frame()
+        assert (frame["phase"], frame["reason"], frame["login_url"]) == ("ended", "idle", "/login/")
+        assert await tab.close_code() == 4401
+        await tab.say("extend")
+        assert await tab.socket.receive_nothing(0.02)
+        facts = signed.watched.activity
+        assert (facts.reason, facts.extensions, facts.holds) == (Reason.IDLE, 0, {})
+
+    @pytest.mark.rule("R11")
+    async def test_a_session_ended_elsewhere_refuses_the_next_message(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await tab.say("activity")
+        assert (await tab.frame())["reason"] == "revoked"
+        assert await tab.close_code() == 4401
+
+    async def test_the_push_that_follows_says_nothing_twice(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        clock.pass_(101)
+        await tab.say("sync")
+        await tab.frame()
+        assert await tab.close_code() == 4401
+        await push(clock)
+        assert await tab.socket.receive_nothing(0.02)
+
+    async def test_a_watch_that_nobody_knows_any_more_is_lost(self):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        await WatchedSession.objects.all().adelete()
+        monitor.forget_store()
+        await tab.say("sync")
+        frame = await tab.frame()
+        assert (frame["phase"], frame["reason"]) == ("ended", "lost")
+        assert await tab.close_code() == 4401
+
+    async def test_an_old_activity_does_not_revive(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        clock.pass_(105)
+        await tab.say("activity", ago=10)
+        assert (await tab.frame())["phase"] == "ended"
+
+    async def test_an_ended_tab_arms_nothing_and_is_forgotten(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        clock.pass_(101)
+        await push(clock)
+        assert (await tab.frame())["phase"] == "ended"
+        assert await tab.close_code() == 4401
+        await tab.leave(4401)
+        assert hub_tabs() == 0
+
+
+class TestClosing:
+    """The server notices a closed browser, and tells it from everything that looks alike."""
+
+    @pytest.mark.parametrize("code", [1000, 1001, 1005, None])
+    async def test_the_last_clean_close_arms_the_grace(self, code: int | None, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        await tab.leave(code)
+        assert signed.watched.activity.closing == pytest.approx(clock.now, abs=1)
+        verdict = signed.watched.verdict(clock.pass_(30))
+        assert (verdict.phase, verdict.reason) == (Phase.ENDED, Reason.CLOSED)
+
+    @pytest.mark.parametrize("code", [4000, 1006, 1011, 4503, 4400, 4429, 1002, 1009, 3000, 4999, 1012, 1013])
+    async def test_any_other_close_arms_nothing(self, code: int):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        await tab.leave(code)
+        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.tabs == {}
+
+    async def test_one_of_two_tabs_arms_nothing(self):
+        signed = await sign_in()
+        tabs = [await Tab.open(signed) for _ in range(2)]
+        await tabs[0].leave()
+        assert signed.watched.activity.closing is None
+        await tabs[1].leave()
+        assert signed.watched.activity.closing is not None
+
+    async def test_the_grace_runs_from_the_last_tab(self, clock: Time):
+        signed = await sign_in()
+        tabs = [await Tab.open(signed) for _ in range(2)]
+        await tabs[0].leave()
+        closed = clock.pass_(20)
+        await tabs[1].leave()
+        assert signed.watched.activity.closing == pytest.approx(closed, abs=1)
+
+    async def test_a_tab_that_comes_back_disarms(self):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        await Tab.open(signed)
+        assert signed.watched.activity.closing is None
+
+    async def test_a_tab_that_is_refused_does_not_arm(self, site: Any):
+        await limit(site, MAX_TABS=1)
+        signed = await sign_in()
+        first = await Tab.open(signed)
+        second = Tab(signed.key)
+        assert await second.is_accepted()
+        assert await second.close_code() == 4429
+        await second.leave(1001)
+        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.tabs == {PROCESS: 1}
+        await first.leave(4000)
+
+    async def test_a_counted_request_disarms(self):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        await sync_to_async(signed.client.get)("/private/", headers={"accept": "text/html"})
+        assert signed.watched.activity.closing is None
+
+    async def test_a_background_request_does_not(self):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "cors"})
+        assert signed.watched.activity.closing is not None
+
+    @pytest.mark.parametrize("how", ["message", "state"])
+    async def test_a_fallback_call_disarms(self, how: str):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+
+        @sync_to_async
+        def call() -> int:
+            if how == "state":
+                return signed.client.get("/idlewatch/state/").status_code
+            body = '{"type": "sync"}'
+            return signed.client.post("/idlewatch/message/", body, content_type="application/json").status_code
+
+        assert await call() == 200
+        assert signed.watched.activity.closing is None
+
+    async def test_a_page_without_the_client_arms_nothing(self):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        # The site's private page has no tag: it was the last thing shown.
+        await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "navigate"})
+        await tab.leave()
+        assert signed.watched.activity.closing is None
+
+    async def test_without_a_grace_a_closed_browser_ends_nothing(self, site: Any):
+        await limit(site, CLOSE_GRACE=None)
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        assert signed.watched.activity.closing is None
+
+    async def test_a_grace_of_nothing_ends_at_once(self, site: Any, clock: Time):
+        await limit(site, CLOSE_GRACE=0)
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        assert signed.watched.verdict(clock.now).reason is Reason.CLOSED
+
+    @pytest.mark.rule("R39")
+    async def test_a_restored_cookie_is_refused_after_the_grace(self, clock: Time):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        clock.pass_(31)
+        assert await ended(Tab(signed.key)) == "closed"
+        response = await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "cors"})
+        assert (response.status_code, response.headers["Idlewatch-Ended"]) == (401, "closed")
+
+    @pytest.mark.rule("R39")
+    async def test_a_restored_cookie_is_refused_over_http_first(self, clock: Time):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        clock.pass_(31)
+        key = signed.key
+        response = await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "navigate"})
+        assert response.status_code == 302
+        assert response.headers["Location"].startswith("/login/")
+        assert await ended(Tab(key)) == "closed"
+
+    @pytest.mark.rule("R40")
+    async def test_reloads_end_nothing(self, clock: Time):
+        signed = await sign_in()
+        for _ in range(5):
+            tab = await Tab.open(signed)
+            clock.pass_(10)
+            await tab.say("activity")
+            await tab.leave(1001)
+            clock.pass_(2)
+        assert (await Tab.open(signed)).first["phase"] == "active"
+        clock.pass_(31)
+        assert (await (await Tab.open(signed)).sync())["phase"] == "active"
+
+    async def test_the_grace_warns_nobody(self, clock: Time):
+        signed = await sign_in()
+        await (await Tab.open(signed)).leave()
+        assert signed.watched.verdict(clock.pass_(29)).phase is Phase.ACTIVE
+
+    async def test_an_idle_limit_nearer_than_the_grace_is_the_reason(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        clock.pass_(85)
+        await tab.leave()
+        assert signed.watched.verdict(clock.pass_(16)).reason is Reason.IDLE
+
+
+class TestSturdiness:
+    async def test_a_handler_that_fails_gives_the_tab_back(self, monkeypatch: pytest.MonkeyPatch):
+        signed = await sign_in()
+        other, tab = [await Tab.open(signed) for _ in range(2)]
+        monkeypatch.setattr(consumers, "parse", mock.Mock(side_effect=RuntimeError("broken")))
+        await tab.say("sync")
+        with pytest.raises(RuntimeError, match="broken"):
+            await tab.socket.wait()
+        assert signed.watched.activity.tabs == {PROCESS: 1}
+        assert signed.watched.activity.closing is None
+        assert list(service().hub.tabs()) == [signed.watch]
+        assert hub_tabs() == 1
+        await other.leave()
+
+    async def test_a_tab_that_was_never_counted_is_not_taken_back(self, monkeypatch: pytest.MonkeyPatch):
+        signed = await sign_in()
+        other = await Tab.open(signed)
+        look = monitor.alook
+        monkeypatch.setattr(monitor, "alook", mock.AsyncMock(side_effect=RuntimeError("store away")))
+        tab = Tab(signed.key)
+        assert await tab.is_accepted()
+        with pytest.raises(RuntimeError, match="store away"):
+            await tab.socket.wait()
+        monkeypatch.setattr(monitor, "alook", look)
+        assert signed.watched.activity.tabs == {PROCESS: 1}
+        assert list(service().hub.tabs()) == [signed.watch]
+        assert hub_tabs() == 1
+        await other.leave()
+
+    async def test_a_tab_that_is_cancelled_while_it_connects_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
+        signed = await sign_in()
+        held_up = asyncio.Event()
+
+        async def stuck(*args: Any) -> None:
+            held_up.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(monitor, "alook", stuck)
+        tab = Tab(signed.key)
+        assert await tab.is_accepted()
+        await held_up.wait()
+        tab.socket.future.cancel()
+        await asyncio.wait([tab.socket.future])
+        assert service().hub.tabs() == {}
+        assert signed.watched.activity.tabs == {}
+
+    async def test_a_tab_that_is_cancelled_is_given_back(self):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        tab.socket.future.cancel()
+        await asyncio.wait([tab.socket.future])
+        assert service().hub.tabs() == {}
+        assert signed.watched.activity.tabs == {}
+        assert signed.watched.activity.closing is None
+
+    async def test_a_page_that_leaves_before_it_is_told_is_given_back(self):
+        signed = await sign_in()
+        tab = Tab(signed.key)
+        await tab.socket.send_input({"type": "websocket.connect"})
+        await tab.socket.send_input({"type": "websocket.disconnect", "code": 1006})
+        await tab.socket.wait(5)
+        assert service().hub.tabs() == {}
+        assert signed.watched.activity.tabs == {}
+
+    async def test_nothing_is_held_after_the_tabs_have_gone(self):
+        users = [await sign_in(f"user{number}") for number in range(5)]
+        tabs = [await Tab.open(user) for user in users for _ in range(3)]
+        assert hub_tabs() == 15
+        for code, tab in zip([1001, 1006, 4000] * 5, tabs, strict=True):
+            await tab.say("activity")
+            await tab.leave(code)
+        assert service().hub._tabs == {}
+        assert all(user.watched.activity.tabs == {} for user in users)
+
+    async def test_a_closed_socket_that_is_told_something_late_keeps_nothing_from_others(self, clock: Time):
+        signed = await sign_in()
+        gone, there = [await Tab.open(signed) for _ in range(2)]
+        tell = consumers.TabConsumer.tell
+        failures = iter([OSError("gone")])
+
+        async def fail_once(self: consumers.TabConsumer, frame: str, *, ended: bool) -> None:
+            if (failure := next(failures, None)) is not None:
+                raise failure
+            await tell(self, frame, ended=ended)
+
+        with mock.patch.object(consumers.TabConsumer, "tell", fail_once):
+            clock.pass_(85)
+            await push(clock)
+        told = [tab for tab in (gone, there) if not await tab.socket.receive_nothing(0.05)]
+        assert len(told) == 1
+
+
+class TestAClientThatIsGone:
+    """Between a browser's close and the server's word of it, whatever is sent to it fails."""
+
+    @pytest.fixture(params=[OSError("gone"), Disconnected("gone")], ids=["by ASGI 2.4", "as Daphne does it"])
+    def gone(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+        gone = asyncio.Event()
+
+        async def losing(scope: Any, receive: Any, send: Any) -> None:
+            async def sending(message: Any) -> None:
+                if gone.is_set():
+                    raise request.param
+                await send(message)
+
+            await application(scope, receive, sending)
+
+        monkeypatch.setattr("tests.support.sockets.application", losing)
+        return gone
+
+    @pytest.mark.parametrize(("code", "arms"), [(1001, True), (1006, False)])
+    async def test_what_its_close_meant_is_heard(
+        self, code: int, arms: bool, gone: asyncio.Event, clock: Time, caplog: pytest.LogCaptureFixture
+    ):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        gone.set()
+        await tab.say("sync")
+        clock.pass_(85)
+        await push(clock)
+        await tab.say("extend")
+        await tab.leave(code)
+        await tab.socket.wait()
+        assert (signed.watched.activity.closing is not None) is arms
+        assert signed.watched.activity.tabs == {}
+        # What its user did last counts.
+        assert signed.watched.activity.active == pytest.approx(clock.now, abs=1)
+        assert hub_tabs() == 0
+        assert errors(caplog) == []
+
+    async def test_a_server_that_sends_it_away_is_not_troubled(
+        self, gone: asyncio.Event, caplog: pytest.LogCaptureFixture
+    ):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        gone.set()
+        for _ in range(MAX_BAD_MESSAGES):
+            await tab.send("bad")
+        await tab.leave(1001)
+        await tab.socket.wait()
+        assert signed.watched.activity.closing is not None
+        assert errors(caplog) == []
+
+
+class TestCost:
+    """What a heartbeat must never need."""
+
+    async def test_a_heartbeat_needs_no_thread_no_layer_no_database_and_no_user(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        clock.pass_(50)
+        forbidden = [
+            mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread hop")),
+            mock.patch("asyncio.base_events.BaseEventLoop.run_in_executor", side_effect=AssertionError("a thread")),
+            mock.patch("channels.layers.get_channel_layer", side_effect=AssertionError("the channel layer")),
+            mock.patch("channels.layers.InMemoryChannelLayer.send", side_effect=AssertionError("a send")),
+            mock.patch("channels.layers.InMemoryChannelLayer.receive", side_effect=AssertionError("a receive")),
+            mock.patch("django.contrib.auth.get_user", side_effect=AssertionError("the user")),
+            mock.patch("django.db.backends.utils.CursorWrapper.execute", side_effect=AssertionError("a query")),
+        ]
+        for each in forbidden:
+            each.start()
+        try:
+            for _ in range(10):
+                await tab.say("activity")
+            frame = await tab.sync()
+        finally:
+            mock.patch.stopall()
+        assert frame["remaining"] == pytest.approx(100, abs=1)
+
+    async def test_a_heartbeat_is_one_store_call(self, monkeypatch: pytest.MonkeyPatch):
+        tab = await Tab.open(await sign_in())
+        store, calls = monitor.store(), []
+        for name in ("aget", "aapply", "get", "apply", "aend", "end"):
+            real = getattr(type(store), name)
+
+            def noted(*args: Any, real: Any = real, name: str = name) -> Any:
+                calls.append(name)
+                return real(store, *args)
+
+            monkeypatch.setattr(store, name, noted, raising=False)
+        await tab.say("activity")
+        await tab.socket.receive_nothing(0.05)
+        assert [name for name in calls if name.startswith("a") and name != "apply"] == ["aapply"]
+
+    async def test_connecting_loads_no_user(self):
+        signed = await sign_in()
+        with mock.patch("django.contrib.auth.get_user", side_effect=AssertionError("the user")):
+            await Tab.open(signed)
+
+    async def test_connecting_needs_no_more_than_the_session(self, django_assert_max_num_queries: Any):
+        signed = await sign_in()
+
+        @database_sync_to_async
+        def find() -> None:
+            with django_assert_max_num_queries(1):
+                consumers.find_watch(signed.key)
+
+        await find()
+
+
+class TestPage:
+    """A page may outlive its session: its address says for which it was made."""
+
+    async def test_one_of_the_session_hears_nothing_of_it(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(signed.watched)}")
+        assert "page" not in tab.first
+        assert "page" not in await tab.sync()
+
+    @pytest.mark.rule("R32")
+    async def test_one_from_before_the_newest_sign_in_is_told_so_once(self, clock: Time):
+        earlier, signed = await sign_in(), await sign_in()
+        tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(earlier.watched)}")
+        assert (tab.first["phase"], tab.first["page"]) == ("active", "renewed")
+        assert "page" not in await tab.sync()
+
+    async def test_one_of_somebody_else_is_over_and_counts_as_no_tab(self, clock: Time):
+        other, signed = await sign_in("bob"), await sign_in()
+        tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(other.watched)}")
+        assert (tab.first["phase"], tab.first["reason"], tab.first["page"]) == ("ended", "logout", "foreign")
+        assert await tab.close_code() == Close.ENDED
+        assert signed.watched.activity.tab_count == 0
+
+    @pytest.mark.parametrize(
+        "query", [b"for=\xff", b"for=%FF", "for=\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), b"for="]
+    )
+    async def test_one_whose_address_says_nothing_that_can_be_read_is_somebody_else_s(self, query: bytes):
+        tab = Tab((await sign_in()).key, query_string=query)
+        assert await tab.is_accepted()
+        assert (await tab.frame())["page"] == "foreign"
+
+    async def test_so_is_one_whose_address_says_too_much(self):
+        signed = await sign_in()
+        query = b"a&" * 1100 + f"for={token_of(signed.watched)}".encode()
+        tab = Tab(signed.key, query_string=query)
+        assert await tab.is_accepted()
+        assert (await tab.frame())["page"] == "foreign"
+
+
+class TestSecrets:
+    @pytest.mark.rule("R23")
+    async def test_no_frame_holds_the_key(self, clock: Time):
+        signed = await sign_in()
+        tab = await Tab.open(signed)
+        frames = [tab.first, await tab.sync(), await tab.ask("extend"), await tab.ask("hold", id="x")]
+        await tab.send("bad")
+        frames.append(await tab.frame())
+        clock.pass_(1100)
+        await push(clock)
+        frames.append(await tab.frame())
+        assert signed.key not in json.dumps(frames)
+
+    @pytest.mark.rule("R23")
+    async def test_no_log_line_holds_the_key(self, caplog: pytest.LogCaptureFixture, clock: Time):
+        caplog.set_level("DEBUG")
+        signed: Signed = await sign_in()
+        tab = await Tab.open(signed)
+        with mock.patch.object(consumers.TabConsumer, "tell", side_effect=OSError("gone")):
+            clock.pass_(85)
+            await push(clock)
+        await tab.leave()
+        await Session.objects.all().adelete()
+        await ended(Tab(signed.key))
+        assert signed.key not in caplog.text
+        assert django_settings.SESSION_COOKIE_NAME not in caplog.text

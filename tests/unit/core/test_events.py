@@ -1,0 +1,455 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from idlewatch.core.activity import HOLD_LIFE, Activity, Reason
+from idlewatch.core.events import (
+    MAX_HOLDS,
+    Acted,
+    Called,
+    Event,
+    Extended,
+    Held,
+    PageShown,
+    Released,
+    Requested,
+    SignedIn,
+    TabClosed,
+    TabOpened,
+    TabsCounted,
+    Vouched,
+    applied,
+)
+from idlewatch.core.policy import FRESH, Phase, Policy, assess
+from idlewatch.exceptions import HoldRefused, TooManyTabs
+from tests.support.facts import POLICY, START, after, events, histories, policies, signed_in, timed
+
+OPEN = TabOpened("p1", 50)
+CLOSE = TabClosed("p1", closed=True)
+LOSE = TabClosed("p1", closed=False)
+EVERY_EVENT: list[Event] = [
+    Acted(),
+    Requested(),
+    Extended(),
+    SignedIn(),
+    Held("upload"),
+    Released("upload"),
+    OPEN,
+    CLOSE,
+    TabsCounted("p1", 1),
+    PageShown(carried=False),
+    Called(),
+]
+
+
+class TestActivity:
+    def test_is_credited_to_when_the_user_acted(self) -> None:
+        assert after(signed_in(), POLICY, (100.0, Acted(ago=30.0))).active == 70.0
+
+    @pytest.mark.rule("R4")
+    @pytest.mark.parametrize("ago", [-5.0, -86400.0, -1e300])
+    def test_is_never_credited_to_the_future(self, ago: float) -> None:
+        assert after(signed_in(), POLICY, (100.0, Acted(ago))).active == 100.0
+
+    @pytest.mark.rule("R4")
+    def test_told_late_never_moves_the_clock_back(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Requested()))
+        assert applied(Acted(ago=86400.0), facts, POLICY, 110.0) is facts
+
+    @pytest.mark.rule("R3")
+    def test_leaves_the_absolute_limit_where_it_is(self) -> None:
+        assert after(signed_in(), POLICY, (100.0, Acted()), (200.0, Extended()), (300.0, Requested())).began == 0.0
+
+    def test_in_the_warned_stretch_is_ignored(self) -> None:
+        facts = signed_in()
+        assert applied(Acted(), facts, POLICY, 780.0) is facts
+        assert applied(Acted(ago=20.0), facts, POLICY, 800.0) is facts
+
+    def test_from_before_the_warning_counts_when_it_is_told_during_it(self) -> None:
+        facts = after(signed_in(), POLICY, (800.0, Acted(ago=21.0)))
+        assert facts.active == 779.0
+        assert assess(facts, POLICY, 800.0).shown == FRESH
+
+    def test_in_the_warned_stretch_counts_where_the_site_says_so(self) -> None:
+        policy = replace(POLICY, activity_extends_warning=True)
+        assert after(signed_in(), policy, (800.0, Acted())).active == 800.0
+
+    def test_counts_while_the_absolute_limit_alone_is_near(self) -> None:
+        facts = Activity(began=0.0, active=43000.0)
+        assert assess(facts, POLICY, 43100.0).reason is Reason.ABSOLUTE
+        assert after(facts, POLICY, (43100.0, Acted())).active == 43100.0
+
+    @pytest.mark.parametrize("event", [Requested(), Extended(), Held("upload")])
+    def test_an_answer_to_the_warning_takes_it_back(self, event: Event) -> None:
+        assert assess(after(signed_in(), POLICY, (800.0, event)), POLICY, 800.0).shown == FRESH
+
+    @pytest.mark.rule("R5")
+    @pytest.mark.parametrize("event", [OPEN, LOSE, TabsCounted("p1", 1), PageShown(carried=True), Called()])
+    def test_what_no_user_did_does_not_count(self, event: Event) -> None:
+        facts = after(signed_in(tabs={"p1": 1}), POLICY, *((float(at), event) for at in range(0, 890, 10)))
+        assert assess(facts, POLICY, 900.0).reason is Reason.IDLE
+
+    def test_extensions_are_counted(self) -> None:
+        assert after(signed_in(), POLICY, (800.0, Extended()), (1600.0, Extended())).extensions == 2
+
+    @pytest.mark.rule("R3")
+    def test_signing_in_again_starts_every_clock_anew(self) -> None:
+        facts = after(signed_in(closing=700.0), POLICY, (800.0, SignedIn()))
+        assert (facts.began, facts.active, facts.closing) == (800.0, 800.0, None)
+
+
+class TestHolds:
+    def test_keep_the_idle_clock_still_until_they_lapse(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Held("upload")))
+        assert assess(facts, POLICY, 159.0).held
+        assert assess(facts, POLICY, 160.0).ends_at == 160.0 + 900.0
+
+    def test_last_for_as_long_as_they_are_renewed(self) -> None:
+        facts = after(signed_in(), POLICY, *((float(at), Held("upload")) for at in range(0, 3000, 50)))
+        assert assess(facts, POLICY, 3000.0).held
+        assert facts.held_seconds(3000.0, POLICY.hold_limit) == 3000.0
+
+    def test_released_let_the_idle_clock_run_from_then(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Held("upload")), (130.0, Released("upload")))
+        assert assess(facts, POLICY, 130.0).ends_at == 130.0 + 900.0
+        assert facts.held_seconds(500.0, POLICY.hold_limit) == 30.0
+
+    def test_releasing_one_leaves_the_others(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Held("a")), (110.0, Held("b")), (120.0, Released("b")))
+        assert list(facts.holds) == ["a"]
+        assert facts.held_until == 160.0
+
+    def test_releasing_one_that_lapsed_gives_nothing_back(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Held("a")), (300.0, Released("a")))
+        assert facts.held_until == 160.0
+
+    def test_releasing_an_unknown_one_changes_nothing(self) -> None:
+        facts = signed_in()
+        assert applied(Released("upload"), facts, POLICY, 10.0) is facts
+
+    def test_are_bounded_in_one_stretch_all_ids_together(self) -> None:
+        policy = replace(POLICY, hold_limit=100.0)
+        facts = after(signed_in(), policy, *((float(at), Held(f"video-{at}")) for at in range(0, 100, 20)))
+        with pytest.raises(HoldRefused, match="100 s"):
+            applied(Held("another"), facts, policy, 100.0)
+        assert assess(facts, policy, 100.0).ends_at == 100.0 + 900.0
+
+    @pytest.mark.parametrize("event", [Acted(), Requested(), Extended()])
+    def test_begin_a_new_stretch_with_activity_of_the_user(self, event: Event) -> None:
+        policy = replace(POLICY, hold_limit=100.0)
+        facts = after(signed_in(), policy, (0.0, Held("video")), (50.0, Held("video")), (70.0, event))
+        facts = after(facts, policy, (105.0, Held("video")))
+        assert facts.hold_end(policy.hold_limit) == 165.0
+        assert facts.held_seconds(105.0, policy.hold_limit) == 105.0
+
+    @pytest.mark.parametrize("event", [Released("video"), OPEN, Called(), PageShown(carried=False)])
+    def test_begin_no_new_stretch_with_anything_else(self, event: Event) -> None:
+        policy = replace(POLICY, hold_limit=100.0)
+        facts = after(signed_in(), policy, (0.0, Held("video")), (50.0, event))
+        with pytest.raises(HoldRefused):
+            applied(Held("video"), facts, policy, 100.0)
+
+    def test_activity_told_late_counts_no_second_as_held_that_was_not(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Held("a")), (300.0, Held("a")), (310.0, Acted(ago=60.0)))
+        assert facts.active == 250.0
+        assert facts.held_seconds(310.0, POLICY.hold_limit) == 60.0 + 10.0
+
+    def test_activity_told_late_keeps_a_hold_of_no_length(self) -> None:
+        facts = after(signed_in(), POLICY, (300.0, Held("a")), (300.0, Released("a")), (300.0, Acted(ago=50.0)))
+        assert facts.idle_from(300.0, POLICY.hold_limit) == 300.0
+
+    def test_are_refused_where_the_site_wants_none(self) -> None:
+        with pytest.raises(HoldRefused, match="HOLD_LIMIT is 0"):
+            applied(Held("upload"), signed_in(), replace(POLICY, hold_limit=0.0), 10.0)
+
+    def test_are_refused_beyond_a_sane_number(self) -> None:
+        facts = after(signed_in(), POLICY, *((1.0, Held(str(index))) for index in range(MAX_HOLDS)))
+        assert len(facts.holds) == MAX_HOLDS
+        with pytest.raises(HoldRefused, match=str(MAX_HOLDS)):
+            applied(Held("one more"), facts, POLICY, 1.0)
+        assert applied(Held("0"), facts, POLICY, 2.0).holds["0"].until == 2.0 + HOLD_LIFE
+        assert list(applied(Held("one more"), facts, POLICY, 100.0).holds) == ["one more"]
+
+    def test_keep_their_label(self) -> None:
+        assert after(signed_in(), POLICY, (1.0, Held("upload", "3 files"))).holds["upload"].label == "3 files"
+
+
+class TestClosingTheBrowser:
+    @pytest.mark.rule("R39")
+    def test_a_clean_close_of_the_last_tab_starts_the_grace(self) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE))
+        assert assess(facts, POLICY, 399.0).phase is Phase.ACTIVE
+        assert assess(facts, POLICY, 400.0).reason is Reason.CLOSED
+
+    @pytest.mark.parametrize(
+        "happened",
+        [
+            pytest.param([(1.0, OPEN), (2.0, OPEN), (3.0, CLOSE)], id="another tab is open"),
+            pytest.param([(1.0, OPEN), (2.0, TabOpened("p2", 50)), (3.0, CLOSE)], id="another process has a tab"),
+            pytest.param([(1.0, OPEN), (2.0, LOSE)], id="the network was lost, or the page went elsewhere"),
+            pytest.param([(1.0, OPEN), (2.0, TabsCounted("p1", 0))], id="the process died"),
+            pytest.param([(1.0, OPEN), (2.0, PageShown(carried=False)), (3.0, CLOSE)], id="a page without the client"),
+            pytest.param([(1.0, CLOSE)], id="there was no tab"),
+        ],
+    )
+    def test_nothing_else_starts_it(self, happened: list[tuple[float, Event]]) -> None:
+        assert after(signed_in(), POLICY, *happened).closing is None
+
+    def test_a_page_with_the_client_lets_it_start_again(self) -> None:
+        shown = [(1.0, PageShown(carried=False)), (2.0, PageShown(carried=True))]
+        assert after(signed_in(), POLICY, *shown, (3.0, OPEN), (4.0, CLOSE)).closing == 4.0
+
+    @pytest.mark.rule("R40")
+    @pytest.mark.parametrize("event", [OPEN, TabsCounted("p2", 1), Requested(), Called()])
+    def test_somebody_who_comes_back_stops_it(self, event: Event) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (399.0, event))
+        assert assess(facts, POLICY, 400.0).phase is Phase.ACTIVE
+
+    @pytest.mark.rule("R40")
+    def test_reloading_for_ever_ends_nothing(self) -> None:
+        facts = signed_in()
+        for at in range(0, 600, 10):
+            facts = after(facts, POLICY, (at + 0.0, OPEN), (at + 9.0, CLOSE))
+        assert assess(facts, POLICY, 600.0).phase is Phase.ACTIVE
+
+    @pytest.mark.rule("R39")
+    @pytest.mark.parametrize("event", [OPEN, Requested(), Called(), Extended()])
+    def test_who_comes_back_too_late_finds_it_ended(self, event: Event) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (400.0, event))
+        assert assess(facts, POLICY, 400.0).reason is Reason.CLOSED
+
+
+class TestTabs:
+    def test_are_counted_by_process(self) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (2.0, OPEN), (3.0, TabOpened("p2", 50)), (4.0, CLOSE))
+        assert facts.tabs == {"p1": 1, "p2": 1}
+
+    def test_are_refused_over_the_limit_on_all_processes_together(self) -> None:
+        facts = after(signed_in(), POLICY, (1.0, TabOpened("p1", 2)), (1.0, TabOpened("p2", 2)))
+        with pytest.raises(TooManyTabs, match="2 tabs"):
+            applied(TabOpened("p3", 2), facts, POLICY, 1.0)
+
+    def test_of_a_dead_process_are_taken_back(self) -> None:
+        facts = signed_in(tabs={"p1": 2, "p2": 1})
+        assert after(facts, POLICY, (1.0, TabsCounted("p1", 0))).tabs == {"p2": 1}
+
+    def test_of_a_process_that_came_back_are_counted_as_it_says(self) -> None:
+        assert after(signed_in(tabs={"p1": 2}), POLICY, (1.0, TabsCounted("p1", 3))).tabs == {"p1": 3}
+
+
+def test_what_is_no_event_is_refused() -> None:
+    with pytest.raises(TypeError, match="is no event"):
+        applied("acted", signed_in(), POLICY, 1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("R4")
+@pytest.mark.parametrize("event", EVERY_EVENT, ids=repr)
+def test_nothing_revives_a_session_that_ended(event: Event) -> None:
+    ended = signed_in(ended=10.0, reason=Reason.REVOKED, tabs={"p1": 1})
+    assert applied(event, ended, POLICY, 11.0) is ended
+
+
+@pytest.mark.rule("R6")
+@pytest.mark.parametrize("event", EVERY_EVENT, ids=repr)
+def test_the_first_event_after_the_deadline_makes_the_end_final(event: Event) -> None:
+    ended = applied(event, signed_in(tabs={"p1": 1}), POLICY, 900.0)
+    assert (ended.ended, ended.reason) == (900.0, Reason.IDLE)
+    # A process whose clock is behind.
+    assert applied(Extended(), ended, POLICY, 899.0) is ended
+
+
+@given(policies(), histories(), st.lists(st.tuples(st.integers(-300, 300), events()), max_size=8))
+def test_ended_is_final_whatever_arrives_in_whatever_order(
+    policy: Policy, history: list[tuple[float, Event]], late: list[tuple[int, Event]]
+) -> None:
+    facts = after(signed_in(START), policy, *timed(history))
+    end = assess(facts, policy, START).ends_at
+    ended = after(facts, policy, (end, Called()))
+    assert assess(ended, policy, end).phase is Phase.ENDED
+    assert after(ended, policy, *((end + offset, event) for offset, event in late)) is ended
+
+
+@given(policies(), histories())
+def test_no_event_moves_the_idle_clock_back(policy: Policy, history: list[tuple[float, Event]]) -> None:
+    facts = signed_in(START)
+    for now, event in timed(history):
+        changed = after(facts, policy, (now, event))
+        assert changed.active >= facts.active
+        assert changed.active <= now
+        assert changed.idle_from(now, policy.hold_limit) >= facts.idle_from(now, policy.hold_limit)
+        assert changed.held_seconds(now, policy.hold_limit) >= facts.held_seconds(now, policy.hold_limit)
+        facts = changed
+
+
+class BySecond:
+    """The rules of a session played out second by second, without a single deadline computed ahead."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.now = START
+        self.began = self.idle_since = self.acted_at = START
+        self.holds: dict[str, float] = {}
+        self.stretch: float | None = None
+        self.held_in_stretch = 0
+        self.tabs: dict[str, int] = {}
+        self.carried = True
+        self.closed_since: float | None = None
+        self.end: tuple[float, Reason] | None = None
+        self.look()
+
+    @property
+    def held(self) -> bool:
+        lives = any(until > self.now for until in self.holds.values())
+        return lives and self.stretch is not None and self.now < self.stretch + self.policy.hold_limit
+
+    def look(self) -> None:
+        if self.end is not None:
+            return
+        absolute, grace = self.policy.absolute_timeout, self.policy.close_grace
+        if absolute is not None and self.now - self.began >= absolute:
+            self.end = (self.now, Reason.ABSOLUTE)
+        elif self.closed_since is not None and grace is not None and self.now - self.closed_since >= grace:
+            self.end = (self.now, Reason.CLOSED)
+        elif self.now - self.idle_since >= self.policy.idle_timeout:
+            self.end = (self.now, Reason.IDLE)
+
+    def pass_until(self, moment: float) -> None:
+        while self.now < moment and self.end is None:
+            held = self.held
+            self.now += 1
+            if held:
+                self.idle_since = self.now
+                self.held_in_stretch += 1
+            self.look()
+        self.now = moment
+
+    def credit(self, moment: float) -> None:
+        self.idle_since = max(self.idle_since, moment)
+        self.acted_at = max(self.acted_at, moment)
+        if self.stretch is not None and moment > self.stretch:
+            lapse = max((until for until in self.holds.values()), default=0.0)
+            self.stretch = moment if lapse > moment else None
+            if self.stretch is not None:
+                # What held when the user acted has kept the clock still since, also past the bound as it stood.
+                self.idle_since = max(self.idle_since, min(self.now, lapse, moment + self.policy.hold_limit))
+            # Seconds before the activity belong to the stretch before.
+            self.held_in_stretch = 0
+
+    def take(self, event: Event) -> None:  # noqa: C901 - the whole of the rules, one line each
+        if self.end is not None:
+            return
+        match event:
+            case Acted(ago=ago):
+                moment = self.now - ago
+                warned = moment >= self.idle_since + self.policy.idle_timeout - self.policy.warn_before
+                ignored = warned and not self.held and not self.policy.activity_extends_warning
+                if not ignored and moment > self.acted_at:
+                    self.credit(moment)
+            case Requested() | Extended() | SignedIn():
+                self.credit(self.now)
+                self.began = self.now if isinstance(event, SignedIn) else self.began
+                self.closed_since = self.closed_since if isinstance(event, Extended) else None
+            case Held(id=hold):
+                start = self.now if self.stretch is None else self.stretch
+                if self.now < start + self.policy.hold_limit:
+                    self.stretch = start
+                    self.holds[hold] = self.now + HOLD_LIFE
+                    self.idle_since = self.now
+            case Released(id=hold):
+                if hold in self.holds:
+                    self.holds[hold] = min(self.holds[hold], self.now)
+            case TabOpened(process=process, limit=limit):
+                if sum(self.tabs.values()) < limit:
+                    self.tabs[process] = self.tabs.get(process, 0) + 1
+                    self.closed_since = None
+            case TabClosed(process=process, closed=closed):
+                if self.tabs.get(process):
+                    self.tabs[process] -= 1
+                    if closed and self.carried and not any(self.tabs.values()):
+                        self.closed_since = self.now
+            case TabsCounted(process=process, count=count):
+                self.tabs[process] = count
+                self.closed_since = None if count else self.closed_since
+            case PageShown(carried=carried):
+                self.carried = carried
+            case Called():
+                self.closed_since = None
+        self.look()
+
+
+@pytest.mark.rule("R1")
+@pytest.mark.rule("R2")
+@given(policies(), histories())
+def test_a_session_ends_never_early_and_never_late(policy: Policy, history: list[tuple[float, Event]]) -> None:
+    facts, played = signed_in(START), BySecond(policy)
+    for now, event in timed(history):
+        played.pass_until(now)
+        played.take(event)
+        facts = after(facts, policy, (now, event))
+        verdict = assess(facts, policy, now)
+        assert (verdict.phase is Phase.ENDED) is (played.end is not None)
+        assert verdict.held is (played.held and played.end is None)
+        assert played.held_in_stretch <= policy.hold_limit
+    played.pass_until(played.now + 1500)
+    verdict = assess(facts, policy, played.now)
+    assert played.end == (verdict.ends_at, verdict.reason)
+
+
+class TestVouched:
+    """What was admitted elsewhere is not judged again; POLICY has an idle limit of 900 and a hold limit of 7200."""
+
+    def test_counts_though_the_limit_has_passed_without_it(self) -> None:
+        facts = after(signed_in(), POLICY, (1000.0, Vouched(890.0)))
+        assert (facts.active, facts.ended) == (890.0, None)
+
+    def test_what_is_too_old_makes_no_end_final(self) -> None:
+        facts = after(signed_in(), POLICY, (1000.0, Vouched(50.0)))
+        assert (facts.active, facts.ended) == (50.0, None)
+        # Another process has a later word.
+        assert after(facts, POLICY, (1001.0, Vouched(900.0)), (1001.0, Requested())).ended is None
+        judged = after(facts, POLICY, (1001.0, Requested()))
+        assert (judged.ended, judged.reason) == (950.0, Reason.IDLE)
+
+    @pytest.mark.rule("R9")
+    def test_revives_nobody(self) -> None:
+        facts = signed_in().finished(Reason.LOGOUT, 10.0)
+        assert applied(Vouched(20.0, 15.0, 30.0, 12.0), facts, POLICY, 40.0) is facts
+
+    def test_is_never_credited_to_the_future_nor_back(self) -> None:
+        assert after(signed_in(), POLICY, (100.0, Vouched(500.0))).active == 100.0
+        facts = after(signed_in(), POLICY, (100.0, Requested()))
+        assert applied(Vouched(99.0), facts, POLICY, 200.0) is facts
+
+    def test_clocks_that_were_started_anew_stay_so(self) -> None:
+        facts = after(signed_in(), POLICY, (43500.0, Vouched(43000.0, 43000.0)))
+        assert (facts.began, facts.active, facts.ended) == (43000.0, 43000.0, None)
+
+    def test_moves_the_absolute_limit_by_nothing_else(self) -> None:
+        facts = after(signed_in(), POLICY, (43200.0, Vouched(43100.0)))
+        assert (facts.began, assess(facts, POLICY, 43200.0).reason) == (0.0, Reason.ABSOLUTE)
+
+    def test_somebody_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
+        closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
+        assert after(closed, POLICY, (400.0, Vouched(30.0))).closing is None
+        assert assess(after(closed, POLICY, (400.0, Vouched(15.0))), POLICY, 400.0).reason is Reason.CLOSED
+
+    def test_holds_have_kept_the_clock_still_as_far_as_they_came(self) -> None:
+        facts = after(signed_in(), POLICY, (1500.0, Vouched(0.0, held_until=1400.0, stretch=100.0)))
+        assert assess(facts, POLICY, 1500.0).ends_at == 2300.0
+        assert facts.held_seconds(1500.0, POLICY.hold_limit) == 1300.0
+
+    def test_holds_never_reach_past_now(self) -> None:
+        facts = after(signed_in(), POLICY, (500.0, Vouched(0.0, held_until=9000.0, stretch=100.0)))
+        assert assess(facts, POLICY, 500.0).ends_at == 1400.0
+
+    def test_holds_stay_within_their_limit_in_one_stretch(self) -> None:
+        policy = replace(POLICY, hold_limit=600)
+        facts = after(signed_in(), policy, (1500.0, Vouched(0.0, held_until=1450.0, stretch=100.0)))
+        assert assess(facts, policy, 1500.0).ends_at == 1600.0
+
+    def test_holds_that_go_on_are_not_cut_short(self) -> None:
+        held = after(signed_in(), POLICY, (100.0, Held("upload")))
+        assert applied(Vouched(0.0, held_until=120.0, stretch=90.0), held, POLICY, 130.0) is held

@@ -1,0 +1,321 @@
+"""A site with a view of each kind that the rules of HTTP tell apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from django.contrib.auth import authenticate, get_user_model, login, update_session_auth_hash
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.decorators import login_not_required, login_required
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.template import engines
+from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
+
+import idlewatch
+from idlewatch.http.request_watch import watch_of
+
+during: list[Callable[[HttpRequest], object]] = []
+"""What happens while `meanwhile` answers: a test puts it there."""
+
+
+def told(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> dict[str, object]:
+    watch, notice = watch_of(request), watch_of(request).notice
+    return {
+        "user": user.get_username(),
+        "phase": watch.phase,
+        "reason": watch.reason,
+        "remaining": watch.remaining,
+        "notice": None if notice is None else str(notice),
+    }
+
+
+@login_not_required
+def open_view(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(told(request, request.user))
+
+
+@login_not_required
+async def aopen_view(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(told(request, await request.auser()))
+
+
+@login_required
+def closed(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(told(request, request.user))
+
+
+@login_required
+async def aclosed(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(told(request, await request.auser()))
+
+
+def api(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({}, status=200 if request.user.is_authenticated else 401)
+
+
+def forbidden(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=403)
+
+
+def to_login(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        return HttpResponse("in")
+    return HttpResponseRedirect(request.build_absolute_uri("/login/?next=/elsewhere/"))
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show a page with the tag."""
+    template = "{% load idlewatch %}<body>{% idlewatch %}{{ user.username }}</body>"
+    return HttpResponse(engines["django"].from_string(template).render({}, request))
+
+
+def bare(request: HttpRequest) -> HttpResponse:
+    """Show a page without the tag."""
+    return HttpResponse("<p>bare</p>")
+
+
+def cached(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("<p>for all</p>", headers={"Cache-Control": "max-age=60"})
+
+
+def empty(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=204)
+
+
+def redirect(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect("/bare/")
+
+
+def download(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("a,b", headers={"Content-Disposition": 'Attachment; filename="a.csv"'})
+
+
+def meanwhile(request: HttpRequest) -> HttpResponse:
+    for happen in during:
+        happen(request)
+    return HttpResponse("done")
+
+
+async def ameanwhile(request: HttpRequest) -> HttpResponse:
+    for happen in during:
+        happen(request)
+    return HttpResponse("done")
+
+
+def _parts(request: HttpRequest) -> Iterator[str]:
+    yield "<p>first</p>"
+    for happen in during:
+        happen(request)
+    yield "<p>last</p>"
+
+
+async def _aparts(request: HttpRequest) -> AsyncIterator[str]:
+    for part in _parts(request):
+        yield part
+
+
+def stream(request: HttpRequest) -> HttpResponse:
+    return StreamingHttpResponse(_parts(request), content_type=request.GET.get("type", "text/html"))
+
+
+async def astream(request: HttpRequest) -> HttpResponse:
+    return StreamingHttpResponse(_aparts(request), content_type=request.GET.get("type", "text/html"))
+
+
+def file(request: HttpRequest) -> HttpResponse:
+    return FileResponse(_parts(request), as_attachment=True, filename="a.bin")
+
+
+@idlewatch.active
+def active(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("active")
+
+
+@idlewatch.active
+async def aactive(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("active")
+
+
+@idlewatch.passive
+def passive(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("passive")
+
+
+@login_required
+@idlewatch.passive
+def passive_within(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("passive")
+
+
+@idlewatch.passive
+async def apassive(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("passive")
+
+
+@method_decorator(idlewatch.passive, name="dispatch")
+class Passive(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("passive")
+
+
+@idlewatch.passive
+class PassiveItself(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("passive")
+
+
+class APassive(Passive):
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("passive")
+
+
+@method_decorator(idlewatch.active, name="dispatch")
+class Active(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("active")
+
+
+def flush(request: HttpRequest) -> HttpResponse:
+    request.session.flush()
+    return HttpResponse("flushed")
+
+
+def note(request: HttpRequest) -> HttpResponse:
+    """Write into the session's data."""
+    request.session["note"] = "noted"
+    for happen in during:
+        happen(request)
+    return HttpResponse("noted")
+
+
+def rotate(request: HttpRequest) -> HttpResponse:
+    request.session.cycle_key()
+    for happen in during:
+        happen(request)
+    return HttpResponse("rotated")
+
+
+async def arotate(request: HttpRequest) -> HttpResponse:
+    await request.session.acycle_key()
+    for happen in during:
+        happen(request)
+    return HttpResponse("rotated")
+
+
+def change_password(request: HttpRequest) -> HttpResponse:
+    user = get_user_model().objects.get(pk=request.user.pk)
+    user.set_password(request.POST["password"])
+    user.save()
+    update_session_auth_hash(request, user)
+    for happen in during:
+        happen(request)
+    return HttpResponse("changed")
+
+
+@login_not_required
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """Sign a new user in, then set the password."""
+    user = get_user_model().objects.create_user(request.POST["username"])
+    login(request, user, "django.contrib.auth.backends.ModelBackend")
+    user.set_password(request.POST["password"])
+    user.save()
+    update_session_auth_hash(request, user)
+    return HttpResponse("welcome")
+
+
+@login_not_required
+def keep_me(request: HttpRequest) -> HttpResponse:
+    """Sign in for two weeks, as the view would have it."""
+    if "before" in request.POST:
+        request.session.set_expiry(1209600)
+    login(request, authenticate(request, **_credentials(request)))
+    if "after" in request.POST:
+        request.session.set_expiry(1209600)
+    return HttpResponse("in")
+
+
+@login_not_required
+def api_login(request: HttpRequest) -> HttpResponse:
+    user = authenticate(request, **_credentials(request))
+    if user is None:
+        return JsonResponse({"error": "credentials"}, status=401)
+    login(request, user)
+    return JsonResponse({})
+
+
+@login_not_required
+def failing_login(request: HttpRequest) -> HttpResponse:
+    """Sign in, then fail: by an exception, or by taking the transaction back."""
+    user = authenticate(request, **_credentials(request))
+    if "rollback" not in request.POST:
+        login(request, user)
+        raise RuntimeError("after the login")
+    with transaction.atomic():
+        login(request, user)
+        transaction.set_rollback(True)
+    return HttpResponse("rolled back")
+
+
+def _credentials(request: HttpRequest) -> dict[str, str]:
+    return {"username": request.POST["username"], "password": request.POST["password"]}
+
+
+def body(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(json.loads(request.body or "{}"))
+
+
+names = [path("named/", body, name="named")]
+
+urlpatterns = [
+    path("open/", open_view),
+    path("aopen/", aopen_view),
+    path("closed/", closed),
+    path("aclosed/", aclosed),
+    path("api/", api),
+    path("forbidden/", forbidden),
+    path("to-login/", to_login),
+    path("page/", page),
+    path("bare/", bare),
+    path("cached/", cached),
+    path("empty/", empty),
+    path("redirect/", redirect),
+    path("download/", download),
+    path("meanwhile/", meanwhile),
+    path("ameanwhile/", ameanwhile),
+    path("stream/", stream),
+    path("astream/", astream),
+    path("file/", file),
+    path("active/", active),
+    path("aactive/", aactive),
+    path("class-active/", Active.as_view()),
+    path("passive/", passive),
+    path("apassive/", apassive),
+    path("passive-within/", passive_within),
+    path("class-passive/", Passive.as_view()),
+    path("itself-passive/", PassiveItself.as_view()),
+    path("aclass-passive/", APassive.as_view()),
+    path("flush/", flush),
+    path("note/", note),
+    path("rotate/", rotate),
+    path("arotate/", arotate),
+    path("change-password/", change_password),
+    path("sign-up/", sign_up),
+    path("keep-me/", keep_me),
+    path("api-login/", api_login),
+    path("failing-login/", failing_login),
+    path("own/", include((names, "own"))),
+    path("named/", body, name="named"),
+    path("", include("tests.support.urls")),
+]

@@ -1,0 +1,172 @@
+"""Sessions that were signed in before there was a watch, and watches of which there is no record."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import connection
+from django.test import Client
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import django_sessions, login
+from idlewatch.monitor import service as monitor
+from tests.conftest import Time
+from tests.unit.http.conftest import ENGINES, NAVIGATION, Browser, phase, record, records, restart_server, tick
+
+KEYED = [engine for engine in ENGINES if engine != "signed_cookies"]
+every_keyed_engine = pytest.mark.parametrize("engine", KEYED, indirect=True)
+
+
+def signed_in_before(user: User, key: str | None = None, **data: object) -> SessionBase:
+    """Return a session of the days before the watch."""
+    session = django_sessions.engine()(key)
+    session.update(data)
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save(must_create=key is not None)
+    return session
+
+
+@pytest.fixture
+def before(browser: Browser, ann: User) -> Browser:
+    browser.key = str(signed_in_before(ann).session_key)
+    return browser
+
+
+@every_keyed_engine
+def test_the_first_request_adopts_it(engine: str, before: Browser, clock: Time, signals: list[tuple[str, Any]]):
+    key = before.key
+    told = before.visit("/closed/").json()
+    assert (told["user"], told["phase"], told["remaining"]) == ("ann", "active", 900)
+    assert before.key == key
+    assert (records(), signals) == ([("ann", "")], [("opened", record().pk)])
+    clock.pass_(899)
+    assert before.poll("/api/").status_code == 200
+    clock.pass_(1)
+    assert before.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+
+
+@pytest.mark.parametrize("path", ["/api/", "/idlewatch/state/"])
+def test_a_poll_adopts_it_too(before: Browser, path: str):
+    assert before.poll(path).status_code == 200
+    assert records() == [("ann", "")]
+
+
+def test_its_cookie_goes_with_the_browser_from_then_on(before: Browser, settings: Any):
+    settings.SESSION_EXPIRE_AT_BROWSER_CLOSE = False
+    before.visit("/closed/")
+    cookie = before.client.cookies["sessionid"]
+    assert (cookie["expires"], cookie["max-age"]) == ("", "")
+
+
+@pytest.mark.rule("R9")
+@every_keyed_engine
+def test_replayed_after_its_end_it_stays_ended(engine: str, wsgi: Browser, ann: User, clock: Time):
+    key = wsgi.key = str(signed_in_before(ann).session_key)
+    wsgi.visit("/closed/")
+    monitor.end(record().pk, Reason.REVOKED, clock.now)
+    tick(clock)
+    assert not django_sessions.engine()().exists(key)
+    wsgi.key = key
+    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    # A backup, or a request that was slow to save, brings the session back as it was before the watch.
+    signed_in_before(ann, key)
+    restart_server()
+    wsgi.key = key
+    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    assert records() == [("ann", "revoked")]
+
+
+@pytest.mark.parametrize("engine", ["db", "file"], indirect=True)
+def test_two_first_requests_at_once_make_one_watch(
+    engine: str, ann: User, monkeypatch: pytest.MonkeyPatch, signals: list[tuple[str, Any]]
+):
+    key = str(signed_in_before(ann).session_key)
+    together, ask = Barrier(2), login._policy_for
+
+    def policy_for(*args: Any) -> Any:
+        together.wait(10)
+        return ask(*args)
+
+    monkeypatch.setattr(login, "_policy_for", policy_for)
+
+    def visit(_: int) -> dict[str, object]:
+        client = Client()
+        client.cookies["sessionid"] = key
+        try:
+            return client.get("/closed/", headers=NAVIGATION).json()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        told = list(threads.map(visit, range(2)))
+    assert [each["user"] for each in told] == ["ann", "ann"]
+    assert (records(), signals) == ([("ann", "")], [("opened", record().pk)])
+    assert django_sessions.engine()(key)[django_sessions.WATCH_KEY] == record().pk
+
+
+@pytest.mark.parametrize("engine", ["signed_cookies"], indirect=True)
+def test_a_signed_cookie_from_before_must_sign_in_again(engine: str, before: Browser, ann: User):
+    key = before.key
+    assert before.visit("/closed/").status_code == 302
+    assert before.key is None
+    before.key = str(key)
+    assert before.poll("/api/").headers["Idlewatch-Ended"] == "lost"
+    before.sign_in(ann)
+    assert before.poll("/open/").json()["user"] == "ann"
+    assert records() == [("ann", "")]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_watch_without_a_record_has_ended(wsgi: Browser, ann: User):
+    wsgi.key = str(signed_in_before(ann, **{django_sessions.WATCH_KEY: "nowhere"}).session_key)
+    assert wsgi.visit("/closed/").status_code == 302
+    assert wsgi.key is None
+    assert records() == []
+
+
+def test_a_watch_whose_record_was_deleted_has_ended_by_the_next_restart(wsgi: Browser, ann: User):
+    wsgi.sign_in(ann)
+    WatchedSession.objects.all().delete()
+    restart_server()
+    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "lost"
+    assert wsgi.key is None
+
+
+def test_an_anonymous_session_is_not_adopted(browser: Browser):
+    browser.visit("/note/")
+    key = browser.key
+    assert browser.visit("/note/").status_code == 200
+    assert (records(), browser.key) == ([], key)
+
+
+def test_nor_is_one_whose_user_may_not_sign_in(before: Browser, ann: User):
+    User.objects.update(is_active=False)
+    assert before.visit("/closed/").status_code == 302
+    assert records() == []
+
+
+def test_a_session_from_before_can_sign_out_at_once(before: Browser):
+    assert before.submit("/logout/").status_code == 302
+    assert (records(), before.key) == ([("ann", "logout")], None)
+
+
+def test_it_can_sign_in_again_at_once(before: Browser, ann: User, clock: Time):
+    before.sign_in(ann)
+    assert records() == [("ann", "")]
+    assert phase(clock) is Phase.ACTIVE
+    assert before.poll("/open/").json()["user"] == "ann"
+
+
+def test_another_user_can_sign_in_over_it_at_once(before: Browser, bob: User):
+    before.sign_in(bob)
+    assert sorted(records()) == [("ann", "logout"), ("bob", "")]

@@ -1,0 +1,249 @@
+"""What a request gets whose session has ended (SPEC, HTTP)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.http import HttpRequest, HttpResponse
+
+from idlewatch.core.activity import Reason
+from idlewatch.http.responses import Ended
+from idlewatch.monitor import service as monitor
+from tests.conftest import Time
+from tests.unit.http import site
+from tests.unit.http.conftest import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, records, restart_server
+
+
+@pytest.fixture
+def late(browser: Browser, ann: User, clock: Time) -> Browser:
+    """A browser whose session has just ended."""
+    browser.sign_in(ann)
+    clock.pass_(900)
+    return browser
+
+
+def teapot(request: HttpRequest, ended: Ended) -> HttpResponse | None:
+    """Answer an end in a host's own way, where it is asked to."""
+    if "plain" in request.GET:
+        return None
+    return HttpResponse(f"{ended.reason}|{ended.notice}|{ended.login_url}|{ended.frame.phase}", status=418)
+
+
+class TestPages:
+    @pytest.mark.rule("R1", "R7")
+    @pytest.mark.parametrize("path", ["/closed/", "/aclosed/", "/api/", "/forbidden/", "/to-login/"])
+    def test_a_page_that_needs_the_user_leads_to_the_login(self, late: Browser, path: str):
+        response = late.visit(f"{path}?a=1&b=%C3%BC")
+        assert response.status_code == 302
+        assert response.url == f"/login/?next={path}%3Fa%3D1%26b%3D%25C3%25BC"
+        assert response.headers["Cache-Control"] == "no-store"
+
+    @pytest.mark.parametrize("path", ["/open/", "/aopen/"])
+    def test_a_public_page_goes_on_as_anonymous(self, late: Browser, path: str):
+        response = late.visit(path)
+        told = response.json()
+        assert response.status_code == 200
+        assert told == {
+            "user": "",
+            "phase": "ended",
+            "reason": "idle",
+            "remaining": 0.0,
+            "notice": "You have been signed out because of inactivity.",
+        }
+
+    def test_a_head_request_goes_on_too(self, late: Browser):
+        assert late.ask("head", "/open/", headers=NAVIGATION).status_code == 200
+
+    @pytest.mark.rule("R9")
+    def test_the_session_and_its_cookie_go(self, late: Browser):
+        late.visit("/open/")
+        assert late.key is None
+        assert not Session.objects.exists()
+        assert records() == [("ann", "idle")]
+
+    def test_a_page_that_is_not_there_stays_a_404(self, late: Browser):
+        assert late.visit("/nowhere/").status_code == 404
+
+    def test_with_every_view_behind_the_login(self, browser: Browser, ann: User, clock: Time, settings: Any):
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+        browser.sign_in(ann)
+        clock.pass_(900)
+        assert browser.visit("/bare/").url == "/login/?next=/bare/"
+        assert browser.visit("/open/").json()["notice"]
+
+    @pytest.mark.parametrize("login", ["/login/", "login", "http://testserver/login/"])
+    def test_however_the_login_is_named(self, browser: Browser, ann: User, clock: Time, settings: Any, login: str):
+        browser.sign_in(ann)
+        settings.LOGIN_URL = login
+        clock.pass_(900)
+        assert browser.visit("/closed/").url.endswith("/login/?next=/closed/")
+
+
+class TestScripts:
+    @pytest.mark.parametrize("path", ["/closed/", "/api/", "/forbidden/"])
+    def test_a_script_gets_a_401_that_it_can_read(self, late: Browser, path: str):
+        response = late.poll(path)
+        assert response.status_code == 401
+        assert response.headers["Idlewatch-Ended"] == "idle"
+        assert response.headers["Content-Type"] == "application/json"
+        assert "HX-Redirect" not in response.headers
+        frame = response.json()
+        assert frame.pop("version") > 1_900_000_000_000
+        assert frame == {
+            "type": "state",
+            "phase": "ended",
+            "reason": "idle",
+            "remaining": 0.0,
+            "extendable": False,
+            "held": False,
+            "idle_timeout": 900.0,
+            "warn_before": 120.0,
+            "heartbeat": 15.0,
+            "login_url": "/login/",
+        }
+
+    def test_htmx_is_led_to_the_login_and_back_to_its_page(self, late: Browser):
+        response = late.ask("get", "/closed/", headers=HTMX | {"HX-Current-URL": "http://testserver/bare/?page=2#top"})
+        assert response.status_code == 401
+        assert response.headers["HX-Redirect"] == "/login/?next=/bare/%3Fpage%3D2"
+
+    def test_a_prefetch_is_no_navigation(self, late: Browser):
+        response = late.ask("get", "/closed/", headers=NAVIGATION | {"Sec-Purpose": "prefetch"})
+        assert response.status_code == 401
+
+
+class TestOtherMethods:
+    @pytest.mark.parametrize(("headers", "status"), [(NAVIGATION, 302), (FETCH, 401)])
+    @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
+    def test_reach_no_view(self, late: Browser, method: str, headers: dict[str, str], status: int):
+        site.during.append(lambda _: pytest.fail("a view was reached"))
+        assert late.ask(method, "/meanwhile/", headers=headers).status_code == status
+
+    @pytest.mark.parametrize(
+        ("referer", "place"),
+        [
+            ("http://testserver/bare/?page=2", "/bare/%3Fpage%3D2"),
+            ("http://testserver", "/"),
+            ("https://testserver/bare/", "/"),
+            ("http://testserver:8000/bare/", "/"),
+            ("http://testserver@evil.example/bare/", "/"),
+            ("http://evil.example/bare/", "/"),
+            ("http://[bad", "/"),
+            ("//evil.example/", "/"),
+            ("http://testserver//evil.example/", "/"),
+            ("", "/"),
+        ],
+    )
+    def test_a_form_leads_back_to_the_page_it_was_on(self, late: Browser, referer: str, place: str):
+        response = late.submit("/meanwhile/", Referer=referer)
+        assert response.status_code == 302
+        assert response.url == f"/login/?next={place}"
+
+    def test_but_signing_in_goes_on(self, late: Browser, ann: User):
+        response = late.submit("/login/", {"username": "ann", "password": PASSWORD})
+        assert response.status_code == 302
+        assert late.visit("/closed/").json()["user"] == "ann"
+        assert records() == [("ann", "idle"), ("ann", "")]
+
+    def test_a_view_that_needs_no_login_goes_on(self, late: Browser, ann: User):
+        response = late.ask("post", "/api-login/", {"username": "ann", "password": PASSWORD}, FETCH)
+        assert response.status_code == 200
+        assert late.visit("/closed/").json()["user"] == "ann"
+
+    def test_and_what_it_answers_is_its_own(self, late: Browser, ann: User):
+        response = late.ask("post", "/api-login/", {"username": "ann", "password": "wrong"}, FETCH)
+        assert (response.status_code, response.json()) == (401, {"error": "credentials"})
+        assert late.visit("/open/").json()["notice"], "it left the reason for the next page"
+
+
+class TestEndedResponse:
+    def test_a_host_answers_in_its_own_way(self, wsgi: Browser, ann: User, clock: Time, settings: Any):
+        settings.IDLEWATCH = {"ENDED_RESPONSE": f"{__name__}.teapot"}
+        wsgi.sign_in(ann)
+        clock.pass_(900)
+        response = wsgi.visit("/closed/")
+        assert response.status_code == 418
+        assert response.content.decode() == (
+            "idle|You have been signed out because of inactivity.|/login/?next=/closed/|ended"
+        )
+        assert wsgi.visit("/open/").json()["notice"], "it left the reason for the next page"
+
+    def test_or_leaves_it_to_us(self, wsgi: Browser, ann: User, clock: Time, settings: Any):
+        settings.IDLEWATCH = {"ENDED_RESPONSE": f"{__name__}.teapot"}
+        wsgi.sign_in(ann)
+        clock.pass_(900)
+        assert wsgi.visit("/closed/?plain").url == "/login/?next=/closed/%3Fplain"
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_host_is_asked_once_a_request(
+        self, wsgi: Browser, ann: User, clock: Time, settings: Any, monkeypatch: pytest.MonkeyPatch, method: str
+    ):
+        asked: list[str] = []
+        monkeypatch.setattr(sys.modules[__name__], "teapot", lambda request, _: asked.append(request.path))
+        settings.IDLEWATCH = {"ENDED_RESPONSE": f"{__name__}.teapot"}
+        wsgi.sign_in(ann)
+        clock.pass_(900)
+        wsgi.ask(method, "/closed/", headers=NAVIGATION)
+        assert asked == ["/closed/"]
+
+
+class TestWithoutSession:
+    def test_a_request_without_a_cookie_costs_nothing(
+        self, browser: Browser, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(monitor, "store", lambda: pytest.fail("the store was asked"))
+        with django_assert_num_queries(0):
+            response = browser.visit("/bare/")
+        assert response.status_code == 200
+        assert "Cookie" not in response.headers.get("Vary", "")
+
+    def test_an_anonymous_session_is_left_alone(self, browser: Browser):
+        browser.visit("/note/")
+        key = browser.key
+        assert browser.visit("/open/").json() == {
+            "user": "",
+            "phase": None,
+            "reason": None,
+            "remaining": None,
+            "notice": None,
+        }
+        assert browser.key == key
+
+
+class TestFinal:
+    @pytest.mark.rule("R9")
+    def test_a_replayed_cookie_stays_ended(self, late: Browser):
+        key = late.key
+        late.visit("/closed/")
+        for _ in range(2):
+            late.key = key
+            assert late.visit("/closed/").url == "/login/?next=/closed/"
+        restart_server()
+        late.key = key
+        assert late.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+
+    def test_the_first_reason_stays(self, late: Browser, clock: Time):
+        monitor.end(record().pk, Reason.REVOKED, clock.now)
+        assert late.visit("/open/").json()["reason"] == "idle"
+        assert records() == [("ann", "idle")]
+
+    @pytest.mark.parametrize("reason", list(Reason))
+    def test_each_reason_is_told(self, browser: Browser, ann: User, clock: Time, reason: Reason):
+        browser.sign_in(ann)
+        monitor.end(record().pk, reason, clock.now)
+        response = browser.poll("/api/")
+        assert response.headers["Idlewatch-Ended"] == reason
+        assert json.loads(response.content)["reason"] == reason
+
+    def test_an_end_while_the_view_runs_brings_no_session_back(self, browser: Browser, ann: User, clock: Time):
+        browser.sign_in(ann)
+        site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+        site.during.append(lambda _: Session.objects.all().delete())
+        assert browser.visit("/note/").status_code == 200
+        assert browser.key is None
+        assert browser.visit("/open/").json()["notice"] is not None

@@ -1,0 +1,228 @@
+"""What holds whichever engine keeps Django's sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.signing import loads
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase
+from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
+from tests.conftest import Time
+from tests.unit.http import site
+from tests.unit.http.conftest import Browser, last_active, phase, record, records, restart_server, tick
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+def signed_in(browser: Browser, ann: User) -> Browser:
+    browser.sign_in(ann)
+    return browser
+
+
+@pytest.fixture
+def reader(wsgi: Browser, ann: User) -> Browser:
+    wsgi.sign_in(ann)
+    return wsgi
+
+
+def user_of(browser: Browser) -> str:
+    return browser.visit("/open/").json()["user"]
+
+
+@pytest.mark.rule("R1")
+def test_an_idle_session_ends(signed_in: Browser, clock: Time, signals: list[tuple[str, Any]]):
+    clock.pass_(899)
+    assert signed_in.visit("/closed/").status_code == 200
+    clock.pass_(900)
+    response = signed_in.visit("/closed/?q=1")
+    assert response.url == "/login/?next=/closed/%3Fq%3D1"
+    assert signed_in.key is None
+    assert signed_in.visit("/open/").json()["notice"] is not None
+    assert (records(), signals) == ([("ann", "idle")], [("ended", Reason.IDLE)])
+
+
+@pytest.mark.rule("R2")
+def test_the_absolute_limit_ends_it_whatever_happens(wsgi: Browser, ann: User, clock: Time, settings: Any):
+    settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 2000}
+    wsgi.sign_in(ann)
+    for _ in range(2):
+        clock.pass_(800)
+        assert wsgi.visit("/closed/").status_code == 200
+    clock.pass_(400)
+    assert wsgi.visit("/closed/").status_code == 302
+    assert records() == [("ann", "absolute")]
+
+
+@pytest.mark.rule("R9")
+@pytest.mark.parametrize("reason", [Reason.LOGOUT, Reason.IDLE, Reason.REVOKED])
+def test_a_cookie_replayed_after_the_end_is_refused_and_told_why(signed_in: Browser, clock: Time, reason: Reason):
+    key = signed_in.key
+    if reason is Reason.LOGOUT:
+        signed_in.submit("/logout/")
+    elif reason is Reason.IDLE:
+        clock.pass_(900)
+        assert signed_in.poll("/api/").status_code == 401
+    else:
+        monitor.end(record().pk, reason, clock.now)
+    for _ in range(2):
+        tick(clock)
+        signed_in.key = key
+        assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == reason
+        assert signed_in.key is None
+    restart_server()
+    signed_in.key = key
+    assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == reason
+    signed_in.key = key
+    assert signed_in.submit("/closed/").status_code == 302
+    assert records() == [("ann", reason)]
+
+
+@pytest.mark.rule("R9")
+def test_a_cookie_replayed_in_a_tombstones_afterlife_is_refused(reader: Browser, clock: Time):
+    key = reader.key
+    monitor.end(record().pk, Reason.REVOKED, clock.now)
+    tick(clock)
+    clock.pass_(100_000)
+    tick(clock)
+    reader.key = key
+    assert reader.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+
+
+def test_a_stale_cookie_that_the_timer_left_is_told_why_and_deleted(signed_in: Browser, clock: Time):
+    clock.pass_(901)
+    tick(clock)
+    response = signed_in.visit("/open/").json()
+    assert (response["user"], response["reason"]) == ("", "idle")
+    assert response["notice"] is not None
+    assert signed_in.key is None
+
+
+@pytest.mark.parametrize("key", ["neverwatchedneverwatchednever123", "not a key", "a" * 5000])
+def test_a_cookie_of_nobody_is_deleted(signed_in: Browser, key: str):
+    signed_in.key = key
+    assert signed_in.visit("/open/").json()["phase"] is None
+    assert signed_in.key is None
+
+
+def test_a_session_that_vanished_is_lost(signed_in: Browser, engine: str):
+    if engine == "signed_cookies":
+        signed_in.visit("/flush/")
+    else:
+        django_sessions.engine()(signed_in.key).delete()
+    assert signed_in.poll("/api/").headers.get("Idlewatch-Ended") == ("lost" if engine != "signed_cookies" else None)
+    assert records() == [("ann", "lost")]
+
+
+def test_a_restart_resumes_each_session_where_it_stood(signed_in: Browser, clock: Time):
+    clock.pass_(500)
+    signed_in.visit("/closed/")
+    clock.pass_(300)
+    timer = tick(clock)
+    restart_server()
+    tick(clock, timer)
+    assert signed_in.poll("/open/").json()["remaining"] == pytest.approx(600)
+    clock.pass_(599)
+    assert signed_in.poll("/api/").status_code == 200
+    clock.pass_(1)
+    assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+
+
+def test_a_restart_knows_of_the_absolute_limit(wsgi: Browser, ann: User, clock: Time, settings: Any):
+    settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 1000}
+    wsgi.sign_in(ann)
+    clock.pass_(800)
+    wsgi.visit("/closed/")
+    tick(clock)
+    restart_server()
+    assert wsgi.poll("/open/").json()["remaining"] == pytest.approx(200)
+    clock.pass_(200)
+    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "absolute"
+
+
+def test_a_session_that_idled_out_while_the_server_was_down_has_ended(reader: Browser, clock: Time):
+    restart_server()
+    clock.pass_(900)
+    assert reader.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+    assert records() == [("ann", "idle")]
+
+
+def test_after_a_restart_the_session_still_goes_with_its_end(reader: Browser, clock: Time, engine: str):
+    key = reader.key
+    restart_server()
+    reader.visit("/closed/")
+    monitor.end(record().pk, Reason.REVOKED, clock.now)
+    tick(clock)
+    assert engine == "signed_cookies" or not django_sessions.engine()().exists(key)
+
+
+def test_a_session_can_write_its_data_and_rotate_its_key(signed_in: Browser, clock: Time):
+    watch = record().pk
+    for path in ("/note/", "/rotate/", "/note/", "/arotate/"):
+        clock.pass_(100)
+        assert signed_in.visit(path).status_code == 200
+        assert user_of(signed_in) == "ann"
+    assert (record().pk, record().ended, last_active()) == (watch, None, clock.now)
+
+
+@pytest.mark.parametrize("path", ["/note/", "/rotate/"])
+@pytest.mark.parametrize("always", [False, True])
+def test_an_end_while_the_view_writes_is_no_error_and_no_way_back(
+    reader: Browser, clock: Time, settings: Any, path: str, always: bool
+):
+    settings.SESSION_SAVE_EVERY_REQUEST = always
+    key = reader.key
+    site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+    site.during.append(lambda _: tick(clock))
+    assert reader.visit(path).status_code == 200
+    site.during.clear()
+    assert reader.key is None
+    reader.key = key
+    assert reader.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+
+
+def test_an_end_while_the_view_runs_is_no_error_where_every_request_saves(
+    signed_in: Browser, clock: Time, settings: Any
+):
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+    site.during.append(lambda _: tick(clock))
+    assert signed_in.visit("/meanwhile/").status_code == 200
+    assert signed_in.key is None
+
+
+@pytest.mark.rule("R9")
+def test_an_answer_that_lands_after_the_logout_brings_nothing_back(reader: Browser, clock: Time, make_browser: Any):
+    key, other = reader.key, make_browser()
+    other.key = key
+    site.during.append(lambda _: other.submit("/logout/"))
+    assert reader.visit("/note/").status_code == 200
+    site.during.clear()
+    assert reader.key is None
+    for browser in (reader, other):
+        browser.key = key
+        assert browser.poll("/api/").headers["Idlewatch-Ended"] == "logout"
+    assert phase(clock) is Phase.ENDED
+
+
+@pytest.mark.rule("R23")
+def test_the_key_is_nowhere_but_in_its_cookie(reader: Browser, engine: str, caplog: pytest.LogCaptureFixture):
+    key = reader.key
+    assert key is not None
+    fields = " ".join(str(value) for value in vars(record()).values())
+    watched = monitor.store().get(record().pk)
+    told = reader.poll("/idlewatch/state/").content.decode() + reader.visit("/page/").content.decode()
+    for text in (fields, repr(watched), str(watched), told, caplog.text, repr(record())):
+        assert key not in text
+    assert watched is not None
+    assert watched.key == (None if engine == "signed_cookies" else key)
+    if engine == "signed_cookies":
+        assert record().session_digest == ""
+        assert (
+            loads(key, salt="django.contrib.sessions.backends.signed_cookies")[django_sessions.WATCH_KEY] == record().pk
+        )

@@ -1,0 +1,156 @@
+"""The reason is told once, on the next page that the user sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.utils import translation
+
+from idlewatch.core.activity import Reason
+from idlewatch.http.i18n import NOTICES
+from idlewatch.http.responses import REASON_COOKIE, REASON_COOKIE_AGE
+from idlewatch.monitor import service as monitor
+from tests.conftest import Time
+from tests.unit.http import site
+from tests.unit.http.conftest import HTMX, NAVIGATION, Browser, record
+
+IDLE = "You have been signed out because of inactivity."
+
+
+@pytest.fixture
+def late(browser: Browser, ann: User, clock: Time) -> Browser:
+    browser.sign_in(ann)
+    clock.pass_(900)
+    return browser
+
+
+def notice(browser: Browser, path: str = "/open/") -> str | None:
+    return browser.visit(path).json()["notice"]
+
+
+def test_the_page_that_finds_the_end_tells_it_once(late: Browser):
+    assert notice(late) == IDLE
+    assert notice(late) is None
+
+
+def test_after_a_redirect_the_next_page_tells_it_once(late: Browser):
+    late.visit("/closed/")
+    assert notice(late) == IDLE
+    assert notice(late) is None
+
+
+def test_a_poll_does_not_eat_it(late: Browser):
+    assert late.poll("/api/").status_code == 401
+    assert late.poll("/api/").status_code == 401
+    assert notice(late) == IDLE
+
+
+def test_a_page_that_a_script_fetches_does_not_eat_it(late: Browser):
+    assert late.poll("/open/").json()["notice"] is None
+    assert late.ask("get", "/open/", headers=HTMX).json()["notice"] is None
+    assert notice(late) == IDLE
+
+
+def test_a_page_that_htmx_boosts_is_seen(late: Browser):
+    assert late.ask("get", "/open/", headers=HTMX | {"HX-Boosted": "true"}).json()["notice"] == IDLE
+    assert notice(late) is None
+
+
+def test_a_page_that_does_not_show_it_leaves_it(late: Browser):
+    late.visit("/bare/")
+    assert notice(late) == IDLE
+
+
+@pytest.mark.rule("R22")
+def test_it_travels_in_a_short_lived_signed_cookie(late: Browser, clock: Time, settings: Any):
+    settings.SESSION_COOKIE_SECURE = True
+    response = late.visit("/closed/")
+    cookie = response.cookies[REASON_COOKIE]
+    assert cookie["httponly"]
+    assert cookie["secure"]
+    assert cookie["samesite"] == "Lax"
+    assert cookie["max-age"] == REASON_COOKIE_AGE
+    late.client.cookies[REASON_COOKIE] = "revoked:forged"
+    assert notice(late) is None
+
+
+def test_signing_in_drops_it(late: Browser, ann: User):
+    late.visit("/closed/")
+    late.sign_in(ann)
+    assert not late.client.cookies[REASON_COOKIE].value
+    assert notice(late) is None
+
+
+def test_signing_out_oneself_needs_no_notice(browser: Browser, ann: User):
+    browser.sign_in(ann)
+    browser.submit("/logout/")
+    assert notice(browser) is None
+    assert browser.key is None
+
+
+@pytest.mark.parametrize("reason", [Reason.REVOKED, Reason.REPLACED, Reason.ACCOUNT])
+def test_it_is_known_when_the_session_row_is_gone(browser: Browser, ann: User, clock: Time, reason: Reason):
+    browser.sign_in(ann)
+    monitor.end(record().pk, reason, clock.now)
+    Session.objects.all().delete()
+    assert notice(browser) == str(NOTICES[reason])
+    assert browser.key is None
+
+
+@pytest.mark.rule("R11")
+def test_a_session_that_merely_vanished_is_lost(browser: Browser, ann: User):
+    browser.sign_in(ann)
+    Session.objects.all().delete()
+    response = browser.visit("/closed/")
+    assert response.url == "/login/?next=/closed/"
+    assert notice(browser) == str(NOTICES[Reason.LOST])
+    assert record().reason == "lost"
+
+
+def test_a_stale_cookie_is_looked_up_once(browser: Browser, ann: User, django_assert_num_queries: Any):
+    browser.sign_in(ann)
+    Session.objects.all().delete()
+    browser.visit("/bare/")
+    assert browser.key is None
+    with django_assert_num_queries(0):
+        browser.visit("/bare/")
+
+
+def test_a_cookie_of_nobody_is_deleted(browser: Browser):
+    browser.key = "0123456789abcdefghijklmnopqrstuv"
+    assert notice(browser) is None
+    assert browser.key is None
+
+
+def test_each_reason_has_a_sentence_in_the_language_of_the_page():
+    assert set(NOTICES) == set(Reason)
+    with translation.override("de"):
+        assert all(str(sentence).endswith(".") for sentence in NOTICES.values())
+    assert "because of inactivity" in str(NOTICES[Reason.IDLE])
+
+
+def test_a_page_may_ask_for_it_again_and_again(late: Browser):
+    late.visit("/closed/")
+    asked: list[Any] = []
+    site.during.append(lambda request: asked.extend(str(request.idlewatch.notice) for _ in range(2)))
+    late.visit("/meanwhile/")
+    assert asked == [IDLE, IDLE]
+
+
+@pytest.mark.parametrize("method", ["head", "options"])
+def test_an_answer_that_has_no_page_does_not_eat_it(late: Browser, method: str):
+    late.visit("/closed/")
+    late.ask(method, "/open/", headers=NAVIGATION)
+    assert notice(late) == IDLE
+
+
+@pytest.mark.rule("R19")
+def test_no_cache_keeps_it_for_somebody_else(late: Browser):
+    late.visit("/closed/")
+    response = late.visit("/page/")
+    assert IDLE in response.content.decode()
+    assert "Cookie" in response.headers["Vary"]
+    assert response.headers["Cache-Control"] == "no-store"

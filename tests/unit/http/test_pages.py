@@ -1,0 +1,109 @@
+"""What an answer says of the page that is shown, and how authenticated pages are kept out of caches."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import TabClosed, TabOpened
+from idlewatch.monitor import service as monitor
+from tests.conftest import Time
+from tests.unit.http import site
+from tests.unit.http.conftest import FETCH, NAVIGATION, Browser, record
+
+
+@pytest.fixture
+def page(browser: Browser, ann: User) -> Browser:
+    browser.sign_in(ann)
+    browser.visit("/page/")
+    return browser
+
+
+def close_last_tab(clock: Time) -> None:
+    watch = record().pk
+    monitor.look(watch, clock.now, TabOpened("p", 5))
+    monitor.look(watch, clock.now, TabClosed("p", closed=True))
+
+
+def ends_closed(browser: Browser, clock: Time) -> bool:
+    """Close the last tab, and tell whether that ends the session."""
+    close_last_tab(clock)
+    clock.pass_(300)
+    return browser.poll("/api/").headers.get("Idlewatch-Ended") == "closed"
+
+
+class TestClosedBrowser:
+    @pytest.mark.rule("R39")
+    def test_a_closed_browser_ends_the_session(self, page: Browser, clock: Time):
+        assert ends_closed(page, clock)
+        assert record().reason == "closed"
+
+    def test_a_page_without_the_client_may_still_be_open(self, page: Browser, clock: Time):
+        page.visit("/bare/")
+        assert not ends_closed(page, clock)
+
+    def test_a_page_with_the_client_tells_again(self, page: Browser, clock: Time):
+        page.visit("/bare/")
+        page.visit("/page/")
+        assert ends_closed(page, clock)
+
+    @pytest.mark.parametrize("path", ["/redirect/", "/empty/", "/download/"])
+    def test_an_answer_that_shows_nothing_changes_nothing(self, page: Browser, clock: Time, path: str):
+        page.visit(path)
+        assert ends_closed(page, clock)
+
+    def test_a_page_in_a_frame_changes_nothing(self, page: Browser, clock: Time):
+        page.visit("/bare/", **{"Sec-Fetch-Dest": "iframe"})
+        assert ends_closed(page, clock)
+
+    def test_a_fetched_page_changes_nothing(self, page: Browser, clock: Time):
+        page.ask("get", "/bare/", headers=FETCH)
+        assert ends_closed(page, clock)
+
+    def test_a_missing_page_shows_something(self, page: Browser, clock: Time):
+        page.visit("/nowhere/")
+        assert not ends_closed(page, clock)
+
+    @pytest.mark.rule("R40")
+    def test_a_counted_request_disarms(self, page: Browser, clock: Time):
+        close_last_tab(clock)
+        clock.pass_(299)
+        page.visit("/page/")
+        clock.pass_(300)
+        assert page.poll("/api/").status_code == 200
+
+    @pytest.mark.rule("R5")
+    def test_a_poll_does_not(self, page: Browser, clock: Time):
+        close_last_tab(clock)
+        clock.pass_(299)
+        page.poll("/api/")
+        clock.pass_(1)
+        assert page.poll("/api/").headers["Idlewatch-Ended"] == "closed"
+
+
+@pytest.mark.rule("R19")
+class TestCaches:
+    def test_an_authenticated_page_is_not_stored(self, page: Browser):
+        assert page.visit("/page/").headers["Cache-Control"] == "no-store"
+
+    def test_nor_one_whose_session_ended_meanwhile(self, page: Browser, clock: Time):
+        site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+        response = page.visit("/note/")
+        assert response.content == b"noted"
+        assert response.headers["Cache-Control"] == "no-store"
+
+    def test_unless_the_view_says_otherwise(self, page: Browser):
+        assert page.visit("/cached/").headers["Cache-Control"] == "max-age=60"
+
+    def test_what_is_no_page_is_left_alone(self, page: Browser):
+        assert "Cache-Control" not in page.poll("/open/").headers
+
+    def test_a_public_page_is_left_alone(self, browser: Browser):
+        assert "Cache-Control" not in browser.visit("/bare/").headers
+
+    def test_the_page_that_signs_in_and_shows_something_is_not_stored(self, browser: Browser, ann: User):
+        from tests.unit.http.conftest import PASSWORD
+
+        response = browser.ask("post", "/keep-me/", {"username": "ann", "password": PASSWORD}, NAVIGATION)
+        assert response.headers["Cache-Control"] == "no-store"

@@ -1,0 +1,84 @@
+"""A server that lost its store goes on where it stood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+
+from idlewatch.core.events import TabClosed, TabOpened
+from idlewatch.monitor import service as monitor
+from tests.conftest import START, Time
+from tests.unit.http.conftest import Browser, phase, record, restart_server, tick
+
+
+@pytest.fixture
+def tab(wsgi: Browser, ann: User) -> Browser:
+    wsgi.sign_in(ann)
+    wsgi.visit("/page/")
+    return wsgi
+
+
+def close_browser(clock: Time) -> None:
+    monitor.look(record().pk, clock.now, TabOpened("p", 5))
+    monitor.look(record().pk, clock.now, TabClosed("p", closed=True))
+
+
+def end_in_good_order(clock: Time) -> None:
+    timer = tick(clock)
+    async_to_sync(timer.finish)()
+    restart_server()
+
+
+def test_a_browser_that_was_closed_is_still_noticed(tab: Browser, clock: Time):
+    close_browser(clock)
+    end_in_good_order(clock)
+    clock.pass_(299)
+    assert phase(clock) == "active"
+    clock.pass_(1)
+    assert tab.poll("/api/").headers["Idlewatch-Ended"] == "closed"
+
+
+def test_after_a_crash_nobody_knows_whether_the_browser_came_back(tab: Browser, clock: Time):
+    close_browser(clock)
+    clock.pass_(40)
+    tick(clock)
+    restart_server()
+    clock.pass_(400)
+    assert phase(clock) == "active"
+
+
+def test_a_page_without_the_client_is_remembered(tab: Browser, clock: Time):
+    tab.visit("/bare/")
+    end_in_good_order(clock)
+    close_browser(clock)
+    clock.pass_(300)
+    assert phase(clock) == "active"
+
+
+def test_holding_does_not_begin_anew(tab: Browser, ann: User, clock: Time, settings: Any):
+    settings.IDLEWATCH = {"HOLD_LIMIT": 100}
+    tab.sign_in(ann)
+    status = 200
+    while status == 200:
+        clock.pass_(30)
+        status = tab.say('{"type": "hold", "id": "x"}').status_code
+        tick(clock)
+        restart_server()
+    assert clock.now - START <= 160
+
+
+def test_a_warning_is_counted_once(tab: Browser, clock: Time):
+    clock.pass_(800)
+    tick(clock)
+    clock.pass_(31)
+    tick(clock)
+    assert record().warnings == 1
+    restart_server()
+    tick(clock)
+    clock.pass_(31)
+    tick(clock)
+    assert record().warnings == 1
+    assert phase(clock) == "warned"

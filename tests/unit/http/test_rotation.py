@@ -1,0 +1,243 @@
+"""Sessions get new keys, and secrets are replaced, while their users work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+
+from idlewatch.core.activity import Reason
+from idlewatch.http import key_rotation
+from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
+from tests.conftest import Time
+from tests.unit.http import site
+from tests.unit.http.conftest import ENGINES, PASSWORD, Browser, record, records, restart_server, tick
+
+KEYED = [engine for engine in ENGINES if engine != "signed_cookies"]
+ROTATIONS = ["/rotate/", "/change-password/"]
+
+
+@pytest.fixture
+def signed_in(browser: Browser, ann: User) -> Browser:
+    browser.sign_in(ann)
+    return browser
+
+
+def user_of(browser: Browser) -> str:
+    return browser.poll("/open/").json()["user"]
+
+
+def rotate(browser: Browser, path: str) -> str:
+    """Give the session a new key; return the old one."""
+    old = browser.key
+    assert browser.submit(path, {"password": "new " + PASSWORD}).status_code == 200
+    assert old is not None
+    assert browser.key not in {None, old}
+    return old
+
+
+@pytest.mark.rule("R16")
+@pytest.mark.parametrize("path", [*ROTATIONS, "/arotate/"])
+def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: Time, path: str):
+    watch = record().pk
+    for _ in range(2):
+        old = rotate(signed_in, path)
+        clock.pass_(60)
+        tick(clock)
+        clock.pass_(10)
+        tick(clock)
+        assert user_of(signed_in) == "ann"
+    assert (record().pk, record().reason) == (watch, "")
+    watched = monitor.store().get(watch)
+    assert watched is not None
+    assert watched.key == signed_in.key
+    assert record().session_digest == django_sessions.digest(signed_in.key)
+    assert record().previous_digest == django_sessions.digest(old)
+
+
+@pytest.mark.parametrize("engine", KEYED, indirect=True)
+def test_the_end_takes_the_session_of_the_new_key(wsgi: Browser, ann: User, clock: Time, engine: str):
+    wsgi.sign_in(ann)
+    old = rotate(wsgi, "/rotate/")
+    new = wsgi.key
+    monitor.end(record().pk, Reason.REVOKED, clock.now)
+    tick(clock)
+    assert django_sessions.standing([old, str(new)]) == set()
+    for key in (old, str(new)):
+        wsgi.key = key
+        assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+
+
+@pytest.mark.rule("R16")
+@pytest.mark.parametrize("engine", KEYED, indirect=True)
+@pytest.mark.parametrize("path", ROTATIONS)
+def test_the_old_key_is_dead_and_harms_nothing(wsgi: Browser, ann: User, clock: Time, engine: str, path: str):
+    wsgi.sign_in(ann)
+    old = rotate(wsgi, path)
+    new, wsgi.key = wsgi.key, old
+    assert user_of(wsgi) == ""
+    # The browser has the newer cookie by now: the answer must not delete it.
+    assert wsgi.key == old
+    wsgi.key = str(new)
+    assert user_of(wsgi) == "ann"
+    assert records() == [("ann", "")]
+
+
+class TestRequestInFlight:
+    """One request gives the session a new key while another, that came with the old one, is under way."""
+
+    @pytest.mark.parametrize("path", ROTATIONS)
+    @pytest.mark.parametrize("other_path", ["/open/", "/idlewatch/state/", "/closed/"])
+    def test_one_that_comes_before_the_first_is_answered(
+        self, signed_in: Browser, make_browser: Callable[..., Browser], path: str, other_path: str
+    ):
+        other = make_browser()
+        other.key = str(signed_in.key)
+        old = other.key
+        site.during.append(lambda _: other.poll(other_path))
+        rotate(signed_in, path)
+        assert other.key == old
+        assert user_of(signed_in) == "ann"
+        assert records() == [("ann", "")]
+
+    @pytest.mark.parametrize("path", [*ROTATIONS, "/arotate/"])
+    @pytest.mark.parametrize("other_path", ["/open/", "/api/", "/idlewatch/state/"])
+    def test_one_that_comes_to_another_process_before_the_first_is_answered(
+        self, signed_in: Browser, make_browser: Callable[..., Browser], clock: Time, path: str, other_path: str
+    ):
+        other = make_browser()
+        other.key = old = str(signed_in.key)
+
+        def ask() -> Any:
+            try:
+                return other.poll(other_path)
+            finally:
+                connections.close_all()
+
+        def ask_elsewhere(_: object) -> None:
+            # That process knows nothing of the request under way here but what the record says.
+            with mock.patch.object(key_rotation, "_sessions", {}), ThreadPoolExecutor(1) as elsewhere:
+                assert "Idlewatch-Ended" not in elsewhere.submit(ask).result().headers
+
+        site.during.append(ask_elsewhere)
+        rotate(signed_in, path)
+        assert other.key == old
+        assert user_of(signed_in) == "ann"
+        clock.pass_(60)
+        tick(clock)
+        assert records() == [("ann", "")]
+
+    @pytest.mark.parametrize("path", ROTATIONS)
+    def test_one_that_began_before_and_ends_after_it(
+        self, signed_in: Browser, make_browser: Callable[..., Browser], path: str
+    ):
+        other = make_browser()
+        other.key = old = str(signed_in.key)
+
+        def happen(_: object) -> None:
+            site.during.clear()
+            rotate(signed_in, path)
+
+        site.during.append(happen)
+        assert other.visit("/meanwhile/").status_code == 200
+        assert other.key == old
+        assert user_of(signed_in) == "ann"
+        assert records() == [("ann", "")]
+
+    @pytest.mark.parametrize("path", ROTATIONS)
+    def test_one_that_read_its_session_before_it_leaves_the_record(
+        self, signed_in: Browser, make_browser: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch, path: str
+    ):
+        other, look = make_browser(), monitor.look
+        other.key = str(signed_in.key)
+
+        def overtaken(*args: Any) -> Any:
+            monkeypatch.setattr(monitor, "look", look)
+            rotate(signed_in, path)
+            return look(*args)
+
+        monkeypatch.setattr(monitor, "look", overtaken)
+        other.poll("/bare/")
+        watched = monitor.store().get(record().pk)
+        assert watched is not None
+        assert watched.key == signed_in.key
+        assert record().session_digest == django_sessions.digest(signed_in.key)
+        assert record().auth_digest == django_sessions.auth_digest_of(signed_in.client.session)
+
+    def test_the_timer_does_not_take_it_for_lost(self, signed_in: Browser, clock: Time):
+        site.during.append(lambda _: clock.pass_(60))
+        site.during.append(lambda _: tick(clock))
+        rotate(signed_in, "/change-password/")
+        assert user_of(signed_in) == "ann"
+        assert records() == [("ann", "")]
+
+    def test_one_whose_session_is_flushed_meanwhile_is_told(
+        self, signed_in: Browser, make_browser: Callable[..., Browser]
+    ):
+        other, heard = make_browser(), []
+        other.key = str(signed_in.key)
+        site.during.append(lambda request: request.session.flush())
+        site.during.append(lambda _: heard.append(other.poll("/api/").headers.get("Idlewatch-Ended")))
+        signed_in.visit("/meanwhile/")
+        assert heard == ["lost"]
+        assert signed_in.key is None
+
+    def test_a_sign_in_is_one_too(self, signed_in: Browser, make_browser: Callable[..., Browser], ann: User):
+        other = make_browser()
+        other.key = str(signed_in.key)
+        signed_in.sign_in(ann)
+        other.poll("/open/")
+        assert other.key is not None
+        assert user_of(signed_in) == "ann"
+
+
+class TestSecretKey:
+    @pytest.fixture
+    def rotated(self, engine: str, signed_in: Browser, settings: Any) -> Browser:
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "another"
+        return signed_in
+
+    def test_live_sessions_go_on(self, rotated: Browser, clock: Time, engine: str):
+        assert rotated.poll("/idlewatch/state/").json()["phase"] == "active"
+        clock.pass_(60)
+        tick(clock)
+        clock.pass_(10)
+        tick(clock)
+        for _ in range(2):
+            assert rotated.visit("/closed/").json()["user"] == "ann"
+            assert rotated.poll("/idlewatch/state/").json()["phase"] == "active"
+        assert records() == [("ann", "")]
+
+    def test_they_stand_by_the_new_key_alone_once_they_were_used(self, rotated: Browser, clock: Time, settings: Any):
+        rotated.visit("/closed/")
+        settings.SECRET_KEY_FALLBACKS = []
+        for _ in range(2):
+            clock.pass_(70)
+            tick(clock)
+        assert user_of(rotated) == "ann"
+        assert records() == [("ann", "")]
+
+    def test_after_a_restart_too(self, rotated: Browser):
+        restart_server()
+        assert user_of(rotated) == "ann"
+
+    def test_an_ended_one_stays_ended(self, rotated: Browser, clock: Time):
+        key = rotated.key
+        monitor.end(record().pk, Reason.REVOKED, clock.now)
+        tick(clock)
+        restart_server()
+        for _ in range(2):
+            rotated.key = str(key)
+            assert rotated.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+
+    def test_without_the_fallback_nobody_is_signed_in(self, signed_in: Browser, clock: Time, settings: Any):
+        settings.SECRET_KEY = "another"
+        assert user_of(signed_in) == ""
+        assert signed_in.key is None

@@ -1,0 +1,358 @@
+"""What a sign-in begins, goes on with, or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import service as monitor
+from tests.conftest import START, Time
+from tests.unit.http import site
+from tests.unit.http.conftest import PASSWORD, Browser, last_active, record, records, tick
+
+Signals = list[tuple[str, Any]]
+
+
+def user_of(browser: Browser) -> str:
+    return browser.poll("/open/").json()["user"]
+
+
+class TestNewSession:
+    def test_it_is_watched_recorded_and_announced_once(
+        self, browser: Browser, ann: User, clock: Time, signals: Signals
+    ):
+        browser.ask("post", "/login/", {"username": "ann", "password": PASSWORD}, {"User-Agent": "Lynx"})
+        browser.visit("/closed/")
+        kept = record()
+        assert (kept.user, kept.username, kept.reason, kept.ended) == (ann, "ann", "", None)
+        assert {kept.started.timestamp(), kept.signed_in.timestamp(), kept.last_active.timestamp()} == {START}
+        assert (kept.address, kept.user_agent) == ("127.0.0.1", "Lynx")
+        assert signals == [("opened", kept.pk)]
+
+    def test_its_record_has_as_much_of_a_long_name_as_it_can_hold(self, browser: Browser):
+        browser.client.force_login(User.objects.create(username="a" * 300))
+        browser.visit("/closed/")
+        assert record().username == "a" * 254
+
+    @pytest.mark.rule("R16")
+    def test_it_has_a_key_of_its_own(self, browser: Browser, ann: User):
+        browser.visit("/note/")
+        anonymous = browser.key
+        browser.sign_in(ann)
+        assert anonymous is not None
+        assert browser.key != anonymous
+        browser.key, signed_in = anonymous, browser.key
+        assert user_of(browser) == ""
+        browser.key = str(signed_in)
+        assert user_of(browser) == "ann"
+
+    def test_a_sign_in_that_fails_watches_nobody(self, browser: Browser, ann: User, signals: Signals):
+        browser.submit("/login/", {"username": "ann", "password": "wrong"})
+        browser.submit("/api-login/", {"username": "ann", "password": "wrong"})
+        assert (records(), signals) == ([], [])
+
+    def test_a_view_may_sign_a_user_in_and_change_the_password_at_once(self, browser: Browser, clock: Time):
+        browser.submit("/sign-up/", {"username": "eve", "password": PASSWORD})
+        assert user_of(browser) == "eve"
+        tick(clock)
+        clock.pass_(100)
+        tick(clock)
+        assert user_of(browser) == "eve"
+        assert records() == [("eve", "")]
+
+
+class TestFailedAfterwards:
+    def test_a_sign_in_whose_answer_failed_leaves_nobody_behind(self, make_browser: Callable[..., Browser], ann: User):
+        browser = make_browser(raise_request_exception=False)
+        assert browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD}).status_code == 500
+        assert browser.key is None
+        assert not WatchedSession.objects.filter(ended=None).exists()
+        assert not Session.objects.exists()
+
+    def test_nor_does_one_that_failed_again(self, make_browser: Callable[..., Browser], ann: User):
+        browser = make_browser(raise_request_exception=False)
+        browser.sign_in(ann)
+        assert browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD}).status_code == 500
+        assert user_of(browser) == ""
+        assert not WatchedSession.objects.filter(ended=None).exists()
+
+    @pytest.mark.parametrize("engine", ["db", "cache", "signed_cookies"], indirect=True)
+    def test_one_that_was_taken_back_leaves_nothing(self, wsgi: Browser, ann: User, engine: str, signals: Signals):
+        response = wsgi.submit("/failing-login/", {"username": "ann", "password": PASSWORD, "rollback": "1"})
+        assert response.status_code == 200
+        assert wsgi.key is None
+        assert user_of(wsgi) == ""
+        assert (records(), signals) == ([], [])
+
+    def test_with_a_transaction_for_each_request_too(
+        self, ann: User, clock: Time, monkeypatch: pytest.MonkeyPatch, signals: Signals
+    ):
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        browser = Browser(is_async=False, raise_request_exception=False)
+        browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD})
+        assert (records(), signals, browser.key) == ([], [], None)
+        browser.sign_in(ann)
+        assert signals == [("opened", record().pk)]
+        assert user_of(browser) == "ann"
+
+
+class TestSameUser:
+    @pytest.fixture
+    def again(self, browser: Browser, ann: User, clock: Time) -> Browser:
+        browser.sign_in(ann)
+        clock.pass_(800)
+        return browser
+
+    @pytest.mark.rule("R3")
+    def test_signing_in_again_keeps_the_watch_and_starts_both_clocks_anew(
+        self, again: Browser, ann: User, clock: Time, signals: Signals, settings: Any
+    ):
+        settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 2000}
+        signals.clear()
+        watch = record().pk
+        again.sign_in(ann)
+        kept = record()
+        assert (kept.pk, kept.ended, kept.started.timestamp()) == (watch, None, START)
+        assert kept.signed_in.timestamp() == kept.last_active.timestamp() == START + 800
+        assert signals == []
+        for _ in range(2):
+            clock.pass_(800)
+            assert again.visit("/closed/").status_code == 200
+        clock.pass_(400)
+        assert again.visit("/open/").json()["reason"] == "absolute"
+
+    @pytest.mark.rule("R16")
+    def test_it_has_a_new_key_and_the_old_one_is_dead(self, again: Browser, ann: User):
+        old = again.key
+        again.sign_in(ann)
+        new = again.key
+        assert (old is None, new is None, old == new) == (False, False, False)
+        again.key = str(old)
+        assert user_of(again) == ""
+        assert again.visit("/closed/").status_code == 302
+        again.key = str(new)
+        assert user_of(again) == "ann"
+
+    def test_its_limits_are_asked_anew(self, again: Browser, ann: User, settings: Any, clock: Time):
+        settings.IDLEWATCH = {"IDLE_TIMEOUT": 300}
+        again.sign_in(ann)
+        clock.pass_(300)
+        assert again.visit("/open/").json()["reason"] in {"idle", "lost"}
+        assert record().limits["idle_timeout"] == 300
+
+    def test_after_the_end_it_is_a_session_of_its_own(self, again: Browser, ann: User, clock: Time):
+        clock.pass_(100)
+        again.sign_in(ann)
+        assert records() == [("ann", "idle"), ("ann", "")]
+        tick(clock)
+        assert user_of(again) == "ann"
+
+    def test_a_sign_in_by_force_is_one_too(self, again: Browser, ann: User, clock: Time):
+        again.client.force_login(ann)
+        assert user_of(again) == "ann"
+        assert records() == [("ann", "")]
+        assert last_active() == clock.now
+
+    def test_a_sign_in_by_force_over_an_ended_one_survives_it(self, again: Browser, ann: User, clock: Time):
+        clock.pass_(100)
+        again.client.force_login(ann)
+        tick(clock)
+        assert user_of(again) == "ann"
+        assert records() == [("ann", "idle"), ("ann", "")]
+
+
+class TestOtherUser:
+    def test_another_users_sign_in_ends_the_first(
+        self, browser: Browser, ann: User, bob: User, clock: Time, signals: Signals
+    ):
+        browser.sign_in(ann)
+        first = browser.key
+        clock.pass_(10)
+        browser.sign_in(bob)
+        assert records() == [("ann", "logout"), ("bob", "")]
+        assert user_of(browser) == "bob"
+        assert [kind for kind, _ in signals].count("opened") == 2
+        assert signals.count(("ended", Reason.LOGOUT)) == 1
+        browser.key = str(first)
+        assert user_of(browser) == ""
+
+    def test_one_after_the_other_in_one_browser(self, browser: Browser, ann: User, bob: User, clock: Time):
+        for user in (ann, bob, ann):
+            clock.pass_(10)
+            browser.sign_in(user)
+            assert user_of(browser) == user.get_username()
+            browser.submit("/logout/")
+            assert user_of(browser) == ""
+        assert records() == [("ann", "logout"), ("bob", "logout"), ("ann", "logout")]
+
+    def test_the_second_is_not_told_of_the_firsts_end(self, browser: Browser, ann: User, bob: User, clock: Time):
+        browser.sign_in(ann)
+        clock.pass_(900)
+        browser.poll("/api/")
+        browser.sign_in(bob)
+        told = browser.visit("/open/").json()
+        assert (told["user"], told["notice"]) == ("bob", None)
+        assert records() == [("ann", "idle"), ("bob", "")]
+
+    @pytest.mark.parametrize("engine", ["db", "signed_cookies"], indirect=True)
+    def test_a_session_that_speaks_of_another_user_than_its_watch_serves_neither(
+        self, wsgi: Browser, ann: User, bob: User, engine: str
+    ):
+        wsgi.sign_in(ann)
+        session = wsgi.client.session
+        session["_auth_user_id"] = str(bob.pk)
+        session.save()
+        wsgi.key = str(session.session_key)
+        assert wsgi.visit("/closed/").status_code == 302
+        assert user_of(wsgi) == ""
+        assert records() == [("ann", "lost")]
+
+
+class TestForce:
+    def test_a_sign_in_without_a_request_is_watched(self, browser: Browser, ann: User, clock: Time):
+        browser.client.force_login(ann)
+        assert user_of(browser) == "ann"
+        assert records() == [("ann", "")]
+        clock.pass_(900)
+        assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+
+    def test_a_token_that_signs_nobody_into_the_session_is_not(self, wsgi: Browser, ann: User):
+        def token(request: HttpRequest) -> None:
+            user_logged_in.send(User, request=request, user=ann)
+            user_logged_out.send(User, request=request, user=ann)
+
+        site.during.append(token)
+        assert wsgi.visit("/meanwhile/").status_code == 200
+        assert (records(), wsgi.key) == ([], None)
+
+    @pytest.mark.parametrize("request_of_it", [None, RequestFactory().get("/")])
+    def test_nor_one_without_any_session(self, ann: User, request_of_it: HttpRequest | None):
+        user_logged_in.send(User, request=request_of_it, user=ann)
+        user_logged_out.send(User, request=request_of_it, user=ann)
+        assert records() == []
+
+
+class TestCookie:
+    @pytest.mark.rule("R39")
+    @pytest.mark.parametrize("data", [{}, {"before": "1"}, {"after": "1"}, {"before": "1", "after": "1"}])
+    def test_it_goes_with_the_browser_whatever_the_view_set(
+        self, browser: Browser, ann: User, settings: Any, data: dict[str, str]
+    ):
+        settings.SESSION_EXPIRE_AT_BROWSER_CLOSE = False
+        browser.sign_in(ann, "/keep-me/", **data)
+        for _ in range(2):
+            cookie = browser.client.cookies["sessionid"]
+            assert (cookie["expires"], cookie["max-age"]) == ("", "")
+            browser.visit("/note/")
+
+    @pytest.mark.rule("R22")
+    def test_its_attributes_are_those_of_the_site(self, browser: Browser, ann: User, settings: Any):
+        settings.SESSION_COOKIE_SECURE = True
+        browser.sign_in(ann)
+        cookie = browser.client.cookies["sessionid"]
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Lax")
+
+
+def short_for_bob(user: User, request: HttpRequest) -> dict[str, object] | None:
+    assert request.method == "POST"
+    return {"IDLE_TIMEOUT": 300, "WARN_BEFORE": 60} if user.get_username() == "bob" else None
+
+
+class TestPolicy:
+    def test_it_is_asked_at_the_sign_in_and_kept(
+        self, browser: Browser, make_browser: Callable[..., Browser], ann: User, bob: User, clock: Time, settings: Any
+    ):
+        settings.IDLEWATCH = {"POLICY": "tests.unit.http.test_sign_in.short_for_bob"}
+        other = make_browser()
+        browser.sign_in(ann)
+        other.sign_in(bob)
+        monitor.forget_store()
+        clock.pass_(299)
+        assert other.poll("/open/").json()["phase"] == "warned"
+        clock.pass_(1)
+        assert other.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+        assert browser.poll("/open/").json()["remaining"] == 600
+
+    @pytest.mark.rule("R8")
+    def test_its_answer_is_clamped_to_the_baseline(
+        self, wsgi: Browser, ann: User, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        monkeypatch.setattr(site, "lenient", lambda *_: {"IDLE_TIMEOUT": 7200, "HOLD_LIMIT": 0}, raising=False)
+        settings.IDLEWATCH = {"POLICY": "tests.unit.http.site.lenient", "BASELINE": "pci-dss"}
+        wsgi.sign_in(ann)
+        assert record().limits["idle_timeout"] == 900
+        assert "clamped" in caplog.text
+
+
+class TestMaxSessions:
+    @pytest.mark.rule("R17")
+    def test_the_oldest_gives_way(
+        self, make_browser: Callable[..., Browser], ann: User, bob: User, clock: Time, settings: Any
+    ):
+        settings.IDLEWATCH = {"MAX_SESSIONS_PER_USER": 2}
+        browsers = [make_browser() for _ in range(4)]
+        for browser, user in zip(browsers, (ann, bob, ann, ann), strict=True):
+            clock.pass_(1)
+            browser.sign_in(user)
+        assert records() == [("ann", "replaced"), ("bob", ""), ("ann", ""), ("ann", "")]
+        assert browsers[0].poll("/api/").headers["Idlewatch-Ended"] == "replaced"
+        assert [user_of(browser) for browser in browsers[1:]] == ["bob", "ann", "ann"]
+
+    def test_one_that_the_clock_has_ended_does_not_count(
+        self, make_browser: Callable[..., Browser], clock: Time, ann: User, settings: Any
+    ):
+        settings.IDLEWATCH = {"MAX_SESSIONS_PER_USER": 2}
+        browsers = [make_browser() for _ in range(3)]
+        browsers[0].sign_in(ann)
+        clock.pass_(500)
+        browsers[1].sign_in(ann)
+        clock.pass_(500)
+        browsers[0].poll("/api/")
+        browsers[2].sign_in(ann)
+        assert [reason for _, reason in records()] == ["idle", "", ""]
+
+    def test_signing_in_again_replaces_nothing(
+        self, make_browser: Callable[..., Browser], clock: Time, ann: User, settings: Any
+    ):
+        settings.IDLEWATCH = {"MAX_SESSIONS_PER_USER": 1}
+        browser = make_browser()
+        for _ in range(3):
+            clock.pass_(1)
+            browser.sign_in(ann)
+        assert records() == [("ann", "")]
+
+    @pytest.mark.rule("R17")
+    @pytest.mark.parametrize("most", [1, 3])
+    def test_it_is_exact_under_sign_ins_at_once(self, ann: User, settings: Any, most: int):
+        settings.IDLEWATCH = {"MAX_SESSIONS_PER_USER": most}
+        together = Barrier(6)
+
+        def sign_in(_: int) -> Client:
+            client = Client()
+            together.wait()
+            try:
+                assert client.post("/login/", {"username": "ann", "password": PASSWORD}).status_code == 302
+            finally:
+                connection.close()
+            return client
+
+        with ThreadPoolExecutor(6) as threads:
+            clients = list(threads.map(sign_in, range(6)))
+        live = WatchedSession.objects.filter(ended=None)
+        newest = WatchedSession.objects.order_by("-started", "-pk")[:most]
+        assert set(live) == set(newest)
+        assert [client.get("/open/").json()["user"] for client in clients].count("ann") == most
+        assert all(monitor.has_ended(each.pk, now()) for each in WatchedSession.objects.exclude(reason=""))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+from django.utils.translation import override
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idlewatch.http import user_agents
+from idlewatch.http.user_agents import device_of
+
+WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36", "Chrome 131 on Windows"),
+        (
+            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0",
+            "Edge 131 on Windows",
+        ),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) {APPLE} Version/17.5 Mobile/15E148 Safari/604.1",
+            "Safari 17 on iPhone",
+        ),
+        (
+            f"Mozilla/5.0 (iPad; CPU OS 16_5 like Mac OS X) {APPLE} CriOS/126.0.64 Mobile/15E148 Safari/604.1",
+            "Chrome 126 on iPad",
+        ),
+        (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {APPLE} Version/17.4 Safari/605.1.15", "Safari 17 on macOS"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox 128 on Linux"),
+        (
+            f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/131.0.0.0 Mobile Safari/537.36",
+            "Chrome 131 on Android",
+        ),
+        (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {WEBKIT} Chrome/131.0.0.0 Safari/537.36", "Chrome 131 on ChromeOS"),
+        ("curl/8.5.0", "curl 8"),
+        ("Mozilla/5.0", "Unknown device"),
+        ("<script>alert(1)</script>", "Unknown device"),
+        ("", ""),
+        ("  ", ""),
+    ],
+)
+def test_a_user_agent_is_put_into_words(user_agent: str, words: str):
+    with override("en"):
+        assert device_of(user_agent) == words
+
+
+def test_it_is_read_once():
+    user_agent = "Mozilla/5.0 (X11; Linux x86_64; rv:77.0) Gecko/20100101 Firefox/77.0"
+    user_agents._read.cache_clear()
+    with mock.patch("idlewatch.http.user_agents.parse", side_effect=user_agents.parse) as parse:
+        assert {device_of(user_agent) for _ in range(3)} == {"Firefox 77 on Linux"}
+    assert parse.call_count == 1
+
+
+def test_a_parser_that_fails_is_an_unknown_device():
+    user_agents._read.cache_clear()
+    with mock.patch("idlewatch.http.user_agents.parse", side_effect=RuntimeError("The patterns are broken.")):
+        assert device_of("Mozilla/5.0 whatever") == "Unknown device"
+    user_agents._read.cache_clear()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=600))
+def test_whatever_a_client_calls_itself_there_are_words(user_agent: str):
+    assert bool(device_of(user_agent)) is bool(user_agent.strip())

@@ -1,0 +1,60 @@
+"""Under WSGI there is no event loop: the timer runs in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.wsgi import get_wsgi_application
+
+from idlewatch import wsgi as wsgi_face
+from idlewatch.models import StoreOwner
+from idlewatch.runtime.runtime import running
+from tests.unit.http.conftest import Browser, record
+
+
+@pytest.fixture
+def application() -> Iterator[wsgi_face.WatchedApplication]:
+    application = wsgi_face.watched(get_wsgi_application())
+    yield application
+    application.stop()
+    assert running() is None
+
+
+def call(application: Any, path: str = "/bare/") -> str:
+    heard: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+    }
+    list(application(environ, lambda status, headers: heard.append(status)))
+    return heard[0]
+
+
+def test_the_first_request_starts_the_timer(application: Any):
+    assert running() is None
+    assert call(application) == "200 OK"
+    deadline = time.monotonic() + 5
+    while not StoreOwner.objects.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.rule("R1")
+def test_it_records_an_end_without_any_request(ann: User, settings: Any, application: Any):
+    settings.IDLEWATCH = {"IDLE_TIMEOUT": 0.6, "WARN_BEFORE": 0.3, "HEARTBEAT": 0.1}
+    Browser(is_async=False).sign_in(ann)
+    call(application)
+    deadline = time.monotonic() + 5
+    while record().ended is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert record().reason == "idle"

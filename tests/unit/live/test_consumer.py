@@ -1,0 +1,564 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import OperationalError
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.core.events import Acted, Held, TabOpened
+from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES
+from idlewatch.live import authorization, search, subscriber
+from idlewatch.live.reader import ROUND, reader
+from idlewatch.live.search import find
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import service as monitor
+from idlewatch.runtime.runtime import Service, service
+from tests.support.sockets import WITHIN, Tab, sign_in
+from tests.unit.live.operators import Operator, apeople, astaff, watching
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No timer beside the tests."""
+
+    def start(self: Service) -> None:
+        self.timer.owns_store = True
+
+    monkeypatch.setattr(Service, "start", start)
+
+
+@sync_to_async
+def change(name: str, **fields: object) -> None:
+    User.objects.filter(username=name).update(**fields)
+
+
+async def refused_with(operator: Operator) -> int:
+    assert await operator.is_accepted()
+    code = await operator.close_code()
+    await operator.leave(code)
+    return code
+
+
+class TestTheDoor:
+    @pytest.mark.rule("R14")
+    @pytest.mark.parametrize(("is_staff", "permitted"), [(False, False), (True, False), (False, True)])
+    async def test_who_may_not_watch_is_refused(self, is_staff: bool, permitted: bool):
+        signed = await astaff(is_staff=is_staff, permitted=permitted)
+        assert await refused_with(Operator(signed.key)) == 4403
+
+    @pytest.mark.rule("R14")
+    async def test_who_may_watch_sees_who_is_there(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            page = await operator.ask()
+        assert [row["user"] for row in page["rows"]] == ["op"]
+
+    @pytest.mark.parametrize("key", [None, "", "unknown"])
+    async def test_who_has_no_session_is_told_so(self, key: str | None):
+        assert await refused_with(Operator(key)) == 4401
+
+    async def test_who_has_been_signed_out_is_told_so(self):
+        signed = await astaff()
+        await monitor.aend(signed.watch, Reason.REVOKED, now())
+        assert await refused_with(Operator(signed.key)) == 4401
+
+    @pytest.mark.rule("R21")
+    @pytest.mark.parametrize("origin", [None, "null", "http://testserver:81", "https://testserver", "http://evil.test"])
+    async def test_another_sites_page_is_refused_at_the_handshake(self, origin: str | None):
+        signed = await astaff()
+        operator = Operator(signed.key, origin=origin)
+        assert not await operator.is_accepted()
+
+    async def test_a_database_that_is_away_sends_them_back(self):
+        signed = await astaff()
+        with mock.patch("idlewatch.live.consumer.find_operator", side_effect=OperationalError):
+            assert await refused_with(Operator(signed.key)) == 4503
+
+    async def test_watching_is_no_activity_and_no_tab(self):
+        signed = await astaff()
+        before = await sync_to_async(lambda: signed.watched.activity)()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await operator.ask(sort="user")
+            assert await sync_to_async(lambda: signed.watched.activity)() == before
+        assert await sync_to_async(lambda: signed.watched.activity)() == before
+
+
+class TestWhatIsShown:
+    async def test_a_row_has_every_field_and_no_other(self):
+        signed = await astaff()
+        (person,) = await apeople(1)
+        await monitor.store().aapply(person.id, TabOpened("p", 5), now())
+        await monitor.store().aapply(person.id, Held("u", "Uploading <b>3</b> files"), now())
+        async with watching(signed.key) as operator:
+            page = await operator.ask()
+        rows = {row["user"]: row for row in page["rows"]}
+        row, own = rows["user000000"], rows["op"]
+        known = await monitor.store().aget(person.id)
+        assert known is not None
+        assert row == {
+            "id": person.id,
+            "user": "user000000",
+            "device": "Firefox 128 on Linux",
+            "address": "10.0.0.0",
+            "started": pytest.approx(person.activity.began, abs=0.01),
+            "seen": pytest.approx(known.activity.active, abs=0.01),
+            "tabs": 1,
+            "hold": "Uploading <b>3</b> files",
+            "phase": "active",
+            "reason": None,
+            "ends": pytest.approx(known.verdict(now()).ends_at, abs=0.01),
+            "mine": False,
+        }
+        assert own["mine"] is True
+        assert (page["total"], page["page"], page["pages"], page["bounded"]) == (2, 1, 1, False)
+        assert page["counts"] == {"active": 2, "warned": 0, "connected": 1}
+        assert page["now"] == pytest.approx(now(), abs=5)
+
+    @pytest.mark.rule("R23")
+    async def test_no_frame_bears_a_session_key(self):
+        signed, other = await astaff(), await sign_in("ada")
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await operator.ask(search="ada")
+            await monitor.store().aapply(other.watch, Acted(0.0), now())
+            await operator.next()
+        sent = json.dumps(operator.frames)
+        assert "ada" in sent
+        assert signed.key not in sent
+        assert other.key not in sent
+
+    @pytest.mark.parametrize(("asked", "given"), [("de-AT", "de"), ("tlh", "en-us"), ("", "en-us"), ("\x00/", "en-us")])
+    async def test_the_words_are_in_the_language_of_the_page(self, asked: str, given: str):
+        signed = await astaff()
+        await apeople(1)
+        seen = set()
+        with mock.patch("idlewatch.live.rows.device_of", side_effect=lambda _: seen.add(language()) or ""):
+            async with watching(signed.key, headers=[("accept-language", "fr")]) as operator:
+                await operator.ask(language=asked)
+        # Before it asks by its language, it has asked without.
+        assert seen == {given, "en-us"}
+
+
+def language() -> str:
+    from django.utils.translation import get_language
+
+    return get_language() or ""
+
+
+class TestWhatChanges:
+    async def test_a_session_appears_and_leaves_by_itself_and_once(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            (person,) = await apeople(1)
+            await operator.until(lambda page: person.id in page.order)
+            assert operator.page["total"] == 2
+            await monitor.aend(person.id, Reason.REVOKED, now())
+            await operator.until(lambda page: person.id not in page.order)
+            assert operator.page["total"] == 1
+            assert await operator.is_told_nothing()
+        assert sum(person.id in frame.get("order", ()) for frame in operator.frames) == 1
+
+    async def test_only_what_changed_is_sent(self):
+        signed = await astaff()
+        people = await apeople(20)
+        async with watching(signed.key) as operator:
+            await operator.ask(sort="user")
+            at = now()
+            await monitor.store().aapply(people[7].id, Acted(0.0), at)
+            frame = await operator.next()
+        assert frame == {
+            "type": "changes",
+            "frame": 2,
+            "query": 1,
+            "now": pytest.approx(at, abs=5),
+            "rows": {
+                people[7].id: {
+                    "seen": pytest.approx(at, abs=0.01),
+                    "ends": pytest.approx(at + 900, abs=0.01),
+                }
+            },
+        }
+
+    async def test_who_acts_comes_first_by_activity_before_the_records_know(self, monkeypatch: pytest.MonkeyPatch):
+        # So few are named by the store, in its own order; of more, the records have it.
+        monkeypatch.setattr(search, "WINDOW", 2)
+        signed = await astaff()
+        await apeople(3)
+        async with watching(signed.key) as operator:
+            await operator.ask(sort="-seen")
+            first, second, *others = operator.order
+            await monitor.store().aapply(second, Acted(0.0), now())
+            await operator.until(lambda page: page.order[0] != first)
+        assert operator.order == [second, first, *others]
+
+    async def test_nothing_is_sent_where_nothing_changed(self):
+        signed = await astaff()
+        await apeople(20)
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            assert await operator.is_told_nothing(2.5)
+
+    async def test_what_changes_often_is_told_once_a_second(self):
+        signed = await astaff()
+        (person,) = await apeople(1)
+
+        async def act() -> None:
+            while True:
+                await monitor.store().aapply(person.id, Acted(0.0), now())
+                await asyncio.sleep(0.02)
+
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            acting = asyncio.create_task(act())
+            try:
+                for _ in range(4):
+                    await operator.next()
+            finally:
+                acting.cancel()
+        gaps = [later - earlier for earlier, later in zip(operator.arrived[1:], operator.arrived[2:], strict=False)]
+        assert len(gaps) == 3
+        assert sum(gaps) > 2.4
+
+    async def test_a_change_soon_after_an_answer_waits_for_its_second(self):
+        signed = await astaff()
+        (person,) = await apeople(1)
+        async with watching(signed.key) as operator:
+            # An answer comes at once, at any moment of the reader's second.
+            for turn in range(5):
+                await asyncio.sleep(0.2 * turn)
+                await operator.ask(sort="user")
+                await monitor.store().aapply(person.id, Acted(0.0), now())
+                assert (await operator.next())["type"] == "changes"
+                assert operator.arrived[-1] - operator.arrived[-2] > 0.6
+
+    async def test_what_changed_meanwhile_comes_as_one_difference(self):
+        signed = await astaff()
+        people = await apeople(3)
+        async with watching(signed.key) as operator:
+            await operator.ask(sort="user")
+            await monitor.store().aapply(people[0].id, Acted(0.0), now())
+            unseen = await operator.frame()
+            operator.work_in(unseen)
+            for person in people:
+                await monitor.store().aapply(person.id, Acted(0.0), now())
+                await asyncio.sleep(0.3)
+            await monitor.aend(people[2].id, Reason.REVOKED, now())
+            assert await operator.is_told_nothing()
+            await operator.say("seen", frame=unseen["frame"])
+            frame = await operator.next()
+            assert frame["frame"] == unseen["frame"] + 1
+            assert set(frame["rows"]) == {people[0].id, people[1].id}
+            assert people[2].id not in frame["order"]
+            assert await operator.is_told_nothing()
+
+    async def test_an_answer_bears_the_number_of_its_question(self):
+        signed = await astaff()
+        await apeople(3)
+        async with watching(signed.key) as operator:
+            await operator.ask(sort="user")
+            for search in ("user000001", "user000002", ""):
+                await operator.say("watch", query=operator.query + 1, search=search)
+                operator.query += 1
+            await operator.until(lambda page: page.page["query"] == operator.query)
+            assert len(operator.order) == 4
+
+    async def test_only_the_frame_that_was_sent_last_is_seen(self):
+        signed = await astaff()
+        (person,) = await apeople(1)
+        async with watching(signed.key) as operator:
+            await operator.say("watch", query=1)
+            frame = await operator.frame()
+            operator.work_in(frame)
+            await monitor.store().aapply(person.id, Acted(0.0), now())
+            await operator.say("seen", frame=frame["frame"] + 1)
+            await operator.say("seen", frame=0)
+            assert await operator.is_told_nothing()
+            await operator.say("seen", frame=frame["frame"])
+            assert (await operator.next())["type"] == "changes"
+
+    async def test_the_chart_goes_on(self):
+        signed = await astaff()
+        at = now()
+        await monitor.store().asample(at - 30, 15.0, 3600.0)
+        with mock.patch("idlewatch.live.summary.SAMPLING", 0.5):
+            async with watching(signed.key) as operator:
+                page = await operator.ask()
+                assert [sample[0] for sample in page["samples"]] == [at - 30]
+                await monitor.store().asample(at - 15, 15.0, 3600.0)
+                frame = await operator.next()
+                assert [sample[0] for sample in frame["samples"]] == [at - 15]
+                assert await operator.is_told_nothing()
+
+
+class TestStaying:
+    @pytest.mark.rule("R14")
+    @pytest.mark.parametrize("lost", [{"is_staff": False}, {"is_active": False}])
+    async def test_who_loses_the_right_loses_the_page(self, lost: dict[str, bool], monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(authorization, "EVERY", 0.5)
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await change("op", **lost)
+            assert await operator.closing() == 4403
+
+    @pytest.mark.rule("R14")
+    async def test_the_right_is_asked_for_again_within_five_seconds(self):
+        signed = await astaff()
+        assert authorization.EVERY + ROUND <= 5
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await sync_to_async(signed.user.user_permissions.clear)()
+            async with asyncio.timeout(9):
+                while (message := await operator.socket.receive_output(9))["type"] != "websocket.close":
+                    pass
+            assert message["code"] == 4403
+
+    @pytest.mark.rule("R25")
+    async def test_whose_session_ends_is_sent_away_at_once(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await monitor.aend(signed.watch, Reason.LOGOUT, now())
+            assert await operator.closing() == 4401
+
+    @pytest.mark.rule("R25")
+    async def test_who_cannot_be_vouched_for_is_sent_away(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
+        monkeypatch.setattr(authorization, "EVERY", 0.1)
+        monkeypatch.setattr(authorization, "TRUSTED", 1.5)
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            with mock.patch("idlewatch.live.authorization.permitted", side_effect=OperationalError):
+                assert await operator.closing() == 4503
+        assert [each.getMessage() for each in caplog.records if "Nobody can tell" in each.getMessage()] == [
+            "Nobody can tell who may watch the sessions (OperationalError)."
+        ]
+
+    async def test_a_database_that_is_away_for_a_moment_sends_nobody_away(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(authorization, "EVERY", 0.1)
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            with mock.patch("idlewatch.live.authorization.permitted", side_effect=OperationalError):
+                assert await operator.is_told_nothing(2.5)
+            assert (await operator.ask())["total"] == 1
+
+    async def test_a_page_that_works_nothing_in_is_dropped_and_nothing_piles_up(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(subscriber, "SLOW", 2.0)
+        signed = await astaff()
+        (person,) = await apeople(1)
+        async with watching(signed.key) as operator:
+            await operator.say("watch", query=1)
+            frame = await operator.frame()
+            assert frame["type"] == "page"
+            await monitor.store().aapply(person.id, Acted(0.0), now())
+            assert await operator.close_code() == 4408
+
+    async def test_the_server_that_goes_away_says_so(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            stopping = asyncio.create_task(service().hub.dismiss())
+            assert await operator.closing() == 4503
+            await operator.leave(4503)
+            await stopping
+        # As the next process starts.
+        service().hub.dismissed = False
+
+    async def test_who_comes_while_the_server_goes_is_sent_back(self):
+        signed = await astaff()
+        service().hub.dismissed = True
+        try:
+            with mock.patch("idlewatch.asgi.WatchedApplication._server_of", new=live_socket):
+                operator = Operator(signed.key)
+                assert await operator.is_accepted()
+                assert await operator.close_code() == 4503
+        finally:
+            service().hub.dismissed = False
+        assert not reader().runs
+
+
+def live_socket(self: Any, scope: Any, *, going: bool) -> Any:
+    return self._sockets[scope["path"]]
+
+
+class TestBadMessages:
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            ("ping", "bad_json"),
+            ('{"type": "watch"}', "bad_message"),
+            ('{"type": "sync"}', "bad_message"),
+            ('{"type": "watch", "query": 1, "more": 1}', "bad_message"),
+            ('{"type": "watch", "query": -1}', "bad_value"),
+            ('{"type": "watch", "query": 1, "page": 0}', "bad_value"),
+            ('{"type": "watch", "query": 1, "page": 1e300}', "bad_value"),
+            ('{"type": "watch", "query": 1, "size": 1000}', "bad_value"),
+            ('{"type": "watch", "query": 1, "sort": "password"}', "bad_value"),
+            ('{"type": "watch", "query": 1, "phase": "ended"}', "bad_value"),
+            ('{"type": "watch", "query": 1, "connected": true}', "bad_value"),
+            ('{"type": "watch", "query": 1, "search": "a\\u0000b"}', "bad_value"),
+            (json.dumps({"type": "watch", "query": 1, "search": "a" * 101}), "bad_value"),
+            (json.dumps({"type": "seen", "frame": "1"}), "bad_value"),
+            ('{"type": "watch", "query": 1}'.ljust(2049), "too_large"),
+        ],
+    )
+    async def test_they_are_refused_and_the_socket_stays_open(self, text: str, code: str):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.send(text)
+            assert (await operator.frame())["code"] == code
+            assert (await operator.ask())["total"] == 1
+
+    async def test_a_binary_one_is_refused(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.send(binary=b"{}")
+            assert (await operator.frame())["code"] == "bad_json"
+
+    @pytest.mark.rule("R24")
+    async def test_too_many_of_them_close_the_socket(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            for _ in range(MAX_BAD_MESSAGES):
+                await operator.send("ping")
+            assert await operator.closing() == 4400
+
+    @pytest.mark.rule("R24")
+    async def test_a_flood_closes_the_socket(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            for number in range(MAX_MESSAGES + 1):
+                await operator.say("seen", frame=number)
+            assert await operator.closing() == 4429
+
+    @pytest.mark.parametrize("search", ["100%", "a_b", "' OR 1=1 --", "\\", "\U0001f600", '"', " "])
+    async def test_a_search_is_data(self, search: str):
+        signed = await astaff()
+        await apeople(2)
+        async with watching(signed.key) as operator:
+            assert (await operator.ask(search=search))["total"] == (0 if search.strip() else 3)
+
+
+class TestSharing:
+    async def test_operators_who_ask_the_same_share_one_reading(self):
+        first, second = await astaff("op1"), await astaff("op2")
+        (person,) = await apeople(1)
+        listed = []
+        store = monitor.store()
+        alist = store.alist
+
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            listed.append(args)
+            return await alist(*args, **kwargs)
+
+        async with watching(first.key) as one, watching(second.key) as other:
+            await one.ask()
+            await other.ask()
+            with mock.patch.object(store, "alist", counted):
+                await monitor.store().aapply(person.id, Acted(0.0), now())
+                seen = await one.next(), await other.next()
+            assert [frame["type"] for frame in seen] == ["changes", "changes"]
+            assert len(listed) <= 2
+            assert {watch: row["mine"] for watch, row in one.rows.items()}[first.watch] is True
+            assert {watch: row["mine"] for watch, row in other.rows.items()}[first.watch] is False
+
+    async def test_the_reader_works_only_while_somebody_watches(self):
+        signed = await astaff()
+        assert not reader().runs
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            async with watching(signed.key) as another:
+                await another.ask()
+            assert reader().runs
+            reading = list(reader()._running)
+        assert not reader().runs
+        await asyncio.wait(reading, timeout=WITHIN)
+        assert all(task.cancelled() for task in reading)
+        async with watching(signed.key) as operator:
+            assert (await operator.ask())["total"] == 1
+
+    async def test_the_hub_knows_nobody_who_left(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            assert len(service().hub._guests) == 1
+        assert service().hub._guests == set()
+        assert service().hub.tabs() == {}
+
+    async def test_a_tab_beside_it_is_counted(self):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            tab = await Tab.open(signed)
+            await operator.until(lambda page: page.rows[signed.watch]["tabs"] == 1)
+            assert operator.page["counts"]["connected"] == 1
+            await tab.leave()
+
+
+class TestTrouble:
+    async def test_whatever_goes_wrong_is_said_logged_once_and_over(self, caplog: Any):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            with mock.patch("idlewatch.live.search_cache.find", side_effect=RuntimeError("Nobody thought of this.")):
+                assert (await operator.next())["type"] == "unavailable"
+                assert await operator.is_told_nothing()
+            assert (await operator.next())["type"] == "page"
+            assert (await operator.ask())["total"] == 1
+        logged = [each for each in caplog.records if "brought up to date" in each.getMessage()]
+        assert len(logged) == 1
+        assert logged[0].exc_info is not None
+
+    async def test_a_reading_that_does_not_come_to_an_end_is_said_and_holds_up_nobody_else(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("idlewatch.live.reader.LATE", 1.5)
+        signed, going = await astaff(), asyncio.Event()
+
+        async def slow(ask: Any, census: Any) -> Any:
+            if ask.sort == "user":
+                await going.wait()
+            return await find(ask, census)
+
+        monkeypatch.setattr("idlewatch.live.search_cache.find", slow)
+        async with watching(signed.key) as stuck, watching(signed.key) as other:
+            await stuck.say("watch", query=1, sort="user")
+            await other.ask()
+            assert (await stuck.next())["type"] == "unavailable"
+            (person,) = await apeople(1)
+            await other.until(lambda page: person.id in page.order)
+            going.set()
+            assert (await stuck.next())["type"] == "page"
+
+    async def test_a_database_that_is_away_is_no_error(self, caplog: Any):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask(sort="user")
+            with mock.patch("idlewatch.live.search._by_database", side_effect=OperationalError):
+                assert (await operator.next())["type"] == "unavailable"
+            assert (await operator.next())["type"] == "page"
+        levels = [each.levelname for each in caplog.records if "brought up to date" in each.getMessage()]
+        assert levels == ["WARNING"]
+
+    async def test_a_session_whose_record_is_not_there_yet_is_shown_and_named_later(self):
+        signed = await astaff()
+        (person,) = await apeople(1)
+        row = await WatchedSession.objects.aget(pk=person.id)
+        await WatchedSession.objects.filter(pk=person.id).adelete()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            assert operator.rows[person.id]["user"] == ""
+            await row.asave(force_insert=True)
+            await operator.until(lambda page: page.rows[person.id]["user"] == "user000000")

@@ -1,0 +1,122 @@
+"""The live page while the shared store is away: a Redis that is really killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from idlewatch.core.activity import Reason
+from idlewatch.live import subscriber
+from idlewatch.live.reader import reader
+from idlewatch.monitor import service as monitor
+from idlewatch.runtime.runtime import Service
+from tests.conftest import Time
+from tests.support.outages import Outage, outage
+from tests.support.sockets import Signed, sign_in
+from tests.unit.live.operators import Operator, astaff, watching
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, clock: Time) -> Iterator[Outage]:
+    with outage(tmp_path, clock, persistent=True) as made:
+        yield made
+
+
+async def test_a_store_that_is_away_is_said_and_what_is_shown_stands(kept: Outage, caplog: Any):
+    process = kept.process("one")
+    with process.entered():
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await sync_to_async(kept.redis.stop)()
+            assert (await operator.next())["type"] == "unavailable"
+            # Once; and the operator, whose session the records vouch for, stays.
+            assert await operator.is_told_nothing(3)
+            await sync_to_async(kept.redis.start)()
+            frame = await operator.next()
+            assert (frame["type"], frame["total"]) == ("page", 1)
+        await process.standby.aclose()
+    logged = [each for each in caplog.records if "brought up to date" in each.getMessage()]
+    assert [each.levelname for each in logged] == ["WARNING"]
+
+
+async def test_who_asks_meanwhile_is_told_each_time_and_gets_the_answer_afterwards(kept: Outage):
+    process = kept.process("one")
+    with process.entered():
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            await sync_to_async(kept.redis.stop)()
+            assert (await operator.next())["type"] == "unavailable"
+            # Also the same again: so a page asks whether anybody is there, and leaves where nobody answers.
+            for number in (7, 8):
+                await operator.say("watch", query=number, sort="user")
+                assert (await operator.next())["type"] == "unavailable"
+                # Nobody is told twice unasked.
+                assert await operator.is_told_nothing()
+            await sync_to_async(kept.redis.start)()
+            frame = await operator.next()
+            assert (frame["type"], frame["query"]) == ("page", 8)
+        await process.standby.aclose()
+
+
+async def test_what_one_process_changes_the_operators_of_another_see(kept: Outage, clock: Time):
+    one, two = kept.process("one"), kept.process("two")
+    with one.entered():
+        signed: Signed = await astaff()
+        async with watching(signed.key) as operator:
+            await operator.ask()
+            with two.entered():
+                person = await sign_in("ada")
+            await operator.until(lambda page: person.watch in page.order)
+            with mock.patch.object(monitor, "store", return_value=two.standby):
+                await monitor.aend(person.watch, Reason.REVOKED, clock.now)
+            await operator.until(lambda page: person.watch not in page.order)
+        assert not reader().runs
+        for process in (one, two):
+            await process.standby.aclose()
+
+
+@pytest.mark.rule("R24")
+async def test_a_server_whose_send_waits_for_the_reader_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(subscriber, "PATIENCE", 0.3)
+    signed = await astaff()
+    async with watching(signed.key) as stuck, watching(signed.key) as other:
+        tell = subscriber.Viewer._tell
+
+        async def told(self: subscriber.Viewer, frame: str, at: float) -> None:
+            if self is first:
+                monkeypatch.setattr(self, "_send", stop)
+            await tell(self, frame, at)
+
+        first = next(iter(reader()._viewers))
+        monkeypatch.setattr(subscriber.Viewer, "_tell", told)
+        await stuck.say("watch", query=1)
+        await other.say("watch", query=1)
+        outcomes = sorted([await outcome(stuck), await outcome(other)])
+    assert outcomes == ["closed with 4408", "page"]
+
+
+async def stop(_: str) -> None:
+    import asyncio
+
+    await asyncio.Event().wait()
+
+
+async def outcome(operator: Operator) -> str:
+    message = await operator.socket.receive_output(5)
+    if message["type"] == "websocket.close":
+        return f"closed with {message['code']}"
+    return "page" if '"type":"page"' in message["text"] else message["text"]

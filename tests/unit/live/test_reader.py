@@ -1,0 +1,294 @@
+"""What one operator's trouble costs the others, and the one reader of all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from idlewatch.core.clock import now
+from idlewatch.core.protocol import Close
+from idlewatch.live import authorization, reader, search, search_cache, subscriber
+from idlewatch.live.query import Ask, Sort, WatchMessage
+from idlewatch.live.reader import Reader
+from idlewatch.live.search import Found, find
+from idlewatch.live.search_cache import LONGEST, Searches
+from idlewatch.live.subscriber import Viewer
+from idlewatch.live.summary import Moments
+from idlewatch.monitor import service as monitor
+from idlewatch.runtime.runtime import Service, service
+from idlewatch.store.base import Census
+from tests.unit.live.operators import Operator, apeople, astaff, watching
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOBODY = Census(0, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No timer beside the tests."""
+    monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
+
+
+def ask(**query: Any) -> Ask:
+    return WatchMessage(1, **query).ask()
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A database that does not answer who sorts by user."""
+    going, by_database = threading.Event(), search._by_database
+
+    def stuck(asked: Ask, *args: Any) -> Found:
+        if asked.sort == "user":
+            going.wait(30)
+        return by_database(asked, *args)
+
+    monkeypatch.setattr(search, "_by_database", stuck)
+    yield
+    going.set()
+
+
+@pytest.mark.usefixtures("hanging")
+class TestASlowSearch:
+    async def test_costs_nobody_else_their_page(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(authorization, "EVERY", 0.2)
+        monkeypatch.setattr(authorization, "TRUSTED", 2.5)
+        signed = await astaff()
+        async with watching(signed.key) as stuck, watching(signed.key) as other:
+            await other.ask()
+            await stuck.say("watch", query=1, sort="user")
+            # A new session needs a face; and for as long the right of both is looked at.
+            for number in range(4):
+                (person,) = await apeople(1, start=number)
+                await other.until(lambda page, person=person: page.rows.get(person.id, {}).get("user") == named(person))
+                await asyncio.sleep(0.8)
+            assert await stuck.is_told_nothing(0.1)
+
+
+def named(person: Any) -> str:
+    return f"user{person.id[1:]}"
+
+
+class TestHowLongAFindStands:
+    @pytest.mark.parametrize(("took", "stands"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.2, LONGEST), (3.0, LONGEST)])
+    async def test_as_its_cost_is(self, took: float, stands: float, monkeypatch: pytest.MonkeyPatch):
+        at, asked = 100.0, 0
+
+        async def costing(*_: Any) -> Found:
+            nonlocal at, asked
+            at, asked = at + took, asked + 1
+            return Found(asked, 1, [])
+
+        monkeypatch.setattr(search_cache, "find", costing)
+        monkeypatch.setattr(search_cache, "ticks", lambda: at)
+        kept, search = Searches(), ask(search="ada")
+        assert (await kept.find(search, NOBODY)).total == 1
+        if stands:
+            at += stands - 0.01
+            assert (await kept.find(search, NOBODY)).total == 1
+        at += 0.02
+        assert (await kept.find(search, NOBODY)).total == 2
+
+    async def test_one_that_nobody_asks_for_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(search_cache, "TIMES", 1e9)
+        kept = Searches()
+        with mock.patch.object(search_cache, "find", return_value=Found(1, 1, [])) as asked:
+            for asks in ({ask(search="ada")}, set(), {ask(search="ada")}):
+                await kept.find(ask(search="ada"), NOBODY)
+                kept.keep(asks)
+        assert asked.call_count == 2
+
+
+class TestWhatNobodyAsksForAnyMore:
+    async def test_is_read_no_more_and_complained_of_no_more(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
+        monkeypatch.setattr(reader, "LATE", 0.5)
+        signed, given_up = await astaff(), asyncio.Event()
+
+        async def slow(asked: Ask, census: Census) -> Found:
+            if asked.sort == "user":
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    given_up.set()
+            return await find(asked, census)
+
+        monkeypatch.setattr(search_cache, "find", slow)
+        async with watching(signed.key) as operator:
+            await operator.say("watch", query=1, sort="user")
+            assert (await operator.next())["type"] == "unavailable"
+            operator.query = 1
+            await operator.ask()
+            async with asyncio.timeout(5):
+                await given_up.wait()
+            assert await operator.is_told_nothing(2.5)
+        assert len(complaints(caplog)) == 1
+
+    async def test_its_trouble_goes_on_with_what_is_asked_instead(self, caplog: Any):
+        signed = await astaff()
+        async with watching(signed.key) as operator:
+            with mock.patch.object(search_cache, "find", side_effect=TimeoutError):
+                for number in range(1, 4):
+                    await operator.say("watch", query=number, search="x" * number)
+                    await asyncio.sleep(1.2)
+        assert len(complaints(caplog)) == 1
+
+    async def test_a_page_that_is_being_told_is_told_all(self, monkeypatch: pytest.MonkeyPatch):
+        """A frame that was begun arrives, though its page asks for something else by now."""
+        monkeypatch.setattr(subscriber, "PATIENCE", 30.0)
+        signed = await astaff()
+        begun, going, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def send(_: str) -> None:
+            begun.set()
+            await going.wait()
+            told.set()
+
+        page = Viewer(signed.watch, str(signed.user.pk), send, mock.AsyncMock())
+        service().start()
+        read = Reader()
+        read.join(page)
+        try:
+            page.watches(WatchMessage(1))
+            read.answer(page)
+            async with asyncio.timeout(5):
+                await begun.wait()
+            page.watches(WatchMessage(2, sort=Sort.USER))
+            await asyncio.sleep(1.2)
+            going.set()
+            async with asyncio.timeout(5):
+                await told.wait()
+        finally:
+            read.leave(page)
+
+    @pytest.mark.parametrize("fails", [False, True], ids=["its_rows", "its_trouble"])
+    async def test_is_told_to_nobody_who_asks_something_else_by_then(
+        self, fails: bool, monkeypatch: pytest.MonkeyPatch
+    ):
+        """One page keeps the next waiting, which asks something else meanwhile."""
+        monkeypatch.setattr(subscriber, "PATIENCE", 30.0)
+        signed = await astaff()
+        first, second, *_ = await apeople(2)
+        told, going = asyncio.Queue[tuple[int, dict[str, Any]]](), asyncio.Event()
+
+        async def send(number: int, frame: str) -> None:
+            told.put_nowait((number, json.loads(frame)))
+            await going.wait()
+
+        async def searching(asked: Ask, census: Census) -> Found:
+            if fails and asked == ask(search=named(first)):
+                raise TimeoutError
+            return await find(asked, census)
+
+        monkeypatch.setattr(search_cache, "find", searching)
+        service().start()
+        user, read = str(signed.user.pk), Reader()
+        pages = [Viewer(signed.watch, user, partial(send, number), mock.AsyncMock()) for number in range(2)]
+        for each in pages:
+            read.join(each)
+            each.watches(WatchMessage(1, search=named(first)))
+        try:
+            async with asyncio.timeout(5):
+                busy, _ = await told.get()
+                other = 1 - busy
+                pages[other].watches(WatchMessage(2, search=named(second)))
+                going.set()
+                number, frame = await told.get()
+            assert (number, frame["type"], frame["query"]) == (other, "page", 2)
+            assert [row["user"] for row in frame["rows"]] == [named(second)]
+        finally:
+            for each in pages:
+                read.leave(each)
+
+
+def complaints(caplog: Any) -> list[str]:
+    return [each.getMessage() for each in caplog.records if "brought up to date" in each.getMessage()]
+
+
+class TestAClose:
+    @pytest.mark.rule("R24")
+    async def test_that_waits_for_its_client_keeps_nobody_waiting(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(subscriber, "SLOW", 0.5)
+        signed = await astaff()
+        service().start()
+        read, told, asked_to_close = Reader(), asyncio.Queue[str](), []
+
+        async def never(code: Close) -> None:
+            asked_to_close.append(code)
+            await asyncio.Event().wait()
+
+        user = str(signed.user.pk)
+        stuck = [Viewer(signed.watch, user, mock.AsyncMock(), never) for _ in range(3)]
+        other = Viewer(signed.watch, user, told.put, mock.AsyncMock())
+        for each in (*stuck, other):
+            read.join(each)
+            each.watches(WatchMessage(1))
+        try:
+            for number in range(1, 5):
+                async with asyncio.timeout(3):
+                    await told.get()
+                other.has_seen(number)
+                await apeople(1, start=number)
+            assert asked_to_close == [Close.TOO_SLOW] * 3
+            assert all(each.ask is None for each in stuck)
+        finally:
+            for each in (*stuck, other):
+                read.leave(each)
+
+    async def test_that_fails_is_said(self, caplog: Any):
+        page = Viewer("w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken")))
+        page.shut(Close.TOO_SLOW)
+        await asyncio.wait(subscriber._closing)
+        assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
+
+
+class TestTheChart:
+    async def test_begins_anew_after_the_clock_was_put_back(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.2)
+        signed, at, store = await astaff(), now(), monitor.store()
+        await store.asample(at - 30, 15.0, 3600.0)
+        await store.asample(at + 600, 15.0, 3600.0)
+        async with watching(signed.key) as operator:
+            assert times(await operator.ask()) == [at - 30, at + 600]
+            # The store drops what is yet to come.
+            await store.asample(at, 15.0, 3600.0)
+            frame = await operator.next()
+            assert (frame["type"], times(frame)) == ("page", [at - 30, at])
+            assert await operator.is_told_nothing()
+
+    async def test_shows_no_more_than_the_last_hour_however_long_it_is_watched(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.0)
+        service().start()
+        at, moments = now(), Moments()
+        shown = []
+        for sampled in (at - 3700, at - 3500, at):
+            await monitor.store().asample(sampled, 15.0, 3600.0)
+            moments.expire()
+            shown.append([sample.at for sample in (await moments.take()).samples])
+        assert shown == [[at - 3700], [at - 3700, at - 3500], [at - 3500, at]]
+
+
+def times(frame: dict[str, Any]) -> list[float]:
+    return [sample[0] for sample in frame["samples"]]
+
+
+class TestHowManyPages:
+    @pytest.mark.rule("R24")
+    async def test_a_session_has_only_so_many(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.live.consumer.MAX_PAGES", 2)
+        signed, another = await astaff(), await astaff("op2")
+        async with watching(signed.key), watching(another.key):
+            async with watching(signed.key):
+                third = Operator(signed.key)
+                assert await third.is_accepted()
+                assert await third.close_code() == 4429
+                await third.leave(4429)
+            async with watching(signed.key) as again:
+                assert (await again.ask())["total"] == 2

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Activity, Hold, Reason
+from idlewatch.core.policy import Phase, Shown
+from idlewatch.live import rows
+from idlewatch.live.rows import FACELESS, Face, Faces, row_of
+from idlewatch.store.base import Watched
+from tests.unit.live.operators import POLICY
+
+ADA = Face("ada", "", "203.0.113.7", 5.0)
+
+
+def watched(**facts: object) -> Watched:
+    return Watched(id="w1", user="7", policy=POLICY, activity=Activity(**({"began": 0.0, "active": 10.0} | facts)))
+
+
+def held(*holds: Hold) -> Watched:
+    until = max(hold.until for hold in holds)
+    named = {str(number): hold for number, hold in enumerate(holds)}
+    return watched(holds=named, held_from=10.0, held_until=until, stretch=10.0)
+
+
+def test_a_hold_is_told_by_its_label_while_it_lasts():
+    assert row_of(held(Hold(70.0, "Uploading 3 files")), ADA, 20.0).hold == "Uploading 3 files"
+    assert row_of(held(Hold(70.0, "")), ADA, 20.0).hold == ""
+    assert row_of(held(Hold(70.0, "Uploading 3 files")), ADA, 71.0).hold is None
+    assert row_of(watched(), ADA, 20.0).hold is None
+
+
+def test_of_several_holds_the_latest_is_told():
+    assert row_of(held(Hold(70.0, "video"), Hold(75.0, "upload"), Hold(15.0, "over")), ADA, 20.0).hold == "upload"
+
+
+def test_the_reason_is_told_while_it_is_coming():
+    shown = Shown(Phase.WARNED, Reason.IDLE, True)
+    assert row_of(replace(watched(), shown=shown), ADA, 800.0).reason == "idle"
+    assert row_of(watched(), ADA, 800.0).reason is None
+
+
+def test_a_session_without_an_end_has_none():
+    endless = replace(POLICY, idle_timeout=float("inf"), absolute_timeout=None)
+    assert row_of(replace(watched(), policy=endless), ADA, 20.0).ends is None
+    assert row_of(watched(), ADA, 20.0).ends == 910.0
+
+
+def test_a_session_without_a_record_has_what_the_store_knows():
+    row = row_of(watched(), FACELESS, 20.0)
+    assert (row.user, row.device, row.address, row.started) == ("", "", "", 0.0)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFaces:
+    async def test_each_is_asked_of_the_database_once(self):
+        faces = Faces()
+        with mock.patch.object(rows, "read_faces", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
+            assert await faces.of(["a", "b"]) == {"a": ADA, "b": ADA}
+            assert await faces.of(["b", "c"]) == {"b": ADA, "c": ADA}
+            assert await faces.of(["a", "b", "c"]) == {"a": ADA, "b": ADA, "c": ADA}
+        assert [call.args[0] for call in read.call_args_list] == [["a", "b"], ["c"]]
+
+    async def test_one_that_is_not_there_yet_is_asked_for_again(self):
+        faces = Faces()
+        with mock.patch.object(rows, "read_faces", side_effect=[{}, {"a": ADA}]):
+            assert await faces.of(["a"]) == {}
+            assert await faces.of(["a"]) == {"a": ADA}
+
+    async def test_those_that_were_looked_at_last_are_remembered(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(rows, "KEPT", 2)
+        faces = Faces()
+        with mock.patch.object(rows, "read_faces", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
+            for watches in (["a", "b"], ["a"], ["c"], ["a"], ["b"]):
+                assert list(await faces.of(watches)) == watches
+        assert [call.args[0] for call in read.call_args_list] == [["a", "b"], ["c"], ["b"]]

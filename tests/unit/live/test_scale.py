@@ -1,0 +1,222 @@
+"""What one operator has read and sent does not grow with the sessions that are not visible."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db.backends.utils import CursorWrapper
+from django.db.models.sql import compiler
+
+from idlewatch.core.clock import now
+from idlewatch.core.events import Acted, TabOpened
+from idlewatch.live import authorization, search
+from idlewatch.live.query import WatchMessage, parse
+from idlewatch.live.search import find
+from idlewatch.monitor import service as monitor
+from idlewatch.runtime.runtime import Service
+from tests.support.redis_server import shared_redis
+from tests.unit.live.operators import Operator, apeople, astaff, watching
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+
+FEW, MANY = 100, 10_000
+
+
+class Cost(NamedTuple):
+    """What was read and sent for something."""
+
+    queries: int
+    rows: int
+    """Those that the database sent."""
+    calls: int
+    """Of the store."""
+    watches: int
+    """Those that the store sent."""
+    commands: int
+    """Those that Redis worked off, in scripts too."""
+    from_redis: int
+    """Bytes that Redis sent."""
+    sent: int
+    """Bytes to the operator's page."""
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No timer beside the tests, and of the operator's own affairs only what belongs to each second."""
+    monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
+    monkeypatch.setattr(authorization, "EVERY", 3600.0)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def kind(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    if request.param == "redis":
+        request.getfixturevalue("on_redis")
+    yield request.param
+    await monitor.store().aclose()
+
+
+class Meter:
+    """Counts what is read."""
+
+    def __init__(self, *, redis: bool) -> None:
+        self.queries = self.rows = self.calls = self.watches = 0
+        self._redis = shared_redis().client() if redis else None
+
+    @contextmanager
+    def running(self) -> Iterator[Meter]:
+        execute, cursor_iter, store = CursorWrapper.execute, compiler.cursor_iter, monitor.store()
+
+        def executed(cursor: Any, *args: Any, **kwargs: Any) -> Any:
+            self.queries += 1
+            return execute(cursor, *args, **kwargs)
+
+        def iterated(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            for chunk in cursor_iter(*args, **kwargs):
+                self.rows += len(chunk)
+                yield chunk
+
+        def counted(name: str) -> Any:
+            asked = getattr(store, name)
+
+            async def answered(*args: Any, **kwargs: Any) -> Any:
+                self.calls += 1
+                answer = await asked(*args, **kwargs)
+                if name != "acensus":
+                    self.watches += len(getattr(answer, "watches", answer))
+                return answer
+
+            return mock.patch.object(store, name, answered)
+
+        if self._redis is not None:
+            self._redis.config_resetstat()
+        with (
+            mock.patch.object(CursorWrapper, "execute", executed),
+            mock.patch.object(compiler, "cursor_iter", iterated),
+            counted("acensus"),
+            counted("alist"),
+            counted("aget_all"),
+        ):
+            yield self
+
+    def read(self, sent: int) -> Cost:
+        commands = from_redis = 0
+        if self._redis is not None:
+            from_redis = self._redis.info("stats")["total_net_output_bytes"]
+            commands = sum(each["calls"] for each in self._redis.info("commandstats").values())
+            self._redis.close()
+        return Cost(self.queries, self.rows, self.calls, self.watches, commands, from_redis, sent)
+
+
+async def cost_of(operator: Operator, kind: str, **query: Any) -> Cost:
+    """Return what it costs to answer a question, and to look once more."""
+    before = sum(operator.sizes)
+    with Meter(redis=kind == "redis").running() as meter:
+        await operator.ask(**query)
+        sent = sum(operator.sizes) - before
+        return await sync_to_async(meter.read)(sent)
+
+
+async def cost_of_seconds(operator: Operator, kind: str, seconds: int, acting: str | None = None) -> Cost:
+    """Return what some seconds cost, while somebody on the page acts or nobody does."""
+    before = sum(operator.sizes)
+    with Meter(redis=kind == "redis").running() as meter:
+        for _ in range(seconds):
+            if acting is None:
+                assert await operator.is_told_nothing(1.0)
+            else:
+                await monitor.store().aapply(acting, Acted(0.0), now())
+                await operator.next()
+        return await sync_to_async(meter.read)(sum(operator.sizes) - before)
+
+
+async def costs(kind: str, key: str, last: int) -> dict[str, Cost]:
+    async with watching(key) as operator:
+        found = {"ends": await cost_of(operator, kind, sort="ends")}
+        found["nobody acts, by deadline"] = await cost_of_seconds(operator, kind, 3)
+        found["last by deadline"] = await cost_of(operator, kind, sort="ends", page=last)
+        found["warned"] = await cost_of(operator, kind, sort="user", phase="warned")
+        found["search"] = await cost_of(operator, kind, sort="user", search="user000007")
+        found["search by deadline"] = await cost_of(operator, kind, sort="ends", search="user000007")
+        found["last by user"] = await cost_of(operator, kind, sort="user", page=last)
+        found["user"] = await cost_of(operator, kind, sort="user")
+        found["nobody acts, by user"] = await cost_of_seconds(operator, kind, 3)
+        found["one acts, by user"] = await cost_of_seconds(operator, kind, 3, acting=operator.order[7])
+    return found
+
+
+async def test_what_is_not_visible_costs_nothing(kind: str):
+    signed = await astaff("zoe")
+    # One row less than the page has, so that it is as full as that of the many.
+    await apeople(FEW)
+    few = await costs(kind, signed.key, 2)
+    await apeople(MANY - FEW, start=FEW)
+    assert (await monitor.store().acensus()).active == MANY + 1
+    many = await costs(kind, signed.key, 200)
+    for name, cost in many.items():
+        # Two pages: that of the ids and that of the faces; of the latter the names too.
+        assert cost.rows <= 320, name
+        # Beside the page, one round may fall into it, and each second the operator's own session is looked at.
+        assert cost.watches <= 320, name
+        assert cost.queries <= 12, name
+        assert cost.calls <= 16, name
+        assert cost.sent <= 1.2 * few[name].sent + 200, name
+        assert cost.from_redis <= 1.5 * few[name].from_redis + 15_000, name
+        assert cost.commands <= 1.5 * few[name].commands + 100, name
+    assert many["nobody acts, by deadline"].queries == 0
+    assert many["nobody acts, by deadline"].sent == 0
+    assert many["nobody acts, by user"].sent == 0
+    assert many["one acts, by user"].sent < 3 * 250
+    assert many["ends"].sent < 50 * 350
+
+
+@pytest.mark.parametrize(
+    ("query", "total", "windows"),
+    [
+        # A search that all match, in the order of the store: the first are enough.
+        ({"search": "user"}, MANY, 1),
+        ({"search": "user", "sort": "-ends"}, MANY, 1),
+        # A filter that neither few nor all but few are left by, in the order of the database.
+        ({"connected": "yes", "sort": "user"}, MANY // 4, 1),
+        ({"connected": "yes", "sort": "-started", "page": 10}, MANY // 4, 3),
+        # Both: how many there are is known when all have been looked at.
+        ({"connected": "yes", "sort": "user", "search": "firefox"}, MANY // 4, 10),
+        ({"connected": "yes", "sort": "ends", "search": "firefox"}, MANY // 4, 3),
+    ],
+)
+async def test_what_many_match_is_exact_and_reads_window_by_window(
+    kind: str, query: dict[str, Any], total: int, windows: int
+):
+    people = await apeople(MANY)
+    store = monitor.store()
+    # Of every second, who has Firefox, every second has a tab.
+    await asyncio.gather(*(store.aapply(each.id, TabOpened("p", 60), now()) for each in people[::4]))
+    message = parse(json.dumps({"type": "watch", "query": 1, **query}))
+    assert isinstance(message, WatchMessage)
+    question, census = message.ask(), await store.acensus()
+    with Meter(redis=kind == "redis").running() as meter:
+        found = await find(question, census)
+        cost = await sync_to_async(meter.read)(0)
+    assert (found.total, found.bounded, len(found.watches)) == (total, False, question.size)
+    assert cost.watches <= windows * search.WINDOW
+
+
+async def test_a_change_on_a_far_page_of_many_is_told_within_a_second_or_so():
+    signed = await astaff("zoe")
+    await apeople(MANY)
+    async with watching(signed.key) as operator:
+        for sort in ("user", "-started", "seen", "ends"):
+            await operator.ask(sort=sort, page=100)
+            watch, began = operator.order[20], time.monotonic()
+            before = operator.rows[watch]
+            await monitor.store().aapply(watch, Acted(0.0), now())
+            await operator.until(lambda page, watch=watch, before=before: page.rows.get(watch) != before)
+            # A round is a second; the machine may be busy.
+            assert time.monotonic() - began < 4, sort

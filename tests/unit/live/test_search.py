@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.core.events import Acted, TabOpened
+from idlewatch.core.policy import Phase
+from idlewatch.live import search
+from idlewatch.live.query import Ask, Sort
+from idlewatch.live.search import Found, find, last_page
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import service as monitor
+from idlewatch.store.base import Watched
+from tests.unit.live.operators import apeople
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COUNT = 24
+PHASES = (None, Phase.ACTIVE, Phase.WARNED)
+CONNECTED = (None, True, False)
+SEARCHES = ((), ("user00000",), ("firefox", "10.0"))
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def crowd(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[str]]:
+    """Sessions of each kind: a third is warned, every other has a tab, all end at another moment, one has ended."""
+    if request.param == "redis":
+        request.getfixturevalue("on_redis")
+    people = await apeople(COUNT)
+    store, at = monitor.store(), now()
+    for number, person in enumerate(people):
+        if number % 2:
+            await store.aapply(person.id, TabOpened("p", 5), at)
+        if number % 3 == 0:
+            await warn(person.id)
+    await monitor.store().aend(people[5].id, Reason.REVOKED, at)
+    yield [person.id for person in people]
+    await store.aclose()
+
+
+async def warn(watch: str) -> None:
+    known = await monitor.store().aget(watch)
+    assert known is not None
+    verdict = known.verdict(known.activity.began + 800)
+    assert verdict.phase is Phase.WARNED
+    assert await monitor.store().asettle(known, verdict, known.activity.began + 800) is not None
+
+
+def ask(**changes: Any) -> Ask:
+    return Ask((), None, None, Sort.ENDS, 1, 25, "en")._replace(**changes)
+
+
+class All(NamedTuple):
+    """Every single session, from both sides."""
+
+    rows: Mapping[str, WatchedSession]
+    watches: Sequence[Watched | None]
+
+
+async def look_at_all() -> All:
+    rows = await sync_to_async(lambda: {row.pk: row for row in WatchedSession.objects.all()})()
+    return All(rows, await monitor.store().aget_all(list(rows)))
+
+
+def expected(everything: All, ask: Ask) -> list[str]:
+    """Return what a look at every single session finds."""
+    rows, watches = everything
+    left = [each for each in watches if each is not None and search.matches(ask, each)]
+
+    def has(watched: Watched, term: str) -> bool:
+        row = rows[watched.id]
+        return any(term.lower() in text.lower() for text in (row.username, row.address, row.user_agent))
+
+    def key(watched: Watched) -> Any:
+        row = rows[watched.id]
+        if ask.sort.column == "ends":
+            return watched.shown.phase is not Phase.WARNED, watched.verdict(now()).ends_at, watched.id
+        return {"user": row.username, "started": row.started, "seen": row.last_active}[ask.sort.column], row.pk
+
+    left = [each for each in left if all(has(each, term) for term in ask.terms)]
+    return [each.id for each in sorted(left, key=key, reverse=ask.sort.is_down)]
+
+
+async def found(ask: Ask) -> Found:
+    return await find(ask, await monitor.store().acensus())
+
+
+ENDED = "w000005"
+QUESTIONS = [
+    ask(sort=sort, phase=phase, connected=connected, terms=terms)
+    for sort, phase, connected, terms in product(Sort, PHASES, CONNECTED, SEARCHES)
+]
+
+
+class TestExactness:
+    @pytest.mark.parametrize("window", [1000, 9, 5])
+    async def test_each_question_is_answered_as_by_a_look_at_all(
+        self, crowd: Sequence[str], window: int, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(search, "WINDOW", window)
+        everything = await look_at_all()
+        for question in QUESTIONS:
+            right, given = expected(everything, question), await found(question)
+            # The database learns of an end a little later; its line is dropped when the store is asked for it.
+            watches = [watch for watch in given.watches if watch != ENDED]
+            assert not given.bounded, question
+            assert watches == right, question
+            assert given.total - len(right) in {0, 1}, question
+
+    async def test_of_too_many_to_look_at_all_it_names_the_first_and_says_so(
+        self, crowd: Sequence[str], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(search, "WINDOW", 5)
+        monkeypatch.setattr(search, "WINDOWS", 2)
+        everything, bounded = await look_at_all(), 0
+        for question in QUESTIONS:
+            right, given = expected(everything, question), await found(question)
+            watches = [watch for watch in given.watches if watch != ENDED]
+            if given.bounded:
+                bounded += 1
+                assert watches == right[: len(watches)], question
+                assert given.total == len(given.watches), question
+        assert 0 < bounded < len(QUESTIONS)
+
+    async def test_who_was_last_active_is_known_to_the_second_where_there_are_few(self, crowd: Sequence[str]):
+        for watch in (crowd[3], crowd[7]):
+            # The record hears of it a checkpoint later.
+            await monitor.store().aapply(watch, Acted(0.0), now() + 5)
+        for terms in ((), ("user",)):
+            pages = [await found(ask(sort=Sort.SEEN_DOWN, size=7, page=page, terms=terms)) for page in (1, 4)]
+            assert set(pages[0].watches[:2]) == {crowd[3], crowd[7]}
+            assert not {crowd[3], crowd[7]} & set(pages[1].watches)
+
+    async def test_pages_follow_each_other_without_gap(self, crowd: Sequence[str], monkeypatch: pytest.MonkeyPatch):
+        everything = await look_at_all()
+        for window, sort, terms, phase in product((1000, 5), Sort, ((), ("user",)), (None, Phase.ACTIVE)):
+            monkeypatch.setattr(search, "WINDOW", window)
+            question = ask(sort=sort, size=7, terms=terms, phase=phase)
+            right = expected(everything, question)
+            pages = [await found(question._replace(page=page)) for page in range(1, 5)]
+            watches = [watch for given in pages[: last_page(pages[0].total, 7)] for watch in given.watches]
+            assert [watch for watch in watches if watch != ENDED] == right, question
+
+    async def test_a_page_past_the_end_is_the_last(self, crowd: Sequence[str]):
+        for sort, terms in product(Sort, ((), ("user",))):
+            given = await found(ask(sort=sort, size=10, page=1_000_000, terms=terms))
+            assert given.page == 3, sort
+            assert given.watches, sort
+
+    async def test_an_empty_table_has_one_page(self, crowd: Sequence[str]):
+        for sort in Sort:
+            given = await found(ask(sort=sort, page=7, terms=("nobody",)))
+            assert (given.total, given.page, given.watches) == (0, 1, []), sort
+
+
+class TestTwoFiltersOfWhichEachLeavesOutFew:
+    """An eighth was warned, another has no tab: those can be named, and what is left can't."""
+
+    @pytest.mark.parametrize("terms", [(), ("user",)], ids=["all", "searched"])
+    @pytest.mark.parametrize("sort", Sort)
+    async def test_leave_out_what_either_does(
+        self, sort: Sort, terms: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(search, "WINDOW", 6)
+        for number, person in enumerate(await apeople(COUNT)):
+            if number % 8 != 1:
+                await monitor.store().aapply(person.id, TabOpened("p", 5), now())
+            if number % 8 == 0:
+                await warn(person.id)
+        question = ask(sort=sort, phase=Phase.ACTIVE, connected=True, terms=terms)
+        right, given = expected(await look_at_all(), question), await found(question)
+        assert len(right) == COUNT * 6 // 8
+        assert (given.total, given.watches, given.bounded) == (len(right), right, False)

@@ -1,0 +1,83 @@
+"""What one page is sent while it, or its socket, is still busy with what came before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from unittest import mock
+
+import pytest
+
+from idlewatch.live import subscriber
+from idlewatch.live.frames import Picture
+from idlewatch.live.query import WatchMessage
+from idlewatch.live.subscriber import Viewer
+from idlewatch.store.base import Census
+
+NOW = 1_900_000_000.0
+
+
+def picture(query: int, total: int = 0) -> Picture:
+    census = Census(total, 0, 0)
+    return Picture(query, "1", census, total, bounded=False, page=1, pages=1, rows={}, samples=[])
+
+
+class Line:
+    """A server's send, which waits for its client to read where it is told to."""
+
+    def __init__(self) -> None:
+        self.frames: list[dict[str, object]] = []
+        self.is_sending = asyncio.Event()
+        self.is_read = asyncio.Event()
+        self.is_read.set()
+        self.page = Viewer("w1", "1", self.send, mock.AsyncMock())
+
+    async def send(self, frame: str) -> None:
+        self.frames.append(json.loads(frame))
+        self.is_sending.set()
+        await self.is_read.wait()
+
+    @property
+    def told(self) -> list[tuple[object, object]]:
+        return [(frame["type"], frame.get("query")) for frame in self.frames]
+
+
+@pytest.fixture
+async def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setattr(subscriber, "PACE", 0.0)
+    return Line()
+
+
+async def test_what_is_asked_while_the_last_answer_is_being_sent_is_answered_in_full(line: Line) -> None:
+    line.is_read.clear()
+    line.page.watches(WatchMessage(1))
+    telling = asyncio.ensure_future(line.page.show(picture(1), NOW))
+    await line.is_sending.wait()
+    line.page.watches(WatchMessage(2))
+    line.is_read.set()
+    await telling
+    line.page.has_seen(1)
+    assert line.page.waits
+    await line.page.show(picture(2, total=1), NOW)
+    assert line.told == [("page", 1), ("page", 2)]
+
+
+async def test_what_failed_to_be_sent_is_followed_by_nothing_but_the_close_of_a_slow_page(line: Line) -> None:
+    broken = mock.patch.object(line.page, "_send", side_effect=RuntimeError("broken"))
+    line.page.watches(WatchMessage(1))
+    with broken, pytest.raises(RuntimeError):
+        await line.page.show(picture(1), NOW)
+    await line.page.show(picture(1, total=1), NOW)
+    await line.page.miss()
+    assert line.told == []
+    assert line.page.is_slow(subscriber.ticks() + subscriber.SLOW)
+
+
+async def test_who_asks_is_told_that_nobody_can_be_asked_and_once(line: Line) -> None:
+    for number in (1, 2):
+        line.page.watches(WatchMessage(number))
+        for _ in range(2):
+            await line.page.miss()
+            line.page.has_seen(len(line.frames))
+        assert len(line.frames) == number
+    assert line.told == [("unavailable", None)] * 2

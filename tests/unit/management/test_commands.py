@@ -1,0 +1,558 @@
+"""The commands on records and live sessions: sessions, endsessions, prunesessions."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from websockets.sync.client import ClientConnection, connect
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import Clock, as_datetime
+from idlewatch.core.events import Acted, Extended, Held, TabOpened
+from idlewatch.management import choosing
+from idlewatch.management.commands import endsessions
+from idlewatch.models import Draft, WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
+from idlewatch.runtime.hub import Hub
+from idlewatch.runtime.timer import Timer
+from idlewatch.signals import dispatcher, session_ended
+from idlewatch.store.base import Reading, Watched
+from idlewatch.store.memory import MemoryStore
+from idlewatch.store.redis import RedisStore
+from tests.conftest import START, Time
+from tests.integration.server.visitors import Visitor
+from tests.support import announced
+from tests.support.redis_server import redis_url
+from tests.support.serving import ROOT, Server, clean_environment
+from tests.support.watches import arecord, asign_in, known, sign_in_many
+
+HOUR, DAY = 3600, 86400
+TOLD_WITHIN = 10.0
+
+
+def run(*command: str) -> str:
+    """Run a command; return what it said."""
+    out = io.StringIO()
+    call_command(*command, stdout=out)
+    return out.getvalue()
+
+
+def run_json(*options: str) -> list[dict[str, Any]]:
+    return json.loads(run("sessions", "--json", *options))
+
+
+def live() -> set[str]:
+    return set(WatchedSession.objects.filter(ended=None).values_list("pk", flat=True))
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Sit at a terminal and answer what is asked; what is asked is returned."""
+
+    def sit(said: str | BaseException) -> list[str]:
+        asked: list[str] = []
+
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        def ask(question: str) -> str:
+            asked.append(question)
+            if isinstance(said, BaseException):
+                raise said
+            return said
+
+        monkeypatch.setattr(sys, "stdin", Terminal())
+        monkeypatch.setattr("builtins.input", ask)
+        return asked
+
+    return sit
+
+
+@pytest.fixture
+def off(on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Go on as a new process, on a host whose clock is off by so many seconds; the store has the right time."""
+
+    def begin(by: float) -> None:
+        right = clock.now
+        monkeypatch.setattr(RedisStore, "read_time", lambda *_: Reading(right, 0.0, None))
+        monkeypatch.setattr(Clock, "shift", lambda _, by: clock.pass_(by))
+        monitor.forget_store()
+        clock.pass_(by)
+
+    return begin
+
+
+class Heard(announced.Heard):
+    """The ends that a receiver was told of."""
+
+    takes = 0.0
+    """Seconds for each."""
+
+    def hear(self, watch: str, user: str, reason: Reason, at: float, by: User | None, **_: Any) -> None:
+        time.sleep(self.takes)
+        self.append((watch, user, reason, at, by))
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    heard = Heard()
+    session_ended.connect(heard.hear)
+    yield heard
+    session_ended.disconnect(heard.hear)
+    assert dispatcher.wait(announced.WITHIN)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSessions:
+    def test_lists_the_live_ones_in_a_table(self, clock: Time):
+        (first,) = sign_in_many(1)
+        (ended,) = sign_in_many(1, name="bob")
+        monitor.end(ended.id, Reason.LOGOUT, START)
+        head, line, foot = run("sessions").splitlines()
+        assert head.split()[:2] == ["session", "user"]
+        assert line.split()[:2] == [first.id, "ada"]
+        assert "active" in line
+        assert foot == "1 in all."
+
+    def test_says_so_where_there_are_none(self):
+        assert run("sessions") == "No sessions.\n"
+        assert run_json() == []
+
+    def test_of_one_user_alone(self, clock: Time):
+        (first,), _ = sign_in_many(1), sign_in_many(1, name="bob")
+        assert [each["session"] for each in run_json("--user", "ada")] == [first.id]
+
+    def test_of_an_account_that_is_gone_but_left_records(self, clock: Time):
+        (first,) = sign_in_many(1)
+        User.objects.get().delete()
+        assert [each["session"] for each in run_json("--user", "ada", "--ended")] == [first.id]
+
+    @pytest.mark.parametrize("command", [["sessions"], ["endsessions", "--noinput"]])
+    def test_unknown_user_is_an_error(self, command: list[str]):
+        with pytest.raises(CommandError, match="There is no user 'nobody'"):
+            run(*command, "--user", "nobody")
+
+    @pytest.mark.parametrize("command", [["sessions"], ["endsessions", "--noinput"]])
+    @pytest.mark.parametrize("name", ["bob", "9" * 30])
+    def test_so_is_a_name_that_no_user_could_have(self, command: list[str], name: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(User, "USERNAME_FIELD", "id")
+        with pytest.raises(CommandError, match=f"There is no user '{name}'"):
+            run(*command, "--user", name)
+
+    def test_of_an_account_whose_name_is_a_number(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        (first,) = sign_in_many(1)
+        monkeypatch.setattr(User, "USERNAME_FIELD", "id")
+        assert [each["session"] for each in run_json("--user", first.user)] == [first.id]
+
+    def test_those_that_have_ended_the_latest_first(self, clock: Time):
+        first, second, _ = sign_in_many(3)
+        monitor.end(first.id, Reason.LOGOUT, START + 1)
+        monitor.end(second.id, Reason.REVOKED, START + 2, by=User.objects.get())
+        found = run_json("--ended")
+        assert [(each["session"], each["reason"], each["ended_by"]) for each in found] == [
+            (second.id, "revoked", "ada"),
+            (first.id, "logout", None),
+        ]
+        assert found[0]["ended"] == "2030-03-17T17:46:42.000Z"
+        assert [each["session"] for each in run_json("--ended", "--limit", "1")] == [second.id]
+        assert "revoked" in run("sessions", "--ended")
+
+    def test_times_are_the_sites_in_the_table_and_utc_in_json(self, clock: Time, settings: Any):
+        settings.TIME_ZONE = "Asia/Tokyo"
+        sign_in_many(1)
+        assert "2030-03-18 02:46:40" in run("sessions")
+        assert run_json()[0]["started"] == "2030-03-17T17:46:40.000Z"
+
+    def test_knows_of_a_store_in_memory_only_what_the_records_say(self, clock: Time):
+        (first,) = sign_in_many(1)
+        monitor.store().apply(first.id, Acted(), START + 30)
+        clock.now = START + 30
+        (found,) = run_json()
+        assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:46:40.000Z", None)
+
+    @pytest.mark.usefixtures("on_redis")
+    def test_asks_a_store_that_is_shared(self, clock: Time):
+        (first,) = sign_in_many(1)
+        monitor.store().apply(first.id, TabOpened("p1", 50), START + 30)
+        monitor.store().apply(first.id, Acted(), START + 30)
+        clock.now = START + 30
+        (found,) = run_json()
+        assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:47:10.000Z", 1)
+        assert found["ends"] == "2030-03-17T17:48:50.000Z"
+
+    @pytest.mark.usefixtures("on_redis")
+    def test_what_is_held_was_active_until_now(self, clock: Time):
+        (first,) = sign_in_many(1)
+        monitor.store().apply(first.id, Held("upload"), START + 10)
+        clock.now = START + 40
+        assert run_json()[0]["last_active"] == "2030-03-17T17:47:20.000Z"
+
+    def test_judges_by_the_time_of_a_store_that_is_shared(self, clock: Time, off: Callable[[float], None]):
+        sign_in_many(1)
+        off(HOUR)
+        assert run_json()[0]["phase"] == "active"
+
+    def test_a_store_that_is_away_is_not_waited_for(self, clock: Time, settings: Any):
+        store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": "redis://127.0.0.1:1/0"}
+        sign_in_many(3)
+        settings.IDLEWATCH = {"STORE": store}
+        assert len(run_json()) == 3
+
+    def test_a_terminal_is_told_nothing_that_it_obeys(self, clock: Time):
+        (first,) = sign_in_many(1)
+        WatchedSession.objects.filter(pk=first.id).update(address="\x1b[2J\x07")
+        assert "?[2J?" in run("sessions")
+        assert run_json()[0]["address"] == "\x1b[2J\x07"
+
+    @pytest.mark.rule("R23")
+    def test_shows_no_key(self, clock: Time):
+        (first,) = sign_in_many(1)
+        assert first.key is not None
+        assert first.key not in run("sessions", "--json").replace(first.id, "")
+
+    def test_many_cost_no_more_queries(self, clock: Time, django_assert_max_num_queries: Any):
+        sign_in_many(20)
+        with django_assert_max_num_queries(2):
+            assert len(run_json()) == 20
+
+
+def test_whoever_reads_the_list_may_have_seen_enough(tmp_path: Path):
+    environ = clean_environment(DEBUG="1", DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    listing = f"{sys.executable} manage.py migrate -v 0 && {sys.executable} manage.py sessions | true"
+    command = ["bash", "-c", f"set -o pipefail; {listing}"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestEndSessions:
+    @pytest.mark.rule("R14")
+    def test_ends_all_of_a_user(self, clock: Time):
+        sign_in_many(3)
+        (other,) = sign_in_many(1, name="bob")
+        assert run("endsessions", "--user", "ada", "--noinput") == "Ended 3 sessions.\n"
+        assert live() == {other.id}
+        assert set(WatchedSession.objects.filter(username="ada").values_list("reason", "ended_by")) == {
+            ("revoked", None)
+        }
+
+    @pytest.mark.rule("R14")
+    def test_ends_all_of_everybody(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(records, "BATCH", 2)
+        sign_in_many(3), sign_in_many(2, name="bob")
+        assert run("endsessions", "--all", "--noinput") == "Ended 5 sessions.\n"
+        assert live() == set()
+
+    @pytest.mark.parametrize("by", [-HOUR, HOUR])
+    def test_ends_them_at_the_time_of_a_store_that_is_shared(
+        self, clock: Time, off: Callable[[float], None], by: float
+    ):
+        (first,) = sign_in_many(1)
+        clock.now = START + 30
+        off(by)
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        row = WatchedSession.objects.get(pk=first.id)
+        assert (row.reason, row.ended) == ("revoked", as_datetime(START + 30))
+
+    def test_ends_what_another_clock_says_is_yet_to_begin(self, clock: Time):
+        sign_in_many(2), sign_in_many(1, at=START + HOUR)
+        assert run("endsessions", "--user", "ada", "--noinput") == "Ended 3 sessions.\n"
+        assert live() == set()
+
+    def test_one_that_begins_after_the_question_lives(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        sign_in_many(2)
+        late: list[str] = []
+        monkeypatch.setattr(
+            endsessions, "confirm", lambda *_, **__: late.extend(each.id for each in sign_in_many(1, at=START + 1))
+        )
+        clock.now = START + HOUR
+        assert run("endsessions", "--all") == "Ended 2 sessions.\n"
+        assert live() == set(late) != set()
+
+    def test_has_to_be_told_whose(self):
+        with pytest.raises(CommandError, match="one of the arguments --user --all is required"):
+            run("endsessions", "--noinput")
+        with pytest.raises(CommandError, match="not allowed with"):
+            run("endsessions", "--all", "--user", "ada", "--noinput")
+
+    def test_does_nothing_the_second_time(self, clock: Time):
+        sign_in_many(1)
+        assert [run("endsessions", "--all", "--noinput") for _ in range(2)] == [
+            "Ended 1 session.\n",
+            "No live sessions.\n",
+        ]
+
+    def test_states_the_number_and_asks(self, clock: Time, answer: Callable[[str], list[str]]):
+        sign_in_many(2)
+        asked = answer("y")
+        run("endsessions", "--user", "ada")
+        assert asked == ["This ends 2 sessions of ada. [y/N] "]
+        assert live() == set()
+
+    @pytest.mark.parametrize("said", ["", "n", "what?"])
+    def test_ends_nothing_without_a_yes(self, clock: Time, answer: Callable[[str], list[str]], said: str):
+        sign_in_many(2)
+        answer(said)
+        with pytest.raises(CommandError, match="Nothing was done"):
+            run("endsessions", "--all")
+        assert len(live()) == 2
+
+    @pytest.mark.parametrize("stopped", [EOFError(), KeyboardInterrupt()], ids=["ctrl-d", "ctrl-c"])
+    def test_or_who_walks_away_ends_nothing(self, clock: Time, answer: Any, stopped: BaseException):
+        sign_in_many(1)
+        answer(stopped)
+        with pytest.raises(CommandError, match="Nothing was done"):
+            run("endsessions", "--all")
+        assert len(live()) == 1
+
+    def test_refuses_where_nobody_can_answer(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        sign_in_many(2)
+        with pytest.raises(CommandError, match="--noinput"):
+            run("endsessions", "--all")
+        assert len(live()) == 2
+
+    @pytest.mark.usefixtures("on_redis")
+    def test_one_that_ended_by_the_clock_keeps_its_reason(self, clock: Time):
+        (first,) = sign_in_many(1)
+        clock.now = START + 500
+        assert run("endsessions", "--all", "--noinput") == "Ended 0 sessions.\n"
+        assert WatchedSession.objects.get(pk=first.id).reason == "idle"
+
+    async def test_one_in_the_memory_of_another_process_ends_whatever_its_record_says_of_the_clock(
+        self, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        first = await asign_in(idle_timeout=900, warn_before=120, absolute_timeout=40_000, checkpoint=60)
+        owner, timer = monitor.store(), Timer(Hub())
+        clock.now = START + 880
+        await timer.round(clock.now)
+        # The user chose to stay, and the record does not have it yet.
+        owner.apply(first.id, Extended(), clock.now + 1)
+        clock.now = START + 910
+        with monkeypatch.context() as command:
+            command.setattr(monitor, "store", lambda: MemoryStore(None, {}))
+            assert await sync_to_async(run)("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+            assert await sync_to_async(run)("endsessions", "--all", "--noinput") == "No live sessions.\n"
+        row = await arecord(first.id)
+        assert (row.reason, row.ended) == ("revoked", as_datetime(clock.now))
+        await timer.round(clock.now + 1)
+        assert known(first.id).activity.reason is Reason.REVOKED
+
+    def test_a_name_that_an_account_had_before_is_nobodys(self, clock: Time):
+        """The record keeps the name of the sign-in; whose session it is, the account says."""
+        (first,) = sign_in_many(1)
+        User.objects.update(username="ann")
+        with pytest.raises(CommandError, match="There is no user 'ada'"):
+            run("endsessions", "--user", "ada", "--noinput")
+        assert live() == {first.id}
+        assert run("endsessions", "--user", "ann", "--noinput") == "Ended 1 session.\n"
+
+    def test_what_it_ends_is_announced_once(self, clock: Time, heard: Heard):
+        (first,) = sign_in_many(1)
+        for _ in range(2):
+            run("endsessions", "--all", "--noinput")
+        assert heard == [(first.id, first.user, Reason.REVOKED, START, None)]
+
+    def test_one_that_somebody_else_ends_meanwhile_is_not_counted(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        first, _ = sign_in_many(2)
+        find = records.find
+
+        def too_late(watch: str) -> WatchedSession | None:
+            record = find(watch)
+            if watch == first.id:
+                records.close(watch, Reason.LOGOUT, START)
+            return record
+
+        monkeypatch.setattr(records, "find", too_late)
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        assert WatchedSession.objects.get(pk=first.id).reason == "logout"
+
+    @pytest.mark.usefixtures("on_redis")
+    def test_nor_is_one_that_another_operator_ends_meanwhile(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        first, _ = sign_in_many(2)
+        clock.now = START + 2
+        end = monitor.end
+
+        def too_late(watch: str, reason: Reason, at: float) -> Watched:
+            if watch == first.id:
+                end(watch, Reason.REVOKED, START + 1)
+            return end(watch, reason, at)
+
+        monkeypatch.setattr(monitor, "end", too_late)
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        assert live() == set()
+
+    def test_what_it_ends_counts_while_the_store_is_away(self, clock: Time, settings: Any):
+        store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": "redis://127.0.0.1:1/0"}
+        sign_in_many(2)
+        settings.IDLEWATCH = {"STORE": store}
+        # Of which the records keep the microseconds alone.
+        clock.now = START + 0.123_456_7
+        assert run("endsessions", "--all", "--noinput") == "Ended 2 sessions.\n"
+
+    def test_waits_until_the_receivers_are_told(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(dispatcher, "FAREWELL", 0.0)
+        heard.takes = 0.05
+        sign_in_many(5)
+        run("endsessions", "--all", "--noinput")
+        assert list.__len__(heard) == 5
+
+    def test_but_not_for_ever(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(endsessions, "PATIENCE", 0.05)
+        heard.takes = 2.0
+        sign_in_many(1)
+        began = time.monotonic()
+        assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
+        assert time.monotonic() - began < heard.takes
+
+
+@pytest.mark.django_db(transaction=True)
+class TestPruneSessions:
+    @pytest.fixture
+    def aged(self, clock: Time) -> dict[str, str]:
+        """One that lives, one that ended 100 days ago, one that ended 80 days ago."""
+        lives, older, newer = (each.id for each in sign_in_many(3))
+        for watch, days in ((older, 100), (newer, 80)):
+            at = as_datetime(START - days * DAY)
+            WatchedSession.objects.filter(pk=watch).update(ended=at, reason="idle", started=at)
+        WatchedSession.objects.filter(pk=lives).update(started=as_datetime(START - 200 * DAY))
+        return {"lives": lives, "older": older, "newer": newer}
+
+    def left(self) -> set[str]:
+        return set(WatchedSession.objects.values_list("pk", flat=True))
+
+    def test_deletes_what_ended_longer_ago(self, aged: dict[str, str]):
+        assert run("prunesessions", "--older-than", "90d", "--noinput") == "Deleted 1 record.\n"
+        assert self.left() == {aged["lives"], aged["newer"]}
+
+    def test_says_only_how_many_in_a_dry_run(self, aged: dict[str, str]):
+        told = run("prunesessions", "--older-than", "11w", "--dry-run")
+        assert told == "2 records of sessions that ended before 2029-12-30 17:46 UTC.\n"
+        assert len(self.left()) == 3
+
+    def test_does_nothing_the_second_time(self, aged: dict[str, str]):
+        told = [run("prunesessions", "--older-than", "2160h", "--noinput") for _ in range(2)]
+        assert told == ["Deleted 1 record.\n", "No records of sessions that ended before 2029-12-17 17:46 UTC.\n"]
+
+    def test_goes_by_small_steps(self, aged: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(records, "BATCH", 1)
+        assert run("prunesessions", "--older-than", "30d", "--noinput") == "Deleted 2 records.\n"
+
+    def test_leaves_drafts_alone(self, aged: dict[str, str]):
+        old = as_datetime(START - 400 * DAY)
+        Draft.objects.create(user=User.objects.get(), place="p", form="f", kind="draft", sealed="s", saved=old)
+        run("prunesessions", "--older-than", "30d", "--noinput")
+        assert Draft.objects.count() == 1
+
+    def test_refuses_what_a_stale_cookie_may_still_ask_for(self, aged: dict[str, str], settings: Any):
+        settings.SESSION_COOKIE_AGE = 30 * DAY
+        with pytest.raises(CommandError, match="expected at least SESSION_COOKIE_AGE, which is 30 days"):
+            run("prunesessions", "--older-than", "29d", "--noinput")
+        assert run("prunesessions", "--older-than", "30d", "--dry-run").startswith("2 records")
+        assert len(self.left()) == 3
+
+    def test_asks_first(self, aged: dict[str, str], answer: Callable[[str], list[str]]):
+        asked = answer("no")
+        with pytest.raises(CommandError, match="Nothing was done"):
+            run("prunesessions", "--older-than", "90d")
+        assert asked == ["This deletes 1 record of sessions that ended before 2029-12-17 17:46 UTC. [y/N] "]
+        assert len(self.left()) == 3
+
+    @pytest.mark.parametrize("age", ["90", "d", "-5d", "0d", "1.5d", "90 days", "90y", "", "9999999d", "999999w"])
+    def test_age_that_is_none_is_refused_by_name(self, age: str):
+        with pytest.raises(CommandError, match="is no age; expected a number and m, h, d or w, as in 90d"):
+            run("prunesessions", f"--older-than={age}")
+
+    def test_ages_are_as_they_read(self):
+        assert [choosing.age(text) for text in ("90m", "36h", "90d", "2w")] == [
+            timedelta(minutes=90),
+            timedelta(hours=36),
+            timedelta(days=90),
+            timedelta(days=14),
+        ]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKeptOrNot:
+    @pytest.mark.parametrize(("key", "field"), [("KEEP_ADDRESS", "address"), ("KEEP_USER_AGENT", "user_agent")])
+    @pytest.mark.parametrize("keep", [True, False])
+    def test_a_site_may_keep_neither_address_nor_user_agent(
+        self, clock: Time, client: Any, settings: Any, key: str, field: str, keep: bool
+    ):
+        settings.IDLEWATCH = {key: keep}
+        User.objects.create_user("ann", password="pw")
+        client.post("/login/", {"username": "ann", "password": "pw"}, headers={"User-Agent": "Mozilla"})
+        others = {"address": "127.0.0.1", "user_agent": "Mozilla"}
+        kept = WatchedSession.objects.values("address", "user_agent").get()
+        assert kept == others | ({} if keep else {field: ""})
+
+
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def server(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("beside")
+    environ = {"REDIS_URL": redis_url()} if request.param == "redis" else {}
+    server = Server(
+        "project.asgi:application",
+        clean_environment(
+            DEBUG="1",
+            DATABASE_URL=f"sqlite:///{directory / 'db.sqlite3'}",
+            DJANGO_SETTINGS_MODULE="tests.integration.server.settings",
+            IDLEWATCH_IDLE_TIMEOUT="300",
+            **environ,
+        ),
+        directory / "daphne.log",
+    )
+    server.manage("migrate", "--verbosity", "0")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.server
+class TestBesideARunningServer:
+    """A server in a process of its own, on a database and a store of its own, each command in another."""
+
+    def tab(self, visitor: Visitor) -> ClientConnection:
+        headers = {"Cookie": visitor.cookie}
+        url = visitor.server.socket_url()
+        return connect(url, additional_headers=headers, origin=visitor.server.origin)  # type: ignore[arg-type]
+
+    @pytest.mark.rule("R14")
+    def test_an_open_tab_is_told_and_the_session_is_gone(self, server: Server):
+        ann, bob = Visitor(server, "ann"), Visitor(server, "bob")
+        with self.tab(ann) as tab:
+            assert json.loads(tab.recv(TOLD_WITHIN))["phase"] == "active"
+            assert server.manage("endsessions", "--user", "ann", "--noinput") == "Ended 1 session.\n"
+            ended_at = time.monotonic()
+            frame = json.loads(tab.recv(TOLD_WITHIN))
+            assert (frame["phase"], frame["reason"]) == ("ended", "revoked")
+            # The owner of a store in memory looks once a second.
+            assert time.monotonic() - ended_at < TOLD_WITHIN / 2
+        assert ann.get("/idlewatch/state/").status == 401
+        assert bob.get("/idlewatch/state/").status == 200
+        assert server.manage("endsessions", "--user", "ann", "--noinput") == "No live sessions.\n"
+        (kept,) = json.loads(server.manage("sessions", "--json", "--ended", "--user", "ann", "--limit", "1"))
+        assert kept["reason"] == "revoked"
+        server.manage("endsessions", "--all", "--noinput")
+
+    def test_live_sessions_are_listed_and_old_records_pruned(self, server: Server):
+        eve = Visitor(server, "eve")
+        (listed,) = json.loads(server.manage("sessions", "--json", "--user", "eve"))
+        assert (listed["user"], listed["phase"]) == ("eve", "active")
+        assert eve.key not in json.dumps(listed)
+        assert server.manage("prunesessions", "--older-than", "52w", "--noinput").startswith("No records")
+        assert eve.get("/idlewatch/state/").status == 200

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.monitor import clock_sync
+from idlewatch.monitor.clock_sync import PATIENCE, Timekeeper
+from idlewatch.store.base import Reading
+from idlewatch.store.memory import MemoryStore
+from tests.conftest import START
+
+HOUR = 3600.0
+LATENCY = 0.02
+
+
+class World:
+    """What passes everywhere, and the clock of the server behind the store."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.server = START
+        self.correction = 0.0
+        self.signs: dict[str, float] = {}
+        self.corrections: list[float] = []
+        self.is_away = False
+
+    @property
+    def told(self) -> float:
+        return self.server + self.passed + self.correction
+
+
+class Host:
+    """A process on a machine of its own."""
+
+    def __init__(self, world: World, name: str, ahead: float = 0.0) -> None:
+        self.world = world
+        self.name = name
+        self.offset = START + ahead
+        self.still = 0.0
+        self.keeper = Timekeeper()
+
+    def __call__(self) -> float:
+        return self.offset + self.world.passed - self.still
+
+    def shift(self, by: float) -> None:
+        self.offset += by
+
+    @property
+    def off(self) -> float:
+        """By how much its time is off."""
+        return self() - START - self.world.passed
+
+
+class SharedClock(MemoryStore):
+    """A store that has a clock to share, and answers after a moment."""
+
+    shared = True
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.before_answer = 0.0
+
+    def read_time(self, process: str) -> Reading | None:
+        if self.world.is_away:
+            raise StoreUnavailable
+        self.world.passed += LATENCY / 2 + self.before_answer
+        others = [at for name, at in self.world.signs.items() if name != process]
+        reading = Reading(self.world.told, self.world.correction, max(others, default=None))
+        self.world.passed += LATENCY / 2
+        return reading
+
+    async def acorrect_time(self, reading: Reading, by: float) -> None:
+        if self.world.correction == reading.correction:
+            self.world.correction = reading.correction + by
+            self.world.corrections.append(by)
+
+
+class Cast:
+    """Lets one process after the other act."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world = World()
+        self.store = SharedClock(self.world)
+        self._monkeypatch = monkeypatch
+
+    def become(self, host: Host) -> None:
+        self._monkeypatch.setattr(clock_sync, "now", host)
+        self._monkeypatch.setattr(clock_sync, "PROCESS", host.name)
+
+    def start(self, name: str, ahead: float = 0.0) -> Host:
+        """Start a process whose host's clock is ahead of the true time."""
+        host = Host(self.world, name, ahead)
+        self.become(host)
+        host.keeper.follow(self.store)
+        return host
+
+    async def round(self, *hosts: Host, after: float = 1.0) -> None:
+        """Have each process keep a round, as the timer does: it looks at the time, and gives its sign of life."""
+        self.world.passed += after
+        for host in hosts:
+            self.become(host)
+            await host.keeper.keep(self.store)
+            self.world.signs[host.name] = host()
+
+
+@pytest.fixture
+def cast(monkeypatch: pytest.MonkeyPatch) -> Cast:
+    return Cast(monkeypatch)
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.3, -0.3, HOUR, -HOUR, 90 * 24 * HOUR])
+async def test_a_process_takes_over_the_time_of_the_store_whatever_its_hosts_clock_says(cast: Cast, ahead: float):
+    host = cast.start("a", ahead)
+    assert host.off == pytest.approx(0, abs=LATENCY)
+    await cast.round(host)
+    assert host.off == pytest.approx(0, abs=LATENCY)
+    assert cast.world.corrections == []
+
+
+async def test_processes_whose_hosts_clocks_differ_by_an_hour_count_one_time(cast: Cast):
+    hosts = [cast.start("a", HOUR), cast.start("b"), cast.start("c", -HOUR)]
+    for _ in range(5):
+        await cast.round(*hosts)
+    hosts.append(cast.start("d", 2 * HOUR))
+    await cast.round(*hosts)
+    assert [host.off for host in hosts] == pytest.approx([0] * 4, abs=LATENCY)
+    assert cast.world.corrections == []
+
+
+async def test_a_process_that_could_not_ask_at_first_takes_the_time_over_when_it_can(cast: Cast):
+    cast.world.is_away = True
+    with pytest.raises(StoreUnavailable):
+        cast.start("a", HOUR)
+    host = Host(cast.world, "a", HOUR)
+    with pytest.raises(StoreUnavailable):
+        await cast.round(host)
+    assert host.off == HOUR
+    cast.world.is_away = False
+    await cast.round(host)
+    assert host.off == pytest.approx(0, abs=LATENCY)
+    assert cast.world.corrections == []
+
+
+@pytest.mark.parametrize("drift", [1e-3, -1e-3, 0.5, -0.5])
+async def test_drift_of_the_server_is_followed_without_a_correction(
+    cast: Cast, drift: float, caplog: pytest.LogCaptureFixture
+):
+    hosts = [cast.start("a"), cast.start("b", HOUR)]
+    for _ in range(10):
+        cast.world.server += drift
+        await cast.round(*hosts)
+    assert [host.off for host in hosts] == pytest.approx([10 * drift] * 2, abs=LATENCY)
+    assert cast.world.corrections == []
+    assert caplog.records == []
+
+
+@pytest.mark.rule("R6")
+@pytest.mark.parametrize("step", [HOUR, -HOUR, 10.0, -10.0, 90 * 24 * HOUR])
+@pytest.mark.parametrize("count", [1, 2, 5])
+async def test_a_step_of_the_server_is_put_right_once_and_nobody_notices(
+    cast: Cast, step: float, count: int, caplog: pytest.LogCaptureFixture
+):
+    hosts = [cast.start(f"{number}", number * 100.0) for number in range(count)]
+    for _ in range(3):
+        await cast.round(*hosts)
+    cast.world.server += step
+    for _ in range(3):
+        await cast.round(*hosts)
+        assert [host.off for host in hosts] == pytest.approx([0] * count, abs=LATENCY)
+    assert cast.world.corrections == [pytest.approx(-step, abs=LATENCY)]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    # Who comes later is told the time that holds.
+    late = cast.start("late", step)
+    assert late.off == pytest.approx(0, abs=LATENCY)
+
+
+async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_once(cast: Cast):
+    hosts = [cast.start("a"), cast.start("b")]
+    await cast.round(*hosts)
+    cast.world.server += HOUR
+    # Both have read before either corrects.
+    cast.become(hosts[0])
+    reading = cast.store.read_time("a")
+    assert reading is not None
+    await cast.round(hosts[1])
+    await cast.store.acorrect_time(reading, -HOUR)
+    assert cast.world.correction == pytest.approx(-HOUR, abs=LATENCY)
+    await cast.round(*hosts)
+    assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
+
+
+@pytest.mark.parametrize("still", [10.0, HOUR])
+async def test_a_process_that_stood_still_follows_the_others(cast: Cast, still: float):
+    hosts = [cast.start("a"), cast.start("b")]
+    await cast.round(*hosts)
+    hosts[0].still = still
+    cast.world.passed += still - 1
+    await cast.round(hosts[1])
+    await cast.round(*hosts)
+    assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
+    assert cast.world.corrections == []
+
+
+async def test_an_answer_that_took_long_moves_nothing_within_its_doubt(cast: Cast):
+    host = cast.start("a")
+    await cast.round(host)
+    cast.store.before_answer = 8.0
+    off = host.off
+    await cast.round(host)
+    # The answer came eight seconds after the question; the time in it may be from any moment between.
+    assert host.off == pytest.approx(off, abs=1e-6)
+    assert cast.world.corrections == []
+
+
+async def test_a_store_that_is_away_leaves_the_process_its_own_count(cast: Cast):
+    host = cast.start("a", HOUR)
+    await cast.round(host)
+    cast.world.is_away = True
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await cast.round(host)
+    assert host.off == pytest.approx(0, abs=LATENCY)
+    cast.world.is_away = False
+    cast.world.server += HOUR
+    await cast.round(host)
+    assert host.off == pytest.approx(0, abs=LATENCY)
+    assert cast.world.corrections == [pytest.approx(-HOUR, abs=LATENCY)]
+
+
+async def test_a_correction_that_was_lost_with_the_data_of_the_store_is_made_again(cast: Cast):
+    hosts = [cast.start("a"), cast.start("b")]
+    await cast.round(*hosts)
+    cast.world.server += HOUR
+    await cast.round(*hosts)
+    cast.world.correction = 0.0
+    cast.world.signs.clear()
+    await cast.round(*hosts)
+    assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
+    assert cast.world.told == pytest.approx(START + cast.world.passed, abs=LATENCY)
+
+
+async def test_a_store_without_a_clock_to_share_changes_nothing(cast: Cast):
+    host = Host(cast.world, "a", HOUR)
+    cast.become(host)
+    host.keeper.follow(MemoryStore())
+    await host.keeper.keep(MemoryStore())
+    assert host.off == HOUR
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+@pytest.mark.parametrize("ahead", [0.0, 3.0, -3.0])
+async def test_a_process_that_starts_between_a_step_and_its_correction_is_not_misled(
+    cast: Cast, step: float, ahead: float
+):
+    hosts = [cast.start("a"), cast.start("b")]
+    for _ in range(3):
+        await cast.round(*hosts)
+    cast.world.passed += 0.5
+    cast.world.server += step
+    new = cast.start("new", ahead)
+    assert -1.5 <= new.off <= 0
+    # Its first round comes before that of the others; its sign of life misleads nobody.
+    await cast.round(new, *hosts, after=0.2)
+    assert -1.5 <= new.off <= 0
+    await cast.round(new, *hosts)
+    assert [host.off for host in (*hosts, new)] == pytest.approx([0] * 3, abs=LATENCY)
+    assert cast.world.corrections == [pytest.approx(-step, abs=LATENCY)]
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+async def test_where_the_others_are_gone_the_new_process_puts_the_step_right(cast: Cast, step: float):
+    old = cast.start("old")
+    await cast.round(old)
+    cast.world.passed += 2
+    cast.world.server += step
+    new = cast.start("new")
+    for _ in range(int(PATIENCE) + 2):
+        await cast.round(new)
+        # Late by no more than nobody gave a sign of life.
+        assert -2.1 <= new.off <= 0
+    assert cast.world.corrections == [pytest.approx(new.off - step, abs=LATENCY)]
+
+
+@pytest.mark.parametrize("ahead", [0.0, HOUR, -HOUR])
+async def test_a_site_that_was_down_begins_at_the_time_that_it_is(cast: Cast, ahead: float):
+    old = cast.start("old")
+    await cast.round(old)
+    cast.world.passed += 600
+    new = cast.start("new", ahead)
+    assert new.off == pytest.approx(0, abs=LATENCY)
+    await cast.round(new)
+    assert new.off == pytest.approx(0, abs=LATENCY)
+    assert cast.world.corrections == []

@@ -1,0 +1,110 @@
+"""Keys, digests, and what the watch knows of Django's sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends import file
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from idlewatch.monitor import django_sessions
+
+
+@pytest.fixture(params=["db", "cache", "cached_db", "file"])
+def engine(request: pytest.FixtureRequest, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
+    # The file engine keeps the first path it saw.
+    monkeypatch.setattr(file.SessionStore, "_storage_path", str(tmp_path), raising=False)
+    return request.param
+
+
+@pytest.fixture
+def signed_cookies(settings: Any) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+
+
+def saved(**data: object) -> SessionBase:
+    session = django_sessions.engine()()
+    session.update(data)
+    session.create()
+    return session
+
+
+@pytest.mark.rule("R23")
+def test_a_digest_neither_shows_the_key_nor_works_without_the_secret(settings: Any):
+    digest = django_sessions.digest("the key")
+    assert "the key" not in digest
+    assert len(digest) == 64
+    assert digest != django_sessions.digest("another key")
+    settings.SECRET_KEY = "another"
+    assert django_sessions.digest("the key") != digest
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_no_key_has_no_digest(key: str | None):
+    assert django_sessions.digest(key) == ""
+
+
+def test_a_digest_is_found_again_under_the_secrets_that_were_replaced(settings: Any):
+    digest = django_sessions.digest("the key")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+    assert django_sessions.digests("the key") == [django_sessions.digest("the key"), digest]
+
+
+def test_a_derived_watch_is_the_same_each_time_and_fits_the_record():
+    watch = django_sessions.derived_watch("the key")
+    assert watch == django_sessions.derived_watch("the key") != django_sessions.derived_watch("another key")
+    assert len(watch) == 32
+    assert "the key" not in watch
+
+
+@pytest.mark.django_db
+def test_a_session_knows_its_user_and_auth_hash():
+    session = saved(**{SESSION_KEY: "7", HASH_SESSION_KEY: "hash"})
+    assert django_sessions.user_of(session) == "7"
+    assert django_sessions.user_of(saved()) is None
+    assert django_sessions.auth_digest_of(session) == django_sessions.auth_digest("hash")
+    assert "hash" not in django_sessions.auth_digest_of(session)
+    assert django_sessions.auth_digest_of(saved()) == django_sessions.auth_digest("")
+
+
+@pytest.mark.django_db
+def test_keys_stand_for_sessions_where_a_server_keeps_them(engine: str):
+    session = saved()
+    assert django_sessions.keeps_keys()
+    assert django_sessions.key_of(session) == session.session_key
+
+
+@pytest.mark.usefixtures("signed_cookies")
+def test_a_signed_cookie_is_no_key():
+    assert not django_sessions.keeps_keys()
+    assert django_sessions.key_of(saved(note="noted")) is None
+
+
+@pytest.mark.django_db
+def test_those_that_are_there_are_told_from_those_that_are_not(engine: str):
+    kept, gone = (str(saved().session_key) for _ in range(2))
+    django_sessions.delete([gone, "never"])
+    assert django_sessions.standing([kept, gone, "never"]) == {kept}
+    assert django_sessions.standing([]) == set()
+
+
+@pytest.mark.django_db
+def test_the_database_is_asked_once_for_all(django_assert_num_queries: Any):
+    keys = [str(saved().session_key) for _ in range(3)]
+    with django_assert_num_queries(1):
+        assert django_sessions.standing(iter(keys)) == set(keys)
+
+
+@pytest.mark.django_db
+def test_an_expired_row_does_not_stand():
+    key = str(saved().session_key)
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert django_sessions.standing([key]) == set()

@@ -1,0 +1,599 @@
+"""The records stand in for a shared store that is away: literal time, a Redis that is really killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.core.events import Acted, Event, Extended, Held, Requested, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import Close
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records, write_behind
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.fallback import GRACE
+from idlewatch.runtime.runtime import Service, service
+from idlewatch.runtime.timer import Timer
+from idlewatch.store.base import Watched
+from tests.conftest import START, Time
+from tests.support.outages import Outage, Process, outage
+from tests.support.sockets import FakeTab, Signed, Tab
+from tests.support.sockets import sign_in as sign_in_by_browser
+from tests.support.watches import sign_in_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=[True, False], ids=["with its data", "empty"])
+def away(tmp_path: Path, clock: Time, request: pytest.FixtureRequest) -> Iterator[Outage]:
+    """A Redis that comes back either way."""
+    with outage(tmp_path, clock, persistent=request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def kept(tmp_path: Path, clock: Time) -> Iterator[Outage]:
+    """A Redis that comes back with its data."""
+    with outage(tmp_path, clock, persistent=True) as made:
+        yield made
+
+
+@pytest.fixture
+def lost(tmp_path: Path, clock: Time) -> Iterator[Outage]:
+    """A Redis that comes back empty."""
+    with outage(tmp_path, clock, persistent=False) as made:
+        yield made
+
+
+def sign_in(process: Process, **limits: float) -> Watched:
+    with process.entered():
+        return sign_in_many(1, **limits)[0]
+
+
+def found(process: Process, watch: str) -> Watched:
+    with process.entered():
+        watched = monitor.look(watch, process.clock.now)
+    assert watched is not None
+    return watched
+
+
+def phase(process: Process, watch: str) -> Phase:
+    return found(process, watch).verdict(process.clock.now).phase
+
+
+def row(watch: str) -> WatchedSession:
+    return WatchedSession.objects.get(pk=watch)
+
+
+class TestTwoProcesses:
+    """Limits as in `tests.support.watches`: idle 100, checkpoint 10."""
+
+    @pytest.mark.rule("R9")
+    def test_activity_of_both_is_chained_over_an_outage_longer_than_the_idle_limit(self, away: Outage, clock: Time):
+        one, two = away.process("one"), away.process("two")
+        watch = sign_in(one).id
+        away.go_round()
+        away.redis.stop()
+        for turn, process in enumerate([one, two, one, two]):
+            clock.now = START + 70 * (turn + 1)
+            away.go_round()
+            assert process.standby.apply(watch, Requested(), clock.now) is not None
+        clock.pass_(60)
+        away.redis.start()
+        away.go_round(GRACE + 2)
+        for process in (one, two):
+            assert found(process, watch).activity.active == START + 280
+            assert phase(process, watch) is Phase.ACTIVE
+        assert row(watch).ended is None
+
+    @pytest.mark.rule("R9")
+    def test_a_process_that_nobody_asked_anything_ends_nobody(self, kept: Outage, clock: Time):
+        quiet, busy = kept.process("quiet"), kept.process("busy")
+        watch = sign_in(busy).id
+        kept.go_round()
+        kept.redis.stop()
+        clock.pass_(90)
+        busy.standby.apply(watch, Requested(), clock.now)
+        kept.go_round()
+        clock.pass_(60)
+        kept.redis.start()
+        quiet.go_round()
+        clock.pass_(1)
+        quiet.go_round()
+        busy.go_round()
+        assert phase(busy, watch) is Phase.ACTIVE
+        assert row(watch).ended is None
+
+    @pytest.mark.rule("R9")
+    def test_the_checkpoint_of_a_store_that_missed_something_undoes_no_record(self, kept: Outage, clock: Time):
+        quiet, busy = kept.process("quiet"), kept.process("busy")
+        watch = sign_in(busy).id
+        kept.go_round()
+        kept.redis.stop()
+        clock.pass_(90)
+        busy.standby.apply(watch, Requested(), clock.now)
+        kept.redis.start()
+        # Its check finds what the store knew, before the other process has told what it missed.
+        quiet.go_round()
+        assert row(watch).last_active == as_datetime(START + 90)
+        clock.pass_(20)
+        busy.go_round()
+        assert found(busy, watch).activity.active == START + 90
+
+    @pytest.mark.rule("R9")
+    def test_what_a_command_ended_meanwhile_is_over_when_the_store_is_back(self, kept: Outage, clock: Time):
+        web = kept.process("web")
+        watch = sign_in(web, checkpoint=60.0).id
+        kept.go_round()
+        kept.redis.stop()
+        clock.pass_(10)
+        web.go_round()
+        command = kept.process("command")
+        with command.entered():
+            monitor.end(watch, Reason.REVOKED, clock.now)
+        kept.made.remove(command)
+        command.standby.close()
+        kept.redis.start()
+        web.go_round()
+        assert web.standby.store.get(watch).activity.reason is Reason.REVOKED
+
+
+class TestMadeGood:
+    @pytest.fixture
+    def web(self, away: Outage) -> Process:
+        return away.process("web")
+
+    async def test_a_heartbeat_that_waits_is_credited_to_its_own_moment(self, away: Outage, web: Process, clock: Time):
+        watch = (await sync_to_async(sign_in)(web)).id
+        await away.around()
+        away.redis.stop()
+        clock.pass_(50)
+        with pytest.raises(StoreUnavailable):
+            await web.standby.aapply(watch, Acted(ago=20), clock.now)
+        clock.pass_(60)
+        await away.around()
+        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 30)
+        away.redis.start()
+        await away.around()
+        assert (await web.standby.aget(watch)).activity.active == START + 30
+
+    async def test_heartbeats_that_come_meanwhile_keep_nobody_from_the_store(
+        self, away: Outage, web: Process, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        watch, other = (await sync_to_async(sign_in)(web)).id, (await sync_to_async(sign_in)(web)).id
+        await away.around()
+        away.redis.stop()
+        clock.pass_(5)
+        await away.around()
+        away.redis.start()
+        tell, left = web.standby.store.aapply, [other] * 3
+        for each in (watch, other):
+            web.hub.join(each, FakeTab())
+
+        async def tell_slowly(*args):
+            if left:
+                with pytest.raises(StoreUnavailable):
+                    await web.standby.aapply(left.pop(), Acted(), clock.now)
+            return await tell(*args)
+
+        monkeypatch.setattr(web.standby.store, "aapply", tell_slowly)
+        await away.around()
+        assert not left
+        assert not web.standby.is_away
+        assert (await web.standby.store.aget(other)).activity.active == START + 5
+
+    async def test_what_a_tab_has_seen_counts_before_anybody_is_called_idle(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        watch = (await sync_to_async(sign_in)(web)).id
+        await lost.around()
+        web.hub.join(watch, FakeTab())
+        clock.pass_(9)
+        web.hub.note(await web.standby.aapply(watch, Acted(), clock.now))
+        lost.redis.stop()
+        clock.now = START + 105
+        await lost.around()
+        lost.redis.start()
+        await lost.around(GRACE)
+        assert (await web.standby.store.aget(watch)).activity.ended is None
+        assert (await sync_to_async(row)(watch)).ended is None
+
+    async def test_one_in_doubt_keeps_the_store_from_no_other_and_is_decided_soon(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        idle = (await sync_to_async(sign_in)(web, checkpoint=60.0)).id
+        live = (await sync_to_async(sign_in)(web, idle_timeout=500.0)).id
+        await lost.around()
+        tabs = {watch: FakeTab() for watch in (idle, live)}
+        for watch, tab in tabs.items():
+            web.hub.join(watch, tab)
+        lost.redis.stop()
+        clock.now = START + 105
+        await lost.around()
+        lost.redis.start()
+        await lost.around(2)
+        assert (await web.standby.store.aget(live)).activity.tabs == {"web": 1}
+        assert await web.standby.store.aget(idle) is None
+        await lost.around(2 * GRACE)
+        assert (await sync_to_async(row)(idle)).reason == "idle"
+        assert tabs[idle].told[-1] == ("ended", "idle", False)
+        assert tabs[live].told == []
+        assert not web.standby.is_away
+
+    def test_holds_of_an_outage_longer_than_the_idle_limit_have_kept_the_session(
+        self, away: Outage, web: Process, clock: Time
+    ):
+        watch = sign_in(web).id
+        web.standby.apply(watch, Held("video"), clock.now)
+        away.go_round()
+        away.redis.stop()
+        for _ in range(6):
+            clock.pass_(30)
+            web.standby.apply(watch, Held("video"), clock.now)
+        away.redis.start()
+        away.go_round(GRACE + 1)
+        clock.now = START + 279
+        assert phase(web, watch) is not Phase.ENDED
+        clock.now = START + 280
+        assert phase(web, watch) is Phase.ENDED
+
+    def test_holds_of_an_outage_stay_within_their_limit(self, away: Outage, web: Process, clock: Time):
+        watch = sign_in(web, hold_limit=150.0).id
+        away.go_round()
+        away.redis.stop()
+        for _ in range(5):
+            web.standby.apply(watch, Held("video"), clock.now)
+            clock.pass_(29)
+        away.redis.start()
+        away.go_round(1)
+        verdict = found(web, watch).verdict(clock.now)
+        assert verdict.ends_at <= START + 150 + 100
+
+    @pytest.mark.rule("R9")
+    def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Process, clock: Time):
+        watch = sign_in(web).id
+        away.go_round()
+        away.redis.stop()
+        clock.pass_(10)
+        with web.entered():
+            monitor.end(watch, Reason.LOGOUT, clock.now)
+        away.redis.start()
+        clock.pass_(1)
+        assert web.standby.apply(watch, Requested(), clock.now).activity.reason is Reason.LOGOUT
+        away.go_round(GRACE + 1)
+        assert web.standby.apply(watch, Extended(), clock.now).activity.reason is Reason.LOGOUT
+        assert row(watch).reason == "logout"
+
+    def test_the_absolute_limit_holds_in_an_outage(self, away: Outage, web: Process, clock: Time):
+        watch = sign_in(web, absolute_timeout=250.0).id
+        away.go_round()
+        away.redis.stop()
+        for _ in range(3):
+            clock.pass_(80)
+            assert web.standby.apply(watch, Requested(), clock.now).activity.ended is None
+        clock.pass_(10)
+        ended = web.standby.apply(watch, Requested(), clock.now)
+        assert (ended.activity.reason, ended.activity.ended) == (Reason.ABSOLUTE, START + 250)
+        away.redis.start()
+        away.go_round(GRACE + 2)
+        assert row(watch).reason == "absolute"
+
+    def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Process, clock: Time):
+        watched = sign_in(web, absolute_timeout=150.0)
+        away.go_round()
+        away.redis.stop()
+        clock.pass_(80)
+        again = replace(watched, activity=replace(watched.activity, began=clock.now, active=clock.now))
+        with web.entered():
+            records.restart(monitor.store().restart(again, clock.now), clock.now)
+        away.redis.start()
+        away.go_round(GRACE + 1)
+        clock.now = START + 160
+        assert phase(web, watched.id) is not Phase.ENDED
+        assert found(web, watched.id).activity.began == START + 80
+
+    def test_one_in_doubt_at_the_beginning_of_a_store_is_decided_soon(self, lost: Outage, clock: Time):
+        before = lost.process("before")
+        watches = [sign_in(before).id for _ in range(2)]
+        lost.made.clear()
+        before.standby.clear()
+        before.standby.close()
+        clock.pass_(105)
+        web = lost.process("web")
+        lost.go_round()
+        for watch in watches:
+            with pytest.raises(Undecided), web.entered():
+                monitor.look(watch, clock.now)
+        lost.go_round(2 * GRACE)
+        assert [row(watch).reason for watch in watches] == ["idle"] * 2
+        assert not web.standby.is_away
+
+
+class TestUndecided:
+    @pytest.mark.rule("R9")
+    def test_one_that_is_to_end_ends(self, away: Outage, clock: Time):
+        web = away.process("web")
+        watch = sign_in(web).id
+        away.go_round()
+        away.redis.stop()
+        clock.pass_(105)
+        with web.entered():
+            assert monitor.end(watch, Reason.REVOKED, clock.now).activity.reason is Reason.REVOKED
+        assert row(watch).reason == "revoked"
+        away.redis.start()
+        away.go_round(GRACE + 1)
+        assert web.standby.apply(watch, Requested(), clock.now).activity.ended is not None
+
+    def test_one_keeps_no_other_from_being_resumed(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        watches = [sign_in(web, idle_timeout=limit).id for limit in (500.0, 100.0, 500.0)]
+        lost.go_round()
+        lost.redis.stop()
+        clock.pass_(105)
+        lost.redis.start()
+        lost.go_round()
+        known = [web.standby.store.get(watch) is not None for watch in watches]
+        assert known == [True, False, True]
+        lost.go_round(2 * GRACE)
+        assert [row(watch).reason for watch in watches] == ["", "idle", ""]
+
+
+class TestUnknown:
+    def test_a_watch_without_a_record_is_nobodys(self, lost: Outage):
+        web = lost.process("web")
+        lost.redis.stop()
+        assert web.standby.get("nobody") is None
+        assert web.standby.apply("nobody", Requested(), START) is None
+
+    @pytest.mark.parametrize(("idle_for", "decided"), [(100.0, False), (109.9, False), (110.0, True)])
+    def test_one_that_was_idle_for_less_than_a_checkpoint_nobody_can_tell(
+        self, lost: Outage, clock: Time, idle_for: float, decided: bool
+    ):
+        web = lost.process("web")
+        watch = sign_in(web).id
+        lost.redis.stop()
+        clock.pass_(idle_for)
+        if decided:
+            assert web.standby.apply(watch, Requested(), clock.now).activity.reason is Reason.IDLE
+        else:
+            with pytest.raises(Undecided):
+                web.standby.apply(watch, Requested(), clock.now)
+
+    @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
+    def test_without_the_database_too_nobody_can_tell(self, lost: Outage, clock: Time, call: str):
+        web = lost.process("web")
+        watched = sign_in(web)
+        lost.redis.stop()
+        args = {
+            "get": (watched.id,),
+            "apply": (watched.id, Requested(), START),
+            "restart": (watched, START),
+            "end": (watched.id, Reason.LOGOUT, START),
+        }
+        with mock.patch.object(records, "find", side_effect=DatabaseError), pytest.raises(Undecided):
+            getattr(web.standby, call)(*args[call])
+
+
+class TestWaiting:
+    async def lose(self, web: Process, *watches: str) -> None:
+        for watch in watches:
+            with pytest.raises(StoreUnavailable):
+                await web.standby.aapply(watch, Acted(), web.clock.now)
+
+    async def test_is_bounded(
+        self, lost: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        monkeypatch.setattr(write_behind, "MAX_WAITING", 2)
+        web = lost.process("web")
+        watches = [(await sync_to_async(sign_in)(web)).id for _ in range(4)]
+        lost.redis.stop()
+        clock.pass_(5)
+        await self.lose(web, *watches)
+        clock.pass_(1)
+        await self.lose(web, *watches)
+        await sync_to_async(web.standby.write_down)()
+        moments = [(await sync_to_async(row)(watch)).last_active for watch in watches]
+        assert moments == [as_datetime(START + 6)] * 2 + [as_datetime(START)] * 2
+        assert sum("waits for the store" in line for line in caplog.messages) == 1
+
+    async def test_what_the_database_refuses_goes_on_waiting(self, away: Outage, clock: Time):
+        web = away.process("web")
+        watch = (await sync_to_async(sign_in)(web)).id
+        await away.around()
+        away.redis.stop()
+        clock.pass_(5)
+        await self.lose(web, watch)
+        with mock.patch.object(records, "find_all", side_effect=DatabaseError), pytest.raises(DatabaseError):
+            await sync_to_async(web.standby.write_down)()
+        await sync_to_async(web.standby.write_down)()
+        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 5)
+
+    async def test_what_came_too_late_revives_nobody(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        watch = (await sync_to_async(sign_in)(web)).id
+        lost.redis.stop()
+        clock.pass_(100)
+        await self.lose(web, watch)
+        await sync_to_async(web.standby.write_down)()
+        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START)
+
+    async def test_more_than_a_database_takes_in_one_statement_are_written(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        watch = (await sync_to_async(sign_in)(web)).id
+        lost.redis.stop()
+        clock.pass_(5)
+        web.standby._backlog._waiting = {f"w{number}": clock.now for number in range(300_000)} | {watch: clock.now}
+        await sync_to_async(web.standby.write_down)()
+        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 5)
+
+
+class HeldBack:
+    """The first event of a kind on its way to the store, which waits for the test to let it go on."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, process: Process, kind: type[Event]) -> None:
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+        self._kind, self._apply = kind, process.standby.store.aapply
+        patch.setattr(process.standby.store, "aapply", self._wait)
+
+    async def _wait(self, watch: str, event: Event, now: float) -> Watched | None:
+        if isinstance(event, self._kind) and not self.reached.is_set():
+            self.reached.set()
+            await self.go_on.wait()
+        return await self._apply(watch, event, now)
+
+
+class TestSocket:
+    """A tab stays open while the store is away, and what its user does is not lost."""
+
+    @pytest.fixture
+    def web(self, away: Outage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+        monkeypatch.setattr(Service, "start", lambda _: None)
+        web = away.process("web")
+        with web.entered():
+            yield web
+
+    @pytest.fixture
+    async def signed(self, web: Process) -> Signed:
+        web.hub = service().hub
+        web.timer = Timer(web.hub)
+        return await sign_in_by_browser()
+
+    async def test_that_is_open_goes_on(self, away: Outage, web: Process, signed: Signed, clock: Time):
+        tab = await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        versions = [tab.first["version"]]
+        for kind, fields in (("extend", {}), ("hold", {"id": "a"}), ("release", {"id": "a"}), ("sync", {})):
+            clock.pass_(600)
+            frame = await tab.ask(kind, **fields)
+            assert frame["phase"] == "active"
+            versions += [frame["version"], (await tab.ask("extend"))["version"]]
+        await tab.say("activity", ago=100)
+        clock.pass_(50)
+        assert (await tab.sync())["remaining"] == 850
+        away.redis.start()
+        await away.around(GRACE + 1)
+        after = await tab.sync()
+        # The page drops what has a lower version than what it was told before.
+        assert [*versions, after["version"]] == sorted([*versions, after["version"]])
+        assert after["remaining"] == 850 - (GRACE + 1)
+        assert (await web.standby.aget(signed.watch)).activity.tabs == {"web": 1}
+        await tab.leave()
+
+    async def test_that_is_opened_is_told_the_state_and_counted_later(
+        self, away: Outage, web: Process, signed: Signed, clock: Time
+    ):
+        await away.around()
+        away.redis.stop()
+        clock.pass_(100)
+        tab = await Tab.open(signed)
+        assert (tab.first["phase"], tab.first["remaining"]) == ("active", 800)
+        away.redis.start()
+        await away.around()
+        assert (await web.standby.aget(signed.watch)).activity.tabs == {"web": 1}
+        await tab.leave()
+        assert (await web.standby.aget(signed.watch)).activity.tabs == {}
+
+    async def test_of_a_session_of_which_nobody_can_tell_is_sent_away_to_come_back(
+        self, away: Outage, web: Process, signed: Signed, clock: Time
+    ):
+        open_before = await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        clock.pass_(930)
+        await open_before.say("sync")
+        assert await open_before.close_code() == Close.GOING_AWAY
+        opened = Tab(signed.key)
+        assert await opened.is_accepted()
+        assert await opened.close_code() == Close.GOING_AWAY
+
+    async def test_that_is_closed_when_nobody_can_tell_closes_without_a_word(
+        self, away: Outage, web: Process, signed: Signed, clock: Time
+    ):
+        tab = await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        clock.pass_(930)
+        await tab.leave()
+
+    async def test_whose_session_is_revoked_is_told_when_the_store_is_back(
+        self, away: Outage, web: Process, signed: Signed, clock: Time
+    ):
+        tab = await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        clock.pass_(5)
+        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        away.redis.start()
+        await away.around(GRACE + 2)
+        frame = await tab.frame()
+        assert (frame["phase"], frame["reason"]) == ("ended", "revoked")
+        assert await tab.close_code() == Close.ENDED
+
+    async def test_that_asks_when_its_session_was_revoked_is_told_at_once(
+        self, away: Outage, web: Process, signed: Signed, clock: Time
+    ):
+        tab = await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        clock.pass_(5)
+        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        assert (await tab.ask("extend"))["reason"] == "revoked"
+        assert await tab.close_code() == Close.ENDED
+
+    @pytest.mark.parametrize("goes", [True, False], ids=["goes", "comes"])
+    async def test_that_goes_or_comes_while_all_are_counted_anew_is_counted_right(
+        self, away: Outage, web: Process, signed: Signed, monkeypatch: pytest.MonkeyPatch, goes: bool
+    ):
+        """Else the session would end as closed under an open tab, or a closed browser go unnoticed."""
+        stays, tab = await Tab.open(signed), await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
+        await away.around()
+        away.redis.start()
+        held = HeldBack(monkeypatch, web, TabClosed if goes else TabOpened)
+        moving = asyncio.create_task(tab.leave() if goes else Tab.open(signed))
+        await held.reached.wait()
+        await away.around()
+        held.go_on.set()
+        come = await moving
+        activity = (await web.standby.store.aget(signed.watch)).activity
+        assert (activity.tabs, activity.closing) == ({"web": 1 if goes else 3}, None)
+        for each in [stays] if goes else [stays, tab, come]:
+            await each.leave()
+
+    async def test_that_goes_after_all_were_looked_at_is_counted_no_more(
+        self, away: Outage, web: Process, signed: Signed, monkeypatch: pytest.MonkeyPatch
+    ):
+        stays = await Tab.open(signed)
+        away.redis.stop()
+        await away.around()
+        goes = await Tab.open(signed)
+        away.redis.start()
+        held = HeldBack(monkeypatch, web, TabsCounted)
+        counting = asyncio.create_task(away.around())
+        await held.reached.wait()
+        await goes.leave()
+        held.go_on.set()
+        await counting
+        assert (await web.standby.store.aget(signed.watch)).activity.tabs == {"web": 1}
+        await stays.leave()
+
+    async def test_that_is_refused_for_being_one_too_many_counts_nowhere(
+        self, away: Outage, web: Process, signed: Signed, settings: Any
+    ):
+        settings.IDLEWATCH = {"MAX_TABS": 1}
+        one, more = await Tab.open(signed), Tab(signed.key)
+        assert await more.is_accepted()
+        assert await more.close_code() == Close.TOO_MANY
+        assert web.hub.tabs()[signed.watch][0] == 1
+        await one.leave()

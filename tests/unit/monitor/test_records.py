@@ -1,0 +1,243 @@
+"""What the database keeps of a watch, and what a store resumes from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Activity, Hold, Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.core.policy import Phase
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import django_sessions, records
+from idlewatch.store.base import Watched
+from tests.conftest import START
+from tests.support.watches import POLICY, sign_in_many
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return sign_in_many(1)[0]
+
+
+def row(watched: Watched) -> WatchedSession:
+    return WatchedSession.objects.get(pk=watched.id)
+
+
+def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
+    later = replace(watched, activity=replace(watched.activity, **facts))
+    records.checkpoint(records.find_all([watched.id]), {watched.id: later}, now)
+    return later
+
+
+class TestResumed:
+    def test_a_record_gives_back_what_a_store_needs(self, watched: Watched):
+        resumed = records.watched_of(row(watched), START)
+        assert (resumed.id, resumed.user, resumed.policy) == (watched.id, watched.user, POLICY)
+        assert resumed.activity == Activity(began=START, active=START)
+        assert resumed.key is None
+
+    def test_with_how_far_it_came(self, watched: Watched):
+        checkpoint(watched, START + 60.25, active=START + 50.25, warnings=2, extensions=1, held_before=4.5)
+        activity = records.watched_of(row(watched), START + 70).activity
+        assert (activity.active, activity.warnings, activity.extensions) == (START + 50.25, 2, 1)
+        assert activity.held_before == 4.5
+
+    def test_what_has_ended_stays_ended(self, watched: Watched):
+        records.close(watched.id, Reason.IDLE, START + 100)
+        resumed = records.watched_of(row(watched), START)
+        verdict = resumed.verdict(START)
+        assert (verdict.phase, verdict.reason, verdict.ends_at) == (Phase.ENDED, Reason.IDLE, START + 100)
+        assert resumed.shown == verdict.shown
+
+    def test_the_user_is_nobody_once_the_account_is_gone(self, watched: Watched):
+        User.objects.all().delete()
+        assert records.watched_of(row(watched), START).user == ""
+        assert row(watched).username == "ada"
+
+
+class TestFound:
+    def test_by_its_key_and_by_the_one_before(self, watched: Watched):
+        assert watched.key is not None
+        found = records.find_by_key(watched.key)
+        assert found == row(watched)
+        assert not records.was_rotated(found, watched.key)
+        records.rebind(watched.id, "new", "auth")
+        for key, rotated in (("new", False), (watched.key, True)):
+            found = records.find_by_key(key)
+            assert found == row(watched)
+            assert records.was_rotated(found, key) is rotated
+
+    def test_under_a_secret_that_was_replaced(self, watched: Watched, settings: Any):
+        settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+        assert records.find_by_key(str(watched.key)) == row(watched)
+        settings.SECRET_KEY_FALLBACKS = []
+        assert records.find_by_key(str(watched.key)) is None
+
+    @pytest.mark.parametrize("key", ["nobody's", "", "\x00"])
+    def test_never_by_another_key(self, watched: Watched, key: str):
+        # A record of an engine without keys has no digest.
+        WatchedSession.objects.update(previous_digest="")
+        assert records.find_by_key(key) is None
+
+    def test_the_latest_of_those_that_had_the_key(self, watched: Watched):
+        later = sign_in_many(1, at=START + 1)[0]
+        WatchedSession.objects.filter(pk=later.id).update(previous_digest=django_sessions.digest(watched.key))
+        assert records.find_by_key(str(watched.key)) == row(later)
+
+    def test_the_live_ones_of_a_user_oldest_first(self):
+        first, second = sign_in_many(1, at=START + 1)[0], sign_in_many(1, at=START)[0]
+        ended = sign_in_many(1)[0]
+        sign_in_many(1, name="bob")
+        records.close(ended.id, Reason.LOGOUT, START)
+        assert records.live(User.objects.get(username="ada")) == [row(second), row(first)]
+        assert len(list(records.all_live())) == 3
+
+    def test_those_closed_since(self, watched: Watched):
+        records.close(watched.id, Reason.LOGOUT, START + 5)
+        assert records.closed_since(START + 5) == [row(watched)]
+        assert records.closed_since(START + 5.001) == []
+
+
+class TestRebound:
+    def test_the_same_key_is_not_the_one_before(self, watched: Watched):
+        records.rebind(watched.id, watched.key, "auth")
+        assert (row(watched).session_digest, row(watched).previous_digest) == (django_sessions.digest(watched.key), "")
+        assert row(watched).auth_digest == "auth"
+
+    def test_no_key_leaves_the_auth_hash_to_follow(self, watched: Watched):
+        WatchedSession.objects.update(session_digest="")
+        records.rebind(watched.id, None, "auth")
+        assert (row(watched).session_digest, row(watched).auth_digest) == ("", "auth")
+
+
+class TestClosed:
+    def test_of_all_who_close_it_one_is_told(self, watched: Watched):
+        assert records.close(watched.id, Reason.IDLE, START + 1)
+        assert not records.close(watched.id, Reason.REVOKED, START + 2)
+        assert (row(watched).reason, row(watched).ended) == ("idle", as_datetime(START + 1))
+        assert not records.close("nowhere", Reason.IDLE, START)
+
+    def test_it_notes_who_ended_it_and_how_far_it_came(self, watched: Watched):
+        operator = User.objects.create_user("operator")
+        last = replace(watched, activity=replace(watched.activity, active=START + 30, warnings=1))
+        records.close(watched.id, Reason.REVOKED, START + 40, operator, last)
+        kept = row(watched)
+        assert (kept.ended_by, kept.last_active, kept.warnings) == (operator, as_datetime(START + 30), 1)
+
+    def test_who_ended_it_stays_known_when_their_account_goes(self, watched: Watched):
+        operator = User.objects.create_user("operator")
+        records.close(watched.id, Reason.REVOKED, START + 40, operator)
+        operator.delete()
+        assert (row(watched).ended_by, row(watched).ended_by_name) == (None, "operator")
+
+    def test_the_reason_that_came_first_takes_the_place_of_the_other(self, watched: Watched):
+        records.close(watched.id, Reason.REVOKED, START + 40, User.objects.create_user("operator"))
+        records.correct(watched.id, Reason.LOGOUT, START + 39)
+        kept = row(watched)
+        assert (kept.reason, kept.ended, kept.ended_by) == ("logout", as_datetime(START + 39), None)
+        assert kept.ended_by_name == ""
+
+
+class TestRestarted:
+    def test_its_clocks_start_anew(self, watched: Watched):
+        again = Activity(began=START + 10, active=START + 10)
+        records.restart(replace(watched, activity=again, policy=replace(POLICY, idle_timeout=50)), START + 10)
+        kept = row(watched)
+        assert (kept.signed_in, kept.last_active) == (as_datetime(START + 10),) * 2
+        assert (kept.started, kept.limits["idle_timeout"]) == (as_datetime(START), 50)
+        assert records.watched_of(kept, START + 10).activity == again
+
+    def test_an_ended_one_stays_as_it_is(self, watched: Watched):
+        records.close(watched.id, Reason.IDLE, START + 1)
+        records.restart(watched, START + 10)
+        assert row(watched).signed_in == as_datetime(START)
+
+
+class TestCheckpoint:
+    def test_a_hold_counts_as_far_as_it_came(self, watched: Watched):
+        hold = {"id": Hold(until=START + 60, label="")}
+        checkpoint(watched, START + 40, holds=hold, held_from=START, held_until=START + 60, stretch=START)
+        kept = row(watched)
+        assert (kept.last_active, kept.held_seconds) == (as_datetime(START + 40), 40)
+
+    def test_what_did_not_change_is_not_written(self, watched: Watched, django_assert_num_queries: Any):
+        rows = records.find_all([watched.id])
+        with django_assert_num_queries(0):
+            records.checkpoint(rows, {watched.id: watched}, START + 10)
+
+    def test_one_that_was_closed_meanwhile_stays_as_it_is(self, watched: Watched):
+        rows = records.find_all([watched.id])
+        records.close(watched.id, Reason.IDLE, START + 1)
+        later = replace(watched, activity=replace(watched.activity, active=START + 5))
+        records.checkpoint(rows, {watched.id: later}, START + 10)
+        assert row(watched).last_active == as_datetime(START)
+
+
+@pytest.mark.rule("R23")
+def test_no_record_holds_a_key(watched: Watched):
+    kept = row(watched)
+    assert str(watched.key) not in " ".join(str(value) for name, value in vars(kept).items() if name != "id")
+    assert str(watched.key) not in f"{kept!r} {kept}"
+
+
+class TestAdvanced:
+    """While the store is away the records go on by themselves."""
+
+    def advance(self, watched: Watched, to: float) -> None:
+        records.advance(replace(watched, activity=replace(watched.activity, active=to)), to)
+
+    def test_it_notes_how_far_a_watch_came(self, watched: Watched):
+        self.advance(watched, START + 30)
+        assert row(watched).last_active == as_datetime(START + 30)
+        assert records.watched_of(row(watched), START + 30).activity.active == START + 30
+
+    def test_what_came_later_stays(self, watched: Watched):
+        for moment in (30, 20):
+            self.advance(watched, START + moment)
+        assert row(watched).last_active == as_datetime(START + 30)
+
+    def test_a_closed_record_stays_as_it_is(self, watched: Watched):
+        records.close(watched.id, Reason.LOGOUT, START + 10)
+        self.advance(watched, START + 30)
+        assert (row(watched).reason, row(watched).last_active) == ("logout", as_datetime(START))
+
+    def test_a_checkpoint_of_what_the_store_knew_does_not_take_it_back(self, watched: Watched):
+        self.advance(watched, START + 30)
+        checkpoint(watched, START + 40, active=START + 5, warnings=1)
+        assert (row(watched).last_active, row(watched).warnings) == (as_datetime(START + 30), 0)
+        checkpoint(watched, START + 50, active=START + 31)
+        assert row(watched).last_active == as_datetime(START + 31)
+
+
+class TestExpectedRotation:
+    def test_the_key_is_one_that_is_being_replaced(self, watched: Watched):
+        assert not records.was_rotated(row(watched), str(watched.key))
+        records.expect_rotation(watched.id)
+        assert records.was_rotated(row(watched), str(watched.key))
+
+    def test_when_it_is_done_the_old_key_is_the_one_before(self, watched: Watched):
+        records.expect_rotation(watched.id)
+        records.rebind(watched.id, "new", "auth")
+        assert (row(watched).session_digest, row(watched).previous_digest) == (
+            django_sessions.digest("new"),
+            django_sessions.digest(watched.key),
+        )
+        assert not records.was_rotated(row(watched), "new")
+
+    def test_an_ended_one_expects_nothing(self, watched: Watched):
+        records.close(watched.id, Reason.LOGOUT, START)
+        records.expect_rotation(watched.id)
+        assert not records.was_rotated(row(watched), str(watched.key))
+
+
+def test_what_an_operator_ended_is_told_from_what_another_request_of_theirs_did(watched: Watched):
+    operator = User.objects.create_user("op")
+    records.close(watched.id, Reason.REVOKED, START + 5.25, by=operator)
+    assert records.revoked_by(operator.pk, {watched.id: START + 5.25}) == {watched.id}
+    assert records.revoked_by(operator.pk, {watched.id: START + 6}) == set()

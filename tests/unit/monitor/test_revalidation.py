@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends import file
+from django.contrib.sessions.models import Session
+from msgspec.structs import replace
+
+from idlewatch.conf import conf
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.core.events import Acted, Extended
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import django_sessions, records, revalidation
+from idlewatch.monitor import service as monitor
+from idlewatch.store.base import Watched
+from tests.conftest import START
+from tests.support.watches import keep, known, sign_in_many
+
+pytestmark = pytest.mark.django_db
+
+NOW = START + 30
+
+
+def examine(*watches: Watched, suspects: Any = ()) -> set[str]:
+    """Look at these watches as the store knows them by now."""
+    claimed = [replace(known(watched.id), doubted=watched.id in suspects) for watched in watches]
+    return revalidation.examine(claimed, NOW)
+
+
+def reason(watched: Watched) -> Reason | None:
+    return known(watched.id).activity.reason
+
+
+class TestWhatStands:
+    def test_is_left_alone(self):
+        (watched,) = sign_in_many(1)
+        assert examine(watched) == set()
+        assert reason(watched) is None
+
+    def test_is_checkpointed(self):
+        (watched,) = sign_in_many(1)
+        monitor.store().apply(watched.id, Acted(), START + 20)
+        monitor.store().apply(watched.id, Extended(), START + 25)
+        examine(watched)
+        record = WatchedSession.objects.get()
+        assert (record.last_active, record.extensions) == (as_datetime(START + 25), 1)
+
+    def test_a_session_without_a_key_is_judged_by_the_account_alone(self, settings: Any):
+        """Signed cookies keep nothing on the server that could be gone."""
+        settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+        (watched,) = sign_in_many(1)
+        monitor.store().bind(watched.id, "")
+        assert examine(watched) == set()
+        User.objects.update(is_active=False)
+        examine(watched)
+        assert reason(watched) is Reason.ACCOUNT
+
+    def test_what_a_record_knows_better_the_store_is_told(self):
+        (watched,) = sign_in_many(1)
+        # Another process, which the store could not hear, wrote it.
+        records.advance(replace(watched, activity=replace(watched.activity, active=START + 20)), START + 20)
+        assert examine(watched) == set()
+        assert known(watched.id).activity.active == START + 20
+
+    @pytest.mark.parametrize("engine", ["cache", "cached_db", "file"])
+    def test_every_engine_is_asked(self, engine: str, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
+        # The engine keeps the path that it finds at first.
+        monkeypatch.delattr(file.SessionStore, "_storage_path", raising=False)
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        settings.SESSION_FILE_PATH = str(tmp_path)
+        here, gone = sign_in_many(2)
+        django_sessions.delete([gone.key or ""])
+        assert examine(here, gone) == {gone.id}
+        assert examine(here, gone, suspects={gone.id}) == set()
+        assert (reason(here), reason(gone)) == (None, Reason.LOST)
+
+    def test_a_password_that_is_hashed_under_an_older_secret_key_is_good(self, settings: Any):
+        (watched,) = sign_in_many(1)
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "the next one"
+        assert examine(watched) == set()
+        assert reason(watched) is None
+
+
+class TestWhatStandsNoMore:
+    @pytest.mark.rule("R12")
+    @pytest.mark.parametrize("how", ["disabled", "deleted"])
+    def test_an_account_that_is_gone_ends_at_first_sight(self, how: str):
+        (watched,) = sign_in_many(1)
+        if how == "disabled":
+            User.objects.update(is_active=False)
+        else:
+            WatchedSession.objects.update(user=None)
+            User.objects.all()._raw_delete("default")
+        assert examine(watched) == set()
+        assert reason(watched) is Reason.ACCOUNT
+        assert WatchedSession.objects.get().reason == "account"
+
+    def test_another_password_ends_at_the_second_look(self):
+        """At the first, the request that changes it may be under way: it notes the new hash when it is done."""
+        (watched,) = sign_in_many(1)
+        User.objects.update(password="another")
+        assert examine(watched) == {watched.id}
+        assert reason(watched) is None
+        assert examine(watched, suspects={watched.id}) == set()
+        assert reason(watched) is Reason.ACCOUNT
+
+    @pytest.mark.rule("R25")
+    def test_a_session_without_a_row_ends_at_the_second_look(self):
+        (watched,) = sign_in_many(1)
+        Session.objects.all().delete()
+        assert examine(watched) == {watched.id}
+        assert reason(watched) is None
+        assert examine(watched, suspects={watched.id}) == set()
+        assert reason(watched) is Reason.LOST
+
+    def test_an_expired_row_is_a_row_that_is_gone(self):
+        (watched,) = sign_in_many(1)
+        Session.objects.update(expire_date=as_datetime(0))
+        assert examine(watched) == {watched.id}
+
+    def test_a_suspect_that_was_given_a_new_key_is_one_no_more(self):
+        (watched,) = sign_in_many(1)
+        Session.objects.update(session_key="rotated")
+        assert examine(watched) == {watched.id}
+        monitor.store().bind(watched.id, "rotated")
+        assert examine(watched, suspects={watched.id}) == set()
+        assert reason(watched) is None
+
+    def test_a_watch_without_a_record_is_lost(self):
+        keep("w1")
+        revalidation.examine([known("w1")], NOW)
+        assert known("w1").activity.reason is Reason.LOST
+
+    def test_one_flaw_ends_no_other_session(self):
+        first, second, third = sign_in_many(3)
+        Session.objects.filter(pk=second.key).delete()
+        assert examine(first, second, third, suspects={second.id}) == set()
+        assert [reason(each) for each in (first, second, third)] == [None, Reason.LOST, None]
+
+
+class TestTakingOver:
+    def test_a_record_that_was_closed_elsewhere_ends_the_watch(self):
+        (watched,) = sign_in_many(1)
+        records.close(watched.id, Reason.REVOKED, START + 10)
+        assert examine(watched) == set()
+        assert reason(watched) is Reason.REVOKED
+        assert known(watched.id).activity.ended == START + 10
+
+    def test_progress_moves_no_closed_record(self):
+        (watched,) = sign_in_many(1)
+        records.close(watched.id, Reason.REVOKED, START + 10)
+        monitor.store().apply(watched.id, Acted(), START + 20)
+        examine(watched)
+        assert WatchedSession.objects.get().last_active == as_datetime(START)
+
+    @pytest.mark.rule("R6")
+    def test_a_close_by_a_clock_ahead_does_not_let_the_limits_come_first(self):
+        (watched,) = sign_in_many(1)
+        records.close(watched.id, Reason.REVOKED, NOW + 3600)
+        examine(watched)
+        assert reason(watched) is Reason.REVOKED
+        assert known(watched.id).activity.ended == NOW
+
+    def test_an_open_record_ends_nothing(self):
+        (watched,) = sign_in_many(1)
+        revalidation.take_over(WatchedSession.objects.get(), NOW)
+        assert reason(watched) is None
+
+    def test_the_first_reason_stays(self):
+        (watched,) = sign_in_many(1)
+        monitor.end(watched.id, Reason.LOGOUT, START + 5)
+        WatchedSession.objects.update(reason="revoked")
+        revalidation.take_over(WatchedSession.objects.get(), NOW)
+        assert reason(watched) is Reason.LOGOUT
+
+
+class TestCost:
+    def test_three_hundred_sessions_take_a_handful_of_queries(self, django_assert_max_num_queries: Any):
+        watches = sign_in_many(300)
+        for watched in watches:
+            monitor.store().apply(watched.id, Acted(), START + 20)
+        found = [known(watched.id) for watched in watches]
+        # The records, the checkpoint in two parts (SQLite takes 999 parameters), the accounts, the sessions.
+        with django_assert_max_num_queries(8):
+            revalidation.examine(found, NOW)
+        assert WatchedSession.objects.filter(last_active=as_datetime(START + 20)).count() == 300
+
+    def test_what_did_not_change_is_not_written(self, django_assert_num_queries: Any):
+        watches = sign_in_many(300)
+        found = [known(watched.id) for watched in watches]
+        with django_assert_num_queries(3):
+            revalidation.examine(found, NOW)
+
+    @pytest.mark.parametrize(("idle", "checkpoint"), [(900, 60), (100, 10), (20, 2), (1, 0.1)])
+    def test_the_checkpoint_is_never_over_a_tenth_of_the_idle_limit(
+        self, idle: float, checkpoint: float, settings: Any
+    ):
+        settings.IDLEWATCH = {"IDLE_TIMEOUT": idle, "WARN_BEFORE": idle / 2, "HEARTBEAT": idle / 10}
+        assert conf.policy.checkpoint == pytest.approx(checkpoint)
+
+    def test_nor_where_a_policy_of_its_own_shortens_that_limit(self, settings: Any):
+        settings.IDLEWATCH = {"IDLE_TIMEOUT": 900, "CHECKPOINT": 45}
+        assert conf.policy.checkpoint == 45
+        assert conf.policy_with({"IDLE_TIMEOUT": 100, "WARN_BEFORE": 20}).checkpoint == 10
+
+
+def test_the_account_of_each_is_its_own():
+    """In bulk, one account's flaw must not be found with another's session."""
+    ada, eve = (sign_in_many(1, name=name)[0] for name in ("ada", "eve"))
+    User.objects.filter(username="ada").update(is_active=False)
+    assert examine(ada, eve) == set()
+    assert (reason(ada), reason(eve)) == (Reason.ACCOUNT, None)

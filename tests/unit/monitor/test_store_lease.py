@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+
+from idlewatch.core.clock import as_datetime
+from idlewatch.models import StoreOwner
+from idlewatch.monitor import store_lease
+from idlewatch.process.identity import PROCESS
+from tests.conftest import START
+
+pytestmark = pytest.mark.django_db
+
+HERE = socket.gethostname()
+
+
+@pytest.fixture(autouse=True)
+def fresh_vigil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was never the owner, and saw none."""
+    monkeypatch.setattr(store_lease, "_vigil", store_lease._Vigil())
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[int]:
+    """The number of another process that runs here."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process.pid
+    process.communicate(b"\n")
+
+
+@pytest.fixture
+def gone() -> int:
+    """The number of a process that runs no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def owned_by(pid: int, *, host: str = HERE, process: str = "other", renewed: float = START) -> StoreOwner:
+    owner = StoreOwner(host=host, pid=pid, process=process, renewed=as_datetime(renewed))
+    owner.save(force_insert=True)
+    return owner
+
+
+def present() -> tuple[str, int]:
+    owner = StoreOwner.objects.get()
+    return owner.process, owner.pid
+
+
+MINE = (PROCESS, os.getpid())
+
+
+class TestClaiming:
+    def test_the_first_owns(self):
+        assert store_lease.claim(START) is None
+        assert present() == MINE
+        assert StoreOwner.objects.get().host == HERE
+
+    def test_the_owner_renews(self):
+        store_lease.claim(START)
+        assert store_lease.claim(START + 1) is None
+        assert StoreOwner.objects.get().renewed == as_datetime(START + 1)
+
+    def test_a_process_that_runs_here_keeps_it(self, stranger: int):
+        owned_by(stranger)
+        owner = store_lease.claim(START + 1)
+        assert owner is not None
+        assert owner.pid == stranger
+        assert present() == ("other", stranger)
+
+    def test_it_keeps_it_also_while_its_lease_seems_over(self, stranger: int):
+        """The clocks of two processes need not agree."""
+        owned_by(stranger, renewed=START - 3600)
+        assert store_lease.claim(START) is not None
+
+    def test_a_process_that_is_gone_has_an_heir_at_once(self, gone: int):
+        owned_by(gone)
+        assert store_lease.claim(START + 0.1) is None
+        assert present() == MINE
+
+    def test_one_on_another_host_has_an_heir_when_its_lease_lapses(self, gone: int):
+        owned_by(gone, host="elsewhere")
+        assert store_lease.claim(START + store_lease.LEASE) is not None
+        assert store_lease.claim(START + store_lease.LEASE + 0.1) is None
+        assert present() == MINE
+
+    def test_one_whose_number_this_process_bears_now_is_gone(self):
+        """A container starts each time with the same number."""
+        owned_by(os.getpid())
+        assert store_lease.claim(START + 0.1) is None
+        assert present() == MINE
+
+    def test_a_fork_of_this_process_is_another(self, stranger: int):
+        """A server that forked after the import gave its workers one name."""
+        owned_by(stranger, process=PROCESS)
+        assert store_lease.claim(START) is not None
+        assert present() == (PROCESS, stranger)
+
+    def test_an_owner_that_was_replaced_by_a_process_of_its_own_number_is_told(self):
+        store_lease.claim(START)
+        StoreOwner.objects.update(process="newer", host=HERE, renewed=as_datetime(START + 1))
+        assert store_lease.claim(START + 1) is not None
+        assert present() == ("newer", os.getpid())
+
+
+class TestPatience:
+    def test_an_owner_that_gives_no_sign_of_life_is_replaced_wherever_it_is(self, stranger: int):
+        """Another process may bear the number of one that is gone."""
+        owned_by(stranger)
+        looks = [store_lease.claim(START + second) for second in range(store_lease.PATIENCE + 1)]
+        assert all(owner is not None for owner in looks[:-1])
+        assert looks[-1] is None
+        assert present() == MINE
+
+    def test_one_that_does_is_not(self, stranger: int):
+        owned_by(stranger)
+        for second in range(3 * store_lease.PATIENCE):
+            StoreOwner.objects.update(renewed=as_datetime(START + second // 5))
+            assert store_lease.claim(START + second) is not None
+
+    def test_nor_on_another_host_whose_clock_is_behind_for_a_while(self):
+        owned_by(1, host="elsewhere", renewed=START)
+        assert store_lease.claim(START + 1) is not None
+
+
+class Race:
+    """`first()`, behind which something happens: what it answers is old by then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *behind: Callable[[], Any]) -> None:
+        self.behind = list(behind)
+        self.first = StoreOwner.objects.first
+        monkeypatch.setattr(StoreOwner.objects, "first", self)
+
+    def __call__(self) -> StoreOwner | None:
+        found = self.first()
+        if self.behind:
+            self.behind.pop(0)()
+        return found
+
+
+class TestOfTwo:
+    def test_the_faster_first_one_owns(self, stranger: int, monkeypatch: pytest.MonkeyPatch):
+        Race(monkeypatch, lambda: owned_by(stranger))
+        owner = store_lease.claim(START)
+        assert owner is not None
+        assert owner.pid == stranger
+
+    def test_a_faster_one_that_went_again_leaves_it_to_the_slower(self, stranger: int, monkeypatch: pytest.MonkeyPatch):
+        """None owns the store without a row that says so."""
+        create = StoreOwner.objects.create
+
+        def outrun(**mine: Any) -> None:
+            monkeypatch.setattr(StoreOwner.objects, "create", create)
+            raise IntegrityError("UNIQUE constraint failed")
+
+        monkeypatch.setattr(StoreOwner.objects, "create", outrun)
+        assert store_lease.claim(START) is None
+        assert present() == MINE
+
+    def test_an_heir_of_an_owner_that_gave_it_up_meanwhile_says_so(self, gone: int, monkeypatch: pytest.MonkeyPatch):
+        owned_by(gone)
+        Race(monkeypatch, StoreOwner.objects.all().delete)
+        assert store_lease.claim(START + 1) is None
+        assert present() == MINE
+
+    def test_heirs_only_one_wins(self, gone: int, stranger: int, monkeypatch: pytest.MonkeyPatch):
+        owned_by(gone)
+        runs = store_lease._runs
+
+        def run_meanwhile(pid: int) -> bool:
+            StoreOwner.objects.update(pid=stranger, process="heir")
+            return runs(pid)
+
+        monkeypatch.setattr(store_lease, "_runs", run_meanwhile)
+        owner = store_lease.claim(START + 1)
+        assert owner is not None
+        assert present() == ("heir", stranger)
+
+    def test_there_is_one_row_at_most(self, stranger: int):
+        owned_by(stranger)
+        with pytest.raises(IntegrityError):
+            owned_by(stranger, process="third")
+
+
+class TestReleasing:
+    def test_the_next_need_not_wait(self):
+        store_lease.claim(START)
+        store_lease.release()
+        assert not StoreOwner.objects.exists()
+
+    def test_another_owner_stays(self, stranger: int):
+        owned_by(stranger)
+        store_lease.release()
+        assert present() == ("other", stranger)

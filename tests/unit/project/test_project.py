@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from idlewatch.conf.settings import KEYS
+from project import env
+from tests.support.serving import ROOT, clean_environment
+
+
+def settings(**environ: str) -> dict[str, Any]:
+    """The settings of the project in an environment."""
+    kept, fresh = dict(os.environ), clean_environment(**environ)
+    os.environ.clear()
+    os.environ.update(fresh)
+    try:
+        return runpy.run_path(str(ROOT / "project" / "settings.py"))
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def manage(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env=clean_environment(**environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class TestEnvironment:
+    def test_without_debug_a_secret_key_is_required(self):
+        with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY is unset; expected a long random string"):
+            settings()
+
+    def test_debug_has_a_key_of_its_own(self):
+        assert settings(DEBUG="1")["SECRET_KEY"].startswith("django-insecure-")
+
+    def test_debug_is_off_unless_asked_for(self):
+        assert settings(SECRET_KEY="x")["DEBUG"] is False
+
+    @pytest.mark.parametrize("word", ["1", "true", "Yes", "on"])
+    def test_words_for_yes(self, word: str):
+        assert settings(DEBUG=word)["DEBUG"] is True
+
+    def test_lists_are_separated_by_commas(self):
+        read = settings(DEBUG="1", ALLOWED_HOSTS="a.test, b.test,", CSRF_TRUSTED_ORIGINS="https://a.test")
+        assert read["ALLOWED_HOSTS"] == ["a.test", "b.test"]
+        assert read["CSRF_TRUSTED_ORIGINS"] == ["https://a.test"]
+
+    def test_sqlite_is_the_default_and_lets_writers_wait(self):
+        database = settings(DEBUG="1")["DATABASES"]["default"]
+        assert database["ENGINE"] == "django.db.backends.sqlite3"
+        assert Path(database["NAME"]) == ROOT / "db.sqlite3"
+        assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+        assert database["OPTIONS"]["timeout"] == 20
+        assert "journal_mode=WAL" in database["OPTIONS"]["init_command"]
+
+    def test_a_database_url_is_taken(self):
+        database = settings(DEBUG="1", DATABASE_URL="postgres://me:pw@db.test/site")["DATABASES"]["default"]
+        assert database["ENGINE"] == "django.db.backends.postgresql"
+        assert (database["HOST"], database["NAME"]) == ("db.test", "site")
+
+    def test_all_is_in_one_process(self):
+        read = settings(DEBUG="1")
+        assert "STORE" not in read["IDLEWATCH"]
+        assert read["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels.layers.InMemoryChannelLayer"
+
+    def test_limits_come_by_their_names(self):
+        read = settings(
+            DEBUG="1",
+            IDLEWATCH_IDLE_TIMEOUT="20",
+            IDLEWATCH_HEARTBEAT="0.5",
+            IDLEWATCH_ABSOLUTE_TIMEOUT="none",
+            IDLEWATCH_COUNT_BACKGROUND_REQUESTS="1",
+            IDLEWATCH_MAX_TABS="7",
+            IDLEWATCH_CLOSE_GRACE="",
+        )
+        assert read["IDLEWATCH"] == {
+            "IDLE_TIMEOUT": 20,
+            "HEARTBEAT": 0.5,
+            "ABSOLUTE_TIMEOUT": None,
+            "COUNT_BACKGROUND_REQUESTS": True,
+            "MAX_TABS": 7,
+        }
+
+    def test_every_numeric_or_boolean_key_can_come_from_the_environment(self):
+        others = {
+            "POLICY",
+            "PASSIVE_PATHS",
+            "PASSIVE_URL_NAMES",
+            "ENDED_RESPONSE",
+            "BASELINE",
+            "STORE",
+            "CLIENT_IP",
+        }
+        assert set(env.IDLEWATCH_KEYS) == KEYS - others
+
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [
+            ("DEBUG", "perhaps", "1 or 0"),
+            ("SECURE", "2", "1 or 0"),
+            ("IDLEWATCH_IDLE_TIMEOUT", "15m", "a number of seconds"),
+            ("IDLEWATCH_IDLE_TIMEOUT", "-1", "a number of seconds"),
+            ("IDLEWATCH_IDLE_TIMEOUT", "nan", "a number of seconds"),
+            ("IDLEWATCH_IDLE_TIMEOUT", "none", "a number of seconds"),
+            ("IDLEWATCH_MAX_TABS", "1.5", "a whole number"),
+            ("IDLEWATCH_ACTIVITY_EXTENDS_WARNING", "maybe", "1 or 0"),
+            ("DATABASE_URL", "nothing", "a database URL"),
+            ("REDIS_URL", "http://redis.test/1", "the address of a Redis"),
+        ],
+    )
+    def test_a_wrong_value_names_itself_and_what_was_expected(self, name: str, value: str, expected: str):
+        shown = value if "URL" not in name else value.partition(":")[0] if ":" in value else ""
+        with pytest.raises(ImproperlyConfigured) as raised:
+            settings(**{"DEBUG": "1", name: value})
+        assert name in str(raised.value)
+        assert shown in str(raised.value)
+        assert f"expected {expected}" in str(raised.value)
+
+    @pytest.mark.rule("R23")
+    @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+    def test_a_wrong_url_does_not_show_its_password(self, name: str):
+        with pytest.raises(ImproperlyConfigured) as raised:
+            settings(**{"DEBUG": "1", name: "nosuch://me:hidden@host/0"})
+        assert "hidden" not in str(raised.value)
+
+    @pytest.mark.rule("R23")
+    def test_the_token_of_the_metrics_is_taken_as_it_is(self):
+        token = "a-token-that-nobody-guesses"
+        assert settings(DEBUG="1", IDLEWATCH_METRICS_TOKEN=f" {token} ")["IDLEWATCH"] == {"METRICS_TOKEN": token}
+        assert settings(DEBUG="1", IDLEWATCH_METRICS_TOKEN="")["IDLEWATCH"] == {}
+
+    def test_a_misspelt_limit_is_refused(self):
+        with pytest.raises(ImproperlyConfigured, match=r"IDLEWATCH_IDLE_TIMOUT is unknown; expected one of IDLEWATCH_"):
+            settings(DEBUG="1", IDLEWATCH_IDLE_TIMOUT="20")
+
+
+class TestSecurity:
+    @pytest.mark.rule("R22")
+    def test_cookies_are_bound_to_the_host_over_https(self):
+        read = settings(SECRET_KEY="x")
+        assert read["SESSION_COOKIE_NAME"].startswith("__Host-")
+        assert read["CSRF_COOKIE_NAME"].startswith("__Host-")
+        assert read["SESSION_COOKIE_SECURE"]
+        assert read["CSRF_COOKIE_SECURE"]
+        assert read["SECURE_SSL_REDIRECT"]
+
+    def test_it_can_be_tried_without_debug_on_plain_http(self):
+        assert "SECURE_SSL_REDIRECT" not in settings(SECRET_KEY="x", SECURE="0")
+
+    @pytest.mark.rule("R27")
+    def test_the_content_security_policy_lets_nothing_inline_in(self):
+        directives = settings(DEBUG="1")["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]
+        assert directives["default-src"] == ["'self'"]
+        sources = [source for values in directives.values() for source in values]
+        assert not {source for source in sources if source.startswith("'unsafe")}
+
+    def test_the_session_cookie_ends_with_the_browser(self):
+        assert settings(DEBUG="1")["SESSION_EXPIRE_AT_BROWSER_CLOSE"] is True
+
+    @pytest.mark.rule("R8")
+    def test_a_deployment_passes_every_check(self, tmp_path: Path):
+        done = manage(
+            *("check", "--deploy", "--fail-level", "WARNING"),
+            SECRET_KEY="0123456789abcdef" * 4,
+            ALLOWED_HOSTS="site.test",
+            DATABASE_URL=f"sqlite:///{tmp_path / 'db'}",
+        )
+        assert done.returncode == 0, done.stderr
+
+
+class TestCommands:
+    def test_demo_makes_its_accounts_and_can_be_run_again(self, tmp_path: Path):
+        environ = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{tmp_path / 'db'}"}
+        assert manage("migrate", "-v0", **environ).returncode == 0
+        for _ in range(2):
+            done = manage("demo", **environ)
+            assert done.returncode == 0, done.stderr
+            assert "demo / demo" in done.stdout
+        code = (
+            "from django.contrib.auth import authenticate as a;"
+            "d = a(username='demo', password='demo'); r = a(username='admin', password='admin');"
+            "print('accounts:', d.is_superuser, r.is_superuser)"
+        )
+        assert "accounts: False True" in manage("shell", "-c", code, **environ).stdout
+
+    def test_demo_refuses_without_debug(self, tmp_path: Path):
+        done = manage("demo", SECRET_KEY="x", DATABASE_URL=f"sqlite:///{tmp_path / 'db'}")
+        assert done.returncode != 0
+        assert "DEBUG is off" in done.stderr
+
+    def test_no_migration_is_missing(self):
+        done = manage("makemigrations", "--check", "--dry-run", DEBUG="1")
+        assert done.returncode == 0, done.stdout
+
+
+class TestStaticFiles:
+    def test_hashed_modules_import_each_other_by_hashed_names(self, tmp_path: Path):
+        done = manage(
+            *("collectstatic", "--noinput"),
+            DJANGO_SETTINGS_MODULE="tests.support.deployed",
+            STATIC_ROOT=str(tmp_path),
+            SECRET_KEY="x",
+            DATABASE_URL=f"sqlite:///{tmp_path / 'db'}",
+        )
+        assert done.returncode == 0, done.stderr
+        hashed = [path for path in tmp_path.glob("idlewatch/**/*.js") if re.search(r"\.[0-9a-f]{12}\.js$", path.name)]
+        assert len(hashed) == len(list((ROOT / "static" / "idlewatch").rglob("*.js")))
+        for module in hashed:
+            imported = re.findall(r"""^import .*from ["'](\.[^"']+)["'];""", module.read_text(), re.MULTILINE)
+            for name in imported:
+                assert re.search(r"\.[0-9a-f]{12}\.js$", name), f"{module.name} imports {name}"
+                assert (module.parent / name).exists()
+
+
+class TestRepository:
+    def test_the_locks_name_no_registry_and_hash_everything(self):
+        for name in ("requirements.txt", "requirements-dev.txt"):
+            text = (ROOT / name).read_text()
+            assert "://" not in text
+            assert "--index" not in text
+            pins = re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)
+            hashed = re.findall(r"^([a-z0-9-]+)==[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE)
+            assert pins == hashed
+
+    def test_what_is_run_is_what_is_tested(self):
+        run, everything = ((ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt"))
+        pins = re.findall(r"^[a-z0-9-]+==\S+", run, re.MULTILINE)
+        assert pins
+        assert set(pins) <= set(re.findall(r"^[a-z0-9-]+==\S+", everything, re.MULTILINE))
+
+    def test_the_procfile_names_the_processes(self):
+        processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+        assert "daphne" in processes["web"]
+        assert "project.asgi:application" in processes["web"]
+        assert processes["timer"] == "exec python manage.py runtimer"

@@ -1,0 +1,931 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime, now
+from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
+from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
+from idlewatch.models import KeptSample, StoreOwner, WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.fallback import GRACE
+from idlewatch.process.identity import PROCESS
+from idlewatch.runtime.hub import Hub
+from idlewatch.runtime.timer import KEPT, LEASE, PROCESS_LEASE, RECHECK, ROUND, SAMPLE, Timer
+from idlewatch.signals import session_ended
+from idlewatch.store.base import Due, Sample
+from tests.conftest import START, Time
+from tests.support.announced import Heard
+from tests.support.outages import Outage, outage
+from tests.support.sockets import FakeTab, errors
+from tests.support.watches import arecord, asign_in, keep, known, sign_in_many
+
+WARNED = ("warned", "idle", True)
+ACTIVE = ("active", None, True)
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub()
+
+
+@pytest.fixture
+def timer(hub: Hub) -> Timer:
+    timer = Timer(hub)
+    timer.owns_store = True
+    return timer
+
+
+@pytest.fixture
+def ends() -> Any:
+    """The ends that were announced."""
+    heard = Heard()
+
+    def hear(watch: str, reason: Reason, at: float, **_: object) -> None:
+        heard.append((watch, reason, at))
+
+    session_ended.connect(hear)
+    yield heard
+    session_ended.disconnect(hear)
+
+
+def tabs_of(hub: Hub, watch: str, count: int = 3) -> list[FakeTab]:
+    tabs = [FakeTab() for _ in range(count)]
+    for tab in tabs:
+        hub.join(watch, tab)
+    return tabs
+
+
+class TestPush:
+    @pytest.mark.rule("R31")
+    async def test_every_tab_is_warned_once(self, hub: Hub, timer: Timer):
+        keep("w1")
+        tabs = tabs_of(hub, "w1")
+        await timer.push(START + 79.9)
+        assert [tab.told for tab in tabs] == [[]] * 3
+        for moment in (80, 80.5, 95, 99.9):
+            await timer.push(START + moment)
+        assert [tab.told for tab in tabs] == [[WARNED]] * 3
+        assert tabs[0].frames[0]["remaining"] == 20.0
+        assert known("w1").activity.warnings == 1
+
+    @pytest.mark.rule("R1")
+    async def test_every_tab_is_told_of_the_end_once(self, hub: Hub, timer: Timer):
+        keep("w1")
+        tabs = tabs_of(hub, "w1")
+        for moment in (100, 100.5, 111, 200):
+            await timer.push(START + moment)
+        assert [tab.told for tab in tabs] == [[("ended", "idle", False)]] * 3
+        assert all(tab.ended for tab in tabs)
+        assert tabs[0].frames[0]["login_url"] == "/login/"
+
+    async def test_versions_grow(self, hub: Hub, timer: Timer):
+        keep("w1")
+        (tab,) = tabs_of(hub, "w1", 1)
+        await timer.push(START + 80)
+        monitor.store().apply("w1", Extended(), START + 90)
+        await timer.push(START + 90)
+        await timer.push(START + 170)
+        await timer.push(START + 190)
+        versions = [frame["version"] for frame in tab.frames]
+        assert versions == sorted(set(versions))
+        assert tab.told == [WARNED, ACTIVE, WARNED, ("ended", "idle", False)]
+
+    @pytest.mark.rule("R30")
+    async def test_an_extension_clears_all_the_tabs_ten_times_over(self, hub: Hub, timer: Timer):
+        keep("w1", absolute_timeout=None)
+        tabs, now = tabs_of(hub, "w1"), START
+        for _ in range(10):
+            now += 85
+            await timer.push(now)
+            monitor.store().apply("w1", Extended(), now)
+            await timer.push(now)
+        assert [tab.told for tab in tabs] == [[WARNED, ACTIVE] * 10] * 3
+
+    async def test_a_hold_clears_the_warning(self, hub: Hub, timer: Timer):
+        keep("w1")
+        (tab,) = tabs_of(hub, "w1", 1)
+        await timer.push(START + 80)
+        monitor.store().apply("w1", Held("upload"), START + 85)
+        await timer.push(START + 85)
+        assert tab.told == [WARNED, ACTIVE]
+        assert tab.frames[-1]["held"]
+
+    @pytest.mark.rule("R2")
+    async def test_the_absolute_limit_warns_of_itself_and_can_not_be_extended(self, hub: Hub, timer: Timer):
+        keep("w1", absolute_timeout=90.0)
+        (tab,) = tabs_of(hub, "w1", 1)
+        await timer.push(START + 70)
+        monitor.store().apply("w1", Extended(), START + 75)
+        for moment in (75, 80, 85, 90):
+            await timer.push(START + moment)
+        assert tab.told == [("warned", "absolute", False), ("ended", "absolute", False)]
+
+    async def test_the_earlier_limit_is_the_reason_and_a_change_of_it_is_told(self, hub: Hub, timer: Timer):
+        keep("w1", absolute_timeout=110.0)
+        (tab,) = tabs_of(hub, "w1", 1)
+        await timer.push(START + 80)
+        monitor.store().apply("w1", Extended(), START + 95)
+        await timer.push(START + 95)
+        await timer.push(START + 110)
+        assert tab.told == [WARNED, ("warned", "absolute", False), ("ended", "absolute", False)]
+
+    async def test_a_closed_browser_ends_without_a_warning(self, hub: Hub, timer: Timer):
+        keep("w1")
+        monitor.store().apply("w1", TabOpened(PROCESS, 5), START)
+        monitor.store().apply("w1", TabClosed(PROCESS, closed=True), START + 10)
+        (tab,) = tabs_of(hub, "w1", 1)
+        await timer.push(START + 39)
+        assert tab.told == []
+        await timer.push(START + 40)
+        assert tab.told == [("ended", "closed", False)]
+
+    async def test_activity_that_comes_before_the_verdict_is_settled_wins(
+        self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch
+    ):
+        keep("w1")
+        (tab,) = tabs_of(hub, "w1", 1)
+        store = monitor.store()
+        settle = store.asettle
+
+        async def late(*args: Any) -> Any:
+            # A moment before the warned stretch, told only now.
+            store.apply("w1", Acted(1.0), START + 80)
+            return await settle(*args)
+
+        monkeypatch.setattr(store, "asettle", late)
+        await timer.push(START + 80)
+        monkeypatch.setattr(store, "asettle", settle)
+        await timer.push(START + 80)
+        assert tab.told == []
+        await timer.push(START + 159)
+        assert tab.told == [WARNED]
+
+    async def test_what_was_settled_but_not_published_is_published_when_the_lease_lapses(self, hub: Hub, timer: Timer):
+        keep("w1")
+        (tab,) = tabs_of(hub, "w1", 1)
+        with (
+            mock.patch.object(hub, "deliver", side_effect=asyncio.CancelledError),
+            pytest.raises(asyncio.CancelledError),
+        ):
+            await timer.push(START + 80)
+        heir = Timer(hub)
+        heir.owns_store = True
+        await heir.push(START + 80 + LEASE - 0.1)
+        assert tab.told == []
+        await heir.push(START + 80 + LEASE)
+        assert tab.told == [WARNED]
+        await heir.push(START + 80 + 2 * LEASE - 1)
+        assert tab.told == [WARNED]
+
+    async def test_an_end_that_was_not_published_is_published_too(self, hub: Hub, timer: Timer):
+        keep("w1")
+        (tab,) = tabs_of(hub, "w1", 1)
+        with mock.patch.object(hub, "deliver", side_effect=RuntimeError), pytest.raises(RuntimeError):
+            await timer.push(START + 100)
+        await timer.push(START + 100 + LEASE)
+        assert tab.told == [("ended", "idle", False)]
+
+    async def test_two_timers_tell_each_change_once(self, hub: Hub, timer: Timer):
+        other = Timer(hub)
+        other.owns_store = True
+        tabs = []
+        for number in range(50):
+            keep(f"w{number}")
+            tabs += tabs_of(hub, f"w{number}", 1)
+        for moment in (80, 100):
+            await asyncio.gather(timer.push(START + moment), other.push(START + moment))
+        assert [tab.told for tab in tabs] == [[WARNED, ("ended", "idle", False)]] * 50
+
+    async def test_more_than_a_batch_is_told_at_once(self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH", 10)
+        tabs = []
+        for number in range(35):
+            keep(f"w{number}")
+            tabs += tabs_of(hub, f"w{number}", 1)
+        await timer.push(START + 80)
+        assert [tab.told for tab in tabs] == [[WARNED]] * 35
+
+    async def test_a_process_that_does_not_own_the_store_pushes_nothing(self, hub: Hub):
+        keep("w1")
+        (tab,) = tabs_of(hub, "w1", 1)
+        await Timer(hub).push(START + 80)
+        assert tab.told == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKeep:
+    async def test_an_end_by_the_clock_is_recorded_and_the_session_deleted(self, timer: Timer, ends: Any):
+        watched = await asign_in()
+        store = monitor.store()
+        store.apply(watched.id, Held("upload"), START)
+        store.apply(watched.id, Extended(), START + 70)
+        await timer.push(START + 70)
+        await timer.push(START + 150)
+        await timer.push(START + 171)
+        await timer.keep(START + 171)
+        record = await arecord(watched.id)
+        assert (record.reason, record.ended) == ("idle", as_datetime(START + 170))
+        assert (record.warnings, record.extensions, record.held_seconds) == (1, 1, 60.0)
+        assert record.last_active == as_datetime(START + 70)
+        assert not await Session.objects.filter(pk=watched.key).aexists()
+        assert ends == [(watched.id, Reason.IDLE, START + 170)]
+
+    async def test_each_end_is_announced_once_whoever_finds_it(self, timer: Timer, hub: Hub, ends: Any):
+        watched = await asign_in()
+        other = Timer(hub)
+        other.owns_store = True
+        await timer.push(START + 100)
+        await asyncio.gather(
+            timer.keep(START + 100),
+            other.keep(START + 100),
+            sync_to_async(monitor.finish)(watched.id, START + 100),
+            monitor.aend(watched.id, Reason.LOGOUT, START + 100.5),
+        )
+        for late in (101, 120, 200):
+            await timer.keep(START + late)
+        assert ends == [(watched.id, Reason.IDLE, START + 100)]
+        assert (await arecord(watched.id)).reason == "idle"
+
+    async def test_what_a_live_session_holds_is_not_recorded(self, timer: Timer, ends: Any):
+        watched = await asign_in()
+        await timer.keep(START + 99)
+        assert (await arecord(watched.id)).ended is None
+        assert ends == []
+
+    async def test_a_database_that_is_away_repeats_no_push_and_is_made_good(
+        self, timer: Timer, hub: Hub, ends: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        watched = await asign_in()
+        (tab,) = tabs_of(hub, watched.id, 1)
+        await timer.push(START + 100)
+        with monkeypatch.context() as away:
+            away.setattr(records, "close", mock.Mock(side_effect=OperationalError("away")))
+            with pytest.raises(OperationalError):
+                await timer.keep(START + 100)
+            for moment in (101, 105, 109):
+                await timer.push(START + moment)
+                await timer.keep(START + moment)
+        assert tab.told == [("ended", "idle", False)]
+        await timer.keep(START + 100 + LEASE)
+        await timer.push(START + 100 + LEASE)
+        assert tab.told == [("ended", "idle", False)]
+        assert (await arecord(watched.id)).reason == "idle"
+        assert ends == [(watched.id, Reason.IDLE, START + 100)]
+
+    async def test_a_round_that_fails_does_not_keep_ends_from_the_records(self, timer: Timer):
+        watched = await asign_in()
+        await timer.push(START + 100)
+        keep("w2")
+        flaw = mock.patch("idlewatch.monitor.revalidation.examine", side_effect=RuntimeError("a flaw"))
+        with flaw, pytest.raises(RuntimeError, match="a flaw"):
+            await timer.keep(START + 100)
+        assert (await arecord(watched.id)).reason == "idle"
+
+    async def test_a_round_is_kept_once_a_round(self, timer: Timer):
+        with mock.patch.object(timer, "round") as rounds:
+            for moment in (0, 0.5, 0.9, 1.0, 1.5, 2.0):
+                await timer.keep(START + moment)
+        assert rounds.await_count == 3
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRound:
+    async def test_a_first_round_owns_the_store_and_resumes_every_session(self, hub: Hub):
+        live = [await asign_in(name) for name in ("ada", "eve")]
+        gone = await asign_in("old", at=START - 500)
+        monitor.forget_store()
+        timer, (tab,) = Timer(hub), tabs_of(hub, gone.id, 1)
+        await timer.round(START + 1)
+        assert timer.owns_store
+        assert timer.kept_at == START + 1
+        assert [known(watched.id).verdict(START + 1).phase for watched in live] == ["active", "active"]
+        await timer.push(START + 1)
+        assert tab.told == [("ended", "idle", False)]
+        await timer.keep(START + 2)
+        assert (await arecord(gone.id)).ended == as_datetime(START - 400)
+
+    async def test_no_ended_session_is_resumed(self, hub: Hub):
+        watched = await asign_in()
+        await monitor.aend(watched.id, Reason.REVOKED, START + 5)
+        monitor.forget_store()
+        await Timer(hub).round(START + 100)
+        found = monitor.look(watched.id, START + 100) if monitor.store().get(watched.id) else None
+        assert found is None or found.activity.reason is Reason.REVOKED
+
+    @pytest.mark.rule("R10")
+    async def test_a_record_closed_by_another_process_ends_the_session_in_every_tab(
+        self, timer: Timer, hub: Hub, ends: Any
+    ):
+        watched = await asign_in()
+        await timer.round(START + 1)
+        tabs = tabs_of(hub, watched.id)
+        await sync_to_async(records.close)(watched.id, Reason.REVOKED, START + 1.5)
+        await timer.round(START + 2)
+        await timer.push(START + 2)
+        assert [tab.told for tab in tabs] == [[("ended", "revoked", False)]] * 3
+        await timer.keep(START + 3)
+        assert not await Session.objects.filter(pk=watched.key).aexists()
+        assert ends == []
+
+    async def test_a_command_that_committed_late_is_seen(self, timer: Timer):
+        watched = await asign_in()
+        await timer.round(START + 1)
+        await timer.round(START + 4)
+        await sync_to_async(records.close)(watched.id, Reason.REVOKED, START + 0.5)
+        await timer.round(START + 5)
+        assert known(watched.id).activity.reason is Reason.REVOKED
+
+    @pytest.mark.rule("R6")
+    @pytest.mark.parametrize("step", [-3600, 3600])
+    async def test_a_step_of_the_machines_clock_hides_no_closed_record(
+        self, timer: Timer, step: float, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A command reads the stepped clock; this process counts on from where it began."""
+        monkeypatch.setattr(time, "time", lambda: START + step)
+        watched = await asign_in()
+        await timer.round(START + 1)
+        await timer.round(START + 2)
+        await sync_to_async(records.close)(watched.id, Reason.REVOKED, START + 2.5 + step)
+        await timer.round(START + 3)
+        found = known(watched.id).activity
+        assert found.reason is Reason.REVOKED
+        assert found.ended is not None
+        assert found.ended <= START + 3
+
+    @pytest.mark.rule("R25")
+    async def test_a_session_deleted_behind_our_back_is_lost_within_a_checkpoint(self, hub: Hub):
+        timer = Timer(hub)
+        watched = await asign_in(checkpoint=60.0, idle_timeout=900.0)
+        (tab,) = tabs_of(hub, watched.id, 1)
+        await timer.round(START + 1)
+        await Session.objects.all().adelete()
+        moment = START + 1
+        while not tab.told:
+            moment += ROUND
+            assert moment <= START + 1 + 60
+            await timer.round(moment)
+            await timer.push(moment)
+        assert tab.told == [("ended", "lost", False)]
+        assert moment > START + RECHECK
+        await timer.keep(moment + ROUND)
+        assert (await arecord(watched.id)).reason == "lost"
+
+    @pytest.mark.rule("R12")
+    @pytest.mark.parametrize("how", ["disabled", "deleted", "password"])
+    async def test_an_account_changed_by_a_query_is_noticed_within_a_checkpoint(self, hub: Hub, how: str):
+        timer = Timer(hub)
+        watched = await asign_in(checkpoint=60.0, idle_timeout=900.0)
+        (tab,) = tabs_of(hub, watched.id, 1)
+        await timer.round(START + 1)
+
+        @sync_to_async
+        def change() -> None:
+            users = User.objects.filter(username="ada")
+            if how == "deleted":
+                # Without the signals that Django sends for each object.
+                WatchedSession.objects.update(user=None)
+                users._raw_delete(users.db)
+            else:
+                users.update(**({"is_active": False} if how == "disabled" else {"password": "another"}))
+
+        await change()
+        moment = START + 1
+        while not tab.told:
+            moment += ROUND
+            assert moment <= START + 1 + 60
+            await timer.round(moment)
+            await timer.push(moment)
+        assert tab.told == [("ended", "account", False)]
+
+    async def test_a_session_whose_key_is_being_rotated_is_not_ended(self, hub: Hub):
+        timer = Timer(hub)
+        watched = await asign_in()
+        await timer.round(START + 1)
+        # The request has deleted the old row, and binds the new key when it is done.
+        await Session.objects.filter(pk=watched.key).aupdate(session_key="rotated")
+        await timer.round(START + 6)
+        assert known(watched.id).activity.ended is None
+        monitor.store().bind(watched.id, "rotated")
+        for moment in range(7, 30):
+            await timer.round(START + moment)
+        assert known(watched.id).activity.ended is None
+
+    async def test_a_live_session_is_checkpointed(self, timer: Timer):
+        watched = await asign_in(checkpoint=10.0)
+        for second in range(1, 60):
+            monitor.store().apply(watched.id, Acted(), START + second)
+            await timer.round(START + second)
+            noted = (await arecord(watched.id)).last_active
+            assert as_datetime(START + second) - noted <= timedelta(seconds=10)
+
+    async def test_the_tabs_of_a_process_that_was_taken_for_dead_are_counted_again(self, timer: Timer, hub: Hub):
+        watched = await asign_in()
+        store = monitor.store()
+        await timer.round(START)
+        for _ in tabs_of(hub, watched.id, 2):
+            store.apply(watched.id, TabOpened(PROCESS, 5), START)
+        await store.areap(START + PROCESS_LEASE)
+        assert known(watched.id).activity.tabs == {}
+        await timer.round(START + PROCESS_LEASE + 1)
+        assert known(watched.id).activity.tabs == {PROCESS: 2}
+
+    async def test_the_tabs_of_a_dead_process_are_taken_back_and_arm_nothing(self, timer: Timer):
+        watched = await asign_in()
+        store = monitor.store()
+        await store.arenew("dead", START, PROCESS_LEASE)
+        store.apply(watched.id, TabOpened("dead", 5), START)
+        await timer.round(START + PROCESS_LEASE)
+        assert known(watched.id).activity.tabs == {}
+        assert known(watched.id).activity.closing is None
+
+    @pytest.mark.rule("R6")
+    async def test_a_process_that_was_stopped_keeps_its_tabs(self, timer: Timer, hub: Hub):
+        watched = await asign_in()
+        await timer.round(START)
+        tabs_of(hub, watched.id, 1)
+        monitor.store().apply(watched.id, TabOpened(PROCESS, 5), START)
+        await timer.round(START + 60)
+        assert known(watched.id).activity.tabs == {PROCESS: 1}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSecondProcess:
+    @pytest.fixture
+    def owner(self) -> StoreOwner:
+        host = socket.gethostname()
+        # The tests' parent lives as long as they do.
+        return StoreOwner(host=host, pid=os.getppid(), process="other", renewed=as_datetime(START))
+
+    async def test_is_told_once_and_does_nothing(self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture):
+        await owner.asave()
+        keep("w1")
+        timer, (tab,) = Timer(hub), tabs_of(hub, "w1", 1)
+        for moment in (80, 81, 82):
+            await timer.keep(START + moment)
+            await timer.push(START + moment)
+        assert not timer.owns_store
+        assert tab.told == []
+        assert len(errors(caplog)) == 1
+        assert "memory store belongs to one process" in errors(caplog)[0]
+
+    async def test_takes_over_when_the_owner_goes(self, owner: StoreOwner, hub: Hub):
+        await owner.asave()
+        watched = await asign_in()
+        monitor.forget_store()
+        timer = Timer(hub)
+        await timer.round(START + 1)
+        assert monitor.store().get(watched.id) is None
+        await StoreOwner.objects.all().adelete()
+        await timer.round(START + 2)
+        assert timer.owns_store
+        assert known(watched.id).verdict(START + 2).phase == "active"
+
+    async def test_forgets_what_it_believed_while_another_owned_the_truth(self, owner: StoreOwner, hub: Hub):
+        await owner.asave()
+        watched = await asign_in()
+        timer = Timer(hub)
+        await timer.round(START + 1)
+        later = replace(watched, activity=replace(watched.activity, active=START + 90))
+        await sync_to_async(records.checkpoint)(
+            await sync_to_async(records.find_all)([watched.id]), {watched.id: later}, START + 90
+        )
+        await StoreOwner.objects.all().adelete()
+        await timer.round(START + 91)
+        assert known(watched.id).activity.active == START + 90
+
+    async def test_an_owner_that_was_replaced_stops(
+        self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture
+    ):
+        timer = Timer(hub)
+        await timer.round(START + 1)
+        assert timer.owns_store
+        await StoreOwner.objects.all().adelete()
+        await owner.asave()
+        await timer.round(START + 2)
+        assert not timer.owns_store
+        assert len(errors(caplog)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSampling:
+    async def sampled(self) -> list[Sample]:
+        return list(await monitor.store().asamples())
+
+    async def test_is_done_every_fifteen_seconds_while_sessions_come_and_go(self, hub: Hub):
+        timer = Timer(hub)
+        await timer.round(START)
+        watched = await asign_in()
+        for second in range(1, 32):
+            await timer.round(START + second)
+            if second == 20:
+                monitor.store().end(watched.id, Reason.LOGOUT, START + second)
+        assert await self.sampled() == [
+            Sample(START, 0, 0, 0),
+            Sample(START + SAMPLE, 1, 0, 0),
+            Sample(START + 2 * SAMPLE, 0, 0, 1),
+        ]
+
+    async def test_is_left_to_the_process_that_owns_the_store(self, hub: Hub):
+        host = socket.gethostname()
+        await StoreOwner.objects.acreate(host=host, pid=os.getppid(), process="other", renewed=as_datetime(START))
+        await Timer(hub).round(START + 1)
+        assert await self.sampled() == []
+
+    async def test_a_restart_of_the_process_loses_no_sample(self, hub: Hub):
+        timer = Timer(hub)
+        await timer.round(START)
+        await timer.round(START + SAMPLE)
+        before = await self.sampled()
+        # It was killed: nobody had the time to write anything down.
+        monitor.forget_store()
+        await Timer(hub).round(START + SAMPLE + 5)
+        assert await self.sampled() == before
+        await Timer(hub).round(START + 3 * SAMPLE)
+        assert [each.at - START for each in await self.sampled()] == [0.0, SAMPLE, 3 * SAMPLE]
+
+    async def test_what_was_kept_is_forgotten_in_time(self, hub: Hub):
+        await Timer(hub).round(START)
+        monitor.forget_store()
+        await Timer(hub).round(START + KEPT + 1)
+        assert [each.at for each in await self.sampled()] == [START + KEPT + 1]
+        assert await KeptSample.objects.acount() == 1
+
+    async def test_what_a_clock_that_was_put_right_left_behind_is_not_kept(self, hub: Hub):
+        await Timer(hub).round(START + 1000)
+        monitor.forget_store()
+        await Timer(hub).round(START)
+        await Timer(hub).round(START + SAMPLE)
+        assert [each.at - START async for each in KeptSample.objects.order_by("at")] == [0.0, SAMPLE]
+
+    async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
+        with outage(tmp_path, clock, persistent=True) as made:
+            one, two = made.process("one"), made.process("two")
+            with one.entered():
+                await asign_in()
+            for _ in range(20):
+                await made.around()
+                clock.pass_(1)
+            for process in (one, two):
+                found = await process.standby.asamples()
+                assert [(each.active, each.warned, each.ended) for each in found] == [(1, 0, 0)] * 2
+        assert await KeptSample.objects.acount() == 0
+
+    async def test_waits_while_a_shared_store_is_away(self, tmp_path: Path, clock: Time):
+        with outage(tmp_path, clock, persistent=True) as made:
+            one = made.process("one")
+            await made.around()
+            made.redis.stop()
+            clock.pass_(SAMPLE)
+            with pytest.raises(StoreUnavailable):
+                await one.standby.asample(clock.now, SAMPLE, KEPT)
+            made.redis.start()
+            await made.around()
+            assert len(await one.standby.asamples()) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRunning:
+    """The loop itself, by the real clock: the deadlines are near, so that nothing has to be waited for."""
+
+    async def run_until(self, timer: Timer, is_done: Any) -> None:
+        task = asyncio.create_task(timer.run())
+        try:
+            async with asyncio.timeout(10):
+                while not is_done():
+                    assert not task.done()
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def test_tells_a_warning_and_an_end_in_time(self, hub: Hub, timer: Timer):
+        keep("w1", at=now(), idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
+        (tab,) = tabs_of(hub, "w1", 1)
+        began = now()
+        await self.run_until(timer, lambda: tab.ended)
+        assert tab.told == [WARNED, ("ended", "idle", False)]
+        assert now() - began < 2
+
+    async def test_an_extension_is_told_at_once(self, hub: Hub, timer: Timer):
+        keep("w1", at=now() - 85, checkpoint=1000.0)
+        (tab,) = tabs_of(hub, "w1", 1)
+
+        def extended() -> bool:
+            if tab.told == [WARNED]:
+                monitor.store().apply("w1", Extended(), now())
+            return len(tab.told) == 2
+
+        await self.run_until(timer, extended)
+        assert tab.told == [WARNED, ACTIVE]
+
+    async def test_a_change_from_another_thread_is_told_at_once(self, hub: Hub, timer: Timer):
+        keep("w1", at=now())
+        (tab,) = tabs_of(hub, "w1", 1)
+        ended: list[float] = []
+
+        def end() -> None:
+            while not timer.owns_store:
+                time.sleep(0.01)
+            # By then both lanes have been round, and sleep.
+            time.sleep(1.2)
+            ended.append(now())
+            monitor.store().end("w1", Reason.REVOKED, now())
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        await self.run_until(timer, lambda: tab.ended)
+        thread.join()
+        assert now() - ended[0] < 1
+
+    async def test_a_store_that_fails_for_a_while_ends_no_timer(
+        self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        monkeypatch.setattr("idlewatch.runtime.timer.ROUND", 0.05)
+        keep("w1", at=now() - 85, checkpoint=1000.0)
+        (tab,) = tabs_of(hub, "w1", 1)
+        store = monitor.store()
+        claim, failures = store.aclaim, iter([OSError("away")] * 4)
+
+        async def flaky(*args: Any) -> Any:
+            if (failure := next(failures, None)) is not None:
+                raise failure
+            return await claim(*args)
+
+        monkeypatch.setattr(store, "aclaim", flaky)
+        await self.run_until(timer, lambda: tab.told == [WARNED])
+        assert any("could not do all" in line for line in errors(caplog))
+
+    async def test_a_slow_database_delays_no_push(self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.runtime.timer._record", lambda ended: time.sleep(2))
+        keep("w0", at=now() - 100, checkpoint=1000.0)
+        keep("w1", at=now() - 99.5, checkpoint=1000.0)
+        (tab,) = tabs_of(hub, "w1", 1)
+        began, told_at = now(), []
+
+        def is_told() -> bool:
+            told_at.append(now())
+            return tab.ended
+
+        await self.run_until(timer, is_told)
+        assert told_at[-1] - began < 1.5
+
+
+def test_a_loop_that_closed_without_ending_its_timer_hinders_nobody(monkeypatch: pytest.MonkeyPatch):
+    timer = Timer(Hub())
+    monkeypatch.setattr(timer, "keep", mock.AsyncMock())
+    timer.owns_store = True
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(timer.run())
+    loop.call_later(0.1, loop.stop)
+    loop.run_forever()
+    loop.close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    keep("w1")
+    monitor.store().end("w1", Reason.REVOKED, START)
+    assert known("w1").activity.reason is Reason.REVOKED
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFinish:
+    async def test_every_session_is_written_down_to_the_second(self, timer: Timer):
+        watched = await asign_in(checkpoint=60.0)
+        monitor.store().apply(watched.id, Acted(), START + 3.25)
+        await timer.finish()
+        assert (await arecord(watched.id)).last_active == as_datetime(START + 3.25)
+
+    async def test_an_end_that_was_not_recorded_yet_is(self, timer: Timer, clock: Any):
+        watched = await asign_in()
+        store = monitor.store()
+        store.apply(watched.id, TabOpened(PROCESS, 5), START)
+        store.apply(watched.id, TabClosed(PROCESS, closed=True), START)
+        clock.pass_(31)
+        await timer.push(clock.now)
+        await timer.finish()
+        assert (await arecord(watched.id)).reason == "closed"
+
+    async def test_the_store_is_given_up(self, hub: Hub):
+        timer = Timer(hub)
+        await timer.round(START)
+        assert await StoreOwner.objects.acount() == 1
+        await timer.finish()
+        assert await StoreOwner.objects.acount() == 0
+
+    async def test_many_are_written_in_bulk(self, timer: Timer, django_assert_max_num_queries: Any):
+        @sync_to_async
+        def sign_in() -> list[str]:
+            return [watched.id for watched in sign_in_many(300)]
+
+        watches = await sign_in()
+        for watch in watches:
+            monitor.store().apply(watch, Acted(), START + 5)
+
+        @sync_to_async
+        def noted() -> int:
+            return WatchedSession.objects.filter(last_active=as_datetime(START + 5)).count()
+
+        await timer.finish()
+        assert await noted() == 300
+
+    async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
+        watched = await asign_in()
+        monitor.store().apply(watched.id, Acted(), START + 5)
+        await Timer(hub).finish()
+        assert (await arecord(watched.id)).last_active == as_datetime(START)
+
+
+async def test_nothing_is_due_when_all_is_told(timer: Timer):
+    keep("w1")
+    await timer.push(START + 100)
+    assert await monitor.store().anext_due(Due.PUSH) in {None, START + 100 + LEASE}
+    assert (await monitor.store().aclaim(Due.PUSH, START + 1000, 10, LEASE)) == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSharedStore:
+    @pytest.fixture
+    def shared(self, tmp_path: Path, clock: Time) -> Iterator[Outage]:
+        with outage(tmp_path, clock, persistent=True) as made:
+            yield made
+
+    async def test_a_timer_takes_no_part_while_the_store_is_away(self, shared: Outage):
+        web = shared.process("web")
+        await shared.around()
+        assert web.timer.owns_store
+        shared.redis.stop()
+        await shared.around()
+        assert not web.timer.owns_store
+        shared.redis.start()
+        await shared.around()
+        assert web.timer.owns_store
+
+    async def test_it_ends_nobody_until_the_others_have_vouched(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in()).id
+        (tab,) = tabs_of(web.hub, watch, 1)
+        await shared.around()
+        shared.redis.stop()
+        clock.pass_(101)
+        await shared.around()
+        shared.redis.start()
+        for _ in range(int(GRACE)):
+            await shared.around()
+            clock.pass_(0.99)
+            assert tab.told == []
+        clock.pass_(1)
+        await shared.around()
+        assert tab.told == [("ended", "idle", False)]
+        assert (await arecord(watch)).reason == "idle"
+
+    async def test_what_a_layer_lost_is_told_later(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in()).id
+        (tab,) = tabs_of(two.hub, watch, 1)
+        await shared.around()
+        clock.pass_(85)
+        # The layer of the tests reaches nobody.
+        await one.around()
+        assert tab.told == []
+        clock.pass_(1)
+        await two.around()
+        assert tab.told == [WARNED]
+        clock.pass_(2)
+        await two.around()
+        assert tab.told == [WARNED]
+
+    async def test_a_process_that_goes_buries_nobody_before_everybody_has_vouched(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in()).id
+        for process in (one, two):
+            tabs_of(process.hub, watch, 1)
+        await shared.around(GRACE + 1)
+        shared.redis.stop()
+        clock.pass_(101)
+        await shared.around()
+        shared.redis.start()
+        # The other one has not come back yet; its lease lapsed long ago.
+        await one.around()
+        with one.entered():
+            await one.timer.finish()
+        assert (await one.standby.store.aget(watch)).activity.ended is None
+
+    async def test_what_was_not_made_good_is_tried_again(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in(idle_timeout=1000.0)).id
+        tabs_of(web.hub, watch, 2)
+        await shared.around(GRACE + 1)
+        with shared.redis.client() as client:
+            client.flushall()
+        clock.pass_(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(web.standby, "amake_good", mock.AsyncMock(side_effect=StoreUnavailable))
+            await shared.around()
+        # By now the store knows the process.
+        clock.pass_(1)
+        await shared.around()
+        assert (await web.standby.store.aget(watch)).activity.tabs == {"web": 2}
+
+    async def test_a_tab_that_was_closed_while_the_store_was_away_counts_no_more(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in(idle_timeout=1000.0)).id
+        (tab,) = tabs_of(web.hub, watch, 1)
+        await shared.around(GRACE + 1)
+        assert (await web.standby.store.aget(watch)).activity.tabs == {"web": 1}
+        shared.redis.stop()
+        clock.pass_(1)
+        web.hub.leave(watch, tab)
+        with web.entered():
+            await web.standby.aapply(watch, TabClosed("web", closed=True), clock.now)
+        shared.redis.start()
+        clock.pass_(1)
+        await shared.around()
+        assert (await web.standby.store.aget(watch)).activity.tabs == {}
+
+    async def test_a_session_that_began_while_the_store_was_away_is_ended_though_its_process_is_gone(
+        self, shared: Outage, clock: Time
+    ):
+        gone, other = shared.process("gone"), shared.process("other")
+        await shared.around(GRACE + 1)
+        shared.redis.stop()
+        with gone.entered():
+            watch = (await asign_in(at=clock.now)).id
+        shared.made.remove(gone)
+        gone.standby.close()
+        shared.redis.start()
+        await shared.around(120)
+        assert (await other.standby.store.aget(watch)).activity.reason is Reason.IDLE
+        assert (await arecord(watch)).reason == "idle"
+
+    async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        with web.entered():
+            watch = (await asign_in()).id
+        (tab,) = tabs_of(web.hub, watch, 1)
+        await shared.around(GRACE + 1)
+        stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
+        monkeypatch.setattr("idlewatch.runtime.timer.get_channel_layer", lambda: stuck)
+        monkeypatch.setattr("idlewatch.runtime.timer.SENT_WITHIN", 0.05)
+        clock.now = START + 81
+        with web.entered(), pytest.raises(LayerUnavailable):
+            await web.timer.push(clock.now)
+        assert tab.told == [WARNED]
+        # Not confirmed: it is published again.
+        clock.pass_(LEASE)
+        with web.entered(), pytest.raises(LayerUnavailable):
+            await web.timer.push(clock.now)
+
+    async def test_a_process_that_goes_gives_its_tabs_back_at_once(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in()).id
+        for process in (one, two):
+            await process.around()
+            with process.entered():
+                await process.standby.aapply(watch, TabOpened(process.name, 5), START)
+        clock.pass_(GRACE + 1)
+        await shared.around()
+        with one.entered():
+            await one.timer.finish()
+        assert (await two.standby.aget(watch)).activity.tabs == {"two": 1}
+        assert (await two.standby.aget(watch)).activity.closing is None
+
+    async def test_the_tabs_of_one_that_was_taken_for_dead_are_counted_again(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        with one.entered():
+            watch = (await asign_in(idle_timeout=1000.0)).id
+        tabs_of(one.hub, watch, 2)
+        await shared.around()
+        with one.entered():
+            await one.standby.aapply(watch, TabsCounted("one", 2), START)
+        clock.pass_(PROCESS_LEASE + 1)
+        await two.around()
+        assert (await two.standby.aget(watch)).activity.tabs == {}
+        clock.pass_(1)
+        await one.around()
+        assert (await two.standby.aget(watch)).activity.tabs == {"one": 2}

@@ -1,0 +1,66 @@
+"""Every store under its contract: add one to `STORES`, and the whole suite runs over it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Event
+from idlewatch.store.base import Store, Watched
+from idlewatch.store.memory import MemoryStore
+from idlewatch.store.redis import RedisStore
+from tests.support.redis_server import redis_url
+
+
+def redis_store() -> Store:
+    return RedisStore(redis_url(), {"PREFIX": f"{{test-{secrets.token_hex(8)}}}:"})
+
+
+STORES: Mapping[str, Callable[[], Store]] = {"memory": MemoryStore, "redis": redis_store}
+
+
+class Face:
+    """One face of a store: its sync operations, called from a thread as views call them, or their async twins."""
+
+    def __init__(self, store: Store, *, is_async: bool) -> None:
+        self.store = store
+        self.is_async = is_async
+
+    async def get(self, watch: str) -> Watched | None:
+        return await self._call("get", watch)
+
+    async def open(self, watched: Watched, now: float) -> Watched:
+        return await self._call("open", watched, now)
+
+    async def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+        return await self._call("apply", watch, event, now)
+
+    async def end(self, watch: str, reason: Reason, now: float) -> Watched:
+        return await self._call("end", watch, reason, now)
+
+    async def _call(self, name: str, *args: object) -> Watched:
+        if self.is_async:
+            return await getattr(self.store, f"a{name}")(*args)
+        return await asyncio.to_thread(getattr(self.store, name), *args)
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES)
+def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    return request.param
+
+
+@pytest.fixture
+async def store(make_store: Callable[[], Store]) -> AsyncIterator[Store]:
+    made = make_store()
+    yield made
+    await made.aclose()
+    made.close()
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def face(store: Store, request: pytest.FixtureRequest) -> Face:
+    return Face(store, is_async=request.param)

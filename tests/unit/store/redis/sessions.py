@@ -1,0 +1,80 @@
+"""Sessions as a site has them, for the tests of the Redis store."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Extended, Held, Requested, TabOpened, TabsCounted
+from idlewatch.core.policy import Policy
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.store.base import Due, Store, Watched
+from tests.support.facts import signed_in
+
+NOW = 1_900_000_000.0
+POLICY = Policy()
+WARNING = NOW + POLICY.idle_timeout - POLICY.warn_before
+END = NOW + POLICY.idle_timeout
+LEASE = 10.0
+
+
+def session(watch: str = "w1", key: str | None = None, at: float = NOW) -> Watched:
+    """Return a session as it begins, with a key as long as Django's."""
+    key = key or secrets.token_hex(16)
+    return Watched(id=watch, user="1048576", key=key, policy=POLICY, activity=signed_in(at))
+
+
+def until(met: Callable[[], object], within: float = 10.0) -> None:
+    """Wait for something that another thread or process does."""
+    deadline = time.monotonic() + within
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+async def recovered(store: Store) -> None:
+    """Wait until a store answers again, through both faces."""
+    async with asyncio.timeout(10):
+        for ask in (lambda: asyncio.to_thread(store.get, "w1"), lambda: store.aget("w1")):
+            while True:
+                with suppress(StoreUnavailable):
+                    await ask()
+                    break
+                await asyncio.sleep(0.05)
+
+
+async def live_through(store: Store) -> None:
+    """Have a session live and end, and each operation of the store do its part."""
+    opened = await store.aopen(session(), NOW)
+    assert store.get("w1") == opened
+    store.bind("w1", "another key")
+    assert (await store.aget("w1") or opened).key == "another key"
+    await store.arenew("p1", NOW, LEASE)
+    store.apply("w1", TabOpened("p1", 50), NOW + 1)
+    await store.aapply("w1", Held("upload", "Uploading 3 files"), NOW + 2)
+    store.apply("w1", Requested(), NOW + 3)
+    extended = await store.aapply("w1", Extended(), NOW + 4)
+    assert extended is not None
+    assert (extended.activity.tabs, extended.activity.active) == ({"p1": 1}, NOW + 4)
+    assert await store.areap(NOW + 2 * LEASE) == ["p1"]
+    counted = await store.aapply("w1", TabsCounted("p2", 1), NOW + 3 * LEASE)
+    assert counted is not None
+    assert counted.activity.tabs == {"p2": 1}
+
+    (checked,) = await store.aclaim(Due.CHECK, NOW + 60, 10, LEASE)
+    await store.aconfirm(Due.CHECK, checked, NOW + 60, next_at=NOW + 120)
+    (warned,) = await store.aclaim(Due.PUSH, END, 10, LEASE)
+    settled = await store.asettle(warned, warned.verdict(END), END)
+    assert settled is not None
+    await store.aconfirm(Due.PUSH, settled, END)
+    ended = store.end("w1", Reason.REVOKED, END + 1)
+    assert ended.activity.reason is Reason.REVOKED
+    (recorded,) = await store.aclaim(Due.RECORD, END + 1, 10, LEASE)
+    await store.aconfirm(Due.RECORD, recorded, END + 1)
+    assert (await store.aopen(session(), END + 2)).activity == ended.activity
+    assert await store.anext_due(Due.RECORD) is None
+    await store.aping()

@@ -1,0 +1,245 @@
+"""The ways to Redis: encrypted, with a password, as a user of few rights, through Sentinel, into a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from asgiref.sync import async_to_sync
+
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.store.redis import RedisStore
+from tests.support.redis_server import RedisServer, executable, redis_url, shared_redis
+from tests.support.serving import free_port
+from tests.unit.store.redis.conftest import MakeStore
+from tests.unit.store.redis.sessions import NOW, live_through, recovered, session, until
+
+PASSWORD = "correct-horse-battery"
+
+
+@contextmanager
+def running(directory: Path, *options: str, **more: object) -> Iterator[RedisServer]:
+    directory.mkdir(exist_ok=True)
+    server = RedisServer(directory, *options, **more)  # type: ignore[arg-type]
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def openssl(directory: Path, *arguments: str) -> None:
+    subprocess.run([executable("openssl"), *arguments], cwd=directory, check=True, capture_output=True)
+
+
+@pytest.mark.server
+class TestEncryption:
+    @pytest.fixture
+    def certificates(self, tmp_path: Path) -> Path:
+        new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        openssl(tmp_path, "req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA")
+        openssl(tmp_path, "req", *new, "-keyout", "redis.key", "-out", "redis.csr", "-subj", "/CN=127.0.0.1")
+        (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        signing = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
+        openssl(tmp_path, "x509", "-req", "-in", "redis.csr", *signing, "-out", "redis.crt")
+        return tmp_path
+
+    async def test_with_a_password_in_the_url(self, make: MakeStore, certificates: Path) -> None:
+        port = free_port()
+        files = {"cert": "redis.crt", "key": "redis.key", "ca-cert": "ca.crt"}
+        options = [word for name, file in files.items() for word in (f"--tls-{name}-file", str(certificates / file))]
+        options += ["--tls-port", str(port), "--tls-auth-clients", "no"]
+        with running(certificates, *options) as server:
+            with server.client() as client:
+                client.config_set("requirepass", PASSWORD)
+            url = f"rediss://:{PASSWORD}@127.0.0.1:{port}/0"
+            store = make(url, ssl_ca_certs=str(certificates / "ca.crt"))
+            await live_through(store)
+            await store.aclose()
+            store.close()
+            doubting = make(url)
+            with pytest.raises(StoreUnavailable):
+                doubting.get("w1")
+            doubting = make(url)
+            with pytest.raises(StoreUnavailable):
+                await doubting.aping()
+            stranger = make(f"rediss://:wrong@127.0.0.1:{port}/0", ssl_ca_certs=str(certificates / "ca.crt"))
+            with pytest.raises(StoreUnavailable, match="AuthenticationError"):
+                stranger.get("w1")
+
+
+@pytest.mark.server
+async def test_a_user_needs_no_more_than_the_keys_of_the_store(make: MakeStore, server: RedisServer) -> None:
+    with server.client() as client:
+        client.acl_setuser(
+            "site",
+            enabled=True,
+            passwords=[f"+{PASSWORD}"],
+            keys=["{idlewatch}:*"],
+            channels=["{idlewatch}:*"],
+            categories=["+@read", "+@write", "+@scripting", "+@connection", "+@pubsub", "-@dangerous"],
+            commands=["+time"],
+        )
+    url = f"redis://site:{PASSWORD}@127.0.0.1:{server.port}/0"
+    store = make(url, PREFIX="{idlewatch}:")
+    await live_through(store)
+    store.clear()
+    elsewhere = make(url, PREFIX="{elsewhere}:")
+    with pytest.raises(StoreUnavailable, match="NoPermissionError"):
+        elsewhere.open(session(), NOW)
+
+
+@pytest.mark.server
+async def test_a_cluster_keeps_a_store_in_one_slot(make: MakeStore, tmp_path: Path) -> None:
+    with running(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+        with server.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
+            store = make(server.url)
+            await live_through(store)
+            slots = {client.execute_command("CLUSTER", "KEYSLOT", key) for key in client.scan_iter()}
+        assert len(slots) == 1
+        await store.aclose()
+        store.close()
+
+
+@pytest.mark.server
+class TestSentinel:
+    @pytest.fixture
+    def servers(self, tmp_path: Path) -> Iterator[tuple[RedisServer, RedisServer, int]]:
+        """A master, its replica, and the port of what watches over both."""
+        sentinel_port = free_port()
+        with ExitStack() as stack:
+            fast = ("--repl-diskless-sync-delay", "0")
+            master = stack.enter_context(running(tmp_path / "first", *fast))
+            follows = ("--replicaof", "127.0.0.1", str(master.port))
+            replica = stack.enter_context(running(tmp_path / "second", *fast, *follows))
+            with replica.client() as client:
+                until(lambda: client.info("replication")["master_link_status"] == "up", within=15.0)
+            stack.enter_context(_sentinel(tmp_path, sentinel_port, master.port))
+            yield master, replica, sentinel_port
+
+    async def test_leads_to_the_master_and_to_the_next(
+        self, make: MakeStore, servers: tuple[RedisServer, RedisServer, int]
+    ) -> None:
+        master, replica, port = servers
+        # The first one is not there: the others are asked.
+        store = make(SENTINELS=[("127.0.0.1", free_port()), ("127.0.0.1", port)], MASTER="sessions")
+        await live_through(store)
+        store.clear()
+        opened = store.open(session("kept"), NOW)
+        with replica.client() as client:
+            until(lambda: client.keys("*watch:kept"))
+        master.stop()
+        with pytest.raises(StoreUnavailable):
+            store.get("kept")
+
+        def moved() -> bool:
+            try:
+                return store.open(session("new"), NOW) is not None
+            except StoreUnavailable:
+                return False
+
+        until(moved, within=20.0)
+        await recovered(store)
+        assert store.get("kept") == await store.aget("kept") == opened
+        store.clear()
+        await live_through(store)
+        await store.aclose()
+        store.close()
+
+    async def test_that_is_away_is_an_outage(self, make: MakeStore) -> None:
+        store = make(SENTINELS=[("127.0.0.1", free_port())])
+        with pytest.raises(StoreUnavailable, match="MasterNotFoundError"):
+            store.get("w1")
+        store = make(SENTINELS=[("127.0.0.1", free_port())])
+        with pytest.raises(StoreUnavailable, match="MasterNotFoundError"):
+            await store.aping()
+
+
+@contextmanager
+def _sentinel(directory: Path, port: int, master: int) -> Iterator[None]:
+    settings = directory / "sentinel.conf"
+    settings.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor sessions 127.0.0.1 {master} 1\n"
+        "sentinel down-after-milliseconds sessions 300\nsentinel failover-timeout sessions 3000\n"
+    )
+    with (directory / "sentinel.log").open("wb") as log:
+        process = subprocess.Popen([executable(), str(settings), "--sentinel"], stdout=log, stderr=log)
+    try:
+        with redis.Redis(port=port) as client:
+            until(lambda: _knows_a_replica(client))
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _knows_a_replica(client: redis.Redis) -> bool:
+    try:
+        return len(client.sentinel_slaves("sessions")) == 1
+    except redis.RedisError:
+        return False
+
+
+class TestOptions:
+    @pytest.mark.parametrize("prefix", ["idlewatch:", "{idlewatch:", "idlewatch}:{", "{}idlewatch:", "{}{a}", "", None])
+    def test_refuse_a_prefix_without_a_hash_tag(self, prefix: str | None) -> None:
+        with pytest.raises(ValueError, match="PREFIX") as caught:
+            RedisStore(redis_url(), {"PREFIX": prefix})
+        assert repr(prefix) in str(caught.value)
+
+    @pytest.mark.parametrize("options", [{}, {"SENTINELS": [("127.0.0.1", 1)]}], ids=["url", "sentinel"])
+    def test_refuse_one_that_there_is_not(self, options: dict[str, object]) -> None:
+        with pytest.raises(ValueError, match="'COLOUR'"):
+            RedisStore(redis_url(), {"COLOUR": "blue", **options})
+
+    def test_refuse_to_have_rows_decoded(self) -> None:
+        with pytest.raises(ValueError, match="decode_responses"):
+            RedisStore(redis_url(), {"decode_responses": True})
+
+    @pytest.mark.parametrize("location", ["http://127.0.0.1/", "redis://:pass/word@127.0.0.1:6379/0", "127.0.0.1:6379"])
+    def test_refuse_a_location_without_telling_it(self, location: str) -> None:
+        with pytest.raises(ValueError, match="LOCATION") as caught:
+            RedisStore(location)
+        assert "pass" not in str(caught.value).replace("user:password@", "")
+        assert caught.value.__suppress_context__
+
+    async def test_reach_the_connections(self, make: MakeStore) -> None:
+        store = make(client_name="the-site", protocol=3)
+        await live_through(store)
+        with shared_redis().client() as client:
+            names = [each["name"] for each in client.client_list()]
+        assert names.count("the-site") == 2, "one for threads, one for the event loop"
+
+
+class TestEventLoops:
+    @pytest.mark.parametrize(
+        "run", [lambda work: asyncio.run(work()), lambda work: async_to_sync(work)()], ids=["asyncio", "asgiref"]
+    )
+    def test_that_end_leave_no_connection(self, run: Callable[..., object]) -> None:
+        # As an async view does under WSGI: each request has a loop of its own, and nobody says that it ends.
+        store = RedisStore(redis_url(), {"client_name": "short-lived", "PREFIX": "{loops}:"})
+        try:
+            for _ in range(5):
+                run(store.aping)
+            gc.collect()
+            with shared_redis().client() as client:
+                until(lambda: "short-lived" not in [each["name"] for each in client.client_list()])
+            assert len(store._link._lanes) <= 1
+        finally:
+            store.close()
+
+    async def test_close_with_the_store(self, make: MakeStore) -> None:
+        store = make(client_name="closing")
+        await store.aping()
+        await store.aclose()
+        with shared_redis().client() as client:
+            until(lambda: "closing" not in [each["name"] for each in client.client_list()])
+        await store.aping()

@@ -1,0 +1,139 @@
+"""What the Redis store costs: round trips, bytes on the way, memory."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from idlewatch.core.events import Acted, Event, Held, Requested, TabOpened
+from idlewatch.process.identity import PROCESS
+from idlewatch.store.base import Due
+from idlewatch.store.redis import RedisStore
+from tests.support.redis_server import RedisServer, shared_redis
+from tests.unit.store.redis.conftest import MakeStore
+from tests.unit.store.redis.proxy import Proxy
+from tests.unit.store.redis.sessions import LEASE, NOW, POLICY, WARNING, live_through, session
+
+KIB = 1024
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy(shared_redis().port) as proxy:
+        yield proxy
+
+
+class TestATouch:
+    @pytest.mark.parametrize("event", [Acted(ago=0.5), Requested()])
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    async def test_is_one_round_trip_of_less_than_a_kib_each_way(
+        self, make: MakeStore, proxy: Proxy, event: Event, is_async: bool
+    ) -> None:
+        store, watch = make(proxy.url), secrets.token_urlsafe(16)
+        for index in range(2):
+            proxy.forget()
+            if is_async:
+                await store.aopen(session(watch), NOW)
+                touched = await store.aapply(watch, event, NOW + 10 + index)
+            else:
+                store.open(session(watch), NOW)
+                touched = store.apply(watch, event, NOW + 10 + index)
+        # The first time, it found the store and its scripts.
+        assert touched is not None
+        assert touched.activity.active >= NOW + 10
+        assert len(proxy.asked) == len(proxy.answered) == 2, "the open, which found the session, and the touch"
+        sent, received = len(proxy.asked[1]), len(proxy.answered[1])
+        print(f"a touch sends {sent} bytes and receives {received}")
+        assert sent < KIB
+        assert received < KIB
+
+    async def test_after_the_limits_are_near_is_decided_like_any_other_event(self, store: RedisStore) -> None:
+        store.open(session(), NOW)
+        assert store.apply("w1", Acted(), WARNING) == store.get("w1")
+        requested = store.apply("w1", Requested(), WARNING + 1)
+        assert requested is not None
+        assert requested.activity.active == WARNING + 1
+
+
+class TestATurnOfTheEventLoop:
+    async def test_sends_all_its_heartbeats_at_once(
+        self, make: MakeStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = make(proxy.url)
+        watches = [f"w{index}" for index in range(200)]
+        await asyncio.gather(*(store.aopen(session(watch), NOW) for watch in watches))
+        await store.aapply("w0", Acted(), NOW + 1)
+        pipelines = 0
+        lane = store._link._lanes[asyncio.get_running_loop()]
+        send = lane._send_turn
+
+        async def counted(turn: list) -> None:
+            nonlocal pipelines
+            pipelines += 1
+            await send(turn)
+
+        monkeypatch.setattr(lane, "_send_turn", counted)
+        proxy.forget()
+        moments = [NOW + 10 + index / 1000 for index in range(len(watches))]
+        touched = await asyncio.gather(
+            *(store.aapply(watch, Acted(), at) for watch, at in zip(watches, moments, strict=True))
+        )
+        assert [each and (each.id, each.activity.active) for each in touched] == list(
+            zip(watches, moments, strict=True)
+        )
+        assert pipelines == 1
+        # As many chunks as the kernel made of some 50 KiB, not one for each heartbeat.
+        assert len(proxy.asked) < 20
+
+    async def test_asks_in_order(self, store: RedisStore) -> None:
+        await store.aopen(session(), NOW)
+        await store.aapply("w1", Acted(), NOW)
+        assert not await store.aclaim(Due.PUSH, NOW, 10, LEASE)
+        claim = (Due.PUSH, WARNING, 10, LEASE)
+        _, claimed = await asyncio.gather(store.aapply("w1", Requested(), WARNING - 1), store.aclaim(*claim))
+        assert not claimed
+        later = (Due.PUSH, WARNING + POLICY.idle_timeout, 10, LEASE)
+        claimed, touched = await asyncio.gather(store.aclaim(*later), store.aapply("w1", Requested(), WARNING))
+        assert [each.activity.active for each in claimed] == [WARNING - 1]
+        assert touched is not None
+        assert touched.activity.active == WARNING
+
+    async def test_may_ask_more_than_fits_in_one_pipeline(self, store: RedisStore) -> None:
+        opened = await asyncio.gather(*(store.aopen(session(f"w{index}"), NOW) for index in range(1200)))
+        assert [each.id for each in opened] == [f"w{index}" for index in range(1200)]
+
+    async def test_serves_the_others_where_one_caller_goes_away(self, store: RedisStore) -> None:
+        store.open(session(), NOW)
+        leaving, staying = (asyncio.create_task(store.aapply("w1", Acted(), NOW + 5)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        touched = await staying
+        assert touched is not None
+        assert touched.activity.active == NOW + 5
+
+
+@pytest.mark.server
+async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server: RedisServer) -> None:
+    # Just over a power of two: the hash tables of Redis are at their emptiest.
+    sessions = 4200
+    # As a site has them: moments that are no whole seconds, and a process by its name.
+    at, process = NOW + 0.123456, PROCESS
+    store = make(server.url, PREFIX="{idlewatch}:")
+    await live_through(store)
+    await store.aclose()
+    store.close()
+    with server.client() as client:
+        before = client.info("memory")["used_memory"]
+        for start in range(0, sessions, 300):
+            watches = [secrets.token_urlsafe(16) for _ in range(start, start + 300)]
+            await asyncio.gather(*(store.aopen(session(watch, at=at), at) for watch in watches))
+            for event in (TabOpened(process, 50), Held("upload", "Uploading 3 files"), Acted()):
+                await asyncio.gather(*(store.aapply(watch, event, at + 1) for watch in watches))
+        await store.aclose()
+        per_session = (client.info("memory")["used_memory"] - before) / sessions
+        row = client.memory_usage(f"{{idlewatch}}:watch:{watches[0]}")
+    print(f"a session takes {per_session:.0f} bytes, {row} of them its row")
+    assert row < per_session < KIB

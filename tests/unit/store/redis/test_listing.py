@@ -1,0 +1,173 @@
+"""The groups of live sessions on a Redis: what a listing costs, and what becomes of places without a session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Acted, TabOpened
+from idlewatch.core.policy import FRESH, Phase
+from idlewatch.store.base import Census, Due
+from idlewatch.store.listing import GROUPS
+from idlewatch.store.redis import RedisStore
+from idlewatch.store.redis.client import sha_of, source_of
+from tests.support.redis_server import RedisServer, shared_redis
+from tests.unit.store.redis.conftest import MakeStore
+from tests.unit.store.redis.proxy import Proxy
+from tests.unit.store.redis.sessions import END, LEASE, NOW, WARNING, session
+
+LIMIT = 50
+CONNECTED = "live:active:connected"
+UNCONNECTED = "live:active:unconnected"
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[Proxy]:
+    """The way to a Redis of the test's own: what it counts, nobody else did."""
+    with Proxy(server.port) as proxy:
+        yield proxy
+
+
+async def listed(store: RedisStore) -> list[str]:
+    return [each.id for each in (await store.alist(None, None, 0, 100)).watches]
+
+
+def lose(store: RedisStore, *keys: str) -> None:
+    """Have Redis evict keys, as one that runs out of memory does."""
+    with shared_redis().client() as client:
+        assert client.delete(*(store._key(key) for key in keys)) == len(keys)
+
+
+def ranks(store: RedisStore, key: str) -> list[str]:
+    with shared_redis().client() as client:
+        return [watch.decode() for watch in client.zrange(store._key(key), 0, -1)]
+
+
+def test_scripts_and_python_number_the_groups_alike(store: RedisStore) -> None:
+    names = ", ".join(f"'{store._group(group).removeprefix(store._key('live:'))}'" for group in GROUPS)
+    assert f"local GROUPS = {{{names}}}" in source_of("list")
+
+
+@pytest.mark.server
+async def test_a_listing_costs_the_same_among_many_as_among_few(
+    make: MakeStore, server: RedisServer, proxy: Proxy
+) -> None:
+    store = make(proxy.url, socket_timeout=30)
+    costs = {}
+    opened = 0
+    for many in (100, 10_000):
+        for start in range(opened, many, 500):
+            watches = range(start, min(start + 500, many))
+            await asyncio.gather(*(store.aopen(session(f"w{index:05}", at=NOW + index), NOW) for index in watches))
+            odd = [store.aapply(f"w{index:05}", TabOpened("p1", 50), NOW) for index in watches if index % 2]
+            await asyncio.gather(*odd)
+        opened = many
+        with server.client() as client:
+            await store.alist(None, None, 0, LIMIT)
+            client.config_resetstat()
+            proxy.forget()
+            listing = await store.alist(None, None, many // 2, LIMIT)
+            calls = {name: each["calls"] for name, each in client.info("commandstats").items()}
+        assert listing.total == many
+        assert [each.id for each in listing.watches] == [f"w{many // 2 + index:05}" for index in range(LIMIT)]
+        assert calls["cmdstat_evalsha"] == len(proxy.asked) == 1
+        costs[many] = (sum(calls.values()), len(b"".join(proxy.asked)), len(b"".join(proxy.answered)))
+    (few_calls, few_asked, few_answered), (many_calls, many_asked, many_answered) = costs.values()
+    print(f"a page of {LIMIT} takes {few_calls} commands in one script among 100 sessions, {many_calls} among 10,000")
+    # Two more for each halving: 5,000 are 50 seven times doubled.
+    assert many_calls <= few_calls + 2 * 7
+    assert abs(many_asked - few_asked) < 16
+    assert many_answered < few_answered * 1.1
+
+
+@pytest.mark.server
+async def test_a_census_is_one_command_whatever_it_counts(make: MakeStore, proxy: Proxy) -> None:
+    store = make(proxy.url)
+    for index in range(3):
+        await store.aopen(session(f"w{index}"), NOW)
+    await store.acensus()
+    proxy.forget()
+    assert await store.acensus() == Census(3, 0, 0)
+    assert len(proxy.asked) == len(proxy.answered) == 1
+
+
+class TestAPlaceWithoutASession:
+    async def test_goes_when_it_is_listed(self, store: RedisStore) -> None:
+        for watch in ("w1", "w2", "w3"):
+            store.open(session(watch), NOW)
+        lose(store, "watch:w2")
+        listing = await store.alist(None, None, 0, 100)
+        assert (listing.total, [each.id for each in listing.watches]) == (2, ["w1", "w3"])
+        assert await store.acensus() == Census(2, 0, 0)
+
+    @pytest.mark.parametrize("due", [Due.PUSH, Due.CHECK])
+    async def test_goes_when_it_is_due(self, store: RedisStore, due: Due) -> None:
+        store.open(session(), NOW)
+        lose(store, "watch:w1")
+        assert not await store.aclaim(due, WARNING, 10, LEASE)
+        assert await store.acensus() == Census(0, 0, 0)
+
+    async def test_goes_when_what_was_claimed_is_confirmed(self, store: RedisStore) -> None:
+        store.open(session(), NOW)
+        (claimed,) = await store.aclaim(Due.CHECK, NOW + 60, 10, LEASE)
+        lose(store, "watch:w1")
+        await store.aconfirm(Due.CHECK, claimed, NOW + 60, NOW + 120)
+        assert await store.acensus() == Census(0, 0, 0)
+
+    async def test_goes_when_the_session_is_resumed_into_another_group(self, store: RedisStore) -> None:
+        store.open(session(), NOW)
+        store.apply("w1", TabOpened("p1", 50), NOW)
+        lose(store, "watch:w1")
+        store.open(session(), NOW + 1)
+        assert (ranks(store, CONNECTED), ranks(store, UNCONNECTED)) == ([], ["w1"])
+
+    async def test_goes_when_an_end_takes_its_place(self, store: RedisStore) -> None:
+        store.open(session(), NOW)
+        lose(store, "watch:w1")
+        store.end("w1", Reason.REVOKED, NOW + 1)
+        assert await store.acensus() == Census(0, 0, 0)
+
+
+class TestAGroupThatIsLost:
+    async def test_is_filled_again_by_heartbeats(self, store: RedisStore) -> None:
+        for watch in ("w1", "w2"):
+            store.open(session(watch), NOW)
+        lose(store, UNCONNECTED)
+        assert await listed(store) == []
+        for watch in ("w1", "w2"):
+            store.apply(watch, Acted(), NOW + 15)
+        assert await listed(store) == ["w1", "w2"]
+        with shared_redis().client() as client:
+            assert client.ttl(store._key(UNCONNECTED)) > 0
+
+    async def test_that_had_one_told_of_its_warning_keeps_no_other_from_being_told(self, store: RedisStore) -> None:
+        store.open(session(), NOW)
+        lose(store, UNCONNECTED)
+        (claimed,) = await store.aclaim(Due.PUSH, WARNING, 10, LEASE)
+        assert claimed.shown == FRESH
+        assert await store.asettle(claimed, claimed.verdict(WARNING), WARNING) is not None
+        assert (await store.alist(Phase.WARNED, None, 0, 10)).total == 1
+
+
+async def test_an_end_that_is_asked_for_again_on_a_new_connection_counts_once(make: MakeStore) -> None:
+    with Proxy(shared_redis().port) as proxy:
+        store = make(proxy.url)
+        await store.aopen(session(), NOW)
+        proxy.lose_answer(sha_of("write").encode())
+        ended = await store.aend("w1", Reason.LOGOUT, NOW + 1)
+        assert ended.activity.reason is Reason.LOGOUT
+        assert proxy.lost == 1
+        await store.asample(END, 15.0, 3600.0)
+        assert [each.ended for each in await store.asamples()] == [1]
+
+
+async def test_samples_begin_anew_where_redis_came_back_empty(store: RedisStore) -> None:
+    store.open(session(), NOW)
+    await store.asample(NOW, 15.0, 3600.0)
+    store.clear()
+    assert list(await store.asamples()) == []
+    await store.asample(NOW + 1, 15.0, 3600.0)
+    assert [tuple(each) for each in await store.asamples()] == [(NOW + 1, 0, 0, 0)]

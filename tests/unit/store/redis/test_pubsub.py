@@ -1,0 +1,126 @@
+"""A process hears from the others when something is due sooner than it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from idlewatch.core.activity import Reason
+from idlewatch.store.base import Due
+from idlewatch.store.redis import RedisStore
+from tests.support.redis_server import RedisServer, shared_redis
+from tests.unit.store.redis.conftest import MakeStore
+from tests.unit.store.redis.sessions import NOW, session, until
+
+
+def listening(store: RedisStore, server: RedisServer | None = None) -> int:
+    """Return how many processes hear of a store."""
+    with (server or shared_redis()).client() as client:
+        return client.pubsub_numsub(f"{store._link.prefix}sooner")[0][1]
+
+
+def wakers() -> int:
+    return [thread.name for thread in threading.enumerate()].count("idlewatch-waking")
+
+
+async def test_what_another_process_writes_wakes_those_who_sleep_longer(make: MakeStore) -> None:
+    writer, sleeper = make(), make()
+    heard: list[Due] = []
+    for due in Due:
+        sleeper.on_due_sooner(due, lambda due=due: heard.append(due))  # type: ignore[misc]
+        assert await sleeper.anext_due(due) is None
+    until(lambda: listening(sleeper) == 1)
+    writer.open(session(), NOW)
+    until(lambda: set(heard) == {Due.PUSH, Due.CHECK})
+    heard.clear()
+    await sleeper.anext_due(Due.PUSH)
+    writer.open(session("w2"), NOW + 1)
+    await writer.aend("w1", Reason.LOGOUT, NOW + 2)
+    until(lambda: set(heard) >= {Due.PUSH, Due.RECORD})
+    assert heard.count(Due.PUSH) == 1, "the second session is due later than the first, and wakes nobody"
+
+
+async def test_a_process_hears_of_its_own_writes_once(make: MakeStore) -> None:
+    store = make()
+    heard: list[str] = []
+    store.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    await store.anext_due(Due.PUSH)
+    until(lambda: listening(store) == 1)
+    store.open(session(), NOW)
+    assert heard == ["sooner"]
+    # By now it was told of a later moment; its own message may well come after that.
+    store._ears.told(Due.PUSH, None)
+    channel = f"{store._link.prefix}sooner"
+    with shared_redis().client() as client:
+        client.publish(channel, f"{store._link.name} push {NOW}")
+        client.publish(channel, f"another push {NOW - 1}")
+    until(lambda: len(heard) == 2)
+    assert store._ears._told[Due.PUSH] == NOW - 1
+    await asyncio.sleep(0.1)
+    assert len(heard) == 2
+
+
+async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_through(
+    make: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, sleeper = make(), make()
+    heard: list[str] = []
+    sleeper.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    until(lambda: listening(sleeper) == 1)
+    ask = sleeper._link.acall
+
+    async def overtaken(command: Any) -> Any:
+        answer = await ask(command)
+        writer.open(session(), NOW)
+        await asyncio.sleep(0.2)
+        return answer
+
+    monkeypatch.setattr(sleeper._link, "acall", overtaken)
+    assert await sleeper.anext_due(Due.PUSH) is None
+    assert heard == ["sooner"]
+
+
+@pytest.mark.server
+async def test_outlives_a_restart_of_redis(make: MakeStore, server: RedisServer) -> None:
+    writer, sleeper = make(server.url), make(server.url)
+    heard: list[str] = []
+    sleeper.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    until(lambda: listening(sleeper, server) == 1)
+    server.stop()
+    await asyncio.sleep(0.7)
+    assert wakers() == 1
+    server.start()
+    until(lambda: listening(sleeper, server) == 1)
+    assert await sleeper.anext_due(Due.PUSH) is None
+    writer.open(session(), NOW)
+    until(lambda: heard)
+
+
+async def test_closing_ends_the_thread_and_the_subscription(make: MakeStore) -> None:
+    store = make()
+    assert wakers() == 0, "a process without a timer needs none"
+    stop = store.on_due_sooner(Due.PUSH, lambda: None)
+    store.on_due_sooner(Due.RECORD, lambda: None)
+    until(lambda: listening(store) == 1)
+    assert wakers() == 1
+    stop()
+    store.close()
+    assert wakers() == 0
+    until(lambda: listening(store) == 0)
+    store.close()
+
+
+async def test_a_message_that_makes_no_sense_ends_nothing(make: MakeStore) -> None:
+    store = make()
+    heard: list[str] = []
+    store.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    await store.anext_due(Due.PUSH)
+    until(lambda: listening(store) == 1)
+    with shared_redis().client() as client:
+        for text in ("", "nonsense", "another lunch 5", "another push soon", b"\xff \xff \xff"):
+            client.publish(f"{store._link.prefix}sooner", text)
+        client.publish(f"{store._link.prefix}sooner", f"another push {NOW}")
+    until(lambda: heard)

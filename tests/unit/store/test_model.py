@@ -1,0 +1,303 @@
+"""A store and a tiny reference live through the same random story, and have to agree at every step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Activity, Reason
+from idlewatch.core.events import Event, SignedIn, TabsCounted, applied
+from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict, assess
+from idlewatch.exceptions import HoldRefused, TooManyTabs
+from idlewatch.store.base import Census, Due, Sample, Store, Watched
+from tests.support.facts import START, events, policies
+
+LEASE = 20.0
+LIMIT = 100
+WATCHES = st.sampled_from(["w1", "w2", "w3"])
+
+
+@dataclass
+class Reference:
+    """What a store should know of one watch: no heap, no versions to compare, everything looked at each time."""
+
+    activity: Activity
+    policy: Policy
+    shown: Shown = FRESH
+    untold: int | None = None
+    """The version at which something was settled that nobody confirmed."""
+    leases: dict[Due, tuple[float, int]] = field(default_factory=dict)
+    """Until when each kind is claimed, and at which version."""
+    recorded: bool = False
+    check_at: float = inf
+    counted: bool = False
+    """Its end is part of a sample."""
+
+    def verdict(self, now: float) -> Verdict:
+        return assess(self.activity, self.policy, now)
+
+    def due_at(self, due: Due, now: float) -> float:
+        """Return when it can be claimed, if nothing happens; `now` where it can be at once."""
+        until, version = self.leases.get(due, (0.0, 0))
+        if due is Due.PUSH:
+            return self._push_at(now, until, version)
+        if due is Due.RECORD:
+            return max(now, until) if self.activity.ended is not None and not self.recorded else inf
+        return max(self.check_at, until) if self.activity.ended is None else inf
+
+    def _push_at(self, now: float, until: float, version: int) -> float:
+        if until > now and (self.untold is None or self.untold <= version):
+            return until
+        verdict = self.verdict(now)
+        if verdict.shown != self.shown:
+            return now
+        untold_at = inf if self.untold is None else max(now, until)
+        return min(untold_at, inf if verdict.next_at is None else verdict.next_at)
+
+
+class StoreAgainstReference(RuleBasedStateMachine):
+    make_store: Callable[[], Store]
+
+    claims = Bundle("claims")
+    settled = Bundle("settled")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.store = type(self).make_store()
+        self.known: dict[str, Reference] = {}
+        self.versions: dict[str, int] = {}
+        self.now = START
+        self.processes: dict[str, float] = {}
+        self.samples: list[Sample] = []
+        self.told = dict.fromkeys(Due, -inf)
+        self.calls = dict.fromkeys(Due, 0)
+        for due in Due:
+            self.store.on_due_sooner(due, lambda due=due: self.hear(due))
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.loop.close()
+
+    def hear(self, due: Due) -> None:
+        self.calls[due] += 1
+
+    def run(self, coroutine: Any) -> Any:
+        return self.loop.run(coroutine)
+
+    # What happens to sessions
+
+    @rule(seconds=st.integers(0, 60))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(watch=WATCHES, policy=policies())
+    def somebody_signs_in(self, watch: str, policy: Policy) -> None:
+        fresh = self.fresh(watch, policy)
+        self.store.open(fresh, self.now)
+        if watch not in self.known:
+            self.known[watch] = Reference(fresh.activity, policy, check_at=self.check_of(watch))
+
+    @rule(watch=WATCHES, policy=policies())
+    def somebody_signs_in_again(self, watch: str, policy: Policy) -> None:
+        fresh = self.fresh(watch, policy)
+        self.store.restart(fresh, self.now)
+        known = self.known.get(watch)
+        if known is None:
+            self.known[watch] = Reference(fresh.activity, policy, check_at=self.check_of(watch))
+            return
+        known.activity = applied(SignedIn(), known.activity, known.policy, self.now)
+        if known.activity.ended is None:
+            known.policy = policy
+
+    @rule(watch=WATCHES, event=events(), behind=st.sampled_from([0.0, 0.0, 0.0, 3.0]))
+    def something_happens(self, watch: str, event: Event, behind: float) -> None:
+        now = self.now - behind
+        known = self.known.get(watch)
+        if known is None:
+            assert self.store.apply(watch, event, now) is None
+            return
+        try:
+            activity = applied(event, known.activity, known.policy, now)
+        except (HoldRefused, TooManyTabs) as refusal:
+            with pytest.raises(type(refusal)):
+                self.store.apply(watch, event, now)
+        else:
+            self.store.apply(watch, event, now)
+            known.activity = activity
+
+    @rule(watch=WATCHES, reason=st.sampled_from([Reason.LOGOUT, Reason.REVOKED]))
+    def somebody_ends_it(self, watch: str, reason: Reason) -> None:
+        self.store.end(watch, reason, self.now)
+        if watch not in self.known:
+            self.known[watch] = Reference(Activity(began=self.now, active=self.now), Policy(), counted=True)
+        known = self.known[watch]
+        verdict = known.verdict(self.now)
+        by_clock = verdict.phase is Phase.ENDED and verdict.reason is not None
+        known.activity = (
+            known.activity.finished(verdict.reason, verdict.ends_at)
+            if by_clock
+            else known.activity.finished(reason, self.now)
+        )
+
+    @rule(process=st.sampled_from(["p1", "p2"]))
+    def a_process_lives(self, process: str) -> None:
+        assert self.run(self.store.arenew(process, self.now, LEASE)).known is (process in self.processes)
+        self.processes[process] = self.now + LEASE
+
+    @rule()
+    def dead_processes_are_reaped(self) -> None:
+        dead = {process for process, until in self.processes.items() if until <= self.now}
+        assert set(self.run(self.store.areap(self.now))) == dead
+        for process in dead:
+            del self.processes[process]
+            for known in self.known.values():
+                if process in known.activity.tabs:
+                    known.activity = applied(TabsCounted(process, 0), known.activity, known.policy, self.now)
+
+    # What timers do, any number of them, dying at any step
+
+    @rule(target=claims, due=st.sampled_from(Due))
+    def a_timer_claims(self, due: Due) -> tuple[Due, list[Watched]]:
+        expected = {watch for watch, known in self.known.items() if known.due_at(due, self.now) <= self.now}
+        claimed = self.run(self.store.aclaim(due, self.now, LIMIT, LEASE))
+        assert sorted(each.id for each in claimed) == sorted(expected)
+        for each in claimed:
+            known = self.known[each.id]
+            assert each.activity == known.activity
+            if due is Due.PUSH:
+                assert each.unpublished is (known.untold is not None)
+            known.leases[due] = (self.now + LEASE, each.version)
+        next_due = self.run(self.store.anext_due(due))
+        assert next_due is None or next_due > self.now
+        self.told[due], self.calls[due] = inf if next_due is None else next_due, 0
+        return due, claimed
+
+    @rule(target=settled, claim=claims)
+    def a_timer_settles(self, claim: tuple[Due, list[Watched]]) -> list[Watched]:
+        due, claimed = claim
+        told = []
+        for each in claimed if due is Due.PUSH else []:
+            known = self.known[each.id]
+            present = self.store.get(each.id)
+            assert present is not None
+            verdict = assess(each.activity, each.policy, self.now)
+            done = self.run(self.store.asettle(each, verdict, self.now))
+            assert (done is not None) is (present.version == each.version)
+            if done is None:
+                self.give_back(known, each.version)
+                continue
+            if verdict.phase is Phase.ENDED and verdict.reason is not None:
+                known.activity = known.activity.finished(verdict.reason, verdict.ends_at)
+            elif verdict.phase is Phase.WARNED and known.shown.phase is Phase.ACTIVE:
+                known.activity = replace(known.activity, warnings=known.activity.warnings + 1)
+            known.shown, known.untold = verdict.shown, done.version
+            told.append(done)
+        return told
+
+    @rule(told=settled)
+    def a_timer_confirms_what_it_told(self, told: list[Watched]) -> None:
+        for each in told:
+            known = self.known[each.id]
+            self.run(self.store.aconfirm(Due.PUSH, each, self.now))
+            self.give_back(known, each.version)
+            if known.untold is not None and each.version >= known.untold:
+                known.untold = None
+
+    @rule(claim=claims)
+    def a_timer_confirms_the_rest(self, claim: tuple[Due, list[Watched]]) -> None:
+        due, claimed = claim
+        for each in claimed if due is not Due.PUSH else []:
+            known = self.known[each.id]
+            self.run(self.store.aconfirm(due, each, self.now, next_at=self.now + 30))
+            known.leases.pop(due, None)
+            if due is Due.RECORD:
+                known.recorded = True
+            else:
+                known.check_at = self.now + 30
+
+    @rule(every=st.sampled_from([1.0, 15.0]), keep=st.sampled_from([30.0, 300.0]))
+    def a_timer_samples(self, every: float, keep: float) -> None:
+        if not self.samples or self.now >= self.samples[-1].at + every:
+            ended = [known for known in self.known.values() if known.activity.ended is not None and not known.counted]
+            for known in ended:
+                known.counted = True
+            census = self.census()
+            self.samples.append(Sample(self.now, census.active, census.warned, len(ended)))
+            self.samples = [sample for sample in self.samples if sample.at >= self.now - keep]
+        self.run(self.store.asample(self.now, every, keep))
+        assert list(self.run(self.store.asamples())) == self.samples
+
+    # What has to be true at every step
+
+    @invariant()
+    def the_groups_agree(self) -> None:
+        assert self.run(self.store.acensus()) == self.census()
+        ranked = sorted(
+            (known.shown.phase is not Phase.WARNED, known.verdict(self.now).ends_at, watch)
+            for watch, known in self.live().items()
+        )
+        expected = [watch for _, _, watch in ranked]
+        listing = self.run(self.store.alist(None, None, 0, LIMIT))
+        assert (listing.total, [each.id for each in listing.watches]) == (len(expected), expected)
+        turned = self.run(self.store.alist(None, None, 1, 1, last=True))
+        assert [each.id for each in turned.watches] == expected[::-1][1:2]
+
+    @invariant()
+    def the_facts_agree(self) -> None:
+        for watch, known in self.known.items():
+            present = self.store.get(watch)
+            assert present is not None
+            assert (present.activity, present.policy, present.shown) == (known.activity, known.policy, known.shown)
+            assert present.version >= self.versions.get(watch, 0)
+            self.versions[watch] = present.version
+
+    @precondition(lambda self: self.known)
+    @invariant()
+    def whoever_sleeps_is_woken_when_something_is_due_sooner_and_only_then(self) -> None:
+        for due in Due:
+            soonest = min(known.due_at(due, self.now) for known in self.known.values())
+            if soonest < self.told[due] and self.told[due] > self.now:
+                assert self.calls[due] > 0, f"{due} is due at {soonest}; the timer sleeps until {self.told[due]}"
+            if self.calls[due]:
+                next_due = self.run(self.store.anext_due(due))
+                assert next_due is not None
+                assert next_due < self.told[due]
+                self.told[due], self.calls[due] = next_due, 0
+
+    def live(self) -> dict[str, Reference]:
+        return {watch: known for watch, known in self.known.items() if known.activity.ended is None}
+
+    def census(self) -> Census:
+        live = self.live().values()
+        warned = sum(known.shown.phase is Phase.WARNED for known in live)
+        return Census(len(live) - warned, warned, sum(bool(known.activity.tabs) for known in live))
+
+    @staticmethod
+    def give_back(known: Reference, version: int) -> None:
+        _, claimed_at = known.leases.get(Due.PUSH, (0.0, 0))
+        if version >= claimed_at:
+            known.leases.pop(Due.PUSH, None)
+
+    def fresh(self, watch: str, policy: Policy) -> Watched:
+        return Watched(id=watch, user="7", policy=policy, activity=Activity(began=self.now, active=self.now))
+
+    def check_of(self, watch: str) -> float:
+        """Return when the first check of a new watch is due: within its checkpoint, when exactly is the store's."""
+        opened = self.store.get(watch)
+        assert opened is not None
+        return self.now + opened.policy.checkpoint / 2
+
+
+def test_a_store_agrees_with_the_reference(make_store: Callable[[], Store]) -> None:
+    machine = type("Machine", (StoreAgainstReference,), {"make_store": staticmethod(make_store)})
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))

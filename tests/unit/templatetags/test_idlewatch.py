@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.finders import find
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
+from django.http import HttpRequest, HttpResponse
+from django.template import Context, engines
+from django.test import Client, RequestFactory
+from django.urls import include, path
+from django.utils import translation
+
+from idlewatch.core.activity import HOLD_LIFE, Reason
+from idlewatch.core.clock import now
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import TAB_PATH, Close, ErrorCode, Message
+from idlewatch.http.i18n import NOTICES
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.django_sessions import WATCH_KEY
+
+CLIENT = Path(__file__).resolve().parents[3] / "static" / "idlewatch"
+PAGE = "{% load idlewatch %}<body>{% idlewatch %}</body>"
+PAGE_THAT_PLACES_IT = (
+    "{% load idlewatch %}{% if request.idlewatch.notice %}<b>{{ request.idlewatch.notice }}</b>{% endif %}"
+    "{% idlewatch %}"
+)
+PAGE_WITHOUT_NOTICE = "{% load idlewatch %}{% idlewatch notice=False %}"
+PAGE_WITHOUT_SCRIPT = "{% load idlewatch %}{% idlewatch script=False %}"
+
+
+def render(request: HttpRequest, source: str) -> HttpResponse:
+    return HttpResponse(engines["django"].from_string(source).render({}, request))
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return render(request, PAGE)
+
+
+def page_that_places_it(request: HttpRequest) -> HttpResponse:
+    return render(request, PAGE_THAT_PLACES_IT)
+
+
+def page_without_notice(request: HttpRequest) -> HttpResponse:
+    return render(request, PAGE_WITHOUT_NOTICE)
+
+
+def page_without_script(request: HttpRequest) -> HttpResponse:
+    return render(request, PAGE_WITHOUT_SCRIPT)
+
+
+urlpatterns = [
+    path("", page),
+    path("places/", page_that_places_it),
+    path("without/", page_without_notice),
+    path("bundled/", page_without_script),
+    path("login/", page),
+    path("idlewatch/", include("idlewatch.urls")),
+]
+
+pytestmark = pytest.mark.urls(__name__)
+
+
+class Tags(HTMLParser):
+    """The start tags of a page with their attributes, and its words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.words.append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def sign_in(client: Client, name: str = "user") -> None:
+    user, _ = get_user_model().objects.get_or_create(username=name)
+    client.force_login(user)
+
+
+def body(client: Client, at: str = "/") -> str:
+    return client.get(at, headers={"Sec-Fetch-Mode": "navigate"}).content.decode()
+
+
+def config_of(html: str) -> dict[str, object]:
+    [template] = Tags(html).all("template")
+    return json.loads(template["data-config"] or "")
+
+
+def end(client: Client) -> None:
+    """End the session as an operator would."""
+    monitor.end(client.session[WATCH_KEY], Reason.REVOKED, now())
+
+
+@pytest.mark.django_db
+def test_an_anonymous_page_carries_nothing(client):
+    assert body(client) == "<body></body>"
+
+
+@pytest.mark.django_db
+def test_a_signed_in_page_carries_the_client_once(client):
+    sign_in(client)
+    tags = Tags(body(client))
+    [script] = tags.all("script")
+    assert script["type"] == "module"
+    assert "async" in script
+    assert script["src"] == "/static/idlewatch/idlewatch.min.js"
+    assert [link["href"] for link in tags.all("link")] == ["/static/idlewatch/idlewatch.min.css"]
+    assert [template["id"] for template in tags.all("template")] == ["idlewatch-client"]
+
+
+@pytest.mark.django_db
+def test_a_page_that_bundles_the_client_gets_all_but_the_script(client):
+    sign_in(client)
+    html = body(client, "/bundled/")
+    tags = Tags(html)
+    assert not tags.all("script")
+    assert [link["href"] for link in tags.all("link")] == ["/static/idlewatch/idlewatch.min.css"]
+    assert config_of(html).keys() == config_of(body(client)).keys()
+
+
+@pytest.mark.django_db
+def test_the_client_is_told_what_it_has_to_know(client):
+    sign_in(client)
+    config = config_of(body(client))
+    assert config["socket"] == TAB_PATH
+    assert (config["state"], config["message"], config["logout"]) == (
+        "/idlewatch/state/",
+        "/idlewatch/message/",
+        "/idlewatch/logout/",
+    )
+    assert config["login"] == "/login/"
+    assert config["frame"]["phase"] == Phase.ACTIVE
+    assert {f"reason_{reason}" for reason in Reason} <= set(config["strings"])
+    assert config["strings"]["reason_idle"] == str(NOTICES[Reason.IDLE])
+
+
+@pytest.mark.django_db
+def test_the_page_s_token_is_taken_by_the_fallback():
+    client = Client(enforce_csrf_checks=True)
+    sign_in(client)
+    config = config_of(body(client))
+    sent = {"data": '{"type": "extend"}', "content_type": "application/json"}
+    assert client.post("/idlewatch/message/", **sent).status_code == 403
+    answer = client.post("/idlewatch/message/", **sent, headers={"X-CSRFToken": config["csrf"]})
+    assert answer.status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_page_s_token_tells_users_and_sign_ins_apart_and_says_neither(client):
+    sign_in(client, "first")
+    first = config_of(body(client))["token"]
+    assert config_of(body(client))["token"] == first
+    again, other = Client(), Client()
+    sign_in(again, "first")
+    sign_in(other, "second")
+    user, sign_in_ = first.split("-")
+    newer, stranger = config_of(body(again))["token"], config_of(body(other))["token"]
+    assert newer.startswith(f"{user}-")
+    assert not newer.endswith(f"-{sign_in_}")
+    assert not stranger.startswith(f"{user}-")
+    assert re.fullmatch("[0-9a-f]{20}-[0-9a-f]{20}", first)
+
+
+@pytest.mark.django_db
+@pytest.mark.rule("R23")
+def test_no_session_key_and_no_watch_id_gets_into_the_page(client):
+    sign_in(client)
+    html = body(client)
+    assert client.session.session_key not in html
+    assert client.session[WATCH_KEY] not in html
+
+
+@pytest.mark.django_db
+@pytest.mark.rule("R27")
+def test_nothing_is_inline(client):
+    sign_in(client)
+    tags = Tags(body(client))
+    assert not tags.all("style")
+    assert all(script["src"] for script in tags.all("script"))
+    for _, attributes in tags.found:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+
+
+@pytest.mark.django_db
+@pytest.mark.rule("R34")
+def test_the_warning_is_a_labelled_and_described_alert_dialog(client):
+    sign_in(client)
+    tags = Tags(body(client))
+    [dialog] = [each for each in tags.all("dialog") if each["data-idlewatch"] == "dialog"]
+    assert dialog["role"] == "alertdialog"
+    assert dialog["aria-modal"] == "true"
+    ids = {attributes.get("id") for _, attributes in tags.found}
+    for attribute in ("aria-labelledby", "aria-describedby"):
+        assert set((dialog[attribute] or "").split()) <= ids
+    assert "stay" in [button.get("data-idlewatch-part") for button in tags.all("button")]
+
+
+@pytest.mark.django_db
+@pytest.mark.rule("R42")
+def test_the_warning_offers_to_log_out(client):
+    sign_in(client)
+    [form] = Tags(body(client)).all("form")
+    assert (form["method"], form["action"]) == ("post", "/idlewatch/logout/")
+
+
+@pytest.mark.django_db
+def test_after_an_end_the_reason_is_shown_once(client):
+    sign_in(client)
+    end(client)
+    first = body(client)
+    assert str(NOTICES[Reason.REVOKED]) in first
+    assert "<script" not in first
+    assert body(client) == "<body></body>"
+
+
+@pytest.mark.django_db
+def test_a_reason_that_the_template_has_placed_is_not_repeated(client):
+    sign_in(client)
+    end(client)
+    assert body(client, "/places/").count(str(NOTICES[Reason.REVOKED])) == 1
+
+
+@pytest.mark.django_db
+def test_a_template_may_keep_the_reason_to_itself(client):
+    sign_in(client)
+    end(client)
+    assert body(client, "/without/") == ""
+    assert str(NOTICES[Reason.REVOKED]) in body(client)
+
+
+@pytest.mark.django_db
+def test_every_word_that_the_user_sees_can_be_translated(client, monkeypatch):
+    sign_in(client)
+    monkeypatch.setattr(translation._trans, "gettext", "«{}»".format)
+    tags = Tags(body(client))
+    assert tags.words
+    assert all(words.startswith("«") and words.endswith("»") for words in tags.words), tags.words
+    assert all(words.startswith("«") for words in config_of(body(client))["strings"].values())
+
+
+def test_a_context_without_a_request_says_what_is_missing():
+    template = engines["django"].from_string(PAGE).template
+    with pytest.raises(ImproperlyConfigured, match=r"context_processors\.request"):
+        template.render(Context({}))
+
+
+def test_a_request_that_the_middleware_has_not_seen_says_what_is_missing():
+    with pytest.raises(ImproperlyConfigured, match="IdleWatchMiddleware"):
+        render(RequestFactory().get("/"), PAGE)
+
+
+def constants(name: str) -> dict[str, object]:
+    """Read a frozen object out of the client's copy of the wire."""
+    [written] = re.findall(rf"export const {name} = Object\.freeze\(\{{(.*?)\}}\)", wire(), re.DOTALL)
+    return {key: json.loads(value) for key, value in re.findall(r"(\w+): (\"[^\"]*\"|\d+)", written)}
+
+
+def wire() -> str:
+    return (CLIENT / "core" / "protocol.js").read_text()
+
+
+@pytest.mark.rule("R26")
+@pytest.mark.parametrize(
+    ("name", "enum"),
+    [("CLOSE", Close), ("PHASE", Phase)],
+)
+def test_the_client_has_the_server_s_names(name, enum):
+    assert constants(name) == {member.name: member.value for member in enum}
+
+
+@pytest.mark.parametrize(("name", "enum"), [("REASON", Reason), ("ERROR", ErrorCode)])
+def test_those_that_the_client_has_a_use_for_are_the_server_s(name, enum):
+    assert constants(name)
+    assert constants(name).items() <= {member.name: member.value for member in enum}.items()
+
+
+def test_the_client_sends_the_messages_that_the_server_takes():
+    tags = {message.__struct_config__.tag for message in Message.__args__}
+    assert set(constants("MESSAGE").values()) == tags
+    assert constants("LIMIT") == {"AGO": 86400, "HOLD_ID": 64, "HOLD_LABEL": 120, "HOLD_LIFE": int(HOLD_LIFE)}
+
+
+class HashedStorage(ManifestStaticFilesStorage):
+    """What hosts use who want far-future caching."""
+
+    support_js_module_import_aggregation = True
+
+
+def test_hashed_storage_rewrites_every_path_in_the_client(tmp_path):
+    storage = HashedStorage(location=str(tmp_path), base_url="/static/")
+    source = FileSystemStorage(location=str(CLIENT))
+    files = {}
+    for file in sorted(each for each in CLIENT.rglob("*") if each.is_file()):
+        place = file.relative_to(CLIENT)
+        name = f"idlewatch/{place}"
+        with source.open(str(place)) as content:
+            storage.save(name, content)
+        files[name] = (storage, name)
+    for _, _, processed in storage.post_process(files):
+        assert not isinstance(processed, Exception), processed
+    for module in CLIENT.rglob("*.js"):
+        stored = Path(storage.path(storage.stored_name(f"idlewatch/{module.relative_to(CLIENT)}")))
+        for address in re.findall(r'from "(\.[^"]+)"', stored.read_text()):
+            assert (stored.parent / address).is_file()
+            assert re.search(r"\.[0-9a-f]{12}\.js$", address), f"{module.name} leads to {address}"
+
+
+def test_the_client_is_found_among_the_static_files():
+    assert find("idlewatch/idlewatch.js")
+    assert find("idlewatch/idlewatch.css")

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from twisted.internet.interfaces import IListeningPort
+from zope.interface import directlyProvides
+
+from idlewatch import asgi
+from idlewatch.asgi import is_watched, watched
+from idlewatch.core.protocol import TAB_PATH
+from idlewatch.runtime.runtime import Service, service
+from idlewatch.runtime.timer import Timer
+
+HTTP = {"type": "http", "path": "/page/", "headers": []}
+LIFESPAN = {"type": "lifespan"}
+
+
+class Host:
+    """A host's application, which notes what it is called with."""
+
+    def __init__(self) -> None:
+        self.called: list[Any] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.called.append((scope, receive, send))
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+@pytest.fixture(autouse=True)
+async def idle_timer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Timer]]:
+    """The timers that were started; they do nothing."""
+    started: list[Timer] = []
+
+    async def run(self: Timer) -> None:
+        started.append(self)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Timer, "run", run)
+    yield started
+    await service().stop()
+
+
+def socket_to(path: str, application: Any) -> WebsocketCommunicator:
+    headers = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
+    return WebsocketCommunicator(application, path, headers=headers)
+
+
+class TestRouting:
+    @pytest.mark.parametrize("scope", [HTTP, LIFESPAN, {"type": "websocket", "path": "/ws/chat/", "headers": []}])
+    async def test_what_is_the_hosts_goes_to_the_host_untouched(self, host: Host, scope: dict[str, Any]):
+        receive, send = mock.AsyncMock(), mock.AsyncMock()
+        await watched(host)(scope, receive, send)
+        assert host.called == [(scope, receive, send)]
+        assert host.called[0][0] is scope
+
+    async def test_a_request_to_the_path_of_a_socket_is_the_hosts(self, host: Host):
+        await watched(host)({**HTTP, "path": TAB_PATH}, mock.AsyncMock(), mock.AsyncMock())
+        assert len(host.called) == 1
+
+    async def test_a_tabs_socket_is_served_here(self, host: Host):
+        tab = socket_to(TAB_PATH, watched(host))
+        accepted, _ = await tab.connect()
+        assert accepted
+        assert (await tab.receive_json_from())["phase"] == "ended"
+        assert host.called == []
+
+    @pytest.mark.parametrize(
+        "path", ["/ws/idlewatch/", "/ws/idlewatch/tabs/", "/ws/idlewatch/tab", "/ws/idlewatch/x/y"]
+    )
+    async def test_a_socket_of_ours_that_is_not_there_is_refused_and_never_the_hosts(self, host: Host, path: str):
+        """Django's application would answer each with a traceback in the log."""
+        accepted, code = await socket_to(path, watched(host)).connect()
+        assert not accepted
+        assert code == 1000
+        assert host.called == []
+
+    async def test_what_the_host_raises_is_the_servers_to_handle(self):
+        async def broken(scope: Any, receive: Any, send: Any) -> None:
+            raise LookupError("of the host")
+
+        with pytest.raises(LookupError, match="of the host"):
+            await watched(broken)(HTTP, mock.AsyncMock(), mock.AsyncMock())
+
+
+class TestStarting:
+    @pytest.mark.parametrize("scope", [HTTP, LIFESPAN], ids=["http", "lifespan"])
+    async def test_the_first_scope_of_any_kind_starts_the_timer(self, host: Host, scope: Any, idle_timer: list[Timer]):
+        await watched(host)(scope, mock.AsyncMock(), mock.AsyncMock())
+        await asyncio.sleep(0)
+        assert idle_timer == [service().timer]
+        assert service().runs
+
+    async def test_many_scopes_start_one(self, host: Host, idle_timer: list[Timer]):
+        first, second = watched(host), watched(host)
+        await asyncio.gather(*(each(HTTP, mock.AsyncMock(), mock.AsyncMock()) for each in [first, second] * 10))
+        await asyncio.sleep(0)
+        assert len(idle_timer) == 1
+
+    async def test_each_event_loop_has_its_own(self, host: Host, idle_timer: list[Timer]):
+        application = watched(host)
+
+        async def serve() -> Service:
+            await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+            await asyncio.sleep(0)
+            assert service().runs
+            return service()
+
+        here = await serve()
+        there = await asyncio.to_thread(lambda: asyncio.run(serve()))
+        assert idle_timer == [here.timer, there.timer]
+        assert here is not there
+        assert here.runs
+
+    async def test_the_timer_knows_nothing_of_the_request_that_started_it(self, monkeypatch: pytest.MonkeyPatch):
+        """Tied to that request's thread, its database work would fail when the request is over."""
+        of_the_request: ContextVar[str] = ContextVar("of_the_request", default="nothing")
+        seen: list[str] = []
+
+        async def run(self: Timer) -> None:
+            seen.append(of_the_request.get())
+
+        monkeypatch.setattr(Timer, "run", run)
+        of_the_request.set("something")
+        await watched(Host())(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await asyncio.sleep(0)
+        assert seen == ["nothing"]
+
+    async def test_nothing_starts_again_while_the_server_goes(self, host: Host, idle_timer: list[Timer]):
+        application = watched(host)
+        await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await asyncio.sleep(0)
+        await service().stop()
+        await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await asyncio.sleep(0)
+        assert len(idle_timer) == 1
+        assert not service().runs
+        assert len(host.called) == 2
+
+    async def test_a_check_may_ask_whether_there_is_one(self, host: Host):
+        watched(host)
+        assert is_watched()
+
+    def test_the_module_can_be_imported_before_there_are_settings(self):
+        """A project's `asgi.py` imports it before `get_asgi_application()` has set Django up."""
+        code = "import idlewatch.asgi, sys; assert 'django.apps' not in sys.modules, 'it imports Django'"
+        done = subprocess.run([sys.executable, "-c", code], env={}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+class FakeReactor(SimpleNamespace):
+    """Twisted's, as far as it matters: keeps what is to be done before it shuts down."""
+
+    def __init__(self) -> None:
+        super().__init__(triggers=[], listening=[], started=[])
+
+    def addSystemEventTrigger(self, phase: str, event: str, trigger: Callable[[], Awaitable[None]]) -> None:  # noqa: N802
+        assert (phase, event) == ("before", "shutdown")
+        self.triggers.append(trigger)
+
+    def callWhenRunning(self, started: Callable[[], None]) -> None:  # noqa: N802
+        self.started.append(started)
+
+    def getReaders(self) -> list[object]:  # noqa: N802
+        return [SimpleNamespace(), *self.listening]
+
+
+@pytest.mark.rule("R26")
+class TestGoing:
+    @pytest.fixture
+    def reactor(self, monkeypatch: pytest.MonkeyPatch) -> FakeReactor:
+        reactor = FakeReactor()
+        monkeypatch.setitem(sys.modules, "twisted.internet.reactor", reactor)  # type: ignore[arg-type]
+        return reactor
+
+    async def test_daphne_waits_until_the_tabs_were_sent_away(self, reactor: FakeReactor, host: Host):
+        application = watched(host)
+        await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        tab = mock.AsyncMock()
+        service().hub.join("w1", tab)
+        (trigger,) = reactor.triggers
+        await trigger().asFuture(asyncio.get_running_loop())
+        tab.dismiss.assert_awaited_once_with()
+        assert not service().runs
+
+    async def test_the_tabs_are_sent_away_though_daphne_ends_them_at_the_same_time(
+        self, reactor: FakeReactor, host: Host
+    ):
+        watched(host)
+        tab = mock.AsyncMock()
+
+        async def serve() -> None:
+            service().hub.join("w1", tab)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                service().hub.leave("w1", tab)
+
+        serving = asyncio.create_task(serve())
+        await asyncio.sleep(0)
+        gone = reactor.triggers[0]()
+        serving.cancel()
+        await gone.asFuture(asyncio.get_running_loop())
+        tab.dismiss.assert_awaited_once_with()
+
+    async def test_a_tab_that_comes_meanwhile_is_sent_back_without_a_look_at_its_session(self, host: Host):
+        await service().stop()
+        with mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread hop")):
+            tab = socket_to(TAB_PATH, watched(host))
+            assert (await tab.connect())[0]
+            assert await tab.receive_output() == {"type": "websocket.close", "code": 4503}
+            await tab.wait()
+
+    async def test_what_daphne_fails_to_cancel_is_cancelled(
+        self, reactor: FakeReactor, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Within a second of a handshake, its own attempt ends with a KeyError."""
+        monkeypatch.setattr(asgi, "DRAIN", 0.05)
+
+        async def endless(*_: Any) -> None:
+            await asyncio.Event().wait()
+
+        application = watched(endless)
+        serving = [asyncio.create_task(application(HTTP, mock.AsyncMock(), mock.AsyncMock())) for _ in range(3)]
+        await asyncio.sleep(0)
+        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        assert all(task.cancelled() for task in serving)
+
+    async def test_a_server_that_goes_takes_no_more_connections(self, reactor: FakeReactor, host: Host):
+        port = mock.Mock()
+        directlyProvides(port, IListeningPort)
+        reactor.listening.append(port)
+        watched(host)
+        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        port.stopListening.assert_called_once_with()
+
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_a_page_has_time_to_answer_a_close(self, reactor: FakeReactor, host: Host, *, tls: bool):
+        server = mock.Mock()
+        factory = SimpleNamespace(server=server)
+        port = SimpleNamespace(factory=SimpleNamespace(wrappedFactory=factory) if tls else factory)
+        directlyProvides(port, IListeningPort)
+        reactor.listening += [port]
+        watched(host)
+        (started,) = reactor.started
+        started()
+        server.ws_factory.setProtocolOptions.assert_called_once_with(
+            closeHandshakeTimeout=5, allowNullOrigin=server.ws_factory.allowNullOrigin
+        )
+
+    async def test_a_port_of_something_else_is_let_be(self, reactor: FakeReactor, host: Host):
+        port = SimpleNamespace(factory=object())
+        directlyProvides(port, IListeningPort)
+        reactor.listening.append(port)
+        watched(host)
+        reactor.started[0]()
+
+    async def test_what_is_being_answered_is_answered(self, reactor: FakeReactor):
+        answered = asyncio.Event()
+
+        async def slow(*_: Any) -> None:
+            await asyncio.sleep(0.2)
+            answered.set()
+
+        application = watched(slow)
+        serving = asyncio.create_task(application(HTTP, mock.AsyncMock(), mock.AsyncMock()))
+        await asyncio.sleep(0)
+        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        assert answered.is_set()
+        await serving
+
+    async def test_what_was_served_is_not_kept(self, host: Host):
+        application = watched(host)
+        for _ in range(3):
+            await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        assert application._serving == set()
+
+    async def test_it_does_not_wait_for_ever(self, reactor: FakeReactor, host: Host, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(asgi, "GOODBYE", 0.05)
+        watched(host)
+        tab = mock.AsyncMock()
+        tab.dismiss.side_effect = asyncio.Event().wait
+        service().hub.join("w1", tab)
+        with pytest.raises(TimeoutError):
+            await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        service().hub.leave("w1", tab)
+
+    async def test_without_daphne_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch, host: Host):
+        monkeypatch.delitem(sys.modules, "twisted.internet.reactor", raising=False)
+        watched(host)
+        assert "twisted.internet.reactor" not in sys.modules
