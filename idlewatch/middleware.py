@@ -26,7 +26,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.drafts import rejected_forms
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
-from idlewatch.http.classification import counts, is_own, is_seen, needs_no_login
+from idlewatch.http.classification import counts, is_client_endpoint, is_seen, needs_no_login
 from idlewatch.http.credential_change import CHANGED_KEY
 from idlewatch.http.key_rotation import is_shared, under_way
 from idlewatch.http.request_watch import RequestWatch, current_watch, watch_of
@@ -78,8 +78,8 @@ class IdleWatchMiddleware:
         if _has_cookie(request):
             try:
                 self._judge(request, watch)
-                if watch.watch is not None and is_seen(request):
-                    watch.offer = credential_change.find(_session(request), watch.watch)
+                if watch.watch_id is not None and is_seen(request):
+                    watch.offer = credential_change.find(_session(request), watch.watch_id)
             except (Undecided, OperationalError, InterfaceError) as error:
                 # Neither served nor ended: in a moment it is known which.
                 if not isinstance(error, Undecided):
@@ -93,7 +93,7 @@ class IdleWatchMiddleware:
             secret = _session(request).get(CSRF_SESSION_KEY)
             make_anonymous(request)
             if request.method not in {"GET", "HEAD"}:
-                watch.is_answered = not is_own(request)
+                watch.is_answered = not is_client_endpoint(request)
                 if not needs_no_login(request):
                     return respond(request)
                 if secret is not None:
@@ -135,7 +135,7 @@ class IdleWatchMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer for a view that asked how the session stands, when nobody can tell; a page's client asks again."""
-        if isinstance(exception, DatabaseError) and is_own(request):
+        if isinstance(exception, DatabaseError) and is_client_endpoint(request):
             logger.error("The database failed (%s): a page was asked to wait.", exception)
             return undecided_response(request)
         return undecided_response(request) if isinstance(exception, Undecided) else None
@@ -165,11 +165,11 @@ class IdleWatchMiddleware:
 
     def _doubt(self, request: HttpRequest, watch: RequestWatch) -> None:
         """End a session for whose user a view found nobody: Django leaves it where the account was disabled."""
-        if watch.watch is None or request.user.is_authenticated:
+        if watch.watch_id is None or request.user.is_authenticated:
             return
         left = now()
-        if monitor.lost_or_account(watch.watch) is Reason.ACCOUNT:
-            watch.follow(monitor.end(watch.watch, Reason.ACCOUNT, left), left)
+        if monitor.lost_or_account(watch.watch_id) is Reason.ACCOUNT:
+            watch.follow(monitor.end(watch.watch_id, Reason.ACCOUNT, left), left)
             make_anonymous(request)
 
     def _follow(self, request: HttpRequest, response: HttpResponseBase, watch: RequestWatch) -> None:
@@ -177,25 +177,25 @@ class IdleWatchMiddleware:
         if watch.signed_in:
             # A login view may have set an expiry after it signed the user in.
             session.set_expiry(0)
-        if watch.watch is None or watch.watched is None:
+        if watch.watch_id is None or watch.watched is None:
             return
         if watch.offer_shown:
             session.pop(CHANGED_KEY, None)
-        if session.get(django_sessions.WATCH_KEY) != watch.watch:
-            self._follow_loss(request, watch, watch.watch, left)
-        elif watch.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch.watch)):
+        if session.get(django_sessions.WATCH_KEY) != watch.watch_id:
+            self._follow_loss(request, watch, watch.watch_id, left)
+        elif watch.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch.watch_id)):
             # Django saves no session then, or the sign-in was rolled back: it never reaches the browser.
-            monitor.end(watch.watch, Reason.LOST, left)
+            monitor.end(watch.watch_id, Reason.LOST, left)
             make_anonymous(request)
             watch.forget()
-        elif (session.modified or conf.session_always_saved) and monitor.has_ended(watch.watch, left):
+        elif (session.modified or conf.session_always_saved) and monitor.has_ended(watch.watch_id, left):
             # It ended while the view ran; to save the session now would fail, or bring its cookie back.
-            watch.follow(monitor.finish(watch.watch, left), left)
+            watch.follow(monitor.finish(watch.watch_id, left), left)
             make_anonymous(request)
         else:
             digest = django_sessions.auth_digest_of(session)
             if (django_sessions.key_of(session), digest) != (watch.watched.key, watch.auth_digest):
-                monitor.rebind(watch.watch, session)
+                monitor.rebind(watch.watch_id, session)
             if digest != watch.auth_digest:
                 credential_change.note_new_password(session, watch.auth_digest, watch.arrived)
             follow_up(request, response)

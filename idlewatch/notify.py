@@ -26,7 +26,7 @@ from idlewatch.core.protocol import NoticeFrame, encode
 from idlewatch.exceptions import NotRunning, StoreUnavailable
 from idlewatch.monitor import service as monitor
 from idlewatch.process.identity import PROCESS
-from idlewatch.runtime.bus import GROUP, NOTICE, SENT_WITHIN, Answer, Listener
+from idlewatch.runtime.bus import GROUP, NOTICE, SENT_WITHIN, Ack, Bus
 from idlewatch.runtime.runtime import Service, running
 from idlewatch.signals import event_log
 from idlewatch.store.base import Watched
@@ -135,7 +135,7 @@ async def _send(service: Service, watches: Sequence[str], text: str) -> Reached:
     asked = list(dict.fromkeys(watches))
     found = await store.aget_all(asked)
     at = now()
-    lives = [watch for watch, watched in zip(asked, found, strict=True) if not _is_over(watched, at)]
+    lives = [watch_id for watch_id, watched in zip(asked, found, strict=True) if not _is_over(watched, at)]
     counted = _counted(found, at)
     frame = encode(NoticeFrame(secrets.token_urlsafe(12), text))
     others = {process: tabs for process, tabs in counted.items() if process != PROCESS}
@@ -146,7 +146,7 @@ async def _send(service: Service, watches: Sequence[str], text: str) -> Reached:
     reached = here + elsewhere
     # A tab that nobody has counted yet may have been told.
     result = Reached(reached, max(reached, counted.total()))
-    event_log.note("notice_sent", sessions=len(lives), reached=result.reached, open=result.open)
+    event_log.log_event("notice_sent", sessions=len(lives), reached=result.reached, open=result.open)
     metrics.NOTICE_REACHED.inc(result.reached)
     metrics.NOTICE_MISSED.inc(result.open - result.reached)
     return result
@@ -169,7 +169,7 @@ def _counted(found: Sequence[Watched | None], at: float) -> Counter[str]:
     return counted
 
 
-async def _ask_others(listener: Listener, watches: Sequence[str], frame: str, counted: Mapping[str, int]) -> int:
+async def _ask_others(listener: Bus, watches: Sequence[str], frame: str, counted: Mapping[str, int]) -> int:
     """Have the other processes show a notice; return how many tabs those told that answered in time.
 
     Who is waited for is who serves tabs, as far as the store knows: nobody else has to answer.
@@ -193,7 +193,7 @@ async def _ask_others(listener: Listener, watches: Sequence[str], frame: str, co
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWERED_WITHIN):
                 while not awaited <= told.keys():
-                    answer: Answer = await answers.get()
+                    answer: Ack = await answers.get()
                     # A process with several event loops answers from each, for all of them.
                     told.setdefault((answer.process, answer.part), answer.told)
     return sum(told.values())

@@ -44,8 +44,8 @@ def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> 
     watch: RequestWatch | None = getattr(request, "idlewatch", None)
     if watch is not None:
         watch.displaces = watch.phase is not None and (watch.watched is None or watch.watched.user != watched.user)
-        if watch.watch is not None and watch.watch != watched.id:
-            monitor.end(watch.watch, Reason.LOGOUT, at)
+        if watch.watch_id is not None and watch.watch_id != watched.id:
+            monitor.end(watch.watch_id, Reason.LOGOUT, at)
         watch.follow(watched, at)
         watch.auth_digest = django_sessions.auth_digest_of(session)
         watch.signed_in = True
@@ -86,7 +86,7 @@ def _end_unfounded(user: AbstractBaseUser) -> None:
     if accounts.is_usable(user):
         # The session in which the password is being changed gets its new auth hash by the end of its request.
         here = current_watch.get()
-        present = None if here is None else here.watch
+        present = None if here is None else here.watch_id
         lives = [each for each in lives if each.id != present and not accounts.vouches(user, each.auth_digest)]
     _end_all(record.id for record in lives)
 

@@ -131,11 +131,11 @@ def _log(request: HttpRequest, rows: Sequence[WatchedSession], message: str) -> 
 
 def _note_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception) -> None:
     said = {"user": str(request.user.pk), "watches": " ".join(watches), "error": type(error).__name__}
-    event_log.note("action_not_logged", level=logging.ERROR, **said)
+    event_log.log_event("action_not_logged", level=logging.ERROR, **said)
 
 
 def _selection(request: HttpRequest, message: CountMessage) -> Selection:
-    return Selection(message, request.user, watch_of(request).watch, now())  # type: ignore[arg-type]
+    return Selection(message, request.user, watch_of(request).watch_id, now())  # type: ignore[arg-type]
 
 
 def _read(request: HttpRequest, decoder: msgspec.json.Decoder[M]) -> M:

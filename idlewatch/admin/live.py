@@ -170,7 +170,7 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
         "records": _address(site, "idlewatch_watchedsession_changelist"),
         "record": _address(site, "idlewatch_watchedsession_change", ANY),
         "account": _account(request, site),
-        "present": watch_of(request).watch,
+        "present": watch_of(request).watch_id,
         "language": language_of_words(),
         "direction": direction_of_words(),
         "zone": timezone.get_current_timezone_name(),

@@ -152,9 +152,9 @@ class WatchedSessionAdmin(_ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Add what the admin's log says of the record, and the way to the live page while it lives."""
-        content_type, watch = ContentType.objects.get_for_model(WatchedSession), unquote(object_id)
-        entries = LogEntry.objects.filter(content_type=content_type, object_id=watch).select_related("user")
-        extra = {"log_entries": entries.order_by("-action_time")[:LOGGED], "live_url": self._live_url(watch)}
+        content_type, watch_id = ContentType.objects.get_for_model(WatchedSession), unquote(object_id)
+        entries = LogEntry.objects.filter(content_type=content_type, object_id=watch_id).select_related("user")
+        extra = {"log_entries": entries.order_by("-action_time")[:LOGGED], "live_url": self._live_url(watch_id)}
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
@@ -168,7 +168,7 @@ class WatchedSessionAdmin(_ModelAdmin):
             listed = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
             return HttpResponseRedirect(f"{reverse(f'{self.admin_site.name}:idlewatch_watchedsession_changelist')}?e=1")
-        event_log.note("records_exported", user=str(request.user.pk), query=asked.urlencode() or None)
+        event_log.log_event("records_exported", user=str(request.user.pk), query=asked.urlencode() or None)
         return export.response(request, listed, timezone.now())
 
     @admin.display(description=_("user name"))
@@ -228,15 +228,15 @@ class WatchedSessionAdmin(_ModelAdmin):
         # Two hosts may have dated it, whose clocks differ.
         return in_words(max(0.0, (record.ended - record.started).total_seconds()))
 
-    def _live_url(self, watch: str) -> str | None:
+    def _live_url(self, watch_id: str) -> str | None:
         """Return where to end a session that lives."""
-        if not WatchedSession.objects.filter(LIVES, pk=watch).exists():
+        if not WatchedSession.objects.filter(LIVES, pk=watch_id).exists():
             return None
         try:
             url = reverse(f"{self.admin_site.name}:idlewatch_live_changelist")
         except NoReverseMatch:
             return None
-        return f"{url}?{urlencode({'q': watch})}"
+        return f"{url}?{urlencode({'q': watch_id})}"
 
 
 def _limit(name: str, value: float | None) -> str:

@@ -48,11 +48,11 @@ class Selection:
     Where they ask for all that match, no session of theirs is meant at all.
     """
 
-    def __init__(self, message: CountMessage, user: AbstractBaseUser, watch: str | None, now: float) -> None:
+    def __init__(self, message: CountMessage, user: AbstractBaseUser, watch_id: str | None, now: float) -> None:
         self._message = message
         self._query = message.query
         self._user = user
-        self._watch = watch
+        self._watch_id = watch_id
         """The session in which the operator acts."""
         self._now = now
         self.before = now if message.before is None else min(message.before, now)
@@ -68,12 +68,12 @@ class Selection:
         """Count what was selected and is left alone."""
         if self._query is not None:
             return self._count_of(self._selected().filter(user=self._user.pk))[0]
-        if self._watch is None or self._message.action is Action.NOTICE:
+        if self._watch_id is None or self._message.action is Action.NOTICE:
             return 0
         if self._message.action is Action.END_USERS:
             is_selected = self._any_selected().filter(user=self._user.pk).exists()
-            return int(is_selected and self._begun().filter(pk=self._watch).exists())
-        return int(self._selected().filter(pk=self._watch).exists())
+            return int(is_selected and self._begun().filter(pk=self._watch_id).exists())
+        return int(self._selected().filter(pk=self._watch_id).exists())
 
     def batch(self, cursor: str) -> Batch:
         """Return what to act on next.
@@ -110,9 +110,9 @@ class Selection:
         """Take from some sessions those that are left alone."""
         if self._query is not None:
             return rows.exclude(user=self._user.pk)
-        if self._message.action is Action.NOTICE or self._watch is None:
+        if self._message.action is Action.NOTICE or self._watch_id is None:
             return rows
-        return rows.exclude(pk=self._watch)
+        return rows.exclude(pk=self._watch_id)
 
     def _meant(self, watches: Sequence[str]) -> set[str]:
         """Ask the store, where that is needed, which sessions are in the phase and have the tabs that were asked for.
@@ -137,8 +137,8 @@ class Selection:
         """Name those sessions that are meant, and their users, without holding all of them in memory."""
         ids = _ids(rows)
         while batch := list(islice(ids, records.BATCH)):
-            meant = self._meant([watch for watch, _ in batch])
-            yield from ((watch, user) for watch, user in batch if watch in meant)
+            meant = self._meant([watch_id for watch_id, _ in batch])
+            yield from ((watch_id, user) for watch_id, user in batch if watch_id in meant)
 
     def _count_of_users(self) -> tuple[int, int]:
         """Count the sessions of those users of whom one is selected."""
@@ -199,8 +199,8 @@ def _place(cursor: str) -> tuple[Any, str]:
     """Return the user, and the last of their sessions, at whom the call before stopped."""
     if not cursor:
         return None, ""
-    user, _, watch = cursor.rpartition(":")
+    user, _, watch_id = cursor.rpartition(":")
     try:
-        return users.key_of(user), watch
+        return users.key_of(user), watch_id
     except ValidationError as error:
         raise ValueError(f"Expected the cursor that the call before answered, got {cursor!r}.") from error

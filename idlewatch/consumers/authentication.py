@@ -19,13 +19,13 @@ def find_watch(key: str | None) -> tuple[Watched | None, Reason | None]:
         return None, None
     at = now()
     session = django_sessions.engine()(key)
-    watch, user = session.get(django_sessions.WATCH_KEY), django_sessions.user_of(session)
-    if watch is None:
+    watch_id, user = session.get(django_sessions.WATCH_KEY), django_sessions.user_of(session)
+    if watch_id is None:
         reason, _ = (None, False) if session.session_key else monitor.why_gone(key, at)
         return None, reason
-    watched = monitor.look(watch, at)
+    watched = monitor.look(watch_id, at)
     if watched is None or watched.user != user:
         return None, Reason.LOST
     if watched.key != django_sessions.key_of(session):
-        monitor.rebind(watch, session)
+        monitor.rebind(watch_id, session)
     return watched, None

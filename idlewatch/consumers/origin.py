@@ -22,7 +22,7 @@ def request_of(scope: dict[str, Any]) -> HttpRequest:
     return ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme, "query_string": query}, BytesIO())
 
 
-def is_own(request: HttpRequest) -> bool:
+def is_same_origin(request: HttpRequest) -> bool:
     """Tell whether the handshake's `Origin` is the site itself, or one that it trusts.
 
     Scheme, host and port must be equal, or match `CSRF_TRUSTED_ORIGINS`; a missing origin and `null` are refused.

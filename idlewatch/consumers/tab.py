@@ -14,7 +14,7 @@ from idlewatch import metrics
 from idlewatch.conf import conf
 from idlewatch.consumers.authentication import find_watch
 from idlewatch.consumers.base import Socket
-from idlewatch.consumers.origin import is_own, request_of
+from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
 from idlewatch.core.events import TabClosed, TabOpened, TabsCounted
@@ -32,7 +32,7 @@ from idlewatch.core.protocol import (
     state_frame,
 )
 from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
-from idlewatch.http.page_tokens import Belonging, belonging, foreign_frame, token_in
+from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
 from idlewatch.monitor import service as monitor
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.hub import Hub, count_here
@@ -49,13 +49,13 @@ class TabConsumer(Socket):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hub: Hub | None = None
-        self._watch: str | None = None
+        self._watch_id: str | None = None
         self._counted = False
 
     async def connect(self) -> None:
         """Accept a tab of this site, and tell it how its session stands."""
         request = request_of(dict(self.scope))
-        if not is_own(request):
+        if not is_same_origin(request):
             # A refused handshake is a bare 403.
             await self.close()
             return
@@ -72,11 +72,11 @@ class TabConsumer(Socket):
             await self._end(encode(no_session_frame(reason, conf.login_url)))
             return
         token = token_in(request)
-        if belonging(token, found) is Belonging.FOREIGN:
+        if page_owner(token, found) is PageOwner.FOREIGN:
             await self._end(encode(foreign_frame()))
             return
         # Joined before the state is read, so that no change falls between.
-        self._hub, self._watch = service().hub, found.id
+        self._hub, self._watch_id = service().hub, found.id
         self._hub.join(found.id, self)
         if self._hub.dismissed:
             await self._shut(Close.GOING_AWAY)
@@ -96,8 +96,8 @@ class TabConsumer(Socket):
             await self._leave()
             await self._shut(Close.GOING_AWAY)
             return
-        renewed = watched is not None and belonging(token, watched) is Belonging.RENEWED
-        await self._tell_state(watched, Belonging.RENEWED if renewed else UNSET)
+        renewed = watched is not None and page_owner(token, watched) is PageOwner.RENEWED
+        await self._tell_state(watched, PageOwner.RENEWED if renewed else UNSET)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Do what a message says; stay open after a bad one."""
@@ -109,7 +109,7 @@ class TabConsumer(Socket):
             return
         try:
             message = parse(text_data)
-            watched = await monitor.alook(self._watch or "", at, event_of(message))
+            watched = await monitor.alook(self._watch_id or "", at, event_of(message))
         except BadMessage as error:
             await self._refuse(ErrorCode(error.code), error.detail)
             return
@@ -164,16 +164,16 @@ class TabConsumer(Socket):
         await self._shut(Close.ENDED)
 
     async def _leave(self, *, closed: bool = False) -> None:
-        watch, self._watch = self._watch, None
-        if watch is None or self._hub is None:
+        watch_id, self._watch_id = self._watch_id, None
+        if watch_id is None or self._hub is None:
             return
-        self._hub.leave(watch, self)
+        self._hub.leave(watch_id, self)
         # A process that goes away gives all its tabs back at once.
         if self._counted and not self._hub.dismissed:
             # While the store is away, nobody counts tabs.
             with suppress(StoreUnavailable, Undecided):
-                with self._hub.counting(watch):
-                    watched = await monitor.store().aapply(watch, TabClosed(PROCESS, closed), now())
+                with self._hub.counting(watch_id):
+                    watched = await monitor.store().aapply(watch_id, TabClosed(PROCESS, closed), now())
                 await _count_right(self._hub, watched)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-HOLD_LIFE = 60.0
+HOLD_TTL = 60.0
 """Seconds after which a hold lapses, unless the page renews it."""
 
 
@@ -40,7 +40,7 @@ class Activity(Struct, frozen=True):
     A value, never changed in place: `idlewatch.core.events` makes the next one.
     """
 
-    began: float
+    logged_in_at: float
     """The sign-in: the absolute limit runs from here."""
     active: float
     """When the user last acted, as far as it was credited."""
@@ -50,17 +50,17 @@ class Activity(Struct, frozen=True):
     """Start of the present or latest stretch of unbroken holding; None before the first."""
     held_until: float = 0.0
     """When the last of the holds lapses or lapsed."""
-    stretch: float | None = None
+    held_since: float | None = None
     """When holding began after the last activity: `HOLD_LIMIT` runs from here. None: not yet."""
     held_before: float = 0.0
     """Seconds held in earlier stretches."""
     tabs: Mapping[str, int] = {}
     """Open sockets, by the process that serves them."""
-    carried: bool = True
+    has_client: bool = True
     """The last page shown to the session carried the client."""
-    closing: float | None = None
+    closed_at: float | None = None
     """When the last tab was closed cleanly; None while none has, or somebody came back."""
-    called: float | None = None
+    polled_at: float | None = None
     """When a page without a socket last asked over HTTP."""
     warnings: int = 0
     extensions: int = 0
@@ -76,9 +76,9 @@ class Activity(Struct, frozen=True):
 
     def hold_end(self, hold_limit: float) -> float:
         """Return when the holds stop keeping the idle clock still, bounded by `hold_limit`."""
-        if self.stretch is None:
+        if self.held_since is None:
             return 0.0
-        return min(self.held_until, self.stretch + hold_limit)
+        return min(self.held_until, self.held_since + hold_limit)
 
     def idle_from(self, now: float, hold_limit: float) -> float:
         """Return the moment from which the idle limit runs, as seen at `now`."""

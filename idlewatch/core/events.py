@@ -11,11 +11,11 @@ from functools import singledispatch
 from msgspec import Struct
 from msgspec.structs import replace
 
-from idlewatch.core.activity import HOLD_LIFE, Activity, Hold, Reason
+from idlewatch.core.activity import HOLD_TTL, Activity, Hold, Reason
 from idlewatch.core.policy import Phase, Policy, assess, warned_from
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 
-CALL_LIFE = 90.0
+POLL_TTL = 90.0
 """Seconds for which a page counts as open that asked over HTTP: a hidden one asks once a minute."""
 MAX_HOLDS = 32
 """How many holds a session may have at once: more would be a page gone wrong."""
@@ -76,22 +76,22 @@ class TabsCounted(Struct, frozen=True):
 class PageShown(Struct, frozen=True):
     """A navigation was answered with something to show, that carries the client or does not."""
 
-    carried: bool
+    has_client: bool
 
 
-class Called(Struct, frozen=True):
+class Polled(Struct, frozen=True):
     """A page without a socket asked over HTTP: somebody is there."""
 
 
-class Vouched(Struct, frozen=True):
+class Reported(Struct, frozen=True):
     """Activity up to `active` was admitted when it came, by a record or by an earlier store: it is not judged again."""
 
     active: float
-    began: float = 0.0
+    logged_in_at: float = 0.0
     """When the clocks were started anew, if they were."""
     held_until: float = 0.0
     """Until when holds kept the idle clock still."""
-    stretch: float | None = None
+    held_since: float | None = None
     """When holding began after the last activity."""
 
 
@@ -106,8 +106,8 @@ Event = (
     | TabClosed
     | TabsCounted
     | PageShown
-    | Called
-    | Vouched
+    | Polled
+    | Reported
 )
 
 
@@ -121,9 +121,9 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
         HoldRefused: a hold past `HOLD_LIMIT`, or one too many.
         TooManyTabs: a tab past the event's limit.
     """
-    if isinstance(event, Vouched):
+    if isinstance(event, Reported):
         # A word, and no judgement: others may have theirs still to say.
-        return vouched(event, activity, policy, now)
+        return reported(event, activity, policy, now)
     verdict = assess(activity, policy, now)
     if verdict.phase is Phase.ENDED:
         return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
@@ -134,15 +134,15 @@ def acted(activity: Activity, policy: Policy, moment: float, **changes: object) 
     """Return the facts with activity credited to `moment`, which begins a new stretch of holding."""
     if moment <= activity.active and not changes:
         return activity
-    stretch = activity.stretch
-    if stretch is not None and moment > stretch:
-        stretch = moment if activity.held_until > moment else None
+    held_since = activity.held_since
+    if held_since is not None and moment > held_since:
+        held_since = moment if activity.held_until > moment else None
         # Bank what was held before the bound moves, so that seconds past the old bound never count. Activity that is
         # told late may lie before the holding that goes on.
         banked = max(moment, activity.held_from or moment)
         changes["held_before"] = activity.held_seconds(banked, policy.hold_limit)
-        changes["held_from"] = None if stretch is None else banked
-    return replace(activity, active=max(activity.active, moment), stretch=stretch, **changes)
+        changes["held_from"] = None if held_since is None else banked
+    return replace(activity, active=max(activity.active, moment), held_since=held_since, **changes)
 
 
 @singledispatch
@@ -160,7 +160,7 @@ def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
 
 @_apply.register
 def _(event: Requested, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, closing=None)
+    return acted(activity, policy, now, closed_at=None)
 
 
 @_apply.register
@@ -170,21 +170,21 @@ def _(event: Extended, activity: Activity, policy: Policy, now: float) -> Activi
 
 @_apply.register
 def _(event: SignedIn, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, began=now, closing=None)
+    return acted(activity, policy, now, logged_in_at=now, closed_at=None)
 
 
 @_apply.register
 def _(event: Held, activity: Activity, policy: Policy, now: float) -> Activity:
-    stretch = now if activity.stretch is None else activity.stretch
+    held_since = now if activity.held_since is None else activity.held_since
     if policy.hold_limit <= 0:
         raise HoldRefused("This site keeps no session by holds: HOLD_LIMIT is 0.")
-    if now >= stretch + policy.hold_limit:
+    if now >= held_since + policy.hold_limit:
         raise HoldRefused(f"The session has been held for {policy.hold_limit:g} s without activity by the user.")
     holds = {key: hold for key, hold in activity.holds.items() if hold.until > now}
     if event.id not in holds and len(holds) >= MAX_HOLDS:
         raise HoldRefused(f"The session has {MAX_HOLDS} holds at once, as many as it may.")
-    holds[event.id] = Hold(now + HOLD_LIFE, event.label)
-    changed = replace(activity, holds=holds, stretch=stretch, held_until=max(activity.held_until, now + HOLD_LIFE))
+    holds[event.id] = Hold(now + HOLD_TTL, event.label)
+    changed = replace(activity, holds=holds, held_since=held_since, held_until=max(activity.held_until, now + HOLD_TTL))
     if activity.held_from is None:
         return replace(changed, held_from=now)
     if now >= activity.hold_end(policy.hold_limit):
@@ -205,7 +205,7 @@ def _(event: Released, activity: Activity, policy: Policy, now: float) -> Activi
 def _(event: TabOpened, activity: Activity, policy: Policy, now: float) -> Activity:
     if activity.tab_count >= event.limit:
         raise TooManyTabs(f"The session has {event.limit} tabs open, as many as it may.")
-    return replace(activity, tabs=_counted(activity, event.process, 1), closing=None)
+    return replace(activity, tabs=_counted(activity, event.process, 1), closed_at=None)
 
 
 @_apply.register
@@ -213,9 +213,9 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
     if event.process not in activity.tabs:
         return activity
     changed = replace(activity, tabs=_counted(activity, event.process, -1))
-    elsewhere = activity.called is not None and now < activity.called + CALL_LIFE
-    if event.closed and activity.carried and not changed.tabs and not elsewhere and policy.close_grace is not None:
-        return replace(changed, closing=now)
+    elsewhere = activity.polled_at is not None and now < activity.polled_at + POLL_TTL
+    if event.closed and activity.has_client and not changed.tabs and not elsewhere and policy.close_grace is not None:
+        return replace(changed, closed_at=now)
     return changed
 
 
@@ -223,34 +223,40 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
 def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Activity:
     tabs = {**activity.tabs, event.process: event.count}
     tabs = {process: count for process, count in tabs.items() if count > 0}
-    return replace(activity, tabs=tabs, closing=None if event.count else activity.closing)
+    return replace(activity, tabs=tabs, closed_at=None if event.count else activity.closed_at)
 
 
 @_apply.register
 def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activity:
-    return activity if event.carried == activity.carried else replace(activity, carried=event.carried)
+    return activity if event.has_client == activity.has_client else replace(activity, has_client=event.has_client)
 
 
 @_apply.register
-def _(event: Called, activity: Activity, policy: Policy, now: float) -> Activity:
-    return replace(activity, called=now, closing=None)
+def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity:
+    return replace(activity, polled_at=now, closed_at=None)
 
 
-def vouched(event: Vouched, activity: Activity, policy: Policy, now: float) -> Activity:
+def reported(event: Reported, activity: Activity, policy: Policy, now: float) -> Activity:
     """Return the facts with what is vouched for, whether or not they have an end by the clock without it."""
     if activity.ended is not None:
         return activity
     moment = min(event.active, now)
-    if moment > activity.active or event.began > activity.began:
-        came_back = activity.closing is not None and moment > activity.closing
-        closing = None if came_back else activity.closing
-        activity = acted(activity, policy, moment, began=max(activity.began, min(event.began, now)), closing=closing)
+    if moment > activity.active or event.logged_in_at > activity.logged_in_at:
+        came_back = activity.closed_at is not None and moment > activity.closed_at
+        closed_at = None if came_back else activity.closed_at
+        activity = acted(
+            activity,
+            policy,
+            moment,
+            logged_in_at=max(activity.logged_in_at, min(event.logged_in_at, now)),
+            closed_at=closed_at,
+        )
     held_until = min(event.held_until, now)
-    if event.stretch is None or held_until <= max(activity.held_until, activity.active):
+    if event.held_since is None or held_until <= max(activity.held_until, activity.active):
         return activity
-    stretch = max(event.stretch, activity.active)
-    held_from = stretch if activity.held_from is None else activity.held_from
-    return replace(activity, held_until=held_until, stretch=stretch, held_from=held_from)
+    held_since = max(event.held_since, activity.active)
+    held_from = held_since if activity.held_from is None else activity.held_from
+    return replace(activity, held_until=held_until, held_since=held_since, held_from=held_from)
 
 
 def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:

@@ -85,7 +85,7 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     hold_end = activity.hold_end(policy.hold_limit)
     held = now < hold_end
     idle_end = max(activity.active, hold_end) + policy.idle_timeout
-    absolute_end = float("inf") if policy.absolute_timeout is None else activity.began + policy.absolute_timeout
+    absolute_end = float("inf") if policy.absolute_timeout is None else activity.logged_in_at + policy.absolute_timeout
     closed_end = closes_at(activity, policy)
 
     limits = ((absolute_end, Reason.ABSOLUTE), (closed_end, Reason.CLOSED), (idle_end, Reason.IDLE))
@@ -106,9 +106,9 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
 
 def closes_at(activity: Activity, policy: Policy) -> float:
     """Return when a closed browser ends the session (`inf`: it is not closed, or that ends nothing)."""
-    if activity.closing is None or policy.close_grace is None:
+    if activity.closed_at is None or policy.close_grace is None:
         return float("inf")
-    return activity.closing + policy.close_grace
+    return activity.closed_at + policy.close_grace
 
 
 def warned_from(activity: Activity, policy: Policy) -> float:

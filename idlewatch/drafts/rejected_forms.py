@@ -31,7 +31,7 @@ from idlewatch.drafts import service as drafts
 from idlewatch.drafts.redaction import NAMES_FIELD, Field, keepable
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.bodies import FORMS
-from idlewatch.http.classification import is_navigation, is_own, needs_no_login, place_of
+from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, place_of
 from idlewatch.http.request_watch import RequestWatch
 from idlewatch.models import Draft
 from idlewatch.monitor import accounts, django_sessions, records
@@ -100,7 +100,7 @@ def remember(session: SessionBase, user: AbstractBaseUser, now: float) -> None:
 
 
 def _is_form(request: HttpRequest) -> bool:
-    if request.method != "POST" or request.content_type not in FORMS or is_own(request):
+    if request.method != "POST" or request.content_type not in FORMS or is_client_endpoint(request):
         return False
     # What another script sends leaves its page where it is; htmx is led to the login.
     return is_navigation(request) or "HX-Request" in request.headers

@@ -20,7 +20,7 @@ from idlewatch.drafts import service as drafts
 from idlewatch.drafts.redaction import Field
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.bodies import body_of
-from idlewatch.http.page_tokens import Belonging, belonging_of, foreign_frame
+from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of
 from idlewatch.http.request_watch import watch_of
 
 MAX_BODY = drafts.MAX_SIZE + 16_384
@@ -83,10 +83,10 @@ def _answer(request: HttpRequest, body: bytes) -> HttpResponse:
 def _turned_away(request: HttpRequest) -> Frame | None:
     """Return what a page is told that has no session, or whose user is another than the session's, or no user now."""
     watch = watch_of(request)
-    belongs = belonging_of(request)
+    belongs = page_owner_of(request)
     if belongs is None:
         return watch.frame
-    if belongs is Belonging.FOREIGN:
+    if belongs is PageOwner.FOREIGN:
         return foreign_frame()
     # The account was disabled, or its password changed, and nobody has ended the session yet: the middleware does now.
     return None if request.user.is_authenticated else no_session_frame(Reason.ACCOUNT, conf.login_url)

@@ -69,10 +69,10 @@ def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
     if request.headers.get("Idlewatch-Passive") == "1" or mark is Mark.PASSIVE:
         return True
     paths = conf.passive_paths
-    return is_own(request) or (paths is not None and paths.search(request.path_info) is not None)
+    return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
 
 
-def is_own(request: HttpRequest) -> bool:
+def is_client_endpoint(request: HttpRequest) -> bool:
     """Tell whether a page's client asks how its session stands, or sends a message."""
     urlconf = getattr(request, "urlconf", None) or get_urlconf()
     return request.path in _own_paths(urlconf, get_script_prefix(), get_language())

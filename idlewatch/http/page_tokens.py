@@ -23,7 +23,7 @@ PARAMETER = "for"
 """Of the addresses at which a page talks to the server: the token."""
 
 
-class Belonging(StrEnum):
+class PageOwner(StrEnum):
     """What a page is to the session that the browser has now."""
 
     CURRENT = "current"
@@ -39,25 +39,25 @@ def token_of(watched: Watched) -> str:
     return f"{_half(watched.user, conf.secrets[0])}-{_half(_sign_in(watched), conf.secrets[0])}"
 
 
-def belonging(token: str | None, watched: Watched) -> Belonging:
+def page_owner(token: str | None, watched: Watched) -> PageOwner:
     """Tell what the page with this token is to a session; one without a token is believed to be the session's own."""
     if token is None:
-        return Belonging.CURRENT
+        return PageOwner.CURRENT
     user, _, sign_in = token.partition("-")
     if not _fits(user, watched.user):
-        return Belonging.FOREIGN
-    return Belonging.CURRENT if _fits(sign_in, _sign_in(watched)) else Belonging.RENEWED
+        return PageOwner.FOREIGN
+    return PageOwner.CURRENT if _fits(sign_in, _sign_in(watched)) else PageOwner.RENEWED
 
 
-def belonging_of(request: HttpRequest) -> Belonging | None:
+def page_owner_of(request: HttpRequest) -> PageOwner | None:
     """Tell what the page that sent a request is to its session; None where there is none."""
     watch = watch_of(request)
-    return None if watch.watch is None or watch.watched is None else belonging(token_in(request), watch.watched)
+    return None if watch.watch_id is None or watch.watched is None else page_owner(token_in(request), watch.watched)
 
 
 def foreign_frame() -> StateFrame:
     """Say to a page of somebody else that its session is over, whoever has one now."""
-    return no_session_frame(Reason.LOGOUT, conf.login_url, Belonging.FOREIGN)
+    return no_session_frame(Reason.LOGOUT, conf.login_url, PageOwner.FOREIGN)
 
 
 def token_in(request: HttpRequest) -> str | None:
@@ -71,7 +71,7 @@ def token_in(request: HttpRequest) -> str | None:
 def _sign_in(watched: Watched) -> str:
     # Signing in again as the same user keeps the watch and starts its clocks anew. What a record keeps of a moment may
     # be rounded.
-    return f"{watched.id} {watched.activity.began:.3f}"
+    return f"{watched.id} {watched.activity.logged_in_at:.3f}"
 
 
 def _fits(half: str, value: str) -> bool:

@@ -82,7 +82,7 @@ class RequestWatch:
         self.signed_in = False
 
     @property
-    def watch(self) -> str | None:
+    def watch_id(self) -> str | None:
         """The id of the live watch; None for anonymous users and after an end."""
         return None if self.watched is None or self.ended else self.watched.id
 

@@ -40,7 +40,7 @@ def note(request: HttpRequest, response: HttpResponseBase) -> None:
     with suppress(Undecided):
         if watch.counted and at - watch.arrived > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested())
-        if shows_a_page(request) and fills_the_tab(response) and watch.carries_client != watched.activity.carried:
+        if shows_a_page(request) and fills_the_tab(response) and watch.carries_client != watched.activity.has_client:
             monitor.look(watched.id, at, PageShown(watch.carries_client))
 
 

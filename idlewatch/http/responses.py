@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, encode
-from idlewatch.http.classification import is_navigation, is_own, place_of
+from idlewatch.http.classification import is_client_endpoint, is_navigation, place_of
 from idlewatch.http.i18n import NOTICES
 
 REASON_COOKIE = "idlewatch_ended"
@@ -44,7 +44,7 @@ def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> H
     to_login = redirect_to_login(place_of(request), conf.login_url)
     ended = Ended(reason, NOTICES[reason], to_login.url, frame)
     # The client of a page reads the frame, whatever the host would answer.
-    own = is_own(request)
+    own = is_client_endpoint(request)
     answer = None if own else conf.ended_response
     response = None if answer is None else answer(request, ended)
     if response is None:

@@ -13,7 +13,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.live.database import in_database
-from idlewatch.live.subscriber import Viewer
+from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.ticks import ticks
 from idlewatch.monitor import accounts
 from idlewatch.monitor import service as monitor
@@ -33,23 +33,23 @@ def permitted(users: Iterable[str]) -> set[str]:
     return {key for key, user in accounts.by_primary_key(users).items() if may_watch(user)}
 
 
-class Doorkeeper:
+class AccessGuard:
     """Sends operators away whose session ended, or who lost the right.
 
     Fails closed: who can't be vouched for is sent away as well, after a while.
     """
 
     def __init__(self) -> None:
-        self._vouched: dict[Viewer, float] = {}
+        self._vouched: dict[Subscriber, float] = {}
         """When it was known for the last time that each has a session, and the right."""
         self._asked_at = float("-inf")
         self._is_troubled = False
 
-    def admit(self, viewer: Viewer) -> None:
+    def admit(self, viewer: Subscriber) -> None:
         """Know an operator who was just found to have the right."""
         self._vouched[viewer] = ticks()
 
-    def release(self, viewer: Viewer) -> None:
+    def release(self, viewer: Subscriber) -> None:
         """Know an operator no more."""
         self._vouched.pop(viewer, None)
 
@@ -67,18 +67,18 @@ class Doorkeeper:
         else:
             self._is_troubled = False
 
-    def doubted(self) -> Sequence[Viewer]:
+    def doubted(self) -> Sequence[Subscriber]:
         """Return the operators of whom nobody could tell for too long whether they may watch."""
         limit = ticks() - TRUSTED
         return [each for each, at in self._vouched.items() if at < limit]
 
-    async def _look_at_sessions(self, viewers: Sequence[Viewer]) -> None:
-        known = await _sessions({viewer.watch for viewer in viewers})
+    async def _look_at_sessions(self, viewers: Sequence[Subscriber]) -> None:
+        known = await _sessions({viewer.watch_id for viewer in viewers})
         for viewer in viewers:
-            if not _lives(watched := known[viewer.watch]) or watched.user != viewer.user:
+            if not _lives(watched := known[viewer.watch_id]) or watched.user != viewer.user:
                 viewer.shut(Close.ENDED)
 
-    async def _look_at_rights(self, viewers: Sequence[Viewer]) -> None:
+    async def _look_at_rights(self, viewers: Sequence[Subscriber]) -> None:
         at = ticks()
         allowed = await in_database(permitted)({viewer.user for viewer in viewers})
         self._asked_at = at
@@ -98,8 +98,8 @@ async def _sessions(watches: Iterable[str]) -> Mapping[str, Watched | None]:
         found = [None for _ in wanted]
     # While the store is away, was new and empty, or has not heard what was missed, the records know better.
     return {
-        watch: watched if _lives(watched) else await monitor.alook(watch, now())
-        for watch, watched in zip(wanted, found, strict=True)
+        watch_id: watched if _lives(watched) else await monitor.alook(watch_id, now())
+        for watch_id, watched in zip(wanted, found, strict=True)
     }
 
 

@@ -14,7 +14,7 @@ from idlewatch import metrics
 from idlewatch.conf import conf
 from idlewatch.consumers.authentication import find_watch
 from idlewatch.consumers.base import Socket
-from idlewatch.consumers.origin import is_own, request_of
+from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close, ErrorCode
@@ -22,7 +22,7 @@ from idlewatch.exceptions import BadMessage, Undecided
 from idlewatch.live.authorization import permitted
 from idlewatch.live.query import WatchMessage, parse
 from idlewatch.live.reader import reader
-from idlewatch.live.subscriber import Viewer
+from idlewatch.live.subscriber import Subscriber
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.runtime import service
 from idlewatch.signals import event_log
@@ -40,12 +40,12 @@ class LiveConsumer(Socket):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hub: Hub | None = None
-        self._viewer: Viewer | None = None
+        self._viewer: Subscriber | None = None
 
     async def connect(self) -> None:
         """Accept an operator from this site, and wait for what their page asks for."""
         request = request_of(dict(self.scope))
-        if not is_own(request):
+        if not is_same_origin(request):
             # A refused handshake is a bare 403.
             await self.close()
             return
@@ -62,11 +62,11 @@ class LiveConsumer(Socket):
             await self._shut(Close.ENDED)
             return
         if not may:
-            event_log.note("live_page_refused", level=logging.WARNING, watch=operator[0], user=operator[1])
+            event_log.log_event("live_page_refused", level=logging.WARNING, watch_id=operator[0], user=operator[1])
             await self._shut(Close.FORBIDDEN)
             return
-        watch, user = operator
-        if reader().pages_of(watch) >= MAX_PAGES:
+        watch_id, user = operator
+        if reader().pages_of(watch_id) >= MAX_PAGES:
             await self._shut(Close.TOO_MANY)
             return
         self._hub = service().hub
@@ -75,9 +75,9 @@ class LiveConsumer(Socket):
             await self._shut(Close.GOING_AWAY)
             # Nobody will hear the page's answer any more.
             raise StopConsumer
-        self._viewer = Viewer(watch, user, self._tell, self._shut)
+        self._viewer = Subscriber(watch_id, user, self._tell, self._shut)
         metrics.OPERATORS.inc()
-        event_log.note("live_page_opened", watch=watch, user=user)
+        event_log.log_event("live_page_opened", watch_id=watch_id, user=user)
         reader().join(self._viewer)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:

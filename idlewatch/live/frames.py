@@ -14,7 +14,7 @@ from idlewatch.store.base import Census, Sample
 _encoder = msgspec.json.Encoder()
 
 
-class Picture(Struct, frozen=True):
+class Snapshot(Struct, frozen=True):
     """What a page shows."""
 
     query: int
@@ -33,14 +33,14 @@ class Picture(Struct, frozen=True):
     """The last hour, the oldest first."""
 
 
-def page_frame(picture: Picture, number: int, now: float) -> str:
+def page_frame(picture: Snapshot, number: int, now: float) -> str:
     """Say all of a picture."""
     rows = [row.fields(picture.operator) for row in picture.rows.values()]
     frame = {"type": "page", "frame": number, "query": picture.query, "now": round(now, 3)}
     return _encoder.encode(frame | _head(picture) | {"rows": rows, "samples": list(picture.samples)}).decode()
 
 
-def changes_frame(before: Picture, picture: Picture, number: int, now: float) -> str | None:
+def changes_frame(before: Snapshot, picture: Snapshot, number: int, now: float) -> str | None:
     """Say what is different from an earlier picture of the same query; None where nothing is."""
     # After the clock was put back, the chart does not go on: all is said anew.
     if before.samples and before.samples[-1] not in picture.samples:
@@ -65,7 +65,7 @@ def unavailable_frame(number: int) -> str:
     return _encoder.encode({"type": "unavailable", "frame": number}).decode()
 
 
-def _head(picture: Picture) -> dict[str, Any]:
+def _head(picture: Snapshot) -> dict[str, Any]:
     return {
         "counts": picture.census._asdict(),
         "total": picture.total,
@@ -75,11 +75,11 @@ def _head(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _changed_rows(before: Picture, picture: Picture) -> dict[str, dict[str, object]]:
+def _changed_rows(before: Snapshot, picture: Snapshot) -> dict[str, dict[str, object]]:
     changed = {}
-    for watch, row in picture.rows.items():
-        earlier = before.rows.get(watch)
+    for watch_id, row in picture.rows.items():
+        earlier = before.rows.get(watch_id)
         told = row.fields(picture.operator) if earlier is None else earlier.changes_to(row)
         if told:
-            changed[watch] = told
+            changed[watch_id] = told
     return changed

@@ -47,7 +47,7 @@ class Sort(StrEnum):
         return self.value.startswith("-")
 
 
-class Ask(NamedTuple):
+class Query(NamedTuple):
     """What is asked for; operators who ask the same share its answer."""
 
     terms: tuple[str, ...]
@@ -79,9 +79,9 @@ class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch")
     language: Annotated[str, Meta(max_length=35)] = ""
     """That of the page (RFC 5646, whose tags have up to 35 characters)."""
 
-    def ask(self) -> Ask:
+    def ask(self) -> Query:
         """Return what is asked for, whoever asks."""
-        return Ask(
+        return Query(
             tuple(self.search.split()),
             Phase(self.phase) if self.phase else None,
             self.connected == "yes" if self.connected else None,

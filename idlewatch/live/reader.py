@@ -17,14 +17,14 @@ from idlewatch.core.clock import now
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.live import search
-from idlewatch.live.authorization import Doorkeeper
-from idlewatch.live.frames import Picture
-from idlewatch.live.query import Ask
-from idlewatch.live.rows import FACELESS, Faces, Row, row_of
+from idlewatch.live.authorization import AccessGuard
+from idlewatch.live.frames import Snapshot
+from idlewatch.live.query import Query
+from idlewatch.live.rows import FACELESS, RecordFieldsCache, Row, row_of
 from idlewatch.live.search import Found
-from idlewatch.live.search_cache import Searches
-from idlewatch.live.subscriber import Viewer
-from idlewatch.live.summary import Moment, Moments
+from idlewatch.live.search_cache import SearchCache
+from idlewatch.live.subscriber import Subscriber
+from idlewatch.live.summary import Summaries, Summary
 from idlewatch.live.ticks import ticks
 from idlewatch.monitor import service as monitor
 from idlewatch.store.base import Census
@@ -50,16 +50,16 @@ class Reader:
     """Reads what is asked for, each thing once for all who ask it, and has each told what changed."""
 
     def __init__(self) -> None:
-        self._viewers: set[Viewer] = set()
-        self._doorkeeper = Doorkeeper()
+        self._viewers: set[Subscriber] = set()
+        self._doorkeeper = AccessGuard()
         self._running: list[asyncio.Task[None]] = []
-        self._readings: dict[Ask, Reading] = {}
-        self._telling: set[Ask] = set()
+        self._readings: dict[Query, Reading] = {}
+        self._telling: set[Query] = set()
         """What has been read: a page that is being told must not be left with half a frame."""
-        self._searches = Searches()
-        self._faces = Faces()
-        self._moments = Moments()
-        self._troubled: set[Ask] = set()
+        self._searches = SearchCache()
+        self._faces = RecordFieldsCache()
+        self._moments = Summaries()
+        self._troubled: set[Query] = set()
         """What could not be read the last time."""
 
     @property
@@ -67,7 +67,7 @@ class Reader:
         """Whether it reads."""
         return bool(self._running)
 
-    def join(self, viewer: Viewer) -> None:
+    def join(self, viewer: Subscriber) -> None:
         """Keep an operator's page up to date; the first starts the reading."""
         self._viewers.add(viewer)
         self._doorkeeper.admit(viewer)
@@ -76,7 +76,7 @@ class Reader:
             loop = asyncio.get_running_loop()
             self._running = [loop.create_task(work(), context=Context()) for work in (self._read_on, self._guard)]
 
-    def leave(self, viewer: Viewer) -> None:
+    def leave(self, viewer: Subscriber) -> None:
         """Know an operator no more; the last stops the reading."""
         viewer.is_gone = True
         self._viewers.discard(viewer)
@@ -87,17 +87,17 @@ class Reader:
             self._running, self._readings = [], {}
             self._forget()
 
-    def pages_of(self, watch: str) -> int:
+    def pages_of(self, watch_id: str) -> int:
         """Return how many live pages this session has open here."""
-        return sum(viewer.watch == watch for viewer in self._viewers)
+        return sum(viewer.watch_id == watch_id for viewer in self._viewers)
 
-    def answer(self, viewer: Viewer) -> None:
+    def answer(self, viewer: Subscriber) -> None:
         """Read at once what an operator has just asked for."""
         if viewer.ask is not None and viewer in self._viewers:
             self._begin(viewer.ask)
 
     def _forget(self) -> None:
-        self._searches, self._faces = Searches(), Faces()
+        self._searches, self._faces = SearchCache(), RecordFieldsCache()
         self._moments.forget()
         self._troubled.clear()
 
@@ -139,27 +139,27 @@ class Reader:
         # Last: who asks for something else while nothing can be read meets the same trouble.
         self._troubled &= self._asked()
 
-    def _asked(self) -> set[Ask]:
+    def _asked(self) -> set[Query]:
         return {viewer.ask for viewer in self._viewers if viewer.ask is not None}
 
-    def _abandon(self, asks: Iterable[Ask]) -> None:
+    def _abandon(self, asks: Iterable[Query]) -> None:
         """Read no more what nobody asks for any more."""
         for ask in asks:
             self._readings.pop(ask).task.cancel()
 
-    def _begin(self, ask: Ask) -> None:
+    def _begin(self, ask: Query) -> None:
         """Read something, unless it is being read: who asks for it when that is done is told."""
         if ask not in self._readings:
             task = asyncio.get_running_loop().create_task(self._read(ask), context=Context())
             self._readings[ask] = Reading(task, ticks())
             task.add_done_callback(partial(self._finish, ask))
 
-    def _finish(self, ask: Ask, task: asyncio.Task[None]) -> None:
+    def _finish(self, ask: Query, task: asyncio.Task[None]) -> None:
         reading = self._readings.get(ask)
         if reading is not None and reading.task is task:
             del self._readings[ask]
 
-    async def _read(self, ask: Ask) -> None:
+    async def _read(self, ask: Query) -> None:
         try:
             moment = await self._moments.take()
             found, rows = await self._look(ask, moment.census)
@@ -174,11 +174,11 @@ class Reader:
         finally:
             self._telling.discard(ask)
 
-    def _asking(self, ask: Ask) -> Iterator[Viewer]:
+    def _asking(self, ask: Query) -> Iterator[Subscriber]:
         """Find who asks for something, each when it is their turn: one that is told may keep the next waiting."""
         return (viewer for viewer in tuple(self._viewers) if viewer.ask == ask)
 
-    async def _look(self, ask: Ask, census: Census) -> tuple[Found, dict[str, Row]]:
+    async def _look(self, ask: Query, census: Census) -> tuple[Found, dict[str, Row]]:
         found = await self._searches.find(ask, census)
         if (known := found.known) is None:
             stand = await monitor.store().aget_all(found.watches)
@@ -191,7 +191,7 @@ class Reader:
         with translation.override(ask.language):
             return found, {each.id: row_of(each, faces.get(each.id, FACELESS), at) for each in known}
 
-    async def _miss(self, ask: Ask, error: Exception) -> None:
+    async def _miss(self, ask: Query, error: Exception) -> None:
         """Tell who asks that nobody can be asked; log the first such trouble until all is well again."""
         if ask not in self._asked():
             return
@@ -205,8 +205,8 @@ class Reader:
             await _safely(viewer.miss())
 
 
-def _picture(viewer: Viewer, moment: Moment, found: Found, rows: Mapping[str, Row], size: int) -> Picture:
-    return Picture(
+def _picture(viewer: Subscriber, moment: Summary, found: Found, rows: Mapping[str, Row], size: int) -> Snapshot:
+    return Snapshot(
         query=viewer.query,
         operator=viewer.user,
         census=moment.census,

@@ -19,7 +19,7 @@ KEPT = 5000
 """Faces that a process remembers, those that were looked at last."""
 
 
-class Face(NamedTuple):
+class RecordFields(NamedTuple):
     """What never changes of a session."""
 
     user: str
@@ -29,7 +29,7 @@ class Face(NamedTuple):
     """Epoch seconds."""
 
 
-FACELESS = Face("", "", "", 0.0)
+FACELESS = RecordFields("", "", "", 0.0)
 """Of a session whose record can't be seen yet: the sign-in is not committed."""
 
 
@@ -63,7 +63,7 @@ class Row(Struct, frozen=True):
 TOLD = tuple(name for name in Row.__struct_fields__ if name != "owner")
 
 
-def row_of(watched: Watched, face: Face, now: float) -> Row:
+def row_of(watched: Watched, face: RecordFields, now: float) -> Row:
     """Return a live session as a line, with its device in words of the active language."""
     activity, verdict = watched.activity, watched.verdict(now)
     warned = watched.shown.phase is Phase.WARNED
@@ -73,7 +73,7 @@ def row_of(watched: Watched, face: Face, now: float) -> Row:
         user=face.user,
         device=device_of(face.user_agent),
         address=face.address,
-        started=face.started or round(activity.began, 3),
+        started=face.started or round(activity.logged_in_at, 3),
         seen=round(activity.active, 3),
         tabs=activity.tab_count,
         hold=_label_of(activity, now) if verdict.held else None,
@@ -89,33 +89,36 @@ def _label_of(activity: Activity, now: float) -> str:
     return max(holds, key=lambda hold: hold.until).label if holds else ""
 
 
-class Faces:
+class RecordFieldsCache:
     """The faces of the sessions that are being looked at: each is asked of the database once."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Face] = OrderedDict()
+        self._known: OrderedDict[str, RecordFields] = OrderedDict()
 
-    async def of(self, watches: Iterable[str]) -> Mapping[str, Face]:
+    async def of(self, watches: Iterable[str]) -> Mapping[str, RecordFields]:
         """Return the faces of these sessions; one without a record has none, and is asked for again."""
         wanted = list(watches)
-        if missing := [watch for watch in wanted if watch not in self._known]:
+        if missing := [watch_id for watch_id in wanted if watch_id not in self._known]:
             self._known.update(await in_database(read_faces)(missing))
         found = {}
-        for watch in wanted:
-            if watch in self._known:
-                self._known.move_to_end(watch)
-                found[watch] = self._known[watch]
+        for watch_id in wanted:
+            if watch_id in self._known:
+                self._known.move_to_end(watch_id)
+                found[watch_id] = self._known[watch_id]
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         return found
 
 
-def read_faces(watches: Iterable[str]) -> dict[str, Face]:
+def read_faces(watches: Iterable[str]) -> dict[str, RecordFields]:
     """Read the faces of these sessions from their records."""
-    rows = WatchedSession.objects.filter(pk__in=list(watches))
+    columns = "pk", "username", "user_agent", "address", "started"
+    rows = WatchedSession.objects.filter(pk__in=list(watches)).values_list(*columns)
     found = {}
-    for watch, user, agent, address, started in rows.values_list("pk", "username", "user_agent", "address", "started"):
-        found[watch] = Face(user, agent, address, round(started.timestamp(), 3))
+    for watch_id, user, agent, address, started in rows.values_list(
+        "pk", "username", "user_agent", "address", "started"
+    ):
+        found[watch_id] = RecordFields(user, agent, address, round(started.timestamp(), 3))
         # Remembered from here on: the first look at a user agent takes a while, and this is a thread that may.
         device_of(agent)
     return found

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from idlewatch.core.policy import Phase
 from idlewatch.live.database import in_search
-from idlewatch.live.query import Ask
+from idlewatch.live.query import Query
 from idlewatch.models import LIVES, WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
@@ -66,32 +66,32 @@ def last_page(total: int, size: int) -> int:
     return max(1, -(-total // size))
 
 
-def is_by_deadline(ask: Ask) -> bool:
+def is_by_deadline(ask: Query) -> bool:
     """Tell whether the store has the order."""
     return ask.sort.column == "ends"
 
 
-def is_by_activity(ask: Ask) -> bool:
+def is_by_activity(ask: Query) -> bool:
     """Tell whether the order is one that the store has no index for, and the records know only so far."""
     return ask.sort.column == "seen"
 
 
-def is_by_store(ask: Ask) -> bool:
+def is_by_store(ask: Query) -> bool:
     """Tell whether the store alone has the answer."""
     return is_by_deadline(ask) and not ask.terms
 
 
-def is_costly(ask: Ask) -> bool:
+def is_costly(ask: Query) -> bool:
     """Tell whether more than the page is read to find it."""
     return bool(ask.terms) or is_by_activity(ask) or (not is_by_deadline(ask) and _is_filtered(ask))
 
 
-def matches(ask: Ask, watched: Watched) -> bool:
+def matches(ask: Query, watched: Watched) -> bool:
     """Tell whether a session lives, in this phase and with or without a tab, as was asked for."""
     return is_among(watched, ask.phase, ask.connected)
 
 
-async def find(ask: Ask, census: Census) -> Found:
+async def find(ask: Query, census: Census) -> Found:
     """Find the sessions of a page; one past the end gives the last."""
     if is_by_store(ask):
         return await _by_store(ask)
@@ -106,7 +106,7 @@ async def find(ask: Ask, census: Census) -> Found:
     return await in_search(_by_database)(ask, candidates)
 
 
-async def _by_store(ask: Ask) -> Found:
+async def _by_store(ask: Query) -> Found:
     listing = await _listed(ask, (ask.page - 1) * ask.size)
     page = min(ask.page, last_page(listing.total, ask.size))
     if page != ask.page:
@@ -114,11 +114,11 @@ async def _by_store(ask: Ask) -> Found:
     return Found(listing.total, page, _ids(listing.watches), known=listing.watches)
 
 
-async def _listed(ask: Ask, offset: int) -> Listing:
+async def _listed(ask: Query, offset: int) -> Listing:
     return await monitor.store().alist(ask.phase, ask.connected, offset, ask.size, last=ask.sort.is_down)
 
 
-async def _candidates(ask: Ask, census: Census) -> Candidates:
+async def _candidates(ask: Query, census: Census) -> Candidates:
     live, filtered = census.active + census.warned, _is_filtered(ask)
     total = await _count(ask, census) if filtered else live
     if total <= WINDOW and (filtered or is_by_activity(ask)):
@@ -136,7 +136,7 @@ async def _candidates(ask: Ask, census: Census) -> Candidates:
     return Candidates(total, without=without)
 
 
-async def _count(ask: Ask, census: Census) -> int:
+async def _count(ask: Query, census: Census) -> int:
     """Count those that a filter leaves: the census has counted what one alone leaves."""
     if ask.connected is None:
         return census.warned if ask.phase is Phase.WARNED else census.active
@@ -151,7 +151,7 @@ async def _named(phase: Phase | None, connected: bool | None) -> set[str]:
     return set(_ids(listing.watches))
 
 
-def _by_database(ask: Ask, candidates: Candidates) -> Found:
+def _by_database(ask: Query, candidates: Candidates) -> Found:
     """Have the database order them, and filter what is searched."""
     rows = _ordered(ask)
     if candidates.only is not None:
@@ -163,7 +163,7 @@ def _by_database(ask: Ask, candidates: Candidates) -> Found:
     return Found(total, page, _window(rows, (page - 1) * ask.size, ask.size))
 
 
-async def _searched_by_deadline(ask: Ask, candidates: Candidates) -> Found:
+async def _searched_by_deadline(ask: Query, candidates: Candidates) -> Found:
     """Have the database search, and the store order."""
     if candidates.only is not None:
         return _page(ask, _turned(ask, _ids(await _searched_among(ask, candidates.only))))
@@ -174,7 +174,7 @@ async def _searched_by_deadline(ask: Ask, candidates: Candidates) -> Found:
     return await _through(ask, total, partial(_store_window, ask))
 
 
-async def _through(ask: Ask, total: int | None, look: Callable[[int], Awaitable[Part]]) -> Found:
+async def _through(ask: Query, total: int | None, look: Callable[[int], Awaitable[Part]]) -> Found:
     """Look through window by window: until the page is full where the total is known, else through all."""
     page = ask.page if total is None else min(ask.page, last_page(total, ask.size))
     # What moves meanwhile may be met twice.
@@ -189,20 +189,20 @@ async def _through(ask: Ask, total: int | None, look: Callable[[int], Awaitable[
     return _page(ask, list(left), bounded=True)
 
 
-async def _store_window(ask: Ask, number: int) -> Part:
+async def _store_window(ask: Query, number: int) -> Part:
     """Have the store order them, and the database search."""
     offset = number * WINDOW
     listing = await monitor.store().alist(ask.phase, ask.connected, offset, WINDOW, last=ask.sort.is_down)
     return Part(_ids(await _searched_among(ask, listing.watches)), is_last=offset + WINDOW >= listing.total)
 
 
-async def _database_window(ask: Ask, number: int) -> Part:
+async def _database_window(ask: Query, number: int) -> Part:
     """Have the database order and search them, and leave the filter to the store."""
     watches = await in_search(_window)(_ordered(ask), number * WINDOW, WINDOW)
     return Part(_ids(await _left(ask, watches)), is_last=len(watches) < WINDOW)
 
 
-async def _searched_among(ask: Ask, watches: Sequence[Watched]) -> Sequence[Watched]:
+async def _searched_among(ask: Query, watches: Sequence[Watched]) -> Sequence[Watched]:
     """Return those of them that match, in the same order."""
     if not ask.terms:
         return watches
@@ -210,7 +210,7 @@ async def _searched_among(ask: Ask, watches: Sequence[Watched]) -> Sequence[Watc
     return [watched for watched in watches if watched.id in found]
 
 
-async def _left(ask: Ask, watches: Sequence[str]) -> list[Watched]:
+async def _left(ask: Query, watches: Sequence[str]) -> list[Watched]:
     """Return those that the store knows to live as was asked for."""
     known = await monitor.store().aget_all(watches)
     return [watched for watched in known if watched is not None and matches(ask, watched)]
@@ -220,7 +220,7 @@ def _by_deadline(watched: Watched) -> tuple[bool, float, str]:
     return watched.shown.phase is not Phase.WARNED, deadline_of(watched), watched.id
 
 
-def _turned(ask: Ask, watches: Sequence[T]) -> Sequence[T]:
+def _turned(ask: Query, watches: Sequence[T]) -> Sequence[T]:
     return watches[::-1] if ask.sort.is_down else watches
 
 
@@ -232,20 +232,20 @@ def _ids(watches: Iterable[Watched]) -> list[str]:
     return [watched.id for watched in watches]
 
 
-def _is_filtered(ask: Ask) -> bool:
+def _is_filtered(ask: Query) -> bool:
     return (ask.phase, ask.connected) != (None, None)
 
 
-def _page(ask: Ask, watches: Sequence[str], *, bounded: bool = False) -> Found:
+def _page(ask: Query, watches: Sequence[str], *, bounded: bool = False) -> Found:
     page = min(ask.page, last_page(len(watches), ask.size))
     return Found(len(watches), page, watches[(page - 1) * ask.size : page * ask.size], bounded)
 
 
-def _searched(ask: Ask) -> QuerySet[WatchedSession]:
+def _searched(ask: Query) -> QuerySet[WatchedSession]:
     return records.matching(ask.terms).filter(LIVES)
 
 
-def _ordered(ask: Ask) -> QuerySet[WatchedSession]:
+def _ordered(ask: Query) -> QuerySet[WatchedSession]:
     sign = "-" if ask.sort.is_down else ""
     return _searched(ask).order_by(f"{sign}{COLUMNS[ask.sort.column]}", f"{sign}pk")
 

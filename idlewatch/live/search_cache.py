@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from idlewatch.live.query import Ask
+from idlewatch.live.query import Query
 from idlewatch.live.search import Found, find, is_costly
 from idlewatch.live.ticks import ticks
 from idlewatch.store.base import Census
@@ -24,13 +24,13 @@ class Search(NamedTuple):
     until: float
 
 
-class Searches:
+class SearchCache:
     """Finds the sessions of pages, and remembers what was dear."""
 
     def __init__(self) -> None:
-        self._known: dict[Ask, Search] = {}
+        self._known: dict[Query, Search] = {}
 
-    async def find(self, ask: Ask, census: Census) -> Found:
+    async def find(self, ask: Query, census: Census) -> Found:
         """Return the sessions of a page, as they are or lately were."""
         if not is_costly(ask):
             return await find(ask, census)
@@ -40,6 +40,6 @@ class Searches:
             search = self._known[ask] = Search(found, done + min(LONGEST, TIMES * (done - began)))
         return search.found
 
-    def keep(self, asks: Collection[Ask]) -> None:
+    def keep(self, asks: Collection[Query]) -> None:
         """Forget what none of these asks for."""
         self._known = {ask: search for ask, search in self._known.items() if ask in asks}

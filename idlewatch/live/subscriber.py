@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from idlewatch.core.protocol import Close
-from idlewatch.live.frames import Picture, changes_frame, page_frame, unavailable_frame
-from idlewatch.live.query import Ask, WatchMessage
+from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
+from idlewatch.live.query import Query, WatchMessage
 from idlewatch.live.ticks import ticks
 
 logger = logging.getLogger("idlewatch")
@@ -25,7 +25,7 @@ _closing: set[asyncio.Task[None]] = set()
 """An event loop itself holds its tasks but weakly."""
 
 
-class Viewer:
+class Subscriber:
     """What one operator's page shows. Nothing is sent before the frame that was sent last is worked in.
 
     So a page that is slow, or stopped, gets what changed meanwhile as one difference, and nothing piles up for it:
@@ -34,12 +34,12 @@ class Viewer:
 
     def __init__(
         self,
-        watch: str,
+        watch_id: str,
         user: str,
         send: Callable[[str], Awaitable[None]],
         shut: Callable[[Close], Awaitable[None]],
     ) -> None:
-        self.watch = watch
+        self.watch_id = watch_id
         """The operator's own session."""
         self.user = user
         """The primary key of the operator, as text."""
@@ -47,15 +47,15 @@ class Viewer:
         """Whether it left, or is being sent away: it asks for nothing and is told nothing any more."""
         self._send = send
         self._close = shut
-        self._asked: tuple[int, Ask] | None = None
-        self._shown: Picture | None = None
+        self._asked: tuple[int, Query] | None = None
+        self._shown: Snapshot | None = None
         self._frame = 0
         self._is_awaited = False
         self._sent_at = float("-inf")
         self._is_lost = False
 
     @property
-    def ask(self) -> Ask | None:
+    def ask(self) -> Query | None:
         """What the page asks for; None before it does, and once it is gone."""
         return None if self._asked is None or self.is_gone else self._asked[1]
 
@@ -92,7 +92,7 @@ class Viewer:
             _closing.add(task)
             task.add_done_callback(_closing.discard)
 
-    async def show(self, picture: Picture, now: float) -> None:
+    async def show(self, picture: Snapshot, now: float) -> None:
         """Send what the page does not show yet, if it may be sent anything."""
         at = ticks()
         if self.is_gone or self._is_awaited:

@@ -17,18 +17,18 @@ SAMPLING = 5.0
 """Seconds between looks for new samples, of which there are but a few a minute."""
 
 
-class Moment(NamedTuple):
+class Summary(NamedTuple):
     """What all pages show alike."""
 
     census: Census
     samples: tuple[Sample, ...]
 
 
-class Moments:
+class Summaries:
     """Reads it, once for all who need it."""
 
     def __init__(self) -> None:
-        self._moment: Moment | None = None
+        self._moment: Summary | None = None
         self._taking = asyncio.Lock()
         self._samples: tuple[Sample, ...] = ()
         self._sampled_at = float("-inf")
@@ -41,7 +41,7 @@ class Moments:
         """Know nothing any more."""
         self._moment, self._samples, self._sampled_at = None, (), float("-inf")
 
-    async def take(self) -> Moment:
+    async def take(self) -> Summary:
         """Return the present one.
 
         Raises:
@@ -54,7 +54,7 @@ class Moments:
                 census = await monitor.store().acensus()
                 if ticks() - self._sampled_at >= SAMPLING:
                     await self._sample()
-                self._moment = Moment(census, self._samples)
+                self._moment = Summary(census, self._samples)
             return self._moment
 
     async def _sample(self) -> None:

@@ -24,7 +24,7 @@ PATIENCE = 3.0
 """Seconds for which a process that is new leaves it to the others to put the time right: some rounds."""
 
 
-class Timekeeper:
+class ClockSync:
     """Follows the time of a shared store."""
 
     def __init__(self) -> None:
@@ -97,4 +97,4 @@ def _contradicts_all(reading: Reading) -> bool:
     return others is not None and abs(here - others) <= FRESH < min(abs(reading.now - others), abs(reading.now - here))
 
 
-timekeeper = Timekeeper()
+timekeeper = ClockSync()

@@ -26,17 +26,17 @@ from idlewatch.core.events import (
     Extended,
     Held,
     Released,
+    Reported,
     Requested,
     SignedIn,
     TabsCounted,
-    Vouched,
-    vouched,
+    reported,
 )
 from idlewatch.core.policy import Phase, Verdict
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.write_behind import Backlog
+from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.store import transitions
 from idlewatch.store.base import Census, Due, Listing, Reading, Renewal, Sample, Store, Watched
 
@@ -54,7 +54,7 @@ NONE = (0, 0.0)
 T = TypeVar("T")
 
 
-class Standby(Store):
+class FallbackStore(Store):
     """A shared store, and the records in its place while it is away."""
 
     shared: ClassVar[bool] = True
@@ -63,14 +63,14 @@ class Standby(Store):
         super().__init__(store.location, store.options)
         self.store = store
         self._lock = Lock()
-        self._backlog = Backlog()
+        self._buffer = ActivityBuffer()
         self._advanced: set[str] = set()
         """Watches of which the records know more than the store."""
         self._undecided: set[str] = set()
         """Watches that the store does not know, and of which nobody could tell whether they had ended."""
         self._away_since: float | None = None
         """Epoch seconds; None while the store is there, and knows what it missed."""
-        self._quiet_until = float("-inf")
+        self._settle_after = float("-inf")
 
     @property
     def is_away(self) -> bool:
@@ -78,16 +78,16 @@ class Standby(Store):
         return self._away_since is not None or (bool(self._undecided) and not self._is_doubtful())
 
     @property
-    def quiet_until(self) -> float:
+    def settle_after(self) -> float:
         """Until when (epoch seconds) the timer ends nothing: others may still vouch for their sessions."""
-        return self._quiet_until
+        return self._settle_after
 
-    def get(self, watch: str) -> Watched | None:
+    def get(self, watch_id: str) -> Watched | None:
         try:
-            self._vouch(watch)
-            return self.store.get(watch)
+            self._report(watch_id)
+            return self.store.get(watch_id)
         except StoreUnavailable:
-            return self._judge(watch, None, read_clock())
+            return self._judge(watch_id, None, read_clock())
 
     def open(self, watched: Watched, now: float) -> Watched:
         try:
@@ -99,40 +99,40 @@ class Standby(Store):
 
     def restart(self, watched: Watched, now: float) -> Watched:
         try:
-            self._vouch(watched.id)
+            self._report(watched.id)
             return self.store.restart(watched, now)
         except StoreUnavailable:
             present = self._judge(watched.id, None, now)
             return transitions.opened(watched, now) if present is None else transitions.restarted(present, watched, now)
 
-    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         try:
-            self._vouch(watch)
-            return self.store.apply(watch, event, now)
+            self._report(watch_id)
+            return self.store.apply(watch_id, event, now)
         except StoreUnavailable:
-            return self._judge(watch, event, now)
+            return self._judge(watch_id, event, now)
 
-    def bind(self, watch: str, key: str) -> None:
+    def bind(self, watch_id: str, key: str) -> None:
         try:
-            self.store.bind(watch, key)
+            self.store.bind(watch_id, key)
         except StoreUnavailable:
             # The record has the new key's digest: the next request that comes with it binds it.
-            self._lose(watch)
+            self._lose(watch_id)
 
-    def end(self, watch: str, reason: Reason, now: float) -> Watched:
+    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
         try:
-            self._vouch(watch)
-            return self.store.end(watch, reason, now)
+            self._report(watch_id)
+            return self.store.end(watch_id, reason, now)
         except StoreUnavailable:
-            present = self._judge(watch, None, now)
-            return transitions.ended(present or transitions.unknown(watch, now), reason, now)
+            present = self._judge(watch_id, None, now)
+            return transitions.ended(present or transitions.unknown(watch_id, now), reason, now)
 
-    async def aget(self, watch: str) -> Watched | None:
+    async def aget(self, watch_id: str) -> Watched | None:
         try:
-            await self._avouch(watch)
-            return await self.store.aget(watch)
+            await self._areport(watch_id)
+            return await self.store.aget(watch_id)
         except StoreUnavailable:
-            return await database_sync_to_async(self._judge)(watch, None, read_clock())
+            return await database_sync_to_async(self._judge)(watch_id, None, read_clock())
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
         try:
@@ -142,26 +142,26 @@ class Standby(Store):
             self._lose(watched.id)
             return transitions.opened(watched, now)
 
-    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
+    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Twin of `apply`.
 
         Raises:
             StoreUnavailable: the activity waits here; how the session stands nobody asked.
         """
         if isinstance(event, Acted):
-            return await self._acredit(watch, event, now)
+            return await self._acredit(watch_id, event, now)
         try:
-            await self._avouch(watch)
-            return await self.store.aapply(watch, event, now)
+            await self._areport(watch_id)
+            return await self.store.aapply(watch_id, event, now)
         except StoreUnavailable:
-            return await database_sync_to_async(self._judge)(watch, event, now)
+            return await database_sync_to_async(self._judge)(watch_id, event, now)
 
-    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
         try:
-            await self._avouch(watch)
-            return await self.store.aend(watch, reason, now)
+            await self._areport(watch_id)
+            return await self.store.aend(watch_id, reason, now)
         except StoreUnavailable:
-            return await database_sync_to_async(self.end)(watch, reason, now)
+            return await database_sync_to_async(self.end)(watch_id, reason, now)
 
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         return await self._noticing(self.store.aclaim(due, now, limit, lease))
@@ -217,8 +217,8 @@ class Standby(Store):
     async def asamples(self, after: float = 0.0) -> Sequence[Sample]:
         return await self._noticing(self.store.asamples(after))
 
-    def read_born(self) -> float | None:
-        return self.store.read_born()
+    def read_created_at(self) -> float | None:
+        return self.store.read_created_at()
 
     def read_time(self, process: str) -> Reading | None:
         return self.store.read_time(process)
@@ -243,7 +243,7 @@ class Standby(Store):
 
         `tabs`: how many a watch has here, and when its user was last seen to act.
         """
-        self._backlog.write_down({watch: active for watch, (_, active) in (tabs or {}).items()})
+        self._buffer.write_down({watch_id: active for watch_id, (_, active) in (tabs or {}).items()})
 
     async def amake_good(
         self, tabs_here: Callable[[], Mapping[str, tuple[int, float]]], process: str, now: float
@@ -259,7 +259,7 @@ class Standby(Store):
             # Whoever knew better has had the time to say so.
             await database_sync_to_async(self._resume_undecided)(now)
         else:
-            self._quiet_until = read_clock() + GRACE
+            self._settle_after = read_clock() + GRACE
         watches = set(tabs_here())
         while True:
             await database_sync_to_async(self.write_down)(tabs_here())
@@ -274,28 +274,28 @@ class Standby(Store):
             # What came meanwhile has waited, so that nothing was judged before the store had heard of what was missed.
             watches = set()
             with self._lock:
-                if not self._backlog and not self._advanced:
+                if not self._buffer and not self._advanced:
                     self._away_since = None
                     break
         if since is not None:
-            self._quiet_until = read_clock() + GRACE
+            self._settle_after = read_clock() + GRACE
 
-    async def _acredit(self, watch: str, event: Acted, now: float) -> Watched | None:
+    async def _acredit(self, watch_id: str, event: Acted, now: float) -> Watched | None:
         """Credit what a socket reports; where that can't be done now, it waits."""
         try:
             if self._away_since is not None:
                 raise StoreUnavailable  # noqa: TRY301 - as where the store says so
-            return await self.store.aapply(watch, event, now)
+            return await self.store.aapply(watch_id, event, now)
         except StoreUnavailable:
             # First this: what waits keeps the store away until it was made good.
-            self._backlog.add(watch, min(now, now - event.ago))
-            self._lose(watch)
+            self._buffer.add(watch_id, min(now, now - event.ago))
+            self._lose(watch_id)
             raise
 
-    def _lose(self, watch: str) -> None:
+    def _lose(self, watch_id: str) -> None:
         with self._lock:
             self._miss()
-            self._advanced.add(watch)
+            self._advanced.add(watch_id)
 
     def _miss(self) -> None:
         if self._away_since is None:
@@ -310,33 +310,33 @@ class Standby(Store):
             raise
 
     def _is_doubtful(self) -> bool:
-        return self._away_since is not None or read_clock() < self._quiet_until
+        return self._away_since is not None or read_clock() < self._settle_after
 
-    def _vouch(self, watch: str) -> None:
+    def _report(self, watch_id: str) -> None:
         """Tell the store what the record knows, while it may not know it yet."""
         if not self._is_doubtful():
             return
         now = read_clock()
         try:
-            self._tell(watch, now)
+            self._tell(watch_id, now)
         except DatabaseError as error:
             # The records are away too. What the store has by itself is good, unless it says that the session is over.
-            found = self.store.get(watch)
+            found = self.store.get(watch_id)
             if found is None or (found.activity.ended is None and found.verdict(now).phase is Phase.ENDED):
                 raise Undecided from error
 
-    async def _avouch(self, watch: str) -> None:
+    async def _areport(self, watch_id: str) -> None:
         if self._is_doubtful():
-            await database_sync_to_async(self._vouch)(watch)
+            await database_sync_to_async(self._report)(watch_id)
 
-    def _tell(self, watch: str, now: float) -> None:
-        record = records.find(watch)
+    def _tell(self, watch_id: str, now: float) -> None:
+        record = records.find(watch_id)
         if record is None:
             return
         watched = records.watched_of(record, now)
         if watched.activity.ended is not None:
-            self.store.end(watch, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
-        elif self.store.apply(watch, word_of(watched.activity), now) is None:
+            self.store.end(watch_id, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
+        elif self.store.apply(watch_id, word_of(watched.activity), now) is None:
             self.open(watched, now)
 
     async def _atell_all(
@@ -352,7 +352,7 @@ class Standby(Store):
             known = {record.pk: record for record in await database_sync_to_async(records.find_all)(batch)}
             tabs = tabs_here()
             stand = await asyncio.gather(
-                *(self._atell(watch, known.get(watch), tabs.get(watch, NONE)[1], now) for watch in batch)
+                *(self._atell(watch_id, known.get(watch_id), tabs.get(watch_id, NONE)[1], now) for watch_id in batch)
             )
             await self._count_right(stand, tabs_here, process, now)
 
@@ -378,25 +378,25 @@ class Standby(Store):
             if not miscounted:
                 return
             stand = await asyncio.gather(
-                *(self.store.aapply(watch, TabsCounted(process, count), now) for watch, count in miscounted)
+                *(self.store.aapply(watch_id, TabsCounted(process, count), now) for watch_id, count in miscounted)
             )
 
-    async def _atell(self, watch: str, record: WatchedSession | None, active: float, now: float) -> Watched | None:
+    async def _atell(self, watch_id: str, record: WatchedSession | None, active: float, now: float) -> Watched | None:
         """Tell the store what the record knows of a watch, and what its tabs here have seen; return it as it stands."""
-        word = Vouched(active)
+        word = Reported(active)
         watched = None if record is None else records.watched_of(record, now)
         if watched is not None and watched.activity.ended is not None:
             reason = watched.activity.reason or Reason.LOST
-            return await self.store.aend(watch, reason, min(watched.activity.ended, now))
+            return await self.store.aend(watch_id, reason, min(watched.activity.ended, now))
         if watched is not None:
-            watched = replace(watched, activity=vouched(word, watched.activity, watched.policy, now))
+            watched = replace(watched, activity=reported(word, watched.activity, watched.policy, now))
             word = word_of(watched.activity)
-        stands = await self.store.aapply(watch, word, now)
+        stands = await self.store.aapply(watch_id, word, now)
         if stands is not None or watched is None:
             return stands
         if await database_sync_to_async(self._is_undecided)(watched, now):
             with self._lock:
-                self._undecided.add(watch)
+                self._undecided.add(watch_id)
             return None
         return await self.store.aopen(watched, now)
 
@@ -432,14 +432,14 @@ class Standby(Store):
 
     def _is_new(self, now: float) -> bool:
         """Tell whether the store lost all it had a moment ago: others may not have told it yet what they know."""
-        born = self.store.read_born()
-        return born is None or now < born + GRACE
+        created_at = self.store.read_created_at()
+        return created_at is None or now < created_at + GRACE
 
-    def _judge(self, watch: str, event: Event | None, now: float) -> Watched | None:
+    def _judge(self, watch_id: str, event: Event | None, now: float) -> Watched | None:
         """Let an event change the facts as the record has them."""
-        self._lose(watch)
+        self._lose(watch_id)
         try:
-            record = records.find(watch)
+            record = records.find(watch_id)
             if record is None:
                 return None
             # Above what pages have seen; what the store tells them later is above this.
@@ -456,6 +456,6 @@ class Standby(Store):
         return changed
 
 
-def word_of(activity: Activity) -> Vouched:
+def word_of(activity: Activity) -> Reported:
     """Return the event that tells a store what a record knows."""
-    return Vouched(activity.active, activity.began, activity.held_until, activity.stretch)
+    return Reported(activity.active, activity.logged_in_at, activity.held_until, activity.held_since)

@@ -50,29 +50,29 @@ def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
 
     Its id is derived from its key, so that an ended one that is replayed is found ended.
     """
-    watch = django_sessions.derived_watch(request.session.session_key or "")
-    present = monitor.look(watch, now)
+    watch_id = django_sessions.derived_watch(request.session.session_key or "")
+    present = monitor.look(watch_id, now)
     if present is not None:
         return present
-    watched, database = _new_watch(watch, request, user, now), router.db_for_write(WatchedSession)
+    watched, database = _new_watch(watch_id, request, user, now), router.db_for_write(WatchedSession)
     try:
         with transaction.atomic(using=database):
             _record(watched, request, user, now).save(force_insert=True, using=database)
     except IntegrityError:
         # Another first request of the same session was a moment faster.
-        return monitor.look(watch, now) or monitor.store().open(watched, now)
+        return monitor.look(watch_id, now) or monitor.store().open(watched, now)
     opened = monitor.store().open(watched, now)
     announce.opened(opened)
     return opened
 
 
-def _new_watch(watch: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
+def _new_watch(watch_id: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
     return Watched(
-        id=watch,
+        id=watch_id,
         user=accounts.primary_key(user),
         key=django_sessions.key_of(request.session),
         policy=_policy_for(user, request),
-        activity=Activity(began=now, active=now),
+        activity=Activity(logged_in_at=now, active=now),
     )
 
 

@@ -48,9 +48,9 @@ def user_text(record: WatchedSession) -> str:
     return "" if record.user_id is None else str(record.user_id)
 
 
-def find(watch: str) -> WatchedSession | None:
+def find(watch_id: str) -> WatchedSession | None:
     """Return a record by its watch id."""
-    return WatchedSession.objects.filter(pk=watch).first()
+    return WatchedSession.objects.filter(pk=watch_id).first()
 
 
 def find_by_key(key: str) -> WatchedSession | None:
@@ -82,12 +82,12 @@ def live(user: AbstractBaseUser) -> Sequence[WatchedSession]:
     return list(WatchedSession.objects.filter(user=user.pk, ended=None).order_by("signed_in", "pk"))
 
 
-def count_others(user: str, watch: str, since: float) -> tuple[int, int]:
+def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:
     """Count a user's other sessions: those that live, and those that a change of the account has ended since then.
 
     `user`: its primary key as text; `since`: epoch seconds.
     """
-    rows = WatchedSession.objects.filter(user__pk=user).exclude(pk=watch)
+    rows = WatchedSession.objects.filter(user__pk=user).exclude(pk=watch_id)
     ended = rows.filter(ended__gte=as_datetime(since), reason=Reason.ACCOUNT.value)
     return rows.filter(ended=None).count(), ended.count()
 
@@ -97,12 +97,12 @@ def all_live() -> Iterable[WatchedSession]:
     return WatchedSession.objects.filter(ended=None).iterator(chunk_size=BATCH)
 
 
-def live_after(watch: str, signed_in_before: float) -> Sequence[WatchedSession]:
+def live_after(watch_id: str, signed_in_before: float) -> Sequence[WatchedSession]:
     """Return a batch of the records that have not ended, from the one after `watch` on in the order of their ids.
 
     `signed_in_before`: epoch seconds; a sign-in that is under way has its record first.
     """
-    rows = WatchedSession.objects.filter(ended=None, pk__gt=watch, signed_in__lt=as_datetime(signed_in_before))
+    rows = WatchedSession.objects.filter(ended=None, pk__gt=watch_id, signed_in__lt=as_datetime(signed_in_before))
     return list(rows.order_by("pk")[:BATCH])
 
 
@@ -120,29 +120,29 @@ def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN40
     At another moment it was another request of theirs.
     """
     rows = WatchedSession.objects.filter(pk__in=list(ends), reason=Reason.REVOKED.value, ended_by=user)
-    return {watch for watch, ended in rows.values_list("pk", "ended") if ended == as_datetime(ends[watch])}
+    return {watch_id for watch_id, ended in rows.values_list("pk", "ended") if ended == as_datetime(ends[watch_id])}
 
 
-def count_try(watch: str, most: int, within: float, now: float) -> bool:
+def count_try(watch_id: str, most: int, within: float, now: float) -> bool:
     """Count that a password is tried; tell whether it may be: `most` times in `within` seconds.
 
     Counted before it is looked at, and in one statement: of many at once, no more than `most` get in.
     """
-    rows = WatchedSession.objects.filter(pk=watch)
+    rows = WatchedSession.objects.filter(pk=watch_id)
     is_over = Q(tried_since=None) | Q(tried_since__lte=as_datetime(now - within))
     rows.filter(is_over).update(tries=0, tried_since=as_datetime(now))
     return rows.filter(tries__lt=most).update(tries=F("tries") + 1) == 1
 
 
-def forget_tries(watch: str) -> None:
+def forget_tries(watch_id: str) -> None:
     """Count passwords anew: the user has shown that it is they."""
-    WatchedSession.objects.filter(pk=watch).update(tries=0, tried_since=None)
+    WatchedSession.objects.filter(pk=watch_id).update(tries=0, tried_since=None)
 
 
-def tries(watch: str, within: float, now: float) -> int:
+def tries(watch_id: str, within: float, now: float) -> int:
     """Return how many passwords were tried in vain, in `within` seconds."""
     since = as_datetime(now - within)
-    row = WatchedSession.objects.filter(pk=watch, tried_since__gt=since).values_list("tries", flat=True).first()
+    row = WatchedSession.objects.filter(pk=watch_id, tried_since__gt=since).values_list("tries", flat=True).first()
     return row or 0
 
 
@@ -152,17 +152,17 @@ def closed_since(moment: float) -> Sequence[WatchedSession]:
 
 
 def close(
-    watch: str, reason: Reason, at: float, by: AbstractBaseUser | None = None, last: Watched | None = None
+    watch_id: str, reason: Reason, at: float, by: AbstractBaseUser | None = None, last: Watched | None = None
 ) -> bool:
     """Close a record, with how far the watch came if that is known; of all who try, one is told True."""
     progress = {} if last is None else progress_of(last, at)
-    rows = WatchedSession.objects.filter(pk=watch, ended=None)
+    rows = WatchedSession.objects.filter(pk=watch_id, ended=None)
     return rows.update(ended=as_datetime(at), reason=reason.value, **_ender(by), **progress) == 1
 
 
-def correct(watch: str, reason: Reason, at: float) -> None:
+def correct(watch_id: str, reason: Reason, at: float) -> None:
     """Put the reason that came first in the store in place of the one that closed the record."""
-    WatchedSession.objects.filter(pk=watch).update(ended=as_datetime(at), reason=reason.value, **_ender(None))
+    WatchedSession.objects.filter(pk=watch_id).update(ended=as_datetime(at), reason=reason.value, **_ender(None))
 
 
 def _ender(by: AbstractBaseUser | None) -> dict[str, Any]:
@@ -192,14 +192,14 @@ def restart(watched: Watched, at: float) -> None:
     WatchedSession.objects.filter(pk=watched.id, ended=None).update(**anew, **progress_of(watched, at))
 
 
-def expect_rotation(watch: str) -> None:
+def expect_rotation(watch_id: str) -> None:
     """Remember the session's key as one that is being replaced: whoever comes with it meanwhile has lost nothing."""
-    WatchedSession.objects.filter(pk=watch, ended=None).update(previous_digest=F("session_digest"))
+    WatchedSession.objects.filter(pk=watch_id, ended=None).update(previous_digest=F("session_digest"))
 
 
-def rebind(watch: str, key: str | None, auth_digest: str) -> None:
+def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
     """Note the session's new key and auth hash, and remember the key before."""
-    rows = WatchedSession.objects.filter(pk=watch)
+    rows = WatchedSession.objects.filter(pk=watch_id)
     new = digest(key)
     rows.exclude(session_digest=new).update(previous_digest=F("session_digest"), session_digest=new)
     rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
@@ -239,5 +239,5 @@ def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str
 
 def _facts_of(activity: Activity, *, last: bool) -> object:
     # After a crash, a browser that was closed at the checkpoint may be back: only an orderly end may tell of it.
-    closing = activity.closing if last else None
-    return msgspec.to_builtins(replace(activity, tabs={}, closing=closing))
+    closed_at = activity.closed_at if last else None
+    return msgspec.to_builtins(replace(activity, tabs={}, closed_at=closed_at))

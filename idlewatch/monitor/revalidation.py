@@ -45,10 +45,10 @@ def examine(watches: Sequence[Watched], now: float) -> set[str]:
 
 def _take_over_ends(watches: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> None:
     """End in the store what a command ended in the records, and what has no record at all."""
-    for watch in watches:
-        row = rows.get(watch)
+    for watch_id in watches:
+        row = rows.get(watch_id)
         if row is None:
-            monitor.end(watch, Reason.LOST, now)
+            monitor.end(watch_id, Reason.LOST, now)
         elif row.ended is not None:
             take_over(row, now)
 

@@ -24,7 +24,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor.clock_sync import timekeeper
-from idlewatch.monitor.fallback import Standby
+from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.signals import announce
 from idlewatch.store.base import Store, Watched
 
@@ -52,7 +52,7 @@ def _shared(made: Store) -> Store:
     # While it is away, this process's own clock will do.
     with suppress(StoreUnavailable):
         timekeeper.follow(made)
-    return Standby(made)
+    return FallbackStore(made)
 
 
 def forget_store() -> None:
@@ -63,7 +63,7 @@ def forget_store() -> None:
             _store.cache_clear()
 
 
-def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
+def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
     """Return a watch, after `event` if there is one; None if there is no such watch.
 
     What the store does not know is resumed from its record first.
@@ -72,9 +72,9 @@ def look(watch: str, now: float, event: Event | None = None) -> Watched | None:
         HoldRefused, TooManyTabs: as the event does.
         Undecided: the store is away, or just back, and nobody can tell whether the session lives.
     """
-    watched = store().get(watch) if event is None else store().apply(watch, event, now)
-    if watched is None and (watched := resume(watch, now)) is not None and event is not None:
-        watched = store().apply(watch, event, now)
+    watched = store().get(watch_id) if event is None else store().apply(watch_id, event, now)
+    if watched is None and (watched := resume(watch_id, now)) is not None and event is not None:
+        watched = store().apply(watch_id, event, now)
     return watched
 
 
@@ -85,85 +85,85 @@ def look_at_all(watches: Sequence[str], now: float) -> Sequence[Watched | None]:
         Undecided: nobody can tell of one of them.
     """
     found = store().get_all(watches)
-    return [watched or resume(watch, now) for watch, watched in zip(watches, found, strict=True)]
+    return [watched or resume(watch_id, now) for watch_id, watched in zip(watches, found, strict=True)]
 
 
-async def alook(watch: str, now: float, event: Event | None = None) -> Watched | None:
+async def alook(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
     """Twin of `look`.
 
     Raises:
         StoreUnavailable: what the user did waits until the store is back.
     """
-    watched = await store().aget(watch) if event is None else await store().aapply(watch, event, now)
-    if watched is None and (watched := await database_sync_to_async(resume)(watch, now)) and event is not None:
-        watched = await store().aapply(watch, event, now)
+    watched = await store().aget(watch_id) if event is None else await store().aapply(watch_id, event, now)
+    if watched is None and (watched := await database_sync_to_async(resume)(watch_id, now)) and event is not None:
+        watched = await store().aapply(watch_id, event, now)
     return watched
 
 
-def resume(watch: str, now: float) -> Watched | None:
+def resume(watch_id: str, now: float) -> Watched | None:
     """Take a watch from its record into the store, which does not know it; None if there is no record."""
-    record = records.find(watch)
+    record = records.find(watch_id)
     return None if record is None else store().open(records.watched_of(record, now), now)
 
 
-def rebind(watch: str, session: SessionBase) -> None:
+def rebind(watch_id: str, session: SessionBase) -> None:
     """Follow a session to its new key and auth hash."""
     key = django_sessions.key_of(session)
     if key is not None and not session.exists(key):
         # A request that read the session before it was given another key: who came later has told of that.
         return
-    records.rebind(watch, key, django_sessions.auth_digest_of(session))
+    records.rebind(watch_id, key, django_sessions.auth_digest_of(session))
     if key is not None:
-        store().bind(watch, key)
+        store().bind(watch_id, key)
 
 
-def end(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
+def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
     """End a session because somebody asked for it; return it as it ended.
 
     The record is closed first, so that no store that loses its data brings the session back. An end by the clock that
     came before `now`, or any other, keeps its reason.
     """
-    watched = _look_to_end(watch, now)
+    watched = _look_to_end(watch_id, now)
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
-        return finish(watch, now)
-    closed = records.close(watch, reason, now, by, watched)
-    ended = store().end(watch, reason, now)
+        return finish(watch_id, now)
+    closed = records.close(watch_id, reason, now, by, watched)
+    ended = store().end(watch_id, reason, now)
     if closed:
         if ended.activity.reason is not reason:
-            records.correct(watch, *_end_of(ended))
+            records.correct(watch_id, *_end_of(ended))
         _announce_end(ended, by)
     return ended
 
 
-def _look_to_end(watch: str, now: float) -> Watched | None:
+def _look_to_end(watch_id: str, now: float) -> Watched | None:
     """Return a watch that is to end; None also where nobody can tell whether it has: then it ends now."""
     try:
-        return look(watch, now)
+        return look(watch_id, now)
     except Undecided:
         return None
 
 
-async def aend(watch: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
+async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
     """Twin of `end`."""
-    return await database_sync_to_async(end)(watch, reason, now, by)
+    return await database_sync_to_async(end)(watch_id, reason, now, by)
 
 
-def end_by_record(watch: str, reason: Reason, now: float) -> bool:
+def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
     """End a session that another process has in its memory; return whether this ended it.
 
     That process takes the end over from the record, within a second. The record is behind by as much as `CHECKPOINT`:
     where the clock seems to have come first by it, the user may have acted since, and the session would live on.
     """
-    record = records.find(watch)
-    if record is None or not records.close(watch, reason, now):
+    record = records.find(watch_id)
+    if record is None or not records.close(watch_id, reason, now):
         return False
     announce.ended(records.watched_of(record, now), reason, now, None)
     return True
 
 
-def finish(watch: str, now: float) -> Watched:
+def finish(watch_id: str, now: float) -> Watched:
     """Make an end by the clock final, in the store and in the record."""
-    ended = store().end(watch, Reason.LOST, now)
+    ended = store().end(watch_id, Reason.LOST, now)
     close_record(ended)
     return ended
 
@@ -174,24 +174,24 @@ def close_record(ended: Watched) -> None:
         _announce_end(ended, None)
 
 
-def is_recorded(watch: str) -> bool:
+def is_recorded(watch_id: str) -> bool:
     """Tell whether a sign-in was committed."""
-    return records.find(watch) is not None
+    return records.find(watch_id) is not None
 
 
-def has_ended(watch: str, now: float) -> bool:
+def has_ended(watch_id: str, now: float) -> bool:
     """Tell whether a session that was live a moment ago has ended."""
     try:
-        watched = look(watch, now)
+        watched = look(watch_id, now)
     except Undecided:
         # It was admitted when it was judged; the next request is judged again.
         return False
     return watched is None or watched.verdict(now).phase is Phase.ENDED
 
 
-def has_moved_on(watch: str, auth_digest: str) -> bool:
+def has_moved_on(watch_id: str, auth_digest: str) -> bool:
     """Tell whether a live session was given another auth hash than a request's copy of it has."""
-    record = records.find(watch)
+    record = records.find(watch_id)
     return record is not None and record.ended is None and record.auth_digest != auth_digest
 
 
@@ -208,9 +208,9 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
     return end(record.id, Reason.LOST, now).activity.reason, False
 
 
-def lost_or_account(watch: str) -> Reason:
+def lost_or_account(watch_id: str) -> Reason:
     """Tell why a session's data is gone: Django flushes it, without a signal, when the password no longer fits."""
-    record = records.find(watch)
+    record = records.find(watch_id)
     if record is None:
         return Reason.LOST
     user = accounts.by_primary_key([records.user_text(record)]).get(records.user_text(record))

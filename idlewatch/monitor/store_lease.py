@@ -18,7 +18,7 @@ PATIENCE = 15
 """Looks, one a round, after which an owner that never renewed itself meanwhile is taken for dead, wherever it is."""
 
 
-class _Vigil:
+class _OwnerObserver:
     """What this process saw of the owner: no clock of another process is needed for it."""
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class _Vigil:
         return self._looks >= PATIENCE
 
 
-_vigil = _Vigil()
+_owner_observer = _OwnerObserver()
 
 
 def claim(now: float) -> StoreOwner | None:
     """Become the owner, or renew it; return the other process that is the owner, if there is one."""
     owner = _claim(now)
-    _vigil.owned = _vigil.owned or owner is None
+    _owner_observer.owned = _owner_observer.owned or owner is None
     return owner
 
 
@@ -75,7 +75,7 @@ def release() -> None:
 
 
 def _is_dead(owner: StoreOwner, now: float) -> bool:
-    if _vigil.gives_up(owner):
+    if _owner_observer.gives_up(owner):
         return True
     if owner.host == socket.gethostname():
         return not _runs(owner.pid)
@@ -85,7 +85,7 @@ def _is_dead(owner: StoreOwner, now: float) -> bool:
 def _runs(pid: int) -> bool:
     if pid == os.getpid():
         # Another process of that number, in an earlier life; but whoever took the store from this one is of today.
-        return _vigil.owned
+        return _owner_observer.owned
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

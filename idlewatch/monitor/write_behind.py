@@ -8,7 +8,7 @@ from threading import Lock
 
 from msgspec.structs import replace
 
-from idlewatch.core.events import Acted, Vouched, applied, vouched
+from idlewatch.core.events import Acted, Reported, applied, reported
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 
@@ -18,7 +18,7 @@ MAX_WAITING = 100_000
 """Sessions whose activity may wait: more than one process has sockets for."""
 
 
-class Backlog:
+class ActivityBuffer:
     """Activity of which the store has not heard. Thread-safe."""
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def add(self, watch: str, moment: float) -> None:
+    def add(self, watch_id: str, moment: float) -> None:
         """Keep in mind that a user acted at `moment` (epoch seconds); what is too much is refused, and logged once."""
         with self._lock:
-            if watch in self._waiting or len(self._waiting) < MAX_WAITING:
-                self._waiting[watch] = max(moment, self._waiting.get(watch, moment))
+            if watch_id in self._waiting or len(self._waiting) < MAX_WAITING:
+                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))
                 return
             if not self._is_full:
                 logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_WAITING)
@@ -53,15 +53,15 @@ class Backlog:
                 for record in records.find_all(watches[start : start + records.BATCH]):
                     _advance(record, waiting[record.pk], seen.get(record.pk, 0.0))
         except BaseException:
-            for watch, moment in waiting.items():
-                self.add(watch, moment)
+            for watch_id, moment in waiting.items():
+                self.add(watch_id, moment)
             raise
 
 
 def _advance(record: WatchedSession, moment: float, seen: float) -> None:
     watched = records.watched_of(record, moment)
     # The record may be older than what the tabs here have seen the store admit: it would judge too soon.
-    admitted = vouched(Vouched(seen), watched.activity, watched.policy, moment)
+    admitted = reported(Reported(seen), watched.activity, watched.policy, moment)
     activity = applied(Acted(), admitted, watched.policy, moment)
     if activity.ended is None and activity is not watched.activity:
         records.advance(replace(watched, activity=activity), moment)

@@ -63,7 +63,7 @@ def note_refusal(why: str) -> None:
     at = time.monotonic()
     if at >= _noted_at + REMINDER:
         _noted_at = at
-        event_log.note("metrics_refused", level=logging.WARNING, why=why)
+        event_log.log_event("metrics_refused", level=logging.WARNING, why=why)
 
 
 async def _census() -> Census | None:

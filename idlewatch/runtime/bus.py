@@ -33,7 +33,7 @@ SENT_WITHIN = 3.0
 """Seconds for which a channel layer may take a message."""
 
 
-class Answer(NamedTuple):
+class Ack(NamedTuple):
     """What another process says of a notice."""
 
     process: str
@@ -43,13 +43,13 @@ class Answer(NamedTuple):
     """How many tabs took the notice."""
 
 
-class Listener:
+class Bus:
     """Hears what other processes publish, and has the tabs of this one told."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._answering: set[asyncio.Task[None]] = set()
-        self._asked: dict[str, asyncio.Queue[Answer]] = {}
+        self._asked: dict[str, asyncio.Queue[Ack]] = {}
         self.channel: str | None = None
         """Where other processes answer; None while they are not heard."""
 
@@ -94,7 +94,7 @@ class Listener:
             self._answering.add(answering)
             answering.add_done_callback(self._answering.discard)
         elif message["type"] == ANSWER and message["notice"] in self._asked:
-            self._asked[message["notice"]].put_nowait(Answer(message["process"], message["part"], message["told"]))
+            self._asked[message["notice"]].put_nowait(Ack(message["process"], message["part"], message["told"]))
 
     async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Show a notice from another process, and say how many tabs took it."""
@@ -108,7 +108,7 @@ class Listener:
             logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
 
     @contextmanager
-    def hearing(self, notice: str) -> Iterator[asyncio.Queue[Answer]]:
+    def hearing(self, notice: str) -> Iterator[asyncio.Queue[Ack]]:
         """Collect what other processes answer to a notice."""
         answers = self._asked[notice] = asyncio.Queue()
         try:
@@ -149,6 +149,6 @@ def message_of(changes: Sequence[Change]) -> dict[str, object]:
 
 def change_from(told: Sequence[Any]) -> Change:
     """Return a change as a message tells it."""
-    watch, frame, ended, (phase, reason, extendable) = told
+    watch_id, frame, ended, (phase, reason, extendable) = told
     shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
-    return Change(watch, frame, ended, shown)
+    return Change(watch_id, frame, ended, shown)

@@ -20,7 +20,7 @@ logger = logging.getLogger("idlewatch")
 
 BREATH = 100
 """Sends after which others get their turn: a send on Daphne never yields by itself."""
-FAREWELL = 3.0
+DRAIN_TIMEOUT = 3.0
 """Seconds that a process waits, at most, for the tabs it sent away to have gone."""
 PATIENCE = 2.0
 """Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
@@ -31,7 +31,7 @@ READ_WITHIN = 1.0
 class Change(Struct, frozen=True):
     """What the tabs of a watch are to be told."""
 
-    watch: str
+    watch_id: str
     frame: str
     ended: bool
     shown: Shown
@@ -72,35 +72,35 @@ class Hub:
         with _registering:
             _hubs.add(self)
 
-    def join(self, watch: str, tab: Tab) -> None:
+    def join(self, watch_id: str, tab: Tab) -> None:
         """Have a tab told of what changes for its watch, from now on."""
         self._loop = asyncio.get_running_loop()
-        self._tabs.setdefault(watch, set()).add(tab)
+        self._tabs.setdefault(watch_id, set()).add(tab)
 
-    def leave(self, watch: str, tab: Tab) -> None:
+    def leave(self, watch_id: str, tab: Tab) -> None:
         """Tell a tab nothing more."""
-        tabs = self._tabs.get(watch, set())
+        tabs = self._tabs.get(watch_id, set())
         tabs.discard(tab)
         if not tabs:
-            self._tabs.pop(watch, None)
-            self._active.pop(watch, None)
-            self._told.pop(watch, None)
+            self._tabs.pop(watch_id, None)
+            self._active.pop(watch_id, None)
+            self._told.pop(watch_id, None)
         self._note_emptied()
 
     @contextmanager
-    def counting(self, watch: str) -> Iterator[None]:
+    def counting(self, watch_id: str) -> Iterator[None]:
         """Know that the store is being told of a tab that came or went."""
-        self._uncounted[watch] += 1
+        self._uncounted[watch_id] += 1
         try:
             yield
         finally:
-            self._uncounted[watch] -= 1
-            if not self._uncounted[watch]:
-                del self._uncounted[watch]
+            self._uncounted[watch_id] -= 1
+            if not self._uncounted[watch_id]:
+                del self._uncounted[watch_id]
 
-    def is_counting(self, watch: str) -> bool:
+    def is_counting(self, watch_id: str) -> bool:
         """Tell whether the store is still to hear of a tab that came or went."""
-        return watch in self._uncounted
+        return watch_id in self._uncounted
 
     def admit(self, guest: Guest) -> None:
         """Have a socket that is no tab sent away with the tabs; it counts for no session, and is told of none."""
@@ -123,11 +123,11 @@ class Hub:
 
     def has_told(self, change: Change) -> bool:
         """Tell whether the tabs of a watch were told this, or are told it now for all anybody knows."""
-        return self._told.get(change.watch, FRESH) == change.shown
+        return self._told.get(change.watch_id, FRESH) == change.shown
 
     def tabs(self) -> Mapping[str, tuple[int, float]]:
         """Return how many tabs each watch has here, and when its user was last seen to act."""
-        return {watch: (len(tabs), self._active.get(watch, 0.0)) for watch, tabs in self._tabs.items()}
+        return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.items()}
 
     async def show(self, watches: Iterable[str], frame: str) -> int:
         """Show a notice in every tab of these watches on this process; return how many tabs took it."""
@@ -154,7 +154,7 @@ class Hub:
         return 0
 
     async def _show(self, watches: Sequence[str], frame: str) -> int:
-        tabs = [tab for watch in watches for tab in self._tabs.get(watch, ())]
+        tabs = [tab for watch_id in watches for tab in self._tabs.get(watch_id, ())]
         told = 0
         for start in range(0, len(tabs), BREATH):
             told += sum(await asyncio.gather(*(_show_to(tab, frame) for tab in tabs[start : start + BREATH])))
@@ -188,15 +188,15 @@ class Hub:
         """Tell each change to the tabs of this hub alone."""
         told = 0
         for change in news:
-            if change.watch in self._tabs:
-                self._told[change.watch] = change.shown
-            for tab in list(self._tabs.get(change.watch, ())):
+            if change.watch_id in self._tabs:
+                self._told[change.watch_id] = change.shown
+            for tab in list(self._tabs.get(change.watch_id, ())):
                 try:
                     async with asyncio.timeout(PATIENCE):
                         await tab.tell(change.frame, ended=change.ended)
                 except Exception:
                     # One broken socket must not keep the news from the others.
-                    logger.exception("A tab of watch %s could not be told of a change.", change.watch)
+                    logger.exception("A tab of watch %s could not be told of a change.", change.watch_id)
                 told += 1
                 if told % BREATH == 0:
                     await asyncio.sleep(0)
@@ -205,13 +205,13 @@ class Hub:
         """Close every tab and every guest, and any that still comes: the server is going away."""
         self.dismissed = True
         # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
-        for watch, tabs in list(self._tabs.items()):
+        for watch_id, tabs in list(self._tabs.items()):
             for tab in list(tabs):
                 try:
                     await tab.dismiss()
                 except Exception:
                     # The others are to come back by themselves, and the sessions to be written down.
-                    logger.exception("A tab of watch %s could not be sent away.", watch)
+                    logger.exception("A tab of watch %s could not be sent away.", watch_id)
         for guest in list(self._guests):
             try:
                 await guest.dismiss()
@@ -224,7 +224,7 @@ class Hub:
         if self._tabs or self._guests:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL):
+                async with asyncio.timeout(DRAIN_TIMEOUT):
                     await self._emptied.wait()
 
 
@@ -239,11 +239,11 @@ async def _show_to(tab: Tab, frame: str) -> bool:
     return True
 
 
-def count_here(watch: str) -> int:
+def count_here(watch_id: str) -> int:
     """Return how many tabs a watch has in this process."""
     with _registering:
         hubs = list(_hubs)
-    return sum(len(hub._tabs.get(watch, ())) for hub in hubs)
+    return sum(len(hub._tabs.get(watch_id, ())) for hub in hubs)
 
 
 def tabs_here() -> Mapping[str, tuple[int, float]]:
@@ -252,9 +252,9 @@ def tabs_here() -> Mapping[str, tuple[int, float]]:
     with _registering:
         hubs = list(_hubs)
     for hub in hubs:
-        for watch, (count, active) in hub.tabs().items():
-            before, seen = found.get(watch, (0, 0.0))
-            found[watch] = (before + count, max(seen, active))
+        for watch_id, (count, active) in hub.tabs().items():
+            before, seen = found.get(watch_id, (0, 0.0))
+            found[watch_id] = (before + count, max(seen, active))
     return found
 
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.bus import Listener
+from idlewatch.runtime.bus import Bus
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.signals import dispatcher
@@ -20,7 +20,7 @@ class Service:
 
     def __init__(self) -> None:
         self.hub = Hub()
-        self.listener = Listener(self.hub)
+        self.listener = Bus(self.hub)
         self.timer = Timer(self.hub)
         self._task: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -58,7 +58,7 @@ class Service:
                 await self.timer.finish()
             await monitor.store().aclose()
         # A receiver that hangs must not hold up the process's other work meanwhile.
-        await asyncio.to_thread(dispatcher.farewell)
+        await asyncio.to_thread(dispatcher.drain)
 
 
 _services: WeakKeyDictionary[asyncio.AbstractEventLoop, Service] = WeakKeyDictionary()

@@ -26,7 +26,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, store_lease
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import timekeeper
-from idlewatch.monitor.fallback import GRACE, Standby
+from idlewatch.monitor.fallback import GRACE, FallbackStore
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.bus import GROUP, SENT_WITHIN, message_of
 from idlewatch.runtime.hub import Change, Hub, tabs_here
@@ -72,7 +72,7 @@ class Timer:
         self._swept_at = float("-inf")
         self._compared = ""
         """The last record that was looked up in the store."""
-        self._born: float | None = None
+        self._created_at: float | None = None
         """Since when the store is what it was when this process told it all it knew."""
         self._owes_records = self._owes_word = False
         """Whether the store is still to be told what the records know, and what this process has seen."""
@@ -90,10 +90,10 @@ class Timer:
         return monitor.store()
 
     @property
-    def _quiet_until(self) -> float:
+    def _settle_after(self) -> float:
         """Until when nothing is to be ended: other processes may still vouch for their sessions."""
         store = self._store
-        return store.quiet_until if isinstance(store, Standby) else float("-inf")
+        return store.settle_after if isinstance(store, FallbackStore) else float("-inf")
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -134,11 +134,11 @@ class Timer:
         if not self.owns_store:
             return None
         at = await self._store.anext_due(due)
-        return max(at, self._quiet_until) if at is not None and due is Due.PUSH else at
+        return max(at, self._settle_after) if at is not None and due is Due.PUSH else at
 
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
-        while self.owns_store and now >= self._quiet_until:
+        while self.owns_store and now >= self._settle_after:
             claimed = await self._store.aclaim(Due.PUSH, now, BATCH, LEASE)
             found = await asyncio.gather(*(self._settle(watched, now) for watched in claimed))
             settled = [watched for watched in found if watched is not None]
@@ -201,12 +201,12 @@ class Timer:
     async def round(self, now: float) -> None:
         """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
         dispatcher.report_slow()
-        if isinstance(self._store, Standby):
+        if isinstance(self._store, FallbackStore):
             now = await self._join(self._store)
         else:
             await self._own(now)
         if self.owns_store:
-            if now >= self._quiet_until:
+            if now >= self._settle_after:
                 # To take tabs back is to judge: not before everybody has vouched for their sessions.
                 await self._keep_tabs(now)
             await self._check(now)
@@ -222,7 +222,7 @@ class Timer:
                     await database_sync_to_async(sweep)(now)
                 self._swept_at = now
 
-    async def _join(self, store: Standby) -> float:
+    async def _join(self, store: FallbackStore) -> float:
         """Take part in the shared store, and in its time; make good what it missed while it was away."""
         try:
             await timekeeper.keep(store)
@@ -234,25 +234,25 @@ class Timer:
             raise
         # Until it is done, it is owed: what fails on the way is tried again in the next round.
         self._owes_records |= renewal.resume
-        self._owes_word |= store.is_away or renewal.born != self._born or not renewal.known
+        self._owes_word |= store.is_away or renewal.created_at != self._created_at or not renewal.known
         if self._owes_records:
             await database_sync_to_async(_resume_all)(now)
             await store.aresumed()
             self._owes_records = False
-        if self._owes_word and (store.is_away or self._joined or now < renewal.born + GRACE):
+        if self._owes_word and (store.is_away or self._joined or now < renewal.created_at + GRACE):
             await store.amake_good(tabs_here, PROCESS, now)
             await self._tell_missed(now)
-        self._owes_word, self._born = False, renewal.born
+        self._owes_word, self._created_at = False, renewal.created_at
         self.owns_store = self._joined = True
         return now
 
     async def _tell_missed(self, now: float) -> None:
         """Tell the tabs of this process what they were not told: a layer may lose a message, and says so to nobody."""
         # Of the store itself: this process has just told it what it did not know.
-        store = self._store.store if isinstance(self._store, Standby) else self._store
+        store = self._store.store if isinstance(self._store, FallbackStore) else self._store
         watches = list(tabs_here())
         for start in range(0, len(watches), BATCH):
-            found = await asyncio.gather(*(store.aget(watch) for watch in watches[start : start + BATCH]))
+            found = await asyncio.gather(*(store.aget(watch_id) for watch_id in watches[start : start + BATCH]))
             # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = [change_of(watched, now) for watched in settled]
@@ -297,8 +297,8 @@ class Timer:
     async def _keep_tabs(self, now: float) -> None:
         """Say that this process lives; count its tabs again where it was taken for dead; bury those that are."""
         if not self._store.shared and not (await self._store.arenew(PROCESS, now, PROCESS_LEASE)).known:
-            for watch, (count, _) in tabs_here().items():
-                await self._store.aapply(watch, TabsCounted(PROCESS, count), now)
+            for watch_id, (count, _) in tabs_here().items():
+                await self._store.aapply(watch_id, TabsCounted(PROCESS, count), now)
         for process in await self._store.areap(now):
             logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
 
@@ -333,7 +333,7 @@ class Timer:
             # the lease to learn that.
             now = read_clock()
             await self._store.arenew(PROCESS, now, 0.0)
-            if now >= self._quiet_until:
+            if now >= self._settle_after:
                 await self._store.areap(now)
             return
         # By then every check is due.

@@ -40,26 +40,28 @@ def changed(before: Watched, verdict: Verdict, at: float) -> None:
         _warned(before, verdict, at)
     elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
         metrics.EXTENSIONS.inc()
-        event_log.note("session_extended", watch=before.id, user=before.user, at=as_datetime(at))
-        dispatcher.send(session_extended, watch=before.id, user=before.user, at=at)
+        event_log.log_event("session_extended", watch_id=before.id, user=before.user, at=as_datetime(at))
+        dispatcher.send(session_extended, watch_id=before.id, user=before.user, at=at)
 
 
 def _opened(watched: Watched) -> None:
     metrics.OPENED.inc()
-    event_log.note("session_opened", watch=watched.id, user=watched.user, at=as_datetime(watched.activity.began))
-    dispatcher.send(session_opened, watch=watched.id, user=watched.user)
+    at = as_datetime(watched.activity.logged_in_at)
+    event_log.log_event("session_opened", watch_id=watched.id, user=watched.user, at=at)
+    dispatcher.send(session_opened, watch_id=watched.id, user=watched.user)
 
 
 def _ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
     metrics.ENDED[reason].inc()
     actor = None if by is None else str(by.pk)
-    event_log.note("session_ended", watch=watched.id, user=watched.user, reason=reason, by=actor, at=as_datetime(at))
-    dispatcher.send(session_ended, watch=watched.id, user=watched.user, reason=reason, at=at, by=by)
+    fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": reason}
+    event_log.log_event("session_ended", **fields, by=actor, at=as_datetime(at))
+    dispatcher.send(session_ended, **fields, at=at, by=by)
 
 
 def _warned(watched: Watched, verdict: Verdict, at: float) -> None:
     if watched.shown.phase is not Phase.WARNED:
         metrics.WARNINGS.inc()
-    told: dict[str, Any] = {"watch": watched.id, "user": watched.user, "reason": verdict.reason}
-    event_log.note("session_warned", **told, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
-    dispatcher.send(session_warned, **told, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)
+    fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": verdict.reason}
+    event_log.log_event("session_warned", **fields, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
+    dispatcher.send(session_warned, **fields, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)

@@ -23,24 +23,24 @@ class SessionSignal(Signal):
 session_opened = SessionSignal("session_opened")
 """A session came under watch, by a sign-in or because it was found signed in.
 
-Arguments: `watch` (its id), `user` (the primary key as text).
+Arguments: `watch_id`, `user` (the primary key as text).
 """
 
 session_warned = SessionSignal("session_warned")
 """The user is being warned that the session is about to end, or, while warned, that another limit is the near one now.
 
-Arguments: `watch`, `user`, `reason` (the `Reason` that is coming), `ends_at` (when, if nothing happens), `remaining`
+Arguments: `watch_id`, `user`, `reason` (the `Reason` that is coming), `ends_at` (when, if nothing happens), `remaining`
 (the seconds until then), `at`.
 """
 
 session_extended = SessionSignal("session_extended")
 """A warned session goes on: the user chose to stay, acted, signed in again, or works in a page that holds it.
 
-Arguments: `watch`, `user`, `at`.
+Arguments: `watch_id`, `user`, `at`.
 """
 
 session_ended = SessionSignal("session_ended")
 """A session ended.
 
-Arguments: `watch`, `user`, `reason` (a `Reason`), `at`, `by` (the user who ended it, or None).
+Arguments: `watch_id`, `user`, `reason` (a `Reason`), `at`, `by` (the user who ended it, or None).
 """

@@ -31,7 +31,7 @@ SLOW = 5.0
 """Seconds after which a receiver is taken for slow."""
 REST = 10.0
 """Seconds without work after which a thread ends."""
-FAREWELL = 3.0
+DRAIN_TIMEOUT = 3.0
 """Seconds that a process which goes away gives to what still waits."""
 FAILURES = {
     (signal.name, why): metrics.RECEIVER_FAILURES.labels(signal.name, why)
@@ -47,40 +47,40 @@ def send(signal: SessionSignal, **told: Any) -> None:
     plain, coroutines = signal._live_receivers(WatchedSession)
     for is_async, receivers in ((False, plain), (True, coroutines)):
         for receiver in receivers:
-            _hand(_Errand(signal, receiver, is_async, told))
+            _hand(_Delivery(signal, receiver, is_async, told))
 
 
 def wait(timeout: float) -> bool:
     """Wait until every receiver has been told everything, for so many seconds at most; return whether it has."""
     deadline = time.monotonic() + timeout
     with _lock:
-        couriers = list(_couriers.values())
-    return all(courier.wait(deadline - time.monotonic()) for courier in couriers)
+        couriers = list(_workers.values())
+    return all(worker.wait(deadline - time.monotonic()) for worker in couriers)
 
 
-def farewell() -> bool:
+def drain() -> bool:
     """Give what still waits its time, for the process goes away; return whether every receiver has been told."""
     global _leaves_by  # noqa: PLW0603 - there is one for the process
-    _leaves_by = time.monotonic() + FAREWELL
-    return wait(FAREWELL)
+    _leaves_by = time.monotonic() + DRAIN_TIMEOUT
+    return wait(DRAIN_TIMEOUT)
 
 
 def report_slow() -> None:
     """Log the receivers that take too long now; the timer has it done once a second."""
     with _lock:
-        for courier in _couriers.values():
-            courier.look_at_the_clock()
+        for worker in _workers.values():
+            worker.look_at_the_clock()
 
 
 def _take_leave() -> None:
     """Give what still waits the rest of its time, and say what is lost: the interpreter goes away."""
-    if not wait(min(FAREWELL, _leaves_by - time.monotonic())):
+    if not wait(min(DRAIN_TIMEOUT, _leaves_by - time.monotonic())):
         with _lock:
-            for courier in _couriers.values():
-                courier.give_up()
+            for worker in _workers.values():
+                worker.give_up()
 
 
-class _Errand(NamedTuple):
+class _Delivery(NamedTuple):
     """One call of one receiver."""
 
     signal: SessionSignal
@@ -103,13 +103,13 @@ class _Errand(NamedTuple):
         FAILURES[self.signal.name, why].inc()
 
 
-def _hand(errand: _Errand) -> None:
-    key = _key(errand.receiver)
+def _hand(delivery: _Delivery) -> None:
+    key = _key(delivery.receiver)
     with _lock:
-        courier = _couriers.get(key)
-        if courier is None:
-            courier = _couriers[key] = _Courier(key)
-        courier.take(errand)
+        worker = _workers.get(key)
+        if worker is None:
+            worker = _workers[key] = _Worker(key)
+        worker.take(delivery)
 
 
 def _key(receiver: Any) -> Hashable:  # noqa: ANN401 - whatever can be called
@@ -118,27 +118,27 @@ def _key(receiver: Any) -> Hashable:  # noqa: ANN401 - whatever can be called
     return id(receiver) if function is None else (id(receiver.__self__), id(function))
 
 
-class _Courier:
+class _Worker:
     """Calls one receiver, in the order in which things happened."""
 
     def __init__(self, key: Hashable) -> None:
         self._key = key
-        self._waiting: deque[_Errand] = deque()
+        self._waiting: deque[_Delivery] = deque()
         self._changed = Condition(_lock)
         self._runs = False
-        self._present: _Errand | None = None
+        self._present: _Delivery | None = None
         self._since = 0.0
         self._is_told_slow = False
         self._dropped = 0
 
-    def take(self, errand: _Errand) -> None:
+    def take(self, delivery: _Delivery) -> None:
         """Have the receiver told, later. The lock is held."""
         self.look_at_the_clock()
         if len(self._waiting) >= MOST:
-            self._drop(errand)
+            self._drop(delivery)
             return
-        self._tell_dropped(errand)
-        self._waiting.append(errand)
+        self._tell_dropped(delivery)
+        self._waiting.append(delivery)
         if self._runs:
             self._changed.notify_all()
             return
@@ -149,7 +149,7 @@ class _Courier:
         except RuntimeError:
             # The interpreter is going away, and starts no thread any more.
             self._waiting.clear()
-            self._drop(errand)
+            self._drop(delivery)
 
     def wait(self, timeout: float) -> bool:
         """Wait until the receiver has been told everything."""
@@ -160,22 +160,22 @@ class _Courier:
         """Drop what waits, and count what is under way as lost too: nobody knows how far it gets. The lock is held."""
         left = [*self._waiting] if self._present is None else [self._present, *self._waiting]
         self._waiting.clear()
-        for errand in left:
-            errand.failed(metrics.DROPPED)
+        for delivery in left:
+            delivery.failed(metrics.DROPPED)
         if left:
             count = len(left) + self._dropped
             logger.error("The receiver %s is not done with %d events: the process goes away.", left[0].name, count)
 
-    def _drop(self, errand: _Errand) -> None:
+    def _drop(self, delivery: _Delivery) -> None:
         if not self._dropped:
-            logger.error("The receiver %s has fallen behind: it is not told of %s.", errand.name, errand.signal.name)
+            logger.error("The receiver %s has fallen behind: it misses %s.", delivery.name, delivery.signal.name)
         self._dropped += 1
-        errand.failed(metrics.DROPPED)
+        delivery.failed(metrics.DROPPED)
 
-    def _tell_dropped(self, errand: _Errand) -> None:
+    def _tell_dropped(self, delivery: _Delivery) -> None:
         """Say how much the receiver missed, once there is room again, or nothing more to do."""
         if self._dropped:
-            logger.error("The receiver %s was not told of %d events.", errand.name, self._dropped)
+            logger.error("The receiver %s was not told of %d events.", delivery.name, self._dropped)
             self._dropped = 0
 
     def look_at_the_clock(self) -> None:
@@ -193,25 +193,25 @@ class _Courier:
         connections.close_all()
 
     def _run_next(self) -> bool:
-        errand = self._next()
-        if errand is None:
+        delivery = self._next()
+        if delivery is None:
             return False
         close_old_connections()
         try:
-            errand.run()
+            delivery.run()
         except BaseException:
             # Whatever it is, the next is to be told.
-            logger.exception("The receiver %s of %s failed.", errand.name, errand.signal.name)
-            errand.failed(metrics.RAISED)
+            logger.exception("The receiver %s of %s failed.", delivery.name, delivery.signal.name)
+            delivery.failed(metrics.RAISED)
         close_old_connections()
         self._done()
         return True
 
-    def _next(self) -> _Errand | None:
+    def _next(self) -> _Delivery | None:
         with self._changed:
             if not self._changed.wait_for(lambda: bool(self._waiting), REST):
                 self._runs = False
-                del _couriers[self._key]
+                del _workers[self._key]
                 return None
             self._present = self._waiting.popleft()
             self._since, self._is_told_slow = time.monotonic(), False
@@ -227,7 +227,7 @@ class _Courier:
 
 
 _lock = Lock()
-_couriers: dict[Hashable, _Courier] = {}
+_workers: dict[Hashable, _Worker] = {}
 _leaves_by = float("inf")
 
 
@@ -235,7 +235,7 @@ def _begin_anew() -> None:
     """Leave to the parent what it was about: a fork has none of its threads, and may have its lock held."""
     global _lock  # noqa: PLW0603 - there is one for the process
     _lock = Lock()
-    _couriers.clear()
+    _workers.clear()
 
 
 if hasattr(os, "register_at_fork"):

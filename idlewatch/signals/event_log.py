@@ -1,6 +1,6 @@
 """The structured log: one line for each event, in logfmt, on the logger `idlewatch`.
 
-    session_ended watch=Jx0… user=42 reason=idle by=- at=2026-11-23T19:00:00Z
+    session_ended watch_id=Jx0… user=42 reason=idle by=- at=2026-11-23T19:00:00Z
 
 The same is on the log record as attributes, `event` and one for each field, for a formatter that writes JSON. A watch
 is named by its id, which is no secret; a session key is in no field.
@@ -23,7 +23,7 @@ PLAIN = re.compile(r"(?!-\Z)[A-Za-z0-9_.:/@+-]+")
 Value = str | int | float | bool | datetime | None
 
 
-def note(event: str, *, level: int = logging.INFO, **fields: Value) -> None:
+def log_event(event: str, *, level: int = logging.INFO, **fields: Value) -> None:
     """Write an event down; what was refused goes by `level=logging.WARNING`.
 
     A field can't have the name of an attribute that log records have anyway, such as `name` or `process`.

@@ -74,7 +74,7 @@ class Renewal(NamedTuple):
     """False where it is new, or was taken for dead: it has to count its tabs again."""
     resume: bool
     """The store is new and empty, and this process is to resume into it what the records know."""
-    born: float
+    created_at: float
     """When the store began to be what it is (epoch seconds)."""
 
 
@@ -129,7 +129,7 @@ class Store(abc.ABC):
         self.options = options
 
     @abc.abstractmethod
-    def get(self, watch: str) -> Watched | None:
+    def get(self, watch_id: str) -> Watched | None:
         """Return what is known of a watch; None where nothing is."""
 
     @abc.abstractmethod
@@ -141,7 +141,7 @@ class Store(abc.ABC):
         """Start the clocks of a live watch anew, with the key and the limits of this sign-in; open it if unknown."""
 
     @abc.abstractmethod
-    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Let an event change the facts; return the watch after it, None if it is unknown.
 
         Raises:
@@ -149,15 +149,15 @@ class Store(abc.ABC):
         """
 
     @abc.abstractmethod
-    def bind(self, watch: str, key: str) -> None:
+    def bind(self, watch_id: str, key: str) -> None:
         """Note the key that the Django session has now."""
 
     @abc.abstractmethod
-    def end(self, watch: str, reason: Reason, now: float) -> Watched:
+    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
         """End a watch, known or not; the first reason stays, and an end by the clock before `now` came first."""
 
     @abc.abstractmethod
-    async def aget(self, watch: str) -> Watched | None:
+    async def aget(self, watch_id: str) -> Watched | None:
         """Twin of `get`."""
 
     @abc.abstractmethod
@@ -165,11 +165,11 @@ class Store(abc.ABC):
         """Twin of `open`."""
 
     @abc.abstractmethod
-    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
+    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Twin of `apply`."""
 
     @abc.abstractmethod
-    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
         """Twin of `end`."""
 
     @abc.abstractmethod
@@ -222,7 +222,7 @@ class Store(abc.ABC):
 
     def get_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
         """Return what is known of each of these watches, in their order."""
-        return [self.get(watch) for watch in watches]
+        return [self.get(watch_id) for watch_id in watches]
 
     @abc.abstractmethod
     async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
@@ -256,7 +256,7 @@ class Store(abc.ABC):
     async def arecall(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - a shared store has them itself
         """Take samples up that were taken before this process began, in place of its own."""
 
-    def read_born(self) -> float | None:
+    def read_created_at(self) -> float | None:
         """Return since when the store is what it is (epoch seconds); None where no process has renewed itself yet."""
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.events import Event, SignedIn, Vouched, applied
+from idlewatch.core.events import Event, Reported, SignedIn, applied
 from idlewatch.core.policy import Phase, Policy, Verdict
 from idlewatch.store.base import Watched
 
@@ -31,9 +31,9 @@ def ended(present: Watched, reason: Reason, now: float) -> Watched:
     return _with_activity(present, present.activity.finished(reason, now), now)
 
 
-def unknown(watch: str, now: float) -> Watched:
+def unknown(watch_id: str, now: float) -> Watched:
     """Return a watch of which nothing is known, for a tombstone."""
-    return opened(Watched(id=watch, user="", policy=Policy(), activity=Activity(began=now, active=now)), now)
+    return opened(Watched(id=watch_id, user="", policy=Policy(), activity=Activity(logged_in_at=now, active=now)), now)
 
 
 def settled(claimed: Watched, verdict: Verdict, now: float) -> Watched:
@@ -53,7 +53,7 @@ def after(event: Event, present: Watched, now: float) -> Watched:
         HoldRefused, TooManyTabs: as the event does.
     """
     activity = applied(event, present.activity, present.policy, now)
-    if isinstance(event, Vouched) and activity.ended is None:
+    if isinstance(event, Reported) and activity.ended is None:
         # A new version whatever it says: pages may have been told a state that the store did not know.
         return _next(present, activity, now)
     return _with_activity(present, activity, now)

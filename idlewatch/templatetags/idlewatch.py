@@ -69,7 +69,7 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
         if watch.offer.is_worth_a_word:
             offered = {"offer": watch.offer, "language": language_of_words(), "direction": direction_of_words()}
             parts.append(render_to_string("idlewatch/offer.html", offered, request))
-    if watch.watch is not None:
+    if watch.watch_id is not None:
         watch.carry()
         config = client_config(request)
         written = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from idlewatch import metrics
 from idlewatch.conf import conf
 from idlewatch.core.clock import now
-from idlewatch.core.events import Called, Event
+from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
 from idlewatch.core.protocol import MAX_FRAME, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import direction_of_words, language_of_words
-from idlewatch.http.page_tokens import Belonging, belonging_of, foreign_frame, token_of
+from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, token_of
 from idlewatch.http.request_watch import watch_of
 from idlewatch.monitor import service as monitor
 
@@ -42,7 +42,7 @@ def state(request: HttpRequest) -> HttpResponse:
 def message(request: HttpRequest) -> HttpResponse:
     """Do what a page says that has no socket, and tell it how its session stands."""
     # First: the CSRF token of a page whose user has gone is old, and the page is to hear that its session is over.
-    if belonging_of(request) in {None, Belonging.FOREIGN}:
+    if page_owner_of(request) in {None, PageOwner.FOREIGN}:
         return _answer(request, None)
     return _hear(request)
 
@@ -66,11 +66,11 @@ def _hear(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def page(request: HttpRequest) -> HttpResponse:
     """Tell a page whether the session that the browser has now is its own, and give it what it needs to go on in it."""
-    belongs = belonging_of(request)
+    belongs = page_owner_of(request)
     watched = watch_of(request).watched
     if belongs is None or watched is None:
         return _answer(request, None)
-    if belongs is Belonging.FOREIGN:
+    if belongs is PageOwner.FOREIGN:
         return JsonResponse({"page": belongs})
     return JsonResponse({"page": belongs, "token": token_of(watched), "csrf": get_token(request)})
 
@@ -93,20 +93,20 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 
 
 def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
-    watch, belongs = watch_of(request), belonging_of(request)
-    if belongs is Belonging.FOREIGN:
+    watch, belongs = watch_of(request), page_owner_of(request)
+    if belongs is PageOwner.FOREIGN:
         # Asking keeps nobody else's session alive.
         return _json(foreign_frame(), 401)
-    if watch.watch is not None:
+    if watch.watch_id is not None:
         at = now()
         # Whoever asks is there: a browser that was taken for closed is not.
-        watched = monitor.look(watch.watch, at, Called())
+        watched = monitor.look(watch.watch_id, at, Polled())
         if event is not None:
-            watched = monitor.look(watch.watch, at, event)
+            watched = monitor.look(watch.watch_id, at, event)
         if watched is not None:
             watch.follow(watched, at)
-    frame = replace(watch.frame, page=belongs) if belongs is Belonging.RENEWED else watch.frame
-    return _json(frame, 401 if watch.watch is None else 200)
+    frame = replace(watch.frame, page=belongs) if belongs is PageOwner.RENEWED else watch.frame
+    return _json(frame, 401 if watch.watch_id is None else 200)
 
 
 def _json(frame: Frame, status: int) -> HttpResponse:

@@ -144,7 +144,7 @@ def _problem(request: HttpRequest) -> str | Promise | None:
         return ""
     found = authenticate(request, username=user.get_username(), password=password)
     if found is None or found.pk != user.pk:
-        event_log.note("wrong_password", level=logging.WARNING, watch=watch, user=str(user.pk))
+        event_log.log_event("wrong_password", level=logging.WARNING, watch_id=watch, user=str(user.pk))
         return _("This is not your password.")
     records.forget_tries(watch)
     _follow_hash(request, found)
@@ -169,12 +169,12 @@ def _may_try(request: HttpRequest) -> bool:
 
 def _watch(request: HttpRequest) -> str:
     # Who is signed in is watched: the middleware saw to it.
-    return watch_of(request).watch or ""
+    return watch_of(request).watch_id or ""
 
 
 def _rows(request: HttpRequest) -> Sequence[Row]:
     """Return the live sessions of a user, this one first, then the one last active first."""
-    at, present = now(), watch_of(request).watch
+    at, present = now(), watch_of(request).watch_id
     live = records.live(_user(request))
     rows = [_row(record, watched, at, present) for record, watched in zip(live, _known(live, at), strict=True)]
     found = [row for row in rows if row is not None]

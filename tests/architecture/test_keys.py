@@ -50,7 +50,7 @@ def _framed(key: str) -> None:
 
 LEAKS: dict[str, Callable[[str], object]] = {
     "log": lambda key: logger.info("key %s", key),
-    "log of idlewatch": lambda key: event_log.note("event", watch=f"x{key}y"),
+    "log of idlewatch": lambda key: event_log.log_event("event", watch_id=f"x{key}y"),
     "extra": lambda key: logger.warning("a line", extra={"key": key}),
     "traceback": _failing,
     "body": lambda key: HttpResponse(f"<p>{key}</p>"),

@@ -11,11 +11,11 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "idlewatch"
 MODULES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
-CORE = ["activity.py", "policy.py", "events.py", "protocol.py", "exceptions.py"]
+CORE = [name for name in MODULES if name.startswith("core/") and name != "core/clock.py"] + ["exceptions.py"]
 CLOCKLESS = [
     *CORE,
     # How long to leave a Redis alone that does not answer is no time of a session's.
-    *(name for name in MODULES if name.startswith("store/") and name != "store/redis/link.py"),
+    *(name for name in MODULES if name.startswith("store/") and name != "store/redis/client.py"),
 ]
 
 
@@ -45,7 +45,7 @@ def users_of(name: str) -> set[str]:
 
 @pytest.mark.parametrize("module", CORE)
 def test_the_core_knows_the_standard_library_msgspec_and_itself(module: str) -> None:
-    core = tuple(f"idlewatch.{name.removesuffix('.py')}" for name in CORE)
+    core = ("idlewatch.core", "idlewatch.exceptions")
     for name in imports(module):
         root = name.split(".")[0]
         assert root in sys.stdlib_module_names or root == "msgspec" or name.startswith(core), name
@@ -61,7 +61,7 @@ def test_the_core_and_the_stores_are_told_the_time(module: str) -> None:
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("store/")])
 def test_a_store_knows_the_core_alone(module: str) -> None:
     # Beside the core, what it counts: that knows nobody.
-    core = (*(f"idlewatch.{name.removesuffix('.py')}" for name in CORE), "idlewatch.store", "idlewatch.metrics")
+    core = ("idlewatch.core", "idlewatch.exceptions", "idlewatch.store", "idlewatch.metrics")
     assert all(name.startswith(core) for name in imports(module) if name.split(".")[0] == "idlewatch")
     assert not {"django", "channels", "asgiref"} & {name.split(".")[0] for name in imports(module)}
 
@@ -72,11 +72,11 @@ def test_only_the_redis_store_knows_redis() -> None:
 
 
 def test_only_what_all_sockets_share_knows_how_daphne_fails() -> None:
-    assert knowing("autobahn") == {"sockets.py"}
+    assert knowing("autobahn") == {"consumers/base.py"}
 
 
 def test_only_the_timer_and_notices_publish() -> None:
-    assert users_of("group_send") <= {"timer.py", "notify.py"}
+    assert users_of("group_send") <= {"runtime/timer.py", "notify.py"}
 
 
 def test_only_conf_reads_the_setting() -> None:
@@ -92,7 +92,7 @@ def test_only_conf_reads_the_setting() -> None:
             and any(isinstance(arg, ast.Constant) and arg.value == "IDLEWATCH" for arg in node.args)
         )
     }
-    assert reading == {"conf.py"}
+    assert reading == {"conf/settings.py"}
 
 
 def test_facts_change_in_one_place() -> None:
@@ -100,6 +100,6 @@ def test_facts_change_in_one_place() -> None:
     assert {
         module for module in MODULES if any(name == "idlewatch.core.events.applied" for name in imports(module))
     } == {
-        "backlog.py",
-        "store/changes.py",
+        "monitor/write_behind.py",
+        "store/transitions.py",
     }

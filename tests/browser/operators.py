@@ -164,7 +164,7 @@ def record(count: int) -> None:
         user = people[number % len(people)]
         at = now - 60 - number * 0.4
         watched = Watched(
-            id=f"session{number:05}", user=str(user.pk), policy=policy, activity=Activity(began=at, active=at)
+            id=f"session{number:05}", user=str(user.pk), policy=policy, activity=Activity(logged_in_at=at, active=at)
         )
         moment = clock.as_datetime(at)
         made.append(

@@ -130,14 +130,14 @@ class TestFrozen:
         frozen, _ = visit(context, site.url(PAGE), SHORT)
         stay_covered(frozen)
         front, _ = visit(context, site.url(PAGE))
-        began = time.monotonic()
+        logged_in_at = time.monotonic()
         until(frozen, "document.visibilityState === 'hidden'")
         frozen.keyboard.press("Shift")
         cdp = context.new_cdp_session(frozen)
         cdp.send("Page.setWebLifecycleState", {"state": "frozen"})
         expect(front).to_have_url(LOGIN, timeout=12_000)
         # Five seconds without activity, and two for reading why.
-        assert 5 < time.monotonic() - began < 11
+        assert 5 < time.monotonic() - logged_in_at < 11
         cdp.send("Page.setWebLifecycleState", {"state": "active"})
         until(frozen, f"!({CONTENT})", 2)
         until(frozen, "window.kept.seen.length > 0 && !window.kept.seen.at(-1)", 3)

@@ -11,11 +11,11 @@ from hypothesis.strategies import SearchStrategy
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import (
     Acted,
-    Called,
     Event,
     Extended,
     Held,
     PageShown,
+    Polled,
     Released,
     Requested,
     SignedIn,
@@ -37,7 +37,7 @@ moments = st.sampled_from([START + second for second in range(2001)])
 
 def signed_in(at: float = 0.0, **facts: object) -> Activity:
     """Return the facts of a session that began at `at`."""
-    return Activity(began=at, active=at, **facts)  # type: ignore[arg-type]
+    return Activity(logged_in_at=at, active=at, **facts)  # type: ignore[arg-type]
 
 
 def after(activity: Activity, policy: Policy, *events: tuple[float, Event]) -> Activity:
@@ -77,8 +77,8 @@ def events() -> SearchStrategy[Event]:
         st.builds(TabOpened, process=process, limit=st.just(3)),
         st.builds(TabClosed, process=process, closed=st.booleans()),
         st.builds(TabsCounted, process=process, count=st.integers(0, 2)),
-        st.builds(PageShown, carried=st.booleans()),
-        st.just(Called()),
+        st.builds(PageShown, has_client=st.booleans()),
+        st.just(Polled()),
     )
 
 
@@ -100,12 +100,12 @@ def any_facts() -> SearchStrategy[Activity]:
     """Draw facts of every combination, also of those that no history leads to."""
     return st.builds(
         Activity,
-        began=moments,
+        logged_in_at=moments,
         active=moments,
         held_from=st.none() | moments,
         held_until=moments,
-        stretch=st.none() | moments,
-        closing=st.none() | moments,
+        held_since=st.none() | moments,
+        closed_at=st.none() | moments,
         ended=st.none() | moments,
         reason=st.none() | st.sampled_from(Reason),
     )

@@ -12,8 +12,8 @@ from asgiref.sync import async_to_sync
 
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.clock_sync import Timekeeper
-from idlewatch.monitor.fallback import Standby
+from idlewatch.monitor.clock_sync import ClockSync
+from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.redis import RedisStore
@@ -23,7 +23,7 @@ from tests.support.redis_server import RedisServer
 PREFIX = "{outage}:"
 
 
-async def keep_still(_: Timekeeper, store: Standby) -> None:
+async def keep_still(_: ClockSync, store: FallbackStore) -> None:
     """Ask the store for its time, as a timer does first, and go by the test's."""
     await store.aread_time("any")
 
@@ -32,8 +32,8 @@ async def keep_still(_: Timekeeper, store: Standby) -> None:
 def literal_time() -> Iterator[None]:
     """Have the test's clock decide, and every caller ask Redis, not only the first in a while."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Timekeeper, "follow", lambda *_: None)
-        patch.setattr(Timekeeper, "keep", keep_still)
+        patch.setattr(ClockSync, "follow", lambda *_: None)
+        patch.setattr(ClockSync, "keep", keep_still)
         patch.setattr("idlewatch.store.redis.client.PAUSE", 0.0)
         yield
 
@@ -46,7 +46,7 @@ class Process:
         self.clock = clock
         self.hub = Hub()
         self.timer = Timer(self.hub)
-        self.standby = Standby(RedisStore(url, {"PREFIX": PREFIX}))
+        self.standby = FallbackStore(RedisStore(url, {"PREFIX": PREFIX}))
 
     @contextmanager
     def entered(self) -> Iterator[None]:

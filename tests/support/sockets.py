@@ -31,7 +31,7 @@ class Signed:
         self.user = User.objects.filter(username=name).first() or User.objects.create_user(name, password="pw")
         self.client = Client()
         self.client.force_login(self.user)
-        self.watch: str = self.client.session[django_sessions.WATCH_KEY]
+        self.watch_id: str = self.client.session[django_sessions.WATCH_KEY]
 
     @property
     def key(self) -> str:
@@ -39,7 +39,7 @@ class Signed:
 
     @property
     def watched(self) -> Watched:
-        found = monitor.store().get(self.watch)
+        found = monitor.store().get(self.watch_id)
         assert found is not None
         return found
 

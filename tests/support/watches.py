@@ -30,16 +30,16 @@ POLICY = Policy(
 )
 
 
-def keep(watch: str, *, user: str = "1", key: str | None = None, at: float = START, **limits: Any) -> Watched:
+def keep(watch_id: str, *, user: str = "1", key: str | None = None, at: float = START, **limits: Any) -> Watched:
     """Have the store keep a session that began at `at`, without a record."""
     policy = replace(POLICY, **limits)
-    activity = Activity(began=at, active=at)
-    return monitor.store().open(Watched(id=watch, user=user, key=key, policy=policy, activity=activity), at)
+    activity = Activity(logged_in_at=at, active=at)
+    return monitor.store().open(Watched(id=watch_id, user=user, key=key, policy=policy, activity=activity), at)
 
 
-def known(watch: str) -> Watched:
+def known(watch_id: str) -> Watched:
     """Return what the store knows."""
-    found = monitor.store().get(watch)
+    found = monitor.store().get(watch_id)
     assert found is not None
     return found
 
@@ -54,9 +54,9 @@ def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: 
         session[SESSION_KEY] = str(user.pk)
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.create()
-        watch = session[django_sessions.WATCH_KEY] = f"w{session.session_key}"[:32]
+        watch_id = session[django_sessions.WATCH_KEY] = f"w{session.session_key}"[:32]
         session.save()
-        watched.append(keep(watch, user=str(user.pk), key=session.session_key, at=at, **limits))
+        watched.append(keep(watch_id, user=str(user.pk), key=session.session_key, at=at, **limits))
     moment = as_datetime(at)
     WatchedSession.objects.bulk_create(
         WatchedSession(
@@ -82,6 +82,6 @@ def asign_in(name: str = "ada", **options: Any) -> Watched:
 
 
 @sync_to_async
-def arecord(watch: str) -> WatchedSession:
+def arecord(watch_id: str) -> WatchedSession:
     """Return a record."""
-    return WatchedSession.objects.get(pk=watch)
+    return WatchedSession.objects.get(pk=watch_id)

@@ -28,14 +28,14 @@ LEASE = 10.0
 SAMPLE = 15.0
 KEPT = 3600.0
 START = 1_900_000_000.0
-TOMBSTONE_LIFE = 1.0
+TOMBSTONE_TTL = 1.0
 """Real seconds, in place of ten minutes."""
 
 
 async def come_and_go(store: RedisStore, sessions: int) -> int:
     """Have that many sessions live and end, in turns, while one process serves their tabs; return the ends recorded."""
     recorded = 0
-    with patch("idlewatch.store.redis.store.TOMBSTONE_LIFE", TOMBSTONE_LIFE):
+    with patch("idlewatch.store.redis.store.TOMBSTONE_LIFE", TOMBSTONE_TTL):
         for first in range(0, sessions, BATCH):
             at = START + first
             await _live([secrets.token_urlsafe(16) for _ in range(first, min(first + BATCH, sessions))], store, at)
@@ -102,7 +102,7 @@ async def main(sessions: int = 100_000) -> None:
                 begun = time.monotonic()
                 recorded = await come_and_go(store, sessions)
                 spent = time.monotonic() - begun
-                await asyncio.sleep(TOMBSTONE_LIFE + 1)
+                await asyncio.sleep(TOMBSTONE_TTL + 1)
                 # For an hour more it tells how many there were.
                 left = [key for key in client.scan_iter(count=1000) if not key.endswith(b":samples")]
                 grown = client.info("memory")["used_memory"] - memory

@@ -73,14 +73,14 @@ def layer(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.Mon
     channel_layers.backends.clear()
 
 
-def open_tabs(service: Service, watch: str, count: int = 1, **options: Any) -> list[FakeTab]:
+def open_tabs(service: Service, watch_id: str, count: int = 1, **options: Any) -> list[FakeTab]:
     """Open tabs of a session in this process."""
-    if monitor.store().get(watch) is None:
-        keep(watch)
+    if monitor.store().get(watch_id) is None:
+        keep(watch_id)
     tabs = [FakeTab(**options) for _ in range(count)]
     for tab in tabs:
-        service.hub.join(watch, tab)
-        monitor.store().apply(watch, TabOpened(PROCESS, 50), START)
+        service.hub.join(watch_id, tab)
+        monitor.store().apply(watch_id, TabOpened(PROCESS, 50), START)
     return tabs
 
 

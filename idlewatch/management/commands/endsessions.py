@@ -50,22 +50,22 @@ class Command(BaseCommand):
         with progress(count, " sessions") as tell:
             # By batches: to read on while rows change under the query means something else on each database.
             while batch := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: records.BATCH]):
-                for watch in batch:
-                    ended += _end(watch, now())
+                for watch_id in batch:
+                    ended += _end(watch_id, now())
                     tell(1)
                 after = batch[-1]
         self.stdout.write(f"Ended {_sessions(ended)}.")
         dispatcher.wait(PATIENCE)
 
 
-def _end(watch: str, at: float) -> bool:
+def _end(watch_id: str, at: float) -> bool:
     """End a session; return whether it ended by that: not by the clock, nor by somebody else."""
     if monitor.store().shared:
-        activity = monitor.end(watch, Reason.REVOKED, at).activity
+        activity = monitor.end(watch_id, Reason.REVOKED, at).activity
         # At another moment it was somebody else. The records, which stand in for a store, keep microseconds.
         is_ours = activity.ended is not None and as_datetime(activity.ended) == as_datetime(at)
         return is_ours and activity.reason is Reason.REVOKED
-    return monitor.end_by_record(watch, Reason.REVOKED, at)
+    return monitor.end_by_record(watch_id, Reason.REVOKED, at)
 
 
 def _sessions(count: int) -> str:

@@ -59,43 +59,43 @@ class Index:
             start, stop = start - size, stop - size
         return total, found[::-1] if last else found
 
-    def _regroup(self, watch: str, former: Group | None, group: Group | None) -> None:
+    def _regroup(self, watch_id: str, former: Group | None, group: Group | None) -> None:
         if former is not None:
             self._sizes[former] -= 1
         if group is not None:
             self._sizes[group] += 1
-            self._groups[watch] = group
+            self._groups[watch_id] = group
             return
         # It ended: nothing may stay behind, also where nobody ever looks.
-        self._groups.pop(watch, None)
-        self._moved.pop(watch, None)
-        self._take_out(watch)
+        self._groups.pop(watch_id, None)
+        self._moved.pop(watch_id, None)
+        self._take_out(watch_id)
 
-    def _take_out(self, watch: str) -> None:
-        place = self._places.pop(watch, None)
+    def _take_out(self, watch_id: str) -> None:
+        place = self._places.pop(watch_id, None)
         if place is not None:
             group, deadline = place
-            self._lists[group].remove((deadline, watch))
+            self._lists[group].remove((deadline, watch_id))
 
     def _catch_up(self) -> None:
         moved, self._moved = self._moved, {}
         # To sort the lists anew is cheaper than to move a good part of what is in them.
         anew = len(moved) * 4 > len(self._places)
-        for watch, watched in moved.items():
-            place = self._groups[watch], deadline_of(watched)
+        for watch_id, watched in moved.items():
+            place = self._groups[watch_id], deadline_of(watched)
             if anew:
-                self._places[watch] = place
-            elif place != self._places.get(watch):
-                self._take_out(watch)
-                self._places[watch] = place
-                self._lists[place[0]].add((place[1], watch))
+                self._places[watch_id] = place
+            elif place != self._places.get(watch_id):
+                self._take_out(watch_id)
+                self._places[watch_id] = place
+                self._lists[place[0]].add((place[1], watch_id))
         if anew:
             self._sort()
 
     def _sort(self) -> None:
         places: dict[Group, list[Place]] = {group: [] for group in GROUPS}
-        for watch, (group, deadline) in self._places.items():
-            places[group].append((deadline, watch))
+        for watch_id, (group, deadline) in self._places.items():
+            places[group].append((deadline, watch_id))
         self._lists = {group: SortedList(each) for group, each in places.items()}
 
 
@@ -105,7 +105,7 @@ def _between(part: Sequence[SortedList[Place]], start: int, stop: int) -> list[s
         return []
     starts = [start] if len(part) == 1 else _split(part[0], part[1], start)
     ahead = merge(*(each.islice(at, at + stop - start) for each, at in zip(part, starts, strict=True)))
-    return [watch for _, watch in islice(ahead, stop - start)]
+    return [watch_id for _, watch_id in islice(ahead, stop - start)]
 
 
 def _split(one: SortedList[Place], other: SortedList[Place], rank: int) -> tuple[int, int]:

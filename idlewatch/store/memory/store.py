@@ -22,7 +22,7 @@ from idlewatch.store import transitions
 from idlewatch.store.base import Census, Due, Listing, Renewal, Sample, Store, Watched
 from idlewatch.store.memory.index import Index
 
-TOMBSTONE_LIFE = 600.0
+TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
 
 
@@ -89,15 +89,15 @@ class MemoryStore(Store):
         self._ended = 0
         """How many ended since the latest sample."""
         self._leases: dict[str, float] = {}
-        self._born: float | None = None
+        self._created_at: float | None = None
         self._served: defaultdict[str, set[str]] = defaultdict(set)
         self._told: dict[Due, float] = {due: float("-inf") for due in Due}
         """The answers that `anext_due` gave: who asked sleeps until then."""
         self._listeners: dict[Due, list[Callable[[], None]]] = {due: [] for due in Due}
 
-    def get(self, watch: str) -> Watched | None:
+    def get(self, watch_id: str) -> Watched | None:
         with self._lock:
-            entry = self._entries.get(watch)
+            entry = self._entries.get(watch_id)
             return None if entry is None else entry.watched
 
     def open(self, watched: Watched, now: float) -> Watched:
@@ -112,9 +112,9 @@ class MemoryStore(Store):
                 return self.open(watched, now)
             return self._change(entry, transitions.restarted(entry.watched, watched, now), now)
 
-    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         with self._lock:
-            entry = self._entries.get(watch)
+            entry = self._entries.get(watch_id)
             if entry is None:
                 return None
             self._change(entry, transitions.after(event, entry.watched, now), now)
@@ -122,30 +122,30 @@ class MemoryStore(Store):
                 self._note_served(event.process, entry.watched)
             return entry.watched
 
-    def bind(self, watch: str, key: str) -> None:
+    def bind(self, watch_id: str, key: str) -> None:
         with self._lock:
-            entry = self._entries.get(watch)
+            entry = self._entries.get(watch_id)
             if entry is not None:
                 entry.watched = replace(entry.watched, key=key)
 
-    def end(self, watch: str, reason: Reason, now: float) -> Watched:
+    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
         with self._lock:
-            entry = self._entries.get(watch)
+            entry = self._entries.get(watch_id)
             if entry is None:
-                return self._add(transitions.ended(transitions.unknown(watch, now), reason, now), now)
+                return self._add(transitions.ended(transitions.unknown(watch_id, now), reason, now), now)
             return self._change(entry, transitions.ended(entry.watched, reason, now), now)
 
-    async def aget(self, watch: str) -> Watched | None:
-        return self.get(watch)
+    async def aget(self, watch_id: str) -> Watched | None:
+        return self.get(watch_id)
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return self.open(watched, now)
 
-    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
-        return self.apply(watch, event, now)
+    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        return self.apply(watch_id, event, now)
 
-    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
-        return self.end(watch, reason, now)
+    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        return self.end(watch_id, reason, now)
 
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         claimed: list[Watched] = []
@@ -153,8 +153,8 @@ class MemoryStore(Store):
             self._forget(now)
             heap = self._heaps[due]
             while heap and heap[0][0] <= now and len(claimed) < limit:
-                queued_at, _, watch = heapq.heappop(heap)
-                entry = self._entries.get(watch)
+                queued_at, _, watch_id = heapq.heappop(heap)
+                entry = self._entries.get(watch_id)
                 if entry is None or entry.queued.get(due) != queued_at:
                     continue
                 del entry.queued[due]
@@ -195,7 +195,7 @@ class MemoryStore(Store):
                 entry.settled = None
             elif due is Due.RECORD and not entry.recorded:
                 entry.recorded = True
-                heapq.heappush(self._forgettable, (now + TOMBSTONE_LIFE, watched.id))
+                heapq.heappush(self._forgettable, (now + TOMBSTONE_TTL, watched.id))
             elif due is Due.CHECK and next_at is not None:
                 entry.check_at, entry.doubted = next_at, doubted
             self._schedule(entry, now)
@@ -220,17 +220,17 @@ class MemoryStore(Store):
         with self._lock:
             known = process in self._leases
             self._leases[process] = now + lease
-            if self._born is None:
-                self._born = now
-            return Renewal(known, resume=False, born=self._born)
+            if self._created_at is None:
+                self._created_at = now
+            return Renewal(known, resume=False, created_at=self._created_at)
 
     async def areap(self, now: float) -> Sequence[str]:
         with self._lock:
             dead = [process for process, until in self._leases.items() if until <= now]
             for process in dead:
                 del self._leases[process]
-                for watch in self._served.pop(process, ()):
-                    self.apply(watch, TabsCounted(process, 0), now)
+                for watch_id in self._served.pop(process, ()):
+                    self.apply(watch_id, TabsCounted(process, 0), now)
             return dead
 
     async def aping(self) -> None:
@@ -238,7 +238,7 @@ class MemoryStore(Store):
 
     async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
         with self._lock:
-            return [self.get(watch) for watch in watches]
+            return [self.get(watch_id) for watch_id in watches]
 
     async def acensus(self) -> Census:
         with self._lock:
@@ -249,7 +249,7 @@ class MemoryStore(Store):
     ) -> Listing:
         with self._lock:
             total, watches = self._index.page(phase, connected, offset, limit, last=last)
-            return Listing(total, [self._entries[watch].watched for watch in watches])
+            return Listing(total, [self._entries[watch_id].watched for watch_id in watches])
 
     async def asample(self, now: float, every: float, keep: float) -> Sample | None:
         with self._lock:
@@ -329,7 +329,7 @@ class MemoryStore(Store):
     def _forget(self, now: float) -> None:
         """Drop tombstones that nobody can ask for any more."""
         while self._forgettable and self._forgettable[0][0] <= now:
-            _, watch = heapq.heappop(self._forgettable)
-            if self._entries.pop(watch, None) is not None:
+            _, watch_id = heapq.heappop(self._forgettable)
+            if self._entries.pop(watch_id, None) is not None:
                 for served in self._served.values():
-                    served.discard(watch)
+                    served.discard(watch_id)

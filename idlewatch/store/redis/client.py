@@ -102,12 +102,12 @@ class Link:
         }
         if self._options.get("decode_responses"):
             raise ValueError("The option decode_responses is on; expected it off: a row is bytes.")
-        self._guard = _Guard()
+        self._guard = CircuitBreaker()
         self._sync = self._client()
         _probe(self._sync)
         _probe(self._aclient())
         self._lock = Lock()
-        self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lane] = WeakKeyDictionary()
+        self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, Pipeline] = WeakKeyDictionary()
 
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Ask, and wait for the answer."""
@@ -124,7 +124,7 @@ class Link:
         loop = asyncio.get_running_loop()
         lane = self._lanes.get(loop)
         if lane is None:
-            lane = _Lane(self._aclient(), self._guard)
+            lane = Pipeline(self._aclient(), self._guard)
             with self._lock:
                 for ended in [each for each in self._lanes if each.is_closed()]:
                     del self._lanes[ended]
@@ -187,7 +187,7 @@ class Link:
             return redis.asyncio.Redis.from_url(self._location, **options)
 
 
-class _Guard:
+class CircuitBreaker:
     """Knows whether Redis answers, and has one caller at a time find out whether it does again."""
 
     def __init__(self) -> None:
@@ -250,13 +250,13 @@ class _Guard:
         return StoreUnavailable(f"Redis refuses what it is asked: {_kind(error)}.")
 
 
-class _Lane:
+class Pipeline:
     """What one event loop asks: the commands of one turn, and those that came meanwhile, travel in one pipeline.
 
     One pipeline is under way at a time, so that nothing overtakes what was asked before it.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, guard: _Guard) -> None:
+    def __init__(self, client: redis.asyncio.Redis, guard: CircuitBreaker) -> None:
         self._client = client
         self._guard = guard
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []

@@ -64,7 +64,7 @@ class Head(NamedTuple):
     """The version that was claimed."""
     settled: float = 0.0
     """The version whose push is to be confirmed; 0: none."""
-    life: float = KEPT
+    ttl: float = KEPT
     """Seconds for which the row is kept after its last change."""
     check_at: float = 0.0
     """When it is to be checked next."""
@@ -92,9 +92,9 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         active=activity.active,
         next_at=NEVER if next_at is None else next_at,
         idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
-        cap=FAR if absolute is None else activity.began + absolute,
+        cap=FAR if absolute is None else activity.logged_in_at + absolute,
         warn=policy.warn_before,
-        life=max(ends_in, policy.idle_timeout) + KEPT,
+        ttl=max(ends_in, policy.idle_timeout) + KEPT,
         check_at=now + policy.checkpoint / 2,
         mark=mark,
         ended=int(activity.ended is not None),
@@ -120,12 +120,12 @@ def _is_plain(watched: Watched, verdict: Verdict) -> bool:
     """Tell whether activity moves nothing but the next moment: until that moment, at least."""
     activity = watched.activity
     # By the clock, too: what is warned or over and not settled yet must let in nothing that came a moment before.
-    return activity.stretch is None and activity.closing is None and watched.shown == verdict.shown == FRESH
+    return activity.held_since is None and activity.closed_at is None and watched.shown == verdict.shown == FRESH
 
 
-def watched_of(watch: str, row: bytes) -> Watched:
+def watched_of(watch_id: str, row: bytes) -> Watched:
     """Return the watch that a row describes."""
-    return _watched(watch, row, Head(*HEAD.unpack_from(row)))
+    return _watched(watch_id, row, Head(*HEAD.unpack_from(row)))
 
 
 def sample_of(packed: bytes) -> Sample:
@@ -134,18 +134,18 @@ def sample_of(packed: bytes) -> Sample:
     return Sample(at, int(active), int(warned), int(ended))
 
 
-def claimed_of(watch: str, row: bytes) -> Watched:
+def claimed_of(watch_id: str, row: bytes) -> Watched:
     """Return a watch as its claimant is to see it: with what was not confirmed, and what is doubted."""
     head = Head(*HEAD.unpack_from(row))
-    return replace(_watched(watch, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
+    return replace(_watched(watch_id, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
 
 
-def _watched(watch: str, row: bytes, head: Head) -> Watched:
+def _watched(watch_id: str, row: bytes, head: Head) -> Watched:
     end_of_key = HEAD.size + int(head.key_size)
     facts = _decode(row[end_of_key:])
     activity = Activity(*astuple(facts.activity))
     return Watched(
-        id=watch,
+        id=watch_id,
         user=facts.user,
         key=row[HEAD.size : end_of_key].decode() or None,
         policy=Policy(*astuple(facts.policy)),

@@ -20,7 +20,7 @@ PAUSE = 0.5
 """Seconds before it connects anew."""
 
 
-class Ears:
+class WakeupListener:
     """Hears when something is due sooner than those who sleep were told."""
 
     def __init__(self, link: Link) -> None:

@@ -19,9 +19,9 @@ from idlewatch.store.base import Census, Due, Listing, Reading, Renewal, Sample,
 from idlewatch.store.listing import GROUPS, Group, census_of, chosen, deadline_of
 from idlewatch.store.redis.client import Command, Link
 from idlewatch.store.redis.codec import claimed_of, row_of, sample_of, watched_of
-from idlewatch.store.redis.pubsub import Ears
+from idlewatch.store.redis.pubsub import WakeupListener
 
-TOMBSTONE_LIFE = 600.0
+TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
 LIFE = 86_400
 """Seconds for which what no session owns is kept: processes, the epoch, the clock's correction."""
@@ -57,10 +57,10 @@ class RedisStore(Store):
         self._link = Link(location, self.options)
         self._prefix = self._link.prefix
         self._signed = (self._link.prefix, self._link.name)
-        self._ears = Ears(self._link)
+        self._ears = WakeupListener(self._link)
 
-    def get(self, watch: str) -> Watched | None:
-        return self._do(self._getting(watch))
+    def get(self, watch_id: str) -> Watched | None:
+        return self._do(self._getting(watch_id))
 
     def open(self, watched: Watched, now: float) -> Watched:
         return self._do(self._opening(watched, now))
@@ -68,34 +68,34 @@ class RedisStore(Store):
     def restart(self, watched: Watched, now: float) -> Watched:
         return self._do(self._restarting(watched, now))
 
-    def apply(self, watch: str, event: Event, now: float) -> Watched | None:
-        return self._do(self._applying(watch, event, now))
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        return self._do(self._applying(watch_id, event, now))
 
-    def bind(self, watch: str, key: str) -> None:
-        self._link.call(Command((1, self._row(watch), key), "bind"))
+    def bind(self, watch_id: str, key: str) -> None:
+        self._link.call(Command((1, self._row(watch_id), key), "bind"))
 
-    def end(self, watch: str, reason: Reason, now: float) -> Watched:
-        return self._do(self._ending(watch, reason, now))
+    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        return self._do(self._ending(watch_id, reason, now))
 
     def get_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
         return self._do(self._getting_all(watches))
 
-    async def aget(self, watch: str) -> Watched | None:
-        return await self._ado(self._getting(watch))
+    async def aget(self, watch_id: str) -> Watched | None:
+        return await self._ado(self._getting(watch_id))
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return await self._ado(self._opening(watched, now))
 
-    async def aapply(self, watch: str, event: Event, now: float) -> Watched | None:
-        return await self._ado(self._applying(watch, event, now))
+    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        return await self._ado(self._applying(watch_id, event, now))
 
-    async def aend(self, watch: str, reason: Reason, now: float) -> Watched:
-        return await self._ado(self._ending(watch, reason, now))
+    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        return await self._ado(self._ending(watch_id, reason, now))
 
     async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         command = Command((1, self._list(due), self._prefix, due.value, repr(now), limit, repr(lease)), "claim")
         found: list[bytes] = await self._link.acall(command)
-        return [claimed_of(watch.decode(), row) for watch, row in _pairs(found)]
+        return [claimed_of(watch_id.decode(), row) for watch_id, row in _pairs(found)]
 
     async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
         written = await self._ado(
@@ -107,7 +107,7 @@ class RedisStore(Store):
         self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
     ) -> None:
         args = [1, self._row(watched.id), *self._signed, watched.id, repr(now), due.value, watched.version]
-        args.append(repr(TOMBSTONE_LIFE))
+        args.append(repr(TOMBSTONE_TTL))
         if next_at is not None:
             args += [repr(next_at), int(doubted)]
         again_at = float(await self._link.acall(Command(tuple(args), "confirm")))
@@ -128,8 +128,8 @@ class RedisStore(Store):
         names = ("processes", "burials", "signs", "epoch", f"served:{process}")
         keys = (len(names), *map(self._key, names))
         args = (process, repr(now), repr(lease), repr(PATIENCE), LIFE)
-        known, resume, born = await self._link.acall(Command((*keys, *args), "renew"))
-        return Renewal(bool(known), bool(resume), float(born))
+        known, resume, created_at = await self._link.acall(Command((*keys, *args), "renew"))
+        return Renewal(bool(known), bool(resume), float(created_at))
 
     async def aresumed(self) -> None:
         epoch = self._key("epoch")
@@ -137,9 +137,9 @@ class RedisStore(Store):
         # The store may have been emptied meanwhile: then the line above made a key without a lifetime.
         await self._link.acall(Command(("EXPIRE", epoch, LIFE)))
 
-    def read_born(self) -> float | None:
-        born = self._link.call(Command(("HGET", self._key("epoch"), "born")))
-        return None if born is None else float(born)
+    def read_created_at(self) -> float | None:
+        created_at = self._link.call(Command(("HGET", self._key("epoch"), "born")))
+        return None if created_at is None else float(created_at)
 
     def read_time(self, process: str) -> Reading | None:
         return self._do(self._reading(process))
@@ -159,7 +159,9 @@ class RedisStore(Store):
             served = self._key(f"served:{process}")
             watches = await self._link.acall(Command(("SMEMBERS", served)))
             # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
-            await asyncio.gather(*(self.aapply(watch.decode(), TabsCounted(process, 0), now) for watch in watches))
+            await asyncio.gather(
+                *(self.aapply(watch_id.decode(), TabsCounted(process, 0), now) for watch_id in watches)
+            )
             await self._link.acall(Command(("ZREM", self._key("burials"), process)))
         return dead
 
@@ -183,7 +185,7 @@ class RedisStore(Store):
             return Listing(0, [])
         args = (len(keys), *keys, self._prefix, len(phases[0]), offset, limit, int(last))
         total, *found = await self._link.acall(Command(args, "list"))
-        return Listing(total, [watched_of(watch.decode(), row) for watch, row in _pairs(found)])
+        return Listing(total, [watched_of(watch_id.decode(), row) for watch_id, row in _pairs(found)])
 
     async def asample(self, now: float, every: float, keep: float) -> Sample | None:
         keys = (self._key("samples"), self._key("ended"), *map(self._group, GROUPS))
@@ -228,16 +230,16 @@ class RedisStore(Store):
         now, correction, others = yield Command((*keys, process, LIFE), "time")
         return Reading(float(now), float(correction), float(others) if others else None)
 
-    def _getting(self, watch: str) -> Steps[Watched | None]:
-        row = yield Command(("GET", self._row(watch)))
-        return None if row is None else watched_of(watch, row)
+    def _getting(self, watch_id: str) -> Steps[Watched | None]:
+        row = yield Command(("GET", self._row(watch_id)))
+        return None if row is None else watched_of(watch_id, row)
 
     def _getting_all(self, watches: Sequence[str]) -> Steps[Sequence[Watched | None]]:
         if not watches:
             return []
         rows = yield Command(("MGET", *map(self._row, watches)))
         found = zip(watches, rows, strict=True)
-        return [None if row is None else watched_of(watch, row) for watch, row in found]
+        return [None if row is None else watched_of(watch_id, row) for watch_id, row in found]
 
     def _opening(self, watched: Watched, now: float) -> Steps[Watched]:
         present = yield from self._getting(watched.id)
@@ -255,8 +257,8 @@ class RedisStore(Store):
             if done and present is not None:
                 return present
 
-    def _applying(self, watch: str, event: Event, now: float) -> Steps[Watched | None]:
-        present = yield from self._touching(watch, event, now)
+    def _applying(self, watch_id: str, event: Event, now: float) -> Steps[Watched | None]:
+        present = yield from self._touching(watch_id, event, now)
         while present is not None:
             new = transitions.after(event, present, now)
             if new is present:
@@ -266,18 +268,18 @@ class RedisStore(Store):
                 return present
         return None
 
-    def _touching(self, watch: str, event: Event, now: float) -> Steps[Watched | None]:
+    def _touching(self, watch_id: str, event: Event, now: float) -> Steps[Watched | None]:
         """Read a watch; mere activity is credited by the same step, where that is all it means."""
         if not isinstance(event, Acted | Requested):
-            return (yield from self._getting(watch))
+            return (yield from self._getting(watch_id))
         moment = min(now, now - event.ago) if isinstance(event, Acted) else now
-        row = yield Command((1, self._row(watch), self._prefix, watch, repr(now), repr(moment)), "touch")
-        return None if row is None else watched_of(watch, row)
+        row = yield Command((1, self._row(watch_id), self._prefix, watch_id, repr(now), repr(moment)), "touch")
+        return None if row is None else watched_of(watch_id, row)
 
-    def _ending(self, watch: str, reason: Reason, now: float) -> Steps[Watched]:
-        present = yield from self._getting(watch)
+    def _ending(self, watch_id: str, reason: Reason, now: float) -> Steps[Watched]:
+        present = yield from self._getting(watch_id)
         while True:
-            new = transitions.ended(present or transitions.unknown(watch, now), reason, now)
+            new = transitions.ended(present or transitions.unknown(watch_id, now), reason, now)
             if new is present:
                 return new
             done, present = yield from self._writing(present, new, now)
@@ -309,8 +311,8 @@ class RedisStore(Store):
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}"
 
-    def _row(self, watch: str) -> str:
-        return self._key(f"watch:{watch}")
+    def _row(self, watch_id: str) -> str:
+        return self._key(f"watch:{watch_id}")
 
     def _group(self, group: Group) -> str:
         return self._key(f"live:{group.phase}:{'connected' if group.connected else 'unconnected'}")

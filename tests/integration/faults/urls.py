@@ -14,6 +14,6 @@ __all__ = ["urlpatterns"]
 
 
 @receiver(session_ended, dispatch_uid="tests.integration.faults")
-def tell(watch: str, reason: str, **_: Any) -> None:
+def tell(watch_id: str, reason: str, **_: Any) -> None:
     # In one piece: several threads tell.
-    sys.stderr.write(f"announced {watch} {reason}\n")
+    sys.stderr.write(f"announced {watch_id} {reason}\n")

@@ -17,7 +17,7 @@ def say(request: HttpRequest) -> JsonResponse:
 
 def whose(request: HttpRequest) -> JsonResponse:
     """Tell the watch of a session."""
-    return JsonResponse({"watch": watch_of(request).watch})
+    return JsonResponse({"watch_id": watch_of(request).watch_id})
 
 
 urlpatterns = [path("say/", say), path("whose/", whose), *site]

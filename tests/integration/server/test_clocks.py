@@ -56,8 +56,8 @@ async def tabs(visitor: Visitor, webs: Sequence[Server]) -> list[Open]:
 
 async def work(opened: Sequence[Open], seconds: float) -> float:
     """Act for a while, on one process after the other, by socket and by request; return when that was last."""
-    visitor, began, last, turn = opened[0].visitor, time.monotonic(), 0.0, 0
-    while time.monotonic() < began + seconds:
+    visitor, logged_in_at, last, turn = opened[0].visitor, time.monotonic(), 0.0, 0
+    while time.monotonic() < logged_in_at + seconds:
         where = opened[turn % len(opened)]
         last = time.monotonic()
         if turn % 4 < 2:
@@ -65,7 +65,7 @@ async def work(opened: Sequence[Open], seconds: float) -> float:
         else:
             visitor.server = where.visitor.server
             answer = await asyncio.to_thread(visitor.get, "/")
-            assert answer.status == 200, (time.monotonic() - began, answer.headers["Location"])
+            assert answer.status == 200, (time.monotonic() - logged_in_at, answer.headers["Location"])
         turn += 1
         await asyncio.sleep(1)
         assert not any(each.ended for each in opened), [each.frames for each in opened]
@@ -126,7 +126,7 @@ async def test_a_redis_whose_clock_is_set_ends_nobody_early_and_nobody_late(
         working = asyncio.create_task(work(await tabs(worker, site.webs), 14))
         idle = await tabs(away, site.webs)
         cookies = dict(away.cookies)
-        left = await asyncio.to_thread(began, away)
+        left = await asyncio.to_thread(logged_in_at, away)
         await asyncio.sleep(2)
         with redis.client() as client:
             before = client.time()[0]
@@ -156,7 +156,7 @@ def wall_of(visitor: Visitor, web: Server) -> float:
     return parsedate_to_datetime(expires).timestamp()
 
 
-def began(visitor: Visitor) -> float:
+def logged_in_at(visitor: Visitor) -> float:
     """Act for the last time; return when."""
     last = time.monotonic()
     assert visitor.get("/").status == 200

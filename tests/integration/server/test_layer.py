@@ -15,7 +15,7 @@ from channels.layers import BaseChannelLayer
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
-from idlewatch.runtime.bus import GROUP, Listener, message_of
+from idlewatch.runtime.bus import GROUP, Bus, message_of
 from idlewatch.runtime.hub import Change, Hub
 from tests.integration.server.several import several
 from tests.integration.server.visitors import Visitor, story
@@ -86,14 +86,14 @@ class Layer:
 
     async def heard(self, within: float = WITHIN) -> float:
         """Publish until the hub hears it; return after how many seconds."""
-        began = time.monotonic()
+        logged_in_at = time.monotonic()
         first = self.sent + 1
         while not any(frame["number"] >= first for frame in self.tab.frames):
-            assert time.monotonic() < began + within, "nothing was heard"
+            assert time.monotonic() < logged_in_at + within, "nothing was heard"
             with suppress(RedisError, OSError):
                 await self.publish()
             await asyncio.sleep(0.05)
-        return time.monotonic() - began
+        return time.monotonic() - logged_in_at
 
 
 @asynccontextmanager
@@ -102,7 +102,7 @@ async def listening(settings: Any, backend: str, redis: RedisServer) -> AsyncIte
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
     layer, hub = Layer(import_string(backend)(**config)), Hub()
     hub.join("w1", layer.tab)
-    task = asyncio.create_task(Listener(hub).run())
+    task = asyncio.create_task(Bus(hub).run())
     try:
         await layer.heard()
         yield layer

@@ -22,8 +22,8 @@ class Person(Visitor):
     """Somebody who is signed in, and knows of which session."""
 
     def whose(self) -> str:
-        watch: str = json.loads(self.get("/whose/").text)["watch"]  # type: ignore[attr-defined]
-        return watch
+        watch_id: str = json.loads(self.get("/whose/").text)["watch_id"]  # type: ignore[attr-defined]
+        return watch_id
 
     def say(self, text: str, *watches: str) -> dict[str, int]:
         query = urlencode({"text": text, "watch": watches}, doseq=True)
@@ -39,7 +39,7 @@ async def test_it_reaches_the_tabs_of_both_processes_and_a_dead_one_makes_it_few
     with several(tmp_path, migrated, IDLEWATCH_IDLE_TIMEOUT="600", **settings) as site:
         here, there = site.webs
         person = await asyncio.to_thread(Person, here, "ann")
-        watch = await asyncio.to_thread(person.whose)
+        watch_id = await asyncio.to_thread(person.whose)
         async with person.tab() as one, person.tab() as two:
             person.server = there
             async with person.tab() as three:
@@ -48,7 +48,7 @@ async def test_it_reaches_the_tabs_of_both_processes_and_a_dead_one_makes_it_few
                     person.server = server
                     asked = time.monotonic()
                     text = f"First line\nsecond, <b>from</b> {server.port}"
-                    assert await asyncio.to_thread(person.say, text, watch) == {"reached": 3, "open": 3}
+                    assert await asyncio.to_thread(person.say, text, watch_id) == {"reached": 3, "open": 3}
                     frames = await asyncio.gather(*(tab.frame() for tab in tabs))
                     assert time.monotonic() - asked < AT_ONCE + 1
                     assert [(frame["type"], frame["text"]) for frame in frames] == [("notice", text)] * 3
@@ -56,6 +56,6 @@ async def test_it_reaches_the_tabs_of_both_processes_and_a_dead_one_makes_it_few
                 person.server = here
                 there.stop(signal.SIGKILL)
                 # Its tab is still counted: nobody knows yet that it died.
-                assert await asyncio.to_thread(person.say, "Noon", watch) == {"reached": 2, "open": 3}
+                assert await asyncio.to_thread(person.say, "Noon", watch_id) == {"reached": 2, "open": 3}
                 for tab in (one, two):
                     assert (await tab.frame())["text"] == "Noon"

@@ -23,7 +23,7 @@ import django
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from idlewatch.runtime.bus import GROUP, Listener, message_of
+from idlewatch.runtime.bus import GROUP, Bus, message_of
 from idlewatch.runtime.hub import Change, Hub
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT
@@ -67,7 +67,7 @@ async def listen() -> None:
     """Listen as a web process does."""
     hub = Hub()
     hub.join("bench", Told())
-    await Listener(hub).run()
+    await Bus(hub).run()
 
 
 class Members:
@@ -123,14 +123,14 @@ class Publisher:
 
     async def until_heard(self) -> float:
         """Send until each member has heard something of it; return the seconds, infinite where it takes too long."""
-        began, first = time.monotonic(), self.number + 1
+        logged_in_at, first = time.monotonic(), self.number + 1
         while not self.members.have_heard(first):
-            if time.monotonic() > began + LONGEST:
+            if time.monotonic() > logged_in_at + LONGEST:
                 return float("inf")
             with suppress(Exception):
                 await self.send()
             await asyncio.sleep(OFTEN)
-        return time.monotonic() - began
+        return time.monotonic() - logged_in_at
 
 
 async def measure(redis: RedisServer, layer: str, messages: int) -> Result:

@@ -46,7 +46,7 @@ class Operator:
             self.client.force_login(user)
 
     @property
-    def watch(self) -> str:
+    def watch_id(self) -> str:
         return self.client.session["_idlewatch"]
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
@@ -158,7 +158,7 @@ class TestEnding:
         first, second, third = ids(sign_in_many(3))
         answer = operator.act("end", watches=[first, second])
         assert answer == {"done": 2, "own": 0, "cursor": None}
-        assert live() == {third, operator.watch}
+        assert live() == {third, operator.watch_id}
         record = WatchedSession.objects.get(pk=first)
         assert (record.reason, record.ended_by) == ("revoked", operator.user)
         assert known(first).activity.reason is Reason.REVOKED
@@ -166,19 +166,19 @@ class TestEnding:
     def test_is_announced_with_the_operator(self, operator: Operator):
         heard = []
 
-        def hear(watch: str, by: Any, **_: Any) -> None:
-            heard.append((watch, by.pk))
+        def hear(watch_id: str, by: Any, **_: Any) -> None:
+            heard.append((watch_id, by.pk))
 
         session_ended.connect(hear)
         try:
-            (watch,) = ids(sign_in_many(1))
-            operator.act("end", watches=[watch])
+            (watch_id,) = ids(sign_in_many(1))
+            operator.act("end", watches=[watch_id])
             deadline = time.monotonic() + 5
             while not heard and time.monotonic() < deadline:
                 time.sleep(0.01)
         finally:
             session_ended.disconnect(hear)
-        assert heard == [(watch, operator.user.pk)]
+        assert heard == [(watch_id, operator.user.pk)]
 
     def test_each_session_has_its_entry_in_the_admins_log(self, operator: Operator):
         watches = ids(sign_in_many(3))
@@ -191,10 +191,10 @@ class TestEnding:
 
     def test_leaves_the_session_alone_in_which_the_operator_acts(self, operator: Operator):
         other, *_ = ids(sign_in_many(1, name="op"))
-        asked = {"watches": [operator.watch, other]}
+        asked = {"watches": [operator.watch_id, other]}
         assert operator.count(**asked) == {"sessions": 1, "users": 1, "own": 1, "before": LATER}
         assert operator.act("end", **asked) == {"done": 1, "own": 1, "cursor": None}
-        assert live() == {operator.watch}
+        assert live() == {operator.watch_id}
 
     @pytest.mark.rule("R14")
     def test_all_that_match_are_ended_but_for_the_operators_own(self, operator: Operator):
@@ -203,7 +203,7 @@ class TestEnding:
         sign_in_many(2, name="bob")
         assert operator.count(**EVERYBODY) == {"sessions": 5, "users": 2, "own": 2, "before": LATER}
         assert operator.act("end", **EVERYBODY) == {"done": 5, "own": 2, "cursor": None}
-        assert live() == {operator.watch, other}
+        assert live() == {operator.watch_id, other}
 
     def test_sessions_that_began_after_the_confirmation_stay(self, operator: Operator, clock: Time):
         sign_in_many(1)
@@ -211,7 +211,7 @@ class TestEnding:
         clock.pass_(5)
         (newer,) = ids(sign_in_many(1, name="bob", at=clock.now))
         operator.act("end", query={}, before=before)
-        assert live() == {operator.watch, newer}
+        assert live() == {operator.watch_id, newer}
 
     def test_a_moment_to_come_is_taken_for_now(self, operator: Operator):
         assert operator.count(query={}, before=LATER + 1e6)["before"] == LATER
@@ -223,16 +223,16 @@ class TestEnding:
         WatchedSession.objects.filter(pk=by_agent).update(user_agent="Zorro/10.9")
         WatchedSession.objects.filter(pk=neither).update(user_agent="Zorro/11")
         operator.act("end", query={"search": " zorro  10.9 "}, before=LATER)
-        assert live() == {operator.watch, neither}
+        assert live() == {operator.watch_id, neither}
 
     def test_a_session_that_ended_meanwhile_is_not_counted(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
         ended, revoked = ids(sign_in_many(2))
         end = monitor.end
 
-        def end_late(watch: str, *args: Any, **kwargs: Any) -> Any:
-            if watch == ended:
-                end(watch, Reason.LOGOUT, LATER)
-            return end(watch, *args, **kwargs)
+        def end_late(watch_id: str, *args: Any, **kwargs: Any) -> Any:
+            if watch_id == ended:
+                end(watch_id, Reason.LOGOUT, LATER)
+            return end(watch_id, *args, **kwargs)
 
         monkeypatch.setattr(monitor, "end", end_late)
         assert operator.act("end", watches=[ended, revoked])["done"] == 1
@@ -253,7 +253,7 @@ class TestEnding:
         assert [answer["done"] for answer in operator.act_on_all("end", watches=watches)] == [3, 3, 1]
         sign_in_many(6, name="bob")
         assert [answer["done"] for answer in operator.act_on_all("end", **EVERYBODY)] == [3, 3]
-        assert live() == {operator.watch}
+        assert live() == {operator.watch_id}
 
     def test_what_is_left_alone_is_told_once(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(selection, "LIMIT", 2)
@@ -264,13 +264,13 @@ class TestEnding:
         watches = sorted(ids(sign_in_many(3)))
         end, away = monitor.end, {watches[1]}
 
-        def fail(watch: str, *args: Any, **kwargs: Any) -> Any:
-            if watch in away:
+        def fail(watch_id: str, *args: Any, **kwargs: Any) -> Any:
+            if watch_id in away:
                 raise Undecided
-            return end(watch, *args, **kwargs)
+            return end(watch_id, *args, **kwargs)
 
         monkeypatch.setattr(monitor, "end", fail)
-        message = {"action": "end", "watches": [*watches, operator.watch]}
+        message = {"action": "end", "watches": [*watches, operator.watch_id]}
         assert operator.act(**message) == {"done": 1, "own": 0, "cursor": ""}
         assert [entry.object_id for entry in LogEntry.objects.all()] == [watches[0]]
         assert operator.post(ACT, message).status_code == 503
@@ -295,10 +295,10 @@ class TestEnding:
     def test_what_ended_is_in_the_servers_log_where_the_records_cannot_be_asked(
         self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        (watch,) = ids(sign_in_many(1))
+        (watch_id,) = ids(sign_in_many(1))
         monkeypatch.setattr(records, "revoked_by", mock.Mock(side_effect=OperationalError("gone")))
-        assert operator.post(ACT, {"action": "end", "watches": [watch]}).status_code == 503
-        assert [record.watches for record in caplog.records if hasattr(record, "watches")] == [watch]
+        assert operator.post(ACT, {"action": "end", "watches": [watch_id]}).status_code == 503
+        assert [record.watches for record in caplog.records if hasattr(record, "watches")] == [watch_id]
 
     def test_each_end_stands_by_itself_though_requests_are_atomic(
         self, operator: Operator, monkeypatch: pytest.MonkeyPatch
@@ -318,9 +318,9 @@ class TestEnding:
 
     def test_two_hundred_take_a_few_seconds_at_most(self, operator: Operator):
         sign_in_many(200)
-        began = time.monotonic()
+        logged_in_at = time.monotonic()
         assert operator.act("end", **EVERYBODY)["done"] == 200
-        took = time.monotonic() - began
+        took = time.monotonic() - logged_in_at
         assert took < 10
 
 
@@ -336,11 +336,11 @@ class TestThePhaseAndTheConnection:
         asked = {"query": {"connected": "yes"}, "before": LATER}
         assert operator.count(**asked)["sessions"] == 1
         operator.act("end", **asked)
-        assert live() == {operator.watch, sessions["warned"], sessions["away"]}
+        assert live() == {operator.watch_id, sessions["warned"], sessions["away"]}
 
     def test_only_those_without_a_tab(self, operator: Operator, sessions: dict[str, str]):
         operator.act("end", query={"connected": "no"}, before=LATER)
-        assert live() == {operator.watch, sessions["connected"]}
+        assert live() == {operator.watch_id, sessions["connected"]}
 
     async def test_only_those_that_were_warned(self, operator: Operator, sessions: dict[str, str], clock: Time):
         store, clock.now = monitor.store(), START + 85
@@ -370,11 +370,11 @@ class TestThePhaseAndTheConnection:
     ):
         monkeypatch.setattr(selection, "LIMIT", 2)
         monkeypatch.setattr(selection, "LOOKED_AT", 10)
-        for watch in ids(sign_in_many(5)):
-            monitor.store().apply(watch, TabOpened("p1", 50), LATER)
+        for watch_id in ids(sign_in_many(5)):
+            monitor.store().apply(watch_id, TabOpened("p1", 50), LATER)
         answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
         assert [answer["done"] for answer in answers] == [2, 2, 1]
-        assert live() == {operator.watch}
+        assert live() == {operator.watch_id}
 
 
 class TestEndingAllOfAUser:
@@ -384,7 +384,7 @@ class TestEndingAllOfAUser:
         asked = {"watches": [first], "before": LATER}
         assert operator.count(action="end_users", **asked) == {"sessions": 3, "users": 1, "own": 0, "before": LATER}
         assert operator.act("end_users", **asked) == {"done": 3, "own": 0, "cursor": None}
-        assert live() == {operator.watch, other}
+        assert live() == {operator.watch_id, other}
 
     def test_a_selected_session_that_has_ended_stands_for_its_user(self, operator: Operator):
         first, *_ = ids(sign_in_many(3))
@@ -395,20 +395,20 @@ class TestEndingAllOfAUser:
         (first,) = ids(sign_in_many(1))
         (newer,) = ids(sign_in_many(1, at=clock.pass_(5)))
         operator.act("end_users", watches=[first], before=LATER)
-        assert live() == {operator.watch, newer}
+        assert live() == {operator.watch_id, newer}
 
     def test_the_operators_others_are_ended_but_not_the_present_one(self, operator: Operator):
         other, *_ = ids(sign_in_many(2, name="op"))
         asked = {"watches": [other], "before": LATER}
         assert operator.count(action="end_users", **asked)["own"] == 1
         assert operator.act("end_users", **asked) == {"done": 2, "own": 1, "cursor": None}
-        assert live() == {operator.watch}
+        assert live() == {operator.watch_id}
 
     def test_all_that_match_leave_the_operator_alone(self, operator: Operator):
         mine = ids(sign_in_many(2, name="op"))
         sign_in_many(2)
         assert operator.act("end_users", **EVERYBODY) == {"done": 2, "own": 3, "cursor": None}
-        assert live() == {operator.watch, *mine}
+        assert live() == {operator.watch_id, *mine}
 
     @pytest.mark.parametrize("limit", [1, 2, 3])
     def test_batches_end_all_of_each_user_though_the_selected_one_is_ended_first(
@@ -424,7 +424,7 @@ class TestEndingAllOfAUser:
         answers = operator.act_on_all("end_users", **asked)
         assert sum(answer["done"] for answer in answers) == 15
         assert max(answer["done"] for answer in answers) == limit
-        assert live() == {operator.watch, other}
+        assert live() == {operator.watch_id, other}
 
     def test_users_are_found_by_the_phase_of_a_session_too(self, operator: Operator):
         connected, *_ = ids(sign_in_many(3))
@@ -456,9 +456,9 @@ class TestNotices:
     def test_may_go_to_the_session_in_which_the_operator_acts(
         self, operator: Operator, sent: list[tuple[list[str], str]]
     ):
-        assert operator.count(action="notice", watches=[operator.watch])["sessions"] == 1
-        assert operator.act("notice", watches=[operator.watch], text="Hello")["own"] == 0
-        assert sent == [([operator.watch], "Hello")]
+        assert operator.count(action="notice", watches=[operator.watch_id])["sessions"] == 1
+        assert operator.act("notice", watches=[operator.watch_id], text="Hello")["own"] == 0
+        assert sent == [([operator.watch_id], "Hello")]
 
     def test_to_all_that_match_goes_past_the_operator(self, operator: Operator, sent: list[tuple[list[str], str]]):
         watches = sorted(ids(sign_in_many(2)))
@@ -564,6 +564,6 @@ class TestCost:
         operator = Operator(User.objects.create_superuser("op", password="pw"))
         clock.now = LATER
         sign_in_many(200)
-        began = time.monotonic()
+        logged_in_at = time.monotonic()
         assert operator.act("end", **EVERYBODY)["done"] == 200
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - logged_in_at < 10

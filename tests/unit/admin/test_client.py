@@ -56,8 +56,8 @@ def operator(transactional_db: None, clock: Time) -> Client:
     ],
 )
 def test_every_kind_of_admin_page_carries_the_client(operator: Client, path: str):
-    user, watch = User.objects.get().pk, WatchedSession.objects.get().pk
-    response = operator.get(path.format(user=user, watch=watch))
+    user, watch_id = User.objects.get().pk, WatchedSession.objects.get().pk
+    response = operator.get(path.format(user=user, watch_id=watch_id))
     assert response.status_code == 200
     assert response.content.decode().count(CLIENT) == 1
     # The admin forbids caching too, in words of its own.
@@ -89,9 +89,9 @@ def test_login_page_tells_the_reason_once_above_its_form(operator: Client, clock
 
 def test_pages_hold_no_script_of_their_own(operator: Client):
     content = operator.get("/admin/idlewatch/watchedsession/").content.decode()
-    carried = content[content.index(CLIENT) :]
-    assert "<script>" not in carried
-    assert "style=" not in carried
+    has_client = content[content.index(CLIENT) :]
+    assert "<script>" not in has_client
+    assert "style=" not in has_client
 
 
 @pytest.mark.parametrize("context", [{}, {"request": RequestFactory().get("/")}])

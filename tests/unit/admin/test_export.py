@@ -44,10 +44,10 @@ def auditor(clock: Any) -> Client:
     return operator("view_watchedsession")
 
 
-def record(watch: str, at: datetime = datetime(2026, 3, 29, 1, 30, tzinfo=UTC), **fields: Any) -> WatchedSession:
+def record(watch_id: str, at: datetime = datetime(2026, 3, 29, 1, 30, tzinfo=UTC), **fields: Any) -> WatchedSession:
     """Keep a record; the clocks of Central Europe are put forward half an hour before."""
     given = {"username": "ann", "started": at, "signed_in": at, "last_active": at, "limits": to_builtins(POLICY)}
-    return WatchedSession.objects.create(id=watch, **(given | fields))
+    return WatchedSession.objects.create(id=watch_id, **(given | fields))
 
 
 def rows(response: Any) -> list[dict[str, str]]:

@@ -118,9 +118,9 @@ def test_there_is_nothing_to_edit(name: str):
 def test_no_session_is_in_the_page_itself(operator: Client):
     ada = Client()
     ada.force_login(User.objects.create_user("ada-lovelace", password="pw"))
-    watch = WatchedSession.objects.get(username="ada-lovelace").pk
+    watch_id = WatchedSession.objects.get(username="ada-lovelace").pk
     text = page(operator)
-    for secret in (operator.session.session_key, ada.session.session_key, watch, "ada-lovelace"):
+    for secret in (operator.session.session_key, ada.session.session_key, watch_id, "ada-lovelace"):
         assert secret not in text
 
 

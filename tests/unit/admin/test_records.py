@@ -83,31 +83,31 @@ def text_of(html: str) -> str:
 def test_only_staff_who_may_view_see_the_records(
     clock: Time, permissions: tuple[str, ...], flags: dict[str, bool], expected: int
 ):
-    watch = ended()
+    watch_id = ended()
     client = operator(*permissions)
     User.objects.filter(username="op").update(**flags)
-    for path in (LIST, f"{LIST}{watch}/change/", f"{LIST}{watch}/history/"):
+    for path in (LIST, f"{LIST}{watch_id}/change/", f"{LIST}{watch_id}/history/"):
         assert client.get(path).status_code == expected
 
 
 @pytest.mark.rule("R14")
 @pytest.mark.parametrize("path", ["add/", "{watch}/change/", "{watch}/delete/", ""])
 def test_nobody_adds_changes_or_deletes_a_record(clock: Time, path: str):
-    watch = ended()
-    before = WatchedSession.objects.filter(pk=watch).values().get()
+    watch_id = ended()
+    before = WatchedSession.objects.filter(pk=watch_id).values().get()
     client = operator(is_superuser=True)
-    body = {"username": "eve", "action": "delete_selected", "_selected_action": watch, "post": "yes"}
-    client.post(LIST + path.format(watch=watch), body)
-    assert WatchedSession.objects.filter(pk=watch).values().get() == before
+    body = {"username": "eve", "action": "delete_selected", "_selected_action": watch_id, "post": "yes"}
+    client.post(LIST + path.format(watch_id=watch_id), body)
+    assert WatchedSession.objects.filter(pk=watch_id).values().get() == before
     assert client.get(f"{LIST}add/").status_code == 403
 
 
 class TestTheList:
     def test_shows_the_latest_first_each_with_what_became_of_it(self, auditor: Client):
         fields = {"user_agent": FIREFOX, "address": "10.0.0.9", "warnings": 3, "extensions": 2, "held_seconds": 75}
-        watch = ended(reason=Reason.REVOKED, ended_by_name="op", **fields)
+        watch_id = ended(reason=Reason.REVOKED, ended_by_name="op", **fields)
         html = page(auditor, LIST)
-        row = next(each for each in html.split("<tr>") if watch in each)
+        row = next(each for each in html.split("<tr>") if watch_id in each)
         cells = [
             " ".join(re.sub(r"<[^>]*>", " ", each).split()) for each in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)
         ]
@@ -154,10 +154,10 @@ class TestTheList:
 
     def test_offers_no_list_of_users_to_filter_by(self, auditor: Client):
         User.objects.bulk_create(User(username=f"user{number:03}") for number in range(100))
-        watch = ended()
+        watch_id = ended()
         html = page(auditor, LIST)
         assert "user050" not in html
-        picked = page(auditor, f"{LIST}?user={WatchedSession.objects.get(pk=watch).user_id}")
+        picked = page(auditor, f"{LIST}?user={WatchedSession.objects.get(pk=watch_id).user_id}")
         assert "By user" in picked
 
     def test_is_searched_by_name_address_and_user_agent(self, auditor: Client):
@@ -187,8 +187,8 @@ class TestTheList:
 
 class TestARecord:
     def test_tells_the_course_of_a_session_in_words(self, auditor: Client):
-        watch = ended(after=95, user_agent=FIREFOX, held_seconds=3700)
-        told = text_of(page(auditor, f"{LIST}{watch}/change/"))
+        watch_id = ended(after=95, user_agent=FIREFOX, held_seconds=3700)
+        told = text_of(page(auditor, f"{LIST}{watch_id}/change/"))
         for expected in (
             "Firefox 140 on Linux",
             FIREFOX,
@@ -201,8 +201,8 @@ class TestARecord:
             assert expected.lower() in told.lower()
 
     def test_that_ended_by_a_clock_behind_the_one_it_began_by_has_no_length(self, auditor: Client):
-        watch = ended(ended=as_datetime(START - 3600))
-        assert "Length: 0 seconds" in text_of(page(auditor, f"{LIST}{watch}/change/"))
+        watch_id = ended(ended=as_datetime(START - 3600))
+        assert "Length: 0 seconds" in text_of(page(auditor, f"{LIST}{watch_id}/change/"))
 
     def test_names_limits_that_there_are_not(self, auditor: Client):
         (watched,) = sign_in_many(1, absolute_timeout=None, close_grace=None, hold_limit=0.0)
@@ -221,14 +221,14 @@ class TestARecord:
             assert secret not in html
 
     def test_tells_what_the_admins_log_says_of_it(self, auditor: Client):
-        watch, other = ended(), ended()
+        watch_id, other = ended(), ended()
         op = User.objects.get(username="op")
-        for each, said in ((watch, "Ended <b>it</b>."), (other, "Something else.")):
+        for each, said in ((watch_id, "Ended <b>it</b>."), (other, "Something else.")):
             LogEntry.objects.log_actions(op.pk, WatchedSession.objects.filter(pk=each), CHANGE, said)
-        html = page(auditor, f"{LIST}{watch}/change/")
+        html = page(auditor, f"{LIST}{watch_id}/change/")
         assert "Something else." not in html
-        assert "op Ended <b>it</b>." in unescape(text_of(auditor.get(f"{LIST}{watch}/change/").content.decode()))
-        assert "Ended <b>it</b>." in page(auditor, f"{LIST}{watch}/history/")
+        assert "op Ended <b>it</b>." in unescape(text_of(auditor.get(f"{LIST}{watch_id}/change/").content.decode()))
+        assert "Ended <b>it</b>." in page(auditor, f"{LIST}{watch_id}/history/")
         assert "Nothing." in page(auditor, f"{LIST}{ended()}/change/")
 
     @pytest.mark.parametrize("may_end", [True, False])
@@ -240,23 +240,23 @@ class TestARecord:
         assert link not in page(client, f"{LIST}{ended()}/change/")
 
     def test_leads_to_the_users_other_sessions(self, auditor: Client):
-        watch = ended()
-        user = WatchedSession.objects.get(pk=watch).user_id
-        assert f'href="{LIST}?user={user}"' in page(auditor, f"{LIST}{watch}/change/")
-        WatchedSession.objects.filter(pk=watch).update(user=None)
-        assert "ada" in text_of(page(auditor, f"{LIST}{watch}/change/"))
+        watch_id = ended()
+        user = WatchedSession.objects.get(pk=watch_id).user_id
+        assert f'href="{LIST}?user={user}"' in page(auditor, f"{LIST}{watch_id}/change/")
+        WatchedSession.objects.filter(pk=watch_id).update(user=None)
+        assert "ada" in text_of(page(auditor, f"{LIST}{watch_id}/change/"))
 
     def test_is_found_by_an_id_of_any_letters(self, clock: Time):
         client = operator("view_watchedsession", "end_watchedsession")
         (watched,) = sign_in_many(1)
         record = WatchedSession.objects.get(pk=watched.id)
-        record.pk = watch = "-_41_5F"
+        record.pk = watch_id = "-_41_5F"
         record.save(force_insert=True)
         LogEntry.objects.log_actions(record.user_id, [record], CHANGE, "Looked at.")
-        html = page(client, f"{LIST}{quote(watch)}/change/")
+        html = page(client, f"{LIST}{quote(watch_id)}/change/")
         assert "Looked at." in html
-        assert f"live/?q={watch}" in html
-        assert listed(client, f"?q={watch}") == [watch]
+        assert f"live/?q={watch_id}" in html
+        assert listed(client, f"?q={watch_id}") == [watch_id]
 
     def test_that_is_not_there_leads_back(self, auditor: Client):
         assert auditor.get(f"{LIST}nothing/change/").status_code == 302

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from idlewatch.consumers.origin import is_own, request_of
+from idlewatch.consumers.origin import is_same_origin, request_of
 from tests.support.sockets import Tab
 
 pytestmark = pytest.mark.rule("R21")
@@ -22,7 +22,7 @@ def own(*origins: str, host: str | None = "example.com", scheme: str | None = No
     sent += [(b"origin", origin.encode()) for origin in origins]
     sent += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "websocket", "path": "/ws/idlewatch/tab/", "query_string": b"", "headers": sent}
-    return is_own(request_of(scope | ({} if scheme is None else {"scheme": scheme})))
+    return is_same_origin(request_of(scope | ({} if scheme is None else {"scheme": scheme})))
 
 
 @pytest.mark.parametrize(

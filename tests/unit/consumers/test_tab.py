@@ -134,7 +134,7 @@ class TestConnecting:
     @pytest.mark.parametrize("reason", list(Reason))
     async def test_an_ended_session_is_told_why(self, reason: Reason, clock: Time):
         signed = await sign_in()
-        await monitor.aend(signed.watch, reason, clock.now)
+        await monitor.aend(signed.watch_id, reason, clock.now)
         tab = Tab(signed.key)
         assert await ended(tab) == reason.value
         await tab.leave(4401)
@@ -150,7 +150,7 @@ class TestConnecting:
     @pytest.mark.rule("R9")
     async def test_a_key_whose_row_is_gone_is_told_why(self, clock: Time):
         signed = await sign_in()
-        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         await Session.objects.all().adelete()
         assert await ended(Tab(signed.key)) == "revoked"
         monitor.forget_store()
@@ -187,7 +187,7 @@ class TestConnecting:
             await sync_to_async(session.save)()
             if not is_done:
                 assert await ended(Tab(old)) is None
-        await sync_to_async(monitor.rebind)(signed.watch, session)
+        await sync_to_async(monitor.rebind)(signed.watch_id, session)
         assert await ended(Tab(old)) is None
         assert signed.watched.activity.ended is None
         tab = Tab(session.session_key)
@@ -200,7 +200,7 @@ class TestConnecting:
         @sync_to_async
         def swap() -> None:
             session = eve.client.session
-            session[django_sessions.WATCH_KEY] = ada.watch
+            session[django_sessions.WATCH_KEY] = ada.watch_id
             session.save()
 
         await swap()
@@ -225,7 +225,7 @@ class TestConnecting:
 
     async def test_a_stale_key_is_explained_under_an_older_secret_key_too(self, settings: Any, clock: Time):
         signed = await sign_in()
-        await monitor.aend(signed.watch, Reason.ACCOUNT, clock.now)
+        await monitor.aend(signed.watch_id, Reason.ACCOUNT, clock.now)
         await Session.objects.all().adelete()
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "the next one"
@@ -238,7 +238,7 @@ class TestConnecting:
         signed = await sign_in()
         tab = await Tab.open(signed)
         assert tab.first["phase"] == "active"
-        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         assert await ended(Tab(signed.key)) == "revoked"
 
     @pytest.mark.rule("R24")
@@ -267,7 +267,7 @@ class TestConnecting:
 
         async def slow_look(*args: Any) -> Any:
             found = await look(*args)
-            monitor.store().end(signed.watch, Reason.REVOKED, clock.now)
+            monitor.store().end(signed.watch_id, Reason.REVOKED, clock.now)
             await push(clock)
             return found
 
@@ -607,7 +607,7 @@ class TestBadMessages:
         assert (await tab.frame())["type"] == "error"
         assert await tab.close_code() == 4400
         await tab.leave(4400)
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
         assert signed.watched.activity.tabs == {}
 
     @pytest.mark.rule("R24")
@@ -658,7 +658,7 @@ class TestAfterTheEnd:
     async def test_a_session_ended_elsewhere_refuses_the_next_message(self, clock: Time):
         signed = await sign_in()
         tab = await Tab.open(signed)
-        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         await tab.say("activity")
         assert (await tab.frame())["reason"] == "revoked"
         assert await tab.close_code() == 4401
@@ -709,7 +709,7 @@ class TestClosing:
         signed = await sign_in()
         tab = await Tab.open(signed)
         await tab.leave(code)
-        assert signed.watched.activity.closing == pytest.approx(clock.now, abs=1)
+        assert signed.watched.activity.closed_at == pytest.approx(clock.now, abs=1)
         verdict = signed.watched.verdict(clock.pass_(30))
         assert (verdict.phase, verdict.reason) == (Phase.ENDED, Reason.CLOSED)
 
@@ -718,16 +718,16 @@ class TestClosing:
         signed = await sign_in()
         tab = await Tab.open(signed)
         await tab.leave(code)
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
         assert signed.watched.activity.tabs == {}
 
     async def test_one_of_two_tabs_arms_nothing(self):
         signed = await sign_in()
         tabs = [await Tab.open(signed) for _ in range(2)]
         await tabs[0].leave()
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
         await tabs[1].leave()
-        assert signed.watched.activity.closing is not None
+        assert signed.watched.activity.closed_at is not None
 
     async def test_the_grace_runs_from_the_last_tab(self, clock: Time):
         signed = await sign_in()
@@ -735,13 +735,13 @@ class TestClosing:
         await tabs[0].leave()
         closed = clock.pass_(20)
         await tabs[1].leave()
-        assert signed.watched.activity.closing == pytest.approx(closed, abs=1)
+        assert signed.watched.activity.closed_at == pytest.approx(closed, abs=1)
 
     async def test_a_tab_that_comes_back_disarms(self):
         signed = await sign_in()
         await (await Tab.open(signed)).leave()
         await Tab.open(signed)
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
 
     async def test_a_tab_that_is_refused_does_not_arm(self, site: Any):
         await limit(site, MAX_TABS=1)
@@ -751,7 +751,7 @@ class TestClosing:
         assert await second.is_accepted()
         assert await second.close_code() == 4429
         await second.leave(1001)
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
         assert signed.watched.activity.tabs == {PROCESS: 1}
         await first.leave(4000)
 
@@ -759,13 +759,13 @@ class TestClosing:
         signed = await sign_in()
         await (await Tab.open(signed)).leave()
         await sync_to_async(signed.client.get)("/private/", headers={"accept": "text/html"})
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
 
     async def test_a_background_request_does_not(self):
         signed = await sign_in()
         await (await Tab.open(signed)).leave()
         await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "cors"})
-        assert signed.watched.activity.closing is not None
+        assert signed.watched.activity.closed_at is not None
 
     @pytest.mark.parametrize("how", ["message", "state"])
     async def test_a_fallback_call_disarms(self, how: str):
@@ -780,7 +780,7 @@ class TestClosing:
             return signed.client.post("/idlewatch/message/", body, content_type="application/json").status_code
 
         assert await call() == 200
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
 
     async def test_a_page_without_the_client_arms_nothing(self):
         signed = await sign_in()
@@ -788,13 +788,13 @@ class TestClosing:
         # The site's private page has no tag: it was the last thing shown.
         await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "navigate"})
         await tab.leave()
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
 
     async def test_without_a_grace_a_closed_browser_ends_nothing(self, site: Any):
         await limit(site, CLOSE_GRACE=None)
         signed = await sign_in()
         await (await Tab.open(signed)).leave()
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
 
     async def test_a_grace_of_nothing_ends_at_once(self, site: Any, clock: Time):
         await limit(site, CLOSE_GRACE=0)
@@ -857,8 +857,8 @@ class TestSturdiness:
         with pytest.raises(RuntimeError, match="broken"):
             await tab.socket.wait()
         assert signed.watched.activity.tabs == {PROCESS: 1}
-        assert signed.watched.activity.closing is None
-        assert list(service().hub.tabs()) == [signed.watch]
+        assert signed.watched.activity.closed_at is None
+        assert list(service().hub.tabs()) == [signed.watch_id]
         assert hub_tabs() == 1
         await other.leave()
 
@@ -873,7 +873,7 @@ class TestSturdiness:
             await tab.socket.wait()
         monkeypatch.setattr(monitor, "alook", look)
         assert signed.watched.activity.tabs == {PROCESS: 1}
-        assert list(service().hub.tabs()) == [signed.watch]
+        assert list(service().hub.tabs()) == [signed.watch_id]
         assert hub_tabs() == 1
         await other.leave()
 
@@ -901,7 +901,7 @@ class TestSturdiness:
         await asyncio.wait([tab.socket.future])
         assert service().hub.tabs() == {}
         assert signed.watched.activity.tabs == {}
-        assert signed.watched.activity.closing is None
+        assert signed.watched.activity.closed_at is None
 
     async def test_a_page_that_leaves_before_it_is_told_is_given_back(self):
         signed = await sign_in()
@@ -971,7 +971,7 @@ class TestAClientThatIsGone:
         await tab.say("extend")
         await tab.leave(code)
         await tab.socket.wait()
-        assert (signed.watched.activity.closing is not None) is arms
+        assert (signed.watched.activity.closed_at is not None) is arms
         assert signed.watched.activity.tabs == {}
         # What its user did last counts.
         assert signed.watched.activity.active == pytest.approx(clock.now, abs=1)
@@ -988,7 +988,7 @@ class TestAClientThatIsGone:
             await tab.send("bad")
         await tab.leave(1001)
         await tab.socket.wait()
-        assert signed.watched.activity.closing is not None
+        assert signed.watched.activity.closed_at is not None
         assert errors(caplog) == []
 
 

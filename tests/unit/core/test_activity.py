@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Hold, Reason
 from tests.support.facts import any_facts, moments, seconds, signed_in
 
-HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, stretch=100.0)
+HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
 
 
 def test_idle_clock_runs_from_the_last_activity_where_nothing_holds() -> None:
@@ -38,7 +38,7 @@ def test_tabs_count_over_all_processes() -> None:
 def test_facts_are_values() -> None:
     with pytest.raises(AttributeError):
         signed_in().active = 5.0  # type: ignore[misc]
-    assert Activity(began=0, active=0).holds is not Activity(began=0, active=0).tabs
+    assert Activity(logged_in_at=0, active=0).holds is not Activity(logged_in_at=0, active=0).tabs
 
 
 def test_the_first_end_stays() -> None:

@@ -5,22 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from idlewatch.core.activity import HOLD_LIFE, Activity, Reason
+from idlewatch.core.activity import HOLD_TTL, Activity, Reason
 from idlewatch.core.events import (
     MAX_HOLDS,
     Acted,
-    Called,
     Event,
     Extended,
     Held,
     PageShown,
+    Polled,
     Released,
+    Reported,
     Requested,
     SignedIn,
     TabClosed,
     TabOpened,
     TabsCounted,
-    Vouched,
     applied,
 )
 from idlewatch.core.policy import FRESH, Phase, Policy, assess
@@ -40,8 +40,8 @@ EVERY_EVENT: list[Event] = [
     OPEN,
     CLOSE,
     TabsCounted("p1", 1),
-    PageShown(carried=False),
-    Called(),
+    PageShown(has_client=False),
+    Polled(),
 ]
 
 
@@ -61,7 +61,9 @@ class TestActivity:
 
     @pytest.mark.rule("R3")
     def test_leaves_the_absolute_limit_where_it_is(self) -> None:
-        assert after(signed_in(), POLICY, (100.0, Acted()), (200.0, Extended()), (300.0, Requested())).began == 0.0
+        assert (
+            after(signed_in(), POLICY, (100.0, Acted()), (200.0, Extended()), (300.0, Requested())).logged_in_at == 0.0
+        )
 
     def test_in_the_warned_stretch_is_ignored(self) -> None:
         facts = signed_in()
@@ -78,7 +80,7 @@ class TestActivity:
         assert after(signed_in(), policy, (800.0, Acted())).active == 800.0
 
     def test_counts_while_the_absolute_limit_alone_is_near(self) -> None:
-        facts = Activity(began=0.0, active=43000.0)
+        facts = Activity(logged_in_at=0.0, active=43000.0)
         assert assess(facts, POLICY, 43100.0).reason is Reason.ABSOLUTE
         assert after(facts, POLICY, (43100.0, Acted())).active == 43100.0
 
@@ -87,7 +89,7 @@ class TestActivity:
         assert assess(after(signed_in(), POLICY, (800.0, event)), POLICY, 800.0).shown == FRESH
 
     @pytest.mark.rule("R5")
-    @pytest.mark.parametrize("event", [OPEN, LOSE, TabsCounted("p1", 1), PageShown(carried=True), Called()])
+    @pytest.mark.parametrize("event", [OPEN, LOSE, TabsCounted("p1", 1), PageShown(has_client=True), Polled()])
     def test_what_no_user_did_does_not_count(self, event: Event) -> None:
         facts = after(signed_in(tabs={"p1": 1}), POLICY, *((float(at), event) for at in range(0, 890, 10)))
         assert assess(facts, POLICY, 900.0).reason is Reason.IDLE
@@ -97,8 +99,8 @@ class TestActivity:
 
     @pytest.mark.rule("R3")
     def test_signing_in_again_starts_every_clock_anew(self) -> None:
-        facts = after(signed_in(closing=700.0), POLICY, (800.0, SignedIn()))
-        assert (facts.began, facts.active, facts.closing) == (800.0, 800.0, None)
+        facts = after(signed_in(closed_at=700.0), POLICY, (800.0, SignedIn()))
+        assert (facts.logged_in_at, facts.active, facts.closed_at) == (800.0, 800.0, None)
 
 
 class TestHolds:
@@ -145,7 +147,7 @@ class TestHolds:
         assert facts.hold_end(policy.hold_limit) == 165.0
         assert facts.held_seconds(105.0, policy.hold_limit) == 105.0
 
-    @pytest.mark.parametrize("event", [Released("video"), OPEN, Called(), PageShown(carried=False)])
+    @pytest.mark.parametrize("event", [Released("video"), OPEN, Polled(), PageShown(has_client=False)])
     def test_begin_no_new_stretch_with_anything_else(self, event: Event) -> None:
         policy = replace(POLICY, hold_limit=100.0)
         facts = after(signed_in(), policy, (0.0, Held("video")), (50.0, event))
@@ -170,7 +172,7 @@ class TestHolds:
         assert len(facts.holds) == MAX_HOLDS
         with pytest.raises(HoldRefused, match=str(MAX_HOLDS)):
             applied(Held("one more"), facts, POLICY, 1.0)
-        assert applied(Held("0"), facts, POLICY, 2.0).holds["0"].until == 2.0 + HOLD_LIFE
+        assert applied(Held("0"), facts, POLICY, 2.0).holds["0"].until == 2.0 + HOLD_TTL
         assert list(applied(Held("one more"), facts, POLICY, 100.0).holds) == ["one more"]
 
     def test_keep_their_label(self) -> None:
@@ -191,19 +193,19 @@ class TestClosingTheBrowser:
             pytest.param([(1.0, OPEN), (2.0, TabOpened("p2", 50)), (3.0, CLOSE)], id="another process has a tab"),
             pytest.param([(1.0, OPEN), (2.0, LOSE)], id="the network was lost, or the page went elsewhere"),
             pytest.param([(1.0, OPEN), (2.0, TabsCounted("p1", 0))], id="the process died"),
-            pytest.param([(1.0, OPEN), (2.0, PageShown(carried=False)), (3.0, CLOSE)], id="a page without the client"),
+            pytest.param([(1.0, OPEN), (2.0, PageShown(has_client=False)), (3.0, CLOSE)], id="no client"),
             pytest.param([(1.0, CLOSE)], id="there was no tab"),
         ],
     )
     def test_nothing_else_starts_it(self, happened: list[tuple[float, Event]]) -> None:
-        assert after(signed_in(), POLICY, *happened).closing is None
+        assert after(signed_in(), POLICY, *happened).closed_at is None
 
     def test_a_page_with_the_client_lets_it_start_again(self) -> None:
-        shown = [(1.0, PageShown(carried=False)), (2.0, PageShown(carried=True))]
-        assert after(signed_in(), POLICY, *shown, (3.0, OPEN), (4.0, CLOSE)).closing == 4.0
+        shown = [(1.0, PageShown(has_client=False)), (2.0, PageShown(has_client=True))]
+        assert after(signed_in(), POLICY, *shown, (3.0, OPEN), (4.0, CLOSE)).closed_at == 4.0
 
     @pytest.mark.rule("R40")
-    @pytest.mark.parametrize("event", [OPEN, TabsCounted("p2", 1), Requested(), Called()])
+    @pytest.mark.parametrize("event", [OPEN, TabsCounted("p2", 1), Requested(), Polled()])
     def test_somebody_who_comes_back_stops_it(self, event: Event) -> None:
         facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (399.0, event))
         assert assess(facts, POLICY, 400.0).phase is Phase.ACTIVE
@@ -216,7 +218,7 @@ class TestClosingTheBrowser:
         assert assess(facts, POLICY, 600.0).phase is Phase.ACTIVE
 
     @pytest.mark.rule("R39")
-    @pytest.mark.parametrize("event", [OPEN, Requested(), Called(), Extended()])
+    @pytest.mark.parametrize("event", [OPEN, Requested(), Polled(), Extended()])
     def test_who_comes_back_too_late_finds_it_ended(self, event: Event) -> None:
         facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (400.0, event))
         assert assess(facts, POLICY, 400.0).reason is Reason.CLOSED
@@ -267,7 +269,7 @@ def test_ended_is_final_whatever_arrives_in_whatever_order(
 ) -> None:
     facts = after(signed_in(START), policy, *timed(history))
     end = assess(facts, policy, START).ends_at
-    ended = after(facts, policy, (end, Called()))
+    ended = after(facts, policy, (end, Polled()))
     assert assess(ended, policy, end).phase is Phase.ENDED
     assert after(ended, policy, *((end + offset, event) for offset, event in late)) is ended
 
@@ -290,12 +292,12 @@ class BySecond:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.now = START
-        self.began = self.idle_since = self.acted_at = START
+        self.logged_in_at = self.idle_since = self.acted_at = START
         self.holds: dict[str, float] = {}
-        self.stretch: float | None = None
+        self.held_since: float | None = None
         self.held_in_stretch = 0
         self.tabs: dict[str, int] = {}
-        self.carried = True
+        self.has_client = True
         self.closed_since: float | None = None
         self.end: tuple[float, Reason] | None = None
         self.look()
@@ -303,13 +305,13 @@ class BySecond:
     @property
     def held(self) -> bool:
         lives = any(until > self.now for until in self.holds.values())
-        return lives and self.stretch is not None and self.now < self.stretch + self.policy.hold_limit
+        return lives and self.held_since is not None and self.now < self.held_since + self.policy.hold_limit
 
     def look(self) -> None:
         if self.end is not None:
             return
         absolute, grace = self.policy.absolute_timeout, self.policy.close_grace
-        if absolute is not None and self.now - self.began >= absolute:
+        if absolute is not None and self.now - self.logged_in_at >= absolute:
             self.end = (self.now, Reason.ABSOLUTE)
         elif self.closed_since is not None and grace is not None and self.now - self.closed_since >= grace:
             self.end = (self.now, Reason.CLOSED)
@@ -329,10 +331,10 @@ class BySecond:
     def credit(self, moment: float) -> None:
         self.idle_since = max(self.idle_since, moment)
         self.acted_at = max(self.acted_at, moment)
-        if self.stretch is not None and moment > self.stretch:
+        if self.held_since is not None and moment > self.held_since:
             lapse = max((until for until in self.holds.values()), default=0.0)
-            self.stretch = moment if lapse > moment else None
-            if self.stretch is not None:
+            self.held_since = moment if lapse > moment else None
+            if self.held_since is not None:
                 # What held when the user acted has kept the clock still since, also past the bound as it stood.
                 self.idle_since = max(self.idle_since, min(self.now, lapse, moment + self.policy.hold_limit))
             # Seconds before the activity belong to the stretch before.
@@ -350,13 +352,13 @@ class BySecond:
                     self.credit(moment)
             case Requested() | Extended() | SignedIn():
                 self.credit(self.now)
-                self.began = self.now if isinstance(event, SignedIn) else self.began
+                self.logged_in_at = self.now if isinstance(event, SignedIn) else self.logged_in_at
                 self.closed_since = self.closed_since if isinstance(event, Extended) else None
             case Held(id=hold):
-                start = self.now if self.stretch is None else self.stretch
+                start = self.now if self.held_since is None else self.held_since
                 if self.now < start + self.policy.hold_limit:
-                    self.stretch = start
-                    self.holds[hold] = self.now + HOLD_LIFE
+                    self.held_since = start
+                    self.holds[hold] = self.now + HOLD_TTL
                     self.idle_since = self.now
             case Released(id=hold):
                 if hold in self.holds:
@@ -368,14 +370,14 @@ class BySecond:
             case TabClosed(process=process, closed=closed):
                 if self.tabs.get(process):
                     self.tabs[process] -= 1
-                    if closed and self.carried and not any(self.tabs.values()):
+                    if closed and self.has_client and not any(self.tabs.values()):
                         self.closed_since = self.now
             case TabsCounted(process=process, count=count):
                 self.tabs[process] = count
                 self.closed_since = None if count else self.closed_since
-            case PageShown(carried=carried):
-                self.carried = carried
-            case Called():
+            case PageShown(has_client=has_client):
+                self.has_client = has_client
+            case Polled():
                 self.closed_since = None
         self.look()
 
@@ -402,54 +404,54 @@ class TestVouched:
     """What was admitted elsewhere is not judged again; POLICY has an idle limit of 900 and a hold limit of 7200."""
 
     def test_counts_though_the_limit_has_passed_without_it(self) -> None:
-        facts = after(signed_in(), POLICY, (1000.0, Vouched(890.0)))
+        facts = after(signed_in(), POLICY, (1000.0, Reported(890.0)))
         assert (facts.active, facts.ended) == (890.0, None)
 
     def test_what_is_too_old_makes_no_end_final(self) -> None:
-        facts = after(signed_in(), POLICY, (1000.0, Vouched(50.0)))
+        facts = after(signed_in(), POLICY, (1000.0, Reported(50.0)))
         assert (facts.active, facts.ended) == (50.0, None)
         # Another process has a later word.
-        assert after(facts, POLICY, (1001.0, Vouched(900.0)), (1001.0, Requested())).ended is None
+        assert after(facts, POLICY, (1001.0, Reported(900.0)), (1001.0, Requested())).ended is None
         judged = after(facts, POLICY, (1001.0, Requested()))
         assert (judged.ended, judged.reason) == (950.0, Reason.IDLE)
 
     @pytest.mark.rule("R9")
     def test_revives_nobody(self) -> None:
         facts = signed_in().finished(Reason.LOGOUT, 10.0)
-        assert applied(Vouched(20.0, 15.0, 30.0, 12.0), facts, POLICY, 40.0) is facts
+        assert applied(Reported(20.0, 15.0, 30.0, 12.0), facts, POLICY, 40.0) is facts
 
     def test_is_never_credited_to_the_future_nor_back(self) -> None:
-        assert after(signed_in(), POLICY, (100.0, Vouched(500.0))).active == 100.0
+        assert after(signed_in(), POLICY, (100.0, Reported(500.0))).active == 100.0
         facts = after(signed_in(), POLICY, (100.0, Requested()))
-        assert applied(Vouched(99.0), facts, POLICY, 200.0) is facts
+        assert applied(Reported(99.0), facts, POLICY, 200.0) is facts
 
     def test_clocks_that_were_started_anew_stay_so(self) -> None:
-        facts = after(signed_in(), POLICY, (43500.0, Vouched(43000.0, 43000.0)))
-        assert (facts.began, facts.active, facts.ended) == (43000.0, 43000.0, None)
+        facts = after(signed_in(), POLICY, (43500.0, Reported(43000.0, 43000.0)))
+        assert (facts.logged_in_at, facts.active, facts.ended) == (43000.0, 43000.0, None)
 
     def test_moves_the_absolute_limit_by_nothing_else(self) -> None:
-        facts = after(signed_in(), POLICY, (43200.0, Vouched(43100.0)))
-        assert (facts.began, assess(facts, POLICY, 43200.0).reason) == (0.0, Reason.ABSOLUTE)
+        facts = after(signed_in(), POLICY, (43200.0, Reported(43100.0)))
+        assert (facts.logged_in_at, assess(facts, POLICY, 43200.0).reason) == (0.0, Reason.ABSOLUTE)
 
     def test_somebody_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
         closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
-        assert after(closed, POLICY, (400.0, Vouched(30.0))).closing is None
-        assert assess(after(closed, POLICY, (400.0, Vouched(15.0))), POLICY, 400.0).reason is Reason.CLOSED
+        assert after(closed, POLICY, (400.0, Reported(30.0))).closed_at is None
+        assert assess(after(closed, POLICY, (400.0, Reported(15.0))), POLICY, 400.0).reason is Reason.CLOSED
 
     def test_holds_have_kept_the_clock_still_as_far_as_they_came(self) -> None:
-        facts = after(signed_in(), POLICY, (1500.0, Vouched(0.0, held_until=1400.0, stretch=100.0)))
+        facts = after(signed_in(), POLICY, (1500.0, Reported(0.0, held_until=1400.0, held_since=100.0)))
         assert assess(facts, POLICY, 1500.0).ends_at == 2300.0
         assert facts.held_seconds(1500.0, POLICY.hold_limit) == 1300.0
 
     def test_holds_never_reach_past_now(self) -> None:
-        facts = after(signed_in(), POLICY, (500.0, Vouched(0.0, held_until=9000.0, stretch=100.0)))
+        facts = after(signed_in(), POLICY, (500.0, Reported(0.0, held_until=9000.0, held_since=100.0)))
         assert assess(facts, POLICY, 500.0).ends_at == 1400.0
 
     def test_holds_stay_within_their_limit_in_one_stretch(self) -> None:
         policy = replace(POLICY, hold_limit=600)
-        facts = after(signed_in(), policy, (1500.0, Vouched(0.0, held_until=1450.0, stretch=100.0)))
+        facts = after(signed_in(), policy, (1500.0, Reported(0.0, held_until=1450.0, held_since=100.0)))
         assert assess(facts, policy, 1500.0).ends_at == 1600.0
 
     def test_holds_that_go_on_are_not_cut_short(self) -> None:
         held = after(signed_in(), POLICY, (100.0, Held("upload")))
-        assert applied(Vouched(0.0, held_until=120.0, stretch=90.0), held, POLICY, 130.0) is held
+        assert applied(Reported(0.0, held_until=120.0, held_since=90.0), held, POLICY, 130.0) is held

@@ -11,7 +11,7 @@ from idlewatch.core.activity import Activity, Hold, Reason
 from idlewatch.core.policy import FRESH, Phase, Policy, assess, closes_at, warned_from
 from tests.support.facts import POLICY, any_facts, moments, policies, seconds, signed_in
 
-HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, stretch=100.0)
+HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
 
 
 @pytest.mark.rule("R1")
@@ -37,7 +37,7 @@ def test_without_activity_a_session_is_warned_and_ends(
 @pytest.mark.rule("R2")
 def test_absolute_limit_warns_and_ends_whatever_the_activity() -> None:
     def verdict_at(now: float) -> tuple[Phase, Reason | None, bool]:
-        return assess(Activity(began=0.0, active=now), POLICY, now).shown
+        return assess(Activity(logged_in_at=0.0, active=now), POLICY, now).shown
 
     assert verdict_at(43079.75) == FRESH
     assert verdict_at(43080.0) == (Phase.WARNED, Reason.ABSOLUTE, False)
@@ -46,7 +46,7 @@ def test_absolute_limit_warns_and_ends_whatever_the_activity() -> None:
 
 @pytest.mark.rule("R2")
 def test_a_hold_does_not_move_the_absolute_limit() -> None:
-    held = replace(HELD, began=-43150.0)
+    held = replace(HELD, logged_in_at=-43150.0)
     verdict = assess(held, POLICY, 110.0 - 100.0)
     assert verdict.shown == (Phase.WARNED, Reason.ABSOLUTE, False)
     assert assess(held, POLICY, 50.0).reason is Reason.ABSOLUTE
@@ -54,21 +54,21 @@ def test_a_hold_does_not_move_the_absolute_limit() -> None:
 
 def test_without_an_absolute_limit_activity_keeps_a_session_for_good() -> None:
     policy = replace(POLICY, absolute_timeout=None)
-    assert assess(Activity(began=0.0, active=1e8), policy, 1e8).shown == FRESH
+    assert assess(Activity(logged_in_at=0.0, active=1e8), policy, 1e8).shown == FRESH
 
 
 @pytest.mark.parametrize(
     ("began", "reason", "extendable"),
     [(-42299.0, Reason.IDLE, True), (-42300.0, Reason.ABSOLUTE, False), (-42301.0, Reason.ABSOLUTE, False)],
 )
-def test_the_earlier_of_two_near_limits_is_the_reason(began: float, reason: Reason, extendable: bool) -> None:
-    verdict = assess(Activity(began=began, active=0.0), POLICY, 800.0)
+def test_the_earlier_of_two_near_limits_is_the_reason(logged_in_at: float, reason: Reason, extendable: bool) -> None:
+    verdict = assess(Activity(logged_in_at=logged_in_at, active=0.0), POLICY, 800.0)
     assert verdict.shown == (Phase.WARNED, reason, extendable)
-    assert assess(Activity(began=began, active=0.0), POLICY, 900.0).reason is reason
+    assert assess(Activity(logged_in_at=logged_in_at, active=0.0), POLICY, 900.0).reason is reason
 
 
 def test_a_closed_browser_ends_the_session_without_a_warning() -> None:
-    closed = signed_in(closing=100.0)
+    closed = signed_in(closed_at=100.0)
     assert assess(closed, POLICY, 399.75).shown == FRESH
     assert assess(closed, POLICY, 399.75).next_at == 400.0
     assert assess(closed, POLICY, 400.0).shown == (Phase.ENDED, Reason.CLOSED, False)
@@ -76,8 +76,8 @@ def test_a_closed_browser_ends_the_session_without_a_warning() -> None:
 
 def test_without_a_grace_a_closed_browser_ends_nothing() -> None:
     policy = replace(POLICY, close_grace=None)
-    assert closes_at(signed_in(closing=100.0), policy) == math.inf
-    assert assess(signed_in(closing=100.0), policy, 500.0).shown == FRESH
+    assert closes_at(signed_in(closed_at=100.0), policy) == math.inf
+    assert assess(signed_in(closed_at=100.0), policy, 500.0).shown == FRESH
 
 
 def test_while_held_the_full_idle_limit_remains() -> None:
@@ -89,7 +89,7 @@ def test_while_held_the_full_idle_limit_remains() -> None:
 
 
 def test_while_held_the_absolute_limit_caps_what_remains() -> None:
-    assert assess(replace(HELD, began=-42500.0), POLICY, 110.0).remaining == 590.0
+    assert assess(replace(HELD, logged_in_at=-42500.0), POLICY, 110.0).remaining == 590.0
 
 
 def test_an_end_is_told_by_its_own_moment_and_reason() -> None:

@@ -130,8 +130,8 @@ def signals() -> Iterator[list[tuple[str, Any]]]:
     """Each signal about a session, in order, with the reason of an end."""
     heard = Heard()
 
-    def hear(signal: Signal, watch: str, reason: Reason | None = None, **_: object) -> None:
-        heard.append(("opened", watch) if signal is session_opened else ("ended", reason))
+    def hear(signal: Signal, watch_id: str, reason: Reason | None = None, **_: object) -> None:
+        heard.append(("opened", watch_id) if signal is session_opened else ("ended", reason))
 
     for signal in (session_opened, session_ended):
         signal.connect(hear)
@@ -150,14 +150,14 @@ def records() -> list[tuple[str, str]]:
     return list(WatchedSession.objects.order_by("started").values_list("username", "reason"))
 
 
-def phase(time: Time, watch: str | None = None) -> Phase:
-    watched = monitor.look(watch or record().pk, time.now)
+def phase(time: Time, watch_id: str | None = None) -> Phase:
+    watched = monitor.look(watch_id or record().pk, time.now)
     assert watched is not None
     return watched.verdict(time.now).phase
 
 
-def last_active(watch: str | None = None) -> float:
-    watched = monitor.store().get(watch or record().pk)
+def last_active(watch_id: str | None = None) -> float:
+    watched = monitor.store().get(watch_id or record().pk)
     assert watched is not None
     return watched.activity.active
 

@@ -31,12 +31,12 @@ during: list[Callable[[HttpRequest], object]] = []
 
 
 def told(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> dict[str, object]:
-    watch, notice = watch_of(request), watch_of(request).notice
+    watch_id, notice = watch_of(request), watch_of(request).notice
     return {
         "user": user.get_username(),
-        "phase": watch.phase,
-        "reason": watch.reason,
-        "remaining": watch.remaining,
+        "phase": watch_id.phase,
+        "reason": watch_id.reason,
+        "remaining": watch_id.remaining,
         "notice": None if notice is None else str(notice),
     }
 

@@ -240,11 +240,11 @@ class TestLongRequests:
         browser = Browser(is_async=True)
         browser.sign_in(ann)
         site.during.append(lambda _: clock.pass_(500))
-        watch = record().pk
+        watch_id = record().pk
 
         async def read() -> bytes:
             response = await browser.client.get(path, headers=NAVIGATION)
-            assert last_active(watch) == START
+            assert last_active(watch_id) == START
             content = b"".join([part async for part in response])
             await sync_to_async(response.close)()
             return content

@@ -162,12 +162,12 @@ def test_after_a_restart_the_session_still_goes_with_its_end(reader: Browser, cl
 
 
 def test_a_session_can_write_its_data_and_rotate_its_key(signed_in: Browser, clock: Time):
-    watch = record().pk
+    watch_id = record().pk
     for path in ("/note/", "/rotate/", "/note/", "/arotate/"):
         clock.pass_(100)
         assert signed_in.visit(path).status_code == 200
         assert user_of(signed_in) == "ann"
-    assert (record().pk, record().ended, last_active()) == (watch, None, clock.now)
+    assert (record().pk, record().ended, last_active()) == (watch_id, None, clock.now)
 
 
 @pytest.mark.parametrize("path", ["/note/", "/rotate/"])

@@ -244,7 +244,7 @@ class TestSessions:
         browser.sign_in(ann)
         finish(away)
         watched = monitor.store().get(record().pk)
-        assert (watched.activity.began, watched.activity.active) == (START + 800, START + 800)
+        assert (watched.activity.logged_in_at, watched.activity.active) == (START + 800, START + 800)
         assert records() == [("ann", "")]
         assert user_of(browser) == "ann"
 

@@ -53,7 +53,7 @@ class Device:
         self.browser = browser
         self.time = time
         browser.sign_in(user)
-        (self.watch,) = set(WatchedSession.objects.values_list("pk", flat=True)) - known
+        (self.watch_id,) = set(WatchedSession.objects.values_list("pk", flat=True)) - known
 
     @property
     def text(self) -> str:
@@ -64,11 +64,11 @@ class Device:
         return self.browser.submit(PAGE, data)
 
     def end(self, other: Device, **data: str) -> Any:
-        return self.post(end=other.watch, **data)
+        return self.post(end=other.watch_id, **data)
 
     @property
     def lives(self) -> bool:
-        return phase(self.time, self.watch) is not Phase.ENDED
+        return phase(self.time, self.watch_id) is not Phase.ENDED
 
 
 def words(response: Any) -> str:
@@ -115,7 +115,7 @@ def stale(clock: Time, *devices: Device) -> None:
     for _ in range(2):
         clock.pass_(FRESH / 2)
         for each in devices:
-            store().apply(each.watch, Acted(0), clock.now)
+            store().apply(each.watch_id, Acted(0), clock.now)
 
 
 @pytest.mark.rule("R15")
@@ -126,9 +126,9 @@ class TestTheList:
 
     def test_it_says_device_and_address_and_marks_this_one(self, device, ann: User):
         desk = device(ann)
-        WatchedSession.objects.filter(pk=desk.watch).update(user_agent=CHROME, address="192.0.2.7")
+        WatchedSession.objects.filter(pk=desk.watch_id).update(user_agent=CHROME, address="192.0.2.7")
         phone = device(ann)
-        WatchedSession.objects.filter(pk=phone.watch).update(user_agent=FIREFOX, address="2001:db8::7")
+        WatchedSession.objects.filter(pk=phone.watch_id).update(user_agent=FIREFOX, address="2001:db8::7")
         text = phone.text
         assert re.search(r"Firefox 133 on Linux This device Address 2001:db8::7 Started", text)
         assert re.search(r"Chrome 131 on Windows Address 192\.0\.2\.7 Started", text)
@@ -143,7 +143,7 @@ class TestTheList:
     ):
         settings.TIME_ZONE = "UTC"
         clock.pass_(120)
-        store().apply(desk.watch, Acted(60), clock.now)
+        store().apply(desk.watch_id, Acted(60), clock.now)
         page = phone.browser.visit(PAGE).content.decode()
         times = re.findall(r'<time datetime="([^"]*)"', page)
         # This one, started and last active; the other, which was active a minute ago.
@@ -162,7 +162,7 @@ class TestTheList:
 
         settings.TIME_ZONE = "UTC"
         clock.pass_(120)
-        store().apply(desk.watch, Acted(60), clock.now)
+        store().apply(desk.watch_id, Acted(60), clock.now)
         monkeypatch.setattr(type(store()), "get_all", away)
         response = phone.browser.visit(PAGE)
         assert response.status_code == 200
@@ -173,9 +173,9 @@ class TestTheList:
     def test_the_others_stand_in_the_order_of_their_last_activity(self, desk: Device, device, ann: User, clock: Time):
         first, second = device(ann), device(ann)
         clock.pass_(30)
-        store().apply(first.watch, Acted(0), clock.now)
+        store().apply(first.watch_id, Acted(0), clock.now)
         page = desk.browser.visit(PAGE).content.decode()
-        assert re.findall(r'name="end" value="([^"]*)"', page) == [first.watch, second.watch]
+        assert re.findall(r'name="end" value="([^"]*)"', page) == [first.watch_id, second.watch_id]
 
     def test_those_that_ended_and_those_of_others_are_not_there(
         self, desk: Device, phone: Device, device, bob: User, clock: Time
@@ -185,10 +185,10 @@ class TestTheList:
         assert "You are signed in nowhere else." in desk.text
         idle = device(get_user_model().objects.get(username="ann"))
         clock.pass_(700)
-        store().apply(desk.watch, Acted(0), clock.now)
+        store().apply(desk.watch_id, Acted(0), clock.now)
         clock.pass_(300)
         # Nobody has written down yet that it ended.
-        assert WatchedSession.objects.get(pk=idle.watch).ended is None
+        assert WatchedSession.objects.get(pk=idle.watch_id).ended is None
         assert "You are signed in nowhere else." in desk.text
 
     def test_times_are_in_the_zone_of_the_user(self, desk: Device, settings: Any):
@@ -232,7 +232,7 @@ class TestEnding:
         assert (response.status_code, response.url) == (302, PAGE)
         assert not phone.lives
         assert desk.lives
-        record = WatchedSession.objects.get(pk=phone.watch)
+        record = WatchedSession.objects.get(pk=phone.watch_id)
         assert (record.reason, record.ended_by) == (Reason.REVOKED, ann)
         assert phone.browser.visit("/private/").url == "/login/?next=/private/"
         tick(clock)
@@ -260,15 +260,15 @@ class TestEnding:
     ):
         third, end = device(ann), monitor.end
 
-        def end_late(watch: str, *args: Any, **kwargs: Any) -> Any:
-            if watch == phone.watch:
-                end(watch, Reason.LOGOUT, clock.now)
-            return end(watch, *args, **kwargs)
+        def end_late(watch_id: str, *args: Any, **kwargs: Any) -> Any:
+            if watch_id == phone.watch_id:
+                end(watch_id, Reason.LOGOUT, clock.now)
+            return end(watch_id, *args, **kwargs)
 
         monkeypatch.setattr(monitor, "end", end_late)
         desk.post(others="1")
         assert "1 other session was ended." in desk.text
-        assert WatchedSession.objects.get(pk=phone.watch).reason == "logout"
+        assert WatchedSession.objects.get(pk=phone.watch_id).reason == "logout"
         assert not third.lives
 
     def test_each_end_stands_by_itself_though_requests_are_atomic(
@@ -297,7 +297,7 @@ class TestEnding:
         bobs = device(bob)
         phone.browser.submit("/logout/")
         answers = []
-        for wanted in (bobs.watch, phone.watch, "nonsense", "", "\x00", "'; --", "x" * 5000):
+        for wanted in (bobs.watch_id, phone.watch_id, "nonsense", "", "\x00", "'; --", "x" * 5000):
             response = desk.post(end=wanted)
             answers.append((response.status_code, response.url, desk.text))
         assert len(set(answers)) == 1
@@ -312,12 +312,12 @@ class TestEnding:
             settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if each != csrf]
         client = Client(enforce_csrf_checks=True)
         client.force_login(ann)
-        assert client.post(PAGE, {"end": phone.watch}).status_code == 403
+        assert client.post(PAGE, {"end": phone.watch_id}).status_code == 403
         assert phone.lives
 
     def test_an_ended_session_ends_nothing(self, desk: Device, phone: Device, clock: Time):
         clock.pass_(700)
-        store().apply(phone.watch, Acted(0), clock.now)
+        store().apply(phone.watch_id, Acted(0), clock.now)
         clock.pass_(300)
         response = desk.end(phone)
         assert response.url.startswith("/login/")
@@ -327,12 +327,12 @@ class TestEnding:
 @pytest.mark.rule("R15")
 class TestThePassword:
     def test_a_sign_in_of_a_moment_ago_needs_none(self, desk: Device, phone: Device, clock: Time):
-        clock.now = WatchedSession.objects.get(pk=desk.watch).signed_in.timestamp() + FRESH - 0.01
+        clock.now = WatchedSession.objects.get(pk=desk.watch_id).signed_in.timestamp() + FRESH - 0.01
         desk.end(phone)
         assert not phone.lives
 
     def test_at_five_minutes_it_is_asked_for_and_nothing_ends_before(self, desk: Device, phone: Device, clock: Time):
-        clock.now = WatchedSession.objects.get(pk=desk.watch).signed_in.timestamp() + FRESH
+        clock.now = WatchedSession.objects.get(pk=desk.watch_id).signed_in.timestamp() + FRESH
         for response in (desk.end(phone), desk.post(others="1")):
             assert response.status_code == 200
             assert 'type="password"' in response.content.decode()
@@ -388,7 +388,7 @@ class TestThePassword:
         page = response.content.decode()
         assert error in words(response)
         assert 'aria-invalid="true" aria-describedby="idlewatch-password-error"' in page
-        assert f'name="end" value="{phone.watch}"' in page
+        assert f'name="end" value="{phone.watch_id}"' in page
         assert phone.lives
 
     def test_lockout_packages_hear_of_wrong_ones(self, desk: Device, phone: Device, clock: Time, failures: list[Any]):
@@ -425,7 +425,7 @@ class TestThePassword:
         for _ in range(2):
             clock.pass_(TRIES_WITHIN / 2 + 1)
             for each in (desk, phone):
-                store().apply(each.watch, Acted(0), clock.now)
+                store().apply(each.watch_id, Acted(0), clock.now)
         desk.end(phone, password=PASSWORD)
         assert not phone.lives
 
@@ -595,12 +595,12 @@ urlpatterns = [path("password/", PasswordChangeView.as_view(success_url="/page/"
 @pytest.mark.django_db(transaction=True)
 def test_of_many_passwords_at_once_five_are_looked_at(desk: Device, clock: Time):
     with ThreadPoolExecutor(16) as pool:
-        let_in = list(pool.map(lambda _: count_try_and_close(desk.watch, clock.now), range(32)))
+        let_in = list(pool.map(lambda _: count_try_and_close(desk.watch_id, clock.now), range(32)))
     assert let_in.count(True) == TRIES
 
 
-def count_try_and_close(watch: str, now: float) -> bool:
+def count_try_and_close(watch_id: str, now: float) -> bool:
     try:
-        return records.count_try(watch, TRIES, TRIES_WITHIN, now)
+        return records.count_try(watch_id, TRIES, TRIES_WITHIN, now)
     finally:
         connection.close()

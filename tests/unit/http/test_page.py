@@ -19,8 +19,8 @@ from tests.unit.http.conftest import Browser, last_active, record
 PATHS = ("/idlewatch/state/", "/idlewatch/page/")
 
 
-def token(clock: Time, watch: str) -> str:
-    watched = monitor.look(watch, clock.now)
+def token(clock: Time, watch_id: str) -> str:
+    watched = monitor.look(watch_id, clock.now)
     assert watched is not None
     return token_of(watched)
 
@@ -109,7 +109,7 @@ class TestForeign:
         )
         assert response.status_code == 401
         assert response.json()["page"] == "foreign"
-        assert {last_active(watch) for watch in WatchedSession.objects.values_list("pk", flat=True)} == {START}
+        assert {last_active(watch_id) for watch_id in WatchedSession.objects.values_list("pk", flat=True)} == {START}
 
     @pytest.mark.parametrize("path", ["/idlewatch/message/", "/idlewatch/drafts/"])
     def test_it_hears_so_also_with_the_csrf_token_it_was_made_with(

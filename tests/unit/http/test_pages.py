@@ -21,9 +21,9 @@ def page(browser: Browser, ann: User) -> Browser:
 
 
 def close_last_tab(clock: Time) -> None:
-    watch = record().pk
-    monitor.look(watch, clock.now, TabOpened("p", 5))
-    monitor.look(watch, clock.now, TabClosed("p", closed=True))
+    watch_id = record().pk
+    monitor.look(watch_id, clock.now, TabOpened("p", 5))
+    monitor.look(watch_id, clock.now, TabClosed("p", closed=True))
 
 
 def ends_closed(browser: Browser, clock: Time) -> bool:

@@ -45,7 +45,7 @@ def rotate(browser: Browser, path: str) -> str:
 @pytest.mark.rule("R16")
 @pytest.mark.parametrize("path", [*ROTATIONS, "/arotate/"])
 def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: Time, path: str):
-    watch = record().pk
+    watch_id = record().pk
     for _ in range(2):
         old = rotate(signed_in, path)
         clock.pass_(60)
@@ -53,8 +53,8 @@ def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: 
         clock.pass_(10)
         tick(clock)
         assert user_of(signed_in) == "ann"
-    assert (record().pk, record().reason) == (watch, "")
-    watched = monitor.store().get(watch)
+    assert (record().pk, record().reason) == (watch_id, "")
+    watched = monitor.store().get(watch_id)
     assert watched is not None
     assert watched.key == signed_in.key
     assert record().session_digest == django_sessions.digest(signed_in.key)

@@ -122,10 +122,10 @@ class TestSameUser:
     ):
         settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 2000}
         signals.clear()
-        watch = record().pk
+        watch_id = record().pk
         again.sign_in(ann)
         kept = record()
-        assert (kept.pk, kept.ended, kept.started.timestamp()) == (watch, None, START)
+        assert (kept.pk, kept.ended, kept.started.timestamp()) == (watch_id, None, START)
         assert kept.signed_in.timestamp() == kept.last_active.timestamp() == START + 800
         assert signals == []
         for _ in range(2):

@@ -50,13 +50,13 @@ def people(count: int, *, start: int = 0, user: User | None = None, **changes: A
     `user`: whose they all are; a timer would end those of nobody.
     """
     at = read_clock()
-    began = at - 300
+    logged_in_at = at - 300
     policy = replace(POLICY, **changes)
     digest = "" if user is None else django_sessions.auth_digest(user.get_session_auth_hash())
     watches, rows = [], []
     for number in range(start, start + count):
-        moment = began + (number % 250)
-        activity = Activity(began=moment, active=moment)
+        moment = logged_in_at + (number % 250)
+        activity = Activity(logged_in_at=moment, active=moment)
         owner = "" if user is None else str(user.pk)
         watched = Watched(id=f"w{number:06}", user=owner, policy=policy, activity=activity)
         watches.append(monitor.store().open(watched, at))
@@ -126,10 +126,10 @@ class Operator(Tab):
             self.order = list(self.rows)
             self.samples = frame["samples"]
         else:
-            for watch, changed in frame.get("rows", {}).items():
-                self.rows[watch] = self.rows.get(watch, {}) | changed
+            for watch_id, changed in frame.get("rows", {}).items():
+                self.rows[watch_id] = self.rows.get(watch_id, {}) | changed
             self.order = frame.get("order", self.order)
-            self.rows = {watch: self.rows[watch] for watch in self.order}
+            self.rows = {watch_id: self.rows[watch_id] for watch_id in self.order}
             self.samples += frame.get("samples", [])
         self.page |= {name: value for name, value in frame.items() if name not in {"rows", "order", "samples"}}
 
@@ -143,7 +143,7 @@ class Operator(Tab):
         """Tell whether nothing comes for more than a round."""
         return await self.socket.receive_nothing(seconds)
 
-    async def closing(self) -> int:
+    async def closed_at(self) -> int:
         """Return the code with which the server closes, whatever it says before."""
         while (message := await self.socket.receive_output(WITHIN))["type"] != "websocket.close":
             pass

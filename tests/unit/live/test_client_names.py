@@ -9,7 +9,7 @@ import pytest
 
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close, ErrorCode, ErrorFrame, encode
-from idlewatch.live.frames import Picture, changes_frame, page_frame, unavailable_frame
+from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Message, Sort, parse
 from idlewatch.live.rows import TOLD
 from idlewatch.store.base import Census
@@ -43,15 +43,15 @@ def test_it_sends_the_messages_that_the_server_takes():
 
 
 def test_it_knows_every_frame_that_the_server_sends():
-    picture = Picture(0, "1", Census(1, 0, 0), 1, False, 1, 1, {}, ())
-    later = Picture(0, "1", Census(2, 0, 0), 2, False, 1, 1, {}, ())
+    picture = Snapshot(0, "1", Census(1, 0, 0), 1, False, 1, 1, {}, ())
+    later = Snapshot(0, "1", Census(2, 0, 0), 2, False, 1, 1, {}, ())
     frames = [page_frame(picture, 1, 0.0), changes_frame(picture, later, 2, 0.0), unavailable_frame(3)]
     types = {json.loads(frame or "")["type"] for frame in frames}
     assert set(constants("FRAME").values()) == types | {json.loads(encode(ErrorFrame(ErrorCode.BAD_JSON, "")))["type"]}
 
 
 def test_it_knows_every_field_of_a_row_and_of_a_frame():
-    picture = Picture(0, "1", Census(1, 0, 0), 1, False, 1, 1, {}, ())
+    picture = Snapshot(0, "1", Census(1, 0, 0), 1, False, 1, 1, {}, ())
     assert properties("Row") == {*TOLD, "mine"}
     assert properties("PageFrame") == set(json.loads(page_frame(picture, 1, 0.0)))
 

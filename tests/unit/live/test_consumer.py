@@ -68,7 +68,7 @@ class TestTheDoor:
 
     async def test_who_has_been_signed_out_is_told_so(self):
         signed = await astaff()
-        await monitor.aend(signed.watch, Reason.REVOKED, now())
+        await monitor.aend(signed.watch_id, Reason.REVOKED, now())
         assert await refused_with(Operator(signed.key)) == 4401
 
     @pytest.mark.rule("R21")
@@ -110,7 +110,7 @@ class TestWhatIsShown:
             "user": "user000000",
             "device": "Firefox 128 on Linux",
             "address": "10.0.0.0",
-            "started": pytest.approx(person.activity.began, abs=0.01),
+            "started": pytest.approx(person.activity.logged_in_at, abs=0.01),
             "seen": pytest.approx(known.activity.active, abs=0.01),
             "tabs": 1,
             "hold": "Uploading <b>3</b> files",
@@ -130,7 +130,7 @@ class TestWhatIsShown:
         async with watching(signed.key) as operator:
             await operator.ask()
             await operator.ask(search="ada")
-            await monitor.store().aapply(other.watch, Acted(0.0), now())
+            await monitor.store().aapply(other.watch_id, Acted(0.0), now())
             await operator.next()
         sent = json.dumps(operator.frames)
         assert "ada" in sent
@@ -310,7 +310,7 @@ class TestStaying:
         async with watching(signed.key) as operator:
             await operator.ask()
             await change("op", **lost)
-            assert await operator.closing() == 4403
+            assert await operator.closed_at() == 4403
 
     @pytest.mark.rule("R14")
     async def test_the_right_is_asked_for_again_within_five_seconds(self):
@@ -329,8 +329,8 @@ class TestStaying:
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
-            await monitor.aend(signed.watch, Reason.LOGOUT, now())
-            assert await operator.closing() == 4401
+            await monitor.aend(signed.watch_id, Reason.LOGOUT, now())
+            assert await operator.closed_at() == 4401
 
     @pytest.mark.rule("R25")
     async def test_who_cannot_be_vouched_for_is_sent_away(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
@@ -340,7 +340,7 @@ class TestStaying:
         async with watching(signed.key) as operator:
             await operator.ask()
             with mock.patch("idlewatch.live.authorization.permitted", side_effect=OperationalError):
-                assert await operator.closing() == 4503
+                assert await operator.closed_at() == 4503
         assert [each.getMessage() for each in caplog.records if "Nobody can tell" in each.getMessage()] == [
             "Nobody can tell who may watch the sessions (OperationalError)."
         ]
@@ -370,7 +370,7 @@ class TestStaying:
         async with watching(signed.key) as operator:
             await operator.ask()
             stopping = asyncio.create_task(service().hub.dismiss())
-            assert await operator.closing() == 4503
+            assert await operator.closed_at() == 4503
             await operator.leave(4503)
             await stopping
         # As the next process starts.
@@ -433,7 +433,7 @@ class TestBadMessages:
         async with watching(signed.key) as operator:
             for _ in range(MAX_BAD_MESSAGES):
                 await operator.send("ping")
-            assert await operator.closing() == 4400
+            assert await operator.closed_at() == 4400
 
     @pytest.mark.rule("R24")
     async def test_a_flood_closes_the_socket(self):
@@ -441,7 +441,7 @@ class TestBadMessages:
         async with watching(signed.key) as operator:
             for number in range(MAX_MESSAGES + 1):
                 await operator.say("seen", frame=number)
-            assert await operator.closing() == 4429
+            assert await operator.closed_at() == 4429
 
     @pytest.mark.parametrize("search", ["100%", "a_b", "' OR 1=1 --", "\\", "\U0001f600", '"', " "])
     async def test_a_search_is_data(self, search: str):
@@ -471,8 +471,8 @@ class TestSharing:
                 seen = await one.next(), await other.next()
             assert [frame["type"] for frame in seen] == ["changes", "changes"]
             assert len(listed) <= 2
-            assert {watch: row["mine"] for watch, row in one.rows.items()}[first.watch] is True
-            assert {watch: row["mine"] for watch, row in other.rows.items()}[first.watch] is False
+            assert {watch_id: row["mine"] for watch_id, row in one.rows.items()}[first.watch_id] is True
+            assert {watch_id: row["mine"] for watch_id, row in other.rows.items()}[first.watch_id] is False
 
     async def test_the_reader_works_only_while_somebody_watches(self):
         signed = await astaff()
@@ -502,7 +502,7 @@ class TestSharing:
         async with watching(signed.key) as operator:
             await operator.ask()
             tab = await Tab.open(signed)
-            await operator.until(lambda page: page.rows[signed.watch]["tabs"] == 1)
+            await operator.until(lambda page: page.rows[signed.watch_id]["tabs"] == 1)
             assert operator.page["counts"]["connected"] == 1
             await tab.leave()
 

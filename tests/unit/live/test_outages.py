@@ -80,10 +80,10 @@ async def test_what_one_process_changes_the_operators_of_another_see(kept: Outag
             await operator.ask()
             with two.entered():
                 person = await sign_in("ada")
-            await operator.until(lambda page: person.watch in page.order)
+            await operator.until(lambda page: person.watch_id in page.order)
             with mock.patch.object(monitor, "store", return_value=two.standby):
-                await monitor.aend(person.watch, Reason.REVOKED, clock.now)
-            await operator.until(lambda page: person.watch not in page.order)
+                await monitor.aend(person.watch_id, Reason.REVOKED, clock.now)
+            await operator.until(lambda page: person.watch_id not in page.order)
         assert not reader().runs
         for process in (one, two):
             await process.standby.aclose()
@@ -94,15 +94,15 @@ async def test_a_server_whose_send_waits_for_the_reader_does_not_keep_others_wai
     monkeypatch.setattr(subscriber, "PATIENCE", 0.3)
     signed = await astaff()
     async with watching(signed.key) as stuck, watching(signed.key) as other:
-        tell = subscriber.Viewer._tell
+        tell = subscriber.Subscriber._tell
 
-        async def told(self: subscriber.Viewer, frame: str, at: float) -> None:
+        async def told(self: subscriber.Subscriber, frame: str, at: float) -> None:
             if self is first:
                 monkeypatch.setattr(self, "_send", stop)
             await tell(self, frame, at)
 
         first = next(iter(reader()._viewers))
-        monkeypatch.setattr(subscriber.Viewer, "_tell", told)
+        monkeypatch.setattr(subscriber.Subscriber, "_tell", told)
         await stuck.say("watch", query=1)
         await other.say("watch", query=1)
         outcomes = sorted([await outcome(stuck), await outcome(other)])

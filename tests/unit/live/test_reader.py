@@ -15,12 +15,12 @@ import pytest
 from idlewatch.core.clock import now
 from idlewatch.core.protocol import Close
 from idlewatch.live import authorization, reader, search, search_cache, subscriber
-from idlewatch.live.query import Ask, Sort, WatchMessage
+from idlewatch.live.query import Query, Sort, WatchMessage
 from idlewatch.live.reader import Reader
 from idlewatch.live.search import Found, find
-from idlewatch.live.search_cache import LONGEST, Searches
-from idlewatch.live.subscriber import Viewer
-from idlewatch.live.summary import Moments
+from idlewatch.live.search_cache import LONGEST, SearchCache
+from idlewatch.live.subscriber import Subscriber
+from idlewatch.live.summary import Summaries
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.runtime import Service, service
 from idlewatch.store.base import Census
@@ -37,7 +37,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
 
 
-def ask(**query: Any) -> Ask:
+def ask(**query: Any) -> Query:
     return WatchMessage(1, **query).ask()
 
 
@@ -46,7 +46,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A database that does not answer who sorts by user."""
     going, by_database = threading.Event(), search._by_database
 
-    def stuck(asked: Ask, *args: Any) -> Found:
+    def stuck(asked: Query, *args: Any) -> Found:
         if asked.sort == "user":
             going.wait(30)
         return by_database(asked, *args)
@@ -89,7 +89,7 @@ class TestHowLongAFindStands:
 
         monkeypatch.setattr(search_cache, "find", costing)
         monkeypatch.setattr(search_cache, "ticks", lambda: at)
-        kept, search = Searches(), ask(search="ada")
+        kept, search = SearchCache(), ask(search="ada")
         assert (await kept.find(search, NOBODY)).total == 1
         if stands:
             at += stands - 0.01
@@ -99,7 +99,7 @@ class TestHowLongAFindStands:
 
     async def test_one_that_nobody_asks_for_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(search_cache, "TIMES", 1e9)
-        kept = Searches()
+        kept = SearchCache()
         with mock.patch.object(search_cache, "find", return_value=Found(1, 1, [])) as asked:
             for asks in ({ask(search="ada")}, set(), {ask(search="ada")}):
                 await kept.find(ask(search="ada"), NOBODY)
@@ -112,7 +112,7 @@ class TestWhatNobodyAsksForAnyMore:
         monkeypatch.setattr(reader, "LATE", 0.5)
         signed, given_up = await astaff(), asyncio.Event()
 
-        async def slow(asked: Ask, census: Census) -> Found:
+        async def slow(asked: Query, census: Census) -> Found:
             if asked.sort == "user":
                 try:
                     await asyncio.Event().wait()
@@ -151,7 +151,7 @@ class TestWhatNobodyAsksForAnyMore:
             await going.wait()
             told.set()
 
-        page = Viewer(signed.watch, str(signed.user.pk), send, mock.AsyncMock())
+        page = Subscriber(signed.watch_id, str(signed.user.pk), send, mock.AsyncMock())
         service().start()
         read = Reader()
         read.join(page)
@@ -182,7 +182,7 @@ class TestWhatNobodyAsksForAnyMore:
             told.put_nowait((number, json.loads(frame)))
             await going.wait()
 
-        async def searching(asked: Ask, census: Census) -> Found:
+        async def searching(asked: Query, census: Census) -> Found:
             if fails and asked == ask(search=named(first)):
                 raise TimeoutError
             return await find(asked, census)
@@ -190,7 +190,7 @@ class TestWhatNobodyAsksForAnyMore:
         monkeypatch.setattr(search_cache, "find", searching)
         service().start()
         user, read = str(signed.user.pk), Reader()
-        pages = [Viewer(signed.watch, user, partial(send, number), mock.AsyncMock()) for number in range(2)]
+        pages = [Subscriber(signed.watch_id, user, partial(send, number), mock.AsyncMock()) for number in range(2)]
         for each in pages:
             read.join(each)
             each.watches(WatchMessage(1, search=named(first)))
@@ -225,8 +225,8 @@ class TestAClose:
             await asyncio.Event().wait()
 
         user = str(signed.user.pk)
-        stuck = [Viewer(signed.watch, user, mock.AsyncMock(), never) for _ in range(3)]
-        other = Viewer(signed.watch, user, told.put, mock.AsyncMock())
+        stuck = [Subscriber(signed.watch_id, user, mock.AsyncMock(), never) for _ in range(3)]
+        other = Subscriber(signed.watch_id, user, told.put, mock.AsyncMock())
         for each in (*stuck, other):
             read.join(each)
             each.watches(WatchMessage(1))
@@ -243,7 +243,7 @@ class TestAClose:
                 read.leave(each)
 
     async def test_that_fails_is_said(self, caplog: Any):
-        page = Viewer("w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken")))
+        page = Subscriber("w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken")))
         page.shut(Close.TOO_SLOW)
         await asyncio.wait(subscriber._closing)
         assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
@@ -266,7 +266,7 @@ class TestTheChart:
     async def test_shows_no_more_than_the_last_hour_however_long_it_is_watched(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.0)
         service().start()
-        at, moments = now(), Moments()
+        at, moments = now(), Summaries()
         shown = []
         for sampled in (at - 3700, at - 3500, at):
             await monitor.store().asample(sampled, 15.0, 3600.0)

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Hold, Reason
 from idlewatch.core.policy import Phase, Shown
 from idlewatch.live import rows
-from idlewatch.live.rows import FACELESS, Face, Faces, row_of
+from idlewatch.live.rows import FACELESS, RecordFields, RecordFieldsCache, row_of
 from idlewatch.store.base import Watched
 from tests.unit.live.operators import POLICY
 
-ADA = Face("ada", "", "203.0.113.7", 5.0)
+ADA = RecordFields("ada", "", "203.0.113.7", 5.0)
 
 
 def watched(**facts: object) -> Watched:
@@ -22,7 +22,7 @@ def watched(**facts: object) -> Watched:
 def held(*holds: Hold) -> Watched:
     until = max(hold.until for hold in holds)
     named = {str(number): hold for number, hold in enumerate(holds)}
-    return watched(holds=named, held_from=10.0, held_until=until, stretch=10.0)
+    return watched(holds=named, held_from=10.0, held_until=until, held_since=10.0)
 
 
 def test_a_hold_is_told_by_its_label_while_it_lasts():
@@ -56,7 +56,7 @@ def test_a_session_without_a_record_has_what_the_store_knows():
 @pytest.mark.django_db(transaction=True)
 class TestFaces:
     async def test_each_is_asked_of_the_database_once(self):
-        faces = Faces()
+        faces = RecordFieldsCache()
         with mock.patch.object(rows, "read_faces", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
             assert await faces.of(["a", "b"]) == {"a": ADA, "b": ADA}
             assert await faces.of(["b", "c"]) == {"b": ADA, "c": ADA}
@@ -64,14 +64,14 @@ class TestFaces:
         assert [call.args[0] for call in read.call_args_list] == [["a", "b"], ["c"]]
 
     async def test_one_that_is_not_there_yet_is_asked_for_again(self):
-        faces = Faces()
+        faces = RecordFieldsCache()
         with mock.patch.object(rows, "read_faces", side_effect=[{}, {"a": ADA}]):
             assert await faces.of(["a"]) == {}
             assert await faces.of(["a"]) == {"a": ADA}
 
     async def test_those_that_were_looked_at_last_are_remembered(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rows, "KEPT", 2)
-        faces = Faces()
+        faces = RecordFieldsCache()
         with mock.patch.object(rows, "read_faces", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
             for watches in (["a", "b"], ["a"], ["c"], ["a"], ["b"]):
                 assert list(await faces.of(watches)) == watches

@@ -214,9 +214,9 @@ async def test_a_change_on_a_far_page_of_many_is_told_within_a_second_or_so():
     async with watching(signed.key) as operator:
         for sort in ("user", "-started", "seen", "ends"):
             await operator.ask(sort=sort, page=100)
-            watch, began = operator.order[20], time.monotonic()
-            before = operator.rows[watch]
-            await monitor.store().aapply(watch, Acted(0.0), now())
-            await operator.until(lambda page, watch=watch, before=before: page.rows.get(watch) != before)
+            watch_id, logged_in_at = operator.order[20], time.monotonic()
+            before = operator.rows[watch_id]
+            await monitor.store().aapply(watch_id, Acted(0.0), now())
+            await operator.until(lambda page, watch_id=watch_id, before=before: page.rows.get(watch_id) != before)
             # A round is a second; the machine may be busy.
-            assert time.monotonic() - began < 4, sort
+            assert time.monotonic() - logged_in_at < 4, sort

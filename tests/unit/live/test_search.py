@@ -12,7 +12,7 @@ from idlewatch.core.clock import now
 from idlewatch.core.events import Acted, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.live import search
-from idlewatch.live.query import Ask, Sort
+from idlewatch.live.query import Query, Sort
 from idlewatch.live.search import Found, find, last_page
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
@@ -44,16 +44,16 @@ async def crowd(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[str]]:
     await store.aclose()
 
 
-async def warn(watch: str) -> None:
-    known = await monitor.store().aget(watch)
+async def warn(watch_id: str) -> None:
+    known = await monitor.store().aget(watch_id)
     assert known is not None
-    verdict = known.verdict(known.activity.began + 800)
+    verdict = known.verdict(known.activity.logged_in_at + 800)
     assert verdict.phase is Phase.WARNED
-    assert await monitor.store().asettle(known, verdict, known.activity.began + 800) is not None
+    assert await monitor.store().asettle(known, verdict, known.activity.logged_in_at + 800) is not None
 
 
-def ask(**changes: Any) -> Ask:
-    return Ask((), None, None, Sort.ENDS, 1, 25, "en")._replace(**changes)
+def ask(**changes: Any) -> Query:
+    return Query((), None, None, Sort.ENDS, 1, 25, "en")._replace(**changes)
 
 
 class All(NamedTuple):
@@ -68,7 +68,7 @@ async def look_at_all() -> All:
     return All(rows, await monitor.store().aget_all(list(rows)))
 
 
-def expected(everything: All, ask: Ask) -> list[str]:
+def expected(everything: All, ask: Query) -> list[str]:
     """Return what a look at every single session finds."""
     rows, watches = everything
     left = [each for each in watches if each is not None and search.matches(ask, each)]
@@ -87,7 +87,7 @@ def expected(everything: All, ask: Ask) -> list[str]:
     return [each.id for each in sorted(left, key=key, reverse=ask.sort.is_down)]
 
 
-async def found(ask: Ask) -> Found:
+async def found(ask: Query) -> Found:
     return await find(ask, await monitor.store().acensus())
 
 
@@ -108,7 +108,7 @@ class TestExactness:
         for question in QUESTIONS:
             right, given = expected(everything, question), await found(question)
             # The database learns of an end a little later; its line is dropped when the store is asked for it.
-            watches = [watch for watch in given.watches if watch != ENDED]
+            watches = [watch_id for watch_id in given.watches if watch_id != ENDED]
             assert not given.bounded, question
             assert watches == right, question
             assert given.total - len(right) in {0, 1}, question
@@ -121,7 +121,7 @@ class TestExactness:
         everything, bounded = await look_at_all(), 0
         for question in QUESTIONS:
             right, given = expected(everything, question), await found(question)
-            watches = [watch for watch in given.watches if watch != ENDED]
+            watches = [watch_id for watch_id in given.watches if watch_id != ENDED]
             if given.bounded:
                 bounded += 1
                 assert watches == right[: len(watches)], question
@@ -129,9 +129,9 @@ class TestExactness:
         assert 0 < bounded < len(QUESTIONS)
 
     async def test_who_was_last_active_is_known_to_the_second_where_there_are_few(self, crowd: Sequence[str]):
-        for watch in (crowd[3], crowd[7]):
+        for watch_id in (crowd[3], crowd[7]):
             # The record hears of it a checkpoint later.
-            await monitor.store().aapply(watch, Acted(0.0), now() + 5)
+            await monitor.store().aapply(watch_id, Acted(0.0), now() + 5)
         for terms in ((), ("user",)):
             pages = [await found(ask(sort=Sort.SEEN_DOWN, size=7, page=page, terms=terms)) for page in (1, 4)]
             assert set(pages[0].watches[:2]) == {crowd[3], crowd[7]}
@@ -144,8 +144,8 @@ class TestExactness:
             question = ask(sort=sort, size=7, terms=terms, phase=phase)
             right = expected(everything, question)
             pages = [await found(question._replace(page=page)) for page in range(1, 5)]
-            watches = [watch for given in pages[: last_page(pages[0].total, 7)] for watch in given.watches]
-            assert [watch for watch in watches if watch != ENDED] == right, question
+            watches = [watch_id for given in pages[: last_page(pages[0].total, 7)] for watch_id in given.watches]
+            assert [watch_id for watch_id in watches if watch_id != ENDED] == right, question
 
     async def test_a_page_past_the_end_is_the_last(self, crowd: Sequence[str]):
         for sort, terms in product(Sort, ((), ("user",))):

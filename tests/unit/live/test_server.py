@@ -55,7 +55,7 @@ async def closed(socket: websockets.ClientConnection) -> int | None:
 def test_operators_see_who_is_there_until_the_server_goes_away(server: Server):
     operator, user = sign_in(server, "admin"), sign_in(server, "demo")
 
-    async def watch() -> None:
+    async def watch_id() -> None:
         async with connect(server, operator) as socket:
             await socket.send('{"type": "watch", "query": 1, "sort": "user"}')
             page = await frame(socket)
@@ -74,15 +74,15 @@ def test_operators_see_who_is_there_until_the_server_goes_away(server: Server):
             assert await closed(socket) == 4503
             assert await going == 0
 
-    asyncio.run(watch())
+    asyncio.run(watch_id())
 
 
 @pytest.mark.rule("R14")
 def test_who_may_not_watch_is_told_so(server: Server):
     cookie = sign_in(server, "demo")
 
-    async def watch() -> int | None:
+    async def watch_id() -> int | None:
         async with connect(server, cookie) as socket:
             return await closed(socket)
 
-    assert asyncio.run(watch()) == 4403
+    assert asyncio.run(watch_id()) == 4403

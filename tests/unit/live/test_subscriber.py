@@ -9,17 +9,17 @@ from unittest import mock
 import pytest
 
 from idlewatch.live import subscriber
-from idlewatch.live.frames import Picture
+from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import WatchMessage
-from idlewatch.live.subscriber import Viewer
+from idlewatch.live.subscriber import Subscriber
 from idlewatch.store.base import Census
 
 NOW = 1_900_000_000.0
 
 
-def picture(query: int, total: int = 0) -> Picture:
+def picture(query: int, total: int = 0) -> Snapshot:
     census = Census(total, 0, 0)
-    return Picture(query, "1", census, total, bounded=False, page=1, pages=1, rows={}, samples=[])
+    return Snapshot(query, "1", census, total, bounded=False, page=1, pages=1, rows={}, samples=[])
 
 
 class Line:
@@ -30,7 +30,7 @@ class Line:
         self.is_sending = asyncio.Event()
         self.is_read = asyncio.Event()
         self.is_read.set()
-        self.page = Viewer("w1", "1", self.send, mock.AsyncMock())
+        self.page = Subscriber("w1", "1", self.send, mock.AsyncMock())
 
     async def send(self, frame: str) -> None:
         self.frames.append(json.loads(frame))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from idlewatch.core.policy import Phase
-from idlewatch.live.frames import Picture, changes_frame, page_frame, unavailable_frame
+from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Sort, parse
 from idlewatch.live.rows import TOLD, Row
 from idlewatch.store.base import Census, Sample
@@ -17,7 +17,7 @@ MESSAGES, FRAMES = BLOCKS[2:4]
 ROW = Row("w1", "7", "ada", "Firefox 128 on Linux", "203.0.113.7", 5.0, 6.0, 2, None, Phase.ACTIVE, None, 90.0)
 
 
-def picture(*rows: Row, **changes: object) -> Picture:
+def picture(*rows: Row, **changes: object) -> Snapshot:
     shown = {
         "query": 3,
         "operator": "1",
@@ -29,10 +29,10 @@ def picture(*rows: Row, **changes: object) -> Picture:
         "rows": {row.id: row for row in rows},
         "samples": [Sample(10.0, 1, 0, 0)],
     }
-    return Picture(**(shown | changes))
+    return Snapshot(**(shown | changes))
 
 
-def changes(before: Picture, after: Picture) -> dict[str, object]:
+def changes(before: Snapshot, after: Snapshot) -> dict[str, object]:
     frame = changes_frame(before, after, 8, 12.0)
     assert frame is not None
     told = json.loads(frame)

@@ -102,9 +102,9 @@ class Heard(announced.Heard):
     takes = 0.0
     """Seconds for each."""
 
-    def hear(self, watch: str, user: str, reason: Reason, at: float, by: User | None, **_: Any) -> None:
+    def hear(self, watch_id: str, user: str, reason: Reason, at: float, by: User | None, **_: Any) -> None:
         time.sleep(self.takes)
-        self.append((watch, user, reason, at, by))
+        self.append((watch_id, user, reason, at, by))
 
 
 @pytest.fixture
@@ -371,10 +371,10 @@ class TestEndSessions:
         first, _ = sign_in_many(2)
         find = records.find
 
-        def too_late(watch: str) -> WatchedSession | None:
-            record = find(watch)
-            if watch == first.id:
-                records.close(watch, Reason.LOGOUT, START)
+        def too_late(watch_id: str) -> WatchedSession | None:
+            record = find(watch_id)
+            if watch_id == first.id:
+                records.close(watch_id, Reason.LOGOUT, START)
             return record
 
         monkeypatch.setattr(records, "find", too_late)
@@ -387,10 +387,10 @@ class TestEndSessions:
         clock.now = START + 2
         end = monitor.end
 
-        def too_late(watch: str, reason: Reason, at: float) -> Watched:
-            if watch == first.id:
-                end(watch, Reason.REVOKED, START + 1)
-            return end(watch, reason, at)
+        def too_late(watch_id: str, reason: Reason, at: float) -> Watched:
+            if watch_id == first.id:
+                end(watch_id, Reason.REVOKED, START + 1)
+            return end(watch_id, reason, at)
 
         monkeypatch.setattr(monitor, "end", too_late)
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
@@ -415,9 +415,9 @@ class TestEndSessions:
         monkeypatch.setattr(endsessions, "PATIENCE", 0.05)
         heard.takes = 2.0
         sign_in_many(1)
-        began = time.monotonic()
+        logged_in_at = time.monotonic()
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
-        assert time.monotonic() - began < heard.takes
+        assert time.monotonic() - logged_in_at < heard.takes
 
 
 @pytest.mark.django_db(transaction=True)
@@ -426,9 +426,9 @@ class TestPruneSessions:
     def aged(self, clock: Time) -> dict[str, str]:
         """One that lives, one that ended 100 days ago, one that ended 80 days ago."""
         lives, older, newer = (each.id for each in sign_in_many(3))
-        for watch, days in ((older, 100), (newer, 80)):
+        for watch_id, days in ((older, 100), (newer, 80)):
             at = as_datetime(START - days * DAY)
-            WatchedSession.objects.filter(pk=watch).update(ended=at, reason="idle", started=at)
+            WatchedSession.objects.filter(pk=watch_id).update(ended=at, reason="idle", started=at)
         WatchedSession.objects.filter(pk=lives).update(started=as_datetime(START - 200 * DAY))
         return {"lives": lives, "older": older, "newer": newer}
 

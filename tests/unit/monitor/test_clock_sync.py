@@ -6,7 +6,7 @@ import pytest
 
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import clock_sync
-from idlewatch.monitor.clock_sync import PATIENCE, Timekeeper
+from idlewatch.monitor.clock_sync import PATIENCE, ClockSync
 from idlewatch.store.base import Reading
 from idlewatch.store.memory import MemoryStore
 from tests.conftest import START
@@ -39,7 +39,7 @@ class Host:
         self.name = name
         self.offset = START + ahead
         self.still = 0.0
-        self.keeper = Timekeeper()
+        self.keeper = ClockSync()
 
     def __call__(self) -> float:
         return self.offset + self.world.passed - self.still

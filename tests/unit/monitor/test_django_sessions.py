@@ -59,10 +59,10 @@ def test_a_digest_is_found_again_under_the_secrets_that_were_replaced(settings: 
 
 
 def test_a_derived_watch_is_the_same_each_time_and_fits_the_record():
-    watch = django_sessions.derived_watch("the key")
-    assert watch == django_sessions.derived_watch("the key") != django_sessions.derived_watch("another key")
-    assert len(watch) == 32
-    assert "the key" not in watch
+    watch_id = django_sessions.derived_watch("the key")
+    assert watch_id == django_sessions.derived_watch("the key") != django_sessions.derived_watch("another key")
+    assert len(watch_id) == 32
+    assert "the key" not in watch_id
 
 
 @pytest.mark.django_db

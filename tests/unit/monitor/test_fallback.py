@@ -61,19 +61,19 @@ def sign_in(process: Process, **limits: float) -> Watched:
         return sign_in_many(1, **limits)[0]
 
 
-def found(process: Process, watch: str) -> Watched:
+def found(process: Process, watch_id: str) -> Watched:
     with process.entered():
-        watched = monitor.look(watch, process.clock.now)
+        watched = monitor.look(watch_id, process.clock.now)
     assert watched is not None
     return watched
 
 
-def phase(process: Process, watch: str) -> Phase:
-    return found(process, watch).verdict(process.clock.now).phase
+def phase(process: Process, watch_id: str) -> Phase:
+    return found(process, watch_id).verdict(process.clock.now).phase
 
 
-def row(watch: str) -> WatchedSession:
-    return WatchedSession.objects.get(pk=watch)
+def row(watch_id: str) -> WatchedSession:
+    return WatchedSession.objects.get(pk=watch_id)
 
 
 class TestTwoProcesses:
@@ -82,29 +82,29 @@ class TestTwoProcesses:
     @pytest.mark.rule("R9")
     def test_activity_of_both_is_chained_over_an_outage_longer_than_the_idle_limit(self, away: Outage, clock: Time):
         one, two = away.process("one"), away.process("two")
-        watch = sign_in(one).id
+        watch_id = sign_in(one).id
         away.go_round()
         away.redis.stop()
         for turn, process in enumerate([one, two, one, two]):
             clock.now = START + 70 * (turn + 1)
             away.go_round()
-            assert process.standby.apply(watch, Requested(), clock.now) is not None
+            assert process.standby.apply(watch_id, Requested(), clock.now) is not None
         clock.pass_(60)
         away.redis.start()
         away.go_round(GRACE + 2)
         for process in (one, two):
-            assert found(process, watch).activity.active == START + 280
-            assert phase(process, watch) is Phase.ACTIVE
-        assert row(watch).ended is None
+            assert found(process, watch_id).activity.active == START + 280
+            assert phase(process, watch_id) is Phase.ACTIVE
+        assert row(watch_id).ended is None
 
     @pytest.mark.rule("R9")
     def test_a_process_that_nobody_asked_anything_ends_nobody(self, kept: Outage, clock: Time):
         quiet, busy = kept.process("quiet"), kept.process("busy")
-        watch = sign_in(busy).id
+        watch_id = sign_in(busy).id
         kept.go_round()
         kept.redis.stop()
         clock.pass_(90)
-        busy.standby.apply(watch, Requested(), clock.now)
+        busy.standby.apply(watch_id, Requested(), clock.now)
         kept.go_round()
         clock.pass_(60)
         kept.redis.start()
@@ -112,41 +112,41 @@ class TestTwoProcesses:
         clock.pass_(1)
         quiet.go_round()
         busy.go_round()
-        assert phase(busy, watch) is Phase.ACTIVE
-        assert row(watch).ended is None
+        assert phase(busy, watch_id) is Phase.ACTIVE
+        assert row(watch_id).ended is None
 
     @pytest.mark.rule("R9")
     def test_the_checkpoint_of_a_store_that_missed_something_undoes_no_record(self, kept: Outage, clock: Time):
         quiet, busy = kept.process("quiet"), kept.process("busy")
-        watch = sign_in(busy).id
+        watch_id = sign_in(busy).id
         kept.go_round()
         kept.redis.stop()
         clock.pass_(90)
-        busy.standby.apply(watch, Requested(), clock.now)
+        busy.standby.apply(watch_id, Requested(), clock.now)
         kept.redis.start()
         # Its check finds what the store knew, before the other process has told what it missed.
         quiet.go_round()
-        assert row(watch).last_active == as_datetime(START + 90)
+        assert row(watch_id).last_active == as_datetime(START + 90)
         clock.pass_(20)
         busy.go_round()
-        assert found(busy, watch).activity.active == START + 90
+        assert found(busy, watch_id).activity.active == START + 90
 
     @pytest.mark.rule("R9")
     def test_what_a_command_ended_meanwhile_is_over_when_the_store_is_back(self, kept: Outage, clock: Time):
         web = kept.process("web")
-        watch = sign_in(web, checkpoint=60.0).id
+        watch_id = sign_in(web, checkpoint=60.0).id
         kept.go_round()
         kept.redis.stop()
         clock.pass_(10)
         web.go_round()
         command = kept.process("command")
         with command.entered():
-            monitor.end(watch, Reason.REVOKED, clock.now)
+            monitor.end(watch_id, Reason.REVOKED, clock.now)
         kept.made.remove(command)
         command.standby.close()
         kept.redis.start()
         web.go_round()
-        assert web.standby.store.get(watch).activity.reason is Reason.REVOKED
+        assert web.standby.store.get(watch_id).activity.reason is Reason.REVOKED
 
 
 class TestMadeGood:
@@ -155,30 +155,30 @@ class TestMadeGood:
         return away.process("web")
 
     async def test_a_heartbeat_that_waits_is_credited_to_its_own_moment(self, away: Outage, web: Process, clock: Time):
-        watch = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await sync_to_async(sign_in)(web)).id
         await away.around()
         away.redis.stop()
         clock.pass_(50)
         with pytest.raises(StoreUnavailable):
-            await web.standby.aapply(watch, Acted(ago=20), clock.now)
+            await web.standby.aapply(watch_id, Acted(ago=20), clock.now)
         clock.pass_(60)
         await away.around()
-        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 30)
+        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 30)
         away.redis.start()
         await away.around()
-        assert (await web.standby.aget(watch)).activity.active == START + 30
+        assert (await web.standby.aget(watch_id)).activity.active == START + 30
 
     async def test_heartbeats_that_come_meanwhile_keep_nobody_from_the_store(
         self, away: Outage, web: Process, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
-        watch, other = (await sync_to_async(sign_in)(web)).id, (await sync_to_async(sign_in)(web)).id
+        watch_id, other = (await sync_to_async(sign_in)(web)).id, (await sync_to_async(sign_in)(web)).id
         await away.around()
         away.redis.stop()
         clock.pass_(5)
         await away.around()
         away.redis.start()
         tell, left = web.standby.store.aapply, [other] * 3
-        for each in (watch, other):
+        for each in (watch_id, other):
             web.hub.join(each, FakeTab())
 
         async def tell_slowly(*args):
@@ -195,27 +195,27 @@ class TestMadeGood:
 
     async def test_what_a_tab_has_seen_counts_before_anybody_is_called_idle(self, lost: Outage, clock: Time):
         web = lost.process("web")
-        watch = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await sync_to_async(sign_in)(web)).id
         await lost.around()
-        web.hub.join(watch, FakeTab())
+        web.hub.join(watch_id, FakeTab())
         clock.pass_(9)
-        web.hub.note(await web.standby.aapply(watch, Acted(), clock.now))
+        web.hub.note(await web.standby.aapply(watch_id, Acted(), clock.now))
         lost.redis.stop()
         clock.now = START + 105
         await lost.around()
         lost.redis.start()
         await lost.around(GRACE)
-        assert (await web.standby.store.aget(watch)).activity.ended is None
-        assert (await sync_to_async(row)(watch)).ended is None
+        assert (await web.standby.store.aget(watch_id)).activity.ended is None
+        assert (await sync_to_async(row)(watch_id)).ended is None
 
     async def test_one_in_doubt_keeps_the_store_from_no_other_and_is_decided_soon(self, lost: Outage, clock: Time):
         web = lost.process("web")
         idle = (await sync_to_async(sign_in)(web, checkpoint=60.0)).id
         live = (await sync_to_async(sign_in)(web, idle_timeout=500.0)).id
         await lost.around()
-        tabs = {watch: FakeTab() for watch in (idle, live)}
-        for watch, tab in tabs.items():
-            web.hub.join(watch, tab)
+        tabs = {watch_id: FakeTab() for watch_id in (idle, live)}
+        for watch_id, tab in tabs.items():
+            web.hub.join(watch_id, tab)
         lost.redis.stop()
         clock.now = START + 105
         await lost.around()
@@ -232,74 +232,74 @@ class TestMadeGood:
     def test_holds_of_an_outage_longer_than_the_idle_limit_have_kept_the_session(
         self, away: Outage, web: Process, clock: Time
     ):
-        watch = sign_in(web).id
-        web.standby.apply(watch, Held("video"), clock.now)
+        watch_id = sign_in(web).id
+        web.standby.apply(watch_id, Held("video"), clock.now)
         away.go_round()
         away.redis.stop()
         for _ in range(6):
             clock.pass_(30)
-            web.standby.apply(watch, Held("video"), clock.now)
+            web.standby.apply(watch_id, Held("video"), clock.now)
         away.redis.start()
         away.go_round(GRACE + 1)
         clock.now = START + 279
-        assert phase(web, watch) is not Phase.ENDED
+        assert phase(web, watch_id) is not Phase.ENDED
         clock.now = START + 280
-        assert phase(web, watch) is Phase.ENDED
+        assert phase(web, watch_id) is Phase.ENDED
 
     def test_holds_of_an_outage_stay_within_their_limit(self, away: Outage, web: Process, clock: Time):
-        watch = sign_in(web, hold_limit=150.0).id
+        watch_id = sign_in(web, hold_limit=150.0).id
         away.go_round()
         away.redis.stop()
         for _ in range(5):
-            web.standby.apply(watch, Held("video"), clock.now)
+            web.standby.apply(watch_id, Held("video"), clock.now)
             clock.pass_(29)
         away.redis.start()
         away.go_round(1)
-        verdict = found(web, watch).verdict(clock.now)
+        verdict = found(web, watch_id).verdict(clock.now)
         assert verdict.ends_at <= START + 150 + 100
 
     @pytest.mark.rule("R9")
     def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Process, clock: Time):
-        watch = sign_in(web).id
+        watch_id = sign_in(web).id
         away.go_round()
         away.redis.stop()
         clock.pass_(10)
         with web.entered():
-            monitor.end(watch, Reason.LOGOUT, clock.now)
+            monitor.end(watch_id, Reason.LOGOUT, clock.now)
         away.redis.start()
         clock.pass_(1)
-        assert web.standby.apply(watch, Requested(), clock.now).activity.reason is Reason.LOGOUT
+        assert web.standby.apply(watch_id, Requested(), clock.now).activity.reason is Reason.LOGOUT
         away.go_round(GRACE + 1)
-        assert web.standby.apply(watch, Extended(), clock.now).activity.reason is Reason.LOGOUT
-        assert row(watch).reason == "logout"
+        assert web.standby.apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
+        assert row(watch_id).reason == "logout"
 
     def test_the_absolute_limit_holds_in_an_outage(self, away: Outage, web: Process, clock: Time):
-        watch = sign_in(web, absolute_timeout=250.0).id
+        watch_id = sign_in(web, absolute_timeout=250.0).id
         away.go_round()
         away.redis.stop()
         for _ in range(3):
             clock.pass_(80)
-            assert web.standby.apply(watch, Requested(), clock.now).activity.ended is None
+            assert web.standby.apply(watch_id, Requested(), clock.now).activity.ended is None
         clock.pass_(10)
-        ended = web.standby.apply(watch, Requested(), clock.now)
+        ended = web.standby.apply(watch_id, Requested(), clock.now)
         assert (ended.activity.reason, ended.activity.ended) == (Reason.ABSOLUTE, START + 250)
         away.redis.start()
         away.go_round(GRACE + 2)
-        assert row(watch).reason == "absolute"
+        assert row(watch_id).reason == "absolute"
 
     def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Process, clock: Time):
         watched = sign_in(web, absolute_timeout=150.0)
         away.go_round()
         away.redis.stop()
         clock.pass_(80)
-        again = replace(watched, activity=replace(watched.activity, began=clock.now, active=clock.now))
+        again = replace(watched, activity=replace(watched.activity, logged_in_at=clock.now, active=clock.now))
         with web.entered():
             records.restart(monitor.store().restart(again, clock.now), clock.now)
         away.redis.start()
         away.go_round(GRACE + 1)
         clock.now = START + 160
         assert phase(web, watched.id) is not Phase.ENDED
-        assert found(web, watched.id).activity.began == START + 80
+        assert found(web, watched.id).activity.logged_in_at == START + 80
 
     def test_one_in_doubt_at_the_beginning_of_a_store_is_decided_soon(self, lost: Outage, clock: Time):
         before = lost.process("before")
@@ -310,11 +310,11 @@ class TestMadeGood:
         clock.pass_(105)
         web = lost.process("web")
         lost.go_round()
-        for watch in watches:
+        for watch_id in watches:
             with pytest.raises(Undecided), web.entered():
-                monitor.look(watch, clock.now)
+                monitor.look(watch_id, clock.now)
         lost.go_round(2 * GRACE)
-        assert [row(watch).reason for watch in watches] == ["idle"] * 2
+        assert [row(watch_id).reason for watch_id in watches] == ["idle"] * 2
         assert not web.standby.is_away
 
 
@@ -322,16 +322,16 @@ class TestUndecided:
     @pytest.mark.rule("R9")
     def test_one_that_is_to_end_ends(self, away: Outage, clock: Time):
         web = away.process("web")
-        watch = sign_in(web).id
+        watch_id = sign_in(web).id
         away.go_round()
         away.redis.stop()
         clock.pass_(105)
         with web.entered():
-            assert monitor.end(watch, Reason.REVOKED, clock.now).activity.reason is Reason.REVOKED
-        assert row(watch).reason == "revoked"
+            assert monitor.end(watch_id, Reason.REVOKED, clock.now).activity.reason is Reason.REVOKED
+        assert row(watch_id).reason == "revoked"
         away.redis.start()
         away.go_round(GRACE + 1)
-        assert web.standby.apply(watch, Requested(), clock.now).activity.ended is not None
+        assert web.standby.apply(watch_id, Requested(), clock.now).activity.ended is not None
 
     def test_one_keeps_no_other_from_being_resumed(self, lost: Outage, clock: Time):
         web = lost.process("web")
@@ -341,10 +341,10 @@ class TestUndecided:
         clock.pass_(105)
         lost.redis.start()
         lost.go_round()
-        known = [web.standby.store.get(watch) is not None for watch in watches]
+        known = [web.standby.store.get(watch_id) is not None for watch_id in watches]
         assert known == [True, False, True]
         lost.go_round(2 * GRACE)
-        assert [row(watch).reason for watch in watches] == ["", "idle", ""]
+        assert [row(watch_id).reason for watch_id in watches] == ["", "idle", ""]
 
 
 class TestUnknown:
@@ -359,14 +359,14 @@ class TestUnknown:
         self, lost: Outage, clock: Time, idle_for: float, decided: bool
     ):
         web = lost.process("web")
-        watch = sign_in(web).id
+        watch_id = sign_in(web).id
         lost.redis.stop()
         clock.pass_(idle_for)
         if decided:
-            assert web.standby.apply(watch, Requested(), clock.now).activity.reason is Reason.IDLE
+            assert web.standby.apply(watch_id, Requested(), clock.now).activity.reason is Reason.IDLE
         else:
             with pytest.raises(Undecided):
-                web.standby.apply(watch, Requested(), clock.now)
+                web.standby.apply(watch_id, Requested(), clock.now)
 
     @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
     def test_without_the_database_too_nobody_can_tell(self, lost: Outage, clock: Time, call: str):
@@ -385,9 +385,9 @@ class TestUnknown:
 
 class TestWaiting:
     async def lose(self, web: Process, *watches: str) -> None:
-        for watch in watches:
+        for watch_id in watches:
             with pytest.raises(StoreUnavailable):
-                await web.standby.aapply(watch, Acted(), web.clock.now)
+                await web.standby.aapply(watch_id, Acted(), web.clock.now)
 
     async def test_is_bounded(
         self, lost: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -401,39 +401,39 @@ class TestWaiting:
         clock.pass_(1)
         await self.lose(web, *watches)
         await sync_to_async(web.standby.write_down)()
-        moments = [(await sync_to_async(row)(watch)).last_active for watch in watches]
+        moments = [(await sync_to_async(row)(watch_id)).last_active for watch_id in watches]
         assert moments == [as_datetime(START + 6)] * 2 + [as_datetime(START)] * 2
         assert sum("waits for the store" in line for line in caplog.messages) == 1
 
     async def test_what_the_database_refuses_goes_on_waiting(self, away: Outage, clock: Time):
         web = away.process("web")
-        watch = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await sync_to_async(sign_in)(web)).id
         await away.around()
         away.redis.stop()
         clock.pass_(5)
-        await self.lose(web, watch)
+        await self.lose(web, watch_id)
         with mock.patch.object(records, "find_all", side_effect=DatabaseError), pytest.raises(DatabaseError):
             await sync_to_async(web.standby.write_down)()
         await sync_to_async(web.standby.write_down)()
-        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 5)
+        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
 
     async def test_what_came_too_late_revives_nobody(self, lost: Outage, clock: Time):
         web = lost.process("web")
-        watch = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await sync_to_async(sign_in)(web)).id
         lost.redis.stop()
         clock.pass_(100)
-        await self.lose(web, watch)
+        await self.lose(web, watch_id)
         await sync_to_async(web.standby.write_down)()
-        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START)
+        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START)
 
     async def test_more_than_a_database_takes_in_one_statement_are_written(self, lost: Outage, clock: Time):
         web = lost.process("web")
-        watch = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await sync_to_async(sign_in)(web)).id
         lost.redis.stop()
         clock.pass_(5)
-        web.standby._backlog._waiting = {f"w{number}": clock.now for number in range(300_000)} | {watch: clock.now}
+        web.standby._buffer._waiting = {f"w{number}": clock.now for number in range(300_000)} | {watch_id: clock.now}
         await sync_to_async(web.standby.write_down)()
-        assert (await sync_to_async(row)(watch)).last_active == as_datetime(START + 5)
+        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
 
 
 class HeldBack:
@@ -444,11 +444,11 @@ class HeldBack:
         self._kind, self._apply = kind, process.standby.store.aapply
         patch.setattr(process.standby.store, "aapply", self._wait)
 
-    async def _wait(self, watch: str, event: Event, now: float) -> Watched | None:
+    async def _wait(self, watch_id: str, event: Event, now: float) -> Watched | None:
         if isinstance(event, self._kind) and not self.reached.is_set():
             self.reached.set()
             await self.go_on.wait()
-        return await self._apply(watch, event, now)
+        return await self._apply(watch_id, event, now)
 
 
 class TestSocket:
@@ -486,7 +486,7 @@ class TestSocket:
         # The page drops what has a lower version than what it was told before.
         assert [*versions, after["version"]] == sorted([*versions, after["version"]])
         assert after["remaining"] == 850 - (GRACE + 1)
-        assert (await web.standby.aget(signed.watch)).activity.tabs == {"web": 1}
+        assert (await web.standby.aget(signed.watch_id)).activity.tabs == {"web": 1}
         await tab.leave()
 
     async def test_that_is_opened_is_told_the_state_and_counted_later(
@@ -499,9 +499,9 @@ class TestSocket:
         assert (tab.first["phase"], tab.first["remaining"]) == ("active", 800)
         away.redis.start()
         await away.around()
-        assert (await web.standby.aget(signed.watch)).activity.tabs == {"web": 1}
+        assert (await web.standby.aget(signed.watch_id)).activity.tabs == {"web": 1}
         await tab.leave()
-        assert (await web.standby.aget(signed.watch)).activity.tabs == {}
+        assert (await web.standby.aget(signed.watch_id)).activity.tabs == {}
 
     async def test_of_a_session_of_which_nobody_can_tell_is_sent_away_to_come_back(
         self, away: Outage, web: Process, signed: Signed, clock: Time
@@ -532,7 +532,7 @@ class TestSocket:
         await away.around()
         away.redis.stop()
         clock.pass_(5)
-        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         away.redis.start()
         await away.around(GRACE + 2)
         frame = await tab.frame()
@@ -546,7 +546,7 @@ class TestSocket:
         await away.around()
         away.redis.stop()
         clock.pass_(5)
-        await monitor.aend(signed.watch, Reason.REVOKED, clock.now)
+        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         assert (await tab.ask("extend"))["reason"] == "revoked"
         assert await tab.close_code() == Close.ENDED
 
@@ -566,8 +566,8 @@ class TestSocket:
         await away.around()
         held.go_on.set()
         come = await moving
-        activity = (await web.standby.store.aget(signed.watch)).activity
-        assert (activity.tabs, activity.closing) == ({"web": 1 if goes else 3}, None)
+        activity = (await web.standby.store.aget(signed.watch_id)).activity
+        assert (activity.tabs, activity.closed_at) == ({"web": 1 if goes else 3}, None)
         for each in [stays] if goes else [stays, tab, come]:
             await each.leave()
 
@@ -585,7 +585,7 @@ class TestSocket:
         await goes.leave()
         held.go_on.set()
         await counting
-        assert (await web.standby.store.aget(signed.watch)).activity.tabs == {"web": 1}
+        assert (await web.standby.store.aget(signed.watch_id)).activity.tabs == {"web": 1}
         await stays.leave()
 
     async def test_that_is_refused_for_being_one_too_many_counts_nowhere(
@@ -595,5 +595,5 @@ class TestSocket:
         one, more = await Tab.open(signed), Tab(signed.key)
         assert await more.is_accepted()
         assert await more.close_code() == Close.TOO_MANY
-        assert web.hub.tabs()[signed.watch][0] == 1
+        assert web.hub.tabs()[signed.watch_id][0] == 1
         await one.leave()

@@ -39,7 +39,7 @@ class TestResumed:
     def test_a_record_gives_back_what_a_store_needs(self, watched: Watched):
         resumed = records.watched_of(row(watched), START)
         assert (resumed.id, resumed.user, resumed.policy) == (watched.id, watched.user, POLICY)
-        assert resumed.activity == Activity(began=START, active=START)
+        assert resumed.activity == Activity(logged_in_at=START, active=START)
         assert resumed.key is None
 
     def test_with_how_far_it_came(self, watched: Watched):
@@ -146,7 +146,7 @@ class TestClosed:
 
 class TestRestarted:
     def test_its_clocks_start_anew(self, watched: Watched):
-        again = Activity(began=START + 10, active=START + 10)
+        again = Activity(logged_in_at=START + 10, active=START + 10)
         records.restart(replace(watched, activity=again, policy=replace(POLICY, idle_timeout=50)), START + 10)
         kept = row(watched)
         assert (kept.signed_in, kept.last_active) == (as_datetime(START + 10),) * 2
@@ -162,7 +162,7 @@ class TestRestarted:
 class TestCheckpoint:
     def test_a_hold_counts_as_far_as_it_came(self, watched: Watched):
         hold = {"id": Hold(until=START + 60, label="")}
-        checkpoint(watched, START + 40, holds=hold, held_from=START, held_until=START + 60, stretch=START)
+        checkpoint(watched, START + 40, holds=hold, held_from=START, held_until=START + 60, held_since=START)
         kept = row(watched)
         assert (kept.last_active, kept.held_seconds) == (as_datetime(START + 40), 40)
 

@@ -24,7 +24,7 @@ HERE = socket.gethostname()
 @pytest.fixture(autouse=True)
 def fresh_vigil(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was never the owner, and saw none."""
-    monkeypatch.setattr(store_lease, "_vigil", store_lease._Vigil())
+    monkeypatch.setattr(store_lease, "_vigil", store_lease._OwnerObserver())
 
 
 @pytest.fixture(scope="module")

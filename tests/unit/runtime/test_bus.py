@@ -13,7 +13,7 @@ from channels.layers import BaseChannelLayer, InMemoryChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from idlewatch.runtime import bus as listener_module
-from idlewatch.runtime.bus import ANSWER, GROUP, KIND, NOTICE, Listener, change_from, message_of
+from idlewatch.runtime.bus import ANSWER, GROUP, KIND, NOTICE, Bus, change_from, message_of
 from idlewatch.runtime.hub import Change, Hub
 from tests.support.redis_server import redis_url
 from tests.support.sockets import FakeTab
@@ -44,15 +44,13 @@ def test_a_change_comes_through_a_message_as_it_was():
 
 
 @asynccontextmanager
-async def listening(
-    layer: BaseChannelLayer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Listener, FakeTab]]:
+async def listening(layer: BaseChannelLayer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Bus, FakeTab]]:
     """Have a process with one tab listen on a layer."""
     monkeypatch.setattr(listener_module, "get_channel_layer", lambda: layer)
     monkeypatch.setattr(listener_module, "PAUSE", 0.01)
     hub, tab = Hub(), FakeTab()
     hub.join("w1", tab)
-    listener = Listener(hub)
+    listener = Bus(hub)
     task = asyncio.create_task(listener.run())
     try:
         await heard(layer, tab)
@@ -214,7 +212,7 @@ class TestTheGroup:
 
         layer = Stuck()
         monkeypatch.setattr(listener_module, "get_channel_layer", lambda: layer)
-        task = asyncio.create_task(Listener(Hub()).run())
+        task = asyncio.create_task(Bus(Hub()).run())
         await until(lambda: members(layer))
         await layer.group_send(GROUP, message_of([]))
         async with asyncio.timeout(WITHIN):

@@ -58,18 +58,18 @@ def ends() -> Any:
     """The ends that were announced."""
     heard = Heard()
 
-    def hear(watch: str, reason: Reason, at: float, **_: object) -> None:
-        heard.append((watch, reason, at))
+    def hear(watch_id: str, reason: Reason, at: float, **_: object) -> None:
+        heard.append((watch_id, reason, at))
 
     session_ended.connect(hear)
     yield heard
     session_ended.disconnect(hear)
 
 
-def tabs_of(hub: Hub, watch: str, count: int = 3) -> list[FakeTab]:
+def tabs_of(hub: Hub, watch_id: str, count: int = 3) -> list[FakeTab]:
     tabs = [FakeTab() for _ in range(count)]
     for tab in tabs:
-        hub.join(watch, tab)
+        hub.join(watch_id, tab)
     return tabs
 
 
@@ -454,7 +454,7 @@ class TestRound:
         store.apply(watched.id, TabOpened("dead", 5), START)
         await timer.round(START + PROCESS_LEASE)
         assert known(watched.id).activity.tabs == {}
-        assert known(watched.id).activity.closing is None
+        assert known(watched.id).activity.closed_at is None
 
     @pytest.mark.rule("R6")
     async def test_a_process_that_was_stopped_keeps_its_tabs(self, timer: Timer, hub: Hub):
@@ -619,10 +619,10 @@ class TestRunning:
     async def test_tells_a_warning_and_an_end_in_time(self, hub: Hub, timer: Timer):
         keep("w1", at=now(), idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
         (tab,) = tabs_of(hub, "w1", 1)
-        began = now()
+        logged_in_at = now()
         await self.run_until(timer, lambda: tab.ended)
         assert tab.told == [WARNED, ("ended", "idle", False)]
-        assert now() - began < 2
+        assert now() - logged_in_at < 2
 
     async def test_an_extension_is_told_at_once(self, hub: Hub, timer: Timer):
         keep("w1", at=now() - 85, checkpoint=1000.0)
@@ -678,14 +678,14 @@ class TestRunning:
         keep("w0", at=now() - 100, checkpoint=1000.0)
         keep("w1", at=now() - 99.5, checkpoint=1000.0)
         (tab,) = tabs_of(hub, "w1", 1)
-        began, told_at = now(), []
+        logged_in_at, told_at = now(), []
 
         def is_told() -> bool:
             told_at.append(now())
             return tab.ended
 
         await self.run_until(timer, is_told)
-        assert told_at[-1] - began < 1.5
+        assert told_at[-1] - logged_in_at < 1.5
 
 
 def test_a_loop_that_closed_without_ending_its_timer_hinders_nobody(monkeypatch: pytest.MonkeyPatch):
@@ -734,8 +734,8 @@ class TestFinish:
             return [watched.id for watched in sign_in_many(300)]
 
         watches = await sign_in()
-        for watch in watches:
-            monitor.store().apply(watch, Acted(), START + 5)
+        for watch_id in watches:
+            monitor.store().apply(watch_id, Acted(), START + 5)
 
         @sync_to_async
         def noted() -> int:
@@ -779,8 +779,8 @@ class TestSharedStore:
     async def test_it_ends_nobody_until_the_others_have_vouched(self, shared: Outage, clock: Time):
         web = shared.process("web")
         with web.entered():
-            watch = (await asign_in()).id
-        (tab,) = tabs_of(web.hub, watch, 1)
+            watch_id = (await asign_in()).id
+        (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around()
         shared.redis.stop()
         clock.pass_(101)
@@ -793,13 +793,13 @@ class TestSharedStore:
         clock.pass_(1)
         await shared.around()
         assert tab.told == [("ended", "idle", False)]
-        assert (await arecord(watch)).reason == "idle"
+        assert (await arecord(watch_id)).reason == "idle"
 
     async def test_what_a_layer_lost_is_told_later(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         with one.entered():
-            watch = (await asign_in()).id
-        (tab,) = tabs_of(two.hub, watch, 1)
+            watch_id = (await asign_in()).id
+        (tab,) = tabs_of(two.hub, watch_id, 1)
         await shared.around()
         clock.pass_(85)
         # The layer of the tests reaches nobody.
@@ -815,9 +815,9 @@ class TestSharedStore:
     async def test_a_process_that_goes_buries_nobody_before_everybody_has_vouched(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         with one.entered():
-            watch = (await asign_in()).id
+            watch_id = (await asign_in()).id
         for process in (one, two):
-            tabs_of(process.hub, watch, 1)
+            tabs_of(process.hub, watch_id, 1)
         await shared.around(GRACE + 1)
         shared.redis.stop()
         clock.pass_(101)
@@ -827,15 +827,15 @@ class TestSharedStore:
         await one.around()
         with one.entered():
             await one.timer.finish()
-        assert (await one.standby.store.aget(watch)).activity.ended is None
+        assert (await one.standby.store.aget(watch_id)).activity.ended is None
 
     async def test_what_was_not_made_good_is_tried_again(
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         web = shared.process("web")
         with web.entered():
-            watch = (await asign_in(idle_timeout=1000.0)).id
-        tabs_of(web.hub, watch, 2)
+            watch_id = (await asign_in(idle_timeout=1000.0)).id
+        tabs_of(web.hub, watch_id, 2)
         await shared.around(GRACE + 1)
         with shared.redis.client() as client:
             client.flushall()
@@ -846,24 +846,24 @@ class TestSharedStore:
         # By now the store knows the process.
         clock.pass_(1)
         await shared.around()
-        assert (await web.standby.store.aget(watch)).activity.tabs == {"web": 2}
+        assert (await web.standby.store.aget(watch_id)).activity.tabs == {"web": 2}
 
     async def test_a_tab_that_was_closed_while_the_store_was_away_counts_no_more(self, shared: Outage, clock: Time):
         web = shared.process("web")
         with web.entered():
-            watch = (await asign_in(idle_timeout=1000.0)).id
-        (tab,) = tabs_of(web.hub, watch, 1)
+            watch_id = (await asign_in(idle_timeout=1000.0)).id
+        (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around(GRACE + 1)
-        assert (await web.standby.store.aget(watch)).activity.tabs == {"web": 1}
+        assert (await web.standby.store.aget(watch_id)).activity.tabs == {"web": 1}
         shared.redis.stop()
         clock.pass_(1)
-        web.hub.leave(watch, tab)
+        web.hub.leave(watch_id, tab)
         with web.entered():
-            await web.standby.aapply(watch, TabClosed("web", closed=True), clock.now)
+            await web.standby.aapply(watch_id, TabClosed("web", closed=True), clock.now)
         shared.redis.start()
         clock.pass_(1)
         await shared.around()
-        assert (await web.standby.store.aget(watch)).activity.tabs == {}
+        assert (await web.standby.store.aget(watch_id)).activity.tabs == {}
 
     async def test_a_session_that_began_while_the_store_was_away_is_ended_though_its_process_is_gone(
         self, shared: Outage, clock: Time
@@ -872,21 +872,21 @@ class TestSharedStore:
         await shared.around(GRACE + 1)
         shared.redis.stop()
         with gone.entered():
-            watch = (await asign_in(at=clock.now)).id
+            watch_id = (await asign_in(at=clock.now)).id
         shared.made.remove(gone)
         gone.standby.close()
         shared.redis.start()
         await shared.around(120)
-        assert (await other.standby.store.aget(watch)).activity.reason is Reason.IDLE
-        assert (await arecord(watch)).reason == "idle"
+        assert (await other.standby.store.aget(watch_id)).activity.reason is Reason.IDLE
+        assert (await arecord(watch_id)).reason == "idle"
 
     async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         web = shared.process("web")
         with web.entered():
-            watch = (await asign_in()).id
-        (tab,) = tabs_of(web.hub, watch, 1)
+            watch_id = (await asign_in()).id
+        (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around(GRACE + 1)
         stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
         monkeypatch.setattr("idlewatch.runtime.timer.get_channel_layer", lambda: stuck)
@@ -903,29 +903,29 @@ class TestSharedStore:
     async def test_a_process_that_goes_gives_its_tabs_back_at_once(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         with one.entered():
-            watch = (await asign_in()).id
+            watch_id = (await asign_in()).id
         for process in (one, two):
             await process.around()
             with process.entered():
-                await process.standby.aapply(watch, TabOpened(process.name, 5), START)
+                await process.standby.aapply(watch_id, TabOpened(process.name, 5), START)
         clock.pass_(GRACE + 1)
         await shared.around()
         with one.entered():
             await one.timer.finish()
-        assert (await two.standby.aget(watch)).activity.tabs == {"two": 1}
-        assert (await two.standby.aget(watch)).activity.closing is None
+        assert (await two.standby.aget(watch_id)).activity.tabs == {"two": 1}
+        assert (await two.standby.aget(watch_id)).activity.closed_at is None
 
     async def test_the_tabs_of_one_that_was_taken_for_dead_are_counted_again(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         with one.entered():
-            watch = (await asign_in(idle_timeout=1000.0)).id
-        tabs_of(one.hub, watch, 2)
+            watch_id = (await asign_in(idle_timeout=1000.0)).id
+        tabs_of(one.hub, watch_id, 2)
         await shared.around()
         with one.entered():
-            await one.standby.aapply(watch, TabsCounted("one", 2), START)
+            await one.standby.aapply(watch_id, TabsCounted("one", 2), START)
         clock.pass_(PROCESS_LEASE + 1)
         await two.around()
-        assert (await two.standby.aget(watch)).activity.tabs == {}
+        assert (await two.standby.aget(watch_id)).activity.tabs == {}
         clock.pass_(1)
         await one.around()
-        assert (await two.standby.aget(watch)).activity.tabs == {"one": 2}
+        assert (await two.standby.aget(watch_id)).activity.tabs == {"one": 2}

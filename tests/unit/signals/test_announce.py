@@ -70,9 +70,9 @@ def said_slow(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if "takes over" in each.getMessage()]
 
 
-def end(watch: str = "w1", by: User | None = None) -> None:
+def end(watch_id: str = "w1", by: User | None = None) -> None:
     """Announce an end."""
-    announce.ended(keep(watch), Reason.IDLE, START, by)
+    announce.ended(keep(watch_id), Reason.IDLE, START, by)
 
 
 def failures(signal: str, why: str) -> float:
@@ -98,8 +98,8 @@ class TestReceivers:
     def test_each_hears_in_the_order_in_which_things_happened(self, connect: Connect):
         heard = Heard()
 
-        def hear(signal: Any, watch: str, **_: Any) -> None:
-            heard.append((signal.name, watch))
+        def hear(signal: Any, watch_id: str, **_: Any) -> None:
+            heard.append((signal.name, watch_id))
 
         connect(hear, session_opened)
         connect(hear, session_ended)
@@ -113,17 +113,17 @@ class TestReceivers:
         heard = Heard()
 
         class Receiver:
-            def hear(self, watch: str, **_: Any) -> None:
-                if watch == "w0":
+            def hear(self, watch_id: str, **_: Any) -> None:
+                if watch_id == "w0":
                     time.sleep(0.01)
-                heard.append((watch, threading.get_ident()))
+                heard.append((watch_id, threading.get_ident()))
 
         receiver = Receiver()
         session_ended.connect(receiver.hear)
         try:
             for number in range(20):
                 end(f"w{number}")
-            assert [watch for watch, _ in heard] == [f"w{number}" for number in range(20)]
+            assert [watch_id for watch_id, _ in heard] == [f"w{number}" for number in range(20)]
         finally:
             session_ended.disconnect(receiver.hear)
         assert len({thread for _, thread in heard}) == 1
@@ -147,7 +147,7 @@ class TestReceivers:
             raise SystemExit("broken")
 
         connect(broken)
-        connect(lambda watch, **_: heard.append(watch))
+        connect(lambda watch_id, **_: heard.append(watch_id))
         end("w1")
         end("w2")
         assert heard == ["w1", "w2"]
@@ -161,18 +161,18 @@ class TestReceivers:
         heard, free = [], threading.Event()
         others = threading.Event()
 
-        def hear(watch: str, **_: Any) -> None:
-            heard.append(watch)
+        def hear(watch_id: str, **_: Any) -> None:
+            heard.append(watch_id)
             if len(heard) == 2:
                 others.set()
 
         connect(lambda **_: free.wait(60))
         connect(hear)
         try:
-            began = time.monotonic()
+            logged_in_at = time.monotonic()
             end("w1")
             end("w2")
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - logged_in_at < 10
             assert others.wait(WITHIN)
             assert not dispatcher.wait(0)
         finally:
@@ -227,10 +227,10 @@ class TestReceivers:
         free, entered, heard = threading.Event(), threading.Event(), Heard()
         before = failures("session_ended", "dropped")
 
-        def hear(watch: str, **_: Any) -> None:
+        def hear(watch_id: str, **_: Any) -> None:
             entered.set()
             free.wait(60)
-            heard.append(watch)
+            heard.append(watch_id)
 
         connect(hear)
         end("w0")
@@ -253,9 +253,9 @@ class TestReceivers:
     def test_one_that_is_async_is_awaited(self, connect: Connect):
         heard = Heard()
 
-        async def hear(watch: str, **_: Any) -> None:
+        async def hear(watch_id: str, **_: Any) -> None:
             await asyncio.sleep(0)
-            heard.append((watch, await User.objects.acount()))
+            heard.append((watch_id, await User.objects.acount()))
 
         connect(hear)
         end()
@@ -294,7 +294,7 @@ class TestReceivers:
     def test_a_thread_ends_when_it_has_nothing_to_do(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(dispatcher, "REST", 0.05)
         heard = Heard()
-        connect(lambda watch, **_: heard.append(watch))
+        connect(lambda watch_id, **_: heard.append(watch_id))
         before = set(threads())
         end("w1")
         assert heard == ["w1"]
@@ -311,8 +311,8 @@ class TestReceivers:
 
     def test_they_are_connected_and_disconnected_as_those_of_any_signal(self, connect: Connect):
         class Receiver:
-            def hear(self, watch: str, **_: Any) -> None:
-                heard.append(watch)
+            def hear(self, watch_id: str, **_: Any) -> None:
+                heard.append(watch_id)
 
         heard, one, two = Heard(), Receiver(), Receiver()
         session_ended.connect(one.hear)
@@ -449,9 +449,9 @@ class TestGoingAway:
     async def test_a_process_gives_what_waits_its_time(self, connect: Connect):
         heard: list[str] = []
 
-        def hear(watch: str, **_: Any) -> None:
+        def hear(watch_id: str, **_: Any) -> None:
             time.sleep(0.2)
-            heard.append(watch)
+            heard.append(watch_id)
 
         connect(hear)
         await sync_to_async(end)()
@@ -478,9 +478,9 @@ class TestGoingAway:
         await sync_to_async(end)()
         try:
             await Service().stop()
-            began = time.monotonic()
+            logged_in_at = time.monotonic()
             dispatcher._take_leave()
-            assert time.monotonic() - began < 0.5
+            assert time.monotonic() - logged_in_at < 0.5
         finally:
             free.set()
 
@@ -503,7 +503,7 @@ for _ in range(2):
     dispatcher.send(signals.session_ended)
 """
         environ = clean_environment(DJANGO_SETTINGS_MODULE="tests.support.settings")
-        began = time.monotonic()
+        logged_in_at = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", program],
             cwd=ROOT,
@@ -517,7 +517,7 @@ for _ in range(2):
         assert (said.count("told"), said.count("quick"), said[-1]) == (told, 2, f"dropped {left}")
         lines = [f"The receiver __main__.hear is not done with {left} events: the process goes away."] if left else []
         assert done.stderr.splitlines() == lines
-        assert time.monotonic() - began < 25
+        assert time.monotonic() - logged_in_at < 25
 
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
     def test_a_fork_begins_anew(self, connect: Connect):
@@ -525,13 +525,13 @@ for _ in range(2):
         connect(lambda **_: free.wait(60))
         end()
         try:
-            assert dispatcher._couriers
+            assert dispatcher._workers
             read, write = os.pipe()
             with dispatcher._lock:
                 child = os.fork()
                 if child == 0:
                     # With the lock held by nobody who lives here, this would hang.
-                    os.write(write, b"free" if dispatcher.wait(0) and not dispatcher._couriers else b"held")
+                    os.write(write, b"free" if dispatcher.wait(0) and not dispatcher._workers else b"held")
                     os._exit(0)
             os.waitpid(child, 0)
             assert os.read(read, 10) == b"free"

@@ -32,8 +32,8 @@ def split(line: str) -> tuple[str, dict[str, str]]:
 class TestLine:
     def test_it_is_the_event_and_its_fields(self):
         at = datetime(2026, 11, 23, 20, 0, tzinfo=timezone(timedelta(hours=1)))
-        line = event_log.line("session_ended", watch="Jx0_-3", user="42", reason=Reason.IDLE, by=None, at=at)
-        assert line == "session_ended watch=Jx0_-3 user=42 reason=idle by=- at=2026-11-23T19:00:00Z"
+        line = event_log.line("session_ended", watch_id="Jx0_-3", user="42", reason=Reason.IDLE, by=None, at=at)
+        assert line == "session_ended watch_id=Jx0_-3 user=42 reason=idle by=- at=2026-11-23T19:00:00Z"
 
     @pytest.mark.parametrize(
         ("value", "written"),
@@ -73,7 +73,7 @@ class TestNote:
     def test_a_formatter_finds_each_field(self, caplog: pytest.LogCaptureFixture):
         caplog.set_level(logging.INFO, "idlewatch")
         at = datetime.fromtimestamp(START, tz=timezone.utc)  # noqa: UP017
-        event_log.note("session_ended", watch="w1", reason=Reason.IDLE, by=None, at=at)
+        event_log.log_event("session_ended", watch_id="w1", reason=Reason.IDLE, by=None, at=at)
         (record,) = caplog.records
         assert (record.name, record.levelno) == ("idlewatch", logging.INFO)
         found: dict[str, Any] = vars(record)
@@ -84,14 +84,14 @@ class TestNote:
             "by": None,
             "at": "2030-03-17T17:46:40Z",
         }
-        assert record.getMessage() == "session_ended watch=w1 reason=idle by=- at=2030-03-17T17:46:40Z"
+        assert record.getMessage() == "session_ended watch_id=w1 reason=idle by=- at=2030-03-17T17:46:40Z"
 
     def test_what_was_refused_is_a_warning(self, caplog: pytest.LogCaptureFixture):
-        event_log.note("metrics_refused", level=logging.WARNING, why="no token")
+        event_log.log_event("metrics_refused", level=logging.WARNING, why="no token")
         assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
             ("WARNING", 'metrics_refused why="no token"')
         ]
 
     def test_it_is_of_where_it_was_noted(self, caplog: pytest.LogCaptureFixture):
-        event_log.note("e", level=logging.WARNING)
+        event_log.log_event("e", level=logging.WARNING)
         assert caplog.records[0].filename == "test_journal.py"

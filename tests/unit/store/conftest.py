@@ -30,17 +30,17 @@ class Face:
         self.store = store
         self.is_async = is_async
 
-    async def get(self, watch: str) -> Watched | None:
-        return await self._call("get", watch)
+    async def get(self, watch_id: str) -> Watched | None:
+        return await self._call("get", watch_id)
 
     async def open(self, watched: Watched, now: float) -> Watched:
         return await self._call("open", watched, now)
 
-    async def apply(self, watch: str, event: Event, now: float) -> Watched | None:
-        return await self._call("apply", watch, event, now)
+    async def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        return await self._call("apply", watch_id, event, now)
 
-    async def end(self, watch: str, reason: Reason, now: float) -> Watched:
-        return await self._call("end", watch, reason, now)
+    async def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        return await self._call("end", watch_id, reason, now)
 
     async def _call(self, name: str, *args: object) -> Watched:
         if self.is_async:

@@ -14,12 +14,12 @@ from idlewatch.core.events import (
     Event,
     Extended,
     Held,
+    Reported,
     Requested,
     SignedIn,
     TabClosed,
     TabOpened,
     TabsCounted,
-    Vouched,
 )
 from idlewatch.core.policy import FRESH, Phase, Policy, Shown, assess
 from idlewatch.exceptions import HoldRefused, TooManyTabs
@@ -33,9 +33,9 @@ END = 900.0
 LEASE = 10.0
 
 
-def watched(watch: str = "w1", activity: Activity | None = None, **fields: object) -> Watched:
+def watched(watch_id: str = "w1", activity: Activity | None = None, **fields: object) -> Watched:
     facts = {"user": "7", "key": "k1", "policy": POLICY, "activity": activity or signed_in(), **fields}
-    return Watched(id=watch, **facts)  # type: ignore[arg-type]
+    return Watched(id=watch_id, **facts)  # type: ignore[arg-type]
 
 
 async def claim(store: Store, due: Due, now: float, limit: int = 100) -> Sequence[Watched]:
@@ -126,9 +126,9 @@ class TestEvents:
     @pytest.mark.parametrize("event", [Requested(), Acted()])
     async def test_that_came_too_late_are_let_in_by_no_word_written_after_them(self, face: Face, event: Event) -> None:
         await face.open(watched(), 0.0)
-        vouched = await face.apply("w1", Vouched(0.0), END + 1)
-        assert vouched is not None
-        assert vouched.activity.ended is None
+        reported = await face.apply("w1", Reported(0.0), END + 1)
+        assert reported is not None
+        assert reported.activity.ended is None
         found = await face.apply("w1", event, END + 0.5)
         assert found is not None
         assert (found.activity.ended, found.activity.reason) == (END, Reason.IDLE)
@@ -147,7 +147,12 @@ class TestSigningInAgain:
         opened = store.open(watched(), 0.0)
         policy = replace(POLICY, idle_timeout=600.0)
         again = store.restart(watched(key="k2", policy=policy, activity=signed_in(500.0)), 500.0)
-        assert (again.key, again.policy, again.activity.began, again.activity.active) == ("k2", policy, 500.0, 500.0)
+        assert (again.key, again.policy, again.activity.logged_in_at, again.activity.active) == (
+            "k2",
+            policy,
+            500.0,
+            500.0,
+        )
         assert again.version > opened.version
         assert store.get("w1") == again
 
@@ -550,7 +555,7 @@ class TestProcesses:
         left = store.get("w1")
         assert left is not None
         assert left.activity.tabs == {"p2": 1}
-        assert left.activity.closing is None
+        assert left.activity.closed_at is None
         assert await store.areap(LEASE) == []
 
     async def test_a_process_that_was_taken_for_dead_is_told_to_count_again(self, store: Store) -> None:
@@ -704,18 +709,18 @@ class TestListing:
 
     async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
         ids = ["b", "B", "_", "a", "-", "ab"]
-        for index, watch in enumerate(ids):
-            store.open(watched(watch), 0.0)
+        for index, watch_id in enumerate(ids):
+            store.open(watched(watch_id), 0.0)
             if index % 2:
-                store.apply(watch, TabOpened("p1", 50), 0.0)
+                store.apply(watch_id, TabOpened("p1", 50), 0.0)
         assert await self.order(store) == sorted(ids)
-        for offset, watch in enumerate(sorted(ids)):
+        for offset, watch_id in enumerate(sorted(ids)):
             (found,) = (await store.alist(None, None, offset, 1)).watches
-            assert found.id == watch
+            assert found.id == watch_id
 
     @pytest.mark.parametrize(
         "event",
-        [Acted(), Requested(), Extended(), Held("upload"), SignedIn(), Vouched(50.0)],
+        [Acted(), Requested(), Extended(), Held("upload"), SignedIn(), Reported(50.0)],
         ids=lambda event: type(event).__name__,
     )
     async def test_follows_what_moves_a_deadline(self, face: Face, event: Event) -> None:
@@ -739,8 +744,8 @@ class TestListing:
     async def test_has_one_near_its_absolute_limit_by_that(self, store: Store) -> None:
         store.open(watched("w1"), 0.0)
         store.open(watched("w2", policy=replace(POLICY, absolute_timeout=1000.0)), 0.0)
-        for watch in ("w2", "w1"):
-            store.apply(watch, Acted(), 500.0)
+        for watch_id in ("w2", "w1"):
+            store.apply(watch_id, Acted(), 500.0)
         assert await self.order(store) == ["w2", "w1"]
 
     async def test_tells_of_each_what_is_known_of_it(self, face: Face) -> None:
@@ -762,9 +767,9 @@ class TestListing:
         for phase in (None, Phase.WARNED, Phase.ACTIVE):
             for connected in (None, True, False):
                 everything = [
-                    watch
+                    watch_id
                     for each in (Phase.WARNED, Phase.ACTIVE)
-                    for watch in sorted(
+                    for watch_id in sorted(
                         expected[each, True] * (connected is not False)
                         + expected[each, False] * (connected is not True)
                     )
@@ -783,8 +788,8 @@ class TestListing:
         assert (listing.total, list(listing.watches)) == (0, [])
 
     async def test_by_id_is_in_the_order_that_was_asked_for(self, store: Store) -> None:
-        for watch in ("w1", "w2"):
-            store.open(watched(watch), 0.0)
+        for watch_id in ("w1", "w2"):
+            store.open(watched(watch_id), 0.0)
         ended = store.end("w3", Reason.LOGOUT, 1.0)
         found = await store.aget_all(["w3", "w2", "nobody", "w1", "w2"])
         assert list(found) == [ended, store.get("w2"), None, store.get("w1"), store.get("w2")]

@@ -100,47 +100,47 @@ class StoreAgainstReference(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
 
-    @rule(watch=WATCHES, policy=policies())
-    def somebody_signs_in(self, watch: str, policy: Policy) -> None:
-        fresh = self.fresh(watch, policy)
+    @rule(watch_id=WATCHES, policy=policies())
+    def somebody_signs_in(self, watch_id: str, policy: Policy) -> None:
+        fresh = self.fresh(watch_id, policy)
         self.store.open(fresh, self.now)
-        if watch not in self.known:
-            self.known[watch] = Reference(fresh.activity, policy, check_at=self.check_of(watch))
+        if watch_id not in self.known:
+            self.known[watch_id] = Reference(fresh.activity, policy, check_at=self.check_of(watch_id))
 
-    @rule(watch=WATCHES, policy=policies())
-    def somebody_signs_in_again(self, watch: str, policy: Policy) -> None:
-        fresh = self.fresh(watch, policy)
+    @rule(watch_id=WATCHES, policy=policies())
+    def somebody_signs_in_again(self, watch_id: str, policy: Policy) -> None:
+        fresh = self.fresh(watch_id, policy)
         self.store.restart(fresh, self.now)
-        known = self.known.get(watch)
+        known = self.known.get(watch_id)
         if known is None:
-            self.known[watch] = Reference(fresh.activity, policy, check_at=self.check_of(watch))
+            self.known[watch_id] = Reference(fresh.activity, policy, check_at=self.check_of(watch_id))
             return
         known.activity = applied(SignedIn(), known.activity, known.policy, self.now)
         if known.activity.ended is None:
             known.policy = policy
 
-    @rule(watch=WATCHES, event=events(), behind=st.sampled_from([0.0, 0.0, 0.0, 3.0]))
-    def something_happens(self, watch: str, event: Event, behind: float) -> None:
+    @rule(watch_id=WATCHES, event=events(), behind=st.sampled_from([0.0, 0.0, 0.0, 3.0]))
+    def something_happens(self, watch_id: str, event: Event, behind: float) -> None:
         now = self.now - behind
-        known = self.known.get(watch)
+        known = self.known.get(watch_id)
         if known is None:
-            assert self.store.apply(watch, event, now) is None
+            assert self.store.apply(watch_id, event, now) is None
             return
         try:
             activity = applied(event, known.activity, known.policy, now)
         except (HoldRefused, TooManyTabs) as refusal:
             with pytest.raises(type(refusal)):
-                self.store.apply(watch, event, now)
+                self.store.apply(watch_id, event, now)
         else:
-            self.store.apply(watch, event, now)
+            self.store.apply(watch_id, event, now)
             known.activity = activity
 
-    @rule(watch=WATCHES, reason=st.sampled_from([Reason.LOGOUT, Reason.REVOKED]))
-    def somebody_ends_it(self, watch: str, reason: Reason) -> None:
-        self.store.end(watch, reason, self.now)
-        if watch not in self.known:
-            self.known[watch] = Reference(Activity(began=self.now, active=self.now), Policy(), counted=True)
-        known = self.known[watch]
+    @rule(watch_id=WATCHES, reason=st.sampled_from([Reason.LOGOUT, Reason.REVOKED]))
+    def somebody_ends_it(self, watch_id: str, reason: Reason) -> None:
+        self.store.end(watch_id, reason, self.now)
+        if watch_id not in self.known:
+            self.known[watch_id] = Reference(Activity(logged_in_at=self.now, active=self.now), Policy(), counted=True)
+        known = self.known[watch_id]
         verdict = known.verdict(self.now)
         by_clock = verdict.phase is Phase.ENDED and verdict.reason is not None
         known.activity = (
@@ -168,7 +168,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     @rule(target=claims, due=st.sampled_from(Due))
     def a_timer_claims(self, due: Due) -> tuple[Due, list[Watched]]:
-        expected = {watch for watch, known in self.known.items() if known.due_at(due, self.now) <= self.now}
+        expected = {watch_id for watch_id, known in self.known.items() if known.due_at(due, self.now) <= self.now}
         claimed = self.run(self.store.aclaim(due, self.now, LIMIT, LEASE))
         assert sorted(each.id for each in claimed) == sorted(expected)
         for each in claimed:
@@ -243,10 +243,10 @@ class StoreAgainstReference(RuleBasedStateMachine):
     def the_groups_agree(self) -> None:
         assert self.run(self.store.acensus()) == self.census()
         ranked = sorted(
-            (known.shown.phase is not Phase.WARNED, known.verdict(self.now).ends_at, watch)
-            for watch, known in self.live().items()
+            (known.shown.phase is not Phase.WARNED, known.verdict(self.now).ends_at, watch_id)
+            for watch_id, known in self.live().items()
         )
-        expected = [watch for _, _, watch in ranked]
+        expected = [watch_id for _, _, watch_id in ranked]
         listing = self.run(self.store.alist(None, None, 0, LIMIT))
         assert (listing.total, [each.id for each in listing.watches]) == (len(expected), expected)
         turned = self.run(self.store.alist(None, None, 1, 1, last=True))
@@ -254,12 +254,12 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     @invariant()
     def the_facts_agree(self) -> None:
-        for watch, known in self.known.items():
-            present = self.store.get(watch)
+        for watch_id, known in self.known.items():
+            present = self.store.get(watch_id)
             assert present is not None
             assert (present.activity, present.policy, present.shown) == (known.activity, known.policy, known.shown)
-            assert present.version >= self.versions.get(watch, 0)
-            self.versions[watch] = present.version
+            assert present.version >= self.versions.get(watch_id, 0)
+            self.versions[watch_id] = present.version
 
     @precondition(lambda self: self.known)
     @invariant()
@@ -275,7 +275,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
                 self.told[due], self.calls[due] = next_due, 0
 
     def live(self) -> dict[str, Reference]:
-        return {watch: known for watch, known in self.known.items() if known.activity.ended is None}
+        return {watch_id: known for watch_id, known in self.known.items() if known.activity.ended is None}
 
     def census(self) -> Census:
         live = self.live().values()
@@ -288,12 +288,12 @@ class StoreAgainstReference(RuleBasedStateMachine):
         if version >= claimed_at:
             known.leases.pop(Due.PUSH, None)
 
-    def fresh(self, watch: str, policy: Policy) -> Watched:
-        return Watched(id=watch, user="7", policy=policy, activity=Activity(began=self.now, active=self.now))
+    def fresh(self, watch_id: str, policy: Policy) -> Watched:
+        return Watched(id=watch_id, user="7", policy=policy, activity=Activity(logged_in_at=self.now, active=self.now))
 
-    def check_of(self, watch: str) -> float:
+    def check_of(self, watch_id: str) -> float:
         """Return when the first check of a new watch is due: within its checkpoint, when exactly is the store's."""
-        opened = self.store.get(watch)
+        opened = self.store.get(watch_id)
         assert opened is not None
         return self.now + opened.policy.checkpoint / 2
 

@@ -17,7 +17,7 @@ from django.test import Client, RequestFactory
 from django.urls import include, path
 from django.utils import translation
 
-from idlewatch.core.activity import HOLD_LIFE, Reason
+from idlewatch.core.activity import HOLD_TTL, Reason
 from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import TAB_PATH, Close, ErrorCode, Message
@@ -292,7 +292,7 @@ def test_those_that_the_client_has_a_use_for_are_the_server_s(name, enum):
 def test_the_client_sends_the_messages_that_the_server_takes():
     tags = {message.__struct_config__.tag for message in Message.__args__}
     assert set(constants("MESSAGE").values()) == tags
-    assert constants("LIMIT") == {"AGO": 86400, "HOLD_ID": 64, "HOLD_LABEL": 120, "HOLD_LIFE": int(HOLD_LIFE)}
+    assert constants("LIMIT") == {"AGO": 86400, "HOLD_ID": 64, "HOLD_LABEL": 120, "HOLD_LIFE": int(HOLD_TTL)}
 
 
 class HashedStorage(ManifestStaticFilesStorage):

@@ -11,7 +11,7 @@ local GROUPS = {'warned:connected', 'warned:unconnected', 'active:connected', 'a
 local function read(value)
   local row = {}
   row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed, row.settled,
-    row.life, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group,
+    row.ttl, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group,
     row.key_size = struct.unpack(FORMAT, value)
   row.key = string.sub(value, HEAD + 1, HEAD + row.key_size)
   row.facts = string.sub(value, HEAD + row.key_size + 1)
@@ -20,20 +20,20 @@ end
 
 local function packed(row)
   return struct.pack(FORMAT, row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed,
-    row.settled, row.life, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group, #row.key)
+    row.settled, row.ttl, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group, #row.key)
     .. row.key .. row.facts
 end
 
--- Keep a row; life is in seconds.
-local function keep(key, row, life)
+-- Keep a row; ttl is in seconds.
+local function keep(key, row, ttl)
   local value = packed(row)
-  redis.call('SET', key, value, 'PX', math.ceil(life * 1000))
+  redis.call('SET', key, value, 'PX', math.ceil(ttl * 1000))
   return value
 end
 
 -- Have a list live at least as long as what stands in it.
-local function outlive(list, life)
-  local milliseconds = math.ceil(life * 1000)
+local function outlive(list, ttl)
+  local milliseconds = math.ceil(ttl * 1000)
   if redis.call('PTTL', list) < milliseconds then
     redis.call('PEXPIRE', list, milliseconds)
   end
@@ -43,7 +43,7 @@ end
 local function rank(prefix, id, row, deadline)
   local group = prefix .. 'live:' .. GROUPS[row.group]
   redis.call('ZADD', group, deadline, id)
-  outlive(group, row.life)
+  outlive(group, row.ttl)
 end
 
 -- Take a watch out of the groups, but for one (0: of all).
@@ -57,11 +57,11 @@ end
 
 -- Note when a watch is due; whoever sleeps until the first moment of the list hears of one that is sooner. The sender
 -- hears it from the script's answer, and knows its own messages by its name.
-local function put(prefix, sender, kind, id, at, life)
+local function put(prefix, sender, kind, id, at, ttl)
   local list = prefix .. 'due:' .. kind
   local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')
   redis.call('ZADD', list, at, id)
-  outlive(list, life)
+  outlive(list, ttl)
   if not first[2] or at < tonumber(first[2]) then
     redis.call('PUBLISH', prefix .. 'sooner', string.format('%s %s %.17g', sender, kind, at))
   end
@@ -90,7 +90,7 @@ end
 local function put_push(prefix, sender, id, row, now)
   local at = push_at(row, now)
   if at then
-    put(prefix, sender, 'push', id, at, row.life)
+    put(prefix, sender, 'push', id, at, row.ttl)
   else
     redis.call('ZREM', prefix .. 'due:push', id)
   end

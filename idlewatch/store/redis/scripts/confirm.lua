@@ -26,8 +26,8 @@ if kind == 'push' then
 elseif kind == 'record' then
   redis.call('ZREM', prefix .. 'due:record', id)
   if row.recorded == 0 then
-    row.recorded, row.life = 1, tonumber(ARGV[7])
-    keep(KEYS[1], row, row.life)
+    row.recorded, row.ttl = 1, tonumber(ARGV[7])
+    keep(KEYS[1], row, row.ttl)
   end
 elseif row.ended == 0 then
   if ARGV[8] then
@@ -35,6 +35,6 @@ elseif row.ended == 0 then
   end
   redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
   at = row.check_at
-  put(prefix, sender, 'check', id, at, row.life)
+  put(prefix, sender, 'check', id, at, row.ttl)
 end
 return string.format('%.17g', at)

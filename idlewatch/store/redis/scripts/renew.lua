@@ -5,22 +5,22 @@
 -- Returns whether it was known (not where it is new or was taken for dead, for as long as it is being buried), whether
 -- it is to resume, and since when the store is what it is.
 
-local process, now, lease, patience, life = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local process, now, lease, patience, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local known = 0
 if not redis.call('ZSCORE', KEYS[2], process) then
   known = redis.call('ZSCORE', KEYS[1], process) and 1 or 0
   redis.call('ZADD', KEYS[1], now + lease, process)
 end
 redis.call('ZADD', KEYS[3], now, process)
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - life)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ttl)
 
-local epoch = redis.call('HMGET', KEYS[4], 'born', 'until', 'resumed')
-local born, resume = epoch[1], 0
-if not born then
-  born, resume = ARGV[2], 1
+local epoch = redis.call('HMGET', KEYS[4], 'created_at', 'until', 'resumed')
+local created_at, resume = epoch[1], 0
+if not created_at then
+  created_at, resume = ARGV[2], 1
   -- Whoever finished with the store that was lost may have left word of it here.
   redis.call('DEL', KEYS[4])
-  redis.call('HSET', KEYS[4], 'born', born)
+  redis.call('HSET', KEYS[4], 'created_at', created_at)
 elseif not epoch[3] and tonumber(epoch[2]) <= now then
   resume = 1
 end
@@ -28,6 +28,6 @@ if resume == 1 then
   redis.call('HSET', KEYS[4], 'until', now + patience)
 end
 for _, key in ipairs(KEYS) do
-  redis.call('EXPIRE', key, life)
+  redis.call('EXPIRE', key, ttl)
 end
-return {known, resume, born}
+return {known, resume, created_at}

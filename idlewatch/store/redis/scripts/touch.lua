@@ -14,12 +14,12 @@ if row.idle >= 0 and now < row.next_at and moment > row.active then
   row.version = math.max(row.version + 1, math.floor(now * 1000))
   local deadline = math.min(moment + row.idle, row.cap)
   row.next_at = deadline - row.warn
-  value = keep(KEYS[1], row, row.life)
+  value = keep(KEYS[1], row, row.ttl)
   -- It moves later: nobody has to be woken.
   redis.call('ZADD', prefix .. 'due:push', push_at(row, now), id)
   rank(prefix, id, row, deadline)
   for _, kind in ipairs({'push', 'check'}) do
-    outlive(prefix .. 'due:' .. kind, row.life)
+    outlive(prefix .. 'due:' .. kind, row.ttl)
   end
 end
 return value

@@ -33,7 +33,7 @@ if old and (version == '' or tonumber(version) ~= old.version) then
   if mode == 'settle' and tonumber(version) >= old.claimed then
     -- It changed since it was claimed: it is due as it stands now.
     old.lease = 0
-    keep(KEYS[1], old, old.life)
+    keep(KEYS[1], old, old.ttl)
     due.push = put_push(prefix, sender, id, old, now)
   end
   return answer(0)
@@ -43,7 +43,7 @@ if old then
   row.lease, row.claimed, row.settled, row.recorded = old.lease, old.claimed, old.settled, old.recorded
   row.check_at, row.doubted = old.check_at, old.doubted
   if old.recorded == 1 then
-    row.life = old.life
+    row.ttl = old.ttl
   end
   if mode ~= 'rekey' then
     row.key = old.key
@@ -54,7 +54,7 @@ end
 if mode == 'settle' then
   row.settled = row.version
 end
-value = keep(KEYS[1], row, row.life)
+value = keep(KEYS[1], row, row.ttl)
 due.push = put_push(prefix, sender, id, row, now)
 if not old or old.group ~= row.group then
   -- Also where there was no row: one that was evicted leaves its place behind.
@@ -71,17 +71,17 @@ if row.ended == 1 then
   end
   if not old or old.ended == 0 then
     due.record = now
-    put(prefix, sender, 'record', id, now, row.life)
+    put(prefix, sender, 'record', id, now, row.ttl)
   end
 elseif not old then
   due.check = row.check_at
-  put(prefix, sender, 'check', id, row.check_at, row.life)
+  put(prefix, sender, 'check', id, row.check_at, row.ttl)
 end
 for index = 9, #ARGV, 2 do
   local served = prefix .. 'served:' .. ARGV[index]
   if ARGV[index + 1] == 'in' then
     redis.call('SADD', served, id)
-    outlive(served, row.life)
+    outlive(served, row.ttl)
   else
     redis.call('SREM', served, id)
   end

@@ -15,9 +15,9 @@ from tests.support.facts import signed_in
 WARNED = Shown(Phase.WARNED, Reason.IDLE, True)
 
 
-def watched(watch: str, at: float, *, tabs: int = 0, shown: Shown = FRESH) -> Watched:
+def watched(watch_id: str, at: float, *, tabs: int = 0, shown: Shown = FRESH) -> Watched:
     return Watched(
-        id=watch, user="7", policy=Policy(), activity=signed_in(at, tabs={"p1": tabs} if tabs else {}), shown=shown
+        id=watch_id, user="7", policy=Policy(), activity=signed_in(at, tabs={"p1": tabs} if tabs else {}), shown=shown
     )
 
 
@@ -30,13 +30,15 @@ def order(index: Index) -> list[str]:
 def test_is_exact_after_few_moves_and_after_many() -> None:
     draw, index, live = random.Random(7), Index(), {}
     for count in (400, 3, 40, 1, 390, 0, 60):
-        for watch in draw.sample([f"w{number:03}" for number in range(400)], count):
-            each = watched(watch, float(draw.randrange(90)), tabs=draw.randrange(2), shown=draw.choice([FRESH, WARNED]))
+        for watch_id in draw.sample([f"w{number:03}" for number in range(400)], count):
+            each = watched(
+                watch_id, float(draw.randrange(90)), tabs=draw.randrange(2), shown=draw.choice([FRESH, WARNED])
+            )
             if draw.random() < 0.1:
                 each = replace(each, activity=each.activity.finished(Reason.LOGOUT, 100.0))
-                live.pop(watch, None)
+                live.pop(watch_id, None)
             else:
-                live[watch] = each
+                live[watch_id] = each
             index.put(each)
         ranked = sorted(live.values(), key=lambda each: (each.shown == FRESH, each.activity.active, each.id))
         expected = [each.id for each in ranked]

@@ -14,7 +14,7 @@ from idlewatch.core.events import Acted, Extended, Requested, TabClosed, TabOpen
 from idlewatch.core.policy import Policy
 from idlewatch.exceptions import TooManyTabs
 from idlewatch.store.base import Due, Watched
-from idlewatch.store.memory.store import TOMBSTONE_LIFE, MemoryStore
+from idlewatch.store.memory.store import TOMBSTONE_TTL, MemoryStore
 from tests.support.facts import signed_in
 
 POLICY = Policy()
@@ -26,8 +26,8 @@ def memory() -> MemoryStore:
     return MemoryStore()
 
 
-def watched(watch: str = "w1", activity: Activity | None = None) -> Watched:
-    return Watched(id=watch, user="7", policy=POLICY, activity=activity or signed_in())
+def watched(watch_id: str = "w1", activity: Activity | None = None) -> Watched:
+    return Watched(id=watch_id, user="7", policy=POLICY, activity=activity or signed_in())
 
 
 def at_once(work: Callable[[int], object]) -> list[object]:
@@ -102,7 +102,7 @@ def test_timers_in_several_loops_share_what_is_due_and_never_the_same(memory: Me
         return claimed
 
     parts = at_once(lambda index: asyncio.run(claim_all()))
-    claimed = [watch for part in parts for watch in part]  # type: ignore[attr-defined]
+    claimed = [watch_id for part in parts for watch_id in part]  # type: ignore[attr-defined]
     assert sorted(claimed) == sorted(f"w{index}" for index in range(400))
 
 
@@ -141,9 +141,9 @@ async def test_forgets_an_end_once_nobody_can_ask_for_it(memory: MemoryStore) ->
     for due in Due:
         for each in await memory.aclaim(due, 10.0, 10, 10.0):
             await memory.aconfirm(due, each, 10.0)
-    await memory.aclaim(Due.RECORD, 10.0 + TOMBSTONE_LIFE - 1, 10, 10.0)
+    await memory.aclaim(Due.RECORD, 10.0 + TOMBSTONE_TTL - 1, 10, 10.0)
     assert memory.get("w1") is not None
-    await memory.aclaim(Due.RECORD, 10.0 + TOMBSTONE_LIFE, 10, 10.0)
+    await memory.aclaim(Due.RECORD, 10.0 + TOMBSTONE_TTL, 10, 10.0)
     assert memory.get("w1") is None
     assert not memory._served["p1"]
 

@@ -22,10 +22,10 @@ END = NOW + POLICY.idle_timeout
 LEASE = 10.0
 
 
-def session(watch: str = "w1", key: str | None = None, at: float = NOW) -> Watched:
+def session(watch_id: str = "w1", key: str | None = None, at: float = NOW) -> Watched:
     """Return a session as it begins, with a key as long as Django's."""
     key = key or secrets.token_hex(16)
-    return Watched(id=watch, user="1048576", key=key, policy=POLICY, activity=signed_in(at))
+    return Watched(id=watch_id, user="1048576", key=key, policy=POLICY, activity=signed_in(at))
 
 
 def until(met: Callable[[], object], within: float = 10.0) -> None:

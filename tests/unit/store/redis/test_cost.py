@@ -32,15 +32,15 @@ class TestATouch:
     async def test_is_one_round_trip_of_less_than_a_kib_each_way(
         self, make: MakeStore, proxy: Proxy, event: Event, is_async: bool
     ) -> None:
-        store, watch = make(proxy.url), secrets.token_urlsafe(16)
+        store, watch_id = make(proxy.url), secrets.token_urlsafe(16)
         for index in range(2):
             proxy.forget()
             if is_async:
-                await store.aopen(session(watch), NOW)
-                touched = await store.aapply(watch, event, NOW + 10 + index)
+                await store.aopen(session(watch_id), NOW)
+                touched = await store.aapply(watch_id, event, NOW + 10 + index)
             else:
-                store.open(session(watch), NOW)
-                touched = store.apply(watch, event, NOW + 10 + index)
+                store.open(session(watch_id), NOW)
+                touched = store.apply(watch_id, event, NOW + 10 + index)
         # The first time, it found the store and its scripts.
         assert touched is not None
         assert touched.activity.active >= NOW + 10
@@ -64,7 +64,7 @@ class TestATurnOfTheEventLoop:
     ) -> None:
         store = make(proxy.url)
         watches = [f"w{index}" for index in range(200)]
-        await asyncio.gather(*(store.aopen(session(watch), NOW) for watch in watches))
+        await asyncio.gather(*(store.aopen(session(watch_id), NOW) for watch_id in watches))
         await store.aapply("w0", Acted(), NOW + 1)
         pipelines = 0
         lane = store._link._lanes[asyncio.get_running_loop()]
@@ -79,7 +79,7 @@ class TestATurnOfTheEventLoop:
         proxy.forget()
         moments = [NOW + 10 + index / 1000 for index in range(len(watches))]
         touched = await asyncio.gather(
-            *(store.aapply(watch, Acted(), at) for watch, at in zip(watches, moments, strict=True))
+            *(store.aapply(watch_id, Acted(), at) for watch_id, at in zip(watches, moments, strict=True))
         )
         assert [each and (each.id, each.activity.active) for each in touched] == list(
             zip(watches, moments, strict=True)
@@ -129,9 +129,9 @@ async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server
         before = client.info("memory")["used_memory"]
         for start in range(0, sessions, 300):
             watches = [secrets.token_urlsafe(16) for _ in range(start, start + 300)]
-            await asyncio.gather(*(store.aopen(session(watch, at=at), at) for watch in watches))
+            await asyncio.gather(*(store.aopen(session(watch_id, at=at), at) for watch_id in watches))
             for event in (TabOpened(process, 50), Held("upload", "Uploading 3 files"), Acted()):
-                await asyncio.gather(*(store.aapply(watch, event, at + 1) for watch in watches))
+                await asyncio.gather(*(store.aapply(watch_id, event, at + 1) for watch_id in watches))
         await store.aclose()
         per_session = (client.info("memory")["used_memory"] - before) / sessions
         row = client.memory_usage(f"{{idlewatch}}:watch:{watches[0]}")

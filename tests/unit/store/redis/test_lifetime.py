@@ -11,7 +11,7 @@ from idlewatch.core.events import Requested, TabOpened
 from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
 from tests.support.redis_server import RedisServer, shared_redis
-from tests.tools.soak import KEPT, TOMBSTONE_LIFE, come_and_go
+from tests.tools.soak import KEPT, TOMBSTONE_TTL, come_and_go
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import END, LEASE, NOW, POLICY, live_through, session, until
 
@@ -103,7 +103,7 @@ async def test_two_thousand_sessions_leave_nothing(make: MakeStore, server: Redi
         # Tombstones, and for an hour how many sessions there were.
         kinds = {key.removeprefix(store._key("").encode()).partition(b":")[0] for key in client.scan_iter()}
         assert kinds == {b"watch", b"samples"}
-        await asyncio.sleep(TOMBSTONE_LIFE)
+        await asyncio.sleep(TOMBSTONE_TTL)
         until(lambda: client.dbsize() == 1)
         assert 0 < client.ttl(store._key("samples")) <= KEPT
 

@@ -43,7 +43,7 @@ def lose(store: RedisStore, *keys: str) -> None:
 
 def ranks(store: RedisStore, key: str) -> list[str]:
     with shared_redis().client() as client:
-        return [watch.decode() for watch in client.zrange(store._key(key), 0, -1)]
+        return [watch_id.decode() for watch_id in client.zrange(store._key(key), 0, -1)]
 
 
 def test_scripts_and_python_number_the_groups_alike(store: RedisStore) -> None:
@@ -96,8 +96,8 @@ async def test_a_census_is_one_command_whatever_it_counts(make: MakeStore, proxy
 
 class TestAPlaceWithoutASession:
     async def test_goes_when_it_is_listed(self, store: RedisStore) -> None:
-        for watch in ("w1", "w2", "w3"):
-            store.open(session(watch), NOW)
+        for watch_id in ("w1", "w2", "w3"):
+            store.open(session(watch_id), NOW)
         lose(store, "watch:w2")
         listing = await store.alist(None, None, 0, 100)
         assert (listing.total, [each.id for each in listing.watches]) == (2, ["w1", "w3"])
@@ -133,12 +133,12 @@ class TestAPlaceWithoutASession:
 
 class TestAGroupThatIsLost:
     async def test_is_filled_again_by_heartbeats(self, store: RedisStore) -> None:
-        for watch in ("w1", "w2"):
-            store.open(session(watch), NOW)
+        for watch_id in ("w1", "w2"):
+            store.open(session(watch_id), NOW)
         lose(store, UNCONNECTED)
         assert await listed(store) == []
-        for watch in ("w1", "w2"):
-            store.apply(watch, Acted(), NOW + 15)
+        for watch_id in ("w1", "w2"):
+            store.apply(watch_id, Acted(), NOW + 15)
         assert await listed(store) == ["w1", "w2"]
         with shared_redis().client() as client:
             assert client.ttl(store._key(UNCONNECTED)) > 0

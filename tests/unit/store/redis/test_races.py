@@ -76,10 +76,10 @@ async def test_what_a_process_counts_while_it_is_being_buried_does_not_outlive_i
     await dead.aapply("w1", TabOpened("p1", 50), NOW)
     bury = other.aapply
 
-    async def bury_and_meet(watch: str, event: Event, now: float) -> Watched | None:
-        buried = await bury(watch, event, now)
+    async def bury_and_meet(watch_id: str, event: Event, now: float) -> Watched | None:
+        buried = await bury(watch_id, event, now)
         assert not (await dead.arenew("p1", now, LEASE)).known
-        await dead.aapply(watch, TabsCounted("p1", 1), now)
+        await dead.aapply(watch_id, TabsCounted("p1", 1), now)
         return buried
 
     with monkeypatch.context() as patch:
