@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closed_at, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class Site:
         if self.postgres is not None:
             with psycopg.connect(self.postgres.url()) as session:
                 return dict(session.execute(query).fetchall())
-        with closed_at(sqlite3.connect(self.database, timeout=20)) as connection:
+        with closing(sqlite3.connect(self.database, timeout=20)) as connection:
             return dict(connection.execute(query).fetchall())
 
     def assert_sound(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closed_at
+from contextlib import asynccontextmanager, closing
 from http.client import HTTPConnection, HTTPResponse
 from http.cookies import SimpleCookie
 from typing import Any, ClassVar
@@ -51,7 +51,7 @@ class Visitor:
         return self.ask("POST", path, FETCH | headers, body)
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: str | None = None) -> HTTPResponse:
-        with closed_at(HTTPConnection("127.0.0.1", self.server.port, timeout=self.patience)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.server.port, timeout=self.patience)) as connection:
             connection.request(method, path, body, headers | {"Cookie": self.cookie})
             response = connection.getresponse()
             response.text = response.read().decode()  # type: ignore[attr-defined]
