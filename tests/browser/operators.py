@@ -14,8 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browsing import sign_in, until
-from tests.serving import Server, demo
+from tests.support.browsing import sign_in, until
+from tests.support.serving import Server, demo
 
 LIVE = "/admin/idlewatch/live/"
 AGENTS = (

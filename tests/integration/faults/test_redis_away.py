@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.integration.faults.life import endure
 from tests.integration.faults.proxy import Mode
 from tests.integration.faults.site import Site
-from tests.integration.faults.ttl import endure
 
 
 async def test_redis_that_is_killed_and_comes_back_with_its_data_loses_nobody(make_site):

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from tests.integration.faults.life import endure
 from tests.integration.faults.people import Person, Watcher, gone_for_good
 from tests.integration.faults.site import Site
-from tests.integration.faults.ttl import endure
 
 REVOKE = """
 from idlewatch.monitor import service as monitor

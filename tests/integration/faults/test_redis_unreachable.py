@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from tests.integration.faults.life import endure
 from tests.integration.faults.proxy import Mode
 from tests.integration.faults.site import Site
-from tests.integration.faults.ttl import endure
 
 
 @pytest.mark.timeout(240)

@@ -91,7 +91,7 @@ def test_only_staff_who_may_view_see_the_records(
 
 
 @pytest.mark.rule("R14")
-@pytest.mark.parametrize("path", ["add/", "{watch}/change/", "{watch}/delete/", ""])
+@pytest.mark.parametrize("path", ["add/", "{watch_id}/change/", "{watch_id}/delete/", ""])
 def test_nobody_adds_changes_or_deletes_a_record(clock: Time, path: str):
     watch_id = ended()
     before = WatchedSession.objects.filter(pk=watch_id).values().get()

@@ -58,7 +58,7 @@ def test_without_an_absolute_limit_activity_keeps_a_session_for_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("began", "reason", "extendable"),
+    ("logged_in_at", "reason", "extendable"),
     [(-42299.0, Reason.IDLE, True), (-42300.0, Reason.ABSOLUTE, False), (-42301.0, Reason.ABSOLUTE, False)],
 )
 def test_the_earlier_of_two_near_limits_is_the_reason(logged_in_at: float, reason: Reason, extendable: bool) -> None:

@@ -93,7 +93,7 @@ class TestReceivers:
         assert thread is not threading.current_thread()
         assert told.pop("signal") is session_ended
         assert told.pop("sender") is WatchedSession
-        assert told == {"watch": "w1", "user": "1", "reason": Reason.IDLE, "at": START, "by": None}
+        assert told == {"watch_id": "w1", "user": "1", "reason": Reason.IDLE, "at": START, "by": None}
 
     def test_each_hears_in_the_order_in_which_things_happened(self, connect: Connect):
         heard = Heard()
@@ -373,7 +373,7 @@ class TestWhatIsAnnounced:
             (
                 "session_warned",
                 {
-                    "watch": "w1",
+                    "watch_id": "w1",
                     "user": "1",
                     "reason": Reason.IDLE,
                     "ends_at": START + 100,
@@ -392,7 +392,7 @@ class TestWhatIsAnnounced:
         monitor.store().apply("w1", Extended(), START + 85)
         await timer.push(START + 85)
         await timer.push(START + 86)
-        assert told == [("session_extended", {"watch": "w1", "user": "1", "at": START + 85})]
+        assert told == [("session_extended", {"watch_id": "w1", "user": "1", "at": START + 85})]
 
     async def test_not_that_an_active_one_goes_on(self, told: Heard, timer: Timer):
         from idlewatch.core.events import Extended

@@ -79,7 +79,7 @@ class TestNote:
         found: dict[str, Any] = vars(record)
         assert {name: found[name] for name in ("event", "watch", "reason", "by", "at")} == {
             "event": "session_ended",
-            "watch": "w1",
+            "watch_id": "w1",
             "reason": "idle",
             "by": None,
             "at": "2030-03-17T17:46:40Z",
