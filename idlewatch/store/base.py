@@ -256,9 +256,9 @@ class Store(abc.ABC):
     async def arecall(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - a shared store has them itself
         """Take samples up that were taken before this process began, in place of its own."""
 
+    @abc.abstractmethod
     def read_created_at(self) -> float | None:
         """Return since when the store is what it is (epoch seconds); None where no process has renewed itself yet."""
-        return None
 
     def read_time(self, process: str) -> Reading | None:
         """Return the time that all processes share; None where this process is alone with its clock."""

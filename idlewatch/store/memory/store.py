@@ -233,6 +233,9 @@ class MemoryStore(Store):
                     self.apply(watch_id, TabsCounted(process, 0), now)
             return dead
 
+    def read_created_at(self) -> float | None:
+        return self._created_at
+
     async def aping(self) -> None:
         return None
 
@@ -282,6 +285,7 @@ class MemoryStore(Store):
             self._ended = 0
             self._forgettable.clear()
             self._leases.clear()
+            self._created_at = None
             self._served.clear()
             for heap in self._heaps.values():
                 heap.clear()

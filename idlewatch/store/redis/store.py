@@ -138,7 +138,7 @@ class RedisStore(Store):
         await self._link.acall(Command(("EXPIRE", epoch, LIFE)))
 
     def read_created_at(self) -> float | None:
-        created_at = self._link.call(Command(("HGET", self._key("epoch"), "born")))
+        created_at = self._link.call(Command(("HGET", self._key("epoch"), "created_at")))
         return None if created_at is None else float(created_at)
 
     def read_time(self, process: str) -> Reading | None:

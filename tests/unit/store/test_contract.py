@@ -543,6 +543,12 @@ class TestProcesses:
         assert not (await store.arenew("p1", 0.0, LEASE)).known
         assert (await store.arenew("p1", 5.0, LEASE)).known
 
+    async def test_the_store_says_since_when_it_is_what_it_is(self, store: Store) -> None:
+        assert store.read_created_at() is None
+        assert (await store.arenew("p1", 5.0, LEASE)).created_at == 5.0
+        await store.arenew("p2", 6.0, LEASE)
+        assert store.read_created_at() == 5.0
+
     async def test_the_tabs_of_a_dead_process_are_taken_back(self, store: Store) -> None:
         await store.arenew("p1", 0.0, LEASE)
         await store.arenew("p2", 0.0, LEASE)
