@@ -53,7 +53,7 @@ const RECONNECT = { base: 2, cap: 30 };
 function watch(config, markup) {
   const clock = new Clock();
   const unsaved = new UnsavedInput();
-  const i18n = new I18n(config.strings, config.language);
+  const i18n = new I18n(config);
   const navigation = new NavigationObserver({ window, clock, onLeave: () => client.transport.leave() });
 
   const view = new PageView({
@@ -86,7 +86,7 @@ function watch(config, markup) {
       client.acted();
     },
   });
-  const forms = new FormObserver({ window, clock, unsaved, hold, label: i18n.say("form") });
+  const forms = new FormObserver({ window, clock, unsaved, hold, label: i18n.text("form") });
   const drafts = new Drafts({
     window,
     clock,
@@ -96,7 +96,7 @@ function watch(config, markup) {
     fetch: window.fetch.bind(window),
     offer: (text, choices) => showNoticeChoices({ piece: view.word, topLayer: view.topLayer, text, choices }),
   });
-  const media = new MediaObserver({ document, hold, label: i18n.say("media") });
+  const media = new MediaObserver({ document, hold, label: i18n.text("media") });
   const signInChannel = new SignInChannel({
     open: () => ("BroadcastChannel" in window ? new BroadcastChannel("idlewatch") : null),
     onGreeting: (token) => {

@@ -6,6 +6,7 @@
 import type { Backoff as BackoffType } from "./transport/backoff.js";
 import type { Client as ClientType } from "./core/client.js";
 import type { Clock as ClockType, Moment as MomentType } from "./core/clock.js";
+import type { Loss as LossType } from "./transport/socket.js";
 import type { TabSocket as TabSocketType, TabSocketDelegate as TabSocketDelegateType } from "./transport/websocket.js";
 import type { HoldHandle as HoldHandleType } from "./core/holds.js";
 import type { NavigationObserver as NavigationObserverType } from "./observers/navigation.js";
@@ -17,7 +18,7 @@ import type { Frame as FrameType, Message as MessageType, StateFrame as StateFra
 import type { State as StateType } from "./core/session.js";
 import type { TopLayer as TopLayerType } from "./ui/top_layer.js";
 import type { UnsavedInput as UnsavedInputType } from "./observers/unsaved.js";
-import type { I18n as I18nType } from "./ui/i18n.js";
+import type { I18n as I18nType, Plural as PluralType } from "./ui/i18n.js";
 
 declare global {
   type IdleWatch = IdleWatchType;
@@ -25,6 +26,7 @@ declare global {
   type Client = ClientType;
   type Clock = ClockType;
   type Moment = MomentType;
+  type Loss = LossType;
   type TabSocket = TabSocketType;
   type TabSocketDelegate = TabSocketDelegateType;
   type HoldHandle = HoldHandleType;
@@ -41,4 +43,5 @@ declare global {
   type TopLayer = TopLayerType;
   type UnsavedInput = UnsavedInputType;
   type I18n = I18nType;
+  type Plural = PluralType;
 }

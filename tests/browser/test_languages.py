@@ -83,7 +83,7 @@ def test_times_are_said_as_each_language_says_them(speaker: Page, server: Server
     said = speaker.evaluate(
         """async ([address, times]) => {
             const { I18n } = await import(address);
-            const say = (language, seconds) => new I18n({}, language).spoken(seconds);
+            const say = (language, seconds) => new I18n({ strings: {}, language }).duration(seconds);
             return times.map(([language, seconds]) => say(language, seconds));
         }""",
         [

@@ -211,7 +211,7 @@ class TestWords:
     def test_the_client_says_nothing_but_what_is_translated_and_all_of_that(self):
         modules = {*CLIENT.rglob("*.js")} - {*CLIENT.glob("live/*.js"), *CLIENT.glob("*.min.js")}
         source = "".join(file.read_text() for file in modules)
-        assert set(re.findall(r'\bsay\("(\w+)"', source)) <= set(STRINGS)
+        assert set(re.findall(r'\btext\("(\w+)"', source)) <= set(STRINGS)
         assert {name for name in STRINGS if f'"{name}"' not in source} == set()
 
     @pytest.mark.parametrize("language", FOREIGN)

@@ -1,7 +1,7 @@
 /** Whose page this is: somebody may have signed in since it was made. */
 
 import { PAGE } from "../core/protocol.js";
-import { Timer } from "../core/timer.js";
+import { Timer } from "../core/clock.js";
 import { request } from "../transport/request.js";
 
 /** Milliseconds for an answer. */

@@ -4,7 +4,7 @@ import { Holds } from "./holds.js";
 import { CLOSE, ERROR, FRAME, MESSAGE, PAGE, PHASE } from "./protocol.js";
 import { ActivityReporter } from "./reporter.js";
 import { Session } from "./session.js";
-import { Timer } from "./timer.js";
+import { Timer } from "./clock.js";
 
 /** Seconds between two polls while the warning stands. */
 const WARNED_POLL = 2;

@@ -2,7 +2,7 @@
 
 /** @typedef {{monotonic: number, wall: number}} Moment */
 
-/** Tells how long ago a moment was, and calls back later; tests put their own in its place. */
+/** Measures the time since a moment, and calls back later. Tests replace it. */
 export class Clock {
   /** @returns {Moment} */
   now() {
@@ -10,8 +10,8 @@ export class Clock {
   }
 
   /**
-   * Seconds since a moment, never negative. The monotonic clock stands still while most machines sleep (hr-time#115),
-   * the wall clock may be set back: whichever says more is believed, for it errs towards asking the server.
+   * Return the seconds since a moment, never negative. The monotonic clock stands still while most machines sleep
+   * (hr-time#115), and the wall clock may be set back: the larger difference counts, as it errs towards asking the server.
    * @param {Moment} moment
    */
   since(moment) {
@@ -23,11 +23,44 @@ export class Clock {
    * Call back once.
    * @param {number} seconds
    * @param {() => void} callback
-   * @returns {() => void} Cancels it; harmless afterwards.
+   * @returns {() => void} Cancels the call; harmless afterwards.
    */
   after(seconds, callback) {
     // Beyond 2³¹ ms a browser fires at once.
     const id = setTimeout(callback, Math.min(seconds, 86400) * 1000);
     return () => clearTimeout(id);
+  }
+}
+
+/** Holds at most one pending call. */
+export class Timer {
+  #cancel = /** @type {(() => void) | null} */ (null);
+
+  /**
+   * @param {Clock} clock
+   * @param {() => void} callback
+   */
+  constructor(clock, callback) {
+    this.clock = clock;
+    this.callback = callback;
+  }
+
+  /** Whether a call is pending. */
+  get running() {
+    return this.#cancel !== null;
+  }
+
+  /** @param {number} seconds From now; replaces a pending call. */
+  set(seconds) {
+    this.clear();
+    this.#cancel = this.clock.after(seconds, () => {
+      this.#cancel = null;
+      this.callback();
+    });
+  }
+
+  clear() {
+    this.#cancel?.();
+    this.#cancel = null;
   }
 }

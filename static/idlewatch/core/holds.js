@@ -1,7 +1,7 @@
 /** Work that needs no input: an upload, a video. */
 
 import { LIMIT, MESSAGE } from "./protocol.js";
-import { Timer } from "./timer.js";
+import { Timer } from "./clock.js";
 
 /** @typedef {{id: string, label: string, lasts: () => boolean}} Hold */
 /** @typedef {{release: () => void}} HoldHandle */

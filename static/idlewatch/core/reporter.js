@@ -1,7 +1,7 @@
 /** Tells the server that the user acted, seldom enough. */
 
 import { LIMIT, MESSAGE } from "./protocol.js";
-import { Timer } from "./timer.js";
+import { Timer } from "./clock.js";
 
 /** Moments kept while the server can't be reached; with the spacing below, more than one idle limit needs. */
 const MOST_KEPT = 20;

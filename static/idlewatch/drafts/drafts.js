@@ -1,6 +1,6 @@
 /** What the user is typing, kept on the server until it is sent; and what was sent too late, offered back. */
 
-import { Timer } from "../core/timer.js";
+import { Timer } from "../core/clock.js";
 import { differs } from "../observers/unsaved.js";
 import { request } from "../transport/request.js";
 import { fieldsOf, fill, fitting, notePassword, privateNames, read } from "./fields.js";
@@ -118,8 +118,8 @@ export class Drafts {
     for (const kept of this.#found.filter(({ kind }) => kind === "refused")) this.#offerBack(kept);
     const changed = forms.filter((form) => !this.#restored.has(form) && this.#restore(form));
     if (changed.length === 0) return;
-    this.offer(this.i18n.say("restored"), {
-      [this.i18n.say("discard")]: () => {
+    this.offer(this.i18n.text("restored"), {
+      [this.i18n.text("discard")]: () => {
         for (const form of changed) HTMLFormElement.prototype.reset.call(form);
       },
     });
@@ -147,14 +147,14 @@ export class Drafts {
     const form = fitting(document.forms, kept, location.href);
     if (form === null || this.#refused.has(form)) return;
     this.#refused.set(form, kept.form);
-    this.offer(this.i18n.say("not_sent"), {
-      [this.i18n.say("put_back")]: () => {
+    this.offer(this.i18n.text("not_sent"), {
+      [this.i18n.text("put_back")]: () => {
         const [first] = fill(form, kept.fields);
         first?.focus();
         this.unsaved.find(form);
         this.#change(form);
       },
-      [this.i18n.say("discard")]: () => this.#forget(form),
+      [this.i18n.text("discard")]: () => this.#forget(form),
     });
   }
 

@@ -2,7 +2,7 @@
 
 import { ActionServer } from "./actions.js";
 import { ActionDialog } from "./dialog.js";
-import { enable, isEnabled, partOf, put } from "./parts.js";
+import { enable, isEnabled, partOf, setText } from "../ui/dom.js";
 import { MOST } from "./selection.js";
 
 /** Where an operator may act; nothing of it is there for one who may only watch. */
@@ -12,10 +12,10 @@ export class ActionBar {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
    * @param {LiveSelection} options.selection
    * @param {{count: string, act: string}} options.addresses
-   * @param {() => Wanted} options.wanted
+   * @param {() => Query} options.wanted
    * @param {(ids: string[]) => (Row | undefined)[]} options.known What the page knows of these.
    * @param {() => void} options.onSelection It was changed here.
    */
@@ -51,7 +51,7 @@ export class ActionBar {
 
   /** The server answers again: that it did not is no news any more. */
   mended() {
-    put(this.outcome, this.#lasting);
+    setText(this.outcome, this.#lasting);
   }
 
   /**
@@ -62,11 +62,11 @@ export class ActionBar {
    */
   show(share, elsewhere, total, bounded) {
     const { all, empty, full, ids } = this.selection;
-    const said = all ? this.i18n.say("all_selected") : this.i18n.count("selected", ids.length);
-    put(partOf(this.element, "selected"), full ? `${said} ${this.i18n.say("most", { most: MOST })}` : said);
+    const said = all ? this.i18n.text("all_selected") : this.i18n.plural("selected", ids.length);
+    setText(partOf(this.element, "selected"), full ? `${said} ${this.i18n.text("most", { most: MOST })}` : said);
     const more = partOf(this.element, "select-all");
     more.hidden = all || !elsewhere || !(full || share === "all");
-    if (!more.hidden) put(more, bounded ? this.i18n.say("all_unknown") : this.i18n.count("all", total));
+    if (!more.hidden) setText(more, bounded ? this.i18n.text("all_unknown") : this.i18n.plural("all", total));
     partOf(this.element, "select-none").hidden = empty;
     for (const button of this.#buttons()) enable(button, !empty);
   }
@@ -102,7 +102,7 @@ export class ActionBar {
   /** @param {ActionReport} report */
   #tell({ said, trouble = "", over = false }) {
     this.#lasting = said;
-    put(this.outcome, [said, trouble].join(" ").trim());
+    setText(this.outcome, [said, trouble].join(" ").trim());
     if (!over) return;
     // Who has ended is not there to be selected, and must not keep the order at rest.
     this.selection.clear();

@@ -30,7 +30,7 @@ export class ActionServer {
    * @param {object} options
    * @param {typeof window.fetch} options.fetch
    * @param {{count: string, act: string}} options.addresses
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
    * @param {() => string} options.token Django's, against forgery.
    */
   constructor({ fetch, addresses, i18n, token }) {
@@ -70,12 +70,12 @@ export class ActionServer {
     try {
       response = await this.fetch(address, { method: "POST", headers, body: JSON.stringify(message) });
     } catch {
-      throw new Refusal(this.i18n.say("unreachable"), false);
+      throw new Refusal(this.i18n.text("unreachable"), false);
     }
     const answer = await this.#read(response);
     if (response.ok && answer !== null) return answer;
     const away = response.status >= 500;
-    throw new Refusal(answer?.detail ?? this.i18n.say(away ? "unreachable" : "refused"), !away);
+    throw new Refusal(answer?.detail ?? this.i18n.text(away ? "unreachable" : "refused"), !away);
   }
 
   /**
@@ -88,7 +88,7 @@ export class ActionServer {
     } catch (error) {
       if (error instanceof SyntaxError) return null;
       // The network was lost on the way.
-      throw new Refusal(this.i18n.say("unreachable"), false);
+      throw new Refusal(this.i18n.text("unreachable"), false);
     }
   }
 }

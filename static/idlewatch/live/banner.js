@@ -1,7 +1,7 @@
 /** Says that what is shown is not of now: the connection is lost, or the server can't ask its own. */
 
-import { Timer } from "../core/timer.js";
-import { partOf, put } from "./parts.js";
+import { Timer } from "../core/clock.js";
+import { partOf, setText } from "../ui/dom.js";
 
 /** Seconds that a lost connection may take to come back before it is said. */
 const BEAR = 1.5;
@@ -15,12 +15,14 @@ export class Banner {
    * @param {object} options
    * @param {HTMLElement} options.root
    * @param {Clock} options.clock
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
+   * @param {Dates} options.dates
    */
-  constructor({ root, clock, i18n }) {
+  constructor({ root, clock, i18n, dates }) {
     this.element = partOf(root, "banner");
     this.clock = clock;
     this.i18n = i18n;
+    this.dates = dates;
     this.bearing = new Timer(clock, () => this.#say("lost", this.#down ?? clock.now().wall));
   }
 
@@ -49,7 +51,7 @@ export class Banner {
 
   /** The server does not understand what it is asked: it is not of the same release as the page. */
   refused() {
-    this.#put(this.i18n.say("refused"));
+    this.#put(this.i18n.text("refused"));
   }
 
   /** What is shown is of now. */
@@ -68,12 +70,12 @@ export class Banner {
    * @param {number} at
    */
   #say(what, at) {
-    this.#put(this.i18n.say(what, { time: this.i18n.moment(at, at) }));
+    this.#put(this.i18n.text(what, { time: this.dates.short(at, at) }));
   }
 
   /** @param {string} sentence */
   #put(sentence) {
     this.element.hidden = sentence === "";
-    put(this.element, sentence);
+    setText(this.element, sentence);
   }
 }

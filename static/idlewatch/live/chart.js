@@ -1,7 +1,7 @@
 /** The chart of the last hour: three strips over one axis, each with a scale of its own, and the same in words. */
 
 import { BAR, SPAN, Samples, ceiling, endings, most, runs, sum, table, ticks } from "./chart_data.js";
-import { partOf, put, write } from "./parts.js";
+import { partOf, setPartText, setText } from "../ui/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** Pixels. */
@@ -24,12 +24,14 @@ export class Chart {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
+   * @param {Dates} options.dates
    * @param {() => number} options.now Epoch seconds, the server's.
    */
-  constructor({ root, i18n, now }) {
+  constructor({ root, i18n, dates, now }) {
     this.root = root;
     this.i18n = i18n;
+    this.dates = dates;
     this.now = now;
     this.plot = partOf(root, "plot");
     this.#watcher = new ResizeObserver(() => {
@@ -83,21 +85,21 @@ export class Chart {
     const samples = this.#samples.all;
     const last = samples.at(-1);
     if (last === undefined) {
-      write(this.root, "chart-words", this.i18n.say("chart_empty"));
+      setPartText(this.root, "chart-words", this.i18n.text("chart_empty"));
       return;
     }
     const { active, warned } = this.#counts ?? { active: last[1], warned: last[2] };
-    const sentence = this.i18n.say("chart", {
+    const sentence = this.i18n.text("chart", {
       active,
       warned,
       most_active: Math.max(active, most(samples, 1)),
       most_warned: Math.max(warned, most(samples, 2)),
       ended: sum(samples),
     });
-    write(this.root, "chart-words", sentence);
+    setPartText(this.root, "chart-words", sentence);
     for (const [name, number] of Object.entries({ active, warned })) {
       const heading = this.#headings.get(name);
-      if (heading !== undefined) put(heading, `${this.i18n.say(name)} ${this.i18n.number(number)}`);
+      if (heading !== undefined) setText(heading, `${this.i18n.text(name)} ${this.i18n.number(number)}`);
     }
   }
 
@@ -138,7 +140,7 @@ export class Chart {
     const y = (/** @type {number} */ value) => round(top + STRIP * (1 - value / most));
     const group = make("g", { class: `live-${name}` });
     group.append(...draw(y));
-    const heading = make("text", { class: "live-heading", x: SIDE, y: top - 5 }, name === "ended" ? this.i18n.say("chart_ended") : "");
+    const heading = make("text", { class: "live-heading", x: SIDE, y: top - 5 }, name === "ended" ? this.i18n.text("chart_ended") : "");
     this.#headings.set(name, heading);
     return [
       make("line", { class: "live-grid", x1: SIDE, x2: width - SIDE, y1: top, y2: top }),
@@ -158,7 +160,7 @@ export class Chart {
     const anchor = x < LABEL / 2 ? "start" : x > width - LABEL / 2 ? "end" : "middle";
     return [
       make("line", { class: "live-grid", x1: x, x2: x, y1: HEADING, y2: HEIGHT - AXIS }),
-      make("text", { class: "live-scale", x, y: HEIGHT - 5, "text-anchor": anchor }, this.i18n.minute(at)),
+      make("text", { class: "live-scale", x, y: HEIGHT - 5, "text-anchor": anchor }, this.dates.minute(at)),
     ];
   }
 
@@ -167,7 +169,7 @@ export class Chart {
     const row = document.createElement("tr");
     const heading = document.createElement("th");
     heading.scope = "row";
-    heading.textContent = this.i18n.minute(at);
+    heading.textContent = this.dates.minute(at);
     row.append(heading);
     for (const number of numbers) row.insertCell().textContent = this.i18n.number(number);
     return row;

@@ -1,7 +1,7 @@
 /** Asks before an action, shows how far it is, and says what was done. */
 
 import { Run } from "./actions.js";
-import { enable, partOf, write } from "./parts.js";
+import { enable, partOf, setPartText } from "../ui/dom.js";
 
 /**
  * @typedef {object} ActionReport What to say beside the table.
@@ -26,7 +26,7 @@ export class ActionDialog {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
    * @param {ActionServer} options.server
    * @param {(report: ActionReport) => void} options.onDone
    */
@@ -82,17 +82,17 @@ export class ActionDialog {
   /** @param {Counted} counted */
   #question({ sessions, users, own, before }) {
     if (sessions === 0) {
-      this.onDone({ said: this.i18n.say(own > 0 ? "nothing_but_own" : "nothing") });
+      this.onDone({ said: this.i18n.text(own > 0 ? "nothing_but_own" : "nothing") });
       return;
     }
     this.#run = null;
     this.#total = sessions;
     this.#before = before;
     const notice = this.#action === "notice";
-    write(this.element, "title", this.i18n.count(notice ? "notice" : "end", sessions));
+    setPartText(this.element, "title", this.i18n.plural(notice ? "notice" : "end", sessions));
     const said = [this.#concerned(users)];
-    if (own > 0) said.push(this.i18n.count("own", own));
-    write(this.element, "said", said.join(" "));
+    if (own > 0) said.push(this.i18n.plural("own", own));
+    setPartText(this.element, "said", said.join(" "));
     this.#show({ do: this.#action, cancel: true, text: notice });
     this.#complain("");
     if (notice) this.#measure();
@@ -102,8 +102,8 @@ export class ActionDialog {
 
   /** @param {number} users */
   #concerned(users) {
-    if (users !== 1 || this.#user === null) return this.i18n.count("users", users);
-    return this.i18n.say("one_user", { user: ISOLATED.join(this.#user) });
+    if (users !== 1 || this.#user === null) return this.i18n.plural("users", users);
+    return this.i18n.text("one_user", { user: ISOLATED.join(this.#user) });
   }
 
   #confirm() {
@@ -123,8 +123,8 @@ export class ActionDialog {
   /** @param {Run} run */
   async #go(run) {
     this.#show({ stop: true, progress: true });
-    write(this.element, "title", this.i18n.say(this.#action === "notice" ? "title_sending" : "title_ending"));
-    write(this.element, "said", "");
+    setPartText(this.element, "title", this.i18n.text(this.#action === "notice" ? "title_sending" : "title_ending"));
+    setPartText(this.element, "said", "");
     this.#step(run.outcome);
     partOf(this.element, "title").focus();
     try {
@@ -141,18 +141,18 @@ export class ActionDialog {
     this.bar.max = total;
     this.bar.value = done;
     const words = /** @type {Element} */ (this.element.querySelector("#live-progress-words"));
-    words.textContent = this.i18n.say("progress", { done, total });
+    words.textContent = this.i18n.text("progress", { done, total });
   }
 
   /** @param {Run} run */
   #finish(run) {
     const sentence = this.#sentence(run);
-    write(this.element, "title", this.i18n.say(run.stopped ? "title_stopped" : "title_done"));
-    write(this.element, "said", sentence);
+    setPartText(this.element, "title", this.i18n.text(run.stopped ? "title_stopped" : "title_done"));
+    setPartText(this.element, "said", sentence);
     this.#show({ close: true });
     if (this.element.open) partOf(this.element, "close").focus();
     if (this.#action === "notice" && !run.stopped) this.area.value = "";
-    const said = run.stopped ? `${this.i18n.say("stopped")} ${sentence}` : sentence;
+    const said = run.stopped ? `${this.i18n.text("stopped")} ${sentence}` : sentence;
     this.onDone({ said, over: this.#action !== "notice" });
   }
 
@@ -163,9 +163,9 @@ export class ActionDialog {
   #fail(run, refusal) {
     const sentence = run.outcome.done > 0 ? this.#sentence(run) : "";
     const lasting = isLasting(refusal);
-    write(this.element, "title", this.i18n.say("title_unfinished"));
-    write(this.element, "said", sentence);
-    write(this.element, "trouble", messageOf(refusal));
+    setPartText(this.element, "title", this.i18n.text("title_unfinished"));
+    setPartText(this.element, "said", sentence);
+    setPartText(this.element, "trouble", messageOf(refusal));
     this.#show({ again: !lasting, close: true, trouble: true });
     if (this.element.open) partOf(this.element, lasting ? "close" : "again").focus();
     this.onDone(reportOf(sentence, refusal));
@@ -175,9 +175,9 @@ export class ActionDialog {
   #sentence({ outcome }) {
     const said = [];
     if (this.#action === "notice") {
-      said.push(this.i18n.say("reached", { reached: outcome.reached, open: outcome.open }));
-    } else said.push(this.i18n.count("ended", outcome.done));
-    if (outcome.own > 0) said.push(this.i18n.count("own_left", outcome.own));
+      said.push(this.i18n.text("reached", { reached: outcome.reached, open: outcome.open }));
+    } else said.push(this.i18n.plural("ended", outcome.done));
+    if (outcome.own > 0) said.push(this.i18n.plural("own_left", outcome.own));
     return said.join(" ");
   }
 
@@ -188,7 +188,7 @@ export class ActionDialog {
   #stop() {
     this.#run?.stop();
     enable(partOf(this.element, "stop"), false);
-    write(this.element, "said", this.i18n.say("stopping"));
+    setPartText(this.element, "said", this.i18n.text("stopping"));
   }
 
   /** @param {Event} event */
@@ -206,18 +206,18 @@ export class ActionDialog {
 
   /** What is around the text is not sent. */
   #measure() {
-    write(this.element, "length", this.#length(this.area.value.trim()));
+    setPartText(this.element, "length", this.#length(this.area.value.trim()));
   }
 
   /** @param {string} text */
   #wrong(text) {
-    if (text === "") return this.i18n.say("blank");
+    if (text === "") return this.i18n.text("blank");
     return lengthOf(text) > this.#limit ? this.#length(text) : "";
   }
 
   /** @param {string} text */
   #length(text) {
-    return this.i18n.say("characters", { count: lengthOf(text), limit: this.#limit });
+    return this.i18n.text("characters", { count: lengthOf(text), limit: this.#limit });
   }
 
   get #limit() {
@@ -226,7 +226,7 @@ export class ActionDialog {
 
   /** @param {string} sentence What is wrong with the text; empty: nothing. */
   #complain(sentence) {
-    write(this.element, "wrong", sentence);
+    setPartText(this.element, "wrong", sentence);
     this.area.setAttribute("aria-invalid", String(sentence !== ""));
   }
 
@@ -242,7 +242,7 @@ export class ActionDialog {
     for (const button of this.element.querySelectorAll("[data-for]")) {
       button.toggleAttribute("hidden", button.getAttribute("data-for") !== parts.do);
     }
-    if (!parts.trouble) write(this.element, "trouble", "");
+    if (!parts.trouble) setPartText(this.element, "trouble", "");
     enable(partOf(this.element, "stop"), true);
   }
 }

@@ -1,14 +1,14 @@
 /** The live page, put together. */
 
-import { Clock } from "../core/clock.js";
-import { Timer } from "../core/timer.js";
+import { Clock, Timer } from "../core/clock.js";
+import { CLOSE } from "../core/protocol.js";
 import { Backoff } from "../transport/backoff.js";
 import { ActionBar } from "./action_bar.js";
 import { Banner } from "./banner.js";
 import { Chart } from "./chart.js";
-import { partOf, put, write } from "./parts.js";
+import { partOf, setPartText, setText } from "../ui/dom.js";
 import { PausedOrder } from "./paused_order.js";
-import { CLOSE, FRAME } from "./protocol.js";
+import { FRAME } from "./protocol.js";
 import { change, findTheSame, fromAddress, toAddress } from "./query.js";
 import { Rows } from "./rows.js";
 import { Selection } from "./selection.js";
@@ -16,7 +16,8 @@ import { LiveSocket } from "./socket.js";
 import { Table } from "./table.js";
 import { ServerTime } from "./time.js";
 import { Toolbar } from "./toolbar.js";
-import { LiveI18n } from "./words.js";
+import { I18n } from "../ui/i18n.js";
+import { Dates } from "./dates.js";
 
 /** Seconds: the bounds of the first and of the last wait between two attempts. */
 const RECONNECT = { base: 1, cap: 15 };
@@ -56,19 +57,21 @@ export class LivePage {
   constructor({ root, config, clock = new Clock() }) {
     this.root = root;
     this.wanted = fromAddress(window.location.search);
-    this.i18n = new LiveI18n(config);
+    this.i18n = new I18n(config);
+    this.dates = new Dates(this.i18n.locale, config.zone);
     this.time = new ServerTime(clock);
     this.rows = new Rows();
     this.selection = new Selection();
     this.present = config.present;
     this.language = config.language;
-    this.banner = new Banner({ root, clock, i18n: this.i18n });
+    this.banner = new Banner({ root, clock, i18n: this.i18n, dates: this.dates });
     const now = () => this.time.now();
-    this.chart = new Chart({ root, i18n: this.i18n, now });
+    this.chart = new Chart({ root, i18n: this.i18n, dates: this.dates, now });
     this.toolbar = new Toolbar({ root, clock, i18n: this.i18n, onWant: (changes) => this.#want(changes) });
     this.table = new Table({
       root,
       i18n: this.i18n,
+      dates: this.dates,
       now,
       addresses: config,
       present: config.present,
@@ -142,7 +145,7 @@ export class LivePage {
 
   /**
    * Look at something else.
-   * @param {Partial<Wanted>} changes
+   * @param {Partial<Query>} changes
    */
   #want(changes) {
     const before = this.wanted;
@@ -208,13 +211,13 @@ export class LivePage {
     this.toolbar.turn(this.wanted.page, this.#pages, this.#total, this.#bounded);
     this.table.sorted(this.wanted.sort);
     const share = this.selection.share(this.#selectable);
-    this.table.show(shown, (row) => this.#isSelected(row), this.i18n.say(this.#showsAll() ? "gone" : "left"));
+    this.table.show(shown, (row) => this.#isSelected(row), this.i18n.text(this.#showsAll() ? "gone" : "left"));
     this.table.selected(share);
     this.bar?.show(share, this.#bounded || this.#total > this.rows.ids.length, this.#total, this.#bounded);
     const empty = partOf(this.root, "empty");
     empty.hidden = shown.length > 0 || this.#fresh || this.#bounded;
-    put(empty, this.i18n.say(this.#unfiltered() ? "empty" : "no_match"));
-    write(this.root, "bounded", this.#bounded ? this.i18n.say("bounded") : "");
+    setText(empty, this.i18n.text(this.#unfiltered() ? "empty" : "no_match"));
+    setPartText(this.root, "bounded", this.#bounded ? this.i18n.text("bounded") : "");
     this.resting.show();
   }
 

@@ -1,7 +1,7 @@
 /** The order of the rows rests while the operator is about to do something with one; what waits meanwhile is said. */
 
-import { Timer } from "../core/timer.js";
-import { partOf, put } from "./parts.js";
+import { Timer } from "../core/clock.js";
+import { partOf, setText } from "../ui/dom.js";
 
 /** Seconds between two announcements of how many changes wait: a screen reader would never fall silent. */
 const CALM = 10;
@@ -25,7 +25,7 @@ export class PausedOrder {
    * @param {object} options
    * @param {Element} options.root
    * @param {Clock} options.clock
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
    * @param {LiveRows} options.rows
    * @param {PausedOrderDelegate} options.delegate
    */
@@ -80,7 +80,7 @@ export class PausedOrder {
     this.button.hidden = waiting === 0;
     this.#calm.clear();
     if (waiting > 0) {
-      put(this.button, this.i18n.count("changes", waiting));
+      setText(this.button, this.i18n.plural("changes", waiting));
       this.#calm.set(CALM);
     } else if (focused) this.delegate.onHide();
   }

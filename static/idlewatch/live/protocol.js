@@ -1,15 +1,5 @@
 /** The wire of the live socket, as `idlewatch/live/frames.py` has it. */
 
-/** Close codes of the socket (RFC 6455 §7.4). */
-export const CLOSE = Object.freeze({
-  CLOSED: 1000,
-  BAD_MESSAGES: 4400,
-  ENDED: 4401,
-  FORBIDDEN: 4403,
-  TOO_MANY: 4429,
-  GOING_AWAY: 4503,
-});
-
 /** The types of frame that come from the server. */
 export const FRAME = Object.freeze({
   PAGE: "page",
@@ -20,9 +10,6 @@ export const FRAME = Object.freeze({
 
 /** The types of message that go to it. */
 export const MESSAGE = Object.freeze({ WATCH: "watch", SEEN: "seen" });
-
-/** The phases of a live session. */
-export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned" });
 
 /**
  * @typedef {object} Row One live session. Times are epoch seconds by the server's clock.

@@ -10,7 +10,7 @@ const SEARCH = 100;
 const LAST_PAGE = 1_000_000;
 
 /**
- * @typedef {object} Wanted
+ * @typedef {object} Query
  * @property {string} search
  * @property {string} phase Empty: any.
  * @property {string} connected Empty: either.
@@ -25,7 +25,7 @@ export const PLAIN = Object.freeze({ search: "", phase: "", connected: "", sort:
 /**
  * Read it from an address; what makes no sense there is taken for the usual.
  * @param {string} parameters
- * @returns {Wanted}
+ * @returns {Query}
  */
 export function fromAddress(parameters) {
   const given = new URLSearchParams(parameters);
@@ -44,7 +44,7 @@ export function fromAddress(parameters) {
 
 /**
  * Write it as the parameters of an address, the usual left out.
- * @param {Wanted} wanted
+ * @param {Query} wanted
  */
 export function toAddress(wanted) {
   const given = new URLSearchParams();
@@ -59,9 +59,9 @@ export function toAddress(wanted) {
 
 /**
  * Change part of it. Whoever looks for something else begins on the first page.
- * @param {Wanted} wanted
- * @param {Partial<Wanted>} changes
- * @returns {Wanted}
+ * @param {Query} wanted
+ * @param {Partial<Query>} changes
+ * @returns {Query}
  */
 export function change(wanted, changes) {
   return { ...wanted, page: 1, ...changes };
@@ -69,8 +69,8 @@ export function change(wanted, changes) {
 
 /**
  * Tell whether two find the same sessions, in whatever order and on whatever page.
- * @param {Wanted} one
- * @param {Wanted} other
+ * @param {Query} one
+ * @param {Query} other
  */
 export function findTheSame(one, other) {
   return one.search === other.search && one.phase === other.phase && one.connected === other.connected;

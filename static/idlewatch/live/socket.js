@@ -1,40 +1,33 @@
-/** The live socket, kept open while somebody looks. */
+/** The live page's socket. */
 
-import { Timer } from "../core/timer.js";
-import { CLOSE, FRAME, MESSAGE, parse } from "./protocol.js";
+import { Timer } from "../core/clock.js";
+import { CLOSE } from "../core/protocol.js";
+import { OVERLOAD, ReconnectingSocket } from "../transport/socket.js";
+import { FRAME, MESSAGE, parse } from "./protocol.js";
 
-/** Seconds for the handshake and the first frame. */
-const HANDSHAKE = 10;
 /** Seconds of silence after which the server is asked: it sends a sample four times a minute. */
-const SILENCE = 25;
-/** Seconds that it has for the answer. */
-const PATIENCE = 5;
-/** Seconds, before jitter, to stay away when the server said that it was too much. */
-const KEEP_OFF = 60;
-/** Seconds over which pages come back that a server has sent away. */
+const SILENCE_TIMEOUT = 25;
+/** Seconds for the answer. */
+const ANSWER_TIMEOUT = 5;
+/** Seconds over which pages come back after a server has sent them away. */
 const SPREAD = 3;
-
-const OPEN = 1;
+/** Close codes that are for good: the session has ended, or the permission is gone. */
+const FINAL = /** @type {number[]} */ ([CLOSE.ENDED, CLOSE.FORBIDDEN]);
 
 /**
  * @typedef {object} LiveDelegate
  * @property {(frame: LiveFrame) => void} onFrame
- * @property {() => void} onUp The server speaks, again.
- * @property {() => void} onDown It does so no more; the socket is opened again.
- * @property {(code: number) => void} onGone It will not, ever: the session has ended, or the permission is gone.
+ * @property {() => void} onUp The server answers, again or for the first time.
+ * @property {() => void} onDown It no longer does; the socket is opened again.
+ * @property {(code: number) => void} onGone It never will: the code is one of `FINAL`.
  */
 
-/** Asks for what is wanted, acknowledges what comes, and opens the socket again when it is lost. */
+/** Sends the query, acknowledges each frame, and passes on those that answer the current query. */
 export class LiveSocket {
-  #socket = /** @type {WebSocket | null} */ (null);
-  #started = false;
-  #up = false;
-  #keepsOff = false;
-  #query = 0;
-  #wanted = /** @type {(Wanted & {language: string}) | null} */ (null);
-  #retry;
+  #overloaded = false;
+  #queryId = 0;
+  #query = /** @type {(Query & {language: string}) | null} */ (null);
   #silence;
-  #asking;
 
   /**
    * @param {object} options
@@ -44,133 +37,84 @@ export class LiveSocket {
    * @param {LiveDelegate} options.delegate
    * @param {() => number} [options.random] Even over 0 to 1.
    */
-  constructor({ clock, backoff, open, delegate, random = Math.random }) {
-    this.backoff = backoff;
-    this.open = open;
+  constructor({ delegate, ...options }) {
     this.delegate = delegate;
-    this.random = random;
-    this.#retry = new Timer(clock, () => this.#connect());
-    this.#silence = new Timer(clock, () => this.#lose(CLOSE.CLOSED));
-    this.#asking = new Timer(clock, () => this.#probe());
+    this.socket = new ReconnectingSocket({
+      ...options,
+      final: FINAL,
+      spread: SPREAD,
+      delegate: {
+        onOpen: () => this.#ask(),
+        onMessage: (data) => this.#receive(data),
+        onLoss: ({ code }) => this.#lose(code),
+      },
+    });
+    this.#silence = new Timer(options.clock, () => this.#probe());
   }
 
   start() {
-    if (this.#started) return;
-    this.#started = true;
-    this.#connect();
+    this.socket.start();
   }
 
   stop() {
-    this.#started = false;
-    this.#retry.clear();
-    this.#discard();
+    this.#silence.clear();
+    this.socket.stop();
   }
 
   /**
-   * Look at something else.
-   * @param {Wanted & {language: string}} wanted In the language of the page.
+   * Ask for something else.
+   * @param {Query & {language: string}} query With the language of the page.
    */
-  watch(wanted) {
-    this.#wanted = wanted;
-    this.#query += 1;
+  watch(query) {
+    this.#query = query;
+    this.#queryId += 1;
     this.#ask();
   }
 
-  /** Try at once instead of waiting, unless the server said that it was too much. */
+  /** Connect now instead of waiting, unless the server said that it was too much. */
   hurry() {
-    if (this.#retry.running && !this.#keepsOff) this.#connect();
-  }
-
-  #connect() {
-    this.#retry.clear();
-    try {
-      const socket = this.open();
-      this.#socket = socket;
-      socket.onopen = () => this.#ask();
-      socket.onmessage = (event) => this.#hear(event.data);
-      socket.onclose = (event) => this.#lose(event.code);
-      this.#silence.set(HANDSHAKE);
-    } catch {
-      // The network or a policy forbids it.
-      this.#lose(CLOSE.CLOSED);
-    }
+    if (!this.#overloaded) this.socket.hurry();
   }
 
   #ask() {
-    if (this.#wanted !== null) this.#send({ type: MESSAGE.WATCH, query: this.#query, ...this.#wanted });
+    if (this.#query !== null) this.socket.send({ type: MESSAGE.WATCH, query: this.#queryId, ...this.#query });
   }
 
-  /** A network that is gone closes nothing: only an answer shows that it is there. */
+  /** Ask again: a network that is gone closes no socket, only an answer shows that it is there. */
   #probe() {
-    this.#query += 1;
+    this.#queryId += 1;
     this.#ask();
-    this.#silence.set(PATIENCE);
-  }
-
-  /** @param {object} message */
-  #send(message) {
-    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
+    this.socket.expectAnswer(ANSWER_TIMEOUT);
   }
 
   /** @param {unknown} data */
-  #hear(data) {
+  #receive(data) {
     const frame = parse(data);
     if (frame === null) return;
-    this.#silence.clear();
-    this.#asking.set(SILENCE);
-    if (!this.#up) {
-      this.#up = true;
-      this.backoff.reset();
-      this.delegate.onUp();
-    }
+    const fresh = !this.socket.up;
+    this.socket.answered();
+    this.#silence.set(SILENCE_TIMEOUT);
+    if (fresh) this.delegate.onUp();
     try {
       if (this.#isCurrent(frame)) this.delegate.onFrame(frame);
     } finally {
-      if ("frame" in frame) this.#send({ type: MESSAGE.SEEN, frame: frame.frame });
+      if ("frame" in frame) this.socket.send({ type: MESSAGE.SEEN, frame: frame.frame });
     }
   }
 
   /**
-   * An answer to what was asked before the last question is too late.
+   * Return whether a frame answers the current query, not an earlier one.
    * @param {LiveFrame} frame
    */
   #isCurrent(frame) {
-    return (frame.type !== FRAME.PAGE && frame.type !== FRAME.CHANGES) || frame.query === this.#query;
+    return (frame.type !== FRAME.PAGE && frame.type !== FRAME.CHANGES) || frame.query === this.#queryId;
   }
 
   /** @param {number} code */
   #lose(code) {
-    this.#discard();
-    if (!this.#started) return;
-    if (code === CLOSE.ENDED || code === CLOSE.FORBIDDEN) {
-      this.#started = false;
-      this.delegate.onGone(code);
-      return;
-    }
-    this.#keepsOff = code === CLOSE.TOO_MANY || code === CLOSE.BAD_MESSAGES;
-    this.#retry.set(this.#wait(code));
-    this.delegate.onDown();
-  }
-
-  /** @param {number} code */
-  #wait(code) {
-    const wait = this.backoff.next();
-    if (this.#keepsOff) return KEEP_OFF * (1 + this.random()) + wait;
-    if (code === CLOSE.GOING_AWAY) return Math.max(wait, this.random() * SPREAD);
-    return wait;
-  }
-
-  /** Let go of the socket without waiting for its closing handshake: a dead peer answers it after minutes. */
-  #discard() {
-    const socket = this.#socket;
     this.#silence.clear();
-    this.#asking.clear();
-    this.#up = false;
-    this.#socket = null;
-    if (socket === null) return;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    if (socket.readyState <= OPEN) socket.close(CLOSE.CLOSED);
+    this.#overloaded = OVERLOAD.includes(code);
+    if (FINAL.includes(code)) this.delegate.onGone(code);
+    else this.delegate.onDown();
   }
 }

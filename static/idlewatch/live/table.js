@@ -1,8 +1,8 @@
 /** The table: a row for each session that is shown, changed in place. */
 
-import { partOf, put } from "./parts.js";
-import { PHASE } from "./protocol.js";
-import { countdown } from "./words.js";
+import { PHASE } from "../core/protocol.js";
+import { partOf, setText } from "../ui/dom.js";
+import { countdown } from "../ui/i18n.js";
 
 /**
  * @typedef {object} TableDelegate
@@ -21,14 +21,16 @@ export class Table {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {LiveI18n} options.i18n
+   * @param {I18n} options.i18n
+   * @param {Dates} options.dates
    * @param {() => number} options.now Epoch seconds, the server's.
    * @param {{record: string | null, account: string | null}} options.addresses
    * @param {string | null} options.present The session that the operator is in: it is left alone.
    * @param {TableDelegate} options.delegate
    */
-  constructor({ root, i18n, now, addresses, present, delegate }) {
+  constructor({ root, i18n, dates, now, addresses, present, delegate }) {
     this.i18n = i18n;
+    this.dates = dates;
     this.now = now;
     this.addresses = addresses;
     this.present = present;
@@ -94,7 +96,7 @@ export class Table {
   tick(shown) {
     for (const { row, gone } of shown) {
       const element = this.#rows.get(row.id);
-      if (element !== undefined && !gone) put(cell(element, "ends"), this.#ends(row));
+      if (element !== undefined && !gone) setText(cell(element, "ends"), this.#ends(row));
     }
   }
 
@@ -121,14 +123,14 @@ export class Table {
     const element = /** @type {HTMLElement} */ (made.firstElementChild);
     element.dataset.id = row.id;
     this.#rows.set(row.id, element);
-    const values = { user: row.user, started: this.i18n.moment(row.started, this.now()) };
+    const values = { user: row.user, started: this.dates.short(row.started, this.now()) };
     const check = cell(element, "check");
-    check?.setAttribute("aria-label", this.i18n.say("select", values));
-    if (row.id === this.present) check?.setAttribute("title", this.i18n.say("present"));
+    check?.setAttribute("aria-label", this.i18n.text("select", values));
+    if (row.id === this.present) check?.setAttribute("title", this.i18n.text("present"));
     const link = /** @type {HTMLAnchorElement} */ (cell(element, "record"));
     link.hidden = this.addresses.record === null;
     link.href = (this.addresses.record ?? "").replace(/\/0\//, `/${encodeURIComponent(row.id.replaceAll("_", "_5F"))}/`);
-    link.setAttribute("aria-label", this.i18n.say("record", values));
+    link.setAttribute("aria-label", this.i18n.text("record", values));
     return element;
   }
 
@@ -140,19 +142,19 @@ export class Table {
    */
   #fill(element, row, gone, selected) {
     const user = /** @type {HTMLAnchorElement} */ (cell(element, "user"));
-    put(user, row.user);
+    setText(user, row.user);
     if (this.addresses.account !== null) user.href = this.addresses.account + encodeURIComponent(row.user);
     const mine = cell(element, "mine");
     mine.hidden = !row.mine;
-    put(mine, this.i18n.say("you"));
-    put(cell(element, "device"), row.device || "–");
-    put(cell(element, "address"), row.address || "–");
+    setText(mine, this.i18n.text("you"));
+    setText(cell(element, "device"), row.device || "–");
+    setText(cell(element, "address"), row.address || "–");
     this.#moment(cell(element, "started"), row.started);
     this.#moment(cell(element, "seen"), row.seen);
-    put(cell(element, "tabs"), this.i18n.number(row.tabs));
-    put(cell(element, "hold"), row.hold === null ? "–" : row.hold || this.i18n.say("held"));
-    put(cell(element, "phase"), gone ?? this.#phase(row));
-    put(cell(element, "ends"), gone === null ? this.#ends(row) : "–");
+    setText(cell(element, "tabs"), this.i18n.number(row.tabs));
+    setText(cell(element, "hold"), row.hold === null ? "–" : row.hold || this.i18n.text("held"));
+    setText(cell(element, "phase"), gone ?? this.#phase(row));
+    setText(cell(element, "ends"), gone === null ? this.#ends(row) : "–");
     element.dataset.phase = gone === null ? row.phase : "gone";
     element.toggleAttribute("data-selected", selected);
     const check = /** @type {HTMLInputElement | null} */ (cell(element, "check"));
@@ -163,13 +165,13 @@ export class Table {
 
   /** @param {Row} row */
   #phase(row) {
-    if (row.phase !== PHASE.WARNED) return this.i18n.say("active");
-    return row.reason === null ? this.i18n.say("warned") : this.i18n.say("warned_for", { reason: this.i18n.reason(row.reason) });
+    if (row.phase !== PHASE.WARNED) return this.i18n.text("active");
+    return row.reason === null ? this.i18n.text("warned") : this.i18n.text("warned_for", { reason: this.i18n.reason(row.reason) });
   }
 
   /** @param {Row} row */
   #ends(row) {
-    return row.ends === null ? this.i18n.say("never") : countdown(row.ends - this.now());
+    return row.ends === null ? this.i18n.text("never") : countdown(row.ends - this.now());
   }
 
   /**
@@ -177,11 +179,11 @@ export class Table {
    * @param {number} at
    */
   #moment(element, at) {
-    const text = this.i18n.moment(at, this.now());
+    const text = this.dates.short(at, this.now());
     if (element.textContent === text) return;
     const time = /** @type {HTMLTimeElement} */ (element);
     time.dateTime = new Date(at * 1000).toISOString();
-    time.title = this.i18n.full(at);
+    time.title = this.dates.full(at);
     time.textContent = text;
   }
 

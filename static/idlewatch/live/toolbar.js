@@ -1,7 +1,7 @@
 /** What the operator looks at, and how to look at something else: counts that filter, search, pages. */
 
-import { Timer } from "../core/timer.js";
-import { enable, isEnabled, partOf, put, write } from "./parts.js";
+import { Timer } from "../core/clock.js";
+import { enable, isEnabled, partOf, setPartText, setText } from "../ui/dom.js";
 import { clean } from "./query.js";
 
 /** Seconds without a key before the search begins. */
@@ -11,15 +11,15 @@ const TYPING = 0.3;
 export class Toolbar {
   #stopping = new AbortController();
   #typing;
-  #wanted = /** @type {Wanted | null} */ (null);
+  #wanted = /** @type {Query | null} */ (null);
   #pages = 1;
 
   /**
    * @param {object} options
    * @param {Element} options.root
    * @param {Clock} options.clock
-   * @param {LiveI18n} options.i18n
-   * @param {(changes: Partial<Wanted>) => void} options.onWant
+   * @param {I18n} options.i18n
+   * @param {(changes: Partial<Query>) => void} options.onWant
    */
   constructor({ root, clock, i18n, onWant }) {
     this.root = root;
@@ -48,7 +48,7 @@ export class Toolbar {
     this.#stopping.abort();
   }
 
-  /** @param {Wanted} wanted */
+  /** @param {Query} wanted */
   want(wanted) {
     this.#wanted = wanted;
     if (document.activeElement !== this.field) this.field.value = wanted.search;
@@ -63,7 +63,7 @@ export class Toolbar {
     const live = active + warned;
     const numbers = { live, active, warned, connected, away: Math.max(0, live - connected) };
     for (const [name, number] of Object.entries(numbers)) {
-      put(/** @type {Element} */ (this.root.querySelector(`[data-count="${name}"]`)), this.i18n.number(number));
+      setText(/** @type {Element} */ (this.root.querySelector(`[data-count="${name}"]`)), this.i18n.number(number));
     }
   }
 
@@ -75,8 +75,8 @@ export class Toolbar {
    */
   turn(page, pages, total, bounded) {
     this.#pages = pages;
-    write(this.root, "total", bounded ? this.i18n.say("at_least", { total }) : this.i18n.count("total", total));
-    write(this.root, "page", this.i18n.say("page", { page, pages: Math.max(1, pages) }));
+    setPartText(this.root, "total", bounded ? this.i18n.text("at_least", { total }) : this.i18n.plural("total", total));
+    setPartText(this.root, "page", this.i18n.text("page", { page, pages: Math.max(1, pages) }));
     for (const button of this.root.querySelectorAll("button[data-page]")) {
       const back = ["first", "previous"].includes(button.getAttribute("data-page") ?? "");
       enable(button, back ? page > 1 : page < pages);
@@ -115,7 +115,7 @@ export class Toolbar {
 
 /**
  * @param {Element} button
- * @param {Wanted} wanted
+ * @param {Query} wanted
  */
 function isWanted(button, wanted) {
   const filter = button.getAttribute("data-filter");

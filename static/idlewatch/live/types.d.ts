@@ -10,12 +10,12 @@ import type {
   Counted as CountedType,
   Outcome as OutcomeType,
 } from "./actions.js";
+import type { Dates as DatesType } from "./dates.js";
 import type { ActionReport as ActionReportType } from "./dialog.js";
 import type { Counts as CountsType, LiveFrame as LiveFrameType, Row as RowType, SampleRow as SampleRowType } from "./protocol.js";
-import type { Wanted as WantedType } from "./query.js";
+import type { Query as QueryType } from "./query.js";
 import type { Rows as RowsType, Shown as ShownType } from "./rows.js";
 import type { Selection as SelectionType } from "./selection.js";
-import type { LiveI18n as LiveI18nType, Plural as PluralType } from "./words.js";
 
 declare global {
   type ActionName = ActionNameType;
@@ -23,15 +23,14 @@ declare global {
   type Chosen = ChosenType;
   type Counted = CountedType;
   type Outcome = OutcomeType;
+  type Dates = DatesType;
   type ActionReport = ActionReportType;
   type Counts = CountsType;
   type LiveFrame = LiveFrameType;
   type Row = RowType;
   type SampleRow = SampleRowType;
-  type Wanted = WantedType;
+  type Query = QueryType;
   type ShownRow = ShownType;
   type LiveRows = RowsType;
   type LiveSelection = SelectionType;
-  type LiveI18n = LiveI18nType;
-  type Plural = PluralType;
 }

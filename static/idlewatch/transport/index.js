@@ -104,10 +104,10 @@ export class Transport {
     if (fresh) this.delegate.onUp();
   }
 
-  /** @param {{code: number, wasUp: boolean, silent: boolean}} loss */
-  #lose({ code, wasUp, silent }) {
+  /** @param {Loss} loss */
+  #lose({ code, wasUp, timedOut }) {
     // One quick attempt first: a socket that was just lost mostly comes back.
-    if (!wasUp || silent || LASTING.includes(code)) this.polling.start();
+    if (!wasUp || timedOut || LASTING.includes(code)) this.polling.start();
     if (!this.polling.up) this.#sink();
   }
 

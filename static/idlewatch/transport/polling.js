@@ -1,7 +1,7 @@
 /** The way around a network that blocks sockets: the same messages over HTTP. */
 
 import { MESSAGE, parse } from "../core/protocol.js";
-import { Timer } from "../core/timer.js";
+import { Timer } from "../core/clock.js";
 import { request } from "./request.js";
 
 /** Seconds without an answer after which a request counts as failed. */

@@ -1,7 +1,8 @@
 /** The warning before an idle session ends: a native modal dialog. */
 
 import { Announcer } from "./announcer.js";
-import { partOf, write } from "./dom.js";
+import { partOf, setPartText } from "./dom.js";
+import { countdown } from "./i18n.js";
 
 /** Seconds left from which on the countdown stands out. */
 const LAST = 10;
@@ -25,7 +26,7 @@ export class WarningDialog {
     this.onStay = onStay;
     this.csrf = csrf;
     this.announcer = new Announcer((seconds) => {
-      write(this.element, "announcement", this.i18n.say("left", this.i18n.spoken(seconds)));
+      setPartText(this.element, "announcement", this.i18n.text("left", { time: this.i18n.duration(seconds) }));
     });
     element.addEventListener("cancel", this.#cancel);
     element.addEventListener("close", this.#closed);
@@ -36,7 +37,7 @@ export class WarningDialog {
   /** @param {State} state */
   show(state) {
     if (!this.#wanted) this.#begin(state);
-    write(this.element, "countdown", this.i18n.digits(state.remaining));
+    setPartText(this.element, "countdown", countdown(state.remaining));
     partOf(this.element, "offline").hidden = !state.offline;
     const line = /** @type {HTMLProgressElement} */ (partOf(this.element, "line"));
     line.max = state.warn_before;
@@ -54,8 +55,8 @@ export class WarningDialog {
   /** @param {State} state */
   #begin(state) {
     this.#wanted = true;
-    write(this.element, "time", this.i18n.spoken(state.remaining));
-    write(this.element, "announcement", "");
+    setPartText(this.element, "time", this.i18n.duration(state.remaining));
+    setPartText(this.element, "announcement", "");
     partOf(this.element, "stay").removeAttribute("aria-disabled");
     this.announcer.start(state.remaining);
   }

@@ -1,86 +1,116 @@
-/** Times and sentences in the page's language. */
+/** Sentences, numbers and durations in the language of the page. The server translates the sentences. */
 
 /** Seconds. */
 const MINUTE = 60;
 const HOUR = 3600;
 
-/** Fills sentences that the server has translated; the browser itself knows how to say times. */
+/**
+ * @typedef {object} Plural
+ * @property {string[]} forms
+ * @property {string} which The index of the form for each number; longer numbers go by their last two digits.
+ */
+
+/** Fills in translated sentences. */
 export class I18n {
+  #numbers;
+
   /**
-   * @param {Record<string, string>} strings With `{time}` where a time belongs.
-   * @param {string} language The one that they are in.
+   * @param {object} options
+   * @param {Record<string, string>} options.strings Sentences by name, with `{name}` where a value belongs.
+   * @param {Record<string, Plural>} [options.plurals]
+   * @param {string} options.language The one that the sentences are in.
    */
-  constructor(strings, language) {
+  constructor({ strings, plurals = {}, language }) {
     this.strings = strings;
-    this.language = supported(language);
+    this.plurals = plurals;
+    this.locale = supportedLocale(language);
+    this.#numbers = new Intl.NumberFormat(this.locale);
   }
 
   /**
+   * Return a sentence.
    * @param {string} name
-   * @param {string} [time]
+   * @param {Record<string, string | number>} [values]
    */
-  say(name, time = "") {
-    return (this.strings[name] ?? "").replace("{time}", time);
+  text(name, values = {}) {
+    return this.#fill(this.strings[name] ?? "", values);
   }
 
   /**
-   * Say why a session ended.
+   * Return a sentence in the form that belongs to a number.
+   * @param {string} name
+   * @param {number} n
+   */
+  plural(name, n) {
+    const { forms, which } = this.plurals[name];
+    const index = n < which.length ? n : 100 + (n % 100);
+    return this.#fill(forms[Number(which[index])], { n });
+  }
+
+  /**
+   * Return why a session ended, or is about to.
    * @param {string | null} reason
    */
   reason(reason) {
-    return this.strings[`reason_${reason}`] ?? this.say("signed_out");
+    return this.strings[`reason_${reason}`] ?? this.text("signed_out");
+  }
+
+  /** @param {number} number */
+  number(number) {
+    return this.#numbers.format(number);
   }
 
   /**
-   * A time as on a clock, for the eye: 1:58.
+   * Return a duration in words, for screen readers: 1 minute, 30 seconds.
    * @param {number} seconds
    */
-  digits(seconds) {
+  duration(seconds) {
     const whole = Math.max(0, Math.ceil(seconds));
-    const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
-    const minutes = Math.floor(whole / MINUTE);
-    if (whole < HOUR) return `${minutes}:${two(whole % MINUTE)}`;
-    return `${Math.floor(whole / HOUR)}:${two(minutes % MINUTE)}:${two(whole % MINUTE)}`;
+    const amounts = /** @type {const} */ ([
+      [Math.floor(whole / HOUR), "hour"],
+      [Math.floor((whole % HOUR) / MINUTE), "minute"],
+      [whole % MINUTE, "second"],
+    ]);
+    const units = amounts.filter(([amount, unit]) => amount > 0 || (whole === 0 && unit === "second"));
+    // Not joined by spaces: Arabic puts "and" between them, Chinese nothing.
+    const list = new Intl.ListFormat(this.locale, { type: "unit" });
+    return list.format(
+      units.map(([amount, unit]) =>
+        new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(amount),
+      ),
+    );
   }
 
   /**
-   * A time in words, for the ear: 1 minute, 30 seconds.
-   * @param {number} seconds
+   * Fill all places at once: a value, such as a user's name, may look like a place itself.
+   * @param {string} sentence
+   * @param {Record<string, string | number>} values
    */
-  spoken(seconds) {
-    const whole = Math.ceil(seconds);
-    const parts = [
-      this.#unit(Math.floor(whole / HOUR), "hour"),
-      this.#unit(Math.floor((whole % HOUR) / MINUTE), "minute"),
-      this.#unit(whole % MINUTE, "second"),
-    ].filter((part) => part !== "");
-    // Not by a space: Arabic puts "and" between them, Chinese nothing.
-    const list = new Intl.ListFormat(this.language, { type: "unit" });
-    return list.format(parts.length > 0 ? parts : [this.#format(0, "second")]);
-  }
-
-  /**
-   * @param {number} amount
-   * @param {string} unit
-   */
-  #unit(amount, unit) {
-    return amount > 0 ? this.#format(amount, unit) : "";
-  }
-
-  /**
-   * @param {number} amount
-   * @param {string} unit
-   */
-  #format(amount, unit) {
-    return new Intl.NumberFormat(this.language, { style: "unit", unit, unitDisplay: "long" }).format(amount);
+  #fill(sentence, values) {
+    return sentence.replace(/\{(\w+)\}/g, (place, key) => {
+      const value = values[key] ?? place;
+      return typeof value === "number" ? this.number(value) : value;
+    });
   }
 }
 
 /**
- * A site's own catalogue may name a language that is none; the browser's own then has to do.
+ * Return a duration in digits, for the eye: 1:58. Never negative.
+ * @param {number} seconds
+ */
+export function countdown(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  const [hours, minutes] = [Math.floor(whole / HOUR), Math.floor((whole % HOUR) / MINUTE)];
+  const padded = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  return `${hours > 0 ? `${hours}:${padded(minutes)}` : minutes}:${padded(whole % MINUTE)}`;
+}
+
+/**
+ * Return the locale of a language; undefined, which is the browser's own, where a project's catalogue has a name that is
+ * not a language tag.
  * @param {string} language
  */
-function supported(language) {
+function supportedLocale(language) {
   try {
     return Intl.getCanonicalLocales(language || [])[0];
   } catch {

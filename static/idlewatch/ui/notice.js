@@ -1,6 +1,6 @@
 /** What is said beside the content without getting in the way: the absolute limit, being offline, an operator's word. */
 
-import { partOf, write } from "./dom.js";
+import { partOf, setPartText } from "./dom.js";
 
 /** A message that can be dismissed; one that was stays away until it is hidden and shown anew. */
 export class Notice {
@@ -22,7 +22,7 @@ export class Notice {
 
   /** @param {Record<string, string>} [texts] By the part that they belong in. */
   show(texts = {}) {
-    for (const [name, text] of Object.entries(texts)) write(this.element, name, text);
+    for (const [name, text] of Object.entries(texts)) setPartText(this.element, name, text);
     if (!this.#dismissed) this.topLayer.show(this.element);
   }
 

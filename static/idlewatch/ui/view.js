@@ -1,10 +1,11 @@
 /** Everything that the user sees of the client, put together. */
 
 import { PHASE } from "../core/protocol.js";
-import { Timer } from "../core/timer.js";
+import { Timer } from "../core/clock.js";
 import { Announcer } from "./announcer.js";
 import { WarningDialog } from "./dialog.js";
-import { write } from "./dom.js";
+import { setPartText } from "./dom.js";
+import { countdown } from "./i18n.js";
 import { Notice } from "./notice.js";
 import { Overlay } from "./overlay.js";
 import { TabTitle } from "./title.js";
@@ -75,7 +76,7 @@ export class PageView {
     this.word = this.#piece("notice");
     this.word.remove();
     this.announcer = new Announcer((seconds) => {
-      this.absolute.show({ announcement: i18n.say("left", i18n.spoken(seconds)) });
+      this.absolute.show({ announcement: i18n.text("left", { time: i18n.duration(seconds) }) });
     });
     this.#offline = new Timer(clock, () => this.badge.show());
     this.#leaving = new Timer(clock, () => this.#go());
@@ -91,7 +92,7 @@ export class PageView {
     if (asks) this.dialog.show(state);
     else this.dialog.hide();
     this.#warnOfLimit(warned && !asks, state.remaining);
-    if (warned && this.#unseen) this.title.show(this.i18n.say("title", this.i18n.digits(state.remaining)));
+    if (warned && this.#unseen) this.title.show(this.i18n.text("title", { time: countdown(state.remaining) }));
     else this.title.hide();
     if (!state.hidden) this.overlay.hide();
     else if (state.remaining > 0) this.overlay.dim();
@@ -102,7 +103,7 @@ export class PageView {
   end(state) {
     this.#clear();
     this.#destination = this.#signIn(state.login_url ?? this.config.login);
-    write(this.overlay.element, "reason", this.i18n.reason(state.reason));
+    setPartText(this.overlay.element, "reason", this.i18n.reason(state.reason));
     for (const link of this.overlay.element.querySelectorAll("a")) {
       if (!link.matches(SIGN_IN)) link.href = this.#destination;
     }
@@ -203,7 +204,7 @@ export class PageView {
       this.absolute.hide();
       return;
     }
-    this.absolute.show({ countdown: this.i18n.digits(remaining) });
+    this.absolute.show({ countdown: countdown(remaining) });
     this.announcer.tick(remaining);
   }
 
@@ -217,7 +218,7 @@ export class PageView {
       const kinds = part.getAttribute("data-idlewatch-when")?.split(" ") ?? [];
       part.toggleAttribute("hidden", !kinds.includes(kind));
     }
-    this.overlay.show(this.i18n.say(why === "ended" ? "signed_out" : why));
+    this.overlay.show(this.i18n.text(why === "ended" ? "signed_out" : why));
   }
 
   /** Whether the page would ask before it is left: it has something to lose that is in no field. */

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Clock } from "../../../static/idlewatch/core/clock.js";
-import { Timer } from "../../../static/idlewatch/core/timer.js";
+import { Clock, Timer } from "../../../static/idlewatch/core/clock.js";
 import { FakeClock } from "../support.mjs";
 
 test("[R38] a machine that slept has aged by the wall clock, though its monotonic clock stood still", () => {

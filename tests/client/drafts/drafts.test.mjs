@@ -232,7 +232,7 @@ class Page {
       window: this.window,
       clock: this.clock,
       unsaved: { find: () => {} },
-      i18n: { say: (name) => name },
+      i18n: { text: (name) => name },
       server: this.server,
       fetch: this.fetch,
       offer: (text, choices) => this.offers.push({ text, choices }),

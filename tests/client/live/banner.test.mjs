@@ -7,8 +7,9 @@ import { FakeClock } from "../support.mjs";
 test("a lost connection is said once it has not come back soon, and until it has", () => {
   const clock = new FakeClock();
   const element = { hidden: true, textContent: "" };
-  const i18n = { say: (what) => what, moment: String };
-  const banner = new Banner({ root: { querySelector: () => element }, clock, i18n });
+  const i18n = { text: (name) => name };
+  const dates = { short: String };
+  const banner = new Banner({ root: { querySelector: () => element }, clock, i18n, dates });
   banner.lost();
   clock.advance(1);
   banner.up();

@@ -79,8 +79,8 @@ test("[R29] a lost connection comes back after a drawn wait, and later each time
   clock.advance(0.1);
   assert.equal(network.sockets.length, 3);
   assert.deepEqual(losses, [
-    { code: 1006, wasUp: true, silent: false },
-    { code: 1006, wasUp: false, silent: false },
+    { code: 1006, wasUp: true, timedOut: false },
+    { code: 1006, wasUp: false, timedOut: false },
   ]);
 });
 
@@ -140,7 +140,7 @@ for (const type of ["extend", "sync"]) {
     clock.advance(4.9);
     assert.deepEqual(losses, []);
     clock.advance(0.1);
-    assert.equal(losses[0].silent, true);
+    assert.equal(losses[0].timedOut, true);
     assert.equal(first.code, CLOSE.NAVIGATED, "the page is not being closed");
     first.hear(state());
     assert.ok(!socket.up, "a dead socket is not heard any more");
@@ -172,7 +172,7 @@ test("an answer in time keeps the socket, and activity wants none", () => {
 test("a handshake that hangs is given up", () => {
   const { clock, losses } = setUp();
   clock.advance(10);
-  assert.deepEqual(losses, [{ code: CLOSE.NAVIGATED, wasUp: false, silent: true }]);
+  assert.deepEqual(losses, [{ code: CLOSE.NAVIGATED, wasUp: false, timedOut: true }]);
 });
 
 test("a browser that forbids sockets is not asked again", () => {

@@ -1,44 +1,67 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { I18n } from "../../../static/idlewatch/ui/i18n.js";
+import { I18n, countdown } from "../../../static/idlewatch/ui/i18n.js";
 
 const STRINGS = { left: "{time} left.", reason_idle: "Because of inactivity.", signed_out: "Signed out." };
 
-test("times for the eye look like a clock", () => {
-  const i18n = new I18n(STRINGS, "en");
-  assert.deepEqual([0, 0.2, 9, 60, 118.4, 3600, 7384].map((time) => i18n.digits(time)), [
+const inLanguage = (language) => new I18n({ strings: STRINGS, language });
+
+test("a countdown looks like a clock", () => {
+  assert.deepEqual([0, 0.2, 9, 60, 61, 118.4, 3600, 7384, 43199].map(countdown), [
     "0:00",
     "0:01",
     "0:09",
     "1:00",
+    "1:01",
     "1:59",
     "1:00:00",
     "2:03:04",
+    "11:59:59",
   ]);
 });
 
-test("a countdown is never below nothing", () => {
-  const i18n = new I18n(STRINGS, "en");
-  assert.deepEqual([-0.2, -61].map((time) => i18n.digits(time)), ["0:00", "0:00"]);
+test("a countdown is never negative", () => {
+  assert.deepEqual([-0.2, -61].map(countdown), ["0:00", "0:00"]);
 });
 
-test("times for the ear are i18n, in the page's language", () => {
-  assert.equal(new I18n(STRINGS, "en").spoken(90), "1 minute, 30 seconds");
-  assert.equal(new I18n(STRINGS, "en").spoken(3600), "1 hour");
-  assert.equal(new I18n(STRINGS, "en").spoken(0), "0 seconds");
-  assert.equal(new I18n(STRINGS, "de").spoken(120), "2 Minuten");
+test("durations are words in the page's language", () => {
+  assert.equal(inLanguage("en").duration(90), "1 minute, 30 seconds");
+  assert.equal(inLanguage("en").duration(3600), "1 hour");
+  assert.deepEqual([0, -5].map((seconds) => inLanguage("en").duration(seconds)), ["0 seconds", "0 seconds"]);
+  assert.equal(inLanguage("de").duration(120), "2 Minuten");
 });
 
-test("a page that names no language, or none that is one, still speaks", () => {
-  assert.ok(new I18n(STRINGS, "").spoken(5).includes("5"));
-  assert.ok(new I18n(STRINGS, "no such language").spoken(5).includes("5"));
+test("an unknown language, or none, falls back to the browser's", () => {
+  assert.ok(inLanguage("").duration(5).includes("5"));
+  assert.ok(inLanguage("no such language").duration(5).includes("5"));
 });
 
 test("a reason has its sentence, an unknown one the plain fact", () => {
-  const i18n = new I18n(STRINGS, "en");
+  const i18n = inLanguage("en");
   assert.equal(i18n.reason("idle"), "Because of inactivity.");
   assert.equal(i18n.reason("new"), "Signed out.");
   assert.equal(i18n.reason(null), "Signed out.");
-  assert.equal(i18n.say("left", "1:00"), "1:00 left.");
+});
+
+test("a sentence is filled in, numbers in the page's language, and no value is taken for a place", () => {
+  assert.equal(inLanguage("en").text("left", { time: "1:00" }), "1:00 left.");
+  assert.equal(inLanguage("de").text("left", { time: 1234 }), "1.234 left.");
+  const names = new I18n({ strings: { hello: "{user} {user} {other}" }, language: "en" });
+  assert.equal(names.text("hello", { user: "{other}" }), "{other} {other} {other}");
+  assert.equal(names.text("missing"), "");
+});
+
+test("a sentence takes the form that the number has in the catalogue", () => {
+  const which = Array.from({ length: 200 }, (_, n) => (n % 10 === 1 && n % 100 !== 11 ? "0" : "1")).join("");
+  const plurals = { total: { forms: ["{n} sesja", "{n} sesje"], which } };
+  const i18n = new I18n({ strings: {}, plurals, language: "en" });
+  assert.deepEqual([1, 2, 11, 21, 10_011, 10_021].map((n) => i18n.plural("total", n)), [
+    "1 sesja",
+    "2 sesje",
+    "11 sesje",
+    "21 sesja",
+    "10,011 sesje",
+    "10,021 sesja",
+  ]);
 });

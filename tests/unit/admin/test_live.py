@@ -125,11 +125,11 @@ def test_no_session_is_in_the_page_itself(operator: Client):
 
 
 def test_every_sentence_that_the_script_says_is_there():
-    said = set(re.findall(r'\.say\(\s*"(\w+)"', SCRIPTS)) | set(re.findall(r'\.say\(.+? \? "(\w+)" : "\w+"', SCRIPTS))
-    said |= set(re.findall(r'\.say\(.+? \? "\w+" : "(\w+)"', SCRIPTS))
+    said = set(re.findall(r'\.text\(\s*"(\w+)"', SCRIPTS)) | set(re.findall(r'\.text\(.+? \? "(\w+)" : "\w+"', SCRIPTS))
+    said |= set(re.findall(r'\.text\(.+? \? "\w+" : "(\w+)"', SCRIPTS))
     assert len(said) > 15
     assert said <= STRINGS.keys()
-    counted = set(re.findall(r'\.count\("(\w+)"', SCRIPTS))
+    counted = set(re.findall(r'\.plural\("(\w+)"', SCRIPTS))
     assert counted - {"count"} <= PLURALS.keys()
 
 

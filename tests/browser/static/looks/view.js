@@ -18,7 +18,7 @@ window.view = new PageView({
   window,
   clock: new Clock(),
   markup: carrier.content.cloneNode(true),
-  i18n: new I18n(config.strings, config.language),
+  i18n: new I18n(config),
   unsaved,
   config,
   onStay: () => {},
