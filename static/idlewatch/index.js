@@ -17,6 +17,7 @@ import { UnsavedInput } from "./observers/unsaved.js";
 import { Backoff } from "./transport/backoff.js";
 import { Transport } from "./transport/index.js";
 import { Polling } from "./transport/polling.js";
+import { socketAddress } from "./transport/socket.js";
 import { TabSocket } from "./transport/websocket.js";
 import { I18n } from "./ui/i18n.js";
 import { showNoticeChoices } from "./ui/notice_choices.js";
@@ -141,7 +142,7 @@ function watch(config, markup) {
 
   /** @param {TabSocketDelegate} delegate */
   function websocket(delegate) {
-    const open = () => new WebSocket(socketAddress(addressed(config.socket, config.token)));
+    const open = () => new WebSocket(socketAddress(addressed(config.socket, config.token), window.location.href));
     return new TabSocket({ clock, delegate, open, backoff: new Backoff(RECONNECT) });
   }
 
@@ -159,16 +160,6 @@ function watch(config, markup) {
     if (document.querySelector("[data-idlewatch-close]") !== null) clock.after(0.5, () => window.close());
   };
   return { client, start };
-}
-
-/**
- * Older browsers take absolute addresses alone.
- * @param {string} path
- */
-function socketAddress(path) {
-  const address = new URL(path, window.location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  return address.href;
 }
 
 /**

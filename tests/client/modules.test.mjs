@@ -10,7 +10,7 @@ const IMPORT = /^import \{ [\w, ]+ \} from "(\.\.?\/[\w./]+)";$/;
 const PURE_FOLDERS = ["core", "transport", "auth"];
 const PURE_MODULES = [
   ...["ui/announcer", "ui/i18n"],
-  ...["actions", "chart_data", "protocol", "query", "rows", "selection", "socket", "time", "dates"].map((name) => `live/${name}`),
+  ...["actions", "chart_data", "protocol", "query", "rows", "selection", "socket", "time", "dates", "results", "action_texts"].map((name) => `live/${name}`),
 ];
 
 const read = (name) => readFileSync(new URL(name, FOLDER), "utf8");

@@ -63,14 +63,14 @@ export class FakeSocket {
     this.code = code;
   }
 
-  /** The server says something. */
-  hear(frame) {
+  /** Deliver a frame from the server. */
+  receive(frame) {
     this.readyState = 1;
     this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
   }
 
   /** The other end, or the network, closes. */
-  lose(code) {
+  drop(code) {
     this.readyState = 3;
     this.onclose?.({ code });
   }

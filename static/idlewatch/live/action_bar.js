@@ -1,69 +1,67 @@
-/** The bar of actions: what is selected, and what may be done to it. */
+/** The bar of actions: how many sessions are selected, and what can be done to them. */
 
-import { ActionServer } from "./actions.js";
-import { ActionDialog } from "./dialog.js";
 import { enable, isEnabled, partOf, setText } from "../ui/dom.js";
-import { MOST } from "./selection.js";
+import { ActionDialog } from "./action_dialog.js";
+import { ActionServer } from "./actions.js";
+import { MAX_SELECTED } from "./selection.js";
 
-/** Where an operator may act; nothing of it is there for one who may only watch. */
+/** Exists only for an operator who may act. */
 export class ActionBar {
-  #lasting = "";
+  #stopping = new AbortController();
+  #said = "";
 
   /**
    * @param {object} options
-   * @param {Element} options.root
+   * @param {HTMLElement} options.root
+   * @param {typeof window.fetch} options.fetch
    * @param {I18n} options.i18n
    * @param {LiveSelection} options.selection
    * @param {{count: string, act: string}} options.addresses
-   * @param {() => Query} options.wanted
-   * @param {(ids: string[]) => (Row | undefined)[]} options.known What the page knows of these.
-   * @param {() => void} options.onSelection It was changed here.
+   * @param {() => Query} options.query
+   * @param {(id: string) => Row | undefined} options.find
+   * @param {() => void} options.onSelection The bar has changed the selection.
    */
-  constructor({ root, i18n, selection, addresses, wanted, known, onSelection }) {
+  constructor({ root, fetch, i18n, selection, addresses, query, find, onSelection }) {
+    this.root = root;
     this.i18n = i18n;
     this.selection = selection;
-    this.wanted = wanted;
-    this.known = known;
+    this.query = query;
+    this.find = find;
     this.onSelection = onSelection;
     this.element = partOf(root, "actions");
     this.outcome = partOf(root, "outcome");
-    this.dialog = new ActionDialog({
-      root,
-      i18n,
-      server: new ActionServer({ fetch: window.fetch.bind(window), addresses, i18n, token: () => tokenIn(root) }),
-      onDone: (report) => this.#tell(report),
-    });
-    for (const button of this.#buttons()) button.addEventListener("click", () => this.#ask(button));
-    partOf(root, "select-all").addEventListener("click", () => {
-      selection.selectAll();
-      this.#move("select-none");
-    });
-    partOf(root, "select-none").addEventListener("click", () => {
-      selection.clear();
-      this.#move("select-all");
-    });
+    const server = new ActionServer({ fetch, addresses, i18n, token: () => csrfToken(root) });
+    this.dialog = new ActionDialog({ root, i18n, server, onReport: (report) => this.#report(report) });
   }
 
-  /** Nothing is shown any more. */
-  abandon() {
-    this.dialog.abandon();
+  start() {
+    this.#stopping = new AbortController();
+    const options = { signal: this.#stopping.signal };
+    for (const button of this.#buttons()) button.addEventListener("click", () => this.#ask(button), options);
+    partOf(this.element, "select-all").addEventListener("click", () => this.#selectAll(), options);
+    partOf(this.element, "select-none").addEventListener("click", () => this.#selectNone(), options);
+    this.dialog.start();
   }
 
-  /** The server answers again: that it did not is no news any more. */
-  mended() {
-    setText(this.outcome, this.#lasting);
+  stop() {
+    this.#stopping.abort();
+    this.dialog.stop();
+  }
+
+  /** The server answers again: drop the report that it did not. */
+  recover() {
+    setText(this.outcome, this.#said);
   }
 
   /**
    * @param {"none" | "some" | "all"} share How much of the page is selected.
-   * @param {boolean} elsewhere More match than are on the page.
-   * @param {number} total How many match.
-   * @param {boolean} bounded There are more than that.
+   * @param {Results} results
    */
-  show(share, elsewhere, total, bounded) {
+  show(share, { total, bounded, elsewhere }) {
     const { all, empty, full, ids } = this.selection;
-    const said = all ? this.i18n.text("all_selected") : this.i18n.plural("selected", ids.length);
-    setText(partOf(this.element, "selected"), full ? `${said} ${this.i18n.text("most", { most: MOST })}` : said);
+    const selected = all ? this.i18n.text("all_selected") : this.i18n.plural("selected", ids.length);
+    const most = full ? ` ${this.i18n.text("most", { most: MAX_SELECTED })}` : "";
+    setText(partOf(this.element, "selected"), selected + most);
     const more = partOf(this.element, "select-all");
     more.hidden = all || !elsewhere || !(full || share === "all");
     if (!more.hidden) setText(more, bounded ? this.i18n.text("all_unknown") : this.i18n.plural("all", total));
@@ -78,51 +76,63 @@ export class ActionBar {
   /** @param {HTMLButtonElement} button */
   #ask(button) {
     if (!isEnabled(button)) return;
-    this.#tell({ said: "" });
+    this.#report({ said: "" });
     const { all, ids } = this.selection;
-    this.dialog.ask(/** @type {ActionName} */ (button.dataset.action), this.#chosen(), all ? null : nameOf(this.known(ids)));
+    const user = all ? null : commonUser(ids.map(this.find));
+    this.dialog.ask(/** @type {ActionName} */ (button.dataset.action), this.#chosen(), user);
   }
 
   /** @returns {Chosen} */
   #chosen() {
-    const { search, phase, connected } = this.wanted();
+    const { search, phase, connected } = this.query();
     return this.selection.all ? { query: { search, phase, connected } } : { watches: this.selection.ids };
   }
 
+  #selectAll() {
+    this.selection.selectAll();
+    this.onSelection();
+    this.#moveFocus("select-none");
+  }
+
+  #selectNone() {
+    this.selection.clear();
+    this.onSelection();
+    this.#moveFocus("select-all");
+  }
+
   /**
-   * The button that was pressed goes: the focus moves on to what has taken its place.
+   * Move the focus from the pressed button, which is hidden now, to what has taken its place.
    * @param {string} name
    */
-  #move(name) {
-    this.onSelection();
+  #moveFocus(name) {
     const other = partOf(this.element, name);
-    (other.hidden ? partOf(document, "select-page") : other)?.focus();
+    (other.hidden ? partOf(this.root, "select-page") : other)?.focus();
   }
 
   /** @param {ActionReport} report */
-  #tell({ said, trouble = "", over = false }) {
-    this.#lasting = said;
+  #report({ said, trouble = "", ended = false }) {
+    this.#said = said;
     setText(this.outcome, [said, trouble].join(" ").trim());
-    if (!over) return;
-    // Who has ended is not there to be selected, and must not keep the order at rest.
+    if (!ended) return;
+    // Ended sessions cannot be selected, and must not keep the order paused.
     this.selection.clear();
     this.onSelection();
   }
 }
 
 /**
- * The page's client puts a new one there when the user has signed in again in another tab.
+ * Read the CSRF token; the tab's client renews it when the user signs in again in another tab.
  * @param {Element} root
  */
-function tokenIn(root) {
+function csrfToken(root) {
   return /** @type {HTMLInputElement} */ (root.querySelector("input[name=csrfmiddlewaretoken]")).value;
 }
 
 /**
- * The user whose sessions all of these are; null for several, and where the page can't tell.
+ * Return the user whose sessions these are; null if there are several users, or if the page does not know one of them.
  * @param {(Row | undefined)[]} rows
  */
-function nameOf(rows) {
+function commonUser(rows) {
   const names = new Set(rows.map((row) => row?.user));
   const [name] = names;
   return names.size === 1 && name ? name : null;

@@ -1,37 +1,37 @@
-/** What an operator does: asked of the server in steps, so that it may take long, be stopped, and go on after a failure. */
+/** Actions on sessions: requested in steps, so that a long one can be stopped, and continued after a failure. */
 
 /** @typedef {"end" | "end_users" | "notice"} ActionName */
 /** @typedef {{watches: string[]} | {query: {search: string, phase: string, connected: string}}} Chosen */
 /** @typedef {{sessions: number, users: number, own: number, before: number}} Counted */
 
 /**
- * @typedef {object} Outcome What was done so far.
+ * @typedef {object} Outcome The sum of the steps so far.
  * @property {number} done Sessions.
- * @property {number} own Those of the operator's own that were left alone.
- * @property {number} reached Tabs.
- * @property {number} open
+ * @property {number} own The operator's own sessions, which were left alone.
+ * @property {number} reached Tabs that got the notice.
+ * @property {number} open Tabs that were open.
  */
 
-/** The server did not do it, and says why, if it does. */
+/** Raised when the server did not do it; the message is for the operator. */
 export class Refusal extends Error {
   /**
    * @param {string} detail
-   * @param {boolean} lasting Trying again is of no use.
+   * @param {boolean} permanent Whether a retry is pointless.
    */
-  constructor(detail, lasting) {
+  constructor(detail, permanent) {
     super(detail);
-    this.lasting = lasting;
+    this.permanent = permanent;
   }
 }
 
-/** The server as far as actions are concerned. */
+/** Sends actions to the server. */
 export class ActionServer {
   /**
    * @param {object} options
    * @param {typeof window.fetch} options.fetch
    * @param {{count: string, act: string}} options.addresses
    * @param {I18n} options.i18n
-   * @param {() => string} options.token Django's, against forgery.
+   * @param {() => string} options.token The CSRF token.
    */
   constructor({ fetch, addresses, i18n, token }) {
     this.fetch = fetch;
@@ -41,7 +41,7 @@ export class ActionServer {
   }
 
   /**
-   * Ask how many sessions it would be.
+   * Count the sessions that an action would concern.
    * @param {ActionName} action
    * @param {Chosen} chosen
    * @returns {Promise<Counted>}
@@ -51,7 +51,7 @@ export class ActionServer {
   }
 
   /**
-   * Do the next step.
+   * Do one step.
    * @param {object} message
    * @returns {Promise<{done: number, own: number, tabs?: {reached: number, open: number}, cursor: string | null}>}
    */
@@ -70,16 +70,16 @@ export class ActionServer {
     try {
       response = await this.fetch(address, { method: "POST", headers, body: JSON.stringify(message) });
     } catch {
-      throw new Refusal(this.i18n.text("unreachable"), false);
+      throw this.#unreachable();
     }
     const answer = await this.#read(response);
     if (response.ok && answer !== null) return answer;
-    const away = response.status >= 500;
-    throw new Refusal(answer?.detail ?? this.i18n.text(away ? "unreachable" : "refused"), !away);
+    const down = response.status >= 500;
+    throw new Refusal(answer?.detail ?? this.i18n.text(down ? "unreachable" : "refused"), !down);
   }
 
   /**
-   * Read an answer; null where it is no JSON, as a proxy's page.
+   * Read an answer; null if it is not JSON, as a proxy's error page.
    * @param {Response} response
    */
   async #read(response) {
@@ -87,13 +87,17 @@ export class ActionServer {
       return await response.json();
     } catch (error) {
       if (error instanceof SyntaxError) return null;
-      // The network was lost on the way.
-      throw new Refusal(this.i18n.text("unreachable"), false);
+      // The connection broke off during the answer.
+      throw this.#unreachable();
     }
+  }
+
+  #unreachable() {
+    return new Refusal(this.i18n.text("unreachable"), false);
   }
 }
 
-/** One action on many sessions, step by step. */
+/** One action on any number of sessions. */
 export class Run {
   #cursor = "";
   #stopped = false;
@@ -105,7 +109,7 @@ export class Run {
    * @param {ActionServer} options.server
    * @param {ActionName} options.action
    * @param {Chosen} options.chosen
-   * @param {number} options.before Epoch seconds: sessions that begin later are not meant.
+   * @param {number} options.before Epoch seconds: later sessions are left alone.
    * @param {string} [options.text] Of a notice.
    */
   constructor({ server, action, chosen, before, text }) {
@@ -117,13 +121,13 @@ export class Run {
     return this.#stopped;
   }
 
-  /** Begin no further step. */
+  /** Stop before the next step. */
   stop() {
     this.#stopped = true;
   }
 
   /**
-   * Go on to the end, or until it is stopped; after a failure, call it again.
+   * Go on until all is done or `stop` is called. Call it again after a failure.
    * @param {(outcome: Outcome) => void} onStep
    */
   async go(onStep) {
@@ -138,7 +142,7 @@ export class Run {
       };
       onStep(this.outcome);
       if (answer.cursor === null) {
-        // Who wanted it stopped came too late.
+        // A stop during the last step is too late.
         this.#stopped = false;
         return;
       }

@@ -1,19 +1,20 @@
-/** Says that what is shown is not of now: the connection is lost, or the server can't ask its own. */
+/** The banner above the page: the connection is lost, or the server cannot read its store. */
 
 import { Timer } from "../core/clock.js";
 import { partOf, setText } from "../ui/dom.js";
 
-/** Seconds that a lost connection may take to come back before it is said. */
-const BEAR = 1.5;
+/** Seconds that a lost connection may take to come back unmentioned. */
+const GRACE = 1.5;
 
-/** A sentence above the page; nothing where all is well. */
+/** Shows why the page is out of date; hidden while it is not. */
 export class Banner {
-  /** Epoch seconds of this clock since which the connection is lost. */
-  #down = /** @type {number | null} */ (null);
+  /** Epoch seconds of this clock. */
+  #lostAt = /** @type {number | null} */ (null);
+  #grace;
 
   /**
    * @param {object} options
-   * @param {HTMLElement} options.root
+   * @param {ParentNode} options.root
    * @param {Clock} options.clock
    * @param {I18n} options.i18n
    * @param {Dates} options.dates
@@ -23,58 +24,58 @@ export class Banner {
     this.clock = clock;
     this.i18n = i18n;
     this.dates = dates;
-    this.bearing = new Timer(clock, () => this.#say("lost", this.#down ?? clock.now().wall));
+    this.#grace = new Timer(clock, () => this.#showSince("lost", this.#lostAt ?? clock.now().wall));
   }
 
   /** The connection is lost. */
   lost() {
-    if (this.#down !== null) return;
-    this.#down = this.clock.now().wall;
-    this.bearing.set(BEAR);
+    if (this.#lostAt !== null) return;
+    this.#lostAt = this.clock.now().wall;
+    this.#grace.set(GRACE);
   }
 
   /** The connection is back. */
   up() {
-    this.bearing.clear();
-    if (this.#down === null) return;
-    this.#down = null;
+    this.#grace.clear();
+    if (this.#lostAt === null) return;
+    this.#lostAt = null;
     this.clear();
   }
 
   /**
-   * The server is there, and knows nothing new.
-   * @param {number} since Epoch seconds: what is shown is of then.
+   * The server is there, but cannot read its store.
+   * @param {number} since Epoch seconds of the last update.
    */
   unavailable(since) {
-    this.#say("unavailable", since);
+    this.#showSince("unavailable", since);
   }
 
-  /** The server does not understand what it is asked: it is not of the same release as the page. */
+  /** The server refused the query: it is of another release than the page. */
   refused() {
-    this.#put(this.i18n.text("refused"));
+    this.#show(this.i18n.text("refused"));
   }
 
-  /** What is shown is of now. */
+  /** The page is up to date. */
   clear() {
-    this.#put("");
+    this.#show("");
   }
 
-  /** Say nothing any more. */
   stop() {
-    this.bearing.clear();
+    this.#grace.clear();
+    this.#lostAt = null;
     this.clear();
   }
 
   /**
-   * @param {"lost" | "unavailable"} what
-   * @param {number} at
+   * @param {"lost" | "unavailable"} name
+   * @param {number} since
    */
-  #say(what, at) {
-    this.#put(this.i18n.text(what, { time: this.dates.short(at, at) }));
+  #showSince(name, since) {
+    this.#show(this.i18n.text(name, { time: this.dates.short(since, since) }));
   }
 
   /** @param {string} sentence */
-  #put(sentence) {
+  #show(sentence) {
     this.element.hidden = sentence === "";
     setText(this.element, sentence);
   }

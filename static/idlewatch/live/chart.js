@@ -1,17 +1,17 @@
-/** The chart of the last hour: three strips over one axis, each with a scale of its own, and the same in words. */
+/** The chart of the last hour: three strips over one time axis, and the same numbers in a sentence and a table. */
 
-import { BAR, SPAN, Samples, ceiling, endings, most, runs, sum, table, ticks } from "./chart_data.js";
 import { partOf, setPartText, setText } from "../ui/dom.js";
+import { BAR_WIDTH, SPAN, Samples, ceiling, endings, maximum, runs, tableRows, ticks, totalEnded } from "./chart_data.js";
+import { lines, round, shape } from "./svg.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 /** Pixels. */
-const STRIP = 44;
-const HEADING = 18;
-const AXIS = 20;
-const HEIGHT = 3 * (STRIP + HEADING) + AXIS;
-const SIDE = 4;
-const LABEL = 84;
-const LEAST = 200;
+const STRIP_HEIGHT = 44;
+const HEADING_HEIGHT = 18;
+const AXIS_HEIGHT = 20;
+const HEIGHT = 3 * (STRIP_HEIGHT + HEADING_HEIGHT) + AXIS_HEIGHT;
+const MARGIN = 4;
+const LABEL_WIDTH = 84;
+const MIN_WIDTH = 200;
 
 /** Draws the samples. */
 export class Chart {
@@ -19,14 +19,14 @@ export class Chart {
   #width = 0;
   #counts = /** @type {Counts | null} */ (null);
   #headings = /** @type {Map<string, Element>} */ (new Map());
-  #watcher;
+  #observer;
 
   /**
    * @param {object} options
    * @param {Element} options.root
    * @param {I18n} options.i18n
    * @param {Dates} options.dates
-   * @param {() => number} options.now Epoch seconds, the server's.
+   * @param {() => number} options.now Epoch seconds, by the server's clock.
    */
   constructor({ root, i18n, dates, now }) {
     this.root = root;
@@ -34,54 +34,52 @@ export class Chart {
     this.dates = dates;
     this.now = now;
     this.plot = partOf(root, "plot");
-    this.#watcher = new ResizeObserver(() => {
-      if (this.plot.clientWidth !== this.#width) this.draw();
+    this.#observer = new ResizeObserver(() => {
+      if (this.plot.clientWidth !== this.#width) this.#draw();
     });
   }
 
   start() {
-    this.#watcher.observe(this.plot);
+    this.#observer.observe(this.plot);
   }
 
   stop() {
-    this.#watcher.disconnect();
+    this.#observer.disconnect();
   }
 
   /** @param {SampleRow[]} samples */
   replace(samples) {
     this.#samples.replace(samples);
-    this.draw();
+    this.#draw();
   }
 
   /** @param {SampleRow[]} samples */
   add(samples) {
     this.#samples.add(samples, this.now());
-    this.draw();
+    this.#draw();
   }
 
   /**
-   * What is now is newer than the last sample.
+   * Show the present numbers, which are newer than the last sample.
    * @param {Counts} counts
    */
   count(counts) {
     this.#counts = counts;
-    this.#tell();
+    this.#write();
   }
 
-  draw() {
+  #draw() {
     const samples = this.#samples.all;
     this.#width = this.plot.clientWidth;
     this.plot.hidden = partOf(this.root, "chart-table").hidden = samples.length === 0;
-    partOf(this.root, "chart-rows").replaceChildren(...table(samples).map((row) => this.#row(row)));
+    partOf(this.root, "chart-rows").replaceChildren(...tableRows(samples).map((row) => this.#tableRow(row)));
     this.#headings.clear();
-    if (samples.length > 0) {
-      this.plot.replaceChildren(this.#svg(samples, Math.max(LEAST, this.plot.clientWidth), this.now()));
-    }
-    this.#tell();
+    if (samples.length > 0) this.plot.replaceChildren(this.#svg(samples, Math.max(MIN_WIDTH, this.#width), this.now()));
+    this.#write();
   }
 
-  /** Write what is now, and what was, in words. */
-  #tell() {
+  /** Write the sentence and the headings. */
+  #write() {
     const samples = this.#samples.all;
     const last = samples.at(-1);
     if (last === undefined) {
@@ -92,9 +90,9 @@ export class Chart {
     const sentence = this.i18n.text("chart", {
       active,
       warned,
-      most_active: Math.max(active, most(samples, 1)),
-      most_warned: Math.max(warned, most(samples, 2)),
-      ended: sum(samples),
+      most_active: Math.max(active, maximum(samples, 1)),
+      most_warned: Math.max(warned, maximum(samples, 2)),
+      ended: totalEnded(samples),
     });
     setPartText(this.root, "chart-words", sentence);
     for (const [name, number] of Object.entries({ active, warned })) {
@@ -109,45 +107,45 @@ export class Chart {
    * @param {number} now
    */
   #svg(samples, width, now) {
-    const svg = make("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, focusable: "false" });
-    const x = (/** @type {number} */ at) => round(SIDE + ((at - now + SPAN) / SPAN) * (width - 2 * SIDE));
-    for (const at of ticks(now, Math.floor(width / LABEL))) svg.append(...this.#tick(x(at), at, width));
+    const svg = shape("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, focusable: "false" });
+    const x = (/** @type {number} */ at) => round(MARGIN + ((at - now + SPAN) / SPAN) * (width - 2 * MARGIN));
+    for (const at of ticks(now, Math.floor(width / LABEL_WIDTH))) svg.append(...this.#tick(x(at), at, width));
     svg.append(
-      ...this.#strip(0, width, "active", most(samples, 1), (y) => lines(runs(samples, 1), x, y)),
-      ...this.#strip(1, width, "warned", most(samples, 2), (y) => lines(runs(samples, 2), x, y)),
+      ...this.#strip(0, width, "active", maximum(samples, 1), (y) => lines(runs(samples, 1), x, y)),
+      ...this.#strip(1, width, "warned", maximum(samples, 2), (y) => lines(runs(samples, 2), x, y)),
     );
     const bars = endings(samples);
     const highest = Math.max(0, ...bars.map(({ value }) => value));
-    const wide = Math.max(2, x(BAR) - x(0) - 1);
-    svg.append(
-      ...this.#strip(2, width, "ended", highest, (y) =>
-        bars.map(({ at, value }) => make("rect", { x: x(Math.max(at, now - SPAN)), y: y(value), width: wide, height: round(y(0) - y(value)) })),
-      ),
-    );
+    const barWidth = Math.max(2, x(BAR_WIDTH) - x(0) - 1);
+    const bar = (/** @type {Point} */ { at, value }, /** @type {(value: number) => number} */ y) =>
+      shape("rect", { x: x(Math.max(at, now - SPAN)), y: y(value), width: barWidth, height: round(y(0) - y(value)) });
+    svg.append(...this.#strip(2, width, "ended", highest, (y) => bars.map((point) => bar(point, y))));
     return svg;
   }
 
   /**
-   * @param {number} place
+   * @param {number} index
    * @param {number} width
    * @param {"active" | "warned" | "ended"} name
    * @param {number} highest
    * @param {(y: (value: number) => number) => Element[]} draw
    */
-  #strip(place, width, name, highest, draw) {
-    const top = place * (STRIP + HEADING) + HEADING;
-    const most = ceiling(highest);
-    const y = (/** @type {number} */ value) => round(top + STRIP * (1 - value / most));
-    const group = make("g", { class: `live-${name}` });
-    group.append(...draw(y));
-    const heading = make("text", { class: "live-heading", x: SIDE, y: top - 5 }, name === "ended" ? this.i18n.text("chart_ended") : "");
+  #strip(index, width, name, highest, draw) {
+    const top = index * (STRIP_HEIGHT + HEADING_HEIGHT) + HEADING_HEIGHT;
+    const bottom = top + STRIP_HEIGHT;
+    const scale = ceiling(highest);
+    const group = shape("g", { class: `live-${name}` });
+    group.append(...draw((value) => round(top + STRIP_HEIGHT * (1 - value / scale))));
+    const text = name === "ended" ? this.i18n.text("chart_ended") : "";
+    const heading = shape("text", { class: "live-heading", x: MARGIN, y: top - 5 }, text);
     this.#headings.set(name, heading);
+    const right = width - MARGIN;
     return [
-      make("line", { class: "live-grid", x1: SIDE, x2: width - SIDE, y1: top, y2: top }),
-      make("line", { class: "live-base", x1: SIDE, x2: width - SIDE, y1: top + STRIP, y2: top + STRIP }),
+      shape("line", { class: "live-grid", x1: MARGIN, x2: right, y1: top, y2: top }),
+      shape("line", { class: "live-base", x1: MARGIN, x2: right, y1: bottom, y2: bottom }),
       group,
       heading,
-      make("text", { class: "live-scale", x: width - SIDE, y: top - 5, "text-anchor": "end" }, this.i18n.number(most)),
+      shape("text", { class: "live-scale", x: right, y: top - 5, "text-anchor": "end" }, this.i18n.number(scale)),
     ];
   }
 
@@ -157,15 +155,15 @@ export class Chart {
    * @param {number} width
    */
   #tick(x, at, width) {
-    const anchor = x < LABEL / 2 ? "start" : x > width - LABEL / 2 ? "end" : "middle";
+    const anchor = x < LABEL_WIDTH / 2 ? "start" : x > width - LABEL_WIDTH / 2 ? "end" : "middle";
     return [
-      make("line", { class: "live-grid", x1: x, x2: x, y1: HEADING, y2: HEIGHT - AXIS }),
-      make("text", { class: "live-scale", x, y: HEIGHT - 5, "text-anchor": anchor }, this.dates.minute(at)),
+      shape("line", { class: "live-grid", x1: x, x2: x, y1: HEADING_HEIGHT, y2: HEIGHT - AXIS_HEIGHT }),
+      shape("text", { class: "live-scale", x, y: HEIGHT - 5, "text-anchor": anchor }, this.dates.minute(at)),
     ];
   }
 
   /** @param {SampleRow} row */
-  #row([at, ...numbers]) {
+  #tableRow([at, ...numbers]) {
     const row = document.createElement("tr");
     const heading = document.createElement("th");
     heading.scope = "row";
@@ -174,39 +172,4 @@ export class Chart {
     for (const number of numbers) row.insertCell().textContent = this.i18n.number(number);
     return row;
   }
-}
-
-/**
- * A line and the area under it, for each run; a run of one is a point.
- * @param {{at: number, value: number}[][]} found
- * @param {(at: number) => number} x
- * @param {(value: number) => number} y
- */
-function lines(found, x, y) {
-  return found.flatMap((run) => {
-    const points = run.map(({ at, value }) => `${x(at)} ${y(value)}`).join("L");
-    const [first, last] = [x(run[0].at), x(/** @type {{at: number}} */ (run.at(-1)).at)];
-    if (run.length === 1) return [make("circle", { cx: first, cy: y(run[0].value), r: 2 })];
-    return [
-      make("path", { class: "live-area", d: `M${first} ${y(0)}L${points}L${last} ${y(0)}Z` }),
-      make("path", { class: "live-line", d: `M${points}` }),
-    ];
-  });
-}
-
-/**
- * @param {string} name
- * @param {Record<string, string | number>} attributes
- * @param {string} [text]
- */
-function make(name, attributes, text) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/** @param {number} value */
-function round(value) {
-  return Math.round(value * 10) / 10;
 }

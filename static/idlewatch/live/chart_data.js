@@ -1,17 +1,19 @@
 /** The numbers behind the chart. */
 
-/** Seconds that it shows. */
+/** Seconds that the chart shows. */
 export const SPAN = 3600;
-/** Seconds between two samples beyond which nobody knows what was between them: three were missed. */
-const GAP = 50;
-/** Seconds: the time between two labels, by how many of them there is room for. */
-const STEPS = [600, 900, 1800, 3600];
 /** Seconds that one bar stands for. */
-export const BAR = 60;
+export const BAR_WIDTH = 60;
+/** Seconds between two samples above which three or more are missing, and what was between them is unknown. */
+const MAX_GAP = 50;
+/** Seconds between two labels: the first step for which there is room is taken. */
+const LABEL_STEPS = [600, 900, 1800, 3600];
+/** Seconds that one row of the table stands for. */
+const TABLE_STEP = 300;
 
 /**
  * @typedef {object} Point
- * @property {number} at
+ * @property {number} at Epoch seconds.
  * @property {number} value
  */
 
@@ -40,7 +42,7 @@ export class Samples {
 }
 
 /**
- * The least round number that is at least as large: 1, 2 or 5 times a power of ten, and 4 for the smallest.
+ * Return the least round number that is not below a value: 1, 2 or 5 times a power of ten, and at least 4.
  * @param {number} value
  */
 export function ceiling(value) {
@@ -50,7 +52,7 @@ export function ceiling(value) {
 }
 
 /**
- * One column of the samples in runs without a gap.
+ * Return one column of the samples in runs without a gap.
  * @param {SampleRow[]} samples
  * @param {1 | 2} column
  * @returns {Point[][]}
@@ -59,7 +61,7 @@ export function runs(samples, column) {
   const found = /** @type {Point[][]} */ ([]);
   let before = -Infinity;
   for (const sample of samples) {
-    if (sample[0] - before > GAP) found.push([]);
+    if (sample[0] - before > MAX_GAP) found.push([]);
     found.at(-1)?.push({ at: sample[0], value: sample[column] });
     before = sample[0];
   }
@@ -67,53 +69,57 @@ export function runs(samples, column) {
 }
 
 /**
- * How many ended in each minute in which one did.
+ * Return how many sessions ended in each minute, without the minutes in which none did.
  * @param {SampleRow[]} samples
  * @returns {Point[]}
  */
 export function endings(samples) {
   const minutes = /** @type {Map<number, number>} */ (new Map());
   for (const [at, , , ended] of samples) {
-    const minute = Math.floor(at / BAR) * BAR;
+    const minute = Math.floor(at / BAR_WIDTH) * BAR_WIDTH;
     minutes.set(minute, (minutes.get(minute) ?? 0) + ended);
   }
   return [...minutes].map(([at, value]) => ({ at, value })).filter(({ value }) => value > 0);
 }
 
 /**
- * The moments to label, at round times.
+ * Return the moments to label, at round times.
  * @param {number} now
- * @param {number} room How many labels there is room for.
+ * @param {number} room How many labels fit.
  */
 export function ticks(now, room) {
-  const step = STEPS.find((each) => SPAN / each <= room) ?? SPAN;
+  const step = LABEL_STEPS.find((each) => SPAN / each <= room) ?? SPAN;
   const first = Math.ceil((now - SPAN) / step) * step;
-  return Array.from({ length: Math.floor((now - first) / step) + 1 }, (_, place) => first + place * step);
+  return Array.from({ length: Math.floor((now - first) / step) + 1 }, (_, index) => first + index * step);
 }
 
 /**
- * What a table says of it: the last sample, and all that ended, in each five minutes.
+ * Return the rows of the table: of each five minutes the last sample, and all that ended.
  * @param {SampleRow[]} samples
  * @returns {SampleRow[]}
  */
-export function table(samples) {
+export function tableRows(samples) {
   const rows = /** @type {Map<number, SampleRow>} */ (new Map());
   for (const [at, active, warned, ended] of samples) {
-    const start = Math.floor(at / 300) * 300;
+    const start = Math.floor(at / TABLE_STEP) * TABLE_STEP;
     rows.set(start, [at, active, warned, (rows.get(start)?.[3] ?? 0) + ended]);
   }
   return [...rows.values()].reverse();
 }
 
 /**
+ * Return the maximum of a column.
  * @param {SampleRow[]} samples
  * @param {1 | 2} column
  */
-export function most(samples, column) {
+export function maximum(samples, column) {
   return Math.max(0, ...samples.map((sample) => sample[column]));
 }
 
-/** @param {SampleRow[]} samples */
-export function sum(samples) {
+/**
+ * Return how many sessions ended.
+ * @param {SampleRow[]} samples
+ */
+export function totalEnded(samples) {
   return samples.reduce((total, [, , , ended]) => total + ended, 0);
 }

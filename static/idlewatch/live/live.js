@@ -1,5 +1,11 @@
 /** The live page as its template loads it: it starts by itself. */
 
-import { start } from "./page.js";
+import { socketAddress } from "../transport/socket.js";
+import { LivePage } from "./page.js";
 
-start();
+const root = document.getElementById("live-sessions");
+if (root !== null) {
+  const config = JSON.parse(root.dataset.config ?? "{}");
+  const open = () => new WebSocket(socketAddress(config.socket, window.location.href));
+  new LivePage({ root, window, config, open }).start();
+}

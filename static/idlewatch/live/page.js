@@ -1,28 +1,20 @@
-/** The live page, put together. */
+/** The live page: ties the socket to what is shown. */
 
 import { Clock, Timer } from "../core/clock.js";
 import { CLOSE } from "../core/protocol.js";
 import { Backoff } from "../transport/backoff.js";
-import { ActionBar } from "./action_bar.js";
-import { Banner } from "./banner.js";
-import { Chart } from "./chart.js";
-import { partOf, setPartText, setText } from "../ui/dom.js";
-import { PausedOrder } from "./paused_order.js";
 import { FRAME } from "./protocol.js";
 import { change, findTheSame, fromAddress, toAddress } from "./query.js";
-import { Rows } from "./rows.js";
+import { Results } from "./results.js";
 import { Selection } from "./selection.js";
 import { LiveSocket } from "./socket.js";
-import { Table } from "./table.js";
 import { ServerTime } from "./time.js";
-import { Toolbar } from "./toolbar.js";
-import { I18n } from "../ui/i18n.js";
-import { Dates } from "./dates.js";
+import { LiveView } from "./view.js";
 
 /** Seconds: the bounds of the first and of the last wait between two attempts. */
 const RECONNECT = { base: 1, cap: 15 };
-/** Seconds after which a page that nobody sees costs the server nothing any more. */
-const UNSEEN = 10;
+/** Seconds after which a hidden page closes its socket. */
+const HIDDEN_TIMEOUT = 10;
 
 /**
  * @typedef {object} LiveConfig What the template hands over.
@@ -31,280 +23,200 @@ const UNSEEN = 10;
  * @property {string | null} act
  * @property {string | null} record The address of a record, `/0/` standing for its id.
  * @property {string | null} account The start of an account's address.
- * @property {string | null} present The id of the session that the operator is in.
- * @property {string} language Of the words.
- * @property {string} zone Of the times.
+ * @property {string | null} present The session that the operator is in.
+ * @property {string} language Of the sentences.
+ * @property {string} zone The time zone of the site.
  * @property {Record<string, string>} strings
  * @property {Record<string, Plural>} plurals
  */
 
-/** Ties the socket to what is shown. */
+/** Sends the query, applies the answers, and keeps the socket open while the page is visible. */
 export class LivePage {
-  #fresh = true;
-  #gone = false;
-  #ended = false;
-  #total = 0;
-  #bounded = false;
-  #pages = 1;
-  #heard = 0;
+  #stopping = new AbortController();
+  #closed = /** @type {number | null} */ (null);
+  #updatedAt = 0;
+  #ticking;
+  #hidden;
 
   /**
    * @param {object} options
    * @param {HTMLElement} options.root
+   * @param {Window} options.window
    * @param {LiveConfig} options.config
+   * @param {() => WebSocket} options.open
    * @param {Clock} [options.clock]
    */
-  constructor({ root, config, clock = new Clock() }) {
-    this.root = root;
-    this.wanted = fromAddress(window.location.search);
-    this.i18n = new I18n(config);
-    this.dates = new Dates(this.i18n.locale, config.zone);
-    this.time = new ServerTime(clock);
-    this.rows = new Rows();
-    this.selection = new Selection();
-    this.present = config.present;
+  constructor({ root, window, config, open, clock = new Clock() }) {
+    this.window = window;
     this.language = config.language;
-    this.banner = new Banner({ root, clock, i18n: this.i18n, dates: this.dates });
-    const now = () => this.time.now();
-    this.chart = new Chart({ root, i18n: this.i18n, dates: this.dates, now });
-    this.toolbar = new Toolbar({ root, clock, i18n: this.i18n, onWant: (changes) => this.#want(changes) });
-    this.table = new Table({
-      root,
-      i18n: this.i18n,
-      dates: this.dates,
-      now,
-      addresses: config,
-      present: config.present,
-      delegate: {
-        onSelect: (id, selected) => this.#select(() => this.selection.set(id, selected, this.#selectable)),
-        onSelectPage: (selected) => this.#select(() => this.selection.setPage(this.#selectable, selected)),
-        onSort: (sort) => this.#want({ sort }),
-        onHand: () => this.resting.follow(),
-      },
-    });
-    this.resting = new PausedOrder({
+    this.query = fromAddress(window.location.search);
+    this.time = new ServerTime(clock);
+    this.results = new Results();
+    this.selection = new Selection(config.present);
+    this.view = new LiveView({
       root,
       clock,
-      i18n: this.i18n,
-      rows: this.rows,
+      config,
+      fetch: window.fetch.bind(window),
+      now: () => this.time.now(),
+      results: this.results,
+      selection: this.selection,
       delegate: {
-        inHand: () => this.table.inHand || !this.selection.empty,
+        query: () => this.query,
+        onQuery: (changes) => this.#change(changes),
+        onSelection: (change) => this.#select(change),
         onSettle: () => this.#show(),
-        onHide: () => this.table.pageBox?.focus(),
       },
     });
-    this.bar = this.#bar(config);
     this.socket = new LiveSocket({
       clock,
       backoff: new Backoff(RECONNECT),
-      open: () => new WebSocket(socketAddress(config.socket)),
+      open,
       delegate: {
-        onFrame: (frame) => this.#work(frame),
-        onUp: () => this.banner.up(),
-        onDown: () => this.banner.lost(),
-        onGone: (code) => this.#leave(code),
+        onFrame: (frame) => this.#receive(frame),
+        onUp: () => this.view.banner.up(),
+        onDown: () => this.view.banner.lost(),
+        onGone: (code) => this.#close(code),
       },
     });
-    this.ticking = new Timer(clock, () => this.#tick());
-    this.unseen = new Timer(clock, () => this.socket.stop());
+    this.#ticking = new Timer(clock, () => this.#tick());
+    this.#hidden = new Timer(clock, () => this.socket.stop());
   }
 
   start() {
-    this.root.hidden = false;
-    for (const part of [this.table, this.toolbar, this.chart, this.resting]) part.start();
-    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
-    window.addEventListener("online", () => this.socket.hurry());
-    // The socket would keep the page out of the browser's cache, and a page from there is old.
-    window.addEventListener("pagehide", () => this.socket.stop());
-    window.addEventListener("pageshow", (event) => {
-      if (event.persisted) this.#visibilityChanged();
-    });
-    // The socket was closed for good; somebody is signed in again.
-    document.addEventListener("idlewatch:state", () => {
-      if (this.#ended) window.location.reload();
-    });
+    this.#stopping = new AbortController();
+    const options = { signal: this.#stopping.signal };
+    const { window } = this;
+    window.document.addEventListener("visibilitychange", this.#see, options);
+    window.document.addEventListener("idlewatch:state", this.#reload, options);
+    window.addEventListener("online", () => this.socket.hurry(), options);
+    // An open socket would keep the page out of the back/forward cache, and a page from there is out of date.
+    window.addEventListener("pagehide", () => this.socket.stop(), options);
+    window.addEventListener("pageshow", (event) => event.persisted && this.#see(), options);
+    this.view.start();
     this.#show();
-    this.#watch();
+    this.#ask();
     this.socket.start();
     this.#tick();
   }
 
-  /** @param {LiveConfig} config */
-  #bar({ count, act }) {
-    if (count === null || act === null) return null;
-    return new ActionBar({
-      root: this.root,
-      i18n: this.i18n,
-      selection: this.selection,
-      addresses: { count, act },
-      wanted: () => this.wanted,
-      known: (ids) => ids.map((id) => this.rows.get(id)),
-      onSelection: () => this.#select(() => {}),
-    });
+  stop() {
+    this.#stopping.abort();
+    this.#ticking.clear();
+    this.#hidden.clear();
+    this.socket.stop();
+    this.view.stop();
   }
 
   /**
-   * Look at something else.
+   * Change the query.
    * @param {Partial<Query>} changes
    */
-  #want(changes) {
-    const before = this.wanted;
-    this.wanted = change(before, changes);
-    if (!findTheSame(before, this.wanted)) this.selection.clear();
-    this.#fresh = true;
-    this.table.element.setAttribute("aria-busy", "true");
+  #change(changes) {
+    const before = this.query;
+    this.query = change(before, changes);
+    if (!findTheSame(before, this.query)) this.selection.clear();
+    this.results.awaited = true;
+    this.view.table.busy = true;
     this.#remember();
     this.#show();
-    this.#watch();
+    this.#ask();
   }
 
-  #watch() {
-    this.socket.watch({ ...this.wanted, language: this.language });
+  #ask() {
+    this.socket.watch({ ...this.query, language: this.language });
   }
 
-  /** The address has it, for reloading and sharing. */
+  /** Write the query into the page's address. */
   #remember() {
-    const parameters = toAddress(this.wanted);
-    window.history.replaceState(window.history.state, "", parameters ? `?${parameters}` : window.location.pathname);
+    const { history, location } = this.window;
+    const parameters = toAddress(this.query);
+    history.replaceState(history.state, "", parameters ? `?${parameters}` : location.pathname);
   }
 
   /** @param {LiveFrame} frame */
-  #work(frame) {
-    if (frame.type === FRAME.UNAVAILABLE) this.banner.unavailable(this.#heard || this.time.now());
-    if (frame.type === FRAME.ERROR) {
+  #receive(frame) {
+    if (frame.type === FRAME.UNAVAILABLE) this.view.banner.unavailable(this.#updatedAt || this.time.now());
+    else if (frame.type === FRAME.ERROR) {
       console.error("idlewatch:", frame.code, frame.detail);
-      this.banner.refused();
-    }
-    if (frame.type !== FRAME.PAGE && frame.type !== FRAME.CHANGES) return;
-    this.time.hear(frame.now);
-    this.#heard = frame.now;
-    this.banner.clear();
+      this.view.banner.refused();
+    } else this.#apply(frame);
+  }
+
+  /** @param {PageFrame | ChangesFrame} frame */
+  #apply(frame) {
+    const { banner, toolbar, chart, table, actionBar } = this.view;
+    this.time.set(frame.now);
+    this.#updatedAt = frame.now;
+    banner.clear();
     if (frame.counts !== undefined) {
-      this.toolbar.count(frame.counts);
-      this.chart.count(frame.counts);
+      toolbar.count(frame.counts);
+      chart.count(frame.counts);
     }
-    this.#total = frame.total ?? this.#total;
-    this.#bounded = frame.bounded ?? this.#bounded;
-    this.#pages = frame.pages ?? this.#pages;
-    if (frame.page !== undefined && frame.page !== this.wanted.page) {
-      // There are fewer pages than that. If there will be more again, the operator stays on this one.
-      this.wanted = change(this.wanted, { page: frame.page });
-      this.#remember();
-      this.#watch();
-    }
+    if (frame.page !== undefined && frame.page !== this.query.page) this.#moveTo(frame.page);
+    this.results.apply(frame);
     if (frame.type === FRAME.PAGE) {
-      this.rows.replace(frame.rows, this.#fresh);
-      this.#fresh = false;
-      this.bar?.mended();
-      this.chart.replace(frame.samples);
-      this.table.element.setAttribute("aria-busy", "false");
-    } else {
-      this.rows.change(frame);
-      if (frame.samples !== undefined) this.chart.add(frame.samples);
-    }
+      actionBar?.recover();
+      chart.replace(frame.samples);
+      table.busy = false;
+    } else if (frame.samples !== undefined) chart.add(frame.samples);
     this.#show();
   }
 
-  #show() {
-    const { shown } = this.rows;
-    this.toolbar.want(this.wanted);
-    this.toolbar.turn(this.wanted.page, this.#pages, this.#total, this.#bounded);
-    this.table.sorted(this.wanted.sort);
-    const share = this.selection.share(this.#selectable);
-    this.table.show(shown, (row) => this.#isSelected(row), this.i18n.text(this.#showsAll() ? "gone" : "left"));
-    this.table.selected(share);
-    this.bar?.show(share, this.#bounded || this.#total > this.rows.ids.length, this.#total, this.#bounded);
-    const empty = partOf(this.root, "empty");
-    empty.hidden = shown.length > 0 || this.#fresh || this.#bounded;
-    setText(empty, this.i18n.text(this.#unfiltered() ? "empty" : "no_match"));
-    setPartText(this.root, "bounded", this.#bounded ? this.i18n.text("bounded") : "");
-    this.resting.show();
-  }
-
-  /** The ids on the page that an action may be meant for. */
-  get #selectable() {
-    return this.rows.ids.filter((id) => this.#isMeant(/** @type {Row} */ (this.rows.get(id))));
-  }
-
   /**
-   * Whether it is not left alone: the operator's present session always is, and all of theirs where all that match are meant.
-   * @param {Row} row
+   * Follow the server to its last page, which is before the one asked for, and stay there when there are more again.
+   * @param {number} page
    */
-  #isMeant({ id, mine }) {
-    return id !== this.present && !(mine && this.selection.all);
+  #moveTo(page) {
+    this.query = change(this.query, { page });
+    this.#remember();
+    this.#ask();
   }
 
-  /** @param {Row} row */
-  #isSelected(row) {
-    return this.#isMeant(row) && this.selection.has(row.id);
-  }
-
-  #unfiltered() {
-    return findTheSame(this.wanted, { ...this.wanted, search: "", phase: "", connected: "" });
-  }
-
-  /** Whether every live session is on this page, so that one that left it has ended. */
-  #showsAll() {
-    return this.#pages <= 1 && this.#unfiltered();
+  #show() {
+    this.view.show(this.query);
   }
 
   /** @param {() => void} change */
   #select(change) {
-    if (this.#gone) return;
+    if (this.#closed !== null) return;
     change();
-    this.resting.follow();
+    this.view.pausedOrder.update();
     this.#show();
   }
 
   #tick() {
-    this.ticking.set(1);
-    if (!this.#gone) this.table.tick(this.rows.shown);
+    this.#ticking.set(1);
+    this.view.tick();
   }
 
-  /** Whoever does not look at the page needs no news; whoever looks again gets them at once. */
-  #visibilityChanged() {
-    if (this.#gone) return;
-    if (document.visibilityState === "hidden") {
-      this.unseen.set(UNSEEN);
+  /** Close the socket of a hidden page after a while; open it at once when the page is visible again. */
+  #see = () => {
+    if (this.#closed !== null) return;
+    if (this.window.document.visibilityState === "hidden") {
+      this.#hidden.set(HIDDEN_TIMEOUT);
       return;
     }
-    this.unseen.clear();
+    this.#hidden.clear();
     this.socket.start();
     this.socket.hurry();
-  }
+  };
+
+  /** Reload a page whose session had ended: a state event means that its user has signed in again. */
+  #reload = () => {
+    if (this.#closed === CLOSE.ENDED) this.window.location.reload();
+  };
 
   /**
-   * Who may not watch any more sees nothing any more; whose session has ended is told so by the page's own client.
+   * Stop updating. The tab's client tells an operator whose session has ended; one whose permission is gone sees nothing more.
    * @param {number} code
    */
-  #leave(code) {
-    this.#gone = true;
-    this.#ended = code === CLOSE.ENDED;
-    this.ticking.clear();
-    this.banner.stop();
+  #close(code) {
+    this.#closed = code;
+    this.#ticking.clear();
+    this.view.banner.stop();
     if (code !== CLOSE.FORBIDDEN) return;
-    this.bar?.abandon();
-    this.rows.clear();
-    // Before their markup goes: a row that had the focus loses it then, and says so.
-    for (const part of [this.table, this.toolbar, this.chart, this.resting]) part.stop();
-    partOf(this.root, "content").remove();
-    partOf(this.root, "refusal").hidden = false;
+    this.results.rows.clear();
+    this.view.refuse();
   }
-}
-
-/**
- * Older browsers take absolute addresses alone.
- * @param {string} path
- */
-function socketAddress(path) {
-  const address = new URL(path, window.location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  return address.href;
-}
-
-/** Start what the template has prepared. */
-export function start() {
-  const root = document.getElementById("live-sessions");
-  if (root === null) return;
-  new LivePage({ root, config: JSON.parse(root.dataset.config ?? "{}") }).start();
 }

@@ -1,25 +1,25 @@
-/** The order of the rows rests while the operator is about to do something with one; what waits meanwhile is said. */
+/** Pauses the order of the rows while the operator is about to use one, and counts what is pending meanwhile. */
 
 import { Timer } from "../core/clock.js";
 import { partOf, setText } from "../ui/dom.js";
 
-/** Seconds between two announcements of how many changes wait: a screen reader would never fall silent. */
-const CALM = 10;
-/** Seconds that the order rests on when the hand is gone: it may be on its way to the button that shows the changes. */
-const LINGER = 0.8;
+/** Seconds between two announcements of the count: a screen reader would never be silent otherwise. */
+const ANNOUNCE_EVERY = 10;
+/** Seconds that the pause goes on after the pointer left: it may be on its way to the button that ends it. */
+const GRACE = 0.8;
 
 /**
  * @typedef {object} PausedOrderDelegate
- * @property {() => boolean} inHand Whether the operator is about to do something with a row.
- * @property {() => void} onSettle The order is that of now again.
- * @property {() => void} onHide The button had the focus, and goes.
+ * @property {() => boolean} inUse Whether the operator is about to use a row.
+ * @property {() => void} onSettle The server's order is shown again.
+ * @property {() => void} onHide The button is hidden while it has the focus.
  */
 
-/** Has the rows rest, and settles them. */
+/** Begins and ends the pause; the button ends it by hand. */
 export class PausedOrder {
   #stopping = new AbortController();
-  #calm;
-  #lingering;
+  #announced;
+  #grace;
 
   /**
    * @param {object} options
@@ -34,8 +34,8 @@ export class PausedOrder {
     this.i18n = i18n;
     this.rows = rows;
     this.delegate = delegate;
-    this.#calm = new Timer(clock, () => this.#say());
-    this.#lingering = new Timer(clock, () => this.#letGo());
+    this.#announced = new Timer(clock, () => this.#announce());
+    this.#grace = new Timer(clock, () => this.#end());
   }
 
   start() {
@@ -45,26 +45,26 @@ export class PausedOrder {
 
   stop() {
     this.#stopping.abort();
-    this.#calm.clear();
-    this.#lingering.clear();
+    this.#announced.clear();
+    this.#grace.clear();
   }
 
-  /** The hand has come or gone. */
-  follow() {
-    if (this.delegate.inHand()) {
-      this.#lingering.clear();
-      this.rows.resting = true;
-    } else if (this.rows.resting && !this.#lingering.running) this.#lingering.set(LINGER);
+  /** Begin or end the pause, after the pointer, the focus or the selection has changed. */
+  update() {
+    if (this.delegate.inUse()) {
+      this.#grace.clear();
+      this.rows.paused = true;
+    } else if (this.rows.paused && !this.#grace.running) this.#grace.set(GRACE);
   }
 
-  /** The rows have changed. */
+  /** Show how many changes are pending. */
   show() {
-    if (this.rows.waiting === 0 || !this.#calm.running) this.#say();
+    if (this.rows.pending === 0 || !this.#announced.running) this.#announce();
   }
 
-  #letGo() {
-    if (this.delegate.inHand()) return;
-    this.rows.resting = false;
+  #end() {
+    if (this.delegate.inUse()) return;
+    this.rows.paused = false;
     this.#settle();
   }
 
@@ -73,15 +73,14 @@ export class PausedOrder {
     this.delegate.onSettle();
   }
 
-  /** Say how many changes wait. */
-  #say() {
-    const { waiting } = this.rows;
-    const focused = document.activeElement === this.button;
-    this.button.hidden = waiting === 0;
-    this.#calm.clear();
-    if (waiting > 0) {
-      setText(this.button, this.i18n.plural("changes", waiting));
-      this.#calm.set(CALM);
+  #announce() {
+    const { pending } = this.rows;
+    const focused = this.button.ownerDocument.activeElement === this.button;
+    this.button.hidden = pending === 0;
+    this.#announced.clear();
+    if (pending > 0) {
+      setText(this.button, this.i18n.plural("changes", pending));
+      this.#announced.set(ANNOUNCE_EVERY);
     } else if (focused) this.delegate.onHide();
   }
 }

@@ -1,6 +1,6 @@
-/** The wire of the live socket, as `idlewatch/live/frames.py` has it. */
+/** The protocol of the live socket, as `idlewatch/live/frames.py` has it. */
 
-/** The types of frame that come from the server. */
+/** Types of frames from the server. */
 export const FRAME = Object.freeze({
   PAGE: "page",
   CHANGES: "changes",
@@ -8,23 +8,23 @@ export const FRAME = Object.freeze({
   ERROR: "error",
 });
 
-/** The types of message that go to it. */
+/** Types of messages to the server. */
 export const MESSAGE = Object.freeze({ WATCH: "watch", SEEN: "seen" });
 
 /**
  * @typedef {object} Row One live session. Times are epoch seconds by the server's clock.
  * @property {string} id
  * @property {string} user
- * @property {string} device In words; empty where it is not known.
+ * @property {string} device In words; empty if unknown.
  * @property {string} address
  * @property {number} started
  * @property {number} seen
  * @property {number} tabs
- * @property {string | null} hold The label of what holds it open; null where nothing does.
+ * @property {string | null} hold The label of its hold; null without one.
  * @property {"active" | "warned"} phase
- * @property {string | null} reason The one that is coming, while it is warned.
+ * @property {string | null} reason Why it is about to end, while warned.
  * @property {number | null} ends Null: never.
- * @property {boolean} mine Of the operator's own.
+ * @property {boolean} mine Whether it is one of the operator's own.
  */
 
 /** @typedef {{active: number, warned: number, connected: number}} Counts */
@@ -66,7 +66,7 @@ export const MESSAGE = Object.freeze({ WATCH: "watch", SEEN: "seen" });
 /** @typedef {PageFrame | ChangesFrame | UnavailableFrame | RefusalFrame} LiveFrame */
 
 /**
- * Read a frame; null for anything that is none.
+ * Parse a frame; null for anything else.
  * @param {unknown} text
  * @returns {LiveFrame | null}
  */

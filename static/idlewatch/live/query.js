@@ -1,29 +1,28 @@
-/** What the operator looks at: it stands in the page's address, so that reloading and sharing keep it. */
+/** The query of the live page. It is part of the page's address, so that it survives a reload and can be shared. */
 
 const PHASES = ["active", "warned"];
 const CONNECTED = ["yes", "no"];
 const SORTS = ["user", "started", "seen", "ends"];
 const SIZES = [25, 50, 100];
-/** Characters. */
-const SEARCH = 100;
-/** The server refuses a page beyond it, which no table has. */
-const LAST_PAGE = 1_000_000;
+const MAX_SEARCH_LENGTH = 100;
+/** The server refuses later pages. */
+const MAX_PAGE = 1_000_000;
 
 /**
  * @typedef {object} Query
  * @property {string} search
  * @property {string} phase Empty: any.
  * @property {string} connected Empty: either.
- * @property {string} sort With "-" before it: turned round.
- * @property {number} page From 1 on.
- * @property {number} size
+ * @property {string} sort Descending with "-" before it.
+ * @property {number} page From 1.
+ * @property {number} size Rows on a page.
  */
 
-/** The view that an address without parameters shows. */
-export const PLAIN = Object.freeze({ search: "", phase: "", connected: "", sort: "ends", page: 1, size: 50 });
+/** The query of an address without parameters. */
+export const DEFAULT_QUERY = Object.freeze({ search: "", phase: "", connected: "", sort: "ends", page: 1, size: 50 });
 
 /**
- * Read it from an address; what makes no sense there is taken for the usual.
+ * Read a query from an address; invalid values give the default.
  * @param {string} parameters
  * @returns {Query}
  */
@@ -36,39 +35,39 @@ export function fromAddress(parameters) {
     search: clean(given.get("q") ?? ""),
     phase: oneOf(PHASES, given.get("phase"), ""),
     connected: oneOf(CONNECTED, given.get("connected"), ""),
-    sort: SORTS.includes(sort.replace(/^-/, "")) ? sort : PLAIN.sort,
-    page: Number.isSafeInteger(page) && page >= 1 ? Math.min(page, LAST_PAGE) : 1,
-    size: SIZES.includes(size) ? size : PLAIN.size,
+    sort: SORTS.includes(sort.replace(/^-/, "")) ? sort : DEFAULT_QUERY.sort,
+    page: Number.isSafeInteger(page) && page >= 1 ? Math.min(page, MAX_PAGE) : 1,
+    size: SIZES.includes(size) ? size : DEFAULT_QUERY.size,
   };
 }
 
 /**
- * Write it as the parameters of an address, the usual left out.
- * @param {Query} wanted
+ * Write a query as the parameters of an address, without the defaults.
+ * @param {Query} query
  */
-export function toAddress(wanted) {
-  const given = new URLSearchParams();
-  if (wanted.search) given.set("q", wanted.search);
-  if (wanted.phase) given.set("phase", wanted.phase);
-  if (wanted.connected) given.set("connected", wanted.connected);
-  if (wanted.sort !== PLAIN.sort) given.set("sort", wanted.sort);
-  if (wanted.page !== 1) given.set("p", String(wanted.page));
-  if (wanted.size !== PLAIN.size) given.set("size", String(wanted.size));
-  return given.toString();
+export function toAddress(query) {
+  const parameters = new URLSearchParams();
+  if (query.search) parameters.set("q", query.search);
+  if (query.phase) parameters.set("phase", query.phase);
+  if (query.connected) parameters.set("connected", query.connected);
+  if (query.sort !== DEFAULT_QUERY.sort) parameters.set("sort", query.sort);
+  if (query.page !== 1) parameters.set("p", String(query.page));
+  if (query.size !== DEFAULT_QUERY.size) parameters.set("size", String(query.size));
+  return parameters.toString();
 }
 
 /**
- * Change part of it. Whoever looks for something else begins on the first page.
- * @param {Query} wanted
+ * Change part of a query, which leads back to the first page unless the page is what changes.
+ * @param {Query} query
  * @param {Partial<Query>} changes
  * @returns {Query}
  */
-export function change(wanted, changes) {
-  return { ...wanted, page: 1, ...changes };
+export function change(query, changes) {
+  return { ...query, page: 1, ...changes };
 }
 
 /**
- * Tell whether two find the same sessions, in whatever order and on whatever page.
+ * Return whether two queries find the same sessions, in any order and on any page.
  * @param {Query} one
  * @param {Query} other
  */
@@ -77,11 +76,19 @@ export function findTheSame(one, other) {
 }
 
 /**
- * The server refuses longer ones, and NUL, which PostgreSQL does.
+ * Return whether a query finds every live session.
+ * @param {Query} query
+ */
+export function isUnfiltered(query) {
+  return findTheSame(query, DEFAULT_QUERY);
+}
+
+/**
+ * Fit a search to what the server takes: it counts code points, and PostgreSQL refuses NUL.
  * @param {string} search
  */
 export function clean(search) {
-  return [...search.replaceAll("\0", "").trim()].slice(0, SEARCH).join("");
+  return [...search.replaceAll("\0", "").trim()].slice(0, MAX_SEARCH_LENGTH).join("");
 }
 
 /**

@@ -1,18 +1,18 @@
-/** The rows as the server has them, and as they are shown: under the operator's hand their order rests. */
+/** The rows as the server has them, and as they are shown: while the order is paused, the two differ. */
 
 /**
- * @typedef {object} Shown
+ * @typedef {object} ShownRow
  * @property {Row} row As it was last known.
- * @property {boolean} gone The server's page has it no more.
+ * @property {boolean} gone Whether it has left the server's page.
  */
 
-/** Works differences in. */
+/** Applies pages and changes. */
 export class Rows {
   #rows = /** @type {Map<string, Row>} */ (new Map());
   #order = /** @type {string[]} */ ([]);
   #shown = /** @type {string[]} */ ([]);
-  /** Whether the order stays as it is shown; values change all the same. */
-  resting = false;
+  /** Whether the shown order stays as it is; values change all the same. */
+  paused = false;
 
   /** The rows to show, in their order. */
   get shown() {
@@ -20,14 +20,14 @@ export class Rows {
     return this.#shown.map((id) => ({ row: /** @type {Row} */ (this.#rows.get(id)), gone: !present.has(id) }));
   }
 
-  /** How many rows came, left or moved that are not shown so. */
-  get waiting() {
+  /** How many rows came, left or moved since the order was paused. */
+  get pending() {
     const present = new Set(this.#order);
-    const standing = new Set(this.#shown);
-    const stay = this.#shown.filter((id) => present.has(id));
-    const now = this.#order.filter((id) => standing.has(id));
-    const moved = now.filter((id, place) => id !== stay[place]).length;
-    return moved + (this.#shown.length - stay.length) + (this.#order.length - now.length);
+    const shown = new Set(this.#shown);
+    const before = this.#shown.filter((id) => present.has(id));
+    const now = this.#order.filter((id) => shown.has(id));
+    const moved = now.filter((id, index) => id !== before[index]).length;
+    return moved + (this.#shown.length - before.length) + (this.#order.length - now.length);
   }
 
   /** The ids on the server's page. */
@@ -41,30 +41,30 @@ export class Rows {
   }
 
   /**
-   * Take a whole page.
+   * Apply a whole page.
    * @param {Row[]} rows
-   * @param {boolean} fresh It is what the operator asked for: nothing rests.
+   * @param {boolean} requested Whether the operator asked for it: then its order is shown at once.
    */
-  replace(rows, fresh) {
+  replace(rows, requested) {
     for (const row of rows) this.#rows.set(row.id, row);
     this.#order = rows.map((row) => row.id);
-    this.#advance(fresh);
+    this.#update(requested);
   }
 
   /**
-   * Take a difference.
-   * @param {{order?: string[], rows?: Record<string, Partial<Row>>}} difference
+   * Apply what has changed.
+   * @param {{order?: string[], rows?: Record<string, Partial<Row>>}} changes
    */
   change({ order, rows = {} }) {
     for (const [id, fields] of Object.entries(rows)) {
       this.#rows.set(id, /** @type {Row} */ ({ ...this.#rows.get(id), ...fields, id }));
     }
-    // A row that was never told of can't be shown.
+    // An id without a row cannot be shown.
     if (order !== undefined) this.#order = order.filter((id) => this.#rows.has(id));
-    this.#advance(false);
+    this.#update(false);
   }
 
-  /** Show the rows as the server has them. */
+  /** Show the server's order. */
   settle() {
     this.#shown = [...this.#order];
     this.#forget();
@@ -75,15 +75,15 @@ export class Rows {
     this.settle();
   }
 
-  /** @param {boolean} fresh */
-  #advance(fresh) {
-    if (fresh || !this.resting) this.settle();
+  /** @param {boolean} requested */
+  #update(requested) {
+    if (requested || !this.paused) this.settle();
     else this.#forget();
   }
 
-  /** Whoever rests for hours must not keep every session that passed by. */
+  /** Drop the rows that are neither shown nor on the server's page: a pause of hours must not keep all that passed by. */
   #forget() {
-    const kept = new Set([...this.#order, ...this.#shown]);
-    for (const id of this.#rows.keys()) if (!kept.has(id)) this.#rows.delete(id);
+    const needed = new Set([...this.#order, ...this.#shown]);
+    for (const id of this.#rows.keys()) if (!needed.has(id)) this.#rows.delete(id);
   }
 }

@@ -1,14 +1,19 @@
-/** Which sessions the operator has selected: some by their ids, or all that match. */
+/** Which sessions the operator has selected: some by their ids, or all that match the query. */
 
-/** Ids that the server takes at once, at most. */
-export const MOST = 1000;
+/** Ids that the server takes at once. */
+export const MAX_SELECTED = 1000;
 
 /** Keeps a selection while rows come and go. */
 export class Selection {
   #ids = /** @type {Set<string>} */ (new Set());
   #all = false;
 
-  /** Whether it is all that match, on whatever page. */
+  /** @param {string | null} [present] The session that the operator is in, which no action may concern. */
+  constructor(present = null) {
+    this.present = present;
+  }
+
+  /** Whether all that match are selected, on every page. */
   get all() {
     return this.#all;
   }
@@ -19,7 +24,7 @@ export class Selection {
 
   /** Whether it takes no more ids. */
   get full() {
-    return this.#ids.size >= MOST;
+    return this.#ids.size >= MAX_SELECTED;
   }
 
   get ids() {
@@ -32,9 +37,23 @@ export class Selection {
   }
 
   /**
+   * Return whether an action may concern a session. All of the operator's own are left alone where all that match are
+   * selected.
+   * @param {Row} row
+   */
+  admits({ id, mine }) {
+    return id !== this.present && !(mine && this.#all);
+  }
+
+  /** @param {Row} row */
+  covers(row) {
+    return this.admits(row) && this.has(row.id);
+  }
+
+  /**
    * @param {string} id
    * @param {boolean} selected
-   * @param {string[]} page The ids beside it: what remains of all when one is taken out.
+   * @param {string[]} page The ids on its page: they remain selected when one is taken out of all.
    */
   set(id, selected, page) {
     if (this.#all) {
@@ -42,7 +61,7 @@ export class Selection {
       this.#ids = new Set(page);
     }
     if (!selected) this.#ids.delete(id);
-    else if (this.#ids.size < MOST) this.#ids.add(id);
+    else if (!this.full) this.#ids.add(id);
   }
 
   /**
@@ -65,7 +84,7 @@ export class Selection {
   }
 
   /**
-   * How much of a page is selected.
+   * Return how much of a page is selected.
    * @param {string[]} page
    * @returns {"none" | "some" | "all"}
    */

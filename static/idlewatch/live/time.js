@@ -1,23 +1,23 @@
-/** The server's time, as the page knows it. */
+/** The server's time. */
 
-/** Goes on by the page's own clock from what the server said last. */
+/** Continues, by the page's clock, from what the server said last. */
 export class ServerTime {
-  #said = 0;
-  #heard = /** @type {Moment | null} */ (null);
+  #received = 0;
+  #receivedAt = /** @type {Moment | null} */ (null);
 
   /** @param {Clock} clock */
   constructor(clock) {
     this.clock = clock;
   }
 
-  /** @param {number} now Epoch seconds, as a frame that has just come says it. */
-  hear(now) {
-    this.#said = now;
-    this.#heard = this.clock.now();
+  /** @param {number} now Epoch seconds, from a frame that has just come. */
+  set(now) {
+    this.#received = now;
+    this.#receivedAt = this.clock.now();
   }
 
-  /** Epoch seconds. */
+  /** Return epoch seconds. */
   now() {
-    return this.#heard === null ? this.clock.now().wall : this.#said + this.clock.since(this.#heard);
+    return this.#receivedAt === null ? this.clock.now().wall : this.#received + this.clock.since(this.#receivedAt);
   }
 }

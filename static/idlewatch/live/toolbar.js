@@ -1,17 +1,17 @@
-/** What the operator looks at, and how to look at something else: counts that filter, search, pages. */
+/** The controls of the query: counts that filter, the search, the pages. */
 
 import { Timer } from "../core/clock.js";
 import { enable, isEnabled, partOf, setPartText, setText } from "../ui/dom.js";
 import { clean } from "./query.js";
 
-/** Seconds without a key before the search begins. */
-const TYPING = 0.3;
+/** Seconds after the last key before the search begins. */
+const TYPING_PAUSE = 0.3;
 
-/** Shows what is wanted, and says when something else is. */
+/** Shows the query, and asks for changes of it. */
 export class Toolbar {
   #stopping = new AbortController();
   #typing;
-  #wanted = /** @type {Query | null} */ (null);
+  #query = /** @type {Query | null} */ (null);
   #pages = 1;
 
   /**
@@ -19,12 +19,12 @@ export class Toolbar {
    * @param {Element} options.root
    * @param {Clock} options.clock
    * @param {I18n} options.i18n
-   * @param {(changes: Partial<Query>) => void} options.onWant
+   * @param {(changes: Partial<Query>) => void} options.onQuery
    */
-  constructor({ root, clock, i18n, onWant }) {
+  constructor({ root, clock, i18n, onQuery }) {
     this.root = root;
     this.i18n = i18n;
-    this.onWant = onWant;
+    this.onQuery = onQuery;
     this.form = partOf(root, "search");
     this.field = /** @type {HTMLInputElement} */ (this.form.querySelector("input"));
     this.size = /** @type {HTMLSelectElement} */ (partOf(root, "size"));
@@ -33,14 +33,11 @@ export class Toolbar {
 
   start() {
     this.#stopping = new AbortController();
-    const { signal } = this.#stopping;
-    this.root.addEventListener("click", this.#clicked, { signal });
-    this.field.addEventListener("input", () => this.#typing.set(TYPING), { signal });
-    this.size.addEventListener("change", () => this.onWant({ size: Number(this.size.value) }), { signal });
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#search();
-    }, { signal });
+    const options = { signal: this.#stopping.signal };
+    this.root.addEventListener("click", this.#click, options);
+    this.field.addEventListener("input", () => this.#typing.set(TYPING_PAUSE), options);
+    this.size.addEventListener("change", () => this.onQuery({ size: Number(this.size.value) }), options);
+    this.form.addEventListener("submit", this.#submit, options);
   }
 
   stop() {
@@ -48,13 +45,13 @@ export class Toolbar {
     this.#stopping.abort();
   }
 
-  /** @param {Query} wanted */
-  want(wanted) {
-    this.#wanted = wanted;
-    if (document.activeElement !== this.field) this.field.value = wanted.search;
-    this.size.value = String(wanted.size);
+  /** @param {Query} query */
+  show(query) {
+    this.#query = query;
+    if (this.field.ownerDocument.activeElement !== this.field) this.field.value = query.search;
+    this.size.value = String(query.size);
     for (const button of this.root.querySelectorAll("[data-filter]")) {
-      button.setAttribute("aria-pressed", String(isWanted(button, wanted)));
+      button.setAttribute("aria-pressed", String(isPressed(button, query)));
     }
   }
 
@@ -69,13 +66,12 @@ export class Toolbar {
 
   /**
    * @param {number} page
-   * @param {number} pages
-   * @param {number} total
-   * @param {boolean} bounded There are more than that.
+   * @param {Results} results
    */
-  turn(page, pages, total, bounded) {
+  showPage(page, { pages, total, bounded }) {
     this.#pages = pages;
-    setPartText(this.root, "total", bounded ? this.i18n.text("at_least", { total }) : this.i18n.plural("total", total));
+    const found = bounded ? this.i18n.text("at_least", { total }) : this.i18n.plural("total", total);
+    setPartText(this.root, "total", found);
     setPartText(this.root, "page", this.i18n.text("page", { page, pages: Math.max(1, pages) }));
     for (const button of this.root.querySelectorAll("button[data-page]")) {
       const back = ["first", "previous"].includes(button.getAttribute("data-page") ?? "");
@@ -83,42 +79,47 @@ export class Toolbar {
     }
   }
 
+  #submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    this.#search();
+  };
+
   #search() {
     this.#typing.clear();
     const search = clean(this.field.value);
-    if (search !== this.#wanted?.search) this.onWant({ search });
+    if (search !== this.#query?.search) this.onQuery({ search });
   }
 
-  #clicked = (/** @type {Event} */ event) => {
+  #click = (/** @type {Event} */ event) => {
     const button = /** @type {Element} */ (event.target).closest("button");
-    if (button === null || !isEnabled(button) || this.#wanted === null) return;
+    if (button === null || !isEnabled(button) || this.#query === null) return;
     const { filter, value = "", page } = button.dataset;
-    if (page !== undefined) this.onWant({ page: this.#turnedTo(page, this.#wanted.page) });
-    else if (filter === "") this.onWant({ phase: "", connected: "" });
-    else if (filter !== undefined) this.onWant({ [filter]: isWanted(button, this.#wanted) ? "" : value });
+    if (page !== undefined) this.onQuery({ page: this.#pageNamed(page, this.#query.page) });
+    else if (filter === "") this.onQuery({ phase: "", connected: "" });
+    else if (filter !== undefined) this.onQuery({ [filter]: isPressed(button, this.#query) ? "" : value });
   };
 
   /**
    * @param {string} name
    * @param {number} page
    */
-  #turnedTo(name, page) {
-    const places = /** @type {Record<string, number>} */ ({
+  #pageNamed(name, page) {
+    const pages = /** @type {Record<string, number>} */ ({
       first: 1,
       previous: page - 1,
       next: page + 1,
       last: this.#pages,
     });
-    return Math.max(1, places[name]);
+    return Math.max(1, pages[name]);
   }
 }
 
 /**
  * @param {Element} button
- * @param {Query} wanted
+ * @param {Query} query
  */
-function isWanted(button, wanted) {
+function isPressed(button, query) {
   const filter = button.getAttribute("data-filter");
-  if (!filter) return wanted.phase === "" && wanted.connected === "";
-  return wanted[/** @type {"phase" | "connected"} */ (filter)] === button.getAttribute("data-value");
+  if (!filter) return query.phase === "" && query.connected === "";
+  return query[/** @type {"phase" | "connected"} */ (filter)] === button.getAttribute("data-value");
 }

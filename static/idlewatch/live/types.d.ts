@@ -1,5 +1,5 @@
 /**
- * Names for the types that the modules of the live page share, for the same reason as those of the page's client.
+ * Names for the types that the modules of the live page share, for the same reason as `../types.d.ts`.
  * Nothing here runs; editors and type checkers read it.
  */
 
@@ -10,27 +10,44 @@ import type {
   Counted as CountedType,
   Outcome as OutcomeType,
 } from "./actions.js";
+import type { ActionReport as ActionReportType } from "./action_texts.js";
+import type { Point as PointType } from "./chart_data.js";
 import type { Dates as DatesType } from "./dates.js";
-import type { ActionReport as ActionReportType } from "./dialog.js";
-import type { Counts as CountsType, LiveFrame as LiveFrameType, Row as RowType, SampleRow as SampleRowType } from "./protocol.js";
+import type { LiveConfig as LiveConfigType } from "./page.js";
+import type {
+  ChangesFrame as ChangesFrameType,
+  Counts as CountsType,
+  LiveFrame as LiveFrameType,
+  PageFrame as PageFrameType,
+  Row as RowType,
+  SampleRow as SampleRowType,
+} from "./protocol.js";
 import type { Query as QueryType } from "./query.js";
-import type { Rows as RowsType, Shown as ShownType } from "./rows.js";
+import type { Results as ResultsType } from "./results.js";
+import type { RowContext as RowContextType } from "./row.js";
+import type { Rows as RowsType, ShownRow as ShownRowType } from "./rows.js";
 import type { Selection as SelectionType } from "./selection.js";
 
 declare global {
   type ActionName = ActionNameType;
+  type ActionReport = ActionReportType;
   type ActionServer = ActionServerType;
+  type ChangesFrame = ChangesFrameType;
   type Chosen = ChosenType;
   type Counted = CountedType;
-  type Outcome = OutcomeType;
-  type Dates = DatesType;
-  type ActionReport = ActionReportType;
   type Counts = CountsType;
+  type Dates = DatesType;
+  type LiveConfig = LiveConfigType;
   type LiveFrame = LiveFrameType;
-  type Row = RowType;
-  type SampleRow = SampleRowType;
-  type Query = QueryType;
-  type ShownRow = ShownType;
   type LiveRows = RowsType;
   type LiveSelection = SelectionType;
+  type Outcome = OutcomeType;
+  type PageFrame = PageFrameType;
+  type Point = PointType;
+  type Query = QueryType;
+  type Results = ResultsType;
+  type Row = RowType;
+  type RowContext = RowContextType;
+  type SampleRow = SampleRowType;
+  type ShownRow = ShownRowType;
 }

@@ -176,3 +176,14 @@ export class ReconnectingSocket {
     if (socket.readyState <= OPEN) socket.close(code);
   }
 }
+
+/**
+ * Return the address of a socket. Older browsers take absolute ones only.
+ * @param {string} path
+ * @param {string} page The page's address.
+ */
+export function socketAddress(path, page) {
+  const address = new URL(path, page);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  return address.href;
+}

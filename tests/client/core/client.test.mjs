@@ -111,27 +111,27 @@ function setUp({ frame = null, visible = true } = {}) {
 
 function connected(frame = state(), options = {}) {
   const all = setUp(options);
-  all.network.last.hear(frame);
+  all.network.last.receive(frame);
   return all;
 }
 
 test("[R30] a warning is shown, counts down each second, and goes with the server's answer to an extension", () => {
   const { clock, network, view, client } = connected();
-  network.last.hear(warned());
+  network.last.receive(warned());
   assert.equal(view.shown.phase, "warned");
   clock.advance(10);
   assert.equal(view.shown.remaining, 110);
   client.extend();
   assert.equal(view.shown.phase, "warned", "only the server extends");
   assert.deepEqual(network.last.ofType("extend"), [{ type: "extend" }]);
-  network.last.hear(state({ version: 3 }));
+  network.last.receive(state({ version: 3 }));
   assert.equal(view.shown.phase, "active");
 });
 
 test("the end stops everything, tells the user, and leads to the sign-in page", () => {
   const { clock, network, view, events, client } = connected();
-  network.last.hear(ended());
-  network.last.lose(CLOSE.ENDED);
+  network.last.receive(ended());
+  network.last.drop(CLOSE.ENDED);
   client.acted();
   client.extend();
   clock.advance(3600);
@@ -145,7 +145,7 @@ test("the end stops everything, tells the user, and leads to the sign-in page", 
 test("a host that cancels the end keeps the user on the page, but not the content", () => {
   const { network, view, events } = connected();
   events.cancels.add("ended");
-  network.last.hear(ended());
+  network.last.receive(ended());
   assert.equal(view.over.phase, "ended");
   assert.ok(!view.left);
 });
@@ -153,14 +153,14 @@ test("a host that cancels the end keeps the user on the page, but not the conten
 test("a host that cancels the warning shows its own: the dialog stays away, until the next one too", () => {
   const { clock, network, view, events } = connected();
   events.cancels.add("warned");
-  network.last.hear(warned());
+  network.last.receive(warned());
   clock.advance(5);
   assert.equal(view.shown.phase, "active");
   assert.equal(events.ofType("warned")[0].phase, "warned");
   assert.equal(events.ofType("state").at(-1).phase, "warned");
-  network.last.hear(state({ version: 3 }));
+  network.last.receive(state({ version: 3 }));
   events.cancels.clear();
-  network.last.hear(warned({ version: 4 }));
+  network.last.receive(warned({ version: 4 }));
   assert.equal(view.shown.phase, "warned");
 });
 
@@ -184,7 +184,7 @@ test("what the page still holds when the warning comes goes out with it", () => 
   clock.advance(5);
   client.acted();
   clock.advance(3);
-  network.last.hear(warned());
+  network.last.receive(warned());
   assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 3 });
 });
 
@@ -202,9 +202,9 @@ test("on a new connection the server learns of the last act, then of the holds",
   client.acted();
   client.hold("work");
   clock.advance(20);
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(1);
-  network.last.hear(state());
+  network.last.receive(state());
   assert.deepEqual(network.last.sent.slice(0, 2), [
     { type: "activity", ago: 21 },
     { type: "hold", id: "page-1", label: "work" },
@@ -229,7 +229,7 @@ test("the server is asked once a heartbeat at most, however much the user does",
     const asked = network.last.ofType("sync").length;
     client.acted();
     await run(1);
-    if (network.last.ofType("sync").length > asked) network.last.hear(state());
+    if (network.last.ofType("sync").length > asked) network.last.receive(state());
   }
   assert.ok(network.last.ofType("sync").length <= 20, `${network.last.ofType("sync").length} questions in 300 s`);
 });
@@ -247,14 +247,14 @@ test("an extension that stays unanswered for five seconds means offline, and is 
   assert.ok(view.shown.offline);
   assert.equal(view.shown.phase, "warned");
   await run(2);
-  network.last.hear(warned({ remaining: 100 }));
+  network.last.receive(warned({ remaining: 100 }));
   assert.deepEqual(network.last.ofType("extend"), [{ type: "extend" }]);
   assert.ok(!view.shown.offline);
 });
 
 test("[R18] cut off for good, it warns by its own clock, hides the content in time, and shows it again as the server says", async () => {
   const { network, server, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
-  network.last.lose(1006);
+  network.last.drop(1006);
   await run(30);
   client.acted();
   await run(39);
@@ -276,7 +276,7 @@ test("[R18] cut off for good, it warns by its own clock, hides the content in ti
 
 test("an act while the page warns by itself ends the warning", async () => {
   const { network, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
-  network.last.lose(1006);
+  network.last.drop(1006);
   await run(45);
   assert.equal(view.shown.phase, "warned");
   client.acted();
@@ -286,7 +286,7 @@ test("an act while the page warns by itself ends the warning", async () => {
 test("where no socket opens, HTTP takes over: a heartbeat apart, two seconds while warned", async () => {
   const { network, server, view, client, run } = setUp();
   server.answer = () => ({ status: 200, frame: state() });
-  network.last.lose(1006);
+  network.last.drop(1006);
   await settle();
   assert.equal(view.shown.phase, "active");
   assert.ok(!view.shown.offline);
@@ -309,9 +309,9 @@ test("where no socket opens, HTTP takes over: a heartbeat apart, two seconds whi
 test("a socket that opens later ends the polling", async () => {
   const { network, server, run } = setUp({ visible: false });
   server.answer = () => ({ status: 200, frame: state() });
-  network.last.lose(1006);
+  network.last.drop(1006);
   await run(2);
-  network.last.hear(state());
+  network.last.receive(state());
   const before = server.asked.length;
   await run(60);
   assert.equal(server.asked.length, before);
@@ -327,7 +327,7 @@ test("a socket that a proxy lets open but silences falls back to HTTP", async ()
 test("[R9] an end that comes over HTTP is an end", async () => {
   const { network, server, view } = setUp();
   server.answer = () => ({ status: 401, frame: ended({ reason: "revoked" }) });
-  network.last.lose(1006);
+  network.last.drop(1006);
   await settle();
   assert.equal(view.over.reason, "revoked");
 });
@@ -335,8 +335,8 @@ test("[R9] an end that comes over HTTP is an end", async () => {
 test("a tab whose cookie was replaced while it connected asks again instead of signing its user out", async () => {
   const { network, server, view } = setUp();
   server.answer = () => ({ status: 200, frame: state() });
-  network.last.hear(ended({ version: 0, reason: null }));
-  network.last.lose(CLOSE.ENDED);
+  network.last.receive(ended({ version: 0, reason: null }));
+  network.last.drop(CLOSE.ENDED);
   await settle();
   assert.equal(view.over, null);
   assert.equal(view.shown.phase, "active");
@@ -345,8 +345,8 @@ test("a tab whose cookie was replaced while it connected asks again instead of s
 test("no session at all is an end all the same, when HTTP says so too", async () => {
   const { network, server, view } = setUp();
   server.answer = () => ({ status: 401, frame: ended({ version: 0, reason: null }) });
-  network.last.hear(ended({ version: 0, reason: null }));
-  network.last.lose(CLOSE.ENDED);
+  network.last.receive(ended({ version: 0, reason: null }));
+  network.last.drop(CLOSE.ENDED);
   await settle();
   assert.equal(view.over.phase, "ended");
 });
@@ -356,7 +356,7 @@ test("another tab's work keeps this one quiet: it asks before it would warn, and
   clock.advance(782);
   assert.deepEqual(network.last.sent, [{ type: "sync" }]);
   assert.equal(view.shown.phase, "active");
-  network.last.hear(state({ remaining: 880 }));
+  network.last.receive(state({ remaining: 880 }));
   clock.advance(60);
   assert.equal(network.last.sent.length, 1);
 });
@@ -367,7 +367,7 @@ test("[R38] on waking the page asks at once, and hides what may be over", () => 
   client.wake();
   assert.deepEqual(network.last.sent, [{ type: "sync" }]);
   assert.ok(view.shown.hidden);
-  network.last.hear(state({ remaining: 400 }));
+  network.last.receive(state({ remaining: 400 }));
   assert.ok(!view.shown.hidden);
 });
 
@@ -377,7 +377,7 @@ test("[R19] a page from the back/forward cache shows nothing before the server h
   client.comeBack();
   assert.ok(view.shown.hidden);
   assert.ok(view.shown.remaining > 0);
-  network.last.hear(state());
+  network.last.receive(state());
   assert.ok(!view.shown.hidden);
   assert.equal(network.sockets.length, 2);
 });
@@ -386,7 +386,7 @@ test("a page that never reaches the server has the clock it was made with", asyn
   const { network, view, run } = setUp({ frame: state({ idle_timeout: 60, warn_before: 20, remaining: 60 }) });
   assert.equal(view.shown.remaining, 60);
   assert.ok(!view.shown.offline);
-  network.last.lose(1006);
+  network.last.drop(1006);
   await run(61);
   assert.ok(view.shown.hidden);
   assert.ok(view.shown.offline);
@@ -394,32 +394,32 @@ test("a page that never reaches the server has the clock it was made with", asyn
 
 test("the absolute limit is shown as what it is", () => {
   const { network, view } = connected();
-  network.last.hear(warned({ reason: "absolute", extendable: false }));
+  network.last.receive(warned({ reason: "absolute", extendable: false }));
   assert.equal(view.shown.reason, "absolute");
   assert.ok(!view.shown.extendable);
 });
 
 test("an operator's word is shown", () => {
   const { network, view } = connected();
-  network.last.hear({ type: "notice", id: "1", text: "Maintenance at noon" });
+  network.last.receive({ type: "notice", id: "1", text: "Maintenance at noon" });
   assert.deepEqual(view.notices, ["Maintenance at noon"]);
 });
 
 test("holds that the server refuses are not asked for with each renewal", () => {
   const { clock, network, client } = connected(state(), { visible: false });
   client.hold("work");
-  network.last.hear({ type: "error", code: "hold_refused", detail: "" });
+  network.last.receive({ type: "error", code: "hold_refused", detail: "" });
   clock.advance(120);
   assert.equal(network.last.ofType("hold").length, 1);
 });
 
 test("[R32] a page that has ended comes back when its user has signed in again, not before the server says so", () => {
   const { network, view, events, client } = connected();
-  network.last.hear(ended());
+  network.last.receive(ended());
   client.renew();
   assert.equal(network.sockets.length, 2);
   assert.notEqual(view.over, null);
-  network.last.hear(state({ version: 1 }));
+  network.last.receive(state({ version: 1 }));
   assert.equal(view.over, null);
   assert.equal(view.shown.phase, "active");
   assert.equal(events.ofType("resumed").length, 1);
@@ -430,9 +430,9 @@ test("[R32] a page that has ended comes back when its user has signed in again, 
 test("work that goes on after the end is held in the new session", () => {
   const { network, client } = connected();
   const hold = client.hold("work");
-  network.last.hear(ended());
+  network.last.receive(ended());
   client.renew();
-  network.last.hear(state({ version: 1 }));
+  network.last.receive(state({ version: 1 }));
   assert.equal(network.last.ofType("hold").length, 1);
   hold.release();
   assert.equal(network.last.ofType("release").length, 1);
@@ -440,9 +440,9 @@ test("work that goes on after the end is held in the new session", () => {
 
 test("a page that comes back into a session which has ended too says so", () => {
   const { network, view, events, client } = connected();
-  network.last.hear(ended());
+  network.last.receive(ended());
   client.renew();
-  network.last.hear(ended({ reason: "revoked" }));
+  network.last.receive(ended({ reason: "revoked" }));
   assert.equal(view.over.reason, "revoked");
   assert.equal(events.ofType("resumed").length, 0);
 });
@@ -450,10 +450,10 @@ test("a page that comes back into a session which has ended too says so", () => 
 test("[R32] a page that hears of the sign-in before the end of its own session comes back all the same", () => {
   const { network, view, events, client } = connected();
   client.renew();
-  network.last.hear(ended());
+  network.last.receive(ended());
   assert.equal(network.sockets.length, 2);
   assert.ok(!view.left);
-  network.last.hear(state({ version: 1 }));
+  network.last.receive(state({ version: 1 }));
   assert.equal(view.over, null);
   assert.equal(events.ofType("ended").length, 0);
 });
@@ -465,9 +465,9 @@ test("a page that was made before its user signed in anew asks for what its form
 
 test("a page of somebody else shows nothing, and connects no more", () => {
   const { network, view, run } = connected();
-  network.last.lose(1006);
+  network.last.drop(1006);
   run(5);
-  network.last.hear(ended({ reason: "logout", page: "foreign" }));
+  network.last.receive(ended({ reason: "logout", page: "foreign" }));
   assert.ok(view.dropped);
   const sockets = network.sockets.length;
   run(60);

@@ -78,13 +78,13 @@ test("one that is stopped during its last step is done", async () => {
 test("an answer that is lost on the way may be asked for again", async () => {
   const fetch = async () => ({ ok: true, status: 200, json: () => Promise.reject(new TypeError("network error")) });
   const server = new ActionServer({ fetch, addresses: { count: "/count/", act: "/act/" }, i18n, token: () => "token" });
-  await assert.rejects(server.act({}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.lasting);
+  await assert.rejects(server.act({}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.permanent);
 });
 
 test("after a failure it goes on where it was, and keeps count", async () => {
   const { asked, server } = answering(step(200, "x"), new Error("lost"), step(5, null));
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
-  await assert.rejects(run.go(() => {}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.lasting);
+  await assert.rejects(run.go(() => {}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.permanent);
   await run.go(() => {});
   assert.equal(run.outcome.done, 205);
   assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x", "x"]);
@@ -92,7 +92,7 @@ test("after a failure it goes on where it was, and keeps count", async () => {
 
 test("a refusal says why, and whether trying again is of use", async () => {
   const { server } = answering({ status: 403, body: { detail: "Not you." } }, { status: 503, body: { detail: "Later." } }, { status: 403, body: null });
-  const failing = async () => server.count("end", { watches: [] }).then(() => assert.fail(), ({ message, lasting }) => [message, lasting]);
+  const failing = async () => server.count("end", { watches: [] }).then(() => assert.fail(), ({ message, permanent }) => [message, permanent]);
   assert.deepEqual(await failing(), ["Not you.", true]);
   assert.deepEqual(await failing(), ["Later.", false]);
   assert.deepEqual(await failing(), ["no", true]);
@@ -104,7 +104,7 @@ test("an answer that is no JSON is a refusal with a sentence", async () => {
   const failing = async () =>
     server.count("end", { watches: [] }).then(() => assert.fail("it was taken for an answer"), (refusal) => {
       assert.ok(refusal instanceof Refusal, String(refusal));
-      return [refusal.message, refusal.lasting];
+      return [refusal.message, refusal.permanent];
     });
   assert.deepEqual(await failing(), ["away", false]);
   assert.deepEqual(await failing(), ["no", true]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Samples, ceiling, endings, most, runs, sum, table, ticks } from "../../../static/idlewatch/live/chart_data.js";
+import { Samples, ceiling, endings, maximum, runs, tableRows, ticks, totalEnded } from "../../../static/idlewatch/live/chart_data.js";
 
 test("the chart's scale is round, and never so fine that one session fills it", () => {
   assert.deepEqual([0, 1, 4, 5, 6, 12, 20, 21, 9999, 10_000].map(ceiling), [4, 4, 4, 5, 10, 20, 20, 50, 10_000, 10_000]);
@@ -16,13 +16,13 @@ test("no line is drawn over a time in which nothing was counted", () => {
 test("endings are summed by the minute, and samples told by five", () => {
   const samples = [[0, 1, 0, 2], [45, 2, 0, 1], [60, 2, 1, 0], [310, 5, 1, 4]];
   assert.deepEqual(endings(samples), [{ at: 0, value: 3 }, { at: 300, value: 4 }]);
-  assert.deepEqual(table(samples), [[310, 5, 1, 4], [60, 2, 1, 3]]);
+  assert.deepEqual(tableRows(samples), [[310, 5, 1, 4], [60, 2, 1, 3]]);
 });
 
 test("the most of a column, and all that ended, are what the samples say", () => {
   const samples = [[0, 3, 1, 2], [15, 7, 0, 0], [30, 5, 4, 9]];
-  assert.deepEqual([most(samples, 1), most(samples, 2), sum(samples)], [7, 4, 11]);
-  assert.deepEqual([most([], 1), sum([])], [0, 0]);
+  assert.deepEqual([maximum(samples, 1), maximum(samples, 2), totalEnded(samples)], [7, 4, 11]);
+  assert.deepEqual([maximum([], 1), totalEnded([])], [0, 0]);
 });
 
 test("labels stand at round times, as many as there is room for", () => {

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PLAIN, change, clean, findTheSame, fromAddress, toAddress } from "../../../static/idlewatch/live/query.js";
+import { DEFAULT_QUERY, change, clean, findTheSame, fromAddress, toAddress } from "../../../static/idlewatch/live/query.js";
 
 test("what the address says is what is asked for, and back", () => {
-  const wanted = fromAddress("?q=ada%20l&phase=warned&connected=no&sort=-seen&p=3&size=100");
-  assert.deepEqual(wanted, { search: "ada l", phase: "warned", connected: "no", sort: "-seen", page: 3, size: 100 });
-  assert.deepEqual(fromAddress(`?${toAddress(wanted)}`), wanted);
-  assert.equal(toAddress(PLAIN), "");
+  const query = fromAddress("?q=ada%20l&phase=warned&connected=no&sort=-seen&p=3&size=100");
+  assert.deepEqual(query, { search: "ada l", phase: "warned", connected: "no", sort: "-seen", page: 3, size: 100 });
+  assert.deepEqual(fromAddress(`?${toAddress(query)}`), query);
+  assert.equal(toAddress(DEFAULT_QUERY), "");
 });
 
 test("nonsense in the address is the usual", () => {
-  assert.deepEqual(fromAddress("?phase=ended&connected=1&sort=--user&p=0&size=7"), { ...PLAIN });
+  assert.deepEqual(fromAddress("?phase=ended&connected=1&sort=--user&p=0&size=7"), { ...DEFAULT_QUERY });
   assert.equal(fromAddress("?p=1e400").page, 1);
   assert.equal(fromAddress("?p=9999999").page, 1_000_000);
   assert.equal(fromAddress(`?q=${"x".repeat(300)}`).search.length, 100);
@@ -27,9 +27,9 @@ test("a search is cut between characters, as the server counts them", () => {
 });
 
 test("whoever looks for something else begins on the first page", () => {
-  const wanted = { ...PLAIN, page: 7 };
-  assert.equal(change(wanted, { search: "a" }).page, 1);
-  assert.equal(change(wanted, { page: 8 }).page, 8);
-  assert.ok(findTheSame(wanted, { ...wanted, page: 2, sort: "user" }));
-  assert.ok(!findTheSame(wanted, { ...wanted, phase: "warned" }));
+  const query = { ...DEFAULT_QUERY, page: 7 };
+  assert.equal(change(query, { search: "a" }).page, 1);
+  assert.equal(change(query, { page: 8 }).page, 8);
+  assert.ok(findTheSame(query, { ...query, page: 2, sort: "user" }));
+  assert.ok(!findTheSame(query, { ...query, phase: "warned" }));
 });

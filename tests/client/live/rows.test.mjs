@@ -19,24 +19,24 @@ test("rows change, come, go and move with what the server says", () => {
   assert.equal(rows.get("a").tabs, 2);
   assert.equal(rows.get("a").user, "a");
   assert.equal(rows.get("b"), undefined);
-  assert.equal(rows.waiting, 0);
+  assert.equal(rows.pending, 0);
 });
 
 test("at rest the order stays, values change, and who left is marked where they were", () => {
   const rows = filled("a", "b", "c");
-  rows.resting = true;
+  rows.paused = true;
   rows.change({ rows: { b: { tabs: 3 }, d: row("d") }, order: ["d", "c", "b"] });
   assert.deepEqual(ids(rows), ["a†", "b", "c"]);
   assert.equal(rows.shown[1].row.tabs, 3);
-  assert.equal(rows.waiting, 4, "one left, one came, two changed places");
+  assert.equal(rows.pending, 4, "one left, one came, two changed places");
   rows.settle();
   assert.deepEqual(ids(rows), ["d", "c", "b"]);
-  assert.equal(rows.waiting, 0);
+  assert.equal(rows.pending, 0);
 });
 
 test("a page that the operator asked for is shown at once; one that comes after an outage rests", () => {
   const rows = filled("a", "b");
-  rows.resting = true;
+  rows.paused = true;
   rows.replace([row("c"), row("a")], false);
   assert.deepEqual(ids(rows), ["a", "b†"]);
   rows.replace([row("c"), row("a")], true);
@@ -45,7 +45,7 @@ test("a page that the operator asked for is shown at once; one that comes after 
 
 test("a rest of hours keeps no more than is shown", () => {
   const rows = filled("a");
-  rows.resting = true;
+  rows.paused = true;
   for (let turn = 0; turn < 1000; turn += 1) rows.change({ rows: { [turn]: row(String(turn)) }, order: [String(turn)] });
   assert.equal(rows.get("500"), undefined);
   assert.equal(rows.get("a").user, "a");
@@ -55,10 +55,10 @@ test("an order that names a row nobody told of shows the others", () => {
   const rows = filled("a", "b");
   rows.change({ order: ["b", "unknown", "a"] });
   assert.deepEqual(ids(rows), ["b", "a"]);
-  assert.deepEqual([rows.ids, rows.waiting], [["b", "a"], 0]);
-  rows.resting = true;
+  assert.deepEqual([rows.ids, rows.pending], [["b", "a"], 0]);
+  rows.paused = true;
   rows.change({ order: ["unknown", "b"] });
-  assert.deepEqual([ids(rows), rows.waiting], [["b", "a†"], 1]);
+  assert.deepEqual([ids(rows), rows.pending], [["b", "a†"], 1]);
   rows.settle();
   assert.deepEqual(ids(rows), ["b"]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MOST, Selection } from "../../../static/idlewatch/live/selection.js";
+import { MAX_SELECTED, Selection } from "../../../static/idlewatch/live/selection.js";
 
 test("a page, some of it, or all that match are selected", () => {
   const selection = new Selection();
@@ -21,8 +21,8 @@ test("a page, some of it, or all that match are selected", () => {
 
 test("no more are selected by their ids than the server takes", () => {
   const selection = new Selection();
-  selection.setPage(Array.from({ length: MOST + 5 }, (_, place) => `s${place}`), true);
-  assert.equal(selection.ids.length, MOST);
+  selection.setPage(Array.from({ length: MAX_SELECTED + 5 }, (_, place) => `s${place}`), true);
+  assert.equal(selection.ids.length, MAX_SELECTED);
 });
 
 test("to select or leave out a page after all that match leaves that page, or nothing", () => {
@@ -38,7 +38,7 @@ test("to select or leave out a page after all that match leaves that page, or no
 
 test("a selection is full once it holds as many as the server takes, until one is taken out", () => {
   const selection = new Selection();
-  selection.setPage(Array.from({ length: MOST - 1 }, (_, place) => `s${place}`), true);
+  selection.setPage(Array.from({ length: MAX_SELECTED - 1 }, (_, place) => `s${place}`), true);
   assert.equal(selection.full, false);
   selection.set("last", true, []);
   assert.equal(selection.full, true);

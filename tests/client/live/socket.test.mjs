@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PLAIN } from "../../../static/idlewatch/live/query.js";
+import { DEFAULT_QUERY } from "../../../static/idlewatch/live/query.js";
 import { LiveSocket } from "../../../static/idlewatch/live/socket.js";
 import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
 import { FakeClock, FakeNetwork } from "../support.mjs";
@@ -18,7 +18,7 @@ function connected() {
   };
   const backoff = new Backoff({ base: 1, cap: 15, random: () => 1 });
   const socket = new LiveSocket({ clock, backoff, delegate, open: network.open, random: () => 0.5 });
-  socket.watch({ ...PLAIN });
+  socket.watch({ ...DEFAULT_QUERY });
   socket.start();
   opens(network);
   return { clock, network, heard, socket };
@@ -33,17 +33,17 @@ const page = (frame, query = 1) => ({ type: "page", frame, query, now: 1 });
 
 test("it asks for what is wanted and acknowledges each frame", () => {
   const { network, heard } = connected();
-  assert.deepEqual(network.last.sent, [{ type: "watch", query: 1, ...PLAIN }]);
-  network.last.hear(page(1));
+  assert.deepEqual(network.last.sent, [{ type: "watch", query: 1, ...DEFAULT_QUERY }]);
+  network.last.receive(page(1));
   assert.deepEqual(network.last.ofType("seen"), [{ type: "seen", frame: 1 }]);
   assert.deepEqual([heard.frames, heard.ups], [[1], 1]);
 });
 
 test("the answer to an earlier question is acknowledged, not shown", () => {
   const { network, heard, socket } = connected();
-  socket.watch({ ...PLAIN, search: "a" });
-  network.last.hear(page(1, 1));
-  network.last.hear(page(2, 2));
+  socket.watch({ ...DEFAULT_QUERY, search: "a" });
+  network.last.receive(page(1, 1));
+  network.last.receive(page(2, 2));
   assert.deepEqual(heard.frames, [2]);
   assert.equal(network.last.ofType("seen").length, 2);
 });
@@ -54,38 +54,38 @@ test("a frame that the page fails on is acknowledged all the same, and the next 
   socket.delegate.onFrame = () => {
     throw new Error("a bug");
   };
-  assert.throws(() => network.last.hear(page(1)), /a bug/);
+  assert.throws(() => network.last.receive(page(1)), /a bug/);
   assert.deepEqual(network.last.ofType("seen"), [{ type: "seen", frame: 1 }]);
   socket.delegate.onFrame = onFrame;
-  network.last.hear(page(2));
+  network.last.receive(page(2));
   assert.deepEqual(heard.frames, [2]);
   assert.equal(network.last.ofType("seen").length, 2);
 });
 
 test("what is no frame is passed over", () => {
   const { network, heard } = connected();
-  for (const text of ["<html>", "null", "7", '{"type":"other"}']) network.last.hear(text);
+  for (const text of ["<html>", "null", "7", '{"type":"other"}']) network.last.receive(text);
   assert.deepEqual([heard.frames, heard.ups], [[], 0]);
 });
 
 test("it comes back after a loss, and asks anew", () => {
   const { clock, network, heard } = connected();
-  network.last.hear(page(1));
-  network.last.lose(1006);
+  network.last.receive(page(1));
+  network.last.drop(1006);
   assert.equal(heard.downs, 1);
   clock.advance(1);
   assert.equal(network.sockets.length, 2);
   opens(network);
   assert.equal(network.last.ofType("watch").length, 1);
-  network.last.hear(page(1));
+  network.last.receive(page(1));
   assert.equal(heard.ups, 2);
 });
 
 test("waits grow while nobody answers", () => {
   const { clock, network } = connected();
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(1);
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(1.9);
   assert.equal(network.sockets.length, 2);
   clock.advance(0.1);
@@ -94,7 +94,7 @@ test("waits grow while nobody answers", () => {
 
 test("a network that is gone without a word is noticed", () => {
   const { clock, network, heard } = connected();
-  network.last.hear(page(1));
+  network.last.receive(page(1));
   clock.advance(25);
   assert.equal(network.last.ofType("watch").length, 2, "it asks");
   assert.equal(heard.downs, 0);
@@ -104,9 +104,9 @@ test("a network that is gone without a word is noticed", () => {
 
 test("one that answers is not taken for gone", () => {
   const { clock, network, heard } = connected();
-  network.last.hear(page(1));
+  network.last.receive(page(1));
   clock.advance(25);
-  network.last.hear(page(2, 2));
+  network.last.receive(page(2, 2));
   clock.advance(20);
   assert.deepEqual([heard.downs, heard.frames], [0, [1, 2]]);
 });
@@ -114,7 +114,7 @@ test("one that answers is not taken for gone", () => {
 for (const code of [4401, 4403]) {
   test(`${code} is for good`, () => {
     const { clock, network, heard } = connected();
-    network.last.lose(code);
+    network.last.drop(code);
     clock.advance(600);
     assert.deepEqual([heard.gone, heard.downs, network.sockets.length], [[code], 0, 1]);
   });
@@ -123,7 +123,7 @@ for (const code of [4401, 4403]) {
 for (const code of [4400, 4429]) {
   test(`${code}: it keeps off for a while when the server says that it was too much`, () => {
     const { clock, network, socket } = connected();
-    network.last.lose(code);
+    network.last.drop(code);
     socket.hurry();
     clock.advance(90.9);
     assert.equal(network.sockets.length, 1);
@@ -135,7 +135,7 @@ for (const code of [4400, 4429]) {
 test("pages that a server has sent away come back spread out, or later where nobody answers", () => {
   const { clock, network } = connected();
   for (const [wait, opened] of [[1.5, 2], [2, 3], [4, 4]]) {
-    network.last.lose(4503);
+    network.last.drop(4503);
     clock.advance(wait - 0.1);
     assert.equal(network.sockets.length, opened - 1, `not before ${wait}`);
     clock.advance(0.1);
@@ -146,25 +146,25 @@ test("pages that a server has sent away come back spread out, or later where nob
 test("an answer makes the waits short again; a handshake alone does not", () => {
   const { clock, network } = connected();
   for (const wait of [1, 2]) {
-    network.last.lose(1006);
+    network.last.drop(1006);
     clock.advance(wait);
     opens(network);
   }
   assert.equal(network.sockets.length, 3);
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(3.9);
   assert.equal(network.sockets.length, 3);
   clock.advance(0.1);
   opens(network);
-  network.last.hear(page(1));
-  network.last.lose(1006);
+  network.last.receive(page(1));
+  network.last.drop(1006);
   clock.advance(1);
   assert.equal(network.sockets.length, 5);
 });
 
 test("in a hurry it comes back at once, and only once", () => {
   const { clock, network, socket } = connected();
-  network.last.lose(1006);
+  network.last.drop(1006);
   socket.hurry();
   assert.equal(network.sockets.length, 2);
   socket.hurry();
@@ -175,16 +175,16 @@ test("in a hurry it comes back at once, and only once", () => {
 test("a hurry disturbs no socket that is there, and wakes none that was closed for good", () => {
   const { clock, network, socket } = connected();
   socket.hurry();
-  network.last.hear(page(1));
+  network.last.receive(page(1));
   socket.hurry();
   assert.deepEqual([network.sockets.length, network.last.code], [1, null]);
-  network.last.lose(1006);
+  network.last.drop(1006);
   socket.stop();
   socket.hurry();
   clock.advance(600);
   assert.equal(network.sockets.length, 1, "stopped");
   socket.start();
-  network.last.lose(4401);
+  network.last.drop(4401);
   socket.hurry();
   assert.equal(network.sockets.length, 2, "ended");
 });
@@ -202,7 +202,7 @@ test("stopped, it closes and stays away; started, it comes back", () => {
 test("a browser that may open no socket tries again later", () => {
   const { clock, network, heard } = connected();
   network.forbidden = true;
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(1);
   assert.equal(heard.downs, 2);
   network.forbidden = false;

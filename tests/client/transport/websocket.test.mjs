@@ -24,15 +24,15 @@ function setUp({ random = () => 1 } = {}) {
 
 function connected(options) {
   const all = setUp(options);
-  all.network.last.hear(state());
+  all.network.last.receive(state());
   return all;
 }
 
 test("a connection is up when the server has spoken, and its first frame is marked", () => {
   const { network, socket, frames } = setUp();
   assert.ok(!socket.send({ type: "sync" }));
-  network.last.hear(state());
-  network.last.hear(state({ version: 2 }));
+  network.last.receive(state());
+  network.last.receive(state({ version: 2 }));
   assert.ok(socket.up);
   assert.deepEqual(
     frames.map(({ fresh }) => fresh),
@@ -43,7 +43,7 @@ test("a connection is up when the server has spoken, and its first frame is mark
 test("what is no frame is taken for none", () => {
   const { network, socket, frames } = setUp();
   for (const text of ["<html>", "null", "[]", '{"type":"state"}', '{"type":"state","phase":"active"}', "{}"]) {
-    network.last.hear(text);
+    network.last.receive(text);
   }
   assert.deepEqual(frames, []);
   assert.ok(!socket.up);
@@ -68,12 +68,12 @@ test("a page that goes elsewhere while it is cut off has nothing to say", () => 
 
 test("[R29] a lost connection comes back after a drawn wait, and later each time it fails", () => {
   const { clock, network, losses } = connected();
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(1.9);
   assert.equal(network.sockets.length, 1);
   clock.advance(0.1);
   assert.equal(network.sockets.length, 2);
-  network.last.lose(1006);
+  network.last.drop(1006);
   clock.advance(3.9);
   assert.equal(network.sockets.length, 2);
   clock.advance(0.1);
@@ -87,8 +87,8 @@ test("[R29] a lost connection comes back after a drawn wait, and later each time
 test("[R29] a server that accepts and drops at once is not hammered", () => {
   const { clock, network } = setUp();
   for (let round = 0; round < 60; round += 1) {
-    network.last.hear(state());
-    network.last.lose(1011);
+    network.last.receive(state());
+    network.last.drop(1011);
     clock.advance(5);
   }
   assert.ok(network.sockets.length < 20, `${network.sockets.length} attempts in 300 s`);
@@ -98,16 +98,16 @@ test("[R29] a connection that has lasted begins anew with a short wait", () => {
   const { clock, network } = connected();
   for (let round = 0; round < 4; round += 1) {
     clock.advance(60);
-    network.last.lose(1006);
+    network.last.drop(1006);
     clock.advance(2);
-    network.last.hear(state());
+    network.last.receive(state());
   }
   assert.equal(network.sockets.length, 5);
 });
 
 test("[R26] a server that goes away is asked again, spread over some seconds", () => {
   const { clock, network } = connected();
-  network.last.lose(CLOSE.GOING_AWAY);
+  network.last.drop(CLOSE.GOING_AWAY);
   clock.advance(4.9);
   assert.equal(network.sockets.length, 1);
   clock.advance(0.1);
@@ -116,7 +116,7 @@ test("[R26] a server that goes away is asked again, spread over some seconds", (
 
 test("[R26] what is not permitted is not tried again", () => {
   const { clock, network } = connected();
-  network.last.lose(CLOSE.FORBIDDEN);
+  network.last.drop(CLOSE.FORBIDDEN);
   clock.advance(3600);
   assert.equal(network.sockets.length, 1);
 });
@@ -124,7 +124,7 @@ test("[R26] what is not permitted is not tried again", () => {
 for (const code of [CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]) {
   test(`[R26] after ${code} the page keeps off for a minute at least`, () => {
     const { clock, network } = connected({ random: () => 0 });
-    network.last.lose(code);
+    network.last.drop(code);
     clock.advance(59);
     assert.equal(network.sockets.length, 1);
     clock.advance(1);
@@ -142,7 +142,7 @@ for (const type of ["extend", "sync"]) {
     clock.advance(0.1);
     assert.equal(losses[0].timedOut, true);
     assert.equal(first.code, CLOSE.NAVIGATED, "the page is not being closed");
-    first.hear(state());
+    first.receive(state());
     assert.ok(!socket.up, "a dead socket is not heard any more");
     clock.advance(2);
     assert.equal(network.sockets.length, 2);
@@ -162,7 +162,7 @@ test("an answer in time keeps the socket, and activity wants none", () => {
   const { clock, network, socket, losses } = connected();
   socket.send({ type: "extend" });
   clock.advance(1);
-  network.last.hear(state());
+  network.last.receive(state());
   socket.send({ type: "activity", ago: 0 });
   socket.send({ type: "release", id: "x" });
   clock.advance(600);
@@ -191,7 +191,7 @@ test("a page in a hurry does not wait, and does not open a second socket beside 
   const { network, socket } = connected();
   socket.hurry();
   assert.equal(network.sockets.length, 1);
-  network.last.lose(1006);
+  network.last.drop(1006);
   socket.hurry();
   socket.hurry();
   assert.equal(network.sockets.length, 2);
@@ -214,6 +214,6 @@ test("[R41] stopped and started, it is what it was", () => {
   socket.start();
   socket.start();
   assert.equal(network.sockets.length, 2);
-  network.last.hear(state());
+  network.last.receive(state());
   assert.ok(socket.up);
 });
