@@ -48,7 +48,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch, clock: Time) -> None:
 
     monkeypatch.setattr(Timer, "run", run)
     # The tabs of these tests never go.
-    monkeypatch.setattr(hub_module, "FAREWELL", 0.01)
+    monkeypatch.setattr(hub_module, "DRAIN_TIMEOUT", 0.01)
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ def operator(transactional_db: None, clock: Time) -> Client:
         "/admin/auth/user/{user}/password/",
         "/admin/password_change/",
         "/admin/idlewatch/watchedsession/",
-        "/admin/idlewatch/watchedsession/{watch}/change/",
-        "/admin/idlewatch/watchedsession/{watch}/history/",
+        "/admin/idlewatch/watchedsession/{watch_id}/change/",
+        "/admin/idlewatch/watchedsession/{watch_id}/history/",
         "/admin/idlewatch/live/",
     ],
 )

@@ -16,7 +16,9 @@ ADA = RecordFields("ada", "", "203.0.113.7", 5.0)
 
 
 def watched(**facts: object) -> Watched:
-    return Watched(id="w1", user="7", policy=POLICY, activity=Activity(**({"began": 0.0, "active": 10.0} | facts)))
+    return Watched(
+        id="w1", user="7", policy=POLICY, activity=Activity(**({"logged_in_at": 0.0, "active": 10.0} | facts))
+    )
 
 
 def held(*holds: Hold) -> Watched:

@@ -405,7 +405,7 @@ class TestEndSessions:
         assert run("endsessions", "--all", "--noinput") == "Ended 2 sessions.\n"
 
     def test_waits_until_the_receivers_are_told(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(dispatcher, "FAREWELL", 0.0)
+        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 0.0)
         heard.takes = 0.05
         sign_in_many(5)
         run("endsessions", "--all", "--noinput")

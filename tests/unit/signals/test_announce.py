@@ -460,7 +460,7 @@ class TestGoingAway:
 
     async def test_but_no_more_than_that(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
         free = threading.Event()
-        monkeypatch.setattr(dispatcher, "FAREWELL", 0.1)
+        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 0.1)
         connect(lambda **_: free.wait(60))
         await sync_to_async(end)()
         try:
@@ -473,7 +473,7 @@ class TestGoingAway:
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ):
         free = threading.Event()
-        monkeypatch.setattr(dispatcher, "FAREWELL", 1.0)
+        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 1.0)
         connect(lambda **_: free.wait(60))
         await sync_to_async(end)()
         try:

@@ -60,7 +60,7 @@ class TestLine:
         assert line.isprintable()
         assert len(line.splitlines()) == 1
 
-    @given(st.dictionaries(st.sampled_from(["watch", "user", "label"]), st.text() | st.none(), min_size=1))
+    @given(st.dictionaries(st.sampled_from(["watch_id", "user", "label"]), st.text() | st.none(), min_size=1))
     def test_it_can_be_read_whatever_is_in_it(self, fields: dict[str, str | None]):
         event, found = split(event_log.line("e", **fields))
         assert event == "e"
@@ -77,7 +77,7 @@ class TestNote:
         (record,) = caplog.records
         assert (record.name, record.levelno) == ("idlewatch", logging.INFO)
         found: dict[str, Any] = vars(record)
-        assert {name: found[name] for name in ("event", "watch", "reason", "by", "at")} == {
+        assert {name: found[name] for name in ("event", "watch_id", "reason", "by", "at")} == {
             "event": "session_ended",
             "watch_id": "w1",
             "reason": "idle",
@@ -94,4 +94,4 @@ class TestNote:
 
     def test_it_is_of_where_it_was_noted(self, caplog: pytest.LogCaptureFixture):
         event_log.log_event("e", level=logging.WARNING)
-        assert caplog.records[0].filename == "test_journal.py"
+        assert caplog.records[0].filename == "test_event_log.py"
