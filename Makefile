@@ -69,7 +69,7 @@ lock: .venv/.dev  ## Resolve the dependencies anew and write the lock files.
 
 .PHONY: clean
 clean:  ## Remove what was made.
-	rm -rf .venv .venv-newest .node build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf .venv .venv-newest node_modules build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -31,21 +31,10 @@ LIVE = (CLIENT / "live.min.js", CLIENT / "live.min.css")
 """What the operators' live page loads beside it."""
 EXAMPLES = ROOT / "docs" / "examples"
 PACKAGE = json.loads((CLIENT / "package.json").read_text())
+WORKSPACE = json.loads((ROOT / "package.json").read_text())
 TYPES = (CLIENT / "index.d.ts").read_text()
 LIMIT = 15_000
 """Bytes of script and styles together, as Chromium gets them from the project: by brotli."""
-
-CHECKED = {
-    "strict": True,
-    "allowJs": True,
-    "checkJs": True,
-    "noEmit": True,
-    "jsx": "react-jsx",
-    "target": "es2022",
-    "module": "es2022",
-    "moduleResolution": "bundler",
-    "lib": ["es2022", "dom", "dom.iterable"],
-}
 
 
 def complaints(directory: Path, *files: Path, types: tuple[str, ...] = ()) -> list[str]:
@@ -57,8 +46,8 @@ def complaints(directory: Path, *files: Path, types: tuple[str, ...] = ()) -> li
             (packages / package.name).symlink_to(package)
         (packages / "idlewatch").symlink_to(CLIENT)
     config = directory / "tsconfig.json"
-    options = CHECKED | {"types": types}
-    config.write_text(json.dumps({"compilerOptions": options, "files": [str(file) for file in files]}))
+    options = {"extends": str(ROOT / "tsconfig.json"), "compilerOptions": {"types": types}}
+    config.write_text(json.dumps(options | {"files": [str(file) for file in files], "include": []}))
     done = node.run("tsc", "-p", config, "--pretty", "false", cwd=directory)
     return done.stdout.splitlines()
 
@@ -127,12 +116,22 @@ class TestPackage:
         )
         assert node.run(tmp_path / "app.mjs", cwd=tmp_path).stdout == "function\n"
 
-    def test_the_packages_for_building_and_testing_are_exact_and_name_no_registry(self):
-        text = (ROOT / "tests" / "npm" / "package.json").read_text()
-        assert "://" not in text
-        for name, version in json.loads(text)["dependencies"].items():
+
+class TestWorkspace:
+    """The package.json in the root, by which the client is built and tested."""
+
+    def test_versions_are_exact(self):
+        for name, version in WORKSPACE["devDependencies"].items():
             assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
-        assert not (ROOT / "tests" / "npm" / "package-lock.json").exists()
+
+    def test_the_lock_has_a_hash_for_each_package_and_names_no_registry(self):
+        text = (ROOT / "package-lock.json").read_text()
+        assert "://" not in text
+        assert "resolved" not in text
+        root, *packages = json.loads(text)["packages"].items()
+        assert root[1]["devDependencies"] == WORKSPACE["devDependencies"]
+        for name, package in packages:
+            assert package["integrity"].startswith("sha512-"), name
 
 
 class TestTypes:
@@ -163,10 +162,6 @@ class TestTypes:
     def test_names_are_the_server_s(self, name: str, enum: type[Phase | Reason]):
         [written] = re.findall(rf"export type {name} = (.+);", TYPES)
         assert set(json.loads(f"[{written.replace(' | ', ',')}]")) == set(enum)
-
-    def test_the_modules_keep_them(self, tmp_path: Path):
-        modules = [path for path in CLIENT.rglob("*.js") if path not in {BUILT, *LIVE}]
-        assert complaints(tmp_path, *modules, *CLIENT.rglob("*.d.ts")) == []
 
     @pytest.mark.parametrize("name", ["plain", "htmx", "react"])
     def test_the_examples_keep_them(self, name: str, tmp_path: Path):

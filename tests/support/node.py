@@ -1,4 +1,4 @@
-"""The locked Node, and the packages below `.node/` that it runs for the tests."""
+"""The locked Node, and the packages that it runs for the tests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SCRIPTS = {"esbuild": "esbuild/bin/esbuild", "tsc": "typescript/bin/tsc"}
 
 
 def packages() -> Path:
-    """Return where the packages are; without them the test fails, it is not skipped."""
-    found = ROOT / ".node" / "node_modules"
-    if not found.is_dir():
-        raise RuntimeError("The packages of tests/npm/package.json are not there: run scripts/ensure-node-packages.")
-    return found
+    """Return the directory of the packages; without it the test fails, it is not skipped."""
+    directory = ROOT / "node_modules"
+    if not directory.is_dir():
+        raise RuntimeError(f"{directory} is missing: run scripts/ensure-node-packages.")
+    return directory
 
 
 def run(script: str | Path, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of one of the packages, by its name, or any script."""
+    """Run a command of a package, by its name, or a script."""
     path = packages() / SCRIPTS[script] if isinstance(script, str) else script
     environ = os.environ | {"PATH": f"{NODE.parent}:{os.environ['PATH']}"}
     command = [str(part) for part in (NODE, path, *arguments)]
