@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import global_settings, settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,11 +22,7 @@ from msgspec.structs import replace
 from idlewatch.conf import validators
 from idlewatch.core.baselines import BASELINES, clamped
 from idlewatch.core.policy import Policy
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponseBase
-
-    from idlewatch.http.responses import Ended
+from idlewatch.types import ClientIP, EndedResponse, PolicyCallable
 
 logger = logging.getLogger("idlewatch")
 
@@ -153,7 +149,7 @@ class Conf:
         return fitted(self._clamped(replace(self.written, **answered)))
 
     @cached_property
-    def policy_callable(self) -> Callable[[Any, HttpRequest], Mapping[str, object] | None] | None:
+    def policy_callable(self) -> PolicyCallable | None:
         """`(user, request) -> dict` of limits, asked at sign-in."""
         return self._called("POLICY")
 
@@ -174,7 +170,7 @@ class Conf:
         return frozenset(validators.texts(*self._given("PASSIVE_URL_NAMES", ()), "URL names"))
 
     @cached_property
-    def ended_response(self) -> Callable[[HttpRequest, Ended], HttpResponseBase | None] | None:
+    def ended_response(self) -> EndedResponse | None:
         """`(request, ended) -> response | None`, in place of the ended response."""
         return self._called("ENDED_RESPONSE")
 
@@ -253,7 +249,7 @@ class Conf:
         return token
 
     @cached_property
-    def client_ip(self) -> Callable[[Any], str | None] | None:
+    def client_ip(self) -> ClientIP | None:
         """`(scope or request) -> address | None`, where a proxy hides the peer's."""
         return self._called("CLIENT_IP")
 

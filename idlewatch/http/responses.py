@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from idlewatch.conf import conf
@@ -17,6 +15,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, encode
 from idlewatch.http.classification import is_client_endpoint, is_navigation, place_of
 from idlewatch.http.i18n import NOTICES
+from idlewatch.types import Ended
 
 REASON_COOKIE = "idlewatch_ended"
 REASON_COOKIE_AGE = 300
@@ -24,19 +23,6 @@ REASON_COOKIE_AGE = 300
 RETRY_AFTER = 2
 """Seconds until it is known whether a session lives of which nobody could tell."""
 _SALT = "idlewatch.ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """An end, as `ENDED_RESPONSE` is told of it."""
-
-    reason: Reason
-    notice: str | Promise
-    """The sentence to show."""
-    login_url: str
-    """Where to sign in again, with `next`."""
-    frame: StateFrame
-    """What pages are told over the socket."""
 
 
 def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> HttpResponseBase:

@@ -12,8 +12,8 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 
 from idlewatch.core.activity import Reason
-from idlewatch.http.responses import Ended
 from idlewatch.monitor import service as monitor
+from idlewatch.types import Ended
 from tests.conftest import Time
 from tests.unit.http import site
 from tests.unit.http.conftest import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, records, restart_server

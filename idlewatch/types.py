@@ -1,0 +1,35 @@
+"""What callables of a project are given, and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.protocol import StateFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a session, as `ENDED_RESPONSE` is given it."""
+
+    reason: Reason
+    notice: str | Promise
+    """The sentence to show."""
+    login_url: str
+    """Where to sign in again, with `next`."""
+    frame: StateFrame
+    """What pages receive over the socket."""
+
+
+EndedResponse: TypeAlias = Callable[[HttpRequest, Ended], HttpResponseBase | None]
+"""`ENDED_RESPONSE`: what to answer after an end; None: the usual response."""
+PolicyCallable: TypeAlias = Callable[[Any, HttpRequest], Mapping[str, object] | None]
+"""`POLICY`: limits for a user who signs in with this request, by their keys; None: those of the settings."""
+ClientIP: TypeAlias = Callable[[Any], str | None]
+"""`CLIENT_IP`: the client's address, from an `HttpRequest` or an ASGI scope; None: it is unknown."""
