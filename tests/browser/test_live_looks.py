@@ -301,10 +301,15 @@ class TestThePresentSession:
         assert [boxes.nth(place).is_checked() for place in range(2)] == [False, True]
 
 
-@pytest.mark.parametrize("width", [320, 600, 800, 1024, 1280])
+@pytest.mark.parametrize("width", [320, 600, 800, 1024, 1120, 1280])
 def test_nothing_is_cut_off_beside_the_admin_s_own_bar(width: int, browser: Browser, server: Server):
     page, played = live_looks.visit(browser.new_context(viewport={"width": width, "height": 800}), server)
     live_looks.many(page, played)
     for part in (".live-overview", ".live-results", "html"):
         wide, room = page.locator(part).evaluate("element => [element.scrollWidth, element.clientWidth]")
         assert wide <= room, part
+    chart = page.locator(".live-chart").bounding_box()
+    for box in [each.bounding_box() for each in page.locator(".live-count").all()]:
+        assert chart is not None
+        assert box is not None
+        assert chart["x"] >= box["x"] + box["width"] or chart["y"] >= box["y"] + box["height"]
