@@ -1,8 +1,9 @@
-"""What Django needs to know of the app."""
+"""The app `idlewatch`."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import pre_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,9 +15,8 @@ class IdleWatchConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make what is decided by import take effect."""
-        from idlewatch import checks, receivers  # noqa: F401, PLC0415 - models must be there first
-        from idlewatch.drafts.service import sweep  # noqa: PLC0415
-        from idlewatch.runtime.timer import SWEEPS  # noqa: PLC0415
+        """Import what takes effect by being imported."""
+        from idlewatch import checks, receivers  # noqa: F401, PLC0415 - models must be loaded first
+        from idlewatch.management.schema import refuse_outdated  # noqa: PLC0415
 
-        SWEEPS.append(sweep)
+        pre_migrate.connect(refuse_outdated, sender=self, dispatch_uid="idlewatch.refuse_outdated")

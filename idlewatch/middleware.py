@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
@@ -23,7 +24,6 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
 from idlewatch.core.events import Requested
 from idlewatch.core.policy import Phase
-from idlewatch.drafts import rejected_forms
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
 from idlewatch.http.classification import counts, is_client_endpoint, is_seen, needs_no_login
@@ -89,7 +89,10 @@ class IdleWatchMiddleware:
                 return undecided_response(request)
         metrics.JUDGED[watch.phase or metrics.ANONYMOUS].inc()
         if watch.ended:
-            rejected_forms.keep(request, watch)
+            if apps.is_installed("idlewatch.drafts"):
+                from idlewatch.drafts import rejected_forms  # noqa: PLC0415 - an app that may not be installed
+
+                rejected_forms.store(request, watch)
             secret = _session(request).get(CSRF_SESSION_KEY)
             make_anonymous(request)
             if request.method not in {"GET", "HEAD"}:

@@ -1,4 +1,4 @@
-"""The durable record of each watched session: what must survive the store."""
+"""The durable records: watched sessions, and what else must survive a restart."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ REASON_LABELS = {
 
 
 MAX_NAME = 254
-"""Characters of a user name that are kept."""
+"""Characters of a user name that are stored."""
 LIVES = models.Q(ended=None)
 """The records of sessions that have not ended."""
 
 
 class WatchedSession(models.Model):
-    """One session: who, from where, how far it came, and how it ended."""
+    """One session: user, device, last activity, and how it ended."""
 
     id = models.CharField(primary_key=True, max_length=32, editable=False)
-    """The watch id: random, in the session's data, and no secret."""
+    """The watch id: random, stored in the session's data, not a secret."""
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -40,34 +40,34 @@ class WatchedSession(models.Model):
         verbose_name=_("user"),
     )
     username = models.CharField(_("user name"), max_length=MAX_NAME)
-    """Stays when the account goes."""
+    """Remains when the account is deleted."""
     session_digest = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
-    """A keyed digest of the session key, to find the reason for a stale cookie; empty where there is no key."""
+    """A keyed digest of the session key, to find the reason for a stale cookie; empty if there is no key."""
     previous_digest = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
-    """That of the key before: a request that was under way when it was rotated still bears it."""
+    """The digest of the previous key: a request that was under way during the rotation still carries it."""
     auth_digest = models.CharField(max_length=64, editable=False)
-    """A digest of Django's session auth hash: tells a password changed elsewhere."""
+    """A digest of Django's session auth hash: it changes with the password."""
     # Translators: of the network.
     address = models.CharField(_("address"), max_length=64, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
     started = models.DateTimeField(_("started"))
     signed_in = models.DateTimeField(_("signed in"))
-    """The latest sign-in: the absolute limit runs from here."""
+    """The latest sign-in: the absolute timeout runs from here."""
     last_active = models.DateTimeField(_("last active"))
-    """A checkpoint: at most `CHECKPOINT` old while the session lives."""
+    """A checkpoint: at most `CHECKPOINT` seconds old while the session is live."""
     limits = models.JSONField(_("limits"))
     """The policy of this session, in seconds."""
     facts = models.JSONField(default=dict, editable=False)
-    """Those of `idlewatch.core.activity`, as of the checkpoint: what a store that lost its data resumes from."""
+    """The activity (`idlewatch.core.activity`) at the checkpoint, from which a store that lost its data resumes."""
     # Translators: how often the user was warned.
     warnings = models.PositiveIntegerField(_("warnings"), default=0)
     # Translators: how often the user chose to stay.
     extensions = models.PositiveIntegerField(_("extensions"), default=0)
     # Translators: for how long work that needs no input held the session open.
     held_seconds = models.FloatField(_("seconds held"), default=0.0)
-    tries = models.PositiveSmallIntegerField(default=0, editable=False)
-    """Wrong passwords since `tried_since`, where the user is to show that it is they."""
-    tried_since = models.DateTimeField(null=True, editable=False)
+    failed_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    """Wrong passwords since `attempts_since`, where a user has to confirm who they are."""
+    attempts_since = models.DateTimeField(null=True, editable=False)
     ended = models.DateTimeField(_("ended"), null=True, blank=True, db_index=True)
     reason = models.CharField(
         _("reason"),
@@ -84,7 +84,7 @@ class WatchedSession(models.Model):
         verbose_name=_("ended by"),
     )
     ended_by_name = models.CharField(max_length=MAX_NAME, blank=True, editable=False)
-    """The user name of who ended it: stays when the account goes."""
+    """The user name of the operator: remains when the account is deleted."""
 
     class Meta:
         verbose_name = _("watched session")
@@ -106,7 +106,7 @@ class WatchedSession(models.Model):
 
 
 class Live(WatchedSession):
-    """The sessions that live: a model of its own gives the live page its address in the admin."""
+    """The live sessions: a model of its own gives the live page its URL in the admin."""
 
     class Meta:
         proxy = True
@@ -115,45 +115,14 @@ class Live(WatchedSession):
         verbose_name_plural = _("live sessions")
 
 
-class Draft(models.Model):
-    """What a user had typed into a form of a page: not sent yet, or refused because the session had ended."""
-
-    class Kind(models.TextChoices):
-        """Why it is kept."""
-
-        DRAFT = "draft"
-        REFUSED = "refused"
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    place = models.CharField(max_length=64)
-    """A keyed digest of user and page: where they were is nobody's business."""
-    form = models.CharField(max_length=100)
-    """Which of the page's forms."""
-    kind = models.CharField(max_length=8, choices=Kind.choices)
-    sealed = models.TextField()
-    """What was typed, encrypted; see `idlewatch.drafts.service`."""
-    saved = models.DateTimeField(db_index=True)
-
-    class Meta:
-        verbose_name = _("draft")
-        verbose_name_plural = _("drafts")
-        default_permissions = ()
-        constraints = (
-            models.UniqueConstraint(fields=["user", "place", "form", "kind"], name="idlewatch_draft_unique"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.kind} of user {self.user_id}, {self.saved:%Y-%m-%d %H:%M}"
-
-
 class StoreOwner(models.Model):
-    """Which web process owns the memory store: there is one row at most."""
+    """The web process that owns the memory store: one row at most."""
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     process = models.CharField(max_length=32)
-    """The random name of the process: a pid comes again."""
+    """The random name of the process: pids are reused."""
     renewed = models.DateTimeField()
 
     class Meta:
@@ -163,15 +132,15 @@ class StoreOwner(models.Model):
         return f"process {self.pid} on {self.host}"
 
 
-class KeptSample(models.Model):
-    """How many sessions there were at one moment of the last hour, kept for a memory store that is started anew."""
+class HistorySample(models.Model):
+    """The number of sessions at one moment of the last hour, for a memory store after a restart."""
 
     at = models.FloatField()
     """Epoch seconds."""
     active = models.PositiveIntegerField()
     warned = models.PositiveIntegerField()
     ended = models.PositiveIntegerField()
-    """How many ended since the sample before."""
+    """How many ended since the previous sample."""
 
     class Meta:
         default_permissions = ()

@@ -15,7 +15,6 @@ from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
-from idlewatch.drafts import rejected_forms
 from idlewatch.http.request_watch import RequestWatch, current_watch
 from idlewatch.monitor import accounts, django_sessions, login, records
 from idlewatch.monitor import service as monitor
@@ -40,7 +39,10 @@ def signed_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> 
     session[django_sessions.WATCH_KEY] = watched.id
     session[django_sessions.SIGNED_IN_KEY] = at
     session.set_expiry(0)
-    rejected_forms.remember(session, user, at)
+    if apps.is_installed("idlewatch.drafts"):
+        from idlewatch.drafts.rejected_forms import mark_session  # noqa: PLC0415 - an app that may not be installed
+
+        mark_session(session, user, at)
     watch: RequestWatch | None = getattr(request, "idlewatch", None)
     if watch is not None:
         watch.displaces = watch.phase is not None and (watch.watched is None or watch.watched.user != watched.user)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.urls import path
 
-from idlewatch.drafts import views as draft_views
 from idlewatch.views import client, own_sessions
 
 app_name = "idlewatch"
@@ -13,7 +13,11 @@ urlpatterns = [
     path("message/", client.message, name="message"),
     path("page/", client.page, name="page"),
     path("signed-in/", client.signed_in, name="signed-in"),
-    path("drafts/", draft_views.keep, name="drafts"),
     path("logout/", client.logout, name="logout"),
     path("sessions/", own_sessions.own_sessions, name="sessions"),
 ]
+
+if apps.is_installed("idlewatch.drafts"):
+    from idlewatch.drafts.views import drafts
+
+    urlpatterns.append(path("drafts/", drafts, name="drafts"))

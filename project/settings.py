@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     # Before the admin: their templates win.
     "project",
     "idlewatch",
+    "idlewatch.drafts",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

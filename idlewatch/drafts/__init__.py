@@ -1,1 +1,1 @@
-"""Drafts: encrypted copies of what was typed and not sent."""
+"""Drafts: encrypted copies of what users typed and did not send. An app of its own, in `INSTALLED_APPS` or not."""

@@ -1,7 +1,7 @@
-"""Forms that were sent after the end: no view gets them, but their user is offered what was typed after signing in.
+"""Forms that were submitted after the session ended: their fields are stored, and offered after the next sign-in.
 
-Where the page's script is at work it covers what was typed, and keeps it. This is for the form that was sent before the
-script knew, and for pages whose script does not run.
+No view receives them. Usually the client in the page stops such a submission itself; this is for forms that were
+submitted before the client knew of the end, and for pages whose script does not run.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from django.middleware.csrf import CsrfViewMiddleware
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import ErrorCode
-from idlewatch.drafts import service as drafts
-from idlewatch.drafts.redaction import NAMES_FIELD, Field, keepable
+from idlewatch.drafts import service
+from idlewatch.drafts.models import Draft
+from idlewatch.drafts.redaction import NAMES_FIELD, Field, redact
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.bodies import FORMS
 from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, place_of
 from idlewatch.http.request_watch import RequestWatch
-from idlewatch.models import Draft
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
 
-KEPT_KEY = "_idlewatch_kept"
-"""In the session's data where, at sign-in, something was kept that had been refused: pages then ask for it."""
-UNINTENDED = frozenset({Reason.IDLE, Reason.ABSOLUTE, Reason.CLOSED})
-"""Ends by the clock, which may overtake a user who writes. Who was made to go, or went, has nothing more to say."""
-KEEP_WITHIN = 3600.0
-"""Seconds after the end: by then whoever was writing has sent it. The cookie of a session that is long over must not
-let anybody who has got hold of it write to its user."""
+REJECTED_KEY = "_idlewatch_rejected"
+"""Key in the session's data, set at sign-in if a rejected form is stored: pages then ask for it."""
+TIMEOUTS = frozenset({Reason.IDLE, Reason.ABSOLUTE, Reason.CLOSED})
+"""Reasons that may overtake a user who is writing. After any other end, forms are not stored."""
+ACCEPTANCE_PERIOD = 3600.0
+"""Seconds after the end in which a form is stored. A stolen cookie of a session that ended long ago must not let the
+thief write to the user."""
 MAX_BODY = 1_048_576
-"""Bytes of a request that are read, files and all: nobody is signed in."""
+"""Bytes of a request that are read, files included: the request is anonymous."""
 MALFORMED = (
     BadMessage,
     BadRequest,
@@ -56,96 +56,96 @@ MALFORMED = (
     SuspiciousOperation,
     UnreadablePostError,
 )
-"""What a browser, or whoever plays one, can bring about at will."""
+"""Errors that a client can cause at will."""
 
 
-def keep(request: HttpRequest, watch: RequestWatch) -> None:
-    """Keep the fields of a form that is about to be refused, for the user whose session has ended.
+def store(request: HttpRequest, watch: RequestWatch) -> None:
+    """Store the fields of a form that is about to be rejected, for the user whose session has ended.
 
-    Before the session is flushed: it may hold what shows that the form is the site's own. Whatever goes wrong here, the
-    request is answered as if nothing were kept, and `ENDED_RESPONSE` finds it unread.
+    Called before the session is flushed: its data may prove that the form is the site's own. An error here does not
+    change the response, and `ENDED_RESPONSE` finds the request unread.
     """
-    if not drafts.is_on() or watch.reason not in UNINTENDED or not _is_form(request) or needs_no_login(request):
+    if not service.is_on() or watch.reason not in TIMEOUTS or not _is_form(request) or needs_no_login(request):
         return
     try:
         user = _user_of(request, watch)
         if user is None:
             return
-        form = _read(request)
-        # A page of another site must not put words into anybody's mouth.
-        if _is_from_here(form):
+        form = _readable_copy(request)
+        # Pages of other sites must not submit text in the user's name.
+        if _passes_csrf_check(form):
             _put(form, user, watch.arrived)
     except MALFORMED as error:
-        logger.info("A form that was refused is not kept: %s", str(error) or type(error).__name__)
+        logger.info("A rejected form is not stored: %s", str(error) or type(error).__name__)
     except Exception:
-        logger.exception("A form that was refused could not be kept.")
+        logger.exception("A rejected form could not be stored.")
 
 
-def remember(session: SessionBase, user: AbstractBaseUser, now: float) -> None:
-    """Note in the session of a user who just signed in whether pages have something to ask for.
+def mark_session(session: SessionBase, user: AbstractBaseUser, now: float) -> None:
+    """Mark the session of a user who just signed in if a rejected form is stored: pages then ask for it.
 
-    It stays noted as long as the session: to take it back would be to save the data of other requests over.
+    The mark stays for the whole session: removing it would overwrite session data that other requests save.
     """
     try:
         with transaction.atomic(using=router.db_for_read(Draft)):
-            has_refused = drafts.has_refused(user, now)
+            is_marked = service.has_rejected_form(user, now)
     except DatabaseError as error:
-        # Whoever signs in, signs in.
-        logger.error("Nobody can tell whether a form was refused (%s): pages don't ask for it.", error)  # noqa: TRY400
-        has_refused = False
-    if has_refused:
-        session[KEPT_KEY] = True
+        # The sign-in goes on without it.
+        logger.error("Looking up rejected forms failed (%s): pages don't ask for them.", error)  # noqa: TRY400
+        is_marked = False
+    if is_marked:
+        session[REJECTED_KEY] = True
     else:
-        session.pop(KEPT_KEY, None)
+        session.pop(REJECTED_KEY, None)
 
 
 def _is_form(request: HttpRequest) -> bool:
     if request.method != "POST" or request.content_type not in FORMS or is_client_endpoint(request):
         return False
-    # What another script sends leaves its page where it is; htmx is led to the login.
+    # Requests of other scripts leave the page as it is; htmx follows to the sign-in page.
     return is_navigation(request) or "HX-Request" in request.headers
 
 
 def _user_of(request: HttpRequest, watch: RequestWatch) -> AbstractBaseUser | None:
-    """Return the user for whom a request may still speak: the one whose session has just ended."""
+    """Return the user whose session ended within `ACCEPTANCE_PERIOD`; None if there is none."""
     watched = _watched_of(request, watch)
-    if watched is None or watched.activity.reason not in UNINTENDED or watched.activity.ended is None:
+    if watched is None or watched.activity.reason not in TIMEOUTS or watched.activity.ended is None:
         return None
-    if watch.arrived - watched.activity.ended > KEEP_WITHIN:
+    if watch.arrived - watched.activity.ended > ACCEPTANCE_PERIOD:
         return None
     return accounts.by_primary_key([watched.user]).get(watched.user)
 
 
 def _watched_of(request: HttpRequest, watch: RequestWatch) -> Watched | None:
     if watch.watched is not None:
-        # The session's data may speak of somebody else.
+        # The session's data may belong to another user.
         return watch.watched if watch.watched.user == django_sessions.user_of(request.session) else None
     key = request.COOKIES.get(conf.session_cookie_name, "")
     record = records.find_by_key(key)
-    # A key that was replaced before the end stands for nobody.
-    lasted = record is not None and not records.was_rotated(record, key)
-    return records.watched_of(record, watch.arrived) if record is not None and lasted else None
+    # A key that was rotated before the end is not accepted.
+    if record is None or records.was_rotated(record, key):
+        return None
+    return records.watched_of(record, watch.arrived)
 
 
 def _put(request: HttpRequest, user: AbstractBaseUser, now: float) -> None:
     path, page = request.get_full_path(), place_of(request)
     if page == "/" and "HX-Current-URL" not in request.headers:
-        # Nobody knows where it stood, for a `Referer` may name the site alone; many a form is sent to its own page.
+        # The form's page is unknown, since a `Referer` may name the site alone; many forms are sent to their own page.
         page = path
     private = request.POST.getlist(NAMES_FIELD)
-    sent = [(name, value) for name, values in request.POST.lists() for value in values]
-    fields = keepable(sent, private)
-    drafts.put(user, page, _name_of(path, fields), Draft.Kind.REFUSED, drafts.Content(fields, path), now)
+    fields = redact(((name, value) for name, values in request.POST.lists() for value in values), private)
+    service.put(user, page, _form_name(path, fields), Draft.Kind.REFUSED, service.Content(fields, path), now)
 
 
-def _name_of(action: str, fields: Sequence[Field]) -> str:
-    """Return a name for the form: sent again, it takes the place of what was kept of it."""
+def _form_name(action: str, fields: Sequence[Field]) -> str:
+    """Return a name for the form, so that a second submission replaces the first."""
     names = sorted({name for name, _ in fields})
     return hashlib.sha256(json.dumps([action, names]).encode()).hexdigest()[:32]
 
 
-def _read(request: HttpRequest) -> HttpRequest:
-    """Return a copy of a request, whose form may be read.
+def _readable_copy(request: HttpRequest) -> HttpRequest:
+    """Return a copy of a request, so that reading its form leaves the request unread.
 
     Raises:
         BadMessage: it is too long.
@@ -154,16 +154,16 @@ def _read(request: HttpRequest) -> HttpRequest:
     if not length.isdecimal() or int(length) > MAX_BODY:
         raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {MAX_BODY} bytes, got {length}.")
     if not hasattr(request, "_post"):
-        # What is read as a whole can be read again, by whoever answers.
+        # Django keeps a body that was read as a whole.
         _ = request.body
     return copy(request)
 
 
-def _is_from_here(request: HttpRequest) -> bool:
+def _passes_csrf_check(request: HttpRequest) -> bool:
     if not hasattr(request, "_files"):
-        # Files are let go; where somebody has read the form before, they have been read.
-        request.upload_handlers = [_NoFiles(request)]
-    check = _Check(_refuse)
+        # Files are skipped, unless another middleware has already read the form.
+        request.upload_handlers = [_SkipFiles(request)]
+    check = _CsrfCheck(_refuse)
     check.process_request(request)
     return check.process_view(request, _refuse, (), {}) is None
 
@@ -172,19 +172,19 @@ def _refuse(_: HttpRequest) -> HttpResponseForbidden:
     return HttpResponseForbidden()
 
 
-class _Check(CsrfViewMiddleware):
-    """Django's own, without its page and its log line: nobody is refused by it here."""
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check, without its error page and its log line."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponseForbidden:
         return HttpResponseForbidden(reason)
 
 
-class _NoFiles(FileUploadHandler):
+class _SkipFiles(FileUploadHandler):
     def new_file(self, *_: Any, **__: Any) -> None:
         raise SkipFile
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Get nothing."""
+        """Receive nothing."""
 
     def file_complete(self, file_size: int) -> None:
-        """Have nothing."""
+        """Return no file."""

@@ -1,4 +1,4 @@
-"""Where pages keep what their user is typing, and get it back. Passive: a draft that is saved shows nobody there."""
+"""The endpoint at which pages save and load drafts. Passive: saving a draft is no proof that the user is present."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
 from idlewatch.core.protocol import ErrorCode, ErrorFrame, Frame, no_session_frame
-from idlewatch.drafts import service as drafts
+from idlewatch.drafts import service
 from idlewatch.drafts.redaction import Field
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.bodies import body_of
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of
 from idlewatch.http.request_watch import watch_of
 
-MAX_BODY = drafts.MAX_SIZE + 16_384
-"""Bytes of a request; what stands beside the fields is bounded by itself."""
+MAX_BODY = service.MAX_SIZE + 16_384
+"""Bytes of a request; everything but the fields has bounds of its own."""
 METHODS = ("GET", "HEAD", "POST")
 
 
 class DraftMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """What stands in a form; without fields: it was sent, or is not wanted any more."""
+    """The fields of a form; null asks to delete its draft, since the form was sent or discarded."""
 
     page: str
     """The page's path with its query."""
     # PostgreSQL stores no NUL.
-    form: Annotated[str, Meta(min_length=1, max_length=drafts.MAX_FORM, pattern=r"^[^\x00]*$")]
+    form: Annotated[str, Meta(min_length=1, max_length=service.MAX_FORM_LENGTH, pattern=r"^[^\x00]*$")]
     fields: list[Field] | None
 
 
-class Found(Struct, frozen=True):
-    """What is kept of a page's forms."""
+class DraftList(Struct, frozen=True):
+    """The drafts of a page."""
 
-    drafts: list[drafts.Kept]
+    drafts: list[service.StoredDraft]
 
 
-class Saved(Struct, frozen=True):
-    """Since when a form is kept, in epoch seconds; null where it is not."""
+class SaveResult(Struct, frozen=True):
+    """When the draft was saved, in epoch seconds; null if no draft is stored."""
 
     saved: float | None
 
@@ -53,65 +53,66 @@ class Saved(Struct, frozen=True):
 @never_cache
 @login_not_required
 @csrf_exempt
-def keep(request: HttpRequest) -> HttpResponse:
-    """Give a page what is kept of its forms, or keep what it sends."""
-    # First: the CSRF token of a page whose user has gone is old, and the page is to hear why it is turned away.
-    frame = _turned_away(request)
+def drafts(request: HttpRequest) -> HttpResponse:
+    """Return the drafts of a page (GET), or save one (POST)."""
+    # First: the CSRF token of a page whose user has left is outdated, and the page must learn why it is refused.
+    frame = _refusal_frame(request)
     if frame is not None:
         return _json(frame, 401)
-    if not drafts.is_on():
-        raise Http404("IDLEWATCH['DRAFT_AGE'] is 0: no drafts are kept.")
+    if not service.is_on():
+        raise Http404("No drafts are stored: IDLEWATCH['DRAFT_AGE'] is 0, or the package 'cryptography' is missing.")
     if request.method not in METHODS:
         expected = f"Expected {', '.join(METHODS[:-1])} or {METHODS[-1]}, got {request.method}."
         refusal = _json(ErrorFrame(ErrorCode.BAD_MESSAGE, expected), 405)
         refusal.headers["Allow"] = ", ".join(METHODS)
         return refusal
     try:
-        # Django's check would read a form for its token.
+        # Read first: Django's CSRF check would parse a form for its token.
         body = body_of(request, MAX_BODY) if request.method == "POST" else b""
-        return _answer(request, body)
+        return _respond(request, body)
     except BadMessage as error:
         code = ErrorCode(error.code)
         return _json(ErrorFrame(code, error.detail), 413 if code is ErrorCode.TOO_LARGE else 400)
 
 
 @csrf_protect
-def _answer(request: HttpRequest, body: bytes) -> HttpResponse:
-    return _json(_keep(request, body) if request.method == "POST" else _find(request), 200)
+def _respond(request: HttpRequest, body: bytes) -> HttpResponse:
+    return _json(_save(request, body) if request.method == "POST" else _find(request), 200)
 
 
-def _turned_away(request: HttpRequest) -> Frame | None:
-    """Return what a page is told that has no session, or whose user is another than the session's, or no user now."""
+def _refusal_frame(request: HttpRequest) -> Frame | None:
+    """Return the frame for a page without a session, of another user, or whose account was disabled; else None."""
     watch = watch_of(request)
-    belongs = page_owner_of(request)
-    if belongs is None:
+    owner = page_owner_of(request)
+    if owner is None:
         return watch.frame
-    if belongs is PageOwner.FOREIGN:
+    if owner is PageOwner.FOREIGN:
         return foreign_frame()
-    # The account was disabled, or its password changed, and nobody has ended the session yet: the middleware does now.
+    # The account was disabled, or its password changed, and the session has not ended yet: the middleware ends it now.
     return None if request.user.is_authenticated else no_session_frame(Reason.ACCOUNT, conf.login_url)
 
 
-def _find(request: HttpRequest) -> Found:
+def _find(request: HttpRequest) -> DraftList:
     page = request.GET.get("page")
     if page is None:
         raise BadMessage(ErrorCode.BAD_VALUE, "Expected ?page= with the path of a page, got none.")
-    return Found(drafts.find(_user(request), page, now()))
+    return DraftList(service.find(_user(request), page, now()))
 
 
-def _keep(request: HttpRequest, body: bytes) -> Saved:
+def _save(request: HttpRequest, body: bytes) -> SaveResult:
     message, at = parse(body), now()
     if message.fields is None:
-        drafts.forget(_user(request), message.page, message.form)
-        return Saved(None)
-    return Saved(at if drafts.save(_user(request), message.page, message.form, message.fields, at) else None)
+        service.delete(_user(request), message.page, message.form)
+        return SaveResult(None)
+    is_saved = service.save(_user(request), message.page, message.form, message.fields, at)
+    return SaveResult(at if is_saved else None)
 
 
 def parse(body: bytes) -> DraftMessage:
-    """Decode what a page sends.
+    """Decode a request body.
 
     Raises:
-        BadMessage: with what came beside what was expected.
+        BadMessage: it is not a valid message; `detail` names what was expected.
     """
     try:
         return msgspec.json.decode(body, type=DraftMessage)
@@ -128,5 +129,5 @@ def _user(request: HttpRequest) -> AbstractBaseUser:
     return cast("AbstractBaseUser", request.user)
 
 
-def _json(answer: Frame | Found | Saved, status: int) -> HttpResponse:
+def _json(answer: Frame | DraftList | SaveResult, status: int) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(answer), status=status, content_type="application/json")

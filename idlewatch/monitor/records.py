@@ -129,20 +129,24 @@ def count_try(watch_id: str, most: int, within: float, now: float) -> bool:
     Counted before it is looked at, and in one statement: of many at once, no more than `most` get in.
     """
     rows = WatchedSession.objects.filter(pk=watch_id)
-    is_over = Q(tried_since=None) | Q(tried_since__lte=as_datetime(now - within))
-    rows.filter(is_over).update(tries=0, tried_since=as_datetime(now))
-    return rows.filter(tries__lt=most).update(tries=F("tries") + 1) == 1
+    is_over = Q(attempts_since=None) | Q(attempts_since__lte=as_datetime(now - within))
+    rows.filter(is_over).update(failed_attempts=0, attempts_since=as_datetime(now))
+    return rows.filter(failed_attempts__lt=most).update(failed_attempts=F("failed_attempts") + 1) == 1
 
 
 def forget_tries(watch_id: str) -> None:
     """Count passwords anew: the user has shown that it is they."""
-    WatchedSession.objects.filter(pk=watch_id).update(tries=0, tried_since=None)
+    WatchedSession.objects.filter(pk=watch_id).update(failed_attempts=0, attempts_since=None)
 
 
 def tries(watch_id: str, within: float, now: float) -> int:
     """Return how many passwords were tried in vain, in `within` seconds."""
     since = as_datetime(now - within)
-    row = WatchedSession.objects.filter(pk=watch_id, tried_since__gt=since).values_list("tries", flat=True).first()
+    row = (
+        WatchedSession.objects.filter(pk=watch_id, attempts_since__gt=since)
+        .values_list("failed_attempts", flat=True)
+        .first()
+    )
     return row or 0
 
 
@@ -186,8 +190,8 @@ def restart(watched: Watched, at: float) -> None:
     anew = {
         "signed_in": as_datetime(at),
         "limits": msgspec.to_builtins(watched.policy),
-        "tries": 0,
-        "tried_since": None,
+        "failed_attempts": 0,
+        "attempts_since": None,
     }
     WatchedSession.objects.filter(pk=watched.id, ended=None).update(**anew, **progress_of(watched, at))
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import template
+from django.apps import apps
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.core.serializers.json import DjangoJSONEncoder
@@ -21,8 +22,6 @@ from django.utils.translation import gettext_lazy as _
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH, encode
-from idlewatch.drafts import service as drafts
-from idlewatch.drafts.rejected_forms import KEPT_KEY
 from idlewatch.http.i18n import NOTICES, direction_of_words, language_of_words
 from idlewatch.http.page_tokens import token_of
 from idlewatch.http.request_watch import watch_of
@@ -39,10 +38,6 @@ STRINGS: dict[str, str | Promise] = {
     "checking": _("One moment"),
     "form": _("Sending a form"),
     "media": _("Playing media"),
-    "restored": _("What you had typed here was restored."),
-    "not_sent": _("Your form was not sent, because you had been signed out. Put back what you typed?"),
-    "put_back": _("Put back"),
-    "discard": _("Discard"),
 }
 """What the client says by itself, `{time}` being a time; the rest of its words stand in the template."""
 
@@ -82,7 +77,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
     """Return what the client in a page of a watched session has to know."""
     watched = watch_of(request).watched
     assert watched is not None, "a page without a session has no client"  # noqa: S101
-    return {
+    config: dict[str, Any] = {
         "socket": TAB_PATH,
         "state": reverse("idlewatch:state"),
         "message": reverse("idlewatch:message"),
@@ -93,13 +88,16 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
         "home": conf.home_url,
         "csrf": get_token(request),
         "token": token_of(watched),
-        "drafts": reverse("idlewatch:drafts") if drafts.is_on() else None,
-        "kept": KEPT_KEY in request.session,
         "frame": json.loads(encode(watch_of(request).frame)),
         "language": language_of_words(),
         "direction": direction_of_words(),
         "strings": STRINGS | {f"reason_{reason}": sentence for reason, sentence in NOTICES.items()},
     }
+    if apps.is_installed("idlewatch.drafts"):
+        from idlewatch.drafts.client import add_drafts  # noqa: PLC0415 - an app that may not be installed
+
+        add_drafts(config, request)
+    return config
 
 
 def _sign_in_again(request: HttpRequest) -> str:

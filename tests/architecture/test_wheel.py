@@ -130,7 +130,12 @@ def test_the_wheel_holds_the_app_and_nothing_else(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert tops == {"idlewatch", "idlewatch-0.1.0.dist-info"}
-    for needed in ("py.typed", "migrations/0001_initial.py", "static/idlewatch/idlewatch.js"):
+    for needed in (
+        "py.typed",
+        "migrations/0001_sessions.py",
+        "drafts/migrations/0001_drafts.py",
+        "static/idlewatch/idlewatch.js",
+    ):
         assert f"idlewatch/{needed}" in names
     catalogues = list(ROOT.glob("idlewatch/locale/*/LC_MESSAGES/django.mo"))
     assert len(catalogues) == 14

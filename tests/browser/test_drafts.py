@@ -30,15 +30,17 @@ HELPER = """
 import json, sys, django
 django.setup()
 from django.utils.timezone import now
-from idlewatch.drafts.service import unseal
-from idlewatch.models import Draft, WatchedSession
+from idlewatch.drafts.cipher import decrypt
+from idlewatch.drafts.models import Draft
+from idlewatch.models import WatchedSession
 for line in sys.stdin:
     if line.strip() == "empty":
         Draft.objects.all().delete()
     elif line.strip() == "end":
         WatchedSession.objects.filter(ended=None).update(ended=now(), reason="idle")
-    rows = [[row.user.username, row.form, row.kind, json.loads(unseal(
-        row.sealed, str(row.user_id), row.place, row.form, row.kind))] for row in Draft.objects.order_by("pk")]
+    rows = [[row.user.username, row.form, row.kind, json.loads(decrypt(
+        row.ciphertext, str(row.user_id), row.page_digest, row.form, row.kind))]
+        for row in Draft.objects.order_by("pk")]
     print(json.dumps(rows), flush=True)
 """
 

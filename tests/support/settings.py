@@ -13,6 +13,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 
 INSTALLED_APPS = [
     "idlewatch",  # Before the admin: its pages carry the client.
+    "idlewatch.drafts",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

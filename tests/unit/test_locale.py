@@ -19,14 +19,16 @@ from django.utils import translation
 from django.utils.translation import trans_real
 
 from idlewatch.core.activity import Reason
+from idlewatch.drafts import client as drafts
 from idlewatch.http.i18n import NOTICES, direction_of_words, language_of_words
 from idlewatch.http.responses import undecided_response
 from idlewatch.models import WatchedSession
-from idlewatch.templatetags.idlewatch import STRINGS
+from idlewatch.templatetags import idlewatch as tag
 from tests.support.node import NODE
 from tests.support.serving import ROOT
 from tests.unit.templatetags.test_idlewatch import CLIENT, Tags, body, config_of, end, page, sign_in
 
+STRINGS = tag.STRINGS | drafts.STRINGS
 APP = ROOT / "idlewatch"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt_BR", "tr", "uk", "zh_Hans")
 FOREIGN = tuple(language for language in LANGUAGES if language != "en")

@@ -16,10 +16,12 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import QuerySet
 from django.test import Client
 
+from idlewatch.drafts import cipher
 from idlewatch.drafts import service as drafts
 from idlewatch.drafts import views as draft_views
-from idlewatch.drafts.redaction import keepable
-from idlewatch.models import Draft, WatchedSession
+from idlewatch.drafts.models import Draft
+from idlewatch.drafts.redaction import redact
+from idlewatch.models import WatchedSession
 from idlewatch.runtime import timer as timer_module
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
@@ -246,9 +248,9 @@ class TestOthers:
             row.user = bob
             reader = Browser(is_async=False)
             reader.sign_in(bob)
-            row.place = drafts.places(bob, PAGE)[0]
+            row.page_digest = cipher.page_digests(bob, PAGE)[0]
         elif moved == "place":
-            row.place, page = there.place, "/elsewhere/"
+            row.page_digest, page = there.page_digest, "/elsewhere/"
             there.delete()
         else:
             setattr(row, moved, {"form": "moved", "kind": "refused"}[moved])
@@ -256,7 +258,7 @@ class TestOthers:
         with caplog.at_level(logging.WARNING, "idlewatch"):
             assert kept(reader, page) == []
         assert [line.getMessage() for line in caplog.records] == [
-            "A draft can't be opened (InvalidToken) and is dropped."
+            "A draft can't be decrypted (DecryptionError) and is deleted."
         ]
         assert not Draft.objects.filter(pk=row.pk).exists()
 
@@ -264,14 +266,14 @@ class TestOthers:
     def test_what_was_tampered_with_is_dropped_and_the_rest_is_given(self, tab: Browser, sealed: str):
         save(tab)
         save(tab, form="other")
-        Draft.objects.filter(form="letter").update(sealed=sealed)
+        Draft.objects.filter(form="letter").update(ciphertext=sealed)
         assert [form for form, _, _ in kept(tab)] == ["other"]
         assert Draft.objects.count() == 1
 
     def test_what_is_sealed_by_us_and_no_draft_is_dropped_too(self, tab: Browser, ann: User):
         save(tab)
         row = Draft.objects.get()
-        row.sealed = drafts.seal(b'{"fields": 7}', str(ann.pk), row.place, row.form, row.kind)
+        row.ciphertext = cipher.encrypt(b'{"fields": 7}', str(ann.pk), row.page_digest, row.form, row.kind)
         row.save()
         assert kept(tab) == []
         assert not Draft.objects.exists()
@@ -291,7 +293,7 @@ class TestDatabase:
         def fail(*_: object) -> None:
             raise error("database is locked")
 
-        for name in ("put", "find", "forget"):
+        for name in ("put", "find", "delete"):
             monkeypatch.setattr(drafts, name, fail)
         for response in (save(page), load(page), save(page, None)):
             assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
@@ -310,7 +312,7 @@ class TestDatabase:
             wsgi.visit("/meanwhile/")
 
     def test_an_account_that_goes_meanwhile_is_no_500(self, tab: Browser, ann: User, monkeypatch: pytest.MonkeyPatch):
-        really = drafts._turn_of
+        really = drafts._locked
 
         @contextmanager
         def turn_of(user: User) -> Iterator[None]:
@@ -319,7 +321,7 @@ class TestDatabase:
                 User.objects.filter(pk=ann.pk)._raw_delete("default")
                 yield
 
-        monkeypatch.setattr(drafts, "_turn_of", turn_of)
+        monkeypatch.setattr(drafts, "_locked", turn_of)
         assert save(tab).status_code == 503
 
     def test_two_that_save_at_once_both_get_an_answer(self, ann: User, clock: Time, settings: Any):
@@ -329,7 +331,7 @@ class TestDatabase:
             try:
                 for number in range(10):
                     drafts.save(ann, PAGE, f"{(number if worker else 9 - number) % 4}", [("a", "b")], clock.now)
-                    drafts.forget(ann, PAGE, f"{number % 3}")
+                    drafts.delete(ann, PAGE, f"{number % 3}")
             except Exception as error:  # noqa: BLE001 - of a thread, which nobody else would hear of
                 failed.append(error)
             finally:
@@ -624,7 +626,7 @@ class TestPrivate:
 
     def test_what_only_looks_a_little_like_it_is_kept(self):
         fields = [(name, "value") for name in self.OPEN] + [("number", value) for value in self.NUMBERS]
-        assert keepable(fields) == fields
+        assert redact(fields) == fields
 
     def test_where_nothing_else_is_left_nothing_is_kept(self, tab: Browser):
         save(tab)

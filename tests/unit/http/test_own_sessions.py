@@ -483,11 +483,11 @@ class TestThePassword:
         assert "changed" not in words(desk.browser.visit("/page/"))
 
     def test_the_password_is_not_kept_with_a_form_that_came_too_late(self, desk: Device, phone: Device, clock: Time):
-        from idlewatch.models import Draft
+        from idlewatch.drafts.models import Draft
 
         clock.pass_(901)
         assert desk.end(phone, password="the secret one").status_code == 302
-        assert all("the secret one" not in draft.sealed for draft in Draft.objects.all())
+        assert all("the secret one" not in draft.ciphertext for draft in Draft.objects.all())
 
     def test_is_in_no_report_of_an_error(
         self, desk: Device, phone: Device, clock: Time, monkeypatch: pytest.MonkeyPatch

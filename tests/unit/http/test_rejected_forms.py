@@ -16,9 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from idlewatch.core.activity import Reason
-from idlewatch.drafts import rejected_forms
+from idlewatch.drafts import cipher, rejected_forms
 from idlewatch.drafts import service as drafts
-from idlewatch.models import Draft
+from idlewatch.drafts.models import Draft
 from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
 from tests.unit.http.conftest import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, restart_server, tick
@@ -392,7 +392,7 @@ class TestReading:
         told = [line for line in caplog.records if line.name == "idlewatch"]
         lines = [line for line in told if not line.getMessage().startswith("session_ended ")]
         assert [(line.levelname, line.exc_info) for line in lines] == [("INFO", None)]
-        assert lines[0].getMessage().startswith("A form that was refused is not kept: ")
+        assert lines[0].getMessage().startswith("A rejected form is not stored: ")
         assert not Draft.objects.exists()
 
     def test_a_connection_that_breaks_is_no_error(self, tab: Browser, caplog: pytest.LogCaptureFixture):
@@ -404,19 +404,19 @@ class TestReading:
     def test_an_address_is_bounded_too(self, tab: Browser):
         assert send(tab, path="/note/?" + "x" * 2042).status_code == 302
         assert not Draft.objects.exists()
-        assert drafts.MAX_PAGE == 2048
+        assert cipher.MAX_PAGE_LENGTH == 2048
 
 
 class TestSigningIn:
     def test_it_goes_on_where_nobody_can_tell_what_was_refused(
         self, wsgi: Browser, ann: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        monkeypatch.setattr(drafts, "has_refused", fail)
+        monkeypatch.setattr(drafts, "has_rejected_form", fail)
         assert wsgi.sign_in(ann).status_code == 302
         assert wsgi.visit("/closed/").status_code == 200
         assert not is_told(wsgi)
         [line] = [line for line in caplog.records if line.levelno >= logging.ERROR]
-        assert line.getMessage() == "Nobody can tell whether a form was refused (gone): pages don't ask for it."
+        assert line.getMessage() == "Looking up rejected forms failed (gone): pages don't ask for them."
 
     def test_asking_saves_no_session_over_what_another_request_wrote(
         self, tab: Browser, ann: User, monkeypatch: pytest.MonkeyPatch
@@ -424,15 +424,15 @@ class TestSigningIn:
         send(tab)
         tab.sign_in(ann)
         [found] = load(tab, PAGE).json()["drafts"]
-        really = drafts.forget
+        really = drafts.delete
 
-        def forget(*given: Any) -> None:
+        def delete(*given: Any) -> None:
             session = tab.client.session
             session["cart"] = "full"
             session.save()
             really(*given)
 
-        monkeypatch.setattr(drafts, "forget", forget)
+        monkeypatch.setattr(drafts, "delete", delete)
         post(tab, {"page": PAGE, "form": found["form"], "fields": None})
         assert kept(tab, PAGE) == []
         assert tab.client.session["cart"] == "full"
@@ -440,7 +440,7 @@ class TestSigningIn:
 
 class TestFailure:
     @pytest.mark.parametrize(
-        "failing", [(drafts, "put"), (rejected_forms, "_user_of"), (rejected_forms, "_is_from_here")]
+        "failing", [(drafts, "put"), (rejected_forms, "_user_of"), (rejected_forms, "_passes_csrf_check")]
     )
     def test_it_changes_no_answer(
         self,
@@ -452,7 +452,7 @@ class TestFailure:
         monkeypatch.setattr(*failing, fail)
         assert send(page).status_code == 302
         [line] = [line for line in caplog.records if line.levelno >= logging.ERROR]
-        assert line.getMessage() == "A form that was refused could not be kept."
+        assert line.getMessage() == "A rejected form could not be stored."
 
     @pytest.mark.parametrize("body", [b"--x\r\nbroken", b"", b"--x--"])
     def test_a_form_that_is_broken_is_answered_all_the_same(self, tab: Browser, body: bytes):

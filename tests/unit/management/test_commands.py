@@ -21,9 +21,10 @@ from websockets.sync.client import ClientConnection, connect
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock, as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabOpened
+from idlewatch.drafts.models import Draft
 from idlewatch.management import choosing
 from idlewatch.management.commands import endsessions
-from idlewatch.models import Draft, WatchedSession
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.hub import Hub
@@ -454,7 +455,9 @@ class TestPruneSessions:
 
     def test_leaves_drafts_alone(self, aged: dict[str, str]):
         old = as_datetime(START - 400 * DAY)
-        Draft.objects.create(user=User.objects.get(), place="p", form="f", kind="draft", sealed="s", saved=old)
+        Draft.objects.create(
+            user=User.objects.get(), page_digest="p", form="f", kind="draft", ciphertext="s", saved_at=old
+        )
         run("prunesessions", "--older-than", "30d", "--noinput")
         assert Draft.objects.count() == 1
 

@@ -23,7 +23,8 @@ from idlewatch.monitor import store_lease
 from idlewatch.ops import health
 from idlewatch.signals import dispatcher
 from idlewatch.core.clock import now
-from idlewatch.models import Draft, WatchedSession
+from idlewatch.drafts.models import Draft
+from idlewatch.models import WatchedSession
 
 call_command("migrate", database="people", verbosity=0)
 heard = []
@@ -85,7 +86,7 @@ user = User.objects.create_user("bob", password="pw")
 WatchedSession.objects.all().delete()
 kept = drafts.put(user, "/private/", "f", Draft.Kind.DRAFT, drafts.Content([("note", "half")]), now())
 told["kept"] = [kept, len(drafts.find(user, "/private/", now()))]
-drafts.forget(user, "/private/", "f")
+drafts.delete(user, "/private/", "f")
 told["kept"].append(len(drafts.find(user, "/private/", now())))
 told["problems"] = asyncio.run(health.problems())
 told["owner"] = store_lease.claim(now()) is None

@@ -22,7 +22,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime, now
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
-from idlewatch.models import KeptSample, StoreOwner, WatchedSession
+from idlewatch.models import HistorySample, StoreOwner, WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import GRACE
@@ -566,14 +566,14 @@ class TestSampling:
         monitor.forget_store()
         await Timer(hub).round(START + KEPT + 1)
         assert [each.at for each in await self.sampled()] == [START + KEPT + 1]
-        assert await KeptSample.objects.acount() == 1
+        assert await HistorySample.objects.acount() == 1
 
     async def test_what_a_clock_that_was_put_right_left_behind_is_not_kept(self, hub: Hub):
         await Timer(hub).round(START + 1000)
         monitor.forget_store()
         await Timer(hub).round(START)
         await Timer(hub).round(START + SAMPLE)
-        assert [each.at - START async for each in KeptSample.objects.order_by("at")] == [0.0, SAMPLE]
+        assert [each.at - START async for each in HistorySample.objects.order_by("at")] == [0.0, SAMPLE]
 
     async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
         with outage(tmp_path, clock, persistent=True) as made:
@@ -586,7 +586,7 @@ class TestSampling:
             for process in (one, two):
                 found = await process.standby.asamples()
                 assert [(each.active, each.warned, each.ended) for each in found] == [(1, 0, 0)] * 2
-        assert await KeptSample.objects.acount() == 0
+        assert await HistorySample.objects.acount() == 0
 
     async def test_waits_while_a_shared_store_is_away(self, tmp_path: Path, clock: Time):
         with outage(tmp_path, clock, persistent=True) as made:

@@ -1,0 +1,83 @@
+"""A site that does not install `idlewatch.drafts` has nothing of it: no URL, no table, no import, no message."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support.serving import ROOT, clean_environment
+
+PROGRAM = """
+import json, sys
+import django
+django.setup()
+from django.core import checks
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import setup_test_environment
+from django.urls import NoReverseMatch, reverse
+setup_test_environment()
+call_command("migrate", verbosity=0)
+from django.contrib.auth.models import User
+User.objects.create_user("ann", password="secret")
+client, seen = Client(), {}
+answer = client.post("/login/", {"username": "ann", "password": "secret"})
+page = client.get("/page/").content.decode()
+seen["signed in"] = answer.status_code
+seen["carries the client"] = "idlewatch-client" in page
+words = "drafts", "kept", "not_sent", "restored"
+seen["drafts in the page"] = [word for word in words if f"&quot;{word}&quot;" in page]
+from idlewatch.monitor import service
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.models import WatchedSession
+service.end(WatchedSession.objects.get(ended=None).pk, Reason.IDLE, now())
+rejected = client.post("/note/", {"body": "a letter"}, headers={"Accept": "text/html"})
+seen["rejected form"] = [rejected.status_code, rejected.url.partition("?")[0]]
+seen["path"] = client.get("/idlewatch/drafts/").status_code
+try:
+    reverse("idlewatch:drafts")
+except NoReverseMatch:
+    seen["url"] = None
+seen["tables"] = [name for name in connection.introspection.table_names() if "draft" in name]
+found = checks.run_checks(include_deployment_checks=True)
+seen["messages"] = [each.id for each in found if "draft" in f"{each.msg} {each.hint}".lower()]
+seen["modules"] = sorted(name for name in sys.modules if name.startswith(("idlewatch.drafts", "cryptography.fernet")))
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    environment = clean_environment(DJANGO_SETTINGS_MODULE="tests.unit.drafts.no_drafts_settings")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_its_pages_carry_the_client_without_a_word_of_drafts(seen: dict[str, Any]):
+    assert (seen["signed in"], seen["carries the client"], seen["drafts in the page"]) == (302, True, [])
+
+
+def test_a_form_after_the_end_leads_to_the_login(seen: dict[str, Any]):
+    assert seen["rejected form"] == [302, "/login/"]
+
+
+def test_it_has_neither_url_nor_table(seen: dict[str, Any]):
+    assert (seen["path"], seen["url"], seen["tables"]) == (404, None, [])
+
+
+def test_no_check_mentions_drafts(seen: dict[str, Any]):
+    assert seen["messages"] == []
+
+
+def test_nothing_imports_them(seen: dict[str, Any]):
+    assert seen["modules"] == []

@@ -1,0 +1,21 @@
+-- What the migrations 0001_initial, 0002_draft and 0003_live made in SQLite.
+CREATE TABLE "django_migrations" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "app" varchar(255) NOT NULL, "name" varchar(255) NOT NULL, "applied" datetime NOT NULL);
+CREATE TABLE "idlewatch_draft" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "place" varchar(64) NOT NULL, "form" varchar(100) NOT NULL, "kind" varchar(8) NOT NULL, "sealed" text NOT NULL, "saved" datetime NOT NULL, "user_id" integer NOT NULL REFERENCES "auth_user" ("id") DEFERRABLE INITIALLY DEFERRED, CONSTRAINT "idlewatch_draft_unique" UNIQUE ("user_id", "place", "form", "kind"));
+CREATE TABLE "idlewatch_keptsample" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "at" real NOT NULL, "active" integer unsigned NOT NULL CHECK ("active" >= 0), "warned" integer unsigned NOT NULL CHECK ("warned" >= 0), "ended" integer unsigned NOT NULL CHECK ("ended" >= 0));
+CREATE TABLE "idlewatch_storeowner" ("id" smallint NOT NULL PRIMARY KEY, "host" varchar(255) NOT NULL, "pid" integer unsigned NOT NULL CHECK ("pid" >= 0), "process" varchar(32) NOT NULL, "renewed" datetime NOT NULL);
+CREATE TABLE "idlewatch_watchedsession" ("id" varchar(32) NOT NULL PRIMARY KEY, "username" varchar(254) NOT NULL, "session_digest" varchar(64) NOT NULL, "previous_digest" varchar(64) NOT NULL, "auth_digest" varchar(64) NOT NULL, "address" varchar(64) NOT NULL, "user_agent" varchar(512) NOT NULL, "started" datetime NOT NULL, "signed_in" datetime NOT NULL, "last_active" datetime NOT NULL, "limits" text NOT NULL CHECK ((JSON_VALID("limits") OR "limits" IS NULL)), "facts" text NOT NULL CHECK ((JSON_VALID("facts") OR "facts" IS NULL)), "warnings" integer unsigned NOT NULL CHECK ("warnings" >= 0), "extensions" integer unsigned NOT NULL CHECK ("extensions" >= 0), "held_seconds" real NOT NULL, "ended" datetime NULL, "reason" varchar(16) NOT NULL, "ended_by_id" integer NULL REFERENCES "auth_user" ("id") DEFERRABLE INITIALLY DEFERRED, "user_id" integer NULL REFERENCES "auth_user" ("id") DEFERRABLE INITIALLY DEFERRED, "ended_by_name" varchar(254) NOT NULL, "tried_since" datetime NULL, "tries" smallint unsigned NOT NULL CHECK ("tries" >= 0));
+CREATE INDEX "idlewatch_draft_saved_3fc84d9c" ON "idlewatch_draft" ("saved");
+CREATE INDEX "idlewatch_draft_user_id_782eac3f" ON "idlewatch_draft" ("user_id");
+CREATE INDEX "idlewatch_live_last_active" ON "idlewatch_watchedsession" ("last_active", "id") WHERE "ended" IS NULL;
+CREATE INDEX "idlewatch_live_started" ON "idlewatch_watchedsession" ("started", "id") WHERE "ended" IS NULL;
+CREATE INDEX "idlewatch_live_username" ON "idlewatch_watchedsession" ("username", "id") WHERE "ended" IS NULL;
+CREATE INDEX "idlewatch_started" ON "idlewatch_watchedsession" ("started" DESC, "id" DESC);
+CREATE INDEX "idlewatch_user_ended" ON "idlewatch_watchedsession" ("user_id", "ended");
+CREATE INDEX "idlewatch_watchedsession_ended_2ba133ef" ON "idlewatch_watchedsession" ("ended");
+CREATE INDEX "idlewatch_watchedsession_ended_by_id_1b07ac6f" ON "idlewatch_watchedsession" ("ended_by_id");
+CREATE INDEX "idlewatch_watchedsession_previous_digest_6d2c6412" ON "idlewatch_watchedsession" ("previous_digest");
+CREATE INDEX "idlewatch_watchedsession_session_digest_9544ddc1" ON "idlewatch_watchedsession" ("session_digest");
+CREATE INDEX "idlewatch_watchedsession_user_id_bcbef65e" ON "idlewatch_watchedsession" ("user_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('idlewatch', '0001_initial', '2026-11-23 12:00:00');
+INSERT INTO django_migrations (app, name, applied) VALUES ('idlewatch', '0002_draft', '2026-11-23 12:00:00');
+INSERT INTO django_migrations (app, name, applied) VALUES ('idlewatch', '0003_live', '2026-11-23 12:00:00');
