@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idlewatch.core.activity import Reason
+from idlewatch.managers import WatchedSessionQuerySet
 
 REASON_LABELS = {
     Reason.IDLE: _("inactivity"),
@@ -85,6 +86,8 @@ class WatchedSession(models.Model):
     )
     ended_by_name = models.CharField(max_length=MAX_NAME, blank=True, editable=False)
     """The user name of the operator: remains when the account is deleted."""
+
+    objects = WatchedSessionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("watched session")

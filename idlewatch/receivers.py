@@ -16,7 +16,8 @@ from django.http import HttpRequest
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
 from idlewatch.http.request_watch import RequestWatch, current_watch
-from idlewatch.monitor import accounts, django_sessions, login, records
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import accounts, django_sessions, login
 from idlewatch.monitor import service as monitor
 
 ACCOUNT_FIELDS = frozenset({"password", "is_active"})
@@ -78,18 +79,18 @@ def user_saved(
 
 def user_to_be_deleted(instance: AbstractBaseUser, *, using: str, **_: Any) -> None:
     """End the sessions of an account that goes, once it is gone."""
-    watches = [record.id for record in records.live(instance)]
+    watches = list(WatchedSession.objects.live().for_user(instance.pk).values_list("pk", flat=True))
     if watches:
         transaction.on_commit(lambda: _end_all(watches), using=using, robust=True)
 
 
 def _end_unfounded(user: AbstractBaseUser) -> None:
-    lives = records.live(user)
+    lives = list(WatchedSession.objects.live().for_user(user.pk))
     if accounts.is_usable(user):
         # The session in which the password is being changed gets its new auth hash by the end of its request.
         here = current_watch.get()
         present = None if here is None else here.watch_id
-        lives = [each for each in lives if each.id != present and not accounts.vouches(user, each.auth_digest)]
+        lives = [each for each in lives if each.id != present and not accounts.has_auth_digest(user, each.auth_digest)]
     _end_all(record.id for record in lives)
 
 

@@ -28,8 +28,8 @@ from idlewatch.admin import export
 from idlewatch.admin.durations import in_words
 from idlewatch.admin.filters import LiveFilter, UserFilter
 from idlewatch.http.user_agents import device_of
-from idlewatch.models import LIVES, WatchedSession
-from idlewatch.monitor import records
+from idlewatch.managers import SEARCH_FIELDS
+from idlewatch.models import WatchedSession
 from idlewatch.signals import event_log
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class WatchedSessionAdmin(_ModelAdmin):
         "extensions",
     )
     list_filter = (LiveFilter, "reason", ("started", admin.DateFieldListFilter), UserFilter)
-    search_fields = (*records.SEARCHED, "pk__exact")  # The id is what logs name a session by.
+    search_fields = (*SEARCH_FIELDS, "pk__exact")  # The id is what logs name a session by.
     search_help_text = _("User name, address or user agent")
     date_hierarchy = "started"
     ordering = ("-started", "-pk")
@@ -230,7 +230,7 @@ class WatchedSessionAdmin(_ModelAdmin):
 
     def _live_url(self, watch_id: str) -> str | None:
         """Return where to end a session that lives."""
-        if not WatchedSession.objects.filter(LIVES, pk=watch_id).exists():
+        if not WatchedSession.objects.live().filter(pk=watch_id).exists():
             return None
         try:
             url = reverse(f"{self.admin_site.name}:idlewatch_live_changelist")

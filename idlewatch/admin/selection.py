@@ -8,12 +8,11 @@ from typing import Any, NamedTuple, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 
 from idlewatch.admin import users
 from idlewatch.admin.messages import Action, CountMessage
-from idlewatch.core.clock import as_datetime
-from idlewatch.models import LIVES, WatchedSession
+from idlewatch.managers import WatchedSessionQuerySet
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 
@@ -22,7 +21,7 @@ LIMIT = 200
 LOOKED_AT = 1000
 """Sessions of which one call asks the store, at most: few may match."""
 
-Records = QuerySet[WatchedSession]
+Records = WatchedSessionQuerySet
 
 
 class Batch(NamedTuple):
@@ -83,7 +82,7 @@ class Selection:
         """
         if self._message.action is Action.END_USERS:
             return self._batch_of_users(cursor)
-        rows = self._left(self._selected()).filter(pk__gt=cursor).order_by("pk")
+        rows = self._left(self._selected()).after(cursor)
         looked_at = list(rows[: LOOKED_AT if self._asks else LIMIT])
         meant = self._meant([row.pk for row in looked_at])
         found = [row for row in looked_at if row.pk in meant]
@@ -97,14 +96,13 @@ class Selection:
 
     def _begun(self) -> Records:
         """Return the live sessions that began in time."""
-        return _rows(WatchedSession.objects).filter(LIVES, started__lte=as_datetime(self.before))
+        return _rows().live().started_until(self.before)
 
     def _selected(self) -> Records:
         """Return the live sessions that were selected, as far as the records can tell."""
         if self._query is None:
-            return _rows(WatchedSession.objects).filter(LIVES, pk__in=self._message.watches or ())
-        matching = _rows(records.matching(self._query.search.split()))
-        return matching.filter(LIVES, started__lte=as_datetime(self.before))
+            return _rows().live().filter(pk__in=self._message.watches or ())
+        return self._begun().matching(self._query.search.split())
 
     def _left(self, rows: Records) -> Records:
         """Take from some sessions those that are left alone."""
@@ -183,12 +181,12 @@ class Selection:
         """Return what was selected; by ids also what has ended since: it stands for its user all the same."""
         if self._query is not None:
             return self._selected()
-        return _rows(WatchedSession.objects).filter(pk__in=self._message.watches or ())
+        return _rows().filter(pk__in=self._message.watches or ())
 
 
-def _rows(rows: Any) -> Records:  # noqa: ANN401 - a manager or a query
+def _rows() -> Records:
     # What names a session in the admin's log, and no more.
-    return rows.only("pk", "user_id", "username", "started")  # type: ignore[no-any-return]
+    return WatchedSession.objects.only("pk", "user_id", "username", "started")
 
 
 def _ids(rows: Records) -> Iterator[tuple[str, Any]]:

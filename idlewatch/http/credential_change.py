@@ -66,7 +66,7 @@ def note_new_password(session: SessionBase, auth_digest: str, at: float) -> None
     Django gives it a new one too where the old was made under one of `SECRET_KEY_FALLBACKS`.
     """
     user = _fresh(django_sessions.user_of(session))
-    if user is not None and not accounts.vouches(user, auth_digest):
+    if user is not None and not accounts.has_auth_digest(user, auth_digest):
         note(session, Factor.PASSWORD, at)
 
 

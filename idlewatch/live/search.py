@@ -16,8 +16,7 @@ from django.db.models import QuerySet
 from idlewatch.core.policy import Phase
 from idlewatch.live.database import in_search
 from idlewatch.live.query import Query
-from idlewatch.models import LIVES, WatchedSession
-from idlewatch.monitor import records
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.store.base import Census, Listing, Watched
 from idlewatch.store.listing import deadline_of, is_among
@@ -242,7 +241,7 @@ def _page(ask: Query, watches: Sequence[str], *, bounded: bool = False) -> Found
 
 
 def _searched(ask: Query) -> QuerySet[WatchedSession]:
-    return records.matching(ask.terms).filter(LIVES)
+    return WatchedSession.objects.live().matching(ask.terms)
 
 
 def _ordered(ask: Query) -> QuerySet[WatchedSession]:

@@ -13,9 +13,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from tqdm import tqdm
 
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -28,7 +29,7 @@ def add_user_option(parser: _ActionsContainer) -> None:
     parser.add_argument("--user", metavar="NAME", help="those of this user alone")
 
 
-def of_user(rows: QuerySet[WatchedSession], name: str | None) -> QuerySet[WatchedSession]:
+def of_user(rows: WatchedSessionQuerySet, name: str | None) -> WatchedSessionQuerySet:
     """Return those of one user by name; None: of all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether the account behind a session still stands (ASVS 7.4.2)."""
+"""Whether the account behind a session may still use it (ASVS 7.4.2)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def primary_key(user: AbstractBaseUser) -> str:
 
 
 def is_usable(user: AbstractBaseUser | None) -> bool:
-    """Tell whether an account is there and may sign in."""
+    """Return whether an account exists and may sign in."""
     return user is not None and user.is_active
 
 
-def vouches(user: AbstractBaseUser, digest: str) -> bool:
-    """Tell whether a session signed in with this auth hash is still good: the password is what it was."""
+def has_auth_digest(user: AbstractBaseUser, digest: str) -> bool:
+    """Return whether `digest` still matches the user's session auth hash: the password has not changed."""
     if not hasattr(user, "get_session_auth_hash"):
         return True
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
@@ -29,7 +29,7 @@ def vouches(user: AbstractBaseUser, digest: str) -> bool:
 
 
 def by_primary_key(keys: Iterable[str]) -> Mapping[str, AbstractBaseUser]:
-    """Return the accounts that are there, by their primary keys as text."""
+    """Return the accounts that exist, by their primary keys as strings."""
     field = get_user_model()._meta.pk
     wanted = [field.to_python(key) for key in set(keys) if key]
     return {primary_key(user): user for user in get_user_model()._default_manager.filter(pk__in=wanted)}

@@ -1,4 +1,4 @@
-"""How a session comes under watch: by a sign-in, or as it is found signed in already."""
+"""How a session comes under watch: by a sign-in, or when a request finds it signed in already."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from idlewatch.store.base import Watched
 
 
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
-    """Watch the session in which `user` just signed in; the same user's clocks start anew, under the same id."""
-    known: str | None = request.session.get(django_sessions.WATCH_KEY)
-    present = monitor.look(known, now) if known else None
+    """Watch the session in which `user` just signed in; if it is theirs already, restart its clocks under its id."""
+    watch_id: str | None = request.session.get(django_sessions.WATCH_KEY)
+    present = monitor.look(watch_id, now) if watch_id else None
     if (
         present is not None
         and present.user == accounts.primary_key(user)
@@ -46,9 +46,9 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
 
 
 def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
-    """Watch a session that was signed in before there was a watch.
+    """Watch a session that was signed in before idlewatch was installed.
 
-    Its id is derived from its key, so that an ended one that is replayed is found ended.
+    Its id is derived from its key, so that the replay of an ended session finds it ended.
     """
     watch_id = django_sessions.derived_watch(request.session.session_key or "")
     present = monitor.look(watch_id, now)
@@ -59,7 +59,7 @@ def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
         with transaction.atomic(using=database):
             _record(watched, request, user, now).save(force_insert=True, using=database)
     except IntegrityError:
-        # Another first request of the same session was a moment faster.
+        # Another first request of the same session was faster.
         return monitor.look(watch_id, now) or monitor.store().open(watched, now)
     opened = monitor.store().open(watched, now)
     announce.opened(opened)
@@ -103,14 +103,15 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
 def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
     """End the user's oldest sessions beyond `MAX_SESSIONS_PER_USER` (ASVS 7.1.2).
 
-    Each sign-in commits its record before it counts, so the last of several at once sees them all; none that is
-    among the newest has enough newer ones to be ended by anybody. So exactly the newest stay.
+    Each sign-in commits its record before it counts, so the last of several concurrent ones sees all of them, and none
+    that is among the newest has enough newer ones to be ended. So exactly the newest remain.
     """
     most = conf.max_sessions_per_user
     if most is None:
         return
-    lives = [record for record in records.live(user) if not _is_over(record, now)]
-    for record in lives[:-most]:
+    records_by_age = WatchedSession.objects.live().for_user(user.pk).order_by("signed_in", "pk")
+    live = [record for record in records_by_age if not _is_over(record, now)]
+    for record in live[:-most]:
         monitor.end(record.id, Reason.REPLACED, now)
 
 
@@ -118,6 +119,6 @@ def _is_over(record: WatchedSession, now: float) -> bool:
     try:
         watched = monitor.store().get(record.id) or records.watched_of(record, now)
     except Undecided:
-        # It may live: then it counts.
+        # It may be live, so it counts.
         return False
     return watched.verdict(now).phase is Phase.ENDED

@@ -1,15 +1,13 @@
-"""The records in the database, read and written in the terms of the watch."""
+"""The records in the database, read and written in terms of the store: what is more than a query of `managers`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
@@ -19,8 +17,6 @@ from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests
 from idlewatch.store.base import Watched
 
-SEARCHED = ("username", "address", "user_agent")
-"""The fields that operators search."""
 BATCH = 500
 """Rows in one statement."""
 PROGRESS = ("facts", "last_active", "warnings", "extensions", "held_seconds")
@@ -29,7 +25,7 @@ PROGRESS = ("facts", "last_active", "warnings", "extensions", "held_seconds")
 def watched_of(record: WatchedSession, now: float) -> Watched:
     """Return what a store needs to resume from a record at `now` (epoch seconds).
 
-    Tabs and holds announce themselves; what holds there were have kept the idle clock still until the checkpoint.
+    Tabs and holds are reported again by the pages; the holds of the record stopped the idle clock until the checkpoint.
     """
     facts = msgspec.convert(record.facts, Activity)
     held_until = min(facts.held_until, record.last_active.timestamp())
@@ -38,37 +34,35 @@ def watched_of(record: WatchedSession, now: float) -> Watched:
     if record.ended is not None:
         activity = activity.finished(Reason(record.reason), record.ended.timestamp())
     verdict = assess(activity, policy, now)
-    # An end that is on record was told; one that the clock brought meanwhile is still to be told and recorded.
+    # A recorded end was announced; one that the clock brought meanwhile is still to be announced and recorded.
     shown = FRESH if verdict.phase is Phase.ENDED and record.ended is None else verdict.shown
     return Watched(id=record.id, user=user_text(record), policy=policy, activity=activity, shown=shown)
 
 
 def user_text(record: WatchedSession) -> str:
-    """Return the user's primary key as Django's session writes it; empty once the account is gone."""
+    """Return the user's primary key as Django's session writes it; empty if the account was deleted."""
     return "" if record.user_id is None else str(record.user_id)
 
 
 def find(watch_id: str) -> WatchedSession | None:
-    """Return a record by its watch id."""
-    return WatchedSession.objects.filter(pk=watch_id).first()
+    """Return the record with this watch id, or None."""
+    return WatchedSession.objects.find(watch_id)
 
 
 def find_by_key(key: str) -> WatchedSession | None:
-    """Return the record of a session key that is, or lately was, in use."""
-    candidates = digests(key)
-    matches = Q(session_digest__in=candidates) | Q(previous_digest__in=candidates)
-    return WatchedSession.objects.filter(matches).order_by("-started").first()
+    """Return the latest record that has this session key, or had it before the last rotation."""
+    return WatchedSession.objects.by_key(digests(key)).first()
 
 
 def was_rotated(record: WatchedSession, key: str) -> bool:
-    """Tell whether a key is the one that the session had before its present one."""
+    """Return whether `key` is the one that the session had before its current one."""
     return record.previous_digest in digests(key)
 
 
 def was_succeeded(key: str) -> bool:
-    """Tell whether somebody signed in over a session with this key, to another."""
+    """Return whether a later sign-in replaced the session with this key."""
     rows = WatchedSession.objects.filter(previous_digest__in=digests(key))
-    # A key that is merely expected to be replaced is both.
+    # While a rotation is expected, both digests are the same.
     return rows.exclude(session_digest=F("previous_digest")).exists()
 
 
@@ -77,19 +71,14 @@ def find_all(watches: Iterable[str]) -> Sequence[WatchedSession]:
     return list(WatchedSession.objects.filter(pk__in=list(watches)))
 
 
-def live(user: AbstractBaseUser) -> Sequence[WatchedSession]:
-    """Return the records of a user's sessions that have not ended, the one signed in longest ago first."""
-    return list(WatchedSession.objects.filter(user=user.pk, ended=None).order_by("signed_in", "pk"))
-
-
 def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:
-    """Count a user's other sessions: those that live, and those that a change of the account has ended since then.
+    """Return how many other sessions of a user are live, and how many an account change has ended since then.
 
-    `user`: its primary key as text; `since`: epoch seconds.
+    `user`: the primary key as a string; `since`: epoch seconds.
     """
-    rows = WatchedSession.objects.filter(user__pk=user).exclude(pk=watch_id)
-    ended = rows.filter(ended__gte=as_datetime(since), reason=Reason.ACCOUNT.value)
-    return rows.filter(ended=None).count(), ended.count()
+    others = WatchedSession.objects.for_user(user).exclude(pk=watch_id)
+    ended = others.closed_since(since).filter(reason=Reason.ACCOUNT.value)
+    return others.live().count(), ended.count()
 
 
 def all_live() -> Iterable[WatchedSession]:
@@ -106,20 +95,12 @@ def live_after(watch_id: str, signed_in_before: float) -> Sequence[WatchedSessio
     return list(rows.order_by("pk")[:BATCH])
 
 
-def matching(words: Iterable[str]) -> QuerySet[WatchedSession]:
-    """Return the records that a search finds: each word is in one of the fields `SEARCHED`, or the id."""
-    found = WatchedSession.objects.all()
-    for word in words:
-        found = found.filter(reduce(or_, (Q((f"{field}__icontains", word)) for field in SEARCHED), Q(pk=word)))
-    return found
-
-
 def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN401 - keys of users are of any type
-    """Return which of these sessions a user, by primary key, has ended, at just these moments (epoch seconds).
+    """Return which of these sessions the user with this primary key ended at exactly these times (epoch seconds).
 
-    At another moment it was another request of theirs.
+    A record with another time was closed by another request of the same user.
     """
-    rows = WatchedSession.objects.filter(pk__in=list(ends), reason=Reason.REVOKED.value, ended_by=user)
+    rows = WatchedSession.objects.revoked_by(user).filter(pk__in=list(ends))
     return {watch_id for watch_id, ended in rows.values_list("pk", "ended") if ended == as_datetime(ends[watch_id])}
 
 
@@ -158,14 +139,17 @@ def closed_since(moment: float) -> Sequence[WatchedSession]:
 def close(
     watch_id: str, reason: Reason, at: float, by: AbstractBaseUser | None = None, last: Watched | None = None
 ) -> bool:
-    """Close a record, with how far the watch came if that is known; of all who try, one is told True."""
+    """Close a record, with its progress if `last` is known; return whether this call closed it.
+
+    Of several concurrent calls, exactly one returns True.
+    """
     progress = {} if last is None else progress_of(last, at)
-    rows = WatchedSession.objects.filter(pk=watch_id, ended=None)
+    rows = WatchedSession.objects.live().filter(pk=watch_id)
     return rows.update(ended=as_datetime(at), reason=reason.value, **_ender(by), **progress) == 1
 
 
 def correct(watch_id: str, reason: Reason, at: float) -> None:
-    """Put the reason that came first in the store in place of the one that closed the record."""
+    """Replace the reason of a closed record with the one that came first in the store."""
     WatchedSession.objects.filter(pk=watch_id).update(ended=as_datetime(at), reason=reason.value, **_ender(None))
 
 
@@ -174,35 +158,35 @@ def _ender(by: AbstractBaseUser | None) -> dict[str, Any]:
 
 
 def name_of(user: AbstractBaseUser) -> str:
-    """Return a user's name as records keep it: a user model of the site's own may have longer names, or numbers."""
+    """Return the user name as records store it: a custom user model may have longer names, or numbers."""
     return str(user.get_username())[:MAX_NAME]
 
 
 def advance(watched: Watched, now: float) -> None:
-    """Note how far a watch came, unless its record is ahead of that, or closed."""
+    """Write a session's progress, unless its record is closed, or ahead of it."""
     progress = progress_of(watched, now)
-    rows = WatchedSession.objects.filter(pk=watched.id, ended=None, last_active__lte=progress["last_active"])
+    rows = WatchedSession.objects.live().filter(pk=watched.id, last_active__lte=progress["last_active"])
     rows.update(**progress)
 
 
 def restart(watched: Watched, at: float) -> None:
-    """Note that the clocks of a watch were started anew, under the limits of this sign-in."""
-    anew = {
+    """Restart the clocks of a session, under the limits of the new sign-in."""
+    restarted = {
         "signed_in": as_datetime(at),
         "limits": msgspec.to_builtins(watched.policy),
         "failed_attempts": 0,
         "attempts_since": None,
     }
-    WatchedSession.objects.filter(pk=watched.id, ended=None).update(**anew, **progress_of(watched, at))
+    WatchedSession.objects.live().filter(pk=watched.id).update(**restarted, **progress_of(watched, at))
 
 
 def expect_rotation(watch_id: str) -> None:
-    """Remember the session's key as one that is being replaced: whoever comes with it meanwhile has lost nothing."""
-    WatchedSession.objects.filter(pk=watch_id, ended=None).update(previous_digest=F("session_digest"))
+    """Mark the session's key as about to be rotated: requests that still carry it are not signed out."""
+    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F("session_digest"))
 
 
 def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
-    """Note the session's new key and auth hash, and remember the key before."""
+    """Write the session's new key and auth hash, and keep the digest of the previous key."""
     rows = WatchedSession.objects.filter(pk=watch_id)
     new = digest(key)
     rows.exclude(session_digest=new).update(previous_digest=F("session_digest"), session_digest=new)
@@ -212,25 +196,25 @@ def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
 def checkpoint(
     rows: Sequence[WatchedSession], watches: Mapping[str, Watched], now: float, *, last: bool = False
 ) -> None:
-    """Write down how far each watch came, where that changed; a record that is closed meanwhile stays as it is.
+    """Write each session's progress if it changed; a record that was closed in the meantime is left alone.
 
-    `last`: the store goes away in good order, so that nothing can come after what is written.
+    `last`: the store is shutting down in good order, so nothing can follow what is written.
     """
     changed = []
     for row in rows:
         progress = progress_of(watches[row.pk], now, last=last)
         if row.last_active > progress["last_active"]:
-            # It was advanced while the store was away, which is still to hear of that.
+            # The record was advanced while the store was unavailable, and the store has yet to receive that.
             continue
         if any(getattr(row, field) != value for field, value in progress.items()):
             for field, value in progress.items():
                 setattr(row, field, value)
             changed.append(row)
-    WatchedSession.objects.filter(ended=None).bulk_update(changed, PROGRESS, batch_size=BATCH)
+    WatchedSession.objects.live().bulk_update(changed, PROGRESS, batch_size=BATCH)
 
 
 def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str, Any]:
-    """Return what a record notes of a watch at `now` (epoch seconds)."""
+    """Return the progress fields of a record at `now` (epoch seconds)."""
     activity, hold_limit = watched.activity, watched.policy.hold_limit
     return {
         "facts": _facts_of(activity, last=last),
@@ -242,6 +226,6 @@ def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str
 
 
 def _facts_of(activity: Activity, *, last: bool) -> object:
-    # After a crash, a browser that was closed at the checkpoint may be back: only an orderly end may tell of it.
+    # After a crash, a browser that was closed at the checkpoint may be back: only an orderly shutdown records it.
     closed_at = activity.closed_at if last else None
     return msgspec.to_builtins(replace(activity, tabs={}, closed_at=closed_at))

@@ -22,6 +22,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor.clock_sync import timekeeper
 from idlewatch.monitor.fallback import FallbackStore
@@ -102,7 +103,7 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
 
 def resume(watch_id: str, now: float) -> Watched | None:
     """Take a watch from its record into the store, which does not know it; None if there is no record."""
-    record = records.find(watch_id)
+    record = WatchedSession.objects.find(watch_id)
     return None if record is None else store().open(records.watched_of(record, now), now)
 
 
@@ -154,7 +155,7 @@ def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
     That process takes the end over from the record, within a second. The record is behind by as much as `CHECKPOINT`:
     where the clock seems to have come first by it, the user may have acted since, and the session would live on.
     """
-    record = records.find(watch_id)
+    record = WatchedSession.objects.find(watch_id)
     if record is None or not records.close(watch_id, reason, now):
         return False
     announce.ended(records.watched_of(record, now), reason, now, None)
@@ -176,7 +177,7 @@ def close_record(ended: Watched) -> None:
 
 def is_recorded(watch_id: str) -> bool:
     """Tell whether a sign-in was committed."""
-    return records.find(watch_id) is not None
+    return WatchedSession.objects.find(watch_id) is not None
 
 
 def has_ended(watch_id: str, now: float) -> bool:
@@ -191,7 +192,7 @@ def has_ended(watch_id: str, now: float) -> bool:
 
 def has_moved_on(watch_id: str, auth_digest: str) -> bool:
     """Tell whether a live session was given another auth hash than a request's copy of it has."""
-    record = records.find(watch_id)
+    record = WatchedSession.objects.find(watch_id)
     return record is not None and record.ended is None and record.auth_digest != auth_digest
 
 
@@ -210,11 +211,11 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
 
 def lost_or_account(watch_id: str) -> Reason:
     """Tell why a session's data is gone: Django flushes it, without a signal, when the password no longer fits."""
-    record = records.find(watch_id)
+    record = WatchedSession.objects.find(watch_id)
     if record is None:
         return Reason.LOST
     user = accounts.by_primary_key([records.user_text(record)]).get(records.user_text(record))
-    stands = user is not None and accounts.is_usable(user) and accounts.vouches(user, record.auth_digest)
+    stands = user is not None and accounts.is_usable(user) and accounts.has_auth_digest(user, record.auth_digest)
     return Reason.LOST if stands else Reason.ACCOUNT
 
 

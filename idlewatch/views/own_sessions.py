@@ -175,7 +175,7 @@ def _watch(request: HttpRequest) -> str:
 def _rows(request: HttpRequest) -> Sequence[Row]:
     """Return the live sessions of a user, this one first, then the one last active first."""
     at, present = now(), watch_of(request).watch_id
-    live = records.live(_user(request))
+    live = list(WatchedSession.objects.live().for_user(_user(request).pk))
     rows = [_row(record, watched, at, present) for record, watched in zip(live, _known(live, at), strict=True)]
     found = [row for row in rows if row is not None]
     return sorted(found, key=lambda row: (row.is_this, row.last_active), reverse=True)

@@ -11,7 +11,7 @@ from django.db.models import Max
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime, now
 from idlewatch.management.choosing import add_user_option, confirm, of_user, progress
-from idlewatch.models import LIVES, WatchedSession
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.signals import dispatcher
@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Ask, then end them."""
-        rows = of_user(WatchedSession.objects.filter(LIVES), options["user"])
+        rows = of_user(WatchedSession.objects.live(), options["user"])
         # By no clock of this host: those that began the sessions may be ahead of it.
         newest = rows.aggregate(newest=Max("started"))["newest"]
         if newest is None:
@@ -46,14 +46,14 @@ class Command(BaseCommand):
         confirm(f"This ends {_sessions(count)} {whose}.", ask=not options["noinput"])
         # First of all: to open a store that is shared puts this process's clock right.
         monitor.store()
-        ended, after = 0, ""
+        ended, last = 0, ""
         with progress(count, " sessions") as tell:
             # By batches: to read on while rows change under the query means something else on each database.
-            while batch := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: records.BATCH]):
+            while batch := list(rows.after(last).values_list("pk", flat=True)[: records.BATCH]):
                 for watch_id in batch:
                     ended += _end(watch_id, now())
                     tell(1)
-                after = batch[-1]
+                last = batch[-1]
         self.stdout.write(f"Ended {_sessions(ended)}.")
         dispatcher.wait(PATIENCE)
 

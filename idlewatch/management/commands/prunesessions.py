@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from idlewatch.conf import conf
 from idlewatch.core.clock import as_datetime, now
 from idlewatch.management.choosing import age, confirm, progress
-from idlewatch.models import LIVES, WatchedSession
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 "browser may come back with the cookie of a session, and its record tells why it ended."
             )
         before = as_datetime(now()) - older
-        rows = WatchedSession.objects.exclude(LIVES).filter(ended__lt=before)
+        rows = WatchedSession.objects.ended().filter(ended__lt=before)
         count = rows.count()
         said = f"{_records(count)} of sessions that ended before {before:%Y-%m-%d %H:%M} UTC"
         if options["dry_run"] or not count:

@@ -19,7 +19,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.exceptions import IdleWatchError
 from idlewatch.http.user_agents import device_of
 from idlewatch.management.choosing import add_user_option, of_user
-from idlewatch.models import LIVES, WatchedSession
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import FallbackStore
@@ -45,13 +45,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Print them."""
-        rows = WatchedSession.objects.all()
-        rows = (
-            rows.exclude(LIVES).order_by("-ended", "pk")
-            if options["ended"]
-            else rows.filter(LIVES).order_by("started", "pk")
-        )
-        rows = of_user(rows, options["user"])
+        rows = of_user(WatchedSession.objects.all(), options["user"])
+        rows = rows.ended().order_by("-ended", "pk") if options["ended"] else rows.live().order_by("started", "pk")
         listed = rows if options["limit"] is None else rows[: options["limit"]]
         # First of all: to open a store that is shared puts this process's clock right.
         monitor.store()

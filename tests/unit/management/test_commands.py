@@ -24,6 +24,7 @@ from idlewatch.core.events import Acted, Extended, Held, TabOpened
 from idlewatch.drafts.models import Draft
 from idlewatch.management import choosing
 from idlewatch.management.commands import endsessions
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
@@ -370,15 +371,15 @@ class TestEndSessions:
 
     def test_one_that_somebody_else_ends_meanwhile_is_not_counted(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
         first, _ = sign_in_many(2)
-        find = records.find
+        find = WatchedSessionQuerySet.find
 
-        def too_late(watch_id: str) -> WatchedSession | None:
-            record = find(watch_id)
+        def too_late(rows: WatchedSessionQuerySet, watch_id: str) -> WatchedSession | None:
+            record = find(rows, watch_id)
             if watch_id == first.id:
                 records.close(watch_id, Reason.LOGOUT, START)
             return record
 
-        monkeypatch.setattr(records, "find", too_late)
+        monkeypatch.setattr(WatchedSessionQuerySet, "find", too_late)
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
         assert WatchedSession.objects.get(pk=first.id).reason == "logout"
 

@@ -85,24 +85,6 @@ class TestFound:
         WatchedSession.objects.update(previous_digest="")
         assert records.find_by_key(key) is None
 
-    def test_the_latest_of_those_that_had_the_key(self, watched: Watched):
-        later = sign_in_many(1, at=START + 1)[0]
-        WatchedSession.objects.filter(pk=later.id).update(previous_digest=django_sessions.digest(watched.key))
-        assert records.find_by_key(str(watched.key)) == row(later)
-
-    def test_the_live_ones_of_a_user_oldest_first(self):
-        first, second = sign_in_many(1, at=START + 1)[0], sign_in_many(1, at=START)[0]
-        ended = sign_in_many(1)[0]
-        sign_in_many(1, name="bob")
-        records.close(ended.id, Reason.LOGOUT, START)
-        assert records.live(User.objects.get(username="ada")) == [row(second), row(first)]
-        assert len(list(records.all_live())) == 3
-
-    def test_those_closed_since(self, watched: Watched):
-        records.close(watched.id, Reason.LOGOUT, START + 5)
-        assert records.closed_since(START + 5) == [row(watched)]
-        assert records.closed_since(START + 5.001) == []
-
 
 class TestRebound:
     def test_the_same_key_is_not_the_one_before(self, watched: Watched):

@@ -1,0 +1,71 @@
+"""The queries that are asked of the records, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db.models import Q, QuerySet
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+
+if TYPE_CHECKING:
+    from idlewatch.models import WatchedSession
+
+SEARCH_FIELDS = ("username", "address", "user_agent")
+"""The fields that operators search."""
+
+
+class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
+    """The records of watched sessions. Moments are epoch seconds."""
+
+    def live(self) -> Self:
+        """Return those that have not ended."""
+        return self.filter(ended=None)
+
+    def ended(self) -> Self:
+        """Return those that have ended."""
+        return self.exclude(ended=None)
+
+    def closed_since(self, moment: float) -> Self:
+        """Return those that ended at `moment` or later."""
+        return self.filter(ended__gte=as_datetime(moment))
+
+    def started_until(self, moment: float) -> Self:
+        """Return those that began at `moment` or earlier."""
+        return self.filter(started__lte=as_datetime(moment))
+
+    def signed_in_before(self, moment: float) -> Self:
+        """Return those whose latest sign-in came before `moment`."""
+        return self.filter(signed_in__lt=as_datetime(moment))
+
+    def for_user(self, key: Any) -> Self:  # noqa: ANN401 - keys of users are of any type
+        """Return those of a user, by primary key."""
+        return self.filter(user_id=key)
+
+    def revoked_by(self, key: Any) -> Self:  # noqa: ANN401 - as above
+        """Return those that a user, by primary key, has ended."""
+        return self.filter(reason=Reason.REVOKED.value, ended_by=key)
+
+    def by_key(self, digests: Iterable[str]) -> Self:
+        """Return those whose session key, or the one before it, has one of these digests, the latest first."""
+        candidates = list(digests)
+        return self.filter(Q(session_digest__in=candidates) | Q(previous_digest__in=candidates)).order_by("-started")
+
+    def after(self, watch_id: str) -> Self:
+        """Return those that follow a watch id, in the order of their ids: to go through all of them by batches."""
+        return self.filter(pk__gt=watch_id).order_by("pk")
+
+    def matching(self, terms: Iterable[str]) -> Self:
+        """Return those in which each term is found: in one of the `SEARCH_FIELDS`, or as the id."""
+        found = self
+        for term in terms:
+            found = found.filter(reduce(or_, (Q((f"{field}__icontains", term)) for field in SEARCH_FIELDS), Q(pk=term)))
+        return found
+
+    def find(self, watch_id: str) -> WatchedSession | None:
+        """Return the one with this id, or None."""
+        return self.filter(pk=watch_id).first()
