@@ -7,8 +7,8 @@ from idlewatch.conf import conf
 UNITS = (("hour", 3600), ("minute", 60), ("second", 1))
 
 
-def span(seconds: float) -> str:
-    """Say a number of seconds in words, like “1 minute 30 seconds”."""
+def duration(seconds: float) -> str:
+    """Return a number of seconds in words, like “1 minute 30 seconds”."""
     words = []
     left = round(seconds)
     for unit, length in UNITS:
@@ -19,12 +19,12 @@ def span(seconds: float) -> str:
 
 
 def limits() -> dict[str, str]:
-    """Return each limit in words; one that is not there is an empty string."""
+    """Return each limit in words, or an empty string where there is none."""
     policy = conf.policy
     return {
-        "idle": span(policy.idle_timeout),
-        "warning": span(policy.warn_before),
-        "absolute": "" if policy.absolute_timeout is None else span(policy.absolute_timeout),
-        "grace": "" if policy.close_grace is None else span(policy.close_grace),
-        "hold": span(policy.hold_limit) if policy.hold_limit else "",
+        "idle": duration(policy.idle_timeout),
+        "warning": duration(policy.warn_before),
+        "absolute": "" if policy.absolute_timeout is None else duration(policy.absolute_timeout),
+        "grace": "" if policy.close_grace is None else duration(policy.close_grace),
+        "hold": duration(policy.hold_limit) if policy.hold_limit else "",
     }

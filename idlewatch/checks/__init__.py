@@ -1,6 +1,16 @@
-"""What `manage.py check` says about the setting `IDLEWATCH`, and about the site that idlewatch is installed in."""
+"""What `manage.py check` finds in the setting `IDLEWATCH`, and in the project that idlewatch is installed in."""
 
-from idlewatch.checks import admin, deployment, integration, limits, middleware, multiprocess, options, sessions, stores
+from idlewatch.checks import (
+    admin,
+    deployment,
+    integration,
+    limits,
+    middleware,
+    multiprocess,
+    sessions,
+    settings,
+    stores,
+)
 
 __all__ = [
     "admin",
@@ -9,7 +19,7 @@ __all__ = [
     "limits",
     "middleware",
     "multiprocess",
-    "options",
     "sessions",
+    "settings",
     "stores",
 ]

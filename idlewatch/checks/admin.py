@@ -1,4 +1,4 @@
-"""Whether the pages of Django's admin carry the client: operators are to be warned like everybody else."""
+"""Whether the pages of Django's admin have the client: operators are warned like all other users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.template.library import SimpleNode
 from django.template.loader import get_template
 from django.template.loader_tags import ExtendsNode, IncludeNode
 
-from idlewatch.checks.registry import Found, of_site
+from idlewatch.checks.registry import Messages, check
 
 ADMIN = "django.contrib.admin"
 BASE = "admin/base_site.html"
@@ -22,21 +22,21 @@ BASE = "admin/base_site.html"
 N = TypeVar("N", bound=Node)
 
 
-@of_site()
-def admin_carries_the_client() -> Found:
-    """Say that operators are not warned."""
+@check()
+def admin_has_the_client() -> Messages:
+    """Check that the admin's base template has the tag."""
     if not apps.is_installed(ADMIN):
         return
     try:
-        found = get_template(BASE)
-        if not isinstance(found, Backed) or any(map(_has_tag, _chain(found.template))):
+        base = get_template(BASE)
+        if not isinstance(base, Backed) or any(map(_has_tag, _chain(base.template))):
             return
     except Exception:  # noqa: BLE001 - Django's own checks and pages report templates that can't be loaded
         return
-    origin = found.template.origin.name
-    message = f"The pages of the admin are made from {origin}, which lacks {{% idlewatch %}}; expected it there."
+    origin = base.template.origin.name
+    message = f"The admin's base template is {origin}, which lacks {{% idlewatch %}}; expected it there."
     hint = (
-        f"Put 'idlewatch' before {ADMIN!r} in INSTALLED_APPS. In a {BASE} of your own, {{% load idlewatch %}}, and put "
+        f"Put 'idlewatch' before {ADMIN!r} in INSTALLED_APPS. In your own {BASE}, {{% load idlewatch %}}, and put "
         '{% idlewatch %} into the block "extrabody". Without it an open page of the admin neither warns nor reports '
         "activity."
     )
@@ -44,7 +44,7 @@ def admin_carries_the_client() -> Found:
 
 
 def _chain(template: Template) -> Iterator[Template]:
-    """Yield a template, and each that it extends."""
+    """Yield a template, and all that it extends."""
     context = Context()
     context.template = template
     while True:
@@ -56,7 +56,7 @@ def _chain(template: Template) -> Iterator[Template]:
 
 
 def _has_tag(template: Template) -> bool:
-    """Tell whether the tag stands in a template, or in one that it includes by its name."""
+    """Return whether a template, or one that it includes by its name, has the tag."""
     from idlewatch.templatetags.idlewatch import idlewatch  # noqa: PLC0415 - it needs the models, as its pages do
 
     if any(node.func is idlewatch for node in _nodes(template, SimpleNode)):

@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` adds: where the site is looser than standards and common practice."""
+"""What `manage.py check --deploy` adds: where a project is looser than standards and common practice."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.checks.registry import Found, of_site, policy, refused
-from idlewatch.conf.settings import POLICY_KEYS, conf, place
+from idlewatch.checks.registry import Messages, check, policy
+from idlewatch.conf.declaration import place
+from idlewatch.conf.settings import LIMITS, conf
 from idlewatch.core.baselines import BASELINES, Violation, violations
 
-LONGEST_IDLE = 1800.0
-"""Seconds of inactivity, at most, in the common advice for applications of modest risk (OWASP: 15 to 30 minutes)."""
+MAX_IDLE_TIMEOUT = 1800.0
+"""Seconds of inactivity that OWASP advises at most for low-risk applications (15 to 30 minutes)."""
 
-LONGEST_HOLD = 7200.0
-"""Seconds that an unattended page may keep its session, without which few uploads and videos would end."""
+MAX_HOLD_LIMIT = 7200.0
+"""Seconds that an unattended page may hold its session; long enough for most uploads and videos."""
 
-LONGEST_SESSION = 86400.0
-"""Seconds between two logins (NIST SP 800-63B-4, AAL2)."""
+MAX_ABSOLUTE_TIMEOUT = 86400.0
+"""Seconds after which users sign in again (NIST SP 800-63B-4, AAL2)."""
 
-SHORTEST_DRAFT = 72000.0
-"""Seconds for longer than which what was typed is kept, or the user is to be told of the limit (WCAG 2.2.6)."""
+MIN_DRAFT_AGE = 72000.0
+"""Seconds that unsent input outlasts, or users are told of the limit (WCAG 2.2.6)."""
 
-DEVIATION = "ASVS 7.1.1 asks to document and justify such a deviation; then silence this check by its id."
+DEVIATION = "ASVS 7.1.1 asks you to document and justify such a deviation; then silence this check by its id."
 
 
-@of_site(deploy=True)
-def baseline_is_met() -> Found:
-    """Say which limits are looser than the baseline."""
+@check(deploy=True)
+def baseline_is_met() -> Messages:
+    """Check that no limit is looser than the baseline."""
     limits = policy()
     try:
         baseline = BASELINES[conf.baseline] if conf.baseline else None
@@ -38,88 +39,92 @@ def baseline_is_met() -> Found:
     if limits is None or baseline is None:
         return
     for violation in violations(limits, baseline):
-        what = _named(violation, limits.idle_timeout)
-        message = f"{what}; {place('BASELINE')} {conf.baseline!r} allows at most {violation.most:g} s."
-        hint = f"{baseline.source}; a hold counts as inactivity. New sessions are clamped to it until this is mended."
+        most = f"{place('BASELINE')} {conf.baseline!r} allows at most {violation.most:g} s"
+        message = f"{_describe(violation, limits.idle_timeout)}; {most}."
+        hint = f"{baseline.source}; a hold counts as inactivity. Until this is fixed, new sessions are clamped to it."
         yield Error(message, hint=hint, id="idlewatch.E029")
 
 
-@of_site(deploy=True)
-def idle_limit_is_common() -> Found:
-    """Say that the idle limit is longer than usual."""
+@check(deploy=True)
+def idle_timeout_is_common() -> Messages:
+    """Check that the idle timeout is no longer than usual."""
     limits = policy()
-    if limits is not None and limits.idle_timeout > LONGEST_IDLE:
-        message = (
-            f"{place('IDLE_TIMEOUT')} is {limits.idle_timeout:g} s; expected at most {LONGEST_IDLE:g} s (30 minutes)."
-        )
+    if limits is not None and limits.idle_timeout > MAX_IDLE_TIMEOUT:
+        expected = f"at most {MAX_IDLE_TIMEOUT:g} s (30 minutes)"
+        message = f"{place('IDLE_TIMEOUT')} is {limits.idle_timeout:g} s; expected {expected}."
         yield Warning(message, hint=DEVIATION, id="idlewatch.W014")
 
 
-@of_site(deploy=True)
-def hold_limit_is_common() -> Found:
-    """Say that an unattended page may keep its session for longer than usual."""
+@check(deploy=True)
+def hold_limit_is_common() -> Messages:
+    """Check that an unattended page can hold its session no longer than usual."""
     limits = policy()
-    if limits is not None and limits.hold_limit > LONGEST_HOLD:
-        message = f"{place('HOLD_LIMIT')} is {limits.hold_limit:g} s; expected at most {LONGEST_HOLD:g} s (2 hours)."
+    if limits is not None and limits.hold_limit > MAX_HOLD_LIMIT:
+        message = f"{place('HOLD_LIMIT')} is {limits.hold_limit:g} s; expected at most {MAX_HOLD_LIMIT:g} s (2 hours)."
         yield Warning(message, hint=DEVIATION, id="idlewatch.W015")
 
 
-@of_site(deploy=True)
-def absolute_limit_is_common() -> Found:
-    """Say that users may go on without a login for longer than usual."""
+@check(deploy=True)
+def absolute_timeout_is_common() -> Messages:
+    """Check that users sign in at least as often as usual."""
     limits = policy()
-    if limits is None or (limits.absolute_timeout is not None and limits.absolute_timeout <= LONGEST_SESSION):
+    if limits is None or (limits.absolute_timeout is not None and limits.absolute_timeout <= MAX_ABSOLUTE_TIMEOUT):
         return
-    got = "None" if limits.absolute_timeout is None else f"{limits.absolute_timeout:g} s"
-    message = f"{place('ABSOLUTE_TIMEOUT')} is {got}; expected at most {LONGEST_SESSION:g} s (a day)."
+    expected = f"at most {MAX_ABSOLUTE_TIMEOUT:g} s (a day)"
+    message = f"{place('ABSOLUTE_TIMEOUT')} is {_in_seconds(limits.absolute_timeout)}; expected {expected}."
     yield Warning(message, hint=DEVIATION, id="idlewatch.W016")
 
 
-@of_site(deploy=True)
-def drafts_outlast_a_day_away() -> Found:
-    """Say that drafts go sooner than the accessibility guidelines ask for."""
-    if refused(lambda: conf.draft_age, "DRAFT_AGE"):
+@check(deploy=True)
+def drafts_outlast_a_day_away() -> Messages:
+    """Check that drafts are kept as long as the accessibility guidelines ask for."""
+    try:
+        age = conf.draft_age
+    except ImproperlyConfigured:
         return
-    if 0 < conf.draft_age <= SHORTEST_DRAFT:
-        expected = f"more than {SHORTEST_DRAFT:g} s (20 hours), or 0"
-        message = f"{place('DRAFT_AGE')} is {conf.draft_age:g} s; expected {expected}."
-        hint = "WCAG 2.2.6 (level AAA) asks to keep it for more than 20 hours, or to tell users how soon it goes."
+    if 0 < age <= MIN_DRAFT_AGE:
+        expected = f"more than {MIN_DRAFT_AGE:g} s (20 hours), or 0"
+        message = f"{place('DRAFT_AGE')} is {age:g} s; expected {expected}."
+        hint = "WCAG 2.2.6 (level AAA) asks you to keep input for over 20 hours, or to tell users how soon it is lost."
         yield Warning(message, hint=hint, id="idlewatch.W021")
 
 
-@of_site(deploy=True)
-def events_are_logged() -> Found:
-    """Say that what happens to sessions is logged nowhere."""
+@check(deploy=True)
+def events_are_logged() -> Messages:
+    """Check that the events of sessions are logged."""
     if not logging.getLogger("idlewatch").isEnabledFor(logging.INFO):
-        message = "The logger 'idlewatch' takes no INFO; expected LOGGING to let it: its events are written nowhere."
-        hint = "ASVS 16.2 and 16.3 ask to log how sessions begin and end; docs/signals.md shows the setting."
+        message = "The logger 'idlewatch' discards INFO, the level of its events; expected LOGGING to let it through."
+        hint = "ASVS 16.2 and 16.3 ask you to log how sessions start and end; docs/signals.md shows the setting."
         yield Warning(message, hint=hint, id="idlewatch.W024")
 
 
-@of_site(deploy=True)
-def cookie_stays_on_the_site() -> Found:
-    """Say that other sites' pages could use the session."""
+@check(deploy=True)
+def cookie_stays_on_the_site() -> Messages:
+    """Check that pages of other sites can't use the session."""
     same_site = settings.SESSION_COOKIE_SAMESITE
     if not same_site or str(same_site).lower() == "none":
         message = f"SESSION_COOKIE_SAMESITE is {same_site!r}; expected 'Lax' or 'Strict'."
-        hint = "Else browsers send the session's cookie with what other sites' pages ask for."
+        hint = "Otherwise browsers send the session cookie with requests of other sites' pages."
         yield Warning(message, hint=hint, id="idlewatch.W017")
 
 
-@of_site(deploy=True)
-def cookie_is_no_session() -> Found:
-    """Say what signed cookies leave to the record."""
+@check(deploy=True)
+def sessions_are_on_the_server() -> Messages:
+    """Check that sessions are not kept in cookies."""
     if conf.session_engine == "django.contrib.sessions.backends.signed_cookies":
         message = f"SESSION_ENGINE is {conf.session_engine!r}; expected one that keeps sessions on the server."
         hint = (
-            "A copied cookie stays valid for Django when its session has ended: idlewatch's record alone refuses it. "
-            "A session from before idlewatch has to sign in again."
+            "For Django, a copied cookie stays valid after its session has ended: only idlewatch's record refuses it. "
+            "Users who signed in before you installed idlewatch have to sign in again."
         )
         yield Warning(message, hint=hint, id="idlewatch.W018")
 
 
-def _named(violation: Violation, idle_timeout: float) -> str:
-    key = next(key for key, field in POLICY_KEYS.items() if field == violation.limit)
-    got = "None" if violation.value is None else f"{violation.value:g} s"
+def _describe(violation: Violation, idle_timeout: float) -> str:
+    key = next(key for key, limit in LIMITS.items() if limit.name == violation.limit)
     beside = f" beside {place('IDLE_TIMEOUT')} of {idle_timeout:g} s" if key == "HOLD_LIMIT" else ""
-    return f"{place(key)} is {got}{beside}"
+    return f"{place(key)} is {_in_seconds(violation.value)}{beside}"
+
+
+def _in_seconds(limit: float | None) -> str:
+    return "None" if limit is None else f"{limit:g} s"

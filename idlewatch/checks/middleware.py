@@ -1,4 +1,4 @@
-"""Where the middleware stands."""
+"""The position of the middleware."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import Error
 from django.utils.module_loading import import_string
 
-from idlewatch.checks.registry import Found, of_site
+from idlewatch.checks.registry import Messages, check
 
 IDLEWATCH = "idlewatch.middleware.IdleWatchMiddleware"
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
@@ -16,41 +16,41 @@ NEEDED = (
 )
 
 
-@of_site()
-def middleware_is_there() -> Found:
-    """Say that no request would be judged."""
+@check()
+def middleware_is_installed() -> Messages:
+    """Check that requests pass through the middleware."""
     if position(IDLEWATCH) is None:
         message = f"MIDDLEWARE has no {IDLEWATCH!r}; expected it after {NEEDED[-1]!r}."
         yield Error(message, hint="Without it no session ends.", id="idlewatch.E022")
 
 
-@of_site()
-def middleware_knows_the_user() -> Found:
-    """Say which middleware has to come first."""
+@check()
+def middleware_follows_authentication() -> Messages:
+    """Check that the middleware finds the request's session and user."""
     at = position(IDLEWATCH)
     if at is None:
         return
     for path in NEEDED:
         before = position(path)
         if before is None or before > at:
-            stands = "no" if before is None else "it before"
-            message = f"MIDDLEWARE has {stands} {path!r}; expected {IDLEWATCH!r} after that."
-            hint = "The request's session and user have to be there when it is judged."
+            problem = f"no {path!r}" if before is None else f"{IDLEWATCH!r} before {path!r}"
+            message = f"MIDDLEWARE has {problem}; expected {IDLEWATCH!r} after {path!r}."
+            hint = "idlewatch needs the request's session and user."
             yield Error(message, hint=hint, id="idlewatch.E023")
 
 
-@of_site()
-def middleware_precedes_login_required() -> Found:
-    """Say that the reason of an end would be lost."""
+@check()
+def middleware_precedes_login_required() -> Messages:
+    """Check that users learn the reason before they are redirected to sign in."""
     at, after = position(IDLEWATCH), position(LOGIN_REQUIRED)
     if at is not None and after is not None and at > after:
-        message = f"MIDDLEWARE has {IDLEWATCH!r} after {LOGIN_REQUIRED!r}; expected it before that."
-        hint = "Else users of an ended session are sent to the login page before they can be told why."
+        message = f"MIDDLEWARE has {IDLEWATCH!r} after {LOGIN_REQUIRED!r}; expected it before."
+        hint = "Otherwise users of an ended session are redirected to the login page without the reason."
         yield Error(message, hint=hint, id="idlewatch.E024")
 
 
 def position(path: str) -> int | None:
-    """Return where a middleware, or a subclass of it, stands first; None where it does not."""
+    """Return the first position of a middleware, or of a subclass of it; None where there is none."""
     middleware: object = settings.MIDDLEWARE
     if not isinstance(middleware, list | tuple):
         return None
@@ -61,7 +61,7 @@ def _is(entry: object, path: str) -> bool:
     if entry == path:
         return True
     try:
-        found, base = import_string(str(entry)), import_string(path)
+        imported, base = import_string(str(entry)), import_string(path)
     except Exception:  # noqa: BLE001 - Django itself reports a middleware that can't be loaded
         return False
-    return isinstance(found, type) and isinstance(base, type) and issubclass(found, base)
+    return isinstance(imported, type) and isinstance(base, type) and issubclass(imported, base)

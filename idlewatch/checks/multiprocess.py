@@ -1,4 +1,4 @@
-"""What several processes need beside a shared store: a channel layer, sessions and a database for all of them."""
+"""What several processes need besides a shared store: a channel layer, sessions and a database for all of them."""
 
 from __future__ import annotations
 
@@ -13,67 +13,68 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.utils.module_loading import import_string
 
-from idlewatch.checks.registry import Found, of_site
+from idlewatch.checks.registry import Messages, check
 from idlewatch.checks.stores import INSTALL, store_class
-from idlewatch.conf.settings import conf, place
+from idlewatch.conf.declaration import place
+from idlewatch.conf.settings import conf
 
 CORE_LAYER = "channels_redis.core"
 CACHED_ENGINES = ("django.contrib.sessions.backends.cache", "django.contrib.sessions.backends.cached_db")
-LONGEST_READ = 5.0
-"""Seconds for which the core layer in Redis waits for a message at once."""
+MAX_READ_TIME = 5.0
+"""Seconds that a single read of the core layer in Redis waits for a message."""
 LAYER = (
     'For example {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [{"address": '
     '"redis://127.0.0.1:6379/0", "socket_timeout": None}]}}.'
 )
 
 
-@of_site()
-def changes_reach_every_process() -> Found:
-    """Say that tabs would hear only of what their own process did."""
+@check()
+def changes_reach_every_process() -> Messages:
+    """Check that the channel layer reaches every process."""
     if not _is_shared():
         return
     path = _layer().get("BACKEND")
     if path is None:
         got = f"CHANNEL_LAYERS has no {DEFAULT_CHANNEL_LAYER!r}"
     elif _is_a(path, InMemoryChannelLayer):
-        got = f"CHANNEL_LAYERS[{DEFAULT_CHANNEL_LAYER!r}] belongs to one process"
+        got = f"CHANNEL_LAYERS[{DEFAULT_CHANNEL_LAYER!r}] reaches only one process"
     else:
         return
-    message = f"{got}, and {place('STORE')} to several; expected a layer that reaches every process."
+    message = f"{got}, and several processes share {place('STORE')}; expected a layer that reaches every process."
     yield Error(message, hint=LAYER, id="idlewatch.E032")
 
 
-@of_site()
-def layer_can_be_imported() -> Found:
-    """Say that there is no such channel layer here."""
+@check()
+def layer_can_be_imported() -> Messages:
+    """Check that the channel layer is installed."""
     path = _layer().get("BACKEND")
     if not _is_shared() or path is None:
         return
     try:
         import_string(str(path))
-    except Exception as error:  # noqa: BLE001 - whatever the module raises is a finding, not a crash
+    except Exception as error:  # noqa: BLE001 - an exception in the module is a finding, not a crash
         got = f"CHANNEL_LAYERS[{DEFAULT_CHANNEL_LAYER!r}]['BACKEND'] is {path!r}"
         message = f"{got}, which can't be imported: {type(error).__name__} ({error}); expected a channel layer."
         yield Error(message, hint=f"{LAYER} {INSTALL}", id="idlewatch.E033")
 
 
-@of_site()
-def layer_waits_in_silence() -> Found:
-    """Say that the channel layer would cut off whoever hears nothing for some seconds (channels_redis#422)."""
+@check()
+def layer_survives_silence() -> Messages:
+    """Check that the core layer keeps sockets that receive no message for some seconds (channels_redis#422)."""
     layer = _layer()
     if not _is_shared() or not _is_core_layer(layer.get("BACKEND")):
         return
     for number, limit in enumerate(_read_limits(layer)):
-        if isinstance(limit, int | float) and limit <= LONGEST_READ:
+        if isinstance(limit, int | float) and limit <= MAX_READ_TIME:
             # The host itself may hold a password.
             where = f"CHANNEL_LAYERS[{DEFAULT_CHANNEL_LAYER!r}]['CONFIG']['hosts'][{number}]"
             message = f"{where} has a 'socket_timeout' of {limit:g} s, its own or redis-py's default; expected None."
-            yield Error(message, hint=f"Else silence counts as an outage. {LAYER}", id="idlewatch.E034")
+            yield Error(message, hint=f"Otherwise silence counts as an outage. {LAYER}", id="idlewatch.E034")
 
 
-@of_site()
-def sessions_reach_every_process() -> Found:
-    """Say that each process would have sessions of its own."""
+@check()
+def sessions_reach_every_process() -> Messages:
+    """Check that the cache of the sessions is shared."""
     if not _is_shared() or conf.session_engine not in CACHED_ENGINES:
         return
     alias = settings.SESSION_CACHE_ALIAS
@@ -81,22 +82,22 @@ def sessions_reach_every_process() -> Found:
     cache = caches.get(alias) if isinstance(alias, str) else None
     if isinstance(cache, Mapping) and _is_a(cache.get("BACKEND"), LocMemCache, DummyCache):
         message = (
-            f"SESSION_ENGINE is {conf.session_engine!r} on CACHES[{alias!r}], which belongs to one process, and "
-            f"{place('STORE')} to several; expected a cache that every process sees."
+            f"SESSION_ENGINE is {conf.session_engine!r} on CACHES[{alias!r}], which each process has for itself, and "
+            f"several processes share {place('STORE')}; expected a shared cache."
         )
         hint = "Name a cache in Redis or memcached in SESSION_CACHE_ALIAS, or keep the sessions in the database."
         yield Error(message, hint=hint, id="idlewatch.E035")
 
 
-@of_site(deploy=True)
-def records_bear_many_writers() -> Found:
-    """Say that the processes would wait for each other, and have to be on one host."""
+@check(deploy=True)
+def database_is_a_server() -> Messages:
+    """Check that the processes can write at once, and run on more than one host."""
     databases = settings.DATABASES if isinstance(settings.DATABASES, Mapping) else {}
     default = databases.get("default")
     engine = default.get("ENGINE") if isinstance(default, Mapping) else None
     if _is_shared() and engine == "django.db.backends.sqlite3":
-        message = f"DATABASES['default'] is SQLite, and {place('STORE')} to several processes; expected a server."
-        hint = "SQLite is one file on one host with one writer at a time. Silence this where that will do."
+        message = f"DATABASES['default'] is SQLite, and several processes share {place('STORE')}; expected a server."
+        hint = "SQLite is one file on one host with one writer at a time. Silence this if that is enough."
         yield Warning(message, hint=hint, id="idlewatch.W020")
 
 
@@ -113,17 +114,17 @@ def _layer() -> Mapping[str, object]:
 
 def _is_core_layer(path: object) -> bool:
     try:
-        found = import_string(str(path))
-    except Exception:  # noqa: BLE001 - what can't be imported is another check's finding
+        imported = import_string(str(path))
+    except Exception:  # noqa: BLE001 - another check reports what can't be imported
         return False
-    # By its name: only the store may know Redis. The pub/sub layer waits without a limit.
-    return isinstance(found, type) and any(each.__module__ == CORE_LAYER for each in found.__mro__)
+    # By its name: only the store imports Redis. The pub/sub layer waits without a limit.
+    return isinstance(imported, type) and any(each.__module__ == CORE_LAYER for each in imported.__mro__)
 
 
 def _read_limits(layer: Mapping[str, object]) -> Iterator[object]:
     config = layer.get("CONFIG")
     hosts = config.get("hosts") if isinstance(config, Mapping) else None
-    default = LONGEST_READ if _major_of("redis") >= 8 else None
+    default = MAX_READ_TIME if _major_of("redis") >= 8 else None
     for host in hosts if isinstance(hosts, list | tuple) and hosts else [{}]:
         yield host.get("socket_timeout", default) if isinstance(host, Mapping) else default
 
@@ -137,7 +138,7 @@ def _major_of(package: str) -> int:
 
 def _is_a(path: object, *classes: type) -> bool:
     try:
-        found = import_string(str(path))
-    except Exception:  # noqa: BLE001 - what can't be imported is another check's finding
+        imported = import_string(str(path))
+    except Exception:  # noqa: BLE001 - another check reports what can't be imported
         return False
-    return isinstance(found, type) and issubclass(found, classes)
+    return isinstance(imported, type) and issubclass(imported, classes)

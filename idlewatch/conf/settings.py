@@ -1,121 +1,236 @@
-"""The setting `IDLEWATCH`: one typed property each, read when it is needed, its default beside it.
+"""The setting `IDLEWATCH`: every key is declared once, in `Conf`.
 
-What can't be used at all raises `ImproperlyConfigured`, which names the key, what came and what was expected; `checks`
-finds all of them at once, and what is merely unwise.
+A value is parsed when it is first read. One that can't be used raises `ImproperlyConfigured`; `idlewatch.checks` finds
+all of them at once, and what is merely unwise.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from django.conf import global_settings, settings
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, is_valid_path
 from msgspec.structs import replace
 
-from idlewatch.conf import validators
+from idlewatch.conf.declaration import Limit, Setting
+from idlewatch.conf.django_settings import DjangoSettings
+from idlewatch.conf.validators import (
+    Backend,
+    Boolean,
+    Choice,
+    DottedPath,
+    Duration,
+    Integer,
+    OrNone,
+    Patterns,
+    Strings,
+    Token,
+)
 from idlewatch.core.baselines import BASELINES, clamped
-from idlewatch.core.policy import Policy
+from idlewatch.core.policy import Policy, fitted
 from idlewatch.types import ClientIP, EndedResponse, PolicyCallable
 
 logger = logging.getLogger("idlewatch")
 
-POLICY_KEYS: Mapping[str, str] = {
-    "IDLE_TIMEOUT": "idle_timeout",
-    "WARN_BEFORE": "warn_before",
-    "ABSOLUTE_TIMEOUT": "absolute_timeout",
-    "CLOSE_GRACE": "close_grace",
-    "HOLD_LIMIT": "hold_limit",
-    "HEARTBEAT": "heartbeat",
-    "ACTIVITY_EXTENDS_WARNING": "activity_extends_warning",
-}
-"""The keys that `POLICY` may answer with, and the limit that each sets."""
+MAX_DRAFT_AGE = 31_536_000.0
+"""Seconds in a year. Nobody returns to a draft after that, and dates have an end."""
 
-OPTIONAL_KEYS = frozenset({"ABSOLUTE_TIMEOUT", "CLOSE_GRACE"})
-"""Those for which None means: no such limit."""
 
-ZERO_KEYS = frozenset({"WARN_BEFORE", "CLOSE_GRACE", "HOLD_LIMIT"})
-"""Those that may be nothing: no warning, no grace, no holds."""
+class Conf(DjangoSettings):
+    """The settings in force."""
 
-LONGEST_DRAFT = 31_536_000.0
-"""Seconds that what was typed may be kept: a year. Nobody comes back to it later, and dates have an end."""
-
-LEAST_TOKEN = 16
-"""Characters of a token that nobody guesses."""
-
-METRICS_TOKEN = re.compile(rf"[A-Za-z0-9._~+/-]{{{LEAST_TOKEN},}}=*")
-"""A bearer token as RFC 6750 has it."""
-
-STORE_KEYS = frozenset({"BACKEND", "LOCATION", "OPTIONS"})
-"""What the setting `STORE` is made of."""
-
-KEYS = frozenset(
-    {
-        *POLICY_KEYS,
+    idle_timeout = Limit(
+        "IDLE_TIMEOUT",
+        Duration(),
+        900,
+        "Ends a session after this long without activity",
+        check="idlewatch.E003",
+        hint="900 ends a session after 15 minutes without activity.",
+    )
+    warn_before = Limit(
+        "WARN_BEFORE",
+        Duration(zero=True),
+        120,
+        "Warns in every open tab this long before the end",
+        check="idlewatch.E004",
+        hint="120 warns two minutes before the end.",
+    )
+    absolute_timeout = Limit(
+        "ABSOLUTE_TIMEOUT",
+        OrNone(Duration()),
+        43200,
+        "Ends a session this long after login, whatever the activity",
+        check="idlewatch.E006",
+        hint="43200 ends a session 12 hours after login; None sets no such limit.",
+    )
+    close_grace = Limit(
+        "CLOSE_GRACE",
+        OrNone(Duration(zero=True)),
+        300,
+        "Ends a session this long after its last tab was closed",
+        check="idlewatch.E007",
+        hint="300 ends a session five minutes after its last tab was closed; None leaves it to the idle timeout.",
+    )
+    hold_limit = Limit(
+        "HOLD_LIMIT",
+        Duration(zero=True),
+        7200,
+        "Bounds how long uploads, videos and other holds stop the idle clock",
+        check="idlewatch.E008",
+        hint="7200 lets an upload or a video stop the idle clock for two hours; 0 refuses holds.",
+    )
+    heartbeat = Limit(
+        "HEARTBEAT",
+        Duration(),
+        15,
+        "Sets how often, at most, a page reports activity",
+        check="idlewatch.E009",
+        hint="15 lets a page report activity every 15 seconds.",
+    )
+    activity_extends_warning = Limit(
+        "ACTIVITY_EXTENDS_WARNING",
+        Boolean(),
+        False,
+        "Lets activity during the warning extend the session",
+        check="idlewatch.E010",
+        hint="True lets activity during the warning extend the session, without a click on the dialog.",
+    )
+    count_background_requests = Setting(
         "COUNT_BACKGROUND_REQUESTS",
-        "POLICY",
+        Boolean(),
+        False,
+        "Counts requests that scripts send as activity",
+        check="idlewatch.E012",
+        hint="True is for projects whose pages lack the client: each request that is not passive counts as activity.",
+    )
+    passive_paths = Setting(
         "PASSIVE_PATHS",
+        Patterns(),
+        (),
+        "Excludes requests with these paths from activity",
+        check="idlewatch.E014",
+        hint='Write (r"^/poll/",), with the comma. Flags and groups belong inside: (?i:…), (?:…).',
+    )
+    passive_url_names = Setting(
         "PASSIVE_URL_NAMES",
-        "ENDED_RESPONSE",
+        Strings("URL names"),
+        (),
+        "Excludes requests to these URLs from activity",
+        check="idlewatch.E015",
+        hint='Write ("shop:poll",), with the comma and the namespaces.',
+    )
+    policy_callable: Setting[PolicyCallable | None] = Setting(
+        "POLICY",
+        OrNone(DottedPath()),
+        None,
+        "Chooses the limits for each login",
+        check="idlewatch.E013",
+        hint="Write a function (user, request) that returns a dict of limits, and its dotted path here.",
+    )
+    max_sessions_per_user = Setting(
         "MAX_SESSIONS_PER_USER",
+        OrNone(Integer()),
+        None,
+        "Ends a user's oldest session when a login exceeds this number",
+        check="idlewatch.E017",
+        hint="None sets no limit.",
+    )
+    max_tabs = Setting(
         "MAX_TABS",
-        "CHECKPOINT",
-        "DRAFT_AGE",
+        Integer(),
+        50,
+        "Limits the sockets that one session may have open",
+        check="idlewatch.E018",
+        hint="50 is the default.",
+    )
+    baseline = Setting(
         "BASELINE",
+        OrNone(Choice(tuple(BASELINES))),
+        None,
+        "Names the standard that no session may be looser than",
+        check="idlewatch.E019",
+        hint="None compares the limits with no standard.",
+    )
+    draft_age = Setting(
+        "DRAFT_AGE",
+        Duration(zero=True, maximum=MAX_DRAFT_AGE),
+        86400,
+        "Keeps unsent input this long",
+        check="idlewatch.E037",
+        hint="86400 keeps unsent input for a day; 0 keeps none.",
+    )
+    ended_response: Setting[EndedResponse | None] = Setting(
+        "ENDED_RESPONSE",
+        OrNone(DottedPath()),
+        None,
+        "Replaces the response to a request of an ended session",
+        check="idlewatch.E016",
+        hint="Write a function (request, ended) that returns a response or None, and its dotted path here.",
+    )
+    clear_site_data = Setting(
         "CLEAR_SITE_DATA",
-        "KEEP_ADDRESS",
-        "KEEP_USER_AGENT",
+        Boolean(),
+        False,
+        "Clears what pages have stored in the browser when a session ends",
+        check="idlewatch.E036",
+        hint="True clears localStorage, databases and caches of your project's pages at each end.",
+    )
+    metrics_token = Setting(
         "METRICS_TOKEN",
-        "STORE",
+        OrNone(Token()),
+        None,
+        "Bearer token for `/metrics`",
+        check="idlewatch.E040",
+        hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+    )
+    client_ip: Setting[ClientIP | None] = Setting(
         "CLIENT_IP",
-    }
-)
-
-
-def place(key: str) -> str:
-    """Return how messages name a key of the setting."""
-    return f"IDLEWATCH[{key!r}]"
-
-
-def limit(key: str, value: object, where: str) -> float | bool | None:
-    """Return one limit of a policy, as `IDLEWATCH` or `POLICY` gives it."""
-    if key == "ACTIVITY_EXTENDS_WARNING":
-        return validators.truth(where, value)
-    optional = key in OPTIONAL_KEYS
-    if value is None and optional:
-        return None
-    return validators.seconds(where, value, zero=key in ZERO_KEYS, none=optional)
-
-
-def limits(given: Mapping[str, object], where: Callable[[str], str]) -> dict[str, Any]:
-    """Return the fields of a policy that a mapping gives."""
-    return {field: limit(key, given[key], where(key)) for key, field in POLICY_KEYS.items() if key in given}
-
-
-def fitted(policy: Policy) -> Policy:
-    """Return a policy whose limits can work together, where they were written one without the other.
-
-    A warning that came before the session does would never go away by itself, and a page that reported more seldom
-    than the warning comes would be warned while its user works.
-    """
-    idle = policy.idle_timeout
-    warn = policy.warn_before if policy.warn_before < idle else idle / 2
-    heartbeat = policy.heartbeat if policy.heartbeat < idle - warn else (idle - warn) / 2
-    return replace(policy, warn_before=warn, heartbeat=heartbeat, checkpoint=min(policy.checkpoint, idle / 10))
-
-
-class Conf:
-    """The settings of idlewatch, as they stand."""
+        OrNone(DottedPath()),
+        None,
+        "Finds the user's address behind a proxy",
+        check="idlewatch.E021",
+        hint="Write a function (scope_or_request) that returns an address or None, and its dotted path here.",
+    )
+    keep_address = Setting(
+        "KEEP_ADDRESS",
+        Boolean(),
+        True,
+        "Records the address that a session was started from",
+        check="idlewatch.E038",
+        hint="False records no addresses of users.",
+    )
+    keep_user_agent = Setting(
+        "KEEP_USER_AGENT",
+        Boolean(),
+        True,
+        "Records the browser's `User-Agent`",
+        check="idlewatch.E039",
+        hint="False records no User-Agent headers.",
+    )
+    store = Setting(
+        "STORE",
+        Backend(),
+        {"BACKEND": "idlewatch.store.memory.MemoryStore"},
+        "Keeps the facts of the sessions",
+        check="idlewatch.E020",
+        hint='Write {"BACKEND": "idlewatch.store.memory.MemoryStore"}, or leave the setting out.',
+    )
+    checkpoint = Setting(
+        "CHECKPOINT",
+        Duration(),
+        60,
+        "Bounds how stale the recorded time of the last activity may be",
+        check="idlewatch.E011",
+        hint="60 writes the last activity to the database once a minute.",
+    )
 
     @property
     def given(self) -> Mapping[str, Any]:
-        """What the project wrote."""
+        """The dict that the project wrote; empty where it wrote none."""
         given = getattr(settings, "IDLEWATCH", {})
         if not isinstance(given, Mapping):
             raise ImproperlyConfigured(f"IDLEWATCH is {given!r}; expected a dict.")
@@ -123,218 +238,56 @@ class Conf:
 
     @cached_property
     def policy(self) -> Policy:
-        """The limits of a session for which `POLICY` says nothing else."""
-        return self.policy_with({})
+        """The limits of a session where `POLICY` answers nothing else."""
+        return self.policy_with(None)
 
     @property
     def written(self) -> Policy:
-        """The limits as the project wrote them, also where they don't work together or exceed `BASELINE`."""
-        return Policy(**limits(self.given, place), checkpoint=self.checkpoint)
+        """The limits as the project wrote them, even if they contradict each other or exceed `BASELINE`."""
+        return Policy(
+            **{limit.name: getattr(self, limit.name) for limit in LIMITS.values()}, checkpoint=self.checkpoint
+        )
 
-    def policy_with(self, answers: Mapping[str, object] | None) -> Policy:
-        """Return the limits with what `POLICY` answered in place of the site's; None: it says nothing else.
+    def policy_with(self, answer: Mapping[str, object] | None) -> Policy:
+        """Return the limits of a session, which `POLICY` may set in place of the settings.
 
-        No session gets limits looser than `BASELINE`.
+        Limits that contradict each other are fitted, and those looser than `BASELINE` clamped, with a line in the log.
 
         Raises:
-            ImproperlyConfigured: the answer, or the setting, can't be used.
+            ImproperlyConfigured: the answer, or a setting, can't be used.
         """
-        if not isinstance(answers, Mapping | None):
-            raise validators.refusal("What POLICY answered", answers, "a dict of limits")
-        answers = answers or {}
-        unknown = sorted(str(key) for key in answers if key not in POLICY_KEYS)
-        if unknown:
-            raise validators.refusal("What POLICY answered", unknown, f"keys of {', '.join(POLICY_KEYS)}")
-        answered = limits(answers, "What POLICY answered for {!r}".format)
+        if not isinstance(answer, Mapping | None):
+            raise ImproperlyConfigured(f"The answer of POLICY is {answer!r}; expected a dict of limits, or None.")
+        answer = answer or {}
+        if unknown := sorted(str(key) for key in answer if key not in LIMITS):
+            raise ImproperlyConfigured(f"The answer of POLICY has the keys {unknown}; expected {', '.join(LIMITS)}.")
+        answered = {
+            limit.name: limit.validator(f"The answer of POLICY for {key!r}", answer[key])
+            for key, limit in LIMITS.items()
+            if key in answer
+        }
         return fitted(self._clamped(replace(self.written, **answered)))
 
-    @cached_property
-    def policy_callable(self) -> PolicyCallable | None:
-        """`(user, request) -> dict` of limits, asked at sign-in."""
-        return self._called("POLICY")
-
-    @cached_property
-    def count_background_requests(self) -> bool:
-        """Whether requests that a script sends count as activity."""
-        return validators.truth(*self._given("COUNT_BACKGROUND_REQUESTS", False))
-
-    @cached_property
-    def passive_paths(self) -> re.Pattern[str] | None:
-        """One pattern for every path whose requests never count."""
-        where, paths = self._given("PASSIVE_PATHS", ())
-        return validators.pattern(where, validators.texts(where, paths, "regular expressions"))
-
-    @cached_property
-    def passive_url_names(self) -> frozenset[str]:
-        """Names of URLs, with their namespaces, whose requests never count."""
-        return frozenset(validators.texts(*self._given("PASSIVE_URL_NAMES", ()), "URL names"))
-
-    @cached_property
-    def ended_response(self) -> EndedResponse | None:
-        """`(request, ended) -> response | None`, in place of the ended response."""
-        return self._called("ENDED_RESPONSE")
-
-    @cached_property
-    def max_sessions_per_user(self) -> int | None:
-        """How many live sessions a user may have; the oldest gives way."""
-        where, number = self._given("MAX_SESSIONS_PER_USER", None)
-        return None if number is None else validators.count(where, number, none=True)
-
-    @cached_property
-    def max_tabs(self) -> int:
-        """How many sockets a session may have open."""
-        return validators.count(*self._given("MAX_TABS", 50))
-
-    @cached_property
-    def checkpoint(self) -> float:
-        """How stale, in seconds, the durable record of last activity may be."""
-        return validators.seconds(*self._given("CHECKPOINT", 60))
-
-    @cached_property
-    def draft_age(self) -> float:
-        """How long, in seconds, what was typed and not sent is kept; 0: not at all."""
-        return validators.seconds(*self._given("DRAFT_AGE", 86400), zero=True, most=LONGEST_DRAFT)
-
-    @cached_property
-    def baseline(self) -> str | None:
-        """The name of the standard that the limits have to meet."""
-        where, name = self._given("BASELINE", None)
-        if name is None or (isinstance(name, str) and name in BASELINES):
-            return name
-        raise validators.refusal(where, name, f"one of {', '.join(map(repr, BASELINES))}, or None")
-
-    @cached_property
-    def store(self) -> Mapping[str, Any]:
-        """Which store to use, and how to reach it."""
-        where, store = self._given("STORE", {"BACKEND": "idlewatch.store.memory.MemoryStore"})
-        # What it holds is never shown: LOCATION may contain a password.
-        if not isinstance(store, Mapping):
-            raise ImproperlyConfigured(f"{where} is a {type(store).__name__}; expected a dict, as in CACHES.")
-        if unknown := [key for key in store if key not in STORE_KEYS]:
-            raise ImproperlyConfigured(f"{where} has the keys {unknown}; expected BACKEND, LOCATION and OPTIONS.")
-        for key, kind, name in (
-            ("BACKEND", str, "a dotted path"),
-            ("LOCATION", str | None, "a text"),
-            ("OPTIONS", Mapping | None, "a dict"),
-        ):
-            if not isinstance(store.get(key), kind):
-                raise ImproperlyConfigured(f"{where}[{key!r}] is a {type(store.get(key)).__name__}; expected {name}.")
-        return store
-
-    @cached_property
-    def clear_site_data(self) -> bool:
-        """Whether browsers are told to clear what pages have stored, when a session ends."""
-        return validators.truth(*self._given("CLEAR_SITE_DATA", False))
-
-    @cached_property
-    def keep_address(self) -> bool:
-        """Whether records say from which address a session was begun."""
-        return validators.truth(*self._given("KEEP_ADDRESS", True))
-
-    @cached_property
-    def keep_user_agent(self) -> bool:
-        """Whether records say what the browser calls itself."""
-        return validators.truth(*self._given("KEEP_USER_AGENT", True))
-
-    @cached_property
-    def metrics_token(self) -> str | None:
-        """What who asks for the metrics has to bear; None: nobody may ask by a token."""
-        where, token = self._given("METRICS_TOKEN", None)
-        # What it holds is never shown.
-        if token is not None and not (isinstance(token, str) and METRICS_TOKEN.fullmatch(token)):
-            what = f"a text of {len(token)} characters" if isinstance(token, str) else f"a {type(token).__name__}"
-            raise ImproperlyConfigured(
-                f"{where} is {what}; expected one of {LEAST_TOKEN} or more letters, digits and any of -._~+/, or None."
-            )
-        return token
-
-    @cached_property
-    def client_ip(self) -> ClientIP | None:
-        """`(scope or request) -> address | None`, where a proxy hides the peer's."""
-        return self._called("CLIENT_IP")
-
-    @property
-    def session_cookie_name(self) -> str:
-        """The cookie that carries the session key."""
-        return settings.SESSION_COOKIE_NAME
-
-    @property
-    def session_cookie_age(self) -> float:
-        """Seconds for which a browser may come back with the cookie of a session."""
-        return float(settings.SESSION_COOKIE_AGE)
-
-    @property
-    def session_engine(self) -> str:
-        """The module of the session engine."""
-        return settings.SESSION_ENGINE
-
-    @property
-    def session_always_saved(self) -> bool:
-        """Whether each answer saves the session, also one whose view left it alone."""
-        return bool(settings.SESSION_SAVE_EVERY_REQUEST)
-
-    @property
-    def login_url(self) -> str:
-        """Where to sign in, as a URL."""
-        return resolve_url(settings.LOGIN_URL)
-
-    @property
-    def logout_redirect_url(self) -> str:
-        """Where to go after signing out, as a URL."""
-        return resolve_url(settings.LOGOUT_REDIRECT_URL) if settings.LOGOUT_REDIRECT_URL else self.login_url
-
-    @property
-    def home_url(self) -> str:
-        """The start page, as a URL: where Django sends those who have signed in without `next`."""
-        given = settings.LOGIN_REDIRECT_URL
-        # A site whose logins all have a `next` may never have missed it, and have Django's default for a page.
-        if not given or (given == global_settings.LOGIN_REDIRECT_URL and not is_valid_path(given)):
-            return "/"
-        try:
-            return resolve_url(given)
-        except NoReverseMatch:
-            return "/"
-
-    @property
-    def cookie_options(self) -> dict[str, Any]:
-        """How cookies of the session's kind are set."""
-        return {
-            "path": settings.SESSION_COOKIE_PATH,
-            "domain": settings.SESSION_COOKIE_DOMAIN,
-            "samesite": settings.SESSION_COOKIE_SAMESITE,
-        }
-
-    @property
-    def cookies_secure(self) -> bool:
-        """Whether the session's cookie goes over TLS alone."""
-        return bool(settings.SESSION_COOKIE_SECURE)
-
-    @property
-    def secrets(self) -> Sequence[str | bytes]:
-        """The secret key, then those it replaced."""
-        return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-
-    def _given(self, key: str, default: object) -> tuple[str, Any]:
-        return place(key), self.given.get(key, default)
-
-    def _called(self, key: str) -> Callable[..., Any] | None:
-        where, path = self._given(key, None)
-        return None if path is None else validators.called(where, path)
+    def forget(self) -> None:
+        """Drop what was parsed, to read every setting again."""
+        vars(self).clear()
 
     def _clamped(self, policy: Policy) -> Policy:
         if self.baseline is None:
             return policy
-        policy, found = clamped(policy, BASELINES[self.baseline])
-        if found:
-            keys = {field: key for key, field in POLICY_KEYS.items()}
-            changes = ", ".join(f"{keys[it.limit]} from {it.value} to {it.most:g} s" for it in found)
+        policy, violations = clamped(policy, BASELINES[self.baseline])
+        if violations:
+            keys = {limit.name: key for key, limit in LIMITS.items()}
+            changes = ", ".join(f"{keys[it.limit]} from {it.value} to {it.most:g} s" for it in violations)
             logger.warning("BASELINE %s: clamped %s.", self.baseline, changes)
         return policy
 
-    def forget(self) -> None:
-        """Read every setting anew."""
-        vars(self).clear()
 
+SETTINGS: Mapping[str, Setting[Any]] = {it.key: it for it in vars(Conf).values() if isinstance(it, Setting)}
+"""Every setting by its key, in the order of the docs."""
+
+LIMITS: Mapping[str, Limit[Any]] = {key: it for key, it in SETTINGS.items() if isinstance(it, Limit)}
+"""Those that `POLICY` may answer with."""
 
 conf = Conf()
 

@@ -1,89 +1,250 @@
-"""Values as a project writes them, made into what idlewatch works with.
+"""What a setting may hold, one small class for each kind of value.
 
-Each function takes where the value stands, for the message, and raises `ImproperlyConfigured` for one that can't be
-used: the message names the place, what came and what was expected.
+A validator turns what a project wrote into what idlewatch works with, or raises `ImproperlyConfigured` with a message
+that names the place, the value that came (never a secret one) and what was expected.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+T_co = TypeVar("T_co", covariant=True)
 
-def refusal(where: str, got: object, expected: str) -> ImproperlyConfigured:
-    """Return the error for a value that can't be used."""
-    return ImproperlyConfigured(f"{where} is {got!r}; expected {expected}.")
+MIN_TOKEN_LENGTH = 16
+"""Characters below which a bearer token could be guessed."""
+
+TOKEN = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_TOKEN_LENGTH},}}=*")
+"""The syntax of a bearer token (RFC 6750 §2.1)."""
 
 
-def seconds(where: str, value: object, *, zero: bool = False, none: bool = False, most: float = math.inf) -> float:
-    """Return a span, given as a number or a timedelta, in seconds, `most` at most.
+class Unusable(ValueError):
+    """A value can't be used; the argument continues the phrase “… is 'value'”, and may be empty."""
 
-    `zero` allows a span of nothing; `none` only tells the message that None would do.
-    """
-    number = math.nan
+
+class Validator(ABC, Generic[T_co]):
+    """One kind of value."""
+
+    @property
+    @abstractmethod
+    def expected(self) -> str:
+        """What a message or the docs say that the setting takes."""
+
+    @abstractmethod
+    def parse(self, value: object) -> T_co:
+        """Return what idlewatch works with.
+
+        Raises:
+            Unusable: the value is of the wrong type, or out of range.
+        """
+
+    def describe(self, value: object) -> str:
+        """Return what a message shows of a value that can't be used."""
+        return repr(value)
+
+    def __call__(self, where: str, value: object) -> T_co:
+        """Parse a value that stands at `where`.
+
+        Raises:
+            ImproperlyConfigured: the value can't be used.
+        """
+        try:
+            return self.parse(value)
+        except Unusable as error:
+            message = f"{where} is {self.describe(value)}{error}; expected {self.expected}."
+            raise ImproperlyConfigured(message) from error
+
+
+@dataclass(frozen=True)
+class OrNone(Validator[T_co | None]):
+    """Another kind of value, or None."""
+
+    validator: Validator[T_co]
+
+    @property
+    def expected(self) -> str:
+        return f"{self.validator.expected}, or None"
+
+    def parse(self, value: object) -> T_co | None:
+        return None if value is None else self.validator.parse(value)
+
+    def describe(self, value: object) -> str:
+        return self.validator.describe(value)
+
+
+@dataclass(frozen=True)
+class Duration(Validator[float]):
+    """A number of seconds or a timedelta, as seconds."""
+
+    zero: bool = False
+    """0 is allowed."""
+    maximum: float = math.inf
+
+    @property
+    def expected(self) -> str:
+        least = "of 0 or more" if self.zero else "above 0"
+        most = "" if math.isinf(self.maximum) else f" and at most {self.maximum:.0f}"
+        return f"a duration {least}{most} (seconds or a timedelta)"
+
+    def parse(self, value: object) -> float:
+        seconds = _seconds(value)
+        if math.isfinite(seconds) and (seconds > 0 or (self.zero and seconds == 0)) and seconds <= self.maximum:
+            return seconds
+        raise Unusable
+
+
+@dataclass(frozen=True)
+class Integer(Validator[int]):
+    """An integer of at least `minimum`."""
+
+    minimum: int = 1
+
+    @property
+    def expected(self) -> str:
+        return f"an integer of {self.minimum} or more"
+
+    def parse(self, value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= self.minimum:
+            return value
+        raise Unusable
+
+
+@dataclass(frozen=True)
+class Boolean(Validator[bool]):
+    """True or False; a string such as "False", which Python takes for true, is neither."""
+
+    expected = "True or False"
+
+    def parse(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise Unusable
+
+
+@dataclass(frozen=True)
+class Choice(Validator[str]):
+    """One of a few names."""
+
+    names: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        return f"one of {', '.join(map(repr, self.names))}"
+
+    def parse(self, value: object) -> str:
+        if isinstance(value, str) and value in self.names:
+            return value
+        raise Unusable
+
+
+@dataclass(frozen=True)
+class Strings(Validator[frozenset[str]]):
+    """A collection of strings; a single string, which Python takes for its letters, is refused."""
+
+    content: str
+    """What each string is, in the plural."""
+
+    @property
+    def expected(self) -> str:
+        return f"a list or tuple of {self.content}"
+
+    def parse(self, value: object) -> frozenset[str]:
+        return frozenset(_strings(value))
+
+
+@dataclass(frozen=True)
+class Patterns(Validator[re.Pattern[str] | None]):
+    """A collection of regular expressions, as one that matches where any of them does; None for an empty one."""
+
+    expected = "a list or tuple of regular expressions"
+
+    def parse(self, value: object) -> re.Pattern[str] | None:
+        joined: list[str] = []
+        for pattern in _strings(value):
+            joined.append(f"(?:{pattern})")
+            try:
+                # A pattern may be valid alone and break the joined one, and the other way round.
+                re.compile(pattern)
+                re.compile("|".join(joined))
+            except re.error as error:
+                raise Unusable(f", in which {pattern!r} can't be compiled ({error})") from error
+        return re.compile("|".join(joined)) if joined else None
+
+
+@dataclass(frozen=True)
+class DottedPath(Validator[Callable[..., Any]]):
+    """The dotted path of a callable, imported."""
+
+    expected = "the dotted path of a callable"
+
+    def parse(self, value: object) -> Callable[..., Any]:
+        if not isinstance(value, str):
+            raise Unusable
+        try:
+            imported = import_string(value)
+        except ImportError as error:
+            raise Unusable(f", which can't be imported ({error})") from error
+        if not callable(imported):
+            raise Unusable(f", which leads to a {type(imported).__name__}")
+        return imported  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Token(Validator[str]):
+    """A bearer token; no message shows it."""
+
+    expected = f"a string of {MIN_TOKEN_LENGTH} or more letters, digits and any of -._~+/"
+
+    def parse(self, value: object) -> str:
+        if isinstance(value, str) and TOKEN.fullmatch(value):
+            return value
+        raise Unusable
+
+    def describe(self, value: object) -> str:
+        return f"a string of {len(value)} characters" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+@dataclass(frozen=True)
+class Backend(Validator[Mapping[str, Any]]):
+    """A dict that names a class and how it is made, as in `CACHES`; no message shows what it holds."""
+
+    expected = "a dict with BACKEND, and LOCATION and OPTIONS where needed, as in CACHES"
+
+    def parse(self, value: object) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise Unusable
+        kinds = {"BACKEND": str, "LOCATION": str | None, "OPTIONS": Mapping | None}
+        if unknown := [key for key in value if key not in kinds]:
+            raise Unusable(f" with the unknown keys {unknown}")
+        for key, kind in kinds.items():
+            if not isinstance(value.get(key), kind):
+                raise Unusable(f" whose {key} is a {type(value.get(key)).__name__}")
+        return value
+
+    def describe(self, value: object) -> str:
+        return f"a {type(value).__name__}"
+
+
+def _seconds(value: object) -> float:
     if isinstance(value, timedelta):
-        number = value.total_seconds()
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+        return value.total_seconds()
+    if isinstance(value, int | float) and not isinstance(value, bool):
         try:
-            number = float(value)
+            return float(value)
         except OverflowError:
-            number = math.inf
-    if math.isfinite(number) and (number > 0 or (zero and number == 0)) and number <= most:
-        return number
-    least = "0 or more" if zero else "more than 0"
-    bound = "" if math.isinf(most) else f", {most:.0f} at most"
-    raise refusal(where, value, f"{least} seconds{bound}, as a number or a timedelta{', or None' if none else ''}")
+            return math.inf
+    return math.nan
 
 
-def truth(where: str, value: object) -> bool:
-    """Return a yes or a no; a text such as "False", which Python takes for true, is neither."""
-    if isinstance(value, bool):
-        return value
-    raise refusal(where, value, "True or False")
-
-
-def count(where: str, value: object, *, none: bool = False) -> int:
-    """Return a whole number from 1; `none` only tells the message that None would do."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    raise refusal(where, value, f"a whole number, 1 or more{', or None' if none else ''}")
-
-
-def texts(where: str, value: object, what: str) -> tuple[str, ...]:
-    """Return a list of texts; one text alone, which Python takes for its letters, is refused."""
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(text, str) for text in value):
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(string, str) for string in value):
         return tuple(value)
-    raise refusal(where, value, f"a list or tuple of {what}")
-
-
-def pattern(where: str, paths: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Return one pattern that matches where any of the regular expressions does; None for none of them."""
-    joined: list[str] = []
-    for path in paths:
-        joined.append(f"(?:{path})")
-        try:
-            # Alone, it may be a whole that breaks the one they make together, and the other way round.
-            re.compile(path)
-            re.compile("|".join(joined))
-        except re.error as error:
-            raise refusal(where, path, f"a regular expression ({error})") from error
-    return re.compile("|".join(joined)) if joined else None
-
-
-def called(where: str, path: object) -> Callable[..., Any]:
-    """Return what a dotted path leads to, which can be called."""
-    if not isinstance(path, str):
-        raise refusal(where, path, "the dotted path of a callable, or None")
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        raise ImproperlyConfigured(f"{where} is {path!r}, which can't be imported ({error}).") from error
-    if not callable(found):
-        raise refusal(where, path, f"the dotted path of a callable, and this leads to a {type(found).__name__}")
-    return found  # type: ignore[no-any-return]
+    raise Unusable

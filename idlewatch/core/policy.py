@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 
@@ -72,6 +73,18 @@ class Verdict(NamedTuple):
     def shown(self) -> Shown:
         """Return the part of the verdict that a page shows."""
         return Shown(self.phase, self.reason, self.extendable)
+
+
+def fitted(policy: Policy) -> Policy:
+    """Return a policy whose limits can work together, where some of them were set without regard to the others.
+
+    A warning at least as long as the idle timeout would never go away, and a page that reports less often than the
+    time before the warning would be warned while its user works.
+    """
+    idle = policy.idle_timeout
+    warn = policy.warn_before if policy.warn_before < idle else idle / 2
+    heartbeat = policy.heartbeat if policy.heartbeat < idle - warn else (idle - warn) / 2
+    return replace(policy, warn_before=warn, heartbeat=heartbeat, checkpoint=min(policy.checkpoint, idle / 10))
 
 
 def assess(activity: Activity, policy: Policy, now: float) -> Verdict:

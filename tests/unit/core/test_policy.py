@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Hold, Reason
-from idlewatch.core.policy import FRESH, Phase, Policy, assess, closes_at, warned_from
+from idlewatch.core.policy import FRESH, Phase, Policy, assess, closes_at, fitted, warned_from
 from tests.support.facts import POLICY, any_facts, moments, policies, seconds, signed_in
 
 HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
@@ -166,3 +166,19 @@ def test_later_activity_never_ends_a_session_sooner(facts: Activity, policy: Pol
 @given(any_facts(), policies(), moments, seconds)
 def test_what_remains_never_grows_by_itself(facts: Activity, policy: Policy, now: float, later: float) -> None:
     assert assess(facts, policy, now + later).remaining <= assess(facts, policy, now).remaining
+
+
+class TestFitted:
+    def test_limits_that_work_together_stay(self):
+        assert fitted(Policy()) == Policy()
+
+    def test_record_is_never_staler_than_a_tenth_of_the_idle_timeout(self):
+        assert fitted(Policy(idle_timeout=300)).checkpoint == 30
+
+    def test_session_is_not_warned_from_its_start(self):
+        policy = fitted(Policy(idle_timeout=60, warn_before=120))
+        assert (policy.warn_before, policy.heartbeat) == (30, 15)
+
+    def test_pages_report_before_the_warning_comes(self):
+        policy = fitted(Policy(idle_timeout=20, warn_before=10, heartbeat=15))
+        assert (policy.warn_before, policy.heartbeat) == (10, 5)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.conf.settings import KEYS
+from idlewatch.conf.settings import SETTINGS
 from project import env
 from tests.support.serving import ROOT, clean_environment
 
@@ -95,17 +95,9 @@ class TestEnvironment:
             "MAX_TABS": 7,
         }
 
-    def test_every_numeric_or_boolean_key_can_come_from_the_environment(self):
-        others = {
-            "POLICY",
-            "PASSIVE_PATHS",
-            "PASSIVE_URL_NAMES",
-            "ENDED_RESPONSE",
-            "BASELINE",
-            "STORE",
-            "CLIENT_IP",
-        }
-        assert set(env.IDLEWATCH_KEYS) == KEYS - others
+    def test_every_numeric_or_boolean_key_and_the_token_can_come_from_the_environment(self):
+        others = {"POLICY", "PASSIVE_PATHS", "PASSIVE_URL_NAMES", "ENDED_RESPONSE", "BASELINE", "STORE", "CLIENT_IP"}
+        assert env.IDLEWATCH_VARIABLES.keys() == {f"IDLEWATCH_{key}" for key in SETTINGS.keys() - others}
 
     @pytest.mark.parametrize(
         ("name", "value", "expected"),
@@ -116,10 +108,10 @@ class TestEnvironment:
             ("IDLEWATCH_IDLE_TIMEOUT", "-1", "a number of seconds"),
             ("IDLEWATCH_IDLE_TIMEOUT", "nan", "a number of seconds"),
             ("IDLEWATCH_IDLE_TIMEOUT", "none", "a number of seconds"),
-            ("IDLEWATCH_MAX_TABS", "1.5", "a whole number"),
+            ("IDLEWATCH_MAX_TABS", "1.5", "an integer"),
             ("IDLEWATCH_ACTIVITY_EXTENDS_WARNING", "maybe", "1 or 0"),
             ("DATABASE_URL", "nothing", "a database URL"),
-            ("REDIS_URL", "http://redis.test/1", "the address of a Redis"),
+            ("REDIS_URL", "http://redis.test/1", "the URL of a Redis"),
         ],
     )
     def test_a_wrong_value_names_itself_and_what_was_expected(self, name: str, value: str, expected: str):

@@ -1,0 +1,75 @@
+"""Django's own settings that idlewatch depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import global_settings, settings
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, is_valid_path
+
+
+class DjangoSettings:
+    """Session, cookie and login settings of the project, read at each access."""
+
+    @property
+    def session_cookie_name(self) -> str:
+        """The cookie that carries the session key."""
+        return settings.SESSION_COOKIE_NAME
+
+    @property
+    def session_cookie_age(self) -> float:
+        """Seconds for which a browser may come back with the cookie of a session."""
+        return float(settings.SESSION_COOKIE_AGE)
+
+    @property
+    def session_engine(self) -> str:
+        """The module of the session engine."""
+        return settings.SESSION_ENGINE
+
+    @property
+    def session_always_saved(self) -> bool:
+        """Whether each response saves the session, even if its view did not change it."""
+        return bool(settings.SESSION_SAVE_EVERY_REQUEST)
+
+    @property
+    def cookie_options(self) -> dict[str, Any]:
+        """Path, domain and SameSite of the session cookie, as arguments of `set_cookie`."""
+        return {
+            "path": settings.SESSION_COOKIE_PATH,
+            "domain": settings.SESSION_COOKIE_DOMAIN,
+            "samesite": settings.SESSION_COOKIE_SAMESITE,
+        }
+
+    @property
+    def cookies_secure(self) -> bool:
+        """Whether browsers send the session cookie over HTTPS only."""
+        return bool(settings.SESSION_COOKIE_SECURE)
+
+    @property
+    def secrets(self) -> Sequence[str | bytes]:
+        """The secret key, then its fallbacks."""
+        return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+    @property
+    def login_url(self) -> str:
+        """The URL of the login page."""
+        return resolve_url(settings.LOGIN_URL)
+
+    @property
+    def logout_redirect_url(self) -> str:
+        """The URL to go to after signing out."""
+        return resolve_url(settings.LOGOUT_REDIRECT_URL) if settings.LOGOUT_REDIRECT_URL else self.login_url
+
+    @property
+    def home_url(self) -> str:
+        """The URL of the start page, where Django redirects after a login without `next`; `/` where that is missing."""
+        given = settings.LOGIN_REDIRECT_URL
+        # A project whose logins all have a `next` may have no page at Django's default.
+        if not given or (given == global_settings.LOGIN_REDIRECT_URL and not is_valid_path(given)):
+            return "/"
+        try:
+            return resolve_url(given)
+        except NoReverseMatch:
+            return "/"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from django.conf import settings as project
+
+import idlewatch.asgi
+
+LOCALE = "django.middleware.locale.LocaleMiddleware"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"ROOT_URLCONF": (), "LOGIN_URL": "https://login.example/"}, ["E027", "W022"]),
+        ({"ROOT_URLCONF": "nowhere.urls"}, []),
+        ({"LOGIN_URL": "nowhere"}, ["E028"]),
+        ({"LOGIN_URL": "/nowhere/"}, ["W012"]),
+        ({"LOGIN_URL": "/nowhere/", "MIDDLEWARE": [*project.MIDDLEWARE, LOCALE]}, []),
+        ({"LOGIN_URL": "login"}, []),
+        ({"LOGIN_URL": "/login"}, []),
+        ({"LOGIN_URL": "/login/?from=here"}, []),
+        ({"LOGIN_URL": "https://login.example/"}, []),
+        ({"LOGIN_REDIRECT_URL": "/accounts/profile/"}, []),
+        ({"LOGIN_REDIRECT_URL": None}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": ""}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": "nowhere"}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": "/nowhere/"}, ["W022"]),
+        ({"LOGIN_REDIRECT_URL": "/nowhere/", "MIDDLEWARE": [*project.MIDDLEWARE, LOCALE]}, []),
+        ({"LOGIN_REDIRECT_URL": "login"}, []),
+        ({"LOGIN_REDIRECT_URL": "/private?from=here"}, []),
+        ({"LOGIN_REDIRECT_URL": "https://start.example/"}, []),
+        ({"TEMPLATES": []}, ["W013"]),
+        ({"TEMPLATES": [{**project.TEMPLATES[0], "OPTIONS": {}}]}, ["W013"]),
+        ({"TEMPLATES": [{**project.TEMPLATES[0], "OPTIONS": {}}, project.TEMPLATES[0]]}, []),
+    ],
+)
+def test_urls_and_templates_that_do_not_fit_are_found(found, changes, expected):
+    messages = found(**changes)
+    assert sorted(messages) == expected
+    assert all(message.hint for message in messages.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (None, "W009"),
+        ("", "W009"),
+        ("nowhere.application", "W010"),
+        ("tests.support.urls.public", "W011"),
+    ],
+)
+def test_project_whose_sockets_are_not_served_gets_a_warning(found, monkeypatch, path, expected):
+    monkeypatch.setattr(idlewatch.asgi, "is_watched", lambda: False)
+    (message,) = found(ASGI_APPLICATION=path).values()
+    assert message.id == f"idlewatch.{expected}"
+    assert repr(path) in message.msg
+
+
+def test_application_is_imported_to_see_that_it_is_watched(found):
+    assert found(ASGI_APPLICATION="tests.support.asgi.application") == {}
+
+
+@pytest.mark.parametrize("name", ["MIDDLEWARE", "TEMPLATES", "LOGIN_URL", "SESSION_COOKIE_AGE", "SESSION_ENGINE"])
+@pytest.mark.parametrize("value", [None, 7, "", "..", [None]])
+def test_no_setting_of_the_project_makes_the_checks_raise(found, name, value):
+    found(deploy=True, **{name: value})
