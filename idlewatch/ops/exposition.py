@@ -47,7 +47,12 @@ async def exposition(accept: str) -> tuple[bytes, str]:
     except (TypeError, ValueError):
         # A version that is none.
         encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
-    return encode(_Scrape(await _census())), content_type
+    return encode(await scrape()), content_type
+
+
+async def scrape() -> Collector:
+    """Return the metrics of this process for one scrape: those it counts, and those that are counted now."""
+    return _Scrape(await _census())
 
 
 def bears_token(authorization: str) -> bool:

@@ -1,97 +1,96 @@
-"""Serves `/metrics` where there is no web server: for the timer in a process of its own."""
+"""Serves `/metrics` of a timer in a process of its own, by prometheus_client's WSGI application."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from http import HTTPStatus
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import NamedTuple
+from threading import Thread
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
 from idlewatch.conf import conf
-from idlewatch.ops.exposition import bears_token, exposition, note_refusal
+from idlewatch.ops.exposition import bears_token, note_refusal, scrape
 
-logger = logging.getLogger("idlewatch")
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-HERE = "127.0.0.1"
-PATIENCE = 5.0
-"""Seconds in which who asks has asked, and has read the answer."""
-LONGEST = 8192
-"""Bytes of a request."""
-
-
-class Answer(NamedTuple):
-    """What a request is answered."""
-
-    status: HTTPStatus
-    body: bytes
-    content_type: str = "text/plain; charset=utf-8"
+LOOPBACK = "127.0.0.1"
+REQUEST_TIMEOUT = 5.0
+"""Seconds that a client may let the server wait for data."""
 
 
-def address_of(given: str) -> tuple[str, int]:
-    """Read `[HOST:]PORT`; without a host, this machine alone may ask.
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of `[HOST:]PORT`; the default host is the loopback address.
 
     Raises:
-        ValueError: it is no such address, or others could ask without a token.
+        ValueError: the address is malformed, or other machines could connect without a token.
     """
-    host, _, port = given.rpartition(":")
-    host = host.strip("[]") or HERE
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]") or LOOPBACK
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f"{given!r} is no address; expected [HOST:]PORT, like 9464.")
-    if conf.metrics_token is None and not _is_here(host):
-        raise ValueError(f"Anybody could ask {host}; expected IDLEWATCH['METRICS_TOKEN'] to be set.")
+        raise ValueError(f"{text!r} is not an address; expected [HOST:]PORT, such as 9464.")
+    if conf.metrics_token is None and not _is_loopback(host):
+        raise ValueError(f"Anyone could connect to {host}; expected IDLEWATCH['METRICS_TOKEN'] to be set.")
     return host, int(port)
 
 
-async def serve(host: str, port: int) -> asyncio.Server:
-    """Serve the metrics of this process, until the server is closed."""
-    return await asyncio.start_server(_serve, host, port, limit=LONGEST)
+@asynccontextmanager
+async def serving(host: str, port: int) -> AsyncIterator[int]:
+    """Serve the metrics of this process from a thread, as long as the context lasts; yield the port."""
+    server_class = _IPv6Server if ":" in host else _Server
+    server = make_server(host, port, _application(asyncio.get_running_loop()), server_class, _RequestHandler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="idlewatch-metrics", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        # `shutdown` waits for the thread, whose requests wait for this loop.
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
 
 
-def _is_here(host: str) -> bool:
+def _application(loop: asyncio.AbstractEventLoop) -> WSGIApplication:
+    def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics":
+            return _refuse(start_response, "404 Not Found", b"The metrics are at /metrics.\n")
+        if conf.metrics_token is not None and not bears_token(environ.get("HTTP_AUTHORIZATION", "")):
+            note_refusal("no token")
+            return _refuse(start_response, "403 Forbidden", b"Forbidden\n")
+        # The store's connections belong to the timer's event loop.
+        metrics = asyncio.run_coroutine_threadsafe(scrape(), loop).result()
+        return make_wsgi_app(metrics)(environ | {"QUERY_STRING": ""}, start_response)  # type: ignore[no-any-return]
+
+    return respond
+
+
+def _refuse(start_response: StartResponse, status: str, body: bytes) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [body]
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            head = await reader.readuntil(b"\r\n\r\n")
-            answer = await _answer(head.decode("latin-1"))
-            writer.write(_written(answer, bare=head.startswith(b"HEAD ")))
-            await writer.drain()
-    except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
-        # Who does not ask, or not to the end, needs no answer.
-        pass
-    except Exception:
-        logger.exception("The metrics could not be shown.")
-    finally:
-        writer.close()
+class _Server(ThreadingWSGIServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore a client that disconnects, or sends nothing."""
 
 
-async def _answer(head: str) -> Answer:
-    request, *lines = head.split("\r\n")
-    method, _, rest = request.partition(" ")
-    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if rest.split(" ")[0].partition("?")[0] != "/metrics":
-        return Answer(HTTPStatus.NOT_FOUND, b"The metrics are at /metrics.\n")
-    if method not in {"GET", "HEAD"}:
-        return Answer(HTTPStatus.METHOD_NOT_ALLOWED, b"")
-    if conf.metrics_token is not None and not bears_token(fields.get("authorization", "")):
-        note_refusal("no token")
-        return Answer(HTTPStatus.FORBIDDEN, b"Forbidden\n")
-    return Answer(HTTPStatus.OK, *await exposition(fields.get("accept", "")))
+class _IPv6Server(_Server):
+    address_family = socket.AF_INET6
 
 
-def _written(answer: Answer, *, bare: bool) -> bytes:
-    head = [
-        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
-        f"Content-Type: {answer.content_type}",
-        f"Content-Length: {len(answer.body)}",
-        "Allow: GET, HEAD",
-        "Cache-Control: no-store",
-        "Connection: close",
-    ]
-    return "\r\n".join([*head, "", ""]).encode("latin-1") + (b"" if bare else answer.body)
+class _RequestHandler(WSGIRequestHandler):
+    timeout = REQUEST_TIMEOUT
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: a scraper sends a request every few seconds."""

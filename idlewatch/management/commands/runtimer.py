@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from signal import SIGINT, SIGTERM
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idlewatch.monitor import service as monitor
-from idlewatch.ops import metrics_server
 from idlewatch.runtime.runtime import service
 
 
 class Command(BaseCommand):
-    """Run the timer: for sites whose web processes may all be down, or are not ASGI."""
+    """Run the timer: for sites whose web processes may all be down, or do not run under ASGI."""
 
     help = "Run the session timer in a process of its own, for a store that several processes share."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take where to serve the metrics."""
+        """Add the address of the metrics."""
         parser.add_argument(
             "--metrics",
             metavar="[HOST:]PORT",
-            help="Serve /metrics of this process there; on 127.0.0.1 unless a host is named.",
+            help="serve /metrics of this process at this address; the default host is 127.0.0.1",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,11 +34,11 @@ class Command(BaseCommand):
             self.stderr.write("The timer stops.")
 
     async def _run(self, metrics: str | None = None) -> None:
-        async with self._serving(metrics):
+        async with AsyncExitStack() as stack:
+            if metrics is not None:
+                await _serve(metrics, stack)
             if not monitor.store().shared:
-                self.stderr.write(
-                    "The memory store belongs to the web process, and so does its timer: nothing to do here."
-                )
+                self.stderr.write("The memory store and its timer belong to the web process: nothing to do here.")
                 await asyncio.Event().wait()
             loop, stopping = asyncio.get_running_loop(), asyncio.Event()
             for signal in (SIGINT, SIGTERM):
@@ -52,14 +50,11 @@ class Command(BaseCommand):
             finally:
                 await service().stop()
 
-    @asynccontextmanager
-    async def _serving(self, metrics: str | None) -> AsyncIterator[None]:
-        if metrics is None:
-            yield
-            return
-        try:
-            server = await metrics_server.serve(*metrics_server.address_of(metrics))
-        except (ValueError, OSError) as error:
-            raise CommandError(f"--metrics: {error}") from error
-        async with server:
-            yield
+
+async def _serve(address: str, stack: AsyncExitStack) -> None:
+    from idlewatch.ops import metrics_server  # noqa: PLC0415 - prometheus_client is needed by this option alone
+
+    try:
+        await stack.enter_async_context(metrics_server.serving(*metrics_server.parse_address(address)))
+    except (ValueError, OSError) as error:
+        raise CommandError(f"--metrics: {error}") from error

