@@ -13,9 +13,8 @@ from idlewatch.conf.settings import SETTINGS
 from idlewatch.conf.validators import Boolean, Duration, Integer, OrNone, Token, Validator
 
 Value = TypeVar("Value")
-Environment = Mapping[str, str]
 Parse = Callable[[str, str], Value]
-"""Makes a value of a variable's name, for the error, and its text."""
+"""Makes a setting of the name of a variable, for the error, and its value."""
 
 PREFIX = "IDLEWATCH_"
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -23,59 +22,63 @@ FALSE = frozenset({"0", "false", "no", "off"})
 MAX_SHOWN_LENGTH = 40
 
 
-def refuse(name: str, text: str, expected: str) -> NoReturn:
-    """Raise `ImproperlyConfigured` that names the variable, its text and what was expected."""
-    shown = text if len(text) <= MAX_SHOWN_LENGTH else f"{text[:MAX_SHOWN_LENGTH]}…"
+def refuse(name: str, value: str, expected: str) -> NoReturn:
+    """Raise `ImproperlyConfigured` that names the variable, its value and what was expected."""
+    shown = value if len(value) <= MAX_SHOWN_LENGTH else f"{value[:MAX_SHOWN_LENGTH]}…"
     raise ImproperlyConfigured(f"The environment variable {name} is {shown!r}; expected {expected}.")
 
 
-def boolean(name: str, text: str) -> bool:
+def boolean(name: str, value: str) -> bool:
     """Parse a boolean."""
-    word = text.strip().lower()
+    word = value.lower()
     if word not in TRUE | FALSE:
-        refuse(name, text, "1 or 0 (or true/false, yes/no, on/off)")
+        refuse(name, value, "1 or 0 (or true/false, yes/no, on/off)")
     return word in TRUE
 
 
-def integer(name: str, text: str) -> int:
+def integer(name: str, value: str) -> int:
     """Parse an integer of 0 or more."""
-    if not (text.strip().isascii() and text.strip().isdigit()):
-        refuse(name, text, "an integer, like 50")
-    return int(text)
+    if not (value.isascii() and value.isdigit()):
+        refuse(name, value, "an integer, like 50")
+    return int(value)
 
 
-def seconds(name: str, text: str) -> int | float:
+def seconds(name: str, value: str) -> int | float:
     """Parse a number of seconds of 0 or more; an integer stays one."""
-    if text.strip().isascii() and text.strip().isdigit():
-        return int(text)
+    if value.isascii() and value.isdigit():
+        return int(value)
     try:
-        number = float(text)
+        number = float(value)
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
-        refuse(name, text, "a number of seconds, like 900 or 0.5")
+        refuse(name, value, "a number of seconds, like 900 or 0.5")
     return number
 
 
-def secret(name: str, text: str) -> str:
+def secret(name: str, value: str) -> str:
     """Return a string that no error shows; `manage.py check` validates it."""
-    return text.strip()
+    return value
 
 
 def or_none(parse: Parse[Value]) -> Parse[Value | None]:
     """Return a parser that accepts the word `none` too."""
-    return lambda name, text: None if text.strip().lower() == "none" else parse(name, text)
+    return lambda name, value: None if value.lower() == "none" else parse(name, value)
 
 
-def read(environ: Environment, name: str, parse: Parse[Value], default: Value) -> Value:
+def text(name: str, default: str = "") -> str:
+    """Return the text of a variable, or the default if it is unset or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def read(name: str, parse: Parse[Value], default: Value) -> Value:
     """Return the parsed value of a variable, or the default if it is unset or empty."""
-    text = environ.get(name, "")
-    return parse(name, text) if text.strip() else default
+    return parse(name, given) if (given := text(name)) else default
 
 
-def words(environ: Environment, name: str, default: list[str]) -> list[str]:
-    """Return a comma-separated list."""
-    return [word.strip() for word in environ.get(name, "").split(",") if word.strip()] or default
+def words(name: str, default: list[str]) -> list[str]:
+    """Return a comma-separated list, or the default if the variable is unset or empty."""
+    return [word.strip() for word in text(name).split(",") if word.strip()] or default
 
 
 PARSERS: Mapping[type[Validator[Any]], Parse[object]] = {
@@ -100,27 +103,25 @@ IDLEWATCH_VARIABLES: Mapping[str, Parse[object]] = {
 }
 
 
-def idlewatch(environ: Environment = os.environ) -> dict[str, object]:
+def idlewatch() -> dict[str, object]:
     """Return the `IDLEWATCH` settings that the environment gives.
 
     Raises:
         ImproperlyConfigured: a value can't be parsed, or a name is unknown: a misspelt limit would leave the default in
             force silently.
     """
-    given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text.strip()}
+    given = {name: text(name) for name in os.environ if name.startswith(PREFIX) and text(name)}
     if unknown := sorted(given.keys() - IDLEWATCH_VARIABLES.keys()):
         known = ", ".join(IDLEWATCH_VARIABLES)
         raise ImproperlyConfigured(f"The environment variable {unknown[0]} is unknown; expected one of {known}.")
-    return {name.removeprefix(PREFIX): IDLEWATCH_VARIABLES[name](name, text) for name, text in given.items()}
+    return {name.removeprefix(PREFIX): IDLEWATCH_VARIABLES[name](name, value) for name, value in given.items()}
 
 
-def redis_url(environ: Environment) -> str | None:
-    """Return the URL of Redis; None if the deployment has none."""
-    url = environ.get("REDIS_URL", "").strip()
-    if not url:
-        return None
+def redis_url() -> str:
+    """Return the URL of Redis; empty if the deployment has none."""
+    url = text("REDIS_URL")
     scheme = urlsplit(url).scheme
-    if scheme not in {"redis", "rediss", "unix"}:
+    if url and scheme not in {"redis", "rediss", "unix"}:
         # It may hold a password: show only its scheme.
         refuse("REDIS_URL", f"{scheme}:…", "the URL of a Redis, like redis://:password@host:6379/0")
     return url

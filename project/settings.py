@@ -1,8 +1,7 @@
-"""The deployable project's settings: all that differs between deployments comes from the environment."""
+"""The settings of the deployable project; what differs between deployments comes from environment variables."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,27 +13,26 @@ from project import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = env.read(os.environ, "DEBUG", env.boolean, default=False)
+DEBUG = env.read("DEBUG", env.boolean, default=False)
 
-# Off for a try on plain HTTP (`DEBUG=0 SECURE=0`). On, the site is reached over HTTPS, through a proxy that sets
-# X-Forwarded-Proto itself and lets none through from outside.
-SECURE = env.read(os.environ, "SECURE", env.boolean, default=not DEBUG)
+# `DEBUG=0 SECURE=0` serves plain HTTP, to try it out. Otherwise users connect over HTTPS, through a proxy that sets
+# X-Forwarded-Proto itself and removes any that a client sends.
+SECURE = env.read("SECURE", env.boolean, default=not DEBUG)
 
-SECRET_KEY = os.environ.get("SECRET_KEY", "")
+# Fixed in development, so that sessions survive a restart of the server.
+SECRET_KEY = env.text("SECRET_KEY", "django-insecure-for-development-only-this-key-is-public" if DEBUG else "")
 if not SECRET_KEY:
-    if not DEBUG:
-        msg = "The environment variable SECRET_KEY is unset; expected a long random string (or DEBUG=1)."
-        raise ImproperlyConfigured(msg)
-    # Fixed, so that sessions outlive a restart of the development server.
-    SECRET_KEY = "django-insecure-for-development-only-this-key-is-public"  # noqa: S105
+    raise ImproperlyConfigured(
+        "The environment variable SECRET_KEY is unset; expected a long random string (or DEBUG=1)."
+    )
 
-ALLOWED_HOSTS = env.words(os.environ, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.words(os.environ, "CSRF_TRUSTED_ORIGINS", [])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 
 INSTALLED_APPS = [
-    "daphne",  # Before staticfiles: it makes `runserver` speak ASGI.
+    "daphne",  # Before staticfiles: it makes `runserver` serve ASGI.
     "servestatic",
-    # Before the admin: their templates win.
+    # Before the admin: their templates take precedence.
     "project",
     "idlewatch",
     "idlewatch.drafts",
@@ -80,18 +78,17 @@ TEMPLATES = [
 
 
 def database() -> dict[str, Any]:
-    """Return the database that `DATABASE_URL` names; by default an SQLite file beside `manage.py`."""
-    url = os.environ.get("DATABASE_URL", "") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
+    """Return the database of `DATABASE_URL`; by default an SQLite file next to `manage.py`."""
+    url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
     try:
         config: dict[str, Any] = {**dj_database_url.parse(url)}
     except ValueError:
-        # The URL may hold a password: show its scheme alone.
-        env.refuse(
-            "DATABASE_URL", f"{urlsplit(url).scheme}:…", "a database URL, like postgres://user:password@host/name"
-        )
+        # The URL may hold a password: show only its scheme.
+        scheme = urlsplit(url).scheme
+        env.refuse("DATABASE_URL", f"{scheme}:…", "a database URL, like postgres://user:password@host/name")
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
-            # Writers queue up to 20 s instead of failing at the first that is faster.
+            # Writers wait for each other for up to 20 s instead of failing at once.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
@@ -118,19 +115,19 @@ LOGOUT_REDIRECT_URL = "login"
 
 IDLEWATCH: dict[str, Any] = env.idlewatch()
 CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-if REDIS_URL := env.redis_url(os.environ):
-    # Any number of processes, one truth.
+if REDIS_URL := env.redis_url():
+    # Any number of processes share the Redis store.
     IDLEWATCH["STORE"] = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": REDIS_URL}
     CHANNEL_LAYERS["default"] = {
-        # The one that keeps its sockets when Redis is restarted, and runs on a cluster.
+        # It keeps its sockets when Redis is restarted, and runs on a cluster.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        # No time limit: redis-py 8 has one of five seconds by default, in which the other layer of channels_redis would
-        # drop whoever waits longer for a message (channels_redis#422).
+        # No timeout: redis-py 8 has one of five seconds by default, after which the core layer of channels_redis would
+        # drop sockets that have received no message (channels_redis#422).
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "idlewatch"},
     }
 
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-CSRF_COOKIE_HTTPONLY = True  # `{% idlewatch %}` hands the page its token.
+CSRF_COOKIE_HTTPONLY = True  # `{% idlewatch %}` passes the token to the page.
 
 if SECURE:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -138,10 +135,10 @@ if SECURE:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    # Probes speak plain HTTP to the process itself.
+    # Probes connect to the process itself, over plain HTTP.
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
-    # Whether the domain's other hosts are on HTTPS, its owner knows alone.
+    # HSTS for subdomains and preloading are decisions for the owner of the domain.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 CONTENT_SECURITY_POLICY = {

@@ -1,4 +1,4 @@
-"""How static files are kept where `DEBUG` is off."""
+"""How static files are stored with `DEBUG` off."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # servestatic ships no types
-    """Static files under hashed names, which ES modules import each other by."""
+    """Static files under hashed names, by which ES modules import each other."""
 
     support_js_module_import_aggregation = True

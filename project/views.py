@@ -19,35 +19,35 @@ from project.limits import limits
 @require_safe
 @login_required
 def demo(request: HttpRequest) -> HttpResponse:
-    """Show the live state of this session, and what to try with it."""
+    """Show the live state of the session, and what to try."""
     return render(request, "project/demo.html", {"limits": limits(), "accounts": settings.DEBUG})
 
 
 @require_safe
 @login_required
 def elsewhere(request: HttpRequest) -> HttpResponse:
-    """Show a page without the client, as a payment page on the way would be."""
+    """Show a page without the client, such as a payment page."""
     return render(request, "project/elsewhere.html")
 
 
 @require_GET
 @login_required
 def clock(_request: HttpRequest) -> JsonResponse:
-    """Answer a poll; whether it calls itself passive or not, it keeps no session alive."""
+    """Answer a poll. Marked as passive or not, it keeps no session alive."""
     return JsonResponse({"time": timezone.now().strftime("%H:%M:%S")})
 
 
 @require_safe
 def icon(_request: HttpRequest) -> HttpResponse:
-    """Lead browsers to the icon that look for it where none is named."""
+    """Redirect browsers that look for the icon at its default URL."""
     return redirect(static("demo/icon.svg"))
 
 
 class LoginView(auth_views.LoginView):
-    """Sign in, and say why the last session ended."""
+    """The login page; it shows why the last session ended."""
 
     template_name = "project/login.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Offer the demo's accounts where they exist."""
+        """Add the demo's accounts, where they exist, and the limits."""
         return {**super().get_context_data(**kwargs), "accounts": settings.DEBUG, "limits": limits()}

@@ -1,12 +1,12 @@
-// The demo page's own script: it shows what the client of idlewatch says, and tries its API.
+// The demo page's own script: it shows the state of the session, and uses the API of the client.
 
 const POLL_EVERY = 3000;
 const TICK_EVERY = 250;
 
 const DETAIL = {
-  active: "Whatever you do starts the idle clock anew.",
+  active: "Any activity restarts the idle clock.",
   idle: "You will be signed out because of inactivity, unless you stay.",
-  absolute: "The longest time for one session is nearly over; signing in again begins a new one.",
+  absolute: "The session is about to reach its absolute timeout; sign in again to start a new one.",
 };
 
 /** Shows the state of the session, and counts down between two frames. */
@@ -37,7 +37,7 @@ class StateView {
 
   detail(frame) {
     if (frame.held) {
-      return "Held: the idle clock stands still.";
+      return "Held: the idle clock is stopped.";
     }
     return DETAIL[frame.phase === "warned" ? frame.reason : "active"] ?? "";
   }
@@ -64,7 +64,7 @@ class StateView {
   }
 }
 
-/** Holds the session, and lets it go again. */
+/** Holds the session, and releases it. */
 class HoldButton {
   constructor(button) {
     this.button = button;

@@ -100,7 +100,7 @@ class TestBackForwardCache:
         page.click("text=Elsewhere")
         other = context.new_page()
         other.goto(site.url("/"))
-        other.click("text=Log out")
+        other.click("button:text-is('Sign out')")
         expect(other).to_have_url(LOGIN)
         page.bring_to_front()
         page.go_back(wait_until="commit")

@@ -70,14 +70,14 @@ def ended(page: Page) -> None:
 def log_out_elsewhere(page: Page, server: Server) -> None:
     other = page.context.new_page()
     other.goto(server.url("/"))
-    other.click("button:has-text('Log out')")
+    other.click("button:text-is('Sign out')")
 
 
 class TestWatching:
     def test_a_session_appears_and_leaves_by_itself(self, browser: Browser, server: Server, operator: Page):
         ada = enter(browser, server, "ada")
         expect(row(operator, "ada")).to_have_count(1, timeout=SOON)
-        ada.click("button:has-text('Log out')")
+        ada.click("button:text-is('Sign out')")
         expect(row(operator, "ada")).to_have_count(0, timeout=SOON)
 
     def test_a_row_says_who_where_since_when_and_until_when(self, operator: Page):
@@ -184,7 +184,7 @@ class TestResting:
         else:
             cell(operator, "grace", "check").check()
             focus_elsewhere(operator)
-        ada.click("button:has-text('Log out')")
+        ada.click("button:text-is('Sign out')")
         expect(cell(operator, "ada", "phase")).to_have_text("Ended", timeout=SOON)
         assert users(operator) == ["ada", "admin", "grace"]
         if hand == "selection":

@@ -57,7 +57,7 @@ def test_fifty_tabs_warn_clear_and_end_as_one_and_one_more_does_so_over_http(
 
         leaving = tabs.pop(0)
         leaving.goto(site.url("/"))
-        leaving.click("text=Log out")
+        leaving.click("button:text-is('Sign out')")
         for tab in (*tabs, extra):
             until(tab, "window.idlewatch.state.phase === 'ended'", 8)
             assert "patient" not in tab.evaluate("document.body.innerText")

@@ -67,7 +67,7 @@ def test_the_forms_of_a_page_that_came_back_are_taken(letter: Page):
     assert letter.evaluate("document.querySelector('input[name=csrfmiddlewaretoken]')") is None
     sign_in_again(letter, "demo")
     expect(content(letter)).to_be_visible(timeout=5000)
-    letter.get_by_role("button", name="Log out").click()
+    letter.get_by_role("button", name="Sign out", exact=True).click()
     expect(letter).to_have_url(re.compile("/accounts/login/$"))
 
 
@@ -130,7 +130,7 @@ def test_before_the_absolute_limit_signing_in_again_keeps_the_page_and_its_forms
     window.fill("input[name=password]", "demo")
     window.click("main button[type=submit]")
     until(page, f"document.querySelector('input[name=csrfmiddlewaretoken]').value !== '{token}'")
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page).to_have_url(re.compile("/accounts/login/$"))
 
 

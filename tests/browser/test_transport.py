@@ -132,7 +132,7 @@ class TestTerminal:
         attempts = len(between.attempts)
         other = context.new_page()
         other.goto(site.url("/"))
-        other.click("text=Log out")
+        other.click("button:text-is('Sign out')")
         expect(page.get_by_text("You have signed out")).to_be_visible()
         other.goto("about:blank")
         polls = Polls(page)

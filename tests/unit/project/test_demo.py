@@ -90,7 +90,7 @@ class TestPage:
     @pytest.mark.rule("R42")
     def test_logging_out_is_told(self, page: Page, server: Server):
         sign_in(page, server.url("/"))
-        page.click("text=Log out")
+        page.click("button:text-is('Sign out')")
         expect(page).to_have_url(re.compile("/accounts/login/"))
 
     @pytest.mark.rule("R27")
