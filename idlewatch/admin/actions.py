@@ -25,7 +25,7 @@ from idlewatch.core.protocol import decode
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided
 from idlewatch.http.bodies import body_of
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
@@ -135,7 +135,7 @@ def _note_unlogged(request: HttpRequest, watches: Iterable[str], error: Exceptio
 
 
 def _selection(request: HttpRequest, message: CountMessage) -> Selection:
-    return Selection(message, request.user, watch_of(request).watch_id, now())  # type: ignore[arg-type]
+    return Selection(message, request.user, state_of(request).session.watch_id, now())  # type: ignore[arg-type]
 
 
 def _read(request: HttpRequest, decoder: msgspec.json.Decoder[M]) -> M:

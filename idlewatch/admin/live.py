@@ -24,7 +24,7 @@ from idlewatch import notify
 from idlewatch.admin import actions
 from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.http.i18n import direction_of_words, language_of_words
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 from idlewatch.live.query import SIZES
 from idlewatch.models import REASON_LABELS, Live
 from idlewatch.permissions import END, VIEW
@@ -170,7 +170,7 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
         "records": _address(site, "idlewatch_watchedsession_changelist"),
         "record": _address(site, "idlewatch_watchedsession_change", ANY),
         "account": _account(request, site),
-        "present": watch_of(request).watch_id,
+        "present": state_of(request).session.watch_id,
         "language": language_of_words(),
         "direction": direction_of_words(),
         "zone": timezone.get_current_timezone_name(),

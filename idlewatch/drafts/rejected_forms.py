@@ -31,9 +31,9 @@ from idlewatch.drafts import service
 from idlewatch.drafts.models import Draft
 from idlewatch.drafts.redaction import NAMES_FIELD, Field, redact
 from idlewatch.exceptions import BadMessage
+from idlewatch.http.admission import Admission
 from idlewatch.http.bodies import FORMS
 from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, place_of
-from idlewatch.http.request_watch import RequestWatch
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.store.base import Watched
 
@@ -59,22 +59,24 @@ MALFORMED = (
 """Errors that a client can cause at will."""
 
 
-def store(request: HttpRequest, watch: RequestWatch) -> None:
+def store(request: HttpRequest, admission: Admission) -> None:
     """Store the fields of a form that is about to be rejected, for the user whose session has ended.
 
     Called before the session is flushed: its data may prove that the form is the site's own. An error here does not
     change the response, and `ENDED_RESPONSE` finds the request unread.
     """
-    if not service.is_on() or watch.reason not in TIMEOUTS or not _is_form(request) or needs_no_login(request):
+    if not service.is_on() or admission.state.reason not in TIMEOUTS:
+        return
+    if not _is_form(request) or needs_no_login(request):
         return
     try:
-        user = _user_of(request, watch)
+        user = _user_of(request, admission)
         if user is None:
             return
         form = _readable_copy(request)
         # Pages of other sites must not submit text in the user's name.
         if _passes_csrf_check(form):
-            _put(form, user, watch.arrived)
+            _put(form, user, admission.arrived)
     except MALFORMED as error:
         logger.info("A rejected form is not stored: %s", str(error) or type(error).__name__)
     except Exception:
@@ -106,26 +108,27 @@ def _is_form(request: HttpRequest) -> bool:
     return is_navigation(request) or "HX-Request" in request.headers
 
 
-def _user_of(request: HttpRequest, watch: RequestWatch) -> AbstractBaseUser | None:
+def _user_of(request: HttpRequest, admission: Admission) -> AbstractBaseUser | None:
     """Return the user whose session ended within `ACCEPTANCE_PERIOD`; None if there is none."""
-    watched = _watched_of(request, watch)
+    watched = _watched_of(request, admission)
     if watched is None or watched.activity.reason not in TIMEOUTS or watched.activity.ended is None:
         return None
-    if watch.arrived - watched.activity.ended > ACCEPTANCE_PERIOD:
+    if admission.arrived - watched.activity.ended > ACCEPTANCE_PERIOD:
         return None
     return accounts.by_primary_key([watched.user]).get(watched.user)
 
 
-def _watched_of(request: HttpRequest, watch: RequestWatch) -> Watched | None:
-    if watch.watched is not None:
+def _watched_of(request: HttpRequest, admission: Admission) -> Watched | None:
+    ended = admission.state.watched
+    if ended is not None:
         # The session's data may belong to another user.
-        return watch.watched if watch.watched.user == django_sessions.user_of(request.session) else None
+        return ended if ended.user == django_sessions.user_of(request.session) else None
     key = request.COOKIES.get(conf.session_cookie_name, "")
     record = records.find_by_key(key)
     # A key that was rotated before the end is not accepted.
     if record is None or records.was_rotated(record, key):
         return None
-    return records.watched_of(record, watch.arrived)
+    return records.watched_of(record, admission.arrived)
 
 
 def _put(request: HttpRequest, user: AbstractBaseUser, now: float) -> None:

@@ -21,7 +21,7 @@ from idlewatch.drafts.redaction import Field
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.bodies import body_of
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 
 MAX_BODY = service.MAX_SIZE + 16_384
 """Bytes of a request; everything but the fields has bounds of its own."""
@@ -82,10 +82,9 @@ def _respond(request: HttpRequest, body: bytes) -> HttpResponse:
 
 def _refusal_frame(request: HttpRequest) -> Frame | None:
     """Return the frame for a page without a session, of another user, or whose account was disabled; else None."""
-    watch = watch_of(request)
     owner = page_owner_of(request)
     if owner is None:
-        return watch.frame
+        return state_of(request).frame
     if owner is PageOwner.FOREIGN:
         return foreign_frame()
     # The account was disabled, or its password changed, and the session has not ended yet: the middleware ends it now.

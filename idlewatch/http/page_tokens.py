@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, no_session_frame
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 from idlewatch.store.base import Watched
 
 PARAMETER = "for"
@@ -51,8 +51,8 @@ def page_owner(token: str | None, watched: Watched) -> PageOwner:
 
 def page_owner_of(request: HttpRequest) -> PageOwner | None:
     """Tell what the page that sent a request is to its session; None where there is none."""
-    watch = watch_of(request)
-    return None if watch.watch_id is None or watch.watched is None else page_owner(token_in(request), watch.watched)
+    session = state_of(request).session
+    return None if session.watched is None or session.is_ended else page_owner(token_in(request), session.watched)
 
 
 def foreign_frame() -> StateFrame:

@@ -1,4 +1,4 @@
-"""What an answer says of its session, and what it leaves for the next page."""
+"""What a response tells the store of its session, and what it leaves in the browser."""
 
 from __future__ import annotations
 
@@ -15,37 +15,40 @@ from idlewatch.core.clock import now
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import shows_a_page
-from idlewatch.http.request_watch import RequestWatch, watch_of
+from idlewatch.http.request_session import cookie_of
+from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import REASON_COOKIE, drop_reason, leave_reason
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 
 
-def follow_up(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Note what an answer says of the session, once the whole of it has been sent."""
+def on_sent(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Call `record_response` when all of a response has been sent."""
     if isinstance(response, StreamingHttpResponse):
-        # To wrap its content would keep a WSGI server from sending a file by itself; every server closes an answer.
-        response._resource_closers.append(partial(note, request, response))  # type: ignore[attr-defined]
+        # Wrapping its content would keep a WSGI server from sending a file by itself; every server closes a response.
+        closers = response._resource_closers  # type: ignore[attr-defined]
+        closers.append(partial(record_response, request, response))
     else:
-        note(request, response)
+        record_response(request, response)
 
 
-def note(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Count a long request once more, and note whether the page that is shown now carries the client."""
-    watch = watch_of(request)
-    watched, at = watch.watched, now()
+def record_response(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Count a long request once more, and record whether the page that the tab shows now has the client."""
+    state = state_of(request)
+    watched, at = state.session.watched, now()
     if watched is None:
         return
-    # Where nobody can tell just now whether it lives, the answer is on its way all the same.
+    # The response is on its way, also if the session's state cannot be determined right now.
     with suppress(Undecided):
-        if watch.counted and at - watch.arrived > watched.policy.heartbeat:
+        if state.admission.counted and at - state.admission.arrived > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested())
-        if shows_a_page(request) and fills_the_tab(response) and watch.carries_client != watched.activity.has_client:
-            monitor.look(watched.id, at, PageShown(watch.carries_client))
+        has_client = state.page.client
+        if has_client != watched.activity.has_client and shows_a_page(request) and replaces_page(response):
+            monitor.look(watched.id, at, PageShown(has_client))
 
 
-def fills_the_tab(response: HttpResponseBase) -> bool:
-    """Tell whether a navigation's answer replaces the page: no redirect, 204 or download does."""
+def replaces_page(response: HttpResponseBase) -> bool:
+    """Return whether the response to a navigation replaces the page: no redirect, 204 or download does."""
     disposition = response.headers.get("Content-Disposition", "")
     return (
         response.status_code not in {204, 205}
@@ -54,35 +57,40 @@ def fills_the_tab(response: HttpResponseBase) -> bool:
     )
 
 
-def tell(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Leave the reason of an end for the next page, until one has shown it."""
-    watch = watch_of(request)
-    if conf.clear_site_data and (watch.displaces or (watch.ended and _is_newest(request, watch))):
+def set_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Set the cookie with the reason of an end, until a page has shown it, and headers that protect the next user."""
+    state = state_of(request)
+    if conf.clear_site_data and _is_storage_stale(request, state):
         response.headers.setdefault("Clear-Site-Data", '"storage"')
-    if watch.notice_shown:
-        # What one user was told must not be kept for another.
+    if state.page.notice:
+        # A cache must not show one user's notice to another.
         patch_vary_headers(response, ["Cookie"])
         response.headers.setdefault("Cache-Control", "no-store")
-    if watch.notice_shown or watch.signed_in:
+    if state.page.notice or state.change.signed_in:
         if REASON_COOKIE in request.COOKIES:
             drop_reason(response)
-    elif watch.ended and not watch.signed_out and watch.reason is not None:
-        leave_reason(request, response, watch.reason)
+    elif state.session.is_ended and not state.change.signed_out and state.reason is not None:
+        leave_reason(request, response, state.reason)
 
 
-def _is_newest(request: HttpRequest, watch: RequestWatch) -> bool:
-    """Tell whether no later sign-in is known in the browser whose session has ended: what is stored is its own then."""
-    if watch.signed_in:
-        return False
-    key = request.COOKIES.get(conf.session_cookie_name)
+def is_html(response: HttpResponseBase) -> bool:
+    """Return whether a response is a page."""
+    return response.headers.get("Content-Type", "").startswith("text/html")
+
+
+def _is_storage_stale(request: HttpRequest, state: RequestState) -> bool:
+    """Return whether what pages have stored in the browser belongs to a user who has gone."""
+    if state.change.displaced:
+        return True
+    return state.session.is_ended and not state.change.signed_in and _is_newest(request)
+
+
+def _is_newest(request: HttpRequest) -> bool:
+    """Return whether the session that has ended is the newest known one of its browser."""
+    key = cookie_of(request)
     if not key:
         # The browser has another by now.
         return False
     with suppress(DatabaseError):
         return not records.was_succeeded(key)
     return True
-
-
-def is_html(response: HttpResponseBase) -> bool:
-    """Tell whether an answer is a page."""
-    return response.headers.get("Content-Type", "").startswith("text/html")

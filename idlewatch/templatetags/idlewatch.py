@@ -24,7 +24,7 @@ from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH, encode
 from idlewatch.http.i18n import NOTICES, direction_of_words, language_of_words
 from idlewatch.http.page_tokens import token_of
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 
 register = template.Library()
 
@@ -54,18 +54,19 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
         ImproperlyConfigured: the context has no request, or the request did not pass the middleware.
     """
     request = _request(context)
-    watch = watch_of(request)
+    state = state_of(request)
     parts = []
-    if notice and not watch.notice_shown and (sentence := watch.notice):
+    if notice and not state.page.notice and (sentence := state.notice):
         said = {"notice": sentence, "language": language_of_words(), "direction": direction_of_words()}
         parts.append(render_to_string("idlewatch/notice.html", said, request))
-    if watch.offer is not None and not watch.offer_shown:
-        watch.offer_shown = True
-        if watch.offer.is_worth_a_word:
-            offered = {"offer": watch.offer, "language": language_of_words(), "direction": direction_of_words()}
+    offer = state.admission.offer
+    if offer is not None and not state.page.offer:
+        state.page.offer = True
+        if offer.is_worth_a_word:
+            offered = {"offer": offer, "language": language_of_words(), "direction": direction_of_words()}
             parts.append(render_to_string("idlewatch/offer.html", offered, request))
-    if watch.watch_id is not None:
-        watch.carry()
+    if state.session.watch_id is not None:
+        state.page.client = True
         config = client_config(request)
         written = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}
         parts.append(render_to_string("idlewatch/client.html", written, request))
@@ -75,7 +76,7 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
 
 def client_config(request: HttpRequest) -> dict[str, Any]:
     """Return what the client in a page of a watched session has to know."""
-    watched = watch_of(request).watched
+    watched = state_of(request).session.watched
     assert watched is not None, "a page without a session has no client"  # noqa: S101
     config: dict[str, Any] = {
         "socket": TAB_PATH,
@@ -88,7 +89,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
         "home": conf.home_url,
         "csrf": get_token(request),
         "token": token_of(watched),
-        "frame": json.loads(encode(watch_of(request).frame)),
+        "frame": json.loads(encode(state_of(request).frame)),
         "language": language_of_words(),
         "direction": direction_of_words(),
         "strings": STRINGS | {f"reason_{reason}": sentence for reason, sentence in NOTICES.items()},

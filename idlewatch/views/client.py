@@ -23,7 +23,8 @@ from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import direction_of_words, language_of_words
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, token_of
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
+from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import service as monitor
 
 
@@ -67,7 +68,7 @@ def _hear(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest) -> HttpResponse:
     """Tell a page whether the session that the browser has now is its own, and give it what it needs to go on in it."""
     belongs = page_owner_of(request)
-    watched = watch_of(request).watched
+    watched = state_of(request).session.watched
     if belongs is None or watched is None:
         return _answer(request, None)
     if belongs is PageOwner.FOREIGN:
@@ -93,20 +94,21 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 
 
 def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
-    watch, belongs = watch_of(request), page_owner_of(request)
+    state, belongs = state_of(request), page_owner_of(request)
     if belongs is PageOwner.FOREIGN:
         # Asking keeps nobody else's session alive.
         return _json(foreign_frame(), 401)
-    if watch.watch_id is not None:
+    watch_id = state.session.watch_id
+    if watch_id is not None:
         at = now()
-        # Whoever asks is there: a browser that was taken for closed is not.
-        watched = monitor.look(watch.watch_id, at, Polled())
+        # A page that asks is open: its browser, taken for closed, is not.
+        watched = monitor.look(watch_id, at, Polled())
         if event is not None:
-            watched = monitor.look(watch.watch_id, at, event)
+            watched = monitor.look(watch_id, at, event)
         if watched is not None:
-            watch.follow(watched, at)
-    frame = replace(watch.frame, page=belongs) if belongs is PageOwner.RENEWED else watch.frame
-    return _json(frame, 401 if watch.watch_id is None else 200)
+            state.change.state = SessionState.at(watched, at)
+    frame = replace(state.frame, page=belongs) if belongs is PageOwner.RENEWED else state.frame
+    return _json(frame, 401 if state.session.watch_id is None else 200)
 
 
 def _json(frame: Frame, status: int) -> HttpResponse:

@@ -30,7 +30,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import Undecided
 from idlewatch.http.i18n import direction_of_words, language_of_words
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
@@ -159,7 +159,7 @@ def _follow_hash(request: HttpRequest, user: AbstractBaseUser) -> None:
     if digest is not None and digest != django_sessions.auth_digest_of(request.session):
         update_session_auth_hash(request, user)  # type: ignore[arg-type]
         monitor.rebind(request.session[django_sessions.WATCH_KEY], request.session)
-        watch_of(request).auth_digest = digest
+        state_of(request).change.auth_digest = digest
 
 
 def _may_try(request: HttpRequest) -> bool:
@@ -169,12 +169,12 @@ def _may_try(request: HttpRequest) -> bool:
 
 def _watch(request: HttpRequest) -> str:
     # Who is signed in is watched: the middleware saw to it.
-    return watch_of(request).watch_id or ""
+    return state_of(request).session.watch_id or ""
 
 
 def _rows(request: HttpRequest) -> Sequence[Row]:
     """Return the live sessions of a user, this one first, then the one last active first."""
-    at, present = now(), watch_of(request).watch_id
+    at, present = now(), state_of(request).session.watch_id
     live = list(WatchedSession.objects.live().for_user(_user(request).pk))
     rows = [_row(record, watched, at, present) for record, watched in zip(live, _known(live, at), strict=True)]
     found = [row for row in rows if row is not None]

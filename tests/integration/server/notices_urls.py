@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
 from idlewatch import notify
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 from tests.integration.faults.urls import urlpatterns as site
 
 
@@ -17,7 +17,7 @@ def say(request: HttpRequest) -> JsonResponse:
 
 def whose(request: HttpRequest) -> JsonResponse:
     """Tell the watch of a session."""
-    return JsonResponse({"watch_id": watch_of(request).watch_id})
+    return JsonResponse({"watch_id": state_of(request).session.watch_id})
 
 
 urlpatterns = [path("say/", say), path("whose/", whose), *site]

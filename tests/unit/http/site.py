@@ -24,19 +24,19 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 import idlewatch
-from idlewatch.http.request_watch import watch_of
+from idlewatch.http.request_state import state_of
 
 during: list[Callable[[HttpRequest], object]] = []
 """What happens while `meanwhile` answers: a test puts it there."""
 
 
 def told(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> dict[str, object]:
-    watch_id, notice = watch_of(request), watch_of(request).notice
+    state, notice = state_of(request), state_of(request).notice
     return {
         "user": user.get_username(),
-        "phase": watch_id.phase,
-        "reason": watch_id.reason,
-        "remaining": watch_id.remaining,
+        "phase": state.phase,
+        "reason": state.reason,
+        "remaining": state.remaining,
         "notice": None if notice is None else str(notice),
     }
 

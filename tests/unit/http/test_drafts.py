@@ -298,7 +298,7 @@ class TestDatabase:
         for response in (save(page), load(page), save(page, None)):
             assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
         lines = {line.getMessage() for line in caplog.records if line.name == "idlewatch"}
-        assert lines == {"The database failed (database is locked): a page was asked to wait."}
+        assert lines == {"The database failed (database is locked): a page's client was answered with 503."}
         monkeypatch.undo()
         assert save(page).status_code == 200
 

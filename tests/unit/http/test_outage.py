@@ -374,5 +374,5 @@ class TestDatabase:
 
     def test_what_can_t_be_told_after_the_view_keeps_no_answer_back(self, browser: Browser, ann: User):
         browser.sign_in(ann)
-        with mock.patch("idlewatch.middleware.monitor.lost_or_account", side_effect=Undecided):
+        with mock.patch("idlewatch.http.follow_up.monitor.lost_or_account", side_effect=Undecided):
             assert browser.visit("/flush/").status_code == 200

@@ -529,7 +529,7 @@ class TestTheOffer:
         self, desk: Device, phone: Device, monkeypatch: pytest.MonkeyPatch
     ):
         """As with a user model whose sessions outlive a change of password."""
-        monkeypatch.setattr("idlewatch.receivers._end_unfounded", lambda _: None)
+        monkeypatch.setattr("idlewatch.receivers._end_invalid", lambda _: None)
         self.change_password(desk)
         response = desk.browser.visit("/page/")
         assert "Your password was changed. You are still signed in on 1 other device." in words(response)

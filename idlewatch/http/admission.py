@@ -1,0 +1,106 @@
+"""The judgment on a request before its view runs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest
+
+from idlewatch import metrics
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Event, Requested
+from idlewatch.exceptions import Undecided
+from idlewatch.http import credential_change
+from idlewatch.http.classification import counts, is_seen
+from idlewatch.http.request_session import cookie_of, keep_cookie, session_of
+from idlewatch.http.session_state import NO_SESSION, SessionState
+from idlewatch.monitor import django_sessions, login
+from idlewatch.monitor import service as monitor
+
+logger = logging.getLogger("idlewatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What was judged of a request."""
+
+    arrived: float
+    """Epoch seconds."""
+    state: SessionState = NO_SESSION
+    counted: bool = False
+    """The request is activity of its user."""
+    auth_digest: str = ""
+    """Digest of the auth hash in the session's data."""
+    offer: credential_change.Offer | None = None
+    """The offer to end the user's other sessions, if no page has shown it yet."""
+    is_undecided: bool = False
+    """The session's state cannot be determined right now."""
+
+
+def admit(request: HttpRequest, arrived: float) -> Admission:
+    """Judge a request that arrived at `arrived` (epoch seconds). It ends the session where a limit has passed.
+
+    A request without a session cookie costs neither a session nor a store call.
+    """
+    try:
+        admission = _judge(request, arrived) if cookie_of(request) else Admission(arrived)
+    except (Undecided, OperationalError, InterfaceError) as error:
+        if not isinstance(error, Undecided):
+            logger.error("The database failed (%s): a request was answered with 503.", error)  # noqa: TRY400
+        metrics.JUDGED[metrics.UNDECIDED].inc()
+        return Admission(arrived, is_undecided=True)
+    metrics.JUDGED[admission.state.phase or metrics.ANONYMOUS].inc()
+    return admission
+
+
+def _judge(request: HttpRequest, arrived: float) -> Admission:
+    session = session_of(request)
+    watch_id = session.get(django_sessions.WATCH_KEY)
+    if watch_id is None:
+        if django_sessions.user_of(session) is None:
+            return Admission(arrived, _find_lost(request, arrived))
+        if not request.user.is_authenticated:
+            return Admission(arrived)
+        if not django_sessions.keeps_keys():
+            # A signed cookie from before the installation looks like one that is replayed after its end.
+            return Admission(arrived, SessionState.lost(Reason.LOST, arrived))
+        watch_id = session[django_sessions.WATCH_KEY] = login.adopt(request, request.user, arrived).id
+        session.set_expiry(0)
+    counted = counts(request)
+    state = _assess(session, watch_id, arrived, Requested() if counted else None)
+    offer = credential_change.find(session, state.watch_id) if state.watch_id and is_seen(request) else None
+    return Admission(arrived, state, counted, django_sessions.auth_digest_of(session), offer)
+
+
+def _assess(session: SessionBase, watch_id: str, now: float, event: Event | None) -> SessionState:
+    watched = monitor.look(watch_id, now, event)
+    if watched is None:
+        return SessionState.lost(Reason.LOST, now)
+    state = SessionState.at(watched, now)
+    if not state.is_ended and watched.user == django_sessions.user_of(session):
+        if watched.key != django_sessions.key_of(session):
+            monitor.rebind(watch_id, session)
+        return state
+    if not state.is_ended:
+        # The data of the Django session belongs to another user: serve neither.
+        monitor.end(watch_id, Reason.LOST, now)
+    return SessionState.at(monitor.finish(watch_id, now), now)
+
+
+def _find_lost(request: HttpRequest, now: float) -> SessionState:
+    """Return the end of a session whose cookie the browser still has; `NO_SESSION` if it was never watched."""
+    session = session_of(request)
+    if session.session_key is not None:
+        if not session.keys():
+            # An expired or forged signed cookie keeps its key, as does data under a secret that has been retired;
+            # flushed, it is deleted.
+            session.flush()
+        return NO_SESSION
+    reason, rotated = monitor.why_gone(cookie_of(request), now)
+    if rotated:
+        # The request was sent before the key was rotated.
+        keep_cookie(request)
+    return NO_SESSION if reason is None else SessionState.lost(reason, now)

@@ -1,0 +1,140 @@
+"""What the middleware does after the view: it follows the session through the change, and reports an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from idlewatch.conf import conf
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import now
+from idlewatch.exceptions import Undecided
+from idlewatch.http import credential_change
+from idlewatch.http.classification import is_client_endpoint
+from idlewatch.http.key_rotation import is_shared, under_way
+from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, session_of
+from idlewatch.http.request_state import RequestState, current_state, state_of
+from idlewatch.http.response_hooks import is_html, on_sent, set_headers
+from idlewatch.http.responses import ended_response, turns_away
+from idlewatch.http.session_state import SessionState
+from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
+
+
+@contextmanager
+def answering(request: HttpRequest) -> Iterator[None]:
+    """Register a request while it is answered, for what else happens to its session meanwhile."""
+    token = current_state.set(state_of(request))
+    try:
+        with under_way(session_of(request)):
+            yield
+    finally:
+        current_state.reset(token)
+
+
+def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Follow the session through what the view did to it; return the response, or the ended response in its place."""
+    try:
+        return _follow(request, response)
+    except Undecided:
+        # The request was admitted, and its view has done its work.
+        return response
+
+
+def end_response(request: HttpRequest) -> HttpResponseBase:
+    """Return the ended response to a request whose session has ended."""
+    state = state_of(request)
+    return ended_response(request, state.reason or Reason.LOST, state.frame)
+
+
+def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    state = state_of(request)
+    if session_of(request).accessed:
+        _follow_session(request, response, state)
+    if turns_away(request, response):
+        _end_unusable_account(request, state)
+        if state.session.is_ended and not state.change.signed_out and _is_replaceable(request, state):
+            state.page.notice = False
+            response = end_response(request)
+    if state.session.watched is not None and is_html(response):
+        # ASVS 14.3.2, also where the session ended meanwhile; the view may have set another header.
+        response.headers.setdefault("Cache-Control", "no-store")
+    set_headers(request, response)
+    return response
+
+
+def _is_replaceable(request: HttpRequest, state: RequestState) -> bool:
+    """Return whether the ended response may go out in place of a refusal.
+
+    If the session had ended before the view, methods other than GET have got that response, or that of a sign-in view.
+    """
+    is_read = request.method in {"GET", "HEAD"}
+    return is_read or not state.admission.state.is_ended or is_client_endpoint(request)
+
+
+def _follow_session(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
+    session, change, left = session_of(request), state.change, now()
+    if change.signed_in:
+        # A sign-in view may have set an expiry after it signed the user in.
+        session.set_expiry(0)
+    watch_id = state.session.watch_id
+    if watch_id is None:
+        return
+    if state.page.offer:
+        session.pop(credential_change.CHANGED_KEY, None)
+    if session.get(django_sessions.WATCH_KEY) != watch_id:
+        _follow_loss(request, state, watch_id, left)
+    elif change.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch_id)):
+        # Django does not save the session after an error, and a sign-in that was rolled back has no record.
+        monitor.end(watch_id, Reason.LOST, left)
+        make_anonymous(request)
+        change.discard()
+    elif (session.modified or conf.session_always_saved) and monitor.has_ended(watch_id, left):
+        # It ended while the view ran; saving the session now would fail, or bring its cookie back.
+        change.state = SessionState.at(monitor.finish(watch_id, left), left)
+        make_anonymous(request)
+    else:
+        _follow_credentials(request, state, watch_id)
+        on_sent(request, response)
+
+
+def _follow_credentials(request: HttpRequest, state: RequestState, watch_id: str) -> None:
+    """Bind the session to its new key and auth hash."""
+    session, watched = session_of(request), state.session.watched
+    key, auth_digest = django_sessions.key_of(session), django_sessions.auth_digest_of(session)
+    if watched is None or (key, auth_digest) != (watched.key, state.auth_digest):
+        monitor.rebind(watch_id, session)
+    if auth_digest != state.auth_digest:
+        credential_change.note_new_password(session, state.auth_digest, state.admission.arrived)
+
+
+def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left: float) -> None:
+    """End a session that was flushed without a signal, by a view or because the password no longer fits it.
+
+    A request that merely has an old copy of the session must not take it from the request that changed the password.
+    """
+    if monitor.has_moved_on(watch_id, state.auth_digest):
+        keep_cookie(request)
+        state.change.discard()
+        return
+    key, reason = cookie_of(request), monitor.lost_or_account(watch_id)
+    if reason is Reason.ACCOUNT and is_shared(key, session_of(request)):
+        # Another request under way may be the one that changes the password; if not, the next check ends the session.
+        keep_cookie(request)
+        state.change.state = SessionState.lost(reason, left)
+    else:
+        state.change.state = SessionState.at(monitor.end(watch_id, reason, left), left)
+
+
+def _end_unusable_account(request: HttpRequest, state: RequestState) -> None:
+    """End a session whose user a view could not load: Django keeps it when an account is disabled."""
+    watch_id = state.session.watch_id
+    if watch_id is None or request.user.is_authenticated:
+        return
+    left = now()
+    if monitor.lost_or_account(watch_id) is Reason.ACCOUNT:
+        state.change.state = SessionState.at(monitor.end(watch_id, Reason.ACCOUNT, left), left)
+        make_anonymous(request)

@@ -1,0 +1,55 @@
+"""The Django session of a request, and its cookie."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.middleware.csrf import CSRF_SESSION_KEY
+
+from idlewatch.conf import conf
+
+
+def session_of(request: HttpRequest) -> SessionBase:
+    """Return the session of a request.
+
+    Raises:
+        ImproperlyConfigured: Django's session middleware has not seen the request.
+    """
+    try:
+        return request.session
+    except AttributeError as error:
+        raise ImproperlyConfigured(
+            "IdleWatchMiddleware found a request without a session; expected it in MIDDLEWARE after "
+            "SessionMiddleware and AuthenticationMiddleware."
+        ) from error
+
+
+def cookie_of(request: HttpRequest) -> str:
+    """Return the session cookie with which a request came; empty if it has none."""
+    return request.COOKIES.get(conf.session_cookie_name, "")
+
+
+def keep_cookie(request: HttpRequest) -> None:
+    """Keep the cookie that the browser has by now: Django would delete it for the request's empty session."""
+    request.COOKIES.pop(conf.session_cookie_name, None)
+
+
+def make_anonymous(request: HttpRequest) -> None:
+    """Flush the session, and with it its cookie and every user that was cached on the request."""
+
+    async def auser() -> AnonymousUser:
+        return request.user  # type: ignore[return-value]
+
+    session_of(request).flush()
+    request.user = AnonymousUser()
+    request.auser = auser
+
+
+def make_anonymous_before_sign_in(request: HttpRequest) -> None:
+    """Flush the session, except for the CSRF secret: with `CSRF_USE_SESSIONS`, the sign-in form depends on it."""
+    secret = session_of(request).get(CSRF_SESSION_KEY)
+    make_anonymous(request)
+    if secret is not None:
+        session_of(request)[CSRF_SESSION_KEY] = secret

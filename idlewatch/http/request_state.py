@@ -1,0 +1,130 @@
+"""`request.idlewatch`: what views, templates and receivers find on a request."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.functional import Promise
+
+from idlewatch.conf import conf
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import StateFrame, no_session_frame, state_frame
+from idlewatch.http.admission import Admission
+from idlewatch.http.classification import is_seen
+from idlewatch.http.i18n import NOTICES
+from idlewatch.http.responses import read_reason
+from idlewatch.http.session_change import SessionChange
+from idlewatch.http.session_state import SessionState
+
+
+@dataclass(slots=True)
+class PageParts:
+    """Which parts of idlewatch the page shows."""
+
+    client: bool = False
+    notice: bool = False
+    offer: bool = False
+
+
+class RequestState:
+    """What was judged of a request, what its view does to the session, and what its page shows.
+
+    `phase`, `reason`, `remaining` and `notice` are for everybody. All are None without a session.
+    """
+
+    def __init__(self, request: HttpRequest, arrived: float) -> None:
+        self._request = request
+        self.admission = Admission(arrived)
+        self.change = SessionChange()
+        self.page = PageParts()
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase of the session."""
+        return self.session.phase
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it ended, or, while warned, why it is about to."""
+        return self.session.reason
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the end, if nothing happens."""
+        verdict = self.session.verdict
+        return None if verdict is None else verdict.remaining
+
+    @property
+    def notice(self) -> str | Promise | None:
+        """The sentence to show once after an end. Reading it, however often, counts as showing it.
+
+        None for background requests: users may never see their responses, such as a sign-in page to which a poll was
+        redirected.
+        """
+        reason = self.untold
+        if reason is None or not is_seen(self._request):
+            return None
+        self.page.notice = True
+        return NOTICES[reason]
+
+    @property
+    def session(self) -> SessionState:
+        """The session after what the view has done so far."""
+        return self.admission.state if self.change.state is None else self.change.state
+
+    @property
+    def auth_digest(self) -> str:
+        """Digest of the auth hash that the record has."""
+        return self.admission.auth_digest if self.change.auth_digest is None else self.change.auth_digest
+
+    @property
+    def untold(self) -> Reason | None:
+        """The reason of an end, in this request or an earlier one, that no page has shown yet."""
+        session = self.session
+        if session.is_ended:
+            return session.reason
+        return read_reason(self._request) if session.verdict is None else None
+
+    @property
+    def frame(self) -> StateFrame:
+        """The state frame for the page."""
+        watched, verdict = self.session
+        if watched is None or verdict is None:
+            return no_session_frame(self.untold, conf.login_url)
+        return state_frame(verdict, watched.policy, watched.version, conf.login_url)
+
+
+current_state: ContextVar[RequestState | None] = ContextVar("idlewatch_current_state", default=None)
+"""The state of the request that is being answered."""
+
+
+def attach_state(request: HttpRequest, arrived: float) -> RequestState:
+    """Set `request.idlewatch` and return it."""
+    state = RequestState(request, arrived)
+    setattr(request, "idlewatch", state)  # noqa: B010 - the type has no such attribute
+    return state
+
+
+def find_state(request: HttpRequest) -> RequestState | None:
+    """Return `request.idlewatch`; None if the middleware has not seen the request."""
+    state = getattr(request, "idlewatch", None)
+    return state if isinstance(state, RequestState) else None
+
+
+def state_of(request: HttpRequest) -> RequestState:
+    """Return `request.idlewatch`.
+
+    Raises:
+        ImproperlyConfigured: the middleware has not seen the request.
+    """
+    state = find_state(request)
+    if state is None:
+        raise ImproperlyConfigured(
+            f"The request to {request.path} has no session state; expected 'idlewatch.middleware.IdleWatchMiddleware' "
+            "in MIDDLEWARE, after Django's AuthenticationMiddleware."
+        )
+    return state
