@@ -15,10 +15,10 @@ REASON_LABELS = {
     Reason.ABSOLUTE: _("time limit"),
     Reason.CLOSED: _("browser closed"),
     Reason.LOGOUT: _("signed out"),
-    Reason.REVOKED: _("ended from elsewhere"),
+    Reason.REVOKED: _("revoked"),
     Reason.REPLACED: _("replaced by a newer sign-in"),
     Reason.ACCOUNT: _("account or password changed"),
-    Reason.LOST: _("session gone"),
+    Reason.LOST: _("session lost"),
 }
 
 
@@ -90,10 +90,10 @@ class WatchedSession(models.Model):
     objects = WatchedSessionQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("watched session")
-        verbose_name_plural = _("watched sessions")
+        verbose_name = _("session")
+        verbose_name_plural = _("session history")
         default_permissions = ("view",)
-        permissions = (("end_watchedsession", _("Can end watched sessions")),)
+        permissions = (("end_watchedsession", _("Can end sessions")),)
         indexes = (
             models.Index(fields=["user", "ended"], name="idlewatch_user_ended"),
             # The order in which the admin lists the records.

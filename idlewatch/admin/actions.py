@@ -111,8 +111,8 @@ def _send(request: HttpRequest, rows: Sequence[WatchedSession], text: str) -> di
     said = {"count": len(rows), "text": text, "reached": sent.reached, "open": sent.open}
     message = ngettext(
         # Translators: what an operator did, in the log of each of the sessions.
-        "Sent a notice, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
-        "Sent a notice to %(count)d sessions, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
+        "Sent a message, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
+        "Sent a message to %(count)d sessions, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
         len(rows),
     )
     _log(request, rows, message % said)
@@ -169,7 +169,7 @@ def _answered(view: Callable[[HttpRequest], JsonResponse], request: HttpRequest)
         return _refusal(400, error.detail)
     except AWAY as error:
         logger.warning("An operator's action was put off (%s).", type(error).__name__)
-        return _refusal(503, _("The server can’t do this just now. Please try again in a moment."))
+        return _refusal(503, _("The server can’t do this right now. Please try again in a moment."))
 
 
 def _refusal(status: int, detail: str) -> JsonResponse:

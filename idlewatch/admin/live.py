@@ -52,33 +52,33 @@ STRINGS: dict[str, str | Promise] = {
     "you": _("you"),
     "gone": _("Ended"),
     "left": _("No longer on this page"),
-    "present": _("This is the session that you are in."),
+    "present": _("This is your current session."),
     # Translators: {user} is a name, {started} a time.
     "select": _("Select the session of {user}, started {started}"),
     "record": _("Record of the session of {user}, started {started}"),
     "lost": _("The connection to the server was lost at {time}. Trying again…"),
-    "unavailable": _("The server can’t look at the sessions just now. What you see is from {time}."),
-    "empty": _("Nobody is signed in just now."),
+    "unavailable": _("The server can’t read the sessions right now. This page shows them as of {time}."),
+    "empty": _("No one is signed in right now."),
     "no_match": _("No live session matches."),
-    "bounded": _("Too many match to look at all of them. Narrow the search or the filter."),
+    "bounded": _("Too many sessions match to search all of them. Narrow the search or the filter."),
     # Translators: numbers of pages.
     "page": _("Page {page} of {pages}"),
-    "all_unknown": _("Select all that match"),
+    "all_unknown": _("Select all matching sessions"),
     # Translators: {total} is a number of sessions.
     "at_least": _("At least {total}"),
-    "all_selected": _("All that match are selected."),
+    "all_selected": _("All matching sessions are selected."),
     # Translators: {most} is a number of sessions.
-    "most": _("No more than {most} can be selected one by one."),
+    "most": _("At most {most} can be selected one by one."),
     "chart": _(
         # Translators: the numbers stand for sessions.
         "The last hour. Active: {active} now, {most_active} at most. Warned: {warned} now, {most_warned} at most. "
         "Ended: {ended}."
     ),
-    "chart_empty": _("Nothing was counted yet. The first numbers come within half a minute."),
-    "chart_ended": _("Ended, by the minute"),
+    "chart_empty": _("No data yet. The first numbers appear within half a minute."),
+    "chart_ended": _("Ended per minute"),
     # Translators: of the sessions that an operator is about to act on; {user} is a name.
-    "one_user": _("This concerns one user: {user}."),
-    "blank": _("A notice needs some text."),
+    "one_user": _("This affects one user: {user}."),
+    "blank": _("Enter a message."),
     "characters": _("{count} of {limit} characters"),
     # Translators: how far an action is: 120 of 10,000.
     "progress": _("{done} of {total}"),
@@ -90,26 +90,26 @@ STRINGS: dict[str, str | Promise] = {
     "title_unfinished": _("Not finished"),
     "stopping": _("Stopping…"),
     "stopped": _("Stopped."),
-    "reached": _("The notice reached {reached} of {open} open tabs."),
+    "reached": _("The message reached {reached} of {open} open tabs."),
     "unreachable": _("The server can’t be reached."),
-    "refused": _("The server refused it. Load this page anew."),
-    "nothing": _("None of these sessions is live any more."),
-    "nothing_but_own": _("Only sessions of your own are selected, and those are left alone."),
+    "refused": _("The server refused the request. Reload the page."),
+    "nothing": _("None of these sessions is live any longer."),
+    "nothing_but_own": _("Only your own sessions are selected, and they are excluded."),
 }
 """What the page says by itself; the rest of its words stand in the template."""
 
 PLURALS: dict[str, tuple[str, str] | Any] = {
     "changes": ngettext_lazy("{n} change, show", "{n} changes, show", "n"),
     "selected": ngettext_lazy("{n} session selected", "{n} sessions selected", "n"),
-    "all": ngettext_lazy("Select the {n} that matches", "Select all {n} that match", "n"),
+    "all": ngettext_lazy("Select the {n} matching session", "Select all {n} matching sessions", "n"),
     "total": ngettext_lazy("{n} session", "{n} sessions", "n"),
     "end": ngettext_lazy("End {n} session?", "End {n} sessions?", "n"),
-    "notice": ngettext_lazy("Send a notice to {n} session?", "Send a notice to {n} sessions?", "n"),
+    "notice": ngettext_lazy("Send a message to {n} session?", "Send a message to {n} sessions?", "n"),
     # Translators: of the sessions that an operator is about to act on.
-    "users": ngettext_lazy("This concerns {n} user.", "This concerns {n} users.", "n"),
-    "own": ngettext_lazy("{n} of your own is left alone.", "{n} of your own are left alone.", "n"),
+    "users": ngettext_lazy("This affects {n} user.", "This affects {n} users.", "n"),
+    "own": ngettext_lazy("{n} of your own sessions is excluded.", "{n} of your own sessions are excluded.", "n"),
     "ended": ngettext_lazy("{n} session ended.", "{n} sessions ended.", "n"),
-    "own_left": ngettext_lazy("{n} of your own was left alone.", "{n} of your own were left alone.", "n"),
+    "own_left": ngettext_lazy("{n} of your own sessions was excluded.", "{n} of your own sessions were excluded.", "n"),
 }
 """Sentences about a number, in the forms that the language has for it."""
 

@@ -42,12 +42,12 @@ NOTHING = "-"
 LOGGED = 50
 """Entries of the admin's log that a record shows; its history has the rest."""
 LIMITS: Mapping[str, Any] = {
-    "idle_timeout": _("Without activity"),
-    "warn_before": _("Warning before the end"),
-    "absolute_timeout": _("In all"),
-    "close_grace": _("After the browser was closed"),
-    "hold_limit": _("Held open without activity"),
-    "heartbeat": _("Between two reports of activity"),
+    "idle_timeout": _("Idle timeout"),
+    "warn_before": _("Warning before sign-out"),
+    "absolute_timeout": _("Absolute timeout"),
+    "close_grace": _("After the browser is closed"),
+    "hold_limit": _("Held open while idle"),
+    "heartbeat": _("Heartbeat interval"),
 }
 """Those that an auditor asks for, in their order."""
 
@@ -101,7 +101,10 @@ class WatchedSessionAdmin(_ModelAdmin):
     actions = None
     fieldsets = (
         (None, {"fields": ("account", "device", "user_agent", "address", "session")}),
-        (_("Course"), {"fields": ("started", "signed_in", "last_active", "length", "warnings", "extensions", "held")}),
+        (
+            _("Timeline"),
+            {"fields": ("started", "signed_in", "last_active", "duration", "warnings", "extensions", "held")},
+        ),
         (pgettext_lazy("heading", "End"), {"fields": ("ended", "how_it_ended")}),
         (_("Limits"), {"fields": LIMIT_FIELDS}),
     )
@@ -220,8 +223,8 @@ class WatchedSessionAdmin(_ModelAdmin):
         """Return for how long work that needs no input held it open."""
         return in_words(record.held_seconds) if record.held_seconds else NOTHING
 
-    @admin.display(description=_("length"))
-    def length(self, record: WatchedSession) -> str:
+    @admin.display(description=_("duration"))
+    def duration(self, record: WatchedSession) -> str:
         """Return for how long it lasted."""
         if record.ended is None:
             return NOTHING

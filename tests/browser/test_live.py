@@ -199,7 +199,7 @@ class TestActing:
         cell(operator, "ada", "check").check(timeout=SOON)
         dialog = act(operator, "end")
         expect(dialog.locator("h2")).to_have_text("End 1 session?")
-        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("This concerns one user: \u2068ada\u2069.")
+        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("This affects one user: \u2068ada\u2069.")
         expect(dialog.locator("[data-idlewatch-part=cancel]")).to_be_focused()
         assert confirm(operator) == "1 session ended."
         expect(operator.locator("[data-idlewatch-part=outcome]")).to_have_text("1 session ended.")
@@ -222,7 +222,7 @@ class TestActing:
         enter(browser, server, "grace")
         expect(rows(operator)).to_have_count(3, timeout=SOON)
         expect(cell(operator, "admin", "check")).to_be_disabled()
-        expect(cell(operator, "admin", "check")).to_have_accessible_description("This is the session that you are in.")
+        expect(cell(operator, "admin", "check")).to_have_accessible_description("This is your current session.")
         operator.locator("[data-idlewatch-part=select-page]").check()
         expect(act(operator, "end").locator("h2")).to_have_text("End 2 sessions?")
         assert confirm(operator) == "2 sessions ended."
@@ -236,7 +236,7 @@ class TestActing:
         cell(operator, "ada", "check").check()
         dialog = act(operator, "end_users")
         expect(dialog.locator("h2")).to_have_text("End 2 sessions?")
-        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("This concerns one user: \u2068ada\u2069.")
+        expect(dialog.locator("[data-idlewatch-part=said]")).to_have_text("This affects one user: \u2068ada\u2069.")
         assert confirm(operator) == "2 sessions ended."
         ended(first)
         ended(second)
@@ -248,7 +248,7 @@ class TestActing:
         expect(dialog.locator("textarea")).to_be_focused()
         operator.keyboard.type("Closing at <noon>.")
         expect(dialog.locator("[data-idlewatch-part=length]")).to_have_text("18 of 500 characters")
-        assert confirm(operator) == "The notice reached 1 of 1 open tabs."
+        assert confirm(operator) == "The message reached 1 of 1 open tabs."
         expect(ada.locator(".idlewatch [data-idlewatch-part=text]", has_text="Closing at <noon>.")).to_be_visible()
 
     def test_whoever_has_signed_in_again_in_another_tab_goes_on(self, browser: Browser, server: Server, operator: Page):

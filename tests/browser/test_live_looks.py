@@ -144,7 +144,7 @@ class TestWords:
         expect(area).to_be_focused()
         expect(area).to_have_attribute("aria-invalid", "true")
         expect(area).to_have_accessible_description(
-            "A notice needs some text. The admin log keeps this notice and its text. "
+            "Enter a message. The admin log keeps this message and its text. "
             "Tabs that are opened later don’t show it. 0 of 500 characters"
         )
         area.fill("👋" * 501)
@@ -169,15 +169,15 @@ class TestWords:
         cell(page, "ada", "check").check()
         row(page, "ada").last.locator("[data-cell=check]").check()
         asked(1)
-        expect(said).to_have_text("This concerns one user: \u2068ada\u2069.")
+        expect(said).to_have_text("This affects one user: \u2068ada\u2069.")
         page.keyboard.press("Escape")
         page.locator("[data-idlewatch-part=select-page]").check()
         asked(2)
-        expect(said).to_have_text("This concerns 2 users.")
+        expect(said).to_have_text("This affects 2 users.")
         page.keyboard.press("Escape")
         page.locator("[data-idlewatch-part=select-all]").click()
         asked(1, own=1)
-        expect(said).to_have_text("This concerns 1 user. 1 of your own is left alone.")
+        expect(said).to_have_text("This affects 1 user. 1 of your own sessions is excluded.")
 
     def test_the_chart_s_now_is_that_of_the_counts(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
@@ -210,7 +210,9 @@ class TestWhatTheServerSays:
         page, played = visited
         live_looks.three(page, played)
         played.say({"type": "error", "code": "bad_value", "detail": "Expected something else."})
-        expect(page.locator("[data-idlewatch-part=banner]")).to_have_text("The server refused it. Load this page anew.")
+        expect(page.locator("[data-idlewatch-part=banner]")).to_have_text(
+            "The server refused the request. Reload the page."
+        )
 
     def test_that_too_many_match_is_not_that_none_does(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
@@ -248,7 +250,7 @@ class TestAfterAnAction:
         live_looks.notice(page, played)
         played.acting({"done": 20, "own": 0, "tabs": {"reached": 3, "open": 4}, "cursor": None})
         page.locator("[data-idlewatch-part=do]:visible").click()
-        expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("The notice reached 3 of 4 open tabs.")
+        expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("The message reached 3 of 4 open tabs.")
         expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("20 sessions selected")
 
     def test_that_the_server_was_away_is_no_news_once_it_is_back(self, visited: tuple[Page, PlayedServer]):
@@ -296,7 +298,7 @@ class TestThePresentSession:
         played.show([mine, line(2, played.now)], total=60)
         page.locator("[data-idlewatch-part=select-page]").check()
         page.locator("[data-idlewatch-part=select-all]").click()
-        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("All that match are selected.")
+        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("All matching sessions are selected.")
         boxes = page.locator("[data-cell=check]")
         assert [boxes.nth(place).is_checked() for place in range(2)] == [False, True]
 

@@ -45,6 +45,7 @@ SAME_WORD = {
     ("de", "Phase"),
     ("fr", "{n} session"),
     ("fr", "session"),
+    ("fr", "Message"),
     ("fr", "%(count)d minute"),
     ("fr", "Sessions"),
     ("fr", "Actions"),
@@ -260,7 +261,7 @@ class TestWords:
             labels = [str(label) for _, label in WatchedSession._meta.get_field("reason").choices]
             assert not set(notices) & set(english)
             assert len(set(labels)) == len(Reason)
-            assert str(WatchedSession._meta.verbose_name_plural) != "watched sessions"
+            assert str(WatchedSession._meta.verbose_name_plural) != "session history"
             assert undecided_response(rf.get("/")).content.decode() != "One moment, please."
 
     @pytest.mark.parametrize(

@@ -448,8 +448,8 @@ class TestNotices:
         operator.act("notice", watches=[first, second], text="100 %")
         said = [entry.get_change_message() for entry in LogEntry.objects.filter(object_id=first).order_by("pk")]
         assert said == [
-            "Sent a notice, which reached 2 of 3 open tabs: “Hello”",
-            "Sent a notice to 2 sessions, which reached 2 of 3 open tabs: “100 %”",
+            "Sent a message, which reached 2 of 3 open tabs: “Hello”",
+            "Sent a message to 2 sessions, which reached 2 of 3 open tabs: “100 %”",
         ]
         assert LogEntry.objects.filter(object_id=second).count() == 1
 

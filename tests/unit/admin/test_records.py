@@ -117,7 +117,7 @@ class TestTheList:
             "10.0.0.9",
             "March 17, 2030 12:46 p.m.",
             "March 17, 2030 12:46 p.m.",
-            "March 17, 2030 12:47 p.m. ended from elsewhere (op)",
+            "March 17, 2030 12:47 p.m. revoked (op)",
             "3",
             "2",
         ]
@@ -186,30 +186,30 @@ class TestTheList:
 
 
 class TestARecord:
-    def test_tells_the_course_of_a_session_in_words(self, auditor: Client):
+    def test_tells_the_timeline_of_a_session_in_words(self, auditor: Client):
         watch_id = ended(after=95, user_agent=FIREFOX, held_seconds=3700)
         told = text_of(page(auditor, f"{LIST}{watch_id}/change/"))
         for expected in (
             "Firefox 140 on Linux",
             FIREFOX,
-            "Length: 1 minute, 35 seconds",
+            "Duration: 1 minute, 35 seconds",
             "Held: 1 hour, 1 minute",
-            "Without activity: 1 minute, 40 seconds",
-            "In all: 16 minutes, 40 seconds",
+            "Idle timeout: 1 minute, 40 seconds",
+            "Absolute timeout: 16 minutes, 40 seconds",
             "signed out",
         ):
             assert expected.lower() in told.lower()
 
-    def test_that_ended_by_a_clock_behind_the_one_it_began_by_has_no_length(self, auditor: Client):
+    def test_that_ended_by_a_clock_behind_the_one_it_began_by_has_no_duration(self, auditor: Client):
         watch_id = ended(ended=as_datetime(START - 3600))
-        assert "Length: 0 seconds" in text_of(page(auditor, f"{LIST}{watch_id}/change/"))
+        assert "Duration: 0 seconds" in text_of(page(auditor, f"{LIST}{watch_id}/change/"))
 
     def test_names_limits_that_there_are_not(self, auditor: Client):
         (watched,) = sign_in_many(1, absolute_timeout=None, close_grace=None, hold_limit=0.0)
         told = text_of(page(auditor, f"{LIST}{watched.id}/change/"))
-        assert "In all: no limit" in told
-        assert "After the browser was closed: never" in told
-        assert "Held open without activity: not allowed" in told
+        assert "Absolute timeout: no limit" in told
+        assert "After the browser is closed: never" in told
+        assert "Held open while idle: not allowed" in told
 
     @pytest.mark.rule("R23")
     def test_shows_neither_key_nor_digest_nor_facts(self, auditor: Client):
@@ -229,7 +229,7 @@ class TestARecord:
         assert "Something else." not in html
         assert "op Ended <b>it</b>." in unescape(text_of(auditor.get(f"{LIST}{watch_id}/change/").content.decode()))
         assert "Ended <b>it</b>." in page(auditor, f"{LIST}{watch_id}/history/")
-        assert "Nothing." in page(auditor, f"{LIST}{ended()}/change/")
+        assert "None." in page(auditor, f"{LIST}{ended()}/change/")
 
     @pytest.mark.parametrize("may_end", [True, False])
     def test_leads_to_the_live_page_while_it_lives_for_who_may_end_it(self, clock: Time, may_end: bool):
