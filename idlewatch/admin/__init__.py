@@ -1,4 +1,4 @@
-"""What operators and auditors find in Django's admin: the live page, and the records."""
+"""The live page and the session history in Django's admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does to live sessions: ends them, or sends a notice. JSON in, JSON out, POST alone."""
+"""The actions of the live page: end sessions, or send a message. JSON in, JSON out, POST only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from idlewatch import notify
 from idlewatch.admin.messages import Action, ActMessage, CountMessage
 from idlewatch.admin.selection import Selection
+from idlewatch.admin.user_selection import UserSelection
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
 from idlewatch.core.protocol import decode
@@ -35,10 +36,10 @@ from idlewatch.signals import event_log
 logger = logging.getLogger("idlewatch")
 
 MAX_BODY = 262_144
-"""Bytes of what an operator's page sends, at most."""
+"""Bytes of the body of a request."""
 
-AWAY = (Undecided, StoreUnavailable, NotRunning, OperationalError, InterfaceError)
-"""What is raised where something can't be done just now, and can be later."""
+TEMPORARY = (Undecided, StoreUnavailable, NotRunning, OperationalError, InterfaceError)
+"""Errors after which the same action may succeed later."""
 
 M = TypeVar("M", bound=CountMessage)
 _counting = msgspec.json.Decoder(CountMessage)
@@ -46,7 +47,7 @@ _acting = msgspec.json.Decoder(ActMessage)
 
 
 def urls(model_admin: ModelAdmin[Any]) -> list[URLPattern]:
-    """Return the addresses of the actions, to stand below the live page."""
+    """Return the URLs of the actions, below that of the live page."""
     return [
         path("count/", _guarded(model_admin, count), name="idlewatch_live_count"),
         path("act/", _guarded(model_admin, act), name="idlewatch_live_act"),
@@ -54,18 +55,18 @@ def urls(model_admin: ModelAdmin[Any]) -> list[URLPattern]:
 
 
 def count(request: HttpRequest) -> JsonResponse:
-    """Answer what an action would concern: what the operator is asked to confirm."""
+    """Answer what an action would affect, for the operator to confirm."""
     selection = _selection(request, _read(request, _counting))
     return JsonResponse(selection.count()._asdict() | {"before": selection.before})
 
 
 def act(request: HttpRequest) -> JsonResponse:
-    """Work off one batch; the page comes back with the cursor until there is none."""
+    """Act on one batch; the page calls again with the cursor until there is none."""
     message = _read(request, _acting)
     try:
         text = notify.cleaned(message.text) if message.action is Action.NOTICE else ""
         selection = _selection(request, message)
-        # The first batch alone reports the operator's own.
+        # Only the first batch reports the operator's own.
         own = 0 if message.cursor else selection.count_own()
         batch = selection.batch(message.cursor)
     except ValueError as error:
@@ -77,27 +78,27 @@ def act(request: HttpRequest) -> JsonResponse:
         if failure is not None:
             if not done:
                 raise failure
-            # What was done counts; the page comes back for this batch, and hears then why it can't go on.
+            # What was done counts; the page calls again for this batch, and receives the error then.
             return JsonResponse({"done": done, "own": 0, "cursor": message.cursor})
         answer = {"done": done}
     return JsonResponse(answer | {"own": own, "cursor": batch.cursor})
 
 
 def _end(request: HttpRequest, rows: Sequence[WatchedSession]) -> tuple[int, Exception | None]:
-    """End sessions; return how many ended by that, and not by something else meanwhile, and what stopped it."""
+    """End sessions; return how many this request ended, and the error that stopped it, if any."""
     user, ends = request.user, {}
     failure: Exception | None = None
     try:
         for row in rows:
             ends[row.pk] = now()
             monitor.end(row.pk, Reason.REVOKED, ends[row.pk], by=user)  # type: ignore[arg-type]
-    except AWAY as error:
-        # The others have ended.
+    except TEMPORARY as error:
+        # The sessions before it have ended.
         failure = error
     try:
         ended = records.revoked_by(user.pk, ends)
-    except AWAY as error:
-        _note_unlogged(request, ends, error)
+    except TEMPORARY as error:
+        _log_unlogged(request, ends, error)
         raise
     done = [row for row in rows if row.pk in ended]
     _log(request, done, _("Ended from the live page."))
@@ -108,34 +109,35 @@ def _send(request: HttpRequest, rows: Sequence[WatchedSession], text: str) -> di
     if not rows:
         return {"done": 0, "tabs": {"reached": 0, "open": 0}}
     sent = notify.send([row.pk for row in rows], text)
-    said = {"count": len(rows), "text": text, "reached": sent.reached, "open": sent.open}
+    values = {"count": len(rows), "text": text, "reached": sent.reached, "open": sent.open}
     message = ngettext(
         # Translators: what an operator did, in the log of each of the sessions.
         "Sent a message, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
         "Sent a message to %(count)d sessions, which reached %(reached)d of %(open)d open tabs: “%(text)s”",
         len(rows),
     )
-    _log(request, rows, message % said)
+    _log(request, rows, message % values)
     return {"done": len(rows), "tabs": sent._asdict()}
 
 
 def _log(request: HttpRequest, rows: Sequence[WatchedSession], message: str) -> None:
-    """Write down what was done; where the admin log can't be written, in the server's: done it is, once."""
+    """Write to the admin log; if that fails, to the server's log: the action is done and must not be repeated."""
     if not rows:
         return
     try:
         LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, message)  # type: ignore[arg-type]
-    except AWAY as error:
-        _note_unlogged(request, [row.pk for row in rows], error)
+    except TEMPORARY as error:
+        _log_unlogged(request, [row.pk for row in rows], error)
 
 
-def _note_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception) -> None:
-    said = {"user": str(request.user.pk), "watches": " ".join(watches), "error": type(error).__name__}
-    event_log.log_event("action_not_logged", level=logging.ERROR, **said)
+def _log_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception) -> None:
+    fields = {"user": str(request.user.pk), "watches": " ".join(watches), "error": type(error).__name__}
+    event_log.log_event("action_not_logged", level=logging.ERROR, **fields)
 
 
 def _selection(request: HttpRequest, message: CountMessage) -> Selection:
-    return Selection(message, request.user, state_of(request).session.watch_id, now())  # type: ignore[arg-type]
+    kind = UserSelection if message.action is Action.END_USERS else Selection
+    return kind(message, request.user, state_of(request).session.watch_id, now())  # type: ignore[arg-type]
 
 
 def _read(request: HttpRequest, decoder: msgspec.json.Decoder[M]) -> M:
@@ -143,11 +145,11 @@ def _read(request: HttpRequest, decoder: msgspec.json.Decoder[M]) -> M:
 
 
 def _guarded(model_admin: ModelAdmin[Any], view: Callable[[HttpRequest], JsonResponse]) -> Callable[..., Any]:
-    """Return a view of the admin that answers a page's script: whatever is wrong, in JSON."""
+    """Return a view of the admin that answers in JSON, whatever goes wrong."""
     site = model_admin.admin_site
-    inner = site.admin_view(partial(_answered, view))
+    inner = site.admin_view(partial(_answer, view))
 
-    # Each end stands by itself: the store can't be rolled back, and the records and the log are to say what it did.
+    # Each end is a transaction of its own: the store can't be rolled back, and records and log must agree with it.
     @outside_transactions
     @wraps(view)
     def guarded(request: HttpRequest) -> Any:  # noqa: ANN401 - as the admin's own
@@ -158,7 +160,7 @@ def _guarded(model_admin: ModelAdmin[Any], view: Callable[[HttpRequest], JsonRes
     return guarded
 
 
-def _answered(view: Callable[[HttpRequest], JsonResponse], request: HttpRequest) -> JsonResponse:
+def _answer(view: Callable[[HttpRequest], JsonResponse], request: HttpRequest) -> JsonResponse:
     if request.method != "POST":
         response = _refusal(405, f"Expected POST, got {request.method}.")
         response.headers["Allow"] = "POST"
@@ -167,8 +169,8 @@ def _answered(view: Callable[[HttpRequest], JsonResponse], request: HttpRequest)
         return view(request)
     except BadMessage as error:
         return _refusal(400, error.detail)
-    except AWAY as error:
-        logger.warning("An operator's action was put off (%s).", type(error).__name__)
+    except TEMPORARY as error:
+        logger.warning("An operator's action is not possible right now (%s).", type(error).__name__)
         return _refusal(503, _("The server can’t do this right now. Please try again in a moment."))
 
 

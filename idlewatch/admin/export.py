@@ -1,6 +1,6 @@
-"""Records as comma-separated values, by batches: however many there are, no more than one is made ahead of the server.
+"""The session history as comma-separated values, in batches: at most one is made ahead of the server.
 
-What a client does not read yet, Daphne keeps: its `send` never waits.
+Daphne keeps what a client does not read yet: its `send` never waits.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from idlewatch.core.clock import in_utc
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
 
-BATCH = 500
-"""Records that are read, and sent, together."""
+BATCH_SIZE = 500
+"""Records that are read and sent together."""
 FORMULA = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-"""What makes spreadsheets take a cell for a formula when it stands first (OWASP, CSV injection), also in full width."""
+"""First characters that make a spreadsheet read a cell as a formula (OWASP, CSV injection), also in full width."""
 DANGEROUS = re.compile(rf"^(?={FORMULA})|(?<=[;|\t\r\n])(?=\s*{FORMULA})")
-"""Where that would be. Where decimals are written with a comma a semicolon divides cells, and the quotes around a cell,
-which are not at its beginning then, keep no line together."""
+"""Where a formula could begin. In locales with a decimal comma a semicolon separates cells, and quotes that are not at
+the beginning of a cell do not keep its lines together."""
 COLUMNS = (
     "session",
     "user",
@@ -42,11 +42,11 @@ COLUMNS = (
     "extensions",
     "held_seconds",
 )
-"""For programs: the same in every language."""
+"""The same in every language, for programs."""
 
 
 def response(request: HttpRequest, rows: QuerySet[WatchedSession], at: datetime) -> StreamingHttpResponse:
-    """Answer with these records as a file; `at` names it."""
+    """Return these records as a file named by the date of `at`."""
     under_asgi = isinstance(request, ASGIRequest)
     return StreamingHttpResponse(
         achunks(rows) if under_asgi else chunks(rows),
@@ -57,15 +57,15 @@ def response(request: HttpRequest, rows: QuerySet[WatchedSession], at: datetime)
 
 def chunks(rows: QuerySet[WatchedSession]) -> Iterator[str]:
     """Yield the header, then batches of rows."""
-    yield written([COLUMNS])
+    yield to_csv([COLUMNS])
     batch: list[tuple[object, ...]] = []
-    for record in rows.iterator(chunk_size=BATCH):
+    for record in rows.iterator(chunk_size=BATCH_SIZE):
         batch.append(row_of(record))
-        if len(batch) == BATCH:
-            yield written(batch)
+        if len(batch) == BATCH_SIZE:
+            yield to_csv(batch)
             batch = []
     if batch:
-        yield written(batch)
+        yield to_csv(batch)
 
 
 async def achunks(rows: QuerySet[WatchedSession]) -> AsyncIterator[str]:
@@ -76,42 +76,42 @@ async def achunks(rows: QuerySet[WatchedSession]) -> AsyncIterator[str]:
 
 
 def _next(parts: Iterator[str]) -> str:
-    """Return the next part; nothing after the last, for no coroutine may raise `StopIteration`."""
+    """Return the next part, or an empty string after the last: a coroutine can't raise `StopIteration`."""
     return next(parts, "")
 
 
 def row_of(record: WatchedSession) -> tuple[object, ...]:
-    """Return the cells of a record, in the order of `COLUMNS`: no key, and no digest of one."""
+    """Return the cells of a record, in the order of `COLUMNS`, without session keys or digests."""
     return (
-        defused(record.pk),
-        defused(record.username),
-        defused(device_of(record.user_agent)),
-        defused(record.user_agent),
-        defused(record.address),
+        escaped(record.pk),
+        escaped(record.username),
+        escaped(device_of(record.user_agent)),
+        escaped(record.user_agent),
+        escaped(record.address),
         in_utc(record.started),
         in_utc(record.signed_in),
         in_utc(record.last_active),
         "" if record.ended is None else in_utc(record.ended),
         record.reason,
-        defused(record.ended_by_name),
+        escaped(record.ended_by_name),
         record.warnings,
         record.extensions,
         round(record.held_seconds, 3),
     )
 
 
-def defused(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula, nor for cells of which one is."""
+def escaped(text: str) -> str:
+    """Return a string that no spreadsheet reads as a formula, or as cells with one."""
     return DANGEROUS.sub("'", text)
 
 
 class _Lines(list[str]):
-    """Takes what a writer writes."""
+    """A file-like list for `csv.writer`."""
 
     write = list.append
 
 
-def written(rows: Iterable[Iterable[object]]) -> str:
+def to_csv(rows: Iterable[Iterable[object]]) -> str:
     """Return rows as lines (RFC 4180)."""
     lines = _Lines()
     csv.writer(lines).writerows(rows)

@@ -1,4 +1,4 @@
-"""What the list of records can be narrowed down by."""
+"""The filters of the session history."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from idlewatch.models import LIVES, WatchedSession
 
 
 class CountedFilter(admin.SimpleListFilter):
-    """A filter whose counts are taken by its conditions.
+    """A filter that counts by its conditions.
 
-    Django would count what is in a subquery of all records, which PostgreSQL does not finish with some 200,000.
+    Django would count by a subquery over all records, which does not finish on PostgreSQL with some 200,000.
     """
 
     def condition(self, value: str) -> Q:
-        """Return what one of the choices leaves."""
+        """Return the condition of a choice."""
         raise NotImplementedError
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[WatchedSession]) -> QuerySet[WatchedSession]:
-        """Return what is left."""
+        """Return the records of the choice."""
         value = self.value()
         return (
             queryset.filter(self.condition(value))
@@ -35,7 +35,7 @@ class CountedFilter(admin.SimpleListFilter):
         )
 
     def get_facet_counts(self, pk_attname: str, _filtered: QuerySet[Any]) -> dict[str, Count]:
-        """Return how many each choice would leave."""
+        """Return the counts of all choices."""
         choices = enumerate(self.lookup_choices)
         return {f"{place}__c": Count(pk_attname, filter=self.condition(value)) for place, (value, _) in choices}
 
@@ -51,23 +51,23 @@ class LiveFilter(CountedFilter):
         return [("live", _("Live")), ("ended", _("Ended"))]
 
     def condition(self, value: str) -> Q:
-        """Return what one of the choices leaves."""
+        """Return the condition of a choice."""
         return LIVES if value == "live" else ~LIVES
 
 
 class UserFilter(CountedFilter):
-    """The sessions of one user, whom a link picks: there may be too many to list."""
+    """The sessions of one user, chosen by a link: there may be too many users to list."""
 
     title = _("user")
     parameter_name = "user"
 
     def lookups(self, _request: HttpRequest, _model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        """Return the one that was picked; with none the filter is not shown."""
+        """Return the user that the URL names; without one the filter is hidden."""
         value = self.value()
         return [(value, self._name_of(value))] if value else []
 
     def condition(self, value: str) -> Q:
-        """Return what one of the choices leaves."""
+        """Return the condition of a choice."""
         try:
             return Q(user=users.key_of(value))
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Users, as addresses and cursors name them."""
+"""Users, as URLs and cursors name them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.contrib.auth import get_user_model
 
 
 def key_of(text: str) -> Any:  # noqa: ANN401 - keys of users are of any type
-    """Return the primary key that a text stands for.
+    """Return the primary key that a string stands for.
 
     Raises:
-        ValidationError: it is none; a number that no database holds is none either.
+        ValidationError: it is not a valid key, such as a number too large for the database.
     """
     field = get_user_model()._meta.pk
     key = field.to_python(text)
@@ -20,5 +20,5 @@ def key_of(text: str) -> Any:  # noqa: ANN401 - keys of users are of any type
 
 
 def text_of(key: object) -> str:
-    """Return a primary key as a text, to be read by `key_of`."""
+    """Return a primary key as a string that `key_of` reads."""
     return str(get_user_model()._meta.pk.get_prep_value(key))

@@ -248,7 +248,7 @@ class TestEnding:
         assert operator.act("end", watches=["nobody"]) == {"done": 0, "own": 0, "cursor": None}
 
     def test_many_are_worked_off_in_batches(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(selection, "LIMIT", 3)
+        monkeypatch.setattr(selection, "MAX_BATCH", 3)
         watches = ids(sign_in_many(7))
         assert [answer["done"] for answer in operator.act_on_all("end", watches=watches)] == [3, 3, 1]
         sign_in_many(6, name="bob")
@@ -256,7 +256,7 @@ class TestEnding:
         assert live() == {operator.watch_id}
 
     def test_what_is_left_alone_is_told_once(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(selection, "LIMIT", 2)
+        monkeypatch.setattr(selection, "MAX_BATCH", 2)
         sign_in_many(5)
         assert [answer["own"] for answer in operator.act_on_all("end", **EVERYBODY)] == [1, 0, 0]
 
@@ -358,7 +358,7 @@ class TestThePhaseAndTheConnection:
     def test_few_that_match_among_many_take_several_calls(
         self, operator: Operator, sessions: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(selection, "LOOKED_AT", 2)
+        monkeypatch.setattr(selection, "MAX_CANDIDATES", 2)
         sign_in_many(5, name="bob")
         answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
         assert len(answers) == 4
@@ -368,8 +368,8 @@ class TestThePhaseAndTheConnection:
     def test_where_more_match_than_one_call_acts_on_the_next_goes_on_with_those(
         self, operator: Operator, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(selection, "LIMIT", 2)
-        monkeypatch.setattr(selection, "LOOKED_AT", 10)
+        monkeypatch.setattr(selection, "MAX_BATCH", 2)
+        monkeypatch.setattr(selection, "MAX_CANDIDATES", 10)
         for watch_id in ids(sign_in_many(5)):
             monitor.store().apply(watch_id, TabOpened("p1", 50), LATER)
         answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
@@ -414,7 +414,7 @@ class TestEndingAllOfAUser:
     def test_batches_end_all_of_each_user_though_the_selected_one_is_ended_first(
         self, operator: Operator, monkeypatch: pytest.MonkeyPatch, limit: int
     ):
-        monkeypatch.setattr(selection, "LIMIT", limit)
+        monkeypatch.setattr(selection, "MAX_BATCH", limit)
         for name in ("ann", "bob", "cid"):
             chosen, *_ = sorted(ids(sign_in_many(5, name=name)))
             WatchedSession.objects.filter(pk=chosen).update(user_agent="Netscape")

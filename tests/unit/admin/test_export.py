@@ -202,7 +202,7 @@ async def test_is_streamed_under_asgi(clock: Any):
 
 
 def test_memory_does_not_grow_with_the_records(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(export, "BATCH", 50)
+    monkeypatch.setattr(export, "BATCH_SIZE", 50)
     at = as_datetime(START)
     given = {"username": "ann", "started": at, "signed_in": at, "last_active": at, "limits": to_builtins(POLICY)}
     WatchedSession.objects.bulk_create([WatchedSession(id=f"w{number}", **given) for number in range(4000)], 500)
@@ -221,7 +221,7 @@ def test_memory_does_not_grow_with_the_records(monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_each_part_is_a_batch(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(export, "BATCH", 2)
+    monkeypatch.setattr(export, "BATCH_SIZE", 2)
     for number in range(5):
         await sync_to_async(record)(f"w{number}")
     listed = WatchedSession.objects.order_by("pk")

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
-from idlewatch.admin.live import PERIOD, PLURALS, STRINGS, plurals
+from idlewatch.admin.live_strings import PLURAL_PERIOD, PLURALS, STRINGS, plurals
 from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
 from tests.support.serving import ROOT
@@ -146,7 +146,7 @@ def test_each_number_has_the_form_that_the_catalogue_gives_it(language: str):
         for name, sentence in PLURALS.items():
             forms, which = told[name]["forms"], told[name]["which"]
             # As the page's script has it.
-            for number in [*range(PERIOD), 1_000, 1_001, 10_011, 10_021, 23_122]:
-                place = number if number < PERIOD else 100 + number % 100
+            for number in [*range(PLURAL_PERIOD), 1_000, 1_001, 10_011, 10_021, 23_122]:
+                place = number if number < PLURAL_PERIOD else 100 + number % 100
                 assert forms[int(which[place])] == str(sentence % {"n": number}), (name, number)
     plurals.cache_clear()
