@@ -1,4 +1,4 @@
-"""Tells of what happens to sessions, once it is committed: the log, the metrics, and the host's receivers."""
+"""Announces what happens to sessions, once it is committed: to the log, the metrics, and the project's receivers."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from idlewatch.store.base import Watched
 
 
 def opened(watched: Watched) -> None:
-    """Tell that a session came under watch, once that is committed: a sign-in that is rolled back never was."""
-    once_recorded(partial(_opened, watched))
+    """Announce a new session once its record is committed."""
+    once_recorded(partial(_announce_opened, watched))
 
 
 def ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
-    """Tell of an end, once its record is committed."""
-    once_recorded(partial(_ended, watched, reason, at, by))
+    """Announce an end once its record is committed."""
+    once_recorded(partial(_announce_ended, watched, reason, at, by))
 
 
-def once_recorded(do: Callable[[], object]) -> None:
-    """Do something once what was written to the records is committed: at once, unless a transaction is open there."""
-    transaction.on_commit(do, using=router.db_for_write(WatchedSession), robust=True)
+def once_recorded(function: Callable[[], object]) -> None:
+    """Call a function once the records are committed: immediately, unless a transaction is open on their database."""
+    transaction.on_commit(function, using=router.db_for_write(WatchedSession), robust=True)
 
 
 def changed(before: Watched, verdict: Verdict, at: float) -> None:
-    """Tell of a verdict that was settled, by whoever settled it; ends are told of with their record."""
+    """Announce a settled verdict: a warning, or that a warned session goes on. Ends are announced with their record."""
     if verdict.phase is Phase.WARNED:
-        _warned(before, verdict, at)
+        _announce_warned(before, verdict, at)
     elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
         metrics.EXTENSIONS.inc()
         event_log.log_event("session_extended", watch_id=before.id, user=before.user, at=as_datetime(at))
         dispatcher.send(session_extended, watch_id=before.id, user=before.user, at=at)
 
 
-def _opened(watched: Watched) -> None:
+def _announce_opened(watched: Watched) -> None:
     metrics.OPENED.inc()
     at = as_datetime(watched.activity.logged_in_at)
     event_log.log_event("session_opened", watch_id=watched.id, user=watched.user, at=at)
     dispatcher.send(session_opened, watch_id=watched.id, user=watched.user)
 
 
-def _ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
+def _announce_ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
     metrics.ENDED[reason].inc()
     actor = None if by is None else str(by.pk)
     fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": reason}
@@ -59,7 +59,7 @@ def _ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | N
     dispatcher.send(session_ended, **fields, at=at, by=by)
 
 
-def _warned(watched: Watched, verdict: Verdict, at: float) -> None:
+def _announce_warned(watched: Watched, verdict: Verdict, at: float) -> None:
     if watched.shown.phase is not Phase.WARNED:
         metrics.WARNINGS.inc()
     fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": verdict.reason}

@@ -2,8 +2,8 @@
 
     session_ended watch_id=Jx0… user=42 reason=idle by=- at=2026-11-23T19:00:00Z
 
-The same is on the log record as attributes, `event` and one for each field, for a formatter that writes JSON. A watch
-is named by its id, which is no secret; a session key is in no field.
+The log record has the same as attributes, `event` and one for each field, for a formatter that writes JSON. A session is
+identified by its watch id, which is not a secret; no field has a session key.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ from idlewatch.core.clock import in_utc
 
 logger = logging.getLogger("idlewatch")
 
-PLAIN = re.compile(r"(?!-\Z)[A-Za-z0-9_.:/@+-]+")
-"""What needs no quotes. A lone dash stands for None."""
+UNQUOTED = re.compile(r"(?!-\Z)[A-Za-z0-9_.:/@+-]+")
+"""Values that need no quotes. A single dash stands for None."""
 
 Value = str | int | float | bool | datetime | None
 
 
 def log_event(event: str, *, level: int = logging.INFO, **fields: Value) -> None:
-    """Write an event down; what was refused goes by `level=logging.WARNING`.
+    """Log an event; refusals use `level=logging.WARNING`.
 
-    A field can't have the name of an attribute that log records have anyway, such as `name` or `process`.
+    A field can't have the name of a standard attribute of log records, such as `name` or `process`.
     """
     if logger.isEnabledFor(level):
-        told = {name: _told(value) for name, value in fields.items()}
-        logger.log(level, "%s", line(event, **fields), extra={"event": event, **told}, stacklevel=2)
+        attributes = {name: _plain(value) for name, value in fields.items()}
+        logger.log(level, "%s", format_line(event, **fields), extra={"event": event, **attributes}, stacklevel=2)
 
 
-def line(event: str, **fields: Value) -> str:
-    """Return an event as one line, whatever its fields hold."""
-    return " ".join([event, *(f"{name}={_written(value)}" for name, value in fields.items())])
+def format_line(event: str, **fields: Value) -> str:
+    """Return an event as one line, whatever its fields contain."""
+    return " ".join([event, *(f"{name}={_quoted(value)}" for name, value in fields.items())])
 
 
-def _told(value: Value) -> str | int | float | bool | None:
+def _plain(value: Value) -> str | int | float | bool | None:
     if isinstance(value, datetime):
         return in_utc(value, "seconds")
-    # An enum's member says more of itself than a formatter needs.
+    # A formatter would write an enum's member by its full name.
     return str(value) if isinstance(value, str) else value
 
 
-def _written(value: Value) -> str:
-    told = _told(value)
-    if told is None:
+def _quoted(value: Value) -> str:
+    plain = _plain(value)
+    if plain is None:
         return "-"
-    if not isinstance(told, str):
-        return str(told).lower() if isinstance(told, bool) else str(told)
-    if PLAIN.fullmatch(told):
-        return told
-    # No line break of any kind, nor what turns the direction of writing round, leaves a field.
-    return "".join(each if each.isprintable() else _escaped(each) for each in json.dumps(told, ensure_ascii=False))
+    if not isinstance(plain, str):
+        return str(plain).lower() if isinstance(plain, bool) else str(plain)
+    if UNQUOTED.fullmatch(plain):
+        return plain
+    # Line breaks of any kind, and characters that change the direction of writing, are escaped.
+    return "".join(each if each.isprintable() else _escaped(each) for each in json.dumps(plain, ensure_ascii=False))
 
 
 def _escaped(letter: str) -> str:

@@ -32,7 +32,7 @@ def split(line: str) -> tuple[str, dict[str, str]]:
 class TestLine:
     def test_it_is_the_event_and_its_fields(self):
         at = datetime(2026, 11, 23, 20, 0, tzinfo=timezone(timedelta(hours=1)))
-        line = event_log.line("session_ended", watch_id="Jx0_-3", user="42", reason=Reason.IDLE, by=None, at=at)
+        line = event_log.format_line("session_ended", watch_id="Jx0_-3", user="42", reason=Reason.IDLE, by=None, at=at)
         assert line == "session_ended watch_id=Jx0_-3 user=42 reason=idle by=- at=2026-11-23T19:00:00Z"
 
     @pytest.mark.parametrize(
@@ -52,20 +52,20 @@ class TestLine:
         ],
     )
     def test_a_value_is_quoted_where_it_could_be_taken_for_something_else(self, value: Any, written: str):
-        assert event_log.line("e", field=value) == f"e field={written}"
+        assert event_log.format_line("e", field=value) == f"e field={written}"
 
     @pytest.mark.parametrize("forged", ["\n", "\r\n", "\x85", "\u2028", "\x1b[31m", "\u202e", "\x00"])
     def test_no_value_begins_a_line_or_turns_its_writing_round(self, forged: str):
-        line = event_log.line("e", field=f"x{forged}session_ended by=-")
+        line = event_log.format_line("e", field=f"x{forged}session_ended by=-")
         assert line.isprintable()
         assert len(line.splitlines()) == 1
 
     @given(st.dictionaries(st.sampled_from(["watch_id", "user", "label"]), st.text() | st.none(), min_size=1))
     def test_it_can_be_read_whatever_is_in_it(self, fields: dict[str, str | None]):
-        event, found = split(event_log.line("e", **fields))
+        event, found = split(event_log.format_line("e", **fields))
         assert event == "e"
         assert list(found) == list(fields)
-        assert event_log.line("e", **fields).isprintable()
+        assert event_log.format_line("e", **fields).isprintable()
 
 
 class TestNote:
