@@ -2,7 +2,7 @@
 
 Each receiver runs in a thread of its own, in the order of events, after the transaction of the event has committed.
 A receiver that raises or is slow is logged, and delays nothing else; see `idlewatch.signals.dispatcher`. All arguments
-are keywords; accept `**kwargs`, since more may be added. Times are epoch seconds. Each event is sent at most once across
+are keywords; accept `**kwargs`, since more may be added. Times are epoch seconds. Each event is sent at most once among
 all processes that share a store.
 """
 

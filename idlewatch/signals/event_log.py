@@ -2,8 +2,8 @@
 
     session_ended watch_id=Jx0… user=42 reason=idle by=- at=2026-11-23T19:00:00Z
 
-The log record has the same as attributes, `event` and one for each field, for a formatter that writes JSON. A session is
-identified by its watch id, which is not a secret; no field has a session key.
+The log record has the same as attributes, `event` and one for each field, for a formatter that writes JSON. Watch
+ids identify sessions, and are not secret; no field has a session key.
 """
 
 from __future__ import annotations
