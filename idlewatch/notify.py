@@ -133,7 +133,7 @@ def _begin(sending: Coroutine[Any, Any, Reached], loop: asyncio.AbstractEventLoo
 async def _send(service: Service, watches: Sequence[str], text: str) -> Reached:
     store = monitor.store()
     asked = list(dict.fromkeys(watches))
-    found = await store.aget_all(asked)
+    found = await store.sessions.aget_many(asked)
     at = now()
     lives = [watch_id for watch_id, watched in zip(asked, found, strict=True) if not _is_over(watched, at)]
     counted = _counted(found, at)

@@ -151,7 +151,7 @@ class TabConsumer(Socket):
         if verdict.phase is Phase.ENDED and watched.activity.ended is None:
             # What a page was told is final, for a process too whose clock is a little behind.
             try:
-                watched = await monitor.store().aend(watched.id, Reason.LOST, at)
+                watched = await monitor.store().sessions.aend(watched.id, Reason.LOST, at)
             except Undecided:
                 await self._shut(Close.GOING_AWAY)
                 return
@@ -173,7 +173,7 @@ class TabConsumer(Socket):
             # While the store is away, nobody counts tabs.
             with suppress(StoreUnavailable, Undecided):
                 with self._hub.counting(watch_id):
-                    watched = await monitor.store().aapply(watch_id, TabClosed(PROCESS, closed), now())
+                    watched = await monitor.store().sessions.aapply(watch_id, TabClosed(PROCESS, closed), now())
                 await _count_right(self._hub, watched)
 
 
@@ -186,7 +186,7 @@ async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
         counted, here = watched.activity.tabs, count_here(watched.id)
         if counted.get(PROCESS, 0) == here:
             break
-        watched = await monitor.store().aapply(watched.id, TabsCounted(PROCESS, here), now())
+        watched = await monitor.store().sessions.aapply(watched.id, TabsCounted(PROCESS, here), now())
         if watched is not None and watched.activity.tabs == counted:
             # The store is away, and counts none.
             break

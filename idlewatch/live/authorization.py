@@ -93,7 +93,7 @@ async def _sessions(watches: Iterable[str]) -> Mapping[str, Watched | None]:
     """Look at sessions without touching them."""
     wanted = list(watches)
     try:
-        found = list(await monitor.store().aget_all(wanted))
+        found = list(await monitor.store().sessions.aget_many(wanted))
     except StoreUnavailable:
         found = [None for _ in wanted]
     # While the store is away, was new and empty, or has not heard what was missed, the records know better.

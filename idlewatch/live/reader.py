@@ -181,7 +181,7 @@ class Reader:
     async def _look(self, ask: Query, census: Census) -> tuple[Found, dict[str, Row]]:
         found = await self._searches.find(ask, census)
         if (known := found.known) is None:
-            stand = await monitor.store().aget_all(found.watches)
+            stand = await monitor.store().sessions.aget_many(found.watches)
             known = [each for each in stand if each is not None and search.matches(ask, each)]
             if ask.sort.column == "seen":
                 # The records know it only so far.

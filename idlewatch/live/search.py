@@ -110,18 +110,18 @@ async def _by_store(ask: Query) -> Found:
     page = min(ask.page, last_page(listing.total, ask.size))
     if page != ask.page:
         listing = await _listed(ask, (page - 1) * ask.size)
-    return Found(listing.total, page, _ids(listing.watches), known=listing.watches)
+    return Found(listing.total, page, _ids(listing.sessions), known=listing.sessions)
 
 
 async def _listed(ask: Query, offset: int) -> Listing:
-    return await monitor.store().alist(ask.phase, ask.connected, offset, ask.size, last=ask.sort.is_down)
+    return await monitor.store().statistics.list(ask.phase, ask.connected, offset, ask.size, last=ask.sort.is_down)
 
 
 async def _candidates(ask: Query, census: Census) -> Candidates:
     live, filtered = census.active + census.warned, _is_filtered(ask)
     total = await _count(ask, census) if filtered else live
     if total <= WINDOW and (filtered or is_by_activity(ask)):
-        return Candidates(*await monitor.store().alist(ask.phase, ask.connected, 0, WINDOW))
+        return Candidates(*await monitor.store().statistics.list(ask.phase, ask.connected, 0, WINDOW))
     if not filtered:
         return Candidates(live)
     if live - total > WINDOW:
@@ -142,12 +142,12 @@ async def _count(ask: Query, census: Census) -> int:
     if ask.phase is None:
         live = census.active + census.warned
         return census.connected if ask.connected else live - census.connected
-    return (await monitor.store().alist(ask.phase, ask.connected, 0, 1)).total
+    return (await monitor.store().statistics.list(ask.phase, ask.connected, 0, 1)).total
 
 
 async def _named(phase: Phase | None, connected: bool | None) -> set[str]:
-    listing = await monitor.store().alist(phase, connected, 0, WINDOW)
-    return set(_ids(listing.watches))
+    listing = await monitor.store().statistics.list(phase, connected, 0, WINDOW)
+    return set(_ids(listing.sessions))
 
 
 def _by_database(ask: Query, candidates: Candidates) -> Found:
@@ -191,8 +191,8 @@ async def _through(ask: Query, total: int | None, look: Callable[[int], Awaitabl
 async def _store_window(ask: Query, number: int) -> Part:
     """Have the store order them, and the database search."""
     offset = number * WINDOW
-    listing = await monitor.store().alist(ask.phase, ask.connected, offset, WINDOW, last=ask.sort.is_down)
-    return Part(_ids(await _searched_among(ask, listing.watches)), is_last=offset + WINDOW >= listing.total)
+    listing = await monitor.store().statistics.list(ask.phase, ask.connected, offset, WINDOW, last=ask.sort.is_down)
+    return Part(_ids(await _searched_among(ask, listing.sessions)), is_last=offset + WINDOW >= listing.total)
 
 
 async def _database_window(ask: Query, number: int) -> Part:
@@ -211,7 +211,7 @@ async def _searched_among(ask: Query, watches: Sequence[Watched]) -> Sequence[Wa
 
 async def _left(ask: Query, watches: Sequence[str]) -> list[Watched]:
     """Return those that the store knows to live as was asked for."""
-    known = await monitor.store().aget_all(watches)
+    known = await monitor.store().sessions.aget_many(watches)
     return [watched for watched in known if watched is not None and matches(ask, watched)]
 
 

@@ -51,7 +51,7 @@ class Summaries:
             raise StoreUnavailable
         async with self._taking:
             if self._moment is None:
-                census = await monitor.store().acensus()
+                census = await monitor.store().statistics.census()
                 if ticks() - self._sampled_at >= SAMPLING:
                     await self._sample()
                 self._moment = Summary(census, self._samples)
@@ -63,6 +63,6 @@ class Summaries:
         if before and before[-1].at > now():
             # The clock was put back: what is sampled from now on would not be later than what is known.
             before = ()
-        samples = (*before, *await monitor.store().asamples(before[-1].at if before else 0.0))
+        samples = (*before, *await monitor.store().statistics.samples(before[-1].at if before else 0.0))
         self._samples = tuple(each for each in samples if each.at > samples[-1].at - KEPT)
         self._sampled_at = ticks()

@@ -10,7 +10,7 @@ import logging
 
 from idlewatch.core.clock import now
 from idlewatch.process.identity import PROCESS
-from idlewatch.store.base import Reading, Store
+from idlewatch.store.base import Presence, Reading
 
 logger = logging.getLogger("idlewatch")
 
@@ -32,25 +32,25 @@ class ClockSync:
         self._doubts_since: float | None = None
         """When this process, being new, found the clock behind the store set, and nobody had put it right yet."""
 
-    def follow(self, store: Store) -> None:
+    def follow(self, presence: Presence) -> None:
         """Take over the store's time, whatever the host's clock says.
 
         Raises:
             StoreUnavailable: the host's own stays for now.
         """
         asked = now()
-        reading = store.read_time(PROCESS)
+        reading = presence.read_time(PROCESS)
         if reading is not None:
             self._begin(reading, reading.now - (asked + now()) / 2)
 
-    async def keep(self, store: Store) -> None:
+    async def keep(self, presence: Presence) -> None:
         """Stay with the store's time; where its clock was set, put it right.
 
         Raises:
             StoreUnavailable: this process counts on by itself meanwhile.
         """
         asked = now()
-        reading = await store.aread_time(PROCESS)
+        reading = await presence.aread_time(PROCESS)
         answered = now()
         if reading is None:
             return
@@ -66,7 +66,7 @@ class ClockSync:
             now.shift(apart)
         else:
             logger.warning("The clock behind the store was set by %.1f s: sessions are judged as if it had not.", apart)
-            await store.acorrect_time(reading, -apart)
+            await presence.correct_time(reading, -apart)
 
     def _begin(self, reading: Reading, apart: float) -> None:
         """Take over the time that the store tells, or, where its clock was set a moment ago, what the others had."""

@@ -32,14 +32,14 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
         and present.verdict(now).phase is not Phase.ENDED
     ):
         watched = _new_watch(present.id, request, user, now)
-        restarted = monitor.store().restart(watched, now)
+        restarted = monitor.store().sessions.restart(watched, now)
         if restarted.verdict(now).phase is not Phase.ENDED:
             records.restart(restarted, now)
             records.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
             return restarted
     watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
     _record(watched, request, user, now).save(force_insert=True)
-    opened = monitor.store().open(watched, now)
+    opened = monitor.store().sessions.open(watched, now)
     announce.opened(opened)
     announce.once_recorded(lambda: _replace_oldest(user, now))
     return opened
@@ -60,8 +60,8 @@ def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
             _record(watched, request, user, now).save(force_insert=True, using=database)
     except IntegrityError:
         # Another first request of the same session was faster.
-        return monitor.look(watch_id, now) or monitor.store().open(watched, now)
-    opened = monitor.store().open(watched, now)
+        return monitor.look(watch_id, now) or monitor.store().sessions.open(watched, now)
+    opened = monitor.store().sessions.open(watched, now)
     announce.opened(opened)
     return opened
 
@@ -117,7 +117,7 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
 
 def _is_over(record: WatchedSession, now: float) -> bool:
     try:
-        watched = monitor.store().get(record.id) or records.watched_of(record, now)
+        watched = monitor.store().sessions.get(record.id) or records.watched_of(record, now)
     except Undecided:
         # It may be live, so it counts.
         return False

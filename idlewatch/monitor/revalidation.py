@@ -11,7 +11,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import word_of
+from idlewatch.monitor.fallback import report_of
 from idlewatch.store.base import Watched
 
 
@@ -58,14 +58,14 @@ def _report_ahead(rows: Iterable[WatchedSession], watches: Mapping[str, Watched]
     for row in rows:
         watched = watches[row.pk]
         if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
-            monitor.store().apply(row.pk, word_of(records.watched_of(row, now).activity), now)
+            monitor.store().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
 
 def take_over(row: WatchedSession, now: float) -> None:
     """End a session in the store if its record has ended."""
     if row.ended is not None:
         # The clock of the process that closed it may be ahead, and the limits would seem to have come first.
-        monitor.store().end(row.pk, Reason(row.reason), min(row.ended.timestamp(), now))
+        monitor.store().sessions.end(row.pk, Reason(row.reason), min(row.ended.timestamp(), now))
 
 
 def _flaw(

@@ -26,6 +26,8 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor.clock_sync import timekeeper
 from idlewatch.monitor.fallback import FallbackStore
+from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.recovery import Recovery
 from idlewatch.signals import announce
 from idlewatch.store.base import Store, Watched
 
@@ -33,35 +35,53 @@ _opening = Lock()
 
 
 def store() -> Store:
-    """Return this process's store, as the setting `STORE` describes it."""
+    """Return this process's store, as the setting `STORE` describes it.
+
+    The `sessions` of a shared one are judged by the records while it is away: see `FallbackStore`.
+    """
+    return _opened()[0]
+
+
+def recovery() -> Recovery | None:
+    """Return what reports to a shared store what it missed; None where the store belongs to this process."""
+    return _opened()[1]
+
+
+def _opened() -> tuple[Store, Recovery | None]:
     # Two first requests in two threads would otherwise get a store each.
     with _opening:
-        return _store()
+        return _open()
 
 
 @cache
-def _store() -> Store:
+def _open() -> tuple[Store, Recovery | None]:
     configured = conf.store
     backend = import_string(configured["BACKEND"])
     if not (isinstance(backend, type) and issubclass(backend, Store)):
         raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
     made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
-    return _shared(made) if made.shared else made
-
-
-def _shared(made: Store) -> Store:
+    if not made.shared:
+        return made, None
     # While it is away, this process's own clock will do.
     with suppress(StoreUnavailable):
-        timekeeper.follow(made)
-    return FallbackStore(made)
+        timekeeper.follow(made.presence)
+    return made, add_fallback(made)
+
+
+def add_fallback(made: Store) -> Recovery:
+    """Put the records in the place of a shared store's sessions while it is away; return what recovers it."""
+    sessions, outage = made.sessions, Outage(made.presence.read_created_at)
+    made.on_outage(outage.note)
+    made.sessions = fallback = FallbackStore(sessions, outage)
+    return Recovery(sessions, fallback, outage)
 
 
 def forget_store() -> None:
     """Close this process's store; the next use opens one anew."""
     with _opening:
-        if _store.cache_info().currsize:
-            _store().close()
-            _store.cache_clear()
+        if _open.cache_info().currsize:
+            _open()[0].close()
+            _open.cache_clear()
 
 
 def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
@@ -73,9 +93,10 @@ def look(watch_id: str, now: float, event: Event | None = None) -> Watched | Non
         HoldRefused, TooManyTabs: as the event does.
         Undecided: the store is away, or just back, and nobody can tell whether the session lives.
     """
-    watched = store().get(watch_id) if event is None else store().apply(watch_id, event, now)
+    sessions = store().sessions
+    watched = sessions.get(watch_id) if event is None else sessions.apply(watch_id, event, now)
     if watched is None and (watched := resume(watch_id, now)) is not None and event is not None:
-        watched = store().apply(watch_id, event, now)
+        watched = sessions.apply(watch_id, event, now)
     return watched
 
 
@@ -85,7 +106,7 @@ def look_at_all(watches: Sequence[str], now: float) -> Sequence[Watched | None]:
     Raises:
         Undecided: nobody can tell of one of them.
     """
-    found = store().get_all(watches)
+    found = store().sessions.get_many(watches)
     return [watched or resume(watch_id, now) for watch_id, watched in zip(watches, found, strict=True)]
 
 
@@ -95,16 +116,17 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
     Raises:
         StoreUnavailable: what the user did waits until the store is back.
     """
-    watched = await store().aget(watch_id) if event is None else await store().aapply(watch_id, event, now)
+    sessions = store().sessions
+    watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
     if watched is None and (watched := await database_sync_to_async(resume)(watch_id, now)) and event is not None:
-        watched = await store().aapply(watch_id, event, now)
+        watched = await sessions.aapply(watch_id, event, now)
     return watched
 
 
 def resume(watch_id: str, now: float) -> Watched | None:
     """Take a watch from its record into the store, which does not know it; None if there is no record."""
     record = WatchedSession.objects.find(watch_id)
-    return None if record is None else store().open(records.watched_of(record, now), now)
+    return None if record is None else store().sessions.open(records.watched_of(record, now), now)
 
 
 def rebind(watch_id: str, session: SessionBase) -> None:
@@ -115,7 +137,7 @@ def rebind(watch_id: str, session: SessionBase) -> None:
         return
     records.rebind(watch_id, key, django_sessions.auth_digest_of(session))
     if key is not None:
-        store().bind(watch_id, key)
+        store().sessions.bind(watch_id, key)
 
 
 def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
@@ -128,7 +150,7 @@ def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None =
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
         return finish(watch_id, now)
     closed = records.close(watch_id, reason, now, by, watched)
-    ended = store().end(watch_id, reason, now)
+    ended = store().sessions.end(watch_id, reason, now)
     if closed:
         if ended.activity.reason is not reason:
             records.correct(watch_id, *_end_of(ended))
@@ -164,7 +186,7 @@ def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
 
 def finish(watch_id: str, now: float) -> Watched:
     """Make an end by the clock final, in the store and in the record."""
-    ended = store().end(watch_id, Reason.LOST, now)
+    ended = store().sessions.end(watch_id, Reason.LOST, now)
     close_record(ended)
     return ended
 

@@ -14,12 +14,12 @@ from idlewatch.monitor import records
 
 logger = logging.getLogger("idlewatch")
 
-MAX_WAITING = 100_000
+MAX_BUFFERED = 100_000
 """Sessions whose activity may wait: more than one process has sockets for."""
 
 
 class ActivityBuffer:
-    """Activity of which the store has not heard. Thread-safe."""
+    """Activity that the store does not know of. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -31,16 +31,16 @@ class ActivityBuffer:
         return bool(self._waiting)
 
     def add(self, watch_id: str, moment: float) -> None:
-        """Keep in mind that a user acted at `moment` (epoch seconds); what is too much is refused, and logged once."""
+        """Add that a user acted at `moment` (epoch seconds); past `MAX_BUFFERED` sessions drop it, logging once."""
         with self._lock:
-            if watch_id in self._waiting or len(self._waiting) < MAX_WAITING:
+            if watch_id in self._waiting or len(self._waiting) < MAX_BUFFERED:
                 self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))
                 return
             if not self._is_full:
-                logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_WAITING)
+                logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_BUFFERED)
             self._is_full = True
 
-    def write_down(self, seen: Mapping[str, float]) -> None:
+    def flush(self, seen: Mapping[str, float]) -> None:
         """Write what waits into the records; what the database refuses goes on waiting.
 
         `seen`: when the users of this process's tabs were last seen to act, by watch.

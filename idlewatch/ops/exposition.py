@@ -74,7 +74,7 @@ def note_refusal(why: str) -> None:
 async def _census() -> Census | None:
     try:
         async with asyncio.timeout(PATIENCE):
-            return await monitor.store().acensus()
+            return await monitor.store().statistics.census()
     except Exception:  # noqa: BLE001 - whatever keeps the store from answering, the rest is there to be served
         return None
 

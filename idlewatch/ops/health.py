@@ -47,7 +47,7 @@ async def _database() -> None:
 
 
 async def _store() -> None:
-    await monitor.store().aping()
+    await monitor.store().ping()
 
 
 async def _channel_layer() -> None:

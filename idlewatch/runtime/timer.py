@@ -26,18 +26,19 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, store_lease
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import timekeeper
-from idlewatch.monitor.fallback import GRACE, FallbackStore
+from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.recovery import Recovery
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.bus import GROUP, SENT_WITHIN, message_of
 from idlewatch.runtime.hub import Change, Hub, tabs_here
 from idlewatch.signals import announce, dispatcher
-from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.base import Due, SessionStore, Store, Watched
 
 logger = logging.getLogger("idlewatch")
 
-BATCH = 500
-"""Watches claimed at once."""
-LEASE = 10.0
+BATCH_SIZE = 500
+"""Sessions claimed at once."""
+CLAIM_LEASE = 10.0
 """Seconds after which what was claimed and not confirmed falls to another timer."""
 ROUND = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
@@ -47,8 +48,6 @@ COMPARE = 15.0
 """Seconds between looks at what nobody reports: messages that a layer lost, sessions of which the store never heard."""
 SETTLED = 60.0
 """Seconds after a sign-in by which the store has heard of it, unless it was away."""
-RECHECK = 5.0
-"""Seconds until a session that looked lost is looked at again: longer than a request takes to save it."""
 SWEEP = 3600.0
 """Seconds between two runs of `SWEEPS`."""
 SWEEPS: list[Callable[[float], None]] = []
@@ -91,9 +90,9 @@ class Timer:
 
     @property
     def _settle_after(self) -> float:
-        """Until when nothing is to be ended: other processes may still vouch for their sessions."""
-        store = self._store
-        return store.settle_after if isinstance(store, FallbackStore) else float("-inf")
+        """Until when nothing is to be ended (epoch seconds): other processes may still report activity."""
+        recovery = monitor.recovery()
+        return float("-inf") if recovery is None else recovery.settle_after
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -110,7 +109,7 @@ class Timer:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(wake.set)
 
-        stop_listening = self._store.on_due_sooner(due, wake_up)
+        stop_listening = self._store.queue.on_due_sooner(due, wake_up)
         try:
             while True:
                 due_at = None
@@ -133,19 +132,18 @@ class Timer:
     async def _next_at(self, due: Due) -> float | None:
         if not self.owns_store:
             return None
-        at = await self._store.anext_due(due)
+        at = await self._store.queue.next_due(due)
         return max(at, self._settle_after) if at is not None and due is Due.PUSH else at
 
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
         while self.owns_store and now >= self._settle_after:
-            claimed = await self._store.aclaim(Due.PUSH, now, BATCH, LEASE)
-            found = await asyncio.gather(*(self._settle(watched, now) for watched in claimed))
-            settled = [watched for watched in found if watched is not None]
-            await self._publish([change_of(watched, now) for watched in settled])
-            _note_delays(claimed, found)
-            await asyncio.gather(*(self._store.aconfirm(Due.PUSH, watched, now) for watched in settled))
-            if len(claimed) < BATCH:
+            claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+            changes = await self._settle(claimed, now)
+            await self._publish([change_of(settled, now) for _, settled in changes])
+            _note_delays(changes)
+            await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
+            if len(claimed) < BATCH_SIZE:
                 return
 
     async def _publish(self, changes: Sequence[Change]) -> None:
@@ -163,21 +161,23 @@ class Timer:
             except Exception as error:
                 raise LayerUnavailable from error
 
-    async def _settle(self, watched: Watched, now: float) -> Watched | None:
-        """Return a watch whose tabs are to be told; None where activity came first or nothing changed."""
-        verdict = watched.verdict(now)
-        if verdict.shown != watched.shown:
-            settled = await self._store.asettle(watched, verdict, now)
+    async def _settle(self, claimed: Sequence[Watched], now: float) -> list[tuple[Watched, Watched]]:
+        """Settle what changed; return the sessions whose tabs are to be told, as they were claimed and as they are."""
+        changed = [watched for watched in claimed if watched.verdict(now).shown != watched.shown]
+        changes = []
+        for watched, settled in zip(changed, await self._store.queue.settle(changed, now), strict=True):
             if settled is None:
+                # Activity came first.
                 metrics.CHANGED_SINCE.inc()
             else:
-                announce.changed(watched, verdict, now)
-            return settled
-        if watched.unpublished:
-            metrics.LEASE_LAPSED.inc()
-            return watched
-        await self._store.aconfirm(Due.PUSH, watched, now)
-        return None
+                announce.changed(watched, watched.verdict(now), now)
+                changes.append((watched, settled))
+        unchanged = [watched for watched in claimed if watched.verdict(now).shown == watched.shown]
+        unpublished = [watched for watched in unchanged if watched.unpublished]
+        metrics.LEASE_LAPSED.inc(len(unpublished))
+        # Before anything is published, which may fail: there is nothing to tell of these.
+        await self._store.queue.confirm(Due.PUSH, [watched for watched in unchanged if not watched.unpublished], now)
+        return [*changes, *((watched, watched) for watched in unpublished)]
 
     async def keep(self, now: float) -> None:
         """Keep a round where one is due, then record the ends that are due."""
@@ -191,28 +191,29 @@ class Timer:
 
     async def _record_ends(self, now: float) -> None:
         while self.owns_store:
-            ended = await self._store.aclaim(Due.RECORD, now, BATCH, LEASE)
+            ended = await self._store.queue.claim(Due.RECORD, now, BATCH_SIZE, CLAIM_LEASE)
             if ended:
                 await database_sync_to_async(_record)(ended)
-            await asyncio.gather(*(self._store.aconfirm(Due.RECORD, watched, now) for watched in ended))
-            if len(ended) < BATCH:
+                await self._store.queue.confirm(Due.RECORD, ended, now)
+            if len(ended) < BATCH_SIZE:
                 return
 
     async def round(self, now: float) -> None:
         """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
         dispatcher.report_slow()
-        if isinstance(self._store, FallbackStore):
-            now = await self._join(self._store)
-        else:
+        recovery = monitor.recovery()
+        if recovery is None:
             await self._own(now)
+        else:
+            now = await self._join(recovery)
         if self.owns_store:
             if now >= self._settle_after:
-                # To take tabs back is to judge: not before everybody has vouched for their sessions.
+                # To take tabs back is to judge: not before all processes have reported.
                 await self._keep_tabs(now)
             await self._check(now)
             if self._store.shared and now >= self._compared_at + COMPARE:
                 self._compared_at = now
-                await self._tell_missed(now)
+                await self._tell_missed(self._store.sessions, now)
                 await self._resume_unknown(now)
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
@@ -222,37 +223,36 @@ class Timer:
                     await database_sync_to_async(sweep)(now)
                 self._swept_at = now
 
-    async def _join(self, store: FallbackStore) -> float:
+    async def _join(self, recovery: Recovery) -> float:
         """Take part in the shared store, and in its time; make good what it missed while it was away."""
         try:
-            await timekeeper.keep(store)
+            await timekeeper.keep(self._store.presence)
             now = read_clock()
-            renewal = await store.arenew(PROCESS, now, PROCESS_LEASE)
+            renewal = await self._store.presence.renew(PROCESS, now, PROCESS_LEASE)
         except StoreUnavailable:
             self.owns_store = False
-            await database_sync_to_async(store.write_down)(tabs_here())
+            await database_sync_to_async(recovery.flush)(tabs_here())
             raise
         # Until it is done, it is owed: what fails on the way is tried again in the next round.
         self._owes_records |= renewal.resume
-        self._owes_word |= store.is_away or renewal.created_at != self._created_at or not renewal.known
+        self._owes_word |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
         if self._owes_records:
             await database_sync_to_async(_resume_all)(now)
-            await store.aresumed()
+            await self._store.presence.mark_resumed()
             self._owes_records = False
-        if self._owes_word and (store.is_away or self._joined or now < renewal.created_at + GRACE):
-            await store.amake_good(tabs_here, PROCESS, now)
-            await self._tell_missed(now)
+        if self._owes_word and (recovery.is_away or self._joined or now < renewal.created_at + REPORT_GRACE):
+            await recovery.recover(tabs_here, PROCESS, now)
+            # By the store itself: this process has just reported what it did not know.
+            await self._tell_missed(recovery.sessions, now)
         self._owes_word, self._created_at = False, renewal.created_at
         self.owns_store = self._joined = True
         return now
 
-    async def _tell_missed(self, now: float) -> None:
-        """Tell the tabs of this process what they were not told: a layer may lose a message, and says so to nobody."""
-        # Of the store itself: this process has just told it what it did not know.
-        store = self._store.store if isinstance(self._store, FallbackStore) else self._store
-        watches = list(tabs_here())
-        for start in range(0, len(watches), BATCH):
-            found = await asyncio.gather(*(store.aget(watch_id) for watch_id in watches[start : start + BATCH]))
+    async def _tell_missed(self, sessions: SessionStore, now: float) -> None:
+        """Tell the tabs of this process what they were not told: a layer may lose a message without an error."""
+        watch_ids = list(tabs_here())
+        for start in range(0, len(watch_ids), BATCH_SIZE):
+            found = await sessions.aget_many(watch_ids[start : start + BATCH_SIZE])
             # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = [change_of(watched, now) for watched in settled]
@@ -265,7 +265,7 @@ class Timer:
         """
         rows = await database_sync_to_async(records.live_after)(self._compared, now - SETTLED)
         self._compared = rows[-1].pk if len(rows) == records.BATCH else ""
-        known = await asyncio.gather(*(self._store.aget(row.pk) for row in rows))
+        known = await self._store.sessions.aget_many([row.pk for row in rows])
         unknown = [row for row, watched in zip(rows, known, strict=True) if watched is None]
         if unknown:
             await database_sync_to_async(_resume)(unknown, now)
@@ -288,7 +288,7 @@ class Timer:
                 self._store.clear()
                 self.refused = False
             await database_sync_to_async(_resume_all)(now)
-            await self._store.arecall(await database_sync_to_async(history.kept)(now - KEPT))
+            await self._store.statistics.restore_samples(await database_sync_to_async(history.kept)(now - KEPT))
             self.owns_store = True
         await database_sync_to_async(_take_over)((self._records_seen or now) - OVERLAP, now)
         # Commands write by the machine's clock, which may have been set back since this process began.
@@ -296,31 +296,26 @@ class Timer:
 
     async def _keep_tabs(self, now: float) -> None:
         """Say that this process lives; count its tabs again where it was taken for dead; bury those that are."""
-        if not self._store.shared and not (await self._store.arenew(PROCESS, now, PROCESS_LEASE)).known:
+        if not self._store.shared and not (await self._store.presence.renew(PROCESS, now, PROCESS_LEASE)).known:
             for watch_id, (count, _) in tabs_here().items():
-                await self._store.aapply(watch_id, TabsCounted(PROCESS, count), now)
-        for process in await self._store.areap(now):
+                await self._store.sessions.aapply(watch_id, TabsCounted(PROCESS, count), now)
+        for process in await self._store.presence.reap(now):
             logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
 
     async def _sample(self, now: float) -> None:
         """Have the store count its sessions, whichever process asks first."""
-        sample = await self._store.asample(now, SAMPLE, KEPT)
+        sample = await self._store.statistics.take_sample(now, SAMPLE, KEPT)
         if sample is not None and not self._store.shared:
             await database_sync_to_async(history.keep)(sample, now - KEPT)
 
     async def _check(self, now: float) -> None:
         while True:
-            claimed = await self._store.aclaim(Due.CHECK, now, BATCH, LEASE)
+            claimed = await self._store.queue.claim(Due.CHECK, now, BATCH_SIZE, CLAIM_LEASE)
             if claimed:
-                again = await database_sync_to_async(revalidation.examine)(claimed, now)
-                await asyncio.gather(*(self._confirm_check(watched, now, watched.id in again) for watched in claimed))
-            if len(claimed) < BATCH:
+                doubted = await database_sync_to_async(revalidation.examine)(claimed, now)
+                await self._store.queue.confirm(Due.CHECK, claimed, now, doubted=doubted)
+            if len(claimed) < BATCH_SIZE:
                 return
-
-    async def _confirm_check(self, watched: Watched, now: float, doubted: bool) -> None:
-        interval = watched.policy.checkpoint / 2
-        next_at = now + (min(RECHECK, interval) if doubted else interval)
-        await self._store.aconfirm(Due.CHECK, watched, now, next_at, doubted=doubted)
 
     async def finish(self) -> None:
         """Write down what ended and how far every session came, and give up the store: the process is going away."""
@@ -332,13 +327,13 @@ class Timer:
             # It knows how far every session came. What tabs are still counted here are gone: nobody has to wait for
             # the lease to learn that.
             now = read_clock()
-            await self._store.arenew(PROCESS, now, 0.0)
+            await self._store.presence.renew(PROCESS, now, 0.0)
             if now >= self._settle_after:
-                await self._store.areap(now)
+                await self._store.presence.reap(now)
             return
         # By then every check is due.
         for_ever = float("inf")
-        while claimed := await self._store.aclaim(Due.CHECK, for_ever, BATCH, LEASE):
+        while claimed := await self._store.queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
             await database_sync_to_async(_checkpoint)(claimed, read_clock())
         await database_sync_to_async(store_lease.release)()
 
@@ -350,11 +345,11 @@ def change_of(watched: Watched, now: float) -> Change:
     return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
 
 
-def _note_delays(claimed: Iterable[Watched], settled: Iterable[Watched | None]) -> None:
-    """Measure how late tabs were told that the time had come; a session without any waits for nobody."""
+def _note_delays(changes: Iterable[tuple[Watched, Watched]]) -> None:
+    """Measure how late tabs were told of a warning or an end."""
     told = read_clock()
-    for before, after in zip(claimed, settled, strict=True):
-        at = None if after is None or not after.activity.tabs else _due_at(before, after)
+    for before, after in changes:
+        at = _due_at(before, after) if after.activity.tabs else None
         if at is not None:
             metrics.PUSH_DELAY.observe(max(told - at, 0.0))
 
@@ -382,7 +377,7 @@ def _resume(rows: Iterable[WatchedSession], now: float) -> None:
     for record in rows:
         # The store keeps in mind what is undecided, until whoever knows better has had the time to say so.
         with suppress(Undecided):
-            monitor.store().open(records.watched_of(record, now), now)
+            monitor.store().sessions.open(records.watched_of(record, now), now)
 
 
 def _take_over(since: float, now: float) -> None:

@@ -1,21 +1,16 @@
-"""The contract of a store.
+"""The contract of a store: four small protocols, and the backend that offers them.
 
 A store keeps the facts of each watched session and changes them atomically. What it decides, it decides by the pure
-functions of `policy` and `events`; what is due, it hands to whoever claims it, one claimant at a time, under a lease.
-
-Any operation of a shared store raises `StoreUnavailable` where it can't be reached; `Standby`, which judges by the
-records then, raises `Undecided` where those can't tell either.
-
-Times are epoch seconds and come from the caller. Each operation that requests and sockets need has an async twin
-(prefix `a`); those of the timer are async alone.
+functions of `core.policy` and `core.events`. Operations that requests and sockets need exist twice, the async version
+with the prefix `a`; those of the timer and the operators' pages are async alone.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -114,169 +109,197 @@ class Listing(NamedTuple):
 
     total: int
     """How many there are in all."""
-    watches: Sequence[Watched]
+    sessions: Sequence[Watched]
+
+
+class SessionStore(Protocol):
+    """Keeps the facts of watched sessions, and changes those of one session atomically. Thread-safe.
+
+    Example::
+
+        opened = store.sessions.open(watched, now)
+        after = store.sessions.apply(opened.id, Extended(), now)
+    """
+
+    def get(self, watch_id: str) -> Watched | None:
+        """Return a session; None if it is unknown."""
+
+    def get_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
+        """Return several sessions in the order of their ids, with None for each that is unknown."""
+
+    def open(self, watched: Watched, now: float) -> Watched:
+        """Keep a session unless its id is known, live or ended; return the one that is kept then."""
+
+    def restart(self, watched: Watched, now: float) -> Watched:
+        """Restart the clocks of a live session with the key and the limits of `watched`; open it if it is unknown.
+
+        An ended session stays ended, and is returned as it ended.
+        """
+
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        """Apply an event; return the session after it, None if it is unknown.
+
+        Raises:
+            HoldRefused, TooManyTabs: as the event does; nothing changed.
+        """
+
+    def bind(self, watch_id: str, key: str) -> None:
+        """Store the present key of the Django session; the facts and their version stay."""
+
+    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        """End a session, known or not, and return it as it ended.
+
+        The first reason stays, and a limit that was reached before `now` comes first. An unknown session leaves a
+        tombstone, which refuses to be opened.
+        """
+
+    async def aget(self, watch_id: str) -> Watched | None:
+        """Async version of `get`."""
+
+    async def aget_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
+        """Async version of `get_many`."""
+
+    async def aopen(self, watched: Watched, now: float) -> Watched:
+        """Async version of `open`."""
+
+    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        """Async version of `apply`."""
+
+    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        """Async version of `end`."""
+
+
+class DueQueue(Protocol):
+    """Hands out what is due, to one claimant at a time, in batches.
+
+    Example::
+
+        claimed = await queue.claim(Due.PUSH, now, limit=500, lease=10.0)
+        settled = [session for session in await queue.settle(claimed, now) if session]
+        ...  # tell their tabs
+        await queue.confirm(Due.PUSH, settled, now)
+    """
+
+    async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
+        """Lease up to `limit` sessions that are due, the earliest first.
+
+        What is not confirmed within `lease` seconds can be claimed again.
+        """
+
+    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+        """Make the verdict at `now` on each claimed session what its tabs are to be told; an end becomes final.
+
+        Each is a compare-and-set on the version, by itself: the answer has None in the place of a session that changed
+        since it was claimed, which is due again, or is unknown.
+        """
+
+    async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
+        """Mark as done what was claimed.
+
+        A session that was checked is due again within half its `checkpoint`. Those whose ids are in `doubted` are due
+        sooner, and are handed out as `doubted` then.
+        """
+
+    async def next_due(self, due: Due) -> float | None:
+        """Return when something of this kind is due next, or may be (epoch seconds); None if nothing is."""
+
+    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback`, from any thread, when something becomes due sooner than `next_due` returned.
+
+        Returns:
+            A function that stops it.
+        """
+
+
+class Presence(Protocol):
+    """Knows which processes live, since when the store exists, and what time they all go by."""
+
+    async def renew(self, process: str, now: float, lease: float) -> Renewal:
+        """Register a process as live for `lease` seconds."""
+
+    async def mark_resumed(self) -> None:
+        """Note that a new store has what the records know; until then `renew` asks one process after another."""
+
+    async def reap(self, now: float) -> Sequence[str]:
+        """Remove the tabs of processes whose lease lapsed; return the names of those processes."""
+
+    def read_created_at(self) -> float | None:
+        """Return since when the store exists (epoch seconds); None before the first `renew`."""
+
+    def read_time(self, process: str) -> Reading | None:
+        """Return the time that all processes share; None where there is one process with a clock of its own."""
+
+    async def aread_time(self, process: str) -> Reading | None:
+        """Async version of `read_time`."""
+
+    async def correct_time(self, reading: Reading, by: float) -> None:
+        """Correct the shared time, whose clock was set, by so many seconds, unless it was corrected since `reading`."""
+
+
+class Statistics(Protocol):
+    """Counts and lists the live sessions."""
+
+    async def census(self) -> Census:
+        """Count the live sessions; the cost does not grow with their number."""
+
+    async def list(
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+    ) -> Listing:
+        """List live sessions by index: the warned before the active, and in each phase the one that ends next first.
+
+        The phase is the one that the tabs were told; None for either filter means any. `last` reverses the order.
+        """
+
+    async def take_sample(self, now: float, every: float, keep: float) -> Sample | None:
+        """Keep a census, unless one of the last `every` seconds is kept; forget those older than `keep` seconds.
+
+        Returns:
+            The sample; None where none was taken.
+        """
+
+    async def samples(self, after: float = 0.0) -> Sequence[Sample]:
+        """Return the samples taken later than `after` (epoch seconds), the oldest first."""
+
+    async def restore_samples(self, samples: Sequence[Sample]) -> None:
+        """Replace the samples by those that were taken before this process began; a shared store keeps its own."""
 
 
 class Store(abc.ABC):
-    """Keeps the facts of watched sessions. Thread-safe."""
+    """A backend, as the setting `STORE` names one: the four contracts, and what they stand on.
+
+    Every operation of a shared store, those of its parts too, raises `StoreUnavailable` where it can't be reached.
+    Times are epoch seconds and come from the caller.
+    """
 
     shared: ClassVar[bool]
-    """Whether several processes see one truth through it."""
+    """Whether several processes see the same sessions through it."""
+
+    sessions: SessionStore
+    queue: DueQueue
+    presence: Presence
+    statistics: Statistics
 
     def __init__(self, location: str | None, options: Mapping[str, object]) -> None:
         """Take `LOCATION` and `OPTIONS` of the setting `STORE`."""
         self.location = location
         self.options = options
 
-    @abc.abstractmethod
-    def get(self, watch_id: str) -> Watched | None:
-        """Return what is known of a watch; None where nothing is."""
+    def on_outage(self, callback: Callable[[], None]) -> None:  # noqa: B027 - one in memory is always there
+        """Call `callback`, from any thread, whenever the store can't be reached or refuses a request."""
 
-    @abc.abstractmethod
-    def open(self, watched: Watched, now: float) -> Watched:
-        """Keep a watch unless there is one by its id, dead or alive; return the one that stands."""
-
-    @abc.abstractmethod
-    def restart(self, watched: Watched, now: float) -> Watched:
-        """Start the clocks of a live watch anew, with the key and the limits of this sign-in; open it if unknown."""
-
-    @abc.abstractmethod
-    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        """Let an event change the facts; return the watch after it, None if it is unknown.
+    async def ping(self) -> None:  # noqa: B027 - one in memory is always there
+        """Check that the store can be reached, and written to.
 
         Raises:
-            HoldRefused, TooManyTabs: as the event does; nothing changed then.
+            StoreUnavailable: it can't.
         """
-
-    @abc.abstractmethod
-    def bind(self, watch_id: str, key: str) -> None:
-        """Note the key that the Django session has now."""
-
-    @abc.abstractmethod
-    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
-        """End a watch, known or not; the first reason stays, and an end by the clock before `now` came first."""
-
-    @abc.abstractmethod
-    async def aget(self, watch_id: str) -> Watched | None:
-        """Twin of `get`."""
-
-    @abc.abstractmethod
-    async def aopen(self, watched: Watched, now: float) -> Watched:
-        """Twin of `open`."""
-
-    @abc.abstractmethod
-    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        """Twin of `apply`."""
-
-    @abc.abstractmethod
-    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
-        """Twin of `end`."""
-
-    @abc.abstractmethod
-    async def aclaim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
-        """Lease up to `limit` watches that are due; whoever does not confirm within `lease` seconds loses them."""
-
-    @abc.abstractmethod
-    async def asettle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
-        """Make a verdict on the claimed facts what its tabs are to be told; an end becomes final.
-
-        A compare-and-set on the version: None where the facts changed since the claim, and the watch is due again.
-        """
-
-    @abc.abstractmethod
-    async def aconfirm(
-        self, due: Due, watched: Watched, now: float, next_at: float | None = None, *, doubted: bool = False
-    ) -> None:
-        """Say that what was claimed is done; a check is due again at `next_at`, by whomever, who is told of a doubt."""
-
-    @abc.abstractmethod
-    async def anext_due(self, due: Due) -> float | None:
-        """Return when something of this kind is due next, or may be; None if nothing is."""
-
-    @abc.abstractmethod
-    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback`, from any thread, when something of this kind becomes due sooner than `anext_due` said.
-
-        Returns:
-            A function that stops it.
-        """
-
-    @abc.abstractmethod
-    async def arenew(self, process: str, now: float, lease: float) -> Renewal:
-        """Say that a process lives."""
-
-    async def aresumed(self) -> None:  # noqa: B027 - a store of one process is its owner's to resume
-        """Say that the records are resumed into the new store; until then others may be asked to."""
-
-    @abc.abstractmethod
-    async def areap(self, now: float) -> Sequence[str]:
-        """Take back the tabs of processes whose lease lapsed; return those processes."""
-
-    @abc.abstractmethod
-    async def aping(self) -> None:
-        """Ask for a sign of life.
-
-        Raises:
-            StoreUnavailable: there is none.
-        """
-
-    def get_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
-        """Return what is known of each of these watches, in their order."""
-        return [self.get(watch_id) for watch_id in watches]
-
-    @abc.abstractmethod
-    async def aget_all(self, watches: Sequence[str]) -> Sequence[Watched | None]:
-        """Twin of `get_all`."""
-
-    @abc.abstractmethod
-    async def acensus(self) -> Census:
-        """Count the live sessions; what it costs does not grow with their number."""
-
-    @abc.abstractmethod
-    async def alist(
-        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
-    ) -> Listing:
-        """List live sessions by index: the warned before the active, and among each the one that ends next first.
-
-        The phase is the one that tabs were told. `last`: all of it turned round.
-        """
-
-    @abc.abstractmethod
-    async def asample(self, now: float, every: float, keep: float) -> Sample | None:
-        """Take a sample, unless there is one of the last `every` seconds; forget those older than `keep` seconds.
-
-        Returns:
-            The sample; None where there was one.
-        """
-
-    @abc.abstractmethod
-    async def asamples(self, after: float = 0.0) -> Sequence[Sample]:
-        """Return the samples taken later than `after` (epoch seconds), the oldest first."""
-
-    async def arecall(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - a shared store has them itself
-        """Take samples up that were taken before this process began, in place of its own."""
-
-    @abc.abstractmethod
-    def read_created_at(self) -> float | None:
-        """Return since when the store is what it is (epoch seconds); None where no process has renewed itself yet."""
-
-    def read_time(self, process: str) -> Reading | None:
-        """Return the time that all processes share; None where this process is alone with its clock."""
-        return None
-
-    async def aread_time(self, process: str) -> Reading | None:
-        """Twin of `read_time`."""
-        return self.read_time(process)
-
-    async def acorrect_time(self, reading: Reading, by: float) -> None:  # noqa: B027 - nor has it a clock to share
-        """Put the shared time right, whose clock was set; nothing happens where somebody else has done so."""
 
     @abc.abstractmethod
     def clear(self) -> None:
-        """Forget everything: what it knows is not the truth any more."""
+        """Forget everything."""
 
-    async def aclose(self) -> None:  # noqa: B027 - as `close`
-        """Let go of what the store holds open for the running event loop."""
+    async def aclose(self) -> None:  # noqa: B027 - a store that holds nothing open has nothing to close
+        """Close the connections of the running event loop."""
 
-    def close(self) -> None:  # noqa: B027 - a store that holds nothing open has nothing to close
-        """Let go of what the store holds open."""
+    def close(self) -> None:  # noqa: B027 - as `aclose`
+        """Close all connections and stop all threads."""

@@ -1,4 +1,4 @@
-"""How a watch looks after what a store is asked to do: every store writes these, each in its own way."""
+"""How each operation of a store changes a session: pure functions that every store calls."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Event, Reported, SignedIn, applied
-from idlewatch.core.policy import Phase, Policy, Verdict
+from idlewatch.core.policy import Phase, Policy
 from idlewatch.store.base import Watched
+
+RECHECK_INTERVAL = 5.0
+"""Seconds until a session that looked lost is checked again: longer than a request takes to save it."""
 
 
 def opened(watched: Watched, now: float) -> Watched:
-    """Return a watch with its first version, above any that a store which was lost had given it."""
+    """Return a session with its first version, above any that a lost store gave it."""
     return replace(watched, version=max(watched.version, version_at(now)))
 
 
 def restarted(present: Watched, watched: Watched, now: float) -> Watched:
-    """Return a watch with its clocks started anew, by a sign-in with the key and the limits of `watched`."""
+    """Return a session with its clocks restarted by a sign-in with the key and the limits of `watched`."""
     activity = applied(SignedIn(), present.activity, present.policy, now)
     if activity.ended is None:
         return _next(present, activity, now, policy=watched.policy, key=watched.key)
@@ -24,7 +27,7 @@ def restarted(present: Watched, watched: Watched, now: float) -> Watched:
 
 
 def ended(present: Watched, reason: Reason, now: float) -> Watched:
-    """Return a watch as it ended: by the clock before `now`, or else for `reason`."""
+    """Return a session as it ended: by a limit before `now`, or else for `reason`."""
     verdict = present.verdict(now)
     if verdict.phase is Phase.ENDED:
         return _with_activity(present, present.activity.finished(verdict.reason or reason, verdict.ends_at), now)
@@ -32,13 +35,13 @@ def ended(present: Watched, reason: Reason, now: float) -> Watched:
 
 
 def unknown(watch_id: str, now: float) -> Watched:
-    """Return a watch of which nothing is known, for a tombstone."""
+    """Return a session of which nothing is known, for a tombstone."""
     return opened(Watched(id=watch_id, user="", policy=Policy(), activity=Activity(logged_in_at=now, active=now)), now)
 
 
-def settled(claimed: Watched, verdict: Verdict, now: float) -> Watched:
-    """Return a watch whose tabs are to be told a verdict; an end becomes final, a warning is counted."""
-    activity = claimed.activity
+def settled(claimed: Watched, now: float) -> Watched:
+    """Return a session whose tabs are to be told its verdict at `now`; an end becomes final, a warning is counted."""
+    verdict, activity = claimed.verdict(now), claimed.activity
     if verdict.phase is Phase.ENDED:
         activity = activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
     elif verdict.phase is Phase.WARNED and claimed.shown.phase is Phase.ACTIVE:
@@ -47,16 +50,22 @@ def settled(claimed: Watched, verdict: Verdict, now: float) -> Watched:
 
 
 def after(event: Event, present: Watched, now: float) -> Watched:
-    """Return a watch after an event; the same one where it changed nothing.
+    """Return a session after an event; the same one where it changed nothing.
 
     Raises:
         HoldRefused, TooManyTabs: as the event does.
     """
     activity = applied(event, present.activity, present.policy, now)
     if isinstance(event, Reported) and activity.ended is None:
-        # A new version whatever it says: pages may have been told a state that the store did not know.
+        # Always a new version: pages may show a state that the store did not know.
         return _next(present, activity, now)
     return _with_activity(present, activity, now)
+
+
+def next_check_at(policy: Policy, now: float, *, is_doubted: bool = False) -> float:
+    """Return when a session is to be checked next (epoch seconds); a doubt is resolved sooner."""
+    interval = policy.checkpoint / 2
+    return now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
 
 
 def _with_activity(present: Watched, activity: Activity, now: float) -> Watched:
@@ -64,11 +73,11 @@ def _with_activity(present: Watched, activity: Activity, now: float) -> Watched:
 
 
 def _next(present: Watched, activity: Activity, now: float, **changes: object) -> Watched:
-    # Above whatever a page was told meanwhile by a record, in the store's place.
+    # Above what a page was told meanwhile from the record, in the store's place.
     version = max(present.version + 1, version_at(now))
     return replace(present, activity=activity, version=version, **changes)
 
 
 def version_at(now: float) -> int:
-    """Return the version of what nobody has numbered yet: the moment in milliseconds, so that it always grows."""
+    """Return the lowest version that a change at `now` may get: milliseconds, so that a lost store is never ahead."""
     return int(now * 1000)

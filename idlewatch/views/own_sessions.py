@@ -184,7 +184,7 @@ def _rows(request: HttpRequest) -> Sequence[Row]:
 def _known(live: Sequence[WatchedSession], at: float) -> Sequence[Watched | None]:
     """Return the sessions as the store knows them, asked once for all; None for each where nobody can tell."""
     try:
-        known = monitor.store().get_all([record.id for record in live])
+        known = monitor.store().sessions.get_many([record.id for record in live])
     except Undecided:
         return [None] * len(live)
     return [watched or records.watched_of(record, at) for record, watched in zip(live, known, strict=True)]

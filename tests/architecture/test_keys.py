@@ -20,7 +20,7 @@ from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from idlewatch.models import StoreOwner, WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.signals import event_log
-from idlewatch.store.redis.client import Command
+from idlewatch.store.redis.commands import Command
 from tests.support import keys
 from tests.support.sockets import Signed
 from tests.support.watches import keep
@@ -104,9 +104,9 @@ def test_a_key_is_seen_in_redis_but_in_the_row_of_its_session():
         keep("w1", key=KEY)
         monitor.forget_store()
         assert found.seen == []
-        link: Any = monitor.store().store._link  # type: ignore[attr-defined]
-        for command in (("HSET", f"{link.prefix}stray", "key", KEY), ("SADD", f"{link.prefix}{KEY}", "x")):
-            link.call(Command(command))
+        client: Any = monitor.store()._client  # type: ignore[attr-defined]
+        client.call(Command("HSET", [f"{client.prefix}stray"], ["key", KEY]))
+        client.call(Command("SADD", [f"{client.prefix}{KEY}"], ["x"]))
         monitor.forget_store()
     assert len(found.seen) == 2
 

@@ -204,19 +204,20 @@ def _watch_redis(patch: pytest.MonkeyPatch) -> None:
 
 def _others_in_redis(store: Any) -> Iterator[tuple[str, object]]:
     """Return what a store keeps besides its rows of sessions."""
-    from idlewatch.store.redis.client import Command
+    from idlewatch.store.redis.commands import Command
 
     reading = {
-        b"string": lambda name: ("GET", name),
-        b"hash": lambda name: ("HGETALL", name),
-        b"set": lambda name: ("SMEMBERS", name),
-        b"zset": lambda name: ("ZRANGE", name, 0, -1),
-        b"list": lambda name: ("LRANGE", name, 0, -1),
-        b"stream": lambda name: ("XRANGE", name, "-", "+"),
+        b"string": ("GET",),
+        b"hash": ("HGETALL",),
+        b"set": ("SMEMBERS",),
+        b"zset": ("ZRANGE", 0, -1),
+        b"list": ("LRANGE", 0, -1),
+        b"stream": ("XRANGE", "-", "+"),
     }
-    link = store._link
-    for name in link.all_keys():
-        shown = name.decode().removeprefix(link.prefix)
+    client = store._client
+    for key in client.find_keys():
+        name = key.decode()
+        shown = name.removeprefix(client.prefix)
         if not shown.startswith(ROW):
-            kind = link.call(Command(("TYPE", name)))
-            yield shown, link.call(Command(reading[kind](name)))
+            command, *args = reading[client.call(Command("TYPE", [name]))]
+            yield shown, client.call(Command(command, [name], args))

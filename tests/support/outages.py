@@ -13,9 +13,9 @@ from asgiref.sync import async_to_sync
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
-from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
+from idlewatch.store.base import Presence
 from idlewatch.store.redis import RedisStore
 from tests.conftest import Time
 from tests.support.redis_server import RedisServer
@@ -23,9 +23,9 @@ from tests.support.redis_server import RedisServer
 PREFIX = "{outage}:"
 
 
-async def keep_still(_: ClockSync, store: FallbackStore) -> None:
+async def keep_still(_: ClockSync, presence: Presence) -> None:
     """Ask the store for its time, as a timer does first, and go by the test's."""
-    await store.aread_time("any")
+    await presence.aread_time("any")
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def literal_time() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClockSync, "follow", lambda *_: None)
         patch.setattr(ClockSync, "keep", keep_still)
-        patch.setattr("idlewatch.store.redis.client.PAUSE", 0.0)
+        patch.setattr("idlewatch.store.redis.breaker.RETRY_DELAY", 0.0)
         yield
 
 
@@ -46,7 +46,8 @@ class Process:
         self.clock = clock
         self.hub = Hub()
         self.timer = Timer(self.hub)
-        self.standby = FallbackStore(RedisStore(url, {"PREFIX": PREFIX}))
+        self.store = RedisStore(url, {"PREFIX": PREFIX})
+        self.recovery = monitor.add_fallback(self.store)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -54,7 +55,8 @@ class Process:
             for module in ("runtime.timer", "consumers.tab"):
                 stack.enter_context(mock.patch(f"idlewatch.{module}.PROCESS", self.name))
             stack.enter_context(mock.patch("idlewatch.runtime.timer.tabs_here", self.hub.tabs))
-            stack.enter_context(mock.patch.object(monitor, "store", return_value=self.standby))
+            stack.enter_context(mock.patch.object(monitor, "store", return_value=self.store))
+            stack.enter_context(mock.patch.object(monitor, "recovery", return_value=self.recovery))
             yield
 
     async def around(self) -> None:
@@ -105,7 +107,7 @@ class Outage:
 
     def close(self) -> None:
         for process in self.made:
-            process.standby.close()
+            process.store.close()
         self.redis.stop()
 
 

@@ -39,7 +39,7 @@ class Signed:
 
     @property
     def watched(self) -> Watched:
-        found = monitor.store().get(self.watch_id)
+        found = monitor.store().sessions.get(self.watch_id)
         assert found is not None
         return found
 

@@ -34,12 +34,12 @@ def keep(watch_id: str, *, user: str = "1", key: str | None = None, at: float = 
     """Have the store keep a session that began at `at`, without a record."""
     policy = replace(POLICY, **limits)
     activity = Activity(logged_in_at=at, active=at)
-    return monitor.store().open(Watched(id=watch_id, user=user, key=key, policy=policy, activity=activity), at)
+    return monitor.store().sessions.open(Watched(id=watch_id, user=user, key=key, policy=policy, activity=activity), at)
 
 
 def known(watch_id: str) -> Watched:
     """Return what the store knows."""
-    found = monitor.store().get(watch_id)
+    found = monitor.store().sessions.get(watch_id)
     assert found is not None
     return found
 

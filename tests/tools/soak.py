@@ -35,7 +35,7 @@ TOMBSTONE_TTL = 1.0
 async def come_and_go(store: RedisStore, sessions: int) -> int:
     """Have that many sessions live and end, in turns, while one process serves their tabs; return the ends recorded."""
     recorded = 0
-    with patch("idlewatch.store.redis.store.TOMBSTONE_LIFE", TOMBSTONE_TTL):
+    with patch("idlewatch.store.redis.queue.TOMBSTONE_TTL", TOMBSTONE_TTL):
         for first in range(0, sessions, BATCH):
             at = START + first
             await _live([secrets.token_urlsafe(16) for _ in range(first, min(first + BATCH, sessions))], store, at)
@@ -50,41 +50,36 @@ async def _live(watches: list[str], store: RedisStore, at: float) -> None:
     def begun(watch: str) -> Watched:
         return Watched(id=watch, user="7", key=secrets.token_hex(16), policy=POLICY, activity=signed_in(at))
 
-    await each(lambda watch: store.aopen(begun(watch), at))
-    await each(lambda watch: store.aapply(watch, TabOpened("p1", 50), at))
-    await each(lambda watch: store.aapply(watch, Acted(), at))
-    await each(lambda watch: store.aapply(watch, Held("upload", "Uploading 3 files"), at), 4)
+    await each(lambda watch: store.sessions.aopen(begun(watch), at))
+    await each(lambda watch: store.sessions.aapply(watch, TabOpened("p1", 50), at))
+    await each(lambda watch: store.sessions.aapply(watch, Acted(), at))
+    await each(lambda watch: store.sessions.aapply(watch, Held("upload", "Uploading 3 files"), at), 4)
     # A third closes its browser, a third is signed out with a tab open, and the rest ends by the clock with one open.
-    await each(lambda watch: store.aapply(watch, TabClosed("p1", closed=True), at), 3)
-    await each(lambda watch: store.aend(watch, Reason.LOGOUT, at), 3, 1)
+    await each(lambda watch: store.sessions.aapply(watch, TabClosed("p1", closed=True), at), 3)
+    await each(lambda watch: store.sessions.aend(watch, Reason.LOGOUT, at), 3, 1)
     # As the socket of a session that ended does.
-    await each(lambda watch: store.aapply(watch, TabClosed("p1", closed=False), at), 3, 1)
+    await each(lambda watch: store.sessions.aapply(watch, TabClosed("p1", closed=False), at), 3, 1)
 
 
 async def _work(store: RedisStore, now: float) -> int:
     """Do what a timer does, records first: they may well be quicker than the push. Return the ends recorded."""
     recorded = 0
-    await store.asample(now, SAMPLE, KEPT)
+    await store.statistics.take_sample(now, SAMPLE, KEPT)
     for later in (0.0, LEASE, POLICY.idle_timeout):
-        checked = await store.aclaim(Due.CHECK, now + later, 2 * BATCH, LEASE)
-        await asyncio.gather(*(store.aconfirm(Due.CHECK, each, now, now + POLICY.checkpoint) for each in checked))
+        checked = await store.queue.claim(Due.CHECK, now + later, 2 * BATCH, LEASE)
+        await store.queue.confirm(Due.CHECK, checked, now)
         recorded += await _record(store, now + later)
-        claimed = await store.aclaim(Due.PUSH, now + later, 2 * BATCH, LEASE)
-        await asyncio.gather(*(_push(store, each, now + later) for each in claimed))
+        claimed = await store.queue.claim(Due.PUSH, now + later, 2 * BATCH, LEASE)
+        settled = await store.queue.settle(claimed, now + later)
+        await store.queue.confirm(Due.PUSH, [each for each in settled if each], now + later)
     recorded += await _record(store, now + POLICY.idle_timeout)
-    await store.asample(now + SAMPLE, SAMPLE, KEPT)
+    await store.statistics.take_sample(now + SAMPLE, SAMPLE, KEPT)
     return recorded
 
 
-async def _push(store: RedisStore, watched: Watched, now: float) -> None:
-    settled = await store.asettle(watched, watched.verdict(now), now)
-    if settled is not None:
-        await store.aconfirm(Due.PUSH, settled, now)
-
-
 async def _record(store: RedisStore, now: float) -> int:
-    ended = await store.aclaim(Due.RECORD, now, 2 * BATCH, LEASE)
-    await asyncio.gather(*(store.aconfirm(Due.RECORD, each, now) for each in ended))
+    ended = await store.queue.claim(Due.RECORD, now, 2 * BATCH, LEASE)
+    await store.queue.confirm(Due.RECORD, ended, now)
     return len(ended)
 
 
@@ -97,7 +92,7 @@ async def main(sessions: int = 100_000) -> None:
         store = RedisStore(server.url, {"socket_timeout": 30})
         try:
             with server.client() as client:
-                await store.aping()
+                await store.ping()
                 memory = client.info("memory")["used_memory"]
                 begun = time.monotonic()
                 recorded = await come_and_go(store, sessions)

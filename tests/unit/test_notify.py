@@ -25,7 +25,7 @@ from idlewatch.runtime.bus import ANSWER, GROUP, NOTICE
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.runtime import Service, service
 from idlewatch.runtime.timer import Timer
-from idlewatch.store.memory import MemoryStore
+from idlewatch.store.memory.sessions import MemorySessions
 from tests.conftest import START, Time
 from tests.support.redis_server import redis_url
 from tests.support.sockets import FakeTab
@@ -75,12 +75,12 @@ def layer(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.Mon
 
 def open_tabs(service: Service, watch_id: str, count: int = 1, **options: Any) -> list[FakeTab]:
     """Open tabs of a session in this process."""
-    if monitor.store().get(watch_id) is None:
+    if monitor.store().sessions.get(watch_id) is None:
         keep(watch_id)
     tabs = [FakeTab(**options) for _ in range(count)]
     for tab in tabs:
         service.hub.join(watch_id, tab)
-        monitor.store().apply(watch_id, TabOpened(PROCESS, 50), START)
+        monitor.store().sessions.apply(watch_id, TabOpened(PROCESS, 50), START)
     return tabs
 
 
@@ -197,7 +197,7 @@ class TestHere:
 
     async def test_a_session_that_ended_or_never_was_has_nobody_to_tell(self, here: Service):
         (tab,) = open_tabs(here, "w1")
-        monitor.store().end("w1", Reason.REVOKED, START)
+        monitor.store().sessions.end("w1", Reason.REVOKED, START)
         assert await asend(["w1", "nobody"], "Noon") == Reached(0, 0)
         assert tab.frames == []
 
@@ -268,20 +268,20 @@ class TestWithoutWhatItNeeds:
     async def test_a_store_that_is_away_is_said_and_nothing_is_sent(
         self, here: Service, monkeypatch: pytest.MonkeyPatch
     ):
-        async def away(self: MemoryStore, watches: object) -> object:
+        async def away(self: MemorySessions, watches: object) -> object:
             raise StoreUnavailable
 
         (tab,) = open_tabs(here, "w1")
-        monkeypatch.setattr(MemoryStore, "aget_all", away)
+        monkeypatch.setattr(MemorySessions, "aget_many", away)
         with pytest.raises(StoreUnavailable):
             await asyncio.to_thread(send, ["w1"], "Noon")
         assert tab.frames == []
 
     async def test_a_view_does_not_wait_for_ever(self, here: Service, monkeypatch: pytest.MonkeyPatch):
-        async def stuck(self: MemoryStore, watches: object) -> object:
+        async def stuck(self: MemorySessions, watches: object) -> object:
             return await asyncio.Event().wait()
 
-        monkeypatch.setattr(MemoryStore, "aget_all", stuck)
+        monkeypatch.setattr(MemorySessions, "aget_many", stuck)
         monkeypatch.setattr(notify, "DONE_WITHIN", 0.05)
         with pytest.raises(StoreUnavailable):
             await asyncio.to_thread(send, ["w1"], "Noon")
@@ -292,7 +292,7 @@ class TestWithoutWhatItNeeds:
     ):
         started, asked = threading.Event(), threading.Event()
 
-        async def stuck(self: MemoryStore, watches: object) -> object:
+        async def stuck(self: MemorySessions, watches: object) -> object:
             asked.set()
             return await asyncio.Event().wait()
 
@@ -301,7 +301,7 @@ class TestWithoutWhatItNeeds:
             started.set()
             await asyncio.to_thread(asked.wait, WITHIN)
 
-        monkeypatch.setattr(MemoryStore, "aget_all", stuck)
+        monkeypatch.setattr(MemorySessions, "aget_many", stuck)
         thread = threading.Thread(target=asyncio.run, args=[serve()])
         thread.start()
         try:
@@ -355,7 +355,7 @@ class TestOtherProcesses:
     async def test_what_they_told_is_added_up(self, here: Service):
         await listening(here)
         open_tabs(here, "w1")
-        monitor.store().apply("w1", TabsCounted("another", 3), START)
+        monitor.store().sessions.apply("w1", TabsCounted("another", 3), START)
         async with peer(told=3) as another:
             assert await asend(["w1"], "Noon") == Reached(4, 4)
         (message,) = [each for each in another.heard if each["type"] == NOTICE]
@@ -373,8 +373,8 @@ class TestOtherProcesses:
         monkeypatch.setattr(notify, "ANSWERED_WITHIN", 0.2)
         await listening(here)
         open_tabs(here, "w1")
-        monitor.store().apply("w1", TabsCounted("another", 2), START)
-        monitor.store().apply("w1", TabsCounted("dead", 5), START)
+        monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
+        monitor.store().sessions.apply("w1", TabsCounted("dead", 5), START)
         before = counted()
         async with peer(told=2):
             assert await asend(["w1"], "Noon") == Reached(3, 8)
@@ -383,8 +383,8 @@ class TestOtherProcesses:
     async def test_one_that_answers_from_each_of_its_event_loops_counts_once(self, here: Service):
         await listening(here)
         keep("w1")
-        monitor.store().apply("w1", TabsCounted("another", 2), START)
-        monitor.store().apply("w1", TabsCounted("third", 1), START)
+        monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
+        monitor.store().sessions.apply("w1", TabsCounted("third", 1), START)
         async with peer(told=None) as another:
 
             async def both() -> None:
@@ -402,7 +402,7 @@ class TestOtherProcesses:
         names = [f"w{number}" for number in range(10)]
         for name in names:
             keep(name)
-            monitor.store().apply(name, TabsCounted("another", 1), START)
+            monitor.store().sessions.apply(name, TabsCounted("another", 1), START)
         async with peer(told=4) as another:
             result = await asend(names, "Noon")
         messages = [each for each in another.heard if each["type"] == NOTICE]
@@ -453,7 +453,7 @@ class TestAChannelLayerThatIsAway:
         monkeypatch.setattr(notify, "get_channel_layer", Away)
         here.listener.channel = "some.channel"
         (tab,) = open_tabs(here, "w1")
-        monitor.store().apply("w1", TabsCounted("another", 2), START)
+        monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
         assert await asend(["w1"], "Noon") == Reached(1, 3)
         assert texts(tab) == [["Noon"]]
         assert "The channel layer takes no message (OSError): a notice stays here." in caplog.messages

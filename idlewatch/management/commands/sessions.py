@@ -22,7 +22,6 @@ from idlewatch.management.choosing import add_user_option, of_user
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.store.base import Watched
 
 COLUMNS = ("session", "user", "device", "address", "started", "last_active", "tabs", "phase", "ends")
@@ -122,11 +121,11 @@ def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dic
 
 def _known(watches: Sequence[str]) -> Mapping[str, Watched]:
     """Return what the store knows, where it is one that can be asked from here."""
-    store = monitor.store()
-    if not isinstance(store, FallbackStore) or store.is_away:
+    recovery = monitor.recovery()
+    if recovery is None or recovery.is_away:
         return {}
     try:
-        return {watched.id: watched for watched in store.get_all(watches) if watched is not None}
+        return {watched.id: watched for watched in monitor.store().sessions.get_many(watches) if watched is not None}
     except IdleWatchError:
         return {}
 

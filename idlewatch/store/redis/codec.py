@@ -1,8 +1,9 @@
-"""The row of a watch in Redis: numbers that the scripts read, the session key, and facts that only Python reads."""
+"""The row of a session in Redis: numbers that the scripts read, the session key, and facts that only Python reads."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict
 from idlewatch.store.base import Sample, Watched
 from idlewatch.store.listing import GROUPS, group_of
+from idlewatch.store.transitions import next_check_at
 
 HEAD = struct.Struct("<12d4BH")
 """As `FORMAT` in `scripts/common.lua`."""
@@ -20,9 +22,9 @@ SAMPLE = struct.Struct("<4d")
 """As in `scripts/sample.lua`."""
 NEVER = -1.0
 """In the place of a moment that never comes."""
-FAR = 1e15
-"""Epoch seconds that stand for no limit."""
-KEPT = 86_400.0
+NO_LIMIT = 1e15
+"""Epoch seconds in the place of a limit that there is not."""
+ROW_RETENTION = 86_400.0
 """Seconds for which a row outlives its session, so that the end is told and recorded also after a long outage."""
 
 
@@ -64,7 +66,7 @@ class Head(NamedTuple):
     """The version that was claimed."""
     settled: float = 0.0
     """The version whose push is to be confirmed; 0: none."""
-    ttl: float = KEPT
+    ttl: float = ROW_RETENTION
     """Seconds for which the row is kept after its last change."""
     check_at: float = 0.0
     """When it is to be checked next."""
@@ -80,7 +82,7 @@ class Head(NamedTuple):
 
 
 def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
-    """Return the row of a watch as it stands at `now`."""
+    """Return the row of a session as it is at `now`."""
     policy, activity = watched.policy, watched.activity
     verdict = watched.verdict(now)
     next_at = now if verdict.shown != watched.shown else verdict.next_at
@@ -92,10 +94,10 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         active=activity.active,
         next_at=NEVER if next_at is None else next_at,
         idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
-        cap=FAR if absolute is None else activity.logged_in_at + absolute,
+        cap=NO_LIMIT if absolute is None else activity.logged_in_at + absolute,
         warn=policy.warn_before,
-        ttl=max(ends_in, policy.idle_timeout) + KEPT,
-        check_at=now + policy.checkpoint / 2,
+        ttl=max(ends_in, policy.idle_timeout) + ROW_RETENTION,
+        check_at=next_check_at(policy, now),
         mark=mark,
         ended=int(activity.ended is not None),
         group=0 if group is None else GROUPS.index(group) + 1,
@@ -117,14 +119,14 @@ def _short(value: Any) -> Any:  # noqa: ANN401 - whatever stands in a field
 
 
 def _is_plain(watched: Watched, verdict: Verdict) -> bool:
-    """Tell whether activity moves nothing but the next moment: until that moment, at least."""
+    """Return whether activity moves nothing but the next moment: until that moment, at least."""
     activity = watched.activity
     # By the clock, too: what is warned or over and not settled yet must let in nothing that came a moment before.
     return activity.held_since is None and activity.closed_at is None and watched.shown == verdict.shown == FRESH
 
 
 def watched_of(watch_id: str, row: bytes) -> Watched:
-    """Return the watch that a row describes."""
+    """Return the session that a row describes."""
     return _watched(watch_id, row, Head(*HEAD.unpack_from(row)))
 
 
@@ -135,7 +137,7 @@ def sample_of(packed: bytes) -> Sample:
 
 
 def claimed_of(watch_id: str, row: bytes) -> Watched:
-    """Return a watch as its claimant is to see it: with what was not confirmed, and what is doubted."""
+    """Return a session as its claimant is to see it: with what was not confirmed, and what is doubted."""
     head = Head(*HEAD.unpack_from(row))
     return replace(_watched(watch_id, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
 
@@ -153,3 +155,8 @@ def _watched(watch_id: str, row: bytes, head: Head) -> Watched:
         version=int(head.version),
         shown=facts.shown,
     )
+
+
+def pairs(found: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Return ids and rows, which a script returns in turns, as pairs."""
+    return zip(found[::2], found[1::2], strict=True)

@@ -1,4 +1,4 @@
-"""Wakes those who sleep until something is due: in this process at once, in the others by Redis."""
+"""Wakes timers that sleep until something is due: in this process at once, in the others by Redis."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from threading import Event, Lock, Thread
 from redis.exceptions import RedisError
 
 from idlewatch.store.base import Due
-from idlewatch.store.redis.client import Link
+from idlewatch.store.redis.client import Client
 
 logger = logging.getLogger("idlewatch")
 
-LOOK = 0.5
-"""Seconds after which the thread looks whether it is to stop."""
-PAUSE = 0.5
-"""Seconds before it connects anew."""
+POLL_TIMEOUT = 0.5
+"""Seconds of waiting for a message, after which the thread checks whether it is to stop."""
+RECONNECT_DELAY = 0.5
+"""Seconds before it connects again."""
 
 
 class WakeupListener:
-    """Hears when something is due sooner than those who sleep were told."""
+    """Calls those who sleep when something is due sooner than they were told. Thread-safe."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._lock = Lock()
-        self._told = dict.fromkeys(Due, float("-inf"))
-        """The answers that were given: who asked sleeps until then."""
+        self._next_at = dict.fromkeys(Due, float("-inf"))
+        """What was answered last to the question what is due next: the caller sleeps until then."""
         self._listeners: dict[Due, list[Callable[[], None]]] = {due: [] for due in Due}
         self._stopping = Event()
         self._thread: Thread | None = None
 
-    def told(self, due: Due, at: float | None) -> None:
-        """Note when whoever asked believes that something of this kind is due next; None: never."""
+    def note_next(self, due: Due, at: float | None) -> None:
+        """Note until when callers sleep, as nothing of this kind is due before (epoch seconds); None: for ever."""
         with self._lock:
-            self._told[due] = float("inf") if at is None else at
+            self._next_at[due] = float("inf") if at is None else at
 
-    def hear(self, due: Due, at: float) -> None:
-        """Wake who sleeps too long, now that something is due at `at` (epoch seconds; below 0: it is not)."""
+    def notify(self, due: Due, at: float) -> None:
+        """Wake callers that sleep too long, now that something is due at `at` (epoch seconds; below 0: it is not)."""
         with self._lock:
-            if at < 0 or at >= self._told[due]:
+            if at < 0 or at >= self._next_at[due]:
                 return
-            self._told[due] = at
+            self._next_at[due] = at
             listeners = list(self._listeners[due])
         for listener in listeners:
             listener()
@@ -70,22 +70,22 @@ class WakeupListener:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._hear_others()
+                self._receive()
             except (RedisError, OSError):
-                # The store's callers say that Redis is away. Meanwhile the timer looks once a round.
-                self._stopping.wait(PAUSE)
+                # The store's callers report that Redis is away. Meanwhile the timer looks once a round.
+                self._stopping.wait(RECONNECT_DELAY)
 
-    def _hear_others(self) -> None:
-        with self._link.listener() as listener:
-            listener.subscribe(f"{self._link.prefix}sooner")
+    def _receive(self) -> None:
+        with self._client.subscriber() as subscriber:
+            subscriber.subscribe(f"{self._client.prefix}sooner")
             while not self._stopping.is_set():
-                message = listener.get_message(timeout=LOOK)
+                message = subscriber.get_message(timeout=POLL_TIMEOUT)
                 if message is not None:
                     # One that makes no sense comes from another version.
                     with suppress(ValueError):
-                        self._hear(message["data"].decode())
+                        self._handle(message["data"].decode())
 
-    def _hear(self, message: str) -> None:
+    def _handle(self, message: str) -> None:
         sender, kind, at = message.split()
-        if sender != self._link.name:
-            self.hear(Due(kind), float(at))
+        if sender != self._client.name:
+            self.notify(Due(kind), float(at))

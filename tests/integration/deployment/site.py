@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from idlewatch.monitor.fallback import GRACE
+from idlewatch.monitor.outage import REPORT_GRACE
 from tests.integration.deployment import documented
 from tests.support.postgres_server import shared_postgres
 from tests.support.redis_server import RedisServer
@@ -255,5 +255,5 @@ def deployed(name: str, **environ: str) -> Iterator[Deployment]:
         stack.callback(nginx.stop)
         nginx.start()
         # A store that is new hears everybody before it ends anybody.
-        time.sleep(GRACE)
+        time.sleep(REPORT_GRACE)
         yield Deployment(nginx, webs, redis, static)

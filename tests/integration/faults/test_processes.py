@@ -68,7 +68,7 @@ from idlewatch.core.clock import now
 from idlewatch.store.base import Due
 
 async def claim():
-    while not (found := await monitor.store().aclaim(Due.PUSH, now(), 10, 4.0)):
+    while not (found := await monitor.store().queue.claim(Due.PUSH, now(), 10, 4.0)):
         await asyncio.sleep(0.01)
     print("claimed", *(watched.id for watched in found), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -31,7 +31,7 @@ deadline = time.monotonic() + 5
 while not StoreOwner.objects.exists():
     assert time.monotonic() < deadline
     time.sleep(0.02)
-monitor.store().apply(WatchedSession.objects.get().pk, Extended(), now())
+monitor.store().sessions.apply(WatchedSession.objects.get().pk, Extended(), now())
 """
 
 

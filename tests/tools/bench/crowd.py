@@ -65,7 +65,7 @@ async def beat() -> None:
     while True:
         for _ in range(max(1, round(len(crowd) / HEARTBEAT / TURNS))):
             at = (at + 1) % len(crowd)
-            await monitor.store().aapply(crowd[at], Acted(0.5), now())
+            await monitor.store().sessions.aapply(crowd[at], Acted(0.5), now())
         await asyncio.sleep(max(1 / TURNS, HEARTBEAT / len(crowd)))
 
 

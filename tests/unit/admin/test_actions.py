@@ -329,7 +329,7 @@ class TestThePhaseAndTheConnection:
     def sessions(self, operator: Operator) -> dict[str, str]:
         warned, connected, away = ids(sign_in_many(3))
         store = monitor.store()
-        store.apply(connected, TabOpened("p1", 50), LATER)
+        store.sessions.apply(connected, TabOpened("p1", 50), LATER)
         return {"warned": warned, "connected": connected, "away": away}
 
     def test_only_those_that_are_connected(self, operator: Operator, sessions: dict[str, str]):
@@ -344,9 +344,9 @@ class TestThePhaseAndTheConnection:
 
     async def test_only_those_that_were_warned(self, operator: Operator, sessions: dict[str, str], clock: Time):
         store, clock.now = monitor.store(), START + 85
-        warned = await store.aget(sessions["warned"])
+        warned = await store.sessions.aget(sessions["warned"])
         assert warned is not None
-        settled = await store.asettle(warned, warned.verdict(clock.now), clock.now)
+        (settled,) = await store.queue.settle([warned], clock.now)
         assert settled is not None
         assert settled.shown.phase is Phase.WARNED
         asked = {"query": {"phase": "warned"}, "before": LATER}
@@ -371,7 +371,7 @@ class TestThePhaseAndTheConnection:
         monkeypatch.setattr(selection, "MAX_BATCH", 2)
         monkeypatch.setattr(selection, "MAX_CANDIDATES", 10)
         for watch_id in ids(sign_in_many(5)):
-            monitor.store().apply(watch_id, TabOpened("p1", 50), LATER)
+            monitor.store().sessions.apply(watch_id, TabOpened("p1", 50), LATER)
         answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
         assert [answer["done"] for answer in answers] == [2, 2, 1]
         assert live() == {operator.watch_id}
@@ -429,7 +429,7 @@ class TestEndingAllOfAUser:
     def test_users_are_found_by_the_phase_of_a_session_too(self, operator: Operator):
         connected, *_ = ids(sign_in_many(3))
         sign_in_many(1, name="bob")
-        monitor.store().apply(connected, TabOpened("p1", 50), LATER)
+        monitor.store().sessions.apply(connected, TabOpened("p1", 50), LATER)
         asked = {"query": {"connected": "yes"}, "before": LATER}
         assert operator.count(action="end_users", **asked) == {"sessions": 3, "users": 1, "own": 0, "before": LATER}
         assert operator.act("end_users", **asked)["done"] == 3

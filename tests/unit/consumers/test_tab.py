@@ -267,7 +267,7 @@ class TestConnecting:
 
         async def slow_look(*args: Any) -> Any:
             found = await look(*args)
-            monitor.store().end(signed.watch_id, Reason.REVOKED, clock.now)
+            monitor.store().sessions.end(signed.watch_id, Reason.REVOKED, clock.now)
             await push(clock)
             return found
 
@@ -1020,7 +1020,7 @@ class TestCost:
 
     async def test_a_heartbeat_is_one_store_call(self, monkeypatch: pytest.MonkeyPatch):
         tab = await Tab.open(await sign_in())
-        store, calls = monitor.store(), []
+        store, calls = monitor.store().sessions, []
         for name in ("aget", "aapply", "get", "apply", "aend", "end"):
             real = getattr(type(store), name)
 

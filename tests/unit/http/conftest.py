@@ -157,7 +157,7 @@ def phase(time: Time, watch_id: str | None = None) -> Phase:
 
 
 def last_active(watch_id: str | None = None) -> float:
-    watched = monitor.store().get(watch_id or record().pk)
+    watched = monitor.store().sessions.get(watch_id or record().pk)
     assert watched is not None
     return watched.activity.active
 

@@ -218,7 +218,7 @@ class TestOthers:
         from idlewatch.monitor import service as monitor
         from tests.unit.http.conftest import record
 
-        watched = monitor.store().get(record().pk)
+        watched = monitor.store().sessions.get(record().pk)
         assert watched is not None
         token = token_of(watched)
         assert post(tab, {"page": PAGE, "form": "a", "fields": FIELDS}, f"{PATH}?for={token}").status_code == 200

@@ -215,7 +215,7 @@ def test_the_key_is_nowhere_but_in_its_cookie(reader: Browser, engine: str, capl
     key = reader.key
     assert key is not None
     fields = " ".join(str(value) for value in vars(record()).values())
-    watched = monitor.store().get(record().pk)
+    watched = monitor.store().sessions.get(record().pk)
     told = reader.poll("/idlewatch/state/").content.decode() + reader.visit("/page/").content.decode()
     for text in (fields, repr(watched), str(watched), told, caplog.text, repr(record())):
         assert key not in text

@@ -17,7 +17,7 @@ from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records as kept_records
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import GRACE
+from idlewatch.monitor.outage import REPORT_GRACE
 from tests.conftest import START, Time
 from tests.support.outages import Outage, outage
 from tests.unit.http import site
@@ -46,7 +46,7 @@ def begin(outage: Outage) -> None:
 def finish(outage: Outage) -> None:
     """Give the store back, and let the timers make good what it missed."""
     outage.redis.start()
-    outage.go_round(GRACE + 1)
+    outage.go_round(REPORT_GRACE + 1)
 
 
 def user_of(browser: Browser) -> Any:
@@ -70,7 +70,7 @@ class TestRequest:
         assert last_active() == as_datetime(START + 1800)
         finish(away)
         told = browser.poll("/idlewatch/state/").json()
-        assert told["remaining"] == 900 - (GRACE + 1)
+        assert told["remaining"] == 900 - (REPORT_GRACE + 1)
         assert records() == [("ann", "")]
 
     def test_a_passive_one_is_served_and_advances_nothing(self, away: Outage, browser: Browser, ann: User, clock: Time):
@@ -81,7 +81,7 @@ class TestRequest:
         assert browser.visit("/passive/").status_code == 200
         assert last_active() == as_datetime(START)
         finish(away)
-        assert browser.poll("/idlewatch/state/").json()["remaining"] == 300 - (GRACE + 1)
+        assert browser.poll("/idlewatch/state/").json()["remaining"] == 300 - (REPORT_GRACE + 1)
 
     def test_one_of_which_nobody_can_tell_is_asked_to_wait(
         self, kept: Outage, browser: Browser, ann: User, clock: Time
@@ -124,7 +124,7 @@ class TestRequest:
         for _ in range(2):
             browser.key = str(key)
             assert browser.poll("/api/").status_code == 401
-        assert monitor.store().get(record().pk).activity.reason is Reason.IDLE
+        assert monitor.store().sessions.get(record().pk).activity.reason is Reason.IDLE
 
     def test_the_absolute_limit_stands(self, away: Outage, browser: Browser, ann: User, clock: Time):
         browser.sign_in(ann)
@@ -177,7 +177,7 @@ class TestSessions:
         assert user_of(browser) == "ann"
         finish(away)
         assert user_of(browser) == "ann"
-        assert monitor.store().get(record().pk).key == browser.key
+        assert monitor.store().sessions.get(record().pk).key == browser.key
         clock.pass_(900)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
@@ -192,7 +192,7 @@ class TestSessions:
         browser.key = str(key)
         assert browser.poll("/api/").status_code == 401
         assert records() == [("ann", "logout")]
-        assert monitor.store().get(record().pk).activity.reason is Reason.LOGOUT
+        assert monitor.store().sessions.get(record().pk).activity.reason is Reason.LOGOUT
 
     @pytest.mark.rule("R9")
     def test_one_that_is_revoked_stays_so(self, away: Outage, browser: Browser, ann: User, clock: Time):
@@ -221,7 +221,7 @@ class TestSessions:
             clock.pass_(35)
             away.go_round()
         assert user_of(browser) == "ann"
-        assert monitor.store().get(record().pk).key == browser.key
+        assert monitor.store().sessions.get(record().pk).key == browser.key
         assert records() == [("ann", "")]
 
     def test_a_new_password_ends_the_others(
@@ -243,7 +243,7 @@ class TestSessions:
         clock.pass_(800)
         browser.sign_in(ann)
         finish(away)
-        watched = monitor.store().get(record().pk)
+        watched = monitor.store().sessions.get(record().pk)
         assert (watched.activity.logged_in_at, watched.activity.active) == (START + 800, START + 800)
         assert records() == [("ann", "")]
         assert user_of(browser) == "ann"
@@ -341,7 +341,7 @@ class TestMessages:
         assert page.say(message).json()["remaining"] == 300 + active
         assert last_active() == as_datetime(START + active)
         finish(away)
-        assert page.poll("/idlewatch/state/").json()["remaining"] == 300 + active - (GRACE + 1)
+        assert page.poll("/idlewatch/state/").json()["remaining"] == 300 + active - (REPORT_GRACE + 1)
 
     def test_a_hold_keeps_the_session(self, away: Outage, page: Browser, clock: Time):
         for _ in range(20):

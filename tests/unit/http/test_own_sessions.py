@@ -115,7 +115,7 @@ def stale(clock: Time, *devices: Device) -> None:
     for _ in range(2):
         clock.pass_(FRESH / 2)
         for each in devices:
-            store().apply(each.watch_id, Acted(0), clock.now)
+            store().sessions.apply(each.watch_id, Acted(0), clock.now)
 
 
 @pytest.mark.rule("R15")
@@ -143,7 +143,7 @@ class TestTheList:
     ):
         settings.TIME_ZONE = "UTC"
         clock.pass_(120)
-        store().apply(desk.watch_id, Acted(60), clock.now)
+        store().sessions.apply(desk.watch_id, Acted(60), clock.now)
         page = phone.browser.visit(PAGE).content.decode()
         times = re.findall(r'<time datetime="([^"]*)"', page)
         # This one, started and last active; the other, which was active a minute ago.
@@ -162,8 +162,8 @@ class TestTheList:
 
         settings.TIME_ZONE = "UTC"
         clock.pass_(120)
-        store().apply(desk.watch_id, Acted(60), clock.now)
-        monkeypatch.setattr(type(store()), "get_all", away)
+        store().sessions.apply(desk.watch_id, Acted(60), clock.now)
+        monkeypatch.setattr(type(store().sessions), "get_many", away)
         response = phone.browser.visit(PAGE)
         assert response.status_code == 200
         # The other was active since, which its record does not have yet.
@@ -173,7 +173,7 @@ class TestTheList:
     def test_the_others_stand_in_the_order_of_their_last_activity(self, desk: Device, device, ann: User, clock: Time):
         first, second = device(ann), device(ann)
         clock.pass_(30)
-        store().apply(first.watch_id, Acted(0), clock.now)
+        store().sessions.apply(first.watch_id, Acted(0), clock.now)
         page = desk.browser.visit(PAGE).content.decode()
         assert re.findall(r'name="end" value="([^"]*)"', page) == [first.watch_id, second.watch_id]
 
@@ -185,7 +185,7 @@ class TestTheList:
         assert "You are signed in nowhere else." in desk.text
         idle = device(get_user_model().objects.get(username="ann"))
         clock.pass_(700)
-        store().apply(desk.watch_id, Acted(0), clock.now)
+        store().sessions.apply(desk.watch_id, Acted(0), clock.now)
         clock.pass_(300)
         # Nobody has written down yet that it ended.
         assert WatchedSession.objects.get(pk=idle.watch_id).ended is None
@@ -317,7 +317,7 @@ class TestEnding:
 
     def test_an_ended_session_ends_nothing(self, desk: Device, phone: Device, clock: Time):
         clock.pass_(700)
-        store().apply(phone.watch_id, Acted(0), clock.now)
+        store().sessions.apply(phone.watch_id, Acted(0), clock.now)
         clock.pass_(300)
         response = desk.end(phone)
         assert response.url.startswith("/login/")
@@ -425,7 +425,7 @@ class TestThePassword:
         for _ in range(2):
             clock.pass_(TRIES_WITHIN / 2 + 1)
             for each in (desk, phone):
-                store().apply(each.watch_id, Acted(0), clock.now)
+                store().sessions.apply(each.watch_id, Acted(0), clock.now)
         desk.end(phone, password=PASSWORD)
         assert not phone.lives
 

@@ -54,7 +54,7 @@ def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: 
         tick(clock)
         assert user_of(signed_in) == "ann"
     assert (record().pk, record().reason) == (watch_id, "")
-    watched = monitor.store().get(watch_id)
+    watched = monitor.store().sessions.get(watch_id)
     assert watched is not None
     assert watched.key == signed_in.key
     assert record().session_digest == django_sessions.digest(signed_in.key)
@@ -164,7 +164,7 @@ class TestRequestInFlight:
 
         monkeypatch.setattr(monitor, "look", overtaken)
         other.poll("/bare/")
-        watched = monitor.store().get(record().pk)
+        watched = monitor.store().sessions.get(record().pk)
         assert watched is not None
         assert watched.key == signed_in.key
         assert record().session_digest == django_sessions.digest(signed_in.key)

@@ -59,7 +59,7 @@ def people(count: int, *, start: int = 0, user: User | None = None, **changes: A
         activity = Activity(logged_in_at=moment, active=moment)
         owner = "" if user is None else str(user.pk)
         watched = Watched(id=f"w{number:06}", user=owner, policy=policy, activity=activity)
-        watches.append(monitor.store().open(watched, at))
+        watches.append(monitor.store().sessions.open(watched, at))
         rows.append(
             WatchedSession(
                 id=watched.id,

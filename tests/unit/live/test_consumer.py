@@ -97,13 +97,13 @@ class TestWhatIsShown:
     async def test_a_row_has_every_field_and_no_other(self):
         signed = await astaff()
         (person,) = await apeople(1)
-        await monitor.store().aapply(person.id, TabOpened("p", 5), now())
-        await monitor.store().aapply(person.id, Held("u", "Uploading <b>3</b> files"), now())
+        await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
+        await monitor.store().sessions.aapply(person.id, Held("u", "Uploading <b>3</b> files"), now())
         async with watching(signed.key) as operator:
             page = await operator.ask()
         rows = {row["user"]: row for row in page["rows"]}
         row, own = rows["user000000"], rows["op"]
-        known = await monitor.store().aget(person.id)
+        known = await monitor.store().sessions.aget(person.id)
         assert known is not None
         assert row == {
             "id": person.id,
@@ -130,7 +130,7 @@ class TestWhatIsShown:
         async with watching(signed.key) as operator:
             await operator.ask()
             await operator.ask(search="ada")
-            await monitor.store().aapply(other.watch_id, Acted(0.0), now())
+            await monitor.store().sessions.aapply(other.watch_id, Acted(0.0), now())
             await operator.next()
         sent = json.dumps(operator.frames)
         assert "ada" in sent
@@ -175,7 +175,7 @@ class TestWhatChanges:
         async with watching(signed.key) as operator:
             await operator.ask(sort="user")
             at = now()
-            await monitor.store().aapply(people[7].id, Acted(0.0), at)
+            await monitor.store().sessions.aapply(people[7].id, Acted(0.0), at)
             frame = await operator.next()
         assert frame == {
             "type": "changes",
@@ -198,7 +198,7 @@ class TestWhatChanges:
         async with watching(signed.key) as operator:
             await operator.ask(sort="-seen")
             first, second, *others = operator.order
-            await monitor.store().aapply(second, Acted(0.0), now())
+            await monitor.store().sessions.aapply(second, Acted(0.0), now())
             await operator.until(lambda page: page.order[0] != first)
         assert operator.order == [second, first, *others]
 
@@ -215,7 +215,7 @@ class TestWhatChanges:
 
         async def act() -> None:
             while True:
-                await monitor.store().aapply(person.id, Acted(0.0), now())
+                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
                 await asyncio.sleep(0.02)
 
         async with watching(signed.key) as operator:
@@ -238,7 +238,7 @@ class TestWhatChanges:
             for turn in range(5):
                 await asyncio.sleep(0.2 * turn)
                 await operator.ask(sort="user")
-                await monitor.store().aapply(person.id, Acted(0.0), now())
+                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
                 assert (await operator.next())["type"] == "changes"
                 assert operator.arrived[-1] - operator.arrived[-2] > 0.6
 
@@ -247,11 +247,11 @@ class TestWhatChanges:
         people = await apeople(3)
         async with watching(signed.key) as operator:
             await operator.ask(sort="user")
-            await monitor.store().aapply(people[0].id, Acted(0.0), now())
+            await monitor.store().sessions.aapply(people[0].id, Acted(0.0), now())
             unseen = await operator.frame()
             operator.work_in(unseen)
             for person in people:
-                await monitor.store().aapply(person.id, Acted(0.0), now())
+                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
                 await asyncio.sleep(0.3)
             await monitor.aend(people[2].id, Reason.REVOKED, now())
             assert await operator.is_told_nothing()
@@ -280,7 +280,7 @@ class TestWhatChanges:
             await operator.say("watch", query=1)
             frame = await operator.frame()
             operator.work_in(frame)
-            await monitor.store().aapply(person.id, Acted(0.0), now())
+            await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
             await operator.say("seen", frame=frame["frame"] + 1)
             await operator.say("seen", frame=0)
             assert await operator.is_told_nothing()
@@ -290,12 +290,12 @@ class TestWhatChanges:
     async def test_the_chart_goes_on(self):
         signed = await astaff()
         at = now()
-        await monitor.store().asample(at - 30, 15.0, 3600.0)
+        await monitor.store().statistics.take_sample(at - 30, 15.0, 3600.0)
         with mock.patch("idlewatch.live.summary.SAMPLING", 0.5):
             async with watching(signed.key) as operator:
                 page = await operator.ask()
                 assert [sample[0] for sample in page["samples"]] == [at - 30]
-                await monitor.store().asample(at - 15, 15.0, 3600.0)
+                await monitor.store().statistics.take_sample(at - 15, 15.0, 3600.0)
                 frame = await operator.next()
                 assert [sample[0] for sample in frame["samples"]] == [at - 15]
                 assert await operator.is_told_nothing()
@@ -362,7 +362,7 @@ class TestStaying:
             await operator.say("watch", query=1)
             frame = await operator.frame()
             assert frame["type"] == "page"
-            await monitor.store().aapply(person.id, Acted(0.0), now())
+            await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
             assert await operator.close_code() == 4408
 
     async def test_the_server_that_goes_away_says_so(self):
@@ -456,18 +456,18 @@ class TestSharing:
         first, second = await astaff("op1"), await astaff("op2")
         (person,) = await apeople(1)
         listed = []
-        store = monitor.store()
-        alist = store.alist
+        statistics = monitor.store().statistics
+        list_sessions = statistics.list
 
         async def counted(*args: Any, **kwargs: Any) -> Any:
             listed.append(args)
-            return await alist(*args, **kwargs)
+            return await list_sessions(*args, **kwargs)
 
         async with watching(first.key) as one, watching(second.key) as other:
             await one.ask()
             await other.ask()
-            with mock.patch.object(store, "alist", counted):
-                await monitor.store().aapply(person.id, Acted(0.0), now())
+            with mock.patch.object(statistics, "list", counted):
+                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
                 seen = await one.next(), await other.next()
             assert [frame["type"] for frame in seen] == ["changes", "changes"]
             assert len(listed) <= 2

@@ -47,7 +47,7 @@ async def test_a_store_that_is_away_is_said_and_what_is_shown_stands(kept: Outag
             await sync_to_async(kept.redis.start)()
             frame = await operator.next()
             assert (frame["type"], frame["total"]) == ("page", 1)
-        await process.standby.aclose()
+        await process.store.aclose()
     logged = [each for each in caplog.records if "brought up to date" in each.getMessage()]
     assert [each.levelname for each in logged] == ["WARNING"]
 
@@ -69,7 +69,7 @@ async def test_who_asks_meanwhile_is_told_each_time_and_gets_the_answer_afterwar
             await sync_to_async(kept.redis.start)()
             frame = await operator.next()
             assert (frame["type"], frame["query"]) == ("page", 8)
-        await process.standby.aclose()
+        await process.store.aclose()
 
 
 async def test_what_one_process_changes_the_operators_of_another_see(kept: Outage, clock: Time):
@@ -81,12 +81,12 @@ async def test_what_one_process_changes_the_operators_of_another_see(kept: Outag
             with two.entered():
                 person = await sign_in("ada")
             await operator.until(lambda page: person.watch_id in page.order)
-            with mock.patch.object(monitor, "store", return_value=two.standby):
+            with mock.patch.object(monitor, "store", return_value=two.store):
                 await monitor.aend(person.watch_id, Reason.REVOKED, clock.now)
             await operator.until(lambda page: person.watch_id not in page.order)
         assert not reader().runs
         for process in (one, two):
-            await process.standby.aclose()
+            await process.store.aclose()
 
 
 @pytest.mark.rule("R24")

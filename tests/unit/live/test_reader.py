@@ -253,12 +253,12 @@ class TestTheChart:
     async def test_begins_anew_after_the_clock_was_put_back(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.2)
         signed, at, store = await astaff(), now(), monitor.store()
-        await store.asample(at - 30, 15.0, 3600.0)
-        await store.asample(at + 600, 15.0, 3600.0)
+        await store.statistics.take_sample(at - 30, 15.0, 3600.0)
+        await store.statistics.take_sample(at + 600, 15.0, 3600.0)
         async with watching(signed.key) as operator:
             assert times(await operator.ask()) == [at - 30, at + 600]
             # The store drops what is yet to come.
-            await store.asample(at, 15.0, 3600.0)
+            await store.statistics.take_sample(at, 15.0, 3600.0)
             frame = await operator.next()
             assert (frame["type"], times(frame)) == ("page", [at - 30, at])
             assert await operator.is_told_nothing()
@@ -269,7 +269,7 @@ class TestTheChart:
         at, moments = now(), Summaries()
         shown = []
         for sampled in (at - 3700, at - 3500, at):
-            await monitor.store().asample(sampled, 15.0, 3600.0)
+            await monitor.store().statistics.take_sample(sampled, 15.0, 3600.0)
             moments.expire()
             shown.append([sample.at for sample in (await moments.take()).samples])
         assert shown == [[at - 3700], [at - 3700, at - 3500], [at - 3500, at]]

@@ -83,26 +83,26 @@ class Meter:
                 self.rows += len(chunk)
                 yield chunk
 
-        def counted(name: str) -> Any:
-            asked = getattr(store, name)
+        def counted(part: Any, name: str) -> Any:
+            asked = getattr(part, name)
 
             async def answered(*args: Any, **kwargs: Any) -> Any:
                 self.calls += 1
                 answer = await asked(*args, **kwargs)
-                if name != "acensus":
-                    self.watches += len(getattr(answer, "watches", answer))
+                if name != "census":
+                    self.watches += len(getattr(answer, "sessions", answer))
                 return answer
 
-            return mock.patch.object(store, name, answered)
+            return mock.patch.object(part, name, answered)
 
         if self._redis is not None:
             self._redis.config_resetstat()
         with (
             mock.patch.object(CursorWrapper, "execute", executed),
             mock.patch.object(compiler, "cursor_iter", iterated),
-            counted("acensus"),
-            counted("alist"),
-            counted("aget_all"),
+            counted(store.statistics, "census"),
+            counted(store.statistics, "list"),
+            counted(store.sessions, "aget_many"),
         ):
             yield self
 
@@ -132,7 +132,7 @@ async def cost_of_seconds(operator: Operator, kind: str, seconds: int, acting: s
             if acting is None:
                 assert await operator.is_told_nothing(1.0)
             else:
-                await monitor.store().aapply(acting, Acted(0.0), now())
+                await monitor.store().sessions.aapply(acting, Acted(0.0), now())
                 await operator.next()
         return await sync_to_async(meter.read)(sum(operator.sizes) - before)
 
@@ -158,7 +158,7 @@ async def test_what_is_not_visible_costs_nothing(kind: str):
     await apeople(FEW)
     few = await costs(kind, signed.key, 2)
     await apeople(MANY - FEW, start=FEW)
-    assert (await monitor.store().acensus()).active == MANY + 1
+    assert (await monitor.store().statistics.census()).active == MANY + 1
     many = await costs(kind, signed.key, 200)
     for name, cost in many.items():
         # Two pages: that of the ids and that of the faces; of the latter the names too.
@@ -197,10 +197,10 @@ async def test_what_many_match_is_exact_and_reads_window_by_window(
     people = await apeople(MANY)
     store = monitor.store()
     # Of every second, who has Firefox, every second has a tab.
-    await asyncio.gather(*(store.aapply(each.id, TabOpened("p", 60), now()) for each in people[::4]))
+    await asyncio.gather(*(store.sessions.aapply(each.id, TabOpened("p", 60), now()) for each in people[::4]))
     message = parse(json.dumps({"type": "watch", "query": 1, **query}))
     assert isinstance(message, WatchMessage)
-    question, census = message.ask(), await store.acensus()
+    question, census = message.ask(), await store.statistics.census()
     with Meter(redis=kind == "redis").running() as meter:
         found = await find(question, census)
         cost = await sync_to_async(meter.read)(0)
@@ -216,7 +216,7 @@ async def test_a_change_on_a_far_page_of_many_is_told_within_a_second_or_so():
             await operator.ask(sort=sort, page=100)
             watch_id, logged_in_at = operator.order[20], time.monotonic()
             before = operator.rows[watch_id]
-            await monitor.store().aapply(watch_id, Acted(0.0), now())
+            await monitor.store().sessions.aapply(watch_id, Acted(0.0), now())
             await operator.until(lambda page, watch_id=watch_id, before=before: page.rows.get(watch_id) != before)
             # A round is a second; the machine may be busy.
             assert time.monotonic() - logged_in_at < 4, sort

@@ -36,20 +36,20 @@ async def crowd(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[str]]:
     store, at = monitor.store(), now()
     for number, person in enumerate(people):
         if number % 2:
-            await store.aapply(person.id, TabOpened("p", 5), at)
+            await store.sessions.aapply(person.id, TabOpened("p", 5), at)
         if number % 3 == 0:
             await warn(person.id)
-    await monitor.store().aend(people[5].id, Reason.REVOKED, at)
+    await monitor.store().sessions.aend(people[5].id, Reason.REVOKED, at)
     yield [person.id for person in people]
     await store.aclose()
 
 
 async def warn(watch_id: str) -> None:
-    known = await monitor.store().aget(watch_id)
+    known = await monitor.store().sessions.aget(watch_id)
     assert known is not None
-    verdict = known.verdict(known.activity.logged_in_at + 800)
-    assert verdict.phase is Phase.WARNED
-    assert await monitor.store().asettle(known, verdict, known.activity.logged_in_at + 800) is not None
+    (settled,) = await monitor.store().queue.settle([known], known.activity.logged_in_at + 800)
+    assert settled is not None
+    assert settled.shown.phase is Phase.WARNED
 
 
 def ask(**changes: Any) -> Query:
@@ -65,7 +65,7 @@ class All(NamedTuple):
 
 async def look_at_all() -> All:
     rows = await sync_to_async(lambda: {row.pk: row for row in WatchedSession.objects.all()})()
-    return All(rows, await monitor.store().aget_all(list(rows)))
+    return All(rows, await monitor.store().sessions.aget_many(list(rows)))
 
 
 def expected(everything: All, ask: Query) -> list[str]:
@@ -88,7 +88,7 @@ def expected(everything: All, ask: Query) -> list[str]:
 
 
 async def found(ask: Query) -> Found:
-    return await find(ask, await monitor.store().acensus())
+    return await find(ask, await monitor.store().statistics.census())
 
 
 ENDED = "w000005"
@@ -131,7 +131,7 @@ class TestExactness:
     async def test_who_was_last_active_is_known_to_the_second_where_there_are_few(self, crowd: Sequence[str]):
         for watch_id in (crowd[3], crowd[7]):
             # The record hears of it a checkpoint later.
-            await monitor.store().aapply(watch_id, Acted(0.0), now() + 5)
+            await monitor.store().sessions.aapply(watch_id, Acted(0.0), now() + 5)
         for terms in ((), ("user",)):
             pages = [await found(ask(sort=Sort.SEEN_DOWN, size=7, page=page, terms=terms)) for page in (1, 4)]
             assert set(pages[0].watches[:2]) == {crowd[3], crowd[7]}
@@ -170,7 +170,7 @@ class TestTwoFiltersOfWhichEachLeavesOutFew:
         monkeypatch.setattr(search, "WINDOW", 6)
         for number, person in enumerate(await apeople(COUNT)):
             if number % 8 != 1:
-                await monitor.store().aapply(person.id, TabOpened("p", 5), now())
+                await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
             if number % 8 == 0:
                 await warn(person.id)
         question = ask(sort=sort, phase=Phase.ACTIVE, connected=True, terms=terms)

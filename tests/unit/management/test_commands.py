@@ -33,7 +33,7 @@ from idlewatch.runtime.timer import Timer
 from idlewatch.signals import dispatcher, session_ended
 from idlewatch.store.base import Reading, Watched
 from idlewatch.store.memory import MemoryStore
-from idlewatch.store.redis import RedisStore
+from idlewatch.store.redis.presence import RedisPresence
 from tests.conftest import START, Time
 from tests.integration.server.visitors import Visitor
 from tests.support import announced
@@ -90,7 +90,7 @@ def off(on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
     def begin(by: float) -> None:
         right = clock.now
-        monkeypatch.setattr(RedisStore, "read_time", lambda *_: Reading(right, 0.0, None))
+        monkeypatch.setattr(RedisPresence, "read_time", lambda *_: Reading(right, 0.0, None))
         monkeypatch.setattr(Clock, "shift", lambda _, by: clock.pass_(by))
         monitor.forget_store()
         clock.pass_(by)
@@ -181,7 +181,7 @@ class TestSessions:
 
     def test_knows_of_a_store_in_memory_only_what_the_records_say(self, clock: Time):
         (first,) = sign_in_many(1)
-        monitor.store().apply(first.id, Acted(), START + 30)
+        monitor.store().sessions.apply(first.id, Acted(), START + 30)
         clock.now = START + 30
         (found,) = run_json()
         assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:46:40.000Z", None)
@@ -189,8 +189,8 @@ class TestSessions:
     @pytest.mark.usefixtures("on_redis")
     def test_asks_a_store_that_is_shared(self, clock: Time):
         (first,) = sign_in_many(1)
-        monitor.store().apply(first.id, TabOpened("p1", 50), START + 30)
-        monitor.store().apply(first.id, Acted(), START + 30)
+        monitor.store().sessions.apply(first.id, TabOpened("p1", 50), START + 30)
+        monitor.store().sessions.apply(first.id, Acted(), START + 30)
         clock.now = START + 30
         (found,) = run_json()
         assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:47:10.000Z", 1)
@@ -199,7 +199,7 @@ class TestSessions:
     @pytest.mark.usefixtures("on_redis")
     def test_what_is_held_was_active_until_now(self, clock: Time):
         (first,) = sign_in_many(1)
-        monitor.store().apply(first.id, Held("upload"), START + 10)
+        monitor.store().sessions.apply(first.id, Held("upload"), START + 10)
         clock.now = START + 40
         assert run_json()[0]["last_active"] == "2030-03-17T17:47:20.000Z"
 
@@ -343,7 +343,7 @@ class TestEndSessions:
         clock.now = START + 880
         await timer.round(clock.now)
         # The user chose to stay, and the record does not have it yet.
-        owner.apply(first.id, Extended(), clock.now + 1)
+        owner.sessions.apply(first.id, Extended(), clock.now + 1)
         clock.now = START + 910
         with monkeypatch.context() as command:
             command.setattr(monitor, "store", lambda: MemoryStore(None, {}))

@@ -9,6 +9,9 @@ from idlewatch.monitor import clock_sync
 from idlewatch.monitor.clock_sync import PATIENCE, ClockSync
 from idlewatch.store.base import Reading
 from idlewatch.store.memory import MemoryStore
+from idlewatch.store.memory.ledger import Ledger
+from idlewatch.store.memory.presence import MemoryPresence
+from idlewatch.store.memory.sessions import MemorySessions
 from tests.conftest import START
 
 HOUR = 3600.0
@@ -53,13 +56,12 @@ class Host:
         return self() - START - self.world.passed
 
 
-class SharedClock(MemoryStore):
+class SharedClock(MemoryPresence):
     """A store that has a clock to share, and answers after a moment."""
 
-    shared = True
-
     def __init__(self, world: World) -> None:
-        super().__init__()
+        ledger = Ledger()
+        super().__init__(ledger, MemorySessions(ledger))
         self.world = world
         self.before_answer = 0.0
 
@@ -72,7 +74,10 @@ class SharedClock(MemoryStore):
         self.world.passed += LATENCY / 2
         return reading
 
-    async def acorrect_time(self, reading: Reading, by: float) -> None:
+    async def aread_time(self, process: str) -> Reading | None:
+        return self.read_time(process)
+
+    async def correct_time(self, reading: Reading, by: float) -> None:
         if self.world.correction == reading.correction:
             self.world.correction = reading.correction + by
             self.world.corrections.append(by)
@@ -186,7 +191,7 @@ async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_
     reading = cast.store.read_time("a")
     assert reading is not None
     await cast.round(hosts[1])
-    await cast.store.acorrect_time(reading, -HOUR)
+    await cast.store.correct_time(reading, -HOUR)
     assert cast.world.correction == pytest.approx(-HOUR, abs=LATENCY)
     await cast.round(*hosts)
     assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
@@ -245,8 +250,8 @@ async def test_a_correction_that_was_lost_with_the_data_of_the_store_is_made_aga
 async def test_a_store_without_a_clock_to_share_changes_nothing(cast: Cast):
     host = Host(cast.world, "a", HOUR)
     cast.become(host)
-    host.keeper.follow(MemoryStore())
-    await host.keeper.keep(MemoryStore())
+    host.keeper.follow(MemoryStore().presence)
+    await host.keeper.keep(MemoryStore().presence)
     assert host.off == HOUR
 
 

@@ -22,7 +22,7 @@ from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, write_behind
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import GRACE
+from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.runtime.runtime import Service, service
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.base import Watched
@@ -88,10 +88,10 @@ class TestTwoProcesses:
         for turn, process in enumerate([one, two, one, two]):
             clock.now = START + 70 * (turn + 1)
             away.go_round()
-            assert process.standby.apply(watch_id, Requested(), clock.now) is not None
+            assert process.store.sessions.apply(watch_id, Requested(), clock.now) is not None
         clock.pass_(60)
         away.redis.start()
-        away.go_round(GRACE + 2)
+        away.go_round(REPORT_GRACE + 2)
         for process in (one, two):
             assert found(process, watch_id).activity.active == START + 280
             assert phase(process, watch_id) is Phase.ACTIVE
@@ -104,7 +104,7 @@ class TestTwoProcesses:
         kept.go_round()
         kept.redis.stop()
         clock.pass_(90)
-        busy.standby.apply(watch_id, Requested(), clock.now)
+        busy.store.sessions.apply(watch_id, Requested(), clock.now)
         kept.go_round()
         clock.pass_(60)
         kept.redis.start()
@@ -122,7 +122,7 @@ class TestTwoProcesses:
         kept.go_round()
         kept.redis.stop()
         clock.pass_(90)
-        busy.standby.apply(watch_id, Requested(), clock.now)
+        busy.store.sessions.apply(watch_id, Requested(), clock.now)
         kept.redis.start()
         # Its check finds what the store knew, before the other process has told what it missed.
         quiet.go_round()
@@ -143,10 +143,10 @@ class TestTwoProcesses:
         with command.entered():
             monitor.end(watch_id, Reason.REVOKED, clock.now)
         kept.made.remove(command)
-        command.standby.close()
+        command.store.close()
         kept.redis.start()
         web.go_round()
-        assert web.standby.store.get(watch_id).activity.reason is Reason.REVOKED
+        assert web.recovery.sessions.get(watch_id).activity.reason is Reason.REVOKED
 
 
 class TestMadeGood:
@@ -160,13 +160,13 @@ class TestMadeGood:
         away.redis.stop()
         clock.pass_(50)
         with pytest.raises(StoreUnavailable):
-            await web.standby.aapply(watch_id, Acted(ago=20), clock.now)
+            await web.store.sessions.aapply(watch_id, Acted(ago=20), clock.now)
         clock.pass_(60)
         await away.around()
         assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 30)
         away.redis.start()
         await away.around()
-        assert (await web.standby.aget(watch_id)).activity.active == START + 30
+        assert (await web.store.sessions.aget(watch_id)).activity.active == START + 30
 
     async def test_heartbeats_that_come_meanwhile_keep_nobody_from_the_store(
         self, away: Outage, web: Process, clock: Time, monkeypatch: pytest.MonkeyPatch
@@ -177,21 +177,21 @@ class TestMadeGood:
         clock.pass_(5)
         await away.around()
         away.redis.start()
-        tell, left = web.standby.store.aapply, [other] * 3
+        tell, left = web.recovery.sessions.aapply, [other] * 3
         for each in (watch_id, other):
             web.hub.join(each, FakeTab())
 
         async def tell_slowly(*args):
             if left:
                 with pytest.raises(StoreUnavailable):
-                    await web.standby.aapply(left.pop(), Acted(), clock.now)
+                    await web.store.sessions.aapply(left.pop(), Acted(), clock.now)
             return await tell(*args)
 
-        monkeypatch.setattr(web.standby.store, "aapply", tell_slowly)
+        monkeypatch.setattr(web.recovery.sessions, "aapply", tell_slowly)
         await away.around()
         assert not left
-        assert not web.standby.is_away
-        assert (await web.standby.store.aget(other)).activity.active == START + 5
+        assert not web.recovery.is_away
+        assert (await web.recovery.sessions.aget(other)).activity.active == START + 5
 
     async def test_what_a_tab_has_seen_counts_before_anybody_is_called_idle(self, lost: Outage, clock: Time):
         web = lost.process("web")
@@ -199,13 +199,13 @@ class TestMadeGood:
         await lost.around()
         web.hub.join(watch_id, FakeTab())
         clock.pass_(9)
-        web.hub.note(await web.standby.aapply(watch_id, Acted(), clock.now))
+        web.hub.note(await web.store.sessions.aapply(watch_id, Acted(), clock.now))
         lost.redis.stop()
         clock.now = START + 105
         await lost.around()
         lost.redis.start()
-        await lost.around(GRACE)
-        assert (await web.standby.store.aget(watch_id)).activity.ended is None
+        await lost.around(REPORT_GRACE)
+        assert (await web.recovery.sessions.aget(watch_id)).activity.ended is None
         assert (await sync_to_async(row)(watch_id)).ended is None
 
     async def test_one_in_doubt_keeps_the_store_from_no_other_and_is_decided_soon(self, lost: Outage, clock: Time):
@@ -221,26 +221,26 @@ class TestMadeGood:
         await lost.around()
         lost.redis.start()
         await lost.around(2)
-        assert (await web.standby.store.aget(live)).activity.tabs == {"web": 1}
-        assert await web.standby.store.aget(idle) is None
-        await lost.around(2 * GRACE)
+        assert (await web.recovery.sessions.aget(live)).activity.tabs == {"web": 1}
+        assert await web.recovery.sessions.aget(idle) is None
+        await lost.around(2 * REPORT_GRACE)
         assert (await sync_to_async(row)(idle)).reason == "idle"
         assert tabs[idle].told[-1] == ("ended", "idle", False)
         assert tabs[live].told == []
-        assert not web.standby.is_away
+        assert not web.recovery.is_away
 
     def test_holds_of_an_outage_longer_than_the_idle_limit_have_kept_the_session(
         self, away: Outage, web: Process, clock: Time
     ):
         watch_id = sign_in(web).id
-        web.standby.apply(watch_id, Held("video"), clock.now)
+        web.store.sessions.apply(watch_id, Held("video"), clock.now)
         away.go_round()
         away.redis.stop()
         for _ in range(6):
             clock.pass_(30)
-            web.standby.apply(watch_id, Held("video"), clock.now)
+            web.store.sessions.apply(watch_id, Held("video"), clock.now)
         away.redis.start()
-        away.go_round(GRACE + 1)
+        away.go_round(REPORT_GRACE + 1)
         clock.now = START + 279
         assert phase(web, watch_id) is not Phase.ENDED
         clock.now = START + 280
@@ -251,7 +251,7 @@ class TestMadeGood:
         away.go_round()
         away.redis.stop()
         for _ in range(5):
-            web.standby.apply(watch_id, Held("video"), clock.now)
+            web.store.sessions.apply(watch_id, Held("video"), clock.now)
             clock.pass_(29)
         away.redis.start()
         away.go_round(1)
@@ -268,9 +268,9 @@ class TestMadeGood:
             monitor.end(watch_id, Reason.LOGOUT, clock.now)
         away.redis.start()
         clock.pass_(1)
-        assert web.standby.apply(watch_id, Requested(), clock.now).activity.reason is Reason.LOGOUT
-        away.go_round(GRACE + 1)
-        assert web.standby.apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
+        assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.reason is Reason.LOGOUT
+        away.go_round(REPORT_GRACE + 1)
+        assert web.store.sessions.apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
         assert row(watch_id).reason == "logout"
 
     def test_the_absolute_limit_holds_in_an_outage(self, away: Outage, web: Process, clock: Time):
@@ -279,12 +279,12 @@ class TestMadeGood:
         away.redis.stop()
         for _ in range(3):
             clock.pass_(80)
-            assert web.standby.apply(watch_id, Requested(), clock.now).activity.ended is None
+            assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.ended is None
         clock.pass_(10)
-        ended = web.standby.apply(watch_id, Requested(), clock.now)
+        ended = web.store.sessions.apply(watch_id, Requested(), clock.now)
         assert (ended.activity.reason, ended.activity.ended) == (Reason.ABSOLUTE, START + 250)
         away.redis.start()
-        away.go_round(GRACE + 2)
+        away.go_round(REPORT_GRACE + 2)
         assert row(watch_id).reason == "absolute"
 
     def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Process, clock: Time):
@@ -294,9 +294,9 @@ class TestMadeGood:
         clock.pass_(80)
         again = replace(watched, activity=replace(watched.activity, logged_in_at=clock.now, active=clock.now))
         with web.entered():
-            records.restart(monitor.store().restart(again, clock.now), clock.now)
+            records.restart(monitor.store().sessions.restart(again, clock.now), clock.now)
         away.redis.start()
-        away.go_round(GRACE + 1)
+        away.go_round(REPORT_GRACE + 1)
         clock.now = START + 160
         assert phase(web, watched.id) is not Phase.ENDED
         assert found(web, watched.id).activity.logged_in_at == START + 80
@@ -305,17 +305,17 @@ class TestMadeGood:
         before = lost.process("before")
         watches = [sign_in(before).id for _ in range(2)]
         lost.made.clear()
-        before.standby.clear()
-        before.standby.close()
+        before.store.clear()
+        before.store.close()
         clock.pass_(105)
         web = lost.process("web")
         lost.go_round()
         for watch_id in watches:
             with pytest.raises(Undecided), web.entered():
                 monitor.look(watch_id, clock.now)
-        lost.go_round(2 * GRACE)
+        lost.go_round(2 * REPORT_GRACE)
         assert [row(watch_id).reason for watch_id in watches] == ["idle"] * 2
-        assert not web.standby.is_away
+        assert not web.recovery.is_away
 
 
 class TestUndecided:
@@ -330,8 +330,8 @@ class TestUndecided:
             assert monitor.end(watch_id, Reason.REVOKED, clock.now).activity.reason is Reason.REVOKED
         assert row(watch_id).reason == "revoked"
         away.redis.start()
-        away.go_round(GRACE + 1)
-        assert web.standby.apply(watch_id, Requested(), clock.now).activity.ended is not None
+        away.go_round(REPORT_GRACE + 1)
+        assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.ended is not None
 
     def test_one_keeps_no_other_from_being_resumed(self, lost: Outage, clock: Time):
         web = lost.process("web")
@@ -341,9 +341,9 @@ class TestUndecided:
         clock.pass_(105)
         lost.redis.start()
         lost.go_round()
-        known = [web.standby.store.get(watch_id) is not None for watch_id in watches]
+        known = [web.recovery.sessions.get(watch_id) is not None for watch_id in watches]
         assert known == [True, False, True]
-        lost.go_round(2 * GRACE)
+        lost.go_round(2 * REPORT_GRACE)
         assert [row(watch_id).reason for watch_id in watches] == ["", "idle", ""]
 
 
@@ -351,8 +351,8 @@ class TestUnknown:
     def test_a_watch_without_a_record_is_nobodys(self, lost: Outage):
         web = lost.process("web")
         lost.redis.stop()
-        assert web.standby.get("nobody") is None
-        assert web.standby.apply("nobody", Requested(), START) is None
+        assert web.store.sessions.get("nobody") is None
+        assert web.store.sessions.apply("nobody", Requested(), START) is None
 
     @pytest.mark.parametrize(("idle_for", "decided"), [(100.0, False), (109.9, False), (110.0, True)])
     def test_one_that_was_idle_for_less_than_a_checkpoint_nobody_can_tell(
@@ -363,10 +363,10 @@ class TestUnknown:
         lost.redis.stop()
         clock.pass_(idle_for)
         if decided:
-            assert web.standby.apply(watch_id, Requested(), clock.now).activity.reason is Reason.IDLE
+            assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.reason is Reason.IDLE
         else:
             with pytest.raises(Undecided):
-                web.standby.apply(watch_id, Requested(), clock.now)
+                web.store.sessions.apply(watch_id, Requested(), clock.now)
 
     @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
     def test_without_the_database_too_nobody_can_tell(self, lost: Outage, clock: Time, call: str):
@@ -380,19 +380,19 @@ class TestUnknown:
             "end": (watched.id, Reason.LOGOUT, START),
         }
         with mock.patch.object(records, "find", side_effect=DatabaseError), pytest.raises(Undecided):
-            getattr(web.standby, call)(*args[call])
+            getattr(web.store.sessions, call)(*args[call])
 
 
 class TestWaiting:
     async def lose(self, web: Process, *watches: str) -> None:
         for watch_id in watches:
             with pytest.raises(StoreUnavailable):
-                await web.standby.aapply(watch_id, Acted(), web.clock.now)
+                await web.store.sessions.aapply(watch_id, Acted(), web.clock.now)
 
     async def test_is_bounded(
         self, lost: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        monkeypatch.setattr(write_behind, "MAX_WAITING", 2)
+        monkeypatch.setattr(write_behind, "MAX_BUFFERED", 2)
         web = lost.process("web")
         watches = [(await sync_to_async(sign_in)(web)).id for _ in range(4)]
         lost.redis.stop()
@@ -400,7 +400,7 @@ class TestWaiting:
         await self.lose(web, *watches)
         clock.pass_(1)
         await self.lose(web, *watches)
-        await sync_to_async(web.standby.write_down)()
+        await sync_to_async(web.recovery.flush)()
         moments = [(await sync_to_async(row)(watch_id)).last_active for watch_id in watches]
         assert moments == [as_datetime(START + 6)] * 2 + [as_datetime(START)] * 2
         assert sum("waits for the store" in line for line in caplog.messages) == 1
@@ -413,8 +413,8 @@ class TestWaiting:
         clock.pass_(5)
         await self.lose(web, watch_id)
         with mock.patch.object(records, "find_all", side_effect=DatabaseError), pytest.raises(DatabaseError):
-            await sync_to_async(web.standby.write_down)()
-        await sync_to_async(web.standby.write_down)()
+            await sync_to_async(web.recovery.flush)()
+        await sync_to_async(web.recovery.flush)()
         assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
 
     async def test_what_came_too_late_revives_nobody(self, lost: Outage, clock: Time):
@@ -423,7 +423,7 @@ class TestWaiting:
         lost.redis.stop()
         clock.pass_(100)
         await self.lose(web, watch_id)
-        await sync_to_async(web.standby.write_down)()
+        await sync_to_async(web.recovery.flush)()
         assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START)
 
     async def test_more_than_a_database_takes_in_one_statement_are_written(self, lost: Outage, clock: Time):
@@ -431,8 +431,10 @@ class TestWaiting:
         watch_id = (await sync_to_async(sign_in)(web)).id
         lost.redis.stop()
         clock.pass_(5)
-        web.standby._buffer._waiting = {f"w{number}": clock.now for number in range(300_000)} | {watch_id: clock.now}
-        await sync_to_async(web.standby.write_down)()
+        web.recovery._outage.buffer._waiting = {f"w{number}": clock.now for number in range(300_000)} | {
+            watch_id: clock.now
+        }
+        await sync_to_async(web.recovery.flush)()
         assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
 
 
@@ -441,8 +443,8 @@ class HeldBack:
 
     def __init__(self, patch: pytest.MonkeyPatch, process: Process, kind: type[Event]) -> None:
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
-        self._kind, self._apply = kind, process.standby.store.aapply
-        patch.setattr(process.standby.store, "aapply", self._wait)
+        self._kind, self._apply = kind, process.recovery.sessions.aapply
+        patch.setattr(process.recovery.sessions, "aapply", self._wait)
 
     async def _wait(self, watch_id: str, event: Event, now: float) -> Watched | None:
         if isinstance(event, self._kind) and not self.reached.is_set():
@@ -481,12 +483,12 @@ class TestSocket:
         clock.pass_(50)
         assert (await tab.sync())["remaining"] == 850
         away.redis.start()
-        await away.around(GRACE + 1)
+        await away.around(REPORT_GRACE + 1)
         after = await tab.sync()
         # The page drops what has a lower version than what it was told before.
         assert [*versions, after["version"]] == sorted([*versions, after["version"]])
-        assert after["remaining"] == 850 - (GRACE + 1)
-        assert (await web.standby.aget(signed.watch_id)).activity.tabs == {"web": 1}
+        assert after["remaining"] == 850 - (REPORT_GRACE + 1)
+        assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {"web": 1}
         await tab.leave()
 
     async def test_that_is_opened_is_told_the_state_and_counted_later(
@@ -499,9 +501,9 @@ class TestSocket:
         assert (tab.first["phase"], tab.first["remaining"]) == ("active", 800)
         away.redis.start()
         await away.around()
-        assert (await web.standby.aget(signed.watch_id)).activity.tabs == {"web": 1}
+        assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {"web": 1}
         await tab.leave()
-        assert (await web.standby.aget(signed.watch_id)).activity.tabs == {}
+        assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {}
 
     async def test_of_a_session_of_which_nobody_can_tell_is_sent_away_to_come_back(
         self, away: Outage, web: Process, signed: Signed, clock: Time
@@ -534,7 +536,7 @@ class TestSocket:
         clock.pass_(5)
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         away.redis.start()
-        await away.around(GRACE + 2)
+        await away.around(REPORT_GRACE + 2)
         frame = await tab.frame()
         assert (frame["phase"], frame["reason"]) == ("ended", "revoked")
         assert await tab.close_code() == Close.ENDED
@@ -566,7 +568,7 @@ class TestSocket:
         await away.around()
         held.go_on.set()
         come = await moving
-        activity = (await web.standby.store.aget(signed.watch_id)).activity
+        activity = (await web.recovery.sessions.aget(signed.watch_id)).activity
         assert (activity.tabs, activity.closed_at) == ({"web": 1 if goes else 3}, None)
         for each in [stays] if goes else [stays, tab, come]:
             await each.leave()
@@ -585,7 +587,7 @@ class TestSocket:
         await goes.leave()
         held.go_on.set()
         await counting
-        assert (await web.standby.store.aget(signed.watch_id)).activity.tabs == {"web": 1}
+        assert (await web.recovery.sessions.aget(signed.watch_id)).activity.tabs == {"web": 1}
         await stays.leave()
 
     async def test_that_is_refused_for_being_one_too_many_counts_nowhere(

@@ -42,8 +42,8 @@ class TestWhatStands:
 
     def test_is_checkpointed(self):
         (watched,) = sign_in_many(1)
-        monitor.store().apply(watched.id, Acted(), START + 20)
-        monitor.store().apply(watched.id, Extended(), START + 25)
+        monitor.store().sessions.apply(watched.id, Acted(), START + 20)
+        monitor.store().sessions.apply(watched.id, Extended(), START + 25)
         examine(watched)
         record = WatchedSession.objects.get()
         assert (record.last_active, record.extensions) == (as_datetime(START + 25), 1)
@@ -52,7 +52,7 @@ class TestWhatStands:
         """Signed cookies keep nothing on the server that could be gone."""
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
         (watched,) = sign_in_many(1)
-        monitor.store().bind(watched.id, "")
+        monitor.store().sessions.bind(watched.id, "")
         assert examine(watched) == set()
         User.objects.update(is_active=False)
         examine(watched)
@@ -126,7 +126,7 @@ class TestWhatStandsNoMore:
         (watched,) = sign_in_many(1)
         Session.objects.update(session_key="rotated")
         assert examine(watched) == {watched.id}
-        monitor.store().bind(watched.id, "rotated")
+        monitor.store().sessions.bind(watched.id, "rotated")
         assert examine(watched, suspects={watched.id}) == set()
         assert reason(watched) is None
 
@@ -153,7 +153,7 @@ class TestTakingOver:
     def test_progress_moves_no_closed_record(self):
         (watched,) = sign_in_many(1)
         records.close(watched.id, Reason.REVOKED, START + 10)
-        monitor.store().apply(watched.id, Acted(), START + 20)
+        monitor.store().sessions.apply(watched.id, Acted(), START + 20)
         examine(watched)
         assert WatchedSession.objects.get().last_active == as_datetime(START)
 
@@ -182,7 +182,7 @@ class TestCost:
     def test_three_hundred_sessions_take_a_handful_of_queries(self, django_assert_max_num_queries: Any):
         watches = sign_in_many(300)
         for watched in watches:
-            monitor.store().apply(watched.id, Acted(), START + 20)
+            monitor.store().sessions.apply(watched.id, Acted(), START + 20)
         found = [known(watched.id) for watched in watches]
         # The records, the checkpoint in two parts (SQLite takes 999 parameters), the accounts, the sessions.
         with django_assert_max_num_queries(8):

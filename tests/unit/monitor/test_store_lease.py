@@ -22,9 +22,9 @@ HERE = socket.gethostname()
 
 
 @pytest.fixture(autouse=True)
-def fresh_vigil(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_observer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was never the owner, and saw none."""
-    monkeypatch.setattr(store_lease, "_vigil", store_lease._OwnerObserver())
+    monkeypatch.setattr(store_lease, "_owner_observer", store_lease._OwnerObserver())
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ class TestNotReady:
     async def test_with_a_store_that_does_not_answer(
         self, served: Service, impatient: None, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(monitor.store(), "aping", lambda: asyncio.sleep(60))
+        monkeypatch.setattr(monitor.store(), "ping", lambda: asyncio.sleep(60))
         status, problems = await ready()
         assert status == 503
         assert list(problems) == ["store"]
@@ -137,7 +137,7 @@ class TestNotReady:
 
     async def test_every_part_is_named(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(InMemoryChannelLayer, "send", mock.AsyncMock(side_effect=ConnectionError("refused")))
-        monkeypatch.setattr(monitor.store(), "aping", mock.AsyncMock(side_effect=ConnectionError()))
+        monkeypatch.setattr(monitor.store(), "ping", mock.AsyncMock(side_effect=ConnectionError()))
         assert await ready() == (503, {"store": "ConnectionError", "channel layer": "refused", "timer": mock.ANY})
 
 

@@ -31,7 +31,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.ops import exposition, metrics_server
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.timer import LEASE, Timer
+from idlewatch.runtime.timer import CLAIM_LEASE, Timer
 from idlewatch.store.base import Census, Due
 from tests.conftest import START, Time
 from tests.support.serving import ROOT, clean_environment
@@ -52,7 +52,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def census(monkeypatch: pytest.MonkeyPatch) -> mock.AsyncMock:
     """What the store says of how many live."""
     asked = mock.AsyncMock(return_value=Census(active=5, warned=2, connected=4))
-    monkeypatch.setattr(type(monitor.store()), "acensus", lambda _: asked())
+    monkeypatch.setattr(type(monitor.store().statistics), "census", lambda _: asked())
     return asked
 
 
@@ -320,7 +320,7 @@ class TestWhatIsCounted:
         timer = Timer(hub)
         timer.owns_store = True
         keep("w1")
-        monitor.store().apply("w1", TabOpened(PROCESS, 5), START)
+        monitor.store().sessions.apply("w1", TabOpened(PROCESS, 5), START)
         warned, extended = Grown("idlewatch_warnings_total"), Grown("idlewatch_extensions_total")
         delays, late = Grown("idlewatch_push_delay_seconds_count"), Grown("idlewatch_push_delay_seconds_sum")
         clock.now = START + 80.25
@@ -328,7 +328,7 @@ class TestWhatIsCounted:
         from idlewatch.core.events import Extended
 
         clock.now = START + 85
-        monitor.store().apply("w1", Extended(), clock.now)
+        monitor.store().sessions.apply("w1", Extended(), clock.now)
         await timer.push(clock.now)
         assert (warned.by, extended.by, delays.by) == (1, 1, 1)
         assert late.by == pytest.approx(0.25)
@@ -354,7 +354,7 @@ class TestWhatIsCounted:
         grown = Grown("idlewatch_claims_retried_total", why="lease")
         with mock.patch.object(timer._hub, "deliver", side_effect=OSError), pytest.raises(OSError):
             await timer.push(START + 80)
-        await timer.push(START + 80 + LEASE)
+        await timer.push(START + 80 + CLAIM_LEASE)
         assert grown.by == 1
 
     async def test_claims_whose_facts_changed_meanwhile(self):
@@ -362,9 +362,9 @@ class TestWhatIsCounted:
         timer.owns_store = True
         keep("w1")
         grown = Grown("idlewatch_claims_retried_total", why="changed")
-        (claimed,) = await monitor.store().aclaim(Due.PUSH, START + 80, 1, LEASE)
-        await timer._settle(claimed, START + 80)
-        await timer._settle(claimed, START + 80)
+        (claimed,) = await monitor.store().queue.claim(Due.PUSH, START + 80, 1, CLAIM_LEASE)
+        await timer._settle([claimed], START + 80)
+        await timer._settle([claimed], START + 80)
         assert grown.by == 1
 
     async def test_turns_of_the_timer_and_its_rounds(self):
@@ -385,7 +385,7 @@ class TestWhatIsCounted:
         write = Grown("idlewatch_store_seconds_count", operation="write")
         get = Grown("idlewatch_store_seconds_count", operation="get")
         await sync_to_async(keep)("w1")
-        await monitor.store().aget("w1")
+        await monitor.store().sessions.aget("w1")
         assert write.by == 1
         assert get.by >= 2
 
@@ -397,7 +397,7 @@ class TestWhatIsCounted:
 
         store = RedisStore("redis://127.0.0.1:1/0", {})
         with pytest.raises(StoreUnavailable):
-            store.get("w1")
+            store.sessions.get("w1")
         store.close()
         assert grown.by == 1
 

@@ -25,12 +25,13 @@ from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.models import HistorySample, StoreOwner, WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import GRACE
+from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.timer import KEPT, LEASE, PROCESS_LEASE, RECHECK, ROUND, SAMPLE, Timer
+from idlewatch.runtime.timer import CLAIM_LEASE, KEPT, PROCESS_LEASE, ROUND, SAMPLE, Timer
 from idlewatch.signals import session_ended
 from idlewatch.store.base import Due, Sample
+from idlewatch.store.transitions import RECHECK_INTERVAL
 from tests.conftest import START, Time
 from tests.support.announced import Heard
 from tests.support.outages import Outage, outage
@@ -100,7 +101,7 @@ class TestPush:
         keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
         await timer.push(START + 80)
-        monitor.store().apply("w1", Extended(), START + 90)
+        monitor.store().sessions.apply("w1", Extended(), START + 90)
         await timer.push(START + 90)
         await timer.push(START + 170)
         await timer.push(START + 190)
@@ -115,7 +116,7 @@ class TestPush:
         for _ in range(10):
             now += 85
             await timer.push(now)
-            monitor.store().apply("w1", Extended(), now)
+            monitor.store().sessions.apply("w1", Extended(), now)
             await timer.push(now)
         assert [tab.told for tab in tabs] == [[WARNED, ACTIVE] * 10] * 3
 
@@ -123,7 +124,7 @@ class TestPush:
         keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
         await timer.push(START + 80)
-        monitor.store().apply("w1", Held("upload"), START + 85)
+        monitor.store().sessions.apply("w1", Held("upload"), START + 85)
         await timer.push(START + 85)
         assert tab.told == [WARNED, ACTIVE]
         assert tab.frames[-1]["held"]
@@ -133,7 +134,7 @@ class TestPush:
         keep("w1", absolute_timeout=90.0)
         (tab,) = tabs_of(hub, "w1", 1)
         await timer.push(START + 70)
-        monitor.store().apply("w1", Extended(), START + 75)
+        monitor.store().sessions.apply("w1", Extended(), START + 75)
         for moment in (75, 80, 85, 90):
             await timer.push(START + moment)
         assert tab.told == [("warned", "absolute", False), ("ended", "absolute", False)]
@@ -142,15 +143,15 @@ class TestPush:
         keep("w1", absolute_timeout=110.0)
         (tab,) = tabs_of(hub, "w1", 1)
         await timer.push(START + 80)
-        monitor.store().apply("w1", Extended(), START + 95)
+        monitor.store().sessions.apply("w1", Extended(), START + 95)
         await timer.push(START + 95)
         await timer.push(START + 110)
         assert tab.told == [WARNED, ("warned", "absolute", False), ("ended", "absolute", False)]
 
     async def test_a_closed_browser_ends_without_a_warning(self, hub: Hub, timer: Timer):
         keep("w1")
-        monitor.store().apply("w1", TabOpened(PROCESS, 5), START)
-        monitor.store().apply("w1", TabClosed(PROCESS, closed=True), START + 10)
+        monitor.store().sessions.apply("w1", TabOpened(PROCESS, 5), START)
+        monitor.store().sessions.apply("w1", TabClosed(PROCESS, closed=True), START + 10)
         (tab,) = tabs_of(hub, "w1", 1)
         await timer.push(START + 39)
         assert tab.told == []
@@ -163,16 +164,16 @@ class TestPush:
         keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
         store = monitor.store()
-        settle = store.asettle
+        settle = store.queue.settle
 
         async def late(*args: Any) -> Any:
             # A moment before the warned stretch, told only now.
-            store.apply("w1", Acted(1.0), START + 80)
+            store.sessions.apply("w1", Acted(1.0), START + 80)
             return await settle(*args)
 
-        monkeypatch.setattr(store, "asettle", late)
+        monkeypatch.setattr(store.queue, "settle", late)
         await timer.push(START + 80)
-        monkeypatch.setattr(store, "asettle", settle)
+        monkeypatch.setattr(store.queue, "settle", settle)
         await timer.push(START + 80)
         assert tab.told == []
         await timer.push(START + 159)
@@ -188,11 +189,11 @@ class TestPush:
             await timer.push(START + 80)
         heir = Timer(hub)
         heir.owns_store = True
-        await heir.push(START + 80 + LEASE - 0.1)
+        await heir.push(START + 80 + CLAIM_LEASE - 0.1)
         assert tab.told == []
-        await heir.push(START + 80 + LEASE)
+        await heir.push(START + 80 + CLAIM_LEASE)
         assert tab.told == [WARNED]
-        await heir.push(START + 80 + 2 * LEASE - 1)
+        await heir.push(START + 80 + 2 * CLAIM_LEASE - 1)
         assert tab.told == [WARNED]
 
     async def test_an_end_that_was_not_published_is_published_too(self, hub: Hub, timer: Timer):
@@ -200,7 +201,7 @@ class TestPush:
         (tab,) = tabs_of(hub, "w1", 1)
         with mock.patch.object(hub, "deliver", side_effect=RuntimeError), pytest.raises(RuntimeError):
             await timer.push(START + 100)
-        await timer.push(START + 100 + LEASE)
+        await timer.push(START + 100 + CLAIM_LEASE)
         assert tab.told == [("ended", "idle", False)]
 
     async def test_two_timers_tell_each_change_once(self, hub: Hub, timer: Timer):
@@ -215,7 +216,7 @@ class TestPush:
         assert [tab.told for tab in tabs] == [[WARNED, ("ended", "idle", False)]] * 50
 
     async def test_more_than_a_batch_is_told_at_once(self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("idlewatch.runtime.timer.BATCH", 10)
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 10)
         tabs = []
         for number in range(35):
             keep(f"w{number}")
@@ -235,8 +236,8 @@ class TestKeep:
     async def test_an_end_by_the_clock_is_recorded_and_the_session_deleted(self, timer: Timer, ends: Any):
         watched = await asign_in()
         store = monitor.store()
-        store.apply(watched.id, Held("upload"), START)
-        store.apply(watched.id, Extended(), START + 70)
+        store.sessions.apply(watched.id, Held("upload"), START)
+        store.sessions.apply(watched.id, Extended(), START + 70)
         await timer.push(START + 70)
         await timer.push(START + 150)
         await timer.push(START + 171)
@@ -284,8 +285,8 @@ class TestKeep:
                 await timer.push(START + moment)
                 await timer.keep(START + moment)
         assert tab.told == [("ended", "idle", False)]
-        await timer.keep(START + 100 + LEASE)
-        await timer.push(START + 100 + LEASE)
+        await timer.keep(START + 100 + CLAIM_LEASE)
+        await timer.push(START + 100 + CLAIM_LEASE)
         assert tab.told == [("ended", "idle", False)]
         assert (await arecord(watched.id)).reason == "idle"
         assert ends == [(watched.id, Reason.IDLE, START + 100)]
@@ -327,7 +328,7 @@ class TestRound:
         await monitor.aend(watched.id, Reason.REVOKED, START + 5)
         monitor.forget_store()
         await Timer(hub).round(START + 100)
-        found = monitor.look(watched.id, START + 100) if monitor.store().get(watched.id) else None
+        found = monitor.look(watched.id, START + 100) if monitor.store().sessions.get(watched.id) else None
         assert found is None or found.activity.reason is Reason.REVOKED
 
     @pytest.mark.rule("R10")
@@ -384,7 +385,7 @@ class TestRound:
             await timer.round(moment)
             await timer.push(moment)
         assert tab.told == [("ended", "lost", False)]
-        assert moment > START + RECHECK
+        assert moment > START + RECHECK_INTERVAL
         await timer.keep(moment + ROUND)
         assert (await arecord(watched.id)).reason == "lost"
 
@@ -423,7 +424,7 @@ class TestRound:
         await Session.objects.filter(pk=watched.key).aupdate(session_key="rotated")
         await timer.round(START + 6)
         assert known(watched.id).activity.ended is None
-        monitor.store().bind(watched.id, "rotated")
+        monitor.store().sessions.bind(watched.id, "rotated")
         for moment in range(7, 30):
             await timer.round(START + moment)
         assert known(watched.id).activity.ended is None
@@ -431,7 +432,7 @@ class TestRound:
     async def test_a_live_session_is_checkpointed(self, timer: Timer):
         watched = await asign_in(checkpoint=10.0)
         for second in range(1, 60):
-            monitor.store().apply(watched.id, Acted(), START + second)
+            monitor.store().sessions.apply(watched.id, Acted(), START + second)
             await timer.round(START + second)
             noted = (await arecord(watched.id)).last_active
             assert as_datetime(START + second) - noted <= timedelta(seconds=10)
@@ -441,8 +442,8 @@ class TestRound:
         store = monitor.store()
         await timer.round(START)
         for _ in tabs_of(hub, watched.id, 2):
-            store.apply(watched.id, TabOpened(PROCESS, 5), START)
-        await store.areap(START + PROCESS_LEASE)
+            store.sessions.apply(watched.id, TabOpened(PROCESS, 5), START)
+        await store.presence.reap(START + PROCESS_LEASE)
         assert known(watched.id).activity.tabs == {}
         await timer.round(START + PROCESS_LEASE + 1)
         assert known(watched.id).activity.tabs == {PROCESS: 2}
@@ -450,8 +451,8 @@ class TestRound:
     async def test_the_tabs_of_a_dead_process_are_taken_back_and_arm_nothing(self, timer: Timer):
         watched = await asign_in()
         store = monitor.store()
-        await store.arenew("dead", START, PROCESS_LEASE)
-        store.apply(watched.id, TabOpened("dead", 5), START)
+        await store.presence.renew("dead", START, PROCESS_LEASE)
+        store.sessions.apply(watched.id, TabOpened("dead", 5), START)
         await timer.round(START + PROCESS_LEASE)
         assert known(watched.id).activity.tabs == {}
         assert known(watched.id).activity.closed_at is None
@@ -461,7 +462,7 @@ class TestRound:
         watched = await asign_in()
         await timer.round(START)
         tabs_of(hub, watched.id, 1)
-        monitor.store().apply(watched.id, TabOpened(PROCESS, 5), START)
+        monitor.store().sessions.apply(watched.id, TabOpened(PROCESS, 5), START)
         await timer.round(START + 60)
         assert known(watched.id).activity.tabs == {PROCESS: 1}
 
@@ -492,7 +493,7 @@ class TestSecondProcess:
         monitor.forget_store()
         timer = Timer(hub)
         await timer.round(START + 1)
-        assert monitor.store().get(watched.id) is None
+        assert monitor.store().sessions.get(watched.id) is None
         await StoreOwner.objects.all().adelete()
         await timer.round(START + 2)
         assert timer.owns_store
@@ -527,7 +528,7 @@ class TestSecondProcess:
 @pytest.mark.django_db(transaction=True)
 class TestSampling:
     async def sampled(self) -> list[Sample]:
-        return list(await monitor.store().asamples())
+        return list(await monitor.store().statistics.samples())
 
     async def test_is_done_every_fifteen_seconds_while_sessions_come_and_go(self, hub: Hub):
         timer = Timer(hub)
@@ -536,7 +537,7 @@ class TestSampling:
         for second in range(1, 32):
             await timer.round(START + second)
             if second == 20:
-                monitor.store().end(watched.id, Reason.LOGOUT, START + second)
+                monitor.store().sessions.end(watched.id, Reason.LOGOUT, START + second)
         assert await self.sampled() == [
             Sample(START, 0, 0, 0),
             Sample(START + SAMPLE, 1, 0, 0),
@@ -584,7 +585,7 @@ class TestSampling:
                 await made.around()
                 clock.pass_(1)
             for process in (one, two):
-                found = await process.standby.asamples()
+                found = await process.store.statistics.samples()
                 assert [(each.active, each.warned, each.ended) for each in found] == [(1, 0, 0)] * 2
         assert await HistorySample.objects.acount() == 0
 
@@ -595,10 +596,10 @@ class TestSampling:
             made.redis.stop()
             clock.pass_(SAMPLE)
             with pytest.raises(StoreUnavailable):
-                await one.standby.asample(clock.now, SAMPLE, KEPT)
+                await one.store.statistics.take_sample(clock.now, SAMPLE, KEPT)
             made.redis.start()
             await made.around()
-            assert len(await one.standby.asamples()) == 2
+            assert len(await one.store.statistics.samples()) == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -630,7 +631,7 @@ class TestRunning:
 
         def extended() -> bool:
             if tab.told == [WARNED]:
-                monitor.store().apply("w1", Extended(), now())
+                monitor.store().sessions.apply("w1", Extended(), now())
             return len(tab.told) == 2
 
         await self.run_until(timer, extended)
@@ -647,7 +648,7 @@ class TestRunning:
             # By then both lanes have been round, and sleep.
             time.sleep(1.2)
             ended.append(now())
-            monitor.store().end("w1", Reason.REVOKED, now())
+            monitor.store().sessions.end("w1", Reason.REVOKED, now())
 
         thread = threading.Thread(target=end)
         thread.start()
@@ -662,14 +663,14 @@ class TestRunning:
         keep("w1", at=now() - 85, checkpoint=1000.0)
         (tab,) = tabs_of(hub, "w1", 1)
         store = monitor.store()
-        claim, failures = store.aclaim, iter([OSError("away")] * 4)
+        claim, failures = store.queue.claim, iter([OSError("away")] * 4)
 
         async def flaky(*args: Any) -> Any:
             if (failure := next(failures, None)) is not None:
                 raise failure
             return await claim(*args)
 
-        monkeypatch.setattr(store, "aclaim", flaky)
+        monkeypatch.setattr(store.queue, "claim", flaky)
         await self.run_until(timer, lambda: tab.told == [WARNED])
         assert any("could not do all" in line for line in errors(caplog))
 
@@ -699,7 +700,7 @@ def test_a_loop_that_closed_without_ending_its_timer_hinders_nobody(monkeypatch:
     loop.close()
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     keep("w1")
-    monitor.store().end("w1", Reason.REVOKED, START)
+    monitor.store().sessions.end("w1", Reason.REVOKED, START)
     assert known("w1").activity.reason is Reason.REVOKED
 
 
@@ -707,15 +708,15 @@ def test_a_loop_that_closed_without_ending_its_timer_hinders_nobody(monkeypatch:
 class TestFinish:
     async def test_every_session_is_written_down_to_the_second(self, timer: Timer):
         watched = await asign_in(checkpoint=60.0)
-        monitor.store().apply(watched.id, Acted(), START + 3.25)
+        monitor.store().sessions.apply(watched.id, Acted(), START + 3.25)
         await timer.finish()
         assert (await arecord(watched.id)).last_active == as_datetime(START + 3.25)
 
     async def test_an_end_that_was_not_recorded_yet_is(self, timer: Timer, clock: Any):
         watched = await asign_in()
         store = monitor.store()
-        store.apply(watched.id, TabOpened(PROCESS, 5), START)
-        store.apply(watched.id, TabClosed(PROCESS, closed=True), START)
+        store.sessions.apply(watched.id, TabOpened(PROCESS, 5), START)
+        store.sessions.apply(watched.id, TabClosed(PROCESS, closed=True), START)
         clock.pass_(31)
         await timer.push(clock.now)
         await timer.finish()
@@ -735,7 +736,7 @@ class TestFinish:
 
         watches = await sign_in()
         for watch_id in watches:
-            monitor.store().apply(watch_id, Acted(), START + 5)
+            monitor.store().sessions.apply(watch_id, Acted(), START + 5)
 
         @sync_to_async
         def noted() -> int:
@@ -746,7 +747,7 @@ class TestFinish:
 
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
         watched = await asign_in()
-        monitor.store().apply(watched.id, Acted(), START + 5)
+        monitor.store().sessions.apply(watched.id, Acted(), START + 5)
         await Timer(hub).finish()
         assert (await arecord(watched.id)).last_active == as_datetime(START)
 
@@ -754,8 +755,8 @@ class TestFinish:
 async def test_nothing_is_due_when_all_is_told(timer: Timer):
     keep("w1")
     await timer.push(START + 100)
-    assert await monitor.store().anext_due(Due.PUSH) in {None, START + 100 + LEASE}
-    assert (await monitor.store().aclaim(Due.PUSH, START + 1000, 10, LEASE)) == []
+    assert await monitor.store().queue.next_due(Due.PUSH) in {None, START + 100 + CLAIM_LEASE}
+    assert (await monitor.store().queue.claim(Due.PUSH, START + 1000, 10, CLAIM_LEASE)) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -786,7 +787,7 @@ class TestSharedStore:
         clock.pass_(101)
         await shared.around()
         shared.redis.start()
-        for _ in range(int(GRACE)):
+        for _ in range(int(REPORT_GRACE)):
             await shared.around()
             clock.pass_(0.99)
             assert tab.told == []
@@ -818,7 +819,7 @@ class TestSharedStore:
             watch_id = (await asign_in()).id
         for process in (one, two):
             tabs_of(process.hub, watch_id, 1)
-        await shared.around(GRACE + 1)
+        await shared.around(REPORT_GRACE + 1)
         shared.redis.stop()
         clock.pass_(101)
         await shared.around()
@@ -827,7 +828,7 @@ class TestSharedStore:
         await one.around()
         with one.entered():
             await one.timer.finish()
-        assert (await one.standby.store.aget(watch_id)).activity.ended is None
+        assert (await one.recovery.sessions.aget(watch_id)).activity.ended is None
 
     async def test_what_was_not_made_good_is_tried_again(
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
@@ -836,48 +837,48 @@ class TestSharedStore:
         with web.entered():
             watch_id = (await asign_in(idle_timeout=1000.0)).id
         tabs_of(web.hub, watch_id, 2)
-        await shared.around(GRACE + 1)
+        await shared.around(REPORT_GRACE + 1)
         with shared.redis.client() as client:
             client.flushall()
         clock.pass_(1)
         with monkeypatch.context() as patch:
-            patch.setattr(web.standby, "amake_good", mock.AsyncMock(side_effect=StoreUnavailable))
+            patch.setattr(web.recovery, "recover", mock.AsyncMock(side_effect=StoreUnavailable))
             await shared.around()
         # By now the store knows the process.
         clock.pass_(1)
         await shared.around()
-        assert (await web.standby.store.aget(watch_id)).activity.tabs == {"web": 2}
+        assert (await web.recovery.sessions.aget(watch_id)).activity.tabs == {"web": 2}
 
     async def test_a_tab_that_was_closed_while_the_store_was_away_counts_no_more(self, shared: Outage, clock: Time):
         web = shared.process("web")
         with web.entered():
             watch_id = (await asign_in(idle_timeout=1000.0)).id
         (tab,) = tabs_of(web.hub, watch_id, 1)
-        await shared.around(GRACE + 1)
-        assert (await web.standby.store.aget(watch_id)).activity.tabs == {"web": 1}
+        await shared.around(REPORT_GRACE + 1)
+        assert (await web.recovery.sessions.aget(watch_id)).activity.tabs == {"web": 1}
         shared.redis.stop()
         clock.pass_(1)
         web.hub.leave(watch_id, tab)
         with web.entered():
-            await web.standby.aapply(watch_id, TabClosed("web", closed=True), clock.now)
+            await web.store.sessions.aapply(watch_id, TabClosed("web", closed=True), clock.now)
         shared.redis.start()
         clock.pass_(1)
         await shared.around()
-        assert (await web.standby.store.aget(watch_id)).activity.tabs == {}
+        assert (await web.recovery.sessions.aget(watch_id)).activity.tabs == {}
 
     async def test_a_session_that_began_while_the_store_was_away_is_ended_though_its_process_is_gone(
         self, shared: Outage, clock: Time
     ):
         gone, other = shared.process("gone"), shared.process("other")
-        await shared.around(GRACE + 1)
+        await shared.around(REPORT_GRACE + 1)
         shared.redis.stop()
         with gone.entered():
             watch_id = (await asign_in(at=clock.now)).id
         shared.made.remove(gone)
-        gone.standby.close()
+        gone.store.close()
         shared.redis.start()
         await shared.around(120)
-        assert (await other.standby.store.aget(watch_id)).activity.reason is Reason.IDLE
+        assert (await other.recovery.sessions.aget(watch_id)).activity.reason is Reason.IDLE
         assert (await arecord(watch_id)).reason == "idle"
 
     async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
@@ -887,7 +888,7 @@ class TestSharedStore:
         with web.entered():
             watch_id = (await asign_in()).id
         (tab,) = tabs_of(web.hub, watch_id, 1)
-        await shared.around(GRACE + 1)
+        await shared.around(REPORT_GRACE + 1)
         stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
         monkeypatch.setattr("idlewatch.runtime.timer.get_channel_layer", lambda: stuck)
         monkeypatch.setattr("idlewatch.runtime.timer.SENT_WITHIN", 0.05)
@@ -896,7 +897,7 @@ class TestSharedStore:
             await web.timer.push(clock.now)
         assert tab.told == [WARNED]
         # Not confirmed: it is published again.
-        clock.pass_(LEASE)
+        clock.pass_(CLAIM_LEASE)
         with web.entered(), pytest.raises(LayerUnavailable):
             await web.timer.push(clock.now)
 
@@ -907,13 +908,13 @@ class TestSharedStore:
         for process in (one, two):
             await process.around()
             with process.entered():
-                await process.standby.aapply(watch_id, TabOpened(process.name, 5), START)
-        clock.pass_(GRACE + 1)
+                await process.store.sessions.aapply(watch_id, TabOpened(process.name, 5), START)
+        clock.pass_(REPORT_GRACE + 1)
         await shared.around()
         with one.entered():
             await one.timer.finish()
-        assert (await two.standby.aget(watch_id)).activity.tabs == {"two": 1}
-        assert (await two.standby.aget(watch_id)).activity.closed_at is None
+        assert (await two.store.sessions.aget(watch_id)).activity.tabs == {"two": 1}
+        assert (await two.store.sessions.aget(watch_id)).activity.closed_at is None
 
     async def test_the_tabs_of_one_that_was_taken_for_dead_are_counted_again(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
@@ -922,10 +923,10 @@ class TestSharedStore:
         tabs_of(one.hub, watch_id, 2)
         await shared.around()
         with one.entered():
-            await one.standby.aapply(watch_id, TabsCounted("one", 2), START)
+            await one.store.sessions.aapply(watch_id, TabsCounted("one", 2), START)
         clock.pass_(PROCESS_LEASE + 1)
         await two.around()
-        assert (await two.standby.aget(watch_id)).activity.tabs == {}
+        assert (await two.store.sessions.aget(watch_id)).activity.tabs == {}
         clock.pass_(1)
         await one.around()
-        assert (await two.standby.aget(watch_id)).activity.tabs == {"one": 2}
+        assert (await two.store.sessions.aget(watch_id)).activity.tabs == {"one": 2}

@@ -389,7 +389,7 @@ class TestWhatIsAnnounced:
         keep("w1")
         await timer.push(START + 80)
         told.clear()
-        monitor.store().apply("w1", Extended(), START + 85)
+        monitor.store().sessions.apply("w1", Extended(), START + 85)
         await timer.push(START + 85)
         await timer.push(START + 86)
         assert told == [("session_extended", {"watch_id": "w1", "user": "1", "at": START + 85})]
@@ -398,7 +398,7 @@ class TestWhatIsAnnounced:
         from idlewatch.core.events import Extended
 
         keep("w1")
-        monitor.store().apply("w1", Extended(), START + 50)
+        monitor.store().sessions.apply("w1", Extended(), START + 50)
         await timer.push(START + 90)
         assert told == []
 
@@ -408,7 +408,7 @@ class TestWhatIsAnnounced:
         counted = metrics.WARNINGS._value.get()
         keep("w1", absolute_timeout=95.0, idle_timeout=90.0)
         await timer.push(START + 70)
-        monitor.store().apply("w1", Extended(), START + 80)
+        monitor.store().sessions.apply("w1", Extended(), START + 80)
         await timer.push(START + 80)
         assert [(name, about["reason"]) for name, about in told] == [
             ("session_warned", Reason.IDLE),

@@ -44,8 +44,8 @@ class Face:
 
     async def _call(self, name: str, *args: object) -> Watched:
         if self.is_async:
-            return await getattr(self.store, f"a{name}")(*args)
-        return await asyncio.to_thread(getattr(self.store, name), *args)
+            return await getattr(self.store.sessions, f"a{name}")(*args)
+        return await asyncio.to_thread(getattr(self.store.sessions, name), *args)
 
 
 @pytest.fixture(params=STORES.values(), ids=STORES)

@@ -21,7 +21,7 @@ from idlewatch.core.events import (
     TabOpened,
     TabsCounted,
 )
-from idlewatch.core.policy import FRESH, Phase, Policy, Shown, assess
+from idlewatch.core.policy import FRESH, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Census, Due, Sample, Store, Watched
 from tests.support.facts import signed_in
@@ -39,7 +39,7 @@ def watched(watch_id: str = "w1", activity: Activity | None = None, **fields: ob
 
 
 async def claim(store: Store, due: Due, now: float, limit: int = 100) -> Sequence[Watched]:
-    return await store.aclaim(due, now, limit, LEASE)
+    return await store.queue.claim(due, now, limit, LEASE)
 
 
 async def claim_one(store: Store, due: Due, now: float) -> Watched:
@@ -48,14 +48,15 @@ async def claim_one(store: Store, due: Due, now: float) -> Watched:
 
 
 async def settle(store: Store, claimed: Watched, now: float) -> Watched | None:
-    return await store.asettle(claimed, claimed.verdict(now), now)
+    (settled,) = await store.queue.settle([claimed], now)
+    return settled
 
 
 async def publish(store: Store, now: float) -> Watched:
     """Do what a timer does for the one watch that is due."""
     settled = await settle(store, await claim_one(store, Due.PUSH, now), now)
     assert settled is not None
-    await store.aconfirm(Due.PUSH, settled, now)
+    await store.queue.confirm(Due.PUSH, [settled], now)
     return settled
 
 
@@ -144,9 +145,9 @@ class TestSigningInAgain:
     @pytest.mark.rule("R3")
     @pytest.mark.rule("R16")
     async def test_starts_the_clocks_anew_with_the_new_key_and_limits(self, store: Store) -> None:
-        opened = store.open(watched(), 0.0)
+        opened = store.sessions.open(watched(), 0.0)
         policy = replace(POLICY, idle_timeout=600.0)
-        again = store.restart(watched(key="k2", policy=policy, activity=signed_in(500.0)), 500.0)
+        again = store.sessions.restart(watched(key="k2", policy=policy, activity=signed_in(500.0)), 500.0)
         assert (again.key, again.policy, again.activity.logged_in_at, again.activity.active) == (
             "k2",
             policy,
@@ -154,44 +155,44 @@ class TestSigningInAgain:
             500.0,
         )
         assert again.version > opened.version
-        assert store.get("w1") == again
+        assert store.sessions.get("w1") == again
 
     async def test_keeps_the_tabs(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
-        assert store.restart(watched(activity=signed_in(5.0)), 5.0).activity.tabs == {"p1": 1}
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        assert store.sessions.restart(watched(activity=signed_in(5.0)), 5.0).activity.tabs == {"p1": 1}
 
     async def test_opens_an_unknown_watch(self, store: Store) -> None:
-        assert store.restart(watched(), 0.0) == store.get("w1")
+        assert store.sessions.restart(watched(), 0.0) == store.sessions.get("w1")
 
     @pytest.mark.parametrize("now", [500.0, END])
     async def test_revives_nothing(self, store: Store, now: float) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         if now < END:
-            store.end("w1", Reason.LOGOUT, now)
-        again = store.restart(watched(activity=signed_in(now)), now)
+            store.sessions.end("w1", Reason.LOGOUT, now)
+        again = store.sessions.restart(watched(activity=signed_in(now)), now)
         assert again.activity.ended == now
-        assert store.apply("w1", Extended(), now - 1) == again
+        assert store.sessions.apply("w1", Extended(), now - 1) == again
 
     async def test_with_tighter_limits_is_warned_sooner(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        await store.anext_due(Due.PUSH)
-        store.restart(watched(policy=replace(POLICY, idle_timeout=200.0), activity=signed_in(10.0)), 10.0)
-        assert await store.anext_due(Due.PUSH) == 10.0 + 200.0 - 120.0
+        store.sessions.open(watched(), 0.0)
+        await store.queue.next_due(Due.PUSH)
+        store.sessions.restart(watched(policy=replace(POLICY, idle_timeout=200.0), activity=signed_in(10.0)), 10.0)
+        assert await store.queue.next_due(Due.PUSH) == 10.0 + 200.0 - 120.0
 
     async def test_the_key_follows_a_rotation(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.bind("w1", "k9")
-        store.bind("nobody", "k9")
-        bound = store.get("w1")
+        store.sessions.open(watched(), 0.0)
+        store.sessions.bind("w1", "k9")
+        store.sessions.bind("nobody", "k9")
+        bound = store.sessions.get("w1")
         assert bound is not None
         assert bound.key == "k9"
-        assert store.get("nobody") is None
+        assert store.sessions.get("nobody") is None
 
     async def test_a_rotation_loses_no_push_under_way(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
-        store.bind("w1", "k9")
+        store.sessions.bind("w1", "k9")
         assert await settle(store, claimed, WARNING) is not None
 
 
@@ -229,55 +230,55 @@ class TestEnding:
 
 class TestClaiming:
     async def test_nothing_is_due_before_its_moment(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         assert not await claim(store, Due.PUSH, WARNING - 0.25)
         assert not await claim(store, Due.RECORD, WARNING)
         assert (await claim_one(store, Due.PUSH, WARNING)).id == "w1"
 
     async def test_activity_that_came_meanwhile_moves_the_moment(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.apply("w1", Acted(), 700.0)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", Acted(), 700.0)
         assert not await claim(store, Due.PUSH, WARNING)
-        assert await store.anext_due(Due.PUSH) == 700.0 + 780.0
+        assert await store.queue.next_due(Due.PUSH) == 700.0 + 780.0
         assert (await claim_one(store, Due.PUSH, 700.0 + 780.0)).id == "w1"
 
     async def test_one_claimant_has_it_at_a_time(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         assert await claim(store, Due.PUSH, WARNING)
         assert not await claim(store, Due.PUSH, WARNING)
         assert not await claim(store, Due.PUSH, WARNING + LEASE - 0.25)
 
     @pytest.mark.rule("R7")
     async def test_another_takes_over_when_the_lease_lapses(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await claim(store, Due.PUSH, WARNING)
-        assert await store.anext_due(Due.PUSH) == WARNING + LEASE
+        assert await store.queue.next_due(Due.PUSH) == WARNING + LEASE
         assert (await claim_one(store, Due.PUSH, WARNING + LEASE)).id == "w1"
 
     async def test_what_is_due_no_more_when_the_lease_lapses_is_not_claimed_again(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await claim(store, Due.PUSH, WARNING)
-        store.apply("w1", Extended(), WARNING + 1)
+        store.sessions.apply("w1", Extended(), WARNING + 1)
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
         assert await claim(store, Due.PUSH, WARNING + 1 + WARNING)
 
     async def test_takes_no_more_than_asked_and_the_earliest_first(self, store: Store) -> None:
         for index in (3, 1, 2, 0):
-            store.open(watched(f"w{index}", signed_in(float(index))), float(index))
+            store.sessions.open(watched(f"w{index}", signed_in(float(index))), float(index))
         assert [each.id for each in await claim(store, Due.PUSH, 800.0, limit=2)] == ["w0", "w1"]
         assert [each.id for each in await claim(store, Due.PUSH, 800.0, limit=9)] == ["w2", "w3"]
 
     async def test_hands_out_one_thing_once_even_when_it_changed_since_it_was_settled(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.apply("w1", Extended(), WARNING + 1)
+        store.sessions.apply("w1", Extended(), WARNING + 1)
         assert len(await claim(store, Due.PUSH, WARNING + 1)) == 1
         assert not await claim(store, Due.PUSH, WARNING + 1)
 
 
 class TestSettling:
     async def test_makes_the_verdict_what_is_shown(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
         assert (claimed.shown, claimed.unpublished) == (FRESH, False)
         settled = await settle(store, claimed, WARNING)
@@ -287,39 +288,39 @@ class TestSettling:
         assert settled.activity.warnings == 1
 
     async def test_is_lost_to_activity_that_raced_in(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
-        extended = store.apply("w1", Extended(), WARNING)
+        extended = store.sessions.apply("w1", Extended(), WARNING)
         assert await settle(store, claimed, WARNING) is None
-        assert store.get("w1") == extended
+        assert store.sessions.get("w1") == extended
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
 
     async def test_that_lost_the_race_leaves_what_is_due_due(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
-        store.apply("w1", TabOpened("p1", 50), WARNING)
+        store.sessions.apply("w1", TabOpened("p1", 50), WARNING)
         assert await settle(store, claimed, WARNING) is None
         assert await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING) is not None
 
     async def test_of_an_unknown_watch_is_lost(self, store: Store) -> None:
-        assert await store.asettle(watched(), assess(signed_in(), POLICY, 1.0), 1.0) is None
+        assert list(await store.queue.settle([watched()], 1.0)) == [None]
 
     async def test_an_end_is_final_from_its_own_moment(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         settled = await publish(store, END + 2)
         assert (settled.activity.ended, settled.activity.reason) == (END, Reason.IDLE)
-        assert store.apply("w1", Extended(), END - 1) == settled
+        assert store.sessions.apply("w1", Extended(), END - 1) == settled
 
     async def test_counts_a_warning_once(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await publish(store, WARNING)
         assert (await publish(store, END)).activity.warnings == 1
 
     async def test_each_phase_is_due_in_its_turn(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         assert (await publish(store, WARNING)).shown.phase is Phase.WARNED
         assert not await claim(store, Due.PUSH, 799.75)
-        store.apply("w1", Extended(), 800.0)
+        store.sessions.apply("w1", Extended(), 800.0)
         assert (await publish(store, 800.0)).shown == FRESH
         assert (await publish(store, 800.0 + WARNING)).shown.phase is Phase.WARNED
         assert (await publish(store, 800.0 + END)).shown.phase is Phase.ENDED
@@ -328,44 +329,44 @@ class TestSettling:
 
 class TestConfirming:
     async def test_ends_the_matter(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await publish(store, WARNING)
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
 
     async def test_of_a_claim_that_had_nothing_to_tell_gives_it_back(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
-        await store.aconfirm(Due.PUSH, claimed, WARNING)
+        await store.queue.confirm(Due.PUSH, [claimed], WARNING)
         assert await claim(store, Due.PUSH, WARNING)
 
     async def test_of_what_nobody_knows_is_nothing(self, store: Store) -> None:
         for due in Due:
-            await store.aconfirm(due, watched(), 1.0)
+            await store.queue.confirm(due, [watched()], 1.0)
             assert not await claim(store, due, 1e9)
 
     async def test_what_was_settled_and_not_confirmed_is_published_again(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         settled = await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
         assert settled is not None
         assert not await claim(store, Due.PUSH, WARNING + LEASE - 0.25)
         again = await claim_one(store, Due.PUSH, WARNING + LEASE)
         assert again == replace(settled, unpublished=True)
-        await store.aconfirm(Due.PUSH, again, WARNING + LEASE)
+        await store.queue.confirm(Due.PUSH, [again], WARNING + LEASE)
         assert not await claim(store, Due.PUSH, WARNING + 3 * LEASE)
-        assert store.get("w1") == settled
+        assert store.sessions.get("w1") == settled
 
     async def test_a_touch_during_the_lease_loses_no_unconfirmed_push(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.apply("w1", TabOpened("p1", 50), WARNING + 1)
+        store.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
         again = await claim_one(store, Due.PUSH, WARNING + LEASE)
         assert again.unpublished
         assert again.activity.tabs == {"p1": 1}
 
     async def test_a_change_that_was_taken_back_before_it_was_told_is_told_all_the_same(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.apply("w1", Extended(), WARNING + 1)
+        store.sessions.apply("w1", Extended(), WARNING + 1)
         back = await claim_one(store, Due.PUSH, WARNING + 1)
         assert back.unpublished
         settled = await settle(store, back, WARNING + 1)
@@ -373,28 +374,28 @@ class TestConfirming:
         assert settled.shown == FRESH
 
     async def test_of_an_older_version_confirms_no_newer_one(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         older = await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.apply("w1", Extended(), WARNING + 1)
+        store.sessions.apply("w1", Extended(), WARNING + 1)
         newer = await settle(store, await claim_one(store, Due.PUSH, WARNING + 1), WARNING + 1)
         assert older is not None
         assert newer is not None
-        await store.aconfirm(Due.PUSH, older, WARNING + 2)
+        await store.queue.confirm(Due.PUSH, [older], WARNING + 2)
         # Whoever settled the newer one died.
         again = await claim_one(store, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
 
     async def test_of_an_older_version_gives_back_no_newer_claim(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         older = await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
         assert older is not None
-        store.apply("w1", Extended(), WARNING + 1)
+        store.sessions.apply("w1", Extended(), WARNING + 1)
         await claim_one(store, Due.PUSH, WARNING + 1)
-        await store.aconfirm(Due.PUSH, older, WARNING + 2)
+        await store.queue.confirm(Due.PUSH, [older], WARNING + 2)
         assert not await claim(store, Due.PUSH, WARNING + 2)
 
     async def test_what_a_stalled_claimant_settled_is_not_lost_when_its_successor_gives_up(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         stalled = await claim_one(store, Due.PUSH, WARNING)
         successor = await claim_one(store, Due.PUSH, WARNING + LEASE)
         assert await settle(store, stalled, WARNING + LEASE) is not None
@@ -403,9 +404,9 @@ class TestConfirming:
         assert (await claim_one(store, Due.PUSH, WARNING + 2 * LEASE)).unpublished
 
     async def test_a_settle_that_came_too_late_gives_back_no_newer_claim(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         stalled = await claim_one(store, Due.PUSH, WARNING)
-        store.apply("w1", TabOpened("p1", 50), WARNING + 1)
+        store.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
         await claim_one(store, Due.PUSH, WARNING + LEASE)
         assert await settle(store, stalled, WARNING + LEASE) is None
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
@@ -413,69 +414,70 @@ class TestConfirming:
 
 class TestRecords:
     async def test_are_due_apart_from_pushes(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await publish(store, END)
         record = await claim_one(store, Due.RECORD, END)
         assert record.activity.reason is Reason.IDLE
         # The database is down: the record is due again, the push is not.
         assert not await claim(store, Due.PUSH, END + LEASE)
         again = await claim_one(store, Due.RECORD, END + LEASE)
-        await store.aconfirm(Due.RECORD, again, END + LEASE)
+        await store.queue.confirm(Due.RECORD, [again], END + LEASE)
         assert not await claim(store, Due.RECORD, END + 9 * LEASE)
 
     async def test_wait_for_no_push(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.end("w1", Reason.LOGOUT, 10.0)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.end("w1", Reason.LOGOUT, 10.0)
         record = await claim_one(store, Due.RECORD, 10.0)
-        await store.aconfirm(Due.RECORD, record, 10.0)
+        await store.queue.confirm(Due.RECORD, [record], 10.0)
         assert await claim(store, Due.PUSH, 10.0)
 
     async def test_a_tombstone_stands_until_it_was_recorded_and_a_while_longer(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.end("w1", Reason.LOGOUT, 10.0)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.end("w1", Reason.LOGOUT, 10.0)
         record = await claim_one(store, Due.RECORD, 1e6)
-        assert store.get("w1") is not None
-        await store.aconfirm(Due.RECORD, record, 1e6)
+        assert store.sessions.get("w1") is not None
+        await store.queue.confirm(Due.RECORD, [record], 1e6)
         for due in Due:
             await claim(store, due, 1e6 + 60)
-        assert store.open(watched(), 1e6 + 60).verdict(1e6 + 60).reason is Reason.LOGOUT
+        assert store.sessions.open(watched(), 1e6 + 60).verdict(1e6 + 60).reason is Reason.LOGOUT
 
 
 class TestChecks:
     async def test_come_round_within_the_checkpoint(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         first = await claim_one(store, Due.CHECK, POLICY.checkpoint)
         assert not await claim(store, Due.CHECK, POLICY.checkpoint)
-        await store.aconfirm(Due.CHECK, first, 60.0, next_at=120.0)
-        assert not await claim(store, Due.CHECK, 119.75)
-        assert await store.anext_due(Due.CHECK) == 120.0
-        assert await claim(store, Due.CHECK, 120.0)
+        await store.queue.confirm(Due.CHECK, [first], 60.0)
+        assert not await claim(store, Due.CHECK, 89.75)
+        assert await store.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint / 2
+        assert await claim(store, Due.CHECK, 90.0)
 
     async def test_pass_a_doubt_on_to_whoever_looks_next(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         first = await claim_one(store, Due.CHECK, 60.0)
         assert not first.doubted
-        await store.aconfirm(Due.CHECK, first, 60.0, next_at=65.0, doubted=True)
+        await store.queue.confirm(Due.CHECK, [first], 60.0, doubted={"w1"})
+        assert not await claim(store, Due.CHECK, 64.75)
         second = await claim_one(store, Due.CHECK, 65.0)
         assert second.doubted
-        await store.aconfirm(Due.CHECK, second, 65.0, next_at=90.0)
-        assert not (await claim_one(store, Due.CHECK, 90.0)).doubted
+        await store.queue.confirm(Due.CHECK, [second], 65.0)
+        assert not (await claim_one(store, Due.CHECK, 95.0)).doubted
 
     async def test_of_a_process_that_died_fall_to_another(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await claim(store, Due.CHECK, 60.0)
         assert not await claim(store, Due.CHECK, 60.0 + LEASE - 0.25)
         assert await claim(store, Due.CHECK, 60.0 + LEASE)
 
     async def test_stop_with_the_session_also_when_one_is_under_way(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await claim(store, Due.CHECK, 60.0)
-        store.end("w1", Reason.LOGOUT, 61.0)
+        store.sessions.end("w1", Reason.LOGOUT, 61.0)
         assert not await claim(store, Due.CHECK, 60.0 + LEASE)
         assert not await claim(store, Due.CHECK, 1e6)
 
     async def test_delay_no_push(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await claim(store, Due.CHECK, WARNING)
         assert await claim(store, Due.PUSH, WARNING)
 
@@ -483,106 +485,106 @@ class TestChecks:
 class TestWaking:
     async def heard(self, store: Store, due: Due) -> list[str]:
         calls: list[str] = []
-        store.on_due_sooner(due, lambda: calls.append("sooner"))
+        store.queue.on_due_sooner(due, lambda: calls.append("sooner"))
         return calls
 
     async def test_whoever_sleeps_is_woken_when_something_is_due_sooner(self, store: Store) -> None:
         calls = await self.heard(store, Due.PUSH)
-        store.open(watched(), 0.0)
-        assert await store.anext_due(Due.PUSH) == WARNING
-        store.end("w1", Reason.LOGOUT, 10.0)
+        store.sessions.open(watched(), 0.0)
+        assert await store.queue.next_due(Due.PUSH) == WARNING
+        store.sessions.end("w1", Reason.LOGOUT, 10.0)
         assert calls == ["sooner"]
-        assert await store.anext_due(Due.PUSH) == 10.0
+        assert await store.queue.next_due(Due.PUSH) == 10.0
 
     async def test_an_empty_store_wakes_at_the_first_watch(self, store: Store) -> None:
         calls = await self.heard(store, Due.PUSH)
-        assert await store.anext_due(Due.PUSH) is None
-        store.open(watched(), 0.0)
+        assert await store.queue.next_due(Due.PUSH) is None
+        store.sessions.open(watched(), 0.0)
         assert calls == ["sooner"]
 
     async def test_what_is_due_later_wakes_nobody(self, store: Store) -> None:
         calls = await self.heard(store, Due.PUSH)
-        store.open(watched(), 0.0)
-        await store.anext_due(Due.PUSH)
-        store.apply("w1", Requested(), 10.0)
-        store.apply("w1", Held("upload"), 20.0)
-        store.open(watched("w2", signed_in(30.0)), 30.0)
+        store.sessions.open(watched(), 0.0)
+        await store.queue.next_due(Due.PUSH)
+        store.sessions.apply("w1", Requested(), 10.0)
+        store.sessions.apply("w1", Held("upload"), 20.0)
+        store.sessions.open(watched("w2", signed_in(30.0)), 30.0)
         assert calls == []
 
     async def test_one_kind_wakes_nobody_who_waits_for_another(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         for due in Due:
-            await store.anext_due(due)
+            await store.queue.next_due(due)
         records, checks = await self.heard(store, Due.RECORD), await self.heard(store, Due.CHECK)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
-        store.apply("w1", TabClosed("p1", closed=True), 2.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        store.sessions.apply("w1", TabClosed("p1", closed=True), 2.0)
         assert (records, checks) == ([], [])
-        store.end("w1", Reason.LOGOUT, 10.0)
+        store.sessions.end("w1", Reason.LOGOUT, 10.0)
         assert (records, checks) == (["sooner"], [])
 
     async def test_an_extension_wakes_so_that_the_warning_is_taken_back_at_once(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await publish(store, WARNING)
         calls = await self.heard(store, Due.PUSH)
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
-        assert await store.anext_due(Due.PUSH) == END
-        store.apply("w1", Extended(), 800.0)
+        assert await store.queue.next_due(Due.PUSH) == END
+        store.sessions.apply("w1", Extended(), 800.0)
         assert calls == ["sooner"]
 
     async def test_who_stopped_listening_is_not_called(self, store: Store) -> None:
         calls: list[str] = []
-        stop = store.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
+        stop = store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
         stop()
-        await store.anext_due(Due.PUSH)
-        store.open(watched(), 0.0)
+        await store.queue.next_due(Due.PUSH)
+        store.sessions.open(watched(), 0.0)
         assert calls == []
 
 
 class TestProcesses:
     async def test_a_process_is_known_from_its_second_sign_of_life_on(self, store: Store) -> None:
-        assert not (await store.arenew("p1", 0.0, LEASE)).known
-        assert (await store.arenew("p1", 5.0, LEASE)).known
+        assert not (await store.presence.renew("p1", 0.0, LEASE)).known
+        assert (await store.presence.renew("p1", 5.0, LEASE)).known
 
     async def test_the_store_says_since_when_it_is_what_it_is(self, store: Store) -> None:
-        assert store.read_created_at() is None
-        assert (await store.arenew("p1", 5.0, LEASE)).created_at == 5.0
-        await store.arenew("p2", 6.0, LEASE)
-        assert store.read_created_at() == 5.0
+        assert store.presence.read_created_at() is None
+        assert (await store.presence.renew("p1", 5.0, LEASE)).created_at == 5.0
+        await store.presence.renew("p2", 6.0, LEASE)
+        assert store.presence.read_created_at() == 5.0
 
     async def test_the_tabs_of_a_dead_process_are_taken_back(self, store: Store) -> None:
-        await store.arenew("p1", 0.0, LEASE)
-        await store.arenew("p2", 0.0, LEASE)
-        store.open(watched(), 0.0)
+        await store.presence.renew("p1", 0.0, LEASE)
+        await store.presence.renew("p2", 0.0, LEASE)
+        store.sessions.open(watched(), 0.0)
         for process in ("p1", "p1", "p2"):
-            store.apply("w1", TabOpened(process, 50), 1.0)
-        await store.arenew("p2", 9.0, LEASE)
-        assert await store.areap(LEASE - 0.25) == []
-        assert list(await store.areap(LEASE)) == ["p1"]
-        left = store.get("w1")
+            store.sessions.apply("w1", TabOpened(process, 50), 1.0)
+        await store.presence.renew("p2", 9.0, LEASE)
+        assert await store.presence.reap(LEASE - 0.25) == []
+        assert list(await store.presence.reap(LEASE)) == ["p1"]
+        left = store.sessions.get("w1")
         assert left is not None
         assert left.activity.tabs == {"p2": 1}
         assert left.activity.closed_at is None
-        assert await store.areap(LEASE) == []
+        assert await store.presence.reap(LEASE) == []
 
     async def test_a_process_that_was_taken_for_dead_is_told_to_count_again(self, store: Store) -> None:
-        await store.arenew("p1", 0.0, LEASE)
-        store.open(watched(), 0.0)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
-        await store.areap(LEASE)
-        assert not (await store.arenew("p1", LEASE + 1, LEASE)).known
-        store.apply("w1", TabsCounted("p1", 1), LEASE + 1)
-        await store.areap(2 * LEASE + 1)
-        left = store.get("w1")
+        await store.presence.renew("p1", 0.0, LEASE)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        await store.presence.reap(LEASE)
+        assert not (await store.presence.renew("p1", LEASE + 1, LEASE)).known
+        store.sessions.apply("w1", TabsCounted("p1", 1), LEASE + 1)
+        await store.presence.reap(2 * LEASE + 1)
+        left = store.sessions.get("w1")
         assert left is not None
         assert left.activity.tabs == {}
 
     async def test_reaping_revives_nothing(self, store: Store) -> None:
-        await store.arenew("p1", 0.0, LEASE)
-        store.open(watched(), 0.0)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
-        ended = store.end("w1", Reason.LOGOUT, 2.0)
-        await store.areap(LEASE)
-        assert store.get("w1") == ended
+        await store.presence.renew("p1", 0.0, LEASE)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        ended = store.sessions.end("w1", Reason.LOGOUT, 2.0)
+        await store.presence.reap(LEASE)
+        assert store.sessions.get("w1") == ended
 
 
 class TestGroups:
@@ -590,11 +592,11 @@ class TestGroups:
 
     async def place(self, store: Store) -> tuple[Phase, bool] | None:
         found = {
-            (phase, connected): (await store.alist(phase, connected, 0, 10)).total
+            (phase, connected): (await store.statistics.list(phase, connected, 0, 10)).total
             for phase in (Phase.ACTIVE, Phase.WARNED)
             for connected in (True, False)
         }
-        census = await store.acensus()
+        census = await store.statistics.census()
         assert (census.active, census.warned) == tuple(
             found[phase, True] + found[phase, False] for phase in (Phase.ACTIVE, Phase.WARNED)
         )
@@ -604,7 +606,7 @@ class TestGroups:
         return places[0] if places else None
 
     async def test_an_empty_store_counts_nobody(self, store: Store) -> None:
-        assert await store.acensus() == Census(0, 0, 0)
+        assert await store.statistics.census() == Census(0, 0, 0)
         assert await self.place(store) is None
 
     async def test_a_session_begins_active_without_a_tab(self, face: Face) -> None:
@@ -637,26 +639,26 @@ class TestGroups:
             assert await self.place(face.store) == (Phase.ACTIVE, connected), event
 
     async def test_is_connected_no_more_when_its_process_is_reaped(self, store: Store) -> None:
-        await store.arenew("p1", 0.0, LEASE)
-        store.open(watched(), 0.0)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
-        await store.areap(LEASE)
+        await store.presence.renew("p1", 0.0, LEASE)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        await store.presence.reap(LEASE)
         assert await self.place(store) == (Phase.ACTIVE, False)
 
     async def test_is_warned_when_its_tabs_are_told(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
         assert await self.place(store) == (Phase.ACTIVE, True)
         await settle(store, claimed, WARNING)
         assert await self.place(store) == (Phase.WARNED, True)
-        store.apply("w1", TabClosed("p1", closed=False), WARNING + 1)
+        store.sessions.apply("w1", TabClosed("p1", closed=False), WARNING + 1)
         assert await self.place(store) == (Phase.WARNED, False)
 
     async def test_is_active_again_when_the_warning_is_taken_back(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await publish(store, WARNING)
-        store.apply("w1", Extended(), WARNING + 1)
+        store.sessions.apply("w1", Extended(), WARNING + 1)
         assert await self.place(store) == (Phase.WARNED, False)
         await publish(store, WARNING + LEASE)
         assert await self.place(store) == (Phase.ACTIVE, False)
@@ -671,7 +673,7 @@ class TestGroups:
         assert await self.place(face.store) is None
 
     async def test_leaves_when_the_clock_ends_it_and_that_is_settled(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         await publish(store, WARNING)
         claimed = await claim_one(store, Due.PUSH, END)
         assert await self.place(store) == (Phase.WARNED, False)
@@ -684,14 +686,14 @@ class TestGroups:
         assert await self.place(face.store) is None
 
     async def test_leaves_when_a_sign_in_comes_too_late(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.restart(watched(activity=signed_in(END)), END)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.restart(watched(activity=signed_in(END)), END)
         assert await self.place(store) is None
 
     async def test_stays_when_the_user_signs_in_again(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.apply("w1", TabOpened("p1", 50), 1.0)
-        store.restart(watched(key="k2", activity=signed_in(500.0)), 500.0)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        store.sessions.restart(watched(key="k2", activity=signed_in(500.0)), 500.0)
         assert await self.place(store) == (Phase.ACTIVE, True)
 
     async def test_a_tombstone_of_what_nobody_knew_is_in_none(self, face: Face) -> None:
@@ -699,29 +701,29 @@ class TestGroups:
         assert await self.place(face.store) is None
 
     async def test_are_empty_when_everything_is_forgotten(self, store: Store) -> None:
-        store.open(watched(), 0.0)
+        store.sessions.open(watched(), 0.0)
         store.clear()
         assert await self.place(store) is None
 
 
 class TestListing:
     async def order(self, store: Store) -> list[str]:
-        return [each.id for each in (await store.alist(None, None, 0, 10)).watches]
+        return [each.id for each in (await store.statistics.list(None, None, 0, 10)).sessions]
 
     async def test_begins_with_what_ends_next(self, store: Store) -> None:
         for index in (2, 0, 1):
-            store.open(watched(f"w{index}", signed_in(float(index))), float(index))
+            store.sessions.open(watched(f"w{index}", signed_in(float(index))), float(index))
         assert await self.order(store) == ["w0", "w1", "w2"]
 
     async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
         ids = ["b", "B", "_", "a", "-", "ab"]
         for index, watch_id in enumerate(ids):
-            store.open(watched(watch_id), 0.0)
+            store.sessions.open(watched(watch_id), 0.0)
             if index % 2:
-                store.apply(watch_id, TabOpened("p1", 50), 0.0)
+                store.sessions.apply(watch_id, TabOpened("p1", 50), 0.0)
         assert await self.order(store) == sorted(ids)
         for offset, watch_id in enumerate(sorted(ids)):
-            (found,) = (await store.alist(None, None, offset, 1)).watches
+            (found,) = (await store.statistics.list(None, None, offset, 1)).sessions
             assert found.id == watch_id
 
     @pytest.mark.parametrize(
@@ -738,26 +740,26 @@ class TestListing:
         assert await self.order(face.store) == ["w2", "w1"]
 
     async def test_has_a_closed_browser_by_its_grace(self, store: Store) -> None:
-        store.open(watched("w1"), 0.0)
-        store.open(watched("w2"), 0.0)
-        store.apply("w2", TabOpened("p1", 50), 1.0)
-        store.apply("w2", TabClosed("p1", closed=True), 2.0)
+        store.sessions.open(watched("w1"), 0.0)
+        store.sessions.open(watched("w2"), 0.0)
+        store.sessions.apply("w2", TabOpened("p1", 50), 1.0)
+        store.sessions.apply("w2", TabClosed("p1", closed=True), 2.0)
         assert await self.order(store) == ["w2", "w1"]
         # It comes back, a little later than the other began.
-        store.apply("w2", Requested(), 3.0)
+        store.sessions.apply("w2", Requested(), 3.0)
         assert await self.order(store) == ["w1", "w2"]
 
     async def test_has_one_near_its_absolute_limit_by_that(self, store: Store) -> None:
-        store.open(watched("w1"), 0.0)
-        store.open(watched("w2", policy=replace(POLICY, absolute_timeout=1000.0)), 0.0)
+        store.sessions.open(watched("w1"), 0.0)
+        store.sessions.open(watched("w2", policy=replace(POLICY, absolute_timeout=1000.0)), 0.0)
         for watch_id in ("w2", "w1"):
-            store.apply(watch_id, Acted(), 500.0)
+            store.sessions.apply(watch_id, Acted(), 500.0)
         assert await self.order(store) == ["w2", "w1"]
 
     async def test_tells_of_each_what_is_known_of_it(self, face: Face) -> None:
         await face.open(watched(), 0.0)
         touched = await face.apply("w1", Acted(), 5.0)
-        assert list((await face.store.alist(None, None, 0, 10)).watches) == [touched]
+        assert list((await face.store.statistics.list(None, None, 0, 10)).sessions) == [touched]
 
     async def test_is_cut_anywhere_from_either_end_under_any_filter(self, store: Store) -> None:
         expected: dict[tuple[Phase, bool], list[str]] = {}
@@ -765,9 +767,9 @@ class TestListing:
         for index in range(13):
             phase, connected = Phase.WARNED if index % 3 == 0 else Phase.ACTIVE, index % 5 < 3
             shown = Shown(Phase.WARNED, Reason.IDLE, True) if phase is Phase.WARNED else FRESH
-            store.open(watched(f"w{index:02}", signed_in(float(index // 2)), shown=shown), 10.0)
+            store.sessions.open(watched(f"w{index:02}", signed_in(float(index // 2)), shown=shown), 10.0)
             if connected:
-                store.apply(f"w{index:02}", TabOpened("p1", 50), 10.0)
+                store.sessions.apply(f"w{index:02}", TabOpened("p1", 50), 10.0)
             expected.setdefault((phase, connected), []).append(f"w{index:02}")
         assert len(expected) == 4
         for phase in (None, Phase.WARNED, Phase.ACTIVE):
@@ -784,80 +786,86 @@ class TestListing:
                 for last in (False, True):
                     whole = everything[::-1] if last else everything
                     for offset, limit in [(0, 100), (0, 1), (1, 3), (3, 4), (4, 5), (5, 20), (12, 5), (13, 5), (50, 5)]:
-                        listing = await store.alist(phase, connected, offset, limit, last=last)
-                        found = [each.id for each in listing.watches]
+                        listing = await store.statistics.list(phase, connected, offset, limit, last=last)
+                        found = [each.id for each in listing.sessions]
                         assert (listing.total, found) == (len(whole), whole[offset : offset + limit])
 
     async def test_of_those_that_ended_is_empty(self, store: Store) -> None:
-        store.end("w1", Reason.LOGOUT, 1.0)
-        listing = await store.alist(Phase.ENDED, None, 0, 10)
-        assert (listing.total, list(listing.watches)) == (0, [])
+        store.sessions.end("w1", Reason.LOGOUT, 1.0)
+        listing = await store.statistics.list(Phase.ENDED, None, 0, 10)
+        assert (listing.total, list(listing.sessions)) == (0, [])
 
     async def test_by_id_is_in_the_order_that_was_asked_for(self, store: Store) -> None:
         for watch_id in ("w1", "w2"):
-            store.open(watched(watch_id), 0.0)
-        ended = store.end("w3", Reason.LOGOUT, 1.0)
-        found = await store.aget_all(["w3", "w2", "nobody", "w1", "w2"])
-        assert list(found) == [ended, store.get("w2"), None, store.get("w1"), store.get("w2")]
-        assert list(await store.aget_all([])) == []
+            store.sessions.open(watched(watch_id), 0.0)
+        ended = store.sessions.end("w3", Reason.LOGOUT, 1.0)
+        found = await store.sessions.aget_many(["w3", "w2", "nobody", "w1", "w2"])
+        assert list(found) == [
+            ended,
+            store.sessions.get("w2"),
+            None,
+            store.sessions.get("w1"),
+            store.sessions.get("w2"),
+        ]
+        assert list(await store.sessions.aget_many([])) == []
 
 
 class TestSamples:
     EVERY = 15.0
 
     async def sample(self, store: Store, now: float, keep: float = 3600.0) -> Sequence[Sample]:
-        await store.asample(now, self.EVERY, keep)
-        return list(await store.asamples(-1.0))
+        await store.statistics.take_sample(now, self.EVERY, keep)
+        return list(await store.statistics.samples(-1.0))
 
     async def test_there_are_none_at_first(self, store: Store) -> None:
-        assert list(await store.asamples(-1.0)) == []
+        assert list(await store.statistics.samples(-1.0)) == []
 
     async def test_count_who_lives_and_who_ended_since(self, store: Store) -> None:
         for index in range(4):
-            store.open(watched(f"w{index}", signed_in(10.0 * index)), 0.0)
+            store.sessions.open(watched(f"w{index}", signed_in(10.0 * index)), 0.0)
         assert await self.sample(store, 0.0) == [Sample(0.0, 4, 0, 0)]
-        store.end("w3", Reason.LOGOUT, 1.0)
+        store.sessions.end("w3", Reason.LOGOUT, 1.0)
         for each in await claim(store, Due.PUSH, WARNING):
             await settle(store, each, WARNING)
         first, second = await self.sample(store, WARNING)
         assert (first, second) == (Sample(0.0, 4, 0, 0), Sample(WARNING, 2, 1, 1))
 
     async def test_count_each_end_once(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        store.open(watched("w2"), 0.0)
-        store.end("nobody", Reason.ACCOUNT, 1.0)
+        store.sessions.open(watched(), 0.0)
+        store.sessions.open(watched("w2"), 0.0)
+        store.sessions.end("nobody", Reason.ACCOUNT, 1.0)
         for _ in range(2):
-            store.end("w1", Reason.LOGOUT, 1.0)
-        store.apply("w2", Requested(), END)
+            store.sessions.end("w1", Reason.LOGOUT, 1.0)
+        store.sessions.apply("w2", Requested(), END)
         for due in Due:
             for each in await claim(store, due, END):
                 await settle(store, each, END)
-                await store.aconfirm(due, each, END)
+                await store.queue.confirm(due, [each], END)
         assert await self.sample(store, END) == [Sample(END, 0, 0, 2)]
         assert (await self.sample(store, END + self.EVERY))[-1].ended == 0
 
     async def test_are_told_to_whoever_takes_them(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        assert await store.asample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
-        assert await store.asample(2.0, self.EVERY, 3600.0) is None
+        store.sessions.open(watched(), 0.0)
+        assert await store.statistics.take_sample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
+        assert await store.statistics.take_sample(2.0, self.EVERY, 3600.0) is None
 
     async def test_are_taken_once_whoever_asks(self, store: Store) -> None:
-        store.open(watched(), 0.0)
-        await asyncio.gather(*(store.asample(index / 8, self.EVERY, 3600.0) for index in range(8)))
-        assert len(await store.asamples(-1.0)) == 1
+        store.sessions.open(watched(), 0.0)
+        await asyncio.gather(*(store.statistics.take_sample(index / 8, self.EVERY, 3600.0) for index in range(8)))
+        assert len(await store.statistics.samples(-1.0)) == 1
         assert len(await self.sample(store, self.EVERY - 0.25)) == 1
         assert [each.at for each in await self.sample(store, self.EVERY)] == [0.0, self.EVERY]
 
     async def test_are_kept_for_so_long_and_no_longer(self, store: Store) -> None:
         for turn in range(8):
             await self.sample(store, turn * self.EVERY, keep=60.0)
-        assert [each.at for each in await store.asamples(-1.0)] == [45.0, 60.0, 75.0, 90.0, 105.0]
+        assert [each.at for each in await store.statistics.samples(-1.0)] == [45.0, 60.0, 75.0, 90.0, 105.0]
 
     async def test_that_are_new_are_told_by_themselves(self, store: Store) -> None:
         for turn in range(4):
             await self.sample(store, turn * self.EVERY)
-        assert [each.at for each in await store.asamples(15.0)] == [30.0, 45.0]
-        assert list(await store.asamples(45.0)) == []
+        assert [each.at for each in await store.statistics.samples(15.0)] == [30.0, 45.0]
+        assert list(await store.statistics.samples(45.0)) == []
 
     async def test_of_a_clock_that_was_put_right_hold_up_no_others(self, store: Store) -> None:
         await self.sample(store, 0.0)
@@ -866,10 +874,10 @@ class TestSamples:
 
 
 async def test_answers_when_it_is_asked_whether_it_is_there(store: Store) -> None:
-    await store.aping()
+    await store.ping()
 
 
 @pytest.mark.rule("R23")
 async def test_a_watch_does_not_show_its_key(store: Store) -> None:
-    opened = store.open(watched(key="very-secret"), 0.0)
+    opened = store.sessions.open(watched(key="very-secret"), 0.0)
     assert "very-secret" not in f"{opened!r} {opened} {[opened]}"

@@ -82,7 +82,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
         self.told = dict.fromkeys(Due, -inf)
         self.calls = dict.fromkeys(Due, 0)
         for due in Due:
-            self.store.on_due_sooner(due, lambda due=due: self.hear(due))
+            self.store.queue.on_due_sooner(due, lambda due=due: self.hear(due))
 
     def teardown(self) -> None:
         self.store.close()
@@ -103,14 +103,14 @@ class StoreAgainstReference(RuleBasedStateMachine):
     @rule(watch_id=WATCHES, policy=policies())
     def somebody_signs_in(self, watch_id: str, policy: Policy) -> None:
         fresh = self.fresh(watch_id, policy)
-        self.store.open(fresh, self.now)
+        self.store.sessions.open(fresh, self.now)
         if watch_id not in self.known:
             self.known[watch_id] = Reference(fresh.activity, policy, check_at=self.check_of(watch_id))
 
     @rule(watch_id=WATCHES, policy=policies())
     def somebody_signs_in_again(self, watch_id: str, policy: Policy) -> None:
         fresh = self.fresh(watch_id, policy)
-        self.store.restart(fresh, self.now)
+        self.store.sessions.restart(fresh, self.now)
         known = self.known.get(watch_id)
         if known is None:
             self.known[watch_id] = Reference(fresh.activity, policy, check_at=self.check_of(watch_id))
@@ -124,20 +124,20 @@ class StoreAgainstReference(RuleBasedStateMachine):
         now = self.now - behind
         known = self.known.get(watch_id)
         if known is None:
-            assert self.store.apply(watch_id, event, now) is None
+            assert self.store.sessions.apply(watch_id, event, now) is None
             return
         try:
             activity = applied(event, known.activity, known.policy, now)
         except (HoldRefused, TooManyTabs) as refusal:
             with pytest.raises(type(refusal)):
-                self.store.apply(watch_id, event, now)
+                self.store.sessions.apply(watch_id, event, now)
         else:
-            self.store.apply(watch_id, event, now)
+            self.store.sessions.apply(watch_id, event, now)
             known.activity = activity
 
     @rule(watch_id=WATCHES, reason=st.sampled_from([Reason.LOGOUT, Reason.REVOKED]))
     def somebody_ends_it(self, watch_id: str, reason: Reason) -> None:
-        self.store.end(watch_id, reason, self.now)
+        self.store.sessions.end(watch_id, reason, self.now)
         if watch_id not in self.known:
             self.known[watch_id] = Reference(Activity(logged_in_at=self.now, active=self.now), Policy(), counted=True)
         known = self.known[watch_id]
@@ -151,13 +151,13 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     @rule(process=st.sampled_from(["p1", "p2"]))
     def a_process_lives(self, process: str) -> None:
-        assert self.run(self.store.arenew(process, self.now, LEASE)).known is (process in self.processes)
+        assert self.run(self.store.presence.renew(process, self.now, LEASE)).known is (process in self.processes)
         self.processes[process] = self.now + LEASE
 
     @rule()
     def dead_processes_are_reaped(self) -> None:
         dead = {process for process, until in self.processes.items() if until <= self.now}
-        assert set(self.run(self.store.areap(self.now))) == dead
+        assert set(self.run(self.store.presence.reap(self.now))) == dead
         for process in dead:
             del self.processes[process]
             for known in self.known.values():
@@ -169,7 +169,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
     @rule(target=claims, due=st.sampled_from(Due))
     def a_timer_claims(self, due: Due) -> tuple[Due, list[Watched]]:
         expected = {watch_id for watch_id, known in self.known.items() if known.due_at(due, self.now) <= self.now}
-        claimed = self.run(self.store.aclaim(due, self.now, LIMIT, LEASE))
+        claimed = self.run(self.store.queue.claim(due, self.now, LIMIT, LEASE))
         assert sorted(each.id for each in claimed) == sorted(expected)
         for each in claimed:
             known = self.known[each.id]
@@ -177,7 +177,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
             if due is Due.PUSH:
                 assert each.unpublished is (known.untold is not None)
             known.leases[due] = (self.now + LEASE, each.version)
-        next_due = self.run(self.store.anext_due(due))
+        next_due = self.run(self.store.queue.next_due(due))
         assert next_due is None or next_due > self.now
         self.told[due], self.calls[due] = inf if next_due is None else next_due, 0
         return due, claimed
@@ -188,10 +188,10 @@ class StoreAgainstReference(RuleBasedStateMachine):
         told = []
         for each in claimed if due is Due.PUSH else []:
             known = self.known[each.id]
-            present = self.store.get(each.id)
+            present = self.store.sessions.get(each.id)
             assert present is not None
             verdict = assess(each.activity, each.policy, self.now)
-            done = self.run(self.store.asettle(each, verdict, self.now))
+            (done,) = self.run(self.store.queue.settle([each], self.now))
             assert (done is not None) is (present.version == each.version)
             if done is None:
                 self.give_back(known, each.version)
@@ -208,7 +208,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
     def a_timer_confirms_what_it_told(self, told: list[Watched]) -> None:
         for each in told:
             known = self.known[each.id]
-            self.run(self.store.aconfirm(Due.PUSH, each, self.now))
+            self.run(self.store.queue.confirm(Due.PUSH, [each], self.now))
             self.give_back(known, each.version)
             if known.untold is not None and each.version >= known.untold:
                 known.untold = None
@@ -218,12 +218,12 @@ class StoreAgainstReference(RuleBasedStateMachine):
         due, claimed = claim
         for each in claimed if due is not Due.PUSH else []:
             known = self.known[each.id]
-            self.run(self.store.aconfirm(due, each, self.now, next_at=self.now + 30))
+            self.run(self.store.queue.confirm(due, [each], self.now))
             known.leases.pop(due, None)
             if due is Due.RECORD:
                 known.recorded = True
             else:
-                known.check_at = self.now + 30
+                known.check_at = self.now + each.policy.checkpoint / 2
 
     @rule(every=st.sampled_from([1.0, 15.0]), keep=st.sampled_from([30.0, 300.0]))
     def a_timer_samples(self, every: float, keep: float) -> None:
@@ -234,28 +234,28 @@ class StoreAgainstReference(RuleBasedStateMachine):
             census = self.census()
             self.samples.append(Sample(self.now, census.active, census.warned, len(ended)))
             self.samples = [sample for sample in self.samples if sample.at >= self.now - keep]
-        self.run(self.store.asample(self.now, every, keep))
-        assert list(self.run(self.store.asamples())) == self.samples
+        self.run(self.store.statistics.take_sample(self.now, every, keep))
+        assert list(self.run(self.store.statistics.samples())) == self.samples
 
     # What has to be true at every step
 
     @invariant()
     def the_groups_agree(self) -> None:
-        assert self.run(self.store.acensus()) == self.census()
+        assert self.run(self.store.statistics.census()) == self.census()
         ranked = sorted(
             (known.shown.phase is not Phase.WARNED, known.verdict(self.now).ends_at, watch_id)
             for watch_id, known in self.live().items()
         )
         expected = [watch_id for _, _, watch_id in ranked]
-        listing = self.run(self.store.alist(None, None, 0, LIMIT))
-        assert (listing.total, [each.id for each in listing.watches]) == (len(expected), expected)
-        turned = self.run(self.store.alist(None, None, 1, 1, last=True))
-        assert [each.id for each in turned.watches] == expected[::-1][1:2]
+        listing = self.run(self.store.statistics.list(None, None, 0, LIMIT))
+        assert (listing.total, [each.id for each in listing.sessions]) == (len(expected), expected)
+        turned = self.run(self.store.statistics.list(None, None, 1, 1, last=True))
+        assert [each.id for each in turned.sessions] == expected[::-1][1:2]
 
     @invariant()
     def the_facts_agree(self) -> None:
         for watch_id, known in self.known.items():
-            present = self.store.get(watch_id)
+            present = self.store.sessions.get(watch_id)
             assert present is not None
             assert (present.activity, present.policy, present.shown) == (known.activity, known.policy, known.shown)
             assert present.version >= self.versions.get(watch_id, 0)
@@ -269,7 +269,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
             if soonest < self.told[due] and self.told[due] > self.now:
                 assert self.calls[due] > 0, f"{due} is due at {soonest}; the timer sleeps until {self.told[due]}"
             if self.calls[due]:
-                next_due = self.run(self.store.anext_due(due))
+                next_due = self.run(self.store.queue.next_due(due))
                 assert next_due is not None
                 assert next_due < self.told[due]
                 self.told[due], self.calls[due] = next_due, 0
@@ -293,7 +293,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     def check_of(self, watch_id: str) -> float:
         """Return when the first check of a new watch is due: within its checkpoint, when exactly is the store's."""
-        opened = self.store.get(watch_id)
+        opened = self.store.sessions.get(watch_id)
         assert opened is not None
         return self.now + opened.policy.checkpoint / 2
 

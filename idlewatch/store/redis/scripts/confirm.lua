@@ -1,40 +1,50 @@
 -- Note that what was claimed is done.
 --
--- KEYS: the row. ARGV: prefix, sender, watch, now, kind, version claimed or settled, seconds to keep a recorded end; for a
--- check, when it is due again and whether it is doubted.
--- Returns when it is due again (-1: never).
+-- KEYS: the rows. ARGV: prefix, sender, now, kind, seconds to keep a recorded end, and for each row: watch, version claimed or
+-- settled; for a check also when it is due again and whether it is doubted.
+-- Returns when the first of them is due again (-1: none is).
 
-local prefix, sender, id, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local kind, version = ARGV[5], tonumber(ARGV[6])
-local value = redis.call('GET', KEYS[1])
-if not value then
-  redis.call('ZREM', prefix .. 'due:' .. kind, id)
-  unrank(prefix, id, 0)
-  return '-1'
+local prefix, sender, now, kind = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+
+local function confirm(key, id, version, next_at, doubted)
+  local value = redis.call('GET', key)
+  if not value then
+    redis.call('ZREM', prefix .. 'due:' .. kind, id)
+    unrank(prefix, id, 0)
+    return -1
+  end
+  local row = read(value)
+  if kind == 'push' then
+    if version >= row.claimed then
+      row.lease = 0
+    end
+    if row.settled > 0 and version >= row.settled then
+      row.settled = 0
+    end
+    redis.call('SET', key, packed(row), 'KEEPTTL')
+    return put_push(prefix, sender, id, row, now)
+  elseif kind == 'record' then
+    redis.call('ZREM', prefix .. 'due:record', id)
+    if row.recorded == 0 then
+      row.recorded, row.ttl = 1, tonumber(ARGV[5])
+      keep(key, row, row.ttl)
+    end
+  elseif row.ended == 0 then
+    row.check_at, row.doubted = tonumber(next_at), tonumber(doubted)
+    redis.call('SET', key, packed(row), 'KEEPTTL')
+    put(prefix, sender, 'check', id, row.check_at, row.ttl)
+    return row.check_at
+  end
+  return -1
 end
-local row = read(value)
-local at = -1
-if kind == 'push' then
-  if version >= row.claimed then
-    row.lease = 0
+
+local width = kind == 'check' and 4 or 2
+local first = -1
+for index, key in ipairs(KEYS) do
+  local place = 6 + (index - 1) * width
+  local at = confirm(key, ARGV[place], tonumber(ARGV[place + 1]), ARGV[place + 2], ARGV[place + 3])
+  if at >= 0 and (first < 0 or at < first) then
+    first = at
   end
-  if row.settled > 0 and version >= row.settled then
-    row.settled = 0
-  end
-  redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
-  at = put_push(prefix, sender, id, row, now)
-elseif kind == 'record' then
-  redis.call('ZREM', prefix .. 'due:record', id)
-  if row.recorded == 0 then
-    row.recorded, row.ttl = 1, tonumber(ARGV[7])
-    keep(KEYS[1], row, row.ttl)
-  end
-elseif row.ended == 0 then
-  if ARGV[8] then
-    row.check_at, row.doubted = tonumber(ARGV[8]), tonumber(ARGV[9])
-  end
-  redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
-  at = row.check_at
-  put(prefix, sender, 'check', id, at, row.ttl)
 end
-return string.format('%.17g', at)
+return string.format('%.17g', first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from idlewatch.core.events import Extended, Held, Requested, TabOpened, TabsCoun
 from idlewatch.core.policy import Policy
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.redis.commands import source_of
 from tests.support.facts import signed_in
 
 NOW = 1_900_000_000.0
@@ -28,6 +30,11 @@ def session(watch_id: str = "w1", key: str | None = None, at: float = NOW) -> Wa
     return Watched(id=watch_id, user="1048576", key=key, policy=POLICY, activity=signed_in(at))
 
 
+def sha_of(script: str) -> bytes:
+    """Return the name by which Redis knows a script."""
+    return hashlib.sha1(source_of(script).encode(), usedforsecurity=False).hexdigest().encode()
+
+
 def until(met: Callable[[], object], within: float = 10.0) -> None:
     """Wait for something that another thread or process does."""
     deadline = time.monotonic() + within
@@ -39,7 +46,7 @@ def until(met: Callable[[], object], within: float = 10.0) -> None:
 async def recovered(store: Store) -> None:
     """Wait until a store answers again, through both faces."""
     async with asyncio.timeout(10):
-        for ask in (lambda: asyncio.to_thread(store.get, "w1"), lambda: store.aget("w1")):
+        for ask in (lambda: asyncio.to_thread(store.sessions.get, "w1"), lambda: store.sessions.aget("w1")):
             while True:
                 with suppress(StoreUnavailable):
                     await ask()
@@ -49,32 +56,32 @@ async def recovered(store: Store) -> None:
 
 async def live_through(store: Store) -> None:
     """Have a session live and end, and each operation of the store do its part."""
-    opened = await store.aopen(session(), NOW)
-    assert store.get("w1") == opened
-    store.bind("w1", "another key")
-    assert (await store.aget("w1") or opened).key == "another key"
-    await store.arenew("p1", NOW, LEASE)
-    store.apply("w1", TabOpened("p1", 50), NOW + 1)
-    await store.aapply("w1", Held("upload", "Uploading 3 files"), NOW + 2)
-    store.apply("w1", Requested(), NOW + 3)
-    extended = await store.aapply("w1", Extended(), NOW + 4)
+    opened = await store.sessions.aopen(session(), NOW)
+    assert store.sessions.get("w1") == opened
+    store.sessions.bind("w1", "another key")
+    assert (await store.sessions.aget("w1") or opened).key == "another key"
+    await store.presence.renew("p1", NOW, LEASE)
+    store.sessions.apply("w1", TabOpened("p1", 50), NOW + 1)
+    await store.sessions.aapply("w1", Held("upload", "Uploading 3 files"), NOW + 2)
+    store.sessions.apply("w1", Requested(), NOW + 3)
+    extended = await store.sessions.aapply("w1", Extended(), NOW + 4)
     assert extended is not None
     assert (extended.activity.tabs, extended.activity.active) == ({"p1": 1}, NOW + 4)
-    assert await store.areap(NOW + 2 * LEASE) == ["p1"]
-    counted = await store.aapply("w1", TabsCounted("p2", 1), NOW + 3 * LEASE)
+    assert await store.presence.reap(NOW + 2 * LEASE) == ["p1"]
+    counted = await store.sessions.aapply("w1", TabsCounted("p2", 1), NOW + 3 * LEASE)
     assert counted is not None
     assert counted.activity.tabs == {"p2": 1}
 
-    (checked,) = await store.aclaim(Due.CHECK, NOW + 60, 10, LEASE)
-    await store.aconfirm(Due.CHECK, checked, NOW + 60, next_at=NOW + 120)
-    (warned,) = await store.aclaim(Due.PUSH, END, 10, LEASE)
-    settled = await store.asettle(warned, warned.verdict(END), END)
+    (checked,) = await store.queue.claim(Due.CHECK, NOW + 60, 10, LEASE)
+    await store.queue.confirm(Due.CHECK, [checked], NOW + 60)
+    (warned,) = await store.queue.claim(Due.PUSH, END, 10, LEASE)
+    (settled,) = await store.queue.settle([warned], END)
     assert settled is not None
-    await store.aconfirm(Due.PUSH, settled, END)
-    ended = store.end("w1", Reason.REVOKED, END + 1)
+    await store.queue.confirm(Due.PUSH, [settled], END)
+    ended = store.sessions.end("w1", Reason.REVOKED, END + 1)
     assert ended.activity.reason is Reason.REVOKED
-    (recorded,) = await store.aclaim(Due.RECORD, END + 1, 10, LEASE)
-    await store.aconfirm(Due.RECORD, recorded, END + 1)
-    assert (await store.aopen(session(), END + 2)).activity == ended.activity
-    assert await store.anext_due(Due.RECORD) is None
-    await store.aping()
+    (recorded,) = await store.queue.claim(Due.RECORD, END + 1, 10, LEASE)
+    await store.queue.confirm(Due.RECORD, [recorded], END + 1)
+    assert (await store.sessions.aopen(session(), END + 2)).activity == ended.activity
+    assert await store.queue.next_due(Due.RECORD) is None
+    await store.ping()

@@ -65,13 +65,13 @@ class TestEncryption:
             store.close()
             doubting = make(url)
             with pytest.raises(StoreUnavailable):
-                doubting.get("w1")
+                doubting.sessions.get("w1")
             doubting = make(url)
             with pytest.raises(StoreUnavailable):
-                await doubting.aping()
+                await doubting.ping()
             stranger = make(f"rediss://:wrong@127.0.0.1:{port}/0", ssl_ca_certs=str(certificates / "ca.crt"))
             with pytest.raises(StoreUnavailable, match="AuthenticationError"):
-                stranger.get("w1")
+                stranger.sessions.get("w1")
 
 
 @pytest.mark.server
@@ -92,7 +92,7 @@ async def test_a_user_needs_no_more_than_the_keys_of_the_store(make: MakeStore, 
     store.clear()
     elsewhere = make(url, PREFIX="{elsewhere}:")
     with pytest.raises(StoreUnavailable, match="NoPermissionError"):
-        elsewhere.open(session(), NOW)
+        elsewhere.sessions.open(session(), NOW)
 
 
 @pytest.mark.server
@@ -133,22 +133,22 @@ class TestSentinel:
         store = make(SENTINELS=[("127.0.0.1", free_port()), ("127.0.0.1", port)], MASTER="sessions")
         await live_through(store)
         store.clear()
-        opened = store.open(session("kept"), NOW)
+        opened = store.sessions.open(session("kept"), NOW)
         with replica.client() as client:
             until(lambda: client.keys("*watch:kept"))
         master.stop()
         with pytest.raises(StoreUnavailable):
-            store.get("kept")
+            store.sessions.get("kept")
 
         def moved() -> bool:
             try:
-                return store.open(session("new"), NOW) is not None
+                return store.sessions.open(session("new"), NOW) is not None
             except StoreUnavailable:
                 return False
 
         until(moved, within=20.0)
         await recovered(store)
-        assert store.get("kept") == await store.aget("kept") == opened
+        assert store.sessions.get("kept") == await store.sessions.aget("kept") == opened
         store.clear()
         await live_through(store)
         await store.aclose()
@@ -157,10 +157,10 @@ class TestSentinel:
     async def test_that_is_away_is_an_outage(self, make: MakeStore) -> None:
         store = make(SENTINELS=[("127.0.0.1", free_port())])
         with pytest.raises(StoreUnavailable, match="MasterNotFoundError"):
-            store.get("w1")
+            store.sessions.get("w1")
         store = make(SENTINELS=[("127.0.0.1", free_port())])
         with pytest.raises(StoreUnavailable, match="MasterNotFoundError"):
-            await store.aping()
+            await store.ping()
 
 
 @contextmanager
@@ -228,18 +228,18 @@ class TestEventLoops:
         store = RedisStore(redis_url(), {"client_name": "short-lived", "PREFIX": "{loops}:"})
         try:
             for _ in range(5):
-                run(store.aping)
+                run(store.ping)
             gc.collect()
             with shared_redis().client() as client:
                 until(lambda: "short-lived" not in [each["name"] for each in client.client_list()])
-            assert len(store._link._lanes) <= 1
+            assert len(store._client._pipelines) <= 1
         finally:
             store.close()
 
     async def test_close_with_the_store(self, make: MakeStore) -> None:
         store = make(client_name="closing")
-        await store.aping()
+        await store.ping()
         await store.aclose()
         with shared_redis().client() as client:
             until(lambda: "closing" not in [each["name"] for each in client.client_list()])
-        await store.aping()
+        await store.ping()

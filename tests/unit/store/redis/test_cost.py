@@ -36,11 +36,11 @@ class TestATouch:
         for index in range(2):
             proxy.forget()
             if is_async:
-                await store.aopen(session(watch_id), NOW)
-                touched = await store.aapply(watch_id, event, NOW + 10 + index)
+                await store.sessions.aopen(session(watch_id), NOW)
+                touched = await store.sessions.aapply(watch_id, event, NOW + 10 + index)
             else:
-                store.open(session(watch_id), NOW)
-                touched = store.apply(watch_id, event, NOW + 10 + index)
+                store.sessions.open(session(watch_id), NOW)
+                touched = store.sessions.apply(watch_id, event, NOW + 10 + index)
         # The first time, it found the store and its scripts.
         assert touched is not None
         assert touched.activity.active >= NOW + 10
@@ -51,9 +51,9 @@ class TestATouch:
         assert received < KIB
 
     async def test_after_the_limits_are_near_is_decided_like_any_other_event(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
-        assert store.apply("w1", Acted(), WARNING) == store.get("w1")
-        requested = store.apply("w1", Requested(), WARNING + 1)
+        store.sessions.open(session(), NOW)
+        assert store.sessions.apply("w1", Acted(), WARNING) == store.sessions.get("w1")
+        requested = store.sessions.apply("w1", Requested(), WARNING + 1)
         assert requested is not None
         assert requested.activity.active == WARNING + 1
 
@@ -64,50 +64,54 @@ class TestATurnOfTheEventLoop:
     ) -> None:
         store = make(proxy.url)
         watches = [f"w{index}" for index in range(200)]
-        await asyncio.gather(*(store.aopen(session(watch_id), NOW) for watch_id in watches))
-        await store.aapply("w0", Acted(), NOW + 1)
-        pipelines = 0
-        lane = store._link._lanes[asyncio.get_running_loop()]
-        send = lane._send_turn
+        await asyncio.gather(*(store.sessions.aopen(session(watch_id), NOW) for watch_id in watches))
+        await store.sessions.aapply("w0", Acted(), NOW + 1)
+        sent = 0
+        pipeline = store._client._pipelines[asyncio.get_running_loop()]
+        send = pipeline._send_turn
 
         async def counted(turn: list) -> None:
-            nonlocal pipelines
-            pipelines += 1
+            nonlocal sent
+            sent += 1
             await send(turn)
 
-        monkeypatch.setattr(lane, "_send_turn", counted)
+        monkeypatch.setattr(pipeline, "_send_turn", counted)
         proxy.forget()
         moments = [NOW + 10 + index / 1000 for index in range(len(watches))]
         touched = await asyncio.gather(
-            *(store.aapply(watch_id, Acted(), at) for watch_id, at in zip(watches, moments, strict=True))
+            *(store.sessions.aapply(watch_id, Acted(), at) for watch_id, at in zip(watches, moments, strict=True))
         )
         assert [each and (each.id, each.activity.active) for each in touched] == list(
             zip(watches, moments, strict=True)
         )
-        assert pipelines == 1
+        assert sent == 1
         # As many chunks as the kernel made of some 50 KiB, not one for each heartbeat.
         assert len(proxy.asked) < 20
 
     async def test_asks_in_order(self, store: RedisStore) -> None:
-        await store.aopen(session(), NOW)
-        await store.aapply("w1", Acted(), NOW)
-        assert not await store.aclaim(Due.PUSH, NOW, 10, LEASE)
+        await store.sessions.aopen(session(), NOW)
+        await store.sessions.aapply("w1", Acted(), NOW)
+        assert not await store.queue.claim(Due.PUSH, NOW, 10, LEASE)
         claim = (Due.PUSH, WARNING, 10, LEASE)
-        _, claimed = await asyncio.gather(store.aapply("w1", Requested(), WARNING - 1), store.aclaim(*claim))
+        _, claimed = await asyncio.gather(
+            store.sessions.aapply("w1", Requested(), WARNING - 1), store.queue.claim(*claim)
+        )
         assert not claimed
         later = (Due.PUSH, WARNING + POLICY.idle_timeout, 10, LEASE)
-        claimed, touched = await asyncio.gather(store.aclaim(*later), store.aapply("w1", Requested(), WARNING))
+        claimed, touched = await asyncio.gather(
+            store.queue.claim(*later), store.sessions.aapply("w1", Requested(), WARNING)
+        )
         assert [each.activity.active for each in claimed] == [WARNING - 1]
         assert touched is not None
         assert touched.activity.active == WARNING
 
     async def test_may_ask_more_than_fits_in_one_pipeline(self, store: RedisStore) -> None:
-        opened = await asyncio.gather(*(store.aopen(session(f"w{index}"), NOW) for index in range(1200)))
+        opened = await asyncio.gather(*(store.sessions.aopen(session(f"w{index}"), NOW) for index in range(1200)))
         assert [each.id for each in opened] == [f"w{index}" for index in range(1200)]
 
     async def test_serves_the_others_where_one_caller_goes_away(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
-        leaving, staying = (asyncio.create_task(store.aapply("w1", Acted(), NOW + 5)) for _ in range(2))
+        store.sessions.open(session(), NOW)
+        leaving, staying = (asyncio.create_task(store.sessions.aapply("w1", Acted(), NOW + 5)) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
         touched = await staying
@@ -129,9 +133,9 @@ async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server
         before = client.info("memory")["used_memory"]
         for start in range(0, sessions, 300):
             watches = [secrets.token_urlsafe(16) for _ in range(start, start + 300)]
-            await asyncio.gather(*(store.aopen(session(watch_id, at=at), at) for watch_id in watches))
+            await asyncio.gather(*(store.sessions.aopen(session(watch_id, at=at), at) for watch_id in watches))
             for event in (TabOpened(process, 50), Held("upload", "Uploading 3 files"), Acted()):
-                await asyncio.gather(*(store.aapply(watch_id, event, at + 1) for watch_id in watches))
+                await asyncio.gather(*(store.sessions.aapply(watch_id, event, at + 1) for watch_id in watches))
         await store.aclose()
         per_session = (client.info("memory")["used_memory"] - before) / sessions
         row = client.memory_usage(f"{{idlewatch}}:watch:{watches[0]}")

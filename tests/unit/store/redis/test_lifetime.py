@@ -21,23 +21,23 @@ DAY = 86_400.0
 def lifetimes(store: RedisStore) -> dict[str, float]:
     """Return the seconds that each key of a store has left; below zero: for ever."""
     with shared_redis().client() as client:
-        found = list(client.scan_iter(match=f"{store._link.prefix}*", count=1000))
-        return {key.decode().removeprefix(store._link.prefix): client.pttl(key) / 1000 for key in found}
+        found = list(client.scan_iter(match=f"{store._client.prefix}*", count=1000))
+        return {key.decode().removeprefix(store._client.prefix): client.pttl(key) / 1000 for key in found}
 
 
 class TestEveryKey:
     async def test_has_a_lifetime_whatever_happened(self, store: RedisStore) -> None:
         await live_through(store)
-        store.open(session("w2"), NOW)
-        store.apply("w2", TabOpened("p1", 50), NOW)
-        store.end("nobody knows it", Reason.LOGOUT, NOW)
-        await store.arenew("p1", NOW, LEASE)
-        await store.aresumed()
-        store.bind("w2", "another key")
-        store.open(session("w3"), NOW)
-        await store.asample(NOW, 15.0, 3600.0)
-        store.end("w3", Reason.LOGOUT, NOW)
-        assert await store.aclaim(Due.PUSH, END, 10, LEASE)
+        store.sessions.open(session("w2"), NOW)
+        store.sessions.apply("w2", TabOpened("p1", 50), NOW)
+        store.sessions.end("nobody knows it", Reason.LOGOUT, NOW)
+        await store.presence.renew("p1", NOW, LEASE)
+        await store.presence.mark_resumed()
+        store.sessions.bind("w2", "another key")
+        store.sessions.open(session("w3"), NOW)
+        await store.statistics.take_sample(NOW, 15.0, 3600.0)
+        store.sessions.end("w3", Reason.LOGOUT, NOW)
+        assert await store.queue.claim(Due.PUSH, END, 10, LEASE)
         found = lifetimes(store)
         kinds = {"watch:w1", "watch:w2", "due:push", "due:record", "due:check", "served:p1", "processes", "epoch"}
         kinds |= {"live:active:connected", "samples", "ended"}
@@ -48,15 +48,15 @@ class TestEveryKey:
     async def test_has_one_also_where_a_process_resumed_a_store_that_was_lost_meanwhile(
         self, store: RedisStore
     ) -> None:
-        await store.aresumed()
+        await store.presence.mark_resumed()
         assert 0 < lifetimes(store)["epoch"] <= DAY
-        assert (await store.arenew("p1", NOW, LEASE)).resume
+        assert (await store.presence.renew("p1", NOW, LEASE)).resume
         # The new store is resumed by nobody yet: where the first process does not finish, another is asked.
-        assert (await store.arenew("p2", NOW + 60, LEASE)).resume
+        assert (await store.presence.renew("p2", NOW + 60, LEASE)).resume
 
     async def test_lives_as_long_as_the_session_may(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
-        store.apply("w1", Requested(), NOW + 1)
+        store.sessions.open(session(), NOW)
+        store.sessions.apply("w1", Requested(), NOW + 1)
         found = lifetimes(store)
         for key in ("watch:w1", "due:push", "due:check", "live:active:unconnected"):
             assert found[key] > POLICY.idle_timeout + DAY - 60
@@ -64,34 +64,34 @@ class TestEveryKey:
     async def test_of_an_end_that_is_recorded_lives_until_no_request_can_have_missed_it(
         self, store: RedisStore
     ) -> None:
-        store.open(session(), NOW)
-        store.end("w1", Reason.LOGOUT, NOW)
+        store.sessions.open(session(), NOW)
+        store.sessions.end("w1", Reason.LOGOUT, NOW)
         assert lifetimes(store)["watch:w1"] > DAY
-        (recorded,) = await store.aclaim(Due.RECORD, NOW, 10, LEASE)
-        await store.aconfirm(Due.RECORD, recorded, NOW)
+        (recorded,) = await store.queue.claim(Due.RECORD, NOW, 10, LEASE)
+        await store.queue.confirm(Due.RECORD, [recorded], NOW)
         assert 590 < lifetimes(store)["watch:w1"] <= 600
         # Its tabs are told later: by then it is no more worth than it was.
-        (pushed,) = await store.aclaim(Due.PUSH, NOW, 10, LEASE)
-        settled = await store.asettle(pushed, pushed.verdict(NOW), NOW)
+        (pushed,) = await store.queue.claim(Due.PUSH, NOW, 10, LEASE)
+        (settled,) = await store.queue.settle([pushed], NOW)
         assert settled is not None
-        await store.aconfirm(Due.PUSH, settled, NOW)
+        await store.queue.confirm(Due.PUSH, [settled], NOW)
         assert 590 < lifetimes(store)["watch:w1"] <= 600
 
 
 class TestAProcess:
     def test_serves_no_session_that_ended(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
+        store.sessions.open(session(), NOW)
         for process in ("p1", "p2"):
-            store.apply("w1", TabOpened(process, 50), NOW)
+            store.sessions.apply("w1", TabOpened(process, 50), NOW)
         assert {"served:p1", "served:p2"} <= set(lifetimes(store))
-        store.end("w1", Reason.LOGOUT, NOW)
+        store.sessions.end("w1", Reason.LOGOUT, NOW)
         assert {"served:p1", "served:p2"}.isdisjoint(lifetimes(store))
 
     async def test_that_is_buried_leaves_nothing(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
-        await store.arenew("p1", NOW, LEASE)
-        store.apply("w1", TabOpened("p1", 50), NOW)
-        assert await store.areap(NOW + LEASE) == ["p1"]
+        store.sessions.open(session(), NOW)
+        await store.presence.renew("p1", NOW, LEASE)
+        store.sessions.apply("w1", TabOpened("p1", 50), NOW)
+        assert await store.presence.reap(NOW + LEASE) == ["p1"]
         assert {"served:p1", "processes", "burials"}.isdisjoint(lifetimes(store))
 
 
@@ -101,20 +101,20 @@ async def test_two_thousand_sessions_leave_nothing(make: MakeStore, server: Redi
     assert await come_and_go(store, 2000) == 2000
     with server.client() as client:
         # Tombstones, and for an hour how many sessions there were.
-        kinds = {key.removeprefix(store._key("").encode()).partition(b":")[0] for key in client.scan_iter()}
+        kinds = {key.removeprefix(store._keys.other("").encode()).partition(b":")[0] for key in client.scan_iter()}
         assert kinds == {b"watch", b"samples"}
         await asyncio.sleep(TOMBSTONE_TTL)
         until(lambda: client.dbsize() == 1)
-        assert 0 < client.ttl(store._key("samples")) <= KEPT
+        assert 0 < client.ttl(store._keys.other("samples")) <= KEPT
 
 
 async def test_forgets_its_own_keys_alone(make: MakeStore) -> None:
     # In a pattern of Redis, these mean something.
     store, other = make(PREFIX="{test-[ab]*?\\}:"), make(PREFIX="{test-axy\\}:")
     for each in (store, other):
-        each.open(session(), NOW)
+        each.sessions.open(session(), NOW)
     store.clear()
-    assert store.get("w1") is None
-    assert other.get("w1") is not None
+    assert store.sessions.get("w1") is None
+    assert other.sessions.get("w1") is not None
     other.clear()
-    assert other.get("w1") is None
+    assert other.sessions.get("w1") is None

@@ -13,11 +13,11 @@ from idlewatch.core.policy import FRESH, Phase
 from idlewatch.store.base import Census, Due
 from idlewatch.store.listing import GROUPS
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.redis.client import sha_of, source_of
+from idlewatch.store.redis.commands import source_of
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
-from tests.unit.store.redis.sessions import END, LEASE, NOW, WARNING, session
+from tests.unit.store.redis.sessions import END, LEASE, NOW, WARNING, session, sha_of
 
 LIMIT = 50
 CONNECTED = "live:active:connected"
@@ -32,22 +32,22 @@ def proxy(server: RedisServer) -> Iterator[Proxy]:
 
 
 async def listed(store: RedisStore) -> list[str]:
-    return [each.id for each in (await store.alist(None, None, 0, 100)).watches]
+    return [each.id for each in (await store.statistics.list(None, None, 0, 100)).sessions]
 
 
 def lose(store: RedisStore, *keys: str) -> None:
     """Have Redis evict keys, as one that runs out of memory does."""
     with shared_redis().client() as client:
-        assert client.delete(*(store._key(key) for key in keys)) == len(keys)
+        assert client.delete(*(store._keys.other(key) for key in keys)) == len(keys)
 
 
 def ranks(store: RedisStore, key: str) -> list[str]:
     with shared_redis().client() as client:
-        return [watch_id.decode() for watch_id in client.zrange(store._key(key), 0, -1)]
+        return [watch_id.decode() for watch_id in client.zrange(store._keys.other(key), 0, -1)]
 
 
 def test_scripts_and_python_number_the_groups_alike(store: RedisStore) -> None:
-    names = ", ".join(f"'{store._group(group).removeprefix(store._key('live:'))}'" for group in GROUPS)
+    names = ", ".join(f"'{store._keys.group(group).removeprefix(store._keys.other('live:'))}'" for group in GROUPS)
     assert f"local GROUPS = {{{names}}}" in source_of("list")
 
 
@@ -61,18 +61,20 @@ async def test_a_listing_costs_the_same_among_many_as_among_few(
     for many in (100, 10_000):
         for start in range(opened, many, 500):
             watches = range(start, min(start + 500, many))
-            await asyncio.gather(*(store.aopen(session(f"w{index:05}", at=NOW + index), NOW) for index in watches))
-            odd = [store.aapply(f"w{index:05}", TabOpened("p1", 50), NOW) for index in watches if index % 2]
+            await asyncio.gather(
+                *(store.sessions.aopen(session(f"w{index:05}", at=NOW + index), NOW) for index in watches)
+            )
+            odd = [store.sessions.aapply(f"w{index:05}", TabOpened("p1", 50), NOW) for index in watches if index % 2]
             await asyncio.gather(*odd)
         opened = many
         with server.client() as client:
-            await store.alist(None, None, 0, LIMIT)
+            await store.statistics.list(None, None, 0, LIMIT)
             client.config_resetstat()
             proxy.forget()
-            listing = await store.alist(None, None, many // 2, LIMIT)
+            listing = await store.statistics.list(None, None, many // 2, LIMIT)
             calls = {name: each["calls"] for name, each in client.info("commandstats").items()}
         assert listing.total == many
-        assert [each.id for each in listing.watches] == [f"w{many // 2 + index:05}" for index in range(LIMIT)]
+        assert [each.id for each in listing.sessions] == [f"w{many // 2 + index:05}" for index in range(LIMIT)]
         assert calls["cmdstat_evalsha"] == len(proxy.asked) == 1
         costs[many] = (sum(calls.values()), len(b"".join(proxy.asked)), len(b"".join(proxy.answered)))
     (few_calls, few_asked, few_answered), (many_calls, many_asked, many_answered) = costs.values()
@@ -87,87 +89,88 @@ async def test_a_listing_costs_the_same_among_many_as_among_few(
 async def test_a_census_is_one_command_whatever_it_counts(make: MakeStore, proxy: Proxy) -> None:
     store = make(proxy.url)
     for index in range(3):
-        await store.aopen(session(f"w{index}"), NOW)
-    await store.acensus()
+        await store.sessions.aopen(session(f"w{index}"), NOW)
+    await store.statistics.census()
     proxy.forget()
-    assert await store.acensus() == Census(3, 0, 0)
+    assert await store.statistics.census() == Census(3, 0, 0)
     assert len(proxy.asked) == len(proxy.answered) == 1
 
 
 class TestAPlaceWithoutASession:
     async def test_goes_when_it_is_listed(self, store: RedisStore) -> None:
         for watch_id in ("w1", "w2", "w3"):
-            store.open(session(watch_id), NOW)
+            store.sessions.open(session(watch_id), NOW)
         lose(store, "watch:w2")
-        listing = await store.alist(None, None, 0, 100)
-        assert (listing.total, [each.id for each in listing.watches]) == (2, ["w1", "w3"])
-        assert await store.acensus() == Census(2, 0, 0)
+        listing = await store.statistics.list(None, None, 0, 100)
+        assert (listing.total, [each.id for each in listing.sessions]) == (2, ["w1", "w3"])
+        assert await store.statistics.census() == Census(2, 0, 0)
 
     @pytest.mark.parametrize("due", [Due.PUSH, Due.CHECK])
     async def test_goes_when_it_is_due(self, store: RedisStore, due: Due) -> None:
-        store.open(session(), NOW)
+        store.sessions.open(session(), NOW)
         lose(store, "watch:w1")
-        assert not await store.aclaim(due, WARNING, 10, LEASE)
-        assert await store.acensus() == Census(0, 0, 0)
+        assert not await store.queue.claim(due, WARNING, 10, LEASE)
+        assert await store.statistics.census() == Census(0, 0, 0)
 
     async def test_goes_when_what_was_claimed_is_confirmed(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
-        (claimed,) = await store.aclaim(Due.CHECK, NOW + 60, 10, LEASE)
+        store.sessions.open(session(), NOW)
+        (claimed,) = await store.queue.claim(Due.CHECK, NOW + 60, 10, LEASE)
         lose(store, "watch:w1")
-        await store.aconfirm(Due.CHECK, claimed, NOW + 60, NOW + 120)
-        assert await store.acensus() == Census(0, 0, 0)
+        await store.queue.confirm(Due.CHECK, [claimed], NOW + 60)
+        assert await store.statistics.census() == Census(0, 0, 0)
 
     async def test_goes_when_the_session_is_resumed_into_another_group(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
-        store.apply("w1", TabOpened("p1", 50), NOW)
+        store.sessions.open(session(), NOW)
+        store.sessions.apply("w1", TabOpened("p1", 50), NOW)
         lose(store, "watch:w1")
-        store.open(session(), NOW + 1)
+        store.sessions.open(session(), NOW + 1)
         assert (ranks(store, CONNECTED), ranks(store, UNCONNECTED)) == ([], ["w1"])
 
     async def test_goes_when_an_end_takes_its_place(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
+        store.sessions.open(session(), NOW)
         lose(store, "watch:w1")
-        store.end("w1", Reason.REVOKED, NOW + 1)
-        assert await store.acensus() == Census(0, 0, 0)
+        store.sessions.end("w1", Reason.REVOKED, NOW + 1)
+        assert await store.statistics.census() == Census(0, 0, 0)
 
 
 class TestAGroupThatIsLost:
     async def test_is_filled_again_by_heartbeats(self, store: RedisStore) -> None:
         for watch_id in ("w1", "w2"):
-            store.open(session(watch_id), NOW)
+            store.sessions.open(session(watch_id), NOW)
         lose(store, UNCONNECTED)
         assert await listed(store) == []
         for watch_id in ("w1", "w2"):
-            store.apply(watch_id, Acted(), NOW + 15)
+            store.sessions.apply(watch_id, Acted(), NOW + 15)
         assert await listed(store) == ["w1", "w2"]
         with shared_redis().client() as client:
-            assert client.ttl(store._key(UNCONNECTED)) > 0
+            assert client.ttl(store._keys.other(UNCONNECTED)) > 0
 
     async def test_that_had_one_told_of_its_warning_keeps_no_other_from_being_told(self, store: RedisStore) -> None:
-        store.open(session(), NOW)
+        store.sessions.open(session(), NOW)
         lose(store, UNCONNECTED)
-        (claimed,) = await store.aclaim(Due.PUSH, WARNING, 10, LEASE)
+        (claimed,) = await store.queue.claim(Due.PUSH, WARNING, 10, LEASE)
         assert claimed.shown == FRESH
-        assert await store.asettle(claimed, claimed.verdict(WARNING), WARNING) is not None
-        assert (await store.alist(Phase.WARNED, None, 0, 10)).total == 1
+        (settled,) = await store.queue.settle([claimed], WARNING)
+        assert settled is not None
+        assert (await store.statistics.list(Phase.WARNED, None, 0, 10)).total == 1
 
 
 async def test_an_end_that_is_asked_for_again_on_a_new_connection_counts_once(make: MakeStore) -> None:
     with Proxy(shared_redis().port) as proxy:
         store = make(proxy.url)
-        await store.aopen(session(), NOW)
-        proxy.lose_answer(sha_of("write").encode())
-        ended = await store.aend("w1", Reason.LOGOUT, NOW + 1)
+        await store.sessions.aopen(session(), NOW)
+        proxy.lose_answer(sha_of("write"))
+        ended = await store.sessions.aend("w1", Reason.LOGOUT, NOW + 1)
         assert ended.activity.reason is Reason.LOGOUT
         assert proxy.lost == 1
-        await store.asample(END, 15.0, 3600.0)
-        assert [each.ended for each in await store.asamples()] == [1]
+        await store.statistics.take_sample(END, 15.0, 3600.0)
+        assert [each.ended for each in await store.statistics.samples()] == [1]
 
 
 async def test_samples_begin_anew_where_redis_came_back_empty(store: RedisStore) -> None:
-    store.open(session(), NOW)
-    await store.asample(NOW, 15.0, 3600.0)
+    store.sessions.open(session(), NOW)
+    await store.statistics.take_sample(NOW, 15.0, 3600.0)
     store.clear()
-    assert list(await store.asamples()) == []
-    await store.asample(NOW + 1, 15.0, 3600.0)
-    assert [tuple(each) for each in await store.asamples()] == [(NOW + 1, 0, 0, 0)]
+    assert list(await store.statistics.samples()) == []
+    await store.statistics.take_sample(NOW + 1, 15.0, 3600.0)
+    assert [tuple(each) for each in await store.statistics.samples()] == [(NOW + 1, 0, 0, 0)]

@@ -19,7 +19,7 @@ from idlewatch.core.events import Acted, Extended, Held, Requested, TabOpened
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.redis.client import PAUSE, TIMEOUT
+from idlewatch.store.redis.breaker import RETRY_DELAY, STORE_TIMEOUT
 from tests.support.redis_server import RedisServer
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore
@@ -31,28 +31,28 @@ SESSION = session(key=KEY)
 pytestmark = pytest.mark.server
 
 SYNC: dict[str, Callable[[RedisStore], object]] = {
-    "get": lambda store: store.get("w1"),
-    "open": lambda store: store.open(SESSION, NOW),
-    "restart": lambda store: store.restart(SESSION, NOW),
-    "touch": lambda store: store.apply("w1", Acted(), NOW + 1),
-    "extend": lambda store: store.apply("w1", Extended(), NOW + 1),
-    "bind": lambda store: store.bind("w1", KEY),
-    "end": lambda store: store.end("w1", Reason.LOGOUT, NOW),
+    "get": lambda store: store.sessions.get("w1"),
+    "open": lambda store: store.sessions.open(SESSION, NOW),
+    "restart": lambda store: store.sessions.restart(SESSION, NOW),
+    "touch": lambda store: store.sessions.apply("w1", Acted(), NOW + 1),
+    "extend": lambda store: store.sessions.apply("w1", Extended(), NOW + 1),
+    "bind": lambda store: store.sessions.bind("w1", KEY),
+    "end": lambda store: store.sessions.end("w1", Reason.LOGOUT, NOW),
     "clear": lambda store: store.clear(),
 }
 ASYNC: dict[str, Callable[[RedisStore], object]] = {
-    "aget": lambda store: store.aget("w1"),
-    "aopen": lambda store: store.aopen(SESSION, NOW),
-    "touch": lambda store: store.aapply("w1", Requested(), NOW + 1),
-    "hold": lambda store: store.aapply("w1", Held("upload"), NOW + 1),
-    "aend": lambda store: store.aend("w1", Reason.LOGOUT, NOW),
-    "aclaim": lambda store: store.aclaim(Due.PUSH, NOW, 10, LEASE),
-    "asettle": lambda store: store.asettle(SESSION, SESSION.verdict(NOW), NOW),
-    "aconfirm": lambda store: store.aconfirm(Due.PUSH, SESSION, NOW),
-    "anext_due": lambda store: store.anext_due(Due.PUSH),
-    "arenew": lambda store: store.arenew("p1", NOW, LEASE),
-    "areap": lambda store: store.areap(NOW),
-    "aping": lambda store: store.aping(),
+    "aget": lambda store: store.sessions.aget("w1"),
+    "aopen": lambda store: store.sessions.aopen(SESSION, NOW),
+    "touch": lambda store: store.sessions.aapply("w1", Requested(), NOW + 1),
+    "hold": lambda store: store.sessions.aapply("w1", Held("upload"), NOW + 1),
+    "aend": lambda store: store.sessions.aend("w1", Reason.LOGOUT, NOW),
+    "claim": lambda store: store.queue.claim(Due.PUSH, NOW, 10, LEASE),
+    "settle": lambda store: store.queue.settle([SESSION], NOW),
+    "confirm": lambda store: store.queue.confirm(Due.PUSH, [SESSION], NOW),
+    "next_due": lambda store: store.queue.next_due(Due.PUSH),
+    "renew": lambda store: store.presence.renew("p1", NOW, LEASE),
+    "reap": lambda store: store.presence.reap(NOW),
+    "ping": lambda store: store.ping(),
 }
 
 
@@ -102,24 +102,24 @@ class TestFlushedScripts:
     async def test_in_one_turn_apply_nothing_twice(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
         for index in range(20):
-            store.open(session(f"w{index}"), NOW)
+            store.sessions.open(session(f"w{index}"), NOW)
         with server.client() as client:
             client.script_flush()
         touched, opened, extended, claimed, known = await asyncio.gather(
-            store.aapply("w0", Requested(), NOW + 1),
-            asyncio.gather(*(store.aapply("w1", TabOpened("p1", 50), NOW + 1) for _ in range(20))),
-            asyncio.gather(*(store.aapply(f"w{index}", Extended(), NOW + 1) for index in range(2, 20))),
-            store.aclaim(Due.CHECK, NOW + 60, 100, LEASE),
-            store.aget("w0"),
+            store.sessions.aapply("w0", Requested(), NOW + 1),
+            asyncio.gather(*(store.sessions.aapply("w1", TabOpened("p1", 50), NOW + 1) for _ in range(20))),
+            asyncio.gather(*(store.sessions.aapply(f"w{index}", Extended(), NOW + 1) for index in range(2, 20))),
+            store.queue.claim(Due.CHECK, NOW + 60, 100, LEASE),
+            store.sessions.aget("w0"),
         )
         assert known is not None
         assert touched is not None
         assert touched.activity.active == NOW + 1
-        assert store.get("w0") == touched
+        assert store.sessions.get("w0") == touched
         assert touched.version > int(NOW * 1000)
         assert [each and each.activity.extensions for each in extended] == [1] * 18
         assert len(opened) == 20
-        last = await store.aget("w1")
+        last = await store.sessions.aget("w1")
         assert last is not None
         assert last.activity.tabs == {"p1": 20}
         assert len(claimed) == 20
@@ -127,24 +127,24 @@ class TestFlushedScripts:
 
 def _before_each(store: RedisStore, name: str, do: Callable[[str], None]) -> None:
     """Do something before each thing that a store asks of Redis."""
-    ask = getattr(store._link, name)
+    ask = getattr(store._client, name)
 
     def asking(command: object) -> object:
         do(name)
         return ask(command)
 
-    setattr(store._link, name, asking)
+    setattr(store._client, name, asking)
 
 
 class TestAnEmptiedStore:
     async def test_knows_nobody(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
-        store.open(session(), NOW)
+        store.sessions.open(session(), NOW)
         with server.client() as client:
             client.flushall()
-        assert store.get("w1") is None
-        assert await store.aapply("w1", Requested(), NOW + 1) is None
-        assert await store.anext_due(Due.PUSH) is None
+        assert store.sessions.get("w1") is None
+        assert await store.sessions.aapply("w1", Requested(), NOW + 1) is None
+        assert await store.queue.next_due(Due.PUSH) is None
         await live_through(store)
 
 
@@ -157,7 +157,7 @@ class TestAServerThatWentAway:
         server.stop()
         logged_in_at = time.monotonic()
         await everything_fails(store)
-        assert time.monotonic() - logged_in_at < TIMEOUT
+        assert time.monotonic() - logged_in_at < STORE_TIMEOUT
         assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
         server.start()
         await recovered(store)
@@ -166,22 +166,22 @@ class TestAServerThatWentAway:
 
     async def test_and_came_back_between_two_calls_was_never_missed(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
-        store.open(session(), NOW)
-        await store.aget("w1")
+        store.sessions.open(session(), NOW)
+        await store.sessions.aget("w1")
         server.stop()
         server.start()
-        assert store.get("w1") is None
-        assert await store.aopen(session(), NOW)
+        assert store.sessions.get("w1") is None
+        assert await store.sessions.aopen(session(), NOW)
 
     async def test_keeps_what_it_had_where_redis_does(self, make: MakeStore, tmp_path: Path) -> None:
         server = RedisServer(tmp_path, "--appendfsync", "always", persistent=True)
         server.start()
         try:
             store = make(server.url)
-            opened = store.open(session(), NOW)
+            opened = store.sessions.open(session(), NOW)
             server.stop()
             server.start()
-            assert await store.aget("w1") == opened
+            assert await store.sessions.aget("w1") == opened
         finally:
             await store.aclose()
             store.close()
@@ -191,18 +191,18 @@ class TestAServerThatWentAway:
         with black_hole() as port:
             store = make(f"redis://127.0.0.1:{port}/0")
             with pytest.raises(StoreUnavailable):
-                await store.aping()
-            await asyncio.sleep(PAUSE)
+                await store.ping()
+            await asyncio.sleep(RETRY_DELAY)
             logged_in_at = time.monotonic()
 
             async def asked() -> float:
                 with pytest.raises(StoreUnavailable):
-                    await asyncio.to_thread(store.get, "w1")
+                    await asyncio.to_thread(store.sessions.get, "w1")
                 return time.monotonic() - logged_in_at
 
             spent = sorted(await asyncio.gather(*(asked() for _ in range(8))))
-            assert spent[-2] < TIMEOUT / 2
-            assert spent[-1] >= TIMEOUT * 0.9
+            assert spent[-2] < STORE_TIMEOUT / 2
+            assert spent[-1] >= STORE_TIMEOUT * 0.9
 
 
 class TestABlackHole:
@@ -214,11 +214,11 @@ class TestABlackHole:
             store = make(f"redis://127.0.0.1:{port}/0")
             logged_in_at = time.monotonic()
             with pytest.raises(StoreUnavailable):
-                await store.aping() if is_async else store.get("w1")
-            assert TIMEOUT * 0.9 < time.monotonic() - logged_in_at < 2 * TIMEOUT
+                await store.ping() if is_async else store.sessions.get("w1")
+            assert STORE_TIMEOUT * 0.9 < time.monotonic() - logged_in_at < 2 * STORE_TIMEOUT
             logged_in_at = time.monotonic()
             await everything_fails(store)
-            assert time.monotonic() - logged_in_at < TIMEOUT / 2
+            assert time.monotonic() - logged_in_at < STORE_TIMEOUT / 2
 
     @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
     async def test_in_the_place_of_a_sentinel_holds_nobody_for_longer(self, make: MakeStore, is_async: bool) -> None:
@@ -226,16 +226,16 @@ class TestABlackHole:
             store = make(SENTINELS=[("127.0.0.1", port)])
             logged_in_at = time.monotonic()
             with pytest.raises(StoreUnavailable):
-                await store.aping() if is_async else store.get("w1")
-            assert time.monotonic() - logged_in_at < 5 * TIMEOUT
+                await store.ping() if is_async else store.sessions.get("w1")
+            assert time.monotonic() - logged_in_at < 5 * STORE_TIMEOUT
 
     async def test_does_not_keep_a_store_from_closing(self, make: MakeStore) -> None:
         with black_hole() as port:
             store = make(f"redis://127.0.0.1:{port}/0")
-            store.on_due_sooner(Due.PUSH, lambda: None)
+            store.queue.on_due_sooner(Due.PUSH, lambda: None)
             logged_in_at = time.monotonic()
             await asyncio.to_thread(store.close)
-            assert time.monotonic() - logged_in_at < 3 * TIMEOUT
+            assert time.monotonic() - logged_in_at < 3 * STORE_TIMEOUT
 
     async def test_swallows_a_server_that_was_stopped_in_its_work(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
@@ -244,7 +244,7 @@ class TestABlackHole:
         server.process.send_signal(signal.SIGSTOP)
         logged_in_at = time.monotonic()
         await everything_fails(store)
-        assert time.monotonic() - logged_in_at < 2 * TIMEOUT
+        assert time.monotonic() - logged_in_at < 2 * STORE_TIMEOUT
         server.process.send_signal(signal.SIGCONT)
         await recovered(store)
 
@@ -301,16 +301,16 @@ class TestARefusal:
         self, make: MakeStore, server: RedisServer, caplog: pytest.LogCaptureFixture
     ) -> None:
         store = make(server.url, PREFIX="{idlewatch}:")
-        store.open(session("w1"), NOW)
+        store.sessions.open(session("w1"), NOW)
         with server.client() as client:
             client.lpush("{idlewatch}:watch:w2", "this is no row")
         for _ in range(3):
             with pytest.raises(StoreUnavailable):
-                store.get("w2")
+                store.sessions.get("w2")
             with pytest.raises(StoreUnavailable):
-                await store.aapply("w2", Requested(), NOW + 1)
-            assert store.get("w1") is not None
-            results = await asyncio.gather(store.aget("w1"), store.aget("w2"), return_exceptions=True)
+                await store.sessions.aapply("w2", Requested(), NOW + 1)
+            assert store.sessions.get("w1") is not None
+            results = await asyncio.gather(store.sessions.aget("w1"), store.sessions.aget("w2"), return_exceptions=True)
             assert results[0] is not None
             assert isinstance(results[1], StoreUnavailable)
         assert len(caplog.records) == 1, "an error for each would fill the log"
@@ -324,14 +324,14 @@ class TestARefusal:
         try:
             with server.client() as client:
                 client.config_set("repl-diskless-sync-delay", 0)
-            opened = make(server.url).open(SESSION, NOW)
+            opened = make(server.url).sessions.open(SESSION, NOW)
             store = make(replica.url)
-            until(lambda: store.get("w1") is not None, within=15.0)
-            assert store.get("w1") == await store.aget("w1") == opened
+            until(lambda: store.sessions.get("w1") is not None, within=15.0)
+            assert store.sessions.get("w1") == await store.sessions.aget("w1") == opened
             for name in ("clear", "restart", "touch", "extend", "bind", "end"):
                 with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
                     SYNC[name](store)
-            for name in ("touch", "hold", "aend", "arenew", "aping"):
+            for name in ("touch", "hold", "aend", "renew", "ping"):
                 with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
                     await ASYNC[name](store)  # type: ignore[misc]
         finally:

@@ -19,7 +19,7 @@ from tests.unit.store.redis.sessions import NOW, session, until
 def listening(store: RedisStore, server: RedisServer | None = None) -> int:
     """Return how many processes hear of a store."""
     with (server or shared_redis()).client() as client:
-        return client.pubsub_numsub(f"{store._link.prefix}sooner")[0][1]
+        return client.pubsub_numsub(f"{store._client.prefix}sooner")[0][1]
 
 
 def wakers() -> int:
@@ -30,15 +30,15 @@ async def test_what_another_process_writes_wakes_those_who_sleep_longer(make: Ma
     writer, sleeper = make(), make()
     heard: list[Due] = []
     for due in Due:
-        sleeper.on_due_sooner(due, lambda due=due: heard.append(due))  # type: ignore[misc]
-        assert await sleeper.anext_due(due) is None
+        sleeper.queue.on_due_sooner(due, lambda due=due: heard.append(due))  # type: ignore[misc]
+        assert await sleeper.queue.next_due(due) is None
     until(lambda: listening(sleeper) == 1)
-    writer.open(session(), NOW)
+    writer.sessions.open(session(), NOW)
     until(lambda: set(heard) == {Due.PUSH, Due.CHECK})
     heard.clear()
-    await sleeper.anext_due(Due.PUSH)
-    writer.open(session("w2"), NOW + 1)
-    await writer.aend("w1", Reason.LOGOUT, NOW + 2)
+    await sleeper.queue.next_due(Due.PUSH)
+    writer.sessions.open(session("w2"), NOW + 1)
+    await writer.sessions.aend("w1", Reason.LOGOUT, NOW + 2)
     until(lambda: set(heard) >= {Due.PUSH, Due.RECORD})
     assert heard.count(Due.PUSH) == 1, "the second session is due later than the first, and wakes nobody"
 
@@ -46,19 +46,19 @@ async def test_what_another_process_writes_wakes_those_who_sleep_longer(make: Ma
 async def test_a_process_hears_of_its_own_writes_once(make: MakeStore) -> None:
     store = make()
     heard: list[str] = []
-    store.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
-    await store.anext_due(Due.PUSH)
+    store.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    await store.queue.next_due(Due.PUSH)
     until(lambda: listening(store) == 1)
-    store.open(session(), NOW)
+    store.sessions.open(session(), NOW)
     assert heard == ["sooner"]
     # By now it was told of a later moment; its own message may well come after that.
-    store._ears.told(Due.PUSH, None)
-    channel = f"{store._link.prefix}sooner"
+    store._wakeups.note_next(Due.PUSH, None)
+    channel = f"{store._client.prefix}sooner"
     with shared_redis().client() as client:
-        client.publish(channel, f"{store._link.name} push {NOW}")
+        client.publish(channel, f"{store._client.name} push {NOW}")
         client.publish(channel, f"another push {NOW - 1}")
     until(lambda: len(heard) == 2)
-    assert store._ears._told[Due.PUSH] == NOW - 1
+    assert store._wakeups._next_at[Due.PUSH] == NOW - 1
     await asyncio.sleep(0.1)
     assert len(heard) == 2
 
@@ -68,18 +68,18 @@ async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_thro
 ) -> None:
     writer, sleeper = make(), make()
     heard: list[str] = []
-    sleeper.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    sleeper.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
     until(lambda: listening(sleeper) == 1)
-    ask = sleeper._link.acall
+    ask = sleeper._client.acall
 
     async def overtaken(command: Any) -> Any:
         answer = await ask(command)
-        writer.open(session(), NOW)
+        writer.sessions.open(session(), NOW)
         await asyncio.sleep(0.2)
         return answer
 
-    monkeypatch.setattr(sleeper._link, "acall", overtaken)
-    assert await sleeper.anext_due(Due.PUSH) is None
+    monkeypatch.setattr(sleeper._client, "acall", overtaken)
+    assert await sleeper.queue.next_due(Due.PUSH) is None
     assert heard == ["sooner"]
 
 
@@ -87,23 +87,23 @@ async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_thro
 async def test_outlives_a_restart_of_redis(make: MakeStore, server: RedisServer) -> None:
     writer, sleeper = make(server.url), make(server.url)
     heard: list[str] = []
-    sleeper.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    sleeper.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
     until(lambda: listening(sleeper, server) == 1)
     server.stop()
     await asyncio.sleep(0.7)
     assert wakers() == 1
     server.start()
     until(lambda: listening(sleeper, server) == 1)
-    assert await sleeper.anext_due(Due.PUSH) is None
-    writer.open(session(), NOW)
+    assert await sleeper.queue.next_due(Due.PUSH) is None
+    writer.sessions.open(session(), NOW)
     until(lambda: heard)
 
 
 async def test_closing_ends_the_thread_and_the_subscription(make: MakeStore) -> None:
     store = make()
     assert wakers() == 0, "a process without a timer needs none"
-    stop = store.on_due_sooner(Due.PUSH, lambda: None)
-    store.on_due_sooner(Due.RECORD, lambda: None)
+    stop = store.queue.on_due_sooner(Due.PUSH, lambda: None)
+    store.queue.on_due_sooner(Due.RECORD, lambda: None)
     until(lambda: listening(store) == 1)
     assert wakers() == 1
     stop()
@@ -116,11 +116,11 @@ async def test_closing_ends_the_thread_and_the_subscription(make: MakeStore) -> 
 async def test_a_message_that_makes_no_sense_ends_nothing(make: MakeStore) -> None:
     store = make()
     heard: list[str] = []
-    store.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
-    await store.anext_due(Due.PUSH)
+    store.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    await store.queue.next_due(Due.PUSH)
     until(lambda: listening(store) == 1)
     with shared_redis().client() as client:
         for text in ("", "nonsense", "another lunch 5", "another push soon", b"\xff \xff \xff"):
-            client.publish(f"{store._link.prefix}sooner", text)
-        client.publish(f"{store._link.prefix}sooner", f"another push {NOW}")
+            client.publish(f"{store._client.prefix}sooner", text)
+        client.publish(f"{store._client.prefix}sooner", f"another push {NOW}")
     until(lambda: heard)

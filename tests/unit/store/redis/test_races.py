@@ -13,29 +13,27 @@ from idlewatch.core.events import Event, Extended, Requested, TabOpened, TabsCou
 from idlewatch.exceptions import TooManyTabs
 from idlewatch.store.base import Due, Watched
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.redis.client import sha_of
 from tests.support.redis_server import shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
-from tests.unit.store.redis.sessions import LEASE, NOW, WARNING, session
+from tests.unit.store.redis.sessions import LEASE, NOW, WARNING, session, sha_of
 
-WRITE = sha_of("write").encode()
-TOUCH = sha_of("touch").encode()
+WRITE, SETTLE, TOUCH = map(sha_of, ("write", "settle", "touch"))
 
 
 async def test_threads_and_event_loops_lose_no_change(store: RedisStore) -> None:
     workers, times = 8, 200
-    opened = store.open(session(), NOW)
+    opened = store.sessions.open(session(), NOW)
     start = Barrier(workers)
 
     def from_a_thread() -> None:
         # All at one moment: changes that look alike are changes all the same.
         for _ in range(times):
-            store.apply("w1", Extended(), NOW + 1)
+            store.sessions.apply("w1", Extended(), NOW + 1)
 
     async def from_a_loop() -> None:
         for _ in range(times):
-            await store.aapply("w1", Extended(), NOW + 1)
+            await store.sessions.aapply("w1", Extended(), NOW + 1)
         await store.aclose()
 
     def work(index: int) -> None:
@@ -47,7 +45,7 @@ async def test_threads_and_event_loops_lose_no_change(store: RedisStore) -> None
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(workers)))
-    last = store.get("w1")
+    last = store.sessions.get("w1")
     assert last is not None
     assert last.activity.extensions == workers * times
     assert last.version >= opened.version + workers * times
@@ -56,13 +54,13 @@ async def test_threads_and_event_loops_lose_no_change(store: RedisStore) -> None
 @pytest.mark.rule("R17")
 async def test_tabs_that_open_at_once_are_counted_each_and_no_more_than_allowed(make: MakeStore) -> None:
     stores = [make(), make()]
-    stores[0].open(session(), NOW)
+    stores[0].sessions.open(session(), NOW)
     opened = await asyncio.gather(
-        *(store.aapply("w1", TabOpened("p1", 50), NOW + 1) for store in stores for _ in range(30)),
+        *(store.sessions.aapply("w1", TabOpened("p1", 50), NOW + 1) for store in stores for _ in range(30)),
         return_exceptions=True,
     )
     assert sum(isinstance(each, TooManyTabs) for each in opened) == 10
-    last = stores[0].get("w1")
+    last = stores[0].sessions.get("w1")
     assert last is not None
     assert last.activity.tabs == {"p1": 50}
 
@@ -71,25 +69,25 @@ async def test_what_a_process_counts_while_it_is_being_buried_does_not_outlive_i
     make: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead, other = make(), make()
-    dead.open(session(), NOW)
-    await dead.arenew("p1", NOW, LEASE)
-    await dead.aapply("w1", TabOpened("p1", 50), NOW)
-    bury = other.aapply
+    dead.sessions.open(session(), NOW)
+    await dead.presence.renew("p1", NOW, LEASE)
+    await dead.sessions.aapply("w1", TabOpened("p1", 50), NOW)
+    bury = other.sessions.aapply
 
     async def bury_and_meet(watch_id: str, event: Event, now: float) -> Watched | None:
         buried = await bury(watch_id, event, now)
-        assert not (await dead.arenew("p1", now, LEASE)).known
-        await dead.aapply(watch_id, TabsCounted("p1", 1), now)
+        assert not (await dead.presence.renew("p1", now, LEASE)).known
+        await dead.sessions.aapply(watch_id, TabsCounted("p1", 1), now)
         return buried
 
     with monkeypatch.context() as patch:
-        patch.setattr(other, "aapply", bury_and_meet)
-        assert await other.areap(NOW + LEASE) == ["p1"]
+        patch.setattr(other.sessions, "aapply", bury_and_meet)
+        assert await other.presence.reap(NOW + LEASE) == ["p1"]
     back = NOW + LEASE + 1
-    assert not (await dead.arenew("p1", back, LEASE)).known
-    await dead.aapply("w1", TabsCounted("p1", 1), back)
-    assert await other.areap(back + LEASE) == ["p1"]
-    last = other.get("w1")
+    assert not (await dead.presence.renew("p1", back, LEASE)).known
+    await dead.sessions.aapply("w1", TabsCounted("p1", 1), back)
+    assert await other.presence.reap(back + LEASE) == ["p1"]
+    last = other.sessions.get("w1")
     assert last is not None
     assert last.activity.tabs == {}
 
@@ -99,23 +97,27 @@ class TestAnAnswerThatIsLost:
     @pytest.mark.parametrize("is_overtaken", [False, True], ids=["", "and_overtaken_by_a_touch"])
     async def test_leaves_a_tab_counted_once(self, make: MakeStore, is_async: bool, is_overtaken: bool) -> None:
         direct = make()
-        direct.open(session(), NOW)
+        direct.sessions.open(session(), NOW)
 
         def overtake() -> None:
             if is_overtaken:
-                direct.apply("w1", Requested(), NOW + 2)
+                direct.sessions.apply("w1", Requested(), NOW + 2)
 
         with Proxy(shared_redis().port) as proxy:
             store = make(proxy.url)
-            await store.aping()
+            await store.ping()
             proxy.lose_answer(WRITE, then=overtake)
             event = TabOpened("p1", 50)
-            opened = await store.aapply("w1", event, NOW + 1) if is_async else store.apply("w1", event, NOW + 1)
+            opened = (
+                await store.sessions.aapply("w1", event, NOW + 1)
+                if is_async
+                else store.sessions.apply("w1", event, NOW + 1)
+            )
             assert proxy.lost == 1
             await store.aclose()
             store.close()
         assert opened is not None
-        assert opened == direct.get("w1")
+        assert opened == direct.sessions.get("w1")
         assert opened.activity.tabs == {"p1": 1}
         assert opened.activity.active == (NOW + 2 if is_overtaken else NOW)
 
@@ -124,17 +126,17 @@ class TestAnAnswerThatIsLost:
         with Proxy(shared_redis().port) as proxy:
             store = make(proxy.url)
             proxy.lose_answer(WRITE)
-            opened = await store.aopen(session(), NOW)
-            assert opened == direct.get("w1")
-            (claimed,) = await store.aclaim(Due.PUSH, WARNING, 10, LEASE)
-            proxy.lose_answer(WRITE)
-            settled = await store.asettle(claimed, claimed.verdict(WARNING), WARNING)
+            opened = await store.sessions.aopen(session(), NOW)
+            assert opened == direct.sessions.get("w1")
+            (claimed,) = await store.queue.claim(Due.PUSH, WARNING, 10, LEASE)
+            proxy.lose_answer(SETTLE)
+            (settled,) = await store.queue.settle([claimed], WARNING)
             assert settled is not None
             assert settled.activity.warnings == 1
-            assert settled == direct.get("w1")
+            assert settled == direct.sessions.get("w1")
             proxy.lose_answer(WRITE)
-            ended = await store.aend("w1", Reason.LOGOUT, WARNING + 1)
-            assert ended == direct.get("w1")
+            ended = await store.sessions.aend("w1", Reason.LOGOUT, WARNING + 1)
+            assert ended == direct.sessions.get("w1")
             assert ended.version > settled.version
             assert proxy.lost == 3
             await store.aclose()
@@ -143,9 +145,9 @@ class TestAnAnswerThatIsLost:
     async def test_leaves_a_touch_done(self, make: MakeStore) -> None:
         with Proxy(shared_redis().port) as proxy:
             store = make(proxy.url)
-            await store.aopen(session(), NOW)
+            await store.sessions.aopen(session(), NOW)
             proxy.lose_answer(TOUCH)
-            touched = await store.aapply("w1", Requested(), NOW + 5)
+            touched = await store.sessions.aapply("w1", Requested(), NOW + 5)
             assert proxy.lost == 1
             await store.aclose()
             store.close()
@@ -156,10 +158,10 @@ class TestAnAnswerThatIsLost:
         heard: list[str] = []
         with Proxy(shared_redis().port) as proxy:
             store = make(proxy.url)
-            store.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
-            assert await store.anext_due(Due.PUSH) is None
+            store.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+            assert await store.queue.next_due(Due.PUSH) is None
             proxy.lose_answer(WRITE)
-            await store.aopen(session(), NOW)
+            await store.sessions.aopen(session(), NOW)
             assert proxy.lost == 1
             assert heard
             await store.aclose()

@@ -1,0 +1,91 @@
+"""The facts that all parts of the memory store share."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from threading import RLock
+
+from idlewatch.store.base import Due, Watched
+from idlewatch.store.memory.entry import Entry
+from idlewatch.store.memory.index import Index
+from idlewatch.store.memory.schedule import Schedule
+
+TOMBSTONE_TTL = 600.0
+"""Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
+
+
+class Ledger:
+    """All sessions, their order and their moments. Callers hold `lock`."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.entries: dict[str, Entry] = {}
+        self.index = Index()
+        self.schedule = Schedule()
+        self.ended = 0
+        """How many ended since the latest sample."""
+        self.served: defaultdict[str, set[str]] = defaultdict(set)
+        """The sessions of which each process has tabs open."""
+        self._forgettable: list[tuple[float, str]] = []
+
+    def add(self, watched: Watched, now: float) -> Watched:
+        """Keep a new session."""
+        entry = self.entries[watched.id] = Entry(watched, now)
+        self.index.put(watched)
+        self.reschedule(entry, now)
+        return watched
+
+    def change(self, entry: Entry, watched: Watched, now: float) -> Watched:
+        """Replace the facts of a session: the one way in which they change."""
+        if watched is not entry.watched:
+            self.ended += watched.activity.ended is not None and not entry.ended
+            entry.watched = watched
+            self.index.put(watched)
+            self.reschedule(entry, now)
+        return watched
+
+    def reschedule(self, entry: Entry, now: float) -> None:
+        """Queue a session for each kind it is due for."""
+        for due in Due:
+            self.queue(entry, due, now)
+
+    def queue(self, entry: Entry, due: Due, now: float) -> None:
+        """Queue a session for one kind, unless it is queued for as early a moment."""
+        at = entry.due_at(due, now)
+        if at is None or at == float("inf"):
+            return
+        queued_at = entry.queued.get(due)
+        if queued_at is None or queued_at > at:
+            entry.queued[due] = at
+            self.schedule.push(due, at, entry.watched.id)
+
+    def note_served(self, process: str, watched: Watched) -> None:
+        """Note whether a process has tabs of a session open."""
+        if process in watched.activity.tabs:
+            self.served[process].add(watched.id)
+        elif process in self.served:
+            self.served[process].discard(watched.id)
+            if not self.served[process]:
+                del self.served[process]
+
+    def forget_later(self, watch_id: str, now: float) -> None:
+        """Drop the tombstone of a recorded end once no request can have missed the record."""
+        heapq.heappush(self._forgettable, (now + TOMBSTONE_TTL, watch_id))
+
+    def forget(self, now: float) -> None:
+        """Drop the tombstones whose time has come."""
+        while self._forgettable and self._forgettable[0][0] <= now:
+            _, watch_id = heapq.heappop(self._forgettable)
+            if self.entries.pop(watch_id, None) is not None:
+                for served in self.served.values():
+                    served.discard(watch_id)
+
+    def clear(self) -> None:
+        """Forget everything but the listeners."""
+        self.entries.clear()
+        self.index = Index()
+        self.schedule.clear()
+        self.ended = 0
+        self.served.clear()
+        self._forgettable.clear()

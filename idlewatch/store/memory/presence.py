@@ -1,0 +1,56 @@
+"""The one process that a memory store has, and what it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idlewatch.core.events import TabsCounted
+from idlewatch.store.base import Presence, Reading, Renewal, SessionStore
+from idlewatch.store.memory.ledger import Ledger
+
+
+class MemoryPresence(Presence):
+    """Keeps leases in a dictionary; the process goes by its own clock."""
+
+    def __init__(self, ledger: Ledger, sessions: SessionStore) -> None:
+        self._ledger = ledger
+        self._sessions = sessions
+        self._leases: dict[str, float] = {}
+        self._created_at: float | None = None
+
+    async def renew(self, process: str, now: float, lease: float) -> Renewal:
+        with self._ledger.lock:
+            known = process in self._leases
+            self._leases[process] = now + lease
+            if self._created_at is None:
+                self._created_at = now
+            return Renewal(known, resume=False, created_at=self._created_at)
+
+    async def mark_resumed(self) -> None:
+        """Do nothing: the process that owns the store resumes it."""
+
+    async def reap(self, now: float) -> Sequence[str]:
+        with self._ledger.lock:
+            dead = [process for process, until in self._leases.items() if until <= now]
+            for process in dead:
+                del self._leases[process]
+                for watch_id in self._ledger.served.pop(process, ()):
+                    self._sessions.apply(watch_id, TabsCounted(process, 0), now)
+            return dead
+
+    def read_created_at(self) -> float | None:
+        return self._created_at
+
+    def read_time(self, process: str) -> Reading | None:
+        return None
+
+    async def aread_time(self, process: str) -> Reading | None:
+        return None
+
+    async def correct_time(self, reading: Reading, by: float) -> None:
+        """Do nothing: there is no clock to share."""
+
+    def clear(self) -> None:
+        """Forget all processes. The caller holds the lock."""
+        self._leases.clear()
+        self._created_at = None

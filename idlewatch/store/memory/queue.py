@@ -1,0 +1,96 @@
+"""What is due in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec.structs import replace
+
+from idlewatch.store import transitions
+from idlewatch.store.base import Due, DueQueue, Watched
+from idlewatch.store.memory.entry import Entry
+from idlewatch.store.memory.ledger import Ledger
+
+
+class MemoryQueue(DueQueue):
+    """Hands out what is due by the heaps of the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = ledger.lock
+
+    async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
+        claimed: list[Watched] = []
+        with self._lock:
+            self._ledger.forget(now)
+            moments = self._ledger.schedule.pop_until(due, now)
+            while len(claimed) < limit and (moment := next(moments, None)):
+                queued_at, watch_id = moment
+                entry = self._ledger.entries.get(watch_id)
+                if entry is not None and entry.queued.get(due) == queued_at:
+                    del entry.queued[due]
+                    due_at = entry.due_at(due, now)
+                    if due_at is not None and due_at <= now:
+                        claimed.append(_lease(entry, due, now + lease))
+                    self._ledger.queue(entry, due, now)
+        return claimed
+
+    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+        with self._lock:
+            return [self._settle(watched, now) for watched in claimed]
+
+    async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
+        with self._lock:
+            for watched in claimed:
+                entry = self._ledger.entries.get(watched.id)
+                if entry is not None:
+                    self._confirm(entry, due, watched, now, is_doubted=watched.id in doubted)
+                    self._ledger.reschedule(entry, now)
+
+    async def next_due(self, due: Due) -> float | None:
+        with self._lock:
+            return self._ledger.schedule.next_at(due)
+
+    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
+        schedule = self._ledger.schedule
+        with self._lock:
+            schedule.add_listener(due, callback)
+
+        def stop() -> None:
+            with self._lock:
+                schedule.remove_listener(due, callback)
+
+        return stop
+
+    def _settle(self, watched: Watched, now: float) -> Watched | None:
+        entry = self._ledger.entries.get(watched.id)
+        if entry is None:
+            return None
+        if entry.watched.version != watched.version:
+            if watched.version >= entry.claimed:
+                entry.leased.pop(Due.PUSH, None)
+                self._ledger.reschedule(entry, now)
+            return None
+        settled = transitions.settled(entry.watched, now)
+        entry.settled = settled.version
+        return self._ledger.change(entry, settled, now)
+
+    def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
+        if due is not Due.PUSH or watched.version >= entry.claimed:
+            entry.leased.pop(due, None)
+        if due is Due.PUSH and entry.settled is not None and watched.version >= entry.settled:
+            entry.settled = None
+        elif due is Due.RECORD and not entry.recorded:
+            entry.recorded = True
+            self._ledger.forget_later(watched.id, now)
+        elif due is Due.CHECK:
+            entry.check_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
+            entry.doubted = is_doubted
+
+
+def _lease(entry: Entry, due: Due, until: float) -> Watched:
+    """Lease a session to the caller; return it as a claimant is to see it."""
+    entry.leased[due] = until
+    if due is Due.PUSH:
+        entry.claimed = entry.watched.version
+    return replace(entry.watched, unpublished=entry.settled is not None, doubted=entry.doubted)

@@ -1,0 +1,80 @@
+"""The facts of sessions in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.store import transitions
+from idlewatch.store.base import SessionStore, Watched
+from idlewatch.store.memory.ledger import Ledger
+
+
+class MemorySessions(SessionStore):
+    """Keeps the facts in a dictionary under one lock."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = ledger.lock
+
+    def get(self, watch_id: str) -> Watched | None:
+        with self._lock:
+            entry = self._ledger.entries.get(watch_id)
+            return None if entry is None else entry.watched
+
+    def get_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
+        with self._lock:
+            return [self.get(watch_id) for watch_id in watch_ids]
+
+    def open(self, watched: Watched, now: float) -> Watched:
+        with self._lock:
+            entry = self._ledger.entries.get(watched.id)
+            return self._ledger.add(transitions.opened(watched, now), now) if entry is None else entry.watched
+
+    def restart(self, watched: Watched, now: float) -> Watched:
+        with self._lock:
+            entry = self._ledger.entries.get(watched.id)
+            if entry is None:
+                return self.open(watched, now)
+            return self._ledger.change(entry, transitions.restarted(entry.watched, watched, now), now)
+
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        with self._lock:
+            entry = self._ledger.entries.get(watch_id)
+            if entry is None:
+                return None
+            self._ledger.change(entry, transitions.after(event, entry.watched, now), now)
+            if isinstance(event, TabOpened | TabClosed | TabsCounted):
+                self._ledger.note_served(event.process, entry.watched)
+            return entry.watched
+
+    def bind(self, watch_id: str, key: str) -> None:
+        with self._lock:
+            entry = self._ledger.entries.get(watch_id)
+            if entry is not None:
+                entry.watched = replace(entry.watched, key=key)
+
+    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        with self._lock:
+            entry = self._ledger.entries.get(watch_id)
+            if entry is None:
+                return self._ledger.add(transitions.ended(transitions.unknown(watch_id, now), reason, now), now)
+            return self._ledger.change(entry, transitions.ended(entry.watched, reason, now), now)
+
+    async def aget(self, watch_id: str) -> Watched | None:
+        return self.get(watch_id)
+
+    async def aget_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
+        return self.get_many(watch_ids)
+
+    async def aopen(self, watched: Watched, now: float) -> Watched:
+        return self.open(watched, now)
+
+    async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        return self.apply(watch_id, event, now)
+
+    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
+        return self.end(watch_id, reason, now)

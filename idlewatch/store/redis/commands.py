@@ -1,0 +1,43 @@
+"""What is sent to Redis: commands, calls of scripts, and operations that are made of several."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+INCLUDED = {"write": ("common", "change"), "settle": ("common", "change")}
+"""The parts that a script begins with, where it needs more than `common`."""
+
+
+class Command(NamedTuple):
+    """A command, or the call of a script by its name."""
+
+    name: str
+    keys: Sequence[str] = ()
+    args: Sequence[Any] = ()
+    is_script: bool = False
+
+    @property
+    def words(self) -> tuple[Any, ...]:
+        """Return what follows the name."""
+        return (*self.keys, *self.args)
+
+
+Steps = Generator[Command, Any, T]
+"""An operation: it yields commands and is sent their answers. So its sync and async versions are one."""
+
+
+def script(name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Command:
+    """Return the call of the script in `scripts/NAME.lua`."""
+    return Command(name, keys, args, is_script=True)
+
+
+@cache
+def source_of(name: str) -> str:
+    """Return the text of a script, with the parts that it begins with."""
+    folder = files("idlewatch.store.redis") / "scripts"
+    return "\n".join((folder / f"{part}.lua").read_text() for part in (*INCLUDED.get(name, ("common",)), name))

@@ -1,0 +1,34 @@
+"""How the keys of a store are named."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from idlewatch.store.base import Due
+from idlewatch.store.listing import Group
+
+
+class Keys(NamedTuple):
+    """The names of keys. All of a store begin with its prefix, and share its hash tag."""
+
+    prefix: str
+
+    def row(self, watch_id: str) -> str:
+        """Return the key of a session's row."""
+        return self.other(f"watch:{watch_id}")
+
+    def due(self, due: Due) -> str:
+        """Return the key of the sorted set of what is due."""
+        return self.other(f"due:{due.value}")
+
+    def group(self, group: Group) -> str:
+        """Return the key of the sorted set of a group's sessions."""
+        return self.other(f"live:{group.phase}:{'connected' if group.connected else 'unconnected'}")
+
+    def served(self, process: str) -> str:
+        """Return the key of the set of sessions that have tabs on a process."""
+        return self.other(f"served:{process}")
+
+    def other(self, name: str) -> str:
+        """Return a key by its plain name."""
+        return f"{self.prefix}{name}"

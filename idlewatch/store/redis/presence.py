@@ -1,0 +1,73 @@
+"""The processes that share a Redis, the age of the store, and its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from idlewatch.core.events import TabsCounted
+from idlewatch.store.base import Presence, Reading, Renewal, SessionStore
+from idlewatch.store.redis.client import Client
+from idlewatch.store.redis.commands import Command, Steps, script
+from idlewatch.store.redis.keys import Keys
+
+KEY_TTL = 86_400
+"""Seconds for which keys that belong to no session are kept: processes, the epoch, the clock's correction."""
+RESUME_LEASE = 30.0
+"""Seconds after which another process resumes the records into a new store, where the first one did not finish."""
+BURIAL_LEASE = 10.0
+"""Seconds after which another process goes on to remove the tabs of a dead one."""
+
+
+class RedisPresence(Presence):
+    """Keeps a lease for each process; all go by the clock of Redis."""
+
+    def __init__(self, client: Client, sessions: SessionStore) -> None:
+        self._client = client
+        self._keys = Keys(client.prefix)
+        self._sessions = sessions
+
+    async def renew(self, process: str, now: float, lease: float) -> Renewal:
+        keys = [self._keys.other(name) for name in ("processes", "burials", "signs", "epoch")]
+        args = [process, repr(now), repr(lease), repr(RESUME_LEASE), KEY_TTL]
+        call = script("renew", [*keys, self._keys.served(process)], args)
+        known, resume, created_at = await self._client.acall(call)
+        return Renewal(bool(known), bool(resume), float(created_at))
+
+    async def mark_resumed(self) -> None:
+        epoch = self._keys.other("epoch")
+        await self._client.acall(Command("HSET", [epoch], ["resumed", 1]))
+        # The store may have been emptied meanwhile: then the line above made a key without a lifetime.
+        await self._client.acall(Command("EXPIRE", [epoch], [KEY_TTL]))
+
+    async def reap(self, now: float) -> Sequence[str]:
+        keys = [self._keys.other("processes"), self._keys.other("burials")]
+        found = await self._client.acall(script("bury", keys, [repr(now), repr(BURIAL_LEASE)]))
+        dead = [process.decode() for process in found]
+        for process in dead:
+            watch_ids = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
+            # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
+            await asyncio.gather(
+                *(self._sessions.aapply(watch_id.decode(), TabsCounted(process, 0), now) for watch_id in watch_ids)
+            )
+            await self._client.acall(Command("ZREM", [self._keys.other("burials")], [process]))
+        return dead
+
+    def read_created_at(self) -> float | None:
+        created_at = self._client.call(Command("HGET", [self._keys.other("epoch")], ["created_at"]))
+        return None if created_at is None else float(created_at)
+
+    def read_time(self, process: str) -> Reading | None:
+        return self._client.run(self._read_time(process))
+
+    async def aread_time(self, process: str) -> Reading | None:
+        return await self._client.arun(self._read_time(process))
+
+    async def correct_time(self, reading: Reading, by: float) -> None:
+        args = [repr(reading.correction), repr(reading.correction + by), KEY_TTL]
+        await self._client.acall(script("correct", [self._keys.other("correction")], args))
+
+    def _read_time(self, process: str) -> Steps[Reading | None]:
+        keys = [self._keys.other("correction"), self._keys.other("signs")]
+        now, correction, others = yield script("time", keys, [process, KEY_TTL])
+        return Reading(float(now), float(correction), float(others) if others else None)

@@ -1,0 +1,81 @@
+"""What is due in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from idlewatch.store import transitions
+from idlewatch.store.base import Due, DueQueue, Watched
+from idlewatch.store.redis.client import Client
+from idlewatch.store.redis.codec import claimed_of, pairs, watched_of
+from idlewatch.store.redis.commands import Command, script
+from idlewatch.store.redis.keys import Keys
+from idlewatch.store.redis.pubsub import WakeupListener
+from idlewatch.store.redis.sessions import row_args, served_by
+
+TOMBSTONE_TTL = 600.0
+"""Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
+SCRIPT_BATCH = 100
+"""Sessions that one script call changes, at most: Redis serves no one else meanwhile."""
+
+
+class RedisQueue(DueQueue):
+    """Keeps a sorted set of moments for each kind.
+
+    A batch is one call of a script, which names the rows of all its sessions: they are in one slot of a cluster by the
+    hash tag of the prefix.
+    """
+
+    def __init__(self, client: Client, wakeups: WakeupListener) -> None:
+        self._client = client
+        self._keys = Keys(client.prefix)
+        self._wakeups = wakeups
+
+    async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
+        args = [self._keys.prefix, due.value, repr(now), limit, repr(lease)]
+        found: list[bytes] = await self._client.acall(script("claim", [self._keys.due(due)], args))
+        return [claimed_of(watch_id.decode(), row) for watch_id, row in pairs(found)]
+
+    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+        return [watched for batch in _batches(claimed) for watched in await self._settle(batch, now)]
+
+    async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
+        for batch in _batches(claimed):
+            args: list[object] = [self._keys.prefix, self._client.name, repr(now), due.value, repr(TOMBSTONE_TTL)]
+            for watched in batch:
+                args += [watched.id, watched.version]
+                if due is Due.CHECK:
+                    is_doubted = watched.id in doubted
+                    next_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
+                    args += [repr(next_at), int(is_doubted)]
+            rows = [self._keys.row(watched.id) for watched in batch]
+            self._wakeups.notify(due, float(await self._client.acall(script("confirm", rows, args))))
+
+    async def next_due(self, due: Due) -> float | None:
+        # What becomes due while the answer is on its way has to wake the caller.
+        self._wakeups.note_next(due, None)
+        first = await self._client.acall(Command("ZRANGE", [self._keys.due(due)], [0, 0, "WITHSCORES"]))
+        at = float(first[0][1] if isinstance(first[0], list | tuple) else first[1]) if first else None
+        self._wakeups.note_next(due, at)
+        return at
+
+    def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._wakeups.listen(due, callback)
+
+    async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
+        args: list[object] = [self._keys.prefix, self._client.name, repr(now)]
+        for watched in claimed:
+            settled = transitions.settled(watched, now)
+            processes = [process for process, _ in served_by(settled)]
+            args += [watched.id, watched.version, *row_args(settled, now), len(processes), *processes]
+        rows = [self._keys.row(watched.id) for watched in claimed]
+        push_at, record_at, *settled_rows = await self._client.acall(script("settle", rows, args))
+        self._wakeups.notify(Due.PUSH, float(push_at))
+        self._wakeups.notify(Due.RECORD, float(record_at))
+        answers = zip(claimed, settled_rows, strict=True)
+        return (None if row is None else watched_of(watched.id, row) for watched, row in answers)
+
+
+def _batches(claimed: Sequence[Watched]) -> Iterator[Sequence[Watched]]:
+    for start in range(0, len(claimed), SCRIPT_BATCH):
+        yield claimed[start : start + SCRIPT_BATCH]

@@ -1,0 +1,83 @@
+-- Replace the facts that Python read by new ones: a compare-and-set on the version ('' where there was no row).
+--
+-- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key.
+-- Returns whether it was done, the row as it is now (nil: there is none), and when push, record and check are due (-1: not
+-- changed, or never).
+local function change(prefix, sender, now, mode, key, id, version, new, deadline)
+  local due = {push = -1, record = -1, check = -1}
+  local value = redis.call('GET', key)
+  if not value and version ~= '' then
+    return false, nil, due
+  end
+  local old = value and read(value)
+  local row = read(new)
+  if old and (version == '' or tonumber(version) ~= old.version) then
+    if row.mark == old.mark then
+      -- It was done, and the answer got lost on its way: the same is asked again on a new connection.
+      due.push = push_at(old, now) or -1
+      if old.ended == 0 then
+        due.check = old.check_at
+      elseif old.recorded == 0 then
+        due.record = now
+      end
+      return true, value, due
+    end
+    if mode == 'settle' and tonumber(version) >= old.claimed then
+      -- It changed since it was claimed: it is due as it is now.
+      old.lease = 0
+      keep(key, old, old.ttl)
+      due.push = put_push(prefix, sender, id, old, now)
+    end
+    return false, value, due
+  end
+
+  if old then
+    row.lease, row.claimed, row.settled, row.recorded = old.lease, old.claimed, old.settled, old.recorded
+    row.check_at, row.doubted = old.check_at, old.doubted
+    if old.recorded == 1 then
+      row.ttl = old.ttl
+    end
+    if mode ~= 'rekey' then
+      row.key = old.key
+    end
+  else
+    row.claimed = row.version
+  end
+  if mode == 'settle' then
+    row.settled = row.version
+  end
+  value = keep(key, row, row.ttl)
+  due.push = put_push(prefix, sender, id, row, now)
+  if not old or old.group ~= row.group then
+    -- Also where there was no row: one that was evicted leaves its place behind.
+    unrank(prefix, id, row.group)
+  end
+  if row.group > 0 then
+    rank(prefix, id, row, deadline)
+  end
+  if row.ended == 1 then
+    redis.call('ZREM', prefix .. 'due:check', id)
+    if old and old.ended == 0 then
+      redis.call('INCR', prefix .. 'ended')
+      redis.call('PEXPIRE', prefix .. 'ended', 86400000)
+    end
+    if not old or old.ended == 0 then
+      due.record = now
+      put(prefix, sender, 'record', id, now, row.ttl)
+    end
+  elseif not old then
+    due.check = row.check_at
+    put(prefix, sender, 'check', id, row.check_at, row.ttl)
+  end
+  return true, value, due
+end
+
+-- Note that a process has a tab of a session open.
+local function serve(prefix, process, id, ttl)
+  redis.call('SADD', prefix .. 'served:' .. process, id)
+  outlive(prefix .. 'served:' .. process, ttl)
+end
+
+local function unserve(prefix, process, id)
+  redis.call('SREM', prefix .. 'served:' .. process, id)
+end

@@ -1,0 +1,27 @@
+-- Settle verdicts: each is a compare-and-set by itself; see `change`.
+--
+-- KEYS: the rows. ARGV: prefix, sender, now, and for each row: watch, version claimed, the new row without lease, its deadline,
+-- how many processes serve its tabs no more, their names.
+-- Returns when the first push and the first record are due (-1: none is), then for each its row, nil where it had changed.
+
+local prefix, sender, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local answer, first = {'', ''}, {push = -1, record = -1}
+local at = 4
+for index, key in ipairs(KEYS) do
+  local id, processes = ARGV[at], tonumber(ARGV[at + 4])
+  local done, value, due = change(prefix, sender, now, 'settle', key, id, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+  answer[index + 2] = done and value or false
+  if done then
+    for place = at + 5, at + 4 + processes do
+      unserve(prefix, ARGV[place], id)
+    end
+  end
+  for kind, earliest in pairs(first) do
+    if due[kind] >= 0 and (earliest < 0 or due[kind] < earliest) then
+      first[kind] = due[kind]
+    end
+  end
+  at = at + 5 + processes
+end
+answer[1], answer[2] = string.format('%.17g', first.push), string.format('%.17g', first.record)
+return answer

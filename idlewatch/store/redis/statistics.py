@@ -1,0 +1,48 @@
+"""How many sessions live in Redis, and which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idlewatch.core.policy import Phase
+from idlewatch.store.base import Census, Listing, Sample, Statistics
+from idlewatch.store.listing import GROUPS, census_of, chosen
+from idlewatch.store.redis.client import Client
+from idlewatch.store.redis.codec import pairs, sample_of, watched_of
+from idlewatch.store.redis.commands import Command, script
+from idlewatch.store.redis.keys import Keys
+
+
+class RedisStatistics(Statistics):
+    """Reads the sorted sets of the groups, which the scripts keep."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._keys = Keys(client.prefix)
+
+    async def census(self) -> Census:
+        sizes = await self._client.acall(script("census", [self._keys.group(group) for group in GROUPS]))
+        return census_of(dict(zip(GROUPS, sizes, strict=True)))
+
+    async def list(
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+    ) -> Listing:
+        phases = chosen(phase, connected)
+        keys = [self._keys.group(group) for groups in phases for group in groups]
+        if not keys:
+            return Listing(0, [])
+        args = [self._keys.prefix, len(phases[0]), offset, limit, int(last)]
+        total, *found = await self._client.acall(script("list", keys, args))
+        return Listing(total, [watched_of(watch_id.decode(), row) for watch_id, row in pairs(found)])
+
+    async def take_sample(self, now: float, every: float, keep: float) -> Sample | None:
+        keys = [self._keys.other("samples"), self._keys.other("ended"), *map(self._keys.group, GROUPS)]
+        packed = await self._client.acall(script("sample", keys, [repr(now), repr(every), repr(keep)]))
+        return None if packed is None else sample_of(packed)
+
+    async def samples(self, after: float = 0.0) -> Sequence[Sample]:
+        command = Command("ZRANGEBYSCORE", [self._keys.other("samples")], [f"({after!r}", "+inf"])
+        return [sample_of(packed) for packed in await self._client.acall(command)]
+
+    async def restore_samples(self, samples: Sequence[Sample]) -> None:
+        """Do nothing: the samples in Redis outlive this process."""
