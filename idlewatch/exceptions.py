@@ -1,10 +1,10 @@
-"""What idlewatch raises. Every error of its own derives from `IdleWatchError`."""
+"""The exceptions that idlewatch raises. The first line of a docstring is the default message."""
 
 from __future__ import annotations
 
 
 class IdleWatchError(Exception):
-    """Something in idlewatch went wrong."""
+    """An error of idlewatch; the base class of all others."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0])
@@ -15,30 +15,31 @@ class HoldRefused(IdleWatchError):
 
 
 class TooManyTabs(IdleWatchError):
-    """The session has as many tabs open as the site allows."""
+    """The session has the maximum number of open tabs."""
 
 
 class BadMessage(IdleWatchError):
-    """A client sent something that is no message."""
+    """A client's message is invalid."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
         """One of `idlewatch.core.protocol.ErrorCode`."""
         self.detail = detail
+        """What came, and what was expected."""
 
 
 class StoreUnavailable(IdleWatchError):
-    """The store of the sessions can't be reached."""
+    """The session store is unavailable."""
 
 
 class LayerUnavailable(IdleWatchError):
-    """The channel layer takes no message."""
+    """The channel layer accepts no messages."""
 
 
 class Undecided(IdleWatchError):
-    """Nobody can tell just now whether the session still lives: ask again in a moment."""
+    """The session's state cannot be determined right now; retry."""
 
 
 class NotRunning(IdleWatchError):
-    """Nothing runs beside the requests of this process: expected its application to be wrapped with `watched`."""
+    """The runtime is not running in this process; expected its application to be wrapped with `watched`."""

@@ -37,7 +37,7 @@ from idlewatch.types import ClientIP, EndedResponse, PolicyCallable
 logger = logging.getLogger("idlewatch")
 
 MAX_DRAFT_AGE = 31_536_000.0
-"""Seconds in a year. Nobody returns to a draft after that, and dates have an end."""
+"""Seconds in a year: users do not return to older drafts, and dates have an end."""
 
 
 class Conf(DjangoSettings):

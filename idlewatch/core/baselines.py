@@ -1,4 +1,4 @@
-"""The limits that published standards set, and how a policy is measured against them."""
+"""The limits of published standards, and how a policy compares with them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from idlewatch.core.policy import Policy
 
 
 class Baseline(NamedTuple):
-    """The longest, in seconds, that a standard lets a session go on."""
+    """The longest, in seconds, that a standard allows a session to last."""
 
     inactivity: float
-    """Without activity by the user; what a hold adds to the idle limit counts."""
+    """Without activity by the user; a hold counts as inactivity."""
     absolute: float | None
-    """Whatever the activity; None: the standard sets no such limit."""
+    """Whatever the activity; None if the standard sets no such limit."""
     source: str
-    """Where the standard says so."""
+    """The section of the standard."""
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -34,28 +34,28 @@ class Violation(NamedTuple):
     limit: str
     """The field of the policy."""
     value: float | None
-    """What the policy says, in seconds; None: no limit."""
+    """What the policy has, in seconds; None: no limit."""
     most: float
-    """The loosest that the baseline lets stand beside the policy's other limits, in seconds."""
+    """The most that the baseline allows beside the policy's other limits, in seconds."""
 
 
 def violations(policy: Policy, baseline: Baseline) -> Sequence[Violation]:
-    """Return the limits that are looser than a baseline; none where the policy meets it."""
-    found = []
+    """Return the limits that are looser than a baseline; empty if the policy meets it."""
+    looser = []
     if policy.idle_timeout > baseline.inactivity:
-        found.append(Violation("idle_timeout", policy.idle_timeout, baseline.inactivity))
-    # Nobody need be there while a page holds: the session goes on for the hold and the idle limit after it.
+        looser.append(Violation("idle_timeout", policy.idle_timeout, baseline.inactivity))
+    # A page can hold its session while its user is away: the session lasts for the hold and the idle timeout after it.
     hold = max(0.0, baseline.inactivity - policy.idle_timeout)
     if policy.hold_limit > hold:
-        found.append(Violation("hold_limit", policy.hold_limit, hold))
+        looser.append(Violation("hold_limit", policy.hold_limit, hold))
     if baseline.absolute is not None and (
         policy.absolute_timeout is None or policy.absolute_timeout > baseline.absolute
     ):
-        found.append(Violation("absolute_timeout", policy.absolute_timeout, baseline.absolute))
-    return found
+        looser.append(Violation("absolute_timeout", policy.absolute_timeout, baseline.absolute))
+    return looser
 
 
 def clamped(policy: Policy, baseline: Baseline) -> tuple[Policy, Sequence[Violation]]:
     """Return the policy with each limit that is looser than a baseline set to the most it allows, and those limits."""
-    found = violations(policy, baseline)
-    return replace(policy, **{violation.limit: violation.most for violation in found}), found
+    looser = violations(policy, baseline)
+    return replace(policy, **{violation.limit: violation.most for violation in looser}), looser

@@ -1,4 +1,4 @@
-"""The time by which sessions are judged."""
+"""The clock by which sessions are judged, and times at the edges."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 
 def _elapsed() -> float:
-    # Where it is there, the clock that goes on while the machine sleeps: a suspended server's sessions grow old too.
+    # Where available, the clock that includes time asleep: sessions age while the server is suspended, too.
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Clock:
-    """Epoch seconds that no step of the machine's clock moves.
+    """A clock in epoch seconds that steps of the system clock don't move.
 
-    Read from the wall once, and counted on from there: a correction by an hour neither ends every session nor
-    lengthens one. Daylight saving does not exist here.
+    It reads the system clock once and counts on from there, so that a correction by an hour neither ends every session
+    nor extends one. Daylight saving time has no effect.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Clock:
         return self._offset + _elapsed()
 
     def shift(self, by: float) -> None:
-        """Count on from `by` seconds later: several processes agree on one time."""
+        """Move the clock by a number of seconds, so that several processes agree on one time."""
         self._offset += by
 
 
@@ -34,7 +34,7 @@ now = Clock()
 
 
 def in_utc(moment: datetime, timespec: str = "milliseconds") -> str:
-    """Return an aware datetime as ISO 8601 has it, in UTC."""
+    """Return an aware datetime in UTC as an ISO 8601 string, such as `2026-01-31T12:00:00.000Z`."""
     return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 

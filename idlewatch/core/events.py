@@ -1,34 +1,19 @@
-"""How each event changes a session's facts: the only place where they change.
-
-An event is a value; `applied` is a pure function of it, the facts, the limits and `now`. No event revives a session
-that has ended, and none moves the idle clock back.
-"""
+"""What can happen to a session. An event is a value; `idlewatch.core.reducer` makes the next facts of it."""
 
 from __future__ import annotations
 
-from functools import singledispatch
-
 from msgspec import Struct
-from msgspec.structs import replace
-
-from idlewatch.core.activity import HOLD_TTL, Activity, Hold, Reason
-from idlewatch.core.policy import Phase, Policy, assess, warned_from
-from idlewatch.exceptions import HoldRefused, TooManyTabs
-
-POLL_TTL = 90.0
-"""Seconds for which a page counts as open that asked over HTTP: a hidden one asks once a minute."""
-MAX_HOLDS = 32
-"""How many holds a session may have at once: more would be a page gone wrong."""
 
 
 class Acted(Struct, frozen=True):
-    """The user acted in a page, `ago` seconds before the page's message came."""
+    """The user acted in a page."""
 
     ago: float = 0.0
+    """Seconds between the act and the receipt of the page's message."""
 
 
 class Requested(Struct, frozen=True):
-    """The user made a request that counts."""
+    """The user made a request that counts as activity."""
 
 
 class Extended(Struct, frozen=True):
@@ -36,63 +21,68 @@ class Extended(Struct, frozen=True):
 
 
 class SignedIn(Struct, frozen=True):
-    """The user signed in again: every clock starts anew (NIST 800-63B §5.2)."""
+    """The user signed in again, which restarts every clock (NIST SP 800-63B §5.2)."""
 
 
 class Held(Struct, frozen=True):
-    """A page began work that needs no input, or renewed it."""
+    """A page started or renewed a hold: work that needs no input, such as an upload."""
 
     id: str
     label: str = ""
+    """What users and operators see of the work."""
 
 
 class Released(Struct, frozen=True):
-    """A page finished such work."""
+    """A page released a hold."""
 
     id: str
 
 
 class TabOpened(Struct, frozen=True):
-    """A tab connected to `process`; refused when `limit` tabs are open."""
+    """A tab connected to a process."""
 
     process: str
     limit: int
+    """The number of tabs at which one more is refused."""
 
 
 class TabClosed(Struct, frozen=True):
-    """A tab of `process` went; `closed`: cleanly, and not because it went to another page."""
+    """A tab disconnected from a process."""
 
     process: str
     closed: bool
+    """Whether the tab was closed cleanly, and not by a navigation."""
 
 
 class TabsCounted(Struct, frozen=True):
-    """A process serves `count` tabs of the session: it came back, or its lease lapsed (0)."""
+    """A process reports how many tabs it serves; 0 when its lease has lapsed."""
 
     process: str
     count: int
 
 
 class PageShown(Struct, frozen=True):
-    """A navigation was answered with something to show, that carries the client or does not."""
+    """A navigation was answered with a page."""
 
     has_client: bool
+    """Whether the page has the client."""
 
 
 class Polled(Struct, frozen=True):
-    """A page without a socket asked over HTTP: somebody is there."""
+    """A page without a socket polled over HTTP, so a tab is open."""
 
 
 class Reported(Struct, frozen=True):
-    """Activity up to `active` was admitted when it came, by a record or by an earlier store: it is not judged again."""
+    """A record, or an earlier store, reports activity that it has admitted; it is not judged again."""
 
     active: float
+    """Epoch seconds of the last activity."""
     logged_in_at: float = 0.0
-    """When the clocks were started anew, if they were."""
+    """Epoch seconds of the last sign-in, if it is known."""
     held_until: float = 0.0
-    """Until when holds kept the idle clock still."""
+    """Epoch seconds until which holds stopped the idle clock."""
     held_since: float | None = None
-    """When holding began after the last activity."""
+    """Epoch seconds at which the first hold after the last activity started."""
 
 
 Event = (
@@ -109,159 +99,3 @@ Event = (
     | Polled
     | Reported
 )
-
-
-def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Activity:
-    """Return the facts after `event` at `now` (epoch seconds); unchanged once the session has ended.
-
-    An end by the clock becomes final with the first event that finds it: a later one, from a process whose clock is a
-    little behind, would otherwise revive a session that has been refused already. `Vouched` alone makes nothing final.
-
-    Raises:
-        HoldRefused: a hold past `HOLD_LIMIT`, or one too many.
-        TooManyTabs: a tab past the event's limit.
-    """
-    if isinstance(event, Reported):
-        # A word, and no judgement: others may have theirs still to say.
-        return reported(event, activity, policy, now)
-    verdict = assess(activity, policy, now)
-    if verdict.phase is Phase.ENDED:
-        return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
-    return _apply(event, activity, policy, now)
-
-
-def acted(activity: Activity, policy: Policy, moment: float, **changes: object) -> Activity:
-    """Return the facts with activity credited to `moment`, which begins a new stretch of holding."""
-    if moment <= activity.active and not changes:
-        return activity
-    held_since = activity.held_since
-    if held_since is not None and moment > held_since:
-        held_since = moment if activity.held_until > moment else None
-        # Bank what was held before the bound moves, so that seconds past the old bound never count. Activity that is
-        # told late may lie before the holding that goes on.
-        banked = max(moment, activity.held_from or moment)
-        changes["held_before"] = activity.held_seconds(banked, policy.hold_limit)
-        changes["held_from"] = None if held_since is None else banked
-    return replace(activity, active=max(activity.active, moment), held_since=held_since, **changes)
-
-
-@singledispatch
-def _apply(event: Event, activity: Activity, policy: Policy, now: float) -> Activity:
-    raise TypeError(f"{event!r} is no event of a session")
-
-
-@_apply.register
-def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
-    moment = min(now, now - event.ago)
-    if moment >= warned_from(activity, policy) and not policy.activity_extends_warning:
-        return activity
-    return acted(activity, policy, moment)
-
-
-@_apply.register
-def _(event: Requested, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, closed_at=None)
-
-
-@_apply.register
-def _(event: Extended, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, extensions=activity.extensions + 1)
-
-
-@_apply.register
-def _(event: SignedIn, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, logged_in_at=now, closed_at=None)
-
-
-@_apply.register
-def _(event: Held, activity: Activity, policy: Policy, now: float) -> Activity:
-    held_since = now if activity.held_since is None else activity.held_since
-    if policy.hold_limit <= 0:
-        raise HoldRefused("This site keeps no session by holds: HOLD_LIMIT is 0.")
-    if now >= held_since + policy.hold_limit:
-        raise HoldRefused(f"The session has been held for {policy.hold_limit:g} s without activity by the user.")
-    holds = {key: hold for key, hold in activity.holds.items() if hold.until > now}
-    if event.id not in holds and len(holds) >= MAX_HOLDS:
-        raise HoldRefused(f"The session has {MAX_HOLDS} holds at once, as many as it may.")
-    holds[event.id] = Hold(now + HOLD_TTL, event.label)
-    changed = replace(activity, holds=holds, held_since=held_since, held_until=max(activity.held_until, now + HOLD_TTL))
-    if activity.held_from is None:
-        return replace(changed, held_from=now)
-    if now >= activity.hold_end(policy.hold_limit):
-        return replace(changed, held_from=now, held_before=activity.held_seconds(now, policy.hold_limit))
-    return changed
-
-
-@_apply.register
-def _(event: Released, activity: Activity, policy: Policy, now: float) -> Activity:
-    if event.id not in activity.holds:
-        return activity
-    holds = {key: hold for key, hold in activity.holds.items() if key != event.id and hold.until > now}
-    last = max((hold.until for hold in holds.values()), default=now)
-    return replace(activity, holds=holds, held_until=min(activity.held_until, last))
-
-
-@_apply.register
-def _(event: TabOpened, activity: Activity, policy: Policy, now: float) -> Activity:
-    if activity.tab_count >= event.limit:
-        raise TooManyTabs(f"The session has {event.limit} tabs open, as many as it may.")
-    return replace(activity, tabs=_counted(activity, event.process, 1), closed_at=None)
-
-
-@_apply.register
-def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activity:
-    if event.process not in activity.tabs:
-        return activity
-    changed = replace(activity, tabs=_counted(activity, event.process, -1))
-    elsewhere = activity.polled_at is not None and now < activity.polled_at + POLL_TTL
-    if event.closed and activity.has_client and not changed.tabs and not elsewhere and policy.close_grace is not None:
-        return replace(changed, closed_at=now)
-    return changed
-
-
-@_apply.register
-def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Activity:
-    tabs = {**activity.tabs, event.process: event.count}
-    tabs = {process: count for process, count in tabs.items() if count > 0}
-    return replace(activity, tabs=tabs, closed_at=None if event.count else activity.closed_at)
-
-
-@_apply.register
-def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activity:
-    return activity if event.has_client == activity.has_client else replace(activity, has_client=event.has_client)
-
-
-@_apply.register
-def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity:
-    return replace(activity, polled_at=now, closed_at=None)
-
-
-def reported(event: Reported, activity: Activity, policy: Policy, now: float) -> Activity:
-    """Return the facts with what is vouched for, whether or not they have an end by the clock without it."""
-    if activity.ended is not None:
-        return activity
-    moment = min(event.active, now)
-    if moment > activity.active or event.logged_in_at > activity.logged_in_at:
-        came_back = activity.closed_at is not None and moment > activity.closed_at
-        closed_at = None if came_back else activity.closed_at
-        activity = acted(
-            activity,
-            policy,
-            moment,
-            logged_in_at=max(activity.logged_in_at, min(event.logged_in_at, now)),
-            closed_at=closed_at,
-        )
-    held_until = min(event.held_until, now)
-    if event.held_since is None or held_until <= max(activity.held_until, activity.active):
-        return activity
-    held_since = max(event.held_since, activity.active)
-    held_from = held_since if activity.held_from is None else activity.held_from
-    return replace(activity, held_until=held_until, held_since=held_since, held_from=held_from)
-
-
-def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:
-    tabs = dict(activity.tabs)
-    tabs[process] = tabs.get(process, 0) + step
-    if tabs[process] <= 0:
-        del tabs[process]
-    return tabs

@@ -1,4 +1,4 @@
-"""What a client's message does, over the socket or over HTTP: the same code for both."""
+"""How a client's message becomes an event, over the socket and over HTTP alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from idlewatch.core.protocol import ActivityMessage, ExtendMessage, HoldMessage,
 
 
 def event_of(message: Message) -> Event | None:
-    """Return what a message changes; None for one that only asks."""
+    """Return the event of a message; None for one that changes nothing."""
     match message:
         case ActivityMessage(ago=ago):
             return Acted(ago)

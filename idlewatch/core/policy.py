@@ -1,4 +1,4 @@
-"""The limits of a session, and the verdict they give on its facts at a moment."""
+"""The limits of a session, and the verdict that they give on its facts at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idlewatch.core.activity import Activity, Reason
 
 
 class Phase(StrEnum):
-    """Where a session stands."""
+    """The phase of a session."""
 
     ACTIVE = "active"
     WARNED = "warned"
@@ -20,28 +20,28 @@ class Phase(StrEnum):
 
 
 class Policy(Struct, frozen=True):
-    """The limits one session lives under, in seconds; resolved at sign-in and kept with its facts."""
+    """The limits of one session, in seconds; resolved at sign-in and kept with its facts."""
 
     idle_timeout: float = 900.0
-    """Without activity for this long, the session ends (ASVS 7.3.1)."""
+    """A session without activity for this long ends (ASVS 7.3.1)."""
     warn_before: float = 120.0
-    """The warning comes this long before the end (WCAG 2.2.1 asks for 20 s at least)."""
+    """The warning comes this long before the end (WCAG 2.2.1 asks for at least 20 s)."""
     absolute_timeout: float | None = 43200.0
-    """Ends the session this long after sign-in, whatever the activity (ASVS 7.3.2); None: never."""
+    """A session ends this long after sign-in, whatever the activity (ASVS 7.3.2); None: never."""
     close_grace: float | None = 300.0
-    """Ends the session this long after its last tab was closed; None: a closed browser ends nothing."""
+    """A session ends this long after its last tab was closed; None: a closed browser ends nothing."""
     hold_limit: float = 7200.0
-    """The longest that holds keep the idle clock still without activity; 0: holds are refused."""
+    """Holds stop the idle clock for at most this long without activity; 0: holds are refused."""
     heartbeat: float = 15.0
-    """How often, at most, a page reports activity."""
+    """A page reports activity at most this often."""
     activity_extends_warning: bool = False
     """Activity during the warning extends the session, without a click on the dialog."""
     checkpoint: float = 60.0
-    """How stale the durable record of last activity may be."""
+    """The durable record of last activity is at most this old."""
 
 
 class Shown(NamedTuple):
-    """What a page shows of a verdict; a change of it is worth a push."""
+    """The part of a verdict that a page shows; a change of it is pushed to the tabs."""
 
     phase: Phase
     reason: Reason | None
@@ -49,29 +49,29 @@ class Shown(NamedTuple):
 
 
 FRESH = Shown(Phase.ACTIVE, None, True)
-"""What a page takes for granted when a session opens."""
+"""What a page assumes when a session opens."""
 
 
 class Verdict(NamedTuple):
-    """What the limits say of the facts at one moment."""
+    """The state of a session at one time, by its facts and its limits."""
 
     phase: Phase
     reason: Reason | None
-    """Why it ended, or, while warned, why it is about to."""
+    """Why it ended or, while warned, why it is about to end; None while active."""
     ends_at: float
-    """Epoch seconds: when it ended, or when it will if nothing happens (`inf`: never)."""
+    """Epoch seconds at which it ended, or will end if nothing happens (`inf`: never)."""
     remaining: float
-    """Seconds until the end if nothing happens; while held, at least the full idle limit lies ahead."""
+    """Seconds until the end if nothing happens; while held, the full idle timeout, capped by the other limits."""
     extendable: bool
-    """False when the absolute limit is what is near."""
+    """False if the absolute timeout is the next to come."""
     held: bool
-    """Holds keep the idle clock still just now."""
+    """Whether holds stop the idle clock at present."""
     next_at: float | None
-    """Epoch seconds at which the verdict changes if nothing happens; None: never again."""
+    """Epoch seconds at which the verdict changes if nothing happens; None: never."""
 
     @property
     def shown(self) -> Shown:
-        """Return the part of the verdict that a page shows."""
+        """The part of the verdict that a page shows."""
         return Shown(self.phase, self.reason, self.extendable)
 
 
@@ -88,10 +88,15 @@ def fitted(policy: Policy) -> Policy:
 
 
 def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
-    """Judge a session's facts at `now` (epoch seconds).
+    """Return the verdict on a session's facts at `now` (epoch seconds).
 
-    Total: whatever the facts, there is one verdict. The limit that is reached first is the reason; at a tie the
-    absolute limit, which can't be extended, then the closed browser.
+    Every combination of facts has one verdict. The reason is the limit that is reached first; at a tie the absolute
+    timeout, which can't be extended, then the closed browser. For example, with the default limits a session without
+    activity is warned after 800 seconds, and has 100 seconds left:
+
+        >>> verdict = assess(Activity(logged_in_at=0.0, active=0.0), Policy(), now=800.0)
+        >>> verdict.phase, verdict.reason, verdict.remaining
+        (<Phase.WARNED: 'warned'>, <Reason.IDLE: 'idle'>, 100.0)
     """
     if activity.ended is not None:
         return ended(activity.reason or Reason.LOST, activity.ended)
@@ -106,7 +111,7 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     if now >= end:
         return ended(reason, end)
 
-    # The grace after a closed browser warns nobody: only the idle and the absolute limit have a warning.
+    # Only the idle and the absolute timeout have a warning: after a closed browser no tab could show one.
     absolute_first = absolute_end <= idle_end
     warn_at = min(absolute_end, idle_end) - policy.warn_before
     shown_idle_end = max(activity.active, now if held else hold_end) + policy.idle_timeout
@@ -118,17 +123,17 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
 
 
 def closes_at(activity: Activity, policy: Policy) -> float:
-    """Return when a closed browser ends the session (`inf`: it is not closed, or that ends nothing)."""
+    """Return when the closed browser ends the session (`inf`: it is not closed, or there is no such limit)."""
     if activity.closed_at is None or policy.close_grace is None:
         return float("inf")
     return activity.closed_at + policy.close_grace
 
 
 def warned_from(activity: Activity, policy: Policy) -> float:
-    """Return when the warned stretch of the idle limit begins, if nothing happens."""
+    """Return when the warning of the idle timeout starts if nothing happens."""
     return max(activity.active, activity.hold_end(policy.hold_limit)) + policy.idle_timeout - policy.warn_before
 
 
 def ended(reason: Reason | None, at: float) -> Verdict:
-    """Return the verdict of a session that ended at `at` (epoch seconds); None: nobody knows why."""
+    """Return the verdict on a session that ended at `at` (epoch seconds); None stands for an unknown reason."""
     return Verdict(Phase.ENDED, reason, at, 0.0, False, False, None)

@@ -1,4 +1,4 @@
-"""The wire: paths, close codes, and the frames that pages and server exchange as JSON text."""
+"""The protocol between pages and server: paths, close codes, and frames of JSON text."""
 
 from __future__ import annotations
 
@@ -16,38 +16,40 @@ from idlewatch.exceptions import BadMessage
 TAB_PATH = "/ws/idlewatch/tab/"
 LIVE_PATH = "/ws/idlewatch/live/"
 MAX_FRAME = 1024
-"""Bytes of a client's message, at most."""
+"""Bytes of a client's message; a longer one is refused."""
 MAX_BAD_MESSAGES = 20
-"""The socket closes at this many."""
+"""Bad messages at which the socket is closed."""
 MAX_MESSAGES = 100
-"""The socket closes when more than this many come within `RATE_WINDOW` seconds."""
+"""Messages in `RATE_WINDOW` above which the socket is closed."""
 RATE_WINDOW = 10.0
+"""Seconds over which messages are counted."""
 
 
 class Close(IntEnum):
-    """Close codes of the sockets (RFC 6455 §7.4)."""
+    """Close codes of the sockets (RFC 6455 §7.4); those below 4400 come from the client."""
 
     CLOSED = 1000
-    """The page: it is being closed."""
+    """The page is being closed."""
     GONE = 1001
-    """The browser: the tab is being closed, reloaded or sent elsewhere."""
+    """From the browser: the tab is being closed, reloaded or navigated."""
     NAVIGATED = 4000
-    """The page: it starts a navigation itself."""
+    """The page starts a navigation itself."""
     BAD_MESSAGES = 4400
+    """The page sent `MAX_BAD_MESSAGES` bad messages."""
     ENDED = 4401
-    """There is no session, or it ended: the ended frame came first."""
+    """There is no session, or it ended; the ended frame came first."""
     FORBIDDEN = 4403
-    """The live socket: its user may not watch, or may no longer."""
+    """The user of the live socket lacks the permission, or has lost it."""
     TOO_SLOW = 4408
-    """The live socket: the page does not work in what it is sent."""
+    """The page of the live socket does not keep up with its frames."""
     TOO_MANY = 4429
-    """Too many messages, tabs or live pages."""
+    """There are too many messages, tabs or live pages."""
     GOING_AWAY = 4503
-    """The server is going away: come back."""
+    """The server is shutting down; the page reconnects."""
 
 
 CLEAN_CLOSES = frozenset({Close.CLOSED, Close.GONE, 1005, None})
-"""Codes with which a closed tab arms `CLOSE_GRACE`; `close()` without a code arrives as None."""
+"""Codes with which a closed tab starts `CLOSE_GRACE`; `close()` without a code arrives as None."""
 
 
 class ErrorCode(StrEnum):
@@ -60,15 +62,16 @@ class ErrorCode(StrEnum):
     HOLD_REFUSED = "hold_refused"
 
 
-# PostgreSQL stores no NUL, and a label ends up in a record: none is let in.
+# PostgreSQL stores no NUL, and labels are recorded.
 _HoldId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
 _Label = Annotated[str, Meta(max_length=120, pattern=r"^[^\x00]*$")]
 
 
 class ActivityMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="activity"):
-    """The user acted `ago` seconds ago."""
+    """The user acted."""
 
     ago: Annotated[float, Meta(ge=0, le=86400)] = 0.0
+    """Seconds since the user acted."""
 
 
 class ExtendMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="extend"):
@@ -76,25 +79,25 @@ class ExtendMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="extend
 
 
 class HoldMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="hold"):
-    """Work that needs no input began, or goes on."""
+    """The page starts or renews a hold."""
 
     id: _HoldId
     label: _Label = ""
 
 
 class ReleaseMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="release"):
-    """Such work is done."""
+    """The page releases a hold."""
 
     id: _HoldId
 
 
 class SyncMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="sync"):
-    """Ask for the state."""
+    """The page asks for the state."""
 
 
 Message = ActivityMessage | ExtendMessage | HoldMessage | ReleaseMessage | SyncMessage
 
-# At the end alone: what stands before may be quoted from the client.
+# Only at the end: the rest may quote the client.
 _FIELD = re.compile(r" - at `\$\.(\w+)`\Z")
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 T = TypeVar("T")
@@ -102,22 +105,27 @@ _encoder = msgspec.json.Encoder()
 
 
 def parse(text: str | bytes | None) -> Message:
-    """Decode a message of a tab, as `decode` does."""
+    """Decode a tab's message; see `decode`."""
     return decode(text, _decoder, MAX_FRAME)
 
 
-def decode(text: str | bytes | None, decoder: msgspec.json.Decoder[T], most: int) -> T:
-    """Decode a client's message of at most so many bytes; None stands for a binary frame.
+def decode(text: str | bytes | None, decoder: msgspec.json.Decoder[T], max_size: int) -> T:
+    """Decode a client's message.
+
+    Args:
+        text: a text frame or the body of a request; None stands for a binary frame.
+        decoder: the decoder of the messages that are allowed here.
+        max_size: the number of bytes above which a message is refused.
 
     Raises:
-        BadMessage: with the code of the error frame to send, and what came beside what was expected.
+        BadMessage: the message is refused; the error has the code and the detail of the error frame to send.
     """
     if text is None:
         raise BadMessage(ErrorCode.BAD_JSON, "Expected a text frame with JSON, got a binary one.")
     try:
         raw = text.encode() if isinstance(text, str) else text
-        if len(raw) > most:
-            raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {most} bytes, got {len(raw)}.")
+        if len(raw) > max_size:
+            raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {max_size} bytes, got {len(raw)}.")
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise BadMessage(_code_of(str(error)), f"{error}.") from error
@@ -128,31 +136,40 @@ def decode(text: str | bytes | None, decoder: msgspec.json.Decoder[T], most: int
 
 
 def _code_of(problem: str) -> ErrorCode:
-    """Tell a wrong value of a known field from a message that is none; msgspec names the field it stumbled on."""
+    """Return the code for a wrong value of a known field, or for anything else; msgspec names the field."""
     field = _FIELD.search(problem)
     return ErrorCode.BAD_MESSAGE if field is None or field[1] == "type" else ErrorCode.BAD_VALUE
 
 
 class StateFrame(Struct, frozen=True, tag="state"):
-    """Everything a page needs to know; a lost one is made good by the next."""
+    """The whole state of a session, so that the next frame makes up for a lost one.
+
+    An example is in `docs/protocol.md`.
+    """
 
     version: int
+    """Grows with each change; a page ignores frames with a lower one."""
     phase: Phase
     reason: Reason | None
+    """Why the session ended or, while warned, why it is about to end."""
     remaining: float
+    """Seconds until the end if nothing happens."""
     extendable: bool
+    """False if the absolute timeout is the next to come."""
     held: bool
+    """Whether holds stop the idle clock at present."""
     idle_timeout: float
+    """Seconds, as are the next two."""
     warn_before: float
     heartbeat: float
     login_url: str | UnsetType = UNSET
-    """In an ended frame: where to sign in again."""
+    """The URL of the login page, in an ended frame."""
     page: str | UnsetType = UNSET
-    """What the page that is told is to the session, where that is not what it was: `renewed` or `foreign`."""
+    """How the page is related to the session, if that has changed: `renewed` or `foreign`."""
 
 
 class NoticeFrame(Struct, frozen=True, tag="notice"):
-    """What an operator has to say."""
+    """A message of an operator."""
 
     id: str
     text: str
@@ -171,7 +188,7 @@ Frame = StateFrame | NoticeFrame | ErrorFrame
 def state_frame(
     verdict: Verdict, policy: Policy, version: int, login_url: str, page: str | UnsetType = UNSET
 ) -> StateFrame:
-    """Say a verdict to a page; `login_url` goes into an ended frame alone."""
+    """Return the frame of a verdict; `login_url` goes into ended frames only."""
     return StateFrame(
         version=version,
         phase=verdict.phase,
@@ -188,10 +205,10 @@ def state_frame(
 
 
 def no_session_frame(reason: Reason | None, login_url: str, page: str | UnsetType = UNSET) -> StateFrame:
-    """Say that there is no session, and why if that is known."""
+    """Return the ended frame for a page without a session; None stands for an unknown reason."""
     return state_frame(ended(reason, at=0.0), Policy(), 0, login_url, page)
 
 
 def encode(frame: Frame) -> str:
-    """Write a frame as JSON text."""
+    """Return a frame as JSON text."""
     return _encoder.encode(frame).decode()

@@ -10,8 +10,9 @@ from channels.db import database_sync_to_async
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Reported, TabsCounted, reported
+from idlewatch.core.events import Reported, TabsCounted
 from idlewatch.core.policy import Phase
+from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records

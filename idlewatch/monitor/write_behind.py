@@ -8,7 +8,8 @@ from threading import Lock
 
 from msgspec.structs import replace
 
-from idlewatch.core.events import Acted, Reported, applied, reported
+from idlewatch.core.events import Acted, Reported
+from idlewatch.core.reducer import applied, reported
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 

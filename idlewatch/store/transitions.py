@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.events import Event, Reported, SignedIn, applied
+from idlewatch.core.events import Event, Reported, SignedIn
 from idlewatch.core.policy import Phase, Policy
+from idlewatch.core.reducer import applied
 from idlewatch.store.base import Watched
 
 RECHECK_INTERVAL = 5.0

@@ -96,9 +96,9 @@ def test_only_conf_reads_the_setting() -> None:
 
 
 def test_facts_change_in_one_place() -> None:
-    """Faces hand events to the store; what an event does to the facts, `events` alone says."""
+    """Adapters pass events to the store; only the reducer changes facts."""
     assert {
-        module for module in MODULES if any(name == "idlewatch.core.events.applied" for name in imports(module))
+        module for module in MODULES if any(name == "idlewatch.core.reducer.applied" for name in imports(module))
     } == {
         "monitor/write_behind.py",
         "store/transitions.py",

@@ -22,9 +22,9 @@ from idlewatch.core.events import (
     TabClosed,
     TabOpened,
     TabsCounted,
-    applied,
 )
 from idlewatch.core.policy import Policy
+from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 
 START = 1_000_000.0

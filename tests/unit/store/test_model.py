@@ -15,8 +15,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.events import Event, SignedIn, TabsCounted, applied
+from idlewatch.core.events import Event, SignedIn, TabsCounted
 from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict, assess
+from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Census, Due, Sample, Store, Watched
 from tests.support.facts import START, events, policies

@@ -1,0 +1,191 @@
+"""How each event changes the facts of a session: the only place where they change.
+
+`applied` is a pure function of an event, the facts, the limits and `now`. No event revives a session that has ended,
+and none moves the idle clock back.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from msgspec.structs import replace
+
+from idlewatch.core.activity import HOLD_TTL, Activity, Hold, Reason
+from idlewatch.core.events import (
+    Acted,
+    Event,
+    Extended,
+    Held,
+    PageShown,
+    Polled,
+    Released,
+    Reported,
+    Requested,
+    SignedIn,
+    TabClosed,
+    TabOpened,
+    TabsCounted,
+)
+from idlewatch.core.policy import Phase, Policy, assess, warned_from
+from idlewatch.exceptions import HoldRefused, TooManyTabs
+
+POLL_TTL = 90.0
+"""Seconds after a poll over HTTP for which the page counts as open: hidden pages poll once a minute."""
+MAX_HOLDS = 32
+"""Holds that a session may have at once; a page that starts more has a bug."""
+
+
+def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Activity:
+    """Return the facts after `event` at `now` (epoch seconds); unchanged once the session has ended.
+
+    The first event after a deadline makes the end final. Otherwise a later event, from a process whose clock is
+    slightly behind, could revive a session that was refused before. Only `Reported` makes nothing final.
+
+    Raises:
+        HoldRefused: the session has been held for `HOLD_LIMIT`, or has too many holds.
+        TooManyTabs: the session has as many tabs as the event allows.
+    """
+    if isinstance(event, Reported):
+        # Other processes may still report later activity.
+        return reported(event, activity, policy, now)
+    verdict = assess(activity, policy, now)
+    if verdict.phase is Phase.ENDED:
+        return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
+    return _apply(event, activity, policy, now)
+
+
+def acted(activity: Activity, policy: Policy, moment: float, **changes: object) -> Activity:
+    """Return the facts with activity credited to `moment`, from which `HOLD_LIMIT` runs again."""
+    if moment <= activity.active and not changes:
+        return activity
+    held_since = activity.held_since
+    if held_since is not None and moment > held_since:
+        held_since = moment if activity.held_until > moment else None
+        # Add up what was held before the bound moves, so that seconds past the old bound never count. Activity that is
+        # reported late may lie before the present hold.
+        banked = max(moment, activity.held_from or moment)
+        changes["held_before"] = activity.held_seconds(banked, policy.hold_limit)
+        changes["held_from"] = None if held_since is None else banked
+    return replace(activity, active=max(activity.active, moment), held_since=held_since, **changes)
+
+
+@singledispatch
+def _apply(event: Event, activity: Activity, policy: Policy, now: float) -> Activity:
+    raise TypeError(f"The event is {event!r}; expected one of idlewatch.core.events.")
+
+
+@_apply.register
+def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
+    moment = min(now, now - event.ago)
+    if moment >= warned_from(activity, policy) and not policy.activity_extends_warning:
+        return activity
+    return acted(activity, policy, moment)
+
+
+@_apply.register
+def _(event: Requested, activity: Activity, policy: Policy, now: float) -> Activity:
+    return acted(activity, policy, now, closed_at=None)
+
+
+@_apply.register
+def _(event: Extended, activity: Activity, policy: Policy, now: float) -> Activity:
+    return acted(activity, policy, now, extensions=activity.extensions + 1)
+
+
+@_apply.register
+def _(event: SignedIn, activity: Activity, policy: Policy, now: float) -> Activity:
+    return acted(activity, policy, now, logged_in_at=now, closed_at=None)
+
+
+@_apply.register
+def _(event: Held, activity: Activity, policy: Policy, now: float) -> Activity:
+    held_since = now if activity.held_since is None else activity.held_since
+    if policy.hold_limit <= 0:
+        raise HoldRefused("Holds are turned off: HOLD_LIMIT is 0.")
+    if now >= held_since + policy.hold_limit:
+        raise HoldRefused(f"The session has been held for {policy.hold_limit:g} s without activity by the user.")
+    holds = {key: hold for key, hold in activity.holds.items() if hold.until > now}
+    if event.id not in holds and len(holds) >= MAX_HOLDS:
+        raise HoldRefused(f"The session already has {MAX_HOLDS} holds, the maximum.")
+    holds[event.id] = Hold(now + HOLD_TTL, event.label)
+    changed = replace(activity, holds=holds, held_since=held_since, held_until=max(activity.held_until, now + HOLD_TTL))
+    if activity.held_from is None:
+        return replace(changed, held_from=now)
+    if now >= activity.hold_end(policy.hold_limit):
+        return replace(changed, held_from=now, held_before=activity.held_seconds(now, policy.hold_limit))
+    return changed
+
+
+@_apply.register
+def _(event: Released, activity: Activity, policy: Policy, now: float) -> Activity:
+    if event.id not in activity.holds:
+        return activity
+    holds = {key: hold for key, hold in activity.holds.items() if key != event.id and hold.until > now}
+    last = max((hold.until for hold in holds.values()), default=now)
+    return replace(activity, holds=holds, held_until=min(activity.held_until, last))
+
+
+@_apply.register
+def _(event: TabOpened, activity: Activity, policy: Policy, now: float) -> Activity:
+    if activity.tab_count >= event.limit:
+        raise TooManyTabs(f"The session already has {event.limit} tabs open, the maximum.")
+    return replace(activity, tabs=_counted(activity, event.process, 1), closed_at=None)
+
+
+@_apply.register
+def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activity:
+    if event.process not in activity.tabs:
+        return activity
+    changed = replace(activity, tabs=_counted(activity, event.process, -1))
+    elsewhere = activity.polled_at is not None and now < activity.polled_at + POLL_TTL
+    if event.closed and activity.has_client and not changed.tabs and not elsewhere and policy.close_grace is not None:
+        return replace(changed, closed_at=now)
+    return changed
+
+
+@_apply.register
+def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Activity:
+    tabs = {**activity.tabs, event.process: event.count}
+    tabs = {process: count for process, count in tabs.items() if count > 0}
+    return replace(activity, tabs=tabs, closed_at=None if event.count else activity.closed_at)
+
+
+@_apply.register
+def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activity:
+    return activity if event.has_client == activity.has_client else replace(activity, has_client=event.has_client)
+
+
+@_apply.register
+def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity:
+    return replace(activity, polled_at=now, closed_at=None)
+
+
+def reported(event: Reported, activity: Activity, policy: Policy, now: float) -> Activity:
+    """Return the facts with reported activity, even if a deadline has passed without it."""
+    if activity.ended is not None:
+        return activity
+    moment = min(event.active, now)
+    if moment > activity.active or event.logged_in_at > activity.logged_in_at:
+        came_back = activity.closed_at is not None and moment > activity.closed_at
+        closed_at = None if came_back else activity.closed_at
+        activity = acted(
+            activity,
+            policy,
+            moment,
+            logged_in_at=max(activity.logged_in_at, min(event.logged_in_at, now)),
+            closed_at=closed_at,
+        )
+    held_until = min(event.held_until, now)
+    if event.held_since is None or held_until <= max(activity.held_until, activity.active):
+        return activity
+    held_since = max(event.held_since, activity.active)
+    held_from = held_since if activity.held_from is None else activity.held_from
+    return replace(activity, held_until=held_until, held_since=held_since, held_from=held_from)
+
+
+def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:
+    tabs = dict(activity.tabs)
+    tabs[process] = tabs.get(process, 0) + step
+    if tabs[process] <= 0:
+        del tabs[process]
+    return tabs
