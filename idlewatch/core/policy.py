@@ -48,7 +48,7 @@ class Shown(NamedTuple):
     extendable: bool
 
 
-FRESH = Shown(Phase.ACTIVE, None, True)
+UNWARNED = Shown(Phase.ACTIVE, None, True)
 """What a page assumes when a session opens."""
 
 

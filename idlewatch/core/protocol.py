@@ -15,7 +15,7 @@ from idlewatch.exceptions import BadMessage
 
 TAB_PATH = "/ws/idlewatch/tab/"
 LIVE_PATH = "/ws/idlewatch/live/"
-MAX_FRAME = 1024
+MAX_MESSAGE_SIZE = 1024
 """Bytes of a client's message; a longer one is refused."""
 MAX_BAD_MESSAGES = 20
 """Bad messages at which the socket is closed."""
@@ -106,7 +106,7 @@ _encoder = msgspec.json.Encoder()
 
 def parse(text: str | bytes | None) -> Message:
     """Decode a tab's message; see `decode`."""
-    return decode(text, _decoder, MAX_FRAME)
+    return decode(text, _decoder, MAX_MESSAGE_SIZE)
 
 
 def decode(text: str | bytes | None, decoder: msgspec.json.Decoder[T], max_size: int) -> T:

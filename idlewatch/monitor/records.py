@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.policy import FRESH, Phase, Policy, assess
+from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests
 from idlewatch.store.base import Watched
@@ -35,7 +35,7 @@ def watched_of(record: WatchedSession, now: float) -> Watched:
         activity = activity.finished(Reason(record.reason), record.ended.timestamp())
     verdict = assess(activity, policy, now)
     # A recorded end was announced; one that the clock brought meanwhile is still to be announced and recorded.
-    shown = FRESH if verdict.phase is Phase.ENDED and record.ended is None else verdict.shown
+    shown = UNWARNED if verdict.phase is Phase.ENDED and record.ended is None else verdict.shown
     return Watched(id=record.id, user=user_text(record), policy=policy, activity=activity, shown=shown)
 
 

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from msgspec import Struct
 
-from idlewatch.core.policy import FRESH, Shown
+from idlewatch.core.policy import UNWARNED, Shown
 from idlewatch.store.base import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -123,7 +123,7 @@ class Hub:
 
     def has_told(self, change: Change) -> bool:
         """Tell whether the tabs of a watch were told this, or are told it now for all anybody knows."""
-        return self._told.get(change.watch_id, FRESH) == change.shown
+        return self._told.get(change.watch_id, UNWARNED) == change.shown
 
     def tabs(self) -> Mapping[str, tuple[int, float]]:
         """Return how many tabs each watch has here, and when its user was last seen to act."""

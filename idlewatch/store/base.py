@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Event
-from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict, assess
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict, assess
 
 
 class Due(StrEnum):
@@ -46,7 +46,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     activity: Activity
     version: int = 0
     """Grows with each change, also across a store that came back empty: it starts at the epoch in milliseconds."""
-    shown: Shown = FRESH
+    shown: Shown = UNWARNED
     """What its tabs were last told, or are being told."""
     unpublished: bool = False
     """`shown` was settled, and nobody confirmed that its tabs heard of it."""

@@ -18,7 +18,7 @@ from idlewatch.conf import conf
 from idlewatch.core.clock import now
 from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
-from idlewatch.core.protocol import MAX_FRAME, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
+from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import direction_of_words, language_of_words
@@ -51,7 +51,7 @@ def message(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 def _hear(request: HttpRequest) -> HttpResponse:
     try:
-        said = parse(body_of(request, MAX_FRAME))
+        said = parse(body_of(request, MAX_MESSAGE_SIZE))
         response = _answer(request, event_of(said))
     except BadMessage as error:
         return _json(ErrorFrame(ErrorCode(error.code), error.detail), 400)

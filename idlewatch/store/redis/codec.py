@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from idlewatch.core.activity import Activity
-from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict
 from idlewatch.store.base import Sample, Watched
 from idlewatch.store.listing import GROUPS, group_of
 from idlewatch.store.transitions import next_check_at
@@ -122,7 +122,7 @@ def _is_plain(watched: Watched, verdict: Verdict) -> bool:
     """Return whether activity moves nothing but the next moment: until that moment, at least."""
     activity = watched.activity
     # By the clock, too: what is warned or over and not settled yet must let in nothing that came a moment before.
-    return activity.held_since is None and activity.closed_at is None and watched.shown == verdict.shown == FRESH
+    return activity.held_since is None and activity.closed_at is None and watched.shown == verdict.shown == UNWARNED
 
 
 def watched_of(watch_id: str, row: bytes) -> Watched:

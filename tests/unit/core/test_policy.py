@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Hold, Reason
-from idlewatch.core.policy import FRESH, Phase, Policy, assess, closes_at, fitted, warned_from
+from idlewatch.core.policy import UNWARNED, Phase, Policy, assess, closes_at, fitted, warned_from
 from tests.support.facts import POLICY, any_facts, moments, policies, seconds, signed_in
 
 HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
@@ -39,7 +39,7 @@ def test_absolute_limit_warns_and_ends_whatever_the_activity() -> None:
     def verdict_at(now: float) -> tuple[Phase, Reason | None, bool]:
         return assess(Activity(logged_in_at=0.0, active=now), POLICY, now).shown
 
-    assert verdict_at(43079.75) == FRESH
+    assert verdict_at(43079.75) == UNWARNED
     assert verdict_at(43080.0) == (Phase.WARNED, Reason.ABSOLUTE, False)
     assert verdict_at(43200.0) == (Phase.ENDED, Reason.ABSOLUTE, False)
 
@@ -54,7 +54,7 @@ def test_a_hold_does_not_move_the_absolute_limit() -> None:
 
 def test_without_an_absolute_limit_activity_keeps_a_session_for_good() -> None:
     policy = replace(POLICY, absolute_timeout=None)
-    assert assess(Activity(logged_in_at=0.0, active=1e8), policy, 1e8).shown == FRESH
+    assert assess(Activity(logged_in_at=0.0, active=1e8), policy, 1e8).shown == UNWARNED
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_earlier_of_two_near_limits_is_the_reason(logged_in_at: float, reaso
 
 def test_a_closed_browser_ends_the_session_without_a_warning() -> None:
     closed = signed_in(closed_at=100.0)
-    assert assess(closed, POLICY, 399.75).shown == FRESH
+    assert assess(closed, POLICY, 399.75).shown == UNWARNED
     assert assess(closed, POLICY, 399.75).next_at == 400.0
     assert assess(closed, POLICY, 400.0).shown == (Phase.ENDED, Reason.CLOSED, False)
 
@@ -77,7 +77,7 @@ def test_a_closed_browser_ends_the_session_without_a_warning() -> None:
 def test_without_a_grace_a_closed_browser_ends_nothing() -> None:
     policy = replace(POLICY, close_grace=None)
     assert closes_at(signed_in(closed_at=100.0), policy) == math.inf
-    assert assess(signed_in(closed_at=100.0), policy, 500.0).shown == FRESH
+    assert assess(signed_in(closed_at=100.0), policy, 500.0).shown == UNWARNED
 
 
 def test_while_held_the_full_idle_limit_remains() -> None:
@@ -114,7 +114,7 @@ def test_whatever_the_facts_there_is_one_verdict(facts: Activity, policy: Policy
     assert verdict.remaining >= 0
     assert math.isfinite(verdict.ends_at)
     if verdict.phase is Phase.ACTIVE:
-        assert verdict.shown == FRESH
+        assert verdict.shown == UNWARNED
     if verdict.phase is Phase.WARNED:
         assert verdict.reason in {Reason.IDLE, Reason.ABSOLUTE}
         assert verdict.extendable is (verdict.reason is Reason.IDLE)

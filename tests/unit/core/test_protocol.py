@@ -12,7 +12,7 @@ from idlewatch.core import protocol
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase, Policy, assess
 from idlewatch.core.protocol import (
-    MAX_FRAME,
+    MAX_MESSAGE_SIZE,
     ActivityMessage,
     Close,
     ErrorCode,
@@ -107,10 +107,10 @@ def test_the_limits_of_a_hold_are_counted_in_characters() -> None:
 
 @pytest.mark.rule("R24")
 def test_a_message_has_at_most_a_kibibyte() -> None:
-    assert parse('{"type": "sync"}'.ljust(MAX_FRAME)) == SyncMessage()
-    assert refused('{"type": "sync"}'.ljust(MAX_FRAME + 1)).code == ErrorCode.TOO_LARGE
-    assert refused("é" * (MAX_FRAME // 2 + 1)).code == ErrorCode.TOO_LARGE
-    assert refused(b"\xff" * (MAX_FRAME + 1)).code == ErrorCode.TOO_LARGE
+    assert parse('{"type": "sync"}'.ljust(MAX_MESSAGE_SIZE)) == SyncMessage()
+    assert refused('{"type": "sync"}'.ljust(MAX_MESSAGE_SIZE + 1)).code == ErrorCode.TOO_LARGE
+    assert refused("é" * (MAX_MESSAGE_SIZE // 2 + 1)).code == ErrorCode.TOO_LARGE
+    assert refused(b"\xff" * (MAX_MESSAGE_SIZE + 1)).code == ErrorCode.TOO_LARGE
 
 
 @pytest.mark.rule("R24")

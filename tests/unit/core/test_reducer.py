@@ -21,7 +21,7 @@ from idlewatch.core.events import (
     TabOpened,
     TabsCounted,
 )
-from idlewatch.core.policy import FRESH, Phase, Policy, assess
+from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.core.reducer import MAX_HOLDS, applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from tests.support.facts import POLICY, START, after, events, histories, policies, signed_in, timed
@@ -72,7 +72,7 @@ class TestActivity:
     def test_from_before_the_warning_counts_when_it_is_told_during_it(self) -> None:
         facts = after(signed_in(), POLICY, (800.0, Acted(ago=21.0)))
         assert facts.active == 779.0
-        assert assess(facts, POLICY, 800.0).shown == FRESH
+        assert assess(facts, POLICY, 800.0).shown == UNWARNED
 
     def test_in_the_warned_stretch_counts_where_the_site_says_so(self) -> None:
         policy = replace(POLICY, activity_extends_warning=True)
@@ -85,7 +85,7 @@ class TestActivity:
 
     @pytest.mark.parametrize("event", [Requested(), Extended(), Held("upload")])
     def test_an_answer_to_the_warning_takes_it_back(self, event: Event) -> None:
-        assert assess(after(signed_in(), POLICY, (800.0, event)), POLICY, 800.0).shown == FRESH
+        assert assess(after(signed_in(), POLICY, (800.0, event)), POLICY, 800.0).shown == UNWARNED
 
     @pytest.mark.rule("R5")
     @pytest.mark.parametrize("event", [OPEN, LOSE, TabsCounted("p1", 1), PageShown(has_client=True), Polled()])

@@ -21,7 +21,7 @@ from idlewatch.core.events import (
     TabOpened,
     TabsCounted,
 )
-from idlewatch.core.policy import FRESH, Phase, Policy, Shown
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Census, Due, Sample, Store, Watched
 from tests.support.facts import signed_in
@@ -280,7 +280,7 @@ class TestSettling:
     async def test_makes_the_verdict_what_is_shown(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
-        assert (claimed.shown, claimed.unpublished) == (FRESH, False)
+        assert (claimed.shown, claimed.unpublished) == (UNWARNED, False)
         settled = await settle(store, claimed, WARNING)
         assert settled is not None
         assert settled.shown == (Phase.WARNED, Reason.IDLE, True)
@@ -321,7 +321,7 @@ class TestSettling:
         assert (await publish(store, WARNING)).shown.phase is Phase.WARNED
         assert not await claim(store, Due.PUSH, 799.75)
         store.sessions.apply("w1", Extended(), 800.0)
-        assert (await publish(store, 800.0)).shown == FRESH
+        assert (await publish(store, 800.0)).shown == UNWARNED
         assert (await publish(store, 800.0 + WARNING)).shown.phase is Phase.WARNED
         assert (await publish(store, 800.0 + END)).shown.phase is Phase.ENDED
         assert not await claim(store, Due.PUSH, 1e9)
@@ -371,7 +371,7 @@ class TestConfirming:
         assert back.unpublished
         settled = await settle(store, back, WARNING + 1)
         assert settled is not None
-        assert settled.shown == FRESH
+        assert settled.shown == UNWARNED
 
     async def test_of_an_older_version_confirms_no_newer_one(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
@@ -766,7 +766,7 @@ class TestListing:
         # Deadlines that lie between each other in a way of their own in each group, and one that two share.
         for index in range(13):
             phase, connected = Phase.WARNED if index % 3 == 0 else Phase.ACTIVE, index % 5 < 3
-            shown = Shown(Phase.WARNED, Reason.IDLE, True) if phase is Phase.WARNED else FRESH
+            shown = Shown(Phase.WARNED, Reason.IDLE, True) if phase is Phase.WARNED else UNWARNED
             store.sessions.open(watched(f"w{index:02}", signed_in(float(index // 2)), shown=shown), 10.0)
             if connected:
                 store.sessions.apply(f"w{index:02}", TabOpened("p1", 50), 10.0)

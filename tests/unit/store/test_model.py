@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Event, SignedIn, TabsCounted
-from idlewatch.core.policy import FRESH, Phase, Policy, Shown, Verdict, assess
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict, assess
 from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Census, Due, Sample, Store, Watched
@@ -33,7 +33,7 @@ class Reference:
 
     activity: Activity
     policy: Policy
-    shown: Shown = FRESH
+    shown: Shown = UNWARNED
     untold: int | None = None
     """The version at which something was settled that nobody confirmed."""
     leases: dict[Due, tuple[float, int]] = field(default_factory=dict)

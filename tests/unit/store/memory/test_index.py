@@ -7,7 +7,7 @@ import random
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.policy import FRESH, Phase, Policy, Shown
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.store.base import Watched
 from idlewatch.store.memory.index import Index
 from tests.support.facts import signed_in
@@ -15,7 +15,7 @@ from tests.support.facts import signed_in
 WARNED = Shown(Phase.WARNED, Reason.IDLE, True)
 
 
-def watched(watch_id: str, at: float, *, tabs: int = 0, shown: Shown = FRESH) -> Watched:
+def watched(watch_id: str, at: float, *, tabs: int = 0, shown: Shown = UNWARNED) -> Watched:
     return Watched(
         id=watch_id, user="7", policy=Policy(), activity=signed_in(at, tabs={"p1": tabs} if tabs else {}), shown=shown
     )
@@ -32,7 +32,7 @@ def test_is_exact_after_few_moves_and_after_many() -> None:
     for count in (400, 3, 40, 1, 390, 0, 60):
         for watch_id in draw.sample([f"w{number:03}" for number in range(400)], count):
             each = watched(
-                watch_id, float(draw.randrange(90)), tabs=draw.randrange(2), shown=draw.choice([FRESH, WARNED])
+                watch_id, float(draw.randrange(90)), tabs=draw.randrange(2), shown=draw.choice([UNWARNED, WARNED])
             )
             if draw.random() < 0.1:
                 each = replace(each, activity=each.activity.finished(Reason.LOGOUT, 100.0))
@@ -40,7 +40,7 @@ def test_is_exact_after_few_moves_and_after_many() -> None:
             else:
                 live[watch_id] = each
             index.put(each)
-        ranked = sorted(live.values(), key=lambda each: (each.shown == FRESH, each.activity.active, each.id))
+        ranked = sorted(live.values(), key=lambda each: (each.shown == UNWARNED, each.activity.active, each.id))
         expected = [each.id for each in ranked]
         assert order(index) == expected
         for offset in (0, 1, 7, 100, 333, 399):

@@ -9,7 +9,7 @@ import pytest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, TabOpened
-from idlewatch.core.policy import FRESH, Phase
+from idlewatch.core.policy import UNWARNED, Phase
 from idlewatch.store.base import Census, Due
 from idlewatch.store.listing import GROUPS
 from idlewatch.store.redis import RedisStore
@@ -149,7 +149,7 @@ class TestAGroupThatIsLost:
         store.sessions.open(session(), NOW)
         lose(store, UNCONNECTED)
         (claimed,) = await store.queue.claim(Due.PUSH, WARNING, 10, LEASE)
-        assert claimed.shown == FRESH
+        assert claimed.shown == UNWARNED
         (settled,) = await store.queue.settle([claimed], WARNING)
         assert settled is not None
         assert (await store.statistics.list(Phase.WARNED, None, 0, 10)).total == 1
