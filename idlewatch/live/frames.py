@@ -1,4 +1,4 @@
-"""What an operator's page is sent: first all that it shows, then what became different of it."""
+"""The frames to a live page: first all that it shows, then the changes."""
 
 from __future__ import annotations
 
@@ -15,71 +15,71 @@ _encoder = msgspec.json.Encoder()
 
 
 class Snapshot(Struct, frozen=True):
-    """What a page shows."""
+    """The content of a live page."""
 
     query: int
     operator: str
-    """The primary key, as text, of the user who looks at it."""
+    """The primary key of the operator, as a string."""
     census: Census
     total: int
     """How many sessions match."""
     bounded: bool
-    """More candidates were found than are looked at: there may be more that match."""
+    """Whether there were more candidates than a search examines: more sessions may match."""
     page: int
     pages: int
     rows: Mapping[str, Row]
-    """In their order, by their ids."""
+    """By watch id, in the order shown."""
     samples: Sequence[Sample]
     """The last hour, the oldest first."""
 
 
-def page_frame(picture: Snapshot, number: int, now: float) -> str:
-    """Say all of a picture."""
-    rows = [row.fields(picture.operator) for row in picture.rows.values()]
-    frame = {"type": "page", "frame": number, "query": picture.query, "now": round(now, 3)}
-    return _encoder.encode(frame | _head(picture) | {"rows": rows, "samples": list(picture.samples)}).decode()
+def page_frame(snapshot: Snapshot, number: int, now: float) -> str:
+    """Return a frame with all of a snapshot."""
+    rows = [row.fields(snapshot.operator) for row in snapshot.rows.values()]
+    frame = {"type": "page", "frame": number, "query": snapshot.query, "now": round(now, 3)}
+    return _encoder.encode(frame | _head(snapshot) | {"rows": rows, "samples": list(snapshot.samples)}).decode()
 
 
-def changes_frame(before: Snapshot, picture: Snapshot, number: int, now: float) -> str | None:
-    """Say what is different from an earlier picture of the same query; None where nothing is."""
-    # After the clock was put back, the chart does not go on: all is said anew.
-    if before.samples and before.samples[-1] not in picture.samples:
-        return page_frame(picture, number, now)
-    earlier = _head(before)
-    changes = {name: value for name, value in _head(picture).items() if value != earlier[name]}
-    if (order := list(picture.rows)) != list(before.rows):
+def changes_frame(previous: Snapshot, snapshot: Snapshot, number: int, now: float) -> str | None:
+    """Return a frame with the changes since a previous snapshot of the same query; None without any."""
+    # After the clock was set back, the chart can't continue: send everything again.
+    if previous.samples and previous.samples[-1] not in snapshot.samples:
+        return page_frame(snapshot, number, now)
+    earlier = _head(previous)
+    changes = {name: value for name, value in _head(snapshot).items() if value != earlier[name]}
+    if (order := list(snapshot.rows)) != list(previous.rows):
         changes["order"] = order
-    if rows := _changed_rows(before, picture):
+    if rows := _changed_rows(previous, snapshot):
         changes["rows"] = rows
-    since = before.samples[-1].at if before.samples else float("-inf")
-    if samples := [sample for sample in picture.samples if sample.at > since]:
+    since = previous.samples[-1].at if previous.samples else float("-inf")
+    if samples := [sample for sample in snapshot.samples if sample.at > since]:
         changes["samples"] = samples
     if not changes:
         return None
-    frame = {"type": "changes", "frame": number, "query": picture.query, "now": round(now, 3)}
+    frame = {"type": "changes", "frame": number, "query": snapshot.query, "now": round(now, 3)}
     return _encoder.encode(frame | changes).decode()
 
 
 def unavailable_frame(number: int) -> str:
-    """Say that nobody can be asked just now."""
+    """Return a frame that says that the sessions cannot be read right now."""
     return _encoder.encode({"type": "unavailable", "frame": number}).decode()
 
 
-def _head(picture: Snapshot) -> dict[str, Any]:
+def _head(snapshot: Snapshot) -> dict[str, Any]:
     return {
-        "counts": picture.census._asdict(),
-        "total": picture.total,
-        "bounded": picture.bounded,
-        "page": picture.page,
-        "pages": picture.pages,
+        "counts": snapshot.census._asdict(),
+        "total": snapshot.total,
+        "bounded": snapshot.bounded,
+        "page": snapshot.page,
+        "pages": snapshot.pages,
     }
 
 
-def _changed_rows(before: Snapshot, picture: Snapshot) -> dict[str, dict[str, object]]:
+def _changed_rows(previous: Snapshot, snapshot: Snapshot) -> dict[str, dict[str, object]]:
     changed = {}
-    for watch_id, row in picture.rows.items():
-        earlier = before.rows.get(watch_id)
-        told = row.fields(picture.operator) if earlier is None else earlier.changes_to(row)
-        if told:
-            changed[watch_id] = told
+    for watch_id, row in snapshot.rows.items():
+        earlier = previous.rows.get(watch_id)
+        fields = row.fields(snapshot.operator) if earlier is None else earlier.changes_to(row)
+        if fields:
+            changed[watch_id] = fields
     return changed

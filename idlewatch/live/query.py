@@ -1,4 +1,4 @@
-"""What an operator's page asks for: the messages of the live socket."""
+"""The messages of the live socket, and the query that they carry."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import decode
 from idlewatch.http.i18n import supported
 
-MAX_MESSAGE = 2048
-"""Bytes of a message, at most."""
-LAST_NUMBER = 2**53 - 1
-"""The largest that a page can count to (ECMA-262 §21.1.2.6)."""
-LAST_PAGE = 1_000_000
-"""A page beyond the last is the last; one beyond this, no table would have."""
+MAX_MESSAGE_SIZE = 2048
+"""Bytes of a message."""
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that a page can count to (ECMA-262 §21.1.2.6)."""
+MAX_PAGE = 1_000_000
+"""More pages than a table can have; a page beyond the last one is the last."""
 
 Size = Literal[25, 50, 100]
 SIZES: tuple[int, ...] = get_args(Size)
-"""Rows on a page."""
+"""The choices of rows on a page."""
 
 
 class Sort(StrEnum):
-    """The order of the table; the name of a column, with “-” before it for the reverse."""
+    """The order of the table: the name of a column, with “-” before it for descending."""
 
     USER = "user"
     USER_DOWN = "-user"
@@ -42,45 +42,45 @@ class Sort(StrEnum):
         return self.value.lstrip("-")
 
     @property
-    def is_down(self) -> bool:
+    def is_descending(self) -> bool:
         """Whether the largest comes first."""
         return self.value.startswith("-")
 
 
 class Query(NamedTuple):
-    """What is asked for; operators who ask the same share its answer."""
+    """What a page shows; operators with the same query share its results."""
 
     terms: tuple[str, ...]
-    """What each session is to contain, each of them, in user name, address or user agent."""
+    """What a session has to contain, all of them, in its user name, address or user agent."""
     phase: Phase | None
     connected: bool | None
     sort: Sort
     page: int
     size: int
     language: str
-    """That of the words in the answer."""
+    """The language of the results."""
 
 
-# PostgreSQL takes no NUL, and the search is asked of it.
+# PostgreSQL accepts no NUL.
 _Search = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$")]
 
 
 class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch"):
-    """Watch these from now on."""
+    """Show the results of this query from now on."""
 
-    query: Annotated[int, Meta(ge=0, le=LAST_NUMBER)]
-    """The page's own number for it: answers bear it, so that it can drop those to an earlier one."""
+    query: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
+    """The page's number of the query: frames carry it, so that the page can drop those of an earlier one."""
     search: _Search = ""
     phase: Literal["", "active", "warned"] = ""
     connected: Literal["", "yes", "no"] = ""
     sort: Sort = Sort.ENDS
-    page: Annotated[int, Meta(ge=1, le=LAST_PAGE)] = 1
+    page: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 1
     size: Size = 50
     language: Annotated[str, Meta(max_length=35)] = ""
-    """That of the page (RFC 5646, whose tags have up to 35 characters)."""
+    """The language of the page (RFC 5646, whose tags have up to 35 characters)."""
 
-    def ask(self) -> Query:
-        """Return what is asked for, whoever asks."""
+    def to_query(self) -> Query:
+        """Return the query, without the page's number."""
         return Query(
             tuple(self.search.split()),
             Phase(self.phase) if self.phase else None,
@@ -93,9 +93,9 @@ class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch")
 
 
 class SeenMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="seen"):
-    """The page has worked a frame in."""
+    """The page has applied a frame."""
 
-    frame: Annotated[int, Meta(ge=0, le=LAST_NUMBER)]
+    frame: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 
 
 Message = WatchMessage | SeenMessage
@@ -106,6 +106,6 @@ def parse(text: str | bytes | None) -> Message:
     """Decode an operator's message; None stands for a binary frame.
 
     Raises:
-        BadMessage: with the code of the error frame to send, and what came beside what was expected.
+        BadMessage: with the code of the error frame to send, and with the value that came and what was expected.
     """
-    return decode(text, _decoder, MAX_MESSAGE)
+    return decode(text, _decoder, MAX_MESSAGE_SIZE)

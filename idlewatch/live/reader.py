@@ -185,7 +185,7 @@ class Reader:
             known = [each for each in stand if each is not None and search.matches(ask, each)]
             if ask.sort.column == "seen":
                 # The records know it only so far.
-                known.sort(key=lambda each: (each.activity.active, each.id), reverse=ask.sort.is_down)
+                known.sort(key=lambda each: (each.activity.active, each.id), reverse=ask.sort.is_descending)
         faces = await self._faces.of(each.id for each in known)
         at = now()
         with translation.override(ask.language):

@@ -114,7 +114,9 @@ async def _by_store(ask: Query) -> Found:
 
 
 async def _listed(ask: Query, offset: int) -> Listing:
-    return await monitor.store().statistics.list(ask.phase, ask.connected, offset, ask.size, last=ask.sort.is_down)
+    return await monitor.store().statistics.list(
+        ask.phase, ask.connected, offset, ask.size, last=ask.sort.is_descending
+    )
 
 
 async def _candidates(ask: Query, census: Census) -> Candidates:
@@ -191,7 +193,9 @@ async def _through(ask: Query, total: int | None, look: Callable[[int], Awaitabl
 async def _store_window(ask: Query, number: int) -> Part:
     """Have the store order them, and the database search."""
     offset = number * WINDOW
-    listing = await monitor.store().statistics.list(ask.phase, ask.connected, offset, WINDOW, last=ask.sort.is_down)
+    listing = await monitor.store().statistics.list(
+        ask.phase, ask.connected, offset, WINDOW, last=ask.sort.is_descending
+    )
     return Part(_ids(await _searched_among(ask, listing.sessions)), is_last=offset + WINDOW >= listing.total)
 
 
@@ -220,7 +224,7 @@ def _by_deadline(watched: Watched) -> tuple[bool, float, str]:
 
 
 def _turned(ask: Query, watches: Sequence[T]) -> Sequence[T]:
-    return watches[::-1] if ask.sort.is_down else watches
+    return watches[::-1] if ask.sort.is_descending else watches
 
 
 def _by_activity(watched: Watched) -> tuple[float, str]:
@@ -245,7 +249,7 @@ def _searched(ask: Query) -> QuerySet[WatchedSession]:
 
 
 def _ordered(ask: Query) -> QuerySet[WatchedSession]:
-    sign = "-" if ask.sort.is_down else ""
+    sign = "-" if ask.sort.is_descending else ""
     return _searched(ask).order_by(f"{sign}{COLUMNS[ask.sort.column]}", f"{sign}pk")
 
 

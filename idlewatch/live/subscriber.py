@@ -71,7 +71,7 @@ class Subscriber:
 
     def watches(self, message: WatchMessage) -> None:
         """Note that the page asks for something else, or the same anew: each question has its answer."""
-        self._asked = message.query, message.ask()
+        self._asked = message.query, message.to_query()
         self._shown = None
         self._is_lost = False
 

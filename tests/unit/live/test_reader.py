@@ -38,7 +38,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(**query: Any) -> Query:
-    return WatchMessage(1, **query).ask()
+    return WatchMessage(1, **query).to_query()
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ async def test_what_many_match_is_exact_and_reads_window_by_window(
     await asyncio.gather(*(store.sessions.aapply(each.id, TabOpened("p", 60), now()) for each in people[::4]))
     message = parse(json.dumps({"type": "watch", "query": 1, **query}))
     assert isinstance(message, WatchMessage)
-    question, census = message.ask(), await store.statistics.census()
+    question, census = message.to_query(), await store.statistics.census()
     with Meter(redis=kind == "redis").running() as meter:
         found = await find(question, census)
         cost = await sync_to_async(meter.read)(0)

@@ -84,7 +84,7 @@ def expected(everything: All, ask: Query) -> list[str]:
         return {"user": row.username, "started": row.started, "seen": row.last_active}[ask.sort.column], row.pk
 
     left = [each for each in left if all(has(each, term) for term in ask.terms)]
-    return [each.id for each in sorted(left, key=key, reverse=ask.sort.is_down)]
+    return [each.id for each in sorted(left, key=key, reverse=ask.sort.is_descending)]
 
 
 async def found(ask: Query) -> Found:
