@@ -61,7 +61,7 @@ class Client:
         with metrics.STORE.labels(command.name.lower()).time(), self._breaker.guarding():
             if command.is_script:
                 return self._script(command.name)(command.keys, command.args)
-            return self._sync.execute_command(command.name, *command.words)
+            return self._sync.execute_command(command.name, *command.keys, *command.args)
 
     async def acall(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Async version of `call`; what one turn of the event loop asks travels together."""

@@ -21,11 +21,6 @@ class Command(NamedTuple):
     args: Sequence[Any] = ()
     is_script: bool = False
 
-    @property
-    def words(self) -> tuple[Any, ...]:
-        """Return what follows the name."""
-        return (*self.keys, *self.args)
-
 
 Steps = Generator[Command, Any, T]
 """An operation: it yields commands and is sent their answers. So its sync and async versions are one."""

@@ -127,11 +127,12 @@ class Pipeline:
         async with self._client.pipeline(transaction=False) as pipe:
             for command in commands:
                 if not command.is_script:
-                    pipe.execute_command(command.name, *command.words)
+                    pipe.execute_command(command.name, *command.keys, *command.args)
                 elif loads:
                     await self._script(command.name)(command.keys, command.args, client=pipe)
                 else:
-                    pipe.evalsha(self._script(command.name).sha, len(command.keys), *command.words)
+                    sha = self._script(command.name).sha
+                    pipe.execute_command("EVALSHA", sha, len(command.keys), *command.keys, *command.args)
             return list(await pipe.execute(raise_on_error=False))
 
     def _script(self, name: str) -> AsyncScript:

@@ -48,6 +48,12 @@ class Face:
         return await asyncio.to_thread(getattr(self.store.sessions, name), *args)
 
 
+@pytest.fixture(autouse=True)
+def prompt_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a Redis store that is closed wait no half second for the thread that listens."""
+    monkeypatch.setattr("idlewatch.store.redis.pubsub.POLL_TIMEOUT", 0.01)
+
+
 @pytest.fixture(params=STORES.values(), ids=STORES)
 def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
     return request.param

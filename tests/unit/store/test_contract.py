@@ -412,6 +412,61 @@ class TestConfirming:
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
 
 
+class TestBatches:
+    MANY = 250
+    """More than any store changes in one step."""
+
+    async def test_of_none_do_nothing(self, store: Store) -> None:
+        assert list(await store.queue.settle([], 1.0)) == []
+        for due in Due:
+            await store.queue.confirm(due, [], 1.0)
+
+    async def test_settle_each_session_by_itself_and_answer_in_order(self, store: Store) -> None:
+        for watch_id in ("w1", "w2", "w3"):
+            store.sessions.open(watched(watch_id), 0.0)
+        claimed = {each.id: each for each in await claim(store, Due.PUSH, WARNING)}
+        store.sessions.apply("w2", Extended(), WARNING)
+        batch = [claimed["w3"], watched("unknown"), claimed["w2"], claimed["w1"]]
+        settled = await store.queue.settle(batch, WARNING)
+        assert [each and (each.id, each.shown.phase) for each in settled] == [
+            ("w3", Phase.WARNED),
+            None,
+            None,
+            ("w1", Phase.WARNED),
+        ]
+        assert list(settled) == [store.sessions.get("w3"), None, None, store.sessions.get("w1")]
+
+    async def test_settle_and_confirm_many(self, store: Store) -> None:
+        for index in range(self.MANY):
+            store.sessions.open(watched(f"w{index:03}"), 0.0)
+        claimed = await claim(store, Due.PUSH, END, limit=self.MANY)
+        settled = [each for each in await store.queue.settle(claimed, END) if each]
+        assert [each.id for each in settled] == [each.id for each in claimed]
+        assert {each.activity.reason for each in settled} == {Reason.IDLE}
+        await store.queue.confirm(Due.PUSH, settled, END)
+        assert not await claim(store, Due.PUSH, 1e9)
+        ended = await claim(store, Due.RECORD, END, limit=self.MANY)
+        assert len(ended) == self.MANY
+        await store.queue.confirm(Due.RECORD, ended, END)
+        assert not await claim(store, Due.RECORD, 1e9)
+
+    async def test_take_the_tabs_of_those_that_ended_off_their_process(self, store: Store) -> None:
+        await store.presence.renew("p1", END, LEASE)
+        for watch_id in ("w1", "w2"):
+            store.sessions.open(watched(watch_id), 0.0)
+            store.sessions.apply(watch_id, TabOpened("p1", 50), 0.0)
+        settled = await store.queue.settle(await claim(store, Due.PUSH, END), END)
+        assert list(await store.presence.reap(END + LEASE)) == ["p1"]
+        assert [store.sessions.get(each.id) for each in settled if each] == list(settled)
+
+    async def test_of_checks_pass_on_the_doubts_of_some(self, store: Store) -> None:
+        for watch_id in ("w1", "w2", "w3"):
+            store.sessions.open(watched(watch_id), 0.0)
+        await store.queue.confirm(Due.CHECK, await claim(store, Due.CHECK, 60.0), 60.0, doubted={"w1", "w3"})
+        assert {each.id: each.doubted for each in await claim(store, Due.CHECK, 65.0)} == {"w1": True, "w3": True}
+        assert {each.id: each.doubted for each in await claim(store, Due.CHECK, 90.0)}["w2"] is False
+
+
 class TestRecords:
     async def test_are_due_apart_from_pushes(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -19,7 +19,8 @@ from idlewatch.core.events import Event, SignedIn, TabsCounted
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict, assess
 from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
-from idlewatch.store.base import Census, Due, Sample, Store, Watched
+from idlewatch.store.base import Census, Due, Listing, Sample, Store, Watched
+from idlewatch.store.transitions import RECHECK_INTERVAL
 from tests.support.facts import START, events, policies
 
 LEASE = 20.0
@@ -39,6 +40,7 @@ class Reference:
     leases: dict[Due, tuple[float, int]] = field(default_factory=dict)
     """Until when each kind is claimed, and at which version."""
     recorded: bool = False
+    doubted: bool = False
     check_at: float = inf
     counted: bool = False
     """Its end is part of a sample."""
@@ -177,6 +179,8 @@ class StoreAgainstReference(RuleBasedStateMachine):
             assert each.activity == known.activity
             if due is Due.PUSH:
                 assert each.unpublished is (known.untold is not None)
+            elif due is Due.CHECK:
+                assert each.doubted is known.doubted
             known.leases[due] = (self.now + LEASE, each.version)
         next_due = self.run(self.store.queue.next_due(due))
         assert next_due is None or next_due > self.now
@@ -186,14 +190,15 @@ class StoreAgainstReference(RuleBasedStateMachine):
     @rule(target=settled, claim=claims)
     def a_timer_settles(self, claim: tuple[Due, list[Watched]]) -> list[Watched]:
         due, claimed = claim
-        told = []
-        for each in claimed if due is Due.PUSH else []:
-            known = self.known[each.id]
-            present = self.store.sessions.get(each.id)
-            assert present is not None
-            verdict = assess(each.activity, each.policy, self.now)
-            (done,) = self.run(self.store.queue.settle([each], self.now))
-            assert (done is not None) is (present.version == each.version)
+        told: list[Watched] = []
+        if due is not Due.PUSH:
+            return told
+        # Each session had this version at the last step.
+        versions = [self.versions[each.id] for each in claimed]
+        settled = self.run(self.store.queue.settle(claimed, self.now))
+        for each, version, done in zip(claimed, versions, settled, strict=True):
+            known, verdict = self.known[each.id], assess(each.activity, each.policy, self.now)
+            assert (done is not None) is (version == each.version)
             if done is None:
                 self.give_back(known, each.version)
                 continue
@@ -207,24 +212,28 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     @rule(told=settled)
     def a_timer_confirms_what_it_told(self, told: list[Watched]) -> None:
+        self.run(self.store.queue.confirm(Due.PUSH, told, self.now))
         for each in told:
             known = self.known[each.id]
-            self.run(self.store.queue.confirm(Due.PUSH, [each], self.now))
             self.give_back(known, each.version)
             if known.untold is not None and each.version >= known.untold:
                 known.untold = None
 
-    @rule(claim=claims)
-    def a_timer_confirms_the_rest(self, claim: tuple[Due, list[Watched]]) -> None:
+    @rule(claim=claims, doubted=st.sets(WATCHES))
+    def a_timer_confirms_the_rest(self, claim: tuple[Due, list[Watched]], doubted: set[str]) -> None:
         due, claimed = claim
-        for each in claimed if due is not Due.PUSH else []:
-            known = self.known[each.id]
-            self.run(self.store.queue.confirm(due, [each], self.now))
+        if due is Due.PUSH:
+            return
+        self.run(self.store.queue.confirm(due, claimed, self.now, doubted=doubted))
+        for each in claimed:
+            known, is_doubted = self.known[each.id], each.id in doubted
             known.leases.pop(due, None)
             if due is Due.RECORD:
                 known.recorded = True
-            else:
-                known.check_at = self.now + each.policy.checkpoint / 2
+            elif known.activity.ended is None:
+                interval = each.policy.checkpoint / 2
+                known.check_at = self.now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
+                known.doubted = is_doubted
 
     @rule(every=st.sampled_from([1.0, 15.0]), keep=st.sampled_from([30.0, 300.0]))
     def a_timer_samples(self, every: float, keep: float) -> None:
@@ -241,22 +250,18 @@ class StoreAgainstReference(RuleBasedStateMachine):
     # What has to be true at every step
 
     @invariant()
-    def the_groups_agree(self) -> None:
-        assert self.run(self.store.statistics.census()) == self.census()
+    def the_groups_and_the_facts_agree(self) -> None:
+        census, listing, turned, facts = self.run(self.look())
+        assert census == self.census()
         ranked = sorted(
             (known.shown.phase is not Phase.WARNED, known.verdict(self.now).ends_at, watch_id)
             for watch_id, known in self.live().items()
         )
         expected = [watch_id for _, _, watch_id in ranked]
-        listing = self.run(self.store.statistics.list(None, None, 0, LIMIT))
         assert (listing.total, [each.id for each in listing.sessions]) == (len(expected), expected)
-        turned = self.run(self.store.statistics.list(None, None, 1, 1, last=True))
         assert [each.id for each in turned.sessions] == expected[::-1][1:2]
 
-    @invariant()
-    def the_facts_agree(self) -> None:
-        for watch_id, known in self.known.items():
-            present = self.store.sessions.get(watch_id)
+        for present, (watch_id, known) in zip(facts, self.known.items(), strict=True):
             assert present is not None
             assert (present.activity, present.policy, present.shown) == (known.activity, known.policy, known.shown)
             assert present.version >= self.versions.get(watch_id, 0)
@@ -274,6 +279,16 @@ class StoreAgainstReference(RuleBasedStateMachine):
                 assert next_due is not None
                 assert next_due < self.told[due]
                 self.told[due], self.calls[due] = next_due, 0
+
+    async def look(self) -> tuple[Census, Listing, Listing, Sequence[Watched | None]]:
+        """Read all that is compared, in one round trip."""
+        statistics = self.store.statistics
+        return await asyncio.gather(
+            statistics.census(),
+            statistics.list(None, None, 0, LIMIT),
+            statistics.list(None, None, 1, 1, last=True),
+            self.store.sessions.aget_many(list(self.known)),
+        )
 
     def live(self) -> dict[str, Reference]:
         return {watch_id: known for watch_id, known in self.known.items() if known.activity.ended is None}

@@ -296,6 +296,32 @@ class TestWhatIsSaid:
                 server.stop()
 
 
+class TestAnOutage:
+    async def test_is_reported_by_every_operation_that_meets_it(self, make: MakeStore, server: RedisServer) -> None:
+        store, noted = make(server.url), []
+        store.on_outage(lambda: noted.append(len(noted)))
+        await store.ping()
+        assert noted == []
+        server.stop()
+        with pytest.raises(StoreUnavailable):
+            await store.queue.claim(Due.PUSH, NOW, 10, LEASE)
+        assert noted == [0]
+        with pytest.raises(StoreUnavailable):
+            store.sessions.get("w1")
+        assert noted == [0], "the circuit was open: Redis was not asked"
+
+    async def test_is_a_refusal_too(self, make: MakeStore, server: RedisServer) -> None:
+        store, noted = make(server.url, PREFIX="{idlewatch}:"), []
+        store.on_outage(lambda: noted.append("refused"))
+        with server.client() as client:
+            client.lpush("{idlewatch}:watch:w2", "this is no row")
+        with pytest.raises(StoreUnavailable):
+            store.sessions.get("w2")
+        with pytest.raises(StoreUnavailable):
+            await store.sessions.aapply("w2", Requested(), NOW + 1)
+        assert noted == ["refused"] * 2
+
+
 class TestARefusal:
     async def test_of_one_thing_is_no_outage_for_the_others(
         self, make: MakeStore, server: RedisServer, caplog: pytest.LogCaptureFixture
