@@ -29,10 +29,11 @@ class CircuitBreaker:
     What goes wrong on the way raises `StoreUnavailable`. An outage does not hold up each request for a timeout.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = Lock()
         self._next_try: float | None = None
-        """Monotonic seconds; None while Redis answers."""
+        """By the clock; None while Redis answers."""
         self._refusal_logged_at = float("-inf")
         self._listeners: list[Callable[[], None]] = []
 
@@ -62,7 +63,7 @@ class CircuitBreaker:
         """Note that Redis did not answer; return the error to raise."""
         with self._lock:
             was_open = self._next_try is not None
-            self._next_try = time.monotonic() + RETRY_DELAY
+            self._next_try = self._clock() + RETRY_DELAY
         self._notify()
         if not was_open:
             logger.error("Redis does not answer: %s.", type(error).__name__)
@@ -70,7 +71,7 @@ class CircuitBreaker:
 
     def refused(self, error: ResponseError) -> StoreUnavailable:
         """Note that Redis answered by an error, which costs no timeout: the next request may go; return the error."""
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             is_logged = now < self._refusal_logged_at + REMINDER_INTERVAL
             if not is_logged:
@@ -85,7 +86,7 @@ class CircuitBreaker:
         if self._next_try is None:
             return
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             if self._next_try is not None and now < self._next_try:
                 raise StoreUnavailable("Redis did not answer a moment ago.")
             # This caller finds out; the others need not wait for it.

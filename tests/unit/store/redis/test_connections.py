@@ -15,6 +15,8 @@ from asgiref.sync import async_to_sync
 
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.redis.breaker import STORE_TIMEOUT
+from idlewatch.store.redis.connection import ConnectionOptions
 from tests.support.redis_server import RedisServer, executable, redis_url, shared_redis
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore
@@ -210,6 +212,15 @@ class TestOptions:
             RedisStore(location)
         assert "pass" not in str(caught.value).replace("user:password@", "")
         assert caught.value.__suppress_context__
+
+    @pytest.mark.parametrize("options", [{}, {"SENTINELS": [("127.0.0.1", 1)]}], ids=["url", "sentinel"])
+    def test_bound_every_wait_unless_told_otherwise(self, options: dict[str, object]) -> None:
+        made = ConnectionOptions(redis_url(), options)
+        for pool in (made.make_client().connection_pool, made.make_async_client().connection_pool):
+            sentinels = getattr(getattr(pool, "sentinel_manager", None), "sentinels", [])
+            for each in (pool, *(sentinel.connection_pool for sentinel in sentinels)):
+                kwargs = each.connection_kwargs
+                assert kwargs["socket_timeout"] == kwargs["socket_connect_timeout"] == STORE_TIMEOUT
 
     async def test_reach_the_connections(self, make: MakeStore) -> None:
         store = make(client_name="the-site", protocol=3)

@@ -122,7 +122,7 @@ class TestATurnOfTheEventLoop:
 @pytest.mark.server
 async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server: RedisServer) -> None:
     # Just over a power of two: the hash tables of Redis are at their emptiest.
-    sessions = 4200
+    sessions = 2100
     # As a site has them: moments that are no whole seconds, and a process by its name.
     at, process = NOW + 0.123456, PROCESS
     store = make(server.url, PREFIX="{idlewatch}:")

@@ -84,13 +84,16 @@ async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_thro
 
 
 @pytest.mark.server
-async def test_outlives_a_restart_of_redis(make: MakeStore, server: RedisServer) -> None:
+async def test_outlives_a_restart_of_redis(
+    make: MakeStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idlewatch.store.redis.pubsub.RECONNECT_DELAY", 0.05)
     writer, sleeper = make(server.url), make(server.url)
     heard: list[str] = []
     sleeper.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
     until(lambda: listening(sleeper, server) == 1)
     server.stop()
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(0.2)
     assert wakers() == 1
     server.start()
     until(lambda: listening(sleeper, server) == 1)

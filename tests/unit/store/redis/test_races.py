@@ -22,7 +22,7 @@ WRITE, SETTLE, TOUCH = map(sha_of, ("write", "settle", "touch"))
 
 
 async def test_threads_and_event_loops_lose_no_change(store: RedisStore) -> None:
-    workers, times = 8, 200
+    workers, times = 8, 100
     opened = store.sessions.open(session(), NOW)
     start = Barrier(workers)
 
