@@ -1,20 +1,47 @@
 """Everything that `/metrics` shows, by its name; docs/metrics.md says how to read it.
 
+Without prometheus-client nothing is counted: each metric then is a stand-in whose methods do nothing.
+
 No label takes what a user or a browser sends: each has a handful of values, which are known here or in an enum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-
+from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
 
+
+class _StandIn:
+    """A metric that counts nothing."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def labels(self, *_: Any) -> Self:
+        return self
+
+    def time(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def inc(self, *_: Any) -> None:
+        pass
+
+    dec = set = observe = set_to_current_time = inc
+
+
+if TYPE_CHECKING or is_installed(Extra.METRICS):
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+    from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+else:
+    CollectorRegistry = Counter = Gauge = Histogram = PlatformCollector = ProcessCollector = _StandIn
+
 REGISTRY = CollectorRegistry()
-"""Of our own: a site that shows the default one shows nothing twice."""
+"""A registry of its own: a site that exposes the default one exposes nothing twice."""
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 

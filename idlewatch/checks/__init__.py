@@ -3,6 +3,7 @@
 from idlewatch.checks import (
     admin,
     deployment,
+    extras,
     integration,
     limits,
     middleware,
@@ -15,6 +16,7 @@ from idlewatch.checks import (
 __all__ = [
     "admin",
     "deployment",
+    "extras",
     "integration",
     "limits",
     "middleware",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
@@ -82,7 +83,7 @@ def drafts_outlast_a_day_away() -> Messages:
         age = conf.draft_age
     except ImproperlyConfigured:
         return
-    if 0 < age <= MIN_DRAFT_AGE:
+    if apps.is_installed("idlewatch.drafts") and 0 < age <= MIN_DRAFT_AGE:
         expected = f"more than {MIN_DRAFT_AGE:g} s (20 hours), or 0"
         message = f"{place('DRAFT_AGE')} is {age:g} s; expected {expected}."
         hint = "WCAG 2.2.6 (level AAA) asks you to keep input for over 20 hours, or to tell users how soon it is lost."

@@ -9,16 +9,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from autobahn.exception import Disconnected
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES, RATE_WINDOW, Close, ErrorCode, ErrorFrame, encode
 
-CLIENT_IS_GONE = (OSError, Disconnected)
-"""What a server raises where something is sent to a client that is gone: the first by ASGI 2.4; the second Daphne, from
-the browser's close until it tells of it."""
+CLIENT_IS_GONE: tuple[type[Exception], ...] = (OSError,)
+"""What a server raises when a message is sent to a client that is gone: `OSError` by ASGI 2.4, and under Daphne
+`Disconnected`, from the browser's close until Daphne reports it."""
+if is_installed(Extra.DAPHNE):
+    from autobahn.exception import Disconnected
+
+    CLIENT_IS_GONE += (Disconnected,)
 
 
 class Socket(AsyncWebsocketConsumer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -80,14 +81,15 @@ def is_client_endpoint(request: HttpRequest) -> bool:
 
 @lru_cache(maxsize=256)
 def _own_paths(urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
-    """Return the paths at which pages talk to the server; `reverse` on every request would cost more than the rest.
+    """Return the paths of the client's endpoints, cached by all that `reverse` depends on: it is slow.
 
-    They are kept for each thing that `reverse` goes by.
+    A site has none of them, or all but that of an app it does not install.
     """
-    try:
-        return tuple(reverse(name, urlconf) for name in OWN_VIEWS)
-    except NoReverseMatch:
-        return ()
+    paths = []
+    for name in OWN_VIEWS:
+        with suppress(NoReverseMatch):
+            paths.append(reverse(name, urlconf))
+    return tuple(paths)
 
 
 def _mark(request: HttpRequest) -> Mark | None:

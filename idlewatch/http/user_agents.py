@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.utils.translation import gettext
-from ua_parser import parse
+
+from idlewatch.conf.extras import Extra, is_installed
+
+if TYPE_CHECKING or is_installed(Extra.DEVICES):
+    from ua_parser import parse
 
 KEPT = 4096
 """User agents that are remembered: reading one takes longer than a search among these."""
@@ -31,6 +36,9 @@ SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 """What its maker calls a system."""
 HANDHELDS = frozenset({"iPhone", "iPad", "iPod"})
 """Devices that say more than their system."""
+
+PRODUCT = re.compile(r"(?!Mozilla/)([\w.+-]+)/(\d+)")
+"""The product that a user agent names first (RFC 9110, 10.1.5); every browser claims to be Mozilla."""
 
 
 class _Device(NamedTuple):
@@ -57,6 +65,9 @@ def device_of(user_agent: str) -> str:
 @lru_cache(KEPT)
 def _read(user_agent: str) -> _Device:
     """Read a user agent once; what it means in a language is put together anew each time."""
+    if not is_installed(Extra.DEVICES):
+        product = PRODUCT.match(user_agent)
+        return _Device(" ".join(product.groups()) if product else "", "")
     try:
         found = parse(user_agent)
     except Exception:  # noqa: BLE001 - a client may call itself anything, and the patterns are not ours

@@ -12,9 +12,8 @@ from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.db.models import Q
-from tqdm import tqdm
 
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
@@ -22,6 +21,8 @@ from idlewatch.models import WatchedSession
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LONGEST = timedelta(weeks=52 * 1000)
 """A thousand years: before that, there are no dates."""
+
+ERASE_LINE = "\r\x1b[K"
 
 
 def add_user_option(parser: _ActionsContainer) -> None:
@@ -85,7 +86,24 @@ def confirm(question: str, *, ask: bool) -> None:
 
 
 @contextmanager
-def progress(total: int, unit: str) -> Iterator[Callable[[int], object]]:
-    """Show how far a command is, on a terminal alone; what is yielded is told of each step."""
-    with tqdm(total=total, unit=unit, disable=None, leave=False) as bar:
-        yield bar.update
+def progress(out: OutputWrapper, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show how far a command is, on a terminal alone; yield the function that advances it."""
+    done = shown = 0
+
+    def advance(by: int) -> None:
+        nonlocal done, shown
+        done += by
+        percent = 100 * done // max(total, 1)
+        if percent != shown:
+            shown = percent
+            # `str` styles nothing: Django shows what goes to stderr as an error.
+            out.write(f"\r{done} of {total} {unit} ({percent} %)", str, ending="")
+            out.flush()
+
+    if not out.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield advance
+    finally:
+        out.write(ERASE_LINE, str, ending="")

@@ -6,19 +6,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from django.utils.crypto import constant_time_compare
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from idlewatch import metrics
 from idlewatch.conf import conf
+from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.policy import Phase
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.hub import tabs_here
 from idlewatch.signals import event_log
 from idlewatch.store.base import Census
+
+if TYPE_CHECKING or is_installed(Extra.METRICS):
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+    from prometheus_client.metrics_core import Metric
+    from prometheus_client.registry import Collector
+else:
+    Collector = object
 
 PATIENCE = 2.0
 """Seconds to wait for the store: a scrape that takes longer than 10 s is lost altogether."""

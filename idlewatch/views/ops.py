@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from idlewatch.conf import conf
+from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.decorators import outside_transactions, passive
 from idlewatch.ops import exposition, health
 from idlewatch.permissions import may_watch
@@ -46,6 +47,8 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     if not allowed and not await sync_to_async(_may_see_sessions)(request):
         exposition.note_refusal("no token, and nobody who may see the sessions")
         return HttpResponse("Forbidden\n", status=403, content_type="text/plain")
+    if not is_installed(Extra.METRICS):
+        raise Http404(f"The package 'prometheus-client' is not installed: {Extra.METRICS.command}")
     body, content_type = await exposition.exposition(request.headers.get("Accept", ""))
     return HttpResponse(body, content_type=content_type)
 

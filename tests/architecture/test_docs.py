@@ -16,7 +16,7 @@ from tests.tools import settings_docs
 PAGE = settings_docs.PAGE.read_text()
 SECTIONS = dict(re.findall(r"^### `([A-Z_]+)`\n\n(.+?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 SOURCES = [path.read_text() for path in Path(idlewatch.checks.__file__).parent.glob("*.py")]
-IDS = {identifier for source in SOURCES for identifier in re.findall(r'id="(idlewatch\.[EW]\d{3})"', source)}
+IDS = {identifier for source in SOURCES for identifier in re.findall(r'id="(idlewatch\.[EWI]\d{3})"', source)}
 
 
 def test_table_of_settings_is_that_of_the_code():
@@ -30,13 +30,13 @@ def test_every_setting_has_a_section_in_the_order_of_the_table():
 
 
 def test_every_other_check_is_documented_and_nothing_else():
-    assert sorted(re.findall(r"^\| `(idlewatch\.[EW]\d{3})` \|", PAGE, re.MULTILINE)) == sorted(IDS)
+    assert sorted(re.findall(r"^\| `(idlewatch\.[EWI]\d{3})` \|", PAGE, re.MULTILINE)) == sorted(IDS)
 
 
 @pytest.mark.parametrize("key", SECTIONS)
 def test_section_names_checks_that_are_about_its_setting(key):
     named = re.search(r"More checks: ([EW0-9,\s]+)\.", SECTIONS[key])
-    for identifier in re.findall(r"[EW]\d{3}", named[1] if named else ""):
+    for identifier in re.findall(r"[EWI]\d{3}", named[1] if named else ""):
         row = re.search(rf"^\| `idlewatch\.{identifier}` \| (.+) \|$", PAGE, re.MULTILINE)
         assert row is not None
         assert key in row[1] or "the limits" in row[1] or "a limit" in row[1] or "`BASELINE`" in row[1]

@@ -73,15 +73,18 @@ class Server:
     def socket_url(self, path: str = "/ws/idlewatch/tab/") -> str:
         return f"ws://127.0.0.1:{self.port}{path}"
 
+    @property
+    def command(self) -> list[str]:
+        return [self.python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), self.application]
+
     def start(self) -> None:
-        command = [self.python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), self.application]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.cwd, env=self.environ, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, cwd=self.cwd, env=self.environ, stdout=log, stderr=log)
         deadline = time.monotonic() + STARTS_WITHIN
         while not self.listens():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop(signal.SIGKILL)
-                raise RuntimeError(f"Daphne did not start:\n{self.log.read_text()[-4000:]}")
+                raise RuntimeError(f"The server did not start:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.05)
 
     def listens(self) -> bool:

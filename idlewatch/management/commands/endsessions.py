@@ -47,12 +47,12 @@ class Command(BaseCommand):
         # First of all: to open a store that is shared puts this process's clock right.
         monitor.store()
         ended, last = 0, ""
-        with progress(count, " sessions") as tell:
+        with progress(self.stderr, count, "sessions") as advance:
             # By batches: to read on while rows change under the query means something else on each database.
             while batch := list(rows.after(last).values_list("pk", flat=True)[: records.BATCH]):
                 for watch_id in batch:
                     ended += _end(watch_id, now())
-                    tell(1)
+                    advance(1)
                 last = batch[-1]
         self.stdout.write(f"Ended {_sessions(ended)}.")
         dispatcher.wait(PATIENCE)

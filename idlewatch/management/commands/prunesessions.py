@@ -46,12 +46,12 @@ class Command(BaseCommand):
             return
         confirm(f"This deletes {said}.", ask=not options["noinput"])
         deleted = 0
-        with progress(count, " records") as tell:
+        with progress(self.stderr, count, "records") as advance:
             # In small steps: each lets the requests that wait for the database go first.
             while batch := list(rows.order_by("ended").values_list("pk", flat=True)[: records.BATCH]):
                 gone, _ = rows.filter(pk__in=batch).delete()
                 deleted += gone
-                tell(gone)
+                advance(gone)
         self.stdout.write(f"Deleted {_records(deleted)}.")
 
 

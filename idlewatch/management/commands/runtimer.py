@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.runtime import service
 
@@ -52,6 +53,8 @@ class Command(BaseCommand):
 
 
 async def _serve(address: str, stack: AsyncExitStack) -> None:
+    if not is_installed(Extra.METRICS):
+        raise CommandError(f"--metrics: the package 'prometheus-client' is not installed: {Extra.METRICS.command}")
     from idlewatch.ops import metrics_server  # noqa: PLC0415 - prometheus_client is needed by this option alone
 
     try:

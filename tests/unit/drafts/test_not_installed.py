@@ -32,6 +32,10 @@ seen["signed in"] = answer.status_code
 seen["carries the client"] = "idlewatch-client" in page
 words = "drafts", "kept", "not_sent", "restored"
 seen["drafts in the page"] = [word for word in words if f"&quot;{word}&quot;" in page]
+from idlewatch.http.classification import is_client_endpoint
+from django.test import RequestFactory
+asked = [RequestFactory().get(f"/idlewatch/{each}/") for each in ("state", "drafts")]
+seen["client endpoints"] = [is_client_endpoint(each) for each in asked]
 from idlewatch.monitor import service
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
@@ -73,6 +77,10 @@ def test_a_form_after_the_end_leads_to_the_login(seen: dict[str, Any]):
 
 def test_it_has_neither_url_nor_table(seen: dict[str, Any]):
     assert (seen["path"], seen["url"], seen["tables"]) == (404, None, [])
+
+
+def test_the_other_endpoints_of_the_client_stay_passive(seen: dict[str, Any]):
+    assert seen["client endpoints"] == [True, False]
 
 
 def test_no_check_mentions_drafts(seen: dict[str, Any]):

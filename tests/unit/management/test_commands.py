@@ -60,16 +60,17 @@ def live() -> set[str]:
     return set(WatchedSession.objects.filter(ended=None).values_list("pk", flat=True))
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """Sit at a terminal and answer what is asked; what is asked is returned."""
 
     def sit(said: str | BaseException) -> list[str]:
         asked: list[str] = []
-
-        class Terminal(io.StringIO):
-            def isatty(self) -> bool:
-                return True
 
         def ask(question: str) -> str:
             asked.append(question)
@@ -453,6 +454,13 @@ class TestPruneSessions:
     def test_goes_by_small_steps(self, aged: dict[str, str], monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(records, "BATCH", 1)
         assert run("prunesessions", "--older-than", "30d", "--noinput") == "Deleted 2 records.\n"
+
+    def test_shows_on_a_terminal_how_far_it_is(self, aged: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(records, "BATCH", 1)
+        terminal = Terminal()
+        call_command("prunesessions", "--older-than", "30d", "--noinput", stdout=io.StringIO(), stderr=terminal)
+        shown = ["", "1 of 2 records (50 %)", "2 of 2 records (100 %)", "\x1b[K"]
+        assert terminal.getvalue().split("\r") == shown
 
     def test_leaves_drafts_alone(self, aged: dict[str, str]):
         old = as_datetime(START - 400 * DAY)
