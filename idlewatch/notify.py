@@ -29,7 +29,7 @@ from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.bus import GROUP, NOTICE, SENT_WITHIN, Ack, Bus
 from idlewatch.runtime.runtime import Service, running
 from idlewatch.signals import event_log
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from idlewatch.core.policy import Phase
-from idlewatch.store.base import Watched
 from idlewatch.store.listing import is_among
+from idlewatch.store.values import Watched
 
 MAX_TIMESTAMP = 253_402_300_799.0
 """The end of the year 9999 in epoch seconds, later than any date."""

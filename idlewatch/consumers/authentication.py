@@ -6,7 +6,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 
 def find_watch(key: str | None) -> tuple[Watched | None, Reason | None]:

@@ -37,7 +37,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.hub import Hub, count_here
 from idlewatch.runtime.runtime import service
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 
 class TabConsumer(Socket):

@@ -35,7 +35,7 @@ from idlewatch.http.admission import Admission
 from idlewatch.http.bodies import FORMS
 from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, place_of
 from idlewatch.monitor import accounts, django_sessions, records
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 

@@ -17,7 +17,7 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, no_session_frame
 from idlewatch.http.request_state import state_of
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 PARAMETER = "for"
 """Of the addresses at which a page talks to the server: the token."""

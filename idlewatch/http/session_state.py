@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase, Verdict, ended
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 
 class SessionState(NamedTuple):

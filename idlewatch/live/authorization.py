@@ -18,7 +18,7 @@ from idlewatch.live.ticks import ticks
 from idlewatch.monitor import accounts
 from idlewatch.monitor import service as monitor
 from idlewatch.permissions import may_watch
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 

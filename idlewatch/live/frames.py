@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from idlewatch.live.rows import Row
-from idlewatch.store.base import Census, Sample
+from idlewatch.store.values import Census, Sample
 
 _encoder = msgspec.json.Encoder()
 

@@ -27,7 +27,7 @@ from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
 from idlewatch.live.ticks import ticks
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Census
+from idlewatch.store.values import Census
 
 logger = logging.getLogger("idlewatch")
 

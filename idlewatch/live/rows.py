@@ -13,7 +13,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.http.user_agents import device_of
 from idlewatch.live.database import in_database
 from idlewatch.models import WatchedSession
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 KEPT = 5000
 """Faces that a process remembers, those that were looked at last."""

@@ -18,8 +18,8 @@ from idlewatch.live.database import in_search
 from idlewatch.live.query import Query
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Census, Listing, Watched
 from idlewatch.store.listing import deadline_of, is_among
+from idlewatch.store.values import Census, Listing, Watched
 
 WINDOW = 1000
 """Candidates that are looked at together."""

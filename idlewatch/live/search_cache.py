@@ -8,7 +8,7 @@ from typing import NamedTuple
 from idlewatch.live.query import Query
 from idlewatch.live.search import Found, find, is_costly
 from idlewatch.live.ticks import ticks
-from idlewatch.store.base import Census
+from idlewatch.store.values import Census
 
 LONGEST = 2.0
 """Seconds for which the sessions stand, at most, that a search or a filter found: only what became of them is looked at

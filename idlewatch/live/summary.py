@@ -11,7 +11,7 @@ from idlewatch.live.ticks import ticks
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.runtime import service
 from idlewatch.runtime.timer import KEPT
-from idlewatch.store.base import Census, Sample
+from idlewatch.store.values import Census, Sample
 
 SAMPLING = 5.0
 """Seconds between looks for new samples, of which there are but a few a minute."""

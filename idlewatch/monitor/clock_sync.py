@@ -10,7 +10,8 @@ import logging
 
 from idlewatch.core.clock import now
 from idlewatch.process.identity import PROCESS
-from idlewatch.store.base import Presence, Reading
+from idlewatch.store.base import Presence
+from idlewatch.store.values import Reading
 
 logger = logging.getLogger("idlewatch")
 

@@ -21,7 +21,8 @@ from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage
 from idlewatch.store import transitions
-from idlewatch.store.base import SessionStore, Watched
+from idlewatch.store.base import SessionStore
+from idlewatch.store.values import Watched
 
 RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
 """The events that a record takes note of; which tabs are open, each process reports when the store is back."""

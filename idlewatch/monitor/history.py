@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db.models import Q
 
 from idlewatch.models import HistorySample
-from idlewatch.store.base import Sample
+from idlewatch.store.values import Sample
 
 
 def keep(sample: Sample, since: float) -> None:

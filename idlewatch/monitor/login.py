@@ -19,7 +19,7 @@ from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import address_of, user_agent_of
 from idlewatch.signals import announce
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:

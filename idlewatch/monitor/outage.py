@@ -9,7 +9,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import now as read_clock
 from idlewatch.core.policy import Phase, Verdict
 from idlewatch.monitor.write_behind import ActivityBuffer
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 REPORT_GRACE = 4.0
 """Seconds after the store's return in which other processes may still report: a round, a timeout, and more."""

@@ -15,7 +15,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 BATCH = 500
 """Rows in one statement."""

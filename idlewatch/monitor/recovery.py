@@ -18,7 +18,8 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.fallback import FallbackStore, report_of
 from idlewatch.monitor.outage import Outage
-from idlewatch.store.base import SessionStore, Watched
+from idlewatch.store.base import SessionStore
+from idlewatch.store.values import Watched
 
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""

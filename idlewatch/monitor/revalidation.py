@@ -12,7 +12,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import report_of
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 
 def examine(watches: Sequence[Watched], now: float) -> set[str]:

@@ -29,7 +29,8 @@ from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.recovery import Recovery
 from idlewatch.signals import announce
-from idlewatch.store.base import Store, Watched
+from idlewatch.store.base import Store
+from idlewatch.store.values import Watched
 
 _opening = Lock()
 

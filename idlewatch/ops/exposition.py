@@ -17,7 +17,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.hub import tabs_here
 from idlewatch.signals import event_log
-from idlewatch.store.base import Census
+from idlewatch.store.values import Census
 
 if TYPE_CHECKING or is_installed(Extra.METRICS):
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest

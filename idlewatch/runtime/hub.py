@@ -14,7 +14,7 @@ from weakref import WeakSet
 from msgspec import Struct
 
 from idlewatch.core.policy import UNWARNED, Shown
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 

@@ -32,7 +32,8 @@ from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.bus import GROUP, SENT_WITHIN, message_of
 from idlewatch.runtime.hub import Change, Hub, tabs_here
 from idlewatch.signals import announce, dispatcher
-from idlewatch.store.base import Due, SessionStore, Store, Watched
+from idlewatch.store.base import SessionStore, Store
+from idlewatch.store.values import Due, Watched
 
 logger = logging.getLogger("idlewatch")
 

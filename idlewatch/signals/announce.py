@@ -16,7 +16,7 @@ from idlewatch.core.policy import Phase, Verdict
 from idlewatch.models import WatchedSession
 from idlewatch.signals import dispatcher, event_log
 from idlewatch.signals.definitions import session_ended, session_extended, session_opened, session_warned
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 
 def opened(watched: Watched) -> None:

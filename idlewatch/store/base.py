@@ -9,107 +9,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
-from enum import StrEnum
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Protocol
 
-from msgspec import Struct
-
-from idlewatch.core.activity import Activity, Reason
+from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
-from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict, assess
-
-
-class Due(StrEnum):
-    """What a watch can be due for; each kind is claimed and confirmed by itself.
-
-    So a database that is down holds up the records, and never repeats a push.
-    """
-
-    PUSH = "push"
-    """Its phase, reason or `extendable` changed: tell its tabs."""
-    RECORD = "record"
-    """It ended: delete its Django session and close its record."""
-    CHECK = "check"
-    """Checkpoint its activity, and see that its user and its Django session still stand."""
-
-
-class Watched(Struct, frozen=True, kw_only=True):
-    """One watched session as the store knows it at one moment."""
-
-    id: str
-    """Random, of its own; safe to show and to log."""
-    user: str
-    """The primary key of its user, as text."""
-    key: str | None = None
-    """The raw session key, for deleting the session; None where there is none to keep. Never show or log it."""
-    policy: Policy
-    activity: Activity
-    version: int = 0
-    """Grows with each change, also across a store that came back empty: it starts at the epoch in milliseconds."""
-    shown: Shown = UNWARNED
-    """What its tabs were last told, or are being told."""
-    unpublished: bool = False
-    """`shown` was settled, and nobody confirmed that its tabs heard of it."""
-    doubted: bool = False
-    """The check before found that its user or its Django session may stand no more."""
-
-    def __repr__(self) -> str:
-        # The generated one would show the key.
-        return f"<Watched {self.id} of user {self.user}, version {self.version}>"
-
-    def verdict(self, now: float) -> Verdict:
-        """Judge it at `now`."""
-        return assess(self.activity, self.policy, now)
-
-
-class Renewal(NamedTuple):
-    """What a process is told when it gives a sign of life."""
-
-    known: bool
-    """False where it is new, or was taken for dead: it has to count its tabs again."""
-    resume: bool
-    """The store is new and empty, and this process is to resume into it what the records know."""
-    created_at: float
-    """When the store began to be what it is (epoch seconds)."""
-
-
-class Reading(NamedTuple):
-    """What a shared store says of the time."""
-
-    now: float
-    """Epoch seconds, as all processes are to count them."""
-    correction: float
-    """Seconds by which the clock behind it is put right."""
-    others: float | None
-    """When another process gave its last sign of life, in the same time; None: there is none."""
-
-
-class Census(NamedTuple):
-    """How many sessions live."""
-
-    active: int
-    warned: int
-    connected: int
-    """Those of either phase that have a tab open."""
-
-
-class Sample(NamedTuple):
-    """A census of the past."""
-
-    at: float
-    """Epoch seconds."""
-    active: int
-    warned: int
-    ended: int
-    """How many ended since the sample before."""
-
-
-class Listing(NamedTuple):
-    """Part of the live sessions that were asked for, in their order."""
-
-    total: int
-    """How many there are in all."""
-    sessions: Sequence[Watched]
+from idlewatch.core.policy import Phase
+from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Watched
 
 
 class SessionStore(Protocol):

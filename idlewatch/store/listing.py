@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from idlewatch.core.policy import Phase
-from idlewatch.store.base import Census, Watched
+from idlewatch.store.values import Census, Watched
 
 
 class Group(NamedTuple):

@@ -8,7 +8,7 @@ from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Event, Reported, SignedIn
 from idlewatch.core.policy import Phase, Policy
 from idlewatch.core.reducer import applied
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 RECHECK_INTERVAL = 5.0
 """Seconds until a session that looked lost is checked again: longer than a request takes to save it."""

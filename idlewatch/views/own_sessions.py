@@ -36,7 +36,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.signals import event_log
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 FRESH = 300.0
 """Seconds for which a sign-in vouches for its user."""

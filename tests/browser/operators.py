@@ -144,7 +144,7 @@ def record(count: int) -> None:
     from idlewatch.core.policy import Policy
     from idlewatch.models import WatchedSession
     from idlewatch.monitor import django_sessions, records
-    from idlewatch.store.base import Watched
+    from idlewatch.store.values import Watched
 
     policy = Policy(
         idle_timeout=28_800,

@@ -16,7 +16,7 @@ from django.test import Client
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.support.asgi import application
 
 SITE = "http://testserver"

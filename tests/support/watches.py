@@ -16,7 +16,7 @@ from idlewatch.core.policy import Policy
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.conftest import START
 
 POLICY = Policy(

@@ -17,8 +17,8 @@ from unittest.mock import patch
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Held, TabClosed, TabOpened
 from idlewatch.core.policy import Policy
-from idlewatch.store.base import Due, Watched
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Due, Watched
 from tests.support.facts import signed_in
 from tests.support.redis_server import RedisServer
 

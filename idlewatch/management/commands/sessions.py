@@ -22,7 +22,7 @@ from idlewatch.management.choosing import add_user_option, of_user
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 
 COLUMNS = ("session", "user", "device", "address", "started", "last_active", "tabs", "phase", "ends")
 ENDED_COLUMNS = ("session", "user", "device", "address", "started", "last_active", "ended", "reason", "ended_by")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from idlewatch.store.base import Due, Watched
 from idlewatch.store.transitions import next_check_at
+from idlewatch.store.values import Due, Watched
 
 
 class Entry:

@@ -12,8 +12,8 @@ from itertools import islice
 from sortedcontainers import SortedList
 
 from idlewatch.core.policy import Phase
-from idlewatch.store.base import Census, Watched
 from idlewatch.store.listing import GROUPS, Group, census_of, chosen, deadline_of, group_of
+from idlewatch.store.values import Census, Watched
 
 Place = tuple[float, str]
 """A deadline and the id of its watch."""

@@ -6,10 +6,10 @@ import heapq
 from collections import defaultdict
 from threading import RLock
 
-from idlewatch.store.base import Due, Watched
 from idlewatch.store.memory.entry import Entry
 from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
+from idlewatch.store.values import Due, Watched
 
 TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from idlewatch.core.events import TabsCounted
-from idlewatch.store.base import Presence, Reading, Renewal, SessionStore
+from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.memory.ledger import Ledger
+from idlewatch.store.values import Reading, Renewal
 
 
 class MemoryPresence(Presence):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec.structs import replace
 
 from idlewatch.store import transitions
-from idlewatch.store.base import Due, DueQueue, Watched
+from idlewatch.store.base import DueQueue
 from idlewatch.store.memory.entry import Entry
 from idlewatch.store.memory.ledger import Ledger
+from idlewatch.store.values import Due, Watched
 
 
 class MemoryQueue(DueQueue):

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from idlewatch.store.base import Due
+from idlewatch.store.values import Due
 
 
 class Schedule:

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.store import transitions
-from idlewatch.store.base import SessionStore, Watched
+from idlewatch.store.base import SessionStore
 from idlewatch.store.memory.ledger import Ledger
+from idlewatch.store.values import Watched
 
 
 class MemorySessions(SessionStore):

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from idlewatch.core.policy import Phase
-from idlewatch.store.base import Census, Listing, Sample, Statistics
+from idlewatch.store.base import Statistics
 from idlewatch.store.memory.ledger import Ledger
+from idlewatch.store.values import Census, Listing, Sample
 
 
 class MemoryStatistics(Statistics):

@@ -12,9 +12,9 @@ from msgspec.structs import astuple, replace
 
 from idlewatch.core.activity import Activity
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict
-from idlewatch.store.base import Sample, Watched
 from idlewatch.store.listing import GROUPS, group_of
 from idlewatch.store.transitions import next_check_at
+from idlewatch.store.values import Sample, Watched
 
 HEAD = struct.Struct("<12d4BH")
 """As `FORMAT` in `scripts/common.lua`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from idlewatch.store.base import Due
 from idlewatch.store.listing import Group
+from idlewatch.store.values import Due
 
 
 class Keys(NamedTuple):

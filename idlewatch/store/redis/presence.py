@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 
 from idlewatch.core.events import TabsCounted
-from idlewatch.store.base import Presence, Reading, Renewal, SessionStore
+from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Command, Steps, script
 from idlewatch.store.redis.keys import Keys
+from idlewatch.store.values import Reading, Renewal
 
 KEY_TTL = 86_400
 """Seconds for which keys that belong to no session are kept: processes, the epoch, the clock's correction."""

@@ -9,8 +9,8 @@ from threading import Event, Lock, Thread
 
 from redis.exceptions import RedisError
 
-from idlewatch.store.base import Due
 from idlewatch.store.redis.client import Client
+from idlewatch.store.values import Due
 
 logger = logging.getLogger("idlewatch")
 

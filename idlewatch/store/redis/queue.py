@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from idlewatch.store import transitions
-from idlewatch.store.base import Due, DueQueue, Watched
+from idlewatch.store.base import DueQueue
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import claimed_of, pairs, watched_of
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
 from idlewatch.store.redis.sessions import row_args, served_by
+from idlewatch.store.values import Due, Watched
 
 TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""

@@ -12,13 +12,14 @@ from typing import NamedTuple
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
 from idlewatch.store import transitions
-from idlewatch.store.base import Due, SessionStore, Watched
+from idlewatch.store.base import SessionStore
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import row_of, watched_of
 from idlewatch.store.redis.commands import Command, Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
+from idlewatch.store.values import Due, Watched
 
 
 class _Written(NamedTuple):

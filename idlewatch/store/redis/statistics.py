@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from idlewatch.core.policy import Phase
-from idlewatch.store.base import Census, Listing, Sample, Statistics
+from idlewatch.store.base import Statistics
 from idlewatch.store.listing import GROUPS, census_of, chosen
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import pairs, sample_of, watched_of
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
+from idlewatch.store.values import Census, Listing, Sample
 
 
 class RedisStatistics(Statistics):

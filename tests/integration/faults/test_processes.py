@@ -65,7 +65,7 @@ CLAIM_AND_DIE = """
 import asyncio, os, signal
 from idlewatch.monitor import service as monitor
 from idlewatch.core.clock import now
-from idlewatch.store.base import Due
+from idlewatch.store.values import Due
 
 async def claim():
     while not (found := await monitor.store().queue.claim(Due.PUSH, now(), 10, 4.0)):

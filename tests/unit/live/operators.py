@@ -22,7 +22,7 @@ from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.support.sockets import WITHIN, Signed, Tab
 
 POLICY = Policy(idle_timeout=900, warn_before=120, absolute_timeout=43200, close_grace=300)

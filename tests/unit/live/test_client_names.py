@@ -11,7 +11,7 @@ from idlewatch.core.protocol import ErrorCode, ErrorFrame, encode
 from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Message, Sort, parse
 from idlewatch.live.rows import TOLD
-from idlewatch.store.base import Census
+from idlewatch.store.values import Census
 from tests.support.serving import ROOT
 
 WIRE = (ROOT / "static" / "idlewatch" / "live" / "protocol.js").read_text()

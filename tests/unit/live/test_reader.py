@@ -23,7 +23,7 @@ from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries
 from idlewatch.monitor import service as monitor
 from idlewatch.runtime.runtime import Service, service
-from idlewatch.store.base import Census
+from idlewatch.store.values import Census
 from tests.unit.live.operators import Operator, apeople, astaff, watching
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ from idlewatch.core.activity import Activity, Hold, Reason
 from idlewatch.core.policy import Phase, Shown
 from idlewatch.live import rows
 from idlewatch.live.rows import FACELESS, RecordFields, RecordFieldsCache, row_of
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.unit.live.operators import POLICY
 
 ADA = RecordFields("ada", "", "203.0.113.7", 5.0)

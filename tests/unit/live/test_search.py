@@ -16,7 +16,7 @@ from idlewatch.live.query import Query, Sort
 from idlewatch.live.search import Found, find, last_page
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.unit.live.operators import apeople
 
 pytestmark = pytest.mark.django_db(transaction=True)

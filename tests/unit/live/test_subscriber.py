@@ -12,7 +12,7 @@ from idlewatch.live import subscriber
 from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import WatchMessage
 from idlewatch.live.subscriber import Subscriber
-from idlewatch.store.base import Census
+from idlewatch.store.values import Census
 
 NOW = 1_900_000_000.0
 

@@ -10,7 +10,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Sort, parse
 from idlewatch.live.rows import TOLD, Row
-from idlewatch.store.base import Census, Sample
+from idlewatch.store.values import Census, Sample
 from tests.architecture.test_protocol_docs import BLOCKS, PAGE, objects
 
 MESSAGES, FRAMES = BLOCKS[2:4]

@@ -31,9 +31,9 @@ from idlewatch.monitor import service as monitor
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.signals import dispatcher, session_ended
-from idlewatch.store.base import Reading, Watched
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis.presence import RedisPresence
+from idlewatch.store.values import Reading, Watched
 from tests.conftest import START, Time
 from tests.integration.server.visitors import Visitor
 from tests.support import announced

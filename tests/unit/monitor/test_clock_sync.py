@@ -7,11 +7,11 @@ import pytest
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import clock_sync
 from idlewatch.monitor.clock_sync import PATIENCE, ClockSync
-from idlewatch.store.base import Reading
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.memory.ledger import Ledger
 from idlewatch.store.memory.presence import MemoryPresence
 from idlewatch.store.memory.sessions import MemorySessions
+from idlewatch.store.values import Reading
 from tests.conftest import START
 
 HOUR = 3600.0

@@ -25,7 +25,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.runtime.runtime import Service, service
 from idlewatch.runtime.timer import Timer
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.outages import Outage, Process, outage
 from tests.support.sockets import FakeTab, Signed, Tab

@@ -13,7 +13,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.conftest import START
 from tests.support.watches import POLICY, sign_in_many
 

@@ -15,7 +15,7 @@ from idlewatch.core.events import Acted, Extended
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records, revalidation
 from idlewatch.monitor import service as monitor
-from idlewatch.store.base import Watched
+from idlewatch.store.values import Watched
 from tests.conftest import START
 from tests.support.watches import keep, known, sign_in_many
 

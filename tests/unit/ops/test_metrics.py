@@ -32,7 +32,7 @@ from idlewatch.ops import exposition, metrics_server
 from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import CLAIM_LEASE, Timer
-from idlewatch.store.base import Census, Due
+from idlewatch.store.values import Census, Due
 from tests.conftest import START, Time
 from tests.support.serving import ROOT, clean_environment
 from tests.support.sockets import FakeTab, Signed, Tab, sign_in

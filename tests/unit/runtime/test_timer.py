@@ -30,8 +30,8 @@ from idlewatch.process.identity import PROCESS
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import CLAIM_LEASE, KEPT, PROCESS_LEASE, ROUND, SAMPLE, Timer
 from idlewatch.signals import session_ended
-from idlewatch.store.base import Due, Sample
 from idlewatch.store.transitions import RECHECK_INTERVAL
+from idlewatch.store.values import Due, Sample
 from tests.conftest import START, Time
 from tests.support.announced import Heard
 from tests.support.outages import Outage, outage

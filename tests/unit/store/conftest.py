@@ -10,9 +10,10 @@ import pytest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
-from idlewatch.store.base import Store, Watched
+from idlewatch.store.base import Store
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Watched
 from tests.support.redis_server import redis_url
 
 

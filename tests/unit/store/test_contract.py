@@ -23,7 +23,8 @@ from idlewatch.core.events import (
 )
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
-from idlewatch.store.base import Census, Due, Sample, Store, Watched
+from idlewatch.store.base import Store
+from idlewatch.store.values import Census, Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
 

@@ -19,8 +19,9 @@ from idlewatch.core.events import Event, SignedIn, TabsCounted
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict, assess
 from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
-from idlewatch.store.base import Census, Due, Listing, Sample, Store, Watched
+from idlewatch.store.base import Store
 from idlewatch.store.transitions import RECHECK_INTERVAL
+from idlewatch.store.values import Census, Due, Listing, Sample, Watched
 from tests.support.facts import START, events, policies
 
 LEASE = 20.0

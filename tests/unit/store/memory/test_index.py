@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
-from idlewatch.store.base import Watched
 from idlewatch.store.memory.index import Index
+from idlewatch.store.values import Watched
 from tests.support.facts import signed_in
 
 WARNED = Shown(Phase.WARNED, Reason.IDLE, True)

@@ -13,9 +13,9 @@ from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Acted, Extended, Requested, TabClosed, TabOpened
 from idlewatch.core.policy import Policy
 from idlewatch.exceptions import TooManyTabs
-from idlewatch.store.base import Due, Watched
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.memory.ledger import TOMBSTONE_TTL
+from idlewatch.store.values import Due, Watched
 from tests.support.facts import signed_in
 
 POLICY = Policy()

@@ -13,8 +13,9 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Extended, Held, Requested, TabOpened, TabsCounted
 from idlewatch.core.policy import Policy
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.store.base import Due, Store, Watched
+from idlewatch.store.base import Store
 from idlewatch.store.redis.commands import source_of
+from idlewatch.store.values import Due, Watched
 from tests.support.facts import signed_in
 
 NOW = 1_900_000_000.0

@@ -10,8 +10,8 @@ import pytest
 
 from idlewatch.core.events import Acted, Event, Held, Requested, TabOpened
 from idlewatch.process.identity import PROCESS
-from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy

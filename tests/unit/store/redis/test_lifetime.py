@@ -8,8 +8,8 @@ import pytest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Requested, TabOpened
-from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.tools.soak import KEPT, TOMBSTONE_TTL, come_and_go
 from tests.unit.store.redis.conftest import MakeStore

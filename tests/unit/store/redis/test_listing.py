@@ -10,10 +10,10 @@ import pytest
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, TabOpened
 from idlewatch.core.policy import UNWARNED, Phase
-from idlewatch.store.base import Census, Due
 from idlewatch.store.listing import GROUPS
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.commands import source_of
+from idlewatch.store.values import Census, Due
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy

@@ -17,9 +17,9 @@ import pytest
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Extended, Held, Requested, TabOpened
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.breaker import STORE_TIMEOUT
+from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from idlewatch.core.activity import Reason
-from idlewatch.store.base import Due
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import NOW, session, until

@@ -11,8 +11,8 @@ import pytest
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event, Extended, Requested, TabOpened, TabsCounted
 from idlewatch.exceptions import TooManyTabs
-from idlewatch.store.base import Due, Watched
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Due, Watched
 from tests.support.redis_server import shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy

@@ -1,0 +1,105 @@
+"""What stores take and return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from idlewatch.core.activity import Activity
+from idlewatch.core.policy import UNWARNED, Policy, Shown, Verdict, assess
+
+
+class Due(StrEnum):
+    """What a session can be due for. Each kind is claimed and confirmed by itself.
+
+    So a database that is down delays the records, and never repeats a push.
+    """
+
+    PUSH = "push"
+    """Its phase, reason or `extendable` changed: tell its tabs."""
+    RECORD = "record"
+    """It ended: delete its Django session and close its record."""
+    CHECK = "check"
+    """Checkpoint its activity, and check that its user and its Django session are still there."""
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """A watched session as the store has it at one moment. Times are epoch seconds."""
+
+    id: str
+    """Its watch id: random; safe to show and to log."""
+    user: str
+    """The primary key of its user, as text."""
+    key: str | None = None
+    """The raw session key, for deleting the session; None where there is none to keep. Never show or log it."""
+    policy: Policy
+    activity: Activity
+    version: int = 0
+    """Grows with each change, also across a store that came back empty: it starts at the epoch in milliseconds."""
+    shown: Shown = UNWARNED
+    """What its tabs were last told, or are being told."""
+    unpublished: bool = False
+    """Whether `shown` was settled, and not confirmed as delivered to the tabs."""
+    doubted: bool = False
+    """Whether the last check did not find its user or its Django session."""
+
+    def __repr__(self) -> str:
+        # The generated one would show the key.
+        return f"<Watched {self.id} of user {self.user}, version {self.version}>"
+
+    def verdict(self, now: float) -> Verdict:
+        """Return its verdict at `now` (epoch seconds)."""
+        return assess(self.activity, self.policy, now)
+
+
+class Renewal(NamedTuple):
+    """The answer to the sign of life of a process."""
+
+    known: bool
+    """Whether it was live before. If not, it is new or its lease lapsed: it has to report its tabs again."""
+    resume: bool
+    """Whether the store is new and empty, and this process is to resume into it what the records know."""
+    created_at: float
+    """Since when the store exists (epoch seconds)."""
+
+
+class Reading(NamedTuple):
+    """A reading of the shared time."""
+
+    now: float
+    """Epoch seconds, for all processes."""
+    correction: float
+    """Seconds by which the clock of the store's server is corrected."""
+    others: float | None
+    """When another process gave its last sign of life, by the same time; None if there is none."""
+
+
+class Census(NamedTuple):
+    """How many sessions are live."""
+
+    active: int
+    warned: int
+    connected: int
+    """Those of either phase that have a tab open."""
+
+
+class Sample(NamedTuple):
+    """A census that was kept."""
+
+    at: float
+    """Epoch seconds."""
+    active: int
+    warned: int
+    ended: int
+    """How many ended since the previous sample."""
+
+
+class Listing(NamedTuple):
+    """One page of a list of live sessions."""
+
+    total: int
+    """How many sessions the whole list has."""
+    sessions: Sequence[Watched]
