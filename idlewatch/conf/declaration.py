@@ -34,17 +34,17 @@ class Setting(Generic[T]):
     """
 
     def __init__(
-        self, key: str, validator: Validator[T], default: object, description: str, *, check: str, hint: str
+        self, key: str, validator: Validator[T], default: object, description: str, *, check: str, hint: str = ""
     ) -> None:
         self.key = key
         self.validator = validator
         self.default = default
         """What an unset key stands for, as a project would write it."""
         self.description = self.__doc__ = description
-        """What the setting does, in one phrase for the docs."""
-        self.check = check
+        """What the setting does, in one phrase."""
+        self.check = f"idlewatch.{check}"
         """The id of the system check of its value."""
-        self.hint = hint
+        self.hint = hint or f"{description}. The default is {default!r}."
         """What that check advises."""
         self.name = ""
         """The attribute that it is read by."""

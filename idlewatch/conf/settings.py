@@ -41,78 +41,59 @@ MAX_DRAFT_AGE = 31_536_000.0
 
 
 class Conf(DjangoSettings):
-    """The settings in force."""
+    """The settings in force.
+
+    A `Limit` is read as the project wrote it; `policy` has the limits that apply.
+    """
 
     idle_timeout = Limit(
-        "IDLE_TIMEOUT",
-        Duration(),
-        900,
-        "Ends a session after this long without activity",
-        check="idlewatch.E003",
-        hint="900 ends a session after 15 minutes without activity.",
+        "IDLE_TIMEOUT", Duration(), 900, "Ends a session after this long without activity", check="E003"
     )
     warn_before = Limit(
-        "WARN_BEFORE",
-        Duration(zero=True),
-        120,
-        "Warns in every open tab this long before the end",
-        check="idlewatch.E004",
-        hint="120 warns two minutes before the end.",
+        "WARN_BEFORE", Duration(zero=True), 120, "Warns in every open tab this long before the end", check="E004"
     )
     absolute_timeout = Limit(
         "ABSOLUTE_TIMEOUT",
         OrNone(Duration()),
         43200,
-        "Ends a session this long after login, whatever the activity",
-        check="idlewatch.E006",
-        hint="43200 ends a session 12 hours after login; None sets no such limit.",
+        "Ends a session this long after login, whatever the activity; None sets no such limit",
+        check="E006",
     )
     close_grace = Limit(
         "CLOSE_GRACE",
         OrNone(Duration(zero=True)),
         300,
-        "Ends a session this long after its last tab was closed",
-        check="idlewatch.E007",
-        hint="300 ends a session five minutes after its last tab was closed; None leaves it to the idle timeout.",
+        "Ends a session this long after its last tab was closed; None leaves it to the idle timeout",
+        check="E007",
     )
     hold_limit = Limit(
         "HOLD_LIMIT",
         Duration(zero=True),
         7200,
-        "Bounds how long uploads, videos and other holds stop the idle clock",
-        check="idlewatch.E008",
-        hint="7200 lets an upload or a video stop the idle clock for two hours; 0 refuses holds.",
+        "Bounds how long uploads, videos and other holds stop the idle clock; 0 refuses holds",
+        check="E008",
     )
-    heartbeat = Limit(
-        "HEARTBEAT",
-        Duration(),
-        15,
-        "Sets how often, at most, a page reports activity",
-        check="idlewatch.E009",
-        hint="15 lets a page report activity every 15 seconds.",
-    )
+    heartbeat = Limit("HEARTBEAT", Duration(), 15, "Sets how often, at most, a page reports activity", check="E009")
     activity_extends_warning = Limit(
         "ACTIVITY_EXTENDS_WARNING",
         Boolean(),
         False,
-        "Lets activity during the warning extend the session",
-        check="idlewatch.E010",
-        hint="True lets activity during the warning extend the session, without a click on the dialog.",
+        "Lets activity during the warning extend the session, without a click on the dialog",
+        check="E010",
     )
     count_background_requests = Setting(
         "COUNT_BACKGROUND_REQUESTS",
         Boolean(),
         False,
-        "Counts requests that scripts send as activity",
-        check="idlewatch.E012",
-        hint="True is for projects whose pages lack the client: each request that is not passive counts as activity.",
+        "Counts requests that scripts send as activity, for projects whose pages lack the client",
+        check="E012",
     )
     passive_paths = Setting(
         "PASSIVE_PATHS",
         Patterns(),
         (),
         "Excludes requests with these paths from activity",
-        check="idlewatch.E014",
+        check="E014",
         hint='Write (r"^/poll/",), with the comma. Flags and groups belong inside: (?i:…), (?:…).',
     )
     passive_url_names = Setting(
@@ -120,7 +101,7 @@ class Conf(DjangoSettings):
         Strings("URL names"),
         (),
         "Excludes requests to these URLs from activity",
-        check="idlewatch.E015",
+        check="E015",
         hint='Write ("shop:poll",), with the comma and the namespaces.',
     )
     policy_callable: Setting[PolicyCallable | None] = Setting(
@@ -128,47 +109,37 @@ class Conf(DjangoSettings):
         OrNone(DottedPath()),
         None,
         "Chooses the limits for each login",
-        check="idlewatch.E013",
+        check="E013",
         hint="Write a function (user, request) that returns a dict of limits, and its dotted path here.",
     )
     max_sessions_per_user = Setting(
         "MAX_SESSIONS_PER_USER",
         OrNone(Integer()),
         None,
-        "Ends a user's oldest session when a login exceeds this number",
-        check="idlewatch.E017",
-        hint="None sets no limit.",
+        "Ends a user's oldest session when a login exceeds this number; None sets no limit",
+        check="E017",
     )
-    max_tabs = Setting(
-        "MAX_TABS",
-        Integer(),
-        50,
-        "Limits the sockets that one session may have open",
-        check="idlewatch.E018",
-        hint="50 is the default.",
-    )
+    max_tabs = Setting("MAX_TABS", Integer(), 50, "Limits the sockets that one session may have open", check="E018")
     baseline = Setting(
         "BASELINE",
         OrNone(Choice(tuple(BASELINES))),
         None,
         "Names the standard that no session may be looser than",
-        check="idlewatch.E019",
-        hint="None compares the limits with no standard.",
+        check="E019",
     )
     draft_age = Setting(
         "DRAFT_AGE",
         Duration(zero=True, maximum=MAX_DRAFT_AGE),
         86400,
-        "Keeps unsent input this long",
-        check="idlewatch.E037",
-        hint="86400 keeps unsent input for a day; 0 keeps none.",
+        "Keeps unsent input this long; 0 keeps none",
+        check="E037",
     )
     ended_response: Setting[EndedResponse | None] = Setting(
         "ENDED_RESPONSE",
         OrNone(DottedPath()),
         None,
         "Replaces the response to a request of an ended session",
-        check="idlewatch.E016",
+        check="E016",
         hint="Write a function (request, ended) that returns a response or None, and its dotted path here.",
     )
     clear_site_data = Setting(
@@ -176,15 +147,14 @@ class Conf(DjangoSettings):
         Boolean(),
         False,
         "Clears what pages have stored in the browser when a session ends",
-        check="idlewatch.E036",
-        hint="True clears localStorage, databases and caches of your project's pages at each end.",
+        check="E036",
     )
     metrics_token = Setting(
         "METRICS_TOKEN",
         OrNone(Token()),
         None,
         "Bearer token for `/metrics`",
-        check="idlewatch.E040",
+        check="E040",
         hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
     )
     client_ip: Setting[ClientIP | None] = Setting(
@@ -192,40 +162,22 @@ class Conf(DjangoSettings):
         OrNone(DottedPath()),
         None,
         "Finds the user's address behind a proxy",
-        check="idlewatch.E021",
+        check="E021",
         hint="Write a function (scope_or_request) that returns an address or None, and its dotted path here.",
     )
     keep_address = Setting(
-        "KEEP_ADDRESS",
-        Boolean(),
-        True,
-        "Records the address that a session was started from",
-        check="idlewatch.E038",
-        hint="False records no addresses of users.",
+        "KEEP_ADDRESS", Boolean(), True, "Records the address that a session was started from", check="E038"
     )
-    keep_user_agent = Setting(
-        "KEEP_USER_AGENT",
-        Boolean(),
-        True,
-        "Records the browser's `User-Agent`",
-        check="idlewatch.E039",
-        hint="False records no User-Agent headers.",
-    )
+    keep_user_agent = Setting("KEEP_USER_AGENT", Boolean(), True, "Records the browser's `User-Agent`", check="E039")
     store = Setting(
         "STORE",
         Backend(),
         {"BACKEND": "idlewatch.store.memory.MemoryStore"},
         "Keeps the facts of the sessions",
-        check="idlewatch.E020",
-        hint='Write {"BACKEND": "idlewatch.store.memory.MemoryStore"}, or leave the setting out.',
+        check="E020",
     )
     checkpoint = Setting(
-        "CHECKPOINT",
-        Duration(),
-        60,
-        "Bounds how stale the recorded time of the last activity may be",
-        check="idlewatch.E011",
-        hint="60 writes the last activity to the database once a minute.",
+        "CHECKPOINT", Duration(), 60, "Bounds how stale the recorded time of the last activity may be", check="E011"
     )
 
     @property
