@@ -299,10 +299,10 @@ class TestWhatIsCounted:
 
     def test_a_request_of_which_nobody_can_tell(self):
         signed, grown = Signed(), Grown("idlewatch_requests_total", verdict="undecided")
-        with mock.patch("idlewatch.middleware.monitor.look", side_effect=StoreUnavailable):
+        with mock.patch("idlewatch.http.admission.monitor.look", side_effect=StoreUnavailable):
             from idlewatch.exceptions import Undecided
 
-            with mock.patch("idlewatch.middleware.monitor.look", side_effect=Undecided):
+            with mock.patch("idlewatch.http.admission.monitor.look", side_effect=Undecided):
                 assert signed.client.get("/private/").status_code == 503
         assert grown.by == 1
 
