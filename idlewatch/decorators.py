@@ -1,4 +1,4 @@
-"""Marks on views: what a request to them says about the user, and that no transaction is to enclose them."""
+"""Decorators for views: whether their requests count as activity, and whether they run in a transaction."""
 
 from __future__ import annotations
 
@@ -12,35 +12,38 @@ View = TypeVar("View", bound=Callable[..., object])
 
 
 class Mark(Enum):
-    """What a view's requests mean for the idle clock."""
+    """Whether requests to a view count as activity."""
 
     ACTIVE = "active"
     PASSIVE = "passive"
 
 
 marked: set[Mark] = set()
-"""The marks in use: while there are none, no request needs its URL resolved."""
+"""The marks in use. While there are none, no URL needs to be resolved."""
 
 
 def active(view: View) -> View:
-    """Mark a view whose requests count as activity, also those that a script sends."""
+    """Count all requests to a view as activity, background requests included.
+
+    For functions, sync or async, and classes; on a class, it covers every method.
+    """
     return _mark(view, Mark.ACTIVE)
 
 
 def passive(view: View) -> View:
-    """Mark a view whose requests never count as activity."""
+    """Count no requests to a view as activity: polls, for example. See `active` for what it decorates."""
     return _mark(view, Mark.PASSIVE)
 
 
 def outside_transactions(view: View) -> View:
-    """Keep `ATOMIC_REQUESTS`, of whatever database, from a view: it goes outermost."""
+    """Run a view outside `ATOMIC_REQUESTS` of every database. It must be the outermost decorator."""
     for alias in connections:
         transaction.non_atomic_requests(using=alias)(view)
     return view
 
 
 def mark_of(view: Callable[..., object]) -> Mark | None:
-    """Return the mark of a view: a function, or what a marked class's `as_view` made."""
+    """Return the mark of a view function, also of one made by `as_view`."""
     return getattr(view, "idlewatch_mark", None) or getattr(getattr(view, "view_class", None), "idlewatch_mark", None)
 
 

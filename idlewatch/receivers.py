@@ -88,7 +88,7 @@ def _end_invalid(user: AbstractBaseUser) -> None:
     if accounts.is_usable(user):
         # The session in which the password is being changed gets its new auth hash at the end of its request.
         answered = current_state.get()
-        own = None if answered is None else answered.session.watch_id
+        own = None if answered is None else answered.watch_id
         live = [each for each in live if each.id != own and not accounts.has_auth_digest(user, each.auth_digest)]
     _end_all(record.id for record in live)
 

@@ -137,7 +137,7 @@ def _log_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception
 
 def _selection(request: HttpRequest, message: CountMessage) -> Selection:
     kind = UserSelection if message.action is Action.END_USERS else Selection
-    return kind(message, request.user, state_of(request).session.watch_id, now())  # type: ignore[arg-type]
+    return kind(message, request.user, state_of(request).watch_id, now())  # type: ignore[arg-type]
 
 
 def _read(request: HttpRequest, decoder: msgspec.json.Decoder[M]) -> M:

@@ -21,7 +21,7 @@ from idlewatch.admin import actions
 from idlewatch.admin.live_strings import STRINGS, plurals
 from idlewatch.admin.read_only import ReadOnlyAdmin
 from idlewatch.core.protocol import LIVE_PATH
-from idlewatch.http.i18n import direction_of_words, language_of_words
+from idlewatch.http.i18n import ui_direction, ui_language
 from idlewatch.http.request_state import state_of
 from idlewatch.live.query import SIZES
 from idlewatch.models import REASON_LABELS, Live
@@ -75,9 +75,9 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
         "records": _address(site, "idlewatch_watchedsession_changelist"),
         "record": _address(site, "idlewatch_watchedsession_change", ID_PLACEHOLDER),
         "account": _account(request, site),
-        "present": state_of(request).session.watch_id,
-        "language": language_of_words(),
-        "direction": direction_of_words(),
+        "present": state_of(request).watch_id,
+        "language": ui_language(),
+        "direction": ui_direction(),
         "zone": timezone.get_current_timezone_name(),
         "strings": STRINGS | {f"reason_{reason}": label for reason, label in REASON_LABELS.items()},
         "plurals": plurals(get_language() or ""),

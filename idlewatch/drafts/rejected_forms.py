@@ -32,8 +32,8 @@ from idlewatch.drafts.models import Draft
 from idlewatch.drafts.redaction import NAMES_FIELD, Field, redact
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.admission import Admission
-from idlewatch.http.bodies import FORMS
-from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, place_of
+from idlewatch.http.bodies import FORM_TYPES
+from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, page_path_of
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.store.values import Watched
 
@@ -102,7 +102,7 @@ def mark_session(session: SessionBase, user: AbstractBaseUser, now: float) -> No
 
 
 def _is_form(request: HttpRequest) -> bool:
-    if request.method != "POST" or request.content_type not in FORMS or is_client_endpoint(request):
+    if request.method != "POST" or request.content_type not in FORM_TYPES or is_client_endpoint(request):
         return False
     # Requests of other scripts leave the page as it is; htmx follows to the sign-in page.
     return is_navigation(request) or "HX-Request" in request.headers
@@ -132,7 +132,7 @@ def _watched_of(request: HttpRequest, admission: Admission) -> Watched | None:
 
 
 def _put(request: HttpRequest, user: AbstractBaseUser, now: float) -> None:
-    path, page = request.get_full_path(), place_of(request)
+    path, page = request.get_full_path(), page_path_of(request)
     if page == "/" and "HX-Current-URL" not in request.headers:
         # The form's page is unknown, since a `Referer` may name the site alone; many forms are sent to their own page.
         page = path

@@ -71,7 +71,7 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
         session.set_expiry(0)
     counted = counts(request)
     state = _assess(session, watch_id, arrived, Requested() if counted else None)
-    offer = credential_change.find(session, state.watch_id) if state.watch_id and is_seen(request) else None
+    offer = credential_change.find_offer(session, state.watch_id) if state.watch_id and is_seen(request) else None
     return Admission(arrived, state, counted, django_sessions.auth_digest_of(session), offer)
 
 

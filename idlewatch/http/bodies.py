@@ -1,4 +1,4 @@
-"""What a page sends to be read: as a whole, within bounds, and whatever goes wrong said to it."""
+"""The body of a request: bounded, and with an error frame for whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from idlewatch.core.protocol import ErrorCode
 from idlewatch.exceptions import BadMessage
 
-FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-"""What browsers send of themselves."""
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+"""Content types that browsers send without a script."""
 
 
-def body_of(request: HttpRequest, most: int) -> bytes:
-    """Return the bytes of a request, `most` at most.
+def body_of(request: HttpRequest, max_length: int) -> bytes:
+    """Return the body of a request.
 
     Raises:
-        BadMessage: there are more, or it is a form, or it broke off.
+        BadMessage: it has more than `max_length` bytes, is a form, or is incomplete.
     """
-    if request.content_type in FORMS:
+    if request.content_type in FORM_TYPES:
         raise BadMessage(ErrorCode.BAD_JSON, f"Expected JSON, got {request.content_type}.")
     try:
         body = request.body
     except RequestDataTooBig as error:
-        got = request.META.get("CONTENT_LENGTH") or "more"
-        bound = min(most, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-        raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {bound} bytes, got {got}.") from error
+        length = request.META.get("CONTENT_LENGTH") or "more"
+        bound = min(max_length, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {bound} bytes, got {length}.") from error
     except RawPostDataException as error:
-        raise BadMessage(ErrorCode.BAD_JSON, "Expected JSON, got what was read by somebody else.") from error
+        raise BadMessage(ErrorCode.BAD_JSON, "Expected JSON, got a body that had been read before.") from error
     except UnreadablePostError as error:
-        raise BadMessage(ErrorCode.BAD_JSON, "Expected JSON, got a part of it: the connection broke.") from error
-    if len(body) > most:
-        raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {most} bytes, got {len(body)}.")
+        raise BadMessage(ErrorCode.BAD_JSON, "Expected JSON, got an incomplete body: the connection broke.") from error
+    if len(body) > max_length:
+        raise BadMessage(ErrorCode.TOO_LARGE, f"Expected at most {max_length} bytes, got {len(body)}.")
     return body

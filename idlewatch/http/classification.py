@@ -1,4 +1,4 @@
-"""What a request says about its user: that they act, that a script polls, where they came from."""
+"""What kind of request it is: a navigation, activity of the user, a poll, a call of the page's client."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from django.utils.translation import get_language
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
 
-OWN_VIEWS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
+CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
 BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
 def is_navigation(request: HttpRequest) -> bool:
-    """Tell whether the browser fetches a page that the user asked for.
+    """Return whether the browser fetches a page that the user asked for.
 
-    Fetch metadata tells; where the browser sends none (plain HTTP off localhost, old browsers), `Accept` does.
+    Without fetch metadata (plain HTTP off localhost, old browsers), `Accept` decides.
     """
     headers = request.headers
     if any(name in headers for name in BACKGROUND_HEADERS):
@@ -45,19 +45,19 @@ def is_navigation(request: HttpRequest) -> bool:
 
 
 def is_seen(request: HttpRequest) -> bool:
-    """Tell whether the user sees the page that answers: they went to it, or htmx boosts the link they followed."""
+    """Return whether the user will see the response: a navigation, or a link that htmx boosts."""
     if request.method not in {"GET", "POST"}:
         return False
     return is_navigation(request) or request.headers.get("HX-Boosted") == "true"
 
 
 def shows_a_page(request: HttpRequest) -> bool:
-    """Tell whether what answers a navigation fills the tab, and not a frame in it."""
+    """Return whether the response fills the tab: a navigation, and not of a frame in the page."""
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest") not in FRAMES
 
 
 def counts(request: HttpRequest) -> bool:
-    """Tell whether a request is activity of its user."""
+    """Return whether a request is activity of its user."""
     mark = _mark(request)
     if _is_passive(request, mark):
         return False
@@ -74,27 +74,25 @@ def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
 
 
 def is_client_endpoint(request: HttpRequest) -> bool:
-    """Tell whether a page's client asks how its session stands, or sends a message."""
+    """Return whether a request goes to an endpoint of the browser client: state, message, page, drafts."""
     urlconf = getattr(request, "urlconf", None) or get_urlconf()
-    return request.path in _own_paths(urlconf, get_script_prefix(), get_language())
+    return request.path in _client_paths(urlconf, get_script_prefix(), get_language())
 
 
 @lru_cache(maxsize=256)
-def _own_paths(urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
-    """Return the paths of the client's endpoints, cached by all that `reverse` depends on: it is slow.
-
-    A site has none of them, or all but that of an app it does not install.
-    """
+def _client_paths(urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
+    """Return the paths of the client's endpoints, cached by what `reverse` depends on, which is slow."""
     paths = []
-    for name in OWN_VIEWS:
+    for name in CLIENT_ENDPOINTS:
+        # That of drafts is missing if their app is not installed.
         with suppress(NoReverseMatch):
             paths.append(reverse(name, urlconf))
     return tuple(paths)
 
 
 def _mark(request: HttpRequest) -> Mark | None:
-    """Return what a view's mark or its URL's name says; the URL is resolved only where there are such."""
-    # A mark is set when its view is imported, which the first look at the URL patterns sees to.
+    """Return the mark of the view or of its URL name. The URL is resolved only if there are such marks."""
+    # Marks are set when their views are imported: loading the URL patterns does that.
     get_resolver(getattr(request, "urlconf", None)).url_patterns  # noqa: B018
     if not marked and not conf.passive_url_names:
         return None
@@ -106,14 +104,14 @@ def _mark(request: HttpRequest) -> Mark | None:
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "ROOT_URLCONF":
-        _own_paths.cache_clear()
+        _client_paths.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="idlewatch.http.classification")
 
 
 def match_of(request: HttpRequest) -> ResolverMatch | None:
-    """Resolve a request's URL; None for one that leads nowhere."""
+    """Resolve a request's URL; return None if it matches no pattern."""
     try:
         return resolve(request.path_info, getattr(request, "urlconf", None))
     except Resolver404:
@@ -121,15 +119,15 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
 
 
 def needs_no_login(request: HttpRequest) -> bool:
-    """Tell whether a request goes to the login page, or to a view that needs no login."""
+    """Return whether a request goes to the sign-in page, or to a view marked `login_not_required`."""
     if request.path == urlsplit(conf.login_url).path:
         return True
     match = match_of(request)
     return match is not None and getattr(match.func, "login_required", True) is False
 
 
-def place_of(request: HttpRequest) -> str:
-    """Return where the user is, as a path with its query: what to come back to after signing in again."""
+def page_path_of(request: HttpRequest) -> str:
+    """Return the path, with its query, of the page that the user is on: where to return after signing in again."""
     if is_navigation(request) and request.method in {"GET", "HEAD"}:
         return request.get_full_path()
     page = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
@@ -139,6 +137,6 @@ def place_of(request: HttpRequest) -> str:
         return "/"
     if (parts.scheme, parts.netloc) != (request.scheme, request.get_host()):
         return "/"
-    place = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
     # A path that begins with two slashes would be another host's.
-    return place if url_has_allowed_host_and_scheme(place, allowed_hosts=None) else "/"
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else "/"

@@ -1,4 +1,4 @@
-"""A user changed how they sign in: the next page offers to end their other sessions (ASVS 7.4.3)."""
+"""After a change of password or second factor, the next page offers to end the other sessions (ASVS 7.4.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idlewatch.core.clock import now
 from idlewatch.monitor import accounts, django_sessions, records
 
 CHANGED_KEY = "_idlewatch_changed"
-"""Where the session's data keeps what was changed and when, until a page has shown the offer."""
+"""Key in the session's data of what was changed and when, until a page has shown the offer."""
 
 
 class Factor(StrEnum):
@@ -24,52 +24,53 @@ class Factor(StrEnum):
 
 
 def offer_to_end_others(request: HttpRequest) -> None:
-    """Have the next page offer the user to end their other sessions; a change of password does so by itself.
+    """Offer to end the user's other sessions on their next page.
 
-    To be called where another factor was changed: a passkey, a device for one-time codes.
+    Call it after a change of another factor than the password, such as a passkey or a device for one-time codes. A
+    change of password is detected without it.
     """
-    note(request.session, Factor.OTHER, now())
+    record_change(request.session, Factor.OTHER, now())
 
 
-def note(session: SessionBase, factor: Factor, at: float) -> None:
-    """Note a change that was made at `at` (epoch seconds)."""
+def record_change(session: SessionBase, factor: Factor, at: float) -> None:
+    """Record a change, made at `at` (epoch seconds), in the session's data."""
     session[CHANGED_KEY] = [factor.value, at]
 
 
 class Offer(NamedTuple):
-    """What the next page says."""
+    """The offer to end the other sessions."""
 
     factor: Factor
     others: int
-    """How many of the user's other sessions live."""
+    """Number of the user's other live sessions."""
     ended: int
-    """How many have ended for the change."""
+    """Number of those that the change has ended."""
 
     @property
-    def is_worth_a_word(self) -> bool:
+    def has_other_sessions(self) -> bool:
         """Whether the user has, or had, any other session."""
         return bool(self.others or self.ended)
 
 
-def find(session: SessionBase, watch: str) -> Offer | None:
-    """Return what to say of a change that no page has told of yet."""
-    noted, user = session.get(CHANGED_KEY), django_sessions.user_of(session)
-    if noted is None or user is None:
+def find_offer(session: SessionBase, watch_id: str) -> Offer | None:
+    """Return the offer after a change; None if there was none, or a page has shown it."""
+    change, user = session.get(CHANGED_KEY), django_sessions.user_of(session)
+    if change is None or user is None:
         return None
-    factor, at = noted
-    return Offer(Factor(factor), *records.count_others(user, watch, at))
+    factor, at = change
+    return Offer(Factor(factor), *records.count_others(user, watch_id, at))
 
 
-def note_new_password(session: SessionBase, auth_digest: str, at: float) -> None:
-    """Note a change of password, where that is why the session has another auth hash than it came with.
+def record_new_password(session: SessionBase, auth_digest: str, at: float) -> None:
+    """Record a change of password, if that is why the session no longer has the auth hash with this digest.
 
-    Django gives it a new one too where the old was made under one of `SECRET_KEY_FALLBACKS`.
+    Django also replaces a hash that was made under one of `SECRET_KEY_FALLBACKS`.
     """
-    user = _fresh(django_sessions.user_of(session))
+    user = _load_user(django_sessions.user_of(session))
     if user is not None and not accounts.has_auth_digest(user, auth_digest):
-        note(session, Factor.PASSWORD, at)
+        record_change(session, Factor.PASSWORD, at)
 
 
-def _fresh(user: str | None) -> AbstractBaseUser | None:
-    # That of the request may be as old as the request.
+def _load_user(user: str | None) -> AbstractBaseUser | None:
+    # The user on the request may be outdated.
     return None if user is None else accounts.by_primary_key([user]).get(user)

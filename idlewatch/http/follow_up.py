@@ -80,7 +80,7 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
     if change.signed_in:
         # A sign-in view may have set an expiry after it signed the user in.
         session.set_expiry(0)
-    watch_id = state.session.watch_id
+    watch_id = state.watch_id
     if watch_id is None:
         return
     if state.page.offer:
@@ -108,7 +108,7 @@ def _follow_credentials(request: HttpRequest, state: RequestState, watch_id: str
     if watched is None or (key, auth_digest) != (watched.key, state.auth_digest):
         monitor.rebind(watch_id, session)
     if auth_digest != state.auth_digest:
-        credential_change.note_new_password(session, state.auth_digest, state.admission.arrived)
+        credential_change.record_new_password(session, state.auth_digest, state.admission.arrived)
 
 
 def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left: float) -> None:
@@ -131,7 +131,7 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
 
 def _end_unusable_account(request: HttpRequest, state: RequestState) -> None:
     """End a session whose user a view could not load: Django keeps it when an account is disabled."""
-    watch_id = state.session.watch_id
+    watch_id = state.watch_id
     if watch_id is None or request.user.is_authenticated:
         return
     left = now()

@@ -1,8 +1,9 @@
-"""What users read: one sentence a reason, and the language and direction of the app's own words."""
+"""The notice for each reason, and the language and direction of idlewatch's own texts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -16,31 +17,36 @@ NOTICES: Mapping[Reason, str | Promise] = {
     Reason.ABSOLUTE: _("You have been signed out because your session reached its time limit."),
     Reason.CLOSED: _("You have been signed out because the browser was closed."),
     Reason.LOGOUT: _("You have signed out."),
-    Reason.REVOKED: _("You have been signed out because this session was ended from elsewhere."),
+    Reason.REVOKED: _("You have been signed out because your session was revoked."),
     Reason.REPLACED: _("You have been signed out because you signed in on another device."),
     Reason.ACCOUNT: _("You have been signed out because your account or its password changed."),
     Reason.LOST: _("You have been signed out because your session is no longer available."),
 }
 
 
-def language_of_words() -> str:
-    """Return the code of the language that the app speaks in this request, as in HTML.
+def ui_language() -> str:
+    """Return the language tag of idlewatch's own texts in this request, for the attribute `lang`.
 
-    It is not the page's own where that has no catalogue: a Swedish page gets English words, and then times and what
-    screen readers are told have to be English, too (WCAG 3.1.2).
+    It differs from the page's language if that has no catalogue: a Swedish page gets English texts, and then times and
+    announcements for screen readers must be English, too (WCAG 3.1.2).
     """
     # Translators: the code of your own language as in HTML, such as de or pt-BR.
     return pgettext("code of this catalogue's language", "en")
 
 
-def supported(language: str) -> str:
-    """Return the language of the site that is the nearest to this one; that of the settings where none is near."""
+def supported_language(language: str) -> str:
+    """Return the best match for a language among those of the site; `LANGUAGE_CODE` if none matches."""
     try:
         return get_supported_language_variant(language)
     except LookupError:
         return str(settings.LANGUAGE_CODE)
 
 
-def direction_of_words() -> str:
-    """Return the direction in which that language is written, as in HTML."""
-    return "rtl" if language_of_words().partition("-")[0] in settings.LANGUAGES_BIDI else "ltr"
+def ui_direction() -> str:
+    """Return the direction of `ui_language`, for the attribute `dir`."""
+    return "rtl" if ui_language().partition("-")[0] in settings.LANGUAGES_BIDI else "ltr"
+
+
+def ui_context() -> dict[str, Any]:
+    """Return both, as templates expect them."""
+    return {"language": ui_language(), "direction": ui_direction()}

@@ -1,7 +1,7 @@
-"""Which session a page was made in: a token in its addresses tells.
+"""Tokens in a page's URLs that identify the session in which the page was rendered.
 
-A page outlives its session: while it was cut off, somebody may have signed in anew in the same browser. Its own user
-gets it back as it was; nobody else may see it.
+A page can outlive its session: while it was offline, another user may have signed in with the same browser. Only the
+page's own user may see it again.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ from idlewatch.http.request_state import state_of
 from idlewatch.store.values import Watched
 
 PARAMETER = "for"
-"""Of the addresses at which a page talks to the server: the token."""
+"""Query parameter with the token, in the client's URLs."""
 
 
 class PageOwner(StrEnum):
-    """What a page is to the session that the browser has now."""
+    """How a page relates to the browser's current session."""
 
     CURRENT = "current"
-    """It was made in it."""
+    """It was rendered in this session."""
     RENEWED = "renewed"
-    """It was made before its user's newest sign-in: the CSRF tokens in its forms are old."""
+    """It was rendered before the user's latest sign-in: the CSRF tokens in its forms are outdated."""
     FOREIGN = "foreign"
-    """It was made for another user."""
+    """It was rendered for another user."""
 
 
 def token_of(watched: Watched) -> str:
-    """Return the token for pages of a session: one half for its user, one for its sign-in; it says neither."""
+    """Return the token for pages of a session: keyed digests of its user and of its sign-in."""
     return f"{_half(watched.user, conf.secrets[0])}-{_half(_sign_in(watched), conf.secrets[0])}"
 
 
 def page_owner(token: str | None, watched: Watched) -> PageOwner:
-    """Tell what the page with this token is to a session; one without a token is believed to be the session's own."""
+    """Return how the page with this token relates to a session; a page without a token is taken for its own."""
     if token is None:
         return PageOwner.CURRENT
     user, _, sign_in = token.partition("-")
-    if not _fits(user, watched.user):
+    if not _matches(user, watched.user):
         return PageOwner.FOREIGN
-    return PageOwner.CURRENT if _fits(sign_in, _sign_in(watched)) else PageOwner.RENEWED
+    return PageOwner.CURRENT if _matches(sign_in, _sign_in(watched)) else PageOwner.RENEWED
 
 
 def page_owner_of(request: HttpRequest) -> PageOwner | None:
-    """Tell what the page that sent a request is to its session; None where there is none."""
+    """Return how the page that sent a request relates to its session; None if there is no session."""
     session = state_of(request).session
     return None if session.watched is None or session.is_ended else page_owner(token_in(request), session.watched)
 
 
 def foreign_frame() -> StateFrame:
-    """Say to a page of somebody else that its session is over, whoever has one now."""
+    """Return the frame for a page of another user: its session has ended."""
     return no_session_frame(Reason.LOGOUT, conf.login_url, PageOwner.FOREIGN)
 
 
 def token_in(request: HttpRequest) -> str | None:
-    """Return the token that a page's request bears; one that can't be read fits nobody."""
+    """Return the token of a request; an empty one, which matches no session, if the query cannot be parsed."""
     try:
         return request.GET.get(PARAMETER)
     except TooManyFieldsSent:
@@ -69,12 +69,11 @@ def token_in(request: HttpRequest) -> str | None:
 
 
 def _sign_in(watched: Watched) -> str:
-    # Signing in again as the same user keeps the watch and starts its clocks anew. What a record keeps of a moment may
-    # be rounded.
+    # Signing in again as the same user keeps the watch id and resets the clocks. Records may round times.
     return f"{watched.id} {watched.activity.logged_in_at:.3f}"
 
 
-def _fits(half: str, value: str) -> bool:
+def _matches(half: str, value: str) -> bool:
     return any(hmac.compare_digest(half.encode(), _half(value, secret).encode()) for secret in conf.secrets)
 
 

@@ -33,7 +33,7 @@ class PageParts:
 class RequestState:
     """What was judged of a request, what its view does to the session, and what its page shows.
 
-    `phase`, `reason`, `remaining` and `notice` are for everybody. All are None without a session.
+    Projects may use `phase`, `reason`, `remaining`, `notice` and `watch_id`. All are None without a session.
     """
 
     def __init__(self, request: HttpRequest, arrived: float) -> None:
@@ -70,6 +70,11 @@ class RequestState:
             return None
         self.page.notice = True
         return NOTICES[reason]
+
+    @property
+    def watch_id(self) -> str | None:
+        """The id of the live session: random, safe to show and to log. None for anonymous users and after an end."""
+        return self.session.watch_id
 
     @property
     def session(self) -> SessionState:

@@ -1,4 +1,4 @@
-"""What goes out when a session has ended, and the cookie that carries the reason to the next page."""
+"""The responses after an end, and the cookie that takes the reason to the next page."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from django.utils.translation import gettext as _
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, encode
-from idlewatch.http.classification import is_client_endpoint, is_navigation, place_of
+from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.i18n import NOTICES
 from idlewatch.types import Ended
 
 REASON_COOKIE = "idlewatch_ended"
 REASON_COOKIE_AGE = 300
-"""Seconds for which the reason waits for a page that shows it."""
+"""Seconds."""
 RETRY_AFTER = 2
-"""Seconds until it is known whether a session lives of which nobody could tell."""
+"""Seconds, after a response that the session's state cannot be determined."""
 _SALT = "idlewatch.ended"
 
 
 def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> HttpResponseBase:
-    """Answer a request of a session that has ended: a page goes to the login, a script gets a 401 it can read."""
-    to_login = redirect_to_login(place_of(request), conf.login_url)
+    """Return the ended response: a redirect to the sign-in page for a navigation, else a 401 with the state frame."""
+    to_login = redirect_to_login(page_path_of(request), conf.login_url)
     ended = Ended(reason, NOTICES[reason], to_login.url, frame)
-    # The client of a page reads the frame, whatever the host would answer.
-    own = is_client_endpoint(request)
-    answer = None if own else conf.ended_response
-    response = None if answer is None else answer(request, ended)
+    # The browser client needs the frame, whatever the project's response is.
+    is_client = is_client_endpoint(request)
+    make_response = None if is_client else conf.ended_response
+    response = None if make_response is None else make_response(request, ended)
     if response is None:
-        response = to_login if is_navigation(request) and not own else _unauthorized(request, ended)
+        response = to_login if is_navigation(request) and not is_client else _unauthorized(request, ended)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -48,10 +48,7 @@ def _unauthorized(request: HttpRequest, ended: Ended) -> HttpResponse:
 
 
 def undecided_response(request: HttpRequest) -> HttpResponseBase:
-    """Ask for a moment: the store is away, or just back, and nobody can tell whether the session lives.
-
-    A page that is shown asks again by itself.
-    """
+    """Return 503: the session's state cannot be determined right now. Browsers reload a page by themselves."""
     response = HttpResponse(_("One moment, please."), status=503, content_type="text/plain; charset=utf-8")
     response.headers["Retry-After"] = str(RETRY_AFTER)
     response.headers["Cache-Control"] = "no-store"
@@ -61,7 +58,7 @@ def undecided_response(request: HttpRequest) -> HttpResponseBase:
 
 
 def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Tell whether a view refused the user who is not signed in any more."""
+    """Return whether a view asks the user to sign in: 401, 403, or a redirect to the sign-in page."""
     if response.status_code in {401, 403}:
         return True
     if response.status_code not in {301, 302, 303, 307, 308}:
@@ -72,7 +69,7 @@ def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 
 def read_reason(request: HttpRequest) -> Reason | None:
-    """Return the reason that an earlier response left in its cookie, while it is fresh."""
+    """Return the reason in the cookie of an earlier response; None if there is none, or it has expired."""
     try:
         value = signing.loads(request.COOKIES.get(REASON_COOKIE, ""), salt=_SALT, max_age=REASON_COOKIE_AGE)
         return Reason(value)
@@ -81,7 +78,7 @@ def read_reason(request: HttpRequest) -> Reason | None:
 
 
 def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reason) -> None:
-    """Leave the reason in a cookie, for the next page that shows it."""
+    """Set the cookie with the reason, for the next page that shows it."""
     response.set_cookie(
         REASON_COOKIE,
         signing.dumps(reason.value, salt=_SALT),
@@ -93,5 +90,5 @@ def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reaso
 
 
 def drop_reason(response: HttpResponseBase) -> None:
-    """Take the cookie back: the reason was shown, or is told no more."""
+    """Delete the cookie: the reason was shown, or no longer applies."""
     response.delete_cookie(REASON_COOKIE, **conf.cookie_options)

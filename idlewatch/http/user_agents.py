@@ -1,4 +1,4 @@
-"""Which browser, on which system, a session is in: what a user agent says of it, in words."""
+"""The device of a session in words: browser and operating system, by the user agent."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from idlewatch.conf.extras import Extra, is_installed
 if TYPE_CHECKING or is_installed(Extra.DEVICES):
     from ua_parser import parse
 
-KEPT = 4096
-"""User agents that are remembered: reading one takes longer than a search among these."""
-LONGEST = 512
-"""Characters that are read; a record has no more, and the pattern matching takes its time."""
+MAX_CACHED = 4096
+"""User agents whose result is cached: parsing one takes milliseconds."""
+MAX_LENGTH = 512
+"""Characters that are parsed; a record has no more, and matching the patterns is slow."""
 BROWSERS = {
     "Chrome Mobile": "Chrome",
     "Chrome Mobile iOS": "Chrome",
@@ -31,18 +31,18 @@ BROWSERS = {
     "Mobile Safari UI/WKWebView": "Safari",
     "Opera Mobile": "Opera",
 }
-"""What people call a browser, where the parser has a finer name."""
+"""Common names, where the parser's are finer."""
 SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
-"""What its maker calls a system."""
+"""Names that the vendors use."""
 HANDHELDS = frozenset({"iPhone", "iPad", "iPod"})
-"""Devices that say more than their system."""
+"""Devices that are better known than their system."""
 
 PRODUCT = re.compile(r"(?!Mozilla/)([\w.+-]+)/(\d+)")
 """The product that a user agent names first (RFC 9110, 10.1.5); every browser claims to be Mozilla."""
 
 
 class _Device(NamedTuple):
-    """What could be told; empty what could not."""
+    """Names of browser and system; empty if unknown."""
 
     browser: str
     system: str
@@ -51,33 +51,33 @@ class _Device(NamedTuple):
 def device_of(user_agent: str) -> str:
     """Return a user agent in words, as “Chrome 131 on Windows”, in the active language; empty for an empty one.
 
-    It never raises: whatever a client calls itself, there is something to say.
+    It never raises; without a known browser or system it returns “Unknown device”.
     """
     if not user_agent.strip():
         return ""
-    device = _read(user_agent[:LONGEST])
+    device = _read(user_agent[:MAX_LENGTH])
     if device.browser and device.system:
         # Translators: a device, as in “Chrome 131 on Windows”.
         return gettext("%(browser)s on %(system)s") % device._asdict()
     return device.browser or device.system or gettext("Unknown device")
 
 
-@lru_cache(KEPT)
+@lru_cache(MAX_CACHED)
 def _read(user_agent: str) -> _Device:
-    """Read a user agent once; what it means in a language is put together anew each time."""
+    """Parse a user agent. The result is cached, and independent of the language."""
     if not is_installed(Extra.DEVICES):
         product = PRODUCT.match(user_agent)
         return _Device(" ".join(product.groups()) if product else "", "")
     try:
-        found = parse(user_agent)
-    except Exception:  # noqa: BLE001 - a client may call itself anything, and the patterns are not ours
+        result = parse(user_agent)
+    except Exception:  # noqa: BLE001 - user agents are arbitrary, and the patterns are not ours
         return _Device("", "")
     browser = system = ""
-    if found.user_agent is not None:
-        family, major = found.user_agent.family, found.user_agent.major
+    if result.user_agent is not None:
+        family, major = result.user_agent.family, result.user_agent.major
         browser = " ".join(filter(None, (BROWSERS.get(family, family), major)))
-    if found.device is not None and found.device.family in HANDHELDS:
-        system = found.device.family
-    elif found.os is not None:
-        system = SYSTEMS.get(found.os.family, found.os.family)
+    if result.device is not None and result.device.family in HANDHELDS:
+        system = result.device.family
+    elif result.os is not None:
+        system = SYSTEMS.get(result.os.family, result.os.family)
     return _Device(browser, system)

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import decode
-from idlewatch.http.i18n import supported
+from idlewatch.http.i18n import supported_language
 
 MAX_MESSAGE_SIZE = 2048
 """Bytes of a message."""
@@ -88,7 +88,7 @@ class WatchMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="watch")
             self.sort,
             self.page,
             self.size,
-            supported(self.language),
+            supported_language(self.language),
         )
 
 

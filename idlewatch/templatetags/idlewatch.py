@@ -1,4 +1,4 @@
-"""The tag `{% idlewatch %}`: the client in each page of a signed-in user, the reason of an end for everybody else."""
+"""The tag `{% idlewatch %}`: it renders the client for signed-in users, and the notice after an end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH, encode
-from idlewatch.http.i18n import NOTICES, direction_of_words, language_of_words
+from idlewatch.http.i18n import NOTICES, ui_context
 from idlewatch.http.page_tokens import token_of
 from idlewatch.http.request_state import state_of
 
@@ -39,43 +39,41 @@ STRINGS: dict[str, str | Promise] = {
     "form": _("Sending a form"),
     "media": _("Playing media"),
 }
-"""What the client says by itself, `{time}` being a time; the rest of its words stand in the template."""
+"""Texts that the client inserts itself; the others stand in the template."""
 
 
 @register.simple_tag(takes_context=True)
 def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> SafeString:
-    """Render the client for a signed-in user, and the reason of an end, once.
+    """Render the client for a signed-in user, and once after an end the notice with its reason.
 
-    To stand once in the base template, inside `<body>`. With `notice=False` the reason is left to the template, which
-    finds it in `request.idlewatch.notice`; where a template has placed it before the tag, the tag does not repeat it.
-    With `script=False` the page's own bundle brings the client, and starts it.
+    Use it once, in the base template, inside `<body>`. With `notice=False`, the template itself shows
+    `request.idlewatch.notice`; a notice that it has read before the tag is not repeated. With `script=False`, the
+    page's own bundle contains and starts the client.
 
     Raises:
-        ImproperlyConfigured: the context has no request, or the request did not pass the middleware.
+        ImproperlyConfigured: the context has no request, or the middleware has not seen it.
     """
     request = _request(context)
     state = state_of(request)
     parts = []
     if notice and not state.page.notice and (sentence := state.notice):
-        said = {"notice": sentence, "language": language_of_words(), "direction": direction_of_words()}
-        parts.append(render_to_string("idlewatch/notice.html", said, request))
+        parts.append(render_to_string("idlewatch/notice.html", ui_context() | {"notice": sentence}, request))
     offer = state.admission.offer
     if offer is not None and not state.page.offer:
         state.page.offer = True
-        if offer.is_worth_a_word:
-            offered = {"offer": offer, "language": language_of_words(), "direction": direction_of_words()}
-            parts.append(render_to_string("idlewatch/offer.html", offered, request))
-    if state.session.watch_id is not None:
+        if offer.has_other_sessions:
+            parts.append(render_to_string("idlewatch/offer.html", ui_context() | {"offer": offer}, request))
+    if state.watch_id is not None:
         state.page.client = True
         config = client_config(request)
-        written = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}
-        parts.append(render_to_string("idlewatch/client.html", written, request))
-    # The parts are templates' output, escaped where it had to be.
+        client = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}
+        parts.append(render_to_string("idlewatch/client.html", client, request))
+    # Templates have escaped the parts where needed.
     return mark_safe("".join(parts))  # noqa: S308
 
 
 def client_config(request: HttpRequest) -> dict[str, Any]:
-    """Return what the client in a page of a watched session has to know."""
+    """Return the client's configuration for a page of a watched session."""
     watched = state_of(request).session.watched
     assert watched is not None, "a page without a session has no client"  # noqa: S101
     config: dict[str, Any] = {
@@ -90,8 +88,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
         "csrf": get_token(request),
         "token": token_of(watched),
         "frame": json.loads(encode(state_of(request).frame)),
-        "language": language_of_words(),
-        "direction": direction_of_words(),
+        **ui_context(),
         "strings": STRINGS | {f"reason_{reason}": sentence for reason, sentence in NOTICES.items()},
     }
     if apps.is_installed("idlewatch.drafts"):
@@ -102,7 +99,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
 
 
 def _sign_in_again(request: HttpRequest) -> str:
-    """Return where a small window signs in: it leads to the page that tells the other tabs."""
+    """Return the URL of the sign-in page for a small window: `next` is the page that informs the other tabs."""
     after = reverse("idlewatch:signed-in")
     if urlsplit(conf.login_url).netloc:
         after = request.build_absolute_uri(after)

@@ -80,7 +80,7 @@ def test_the_dialog_s_accessibility_tree(context: BrowserContext, site: Server):
         - paragraph: /Time left. 1 minute, \\d+ seconds/
         - status
         - button "Stay signed in"
-        - button "Log out now"
+        - button "Sign out now"
     """)
     expect(dialog(page)).to_have_accessible_description(
         "You have not been active for a while. To protect your account, you will be signed out soon. "
@@ -128,7 +128,7 @@ def test_by_the_keyboard_alone(context: BrowserContext, site: Server):
     played.say(WARNED)
     expect(stay(page)).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Log out now")).to_be_focused()
+    expect(page.get_by_role("button", name="Sign out now")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     expect(stay(page)).to_be_focused()
     page.keyboard.press("Enter")

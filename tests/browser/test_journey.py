@@ -71,7 +71,7 @@ class TestWarning:
     def test_it_offers_to_log_out(self, page: Page, context: BrowserContext, server: Server):
         other = open_tab(context, server.url("/"))
         expect(dialog(page)).to_be_visible(timeout=SOON)
-        page.get_by_role("button", name="Log out now").click()
+        page.get_by_role("button", name="Sign out now").click()
         expect(page).to_have_url(re.compile("/accounts/login/"))
         expect(other).to_have_url(login_url(server, "/"))
 

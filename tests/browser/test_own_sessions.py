@@ -91,9 +91,9 @@ def test_the_tab_of_a_session_that_is_ended_elsewhere_says_so_at_once(device, se
     desk.goto(server.url(PATH))
     row = desk.get_by_role("listitem").filter(has_text="Safari 18 on iPhone")
     row.get_by_role("button", name="End").click()
-    expect(phone.get_by_text("this session was ended from elsewhere").first).to_be_visible(timeout=AT_ONCE * 1000)
+    expect(phone.get_by_text("your session was revoked").first).to_be_visible(timeout=AT_ONCE * 1000)
     expect(desk.get_by_role("status").filter(has_text="The session was ended.")).to_be_visible()
-    expect(desk.get_by_text("You are signed in nowhere else.")).to_be_visible()
+    expect(desk.get_by_text("You are not signed in anywhere else.")).to_be_visible()
     phone.goto(server.url("/"))
     expect(phone.locator("input[name=password]")).to_be_visible()
 
@@ -110,7 +110,7 @@ def test_after_five_minutes_the_password_is_asked_for(device, server: Server):
     assert violations(desk) == []
     password.fill("wrong")
     password.press("Enter")
-    expect(desk.get_by_role("alert").filter(has_text="This is not your password.")).to_be_visible()
+    expect(desk.get_by_role("alert").filter(has_text="Incorrect password.")).to_be_visible()
     expect(password).to_be_focused()
     picture(desk, server, "error")
     assert violations(desk) == []
@@ -132,7 +132,7 @@ def test_after_too_many_wrong_ones_signing_in_again_helps(device, server: Server
     for _ in range(5):
         desk.get_by_label("Password").fill("wrong")
         desk.get_by_label("Password").press("Enter")
-    expect(desk.get_by_role("alert").filter(has_text="too many wrong passwords")).to_be_visible()
+    expect(desk.get_by_role("alert").filter(has_text="Too many incorrect passwords")).to_be_visible()
     picture(desk, server, "locked")
     assert violations(desk) == []
     desk.get_by_role("link", name="Sign in again").click()

@@ -307,7 +307,7 @@ class TestSmallScreens:
         played.say(WARNED)
         expect(stay(page)).to_be_focused()
         assert within(page, stay(page)), "without scrolling first"
-        for name in ("Stay signed in", "Log out now"):
+        for name in ("Stay signed in", "Sign out now"):
             button = page.get_by_role("button", name=name)
             button.focus()
             assert within(page, button)

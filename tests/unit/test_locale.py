@@ -20,7 +20,7 @@ from django.utils.translation import trans_real
 
 from idlewatch.core.activity import Reason
 from idlewatch.drafts import client as drafts
-from idlewatch.http.i18n import NOTICES, direction_of_words, language_of_words
+from idlewatch.http.i18n import NOTICES, ui_direction, ui_language
 from idlewatch.http.responses import undecided_response
 from idlewatch.models import WatchedSession
 from idlewatch.templatetags import idlewatch as tag
@@ -270,20 +270,20 @@ class TestWords:
     )
     def test_a_region_has_the_words_of_its_language(self, asked, given):
         with translation.override(asked):
-            assert language_of_words() == given
+            assert ui_language() == given
 
     def test_where_there_is_no_catalogue_the_words_are_english_and_say_so(self):
         with translation.override("he"):
             assert translation.get_language_bidi()
             assert str(NOTICES[Reason.LOGOUT]) == "You have signed out."
-            assert (language_of_words(), direction_of_words()) == ("en", "ltr")
+            assert (ui_language(), ui_direction()) == ("en", "ltr")
 
     def test_where_there_is_no_catalogue_the_words_are_the_site_s_own_and_say_so(self, settings, monkeypatch):
         monkeypatch.setattr(trans_real, "_translations", {})
         settings.LANGUAGE_CODE = "de"
         with translation.override("fi"):
             assert str(NOTICES[Reason.LOGOUT]) == "Sie haben sich abgemeldet."
-            assert language_of_words() == "de"
+            assert ui_language() == "de"
 
     def test_a_site_may_bring_words_of_its_own(self, settings, tmp_path):
         file = catalogue(tmp_path, "sv")
@@ -296,4 +296,4 @@ class TestWords:
         settings.LOCALE_PATHS = [tmp_path / "locale"]
         with translation.override("sv"):
             assert str(NOTICES[Reason.LOGOUT]) == "Du har loggat ut."
-            assert language_of_words() == "sv"
+            assert ui_language() == "sv"

@@ -17,7 +17,7 @@ def say(request: HttpRequest) -> JsonResponse:
 
 def whose(request: HttpRequest) -> JsonResponse:
     """Tell the watch of a session."""
-    return JsonResponse({"watch_id": state_of(request).session.watch_id})
+    return JsonResponse({"watch_id": state_of(request).watch_id})
 
 
 urlpatterns = [path("say/", say), path("whose/", whose), *site]

@@ -32,8 +32,8 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.service import store
-from idlewatch.views import own_sessions
-from idlewatch.views.own_sessions import FRESH, TRIES, TRIES_WITHIN
+from idlewatch.views import own_sessions, reauthentication
+from idlewatch.views.reauthentication import ATTEMPTS_PERIOD, MAX_ATTEMPTS, SIGN_IN_VALIDITY
 from tests.conftest import Time
 from tests.unit.http import site
 from tests.unit.http.conftest import NAVIGATION, PASSWORD, Browser, phase, tick
@@ -113,7 +113,7 @@ def failures() -> Iterator[list[Any]]:
 def stale(clock: Time, *devices: Device) -> None:
     """Let the sign-ins grow old, while their users work."""
     for _ in range(2):
-        clock.pass_(FRESH / 2)
+        clock.pass_(SIGN_IN_VALIDITY / 2)
         for each in devices:
             store().sessions.apply(each.watch_id, Acted(0), clock.now)
 
@@ -182,14 +182,14 @@ class TestTheList:
     ):
         device(bob)
         phone.browser.submit("/logout/")
-        assert "You are signed in nowhere else." in desk.text
+        assert "You are not signed in anywhere else." in desk.text
         idle = device(get_user_model().objects.get(username="ann"))
         clock.pass_(700)
         store().sessions.apply(desk.watch_id, Acted(0), clock.now)
         clock.pass_(300)
         # Nobody has written down yet that it ended.
         assert WatchedSession.objects.get(pk=idle.watch_id).ended is None
-        assert "You are signed in nowhere else." in desk.text
+        assert "You are not signed in anywhere else." in desk.text
 
     def test_times_are_in_the_zone_of_the_user(self, desk: Device, settings: Any):
         settings.TIME_ZONE = "Asia/Kolkata"
@@ -207,7 +207,7 @@ class TestTheList:
     def test_of_very_many_some_are_shown_and_all_can_be_ended(
         self, desk: Device, device, ann: User, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(own_sessions, "SHOWN", 2)
+        monkeypatch.setattr(own_sessions, "MAX_ROWS", 2)
         others = [device(ann) for _ in range(3)]
         page = desk.browser.visit(PAGE)
         assert "2 more are not shown." in words(page)
@@ -236,7 +236,7 @@ class TestEnding:
         assert (record.reason, record.ended_by) == (Reason.REVOKED, ann)
         assert phone.browser.visit("/private/").url == "/login/?next=/private/"
         tick(clock)
-        assert "ended from elsewhere" in phone.browser.visit("/open/").json()["notice"]
+        assert "your session was revoked" in phone.browser.visit("/open/").json()["notice"]
 
     def test_the_next_page_says_so_once(self, desk: Device, phone: Device):
         desk.end(phone)
@@ -251,7 +251,7 @@ class TestEnding:
         assert [each.lives for each in (desk, phone, third, bobs)] == [True, False, False, True]
         text = desk.text
         assert "2 other sessions were ended." in text
-        assert "You are signed in nowhere else." in text
+        assert "You are not signed in anywhere else." in text
         desk.post(others="1")
         assert "0 other sessions were ended." in desk.text
 
@@ -289,7 +289,7 @@ class TestEnding:
     def test_this_one_is_not_ended_here(self, desk: Device):
         desk.end(desk)
         assert desk.lives
-        assert "This is the session that you are in. To end it, log out." in desk.text
+        assert "This is your current session. To end it, sign out." in desk.text
 
     def test_whatever_is_no_session_of_the_users_is_said_to_be_the_same(
         self, desk: Device, phone: Device, device, bob: User
@@ -301,7 +301,7 @@ class TestEnding:
             response = desk.post(end=wanted)
             answers.append((response.status_code, response.url, desk.text))
         assert len(set(answers)) == 1
-        assert "There is no such session any more." in answers[0][2]
+        assert "This session no longer exists." in answers[0][2]
         assert bobs.lives
         assert desk.lives
 
@@ -327,12 +327,12 @@ class TestEnding:
 @pytest.mark.rule("R15")
 class TestThePassword:
     def test_a_sign_in_of_a_moment_ago_needs_none(self, desk: Device, phone: Device, clock: Time):
-        clock.now = WatchedSession.objects.get(pk=desk.watch_id).signed_in.timestamp() + FRESH - 0.01
+        clock.now = WatchedSession.objects.get(pk=desk.watch_id).signed_in.timestamp() + SIGN_IN_VALIDITY - 0.01
         desk.end(phone)
         assert not phone.lives
 
     def test_at_five_minutes_it_is_asked_for_and_nothing_ends_before(self, desk: Device, phone: Device, clock: Time):
-        clock.now = WatchedSession.objects.get(pk=desk.watch_id).signed_in.timestamp() + FRESH
+        clock.now = WatchedSession.objects.get(pk=desk.watch_id).signed_in.timestamp() + SIGN_IN_VALIDITY
         for response in (desk.end(phone), desk.post(others="1")):
             assert response.status_code == 200
             assert 'type="password"' in response.content.decode()
@@ -376,9 +376,7 @@ class TestThePassword:
         desk.end(third)
         assert third.lives
 
-    @pytest.mark.parametrize(
-        ("password", "error"), [("wrong", "This is not your password."), ("", "Enter your password.")]
-    )
+    @pytest.mark.parametrize(("password", "error"), [("wrong", "Incorrect password."), ("", "Enter your password.")])
     def test_a_wrong_one_ends_nothing_and_is_said_at_the_field(
         self, desk: Device, phone: Device, clock: Time, password: str, error: str
     ):
@@ -400,7 +398,7 @@ class TestThePassword:
         self, desk: Device, phone: Device, bob: User, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         stale(clock, desk, phone)
-        monkeypatch.setattr(own_sessions, "authenticate", lambda *_, **__: bob)
+        monkeypatch.setattr(reauthentication, "authenticate", lambda *_, **__: bob)
         desk.end(phone, password=PASSWORD)
         assert phone.lives
 
@@ -408,29 +406,29 @@ class TestThePassword:
         self, desk: Device, phone: Device, clock: Time, failures: list[Any]
     ):
         stale(clock, desk, phone)
-        for _ in range(TRIES - 1):
-            assert "This is not your password." in words(desk.end(phone, password="wrong"))
+        for _ in range(MAX_ATTEMPTS - 1):
+            assert "Incorrect password." in words(desk.end(phone, password="wrong"))
         assert "Sign in again to go on." in words(desk.end(phone, password="wrong"))
         response = desk.end(phone, password=PASSWORD)
-        assert "There were too many wrong passwords. Sign in again to go on." in words(response)
+        assert "Too many incorrect passwords. Sign in again to continue." in words(response)
         assert 'type="password"' not in response.content.decode()
         assert f'href="/login/?next={PAGE}"' in response.content.decode()
         assert phone.lives
-        assert len(failures) == TRIES
+        assert len(failures) == MAX_ATTEMPTS
 
     def test_they_are_forgotten_after_a_quarter_of_an_hour(self, desk: Device, phone: Device, clock: Time):
         stale(clock, desk, phone)
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             desk.end(phone, password="wrong")
         for _ in range(2):
-            clock.pass_(TRIES_WITHIN / 2 + 1)
+            clock.pass_(ATTEMPTS_PERIOD / 2 + 1)
             for each in (desk, phone):
                 store().sessions.apply(each.watch_id, Acted(0), clock.now)
         desk.end(phone, password=PASSWORD)
         assert not phone.lives
 
     def test_right_ones_are_not_counted(self, desk: Device, phone: Device, device, ann: User, clock: Time):
-        others = [device(ann) for _ in range(TRIES + 1)]
+        others = [device(ann) for _ in range(MAX_ATTEMPTS + 1)]
         stale(clock, desk, *others)
         for other in others:
             desk.end(other, password=PASSWORD)
@@ -438,7 +436,7 @@ class TestThePassword:
 
     def test_signing_in_again_helps_and_vouches_anew(self, desk: Device, phone: Device, ann: User, clock: Time):
         stale(clock, desk, phone)
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             desk.end(phone, password="wrong")
         clock.pass_(1)
         desk.browser.sign_in(ann)
@@ -455,7 +453,7 @@ class TestThePassword:
         stale(clock, desk, phone)
         response = desk.end(phone, password=PASSWORD)
         assert 'type="password"' not in response.content.decode()
-        assert "Sign in again to show that it is you." in words(response)
+        assert "Sign in again to confirm that it is you." in words(response)
         assert f'href="/login/?next={PAGE}"' in response.content.decode()
         assert phone.lives
 
@@ -503,7 +501,7 @@ class TestThePassword:
             reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
 
         stale(clock, desk, phone)
-        monkeypatch.setattr(own_sessions, "authenticate", away)
+        monkeypatch.setattr(reauthentication, "authenticate", away)
         got_request_exception.connect(report)
         try:
             with pytest.raises(ConnectionError):
@@ -596,11 +594,11 @@ urlpatterns = [path("password/", PasswordChangeView.as_view(success_url="/page/"
 def test_of_many_passwords_at_once_five_are_looked_at(desk: Device, clock: Time):
     with ThreadPoolExecutor(16) as pool:
         let_in = list(pool.map(lambda _: count_try_and_close(desk.watch_id, clock.now), range(32)))
-    assert let_in.count(True) == TRIES
+    assert let_in.count(True) == MAX_ATTEMPTS
 
 
 def count_try_and_close(watch_id: str, now: float) -> bool:
     try:
-        return records.count_try(watch_id, TRIES, TRIES_WITHIN, now)
+        return records.count_try(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now)
     finally:
         connection.close()
