@@ -1,7 +1,7 @@
-"""Requests under way, one of which may rotate its session's key.
+"""The requests that this process is answering: one of them may be giving its session a new key.
 
-Between Django's `cycle_key()`, which deletes the old row, and the end of that request, when the record gets the new
-key, the old key looks like that of a lost session. Therefore the record is marked first, for every process to see.
+Between Django's `cycle_key()`, which deletes the old row, and the end of that request, where the record learns of the
+new key, the old one looks like a session that is lost. So the record is told before, for every process to see.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _sessions: dict[str, list[SessionBase]] = {}
 
 @contextmanager
 def under_way(session: SessionBase) -> Iterator[None]:
-    """Register a session while its request is answered."""
+    """Know of a session while its request is answered."""
     key = session.session_key
     if key is None:
         yield
@@ -30,7 +30,7 @@ def under_way(session: SessionBase) -> Iterator[None]:
     with _lock:
         _sessions.setdefault(key, []).append(session)
     try:
-        with _announcing_rotation(session):
+        with _telling_of_rotation(session):
             yield
     finally:
         with _lock:
@@ -42,32 +42,32 @@ def under_way(session: SessionBase) -> Iterator[None]:
 
 
 def is_shared(key: str, session: SessionBase) -> bool:
-    """Return whether another request under way came with the same key."""
+    """Tell whether another request under way came with the same key."""
     with _lock:
         return any(each is not session for each in _sessions.get(key, ()))
 
 
 @contextmanager
-def _announcing_rotation(session: SessionBase) -> Iterator[None]:
-    """Mark the record before the session's key is rotated: Django has no signal for it."""
+def _telling_of_rotation(session: SessionBase) -> Iterator[None]:
+    """Have the record remember the key of a session before it is given another: Django has no signal for it."""
     if not django_sessions.keeps_keys():
         yield
         return
     cycle_key, acycle_key = session.cycle_key, session.acycle_key
 
-    def announce_and_cycle() -> None:
-        watch_id = session.get(django_sessions.WATCH_KEY)
-        if watch_id is not None:
-            records.expect_rotation(watch_id)
+    def tell_and_cycle() -> None:
+        watch = session.get(django_sessions.WATCH_KEY)
+        if watch is not None:
+            records.expect_rotation(watch)
         cycle_key()
 
-    async def aannounce_and_cycle() -> None:
-        watch_id = await session.aget(django_sessions.WATCH_KEY)
-        if watch_id is not None:
-            await sync_to_async(records.expect_rotation)(watch_id)
+    async def atell_and_cycle() -> None:
+        watch = await session.aget(django_sessions.WATCH_KEY)
+        if watch is not None:
+            await sync_to_async(records.expect_rotation)(watch)
         await acycle_key()
 
-    vars(session).update(cycle_key=announce_and_cycle, acycle_key=aannounce_and_cycle)
+    vars(session).update(cycle_key=tell_and_cycle, acycle_key=atell_and_cycle)
     try:
         yield
     finally:

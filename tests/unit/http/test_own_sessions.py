@@ -408,7 +408,7 @@ class TestThePassword:
         stale(clock, desk, phone)
         for _ in range(MAX_ATTEMPTS - 1):
             assert "Incorrect password." in words(desk.end(phone, password="wrong"))
-        assert "Sign in again to go on." in words(desk.end(phone, password="wrong"))
+        assert "Sign in again to continue." in words(desk.end(phone, password="wrong"))
         response = desk.end(phone, password=PASSWORD)
         assert "Too many incorrect passwords. Sign in again to continue." in words(response)
         assert 'type="password"' not in response.content.decode()
