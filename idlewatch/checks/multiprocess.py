@@ -14,8 +14,9 @@ from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.registry import Messages, check
-from idlewatch.checks.stores import INSTALL, store_class
+from idlewatch.checks.stores import store_class
 from idlewatch.conf.declaration import place
+from idlewatch.conf.extras import Extra
 from idlewatch.conf.settings import conf
 
 CORE_LAYER = "channels_redis.core"
@@ -55,7 +56,7 @@ def layer_can_be_imported() -> Messages:
     except Exception as error:  # noqa: BLE001 - an exception in the module is a finding, not a crash
         got = f"CHANNEL_LAYERS[{DEFAULT_CHANNEL_LAYER!r}]['BACKEND'] is {path!r}"
         message = f"{got}, which can't be imported: {type(error).__name__} ({error}); expected a channel layer."
-        yield Error(message, hint=f"{LAYER} {INSTALL}", id="idlewatch.E033")
+        yield Error(message, hint=f"{LAYER} {Extra.REDIS.command}", id="idlewatch.E033")
 
 
 @check()

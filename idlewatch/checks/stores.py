@@ -11,11 +11,11 @@ from django.utils.module_loading import import_string
 
 from idlewatch.checks.registry import Messages, check, problem_with
 from idlewatch.conf.declaration import place
+from idlewatch.conf.extras import Extra
 from idlewatch.conf.settings import SETTINGS, conf
 from idlewatch.store.base import Store
 
 REDIS_STORE = "idlewatch.store.redis."
-INSTALL = 'pip install "idlewatch[redis]"'
 
 
 @check()
@@ -23,7 +23,7 @@ def redis_is_installed() -> Messages:
     """Check that the package which the Redis store needs is installed."""
     if _lacks_redis():
         message = f"{place('STORE')} is the Redis store, and the package 'redis' is not installed; expected it to be."
-        yield Error(message, hint=INSTALL, id="idlewatch.E030")
+        yield Error(message, hint=Extra.REDIS.command, id="idlewatch.E030")
 
 
 @check()
@@ -56,7 +56,7 @@ def redis_is_read_fast() -> Messages:
     """Check that responses of Redis are parsed in C."""
     if _is_redis_store() and not _lacks_redis() and find_spec("hiredis") is None:
         message = f"{place('STORE')} is the Redis store, and the package 'hiredis' is not installed; expected it to be."
-        hint = f"Without it each response costs more processor time. {INSTALL}"
+        hint = f"Without it each response costs more processor time. {Extra.REDIS.command}"
         yield Warning(message, hint=hint, id="idlewatch.W019")
 
 
