@@ -25,7 +25,7 @@ class ActivityBuffer:
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: dict[str, float] = {}
-        """When users acted last, by watch."""
+        """When the users acted last, by watch id."""
         self._is_full = False
 
     def __bool__(self) -> bool:
@@ -44,14 +44,14 @@ class ActivityBuffer:
     def flush(self, seen: Mapping[str, float]) -> None:
         """Write what waits into the records; what the database refuses goes on waiting.
 
-        `seen`: when the users of this process's tabs were last seen to act, by watch.
+        `seen`: when the users of this process's tabs were last seen to act (epoch seconds), by watch id.
         """
         with self._lock:
             waiting, self._waiting, self._is_full = self._waiting, {}, False
         try:
-            watches = list(waiting)
-            for start in range(0, len(watches), records.BATCH):
-                for record in records.find_all(watches[start : start + records.BATCH]):
+            watch_ids = list(waiting)
+            for start in range(0, len(watch_ids), records.BATCH):
+                for record in records.find_all(watch_ids[start : start + records.BATCH]):
                     _advance(record, waiting[record.pk], seen.get(record.pk, 0.0))
         except BaseException:
             for watch_id, moment in waiting.items():

@@ -170,7 +170,7 @@ class Statistics(Protocol):
 
 
 class Store(abc.ABC):
-    """A backend, as the setting `STORE` names one: the four contracts, and what they stand on.
+    """A backend, as the setting `STORE` names one: the four contracts, and the connections they share.
 
     Every operation of a shared store, those of its parts too, raises `StoreUnavailable` where it can't be reached.
     Times are epoch seconds and come from the caller.

@@ -1,4 +1,4 @@
-"""The groups in which live sessions stand: by the phase that their tabs were told, and whether they have a tab open."""
+"""The groups of live sessions: by the phase that their tabs were told, and whether they have a tab open."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from idlewatch.store.values import Census, Watched
 
 
 class Group(NamedTuple):
-    """Sessions that are counted together; each live one stands in exactly one group."""
+    """Sessions that are counted together; each live one belongs to exactly one group."""
 
     phase: Phase
     connected: bool
 
 
 GROUPS = tuple(Group(phase, connected) for phase in (Phase.WARNED, Phase.ACTIVE) for connected in (True, False))
-"""In the order of a listing. A row in Redis names its group by the place here, counted from 1."""
+"""In the order of a list. A row in Redis has the index of its group, counted from 1."""
 
 
 def group_of(watched: Watched) -> Group | None:
-    """Return where a watch stands; None: it ended."""
+    """Return the group of a session; None if it has ended."""
     activity = watched.activity
     return None if activity.ended is not None else Group(watched.shown.phase, bool(activity.tabs))
 
 
 def is_among(watched: Watched, phase: Phase | None, connected: bool | None) -> bool:
-    """Tell whether a listing of this phase, and of those with or without a tab, has a watch; None: any."""
+    """Return whether a session is in a list of one phase, and of those with or without a tab; None means any."""
     group = group_of(watched)
     return group is not None and phase in (None, group.phase) and connected in (None, group.connected)
 
 
 def deadline_of(watched: Watched) -> float:
-    """Return when a live watch ends if nothing happens (epoch seconds): the order within its group."""
+    """Return when a live session ends if nothing happens (epoch seconds): the order within its group."""
     # The facts alone give it: it is the same at every moment.
     return watched.verdict(watched.activity.active).ends_at
 
 
 def chosen(phase: Phase | None, connected: bool | None) -> list[list[Group]]:
-    """Return the groups of a listing: those of each phase that was asked for, in the order of the phases."""
+    """Return the groups of a list: those of each phase that was asked for, in the order of the phases."""
     phases = [each for each in (Phase.WARNED, Phase.ACTIVE) if phase in (None, each)]
     return [[Group(each, tabs) for tabs in (True, False) if connected in (None, tabs)] for each in phases]
 

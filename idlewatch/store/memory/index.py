@@ -1,6 +1,6 @@
 """The memory store's order of live sessions.
 
-To move one costs nothing until somebody looks: only then those that moved are put in their places.
+To move one costs nothing until the order is read: only then those that moved are put in their places.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from idlewatch.store.listing import GROUPS, Group, census_of, chosen, deadline_o
 from idlewatch.store.values import Census, Watched
 
 Place = tuple[float, str]
-"""A deadline and the id of its watch."""
+"""A deadline and the id of its session."""
 
 
 class Index:
-    """Knows the groups of all live sessions, and their order in each by the deadline. Not thread-safe."""
+    """Keeps the groups of all live sessions, each in the order of the deadlines. Not thread-safe."""
 
     def __init__(self) -> None:
         self._groups: dict[str, Group] = {}
-        """Where each live session belongs."""
+        """The group of each live session."""
         self._sizes = dict.fromkeys(GROUPS, 0)
         self._lists: dict[Group, SortedList[Place]] = {group: SortedList() for group in GROUPS}
         self._places: dict[str, tuple[Group, float]] = {}
-        """Where each stands in the lists."""
+        """The place of each in the lists."""
         self._moved: dict[str, Watched] = {}
         """Those that are to be put in their places."""
 
     def put(self, watched: Watched) -> None:
-        """Note how a watch stands now."""
+        """Note the present state of a session."""
         group, former = group_of(watched), self._groups.get(watched.id)
         if group != former:
             self._regroup(watched.id, former, group)
@@ -47,7 +47,7 @@ class Index:
     def page(
         self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool
     ) -> tuple[int, Sequence[str]]:
-        """Return how many there are of these, and the ids at `offset`; `last`: of the list turned round."""
+        """Return how many there are of these, and the ids at `offset`; `last` reverses the list."""
         self._catch_up()
         parts = [[self._lists[group] for group in groups] for groups in chosen(phase, connected)]
         total = sum(len(group) for part in parts for group in part)
@@ -66,7 +66,7 @@ class Index:
             self._sizes[group] += 1
             self._groups[watch_id] = group
             return
-        # It ended: nothing may stay behind, also where nobody ever looks.
+        # It ended: nothing may stay behind, even if the order is never read.
         self._groups.pop(watch_id, None)
         self._moved.pop(watch_id, None)
         self._take_out(watch_id)
@@ -79,17 +79,17 @@ class Index:
 
     def _catch_up(self) -> None:
         moved, self._moved = self._moved, {}
-        # To sort the lists anew is cheaper than to move a good part of what is in them.
-        anew = len(moved) * 4 > len(self._places)
+        # To sort the lists again is cheaper than to move a good part of them.
+        sorts = len(moved) * 4 > len(self._places)
         for watch_id, watched in moved.items():
             place = self._groups[watch_id], deadline_of(watched)
-            if anew:
+            if sorts:
                 self._places[watch_id] = place
             elif place != self._places.get(watch_id):
                 self._take_out(watch_id)
                 self._places[watch_id] = place
                 self._lists[place[0]].add((place[1], watch_id))
-        if anew:
+        if sorts:
             self._sort()
 
     def _sort(self) -> None:

@@ -25,7 +25,7 @@ NEVER = -1.0
 NO_LIMIT = 1e15
 """Epoch seconds in the place of a limit that there is not."""
 ROW_RETENTION = 86_400.0
-"""Seconds for which a row outlives its session, so that the end is told and recorded also after a long outage."""
+"""Seconds for which a row outlives its session, so that an end can be sent and recorded after a long outage."""
 
 
 class _Policy(Policy, frozen=True, array_like=True):
@@ -53,7 +53,7 @@ class Head(NamedTuple):
     version: float
     active: float
     next_at: float
-    """When what its tabs are to be told changes, if nothing happens; `NEVER` after the end was told."""
+    """When what its tabs are to show changes, if nothing happens; `NEVER` once they were told of the end."""
     idle: float
     """The idle limit, where activity moves nothing but `active` and `next_at`; `NEVER` where it moves more."""
     cap: float
@@ -77,7 +77,7 @@ class Head(NamedTuple):
     recorded: int = 0
     doubted: int = 0
     group: int = 0
-    """Where it stands in `GROUPS`, counted from 1; 0 where it ended."""
+    """The number of its group: the index in `GROUPS`, counted from 1; 0 once it has ended."""
     key_size: int = 0
 
 
@@ -113,7 +113,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
     return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
 
 
-def _short(value: Any) -> Any:  # noqa: ANN401 - whatever stands in a field
+def _short(value: Any) -> Any:  # noqa: ANN401 - the value of any field
     """Return a number as it takes the least room: most limits are whole seconds."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

@@ -21,7 +21,7 @@ RECONNECT_DELAY = 0.5
 
 
 class WakeupListener:
-    """Calls those who sleep when something is due sooner than they were told. Thread-safe."""
+    """Calls listeners when something is due sooner than `next_due` returned. Thread-safe."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

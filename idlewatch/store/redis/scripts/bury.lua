@@ -1,7 +1,7 @@
 -- Find the processes whose lease lapsed, and lease their burial.
 --
 -- KEYS: the processes, those being buried. ARGV: now, seconds of lease.
--- Returns them. Until its burial is done, one that comes back is told to count its tabs again.
+-- Returns them. One that comes back before its burial is done has to report its tabs again.
 
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)

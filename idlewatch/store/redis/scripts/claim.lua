@@ -1,7 +1,7 @@
 -- Lease what is due, the earliest first.
 --
 -- KEYS: the list. ARGV: prefix, kind, now, limit, seconds of lease.
--- Returns watch and row of each, in turn.
+-- Returns id and row of each, in turn.
 
 local list, prefix, kind = KEYS[1], ARGV[1], ARGV[2]
 local now, limit, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -19,16 +19,16 @@ local function is_due(id, row)
     end
     return false
   end
-  local stands
+  local is_open
   if kind == 'record' then
-    stands = row.ended == 1 and row.recorded == 0
+    is_open = row.ended == 1 and row.recorded == 0
   else
-    stands = row.ended == 0
+    is_open = row.ended == 0
   end
-  if not stands then
+  if not is_open then
     redis.call('ZREM', list, id)
   end
-  return stands
+  return is_open
 end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit)) do

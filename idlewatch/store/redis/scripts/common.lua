@@ -1,7 +1,7 @@
--- What every script begins with: the row of a watch, and when it is due.
+-- What every script begins with: the row of a session, and when it is due.
 --
 -- A row is seventeen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
--- Every key of a store has the same hash tag, so that a script may name the row of each watch it finds.
+-- Every key of a store has the same hash tag, so that a script may name the row of each session it finds.
 
 local FORMAT = '<ddddddddddddBBBBH'
 local HEAD = 12 * 8 + 4 + 2
@@ -31,7 +31,7 @@ local function keep(key, row, ttl)
   return value
 end
 
--- Have a list live at least as long as what stands in it.
+-- Have a key live at least as long as a session in it.
 local function outlive(list, ttl)
   local milliseconds = math.ceil(ttl * 1000)
   if redis.call('PTTL', list) < milliseconds then
@@ -39,14 +39,14 @@ local function outlive(list, ttl)
   end
 end
 
--- Have a live watch stand in its group, by its deadline.
+-- Put a live session into its group, by its deadline.
 local function rank(prefix, id, row, deadline)
   local group = prefix .. 'live:' .. GROUPS[row.group]
   redis.call('ZADD', group, deadline, id)
   outlive(group, row.ttl)
 end
 
--- Take a watch out of the groups, but for one (0: of all).
+-- Take a session out of all groups but one (0: out of all).
 local function unrank(prefix, id, but)
   for number, name in ipairs(GROUPS) do
     if number ~= but then
@@ -55,8 +55,8 @@ local function unrank(prefix, id, but)
   end
 end
 
--- Note when a watch is due; whoever sleeps until the first moment of the list hears of one that is sooner. The sender
--- hears it from the script's answer, and knows its own messages by its name.
+-- Put the moment at which a session is due; publish it if it is before the first one, until which timers sleep. The sender
+-- reads it from the script's answer, and ignores messages with its own name.
 local function put(prefix, sender, kind, id, at, ttl)
   local list = prefix .. 'due:' .. kind
   local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')

@@ -1,6 +1,6 @@
 -- Note that what was claimed is done.
 --
--- KEYS: the rows. ARGV: prefix, sender, now, kind, seconds to keep a recorded end, and for each row: watch, version claimed or
+-- KEYS: the rows. ARGV: prefix, sender, now, kind, seconds to keep a recorded end, and for each row: watch id, version claimed or
 -- settled; for a check also when it is due again and whether it is doubted.
 -- Returns when the first of them is due again (-1: none is).
 

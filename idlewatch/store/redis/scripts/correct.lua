@@ -1,4 +1,4 @@
--- Put the time right, unless somebody else has.
+-- Correct the time, unless another process has.
 --
 -- KEYS: the correction. ARGV: the correction that was read, the one to be, seconds to keep it.
 

@@ -1,7 +1,7 @@
 -- List live sessions: the groups of one phase in their common order, then those of the next.
 --
--- KEYS: the groups, phase by phase. ARGV: prefix, groups to a phase (1 or 2), offset, limit, 1 for the list turned round.
--- Returns how many there are, then watch and row of each in turn.
+-- KEYS: the groups, phase by phase. ARGV: prefix, groups to a phase (1 or 2), offset, limit, 1 to reverse the list.
+-- Returns how many there are, then id and row of each in turn.
 
 local prefix, width, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local is_last = ARGV[5] == '1'

@@ -1,7 +1,7 @@
--- Note that a process lives.
+-- Register a process as live.
 --
 -- KEYS: the processes, those being buried, signs of life, the epoch, the sessions it serves. ARGV: process, now, seconds of lease, seconds for
--- which one process is given to resume the records into a new store, seconds to keep what stands here.
+-- which one process is given to resume the records into a new store, seconds to keep these keys.
 -- Returns whether it was known (not where it is new or was taken for dead, for as long as it is being buried), whether
 -- it is to resume, and since when the store is what it is.
 
@@ -18,7 +18,7 @@ local epoch = redis.call('HMGET', KEYS[4], 'created_at', 'until', 'resumed')
 local created_at, resume = epoch[1], 0
 if not created_at then
   created_at, resume = ARGV[2], 1
-  -- Whoever finished with the store that was lost may have left word of it here.
+  -- A process that resumed the store that was lost may have marked it here meanwhile.
   redis.call('DEL', KEYS[4])
   redis.call('HSET', KEYS[4], 'created_at', created_at)
 elseif not epoch[3] and tonumber(epoch[2]) <= now then

@@ -1,11 +1,11 @@
--- Take a sample of how many sessions live, unless there is one of late.
+-- Keep a sample of how many sessions are live, unless there is a recent one.
 --
 -- KEYS: the samples, the number of ends since the latest, the groups. ARGV: now, seconds between samples, seconds to keep one.
 -- A sample is four numbers: when, active, warned, ended; its score is when.
 -- Returns it; nil where there was one.
 
 local now, every, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
--- The clock was put right: what seems to be of the future would hold up all that follow.
+-- The clock was set back: samples of the future must not hold up those that follow.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], string.format('(%.17g', now + every), '+inf')
 local latest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 if latest[2] and now < tonumber(latest[2]) + every then

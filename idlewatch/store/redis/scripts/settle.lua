@@ -1,6 +1,6 @@
 -- Settle verdicts: each is a compare-and-set by itself; see `change`.
 --
--- KEYS: the rows. ARGV: prefix, sender, now, and for each row: watch, version claimed, the new row without lease, its deadline,
+-- KEYS: the rows. ARGV: prefix, sender, now, and for each row: watch id, version claimed, the new row without lease, its deadline,
 -- how many processes serve its tabs no more, their names.
 -- Returns when the first push and the first record are due (-1: none is), then for each its row, nil where it had changed.
 

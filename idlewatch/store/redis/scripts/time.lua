@@ -1,4 +1,4 @@
--- Tell the time, as all processes are to count it.
+-- Return the time that all processes go by.
 --
 -- KEYS: the correction, signs of life. ARGV: process, seconds to keep the correction.
 -- Returns now, the correction, and when another process gave its last sign of life ('': there is none).

@@ -1,7 +1,7 @@
--- Credit activity to a watch of which it moves nothing but the next moment; return its row, nil for an unknown watch.
+-- Credit activity to a session of which it moves nothing but the next moment.
 --
--- KEYS: the row. ARGV: prefix, watch, now, moment of the activity.
--- Any other row comes back as it stands: what the activity means there, Python knows.
+-- KEYS: the row. ARGV: prefix, watch id, now, moment of the activity.
+-- Returns the row, nil where there is none. Any other session is left alone: Python decides what activity means there.
 
 local prefix, id, now, moment = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local value = redis.call('GET', KEYS[1])
@@ -15,7 +15,7 @@ if row.idle >= 0 and now < row.next_at and moment > row.active then
   local deadline = math.min(moment + row.idle, row.cap)
   row.next_at = deadline - row.warn
   value = keep(KEYS[1], row, row.ttl)
-  -- It moves later: nobody has to be woken.
+  -- It moves later: no timer has to be woken.
   redis.call('ZADD', prefix .. 'due:push', push_at(row, now), id)
   rank(prefix, id, row, deadline)
   for _, kind in ipairs({'push', 'check'}) do

@@ -1,6 +1,6 @@
 -- Replace the facts of one session; see `change`.
 --
--- KEYS: the row. ARGV: prefix, sender, watch, now, mode, version read, the new row without lease, its deadline, and for each
+-- KEYS: the row. ARGV: prefix, sender, watch id, now, mode, version read, the new row without lease, its deadline, and for each
 -- process whose tabs change: its name, 'in' or 'out'.
 -- Returns 0 where there is no row; else whether it was done, the row, and when push, record and check are due.
 
