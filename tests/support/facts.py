@@ -89,11 +89,11 @@ def histories() -> SearchStrategy[list[tuple[float, Event]]]:
 
 def timed(history: list[tuple[float, Event]]) -> list[tuple[float, Event]]:
     """Return a drawn history with the moments in place of the delays."""
-    now, told = START, []
+    now, dated = START, []
     for delay, event in history:
         now += delay
-        told.append((now, event))
-    return told
+        dated.append((now, event))
+    return dated
 
 
 def any_facts() -> SearchStrategy[Activity]:

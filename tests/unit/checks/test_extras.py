@@ -88,7 +88,7 @@ def test_a_metrics_view_without_its_package_is_a_warning(found, without):
     assert 'pip install "idlewatch[metrics]"' in message.hint
 
 
-def test_metrics_that_nobody_asks_for_need_no_package(found, without):
+def test_metrics_that_are_not_used_need_no_package(found, without):
     without("prometheus_client")
     urls = "tests.unit.checks.urls"
     assert found(ROOT_URLCONF=urls) == {}

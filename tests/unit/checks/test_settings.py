@@ -66,7 +66,7 @@ def test_everything_that_is_allowed_gets_no_message(found):
         "PASSIVE_URL_NAMES": ("public", "admin:index", "idlewatch:state"),
         "ENDED_RESPONSE": path,
         "BASELINE": "nist-aal3",
-        "METRICS_TOKEN": "a-token-that-nobody-guesses",
+        "METRICS_TOKEN": "a-token-that-cannot-be-guessed",
         "CLIENT_IP": path,
     }
     assert found(deploy=True, IDLEWATCH=given) == {}

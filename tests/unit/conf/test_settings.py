@@ -40,7 +40,7 @@ CONTRACT: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "CLEAR_SITE_DATA": (False, [True], ["storage", None]),
     "KEEP_ADDRESS": (True, [False], ["no", None]),
     "KEEP_USER_AGENT": (True, [False], [0, None]),
-    "METRICS_TOKEN": (None, ["a-token-that-nobody-guesses"], ["guessable", 7]),
+    "METRICS_TOKEN": (None, ["a-token-that-cannot-be-guessed"], ["guessable", 7]),
     "STORE": ({"BACKEND": "idlewatch.store.memory.MemoryStore"}, [{"BACKEND": "x.Y", "OPTIONS": {}}], [{}, None]),
     "CLIENT_IP": (None, [HERE], ["", "nowhere"]),
 }

@@ -23,7 +23,7 @@ from idlewatch.conf.validators import (
 
 HERE = f"{__name__}.callable_for_tests"
 BACKEND = "idlewatch.store.memory.MemoryStore"
-TOKEN = "a-token-that-nobody-guesses"
+TOKEN = "a-token-that-cannot-be-guessed"
 WHERE = "IDLEWATCH['KEY']"
 
 

@@ -25,7 +25,7 @@ def test_a_hold_never_counts_past_its_limit() -> None:
     assert HELD.held_seconds(now=500.0, hold_limit=20) == 20.0
 
 
-def test_seconds_held_add_up_over_stretches() -> None:
+def test_seconds_held_add_up_over_periods() -> None:
     assert signed_in().held_seconds(10.0, 7200) == 0.0
     assert replace(HELD, held_before=40.0).held_seconds(now=130.0, hold_limit=7200) == 70.0
     assert signed_in(held_before=40.0).held_seconds(now=130.0, hold_limit=7200) == 40.0

@@ -98,11 +98,11 @@ def test_an_end_is_told_by_its_own_moment_and_reason() -> None:
     assert (verdict.ends_at, verdict.remaining, verdict.held, verdict.next_at) == (10.0, 0.0, False, None)
 
 
-def test_an_end_that_nobody_explained_is_a_lost_session() -> None:
+def test_an_end_without_a_reason_is_a_lost_session() -> None:
     assert assess(signed_in(ended=10.0), POLICY, 11.0).reason is Reason.LOST
 
 
-def test_the_warned_stretch_begins_where_the_warning_does() -> None:
+def test_the_verdict_is_warned_from_the_start_of_the_warning() -> None:
     assert warned_from(signed_in(), POLICY) == 780.0
     assert warned_from(HELD, POLICY) == 940.0
 

@@ -54,7 +54,7 @@ class TestActivity:
         assert after(signed_in(), POLICY, (100.0, Acted(ago))).active == 100.0
 
     @pytest.mark.rule("R4")
-    def test_told_late_never_moves_the_clock_back(self) -> None:
+    def test_that_is_reported_late_never_moves_the_clock_back(self) -> None:
         facts = after(signed_in(), POLICY, (100.0, Requested()))
         assert applied(Acted(ago=86400.0), facts, POLICY, 110.0) is facts
 
@@ -64,17 +64,17 @@ class TestActivity:
             after(signed_in(), POLICY, (100.0, Acted()), (200.0, Extended()), (300.0, Requested())).logged_in_at == 0.0
         )
 
-    def test_in_the_warned_stretch_is_ignored(self) -> None:
+    def test_during_the_warning_is_ignored(self) -> None:
         facts = signed_in()
         assert applied(Acted(), facts, POLICY, 780.0) is facts
         assert applied(Acted(ago=20.0), facts, POLICY, 800.0) is facts
 
-    def test_from_before_the_warning_counts_when_it_is_told_during_it(self) -> None:
+    def test_from_before_the_warning_counts_when_it_is_reported_during_it(self) -> None:
         facts = after(signed_in(), POLICY, (800.0, Acted(ago=21.0)))
         assert facts.active == 779.0
         assert assess(facts, POLICY, 800.0).shown == UNWARNED
 
-    def test_in_the_warned_stretch_counts_where_the_site_says_so(self) -> None:
+    def test_during_the_warning_counts_if_the_policy_allows_it(self) -> None:
         policy = replace(POLICY, activity_extends_warning=True)
         assert after(signed_in(), policy, (800.0, Acted())).active == 800.0
 
@@ -97,7 +97,7 @@ class TestActivity:
         assert after(signed_in(), POLICY, (800.0, Extended()), (1600.0, Extended())).extensions == 2
 
     @pytest.mark.rule("R3")
-    def test_signing_in_again_starts_every_clock_anew(self) -> None:
+    def test_signing_in_again_restarts_every_clock(self) -> None:
         facts = after(signed_in(closed_at=700.0), POLICY, (800.0, SignedIn()))
         assert (facts.logged_in_at, facts.active, facts.closed_at) == (800.0, 800.0, None)
 
@@ -131,7 +131,7 @@ class TestHolds:
         facts = signed_in()
         assert applied(Released("upload"), facts, POLICY, 10.0) is facts
 
-    def test_are_bounded_in_one_stretch_all_ids_together(self) -> None:
+    def test_are_bounded_all_ids_together(self) -> None:
         policy = replace(POLICY, hold_limit=100.0)
         facts = after(signed_in(), policy, *((float(at), Held(f"video-{at}")) for at in range(0, 100, 20)))
         with pytest.raises(HoldRefused, match="100 s"):
@@ -139,7 +139,7 @@ class TestHolds:
         assert assess(facts, policy, 100.0).ends_at == 100.0 + 900.0
 
     @pytest.mark.parametrize("event", [Acted(), Requested(), Extended()])
-    def test_begin_a_new_stretch_with_activity_of_the_user(self, event: Event) -> None:
+    def test_are_bounded_again_from_activity_of_the_user(self, event: Event) -> None:
         policy = replace(POLICY, hold_limit=100.0)
         facts = after(signed_in(), policy, (0.0, Held("video")), (50.0, Held("video")), (70.0, event))
         facts = after(facts, policy, (105.0, Held("video")))
@@ -147,26 +147,26 @@ class TestHolds:
         assert facts.held_seconds(105.0, policy.hold_limit) == 105.0
 
     @pytest.mark.parametrize("event", [Released("video"), OPEN, Polled(), PageShown(has_client=False)])
-    def test_begin_no_new_stretch_with_anything_else(self, event: Event) -> None:
+    def test_are_bounded_from_the_same_time_after_anything_else(self, event: Event) -> None:
         policy = replace(POLICY, hold_limit=100.0)
         facts = after(signed_in(), policy, (0.0, Held("video")), (50.0, event))
         with pytest.raises(HoldRefused):
             applied(Held("video"), facts, policy, 100.0)
 
-    def test_activity_told_late_counts_no_second_as_held_that_was_not(self) -> None:
+    def test_activity_reported_late_counts_no_second_as_held_that_was_not(self) -> None:
         facts = after(signed_in(), POLICY, (100.0, Held("a")), (300.0, Held("a")), (310.0, Acted(ago=60.0)))
         assert facts.active == 250.0
         assert facts.held_seconds(310.0, POLICY.hold_limit) == 60.0 + 10.0
 
-    def test_activity_told_late_keeps_a_hold_of_no_length(self) -> None:
+    def test_activity_reported_late_keeps_a_hold_of_no_length(self) -> None:
         facts = after(signed_in(), POLICY, (300.0, Held("a")), (300.0, Released("a")), (300.0, Acted(ago=50.0)))
         assert facts.idle_from(300.0, POLICY.hold_limit) == 300.0
 
-    def test_are_refused_where_the_site_wants_none(self) -> None:
+    def test_are_refused_where_the_policy_allows_none(self) -> None:
         with pytest.raises(HoldRefused, match="HOLD_LIMIT is 0"):
             applied(Held("upload"), signed_in(), replace(POLICY, hold_limit=0.0), 10.0)
 
-    def test_are_refused_beyond_a_sane_number(self) -> None:
+    def test_are_refused_above_the_maximum(self) -> None:
         facts = after(signed_in(), POLICY, *((1.0, Held(str(index))) for index in range(MAX_HOLDS)))
         assert len(facts.holds) == MAX_HOLDS
         with pytest.raises(HoldRefused, match=str(MAX_HOLDS)):
@@ -205,7 +205,7 @@ class TestClosingTheBrowser:
 
     @pytest.mark.rule("R40")
     @pytest.mark.parametrize("event", [OPEN, TabsCounted("p2", 1), Requested(), Polled()])
-    def test_somebody_who_comes_back_stops_it(self, event: Event) -> None:
+    def test_a_user_who_comes_back_stops_it(self, event: Event) -> None:
         facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (399.0, event))
         assert assess(facts, POLICY, 400.0).phase is Phase.ACTIVE
 
@@ -218,7 +218,7 @@ class TestClosingTheBrowser:
 
     @pytest.mark.rule("R39")
     @pytest.mark.parametrize("event", [OPEN, Requested(), Polled(), Extended()])
-    def test_who_comes_back_too_late_finds_it_ended(self, event: Event) -> None:
+    def test_a_user_who_comes_back_too_late_finds_it_ended(self, event: Event) -> None:
         facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (400.0, event))
         assert assess(facts, POLICY, 400.0).reason is Reason.CLOSED
 
@@ -237,7 +237,7 @@ class TestTabs:
         facts = signed_in(tabs={"p1": 2, "p2": 1})
         assert after(facts, POLICY, (1.0, TabsCounted("p1", 0))).tabs == {"p2": 1}
 
-    def test_of_a_process_that_came_back_are_counted_as_it_says(self) -> None:
+    def test_of_a_process_that_came_back_are_what_it_reports(self) -> None:
         assert after(signed_in(tabs={"p1": 2}), POLICY, (1.0, TabsCounted("p1", 3))).tabs == {"p1": 3}
 
 
@@ -294,7 +294,7 @@ class BySecond:
         self.logged_in_at = self.idle_since = self.acted_at = START
         self.holds: dict[str, float] = {}
         self.held_since: float | None = None
-        self.held_in_stretch = 0
+        self.held_in_a_row = 0
         self.tabs: dict[str, int] = {}
         self.has_client = True
         self.closed_since: float | None = None
@@ -323,7 +323,7 @@ class BySecond:
             self.now += 1
             if held:
                 self.idle_since = self.now
-                self.held_in_stretch += 1
+                self.held_in_a_row += 1
             self.look()
         self.now = moment
 
@@ -336,8 +336,8 @@ class BySecond:
             if self.held_since is not None:
                 # What held when the user acted has kept the clock still since, also past the bound as it stood.
                 self.idle_since = max(self.idle_since, min(self.now, lapse, moment + self.policy.hold_limit))
-            # Seconds before the activity belong to the stretch before.
-            self.held_in_stretch = 0
+            # Seconds before the activity belong to the earlier holds.
+            self.held_in_a_row = 0
 
     def take(self, event: Event) -> None:  # noqa: C901 - the whole of the rules, one line each
         if self.end is not None:
@@ -393,13 +393,13 @@ def test_a_session_ends_never_early_and_never_late(policy: Policy, history: list
         verdict = assess(facts, policy, now)
         assert (verdict.phase is Phase.ENDED) is (played.end is not None)
         assert verdict.held is (played.held and played.end is None)
-        assert played.held_in_stretch <= policy.hold_limit
+        assert played.held_in_a_row <= policy.hold_limit
     played.pass_until(played.now + 1500)
     verdict = assess(facts, policy, played.now)
     assert played.end == (verdict.ends_at, verdict.reason)
 
 
-class TestVouched:
+class TestReported:
     """What was admitted elsewhere is not judged again; POLICY has an idle limit of 900 and a hold limit of 7200."""
 
     def test_counts_though_the_limit_has_passed_without_it(self) -> None:
@@ -409,13 +409,13 @@ class TestVouched:
     def test_what_is_too_old_makes_no_end_final(self) -> None:
         facts = after(signed_in(), POLICY, (1000.0, Reported(50.0)))
         assert (facts.active, facts.ended) == (50.0, None)
-        # Another process has a later word.
+        # Another process reports later activity.
         assert after(facts, POLICY, (1001.0, Reported(900.0)), (1001.0, Requested())).ended is None
         judged = after(facts, POLICY, (1001.0, Requested()))
         assert (judged.ended, judged.reason) == (950.0, Reason.IDLE)
 
     @pytest.mark.rule("R9")
-    def test_revives_nobody(self) -> None:
+    def test_revives_no_session(self) -> None:
         facts = signed_in().finished(Reason.LOGOUT, 10.0)
         assert applied(Reported(20.0, 15.0, 30.0, 12.0), facts, POLICY, 40.0) is facts
 
@@ -424,7 +424,7 @@ class TestVouched:
         facts = after(signed_in(), POLICY, (100.0, Requested()))
         assert applied(Reported(99.0), facts, POLICY, 200.0) is facts
 
-    def test_clocks_that_were_started_anew_stay_so(self) -> None:
+    def test_restarted_clocks_stay_restarted(self) -> None:
         facts = after(signed_in(), POLICY, (43500.0, Reported(43000.0, 43000.0)))
         assert (facts.logged_in_at, facts.active, facts.ended) == (43000.0, 43000.0, None)
 
@@ -432,7 +432,7 @@ class TestVouched:
         facts = after(signed_in(), POLICY, (43200.0, Reported(43100.0)))
         assert (facts.logged_in_at, assess(facts, POLICY, 43200.0).reason) == (0.0, Reason.ABSOLUTE)
 
-    def test_somebody_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
+    def test_a_user_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
         closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
         assert after(closed, POLICY, (400.0, Reported(30.0))).closed_at is None
         assert assess(after(closed, POLICY, (400.0, Reported(15.0))), POLICY, 400.0).reason is Reason.CLOSED
@@ -446,7 +446,7 @@ class TestVouched:
         facts = after(signed_in(), POLICY, (500.0, Reported(0.0, held_until=9000.0, held_since=100.0)))
         assert assess(facts, POLICY, 500.0).ends_at == 1400.0
 
-    def test_holds_stay_within_their_limit_in_one_stretch(self) -> None:
+    def test_holds_stay_within_their_limit(self) -> None:
         policy = replace(POLICY, hold_limit=600)
         facts = after(signed_in(), policy, (1500.0, Reported(0.0, held_until=1450.0, held_since=100.0)))
         assert assess(facts, policy, 1500.0).ends_at == 1600.0

@@ -40,7 +40,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def violations(page: Page) -> list[str]:
-    """What the page's console says against it, from now on."""
+    """Return a list that collects the errors in the page's console from now on."""
     heard: list[str] = []
     page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: heard.append(str(error)))
@@ -88,7 +88,7 @@ class TestPage:
         expect(page.locator("#poll [data-part=answer]")).to_have_text(re.compile(r"The server says \d\d:\d\d:\d\d\."))
 
     @pytest.mark.rule("R42")
-    def test_logging_out_is_told(self, page: Page, server: Server):
+    def test_signing_out_leads_to_the_login_page(self, page: Page, server: Server):
         sign_in(page, server.url("/"))
         page.click("button:text-is('Sign out')")
         expect(page).to_have_url(re.compile("/accounts/login/"))

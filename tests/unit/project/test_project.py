@@ -51,7 +51,7 @@ class TestEnvironment:
         assert settings(SECRET_KEY="x")["DEBUG"] is False
 
     @pytest.mark.parametrize("word", ["1", "true", "Yes", "on"])
-    def test_words_for_yes(self, word: str):
+    def test_booleans_may_be_words(self, word: str):
         assert settings(DEBUG=word)["DEBUG"] is True
 
     def test_lists_are_separated_by_commas(self):
@@ -131,7 +131,7 @@ class TestEnvironment:
 
     @pytest.mark.rule("R23")
     def test_the_token_of_the_metrics_is_taken_as_it_is(self):
-        token = "a-token-that-nobody-guesses"
+        token = "a-token-that-cannot-be-guessed"
         assert settings(DEBUG="1", IDLEWATCH_METRICS_TOKEN=f" {token} ")["IDLEWATCH"] == {"METRICS_TOKEN": token}
         assert settings(DEBUG="1", IDLEWATCH_METRICS_TOKEN="")["IDLEWATCH"] == {}
 
