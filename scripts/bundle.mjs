@@ -22,7 +22,13 @@ const options = {
 };
 
 /** Properties that only the client's own modules use, which may be shortened: callbacks, constants, and these. */
-const OWN = "clock|delegate";
+const OWN = [
+  "announcer", "backoff", "clock", "delegate", "departure", "expectAnswer", "hurry", "i18n", "isLeaving", "isSilent",
+  "monotonic", "nameOf", "notePasswords", "noticeTemplate", "openFrom", "overdue", "overlay", "polling",
+  "privateNames", "reachable", "recordActivity", "replaceTokens", "reporter", "restorer", "returnFromCache",
+  "sendLast", "shelf", "signInChannel", "stateNow", "takeUnsent", "timedOut", "topLayer", "transport", "unsaved",
+  "wasUp", "websocket",
+].join("|");
 
 await build({
   ...options,

@@ -1,4 +1,4 @@
-/** The client as the tag `{% idlewatch %}` loads it: it starts by itself. The parts are put together in `index.js`. */
+/** The client as the tag `{% idlewatch %}` loads it: it starts by itself. */
 
 import { start } from "./index.js";
 

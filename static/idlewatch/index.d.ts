@@ -4,19 +4,19 @@ export type Phase = "active" | "warned" | "ended";
 
 export type Reason = "idle" | "absolute" | "closed" | "logout" | "revoked" | "replaced" | "account" | "lost";
 
-/** Where the session stands, as the server said it last, with what became of it in this page since. */
+/** The state of the session, as the server sent it last and as of now. */
 export interface State {
   readonly type: "state";
   /** Grows with each change. */
   readonly version: number;
   readonly phase: Phase;
-  /** Why it ended, or, while warned, why it is about to. Null while active, and where the server does not know. */
+  /** Why it ended, or, while warned, why it is about to. Null while active, and if the server does not know. */
   readonly reason: Reason | null;
-  /** Seconds until the end if nothing happens, as of when this object was made; never negative. */
+  /** Seconds until the end without activity, as of when this object was made; never negative. */
   readonly remaining: number;
-  /** False where the absolute limit is what is near: `extend()` changes nothing then. */
+  /** False when the absolute timeout is near: `extend()` changes nothing then. */
   readonly extendable: boolean;
-  /** Whether work that needs no input holds the session, in any tab. */
+  /** Whether work that needs no input holds the session, in some tab. */
   readonly held: boolean;
   /** Seconds. */
   readonly idle_timeout: number;
@@ -26,54 +26,54 @@ export interface State {
   readonly heartbeat: number;
   /** Once ended: where to sign in again. */
   readonly login_url?: string;
-  /** Where the session is not the one that the page was made in: it is the same user's, or another's. */
+  /** Set if the session is not the one that the page was made in: it is the same user's, or another's. */
   readonly page?: "renewed" | "foreign";
-  /** Whether the page is cut off from the server, and goes by its own clock. */
+  /** Whether the page cannot reach the server, and uses its own clock. */
   readonly offline: boolean;
-  /** Whether the content is hidden until the server has spoken. */
+  /** Whether the content is hidden until the server answers. */
   readonly hidden: boolean;
 }
 
-/** Work that keeps the session. */
+/** Work that holds the session. */
 export interface Hold {
-  /** The work is done. Doing so again changes nothing. */
+  /** Release the session: the work is done. A second call changes nothing. */
   release(): void;
 }
 
-/** What is `window.idlewatch` in the page of a signed-in user. */
+/** `window.idlewatch` on the page of a signed-in user. */
 export interface IdleWatch {
-  /** A new object each time it is read; null until the server has spoken. */
+  /** A new object each time it is read; null before the server has answered. */
   readonly state: State | null;
-  /** The user chose to stay. To be called for a person's doing alone. */
+  /** Extend the session: the user has chosen to stay. Call it only for what the user does. */
   extend(): void;
   /**
-   * Work began that needs no input: the idle clock stands still until `release()`, or until `HOLD_LIMIT`. It is renewed
-   * by itself, and ends with the page.
-   * @param label What the user would call the work; operators see it. 120 characters of it are kept.
-   * @throws TypeError where the label is no string, or an empty one.
+   * Hold the session for work that needs no input: the idle clock stands still until `release()`, or for `HOLD_LIMIT` at
+   * most. The hold is renewed by itself, and ends with the page.
+   * @param label What the user would call the work; operators see it. It is cut to 120 characters.
+   * @throws TypeError if the label is not a string, or is empty.
    */
   hold(label: string): Hold;
 }
 
 /**
- * Watch the page, for pages whose bundle brings the client: their template says `{% idlewatch script=False %}`. To be
- * called when the document has been parsed; again changes nothing.
- * @returns What is `window.idlewatch` from then on; null on the page of an anonymous user.
+ * Watch the page, for pages whose own bundle has the client: their template has `{% idlewatch script=False %}`. Call it when
+ * the document has been parsed; a second call changes nothing.
+ * @returns `window.idlewatch`; null on the page of an anonymous user.
  */
 export function start(): IdleWatch | null;
 
 declare global {
   interface Window {
-    /** Missing in the page of an anonymous user, and until the client has started. */
+    /** Missing on the page of an anonymous user, and before the client has started. */
     readonly idlewatch?: IdleWatch;
   }
 
   interface DocumentEventMap {
-    /** The server spoke, or the page was cut off or reached again. */
+    /** The server has sent the state, or the page went offline or back online. */
     "idlewatch:state": CustomEvent<State>;
-    /** The warning begins. Cancelled, it is not shown: the page shows one of its own. */
+    /** The warning begins. If the event is cancelled it is not shown: the page shows its own. */
     "idlewatch:warned": CustomEvent<State>;
-    /** The session is over and the content gone. Cancelled, the page does not go on to the login by itself. */
+    /** The session is over and the content hidden. If the event is cancelled the page does not go to the sign-in page. */
     "idlewatch:ended": CustomEvent<State>;
     /** The user has signed in again, and the content is back as it was. */
     "idlewatch:resumed": CustomEvent<State>;

@@ -356,7 +356,7 @@ class TestView:
         page.fill("textarea", "half a letter")
         page.evaluate("view.end(ended)")
         assert page.evaluate("view.kept")
-        page.evaluate("view.refresh('fresh'), view.restore()")
+        page.evaluate("view.replaceTokens('fresh'), view.restore()")
         expect(cover(page)).to_be_hidden()
         assert page.input_value("textarea") == "half a letter"
         assert page.input_value("[name=csrfmiddlewaretoken]") == "fresh"
@@ -392,12 +392,12 @@ class TestView:
         page.route(site.url("/"), lambda route: None)
         left = page.evaluate("""() => {
           const content = document.querySelector("textarea");
-          view.foreign();
+          view.drop();
           view.restore();
           return [content.isConnected, document.body?.childNodes.length ?? 0, document.title.includes("view")];
         }""")
         assert left == [False, 0, False]
 
     def test_somebody_else_gets_to_the_start_page(self, page: Page, site: Server):
-        page.evaluate("view.foreign()")
+        page.evaluate("view.drop()")
         expect(page).to_have_url(site.url("/"))

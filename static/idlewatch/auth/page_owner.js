@@ -1,24 +1,24 @@
-/** Whose page this is: somebody may have signed in since it was made. */
+/** Whose page this is: someone may have signed in since it was made. */
 
-import { PAGE } from "../core/protocol.js";
 import { Timer } from "../core/clock.js";
+import { PAGE } from "../core/protocol.js";
 import { request } from "../transport/request.js";
 
-/** Milliseconds for an answer. */
-const PATIENCE = 10_000;
-/** The status that says that nobody is signed in. */
-const NOBODY = 401;
+/** Milliseconds. */
+const ANSWER_TIMEOUT = 10_000;
+/** The status of an answer to a browser in which nobody is signed in. */
+const UNAUTHENTICATED = 401;
 
 /**
  * @typedef {object} PageOwnerDelegate
- * @property {(csrf: string) => void} onRenewed Its user has signed in anew: forms need this token.
- * @property {() => void} onForeign Somebody else has.
+ * @property {(csrf: string) => void} onRenewed The page's user has signed in again: forms need this token.
+ * @property {() => void} onForeign Another user has signed in.
  */
 
 /** Asks the server what the page is to the session that the browser has now. */
 export class PageOwner {
   #asking = false;
-  #again = false;
+  #askAgain = false;
   #retry;
 
   /**
@@ -27,7 +27,7 @@ export class PageOwner {
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    * @param {PageOwnerDelegate} options.delegate
    * @param {Clock} options.clock
-   * @param {Backoff} options.backoff How long to wait where nobody answers.
+   * @param {Backoff} options.backoff Of the attempts until the server answers.
    */
   constructor({ server, fetch, delegate, clock, backoff }) {
     this.backoff = backoff;
@@ -37,26 +37,26 @@ export class PageOwner {
     this.delegate = delegate;
   }
 
-  /** Ask until somebody answers. */
+  /** Ask until the server answers; once more if the answer under way may be out of date. */
   async ask() {
-    this.#again = this.#asking;
+    this.#askAgain = this.#asking;
     if (this.#asking) return;
     this.#asking = true;
     this.#retry.clear();
-    const answer = await this.#answer().catch(() => null);
+    const answer = await this.#fetchAnswer().catch(() => null);
     this.#asking = false;
     if (answer === null) this.#retry.set(this.backoff.next() + 1);
-    else this.#take(answer);
-    if (this.#again) await this.ask();
+    else this.#apply(answer);
+    if (this.#askAgain) await this.ask();
   }
 
-  async #answer() {
-    const response = await request(this, this.server.page, undefined, { signal: AbortSignal.timeout(PATIENCE) });
-    return response.ok || response.status === NOBODY ? response.json() : null;
+  async #fetchAnswer() {
+    const response = await request(this, this.server.page, undefined, { signal: AbortSignal.timeout(ANSWER_TIMEOUT) });
+    return response.ok || response.status === UNAUTHENTICATED ? response.json() : null;
   }
 
   /** @param {{page: string, csrf: string, token: string}} answer */
-  #take({ page, csrf, token }) {
+  #apply({ page, csrf, token }) {
     this.backoff.reset();
     if (page === PAGE.FOREIGN) this.delegate.onForeign();
     if (page !== PAGE.RENEWED) return;

@@ -1,29 +1,32 @@
-/** Word from the browser's other tabs that somebody signed in. */
+/** The channel by which the browser's tabs notice a sign-in in another tab. */
 
-/** Tells the other tabs of this site, and hears it from them. What it means for them, the server alone says. */
+/**
+ * Announces this page's token to the other tabs of the site, and receives theirs. A token decides nothing: a tab that does
+ * not know it asks the server.
+ */
 export class SignInChannel {
   #channel = /** @type {BroadcastChannel | null} */ (null);
 
   /**
    * @param {object} options
-   * @param {() => BroadcastChannel | null} options.open Null where the browser has none.
-   * @param {(token: string) => void} options.onGreeting
+   * @param {() => BroadcastChannel | null} options.open Null in a browser without broadcast channels.
+   * @param {(token: string) => void} options.onToken
    */
-  constructor({ open, onGreeting }) {
+  constructor({ open, onToken }) {
     this.open = open;
-    this.onGreeting = onGreeting;
+    this.onToken = onToken;
   }
 
   start() {
     this.#channel ??= this.open();
-    if (this.#channel !== null) this.#channel.onmessage = (event) => this.onGreeting(event.data);
+    if (this.#channel !== null) this.#channel.onmessage = (event) => this.onToken(event.data);
   }
 
   /**
-   * Say that a page comes straight from the server: where its token is new to another, that one has to look.
+   * Announce the token of a page that has just come from the server.
    * @param {string} token
    */
-  greet(token) {
+  announce(token) {
     this.#channel?.postMessage(token);
   }
 

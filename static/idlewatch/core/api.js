@@ -1,16 +1,16 @@
-/** What the host's own scripts may use: `window.idlewatch`, and events on `document`. Its types are in `index.d.ts`. */
+/** What the project's own scripts may use: `window.idlewatch`, and events on `document`. `index.d.ts` has its types. */
 
 /**
- * Make the object that hosts use as `window.idlewatch`.
+ * Make `window.idlewatch`.
  * @param {Client} client
  * @returns {IdleWatch}
  */
 export function makeApi(client) {
   return Object.freeze({
-    /** Stay signed in; to be called for a person's doing. */
+    /** Extend the session: the user has chosen to stay. */
     extend: () => client.extend(),
     /**
-     * Keep the session while work goes on that needs no input.
+     * Hold the session for work that needs no input.
      * @param {string} label
      */
     hold: (label) => {
@@ -19,14 +19,14 @@ export function makeApi(client) {
       }
       return client.hold(label);
     },
-    /** Where the session stands now, `remaining` included; null until the server has spoken. */
+    /** The state as of now, `remaining` included; null before the first frame. */
     get state() {
       return /** @type {IdleWatch["state"]} */ (client.state);
     },
   });
 }
 
-/** Tells the host's scripts, and hears whether they take over. */
+/** Dispatches the client's events, some of which a script may cancel. */
 export class DocumentEvents {
   /** @param {Document} document */
   constructor(document) {
@@ -40,7 +40,7 @@ export class DocumentEvents {
 
   /**
    * @param {State} detail
-   * @returns {boolean} False where a script shows a warning of its own.
+   * @returns {boolean} False if a script shows its own warning.
    */
   warned(detail) {
     return this.#dispatch("idlewatch:warned", detail, true);
@@ -48,7 +48,7 @@ export class DocumentEvents {
 
   /**
    * @param {State} detail
-   * @returns {boolean} False where a script takes the user on.
+   * @returns {boolean} False if a script leads the user on.
    */
   ended(detail) {
     return this.#dispatch("idlewatch:ended", detail, true);

@@ -1,15 +1,15 @@
-/** Work that needs no input: an upload, a video. */
+/** Work that needs no input, such as an upload or a video, and holds the session. */
 
-import { LIMIT, MESSAGE } from "./protocol.js";
 import { Timer } from "./clock.js";
+import { LIMIT, MESSAGE } from "./protocol.js";
 
 /** @typedef {{id: string, label: string, lasts: () => boolean}} Hold */
 /** @typedef {{release: () => void}} HoldHandle */
 
-/** Half of what the server grants, so that one lost renewal does no harm. */
+/** Seconds: half of what the server grants, so that one lost renewal does no harm. */
 const RENEW_EVERY = LIMIT.HOLD_LIFE / 2;
 
-/** Keeps the holds of this page alive until they are released. */
+/** Renews the holds of this page until they are released. */
 export class Holds {
   #holds = /** @type {Map<string, Hold>} */ (new Map());
   #count = 0;
@@ -33,56 +33,57 @@ export class Holds {
     return this.#holds.size > 0;
   }
 
-  /** Say nothing more: the session is over. Work that goes on is said again when its user has signed in again. */
+  /** Stop the renewals: the session is over. Holds that last are sent again in the user's next session. */
   stop() {
     this.#renewal.clear();
   }
 
   /**
-   * Begin to hold.
-   * @param {string} label What the user calls the work; operators see it.
-   * @param {() => boolean} [lasts] Asked before each renewal: false releases.
+   * Begin a hold.
+   * @param {string} label What the user would call the work; operators see it.
+   * @param {() => boolean} [lasts] Called before each renewal; false releases the hold.
    * @returns {HoldHandle}
    */
   hold(label, lasts = () => true) {
     this.#count += 1;
     const hold = { id: `${this.page}-${this.#count}`.slice(-LIMIT.HOLD_ID), label: clean(label), lasts };
     this.#holds.set(hold.id, hold);
-    this.#say(hold);
+    this.#announce(hold);
     if (!this.#renewal.running) this.#renewal.set(RENEW_EVERY);
     return { release: () => this.#release(hold) };
   }
 
-  /** Say all holds again: in time, or to a server that was away. */
+  /** Send all holds again: in time, or to a server that was away. */
   renew() {
     for (const hold of [...this.#holds.values()]) {
       if (!hold.lasts()) this.#release(hold);
-      else if (!this.#refused) this.#say(hold);
+      else if (!this.#refused) this.#announce(hold);
     }
     if (this.any) this.#renewal.set(RENEW_EVERY);
   }
 
   /**
-   * Hand over what lets go of all holds, for the page goes away; should it come back, `renew` takes them up again.
+   * Stop the renewals, and return the messages that release all holds: the page goes away. `renew` announces the holds again
+   * if it comes back.
    * @returns {Message[]}
    */
-  part() {
+  releases() {
     this.#renewal.clear();
     return Array.from(this.#holds.keys(), (id) => ({ type: MESSAGE.RELEASE, id }));
   }
 
-  /** The server refuses: holds are off, or have lasted too long. Only the user's activity makes asking again worth it. */
+  /** Stop asking until the user acts: the server grants no holds, or this one has lasted too long. */
   refuse() {
     this.#refused = true;
   }
 
-  /** The user acted, which begins a new stretch. */
+  /** Ask again: the user has acted, which restarts the limit of holds. */
   allow() {
     this.#refused = false;
   }
 
   /** @param {Hold} hold */
-  #say(hold) {
+  #announce(hold) {
     this.send({ type: MESSAGE.HOLD, id: hold.id, label: hold.label });
   }
 
@@ -95,7 +96,7 @@ export class Holds {
 }
 
 /**
- * Fit a label to what the server takes: no control characters, and counted as it counts, by code points.
+ * Fit a label to what the server takes: no control characters, and a limited number of code points.
  * @param {unknown} label
  */
 function clean(label) {
@@ -103,7 +104,7 @@ function clean(label) {
   return [...printable].slice(0, LIMIT.HOLD_LABEL).join("");
 }
 
-/** Draw an id for this page. `crypto.randomUUID` is missing on plain HTTP, this is not. */
+/** Return a random id for this page. `crypto.randomUUID` is missing over plain HTTP, `getRandomValues` is not. */
 export function pageId() {
   const words = crypto.getRandomValues(new Uint32Array(3));
   return Array.from(words, (word) => word.toString(36)).join("");

@@ -1,4 +1,4 @@
-/** The wire, as `idlewatch/protocol.py` has it: close codes, and the frames that page and server exchange. */
+/** The protocol, as `idlewatch/core/protocol.py` has it: close codes, frames from the server, messages to it. */
 
 /** Close codes of the socket (RFC 6455 §7.4). */
 export const CLOSE = Object.freeze({
@@ -13,22 +13,22 @@ export const CLOSE = Object.freeze({
   GOING_AWAY: 4503,
 });
 
-/** Where a session stands. */
+/** Phases of a session. */
 export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned", ENDED: "ended" });
 
-/** Of the reasons why a session ends, the one that the page finds by itself. */
+/** Reasons why a session ends: the one that the page can tell by itself. */
 export const REASON = Object.freeze({ IDLE: "idle" });
 
-/** Of the reasons why the server refuses a message, the one that is more than a log line. */
+/** Reasons why the server refuses a message: the one that the client acts on. */
 export const ERROR = Object.freeze({ HOLD_REFUSED: "hold_refused" });
 
-/** What the page is to the session that the browser has now, where that is not what it was. */
+/** What the page is to the browser's present session, if that is not the one that the page was made in. */
 export const PAGE = Object.freeze({ RENEWED: "renewed", FOREIGN: "foreign" });
 
-/** The types of frame that come from the server. */
+/** Types of frames from the server. */
 export const FRAME = Object.freeze({ STATE: "state", NOTICE: "notice", ERROR: "error" });
 
-/** The types of message that go to it. */
+/** Types of messages to the server. */
 export const MESSAGE = Object.freeze({
   ACTIVITY: "activity",
   EXTEND: "extend",
@@ -37,7 +37,7 @@ export const MESSAGE = Object.freeze({
   SYNC: "sync",
 });
 
-/** Bounds that the server holds messages to: beyond them it refuses. */
+/** Limits of messages: the server refuses what exceeds them. Times are seconds, lengths code points. */
 export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, HOLD_LIFE: 60 });
 
 /**
@@ -47,7 +47,7 @@ export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, H
  * @property {"active" | "warned" | "ended"} phase
  * @property {string | null} reason
  * @property {number} remaining Seconds until the end if nothing happens.
- * @property {boolean} extendable False when the absolute limit is what is near.
+ * @property {boolean} extendable False when the absolute timeout is near.
  * @property {boolean} held
  * @property {number} idle_timeout Seconds.
  * @property {number} warn_before Seconds.
@@ -66,7 +66,7 @@ export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, H
  */
 
 /**
- * Say to the server for which session the page was made.
+ * Return an address that names the session for which the page was made.
  * @param {string} path
  * @param {string} token
  */
@@ -75,7 +75,7 @@ export function addressed(path, token) {
 }
 
 /**
- * Read a frame; null for anything that is none, so that a proxy's error page is never taken for an answer.
+ * Parse a frame; null for anything else, such as a proxy's error page.
  * @param {unknown} text
  * @returns {Frame | null}
  */

@@ -1,34 +1,34 @@
-/** Tells the server that the user acted, seldom enough. */
+/** Reports the user's activity to the server, at most once per heartbeat. */
 
-import { LIMIT, MESSAGE } from "./protocol.js";
 import { Timer } from "./clock.js";
+import { LIMIT, MESSAGE } from "./protocol.js";
 
-/** Moments kept while the server can't be reached; with the spacing below, more than one idle limit needs. */
-const MOST_KEPT = 20;
+/** Moments kept while the server cannot be reached: with the spacing between them, more than one idle timeout needs. */
+const MAX_UNSENT = 20;
 
 /**
- * Sends activity at its leading edge and at its trailing one, at most once a heartbeat: the first act after a quiet
- * spell goes out at once, the last one before a quiet spell is never lost.
+ * Reports on the leading and the trailing edge: the first act after a pause at once, and the last one before a pause when
+ * the heartbeat is over.
  */
 export class ActivityReporter {
-  /** What is not sent yet, oldest first. */
-  #held = /** @type {Moment[]} */ ([]);
+  /** Oldest first. */
+  #unsent = /** @type {Moment[]} */ ([]);
   #last = /** @type {Moment | null} */ (null);
-  #quiet;
+  #pause;
 
   /**
    * @param {object} options
    * @param {Clock} options.clock
-   * @param {(message: Message) => boolean} options.send False when it can't be delivered now.
-   * @param {number} options.heartbeat Seconds between two messages, at least.
+   * @param {(message: Message) => boolean} options.send Returns false if the message cannot be delivered now.
+   * @param {number} options.heartbeat Seconds between two messages.
    */
   constructor({ clock, send, heartbeat }) {
     this.clock = clock;
     this.send = send;
     this.heartbeat = heartbeat;
-    /** Seconds between two moments that are kept while cut off. */
+    /** Seconds between two moments that are kept while the server cannot be reached. */
     this.spacing = heartbeat;
-    this.#quiet = new Timer(clock, () => this.flush());
+    this.#pause = new Timer(clock, () => this.flush());
   }
 
   /** When the user last acted; null before the first time. */
@@ -38,8 +38,8 @@ export class ActivityReporter {
 
   /** Forget everything: the session is over. */
   stop() {
-    this.#quiet.clear();
-    this.#held = [];
+    this.#pause.clear();
+    this.#unsent = [];
     this.#last = null;
   }
 
@@ -47,48 +47,48 @@ export class ActivityReporter {
   record() {
     this.#last = this.clock.now();
     this.#keep(this.#last);
-    if (!this.#quiet.running) this.flush();
+    if (!this.#pause.running) this.flush();
   }
 
-  /** Send the last act that is held, if there is one; the next goes out a heartbeat later. */
+  /** Send the last unsent moment, and begin the pause before the next. */
   flush() {
-    const last = this.#held.at(-1);
+    const last = this.#unsent.at(-1);
     if (last === undefined) return;
-    this.#quiet.set(this.heartbeat);
-    if (this.#report(last)) this.#held = [];
+    this.#pause.set(this.heartbeat);
+    if (this.#report(last)) this.#unsent = [];
   }
 
-  /** Send all that is held, oldest first. */
+  /** Send every unsent moment, oldest first. */
   release() {
-    if (this.#held.length > 0) this.#quiet.set(this.heartbeat);
-    while (this.#held.length > 0 && this.#report(this.#held[0])) this.#held.shift();
+    if (this.#unsent.length > 0) this.#pause.set(this.heartbeat);
+    while (this.#unsent.length > 0 && this.#report(this.#unsent[0])) this.#unsent.shift();
   }
 
-  /** Tell a server that was away what it missed, or at least the last of what it may have forgotten. */
+  /** Send what a server missed while it was away, or at least the last moment, which it may have forgotten. */
   replay() {
-    if (this.#held.length === 0 && this.#last !== null) this.#held = [this.#last];
+    if (this.#unsent.length === 0 && this.#last !== null) this.#unsent = [this.#last];
     this.release();
   }
 
-  /** Hand over what is still held, for the page goes away. */
-  part() {
-    const last = this.#held.at(-1);
-    this.#quiet.clear();
-    this.#held = [];
+  /** Return the message that is still unsent, if there is one: the page goes away. */
+  takeUnsent() {
+    const last = this.#unsent.at(-1);
+    this.#pause.clear();
+    this.#unsent = [];
     return last === undefined ? [] : [this.#message(last)];
   }
 
   /**
-   * While cut off, a few moments are kept apart, not the last one alone: that one may lie where the server would
-   * already have warned, and count for nothing without an earlier one to carry it.
+   * Keep a few moments apart from each other, not the last one alone: by itself it may lie where the server would have
+   * warned already, and be ignored.
    * @param {Moment} moment
    */
   #keep(moment) {
-    const held = this.#held;
-    const before = held.at(-2);
-    if (before !== undefined && this.clock.since(before) < this.spacing) held.pop();
-    held.push(moment);
-    if (held.length > MOST_KEPT) held.shift();
+    const unsent = this.#unsent;
+    const before = unsent.at(-2);
+    if (before !== undefined && this.clock.since(before) < this.spacing) unsent.pop();
+    unsent.push(moment);
+    if (unsent.length > MAX_UNSENT) unsent.shift();
   }
 
   /** @param {Moment} moment */

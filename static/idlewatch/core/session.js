@@ -1,17 +1,17 @@
-/** What the page knows of its session, and what it makes of that as time goes by. */
+/** What the page knows of its session, and how that changes as time passes. */
 
 import { PHASE, REASON } from "./protocol.js";
 
 /**
- * @typedef {StateFrame & {offline: boolean, hidden: boolean}} State The last frame with what became of it here:
- *   `remaining` as of now; `offline`, cut off from the server; `hidden`, the content waits for the server's word.
+ * @typedef {StateFrame & {offline: boolean, hidden: boolean}} State The last frame as of now: `remaining` has gone on,
+ *   `offline` means cut off from the server, `hidden` that the content waits for the server's answer.
  */
 
-/** Believes the server, orders what it says, and keeps the clock while it says nothing. */
+/** Accepts frames in their order, and continues the countdown between them. */
 export class Session {
   #frame = /** @type {StateFrame | null} */ (null);
-  #came = /** @type {Moment | null} */ (null);
-  #acted = /** @type {Moment | null} */ (null);
+  #receivedAt = /** @type {Moment | null} */ (null);
+  #actedAt = /** @type {Moment | null} */ (null);
   #hidden = false;
 
   /** @param {Clock} clock */
@@ -30,28 +30,28 @@ export class Session {
   }
 
   /**
-   * Take a frame, unless a later one came before it.
+   * Accept a frame unless it is older than the last one.
    * @param {StateFrame} frame
-   * @param {{fresh?: boolean}} [options] `fresh`: the first answer after a gap. It counts whatever its version is, for
-   *   a server that lost its memory begins to count anew.
-   * @returns {boolean} Whether it was taken.
+   * @param {{fresh?: boolean}} [options] `fresh`: the first frame after a gap. Its version does not matter, as a server
+   *   that has lost its memory starts counting again.
+   * @returns {boolean} Whether it was accepted.
    */
   accept(frame, { fresh = false } = {}) {
     if (this.ended) return false;
-    const late = this.#frame !== null && frame.version < this.#frame.version;
-    if (late && !fresh && frame.phase !== PHASE.ENDED) return false;
+    const outdated = this.#frame !== null && frame.version < this.#frame.version;
+    if (outdated && !fresh && frame.phase !== PHASE.ENDED) return false;
     this.#frame = frame;
-    this.#came = this.clock.now();
+    this.#receivedAt = this.clock.now();
     this.#hidden = false;
     return true;
   }
 
-  /** The user acted: restarts the idle clock that is kept here. One that has run out waits for the server. */
+  /** Restart the page's own idle clock: the user acts. A clock that has run out waits for the server. */
   touch() {
-    if (!this.#hidden) this.#acted = this.clock.now();
+    if (!this.#hidden) this.#actedAt = this.clock.now();
   }
 
-  /** Hide the content until the server has spoken: nobody knows what happened while the page lay in a cache. */
+  /** Hide the content until the server answers: anything may have happened while the page was in a cache. */
   doubt() {
     if (!this.ended) this.#hidden = true;
   }
@@ -59,17 +59,17 @@ export class Session {
   /** Seconds until the end, as far as the page can tell; never negative. */
   get remaining() {
     const frame = this.#frame;
-    if (frame === null || this.#came === null || frame.phase === PHASE.ENDED) return 0;
-    const told = frame.remaining - this.clock.since(this.#came);
-    // Within the warning, acting is not staying: that takes an answer from the server.
-    const restarts = frame.phase === PHASE.ACTIVE && frame.extendable && this.#acted !== null;
-    const kept = restarts && this.#acted !== null ? frame.idle_timeout - this.clock.since(this.#acted) : 0;
-    return Math.max(0, told, kept);
+    if (frame === null || this.#receivedAt === null || frame.phase === PHASE.ENDED) return 0;
+    const announced = frame.remaining - this.clock.since(this.#receivedAt);
+    // During the warning, only the server extends.
+    const restarts = frame.phase === PHASE.ACTIVE && frame.extendable && this.#actedAt !== null;
+    const restarted = restarts && this.#actedAt !== null ? frame.idle_timeout - this.clock.since(this.#actedAt) : 0;
+    return Math.max(0, announced, restarted);
   }
 
   /**
-   * Whether the server should be asked: by the page's own clock the session is about to change, and it is silent.
-   * Another tab may have been busy all along.
+   * Whether the server should be asked: by the page's clock a change is due, and none came. The user may have been active
+   * in another tab.
    */
   get overdue() {
     const frame = this.#frame;
@@ -78,18 +78,18 @@ export class Session {
   }
 
   /**
-   * Say where the session stands now; null before the first frame.
+   * Return the state as of now; null before the first frame.
    * @param {{reachable: boolean}} transport
    * @returns {State | null}
    */
-  look({ reachable }) {
+  stateNow({ reachable }) {
     const frame = this.#frame;
     if (frame === null) return null;
     const remaining = this.remaining;
     if (remaining <= 0 && !this.ended) this.#hidden = true;
     const warns = !reachable && frame.phase === PHASE.ACTIVE && remaining <= frame.warn_before;
-    const told = warns ? { phase: PHASE.WARNED, reason: REASON.IDLE } : {};
-    const state = { ...frame, ...told, remaining, offline: !reachable && !this.ended, hidden: this.#hidden };
+    const warning = warns ? { phase: PHASE.WARNED, reason: REASON.IDLE } : {};
+    const state = { ...frame, ...warning, remaining, offline: !reachable && !this.ended, hidden: this.#hidden };
     return /** @type {State} */ (state);
   }
 }

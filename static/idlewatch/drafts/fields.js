@@ -1,22 +1,24 @@
-/** What a form holds that may be kept for its user, and how that is put back. */
+/** What a form holds that may be kept for its user, and how it is put back. */
 
 import { isToggle } from "../observers/unsaved.js";
 
-/** @typedef {[name: string, value: string]} Entry As a form sends it; a name may come more than once. */
+/** @typedef {[name: string, value: string]} Entry As a form sends it; a name may occur more than once. */
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} FormField */
 
 const FIELDS = "input, select, textarea";
-/** There is nothing to keep in these, or nothing that may be. */
-const NEVER = ["password", "hidden", "file", "submit", "button", "reset", "image"];
+/** Types of fields that are never kept. */
+const NEVER_KEPT = ["password", "hidden", "file", "submit", "button", "reset", "image"];
+/** Values of `autocomplete`. */
 const SECRET = /(^|\s)(cc-|(current|new)-password|one-time-code)/i;
-/** The server knows many more. */
-const NAMED = /passw|passphrase|passcode|secret|token|cvv|cvc|(card|pin|security)[\W_]?code/i;
+/** Names of fields; the server knows many more. */
+const SECRET_NAME = /passw|passphrase|passcode|secret|token|cvv|cvc|(card|pin|security)[\W_]?code/i;
+/** 13 to 19 digits, with signs or spaces between. */
 const CARD = /^\d(([^\w:+(]|_)*\d){12,18}$/;
 
 const passwords = /** @type {WeakSet<Element>} */ (new WeakSet());
 
 /**
- * Whether a field is nobody's business but the form's own.
+ * Return whether a field holds a secret, which must not be kept.
  * @param {Element & {type?: string}} field
  */
 export function isPrivate(field) {
@@ -26,7 +28,7 @@ export function isPrivate(field) {
 }
 
 /**
- * Remember a password's field: a page may show the password for a while, and it is a text then.
+ * Remember the field of a password: a page may show the password for a while, as text.
  * @param {Element} field
  */
 export function notePassword(field) {
@@ -34,7 +36,7 @@ export function notePassword(field) {
 }
 
 /**
- * Whether a value is a card's number: 13 to 19 digits, signs or spaces between, that pass Luhn's test.
+ * Return whether a value looks like the number of a payment card, which passes Luhn's test.
  * @param {string} value
  */
 export function looksLikeACard(value) {
@@ -45,34 +47,34 @@ export function looksLikeACard(value) {
 }
 
 /**
+ * Return the names of the private fields.
  * @param {HTMLFormElement} form
- * @returns {string[]} The names of what is private in it.
  */
 export function privateNames(form) {
   return all(form).filter(isPrivate).map((field) => field.name);
 }
 
 /**
+ * Return the fields that may be kept.
  * @param {HTMLFormElement} form
- * @returns {FormField[]} What may be kept.
  */
 export function fieldsOf(form) {
-  return all(form).filter((field) => !NEVER.includes(field.type) && !field.matches(":disabled") && !isPrivate(field));
+  return all(form).filter((field) => !NEVER_KEPT.includes(field.type) && !field.matches(":disabled") && !isPrivate(field));
 }
 
 /**
- * Read what may be kept.
+ * Return what may be kept.
  * @param {HTMLFormElement} form
  * @returns {Entry[]}
  */
 export function read(form) {
   return fieldsOf(form)
     .flatMap((field) => valuesOf(field).map((value) => /** @type {Entry} */ ([field.name, value])))
-    .filter(([name, value]) => !NAMED.test(name) && !looksLikeACard(value));
+    .filter(([name, value]) => !SECRET_NAME.test(name) && !looksLikeACard(value));
 }
 
 /**
- * Put back what was kept, in a way that frameworks hear of.
+ * Put entries back, with the events that frameworks listen for.
  * @param {HTMLFormElement} form
  * @param {Entry[]} entries
  * @param {(name: string) => boolean} [skip] Fields to leave as they are.
@@ -85,19 +87,19 @@ export function fill(form, entries, skip = () => false) {
     if (isToggle(field)) return tick(field, values.includes(field.value));
     if ("options" in field) return choose(field, values);
     const same = fields.filter((other) => other.name === field.name && !isToggle(other));
-    // Where one of several was not kept, nobody can tell which.
+    // If one of several fields of a name was not kept, the values cannot be assigned.
     return same.length === values.length && write(field, values[same.indexOf(field)] ?? "");
   });
 }
 
 /**
- * Find the form that was sent: to that address, with the most names in common.
+ * Find the form that was sent: the one to that address with the most names in common.
  * @param {Iterable<HTMLFormElement>} forms
  * @param {{action: string, fields: Entry[]}} sent
  * @param {string} here The page's address.
  * @returns {HTMLFormElement | null}
  */
-export function fitting(forms, { action, fields }, here) {
+export function bestMatch(forms, { action, fields }, here) {
   /** @param {HTMLFormElement} form */
   const shared = (form) => fields.filter(([name]) => all(form).some((field) => field.name === name)).length;
   const candidates = [...forms].filter((form) => shared(form) > 0 && targets(form, here).includes(pathOf(action, here)));
@@ -128,7 +130,7 @@ function valuesOf(field) {
  */
 function tick(field, on) {
   if (field.checked === on || (!on && field.type === "radio")) return false;
-  // What frameworks listen for on these is a click.
+  // Frameworks listen for a click on these.
   field.click();
   return true;
 }
@@ -141,7 +143,7 @@ function choose(field, values) {
   const wrong = [...field.options].filter((option) => option.selected !== values.includes(option.value));
   if (wrong.length === 0 || (values.length === 0 && !field.multiple)) return false;
   for (const option of wrong) option.selected = !option.selected;
-  return tell(field);
+  return dispatchChange(field);
 }
 
 /**
@@ -150,13 +152,13 @@ function choose(field, values) {
  */
 function write(field, value) {
   if (field.value === value || field.readOnly) return false;
-  // By the browser's own setter: React puts one of its own before it, and hears of no change made through that.
+  // By the browser's own setter: React puts its own before it, and ignores a change made through that.
   Reflect.set(Object.getPrototypeOf(field), "value", value, field);
-  return tell(field);
+  return dispatchChange(field);
 }
 
 /** @param {Element} field */
-function tell(field) {
+function dispatchChange(field) {
   for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
   return true;
 }

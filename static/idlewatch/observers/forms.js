@@ -1,15 +1,15 @@
-/** Forms that are being sent: they hold the session, and what they send is saved. */
+/** Forms that are being sent: they hold the session, and their input is no longer unsaved. */
 
 /**
- * Seconds that a form without files holds at most. An upload may take hours; but an answer that is a download leaves
- * the page where it is, unseen, and must not hold the session for as long as holds may last.
+ * Seconds that a form without files holds the session at most. An upload may take hours. But an answer that is a download
+ * leaves the page where it is, without any event.
  */
-const LONGEST = 600;
+const HOLD_LIMIT = 600;
 
-/** Holds from a form's `submit` until the page goes. */
+/** Holds the session from a form's `submit` until the page goes away. */
 export class FormObserver {
   #stopping = new AbortController();
-  #handles = /** @type {Set<HoldHandle>} */ (new Set());
+  #releases = /** @type {Set<() => void>} */ (new Set());
 
   /**
    * @param {object} options
@@ -32,7 +32,7 @@ export class FormObserver {
     const { signal } = this.#stopping;
     this.window.addEventListener("submit", this.#submit, { signal });
     for (const type of ["reset", "idlewatch:sent"]) {
-      this.window.addEventListener(type, (event) => this.unsaved.settled(event.target), { signal });
+      this.window.addEventListener(type, (event) => this.unsaved.forget(event.target), { signal });
     }
   }
 
@@ -41,34 +41,38 @@ export class FormObserver {
     this.release();
   }
 
-  /** Let go of what is held for forms: the page goes away. */
+  /** Release what is held: the page goes away. */
   release() {
-    for (const handle of this.#handles) handle.release();
-    this.#handles.clear();
+    for (const release of this.#releases) release();
+    this.#releases.clear();
   }
 
   #submit = (/** @type {SubmitEvent} */ event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    // The client's own form logs out.
+    // The client's own form signs out.
     if (form.closest(".idlewatch") !== null) return;
-    // Other listeners may still prevent it: the verdict is in when all have run.
+    // A later listener may still prevent it.
     this.clock.after(0, () => {
-      if (!event.defaultPrevented) this.unsaved.settled(form);
-      if (!event.defaultPrevented && leavesPage(form, event.submitter)) this.#holdFor(form);
+      if (event.defaultPrevented) return;
+      this.unsaved.forget(form);
+      if (leavesPage(form, event.submitter)) this.#holdFor(form);
     });
   };
 
   /** @param {HTMLFormElement} form */
   #holdFor(form) {
     const handle = this.hold(this.label);
-    this.#handles.add(handle);
-    if (!sendsFiles(form)) this.clock.after(LONGEST, () => handle.release());
+    const cancel = sendsFiles(form) ? () => {} : this.clock.after(HOLD_LIMIT, () => handle.release());
+    this.#releases.add(() => {
+      cancel();
+      handle.release();
+    });
   }
 }
 
 /**
  * @param {HTMLFormElement} form
- * @param {HTMLElement | null} submitter Its own attributes come before the form's.
+ * @param {HTMLElement | null} submitter Its attributes override the form's.
  */
 function leavesPage(form, submitter) {
   const target = submitter?.getAttribute("formtarget") ?? form.getAttribute("target") ?? "";

@@ -1,17 +1,18 @@
-/** What a person does in the page. */
+/** The user's input in the page. */
 
 /**
- * Always a person's doing, where the browser vouches for it. Assistive technology clicks without a pointer or a key, and
- * so do menus paste and other windows' files drop.
+ * Events that count as activity if the browser trusts them. Assistive technology clicks without a pointer or a key, menus
+ * paste, and files are dropped from other windows.
  */
 const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"];
-/** Seconds after an act in which scrolling counts: a log that scrolls itself is nobody's doing. */
+/** Seconds after an act in which scrolling counts: a log may scroll by itself. */
 const SCROLL_AFTER = 1;
+const FRAMES = "iframe, frame";
 
-/** Hears trusted input in the page and in its same-origin frames, those that come later included. */
+/** Observes the page and its same-origin frames, later ones included. */
 export class InputObserver {
   #stopping = new AbortController();
-  #acted = /** @type {Moment | null} */ (null);
+  #actedAt = /** @type {Moment | null} */ (null);
   #pointer = "";
   #observer = /** @type {MutationObserver | null} */ (null);
 
@@ -19,17 +20,17 @@ export class InputObserver {
    * @param {object} options
    * @param {Window} options.window
    * @param {Clock} options.clock
-   * @param {(event: Event) => void} options.onAct
+   * @param {(event: Event) => void} options.onActivity
    */
-  constructor({ window, clock, onAct }) {
+  constructor({ window, clock, onActivity }) {
     this.window = window;
     this.clock = clock;
-    this.onAct = onAct;
+    this.onActivity = onActivity;
   }
 
   start() {
     this.#stopping = new AbortController();
-    this.#watch(this.window);
+    this.#observe(this.window);
   }
 
   stop() {
@@ -39,58 +40,58 @@ export class InputObserver {
   }
 
   /** @param {Window} view */
-  #watch(view) {
+  #observe(view) {
     const options = { capture: true, passive: true, signal: this.#stopping.signal };
     for (const type of ACTS) view.addEventListener(type, this.#act, options);
     view.addEventListener("pointermove", this.#move, options);
     view.addEventListener("scroll", this.#scroll, options);
     view.addEventListener("blur", this.#blur, options);
-    // `load` does not bubble, but it is captured: a frame's next document has a window of its own to listen on.
+    // A frame's next document has a new window. `load` does not bubble, but is captured.
     view.document.addEventListener("load", this.#load, options);
-    this.#observer ??= new MutationObserver((records) => this.#added(records));
+    this.#observer ??= new MutationObserver((records) => this.#enterAdded(records));
     this.#observer.observe(view.document, { childList: true, subtree: true });
-    for (const frame of view.document.querySelectorAll("iframe, frame")) this.#enter(frame);
+    for (const frame of view.document.querySelectorAll(FRAMES)) this.#enter(frame);
   }
 
   /** @param {Element} frame */
   #enter(frame) {
     const view = /** @type {HTMLIFrameElement} */ (frame).contentDocument?.defaultView;
-    // None where the frame has another origin.
-    if (view) this.#watch(view);
+    // A frame of another origin has none.
+    if (view) this.#observe(view);
   }
 
   /** @param {MutationRecord[]} records */
-  #added(records) {
+  #enterAdded(records) {
     for (const { addedNodes } of records) {
       for (const node of addedNodes) {
-        // Nodes of a frame are instances of that frame's classes, so their kind is told by number.
+        // Not by `instanceof`: the nodes of a frame are instances of that frame's classes.
         if (node.nodeType !== Node.ELEMENT_NODE) continue;
         const element = /** @type {Element} */ (node);
-        if (element.matches("iframe, frame")) this.#enter(element);
-        for (const frame of element.querySelectorAll("iframe, frame")) this.#enter(frame);
+        if (element.matches(FRAMES)) this.#enter(element);
+        for (const frame of element.querySelectorAll(FRAMES)) this.#enter(frame);
       }
     }
   }
 
   #load = (/** @type {Event} */ event) => {
     const element = /** @type {Element} */ (event.target);
-    if (element.matches?.("iframe, frame")) this.#enter(element);
+    if (element.matches?.(FRAMES)) this.#enter(element);
   };
 
-  /** A frame in a shadow tree comes unseen, and one that a script writes anew forgets its listeners: focus tells of both. */
+  /** Enter a focused frame: mutations do not show one in a shadow tree, and one that a script rewrites loses its listeners. */
   #blur = (/** @type {Event} */ event) => {
     let { activeElement } = /** @type {Window} */ (event.currentTarget).document;
     while (activeElement?.shadowRoot) ({ activeElement } = activeElement.shadowRoot);
-    if (activeElement?.matches("iframe, frame")) this.#enter(activeElement);
+    if (activeElement?.matches(FRAMES)) this.#enter(activeElement);
   };
 
   #act = (/** @type {Event} */ event) => {
     if (!event.isTrusted) return;
-    this.#acted = this.clock.now();
-    this.onAct(event);
+    this.#actedAt = this.clock.now();
+    this.onActivity(event);
   };
 
-  /** A pointer that rests while the page moves below it gets events too; so does one that the page was opened under. */
+  /** Ignore the events of a pointer that rests: the page moves below it, or has opened under it. */
   #move = (/** @type {Event} */ event) => {
     const { screenX, screenY } = /** @type {PointerEvent} */ (event);
     const place = `${screenX},${screenY}`;
@@ -100,7 +101,7 @@ export class InputObserver {
   };
 
   #scroll = (/** @type {Event} */ event) => {
-    if (!event.isTrusted || this.#acted === null || this.clock.since(this.#acted) > SCROLL_AFTER) return;
-    this.onAct(event);
+    if (!event.isTrusted || this.#actedAt === null || this.clock.since(this.#actedAt) > SCROLL_AFTER) return;
+    this.onActivity(event);
   };
 }

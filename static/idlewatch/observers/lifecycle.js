@@ -1,16 +1,16 @@
-/** The page's own comings and goings, as the browser tells them. */
+/** The page's life cycle. */
 
 import { CLOSE } from "../core/protocol.js";
 
 /**
  * @typedef {object} LifecycleDelegate
- * @property {() => void} onWake Visible, thawed, or the network changed: what was believed may be old.
- * @property {() => void} onDoze Hidden: timers are about to be slowed down.
- * @property {(code: number) => void} onPart It goes away; `code` says how to close the socket.
- * @property {() => void} onComeBack It is shown again out of the back/forward cache.
+ * @property {() => void} onWake The page is visible or thawed, or the network has changed: the state may be out of date.
+ * @property {() => void} onHide The page is hidden: its timers are about to be slowed down.
+ * @property {(code: number) => void} onLeave The page goes away; the socket is to be closed with `code`.
+ * @property {() => void} onReturn The page is shown again from the back/forward cache.
  */
 
-/** Listens to the page's life cycle. */
+/** Observes how the page comes and goes. */
 export class LifecycleObserver {
   #stopping = new AbortController();
 
@@ -31,11 +31,11 @@ export class LifecycleObserver {
     const options = { signal: this.#stopping.signal };
     const { document } = this.window;
     this.window.addEventListener("pageshow", this.#show, options);
-    this.window.addEventListener("pagehide", this.#hide, options);
-    // An `offline` is a reason to look, no proof: the server may be on this very machine.
+    this.window.addEventListener("pagehide", this.#leave, options);
+    // `offline` proves nothing, but is a reason to check: the server may be on this machine.
     for (const type of ["online", "offline"]) this.window.addEventListener(type, this.delegate.onWake, options);
     document.addEventListener("resume", this.delegate.onWake, options);
-    document.addEventListener("visibilitychange", this.#see, options);
+    document.addEventListener("visibilitychange", this.#changeVisibility, options);
   }
 
   stop() {
@@ -43,15 +43,15 @@ export class LifecycleObserver {
   }
 
   #show = (/** @type {PageTransitionEvent} */ event) => {
-    if (event.persisted) this.delegate.onComeBack();
+    if (event.persisted) this.delegate.onReturn();
   };
 
-  #hide = () => {
-    this.delegate.onPart(this.navigation.leaving ? CLOSE.NAVIGATED : CLOSE.CLOSED);
+  #leave = () => {
+    this.delegate.onLeave(this.navigation.leaving ? CLOSE.NAVIGATED : CLOSE.CLOSED);
   };
 
-  #see = () => {
+  #changeVisibility = () => {
     if (this.window.document.visibilityState === "visible") this.delegate.onWake();
-    else this.delegate.onDoze();
+    else this.delegate.onHide();
   };
 }

@@ -1,9 +1,9 @@
-/** Videos and sounds that the page has marked as work: they hold the session while they play. */
+/** Videos and sounds that the page has marked as work. */
 
 const MARKED = "video[data-idlewatch-hold], audio[data-idlewatch-hold]";
 const STOPS = ["pause", "ended", "emptied", "error"];
 
-/** Holds for `<video data-idlewatch-hold>` and `<audio data-idlewatch-hold>`. */
+/** Holds the session while a `<video data-idlewatch-hold>` or an `<audio data-idlewatch-hold>` plays. */
 export class MediaObserver {
   #stopping = new AbortController();
   #handles = /** @type {Map<HTMLMediaElement, HoldHandle>} */ (new Map());
@@ -11,7 +11,7 @@ export class MediaObserver {
   /**
    * @param {object} options
    * @param {Document} options.document
-   * @param {string} options.label What operators see where the mark has no words of its own.
+   * @param {string} options.label What operators see if the attribute is empty.
    * @param {(label: string, lasts: () => boolean) => HoldHandle} options.hold
    */
   constructor({ document, label, hold }) {
@@ -23,8 +23,8 @@ export class MediaObserver {
   start() {
     this.#stopping = new AbortController();
     const options = { capture: true, signal: this.#stopping.signal };
-    this.document.addEventListener("playing", this.#playing, options);
-    for (const type of STOPS) this.document.addEventListener(type, this.#stopped, options);
+    this.document.addEventListener("playing", this.#play, options);
+    for (const type of STOPS) this.document.addEventListener(type, this.#pause, options);
     for (const element of this.document.querySelectorAll(MARKED)) this.#begin(element);
   }
 
@@ -34,12 +34,12 @@ export class MediaObserver {
     this.#handles.clear();
   }
 
-  #playing = (/** @type {Event} */ event) => {
+  #play = (/** @type {Event} */ event) => {
     const element = /** @type {Element} */ (event.target);
     if (element.matches?.(MARKED)) this.#begin(element);
   };
 
-  #stopped = (/** @type {Event} */ event) => {
+  #pause = (/** @type {Event} */ event) => {
     const element = /** @type {HTMLMediaElement} */ (event.target);
     this.#handles.get(element)?.release();
     this.#handles.delete(element);
@@ -48,14 +48,14 @@ export class MediaObserver {
   /** @param {Element} element */
   #begin(element) {
     const media = /** @type {HTMLMediaElement} */ (element);
-    if (!plays(media)) return;
+    if (!isPlaying(media)) return;
     this.#handles.get(media)?.release();
-    // An element that leaves the page pauses where no listener hears it: it is asked again before each renewal.
-    this.#handles.set(media, this.hold(media.dataset.idlewatchHold || this.label, () => plays(media)));
+    // An element that leaves the page pauses without an event that reaches it: it is checked before each renewal.
+    this.#handles.set(media, this.hold(media.dataset.idlewatchHold || this.label, () => isPlaying(media)));
   }
 }
 
 /** @param {HTMLMediaElement} media */
-function plays(media) {
+function isPlaying(media) {
   return media.isConnected && !media.paused && !media.ended;
 }

@@ -1,21 +1,21 @@
-/** Tells a page that goes elsewhere from one that is closed. */
+/** Whether the page navigates, or its tab is being closed. */
 
 /**
- * Seconds after which a navigation that has not taken the page away was none: its answer was a download or empty, of
- * which no event tells. The next `pagehide` may then be a closed tab.
+ * Seconds after which a navigation that has not replaced the page was none: its answer was a download or empty, of which no
+ * event tells. The next `pagehide` may then be that of a closed tab.
  */
-const LAPSES = 30;
+const NAVIGATION_LIMIT = 30;
 
-/** Notices that the page has started a navigation by itself; the address bar and the browser's reload don't count. */
+/** Observes navigations that the page starts. Those by the address bar and the reload button go unnoticed. */
 export class NavigationObserver {
   #stopping = new AbortController();
-  #since = /** @type {Moment | null} */ (null);
+  #startedAt = /** @type {Moment | null} */ (null);
 
   /**
    * @param {object} options
    * @param {Window & {navigation?: EventTarget}} options.window
    * @param {Clock} options.clock
-   * @param {() => void} [options.onLeave] It is about to go. Firefox closes its sockets before `pagehide`.
+   * @param {() => void} [options.onLeave] The page is about to go. Firefox closes its sockets before `pagehide`.
    */
   constructor({ window, clock, onLeave = () => {} }) {
     this.window = window;
@@ -23,20 +23,21 @@ export class NavigationObserver {
     this.clock = clock;
   }
 
-  /** Whether the page is on its way elsewhere. */
+  /** Whether the page navigates. */
   get leaving() {
-    return this.#since !== null && this.clock.since(this.#since) < LAPSES;
+    return this.#startedAt !== null && this.clock.since(this.#startedAt) < NAVIGATION_LIMIT;
   }
 
   start() {
     this.#stopping = new AbortController();
-    this.#since = null;
+    this.#startedAt = null;
     const { signal } = this.#stopping;
-    if (this.window.navigation) {
-      this.window.navigation.addEventListener("navigate", this.#navigate, { signal });
-      // These tell of navigations that scripts took over, or that were called off; one that leaves has neither.
-      this.window.navigation.addEventListener("navigatesuccess", this.#stay, { signal });
-      this.window.navigation.addEventListener("navigateerror", this.#stay, { signal });
+    const { navigation } = this.window;
+    if (navigation) {
+      navigation.addEventListener("navigate", this.#navigate, { signal });
+      // Only a navigation that a script took over or called off has one of these.
+      navigation.addEventListener("navigatesuccess", this.#stay, { signal });
+      navigation.addEventListener("navigateerror", this.#stay, { signal });
       return;
     }
     this.window.addEventListener("click", this.#click, { signal });
@@ -60,7 +61,7 @@ export class NavigationObserver {
 
   #submit = (/** @type {SubmitEvent} */ event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    if (stays(form.target) && form.method !== "dialog") this.#leave(event);
+    if (isThisTab(form.target) && form.method !== "dialog") this.#leave(event);
   };
 
   #unload = () => {
@@ -68,28 +69,26 @@ export class NavigationObserver {
   };
 
   #stay = () => {
-    this.#since = null;
+    this.#startedAt = null;
     this.window.removeEventListener("beforeunload", this.#unload);
   };
 
   /** @param {HTMLAnchorElement} link */
   #leadsAway(link) {
-    if (link.hasAttribute("download") || !stays(link.target) || !isPage(link.href)) return false;
+    if (link.hasAttribute("download") || !isThisTab(link.target) || !isPage(link.href)) return false;
     const here = this.window.location.href.split("#")[0];
     return !(link.href.includes("#") && link.href.split("#")[0] === here);
   }
 
-  /**
-   * Believe it when every listener has run: a script may take the navigation over.
-   * @param {Event} event
-   */
+  /** @param {Event} event */
   #leave(event) {
     const now = this.clock.now();
-    this.#since = now;
-    // Not before: a listener that is always there keeps pages out of Firefox's back/forward cache.
+    this.#startedAt = now;
+    // Not earlier: a permanent listener keeps pages out of Firefox's back/forward cache.
     this.window.addEventListener("beforeunload", this.#unload, { once: true, signal: this.#stopping.signal });
+    // A later listener may still take the navigation over.
     this.clock.after(0, () => {
-      if (event.defaultPrevented && this.#since === now) this.#stay();
+      if (event.defaultPrevented && this.#startedAt === now) this.#stay();
     });
   }
 }
@@ -100,6 +99,6 @@ function isPage(address) {
 }
 
 /** @param {string} target */
-function stays(target) {
+function isThisTab(target) {
   return ["", "_self", "_top", "_parent"].includes(target.toLowerCase());
 }

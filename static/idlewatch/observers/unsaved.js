@@ -5,48 +5,51 @@
  *   defaultChecked?: boolean, form?: HTMLFormElement | null}} Field
  */
 
-/** Fields that browsers let a user type into. */
+/** Fields that users type into. */
 const TYPED = ["text", "search", "email", "url", "tel", "number"]
   .map((type) => `input[type=${type}]`)
   .concat("textarea", "input:not([type])")
   .join(", ");
 
-/** Remembers the fields that the user has changed since the page came, until their form is sent or emptied. */
+/** Remembers the fields that the user has changed, until their form is sent or reset. */
 export class UnsavedInput {
   #fields = /** @type {Map<Field, unknown>} */ (new Map());
 
   /** Whether something would be lost with the page. */
   get any() {
-    return [...this.#fields].some(([field, before]) => differs(field, before));
+    return [...this.#fields].some(([field, before]) => isChanged(field, before));
   }
 
   /**
-   * Take in what was typed before the client ran, or put back by the browser after a reload.
+   * Find what was typed before the client ran, or restored by the browser after a reload.
    * @param {ParentNode} root
    */
   find(root) {
     for (const field of root.querySelectorAll(TYPED)) {
-      if (differs(/** @type {Field} */ (field))) this.#remember(/** @type {Field} */ (field));
+      if (isChanged(/** @type {Field} */ (field))) this.#remember(/** @type {Field} */ (field));
     }
   }
 
   /** @param {Event} event A trusted `input` event. */
-  edited(event) {
+  record(event) {
     const field = /** @type {Field | undefined} */ (event.composedPath()[0]);
-    // A text node's events come from its editing host; a frame's document may be one.
+    // A text node's events come from its editing host, which may be a frame's document.
     if (field?.nodeType === Node.ELEMENT_NODE) this.#remember(field);
   }
 
-  /** @param {EventTarget | null} form It was sent, or reset. */
-  settled(form) {
+  /**
+   * Forget the fields of a form that was sent or reset.
+   * @param {EventTarget | null} form
+   */
+  forget(form) {
     for (const field of this.#fields.keys()) {
       if (field.form === form || (form instanceof Element && form.contains(field))) this.#fields.delete(field);
     }
   }
 
   /**
-   * Keep what it held before, which is the default when the first edit comes: React makes each new value the default,
-   * but after this listener. A search or a tick that the page has marked as such is nothing to lose.
+   * Remember a field with its value before the first edit, which is its default then: React makes each new value the
+   * default, but after this listener. A field that the page has marked, such as a search, is nothing to lose.
    * @param {Field} field
    */
   #remember(field) {
@@ -55,11 +58,11 @@ export class UnsavedInput {
 }
 
 /**
- * A field that a script has emptied since, or that has left the page, holds nothing to lose.
+ * Return whether a field holds something else than before. One that has left the page holds nothing.
  * @param {Field} field
  * @param {unknown} [before]
  */
-export function differs(field, before = initial(field)) {
+export function isChanged(field, before = initial(field)) {
   if (!field.isConnected) return false;
   return before === undefined || (isToggle(field) ? field.checked : field.value) !== before;
 }

@@ -1,15 +1,16 @@
-/** One way to the server for the rest of the client: the socket, or HTTP where there is none. */
+/** The client's one way to the server: the socket, or HTTP while there is none. */
 
 import { CLOSE, FRAME, PHASE } from "../core/protocol.js";
+import { OVERLOAD } from "./socket.js";
 
-/** Losses after which another socket will not do, or not soon. */
-const LASTING = /** @type {number[]} */ ([CLOSE.ENDED, CLOSE.FORBIDDEN, CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]);
+/** Close codes after which no socket will work for a while. */
+const LASTING = /** @type {number[]} */ ([CLOSE.ENDED, CLOSE.FORBIDDEN, ...OVERLOAD]);
 
 /**
  * @typedef {object} TransportDelegate
- * @property {(frame: Frame, fresh: boolean) => void} onFrame
+ * @property {(frame: Frame, fresh: boolean) => void} onFrame `fresh`: the first frame after a gap.
  * @property {() => void} onUp The server can be reached, again or for the first time.
- * @property {() => void} onDown It can't.
+ * @property {() => void} onDown It cannot.
  */
 
 /** Chooses between socket and polling. */
@@ -20,23 +21,23 @@ export class Transport {
    * @param {object} options
    * @param {(delegate: TabSocketDelegate) => TabSocket} options.websocket
    * @param {(delegate: PollingDelegate) => Polling} options.polling
-   * @param {() => number} options.interval Seconds between two polls, as things stand.
+   * @param {() => number} options.interval Seconds between two polls.
    * @param {TransportDelegate} options.delegate
    */
   constructor({ websocket, polling, interval, delegate }) {
     this.delegate = delegate;
     this.websocket = websocket({
-      onFrame: (frame, fresh) => this.#hearSocket(frame, fresh),
+      onFrame: (frame, fresh) => this.#receiveBySocket(frame, fresh),
       onLoss: (loss) => this.#lose(loss),
     });
     this.polling = polling({
-      onFrame: (frame, fresh) => this.#hear(frame, fresh),
-      onFailure: () => this.#sink(),
+      onFrame: (frame, fresh) => this.#receive(frame, fresh),
+      onFailure: () => this.#fail(),
       interval,
     });
   }
 
-  /** Whether the server answers, as far as is known: false is what the page calls offline. */
+  /** Whether the server answers, as far as is known. A page is offline while it does not. */
   get reachable() {
     return this.#reachable;
   }
@@ -55,28 +56,28 @@ export class Transport {
   }
 
   /**
-   * Send by whatever way is open.
+   * Send a message by whichever way is open.
    * @param {Message} message
-   * @returns {boolean} False where it would be lost.
+   * @returns {boolean} False if it cannot be delivered now.
    */
   send(message) {
     return this.websocket.send(message) || this.polling.send(message);
   }
 
   /**
-   * Say a last word while the page goes away.
+   * Send a message while the page goes away.
    * @param {Message} message
    */
-  part(message) {
-    if (!this.websocket.send(message) && this.polling.up) this.polling.part(message);
+  sendLast(message) {
+    if (!this.websocket.send(message) && this.polling.up) this.polling.sendLast(message);
   }
 
-  /** The page is about to go elsewhere. */
+  /** Announce that the page navigates. */
   leave() {
     this.websocket.leave();
   }
 
-  /** Look for the server now: the network, the tab or the machine came back. */
+  /** Try to reach the server now: the network, the tab or the machine is back. */
   hurry() {
     this.websocket.hurry();
     if (!this.websocket.up) this.polling.ask();
@@ -86,19 +87,19 @@ export class Transport {
    * @param {Frame} frame
    * @param {boolean} fresh
    */
-  #hearSocket(frame, fresh) {
-    // "No session, who knows why" is also said to a tab whose cookie was replaced while it connected, by a sign-in
-    // elsewhere: the close that follows makes it ask again, with the new one.
+  #receiveBySocket(frame, fresh) {
+    // An end without a reason also goes to a tab whose cookie was replaced while it connected, by a sign-in elsewhere:
+    // the close that follows makes it ask again, with the new cookie.
     if (frame.type === FRAME.STATE && frame.phase === PHASE.ENDED && frame.reason === null) return;
     if (this.websocket.up) this.polling.stop();
-    this.#hear(frame, fresh);
+    this.#receive(frame, fresh);
   }
 
   /**
    * @param {Frame} frame
    * @param {boolean} fresh
    */
-  #hear(frame, fresh) {
+  #receive(frame, fresh) {
     this.#reachable = true;
     this.delegate.onFrame(frame, fresh);
     if (fresh) this.delegate.onUp();
@@ -106,12 +107,12 @@ export class Transport {
 
   /** @param {Loss} loss */
   #lose({ code, wasUp, timedOut }) {
-    // One quick attempt first: a socket that was just lost mostly comes back.
+    // A socket that was just lost mostly comes back at the first attempt.
     if (!wasUp || timedOut || LASTING.includes(code)) this.polling.start();
-    if (!this.polling.up) this.#sink();
+    if (!this.polling.up) this.#fail();
   }
 
-  #sink() {
+  #fail() {
     if (!this.#reachable) return;
     this.#reachable = false;
     this.delegate.onDown();

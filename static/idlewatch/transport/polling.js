@@ -1,22 +1,22 @@
-/** The way around a network that blocks sockets: the same messages over HTTP. */
+/** The same messages over HTTP, for a network that blocks sockets. */
 
-import { MESSAGE, parse } from "../core/protocol.js";
 import { Timer } from "../core/clock.js";
+import { MESSAGE, parse } from "../core/protocol.js";
 import { request } from "./request.js";
 
-/** Seconds without an answer after which a request counts as failed. */
-const PATIENCE = 5;
-/** What the server says with a frame: the state, a refused message, an ended session. */
-const ANSWERS = [200, 400, 401];
+/** Seconds without an answer after which a request has failed. */
+const ANSWER_TIMEOUT = 5;
+/** Statuses that come with a frame: the state, a refused message, an ended session. */
+const FRAME_STATUSES = [200, 400, 401];
 
 /**
  * @typedef {object} PollingDelegate
  * @property {(frame: Frame, fresh: boolean) => void} onFrame `fresh`: the first after a start or a failure.
  * @property {() => void} onFailure
- * @property {() => number} interval Seconds between two questions, as things stand.
+ * @property {() => number} interval Seconds between two polls.
  */
 
-/** Asks for the state again and again, and takes messages in between; one request at a time, so that order holds. */
+/** Polls the state, and sends messages in between; one request at a time, which keeps their order. */
 export class Polling {
   #running = /** @type {AbortController | null} */ (null);
   #queue = /** @type {Message[]} */ ([]);
@@ -28,8 +28,8 @@ export class Polling {
    * @param {object} options
    * @param {Clock} options.clock
    * @param {Backoff} options.backoff
-   * @param {{state: string, message: string, csrf: string, token: string}} options.server Addresses, and the tokens;
-   *   read at each request, for a new sign-in brings new ones.
+   * @param {{state: string, message: string, csrf: string, token: string}} options.server Addresses and tokens, which are
+   *   read at each request: they change when the user signs in again.
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    * @param {PollingDelegate} options.delegate
    */
@@ -42,7 +42,7 @@ export class Polling {
     this.#next = new Timer(clock, () => this.ask());
   }
 
-  /** Whether it is at work and its last request was answered. */
+  /** Whether it is running, and its last request was answered. */
   get up() {
     return this.#running !== null && !this.#fresh;
   }
@@ -54,7 +54,7 @@ export class Polling {
     this.ask();
   }
 
-  /** Drop what is under way: its answer would be older than what comes by another way. */
+  /** Stop, and ignore what is under way: its answer would be older than what comes by another way. */
   stop() {
     this.#running?.abort();
     this.#running = null;
@@ -64,9 +64,9 @@ export class Polling {
   }
 
   /**
-   * Send a message, in its turn.
+   * Send a message when its turn comes.
    * @param {Message} message
-   * @returns {boolean} False where it would be lost.
+   * @returns {boolean} False if it cannot be delivered now.
    */
   send(message) {
     if (!this.up) return false;
@@ -79,17 +79,17 @@ export class Polling {
     return true;
   }
 
-  /** Ask for the state now; every other answer says it too. */
+  /** Poll the state now. The answer to a message is the state too. */
   ask() {
     this.#next.clear();
     if (this.#running !== null) void this.#work();
   }
 
   /**
-   * Say a last word while the page goes away, where no answer can be waited for.
+   * Send a message while the page goes away, without waiting for its answer.
    * @param {Message} message
    */
-  part(message) {
+  sendLast(message) {
     void this.#request(message, { keepalive: true }).catch(() => {});
   }
 
@@ -100,7 +100,7 @@ export class Polling {
     do {
       const answered = await this.#exchange(this.#queue.shift(), running.signal);
       if (running.signal.aborted) return;
-      // What was not delivered is said anew on the way back: activity with its age, holds by their renewal.
+      // Nothing is lost: activity and holds are sent again when the server is back.
       if (!answered) this.#queue = [];
     } while (this.#queue.length > 0);
     this.#busy = false;
@@ -113,19 +113,18 @@ export class Polling {
    * @returns {Promise<boolean>} Whether the server answered with a frame.
    */
   async #exchange(message, stopped) {
-    const patience = new AbortController();
-    const abort = () => patience.abort();
-    const cancel = this.clock.after(PATIENCE, abort);
+    const timeout = new AbortController();
+    const abort = () => timeout.abort();
+    const cancel = this.clock.after(ANSWER_TIMEOUT, abort);
     stopped.addEventListener("abort", abort);
-    const frame = await this.#request(message, { signal: patience.signal }).then(read, () => null);
+    const frame = await this.#request(message, { signal: timeout.signal }).then(readFrame, () => null);
     cancel();
     stopped.removeEventListener("abort", abort);
-    if (stopped.aborted) return false;
-    return this.#judge(frame);
+    return !stopped.aborted && this.#receive(frame);
   }
 
   /** @param {Frame | null} frame */
-  #judge(frame) {
+  #receive(frame) {
     const fresh = this.#fresh;
     this.#fresh = frame === null;
     if (frame === null) {
@@ -138,7 +137,7 @@ export class Polling {
   }
 
   /**
-   * @param {Message | undefined} message None: ask for the state.
+   * @param {Message | undefined} message Without one, the state is asked for.
    * @param {RequestInit} options
    */
   #request(message, options) {
@@ -148,10 +147,11 @@ export class Polling {
 }
 
 /**
+ * Read a frame; null for anything that does not come from the server itself.
  * @param {Response} response
- * @returns {Promise<Frame | null>} Null for anything that does not come from the server itself.
+ * @returns {Promise<Frame | null>}
  */
-async function read(response) {
-  if (!ANSWERS.includes(response.status)) return null;
+async function readFrame(response) {
+  if (!FRAME_STATUSES.includes(response.status)) return null;
   return parse(await response.text().catch(() => null));
 }

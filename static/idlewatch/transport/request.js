@@ -1,14 +1,14 @@
-/** A request to the server over HTTP. */
+/** Requests to the server over HTTP. */
 
 import { addressed } from "../core/protocol.js";
 
 /**
- * Ask or tell the server something; passive, for the page's own requests are nobody's activity.
- * @param {object} by
- * @param {(address: string, options: RequestInit) => Promise<Response>} by.fetch
- * @param {{csrf: string, token: string}} by.server Its tokens are read anew each time: a new sign-in brings new ones.
+ * Send a request. It is passive: what the page does by itself is not the user's activity.
+ * @param {object} context
+ * @param {(address: string, options: RequestInit) => Promise<Response>} context.fetch
+ * @param {{csrf: string, token: string}} context.server Tokens, which change when the user signs in again.
  * @param {string} address
- * @param {unknown} [message] Sent as JSON; without one, the answer is all that is wanted.
+ * @param {unknown} [message] Sent as JSON by POST; without one, the request is a GET.
  * @param {RequestInit} [options]
  */
 export function request({ fetch, server }, address, message, options = {}) {

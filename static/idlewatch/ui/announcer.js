@@ -1,36 +1,37 @@
-/** A countdown for the ear: told at steps, for one that speaks each second can't be listened to (WCAG 4.1.3). */
+/** A countdown for screen readers: announced at steps, as one that speaks each second is unusable (WCAG 4.1.3). */
 
+/** Seconds. */
 const MINUTE = 60;
-/** Seconds left at which it speaks within the last minute. */
+/** Seconds left at which it is announced within the last minute. */
 const LAST_STEPS = [10, 30, MINUTE];
 
-/** Speaks when the time left passes a step: each full minute, then 30 and 10 seconds. */
+/** Announces the time left when it passes a step: each full minute, then 30 and 10 seconds. */
 export class Announcer {
   #step = Infinity;
 
-  /** @param {(seconds: number) => void} speak Gets the time left, rounded to the step. */
-  constructor(speak) {
-    this.speak = speak;
+  /** @param {(seconds: number) => void} announce Gets the time left, rounded to the step. */
+  constructor(announce) {
+    this.announce = announce;
   }
 
   /**
-   * Begin a countdown. What the dialog says as it opens is not said twice.
+   * Begin a countdown. Its first step is in what is read out at the beginning.
    * @param {number} remaining Seconds.
    */
-  start(remaining) {
+  begin(remaining) {
     this.#step = stepAt(remaining);
   }
 
   /** @param {number} remaining Seconds. */
   tick(remaining) {
     const step = stepAt(remaining);
-    if (remaining > 0 && step < this.#step) this.speak(step);
+    if (remaining > 0 && step < this.#step) this.announce(step);
     this.#step = step;
   }
 }
 
 /**
- * The step that was passed last: the smallest that is not below the time left.
+ * Return the step that was passed last: the smallest that is not below the time left.
  * @param {number} remaining
  */
 function stepAt(remaining) {

@@ -4,10 +4,10 @@ import { Announcer } from "./announcer.js";
 import { partOf, setPartText } from "./dom.js";
 import { countdown } from "./i18n.js";
 
-/** Seconds left from which on the countdown stands out. */
-const LAST = 10;
+/** Seconds left from which the countdown stands out. */
+const LAST_SECONDS = 10;
 
-/** Asks whether the user is still there. The browser moves the focus in, keeps it in, and gives it back. */
+/** Asks whether the user is still there. The browser moves the focus in, keeps it in, and returns it. */
 export class WarningDialog {
   #wanted = false;
 
@@ -17,7 +17,7 @@ export class WarningDialog {
    * @param {TopLayer} options.topLayer
    * @param {I18n} options.i18n
    * @param {() => void} options.onStay
-   * @param {() => string} options.csrf The token of the newest sign-in, for logging out.
+   * @param {() => string} options.csrf The CSRF token of the last sign-in, for signing out.
    */
   constructor({ element, topLayer, i18n, onStay, csrf }) {
     this.element = element;
@@ -29,9 +29,9 @@ export class WarningDialog {
       setPartText(this.element, "announcement", this.i18n.text("left", { time: this.i18n.duration(seconds) }));
     });
     element.addEventListener("cancel", this.#cancel);
-    element.addEventListener("close", this.#closed);
-    element.addEventListener("submit", this.#logout);
-    partOf(this.element, "stay").addEventListener("click", () => this.#stay());
+    element.addEventListener("close", this.#close);
+    element.addEventListener("submit", this.#signOut);
+    partOf(element, "stay").addEventListener("click", () => this.#stay());
   }
 
   /** @param {State} state */
@@ -42,7 +42,7 @@ export class WarningDialog {
     const line = /** @type {HTMLProgressElement} */ (partOf(this.element, "line"));
     line.max = state.warn_before;
     line.value = state.remaining;
-    this.element.toggleAttribute("data-idlewatch-last", Math.ceil(state.remaining) <= LAST);
+    this.element.toggleAttribute("data-idlewatch-last", Math.ceil(state.remaining) <= LAST_SECONDS);
     this.announcer.tick(state.remaining);
     this.topLayer.raise(this.element, partOf(this.element, "stay"));
   }
@@ -58,22 +58,22 @@ export class WarningDialog {
     setPartText(this.element, "time", this.i18n.duration(state.remaining));
     setPartText(this.element, "announcement", "");
     partOf(this.element, "stay").removeAttribute("aria-disabled");
-    this.announcer.start(state.remaining);
+    this.announcer.begin(state.remaining);
   }
 
-  /** Escape means stay. The dialog goes when the server has agreed, not before. */
+  /** Stay on Escape. The dialog closes when the server has agreed, not before. */
   #cancel = (/** @type {Event} */ event) => {
     if (event.target !== this.element) return;
     event.preventDefault();
     this.#stay();
   };
 
-  /** A second Escape closes a dialog whatever its page says; that means stay just the same. */
-  #closed = () => {
+  /** Stay on a second Escape too, which closes a dialog whatever its page does. */
+  #close = () => {
     if (this.#wanted && !this.element.open) this.#stay();
   };
 
-  #logout = (/** @type {Event} */ event) => {
+  #signOut = (/** @type {Event} */ event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
     const token = /** @type {HTMLInputElement | null} */ (form.elements.namedItem("csrfmiddlewaretoken"));
     if (token !== null) token.value = this.csrf();

@@ -42,3 +42,17 @@ export function enable(button, enabled) {
 export function isEnabled(button) {
   return button.getAttribute("aria-disabled") !== "true";
 }
+
+/**
+ * Iterate over all elements below a node, in any same-origin frame, and in any open shadow root but one.
+ * @param {ParentNode} root
+ * @param {Element} [own] The host of the client's own shadow root.
+ * @returns {Generator<Element>}
+ */
+export function* elementsIn(root, own) {
+  for (const element of root.querySelectorAll("*")) {
+    yield element;
+    const inner = /** @type {HTMLIFrameElement} */ (element).contentDocument ?? element.shadowRoot;
+    if (inner && element !== own) yield* elementsIn(inner);
+  }
+}

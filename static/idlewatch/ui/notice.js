@@ -1,15 +1,14 @@
-/** What is said beside the content without getting in the way: the absolute limit, being offline, an operator's word. */
+/** Notices beside the content: the absolute timeout, being offline, an operator's message. */
 
 import { partOf, setPartText } from "./dom.js";
 
-/** A message that can be dismissed; one that was stays away until it is hidden and shown anew. */
+/** A notice that can be dismissed. It stays away until it is hidden and shown again. */
 export class Notice {
   #dismissed = false;
-  #back = /** @type {EventTarget | null} */ (null);
+  #focusBefore = /** @type {EventTarget | null} */ (null);
 
   /**
-   * @param {HTMLElement} element Not in the document while there is nothing to say, so that assistive technology speaks
-   *   when it comes.
+   * @param {HTMLElement} element In the document only while it is shown, so that screen readers read it when it comes.
    * @param {TopLayer} topLayer
    */
   constructor(element, topLayer) {
@@ -17,10 +16,10 @@ export class Notice {
     this.topLayer = topLayer;
     element.remove();
     element.addEventListener("focusin", this.#enter);
-    partOf(this.element, "dismiss")?.addEventListener("click", () => this.#dismiss());
+    partOf(element, "dismiss")?.addEventListener("click", () => this.#dismiss());
   }
 
-  /** @param {Record<string, string>} [texts] By the part that they belong in. */
+  /** @param {Record<string, string>} [texts] By the parts that they belong in. */
   show(texts = {}) {
     for (const [name, text] of Object.entries(texts)) setPartText(this.element, name, text);
     if (!this.#dismissed) this.topLayer.show(this.element);
@@ -32,13 +31,13 @@ export class Notice {
   }
 
   #enter = (/** @type {FocusEvent} */ { relatedTarget }) => {
-    if (!this.element.contains(/** @type {Node | null} */ (relatedTarget))) this.#back = relatedTarget;
+    if (!this.element.contains(/** @type {Node | null} */ (relatedTarget))) this.#focusBefore = relatedTarget;
   };
 
   #dismiss() {
     this.#dismissed = true;
     this.topLayer.hide(this.element);
-    // Who came by the keyboard goes on where they were.
-    if (this.#back instanceof HTMLElement) this.#back.focus();
+    // Keyboard users go on where they were.
+    if (this.#focusBefore instanceof HTMLElement) this.#focusBefore.focus();
   }
 }

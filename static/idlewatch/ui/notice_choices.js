@@ -1,18 +1,18 @@
-/** A word beside the content, with something to choose. */
+/** A notice with something to choose. */
 
 import { partOf } from "./dom.js";
 import { Notice } from "./notice.js";
 
 /**
- * Say it until the user has chosen, or dismissed it.
+ * Show a notice until the user has chosen, or dismissed it.
  * @param {object} options
- * @param {HTMLElement} options.piece What an operator's word looks like.
+ * @param {HTMLElement} options.template The markup of an operator's message.
  * @param {TopLayer} options.topLayer
  * @param {string} options.text
- * @param {Record<string, () => void>} options.choices By what their buttons say.
+ * @param {Record<string, () => void>} options.choices By the text of their buttons.
  */
-export function showNoticeChoices({ piece, topLayer, text, choices }) {
-  const element = /** @type {HTMLElement} */ (piece.cloneNode(true));
+export function showNoticeChoices({ template, topLayer, text, choices }) {
+  const element = /** @type {HTMLElement} */ (template.cloneNode(true));
   element.setAttribute("role", "status");
   const notice = new Notice(element, topLayer);
   const dismiss = partOf(element, "dismiss");

@@ -1,8 +1,8 @@
-/** The title of a tab that is not looked at, or whose content nobody may see. */
+/** The title of the tab, while the page is hidden or its content is. */
 
-/** Shows a countdown, or what else there is to say, in the title's place, and gives the page's newest title back. */
+/** Shows another title in place of the page's, and restores the page's newest one. */
 export class TabTitle {
-  #own = "";
+  #shown = "";
   #before = "";
 
   /** @param {Document} document */
@@ -12,14 +12,14 @@ export class TabTitle {
 
   /** @param {string} title */
   show(title) {
-    // A title that was changed meanwhile is the page's new one.
-    if (this.document.title !== this.#own) this.#before = this.document.title;
+    // The page may have changed its title meanwhile.
+    if (this.document.title !== this.#shown) this.#before = this.document.title;
     this.document.title = title;
-    this.#own = this.document.title;
+    this.#shown = this.document.title;
   }
 
   hide() {
-    if (this.#own !== "" && this.document.title === this.#own) this.document.title = this.#before;
-    this.#own = "";
+    if (this.#shown !== "" && this.document.title === this.#shown) this.document.title = this.#before;
+    this.#shown = "";
   }
 }

@@ -1,20 +1,20 @@
-/** Where the client's own parts stand: out of reach of the page's looks, and above whatever else the page shows. */
+/** Where the client's markup is: out of reach of the page's styles, and in the browser's top layer. */
 
-/** Asked for anew each time: pages open and close their dialogs, and some replace their whole body. */
+/** Pages open and close their dialogs, and some replace their whole body. */
 const WATCHED = { subtree: true, childList: true, attributes: true, attributeFilter: ["open"] };
 
-/** A shadow root beside the body, with at most one modal dialog in it, and a shelf for what is said without getting in the way. */
+/** A shadow root beside the body, with at most one modal dialog, and a shelf for notices. */
 export class TopLayer {
   #modal = /** @type {HTMLDialogElement | null} */ (null);
   #first = /** @type {HTMLElement | null} */ (null);
-  #back = /** @type {HTMLElement | null} */ (null);
+  #focusBefore = /** @type {HTMLElement | null} */ (null);
   #observer;
 
   /**
    * @param {object} options
    * @param {Document} options.document
    * @param {DocumentFragment} options.markup
-   * @param {string} options.language Of the words, which is not always the page's.
+   * @param {string} options.language Of the sentences, which is not always the page's.
    * @param {string} options.direction
    */
   constructor({ document, markup, language, direction }) {
@@ -32,12 +32,12 @@ export class TopLayer {
   }
 
   /**
-   * Open a dialog of ours above all others.
+   * Open one of the client's dialogs above all others.
    * @param {HTMLDialogElement} dialog
    * @param {HTMLElement | null} [first] Gets the focus; without it the browser chooses.
    */
   raise(dialog, first = null) {
-    if (this.#modal !== dialog) this.#back = focused(this.document);
+    if (this.#modal !== dialog) this.#focusBefore = focused(this.document);
     this.#modal = dialog;
     this.#first = first;
     this.settle();
@@ -48,38 +48,38 @@ export class TopLayer {
     if (this.#modal !== dialog) return;
     this.#modal = null;
     dialog.close();
-    // The browser gives it back too, but into no frame, nor if one of the page's dialogs came and went meanwhile.
-    this.#back?.focus({ preventScroll: true });
-    this.#back = null;
+    // The browser returns the focus too, but into no frame, nor if one of the page's dialogs came and went meanwhile.
+    this.#focusBefore?.focus({ preventScroll: true });
+    this.#focusBefore = null;
     this.settle();
   }
 
-  /** @param {HTMLElement} piece */
-  show(piece) {
-    if (piece.parentNode !== this.shelf) this.shelf.append(piece);
+  /** @param {HTMLElement} notice */
+  show(notice) {
+    if (notice.parentNode !== this.shelf) this.shelf.append(notice);
     this.settle();
   }
 
-  /** @param {HTMLElement} piece */
-  hide(piece) {
-    piece.remove();
+  /** @param {HTMLElement} notice */
+  hide(notice) {
+    notice.remove();
     this.settle();
   }
 
-  /** Be in the page, on top of it, and within reach: outside of a modal dialog everything is inert. */
+  /** Make sure that the markup is in the page, on top of it, and usable: a modal dialog makes all else inert. */
   settle() {
     const needed = this.#modal !== null || this.shelf.childElementCount > 0;
-    const theirs = needed ? this.#theirs() : null;
-    this.#place((this.#modal === null ? theirs : null) ?? this.document.documentElement);
-    if (this.#modal !== null) this.#open(this.#modal, theirs?.contains(active(this.document)) ?? false);
-    if (this.shelf.childElementCount > 0) this.#shelve(this.#modal ?? this.root);
+    const pageModal = needed ? this.#pageModal() : null;
+    this.#place((this.#modal === null ? pageModal : null) ?? this.document.documentElement);
+    if (this.#modal !== null) this.#open(this.#modal, pageModal?.contains(active(this.document)) ?? false);
+    if (this.shelf.childElementCount > 0) this.#showShelf(this.#modal ?? this.root);
     else this.shelf.remove();
     if (needed) this.#observer.observe(this.document, WATCHED);
     else this.#observer.disconnect();
   }
 
-  /** The page's own modal dialog that is on top, as far as can be told: the one that has the focus, or else the last. */
-  #theirs() {
+  /** Return the page's own modal dialog that is on top, as far as can be told: the one with the focus, or else the last. */
+  #pageModal() {
     const dialog = /** @type {HTMLDialogElement | null} */ (active(this.document)?.closest("dialog:modal") ?? null);
     if (dialog !== null && dialog.getRootNode() !== this.root) return dialog;
     return /** @type {HTMLDialogElement | undefined} */ ([...this.document.querySelectorAll("dialog:modal")].at(-1)) ?? null;
@@ -94,20 +94,20 @@ export class TopLayer {
 
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {boolean} below Another dialog has been opened since.
+   * @param {boolean} covered Whether the page has opened a dialog since.
    */
-  #open(dialog, below) {
-    if (dialog.open && dialog.matches(":modal") && !below) return;
-    // One that has left the document is open by its attribute alone.
+  #open(dialog, covered) {
+    if (dialog.open && dialog.matches(":modal") && !covered) return;
+    // A dialog that has left the document has the attribute, but is not modal.
     if (dialog.matches(":modal")) dialog.close();
     dialog.removeAttribute("open");
     dialog.showModal();
-    // Not by `autofocus`: browsers look for that attribute when the markup enters the page, too.
+    // Not by `autofocus`, which would also take effect when the markup enters the page.
     this.#first?.focus();
   }
 
   /** @param {ParentNode} parent */
-  #shelve(parent) {
+  #showShelf(parent) {
     if (this.shelf.parentNode === parent) return;
     parent.append(this.shelf);
     this.shelf.showPopover();
@@ -115,7 +115,7 @@ export class TopLayer {
 }
 
 /**
- * The element that has the focus, in whatever shadow root and same-origin frame.
+ * Return the element with the focus, in any shadow root or same-origin frame.
  * @param {Document} document
  * @returns {HTMLElement | null}
  */

@@ -1,49 +1,36 @@
 /** Everything that the user sees of the client, put together. */
 
 import { PHASE } from "../core/protocol.js";
-import { Timer } from "../core/clock.js";
-import { Announcer } from "./announcer.js";
+import { replaceTokens } from "./csrf.js";
+import { Departure } from "./departure.js";
 import { WarningDialog } from "./dialog.js";
 import { setPartText } from "./dom.js";
 import { countdown } from "./i18n.js";
+import { LimitNotice } from "./limit_notice.js";
 import { Notice } from "./notice.js";
+import { OfflineBadge } from "./offline_badge.js";
 import { Overlay } from "./overlay.js";
+import { SignInWindow } from "./sign_in_window.js";
 import { TabTitle } from "./title.js";
 import { TopLayer } from "./top_layer.js";
 
-/** Seconds for reading the reason before the sign-in page comes. */
-const READING = 2;
-/** A link under which a tab opens where no small window may; the other kind leaves this tab. */
-const SIGN_IN = "[data-idlewatch-part=sign-in]";
-/** Links that are to open the small window. */
-const SIGN_INS = "[data-idlewatch-part^=sign-in]";
-/** Seconds that a lost connection may take to come back before the user is bothered with it. */
-const BEAR = 3;
-
-/** What the small window for signing in again is called, and how it looks. */
-const SMALL_WINDOW = /** @type {const} */ (["idlewatch-sign-in", "popup,width=480,height=640"]);
-/** A token in what htmx sends with each request. */
-const TOKEN = /(["']X-CSRFToken["']\s*:\s*["'])[^"']*/i;
+/** A link that opens a tab if no small window may be opened; all others leave the page. */
+const OPENS_TAB = "[data-idlewatch-part=sign-in]";
 
 /**
  * @typedef {object} ViewConfig
- * @property {string} language Of the words, which is not always the page's.
+ * @property {string} language Of the sentences, which is not always the page's.
  * @property {string} direction
- * @property {string} login Where to sign in, until the server says it.
+ * @property {string} login Where to sign in, until the server sends its own.
  * @property {string} signIn Where to sign in again without losing the page.
  * @property {string} home The start page.
- * @property {string} csrf The token of the newest sign-in.
+ * @property {string} csrf The CSRF token of the last sign-in.
  */
 
-/** Shows a state; the parts' markup comes from the page's template, where the host may replace it. */
+/** Shows a state. The markup comes from the page's template, which a project may override. */
 export class PageView {
-  #offline;
-  #leaving;
   #kept = false;
-  #departs = false;
-  #limited = false;
   #destination = "";
-  #small = /** @type {Window | null} */ (null);
   #notices = /** @type {Set<string>} */ (new Set());
 
   /**
@@ -55,32 +42,28 @@ export class PageView {
    * @param {UnsavedInput} options.unsaved
    * @param {ViewConfig} options.config
    * @param {() => void} options.onStay
-   * @param {() => boolean} options.leaves Whether the page is on its way elsewhere already.
+   * @param {() => boolean} options.isLeaving Whether the page navigates already.
    */
-  constructor({ window, clock, markup, i18n, unsaved, config, onStay, leaves }) {
+  constructor({ window, clock, markup, i18n, unsaved, config, onStay, isLeaving }) {
     const { document } = window;
     const topLayer = new TopLayer({ document, markup, language: config.language, direction: config.direction });
     this.window = window;
     this.i18n = i18n;
     this.unsaved = unsaved;
     this.config = config;
-    this.leaves = leaves;
     this.topLayer = topLayer;
-    const element = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
-    this.dialog = new WarningDialog({ element, topLayer, i18n, onStay, csrf: () => config.csrf });
     this.title = new TabTitle(document);
+    const dialog = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
+    this.dialog = new WarningDialog({ element: dialog, topLayer, i18n, onStay, csrf: () => config.csrf });
     const overlay = /** @type {HTMLDialogElement} */ (this.#piece("overlay"));
     this.overlay = new Overlay({ document, topLayer, title: this.title, element: overlay });
-    this.absolute = new Notice(this.#piece("absolute"), topLayer);
-    this.badge = new Notice(this.#piece("offline"), topLayer);
-    this.word = this.#piece("notice");
-    this.word.remove();
-    this.announcer = new Announcer((seconds) => {
-      this.absolute.show({ announcement: i18n.text("left", { time: i18n.duration(seconds) }) });
-    });
-    this.#offline = new Timer(clock, () => this.badge.show());
-    this.#leaving = new Timer(clock, () => this.#go());
-    for (const piece of [this.overlay.element, this.absolute.element]) piece.addEventListener("click", this.#open);
+    this.limit = new LimitNotice(this.#piece("absolute"), topLayer, i18n);
+    this.offline = new OfflineBadge(this.#piece("offline"), topLayer, clock);
+    this.noticeTemplate = this.#piece("notice");
+    this.noticeTemplate.remove();
+    this.departure = new Departure({ window, clock, isLeaving });
+    const signIn = new SignInWindow({ window, address: config.signIn, onOpen: () => this.departure.cancel() });
+    for (const element of [overlay, this.limit.element]) signIn.openFrom(element);
   }
 
   /** @param {State} state */
@@ -88,177 +71,118 @@ export class PageView {
     this.topLayer.settle();
     const warned = state.phase === PHASE.WARNED && !state.hidden;
     const asks = warned && state.extendable;
-    this.#tellOffline(state.offline && !asks && !(state.hidden && state.remaining <= 0));
+    this.offline.show(state.offline && !asks && !(state.hidden && state.remaining <= 0));
     if (asks) this.dialog.show(state);
     else this.dialog.hide();
-    this.#warnOfLimit(warned && !asks, state.remaining);
-    if (warned && this.#unseen) this.title.show(this.i18n.text("title", { time: countdown(state.remaining) }));
-    else this.title.hide();
+    if (warned && !asks) this.limit.show(state.remaining);
+    else this.limit.hide();
+    if (warned && this.window.document.visibilityState === "hidden") {
+      this.title.show(this.i18n.text("title", { time: countdown(state.remaining) }));
+    } else this.title.hide();
     if (!state.hidden) this.overlay.hide();
     else if (state.remaining > 0) this.overlay.dim();
-    else this.#hide(state.offline ? "offline" : "checking");
+    else this.#hideContent(state.offline ? "offline" : "checking");
   }
 
   /** @param {State} state */
   end(state) {
     this.#clear();
-    this.#destination = this.#signIn(state.login_url ?? this.config.login);
-    setPartText(this.overlay.element, "reason", this.i18n.reason(state.reason));
-    for (const link of this.overlay.element.querySelectorAll("a")) {
-      if (!link.matches(SIGN_IN)) link.href = this.#destination;
-    }
-    this.#hide("ended");
+    this.#destination = this.#signInAddress(state.login_url ?? this.config.login);
+    const { element } = this.overlay;
+    setPartText(element, "reason", this.i18n.reason(state.reason));
+    for (const link of element.querySelectorAll("a")) if (!link.matches(OPENS_TAB)) link.href = this.#destination;
+    this.#hideContent("ended");
   }
 
-  /** On to the sign-in page, once the user has had the time to read why; what was typed keeps the page here. */
+  /** Go to the sign-in page, unless there is unsaved input. */
   leave() {
-    this.#departs = !this.#kept;
-    this.#depart();
+    if (!this.#kept) this.departure.begin(this.#destination);
   }
 
-  /** The page has come back from the browser's cache after its end: the server knows what to show in its place. */
-  comeBack() {
+  /** Reload a page that is back from the back/forward cache after its end. */
+  returnFromCache() {
     if (!this.#kept) this.window.location.reload();
   }
 
-  /** Show the page again as it was: its user has signed in again. */
+  /** Show the content again, as it was: its user has signed in again. */
   restore() {
-    this.#departs = false;
-    this.#leaving.clear();
+    this.departure.cancel();
     this.overlay.hide();
     this.#kept = false;
   }
 
-  /** Let go of the content for good, and of the page: somebody else has signed in. */
-  foreign() {
+  /** Remove the content for good, and go to the start page: another user has signed in. */
+  drop() {
     this.#clear();
-    this.#departs = false;
-    this.#leaving.clear();
-    this.#hide("checking");
+    this.departure.cancel();
+    this.#hideContent("checking");
     this.overlay.discard();
-    // Nothing of the page is left then, its listeners included, one that would ask before it is left among them.
+    // Nothing of the page is left then, nor any listener that would ask before the page is left.
     this.window.document.open();
     this.window.location.replace(this.config.home);
   }
 
   /**
-   * Give forms the token of a new sign-in: theirs are old.
+   * Give forms the CSRF token of a new sign-in.
    * @param {string} csrf
    */
-  refresh(csrf) {
-    for (const element of this.overlay.find("*")) {
-      if (element.matches("input[name=csrfmiddlewaretoken]")) /** @type {HTMLInputElement} */ (element).value = csrf;
-      for (const attribute of element.attributes) {
-        if (attribute.name.includes("hx-headers")) attribute.value = attribute.value.replace(TOKEN, `$1${csrf}`);
-      }
-    }
+  replaceTokens(csrf) {
+    replaceTokens(this.overlay.find("*"), csrf);
   }
 
-  /** Whether the page is kept, covered, for what was typed in it. */
+  /** Whether the page is kept, hidden, for its unsaved input. */
   get kept() {
     return this.#kept;
   }
 
   /**
-   * Show an operator's word.
+   * Show an operator's message, once.
    * @param {string} text
    * @param {string} id
    */
   notice(text, id) {
     if (this.#notices.has(id)) return;
     this.#notices.add(id);
-    new Notice(/** @type {HTMLElement} */ (this.word.cloneNode(true)), this.topLayer).show({ text });
+    new Notice(/** @type {HTMLElement} */ (this.noticeTemplate.cloneNode(true)), this.topLayer).show({ text });
   }
 
-  get #unseen() {
-    return this.window.document.visibilityState === "hidden";
-  }
-
-  /** Nothing but the cover has something to say any more. */
+  /** Remove all but the overlay. */
   #clear() {
-    this.#tellOffline(false);
+    this.offline.hide();
     this.dialog.hide();
-    this.#warnOfLimit(false);
+    this.limit.hide();
     this.title.hide();
   }
 
-  /** @param {boolean} offline */
-  #tellOffline(offline) {
-    if (!offline) {
-      this.#offline.clear();
-      this.badge.hide();
-    } else if (!this.#offline.running && !this.badge.element.isConnected) this.#offline.set(BEAR);
-  }
-
-  /**
-   * @param {boolean} near
-   * @param {number} [remaining]
-   */
-  #warnOfLimit(near, remaining = 0) {
-    if (near && !this.#limited) {
-      this.announcer.start(remaining);
-      this.absolute.show({ announcement: "" });
-    }
-    this.#limited = near;
-    if (!near) {
-      this.absolute.hide();
-      return;
-    }
-    this.absolute.show({ countdown: countdown(remaining) });
-    this.announcer.tick(remaining);
-  }
-
   /** @param {"offline" | "checking" | "ended"} why */
-  #hide(why) {
-    const { element } = this.overlay;
-    // Asked while the fields are in the page still; an end that follows must know it.
-    if (!this.overlay.shown) this.#kept = this.unsaved.any || this.#asks;
+  #hideContent(why) {
+    // Checked while the fields are in the document; an end that follows needs the result.
+    if (!this.overlay.shown) this.#kept = this.unsaved.any || this.#asksBeforeUnload();
     const kind = why === "ended" && this.#kept ? "unsaved" : why;
-    for (const part of element.querySelectorAll("[data-idlewatch-when]")) {
+    for (const part of this.overlay.element.querySelectorAll("[data-idlewatch-when]")) {
       const kinds = part.getAttribute("data-idlewatch-when")?.split(" ") ?? [];
       part.toggleAttribute("hidden", !kinds.includes(kind));
     }
     this.overlay.show(this.i18n.text(why === "ended" ? "signed_out" : why));
   }
 
-  /** Whether the page would ask before it is left: it has something to lose that is in no field. */
-  get #asks() {
+  /** Return whether the page would ask before it is left: it has something to lose that is in no field. */
+  #asksBeforeUnload() {
     const event = this.window.document.createEvent("BeforeUnloadEvent");
     event.initEvent("beforeunload", false, true);
     return !this.window.dispatchEvent(event) || Boolean(event.returnValue);
   }
 
-  /** Complete the address of the sign-in page: it leads back here. */
-  #signIn(/** @type {string} */ login) {
+  /**
+   * Complete the address of the sign-in page, which leads back to this one.
+   * @param {string} login
+   */
+  #signInAddress(login) {
     const { location } = this.window;
     const address = new URL(login, location.href);
-    const same = address.origin === location.origin;
-    address.searchParams.set("next", same ? location.pathname + location.search : location.href);
+    const sameOrigin = address.origin === location.origin;
+    address.searchParams.set("next", sameOrigin ? location.pathname + location.search : location.href);
     return address.href;
-  }
-
-  /** Sign in beside the page; where no small window may open, the link under it opens a tab. */
-  #open = (/** @type {Event} */ event) => {
-    const link = /** @type {Element} */ (event.target).closest(SIGN_INS);
-    if (link === null) return;
-    // One that is open may hold half a password.
-    if (this.#small?.closed !== false) this.#small = this.window.open(this.config.signIn, ...SMALL_WINDOW);
-    if (this.#small === null) return;
-    event.preventDefault();
-    this.#departs = false;
-    this.#leaving.clear();
-    this.#small.focus();
-  };
-
-  #depart() {
-    if (!this.#departs) return;
-    // A tab in the background waits until it is looked at: the sign-in page says the reason in one tab alone.
-    if (this.#unseen) this.window.document.addEventListener("visibilitychange", () => this.#depart(), { once: true });
-    else this.#leaving.set(READING);
-  }
-
-  #go() {
-    if (!this.leaves()) this.window.location.assign(this.#destination);
   }
 
   /** @param {string} name */

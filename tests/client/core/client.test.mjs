@@ -27,7 +27,7 @@ class FakeView {
     this.over = null;
   }
 
-  foreign() {
+  drop() {
     this.dropped = true;
   }
 
@@ -132,7 +132,7 @@ test("the end stops everything, tells the user, and leads to the sign-in page", 
   const { clock, network, view, events, client } = connected();
   network.last.receive(ended());
   network.last.drop(CLOSE.ENDED);
-  client.acted();
+  client.recordActivity();
   client.extend();
   clock.advance(3600);
   assert.equal(view.over.reason, "idle");
@@ -166,11 +166,11 @@ test("a host that cancels the warning shows its own: the dialog stays away, unti
 
 test("acts go out with their age, also the last one before the page goes away", () => {
   const { clock, network, client } = connected();
-  client.acted();
+  client.recordActivity();
   clock.advance(5);
-  client.acted();
+  client.recordActivity();
   clock.advance(2);
-  client.part(CLOSE.CLOSED);
+  client.leave(CLOSE.CLOSED);
   assert.deepEqual(network.last.sent, [
     { type: "activity", ago: 0 },
     { type: "activity", ago: 2 },
@@ -180,9 +180,9 @@ test("acts go out with their age, also the last one before the page goes away", 
 
 test("what the page still holds when the warning comes goes out with it", () => {
   const { clock, network, client } = connected();
-  client.acted();
+  client.recordActivity();
   clock.advance(5);
-  client.acted();
+  client.recordActivity();
   clock.advance(3);
   network.last.receive(warned());
   assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 3 });
@@ -190,16 +190,16 @@ test("what the page still holds when the warning comes goes out with it", () => 
 
 test("[R36] a page that is hidden sends at once what a slowed timer would send late", () => {
   const { clock, network, client } = connected();
-  client.acted();
+  client.recordActivity();
   clock.advance(5);
-  client.acted();
-  client.doze();
+  client.recordActivity();
+  client.flush();
   assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 0 });
 });
 
 test("on a new connection the server learns of the last act, then of the holds", () => {
   const { clock, network, client } = connected();
-  client.acted();
+  client.recordActivity();
   client.hold("work");
   clock.advance(20);
   network.last.drop(1006);
@@ -227,7 +227,7 @@ test("the server is asked once a heartbeat at most, however much the user does",
   const { network, client, run } = connected();
   for (let second = 0; second < 300; second += 1) {
     const asked = network.last.ofType("sync").length;
-    client.acted();
+    client.recordActivity();
     await run(1);
     if (network.last.ofType("sync").length > asked) network.last.receive(state());
   }
@@ -256,7 +256,7 @@ test("[R18] cut off for good, it warns by its own clock, hides the content in ti
   const { network, server, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
   network.last.drop(1006);
   await run(30);
-  client.acted();
+  client.recordActivity();
   await run(39);
   assert.equal(view.shown.phase, "active");
   assert.ok(view.shown.offline);
@@ -265,7 +265,7 @@ test("[R18] cut off for good, it warns by its own clock, hides the content in ti
   await run(20);
   assert.ok(view.shown.hidden);
   assert.equal(view.shown.remaining, 0);
-  client.acted();
+  client.recordActivity();
   assert.ok(view.shown.hidden);
   server.answer = () => ({ status: 200, frame: state({ idle_timeout: 60, warn_before: 20, remaining: 42 }) });
   await run(16);
@@ -279,7 +279,7 @@ test("an act while the page warns by itself ends the warning", async () => {
   network.last.drop(1006);
   await run(45);
   assert.equal(view.shown.phase, "warned");
-  client.acted();
+  client.recordActivity();
   assert.equal(view.shown.phase, "active");
 });
 
@@ -373,8 +373,8 @@ test("[R38] on waking the page asks at once, and hides what may be over", () => 
 
 test("[R19] a page from the back/forward cache shows nothing before the server has spoken", () => {
   const { network, view, client } = connected();
-  client.part(CLOSE.NAVIGATED);
-  client.comeBack();
+  client.leave(CLOSE.NAVIGATED);
+  client.returnFromCache();
   assert.ok(view.shown.hidden);
   assert.ok(view.shown.remaining > 0);
   network.last.receive(state());
@@ -416,14 +416,14 @@ test("holds that the server refuses are not asked for with each renewal", () => 
 test("[R32] a page that has ended comes back when its user has signed in again, not before the server says so", () => {
   const { network, view, events, client } = connected();
   network.last.receive(ended());
-  client.renew();
+  client.resume();
   assert.equal(network.sockets.length, 2);
   assert.notEqual(view.over, null);
   network.last.receive(state({ version: 1 }));
   assert.equal(view.over, null);
   assert.equal(view.shown.phase, "active");
   assert.equal(events.ofType("resumed").length, 1);
-  client.acted();
+  client.recordActivity();
   assert.equal(network.last.ofType("activity").length, 1);
 });
 
@@ -431,7 +431,7 @@ test("work that goes on after the end is held in the new session", () => {
   const { network, client } = connected();
   const hold = client.hold("work");
   network.last.receive(ended());
-  client.renew();
+  client.resume();
   network.last.receive(state({ version: 1 }));
   assert.equal(network.last.ofType("hold").length, 1);
   hold.release();
@@ -441,7 +441,7 @@ test("work that goes on after the end is held in the new session", () => {
 test("a page that comes back into a session which has ended too says so", () => {
   const { network, view, events, client } = connected();
   network.last.receive(ended());
-  client.renew();
+  client.resume();
   network.last.receive(ended({ reason: "revoked" }));
   assert.equal(view.over.reason, "revoked");
   assert.equal(events.ofType("resumed").length, 0);
@@ -449,7 +449,7 @@ test("a page that comes back into a session which has ended too says so", () => 
 
 test("[R32] a page that hears of the sign-in before the end of its own session comes back all the same", () => {
   const { network, view, events, client } = connected();
-  client.renew();
+  client.resume();
   network.last.receive(ended());
   assert.equal(network.sockets.length, 2);
   assert.ok(!view.left);
@@ -476,7 +476,7 @@ test("a page of somebody else shows nothing, and connects no more", () => {
 
 test("a page whose user is told to be another goes at once, also while it lives", () => {
   const { network, view, client } = connected();
-  client.disown();
+  client.drop();
   assert.ok(view.dropped);
   assert.equal(network.last.code, CLOSE.CLOSED);
 });

@@ -66,7 +66,7 @@ test("a refused hold is asked for again only when the user has acted", () => {
 test("a page that goes away releases its holds, and takes them up again when it comes back", () => {
   const { sent, holds } = setUp();
   holds.hold("work");
-  assert.deepEqual(holds.part(), [{ type: "release", id: "page-1" }]);
+  assert.deepEqual(holds.releases(), [{ type: "release", id: "page-1" }]);
   holds.renew();
   assert.deepEqual(sent.at(-1), { type: "hold", id: "page-1", label: "work" });
 });

@@ -104,8 +104,8 @@ test("a page that goes away hands over what it still holds, once", () => {
   clock.advance(3);
   reporter.record();
   clock.advance(2);
-  assert.deepEqual(reporter.part(), [{ type: "activity", ago: 2 }]);
-  assert.deepEqual(reporter.part(), []);
+  assert.deepEqual(reporter.takeUnsent(), [{ type: "activity", ago: 2 }]);
+  assert.deepEqual(reporter.takeUnsent(), []);
 });
 
 test("after the end nothing more is sent", () => {

@@ -17,15 +17,15 @@ function setUp(...frames) {
 test("a lower version is dropped, an equal one is the newer answer", () => {
   const { session } = setUp(warned({ version: 5 }));
   assert.ok(!session.accept(state({ version: 4 })));
-  assert.equal(session.look(UP).phase, "warned");
+  assert.equal(session.stateNow(UP).phase, "warned");
   assert.ok(session.accept(warned({ version: 5, remaining: 60 })));
-  assert.equal(session.look(UP).remaining, 60);
+  assert.equal(session.stateNow(UP).remaining, 60);
 });
 
 test("the first answer after a gap counts whatever its version", () => {
   const { session } = setUp(state({ version: 50 }));
   assert.ok(session.accept(warned({ version: 1 }), { fresh: true }));
-  assert.equal(session.look(UP).phase, "warned");
+  assert.equal(session.stateNow(UP).phase, "warned");
 });
 
 test("[R9] the end is final, whatever comes afterwards", () => {
@@ -33,21 +33,21 @@ test("[R9] the end is final, whatever comes afterwards", () => {
   assert.ok(session.accept(ended({ version: 0 })));
   assert.ok(!session.accept(state({ version: 10 }), { fresh: true }));
   assert.ok(!session.accept(ended({ version: 11, reason: "logout" })));
-  assert.equal(session.look(UP).reason, "idle");
+  assert.equal(session.stateNow(UP).reason, "idle");
 });
 
 test("the time left runs down from what the server said, and is never negative", () => {
   const { clock, session } = setUp(warned());
   clock.advance(30.5);
-  assert.equal(session.look(UP).remaining, 89.5);
+  assert.equal(session.stateNow(UP).remaining, 89.5);
   clock.advance(500);
-  assert.equal(session.look(UP).remaining, 0);
+  assert.equal(session.stateNow(UP).remaining, 0);
 });
 
 test("[R38] after a sleep the time left is gone, and the content hidden", () => {
   const { clock, session } = setUp(state());
   clock.sleep(1000);
-  const seen = session.look(UP);
+  const seen = session.stateNow(UP);
   assert.equal(seen.remaining, 0);
   assert.ok(seen.hidden);
 });
@@ -57,51 +57,51 @@ test("an act restarts the page's own clock while the session is active", () => {
   clock.advance(700);
   session.touch();
   clock.advance(100);
-  assert.equal(session.look(DOWN).remaining, 800);
+  assert.equal(session.stateNow(DOWN).remaining, 800);
 });
 
 test("within the server's warning an act changes nothing here", () => {
   const { clock, session } = setUp(warned());
   clock.advance(20);
   session.touch();
-  assert.equal(session.look(DOWN).remaining, 100);
+  assert.equal(session.stateNow(DOWN).remaining, 100);
 });
 
 test("cut off, the page warns by its own clock; connected, it leaves that to the server", () => {
   const { clock, session } = setUp(state());
   clock.advance(781);
-  assert.equal(session.look(UP).phase, "active");
+  assert.equal(session.stateNow(UP).phase, "active");
   assert.deepEqual(
-    (({ phase, reason, offline }) => ({ phase, reason, offline }))(session.look(DOWN)),
+    (({ phase, reason, offline }) => ({ phase, reason, offline }))(session.stateNow(DOWN)),
     { phase: "warned", reason: "idle", offline: true },
   );
   session.touch();
-  assert.equal(session.look(DOWN).phase, "active");
+  assert.equal(session.stateNow(DOWN).phase, "active");
 });
 
 test("[R18] cut off, the content is hidden when the clock runs out, and no act brings it back", () => {
   const { clock, session } = setUp(state());
   clock.advance(901);
-  assert.ok(session.look(DOWN).hidden);
+  assert.ok(session.stateNow(DOWN).hidden);
   session.touch();
-  assert.ok(session.look(DOWN).hidden);
-  assert.equal(session.look(DOWN).remaining, 0);
+  assert.ok(session.stateNow(DOWN).hidden);
+  assert.equal(session.stateNow(DOWN).remaining, 0);
 });
 
 test("[R18] a later word from the server brings hidden content back", () => {
   const { clock, session } = setUp(state());
   clock.advance(901);
-  assert.ok(session.look(DOWN).hidden);
+  assert.ok(session.stateNow(DOWN).hidden);
   session.accept(state({ version: 2 }), { fresh: true });
-  assert.ok(!session.look(UP).hidden);
+  assert.ok(!session.stateNow(UP).hidden);
 });
 
 test("[R19] a page from the back/forward cache waits for the server", () => {
   const { session } = setUp(state());
   session.doubt();
-  assert.ok(session.look(UP).hidden);
+  assert.ok(session.stateNow(UP).hidden);
   session.accept(state(), { fresh: true });
-  assert.ok(!session.look(UP).hidden);
+  assert.ok(!session.stateNow(UP).hidden);
 });
 
 test("the server is asked before the page's own clock would warn: another tab may have been busy", () => {
@@ -116,12 +116,12 @@ test("where the absolute limit is near, an act restarts nothing", () => {
   const { clock, session } = setUp(state({ extendable: false, remaining: 100 }));
   clock.advance(10);
   session.touch();
-  assert.equal(session.look(DOWN).remaining, 90);
+  assert.equal(session.stateNow(DOWN).remaining, 90);
 });
 
 test("before the first frame there is nothing to say", () => {
   const { session } = setUp();
-  assert.equal(session.look(UP), null);
+  assert.equal(session.stateNow(UP), null);
   assert.ok(!session.overdue);
   assert.equal(session.remaining, 0);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Drafts } from "../../../static/idlewatch/drafts/drafts.js";
-import { fieldsOf, fill, fitting, isPrivate, looksLikeACard, privateNames, read } from "../../../static/idlewatch/drafts/fields.js";
+import { bestMatch, fieldsOf, fill, isPrivate, looksLikeACard, privateNames, read } from "../../../static/idlewatch/drafts/fields.js";
 import { FakeClock, settle } from "../support.mjs";
 
 /** As much of an element as the client asks for. */
@@ -201,15 +201,15 @@ test("the form that was sent is the one at that address with the most names in c
   const search = new FakeForm(names("subject"), { action: "/send/" });
   const letter = new FakeForm(names("subject", "body"), { action: "../../send/?x=1" });
   const sent = { action: "/send/?y=2", fields: [["subject", "a"], ["body", "b"], ["urgent", "on"]] };
-  assert.equal(fitting([other, search, letter], sent, HERE), letter);
-  assert.equal(fitting([other], sent, HERE), null);
+  assert.equal(bestMatch([other, search, letter], sent, HERE), letter);
+  assert.equal(bestMatch([other], sent, HERE), null);
   const own = new FakeForm(names("subject"));
-  assert.equal(fitting([own], { action: "/letters/new/", fields: sent.fields }, HERE), own);
+  assert.equal(bestMatch([own], { action: "/letters/new/", fields: sent.fields }, HERE), own);
   const htmx = new FakeForm(names("subject"), { "hx-post": "/send/" });
-  assert.equal(fitting([htmx], sent, HERE), htmx);
-  assert.equal(fitting([letter], { action: "/letters/new/", fields: sent.fields }, HERE), null);
+  assert.equal(bestMatch([htmx], sent, HERE), htmx);
+  assert.equal(bestMatch([letter], { action: "/letters/new/", fields: sent.fields }, HERE), null);
   const strange = new FakeForm(names("body"), { action: "http://[" });
-  assert.equal(fitting([strange], sent, HERE), null);
+  assert.equal(bestMatch([strange], sent, HERE), null);
 });
 
 /** A page with its server. */

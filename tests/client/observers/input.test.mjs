@@ -28,9 +28,9 @@ function setUp() {
   const clock = new FakeClock();
   const window = new FakeWindow();
   const acts = [];
-  const watcher = new InputObserver({ window, clock, onAct: ({ type }) => acts.push(type) });
-  watcher.start();
-  return { clock, window, watcher, acts };
+  const observer = new InputObserver({ window, clock, onActivity: ({ type }) => acts.push(type) });
+  observer.start();
+  return { clock, window, observer, acts };
 }
 
 for (const type of ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"]) {
@@ -87,11 +87,11 @@ test("a frame that takes the focus is listened to, through shadow trees, and one
 });
 
 test("stopped, it hears nothing in page or frames", () => {
-  const { window, watcher, acts } = setUp();
-  watcher.stop();
+  const { window, observer, acts } = setUp();
+  observer.stop();
   window.do("keydown");
   assert.deepEqual(acts, []);
-  watcher.start();
+  observer.start();
   window.do("keydown");
   assert.deepEqual(acts, ["keydown"]);
 });

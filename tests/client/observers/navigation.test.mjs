@@ -9,8 +9,8 @@ function setUp() {
   const navigation = new EventTarget();
   const window = Object.assign(new EventTarget(), { navigation });
   let left = 0;
-  const watcher = new NavigationObserver({ window, clock, onLeave: () => (left += 1) });
-  watcher.start();
+  const observer = new NavigationObserver({ window, clock, onLeave: () => (left += 1) });
+  observer.start();
   const navigate = ({ url = "https://pay.example/", sameDocument = false, downloadRequest = null } = {}) => {
     const event = new Event("navigate", { cancelable: true });
     navigation.dispatchEvent(Object.assign(event, { destination: { url, sameDocument }, downloadRequest }));
@@ -20,22 +20,22 @@ function setUp() {
     window.dispatchEvent(new Event("beforeunload"));
     return left;
   };
-  return { clock, navigation, watcher, navigate, unload };
+  return { clock, navigation, observer, navigate, unload };
 }
 
 test("[R40] a navigation that the page starts is leaving, not closing", () => {
-  const { watcher, navigate } = setUp();
-  assert.ok(!watcher.leaving);
+  const { observer, navigate } = setUp();
+  assert.ok(!observer.leaving);
   navigate();
-  assert.ok(watcher.leaving);
+  assert.ok(observer.leaving);
 });
 
 test("[R40] it says so while its sockets can still be closed: Firefox closes them before the page is hidden", () => {
-  const { watcher, navigate, unload } = setUp();
+  const { observer, navigate, unload } = setUp();
   assert.equal(unload(), 0, "a closed tab is left to itself");
   navigate();
   assert.equal(unload(), 1);
-  watcher.stop();
+  observer.stop();
 });
 
 test("a navigation that is called off closes nothing when the tab is closed later", () => {
@@ -51,38 +51,38 @@ for (const [name, navigation] of [
   ["a mail address", { url: "mailto:somebody@example.org" }],
 ]) {
   test(`${name} leads nowhere else`, () => {
-    const { watcher, navigate } = setUp();
+    const { observer, navigate } = setUp();
     navigate(navigation);
-    assert.ok(!watcher.leaving);
+    assert.ok(!observer.leaving);
   });
 }
 
 test("a navigation that a script prevents or takes over is none", () => {
-  const { clock, navigation, watcher, navigate } = setUp();
+  const { clock, navigation, observer, navigate } = setUp();
   navigate().preventDefault();
   clock.advance(0);
-  assert.ok(!watcher.leaving);
+  assert.ok(!observer.leaving);
   navigate();
   navigation.dispatchEvent(new Event("navigatesuccess"));
-  assert.ok(!watcher.leaving);
+  assert.ok(!observer.leaving);
 });
 
 test("[R39] an answer that leaves the page where it is does not pass for a navigation for ever", () => {
-  const { clock, watcher, navigate } = setUp();
+  const { clock, observer, navigate } = setUp();
   navigate();
   clock.advance(29);
-  assert.ok(watcher.leaving);
+  assert.ok(observer.leaving);
   clock.advance(2);
-  assert.ok(!watcher.leaving);
+  assert.ok(!observer.leaving);
 });
 
 test("stopped, it hears nothing; started again, it begins anew", () => {
-  const { watcher, navigate } = setUp();
+  const { observer, navigate } = setUp();
   navigate();
-  watcher.stop();
-  watcher.start();
-  assert.ok(!watcher.leaving);
-  watcher.stop();
+  observer.stop();
+  observer.start();
+  assert.ok(!observer.leaving);
+  observer.stop();
   navigate();
-  assert.ok(!watcher.leaving);
+  assert.ok(!observer.leaving);
 });

@@ -16,7 +16,7 @@ const ticked = (ignored = false) => field(ignored, { type: "checkbox", checked: 
 
 function after(...fields) {
   const unsaved = new UnsavedInput();
-  for (const each of fields) unsaved.edited({ composedPath: () => [each] });
+  for (const each of fields) unsaved.record({ composedPath: () => [each] });
   return unsaved.any;
 }
 

@@ -148,6 +148,6 @@ test("once stopped, an answer that was under way is not heard", async () => {
 
 test("a last word outlives the page", async () => {
   const { server, polling } = await setUp();
-  polling.part({ type: "activity", ago: 3 });
+  polling.sendLast({ type: "activity", ago: 3 });
   assert.equal(server.asked.at(-1).options.keepalive, true);
 });

@@ -28,8 +28,8 @@ def test_how_long_they_are_kept_is_a_span(settings, given, seconds):
 
 
 def test_the_client_knows_the_server_s_bounds_and_names():
-    client = (ROOT / "static" / "idlewatch" / "drafts" / "drafts.js").read_text()
-    assert f"const LONGEST_NAME = {drafts.MAX_FORM_LENGTH};" in client
+    client = "".join(path.read_text() for path in (ROOT / "static" / "idlewatch" / "drafts").glob("*.js"))
+    assert f"const MAX_NAME_LENGTH = {drafts.MAX_FORM_LENGTH};" in client
     assert f'const PRIVATE = "{redaction.NAMES_FIELD}";' in client
 
 

@@ -11,7 +11,7 @@ shadow.append(Object.assign(document.createElement("input"), { type: "hidden", n
 const carrier = document.getElementById("idlewatch-client");
 const config = JSON.parse(carrier.dataset.config);
 const unsaved = new UnsavedInput();
-addEventListener("input", (event) => unsaved.edited(event));
+addEventListener("input", (event) => unsaved.record(event));
 
 window.ended = { ...config.frame, phase: "ended", reason: "idle", remaining: 0, login_url: "/accounts/login/" };
 window.view = new PageView({
@@ -22,5 +22,5 @@ window.view = new PageView({
   unsaved,
   config,
   onStay: () => {},
-  leaves: () => false,
+  isLeaving: () => false,
 });

@@ -1,0 +1,52 @@
+/** Presents states: as events to the project's scripts, and in the view to the user. */
+
+import { PHASE } from "./protocol.js";
+
+/** Presents each state that is new, and lets a script take the warning over. */
+export class Presenter {
+  #shown = /** @type {State | null} */ (null);
+  #warningTaken = false;
+
+  /**
+   * @param {object} options
+   * @param {View} options.view
+   * @param {Events} options.events
+   */
+  constructor({ view, events }) {
+    this.view = view;
+    this.events = events;
+  }
+
+  /** The state that was presented last. */
+  get shown() {
+    return this.#shown;
+  }
+
+  /**
+   * Present a state. The end is the caller's.
+   * @param {State} state
+   * @param {boolean} received Whether the server has just sent it: then it is an event even if it is the same.
+   */
+  present(state, received) {
+    const before = this.#shown;
+    this.#shown = state;
+    if (received || differs(before, state)) this.events.state(state);
+    if (state.phase === PHASE.ENDED) return;
+    if (state.phase !== PHASE.WARNED) this.#warningTaken = false;
+    else if (before?.phase !== PHASE.WARNED) this.#warningTaken = !this.events.warned(state);
+    this.view.show(this.#warningTaken ? { ...state, phase: PHASE.ACTIVE } : state);
+  }
+
+  /** Forget the session that has ended. */
+  reset() {
+    this.#shown = null;
+  }
+}
+
+/**
+ * @param {State | null} before
+ * @param {State} now
+ */
+function differs(before, now) {
+  return before?.phase !== now.phase || before.offline !== now.offline || before.hidden !== now.hidden;
+}

@@ -1,0 +1,190 @@
+/** The client of a page, put together. */
+
+import { PageOwner } from "./auth/page_owner.js";
+import { SignInChannel } from "./auth/sign_in_channel.js";
+import { DocumentEvents } from "./core/api.js";
+import { Client } from "./core/client.js";
+import { Clock } from "./core/clock.js";
+import { pageId } from "./core/holds.js";
+import { addressed } from "./core/protocol.js";
+import { Drafts } from "./drafts/drafts.js";
+import { FormObserver } from "./observers/forms.js";
+import { InputObserver } from "./observers/input.js";
+import { LifecycleObserver } from "./observers/lifecycle.js";
+import { MediaObserver } from "./observers/media.js";
+import { NavigationObserver } from "./observers/navigation.js";
+import { UnsavedInput } from "./observers/unsaved.js";
+import { Backoff } from "./transport/backoff.js";
+import { Transport } from "./transport/index.js";
+import { Polling } from "./transport/polling.js";
+import { socketAddress } from "./transport/socket.js";
+import { TabSocket } from "./transport/websocket.js";
+import { I18n } from "./ui/i18n.js";
+import { showNoticeChoices } from "./ui/notice_choices.js";
+import { PageView } from "./ui/view.js";
+
+/** Seconds: the bounds of the first and of the last wait between two attempts. */
+const RECONNECT = { base: 2, cap: 30 };
+/** Seconds before the small sign-in window closes itself: the token must reach the other tabs first. */
+const CLOSE_AFTER = 0.5;
+
+/**
+ * @typedef {object} Config What the template tag hands over.
+ * @property {string} socket
+ * @property {string} state
+ * @property {string} message
+ * @property {string} page
+ * @property {string} logout
+ * @property {string} login
+ * @property {string} signIn Where to sign in again without losing the page.
+ * @property {string} home The start page.
+ * @property {string} language Of the sentences.
+ * @property {string} direction
+ * @property {string} csrf
+ * @property {string | null} drafts Where drafts are kept; null if they are not.
+ * @property {boolean} kept Whether a form of this user was refused and is kept.
+ * @property {string} token Tells the session and its user from others.
+ * @property {StateFrame} frame The state when the page was made.
+ * @property {Record<string, string>} strings
+ */
+
+/** Builds the parts, connects them, and starts and stops them together. */
+export class PageClient {
+  /**
+   * @param {Config} config
+   * @param {DocumentFragment} markup
+   */
+  constructor(config, markup) {
+    const clock = new Clock();
+    const fetch = window.fetch.bind(window);
+    const i18n = new I18n(config);
+    const unsaved = new UnsavedInput();
+    const navigation = new NavigationObserver({ window, clock, onLeave: () => client.transport.leave() });
+    const view = new PageView({
+      window,
+      clock,
+      markup,
+      i18n,
+      unsaved,
+      config,
+      onStay: () => client.extend(),
+      isLeaving: () => navigation.leaving,
+    });
+    const client = new Client({
+      clock,
+      view,
+      events: new DocumentEvents(document),
+      heartbeat: config.frame.heartbeat,
+      frame: config.frame,
+      page: pageId(),
+      visible: () => document.visibilityState === "visible",
+      onRenewal: () => pageOwner.ask(),
+      transport: ({ interval, delegate }) => makeTransport({ clock, config, fetch, interval, delegate }),
+    });
+    const hold = client.hold.bind(client);
+    const forms = new FormObserver({ window, clock, unsaved, hold, label: i18n.text("form") });
+    const signInChannel = new SignInChannel({
+      open: () => ("BroadcastChannel" in window ? new BroadcastChannel("idlewatch") : null),
+      onToken: (token) => {
+        if (token !== config.token) pageOwner.ask();
+      },
+    });
+    const pageOwner = new PageOwner({
+      clock,
+      fetch,
+      backoff: new Backoff(RECONNECT),
+      server: config,
+      delegate: {
+        onRenewed: (csrf) => {
+          view.replaceTokens(csrf);
+          client.resume();
+        },
+        onForeign: () => client.drop(),
+      },
+    });
+    this.config = config;
+    this.clock = clock;
+    this.client = client;
+    this.unsaved = unsaved;
+    this.signInChannel = signInChannel;
+    this.parts = [
+      navigation,
+      new LifecycleObserver({
+        window,
+        navigation,
+        delegate: {
+          onWake: () => (client.session.ended ? pageOwner.ask() : client.wake()),
+          onHide: () => client.flush(),
+          onLeave: (code) => {
+            forms.release();
+            signInChannel.stop();
+            client.leave(code);
+          },
+          onReturn: () => {
+            signInChannel.start();
+            if (!client.session.ended) {
+              client.returnFromCache();
+              return;
+            }
+            view.returnFromCache();
+            pageOwner.ask();
+          },
+        },
+      }),
+      new InputObserver({
+        window,
+        clock,
+        onActivity: (event) => {
+          if (event.type === "input") unsaved.record(event);
+          client.recordActivity();
+        },
+      }),
+      forms,
+      new Drafts({
+        window,
+        clock,
+        fetch,
+        unsaved,
+        i18n,
+        server: config,
+        offer: (text, choices) => {
+          showNoticeChoices({ template: view.noticeTemplate, topLayer: view.topLayer, text, choices });
+        },
+      }),
+      new MediaObserver({ document, hold, label: i18n.text("media") }),
+      signInChannel,
+      client,
+    ];
+  }
+
+  start() {
+    this.unsaved.find(document);
+    for (const part of this.parts) part.start();
+    this.signInChannel.announce(this.config.token);
+    // This is the page that the small window shows after the user has signed in again.
+    if (document.querySelector("[data-idlewatch-close]") !== null) this.clock.after(CLOSE_AFTER, () => window.close());
+  }
+
+  stop() {
+    for (const part of this.parts) part.stop();
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {Clock} options.clock
+ * @param {Config} options.config
+ * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
+ * @param {() => number} options.interval
+ * @param {TransportDelegate} options.delegate
+ */
+function makeTransport({ clock, config, fetch, interval, delegate }) {
+  const open = () => new WebSocket(socketAddress(addressed(config.socket, config.token), window.location.href));
+  const pollingBackoff = new Backoff({ ...RECONNECT, cap: config.frame.heartbeat });
+  return new Transport({
+    interval,
+    delegate,
+    websocket: (delegate) => new TabSocket({ clock, delegate, open, backoff: new Backoff(RECONNECT) }),
+    polling: (delegate) => new Polling({ clock, delegate, fetch, server: config, backoff: pollingBackoff }),
+  });
+}
