@@ -3,11 +3,13 @@
  * for every page, live.min.js and live.min.css for the operators' live page.
  */
 
+import { fileURLToPath } from "node:url";
+
 import { build } from "esbuild";
 
 const source = "static/idlewatch";
 const options = {
-  absWorkingDir: new URL("..", import.meta.url).pathname,
+  absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
   outdir: process.argv[2] ?? source,
   allowOverwrite: true,
   bundle: true,

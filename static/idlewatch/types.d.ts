@@ -3,9 +3,10 @@
  * rewrite what looks like an import there. Nothing here runs; editors and type checkers read it.
  */
 
-import type { Client as ClientType, Events as EventsType, View as ViewType } from "./core/client.js";
+import type { Client as ClientType } from "./core/client.js";
 import type { Clock as ClockType, Moment as MomentType } from "./core/clock.js";
 import type { HoldHandle as HoldHandleType } from "./core/holds.js";
+import type { Events as EventsType, View as ViewType } from "./core/presenter.js";
 import type { Frame as FrameType, Message as MessageType, StateFrame as StateFrameType } from "./core/protocol.js";
 import type { State as StateType } from "./core/session.js";
 import type { Entry as EntryType } from "./drafts/fields.js";

@@ -6,30 +6,8 @@ import { Inquiry } from "./inquiry.js";
 import { Presenter } from "./presenter.js";
 import { CLOSE, ERROR, FRAME, MESSAGE, PAGE, PHASE } from "./protocol.js";
 import { ActivityReporter } from "./reporter.js";
+import { pollInterval, untilRefresh } from "./schedule.js";
 import { Session } from "./session.js";
-
-/** Seconds between two polls during the warning. */
-const WARNED_POLL_EVERY = 2;
-/** Seconds between two refreshes while nothing is due: the next one notices that the machine has slept. */
-const REFRESH_EVERY = 30;
-
-/**
- * @typedef {object} View What the user sees.
- * @property {(state: State) => void} show
- * @property {(state: State) => void} end Hide the content, and show the reason.
- * @property {(state: State) => void} leave Go to the sign-in page.
- * @property {() => void} restore Show the content again, as it was.
- * @property {() => void} drop Remove the content for good, and go to the start page.
- * @property {(text: string, id: string) => void} notice
- */
-
-/**
- * @typedef {object} Events What the project's scripts receive.
- * @property {(state: State) => void} state
- * @property {(state: State) => boolean} warned Returns false if a script shows its own warning.
- * @property {(state: State) => boolean} ended Returns false if a script leads the user on.
- * @property {(state: State) => void} resumed
- */
 
 /** Ties transport, session, activity and holds to what is presented. */
 export class Client {
@@ -62,7 +40,7 @@ export class Client {
     this.session = new Session(clock);
     if (frame !== null) this.session.accept(frame);
     this.transport = transport({
-      interval: () => this.#pollInterval(),
+      interval: () => pollInterval(this.session.frame, this.reporter.heartbeat),
       delegate: {
         onFrame: (received, fresh) => this.#receive(received, fresh),
         onUp: () => this.#catchUp(),
@@ -221,7 +199,7 @@ export class Client {
     }
     if (!this.#started) return;
     if (!state.offline && (this.session.overdue || this.#isDoubtful())) this.#inquiry.ask();
-    this.#refreshing.set(this.#untilNextRefresh(state));
+    this.#refreshing.set(untilRefresh(state, this.session.overdue, this.reporter.heartbeat));
   }
 
   /** @param {State} state */
@@ -254,16 +232,5 @@ export class Client {
   /** Return whether a visible page should check that the server is there; a hidden one can wait. */
   #isDoubtful() {
     return this.visible() && this.#inquiry.isSilent(this.reporter.heartbeat);
-  }
-
-  #pollInterval() {
-    return this.session.frame?.phase === PHASE.WARNED ? WARNED_POLL_EVERY : this.reporter.heartbeat;
-  }
-
-  /** @param {State} state */
-  #untilNextRefresh({ phase, remaining, warn_before: warnBefore, hidden }) {
-    if (phase === PHASE.WARNED && remaining > 0) return remaining % 1 || 1;
-    if (hidden || this.session.overdue) return 1;
-    return Math.min(REFRESH_EVERY, this.reporter.heartbeat, Math.max(1, remaining - warnBefore));
   }
 }

@@ -2,6 +2,24 @@
 
 import { PHASE } from "./protocol.js";
 
+/**
+ * @typedef {object} View What the user sees.
+ * @property {(state: State) => void} show
+ * @property {(state: State) => void} end Hide the content, and show the reason.
+ * @property {(state: State) => void} leave Go to the sign-in page.
+ * @property {() => void} restore Show the content again, as it was.
+ * @property {() => void} drop Remove the content for good, and go to the start page.
+ * @property {(text: string, id: string) => void} notice
+ */
+
+/**
+ * @typedef {object} Events What the project's scripts receive.
+ * @property {(state: State) => void} state
+ * @property {(state: State) => boolean} warned Returns false if a script shows its own warning.
+ * @property {(state: State) => boolean} ended Returns false if a script leads the user on.
+ * @property {(state: State) => void} resumed
+ */
+
 /** Presents each state that is new, and lets a script take the warning over. */
 export class Presenter {
   #shown = /** @type {State | null} */ (null);
