@@ -1,6 +1,6 @@
-/** Stand-ins for a document and its elements, which know what listens to them. */
+/** Fakes of a document and its elements, which record their listeners. */
 
-/** Every listener that is there now, as `{ target, type }`. */
+/** The listeners that are there now. */
 export const listeners = new Set();
 
 class Target extends EventTarget {
@@ -12,7 +12,7 @@ class Target extends EventTarget {
   }
 }
 
-/** An element that finds whatever it is asked for: each selector gives an element of its own. */
+/** An element in which each selector finds an element of its own. */
 export class FakeElement extends Target {
   hidden = false;
   textContent = "";

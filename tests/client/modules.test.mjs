@@ -60,7 +60,7 @@ test("[R23] the client reads no cookie and stores nothing", () => {
   for (const name of MODULES) assert.doesNotMatch(read(name), /\.cookie\b|localStorage|sessionStorage|indexedDB/, name);
 });
 
-test("what decides does not touch the page", () => {
+test("modules that decide do not touch the page", () => {
   const pure = MODULES.filter((name) => PURE_FOLDERS.includes(dirname(name)));
   for (const name of [...pure, ...PURE_MODULES.map((each) => `${each}.js`)]) {
     if (name === "core/api.js") continue; // It dispatches the document's events.

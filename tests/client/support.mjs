@@ -1,8 +1,8 @@
-/** Stand-ins for what the browser gives the client: time, sockets, the server over HTTP. */
+/** Fakes of what the browser gives the client: time, sockets, the server over HTTP. */
 
 import { Clock } from "../../static/idlewatch/core/clock.js";
 
-/** A clock that a test moves. */
+/** A clock that the test advances. */
 export class FakeClock extends Clock {
   monotonic = 1000;
   wall = 1_700_000_000;
@@ -20,7 +20,7 @@ export class FakeClock extends Clock {
     };
   }
 
-  /** Let time pass, and call what falls due, in order. */
+  /** Let time pass, and make the calls that are due, in order. */
   advance(seconds) {
     const end = this.monotonic + seconds;
     for (let next = this.#due(end); next; next = this.#due(end)) {
@@ -46,7 +46,7 @@ export class FakeClock extends Clock {
   }
 }
 
-/** A socket that a test plays the server for. */
+/** A socket whose server is the test. */
 export class FakeSocket {
   readyState = 0;
   sent = [];
@@ -69,19 +69,19 @@ export class FakeSocket {
     this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
   }
 
-  /** The other end, or the network, closes. */
+  /** Close it from the other end. */
   drop(code) {
     this.readyState = 3;
     this.onclose?.({ code });
   }
 
-  /** What was sent of a type. */
+  /** Return the messages of a type that were sent. */
   ofType(type) {
     return this.sent.filter((message) => message.type === type);
   }
 }
 
-/** Makes sockets and keeps them in the order they were opened in. */
+/** Opens sockets, and keeps them in order. */
 export class FakeNetwork {
   sockets = [];
   forbidden = false;
@@ -98,7 +98,7 @@ export class FakeNetwork {
   }
 }
 
-/** The server over HTTP: answers as a test says, and keeps what it was asked. */
+/** The server over HTTP: answers as the test says, and records the requests. */
 export class FakeServer {
   asked = [];
   answer = () => ({ status: 200, frame: state() });
@@ -121,7 +121,7 @@ export async function settle() {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A state frame, with what a test says in place of the usual. */
+/** Return a state frame with changes. */
 export function state(changes = {}) {
   return {
     type: "state",
@@ -138,12 +138,12 @@ export function state(changes = {}) {
   };
 }
 
-/** A warning, as the server sends it. */
+/** Return a warning. */
 export function warned(changes = {}) {
   return state({ version: 2, phase: "warned", reason: "idle", remaining: 120, ...changes });
 }
 
-/** The end, as the server sends it. */
+/** Return an end. */
 export function ended(changes = {}) {
   return state({
     version: 3,

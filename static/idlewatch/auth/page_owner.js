@@ -6,7 +6,7 @@ import { request } from "../transport/request.js";
 
 /** Milliseconds. */
 const ANSWER_TIMEOUT = 10_000;
-/** The status of an answer to a browser in which nobody is signed in. */
+/** The status of an answer to a browser without a signed-in user. */
 const UNAUTHENTICATED = 401;
 
 /**

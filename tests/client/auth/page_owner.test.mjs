@@ -5,36 +5,36 @@ import { PageOwner } from "../../../static/idlewatch/auth/page_owner.js";
 import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
 import { FakeClock, settle } from "../support.mjs";
 
-/** An owner with a server that answers as the test says, when it says so. */
+/** A page owner with a server that answers when the test says so. */
 function setUp() {
   const server = { page: "/page/", csrf: "old", token: "first" };
   const asked = [];
-  const heard = [];
+  const received = [];
   const fetch = (address) => new Promise((resolve, reject) => asked.push({ address, resolve, reject }));
-  const delegate = { onRenewed: (csrf) => heard.push(csrf), onForeign: () => heard.push("foreign") };
+  const delegate = { onRenewed: (csrf) => received.push(csrf), onForeign: () => received.push("foreign") };
   const answer = async (body, status = 200) => {
     asked.at(-1).resolve({ ok: status === 200, status, json: async () => body });
     await settle();
   };
   const clock = new FakeClock();
   const backoff = new Backoff({ base: 2, cap: 30, random: () => 1 });
-  return { clock, server, asked, heard, answer, owner: new PageOwner({ server, fetch, delegate, clock, backoff }) };
+  return { clock, server, asked, received, answer, owner: new PageOwner({ server, fetch, delegate, clock, backoff }) };
 }
 
-test("[R32] a page whose user signed in anew gets the tokens of the new session", async () => {
-  const { server, asked, heard, answer, owner } = setUp();
+test("[R32] a page whose user has signed in again gets the tokens of the new session", async () => {
+  const { server, asked, received, answer, owner } = setUp();
   owner.ask();
   assert.equal(asked[0].address, "/page/?for=first");
   await answer({ page: "renewed", csrf: "new", token: "second" });
-  assert.deepEqual(heard, ["new"]);
+  assert.deepEqual(received, ["new"]);
   assert.deepEqual([server.csrf, server.token], ["new", "second"]);
 });
 
-test("a page of somebody else is told so", async () => {
-  const { heard, answer, owner } = setUp();
+test("a page of another user is reported", async () => {
+  const { received, answer, owner } = setUp();
   owner.ask();
   await answer({ page: "foreign" });
-  assert.deepEqual(heard, ["foreign"]);
+  assert.deepEqual(received, ["foreign"]);
 });
 
 for (const [what, body, status] of [
@@ -42,18 +42,18 @@ for (const [what, body, status] of [
   ["no session", { type: "state", phase: "ended" }, 401],
 ]) {
   test(`a page that finds ${what} changes nothing`, async () => {
-    const { clock, server, asked, heard, answer, owner } = setUp();
+    const { clock, server, asked, received, answer, owner } = setUp();
     owner.ask();
     await answer(body, status);
-    assert.deepEqual(heard, []);
+    assert.deepEqual(received, []);
     assert.equal(server.csrf, "old");
     clock.advance(3600);
-    assert.equal(asked.length, 1, "it has been told");
+    assert.equal(asked.length, 1, "the answer is final");
   });
 }
 
-test("[R29] a server that can't be reached is asked again, later each time", async () => {
-  const { clock, asked, heard, answer, owner } = setUp();
+test("[R29] an unreachable server is asked again, after longer and longer waits", async () => {
+  const { clock, asked, received, answer, owner } = setUp();
   owner.ask();
   asked[0].reject(new TypeError("no network"));
   await settle();
@@ -65,12 +65,12 @@ test("[R29] a server that can't be reached is asked again, later each time", asy
   clock.advance(0.1);
   assert.equal(asked.length, 3);
   await answer({ page: "foreign" });
-  assert.deepEqual(heard, ["foreign"]);
+  assert.deepEqual(received, ["foreign"]);
   clock.advance(3600);
   assert.equal(asked.length, 3);
 });
 
-test("word that comes while it asks makes it ask once more: the answer under way may be older", async () => {
+test("a second request while one is under way is sent afterwards: the first answer may be out of date", async () => {
   const { asked, answer, owner } = setUp();
   owner.ask();
   owner.ask();

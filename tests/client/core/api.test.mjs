@@ -8,7 +8,7 @@ const fakeClient = () => {
   return { held, extended: 0, state: null, extend() { this.extended += 1; }, hold: (label) => held.push(label) };
 };
 
-test("a label that is none is refused, and the error says what came", () => {
+test("an invalid label is refused, and the error names it", () => {
   const client = fakeClient();
   const api = makeApi(client);
   for (const [label, named] of [
@@ -27,7 +27,7 @@ test("a label that is none is refused, and the error says what came", () => {
   assert.deepEqual(client.held, ["Uploading"]);
 });
 
-test("what a listener passes on makes no difference to `extend`", () => {
+test("`extend` ignores the arguments of a listener", () => {
   const client = fakeClient();
   const { extend } = makeApi(client);
   extend(new Event("click"));
@@ -46,13 +46,13 @@ test("only the warning and the end can be cancelled", () => {
   const events = new DocumentEvents(document);
   const detail = { phase: "active" };
   for (const name of ["state", "warned", "ended", "resumed"]) {
-    let heard = null;
+    let received = null;
     document.addEventListener(`idlewatch:${name}`, (event) => {
-      heard = event.detail;
+      received = event.detail;
       event.preventDefault();
     });
     const goesOn = events[name](detail);
-    assert.equal(heard, detail);
+    assert.equal(received, detail);
     if (name === "warned" || name === "ended") assert.equal(goesOn, false);
     else assert.notEqual(goesOn, false);
   }

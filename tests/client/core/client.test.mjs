@@ -41,33 +41,33 @@ class FakeView {
 }
 
 class FakeEvents {
-  heard = [];
+  received = [];
   cancels = new Set();
 
   state(detail) {
-    this.heard.push(["state", detail]);
+    this.received.push(["state", detail]);
   }
 
   warned(detail) {
-    this.heard.push(["warned", detail]);
+    this.received.push(["warned", detail]);
     return !this.cancels.has("warned");
   }
 
   ended(detail) {
-    this.heard.push(["ended", detail]);
+    this.received.push(["ended", detail]);
     return !this.cancels.has("ended");
   }
 
   resumed(detail) {
-    this.heard.push(["resumed", detail]);
+    this.received.push(["resumed", detail]);
   }
 
   ofType(type) {
-    return this.heard.filter(([name]) => name === type).map(([, detail]) => detail);
+    return this.received.filter(([name]) => name === type).map(([, detail]) => detail);
   }
 }
 
-/** A client with everything around it played by the test; HTTP fails unless the test says otherwise. */
+/** A client with fakes around it. HTTP fails unless the test says otherwise. */
 function setUp({ frame = null, visible = true } = {}) {
   const clock = new FakeClock();
   const network = new FakeNetwork();
@@ -142,7 +142,7 @@ test("the end stops everything, tells the user, and leads to the sign-in page", 
   assert.equal(events.ofType("ended").length, 1);
 });
 
-test("a host that cancels the end keeps the user on the page, but not the content", () => {
+test("a script that cancels the end keeps the user on the page, but not the content", () => {
   const { network, view, events } = connected();
   events.cancels.add("ended");
   network.last.receive(ended());
@@ -150,7 +150,7 @@ test("a host that cancels the end keeps the user on the page, but not the conten
   assert.ok(!view.left);
 });
 
-test("a host that cancels the warning shows its own: the dialog stays away, until the next one too", () => {
+test("a script that cancels the warning shows its own, and the dialog stays away until the next warning", () => {
   const { clock, network, view, events } = connected();
   events.cancels.add("warned");
   network.last.receive(warned());
@@ -164,7 +164,7 @@ test("a host that cancels the warning shows its own: the dialog stays away, unti
   assert.equal(view.shown.phase, "warned");
 });
 
-test("acts go out with their age, also the last one before the page goes away", () => {
+test("activity is sent with its age, the last before the page goes away too", () => {
   const { clock, network, client } = connected();
   client.recordActivity();
   clock.advance(5);
@@ -178,7 +178,7 @@ test("acts go out with their age, also the last one before the page goes away", 
   assert.equal(network.last.code, CLOSE.CLOSED);
 });
 
-test("what the page still holds when the warning comes goes out with it", () => {
+test("unsent activity is sent when the warning comes", () => {
   const { clock, network, client } = connected();
   client.recordActivity();
   clock.advance(5);
@@ -211,7 +211,7 @@ test("on a new connection the server learns of the last act, then of the holds",
   ]);
 });
 
-test("while somebody looks, the server shows within two heartbeats that it hears: one that is stopped is noticed", async () => {
+test("a visible page notices within two heartbeats that the server is gone", async () => {
   const { network, view, run } = connected();
   const first = network.last;
   await run(14);
@@ -234,7 +234,7 @@ test("the server is asked once a heartbeat at most, however much the user does",
   assert.ok(network.last.ofType("sync").length <= 20, `${network.last.ofType("sync").length} questions in 300 s`);
 });
 
-test("a page that nobody looks at asks nothing before its own clock says so", async () => {
+test("a hidden page asks nothing before a change is due", async () => {
   const { network, run } = connected(state(), { visible: false });
   await run(700);
   assert.deepEqual(network.last.sent, []);
@@ -252,7 +252,7 @@ test("an extension that stays unanswered for five seconds means offline, and is 
   assert.ok(!view.shown.offline);
 });
 
-test("[R18] cut off for good, it warns by its own clock, hides the content in time, and shows it again as the server says", async () => {
+test("[R18] an offline page warns by its own clock, hides the content in time, and shows it again when the server confirms the session", async () => {
   const { network, server, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
   network.last.drop(1006);
   await run(30);
@@ -283,7 +283,7 @@ test("an act while the page warns by itself ends the warning", async () => {
   assert.equal(view.shown.phase, "active");
 });
 
-test("where no socket opens, HTTP takes over: a heartbeat apart, two seconds while warned", async () => {
+test("without a socket it polls over HTTP: each heartbeat, every two seconds while warned", async () => {
   const { network, server, view, client, run } = setUp();
   server.answer = () => ({ status: 200, frame: state() });
   network.last.drop(1006);
@@ -351,7 +351,7 @@ test("no session at all is an end all the same, when HTTP says so too", async ()
   assert.equal(view.over.phase, "ended");
 });
 
-test("another tab's work keeps this one quiet: it asks before it would warn, and believes the answer", () => {
+test("activity in another tab prevents the warning in this one: it asks before it would warn", () => {
   const { clock, network, view } = connected(state(), { visible: false });
   clock.advance(782);
   assert.deepEqual(network.last.sent, [{ type: "sync" }]);
@@ -371,7 +371,7 @@ test("[R38] on waking the page asks at once, and hides what may be over", () => 
   assert.ok(!view.shown.hidden);
 });
 
-test("[R19] a page from the back/forward cache shows nothing before the server has spoken", () => {
+test("[R19] a page from the back/forward cache shows nothing before the server has answered", () => {
   const { network, view, client } = connected();
   client.leave(CLOSE.NAVIGATED);
   client.returnFromCache();
@@ -392,14 +392,14 @@ test("a page that never reaches the server has the clock it was made with", asyn
   assert.ok(view.shown.offline);
 });
 
-test("the absolute limit is shown as what it is", () => {
+test("the absolute timeout is shown as what it is", () => {
   const { network, view } = connected();
   network.last.receive(warned({ reason: "absolute", extendable: false }));
   assert.equal(view.shown.reason, "absolute");
   assert.ok(!view.shown.extendable);
 });
 
-test("an operator's word is shown", () => {
+test("an operator's message is shown", () => {
   const { network, view } = connected();
   network.last.receive({ type: "notice", id: "1", text: "Maintenance at noon" });
   assert.deepEqual(view.notices, ["Maintenance at noon"]);
@@ -438,7 +438,7 @@ test("work that goes on after the end is held in the new session", () => {
   assert.equal(network.last.ofType("release").length, 1);
 });
 
-test("a page that comes back into a session which has ended too says so", () => {
+test("a page whose next session has ended too shows that end", () => {
   const { network, view, events, client } = connected();
   network.last.receive(ended());
   client.resume();
@@ -447,7 +447,7 @@ test("a page that comes back into a session which has ended too says so", () => 
   assert.equal(events.ofType("resumed").length, 0);
 });
 
-test("[R32] a page that hears of the sign-in before the end of its own session comes back all the same", () => {
+test("[R32] a page that is notified of the sign-in before the end of its own session comes back too", () => {
   const { network, view, events, client } = connected();
   client.resume();
   network.last.receive(ended());
@@ -458,12 +458,12 @@ test("[R32] a page that hears of the sign-in before the end of its own session c
   assert.equal(events.ofType("ended").length, 0);
 });
 
-test("a page that was made before its user signed in anew asks for what its forms need", () => {
+test("a page that was made before its user signed in again asks for new tokens", () => {
   const { renewals } = connected(state({ page: "renewed" }));
   assert.equal(renewals.length, 1);
 });
 
-test("a page of somebody else shows nothing, and connects no more", () => {
+test("a page of another user shows nothing, and does not connect again", () => {
   const { network, view, run } = connected();
   network.last.drop(1006);
   run(5);
@@ -474,7 +474,7 @@ test("a page of somebody else shows nothing, and connects no more", () => {
   assert.equal(network.sockets.length, sockets);
 });
 
-test("a page whose user is told to be another goes at once, also while it lives", () => {
+test("a page of another user is dropped at once, even while its session lives", () => {
   const { network, view, client } = connected();
   client.drop();
   assert.ok(view.dropped);

@@ -38,7 +38,7 @@ test("the browser's own clock calls back, and a cancelled call does not come", a
   assert.ok(clock.since(clock.now()) < 1);
 });
 
-test("a timer keeps one call ahead, and forgets it when it is cleared", () => {
+test("a timer has one pending call at most, and none once it is cleared", () => {
   const clock = new FakeClock();
   let calls = 0;
   const timer = new Timer(clock, () => (calls += 1));

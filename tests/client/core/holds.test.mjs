@@ -12,7 +12,7 @@ function setUp() {
   return { clock, sent, holds };
 }
 
-test("a hold is said at once and renewed well before it lapses", () => {
+test("a hold is announced at once and renewed well before it lapses", () => {
   const { clock, sent, holds } = setUp();
   holds.hold("Uploading 3 files");
   clock.advance(90);
@@ -20,7 +20,7 @@ test("a hold is said at once and renewed well before it lapses", () => {
   assert.ok(30 <= LIMIT.HOLD_LIFE / 2);
 });
 
-test("a released hold is said once, and renewed no more", () => {
+test("a released hold is announced once, and not renewed", () => {
   const { clock, sent, holds } = setUp();
   const handle = holds.hold("work");
   handle.release();
@@ -32,7 +32,7 @@ test("a released hold is said once, and renewed no more", () => {
   );
 });
 
-test("holds of one page are told apart", () => {
+test("holds of one page have different ids", () => {
   const { sent, holds } = setUp();
   const first = holds.hold("one");
   holds.hold("two");
@@ -52,7 +52,7 @@ test("a hold whose work is over releases itself at the next renewal", () => {
   assert.ok(!holds.any);
 });
 
-test("a refused hold is asked for again only when the user has acted", () => {
+test("a refused hold is announced again only when the user has acted", () => {
   const { clock, sent, holds } = setUp();
   holds.hold("work");
   holds.refuse();
@@ -63,7 +63,7 @@ test("a refused hold is asked for again only when the user has acted", () => {
   assert.equal(sent.length, 2);
 });
 
-test("a page that goes away releases its holds, and takes them up again when it comes back", () => {
+test("a page that goes away releases its holds, and announces them again when it comes back", () => {
   const { sent, holds } = setUp();
   holds.hold("work");
   assert.deepEqual(holds.releases(), [{ type: "release", id: "page-1" }]);
@@ -81,7 +81,7 @@ test("labels fit what the server takes", () => {
   assert.equal(sent[2].label, "");
 });
 
-test("ids are unlike between pages and fit what the server takes", () => {
+test("ids differ between pages and fit what the server takes", () => {
   const ids = new Set(Array.from({ length: 200 }, pageId));
   assert.equal(ids.size, 200);
   for (const id of ids) assert.ok(id.length > 10 && id.length < LIMIT.HOLD_ID - 10);

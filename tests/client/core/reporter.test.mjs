@@ -59,7 +59,7 @@ test("what could not be sent is sent when the server is back", () => {
   assert.deepEqual(sent, [{ at: 30, type: "activity", ago: 30 }]);
 });
 
-test("a server that restarted hears the last act again, though it was sent before", () => {
+test("the last act is sent again to a server that has restarted", () => {
   const { clock, reporter, sent } = setUp();
   reporter.record();
   clock.advance(40);
@@ -67,7 +67,7 @@ test("a server that restarted hears the last act again, though it was sent befor
   assert.deepEqual(sent.at(-1), { at: 40, type: "activity", ago: 40 });
 });
 
-test("work while cut off leaves moments that lead from one to the next, past the stretch in which none counts", () => {
+test("activity while offline keeps moments close enough to carry each other", () => {
   const { clock, link, reporter, sent } = setUp();
   reporter.spacing = 390;
   link.up = false;
@@ -98,7 +98,7 @@ test("[R4] an age is never negative, nor beyond what the server takes", () => {
   assert.ok(sent.every(({ ago }) => ago >= 0));
 });
 
-test("a page that goes away hands over what it still holds, once", () => {
+test("a page that goes away takes its unsent activity once", () => {
   const { clock, reporter } = setUp();
   reporter.record();
   clock.advance(3);

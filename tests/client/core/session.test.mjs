@@ -22,7 +22,7 @@ test("a lower version is dropped, an equal one is the newer answer", () => {
   assert.equal(session.stateNow(UP).remaining, 60);
 });
 
-test("the first answer after a gap counts whatever its version", () => {
+test("the first frame after a gap is accepted whatever its version", () => {
   const { session } = setUp(state({ version: 50 }));
   assert.ok(session.accept(warned({ version: 1 }), { fresh: true }));
   assert.equal(session.stateNow(UP).phase, "warned");
@@ -36,7 +36,7 @@ test("[R9] the end is final, whatever comes afterwards", () => {
   assert.equal(session.stateNow(UP).reason, "idle");
 });
 
-test("the time left runs down from what the server said, and is never negative", () => {
+test("the time left counts down from the last frame, and is never negative", () => {
   const { clock, session } = setUp(warned());
   clock.advance(30.5);
   assert.equal(session.stateNow(UP).remaining, 89.5);
@@ -67,7 +67,7 @@ test("within the server's warning an act changes nothing here", () => {
   assert.equal(session.stateNow(DOWN).remaining, 100);
 });
 
-test("cut off, the page warns by its own clock; connected, it leaves that to the server", () => {
+test("an offline page warns by its own clock; a connected one leaves that to the server", () => {
   const { clock, session } = setUp(state());
   clock.advance(781);
   assert.equal(session.stateNow(UP).phase, "active");
@@ -79,7 +79,7 @@ test("cut off, the page warns by its own clock; connected, it leaves that to the
   assert.equal(session.stateNow(DOWN).phase, "active");
 });
 
-test("[R18] cut off, the content is hidden when the clock runs out, and no act brings it back", () => {
+test("[R18] an offline page hides its content when the clock runs out, and no act brings it back", () => {
   const { clock, session } = setUp(state());
   clock.advance(901);
   assert.ok(session.stateNow(DOWN).hidden);
@@ -88,7 +88,7 @@ test("[R18] cut off, the content is hidden when the clock runs out, and no act b
   assert.equal(session.stateNow(DOWN).remaining, 0);
 });
 
-test("[R18] a later word from the server brings hidden content back", () => {
+test("[R18] a later frame brings hidden content back", () => {
   const { clock, session } = setUp(state());
   clock.advance(901);
   assert.ok(session.stateNow(DOWN).hidden);
@@ -112,14 +112,14 @@ test("the server is asked before the page's own clock would warn: another tab ma
   assert.ok(session.overdue);
 });
 
-test("where the absolute limit is near, an act restarts nothing", () => {
+test("near the absolute timeout, an act restarts nothing", () => {
   const { clock, session } = setUp(state({ extendable: false, remaining: 100 }));
   clock.advance(10);
   session.touch();
   assert.equal(session.stateNow(DOWN).remaining, 90);
 });
 
-test("before the first frame there is nothing to say", () => {
+test("there is no state before the first frame", () => {
   const { session } = setUp();
   assert.equal(session.stateNow(UP), null);
   assert.ok(!session.overdue);

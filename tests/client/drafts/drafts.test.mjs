@@ -5,7 +5,7 @@ import { Drafts } from "../../../static/idlewatch/drafts/drafts.js";
 import { bestMatch, fieldsOf, fill, isPrivate, looksLikeACard, privateNames, read } from "../../../static/idlewatch/drafts/fields.js";
 import { FakeClock, settle } from "../support.mjs";
 
-/** As much of an element as the client asks for. */
+/** As much of an element as the client uses. */
 class FakeElement extends EventTarget {
   constructor(attributes = {}) {
     super();
@@ -23,7 +23,7 @@ class FakeElement extends EventTarget {
 
 class FakeField extends FakeElement {
   #value;
-  heard = [];
+  received = [];
   disabled = false;
   readOnly = false;
   checked = false;
@@ -38,7 +38,7 @@ class FakeField extends FakeElement {
     this.#value = value;
     this.defaultValue = value;
     Object.assign(this, rest);
-    for (const heard of ["input", "change"]) this.addEventListener(heard, () => this.heard.push(heard));
+    for (const received of ["input", "change"]) this.addEventListener(received, () => this.received.push(received));
   }
 
   get value() {
@@ -59,7 +59,7 @@ class FakeField extends FakeElement {
 
   click() {
     this.checked = this.type === "radio" || !this.checked;
-    this.heard.push("click");
+    this.received.push("click");
   }
 }
 
@@ -86,7 +86,7 @@ class FakeForm extends FakeElement {
 
 const HERE = "https://site.example/letters/new/?to=7";
 
-test("what a form holds is read as it would send it", () => {
+test("a form is read as it would be sent", () => {
   const form = new FakeForm([
     new FakeField("subject", "A letter"),
     new FakeField("", "nameless"),
@@ -107,7 +107,7 @@ test("what a form holds is read as it would send it", () => {
   ]);
 });
 
-test("what is private is never read", () => {
+test("private fields are never read", () => {
   const secret = [
     new FakeField("a", "x", { type: "password" }),
     new FakeField("b", "x", { type: "hidden" }),
@@ -123,21 +123,21 @@ test("what is private is never read", () => {
   assert.deepEqual(privateNames(new FakeForm([...secret, ...open])), ["a", "d", "e0", "e1", "e2", "e3", "e4", "e5"]);
 });
 
-test("what is named like a secret is not sent, and its name no news to the server", () => {
+test("fields named like a secret are not read; the server knows these names", () => {
   const names = ["newPassword2", "securityCode", "card_code", "PIN-code", "CVV2", "access_token", "secret_answer"];
   const form = new FakeForm([...names, "shippingCode"].map((name) => new FakeField(name, "x")));
   assert.deepEqual(read(form), [["shippingCode", "x"]]);
   assert.deepEqual(privateNames(form), []);
 });
 
-test("a password that is shown for a while stays one", () => {
+test("a password that is shown as text stays private", () => {
   const field = new FakeField("a", "hunter2", { type: "password" });
   assert.ok(isPrivate(field));
   field.type = "text";
   assert.deepEqual(read(new FakeForm([field])), []);
 });
 
-test("a card's number is told by its digits", () => {
+test("the number of a payment card is recognized by its digits", () => {
   const plain = ["4111 1111 1111 1111", "4111-1111-1111-1111", " 378282246310005 ", "4222222222222", "6304000000000000"];
   const odd = ["4111\u00a01111\u00a01111\u00a01111", "4111.1111.1111.1111", "4111–1111–1111–1111", "4111  1111_1111 / 1111"];
   const cards = [...plain, ...odd];
@@ -146,7 +146,7 @@ test("a card's number is told by its digits", () => {
   for (const other of others) assert.ok(!looksLikeACard(other), other);
 });
 
-test("what was kept is put back, and scripts hear of it where it changes something", () => {
+test("entries are put back, with events where they change something", () => {
   const [subject, same, first, second] = [new FakeField("subject"), new FakeField("same", "x"), new FakeField("line"), new FakeField("line")];
   const urgent = new FakeField("urgent", "on", { type: "checkbox", checked: true });
   const sign = new FakeField("sign", "on", { type: "checkbox" });
@@ -166,13 +166,13 @@ test("what was kept is put back, and scripts hear of it where it changes somethi
   assert.deepEqual([subject.value, first.value, second.value], ["A letter", "one", "two"]);
   assert.deepEqual([urgent.checked, sign.checked, blue.checked], [false, true, true]);
   assert.deepEqual(copies.options.map(({ selected }) => selected), [false, true]);
-  assert.deepEqual(subject.heard, ["input", "change"]);
-  assert.deepEqual(copies.heard, ["input", "change"]);
-  assert.deepEqual(sign.heard, ["click"]);
-  assert.deepEqual(same.heard, []);
+  assert.deepEqual(subject.received, ["input", "change"]);
+  assert.deepEqual(copies.received, ["input", "change"]);
+  assert.deepEqual(sign.received, ["click"]);
+  assert.deepEqual(same.received, []);
 });
 
-test("a value goes in below what a framework puts before it", () => {
+test("a value is set below a framework's own setter", () => {
   const field = new FakeField("subject");
   const framework = [];
   Object.defineProperty(field, "value", { get: () => "", set: (value) => framework.push(value), configurable: true });
@@ -249,7 +249,7 @@ class Page {
     return { ok: this.status === 200, status: this.status };
   };
 
-  /** The user types; a script's own event is not trusted. */
+  /** Type as the user, whose events are trusted. */
   type(field, value, isTrusted = true) {
     field.value = value;
     this.#tell("input", { isTrusted, composedPath: () => [field] });
@@ -290,7 +290,7 @@ beforeEach(() => {
   globalThis.HTMLFormElement = FakeForm;
 });
 
-test("a form is saved when its user has rested for two seconds, and not again unless it changed", async () => {
+test("a form is saved two seconds after the last input, and not again unless it changed", async () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.drafts.start();
@@ -312,7 +312,7 @@ test("a form is saved when its user has rested for two seconds, and not again un
   assert.equal(page.saved.length, 1);
 });
 
-test("it is saved at once where the page may soon be gone or covered", async () => {
+test("it is saved at once when the page may soon be gone or hidden", async () => {
   for (const occasion of ["visibilitychange", "pagehide", "idlewatch:warned"]) {
     const letter = letterOf();
     const page = new Page([letter]);
@@ -326,7 +326,7 @@ test("it is saved at once where the page may soon be gone or covered", async () 
   }
 });
 
-test("a long one does not ask to outlive the page: the browser would refuse it altogether", () => {
+test("a long draft is not sent with keepalive: the browser would refuse it", () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.drafts.start();
@@ -335,7 +335,7 @@ test("a long one does not ask to outlive the page: the browser would refuse it a
   assert.equal(page.asked.at(-1).options.keepalive, false);
 });
 
-test("what could not be saved is saved at the next occasion, by the newest token", async () => {
+test("a draft that could not be saved is saved at the next occasion, with the newest token", async () => {
   for (const status of [0, 401, 503]) {
     const letter = letterOf();
     const page = new Page([letter]);
@@ -354,7 +354,7 @@ test("what could not be saved is saved at the next occasion, by the newest token
   }
 });
 
-test("what is too large is not sent again and again", async () => {
+test("a draft that is too large is sent once", async () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.drafts.start();
@@ -367,7 +367,7 @@ test("what is too large is not sent again and again", async () => {
   assert.equal(page.saved.length, 1);
 });
 
-test("forms that are not marked, and what scripts put in, are not saved", () => {
+test("unmarked forms, and what scripts fill in, are not saved", () => {
   const [marked, plain] = [letterOf(), new FakeForm([new FakeField("subject")])];
   const page = new Page([marked, plain]);
   page.drafts.start();
@@ -378,7 +378,7 @@ test("forms that are not marked, and what scripts put in, are not saved", () => 
   assert.deepEqual(page.saved, []);
 });
 
-test("a page asks once what is kept, and only where that may be", async () => {
+test("drafts are loaded once, and only if there may be some", async () => {
   const asking = async (page) => {
     page.drafts.start();
     globalThis.mutate();
@@ -392,7 +392,7 @@ test("a page asks once what is kept, and only where that may be", async () => {
   assert.deepEqual(await asking(new Page([letterOf()], { drafts: null })), []);
 });
 
-test("a draft is put back into the form of its name, and the user is told", async () => {
+test("a draft is put back into the form of its name, and the user is notified", async () => {
   const [letter, other] = [letterOf(), letterOf("other")];
   const page = new Page([letter, other]);
   page.kept = [{ kind: "draft", form: "letter", saved: 1, fields: [["subject", "Half"], ["body", "Dear Sir,"]] }];
@@ -407,7 +407,7 @@ test("a draft is put back into the form of its name, and the user is told", asyn
   assert.deepEqual(page.saved, [], "it is as it was");
 });
 
-test("one that changes nothing is not spoken of", async () => {
+test("a draft that changes nothing is not mentioned", async () => {
   const page = new Page([letterOf()]);
   page.kept = [{ kind: "draft", form: "letter", saved: 1, fields: [["subject", ""], ["body", "Dear Sir,"]] }];
   page.drafts.start();
@@ -415,7 +415,7 @@ test("one that changes nothing is not spoken of", async () => {
   assert.deepEqual(page.offers, []);
 });
 
-test("what the user has changed before the answer came stays, a choice among several included", async () => {
+test("fields that the user has changed before the answer stay, a choice among several included", async () => {
   const papers = ["white", "blue", "red"].map((value) => new FakeField("paper", value, { type: "radio" }));
   const form = new FakeForm([new FakeField("subject"), ...papers], { "data-idlewatch-draft": "", id: "letter" });
   const page = new Page([form]);
@@ -428,7 +428,7 @@ test("what the user has changed before the answer came stays, a choice among sev
   assert.deepEqual(papers.map(({ checked }) => checked), [false, false, true]);
 });
 
-test("a form that is made anew gets what was typed last, and one that was sent gets nothing", async () => {
+test("a form that is made again gets what was typed last, and a form that was sent nothing", async () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.kept = [{ kind: "draft", form: "letter", saved: 1, fields: [["subject", "old"], ["body", ""]] }];
@@ -447,7 +447,7 @@ test("a form that is made anew gets what was typed last, and one that was sent g
   assert.equal(page.forms[0].elements[0].value, "");
 });
 
-test("a form that was sent is forgotten, also where it was about to be saved", () => {
+test("the draft of a form that was sent is deleted, also if it was about to be saved", () => {
   for (const type of ["submit", "reset", "idlewatch:sent"]) {
     const letter = letterOf();
     const page = new Page([letter]);
@@ -461,7 +461,7 @@ test("a form that was sent is forgotten, also where it was about to be saved", (
   }
 });
 
-test("a save that is under way is called off when the form is sent", async () => {
+test("a save that is under way is aborted when the form is sent", async () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.drafts.start();
@@ -473,7 +473,7 @@ test("a save that is under way is called off when the form is sent", async () =>
   assert.ok(signal.aborted);
 });
 
-test("one that a script has prevented, or that closes a dialog, is not sent", () => {
+test("a form that a script has prevented, or that closes a dialog, is not sent", () => {
   const dialog = new FakeForm([new FakeField("subject")], { "data-idlewatch-draft": "", id: "dialog", method: "DIALOG" });
   const page = new Page([letterOf(), dialog]);
   page.drafts.start();
@@ -483,7 +483,7 @@ test("one that a script has prevented, or that closes a dialog, is not sent", ()
   assert.deepEqual(page.deleted, []);
 });
 
-test("what htmx has sent is forgotten when the server has taken it", () => {
+test("the draft of what htmx has sent is deleted when the server has accepted it", () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.drafts.start();
@@ -497,7 +497,7 @@ test("what htmx has sent is forgotten when the server has taken it", () => {
 
 const refused = (fields = [["subject", "A letter"], ["body", "Dear Madam,"]]) => ({ kind: "refused", form: "r1", saved: 2, action: "/send/", fields });
 
-test("what was refused is offered, not put back by itself, and takes the draft's place", async () => {
+test("a refused form is offered, not restored by itself, and replaces the draft", async () => {
   const letter = letterOf();
   const page = new Page([letter], { kept: true });
   page.kept = [refused(), { kind: "draft", form: "letter", saved: 1, fields: [["subject", "Half"], ["body", ""]] }];
@@ -515,7 +515,7 @@ test("what was refused is offered, not put back by itself, and takes the draft's
   assert.deepEqual(page.deleted, ["letter", "r1"]);
 });
 
-test("what was refused may be discarded, and is not offered again", async () => {
+test("a refused form may be discarded, and is not offered again", async () => {
   const plain = new FakeForm([new FakeField("subject")], { action: "/send/" });
   const page = new Page([plain], { kept: true });
   page.kept = [refused()];
@@ -526,7 +526,7 @@ test("what was refused may be discarded, and is not offered again", async () => 
   assert.deepEqual([page.deleted, page.offers.length, plain.elements[0].value], [["r1"], 1, ""]);
 });
 
-test("a form that comes later is found, too", async () => {
+test("a form that is added later is restored too", async () => {
   const page = new Page([], { kept: true });
   page.kept = [refused()];
   page.drafts.start();
@@ -537,7 +537,7 @@ test("a form that comes later is found, too", async () => {
   assert.equal(page.offers.length, 1);
 });
 
-test("a form that is posted to the site names what is private in it, once, and no other does", () => {
+test("a form that is posted to the site names its private fields, once; no other does", () => {
   const fields = () => [new FakeField("subject"), new FakeField("pin", "1", { type: "password" }), new FakeField("pin", "2", { type: "password" })];
   const named = (form) => {
     const page = new Page([form]);
@@ -553,7 +553,7 @@ test("a form that is posted to the site names what is private in it, once, and n
   assert.deepEqual(named(new FakeForm(fields(), { method: "post", action: "https://other.example/" })), []);
 });
 
-test("stopped, it does nothing", () => {
+test("after a stop nothing is saved", () => {
   const letter = letterOf();
   const page = new Page([letter]);
   page.drafts.start();
@@ -566,7 +566,7 @@ test("stopped, it does nothing", () => {
   assert.deepEqual([page.saved, page.deleted], [[], []]);
 });
 
-test("forms are told apart by their own names, whatever their fields are called", () => {
+test("forms are identified by their attributes, whatever their fields are called", () => {
   const first = new FakeForm([new FakeField("id", "x")], { "data-idlewatch-draft": "" });
   const named = new FakeForm([new FakeField("note")], { "data-idlewatch-draft": "", name: "reply" });
   const own = new FakeForm([new FakeField("note")], { "data-idlewatch-draft": "own", id: "other" });

@@ -24,7 +24,7 @@ function answeringWith(token, ...answers) {
 
 const step = (done, cursor) => ({ body: { done, own: 0, cursor } });
 
-test("an action goes on step by step until there is no cursor", async () => {
+test("an action goes on until there is no cursor", async () => {
   const { asked, server } = answering(step(200, "x"), step(120, null));
   const run = new Run({ server, action: "end", chosen: { watches: ["a"] }, before: 7 });
   const seen = [];
@@ -34,7 +34,7 @@ test("an action goes on step by step until there is no cursor", async () => {
   assert.deepEqual(asked[0], { address: "/act/", token: "token", action: "end", watches: ["a"], before: 7, cursor: "" });
 });
 
-test("what each step left alone and reached is summed", async () => {
+test("the outcomes of the steps are summed", async () => {
   const { server } = answering(
     { body: { done: 3, own: 1, tabs: { reached: 4, open: 5 }, cursor: "x" } },
     { body: { done: 2, own: 0, cursor: "y" } },
@@ -51,7 +51,7 @@ test("what each step left alone and reached is summed", async () => {
   assert.deepEqual(run.outcome, seen[2]);
 });
 
-test("a stopped action that is begun again goes on where it was, and keeps count", async () => {
+test("a stopped action can be continued, and keeps count", async () => {
   const { asked, server } = answering(step(200, "x"), step(5, null));
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
   await run.go(() => run.stop());
@@ -68,20 +68,20 @@ test("a stopped action begins no further step", async () => {
   assert.deepEqual([run.stopped, run.outcome.done], [true, 200]);
 });
 
-test("one that is stopped during its last step is done", async () => {
+test("an action that is stopped during its last step is done", async () => {
   const { server } = answering(step(200, "x"), step(20, null));
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
   await run.go(({ done }) => done === 220 && run.stop());
   assert.deepEqual([run.stopped, run.outcome.done], [false, 220]);
 });
 
-test("an answer that is lost on the way may be asked for again", async () => {
+test("a lost answer may be requested again", async () => {
   const fetch = async () => ({ ok: true, status: 200, json: () => Promise.reject(new TypeError("network error")) });
   const server = new ActionServer({ fetch, addresses: { count: "/count/", act: "/act/" }, i18n, token: () => "token" });
   await assert.rejects(server.act({}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.permanent);
 });
 
-test("after a failure it goes on where it was, and keeps count", async () => {
+test("an action continues after a failure, and keeps count", async () => {
   const { asked, server } = answering(step(200, "x"), new Error("lost"), step(5, null));
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
   await assert.rejects(run.go(() => {}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.permanent);
@@ -90,7 +90,7 @@ test("after a failure it goes on where it was, and keeps count", async () => {
   assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x", "x"]);
 });
 
-test("a refusal says why, and whether trying again is of use", async () => {
+test("a refusal has a reason, and is permanent or not", async () => {
   const { server } = answering({ status: 403, body: { detail: "Not you." } }, { status: 503, body: { detail: "Later." } }, { status: 403, body: null });
   const failing = async () => server.count("end", { watches: [] }).then(() => assert.fail(), ({ message, permanent }) => [message, permanent]);
   assert.deepEqual(await failing(), ["Not you.", true]);
@@ -98,7 +98,7 @@ test("a refusal says why, and whether trying again is of use", async () => {
   assert.deepEqual(await failing(), ["no", true]);
 });
 
-test("an answer that is no JSON is a refusal with a sentence", async () => {
+test("an answer that is not JSON is a refusal with a sentence", async () => {
   const page = "<html>Bad gateway</html>";
   const { server } = answering({ text: page, status: 502 }, { text: page, status: 404 }, { text: page });
   const failing = async () =>
@@ -111,7 +111,7 @@ test("an answer that is no JSON is a refusal with a sentence", async () => {
   assert.deepEqual(await failing(), ["no", true], "that of another page, to which the request was led");
 });
 
-test("the token is read anew for each request: signing in changes it", async () => {
+test("the token is read for each request: signing in changes it", async () => {
   const tokens = ["one", "two", "three"];
   const { asked, server } = answeringWith(() => tokens.shift(), { body: {} }, step(1, "x"), step(1, null));
   await server.count("end", { watches: [] });

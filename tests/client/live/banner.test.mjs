@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Banner } from "../../../static/idlewatch/live/banner.js";
 import { FakeClock } from "../support.mjs";
 
-test("a lost connection is said once it has not come back soon, and until it has", () => {
+test("a lost connection is shown after a while, until it is back", () => {
   const clock = new FakeClock();
   const element = { hidden: true, textContent: "" };
   const i18n = { text: (name) => name };

@@ -3,14 +3,14 @@ import { test } from "node:test";
 
 import { DEFAULT_QUERY, change, clean, findTheSame, fromAddress, toAddress } from "../../../static/idlewatch/live/query.js";
 
-test("what the address says is what is asked for, and back", () => {
+test("a query is read from the address, and written to it", () => {
   const query = fromAddress("?q=ada%20l&phase=warned&connected=no&sort=-seen&p=3&size=100");
   assert.deepEqual(query, { search: "ada l", phase: "warned", connected: "no", sort: "-seen", page: 3, size: 100 });
   assert.deepEqual(fromAddress(`?${toAddress(query)}`), query);
   assert.equal(toAddress(DEFAULT_QUERY), "");
 });
 
-test("nonsense in the address is the usual", () => {
+test("invalid values in the address give the default", () => {
   assert.deepEqual(fromAddress("?phase=ended&connected=1&sort=--user&p=0&size=7"), { ...DEFAULT_QUERY });
   assert.equal(fromAddress("?p=1e400").page, 1);
   assert.equal(fromAddress("?p=9999999").page, 1_000_000);
@@ -26,7 +26,7 @@ test("a search is cut between characters, as the server counts them", () => {
   assert.equal(clean(` ${"x".repeat(100)} `), "x".repeat(100), "what is around it does not count");
 });
 
-test("whoever looks for something else begins on the first page", () => {
+test("another search begins on the first page", () => {
   const query = { ...DEFAULT_QUERY, page: 7 };
   assert.equal(change(query, { search: "a" }).page, 1);
   assert.equal(change(query, { page: 8 }).page, 8);

@@ -12,7 +12,7 @@ function filled(...names) {
   return rows;
 }
 
-test("rows change, come, go and move with what the server says", () => {
+test("rows change, come, go and move as the server says", () => {
   const rows = filled("a", "b");
   rows.change({ rows: { a: { tabs: 2 }, c: row("c") }, order: ["c", "a"] });
   assert.deepEqual(ids(rows), ["c", "a"]);
@@ -22,7 +22,7 @@ test("rows change, come, go and move with what the server says", () => {
   assert.equal(rows.pending, 0);
 });
 
-test("at rest the order stays, values change, and who left is marked where they were", () => {
+test("while the order is paused, values change, and rows that have left are marked", () => {
   const rows = filled("a", "b", "c");
   rows.paused = true;
   rows.change({ rows: { b: { tabs: 3 }, d: row("d") }, order: ["d", "c", "b"] });
@@ -34,7 +34,7 @@ test("at rest the order stays, values change, and who left is marked where they 
   assert.equal(rows.pending, 0);
 });
 
-test("a page that the operator asked for is shown at once; one that comes after an outage rests", () => {
+test("a page that the operator asked for is shown at once; one that comes after an outage is paused", () => {
   const rows = filled("a", "b");
   rows.paused = true;
   rows.replace([row("c"), row("a")], false);
@@ -43,7 +43,7 @@ test("a page that the operator asked for is shown at once; one that comes after 
   assert.deepEqual(ids(rows), ["c", "a"]);
 });
 
-test("a rest of hours keeps no more than is shown", () => {
+test("a pause of hours keeps no more than is shown", () => {
   const rows = filled("a");
   rows.paused = true;
   for (let turn = 0; turn < 1000; turn += 1) rows.change({ rows: { [turn]: row(String(turn)) }, order: [String(turn)] });
@@ -51,7 +51,7 @@ test("a rest of hours keeps no more than is shown", () => {
   assert.equal(rows.get("a").user, "a");
 });
 
-test("an order that names a row nobody told of shows the others", () => {
+test("an unknown row in the order is left out", () => {
   const rows = filled("a", "b");
   rows.change({ order: ["b", "unknown", "a"] });
   assert.deepEqual(ids(rows), ["b", "a"]);

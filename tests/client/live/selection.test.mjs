@@ -25,7 +25,7 @@ test("no more are selected by their ids than the server takes", () => {
   assert.equal(selection.ids.length, MAX_SELECTED);
 });
 
-test("to select or leave out a page after all that match leaves that page, or nothing", () => {
+test("selecting or clearing a page, after all that match were selected, leaves that page or nothing", () => {
   const selection = new Selection();
   selection.setPage(["a", "b"], true);
   for (const [page, selected, left] of [[["c", "d"], true, ["c", "d"]], [["c", "d"], false, []], [[], true, []]]) {
@@ -49,5 +49,5 @@ test("a selection is full once it holds as many as the server takes, until one i
   selection.set("more", true, []);
   assert.equal(selection.full, true);
   selection.selectAll();
-  assert.equal(selection.full, false, "all that match are not told by their ids");
+  assert.equal(selection.full, false, "all that match have no ids");
 });

@@ -9,7 +9,7 @@ globalThis.MutationObserver ??= class {
   disconnect() {}
 };
 
-/** A window without a page in it; events are plain objects, for no script can make a trusted one. */
+/** A window without a page in it. Events are plain objects, as no script can make a trusted one. */
 class FakeWindow {
   listeners = new Map();
   document = { activeElement: null, addEventListener() {}, querySelectorAll: () => [] };
@@ -34,7 +34,7 @@ function setUp() {
 }
 
 for (const type of ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"]) {
-  test(`${type} is a person's doing, unless a script made it`, () => {
+  test(`${type} is activity, unless a script dispatched it`, () => {
     const { window, acts } = setUp();
     window.do(type, { isTrusted: false });
     assert.deepEqual(acts, []);
@@ -44,14 +44,14 @@ for (const type of ["pointerdown", "keydown", "wheel", "touchstart", "touchmove"
 }
 
 for (const type of ["focus", "visibilitychange", "mouseover", "pointerover", "load"]) {
-  test(`${type} happens by itself`, () => {
+  test(`${type} is not activity`, () => {
     const { window, acts } = setUp();
     window.do(type);
     assert.deepEqual(acts, []);
   });
 }
 
-test("scrolling counts for a second after input, and does not keep itself alive", () => {
+test("scrolling counts for a second after input, not after itself", () => {
   const { clock, window, acts } = setUp();
   window.do("scroll");
   assert.deepEqual(acts, []);
@@ -63,7 +63,7 @@ test("scrolling counts for a second after input, and does not keep itself alive"
   assert.deepEqual(acts, ["wheel", "scroll"]);
 });
 
-test("a pointer counts when it moves on the screen, not where it rests or is found", () => {
+test("a pointer counts when it moves on the screen, not while it rests or when it first appears", () => {
   const { window, acts } = setUp();
   window.do("pointermove", { screenX: 10, screenY: 10 });
   window.do("pointermove", { screenX: 10, screenY: 10 });
@@ -74,7 +74,7 @@ test("a pointer counts when it moves on the screen, not where it rests or is fou
   assert.deepEqual(acts, ["pointermove"]);
 });
 
-test("a frame that takes the focus is listened to, through shadow trees, and one of another origin is left alone", () => {
+test("a focused frame is observed, through shadow trees, unless it is of another origin", () => {
   const { window, acts } = setUp();
   const frame = (view) => ({ matches: () => true, contentDocument: view && { defaultView: view } });
   const inner = new FakeWindow();
@@ -86,7 +86,7 @@ test("a frame that takes the focus is listened to, through shadow trees, and one
   window.do("blur");
 });
 
-test("stopped, it hears nothing in page or frames", () => {
+test("a stopped observer ignores page and frames", () => {
   const { window, observer, acts } = setUp();
   observer.stop();
   window.do("keydown");

@@ -30,7 +30,7 @@ test("[R40] a navigation that the page starts is leaving, not closing", () => {
   assert.ok(observer.leaving);
 });
 
-test("[R40] it says so while its sockets can still be closed: Firefox closes them before the page is hidden", () => {
+test("[R40] it reports a navigation while sockets can still be closed: Firefox closes them before `pagehide`", () => {
   const { observer, navigate, unload } = setUp();
   assert.equal(unload(), 0, "a closed tab is left to itself");
   navigate();
@@ -48,16 +48,16 @@ test("a navigation that is called off closes nothing when the tab is closed late
 for (const [name, navigation] of [
   ["a place within the page", { sameDocument: true }],
   ["a download link", { downloadRequest: "" }],
-  ["a mail address", { url: "mailto:somebody@example.org" }],
+  ["a mail address", { url: "mailto:user@example.org" }],
 ]) {
-  test(`${name} leads nowhere else`, () => {
+  test(`${name} is not a navigation`, () => {
     const { observer, navigate } = setUp();
     navigate(navigation);
     assert.ok(!observer.leaving);
   });
 }
 
-test("a navigation that a script prevents or takes over is none", () => {
+test("a navigation that a script prevents or takes over does not count", () => {
   const { clock, navigation, observer, navigate } = setUp();
   navigate().preventDefault();
   clock.advance(0);
@@ -67,7 +67,7 @@ test("a navigation that a script prevents or takes over is none", () => {
   assert.ok(!observer.leaving);
 });
 
-test("[R39] an answer that leaves the page where it is does not pass for a navigation for ever", () => {
+test("[R39] a navigation that leaves the page where it is counts for a limited time", () => {
   const { clock, observer, navigate } = setUp();
   navigate();
   clock.advance(29);
@@ -76,7 +76,7 @@ test("[R39] an answer that leaves the page where it is does not pass for a navig
   assert.ok(!observer.leaving);
 });
 
-test("stopped, it hears nothing; started again, it begins anew", () => {
+test("a stopped observer ignores navigations; started again, it has forgotten the last one", () => {
   const { observer, navigate } = setUp();
   navigate();
   observer.stop();

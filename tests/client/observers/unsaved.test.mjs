@@ -20,16 +20,16 @@ function after(...fields) {
   return unsaved.any;
 }
 
-test("what was typed or ticked would be lost", () => {
+test("typed text and ticked boxes are unsaved", () => {
   assert.deepEqual([after(typed()), after(ticked()), after()], [true, true, false]);
 });
 
-test("what the page says is nothing to lose is not", () => {
+test("fields that the page ignores are not", () => {
   assert.equal(after(typed(true), ticked(true)), false);
   assert.equal(after(typed(true), typed()), true);
 });
 
-test("neither is what stood in such a field before the client ran", () => {
+test("neither is text that such a field had before the client ran", () => {
   const unsaved = new UnsavedInput();
   unsaved.find({ querySelectorAll: () => [typed(true)] });
   assert.equal(unsaved.any, false);

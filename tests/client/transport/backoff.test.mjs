@@ -19,7 +19,7 @@ test("[R29] five thousand pages that lost one server come back spread evenly ove
   for (const pages of slots) assert.ok(pages > 350 && pages < 650, `${pages} pages in one tenth`);
 });
 
-test("a success begins anew", () => {
+test("a success starts over", () => {
   const backoff = new Backoff({ base: 2, cap: 30, random: () => 1 });
   backoff.next();
   backoff.next();

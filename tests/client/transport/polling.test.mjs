@@ -95,7 +95,7 @@ test("an ended session and a refused message are answers", async () => {
 
 for (const [name, answer] of [
   ["a proxy's error page", () => ({ status: 502, frame: state() })],
-  ["a sign-in page of somebody else", () => ({ status: 200, frame: "<html>" })],
+  ["a sign-in page of another server", () => ({ status: 200, frame: "<html>" })],
   ["a network that is gone", () => new Error("no network")],
 ]) {
   test(`${name} is a failure`, async () => {
@@ -117,7 +117,7 @@ test("a server that does not answer for five seconds has failed", async () => {
   assert.equal(failures.length, 1);
 });
 
-test("[R29] failures are followed by longer and longer waits, an answer ends them", async () => {
+test("[R29] failures are followed by longer and longer waits, until an answer", async () => {
   const { clock, server, frames, polling } = await setUp({ answer: () => new Error("no network") });
   for (let second = 0; second < 60; second += 1) {
     clock.advance(1);
@@ -134,7 +134,7 @@ test("[R29] failures are followed by longer and longer waits, an answer ends the
   );
 });
 
-test("once stopped, an answer that was under way is not heard", async () => {
+test("an answer that arrives after a stop is ignored", async () => {
   const { clock, server, frames, polling } = await setUp();
   clock.advance(15);
   polling.stop();
@@ -146,7 +146,7 @@ test("once stopped, an answer that was under way is not heard", async () => {
   assert.ok(!polling.up);
 });
 
-test("a last word outlives the page", async () => {
+test("the last message outlives the page", async () => {
   const { server, polling } = await setUp();
   polling.sendLast({ type: "activity", ago: 3 });
   assert.equal(server.asked.at(-1).options.keepalive, true);

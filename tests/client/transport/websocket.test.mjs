@@ -28,7 +28,7 @@ function connected(options) {
   return all;
 }
 
-test("a connection is up when the server has spoken, and its first frame is marked", () => {
+test("a socket is up once the server has sent the state, and its first frame is marked", () => {
   const { network, socket, frames } = setUp();
   assert.ok(!socket.send({ type: "sync" }));
   network.last.receive(state());
@@ -40,7 +40,7 @@ test("a connection is up when the server has spoken, and its first frame is mark
   );
 });
 
-test("what is no frame is taken for none", () => {
+test("what is not a frame is ignored", () => {
   const { network, socket, frames } = setUp();
   for (const text of ["<html>", "null", "[]", '{"type":"state"}', '{"type":"state","phase":"active"}', "{}"]) {
     network.last.receive(text);
@@ -49,7 +49,7 @@ test("what is no frame is taken for none", () => {
   assert.ok(!socket.up);
 });
 
-test("[R40] a page that goes elsewhere says so, and is back soon if it stays after all", () => {
+test("[R40] a navigation is announced by the close code, and the socket comes back if the page stays", () => {
   const { clock, network, socket, losses } = connected();
   socket.leave();
   assert.equal(network.last.code, CLOSE.NAVIGATED);
@@ -58,7 +58,7 @@ test("[R40] a page that goes elsewhere says so, and is back soon if it stays aft
   assert.equal(network.sockets.length, 2);
 });
 
-test("a page that goes elsewhere while it is cut off has nothing to say", () => {
+test("a navigation without a connection announces nothing", () => {
   const { clock, network, socket } = setUp();
   socket.leave();
   assert.equal(network.last.code, null);
@@ -66,7 +66,7 @@ test("a page that goes elsewhere while it is cut off has nothing to say", () => 
   assert.equal(network.sockets.length, 1);
 });
 
-test("[R29] a lost connection comes back after a drawn wait, and later each time it fails", () => {
+test("[R29] a lost connection comes back after a random wait, which grows with each failure", () => {
   const { clock, network, losses } = connected();
   network.last.drop(1006);
   clock.advance(1.9);
@@ -94,7 +94,7 @@ test("[R29] a server that accepts and drops at once is not hammered", () => {
   assert.ok(network.sockets.length < 20, `${network.sockets.length} attempts in 300 s`);
 });
 
-test("[R29] a connection that has lasted begins anew with a short wait", () => {
+test("[R29] the loss of a stable connection starts with a short wait", () => {
   const { clock, network } = connected();
   for (let round = 0; round < 4; round += 1) {
     clock.advance(60);
@@ -105,7 +105,7 @@ test("[R29] a connection that has lasted begins anew with a short wait", () => {
   assert.equal(network.sockets.length, 5);
 });
 
-test("[R26] a server that goes away is asked again, spread over some seconds", () => {
+test("[R26] pages come back spread over some seconds after a server has sent them away", () => {
   const { clock, network } = connected();
   network.last.drop(CLOSE.GOING_AWAY);
   clock.advance(4.9);
@@ -114,7 +114,7 @@ test("[R26] a server that goes away is asked again, spread over some seconds", (
   assert.equal(network.sockets.length, 2);
 });
 
-test("[R26] what is not permitted is not tried again", () => {
+test("[R26] a forbidden connection is not tried again", () => {
   const { clock, network } = connected();
   network.last.drop(CLOSE.FORBIDDEN);
   clock.advance(3600);
@@ -122,7 +122,7 @@ test("[R26] what is not permitted is not tried again", () => {
 });
 
 for (const code of [CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]) {
-  test(`[R26] after ${code} the page keeps off for a minute at least`, () => {
+  test(`[R26] after ${code} the page waits for a minute at least`, () => {
     const { clock, network } = connected({ random: () => 0 });
     network.last.drop(code);
     clock.advance(59);
@@ -133,7 +133,7 @@ for (const code of [CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]) {
 }
 
 for (const type of ["extend", "sync"]) {
-  test(`a server that leaves ${type} unanswered for five seconds counts as cut off`, () => {
+  test(`a server that leaves ${type} unanswered for five seconds counts as unreachable`, () => {
     const { clock, network, socket, losses } = connected();
     const first = network.last;
     assert.ok(socket.send({ type }));
@@ -143,13 +143,13 @@ for (const type of ["extend", "sync"]) {
     assert.equal(losses[0].timedOut, true);
     assert.equal(first.code, CLOSE.NAVIGATED, "the page is not being closed");
     first.receive(state());
-    assert.ok(!socket.up, "a dead socket is not heard any more");
+    assert.ok(!socket.up, "a dead socket is not received any more");
     clock.advance(2);
     assert.equal(network.sockets.length, 2);
   });
 }
 
-test("a second question does not put off the first one's time", () => {
+test("a second question does not extend the time for the first answer", () => {
   const { clock, socket, losses } = connected();
   socket.send({ type: "extend" });
   clock.advance(3);
@@ -158,7 +158,7 @@ test("a second question does not put off the first one's time", () => {
   assert.equal(losses.length, 1);
 });
 
-test("an answer in time keeps the socket, and activity wants none", () => {
+test("an answer in time keeps the socket, and activity needs none", () => {
   const { clock, network, socket, losses } = connected();
   socket.send({ type: "extend" });
   clock.advance(1);
@@ -187,7 +187,7 @@ test("a browser that forbids sockets is not asked again", () => {
   assert.equal(losses.length, 1);
 });
 
-test("a page in a hurry does not wait, and does not open a second socket beside one", () => {
+test("`hurry` ends a wait, and opens no second socket", () => {
   const { network, socket } = connected();
   socket.hurry();
   assert.equal(network.sockets.length, 1);
@@ -208,7 +208,7 @@ for (const code of [CLOSE.CLOSED, CLOSE.NAVIGATED]) {
   });
 }
 
-test("[R41] stopped and started, it is what it was", () => {
+test("[R41] a stopped socket can be started again", () => {
   const { network, socket } = connected();
   socket.stop();
   socket.start();

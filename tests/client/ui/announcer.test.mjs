@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Announcer } from "../../../static/idlewatch/ui/announcer.js";
 
-test("[R35] a countdown is spoken at steps, not each second", () => {
+test("[R35] a countdown is announced at steps, not each second", () => {
   const spoken = [];
   const announcer = new Announcer((seconds) => spoken.push(seconds));
   announcer.begin(120);
@@ -11,7 +11,7 @@ test("[R35] a countdown is spoken at steps, not each second", () => {
   assert.deepEqual(spoken, [60, 30, 10]);
 });
 
-test("[R35] a long one is spoken each minute, and steps that were slept through are not made up for", () => {
+test("[R35] a long countdown is announced each minute, and missed steps are not repeated", () => {
   const spoken = [];
   const announcer = new Announcer((seconds) => spoken.push(seconds));
   announcer.begin(300);

@@ -37,7 +37,7 @@ test("an unknown language, or none, falls back to the browser's", () => {
   assert.ok(inLanguage("no such language").duration(5).includes("5"));
 });
 
-test("a reason has its sentence, an unknown one the plain fact", () => {
+test("a reason has its sentence, an unknown one the general sentence", () => {
   const i18n = inLanguage("en");
   assert.equal(i18n.reason("idle"), "Because of inactivity.");
   assert.equal(i18n.reason("new"), "Signed out.");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { TabTitle } from "../../../static/idlewatch/ui/title.js";
 
-test("a countdown in the title gives the page's own back", () => {
+test("the page's title comes back after a countdown", () => {
   const document = { title: "Letter" };
   const title = new TabTitle(document);
   title.show("1:58 left");
@@ -15,7 +15,7 @@ test("a countdown in the title gives the page's own back", () => {
   assert.equal(document.title, "Letter");
 });
 
-test("a title that the page has set meanwhile is the one that comes back", () => {
+test("a title that the page has set meanwhile is the one restored", () => {
   const document = { title: "Letter" };
   const title = new TabTitle(document);
   title.show("1:58 left");
