@@ -1,4 +1,4 @@
-/** The view by itself: what the client does is the test's to do. */
+/** The view without the client, whose part the test plays. */
 
 import { Clock } from "../idlewatch/core/clock.js";
 import { UnsavedInput } from "../idlewatch/observers/unsaved.js";
