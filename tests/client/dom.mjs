@@ -109,6 +109,7 @@ export function fakeWindow(address = "https://site.example/live/") {
   const document = Object.assign(new Target(), {
     visibilityState: "visible",
     activeElement: null,
+    querySelectorAll: () => [],
     createElement: () => new FakeElement(document),
     createElementNS: () => new FakeElement(document),
   });
