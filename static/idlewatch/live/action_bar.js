@@ -8,7 +8,7 @@ import { MAX_SELECTED } from "./selection.js";
 /** Exists only for an operator who may act. */
 export class ActionBar {
   #stopping = new AbortController();
-  #said = "";
+  #outcome = "";
 
   /**
    * @param {object} options
@@ -29,7 +29,7 @@ export class ActionBar {
     this.find = find;
     this.onSelection = onSelection;
     this.element = partOf(root, "actions");
-    this.outcome = partOf(root, "outcome");
+    this.outcomeLine = partOf(root, "outcome");
     const server = new ActionServer({ fetch, addresses, i18n, token: () => csrfToken(root) });
     this.dialog = new ActionDialog({ root, i18n, server, onReport: (report) => this.#report(report) });
   }
@@ -50,7 +50,7 @@ export class ActionBar {
 
   /** The server answers again: drop the report that it did not. */
   recover() {
-    setText(this.outcome, this.#said);
+    setText(this.outcomeLine, this.#outcome);
   }
 
   /**
@@ -76,7 +76,7 @@ export class ActionBar {
   /** @param {HTMLButtonElement} button */
   #ask(button) {
     if (!isEnabled(button)) return;
-    this.#report({ said: "" });
+    this.#report({ outcome: "" });
     const { all, ids } = this.selection;
     const user = all ? null : commonUser(ids.map(this.find));
     this.dialog.ask(/** @type {ActionName} */ (button.dataset.action), this.#chosen(), user);
@@ -110,9 +110,9 @@ export class ActionBar {
   }
 
   /** @param {ActionReport} report */
-  #report({ said, trouble = "", ended = false }) {
-    this.#said = said;
-    setText(this.outcome, [said, trouble].join(" ").trim());
+  #report({ outcome, trouble = "", ended = false }) {
+    this.#outcome = outcome;
+    setText(this.outcomeLine, [outcome, trouble].join(" ").trim());
     if (!ended) return;
     // Ended sessions cannot be selected, and must not keep the order paused.
     this.selection.clear();

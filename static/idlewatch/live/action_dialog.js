@@ -84,7 +84,7 @@ export class ActionDialog {
   #open(counted) {
     const { sessions, own, before } = counted;
     if (sessions === 0) {
-      this.onReport({ said: this.i18n.text(own > 0 ? "nothing_but_own" : "nothing") });
+      this.onReport({ outcome: this.i18n.text(own > 0 ? "nothing_but_own" : "nothing") });
       return;
     }
     this.#run = null;
@@ -144,8 +144,8 @@ export class ActionDialog {
     this.#show({ close: true });
     if (this.element.open) partOf(this.element, "close").focus();
     if (this.#texts.isNotice && !stopped) this.field.clear();
-    const said = stopped ? `${this.i18n.text("stopped")} ${sentence}` : sentence;
-    this.onReport({ said, ended: !this.#texts.isNotice });
+    const report = stopped ? `${this.i18n.text("stopped")} ${sentence}` : sentence;
+    this.onReport({ outcome: report, ended: !this.#texts.isNotice });
   }
 
   /**

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} ActionReport What to show beside the table.
- * @property {string} said The outcome.
+ * @property {string} outcome
  * @property {string} [trouble] A failure, which is over once the server answers again.
  * @property {boolean} [ended] Whether the selected sessions were ended.
  */
@@ -61,7 +61,7 @@ export class ActionTexts {
  */
 export function failureReport(outcome, refusal) {
   const trouble = messageOf(refusal);
-  return isPermanent(refusal) ? { said: `${outcome} ${trouble}`.trim() } : { said: outcome, trouble };
+  return isPermanent(refusal) ? { outcome: `${outcome} ${trouble}`.trim() } : { outcome, trouble };
 }
 
 /** @param {unknown} refusal */

@@ -23,8 +23,8 @@ test("an outcome counts what the action is about", () => {
 });
 
 test("a permanent refusal stays beside the table, another only until the server answers", () => {
-  assert.deepEqual(failureReport("ended 4", new Refusal("No.", true)), { said: "ended 4 No." });
-  assert.deepEqual(failureReport("", new Refusal("No.", true)), { said: "No." });
-  assert.deepEqual(failureReport("ended 4", new Refusal("Later.", false)), { said: "ended 4", trouble: "Later." });
-  assert.deepEqual(failureReport("", "odd"), { said: "", trouble: "odd" });
+  assert.deepEqual(failureReport("ended 4", new Refusal("No.", true)), { outcome: "ended 4 No." });
+  assert.deepEqual(failureReport("", new Refusal("No.", true)), { outcome: "No." });
+  assert.deepEqual(failureReport("ended 4", new Refusal("Later.", false)), { outcome: "ended 4", trouble: "Later." });
+  assert.deepEqual(failureReport("", "odd"), { outcome: "", trouble: "odd" });
 });
