@@ -58,7 +58,7 @@ def dismiss(shown: Locator) -> None:
 
 def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page, server: Server):
     other = open_tab(page.context, server.url("/"))
-    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch"]
+    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch_id"]
     asked = page.evaluate(
         "watch => fetch(`/say/?watch=${watch}&text=The+site+closes+at+noon.`).then(answer => answer.json())", watch
     )
@@ -77,7 +77,7 @@ def test_another_users_tabs_show_nothing(browser: Browser, page: Page, server: S
     context = browser.new_context()
     stranger = context.new_page()
     sign_in(stranger, server.url("/"), "admin")
-    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch"]
+    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch_id"]
     page.evaluate("watch => fetch(`/say/?watch=${watch}&text=Between+us`).then(answer => answer.json())", watch)
     expect(notice(page, "Between us")).to_be_visible()
     expect(notice(stranger, "Between us")).to_have_count(0)
