@@ -11,10 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from idlewatch.core.protocol import Close
 from idlewatch.runtime import daphne
+
+if TYPE_CHECKING:
+    from idlewatch.process import Process
+    from idlewatch.runtime.runtime import Runtime
 
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 """An ASGI 3 application; those of Django and of channels have types of their own for what it is called with."""
@@ -37,8 +41,9 @@ class WatchedApplication:
     wrapped = False
     """Whether this process has one: a system check asks."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, process: Process | None = None) -> None:
         self._application = application
+        self._own_process = process
         self._serving: set[asyncio.Task[Any]] = set()
         self._answering: set[asyncio.Task[Any]] = set()
         type(self).wrapped = True
@@ -47,13 +52,19 @@ class WatchedApplication:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
         """Serve a scope: a socket of idlewatch here, anything else by the host's application."""
-        # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
-        from idlewatch.runtime.runtime import service  # noqa: PLC0415 - the apps have to be ready
+        process = self._process
+        with process.entered(), self._noted(scope["type"]):
+            # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
+            runtime = _runtime_of(process)
+            runtime.start()
+            await self._server_of(scope, going=runtime.hub.dismissed)(scope, receive, send)
 
-        running = service()
-        running.start()
-        with self._noted(scope["type"]):
-            await self._server_of(scope, going=running.hub.dismissed)(scope, receive, send)
+    @property
+    def _process(self) -> Process:
+        from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
+
+        # Not before a call: a server may fork after the import.
+        return self._own_process or current_process()
 
     def _server_of(self, scope: Mapping[str, Any], *, going: bool) -> Application:
         if scope["type"] != "websocket" or not scope["path"].startswith(OURS):
@@ -80,24 +91,25 @@ class WatchedApplication:
         return sockets
 
     async def _stop(self) -> None:
-        from idlewatch.runtime.runtime import service  # noqa: PLC0415 - the apps have to be ready
-
+        process = self._process
         try:
             # In this very task: Daphne cancels its applications next, and a tab that is gone could not be sent away.
-            async with asyncio.timeout(GOODBYE):
-                await service().stop()
+            async with process.clock.timeout(GOODBYE):
+                with process.entered():
+                    await _runtime_of(process).stop()
         finally:
             await self._drain()
             await self._end_all()
 
     async def _drain(self) -> None:
         """Let the requests finish that are under way, and their answers leave."""
+        clock = self._process.clock
         with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN):
-                await asyncio.sleep(LAST)
+            async with clock.timeout(DRAIN):
+                await clock.sleep(LAST)
                 while self._answering:
                     await asyncio.wait(set(self._answering))
-                    await asyncio.sleep(LAST)
+                    await clock.sleep(LAST)
 
     async def _end_all(self) -> None:
         """Cancel what is still being served, as Daphne means to.
@@ -109,6 +121,12 @@ class WatchedApplication:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=PATIENCE)
+
+
+def _runtime_of(process: Process) -> Runtime:
+    from idlewatch.runtime.runtime import runtime_of  # noqa: PLC0415 - the apps have to be ready
+
+    return runtime_of(process)
 
 
 async def _refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
@@ -124,12 +142,13 @@ async def _send_back(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN4
     await send({"type": "websocket.close", "code": int(Close.GOING_AWAY)})
 
 
-def watched(application: Application) -> WatchedApplication:
+def watched(application: Application, process: Process | None = None) -> WatchedApplication:
     """Watch the sessions of an ASGI application.
 
-    It serves the sockets below `/ws/idlewatch/` itself and passes everything else on.
+    It serves the sockets below `/ws/idlewatch/` itself and passes everything else on. `process`: another than the one
+    of this interpreter, where several are served by one.
     """
-    return WatchedApplication(application)
+    return WatchedApplication(application, process)
 
 
 def is_watched() -> bool:

@@ -6,13 +6,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from idlewatch.core.clock import now
 from idlewatch.exceptions import Undecided
 from idlewatch.http.admission import admit
 from idlewatch.http.classification import is_client_endpoint, needs_no_login
@@ -25,6 +24,7 @@ from idlewatch.http.request_session import (
 )
 from idlewatch.http.request_state import attach_state
 from idlewatch.http.responses import undecided_response
+from idlewatch.process import Lane, in_thread, now
 
 logger = logging.getLogger("idlewatch")
 
@@ -56,12 +56,12 @@ class IdleWatchMiddleware:
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Twin of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
-        response = await sync_to_async(enter)(request) if cookie_of(request) else enter(request)
+        response = await in_thread(Lane.REQUEST, enter, request) if cookie_of(request) else enter(request)
         with answering(request):
             if response is None:
                 response = cast("HttpResponseBase", await self.get_response(request))
             if cookie_of(request) or session_of(request).accessed:
-                return await sync_to_async(follow)(request, response)
+                return await in_thread(Lane.REQUEST, follow, request, response)
             return follow(request, response)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from contextvars import Context
 from typing import Any, NamedTuple
 from unicodedata import category
 
@@ -20,14 +19,13 @@ from channels.layers import get_channel_layer
 from django.core.exceptions import SynchronousOnlyOperation
 
 from idlewatch import metrics
-from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import NoticeFrame, encode
 from idlewatch.exceptions import NotRunning, StoreUnavailable
 from idlewatch.monitor import service as monitor
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import Process, current_process
 from idlewatch.runtime.bus import GROUP, NOTICE, SENT_WITHIN, Ack, Bus
-from idlewatch.runtime.runtime import Service, running
+from idlewatch.runtime.runtime import Runtime, running_runtime
 from idlewatch.signals import event_log
 from idlewatch.store.values import Watched
 
@@ -65,10 +63,11 @@ def send(watches: Sequence[str], text: str) -> Reached:
         StoreUnavailable: nobody knows just now where the tabs are, or how many were told.
     """
     text = cleaned(text)
-    service, loop = _running()
+    process = current_process()
+    runtime, loop = _running(process)
     if loop is _present_loop():
         raise SynchronousOnlyOperation("notify.send() waits for the event loop it is called on; use notify.asend().")
-    sent = _begin(_send(service, watches, text), loop)
+    sent = _begin(process, _send(process, runtime, watches, text), loop)
     try:
         return sent.result(DONE_WITHIN)
     except (TimeoutError, CancelledError) as error:
@@ -80,10 +79,11 @@ def send(watches: Sequence[str], text: str) -> Reached:
 async def asend(watches: Sequence[str], text: str) -> Reached:
     """Twin of `send`, for whatever event loop."""
     text = cleaned(text)
-    service, loop = _running()
-    sent = _begin(_send(service, watches, text), loop)
+    process = current_process()
+    runtime, loop = _running(process)
+    sent = _begin(process, _send(process, runtime, watches, text), loop)
     try:
-        async with asyncio.timeout(DONE_WITHIN):
+        async with process.clock.timeout(DONE_WITHIN):
             return await asyncio.wrap_future(sent)
     except TimeoutError as error:
         raise StoreUnavailable from error
@@ -111,11 +111,11 @@ def cleaned(text: str) -> str:
     return text
 
 
-def _running() -> tuple[Service, asyncio.AbstractEventLoop]:
-    service = running()
-    if service is None or service.loop is None:
+def _running(process: Process) -> tuple[Runtime, asyncio.AbstractEventLoop]:
+    runtime = running_runtime(process)
+    if runtime is None or runtime.loop is None:
         raise NotRunning
-    return service, service.loop
+    return runtime, runtime.loop
 
 
 def _present_loop() -> asyncio.AbstractEventLoop | None:
@@ -125,23 +125,23 @@ def _present_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _begin(sending: Coroutine[Any, Any, Reached], loop: asyncio.AbstractEventLoop) -> Future[Reached]:
+def _begin(process: Process, sending: Coroutine[Any, Any, Reached], loop: asyncio.AbstractEventLoop) -> Future[Reached]:
     # A context of its own: in that of the request, whatever needs a thread would wait for the one that waits here.
-    return Context().run(asyncio.run_coroutine_threadsafe, sending, loop)
+    return process.context().run(asyncio.run_coroutine_threadsafe, sending, loop)
 
 
-async def _send(service: Service, watches: Sequence[str], text: str) -> Reached:
-    store = monitor.store()
+async def _send(process: Process, runtime: Runtime, watches: Sequence[str], text: str) -> Reached:
+    store = monitor.store_of(process)
     asked = list(dict.fromkeys(watches))
     found = await store.sessions.aget_many(asked)
-    at = now()
+    at = process.clock.now()
     lives = [watch_id for watch_id, watched in zip(asked, found, strict=True) if not _is_over(watched, at)]
     counted = _counted(found, at)
     frame = encode(NoticeFrame(secrets.token_urlsafe(12), text))
-    others = {process: tabs for process, tabs in counted.items() if process != PROCESS}
+    others = {name: tabs for name, tabs in counted.items() if name != process.name}
     here, elsewhere = await asyncio.gather(
-        service.hub.show(lives, frame),
-        _ask_others(service.listener, lives, frame, others) if store.shared else _nobody(),
+        runtime.hub.show(lives, frame),
+        _ask_others(process, runtime.bus, lives, frame, others) if store.shared else _nobody(),
     )
     reached = here + elsewhere
     # A tab that nobody has counted yet may have been told.
@@ -169,29 +169,31 @@ def _counted(found: Sequence[Watched | None], at: float) -> Counter[str]:
     return counted
 
 
-async def _ask_others(listener: Bus, watches: Sequence[str], frame: str, counted: Mapping[str, int]) -> int:
+async def _ask_others(
+    process: Process, bus: Bus, watches: Sequence[str], frame: str, counted: Mapping[str, int]
+) -> int:
     """Have the other processes show a notice; return how many tabs those told that answered in time.
 
     Who is waited for is who serves tabs, as far as the store knows: nobody else has to answer.
     """
-    layer, reply = get_channel_layer(), listener.channel
+    layer, reply = get_channel_layer(), bus.channel
     if layer is None or reply is None or not watches:
         return 0
     notice = secrets.token_urlsafe(12)
     batches = [watches[start : start + BATCH] for start in range(0, len(watches), BATCH)]
     told: dict[tuple[str, int], int] = {}
-    with listener.hearing(notice) as answers:
+    with bus.hearing(notice) as answers:
         try:
-            async with asyncio.timeout(SENT_WITHIN):
+            async with process.clock.timeout(SENT_WITHIN):
                 for part, batch in enumerate(batches):
-                    message = {"type": NOTICE, "process": PROCESS, "reply": reply, "notice": notice, "part": part}
+                    message = {"type": NOTICE, "process": process.name, "reply": reply, "notice": notice, "part": part}
                     await layer.group_send(GROUP, {**message, "frame": frame, "watches": list(batch)})
         except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
             logger.warning("The channel layer takes no message (%s): a notice stays here.", type(error).__name__)
             return 0
-        awaited = {(process, part) for process in counted for part in range(len(batches))}
+        awaited = {(name, part) for name in counted for part in range(len(batches))}
         with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWERED_WITHIN):
+            async with process.clock.timeout(ANSWERED_WITHIN):
                 while not awaited <= told.keys():
                     answer: Ack = await answers.get()
                     # A process with several event loops answers from each, for all of them.

@@ -14,12 +14,12 @@ from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.http.request_state import current_state, find_state
 from idlewatch.http.session_state import SessionState
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, login
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 
 ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 

@@ -11,7 +11,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from threading import Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from idlewatch.process import Process
+
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -22,18 +26,23 @@ GOODBYE = 5.0
 class WatchedApplication:
     """A WSGI application whose sessions are watched."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, process: Process | None = None) -> None:
         self._application = application
+        self._own_process = process
         self._lock = Lock()
         self._timer: _TimerThread | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - as WSGI has it
         """Answer a request; the first one starts the timer, in the process that a server may have forked."""
+        from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
+
+        process = self._own_process or current_process()
         with self._lock:
             if self._timer is None:
-                self._timer = _TimerThread()
+                self._timer = _TimerThread(process)
                 self._timer.start()
-        return self._application(environ, start_response)
+        with process.entered():
+            return self._application(environ, start_response)
 
     def stop(self) -> None:
         """End the timer, once it has written down how far every session came."""
@@ -43,9 +52,12 @@ class WatchedApplication:
             timer.stop()
 
 
-def watched(application: Application) -> WatchedApplication:
-    """Watch the sessions of a WSGI application: over HTTP alone, without sockets."""
-    wrapped = WatchedApplication(application)
+def watched(application: Application, process: Process | None = None) -> WatchedApplication:
+    """Watch the sessions of a WSGI application: over HTTP alone, without sockets.
+
+    `process`: another than the one of this interpreter, where several are served by one.
+    """
+    wrapped = WatchedApplication(application, process)
     # What is registered with `atexit` comes too late: by then no executor takes work any more, the database's neither.
     threading._register_atexit(wrapped.stop)  # type: ignore[attr-defined]
     return wrapped
@@ -54,8 +66,9 @@ def watched(application: Application) -> WatchedApplication:
 class _TimerThread(Thread):
     """An event loop with the timer on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
         super().__init__(name="idlewatch-timer", daemon=True)
+        self._process = process
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
 
@@ -68,8 +81,10 @@ class _TimerThread(Thread):
         self.join(GOODBYE)
 
     async def _serve(self) -> None:
-        from idlewatch.runtime.runtime import service  # noqa: PLC0415 - the apps have to be ready
+        from idlewatch.runtime.runtime import runtime_of  # noqa: PLC0415 - the apps have to be ready
 
-        service().start()
-        await self._stopped.wait()
-        await service().stop()
+        with self._process.entered():
+            runtime = runtime_of(self._process)
+            runtime.start()
+            await self._stopped.wait()
+            await runtime.stop()

@@ -12,29 +12,17 @@ from asgiref.sync import SyncToAsync
 from django.core.management.commands import flush
 from playwright.sync_api import Browser
 
+from idlewatch.process import Process
 from tests.support import keys
 from tests.support.browsing import chromium
+from tests.support.clocks import START, TestClock, Time
+
+__all__ = ["START", "Time"]
 
 for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     # Ignored where the tests run in the background or under `nohup`; the servers that they start would inherit that.
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, _handler)
-
-START = 1_900_000_000.0
-"""Where the tests' clock stands at first."""
-
-
-class Time:
-    """The time by which sessions are judged, in a test's hands."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def pass_(self, seconds: float) -> float:
-        """Let some time go by; return what the clock says then."""
-        self.now += seconds
-        return self.now
-
 
 CONSTANT = ("django_content_type", "auth_permission")
 """Tables in which no test writes: what the migrations left there would take longer to make anew than most tests do."""
@@ -70,13 +58,13 @@ def no_key_leaks(watched_keys: None) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def fresh_store(no_key_leaks: None) -> Iterator[None]:
-    """Each test has a store of its own."""
-    from idlewatch.monitor import service as monitor
+def process(no_key_leaks: None) -> Iterator[Process]:
+    """A server process of its own for each test, and with it a store and a clock."""
+    from tests.support.processes import default_process
 
-    monitor.forget_store()
-    yield
-    monitor.forget_store()
+    with default_process(TestClock()) as process:
+        yield process
+        finish_database_work()
 
 
 def finish_database_work(within: float = 30.0) -> None:
@@ -88,29 +76,17 @@ def finish_database_work(within: float = 30.0) -> None:
     SyncToAsync.single_thread_executor.submit(lambda: None).result(within)
 
 
-@pytest.fixture(autouse=True)
-def no_work_left(fresh_store: None) -> Iterator[None]:
-    """End a test, its loop and all, before its store and its database are taken away."""
-    yield
-    finish_database_work()
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+def clock(process: Process) -> Time:
     """The time by which sessions are judged, for the test to put forward."""
-    from idlewatch.core.clock import Clock, now
-
-    time = Time()
-    # A shared store puts the process's own clock right, by as much as the test's is wrong.
-    monkeypatch.setattr(now, "_offset", now._offset)
-    monkeypatch.setattr(Clock, "__call__", lambda _: time.now)
-    return time
+    assert isinstance(process.clock, TestClock)
+    process.clock.stop()
+    return Time(process.clock)
 
 
 @pytest.fixture
-def on_redis(settings: Any) -> Iterator[None]:
+def on_redis(process: Process, settings: Any) -> None:
     """Keep the sessions of a test in Redis, below a prefix of its own, as a deployment of many processes does."""
-    from idlewatch.monitor import service as monitor
     from tests.support.redis_server import redis_url
 
     name, url = secrets.token_hex(8), redis_url()
@@ -119,8 +95,6 @@ def on_redis(settings: Any) -> Iterator[None]:
     layer = "channels_redis.pubsub.RedisPubSubChannelLayer"
     hosts = [{"address": url, "socket_timeout": None}]
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": layer, "CONFIG": {"hosts": hosts, "prefix": name}}}
-    yield
-    monitor.forget_store()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ from idlewatch.admin.messages import Action, ActMessage, CountMessage
 from idlewatch.admin.selection import Selection
 from idlewatch.admin.user_selection import UserSelection
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.core.protocol import decode
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import BadMessage, NotRunning, StoreUnavailable, Undecided
@@ -31,6 +30,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.permissions import END, VIEW
+from idlewatch.process import now
 from idlewatch.signals import event_log
 
 logger = logging.getLogger("idlewatch")

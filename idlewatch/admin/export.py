@@ -10,7 +10,6 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
@@ -18,6 +17,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from idlewatch.core.clock import in_utc
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
+from idlewatch.process import Lane, in_thread
 
 BATCH_SIZE = 500
 """Records that are read and sent together."""
@@ -71,7 +71,7 @@ def chunks(rows: QuerySet[WatchedSession]) -> Iterator[str]:
 async def achunks(rows: QuerySet[WatchedSession]) -> AsyncIterator[str]:
     """Twin of `chunks`. A batch is made in a thread: the event loop has sockets to serve."""
     parts = chunks(rows)
-    while part := await sync_to_async(_next)(parts):
+    while part := await in_thread(Lane.REQUEST, _next, parts):
         yield part
 
 

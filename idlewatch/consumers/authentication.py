@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 from idlewatch.store.values import Watched
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
 from msgspec import UNSET, UnsetType
@@ -16,7 +15,6 @@ from idlewatch.consumers.authentication import find_watch
 from idlewatch.consumers.base import Socket
 from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.core.events import TabClosed, TabOpened, TabsCounted
 from idlewatch.core.messages import event_of
 from idlewatch.core.policy import Phase
@@ -34,9 +32,9 @@ from idlewatch.core.protocol import (
 from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
 from idlewatch.monitor import service as monitor
-from idlewatch.process.identity import PROCESS
-from idlewatch.runtime.hub import Hub, count_here
-from idlewatch.runtime.runtime import service
+from idlewatch.process import Lane, current_process, in_thread, now
+from idlewatch.runtime.hub import Hub, Hubs
+from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Watched
 
 
@@ -60,7 +58,7 @@ class TabConsumer(Socket):
             await self.close()
             return
         try:
-            found, reason = await database_sync_to_async(find_watch)(request.COOKIES.get(conf.session_cookie_name))
+            found, reason = await in_thread(Lane.DATABASE, find_watch, request.COOKIES.get(conf.session_cookie_name))
         except (DatabaseError, Undecided):
             # Nobody can tell just now; the page comes back.
             await self.accept()
@@ -76,7 +74,7 @@ class TabConsumer(Socket):
             await self._end(encode(foreign_frame()))
             return
         # Joined before the state is read, so that no change falls between.
-        self._hub, self._watch_id = service().hub, found.id
+        self._hub, self._watch_id = runtime_of(current_process()).hub, found.id
         self._hub.join(found.id, self)
         if self._hub.dismissed:
             await self._shut(Close.GOING_AWAY)
@@ -84,7 +82,7 @@ class TabConsumer(Socket):
             raise StopConsumer
         try:
             with self._hub.counting(found.id):
-                watched = await monitor.alook(found.id, now(), TabOpened(PROCESS, conf.max_tabs))
+                watched = await monitor.alook(found.id, now(), TabOpened(current_process().name, conf.max_tabs))
             self._counted = True
             watched = await _count_right(self._hub, watched)
         except TooManyTabs:
@@ -172,8 +170,9 @@ class TabConsumer(Socket):
         if self._counted and not self._hub.dismissed:
             # While the store is away, nobody counts tabs.
             with suppress(StoreUnavailable, Undecided):
+                closing = TabClosed(current_process().name, closed)
                 with self._hub.counting(watch_id):
-                    watched = await monitor.store().sessions.aapply(watch_id, TabClosed(PROCESS, closed), now())
+                    watched = await monitor.store().sessions.aapply(watch_id, closing, now())
                 await _count_right(self._hub, watched)
 
 
@@ -182,11 +181,12 @@ async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
 
     Who counts anew reads how many there are, and may have read it before or after that one came or went.
     """
+    process = current_process()
     while watched is not None and watched.activity.ended is None and not hub.is_counting(watched.id):
-        counted, here = watched.activity.tabs, count_here(watched.id)
-        if counted.get(PROCESS, 0) == here:
+        counted, here = watched.activity.tabs, process.part(Hubs).count(watched.id)
+        if counted.get(process.name, 0) == here:
             break
-        watched = await monitor.store().sessions.aapply(watched.id, TabsCounted(PROCESS, here), now())
+        watched = await monitor.store().sessions.aapply(watched.id, TabsCounted(process.name, here), now())
         if watched is not None and watched.activity.tabs == counted:
             # The store is away, and counts none.
             break

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 
@@ -12,7 +14,7 @@ def _elapsed() -> float:
 
 
 class Clock:
-    """A clock in epoch seconds that steps of the system clock don't move.
+    """A clock in epoch seconds that steps of the system clock don't move, and that waits.
 
     It reads the system clock once and counts on from there, so that a correction by an hour neither ends every session
     nor extends one. Daylight saving time has no effect.
@@ -21,7 +23,7 @@ class Clock:
     def __init__(self) -> None:
         self._offset = time.time() - _elapsed()
 
-    def __call__(self) -> float:
+    def now(self) -> float:
         """Return the time in epoch seconds."""
         return self._offset + _elapsed()
 
@@ -29,8 +31,21 @@ class Clock:
         """Move the clock by a number of seconds, so that several processes agree on one time."""
         self._offset += by
 
+    def wall(self) -> float:
+        """Return the time of the machine's own clock, which may be set."""
+        return time.time()
 
-now = Clock()
+    def ticks(self) -> float:
+        """Return seconds since some moment, to measure how long something takes: no `shift` changes them."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
+        await asyncio.sleep(seconds)
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return a context that is cancelled after so many seconds, and raises `TimeoutError` then."""
+        return asyncio.timeout(seconds)
 
 
 def in_utc(moment: datetime, timespec: str = "milliseconds") -> str:

@@ -14,7 +14,6 @@ from msgspec import Meta, Struct
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.core.protocol import ErrorCode, ErrorFrame, Frame, no_session_frame
 from idlewatch.drafts import service
 from idlewatch.drafts.redaction import Field
@@ -22,6 +21,7 @@ from idlewatch.exceptions import BadMessage
 from idlewatch.http.bodies import body_of
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of
 from idlewatch.http.request_state import state_of
+from idlewatch.process import now
 
 MAX_BODY = service.MAX_SIZE + 16_384
 """Bytes of a request; everything but the fields has bounds of its own."""

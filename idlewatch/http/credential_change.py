@@ -9,8 +9,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from idlewatch.core.clock import now
 from idlewatch.monitor import accounts, django_sessions, records
+from idlewatch.process import now
 
 CHANGED_KEY = "_idlewatch_changed"
 """Key in the session's data of what was changed and when, until a page has shown the offer."""

@@ -10,7 +10,6 @@ from django.http.response import HttpResponseBase
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
 from idlewatch.http.classification import is_client_endpoint
@@ -22,6 +21,7 @@ from idlewatch.http.responses import ended_response, turns_away
 from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 
 
 @contextmanager

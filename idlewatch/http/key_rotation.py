@@ -10,41 +10,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
 
 from idlewatch.monitor import django_sessions, records
+from idlewatch.process import Lane, Process, current_process, in_thread
 
-_lock = Lock()
-_sessions: dict[str, list[SessionBase]] = {}
-"""The sessions of the requests under way, by the key with which each came."""
+
+class RequestsUnderWay:
+    """The sessions of the requests that a process is answering. Thread-safe."""
+
+    def __init__(self, process: Process) -> None:
+        self._lock = Lock()
+        self._sessions: dict[str, list[SessionBase]] = {}
+        """By the key with which each came."""
+
+    @contextmanager
+    def including(self, key: str, session: SessionBase) -> Iterator[None]:
+        """Count a session while its request is answered."""
+        with self._lock:
+            self._sessions.setdefault(key, []).append(session)
+        try:
+            yield
+        finally:
+            with self._lock:
+                left = [each for each in self._sessions[key] if each is not session]
+                if left:
+                    self._sessions[key] = left
+                else:
+                    del self._sessions[key]
+
+    def is_shared(self, key: str, session: SessionBase) -> bool:
+        """Return whether another request came with the same key."""
+        with self._lock:
+            return any(each is not session for each in self._sessions.get(key, ()))
 
 
 @contextmanager
 def under_way(session: SessionBase) -> Iterator[None]:
-    """Know of a session while its request is answered."""
+    """Have other requests find a session while its request is answered."""
     key = session.session_key
     if key is None:
         yield
         return
-    with _lock:
-        _sessions.setdefault(key, []).append(session)
-    try:
-        with _telling_of_rotation(session):
-            yield
-    finally:
-        with _lock:
-            left = [each for each in _sessions[key] if each is not session]
-            if left:
-                _sessions[key] = left
-            else:
-                del _sessions[key]
+    with current_process().part(RequestsUnderWay).including(key, session), _telling_of_rotation(session):
+        yield
 
 
 def is_shared(key: str, session: SessionBase) -> bool:
-    """Tell whether another request under way came with the same key."""
-    with _lock:
-        return any(each is not session for each in _sessions.get(key, ()))
+    """Return whether another request under way came with the same key."""
+    return current_process().part(RequestsUnderWay).is_shared(key, session)
 
 
 @contextmanager
@@ -64,7 +78,7 @@ def _telling_of_rotation(session: SessionBase) -> Iterator[None]:
     async def atell_and_cycle() -> None:
         watch = await session.aget(django_sessions.WATCH_KEY)
         if watch is not None:
-            await sync_to_async(records.expect_rotation)(watch)
+            await in_thread(Lane.REQUEST, records.expect_rotation, watch)
         await acycle_key()
 
     vars(session).update(cycle_key=tell_and_cycle, acycle_key=atell_and_cycle)

@@ -11,7 +11,6 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from idlewatch.conf import conf
-from idlewatch.core.clock import now
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import shows_a_page
@@ -20,6 +19,7 @@ from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import REASON_COOKIE, drop_reason, leave_reason
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 
 
 def on_sent(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -8,16 +8,14 @@ from typing import TypeGuard
 
 from django.db import Error as DatabaseError
 
-from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
-from idlewatch.live.database import in_database
 from idlewatch.live.subscriber import Subscriber
-from idlewatch.live.ticks import ticks
 from idlewatch.monitor import accounts
 from idlewatch.monitor import service as monitor
 from idlewatch.permissions import may_watch
+from idlewatch.process import Lane, Process, now
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -39,7 +37,9 @@ class AccessGuard:
     Fails closed: who can't be vouched for is sent away as well, after a while.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._clock = process.clock
         self._vouched: dict[Subscriber, float] = {}
         """When it was known for the last time that each has a session, and the right."""
         self._asked_at = float("-inf")
@@ -47,7 +47,7 @@ class AccessGuard:
 
     def admit(self, viewer: Subscriber) -> None:
         """Know an operator who was just found to have the right."""
-        self._vouched[viewer] = ticks()
+        self._vouched[viewer] = self._clock.ticks()
 
     def release(self, viewer: Subscriber) -> None:
         """Know an operator no more."""
@@ -58,7 +58,7 @@ class AccessGuard:
         viewers = list(self._vouched)
         try:
             await self._look_at_sessions(viewers)
-            if ticks() - self._asked_at >= EVERY:
+            if self._clock.ticks() - self._asked_at >= EVERY:
                 await self._look_at_rights([viewer for viewer in viewers if not viewer.is_gone])
         except (DatabaseError, StoreUnavailable, Undecided) as error:
             if not self._is_troubled:
@@ -69,7 +69,7 @@ class AccessGuard:
 
     def doubted(self) -> Sequence[Subscriber]:
         """Return the operators of whom nobody could tell for too long whether they may watch."""
-        limit = ticks() - TRUSTED
+        limit = self._clock.ticks() - TRUSTED
         return [each for each, at in self._vouched.items() if at < limit]
 
     async def _look_at_sessions(self, viewers: Sequence[Subscriber]) -> None:
@@ -79,8 +79,8 @@ class AccessGuard:
                 viewer.shut(Close.ENDED)
 
     async def _look_at_rights(self, viewers: Sequence[Subscriber]) -> None:
-        at = ticks()
-        allowed = await in_database(permitted)({viewer.user for viewer in viewers})
+        at = self._clock.ticks()
+        allowed = await self._process.threads.run(Lane.LIVE, permitted, {viewer.user for viewer in viewers})
         self._asked_at = at
         for viewer in viewers:
             if viewer.user not in allowed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
@@ -15,16 +14,16 @@ from idlewatch.conf import conf
 from idlewatch.consumers.authentication import find_watch
 from idlewatch.consumers.base import Socket
 from idlewatch.consumers.origin import is_same_origin, request_of
-from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close, ErrorCode
 from idlewatch.exceptions import BadMessage, Undecided
 from idlewatch.live.authorization import permitted
 from idlewatch.live.query import WatchMessage, parse
-from idlewatch.live.reader import reader
+from idlewatch.live.reader import reader_of
 from idlewatch.live.subscriber import Subscriber
+from idlewatch.process import Lane, current_process, in_thread, now
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.runtime import service
+from idlewatch.runtime.runtime import runtime_of
 from idlewatch.signals import event_log
 
 MAX_PAGES = 20
@@ -50,7 +49,7 @@ class LiveConsumer(Socket):
             await self.close()
             return
         try:
-            operator, may = await database_sync_to_async(find_operator)(request)
+            operator, may = await in_thread(Lane.DATABASE, find_operator, request)
         except (DatabaseError, Undecided):
             # Nobody can tell just now; the page comes back.
             await self.accept()
@@ -66,19 +65,19 @@ class LiveConsumer(Socket):
             await self._shut(Close.FORBIDDEN)
             return
         watch_id, user = operator
-        if reader().pages_of(watch_id) >= MAX_PAGES:
+        if reader_of(current_process()).pages_of(watch_id) >= MAX_PAGES:
             await self._shut(Close.TOO_MANY)
             return
-        self._hub = service().hub
+        self._hub = runtime_of(current_process()).hub
         self._hub.admit(self)
         if self._hub.dismissed:
             await self._shut(Close.GOING_AWAY)
             # Nobody will hear the page's answer any more.
             raise StopConsumer
-        self._viewer = Subscriber(watch_id, user, self._tell, self._shut)
+        self._viewer = Subscriber(current_process(), watch_id, user, self._tell, self._shut)
         metrics.OPERATORS.inc()
         event_log.log_event("live_page_opened", watch_id=watch_id, user=user)
-        reader().join(self._viewer)
+        reader_of(current_process()).join(self._viewer)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Do what a message says; stay open after a bad one."""
@@ -98,7 +97,7 @@ class LiveConsumer(Socket):
         else:
             viewer.has_seen(message.frame)
         if viewer.waits:
-            reader().answer(viewer)
+            reader_of(current_process()).answer(viewer)
 
     async def disconnect(self, code: int | None) -> None:
         """Note that the operator went."""
@@ -111,7 +110,7 @@ class LiveConsumer(Socket):
     async def _leave(self) -> None:
         if self._viewer is not None:
             metrics.OPERATORS.dec()
-            reader().leave(self._viewer)
+            reader_of(current_process()).leave(self._viewer)
         if self._hub is not None:
             self._hub.release(self)
         self._viewer = self._hub = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
-from contextvars import Context
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 from django.db import Error as DatabaseError
 from django.utils import translation
 
-from idlewatch.core.clock import now
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.live import search
@@ -25,8 +24,8 @@ from idlewatch.live.search import Found
 from idlewatch.live.search_cache import SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
-from idlewatch.live.ticks import ticks
 from idlewatch.monitor import service as monitor
+from idlewatch.process import Process
 from idlewatch.store.values import Census
 
 logger = logging.getLogger("idlewatch")
@@ -49,16 +48,18 @@ class Reading(NamedTuple):
 class Reader:
     """Reads what is asked for, each thing once for all who ask it, and has each told what changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._clock = process.clock
         self._viewers: set[Subscriber] = set()
-        self._doorkeeper = AccessGuard()
+        self._doorkeeper = AccessGuard(process)
         self._running: list[asyncio.Task[None]] = []
         self._readings: dict[Query, Reading] = {}
         self._telling: set[Query] = set()
         """What has been read: a page that is being told must not be left with half a frame."""
-        self._searches = SearchCache()
+        self._searches = SearchCache(process)
         self._faces = RecordFieldsCache()
-        self._moments = Summaries()
+        self._moments = Summaries(process)
         self._troubled: set[Query] = set()
         """What could not be read the last time."""
 
@@ -72,9 +73,7 @@ class Reader:
         self._viewers.add(viewer)
         self._doorkeeper.admit(viewer)
         if not self._running:
-            # A context of their own: that of the first socket would tie them to its thread.
-            loop = asyncio.get_running_loop()
-            self._running = [loop.create_task(work(), context=Context()) for work in (self._read_on, self._guard)]
+            self._running = [self._process.start(work()) for work in (self._read_on, self._guard)]
 
     def leave(self, viewer: Subscriber) -> None:
         """Know an operator no more; the last stops the reading."""
@@ -97,23 +96,23 @@ class Reader:
             self._begin(viewer.ask)
 
     def _forget(self) -> None:
-        self._searches, self._faces = SearchCache(), RecordFieldsCache()
+        self._searches, self._faces = SearchCache(self._process), RecordFieldsCache()
         self._moments.forget()
         self._troubled.clear()
 
     async def _read_on(self) -> None:
         while True:
-            started = ticks()
+            started = self._clock.ticks()
             try:
                 await self._go_round()
             except Exception:
                 # The pages are behind until the next round, no more.
                 logger.exception("The live pages could not be brought up to date.")
-            await asyncio.sleep(max(0.0, started + ROUND - ticks()))
+            await self._clock.sleep(max(0.0, started + ROUND - self._clock.ticks()))
 
     async def _guard(self) -> None:
         while True:
-            await asyncio.sleep(ROUND)
+            await self._clock.sleep(ROUND)
             try:
                 await self._doorkeeper.look()
             except Exception:
@@ -123,7 +122,7 @@ class Reader:
     async def _go_round(self) -> None:
         for viewer in self._doorkeeper.doubted():
             viewer.shut(Close.GOING_AWAY)
-        for viewer in [each for each in self._viewers if each.is_slow(ticks())]:
+        for viewer in [each for each in self._viewers if each.is_slow(self._clock.ticks())]:
             viewer.shut(Close.TOO_SLOW)
         asked = self._asked()
         self._abandon(self._readings.keys() - asked - self._telling)
@@ -133,8 +132,10 @@ class Reader:
             self._begin(ask)
         if self._readings:
             # One that takes longer holds up nobody else.
-            await asyncio.wait({reading.task for reading in self._readings.values()}, timeout=ROUND)
-        for ask in [ask for ask, reading in self._readings.items() if ticks() - reading.at > LATE]:
+            with suppress(TimeoutError):
+                async with self._clock.timeout(ROUND):
+                    await asyncio.wait({reading.task for reading in self._readings.values()})
+        for ask in [ask for ask, reading in self._readings.items() if self._clock.ticks() - reading.at > LATE]:
             await self._miss(ask, TimeoutError())
         # Last: who asks for something else while nothing can be read meets the same trouble.
         self._troubled &= self._asked()
@@ -150,8 +151,8 @@ class Reader:
     def _begin(self, ask: Query) -> None:
         """Read something, unless it is being read: who asks for it when that is done is told."""
         if ask not in self._readings:
-            task = asyncio.get_running_loop().create_task(self._read(ask), context=Context())
-            self._readings[ask] = Reading(task, ticks())
+            task = self._process.start(self._read(ask))
+            self._readings[ask] = Reading(task, self._clock.ticks())
             task.add_done_callback(partial(self._finish, ask))
 
     def _finish(self, ask: Query, task: asyncio.Task[None]) -> None:
@@ -170,7 +171,7 @@ class Reader:
         self._telling.add(ask)
         try:
             for viewer in self._asking(ask):
-                await _safely(viewer.show(_picture(viewer, moment, found, rows, ask.size), now()))
+                await _safely(viewer.show(_picture(viewer, moment, found, rows, ask.size), self._clock.now()))
         finally:
             self._telling.discard(ask)
 
@@ -181,13 +182,13 @@ class Reader:
     async def _look(self, ask: Query, census: Census) -> tuple[Found, dict[str, Row]]:
         found = await self._searches.find(ask, census)
         if (known := found.known) is None:
-            stand = await monitor.store().sessions.aget_many(found.watches)
+            stand = await monitor.store_of(self._process).sessions.aget_many(found.watches)
             known = [each for each in stand if each is not None and search.matches(ask, each)]
             if ask.sort.column == "seen":
                 # The records know it only so far.
                 known.sort(key=lambda each: (each.activity.active, each.id), reverse=ask.sort.is_descending)
         faces = await self._faces.of(each.id for each in known)
-        at = now()
+        at = self._clock.now()
         with translation.override(ask.language):
             return found, {each.id: row_of(each, faces.get(each.id, FACELESS), at) for each in known}
 
@@ -227,13 +228,22 @@ async def _safely(telling: Awaitable[None]) -> None:
         logger.exception("A live page could not be told what changed.")
 
 
-_readers: WeakKeyDictionary[asyncio.AbstractEventLoop, Reader] = WeakKeyDictionary()
+class Readers:
+    """The readers of a process, by their event loop."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._readers: WeakKeyDictionary[asyncio.AbstractEventLoop, Reader] = WeakKeyDictionary()
+
+    def here(self) -> Reader:
+        """Return the reader of the running event loop."""
+        loop = asyncio.get_running_loop()
+        found = self._readers.get(loop)
+        if found is None:
+            found = self._readers[loop] = Reader(self._process)
+        return found
 
 
-def reader() -> Reader:
-    """Return the reader of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _readers.get(loop)
-    if found is None:
-        found = _readers[loop] = Reader()
-    return found
+def reader_of(process: Process) -> Reader:
+    """Return the reader of a process on the running event loop."""
+    return process.part(Readers).here()

@@ -11,8 +11,8 @@ from msgspec import Struct
 from idlewatch.core.activity import Activity
 from idlewatch.core.policy import Phase
 from idlewatch.http.user_agents import device_of
-from idlewatch.live.database import in_database
 from idlewatch.models import WatchedSession
+from idlewatch.process import Lane, in_thread
 from idlewatch.store.values import Watched
 
 KEPT = 5000
@@ -99,7 +99,7 @@ class RecordFieldsCache:
         """Return the faces of these sessions; one without a record has none, and is asked for again."""
         wanted = list(watches)
         if missing := [watch_id for watch_id in wanted if watch_id not in self._known]:
-            self._known.update(await in_database(read_faces)(missing))
+            self._known.update(await in_thread(Lane.LIVE, read_faces, missing))
         found = {}
         for watch_id in wanted:
             if watch_id in self._known:

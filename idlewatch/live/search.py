@@ -14,10 +14,10 @@ from typing import NamedTuple, TypeVar
 from django.db.models import QuerySet
 
 from idlewatch.core.policy import Phase
-from idlewatch.live.database import in_search
 from idlewatch.live.query import Query
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.process import Lane, in_thread
 from idlewatch.store.listing import deadline_of, is_among
 from idlewatch.store.values import Census, Listing, Watched
 
@@ -102,7 +102,7 @@ async def find(ask: Query, census: Census) -> Found:
         return _page(ask, _turned(ask, _ids(found)))
     if candidates.only is None and candidates.without is None:
         return await _through(ask, None if ask.terms else candidates.total, partial(_database_window, ask))
-    return await in_search(_by_database)(ask, candidates)
+    return await in_thread(Lane.SEARCH, _by_database, ask, candidates)
 
 
 async def _by_store(ask: Query) -> Found:
@@ -168,10 +168,10 @@ async def _searched_by_deadline(ask: Query, candidates: Candidates) -> Found:
     """Have the database search, and the store order."""
     if candidates.only is not None:
         return _page(ask, _turned(ask, _ids(await _searched_among(ask, candidates.only))))
-    first = await in_search(_window)(_searched(ask), 0, WINDOW + 1)
+    first = await in_thread(Lane.SEARCH, _window, _searched(ask), 0, WINDOW + 1)
     if len(first) <= WINDOW:
         return _page(ask, _turned(ask, _ids(sorted(await _left(ask, first), key=_by_deadline))))
-    total = None if _is_filtered(ask) else await in_search(_searched(ask).count)()
+    total = None if _is_filtered(ask) else await in_thread(Lane.SEARCH, _searched(ask).count)
     return await _through(ask, total, partial(_store_window, ask))
 
 
@@ -201,7 +201,7 @@ async def _store_window(ask: Query, number: int) -> Part:
 
 async def _database_window(ask: Query, number: int) -> Part:
     """Have the database order and search them, and leave the filter to the store."""
-    watches = await in_search(_window)(_ordered(ask), number * WINDOW, WINDOW)
+    watches = await in_thread(Lane.SEARCH, _window, _ordered(ask), number * WINDOW, WINDOW)
     return Part(_ids(await _left(ask, watches)), is_last=len(watches) < WINDOW)
 
 
@@ -209,7 +209,7 @@ async def _searched_among(ask: Query, watches: Sequence[Watched]) -> Sequence[Wa
     """Return those of them that match, in the same order."""
     if not ask.terms:
         return watches
-    found = await in_search(_matching)(_searched(ask).filter(pk__in=_ids(watches)))
+    found = await in_thread(Lane.SEARCH, _matching, _searched(ask).filter(pk__in=_ids(watches)))
     return [watched for watched in watches if watched.id in found]
 
 

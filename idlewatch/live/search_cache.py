@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from idlewatch.live.query import Query
 from idlewatch.live.search import Found, find, is_costly
-from idlewatch.live.ticks import ticks
+from idlewatch.process import Process
 from idlewatch.store.values import Census
 
 LONGEST = 2.0
@@ -27,16 +27,17 @@ class Search(NamedTuple):
 class SearchCache:
     """Finds the sessions of pages, and remembers what was dear."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._clock = process.clock
         self._known: dict[Query, Search] = {}
 
     async def find(self, ask: Query, census: Census) -> Found:
         """Return the sessions of a page, as they are or lately were."""
         if not is_costly(ask):
             return await find(ask, census)
-        search, began = self._known.get(ask), ticks()
+        search, began = self._known.get(ask), self._clock.ticks()
         if search is None or began >= search.until:
-            found, done = await find(ask, census), ticks()
+            found, done = await find(ask, census), self._clock.ticks()
             search = self._known[ask] = Search(found, done + min(LONGEST, TIMES * (done - began)))
         return search.found
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from idlewatch.core.protocol import Close
 from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Query, WatchMessage
-from idlewatch.live.ticks import ticks
+from idlewatch.process import Process
 
 logger = logging.getLogger("idlewatch")
 
@@ -21,10 +20,6 @@ PATIENCE = 2.0
 """Seconds that one page may keep the others waiting, where a server's send waits for the client to read."""
 
 
-_closing: set[asyncio.Task[None]] = set()
-"""An event loop itself holds its tasks but weakly."""
-
-
 class Subscriber:
     """What one operator's page shows. Nothing is sent before the frame that was sent last is worked in.
 
@@ -34,11 +29,14 @@ class Subscriber:
 
     def __init__(
         self,
+        process: Process,
         watch_id: str,
         user: str,
         send: Callable[[str], Awaitable[None]],
         shut: Callable[[Close], Awaitable[None]],
     ) -> None:
+        self._process = process
+        self._clock = process.clock
         self.watch_id = watch_id
         """The operator's own session."""
         self.user = user
@@ -81,20 +79,18 @@ class Subscriber:
             self._is_awaited = False
 
     def is_slow(self, at: float) -> bool:
-        """Tell whether it has taken too long over a frame; `at` is the event loop's time."""
+        """Tell whether it has taken too long over a frame; `at` is what the clock ticks."""
         return self._is_awaited and at - self._sent_at > SLOW
 
     def shut(self, code: Close) -> None:
         """Close the socket; nobody waits for it, as a server's close may wait for a client that does not answer."""
         if not self.is_gone:
             self.is_gone = True
-            task = asyncio.get_running_loop().create_task(self._shut(code))
-            _closing.add(task)
-            task.add_done_callback(_closing.discard)
+            self._process.start(self._shut(code))
 
     async def show(self, picture: Snapshot, now: float) -> None:
         """Send what the page does not show yet, if it may be sent anything."""
-        at = ticks()
+        at = self._clock.ticks()
         if self.is_gone or self._is_awaited:
             return
         if self._shown is None:
@@ -113,13 +109,13 @@ class Subscriber:
         self._shown = None
         if not (self.is_gone or self._is_awaited or self._is_lost):
             self._is_lost = True
-            await self._tell(unavailable_frame(self._frame + 1), ticks())
+            await self._tell(unavailable_frame(self._frame + 1), self._clock.ticks())
 
     async def _tell(self, frame: str, at: float) -> None:
         self._frame += 1
         self._is_awaited, self._sent_at = True, at
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with self._clock.timeout(PATIENCE):
                 await self._send(frame)
         except TimeoutError:
             self.shut(Close.TOO_SLOW)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from idlewatch.core.clock import now
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.live.ticks import ticks
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import service
-from idlewatch.runtime.timer import KEPT
+from idlewatch.process import Process
+from idlewatch.runtime.membership import KEPT
+from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Census, Sample
 
 SAMPLING = 5.0
@@ -27,7 +26,9 @@ class Summary(NamedTuple):
 class Summaries:
     """Reads it, once for all who need it."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._clock = process.clock
         self._moment: Summary | None = None
         self._taking = asyncio.Lock()
         self._samples: tuple[Sample, ...] = ()
@@ -47,12 +48,12 @@ class Summaries:
         Raises:
             StoreUnavailable: also while the store has yet to learn from the records who is there.
         """
-        if not service().timer.owns_store:
+        if not runtime_of(self._process).timer.owns_store:
             raise StoreUnavailable
         async with self._taking:
             if self._moment is None:
-                census = await monitor.store().statistics.census()
-                if ticks() - self._sampled_at >= SAMPLING:
+                census = await monitor.store_of(self._process).statistics.census()
+                if self._clock.ticks() - self._sampled_at >= SAMPLING:
                     await self._sample()
                 self._moment = Summary(census, self._samples)
             return self._moment
@@ -60,9 +61,9 @@ class Summaries:
     async def _sample(self) -> None:
         # Anew where this fails: a store may come back without its samples.
         before, self._samples = self._samples, ()
-        if before and before[-1].at > now():
+        if before and before[-1].at > self._clock.now():
             # The clock was put back: what is sampled from now on would not be later than what is known.
             before = ()
-        samples = (*before, *await monitor.store().statistics.samples(before[-1].at if before else 0.0))
+        samples = (*before, *await monitor.store_of(self._process).statistics.samples(before[-1].at if before else 0.0))
         self._samples = tuple(each for each in samples if each.at > samples[-1].at - KEPT)
-        self._sampled_at = ticks()
+        self._sampled_at = self._clock.ticks()

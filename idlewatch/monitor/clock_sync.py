@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from idlewatch.core.clock import now
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import Process
 from idlewatch.store.base import Presence
 from idlewatch.store.values import Reading
 
@@ -28,7 +27,9 @@ PATIENCE = 3.0
 class ClockSync:
     """Follows the time of a shared store."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._clock = process.clock
         self._follows = False
         self._doubts_since: float | None = None
         """When this process, being new, found the clock behind the store set, and nobody had put it right yet."""
@@ -39,10 +40,10 @@ class ClockSync:
         Raises:
             StoreUnavailable: the host's own stays for now.
         """
-        asked = now()
-        reading = presence.read_time(PROCESS)
+        asked = self._clock.now()
+        reading = presence.read_time(self._process.name)
         if reading is not None:
-            self._begin(reading, reading.now - (asked + now()) / 2)
+            self._begin(reading, reading.now - (asked + self._clock.now()) / 2)
 
     async def keep(self, presence: Presence) -> None:
         """Stay with the store's time; where its clock was set, put it right.
@@ -50,9 +51,9 @@ class ClockSync:
         Raises:
             StoreUnavailable: this process counts on by itself meanwhile.
         """
-        asked = now()
-        reading = await presence.aread_time(PROCESS)
-        answered = now()
+        asked = self._clock.now()
+        reading = await presence.aread_time(self._process.name)
+        answered = self._clock.now()
         if reading is None:
             return
         apart, blur = reading.now - (asked + answered) / 2, (answered - asked) / 2
@@ -60,30 +61,30 @@ class ClockSync:
             self._begin(reading, apart)
         elif abs(apart) <= max(STEP, blur):
             if abs(apart) > blur:
-                now.shift(apart)
+                self._clock.shift(apart)
         elif _is_vouched_for(reading):
             # This machine stood still without its clock noticing, a suspended one, say.
             logger.warning("This process was %.1f s away from the time of the others, and follows them.", -apart)
-            now.shift(apart)
+            self._clock.shift(apart)
         else:
             logger.warning("The clock behind the store was set by %.1f s: sessions are judged as if it had not.", apart)
             await presence.correct_time(reading, -apart)
 
     def _begin(self, reading: Reading, apart: float) -> None:
         """Take over the time that the store tells, or, where its clock was set a moment ago, what the others had."""
-        if self._doubts_since is None and _contradicts_all(reading):
+        if self._doubts_since is None and _contradicts_all(reading, self._clock.now()):
             assert reading.others is not None  # noqa: S101 - there are others whom it contradicts
             # A moment late at most, so that nobody is ended early.
-            now.shift(reading.others - now())
-            self._doubts_since = now()
+            self._clock.shift(reading.others - self._clock.now())
+            self._doubts_since = self._clock.now()
         elif self._doubts_since is None or _is_vouched_for(reading):
-            now.shift(apart)
+            self._clock.shift(apart)
             self._follows = True
 
     def _has_waited(self, reading: Reading) -> bool:
         """Tell whether the others had their time to put the clock right: they are gone, and it falls to this one."""
         since = self._doubts_since
-        if since is not None and now() >= since + PATIENCE and not _is_vouched_for(reading):
+        if since is not None and self._clock.now() >= since + PATIENCE and not _is_vouched_for(reading):
             self._follows = True
         return self._follows
 
@@ -92,10 +93,7 @@ def _is_vouched_for(reading: Reading) -> bool:
     return reading.others is not None and abs(reading.now - reading.others) <= FRESH
 
 
-def _contradicts_all(reading: Reading) -> bool:
+def _contradicts_all(reading: Reading, here: float) -> bool:
     """Tell whether the other processes and this host's clock agree on a time that the store does not tell."""
-    others, here = reading.others, now()
+    others = reading.others
     return others is not None and abs(here - others) <= FRESH < min(abs(reading.now - others), abs(reading.now - here))
-
-
-timekeeper = ClockSync()

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
 from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.clock import now as read_clock
 from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage
+from idlewatch.process import Lane, Process
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.values import Watched
@@ -31,7 +30,9 @@ RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
 class FallbackStore(SessionStore):
     """Wraps the sessions of a shared store. Raises `Undecided` where neither store nor record can judge."""
 
-    def __init__(self, sessions: SessionStore, outage: Outage) -> None:
+    def __init__(self, process: Process, sessions: SessionStore, outage: Outage) -> None:
+        self._clock = process.clock
+        self._threads = process.threads
         self._sessions = sessions
         self._outage = outage
 
@@ -40,7 +41,7 @@ class FallbackStore(SessionStore):
             self._report(watch_id)
             return self._sessions.get(watch_id)
         except StoreUnavailable:
-            return self._judge(watch_id, None, read_clock())
+            return self._judge(watch_id, None, self._clock.now())
 
     def get_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
         if not self._outage.is_doubtful():
@@ -91,7 +92,7 @@ class FallbackStore(SessionStore):
             await self._areport(watch_id)
             return await self._sessions.aget(watch_id)
         except StoreUnavailable:
-            return await database_sync_to_async(self._judge)(watch_id, None, read_clock())
+            return await self._threads.run(Lane.DATABASE, self._judge, watch_id, None, self._clock.now())
 
     async def aget_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
         """Async version of `get_many`, by the store alone.
@@ -103,7 +104,7 @@ class FallbackStore(SessionStore):
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
         try:
-            await database_sync_to_async(self._decide)(watched, now)
+            await self._threads.run(Lane.DATABASE, self._decide, watched, now)
             return await self._sessions.aopen(watched, now)
         except StoreUnavailable:
             self._outage.note_missed(watched.id)
@@ -121,14 +122,14 @@ class FallbackStore(SessionStore):
             await self._areport(watch_id)
             return await self._sessions.aapply(watch_id, event, now)
         except StoreUnavailable:
-            return await database_sync_to_async(self._judge)(watch_id, event, now)
+            return await self._threads.run(Lane.DATABASE, self._judge, watch_id, event, now)
 
     async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
         try:
             await self._areport(watch_id)
             return await self._sessions.aend(watch_id, reason, now)
         except StoreUnavailable:
-            return await database_sync_to_async(self.end)(watch_id, reason, now)
+            return await self._threads.run(Lane.DATABASE, self.end, watch_id, reason, now)
 
     async def _acredit(self, watch_id: str, event: Acted, now: float) -> Watched | None:
         """Credit what a socket reports; where that can't be done now, it waits."""
@@ -146,7 +147,7 @@ class FallbackStore(SessionStore):
         """Report to the store what the record knows, while the store may not know it yet."""
         if not self._outage.is_doubtful():
             return
-        now = read_clock()
+        now = self._clock.now()
         try:
             self._report_record(watch_id, now)
         except DatabaseError as error:
@@ -157,7 +158,7 @@ class FallbackStore(SessionStore):
 
     async def _areport(self, watch_id: str) -> None:
         if self._outage.is_doubtful():
-            await database_sync_to_async(self._report)(watch_id)
+            await self._threads.run(Lane.DATABASE, self._report, watch_id)
 
     def _report_record(self, watch_id: str, now: float) -> None:
         record = records.find(watch_id)

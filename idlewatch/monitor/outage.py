@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now as read_clock
+from idlewatch.core.clock import Clock
 from idlewatch.core.policy import Phase, Verdict
 from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.store.values import Watched
@@ -21,7 +21,8 @@ class Outage:
     `read_created_at` returns since when the store exists (epoch seconds).
     """
 
-    def __init__(self, read_created_at: Callable[[], float | None]) -> None:
+    def __init__(self, clock: Clock, read_created_at: Callable[[], float | None]) -> None:
+        self._clock = clock
         self.buffer = ActivityBuffer()
         self._read_created_at = read_created_at
         self._lock = Lock()
@@ -49,12 +50,12 @@ class Outage:
 
     def is_doubtful(self) -> bool:
         """Return whether the records may know more than the store."""
-        return self._began_at is not None or read_clock() < self._settle_after
+        return self._began_at is not None or self._clock.now() < self._settle_after
 
     def note(self) -> None:
         """Note that the store could not be reached."""
         if self._began_at is None:
-            self._began_at = read_clock()
+            self._began_at = self._clock.now()
 
     def note_missed(self, watch_id: str) -> None:
         """Note that the store missed something of a session."""
@@ -64,7 +65,7 @@ class Outage:
 
     def hold_back(self) -> None:
         """Give other processes the time to report before anything is settled."""
-        self._settle_after = read_clock() + REPORT_GRACE
+        self._settle_after = self._clock.now() + REPORT_GRACE
 
     def take_advanced(self) -> set[str]:
         """Return the sessions of which the store missed something, and forget them."""

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from channels.db import database_sync_to_async
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
@@ -18,6 +17,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.fallback import FallbackStore, report_of
 from idlewatch.monitor.outage import Outage
+from idlewatch.process import Lane, Process
 from idlewatch.store.base import SessionStore
 from idlewatch.store.values import Watched
 
@@ -36,8 +36,9 @@ class Recovery:
     away.
     """
 
-    def __init__(self, sessions: SessionStore, fallback: FallbackStore, outage: Outage) -> None:
+    def __init__(self, process: Process, sessions: SessionStore, fallback: FallbackStore, outage: Outage) -> None:
         self.sessions = sessions
+        self._threads = process.threads
         self._fallback = fallback
         self._outage = outage
 
@@ -66,15 +67,15 @@ class Recovery:
         """
         began_at = self._outage.began_at
         if began_at is not None:
-            await database_sync_to_async(self._end_closed)(began_at - COMMIT_OVERLAP, now)
+            await self._threads.run(Lane.TIMER, self._end_closed, began_at - COMMIT_OVERLAP, now)
         if undecided := self._outage.take_decidable():
             # The processes that knew more have had the time to report it.
-            await database_sync_to_async(self._open_undecided)(undecided, now)
+            await self._threads.run(Lane.TIMER, self._open_undecided, undecided, now)
         else:
             self._outage.hold_back()
         watch_ids = set(read_tabs())
         while True:
-            await database_sync_to_async(self.flush)(read_tabs())
+            await self._threads.run(Lane.TIMER, self.flush, read_tabs())
             advanced = self._outage.take_advanced()
             try:
                 await self._report_all(sorted(watch_ids | advanced), read_tabs, process, now)
@@ -91,7 +92,7 @@ class Recovery:
     async def _report_all(self, watch_ids: Sequence[str], read_tabs: ReadTabs, process: str, now: float) -> None:
         for start in range(0, len(watch_ids), records.BATCH):
             batch = watch_ids[start : start + records.BATCH]
-            known = {record.pk: record for record in await database_sync_to_async(records.find_all)(batch)}
+            known = {record.pk: record for record in await self._threads.run(Lane.TIMER, records.find_all, batch)}
             tabs = read_tabs()
             sessions = await asyncio.gather(
                 *(
@@ -114,7 +115,7 @@ class Recovery:
         present = await self.sessions.aapply(watch_id, report, now)
         if present is not None or watched is None:
             return present
-        if await database_sync_to_async(self._outage.is_undecided)(watched, now):
+        if await self._threads.run(Lane.TIMER, self._outage.is_undecided, watched, now):
             self._outage.add_undecided(watch_id)
             return None
         return await self.sessions.aopen(watched, now)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
-from threading import Lock
+from typing import NamedTuple
 
-from channels.db import database_sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
@@ -24,65 +22,67 @@ from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
-from idlewatch.monitor.clock_sync import timekeeper
+from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.recovery import Recovery
+from idlewatch.process import Lane, Process, current_process, in_thread
 from idlewatch.signals import announce
 from idlewatch.store.base import Store
 from idlewatch.store.values import Watched
 
-_opening = Lock()
+
+class OpenedStore(NamedTuple):
+    """The store of a process."""
+
+    store: Store
+    recovery: Recovery | None
+    """What reports to a shared store what it missed; None where the store belongs to this process."""
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
 
 
 def store() -> Store:
-    """Return this process's store, as the setting `STORE` describes it.
+    """Return the current process's store: see `store_of`."""
+    return store_of(current_process())
+
+
+def store_of(process: Process) -> Store:
+    """Return the store of a process, opened when it is first asked for.
 
     The `sessions` of a shared one are judged by the records while it is away: see `FallbackStore`.
     """
-    return _opened()[0]
+    return process.part(open_store).store
 
 
-def recovery() -> Recovery | None:
+def recovery_of(process: Process) -> Recovery | None:
     """Return what reports to a shared store what it missed; None where the store belongs to this process."""
-    return _opened()[1]
+    return process.part(open_store).recovery
 
 
-def _opened() -> tuple[Store, Recovery | None]:
-    # Two first requests in two threads would otherwise get a store each.
-    with _opening:
-        return _open()
-
-
-@cache
-def _open() -> tuple[Store, Recovery | None]:
+def open_store(process: Process) -> OpenedStore:
+    """Open the store that the setting `STORE` describes."""
     configured = conf.store
     backend = import_string(configured["BACKEND"])
     if not (isinstance(backend, type) and issubclass(backend, Store)):
         raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
     made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
     if not made.shared:
-        return made, None
+        return OpenedStore(made, None)
     # While it is away, this process's own clock will do.
     with suppress(StoreUnavailable):
-        timekeeper.follow(made.presence)
-    return made, add_fallback(made)
+        process.part(ClockSync).follow(made.presence)
+    return OpenedStore(made, add_fallback(process, made))
 
 
-def add_fallback(made: Store) -> Recovery:
+def add_fallback(process: Process, made: Store) -> Recovery:
     """Put the records in the place of a shared store's sessions while it is away; return what recovers it."""
-    sessions, outage = made.sessions, Outage(made.presence.read_created_at)
+    sessions, outage = made.sessions, Outage(process.clock, made.presence.read_created_at)
     made.on_outage(outage.note)
-    made.sessions = fallback = FallbackStore(sessions, outage)
-    return Recovery(sessions, fallback, outage)
-
-
-def forget_store() -> None:
-    """Close this process's store; the next use opens one anew."""
-    with _opening:
-        if _open.cache_info().currsize:
-            _open()[0].close()
-            _open.cache_clear()
+    made.sessions = fallback = FallbackStore(process, sessions, outage)
+    return Recovery(process, sessions, fallback, outage)
 
 
 def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
@@ -119,7 +119,7 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
     """
     sessions = store().sessions
     watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
-    if watched is None and (watched := await database_sync_to_async(resume)(watch_id, now)) and event is not None:
+    if watched is None and (watched := await in_thread(Lane.DATABASE, resume, watch_id, now)) and event is not None:
         watched = await sessions.aapply(watch_id, event, now)
     return watched
 
@@ -169,7 +169,7 @@ def _look_to_end(watch_id: str, now: float) -> Watched | None:
 
 async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
     """Twin of `end`."""
-    return await database_sync_to_async(end)(watch_id, reason, now, by)
+    return await in_thread(Lane.DATABASE, end, watch_id, reason, now, by)
 
 
 def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
@@ -253,9 +253,9 @@ def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
     announce.ended(ended, *_end_of(ended), by)
 
 
-def _forget(*, setting: str, **_: object) -> None:
+def _reopen(*, setting: str, **_: object) -> None:
     if setting == "IDLEWATCH":
-        forget_store()
+        current_process().discard(open_store)
 
 
-setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.service")
+setting_changed.connect(_reopen, dispatch_uid="idlewatch.monitor.service")

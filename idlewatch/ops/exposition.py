@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,8 @@ from idlewatch.conf import conf
 from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.policy import Phase
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.hub import tabs_here
+from idlewatch.process import Process, current_process
+from idlewatch.runtime.hub import Hubs
 from idlewatch.signals import event_log
 from idlewatch.store.values import Census
 
@@ -32,6 +31,21 @@ REMINDER = 60.0
 """Seconds for which a refusal is not noted again: a scraper that lacks its token asks for ever."""
 
 
+class _Refusals:
+    """When a process noted a refusal last."""
+
+    def __init__(self, process: Process) -> None:
+        self._clock = process.clock
+        self._noted_at = float("-inf")
+
+    def is_to_be_noted(self) -> bool:
+        at = self._clock.ticks()
+        is_due = at >= self._noted_at + REMINDER
+        if is_due:
+            self._noted_at = at
+        return is_due
+
+
 class _Scrape(Collector):
     """The registry, and what is counted for one scrape."""
 
@@ -42,7 +56,7 @@ class _Scrape(Collector):
         yield from metrics.REGISTRY.collect()
         census = self._census
         live = None if census is None else {Phase.ACTIVE.value: census.active, Phase.WARNED.value: census.warned}
-        tabs = sum(count for count, _ in tabs_here().values())
+        tabs = sum(count for count, _ in current_process().part(Hubs).tabs().values())
         yield from metrics.scraped(tabs, live, 0 if census is None else census.connected)
 
 
@@ -70,19 +84,13 @@ def bears_token(authorization: str) -> bool:
 
 def note_refusal(why: str) -> None:
     """Note that somebody was not let in, once a while."""
-    global _noted_at  # noqa: PLW0603 - there is one for the process
-    at = time.monotonic()
-    if at >= _noted_at + REMINDER:
-        _noted_at = at
+    if current_process().part(_Refusals).is_to_be_noted():
         event_log.log_event("metrics_refused", level=logging.WARNING, why=why)
 
 
 async def _census() -> Census | None:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with current_process().clock.timeout(PATIENCE):
             return await monitor.store().statistics.census()
     except Exception:  # noqa: BLE001 - whatever keeps the store from answering, the rest is there to be served
         return None
-
-
-_noted_at = float("-inf")

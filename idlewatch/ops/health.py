@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.db import connections, router
 
-from idlewatch.core.clock import now
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import running
+from idlewatch.process import Lane, current_process, in_thread, now
+from idlewatch.runtime.runtime import running_runtime
 
 PATIENCE = 3.0
 """Seconds to wait for each answer."""
@@ -28,10 +27,10 @@ async def problems() -> dict[str, str]:
         "channel layer": _channel_layer,
         "timer": _timer,
     }
-    found = {}
+    found, clock = {}, current_process().clock
     for part, look in parts.items():
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with clock.timeout(PATIENCE):
                 await look()
         except Exception as error:  # noqa: BLE001 - whatever keeps a part from its work is what is asked for
             found[part] = str(error) or type(error).__name__
@@ -43,7 +42,7 @@ async def _database() -> None:
         with connections[router.db_for_read(WatchedSession)].cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    await database_sync_to_async(ask)()
+    await in_thread(Lane.DATABASE, ask)
 
 
 async def _store() -> None:
@@ -68,11 +67,11 @@ async def _channel_layer() -> None:
 
 
 async def _timer() -> None:
-    found = running()
+    found = running_runtime(current_process())
     if found is None:
         raise RuntimeError("it does not run: is the ASGI application wrapped with idlewatch.asgi.watched?")
     timer = found.timer
-    if timer.refused:
+    if timer.membership.refused:
         raise RuntimeError("the memory store belongs to another process")
     if timer.kept_at is None or now() - timer.kept_at > LATE:
         raise RuntimeError(f"it has not kept a round for {LATE:g} s")

@@ -15,6 +15,7 @@ from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
 from idlewatch.conf import conf
 from idlewatch.ops.exposition import bears_token, note_refusal, scrape
+from idlewatch.process import Lane, Process, current_process, in_thread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -43,18 +44,20 @@ def parse_address(text: str) -> tuple[str, int]:
 async def serving(host: str, port: int) -> AsyncIterator[int]:
     """Serve the metrics of this process from a thread, as long as the context lasts; yield the port."""
     server_class = _IPv6Server if ":" in host else _Server
-    server = make_server(host, port, _application(asyncio.get_running_loop()), server_class, _RequestHandler)
+    server = make_server(
+        host, port, _application(current_process(), asyncio.get_running_loop()), server_class, _RequestHandler
+    )
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="idlewatch-metrics", daemon=True)
     thread.start()
     try:
         yield server.server_port
     finally:
         # `shutdown` waits for the thread, whose requests wait for this loop.
-        await asyncio.to_thread(server.shutdown)
+        await in_thread(Lane.WAITING, server.shutdown)
         server.server_close()
 
 
-def _application(loop: asyncio.AbstractEventLoop) -> WSGIApplication:
+def _application(process: Process, loop: asyncio.AbstractEventLoop) -> WSGIApplication:
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
             return _refuse(start_response, "404 Not Found", b"The metrics are at /metrics.\n")
@@ -65,7 +68,12 @@ def _application(loop: asyncio.AbstractEventLoop) -> WSGIApplication:
         metrics = asyncio.run_coroutine_threadsafe(scrape(), loop).result()
         return make_wsgi_app(metrics)(environ | {"QUERY_STRING": ""}, start_response)  # type: ignore[no-any-return]
 
-    return respond
+    def respond_here(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # The server's threads belong to no process by themselves.
+        with process.entered():
+            return respond(environ, start_response)
+
+    return respond_here
 
 
 def _refuse(start_response: StartResponse, status: str, body: bytes) -> Iterable[bytes]:

@@ -13,8 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from msgspec.structs import astuple
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.clock import Clock
 from idlewatch.core.policy import Phase, Shown
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import Process
 from idlewatch.runtime.hub import Change, Hub
 
 logger = logging.getLogger("idlewatch")
@@ -46,7 +47,9 @@ class Ack(NamedTuple):
 class Bus:
     """Hears what other processes publish, and has the tabs of this one told."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, process: Process, hub: Hub) -> None:
+        self._name = process.name
+        self._clock = process.clock
         self._hub = hub
         self._answering: set[asyncio.Task[None]] = set()
         self._asked: dict[str, asyncio.Queue[Ack]] = {}
@@ -61,13 +64,13 @@ class Bus:
             except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
                 # A push is a hint: what is missed, the timer finds out by itself.
                 logger.warning("The channel layer can't be heard (%s); trying again.", type(error).__name__)
-            await asyncio.sleep(PAUSE)
+            await self._clock.sleep(PAUSE)
 
     async def _listen(self, layer: BaseChannelLayer | None) -> None:
         if layer is None:
             raise ImproperlyConfigured("There is no channel layer; expected CHANNEL_LAYERS to have 'default'.")
         channel = await layer.new_channel()
-        async with staying(layer, channel):
+        async with staying(self._clock, layer, channel):
             self.channel = channel
             try:
                 while True:
@@ -78,7 +81,7 @@ class Bus:
     async def _hear(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Take a message of another process, if it can be taken."""
         try:
-            if message["process"] != PROCESS:
+            if message["process"] != self._name:
                 await self._take(layer, message)
         except Exception as error:  # noqa: BLE001 - what another version says may be anything
             # Without its contents, and without the error's text, which may quote them.
@@ -101,8 +104,8 @@ class Bus:
         try:
             told = await self._hub.show(message["watches"], message["frame"])
             about = {"notice": message["notice"], "part": message["part"]}
-            async with asyncio.timeout(SENT_WITHIN):
-                await layer.send(message["reply"], {"type": ANSWER, "process": PROCESS, "told": told, **about})
+            async with self._clock.timeout(SENT_WITHIN):
+                await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "told": told, **about})
         except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
             # The operator is told of fewer tabs than there are.
             logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
@@ -118,16 +121,16 @@ class Bus:
 
 
 @asynccontextmanager
-async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
+async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
     """Stay in the group, also when the membership expires or the layer forgets it; leave it at the end."""
 
     async def stay() -> None:
         while True:
             # In an outage this fails, and the next one counts.
             with suppress(Exception):
-                async with asyncio.timeout(REJOIN):
+                async with clock.timeout(REJOIN):
                     await layer.group_add(GROUP, channel)
-            await asyncio.sleep(REJOIN)
+            await clock.sleep(REJOIN)
 
     task = asyncio.create_task(stay())
     try:
@@ -136,15 +139,15 @@ async def staying(layer: BaseChannelLayer, channel: str) -> AsyncIterator[None]:
         task.cancel()
         # What is sent to a channel that nobody reads stays in memory. In an outage, the membership has to expire.
         with suppress(Exception):
-            async with asyncio.timeout(SENT_WITHIN):
+            async with clock.timeout(SENT_WITHIN):
                 # A join that is under way would undo it.
                 await asyncio.gather(task, return_exceptions=True)
                 await layer.group_discard(GROUP, channel)
 
 
-def message_of(changes: Sequence[Change]) -> dict[str, object]:
+def message_of(process: str, changes: Sequence[Change]) -> dict[str, object]:
     """Return the message that tells other processes of changes."""
-    return {"type": KIND, "process": PROCESS, "changes": [list(astuple(change)) for change in changes]}
+    return {"type": KIND, "process": process, "changes": [list(astuple(change)) for change in changes]}
 
 
 def change_from(told: Sequence[Any]) -> Change:

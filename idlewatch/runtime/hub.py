@@ -14,6 +14,7 @@ from weakref import WeakSet
 from msgspec import Struct
 
 from idlewatch.core.policy import UNWARNED, Shown
+from idlewatch.process import Process
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -55,10 +56,43 @@ class Guest(Protocol):
         """Close, because the server is going away."""
 
 
+class Hubs:
+    """The hubs of a process, one for each event loop. Thread-safe."""
+
+    def __init__(self, process: Process) -> None:
+        self._hubs: WeakSet[Hub] = WeakSet()
+        self._registering = Lock()
+
+    def add(self, hub: Hub) -> None:
+        """Register a hub, for as long as there is anything that holds it."""
+        with self._registering:
+            self._hubs.add(hub)
+
+    def all(self) -> Sequence[Hub]:
+        """Return every hub."""
+        with self._registering:
+            return list(self._hubs)
+
+    def count(self, watch_id: str) -> int:
+        """Return how many tabs a watch has in this process."""
+        return sum(hub.count(watch_id) for hub in self.all())
+
+    def tabs(self) -> Mapping[str, tuple[int, float]]:
+        """Return how many tabs each watch has in this process, and when its user was last seen to act."""
+        found: dict[str, tuple[int, float]] = {}
+        for hub in self.all():
+            for watch_id, (count, active) in hub.tabs().items():
+                before, seen = found.get(watch_id, (0, 0.0))
+                found[watch_id] = (before + count, max(seen, active))
+        return found
+
+
 class Hub:
     """Hands changes and notices to the tabs they are about."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._clock = process.clock
+        self._hubs = process.part(Hubs)
         self._tabs: dict[str, set[Tab]] = {}
         self._guests: set[Guest] = set()
         self._active: dict[str, float] = {}
@@ -69,8 +103,7 @@ class Hub:
         self._emptied: asyncio.Event | None = None
         self.dismissed = False
         """The server is going away: a tab that joins now is sent away by itself."""
-        with _registering:
-            _hubs.add(self)
+        self._hubs.add(self)
 
     def join(self, watch_id: str, tab: Tab) -> None:
         """Have a tab told of what changes for its watch, from now on."""
@@ -125,6 +158,10 @@ class Hub:
         """Tell whether the tabs of a watch were told this, or are told it now for all anybody knows."""
         return self._told.get(change.watch_id, UNWARNED) == change.shown
 
+    def count(self, watch_id: str) -> int:
+        """Return how many tabs a watch has here."""
+        return len(self._tabs.get(watch_id, ()))
+
     def tabs(self) -> Mapping[str, tuple[int, float]]:
         """Return how many tabs each watch has here, and when its user was last seen to act."""
         return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.items()}
@@ -132,8 +169,7 @@ class Hub:
     async def show(self, watches: Iterable[str], frame: str) -> int:
         """Show a notice in every tab of these watches on this process; return how many tabs took it."""
         wanted = list(watches)
-        with _registering:
-            hubs = [hub for hub in _hubs if hub._tabs]
+        hubs = [hub for hub in self._hubs.all() if hub._tabs]
         return sum(await asyncio.gather(*(hub._show_there(wanted, frame) for hub in hubs)))
 
     async def _show_there(self, watches: Sequence[str], frame: str) -> int:
@@ -149,7 +185,7 @@ class Hub:
             showing.close()
             return 0
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with self._clock.timeout(PATIENCE):
                 return await asyncio.wrap_future(there)
         return 0
 
@@ -157,14 +193,13 @@ class Hub:
         tabs = [tab for watch_id in watches for tab in self._tabs.get(watch_id, ())]
         told = 0
         for start in range(0, len(tabs), BREATH):
-            told += sum(await asyncio.gather(*(_show_to(tab, frame) for tab in tabs[start : start + BREATH])))
+            told += sum(await asyncio.gather(*(self._show_to(tab, frame) for tab in tabs[start : start + BREATH])))
         return told
 
     async def deliver(self, changes: Iterable[Change]) -> None:
         """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
         news = list(changes)
-        with _registering:
-            others = [hub for hub in _hubs if hub is not self and hub._tabs]
+        others = [hub for hub in self._hubs.all() if hub is not self and hub._tabs]
         for hub in others:
             hub._hear(news)
         await self.tell(news)
@@ -192,7 +227,7 @@ class Hub:
                 self._told[change.watch_id] = change.shown
             for tab in list(self._tabs.get(change.watch_id, ())):
                 try:
-                    async with asyncio.timeout(PATIENCE):
+                    async with self._clock.timeout(PATIENCE):
                         await tab.tell(change.frame, ended=change.ended)
                 except Exception:
                     # One broken socket must not keep the news from the others.
@@ -224,39 +259,15 @@ class Hub:
         if self._tabs or self._guests:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):
-                async with asyncio.timeout(DRAIN_TIMEOUT):
+                async with self._clock.timeout(DRAIN_TIMEOUT):
                     await self._emptied.wait()
 
-
-async def _show_to(tab: Tab, frame: str) -> bool:
-    try:
-        async with asyncio.timeout(READ_WITHIN):
-            await tab.tell(frame, ended=False)
-    except Exception:
-        # One broken socket must not keep the notice from the others.
-        logger.exception("A tab could not be shown a notice.")
-        return False
-    return True
-
-
-def count_here(watch_id: str) -> int:
-    """Return how many tabs a watch has in this process."""
-    with _registering:
-        hubs = list(_hubs)
-    return sum(len(hub._tabs.get(watch_id, ())) for hub in hubs)
-
-
-def tabs_here() -> Mapping[str, tuple[int, float]]:
-    """Return how many tabs each watch has in this process, and when its user was last seen to act."""
-    found: dict[str, tuple[int, float]] = {}
-    with _registering:
-        hubs = list(_hubs)
-    for hub in hubs:
-        for watch_id, (count, active) in hub.tabs().items():
-            before, seen = found.get(watch_id, (0, 0.0))
-            found[watch_id] = (before + count, max(seen, active))
-    return found
-
-
-_hubs: WeakSet[Hub] = WeakSet()
-_registering = Lock()
+    async def _show_to(self, tab: Tab, frame: str) -> bool:
+        try:
+            async with self._clock.timeout(READ_WITHIN):
+                await tab.tell(frame, ended=False)
+        except Exception:
+            # One broken socket must not keep the notice from the others.
+            logger.exception("A tab could not be shown a notice.")
+            return False
+        return True

@@ -1,38 +1,37 @@
-"""What runs beside the requests of a web process: one hub, one listener and one timer, for each event loop."""
+"""What runs beside the requests of a web process: one hub, one bus and one timer, for each event loop."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from contextvars import Context
 from weakref import WeakKeyDictionary
 
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import service as monitor
+from idlewatch.process import Lane, Process
 from idlewatch.runtime.bus import Bus
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
-from idlewatch.signals import dispatcher
+from idlewatch.signals.dispatcher import Dispatcher
 
 
-class Service:
-    """The hub, the listener and the timer of one event loop."""
+class Runtime:
+    """The hub, the bus and the timer of one event loop of a process."""
 
-    def __init__(self) -> None:
-        self.hub = Hub()
-        self.listener = Bus(self.hub)
-        self.timer = Timer(self.hub)
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.hub = Hub(process)
+        self.bus = Bus(process, self.hub)
+        self.timer = Timer(process, self.hub)
         self._task: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Run the timer, unless it runs or the process is going away."""
         if self._task is None and not self.hub.dismissed:
-            # A context of its own: that of the first request would tie the timer to that request's thread.
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self.timer.run(), context=Context())
-            if monitor.store().shared:
-                self._listening = loop.create_task(self.listener.run(), context=Context())
+            self._task = self._process.start(self.timer.run())
+            if monitor.store_of(self._process).shared:
+                self._listening = self._process.start(self.bus.run())
 
     @property
     def runs(self) -> bool:
@@ -56,23 +55,36 @@ class Service:
             with suppress(StoreUnavailable):
                 # What it would write down, the store knows when it is back.
                 await self.timer.finish()
-            await monitor.store().aclose()
+            await monitor.store_of(self._process).aclose()
         # A receiver that hangs must not hold up the process's other work meanwhile.
-        await asyncio.to_thread(dispatcher.drain)
+        await self._process.threads.run(Lane.WAITING, self._process.part(Dispatcher).drain)
 
 
-_services: WeakKeyDictionary[asyncio.AbstractEventLoop, Service] = WeakKeyDictionary()
+class Runtimes:
+    """The runtimes of a process, by their event loop."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._runtimes: WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = WeakKeyDictionary()
+
+    def here(self) -> Runtime:
+        """Return the runtime of the running event loop."""
+        loop = asyncio.get_running_loop()
+        found = self._runtimes.get(loop)
+        if found is None:
+            found = self._runtimes[loop] = Runtime(self._process)
+        return found
+
+    def running(self) -> Runtime | None:
+        """Return the one whose timer runs; None where there is none."""
+        return next((each for each in self._runtimes.values() if each.runs), None)
 
 
-def service() -> Service:
-    """Return the service of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _services.get(loop)
-    if found is None:
-        found = _services[loop] = Service()
-    return found
+def runtime_of(process: Process) -> Runtime:
+    """Return the runtime of a process on the running event loop."""
+    return process.part(Runtimes).here()
 
 
-def running() -> Service | None:
-    """Return the service of this process whose timer runs; None where there is none."""
-    return next((each for each in _services.values() if each.runs), None)
+def running_runtime(process: Process) -> Runtime | None:
+    """Return the runtime of a process whose timer runs, on whatever event loop; None where there is none."""
+    return process.part(Runtimes).running()

@@ -6,12 +6,10 @@ One that raises or is slow stops neither the timer, nor a request, nor another r
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from contextvars import Context
 from functools import partial
 from threading import Condition, Lock, Thread
 from typing import Any, NamedTuple
@@ -21,6 +19,7 @@ from django.db import close_old_connections, connections
 
 from idlewatch import metrics
 from idlewatch.models import WatchedSession
+from idlewatch.process import Process, current_process
 from idlewatch.signals.definitions import SessionSignal, session_ended, session_extended, session_opened, session_warned
 
 logger = logging.getLogger("idlewatch")
@@ -43,41 +42,63 @@ FAILURES = {
 
 def send(signal: SessionSignal, **told: Any) -> None:
     """Have every receiver of a signal called, later."""
-    # As `send_robust` finds them: weak references, senders and `dispatch_uid` are Django's affair.
-    plain, coroutines = signal._live_receivers(WatchedSession)
-    for is_async, receivers in ((False, plain), (True, coroutines)):
-        for receiver in receivers:
-            _hand(_Delivery(signal, receiver, is_async, told))
+    current_process().part(Dispatcher).send(signal, **told)
 
 
 def wait(timeout: float) -> bool:
     """Wait until every receiver has been told everything, for so many seconds at most; return whether it has."""
-    deadline = time.monotonic() + timeout
-    with _lock:
-        couriers = list(_workers.values())
-    return all(worker.wait(deadline - time.monotonic()) for worker in couriers)
+    return current_process().part(Dispatcher).wait(timeout)
 
 
-def drain() -> bool:
-    """Give what still waits its time, for the process goes away; return whether every receiver has been told."""
-    global _leaves_by  # noqa: PLW0603 - there is one for the process
-    _leaves_by = time.monotonic() + DRAIN_TIMEOUT
-    return wait(DRAIN_TIMEOUT)
+class Dispatcher:
+    """Calls the receivers of one process. Thread-safe."""
 
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.lock = Lock()
+        self.workers: dict[Hashable, _Worker] = {}
+        self._leaves_by = float("inf")
 
-def report_slow() -> None:
-    """Log the receivers that take too long now; the timer has it done once a second."""
-    with _lock:
-        for worker in _workers.values():
-            worker.look_at_the_clock()
+    def send(self, signal: SessionSignal, **told: Any) -> None:
+        """Have every receiver of a signal called, later."""
+        # As `send_robust` finds them: weak references, senders and `dispatch_uid` are Django's affair.
+        plain, coroutines = signal._live_receivers(WatchedSession)
+        for is_async, receivers in ((False, plain), (True, coroutines)):
+            for receiver in receivers:
+                self._hand(_Delivery(signal, receiver, is_async, told))
 
+    def wait(self, timeout: float) -> bool:
+        """Wait until every receiver has been told everything, for so many seconds at most; return whether it has."""
+        deadline = time.monotonic() + timeout
+        with self.lock:
+            workers = list(self.workers.values())
+        return all(worker.wait(deadline - time.monotonic()) for worker in workers)
 
-def _take_leave() -> None:
-    """Give what still waits the rest of its time, and say what is lost: the interpreter goes away."""
-    if not wait(min(DRAIN_TIMEOUT, _leaves_by - time.monotonic())):
-        with _lock:
-            for worker in _workers.values():
-                worker.give_up()
+    def drain(self) -> bool:
+        """Give what still waits its time, for the process goes away; return whether every receiver has been told."""
+        self._leaves_by = time.monotonic() + DRAIN_TIMEOUT
+        return self.wait(DRAIN_TIMEOUT)
+
+    def report_slow(self) -> None:
+        """Log the receivers that take too long now; the timer has it done once a second."""
+        with self.lock:
+            for worker in self.workers.values():
+                worker.look_at_the_clock()
+
+    def take_leave(self) -> None:
+        """Give what still waits the rest of its time, and log what is lost: the interpreter goes away."""
+        if not self.wait(min(DRAIN_TIMEOUT, self._leaves_by - time.monotonic())):
+            with self.lock:
+                for worker in self.workers.values():
+                    worker.give_up()
+
+    def _hand(self, delivery: _Delivery) -> None:
+        key = _key(delivery.receiver)
+        with self.lock:
+            worker = self.workers.get(key)
+            if worker is None:
+                worker = self.workers[key] = _Worker(self, key)
+            worker.take(delivery)
 
 
 class _Delivery(NamedTuple):
@@ -103,15 +124,6 @@ class _Delivery(NamedTuple):
         FAILURES[self.signal.name, why].inc()
 
 
-def _hand(delivery: _Delivery) -> None:
-    key = _key(delivery.receiver)
-    with _lock:
-        worker = _workers.get(key)
-        if worker is None:
-            worker = _workers[key] = _Worker(key)
-        worker.take(delivery)
-
-
 def _key(receiver: Any) -> Hashable:  # noqa: ANN401 - whatever can be called
     """Tell receivers apart as Django does: a bound method is another object each time."""
     function = getattr(receiver, "__func__", None)
@@ -121,10 +133,12 @@ def _key(receiver: Any) -> Hashable:  # noqa: ANN401 - whatever can be called
 class _Worker:
     """Calls one receiver, in the order in which things happened."""
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, dispatcher: Dispatcher, key: Hashable) -> None:
+        self._dispatcher = dispatcher
+        self._ticks = dispatcher.process.clock.ticks
         self._key = key
         self._waiting: deque[_Delivery] = deque()
-        self._changed = Condition(_lock)
+        self._changed = Condition(dispatcher.lock)
         self._runs = False
         self._present: _Delivery | None = None
         self._since = 0.0
@@ -144,7 +158,8 @@ class _Worker:
             return
         try:
             # A context of its own: that of a request would live on in what is none of its business.
-            Thread(target=Context().run, args=(self._work,), name="idlewatch-signals", daemon=True).start()
+            context = self._dispatcher.process.context()
+            Thread(target=context.run, args=(self._work,), name="idlewatch-signals", daemon=True).start()
             self._runs = True
         except RuntimeError:
             # The interpreter is going away, and starts no thread any more.
@@ -181,7 +196,7 @@ class _Worker:
     def look_at_the_clock(self) -> None:
         """Log the receiver if it is slow: also one that never comes back. The lock is held."""
         present = self._present
-        if present is not None and not self._is_told_slow and time.monotonic() - self._since > SLOW:
+        if present is not None and not self._is_told_slow and self._ticks() - self._since > SLOW:
             self._is_told_slow = True
             logger.warning("The receiver %s of %s takes over %g s.", present.name, present.signal.name, SLOW)
             present.failed(metrics.SLOW)
@@ -211,10 +226,10 @@ class _Worker:
         with self._changed:
             if not self._changed.wait_for(lambda: bool(self._waiting), REST):
                 self._runs = False
-                del _workers[self._key]
+                del self._dispatcher.workers[self._key]
                 return None
             self._present = self._waiting.popleft()
-            self._since, self._is_told_slow = time.monotonic(), False
+            self._since, self._is_told_slow = self._ticks(), False
             return self._present
 
     def _done(self) -> None:
@@ -226,19 +241,9 @@ class _Worker:
             self._changed.notify_all()
 
 
-_lock = Lock()
-_workers: dict[Hashable, _Worker] = {}
-_leaves_by = float("inf")
+def _take_leave() -> None:
+    current_process().part(Dispatcher).take_leave()
 
 
-def _begin_anew() -> None:
-    """Leave to the parent what it was about: a fork has none of its threads, and may have its lock held."""
-    global _lock  # noqa: PLW0603 - there is one for the process
-    _lock = Lock()
-    _workers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
 # What is registered with `atexit` comes too late: by then no executor takes work any more.
 threading._register_atexit(_take_leave)  # type: ignore[attr-defined]

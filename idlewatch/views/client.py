@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.core.clock import now
 from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
 from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
@@ -26,6 +25,7 @@ from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, 
 from idlewatch.http.request_state import state_of
 from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 
 
 @require_safe

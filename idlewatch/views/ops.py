@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -13,6 +12,7 @@ from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.decorators import outside_transactions, passive
 from idlewatch.ops import exposition, health
 from idlewatch.permissions import may_watch
+from idlewatch.process import Lane, in_thread
 
 
 # Without a database too.
@@ -44,7 +44,7 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 async def metrics(request: HttpRequest) -> HttpResponse:
     """Show the metrics of this process, to whoever has the token and to staff who may see the sessions."""
     allowed = exposition.bears_token(request.headers.get("Authorization", ""))
-    if not allowed and not await sync_to_async(_may_see_sessions)(request):
+    if not allowed and not await in_thread(Lane.REQUEST, _may_see_sessions, request):
         exposition.note_refusal("no token, and nobody who may see the sessions")
         return HttpResponse("Forbidden\n", status=403, content_type="text/plain")
     if not is_installed(Extra.METRICS):

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import as_datetime, now
+from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import Undecided
@@ -32,6 +32,7 @@ from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 from idlewatch.store.values import Watched
 from idlewatch.views.reauthentication import can_try_password, check_password, has_just_signed_in
 

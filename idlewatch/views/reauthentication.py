@@ -11,10 +11,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from idlewatch.core.clock import now
 from idlewatch.http.request_state import state_of
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 from idlewatch.signals import event_log
 
 SIGN_IN_VALIDITY = 300.0

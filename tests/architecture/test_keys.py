@@ -22,6 +22,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.signals import event_log
 from idlewatch.store.redis.commands import Command
 from tests.support import keys
+from tests.support.processes import lose_store
 from tests.support.sockets import Signed
 from tests.support.watches import keep
 
@@ -102,12 +103,12 @@ def test_a_key_is_seen_in_redis_but_in_the_row_of_its_session():
     with keys.looking() as found:
         found.made(KEY)
         keep("w1", key=KEY)
-        monitor.forget_store()
+        lose_store()
         assert found.seen == []
         client: Any = monitor.store()._client  # type: ignore[attr-defined]
         client.call(Command("HSET", [f"{client.prefix}stray"], ["key", KEY]))
         client.call(Command("SADD", [f"{client.prefix}{KEY}"], ["x"]))
-        monitor.forget_store()
+        lose_store()
     assert len(found.seen) == 2
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -13,6 +12,7 @@ from asgiref.sync import async_to_sync
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
+from idlewatch.process import Process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.base import Presence
@@ -38,25 +38,22 @@ def literal_time() -> Iterator[None]:
         yield
 
 
-class Process:
+class Member:
     """One of the processes that share the store; what happens while it is entered happens in it."""
 
     def __init__(self, name: str, url: str, clock: Time) -> None:
         self.name = name
         self.clock = clock
-        self.hub = Hub()
-        self.timer = Timer(self.hub)
+        self.process = Process(name, clock.clock)
         self.store = RedisStore(url, {"PREFIX": PREFIX})
-        self.recovery = monitor.add_fallback(self.store)
+        self.recovery = monitor.add_fallback(self.process, self.store)
+        self.process.keep(monitor.open_store, monitor.OpenedStore(self.store, self.recovery))
+        self.hub = Hub(self.process)
+        self.timer = Timer(self.process, self.hub)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            for module in ("runtime.timer", "consumers.tab"):
-                stack.enter_context(mock.patch(f"idlewatch.{module}.PROCESS", self.name))
-            stack.enter_context(mock.patch("idlewatch.runtime.timer.tabs_here", self.hub.tabs))
-            stack.enter_context(mock.patch.object(monitor, "store", return_value=self.store))
-            stack.enter_context(mock.patch.object(monitor, "recovery", return_value=self.recovery))
+        with self.process.entered():
             yield
 
     async def around(self) -> None:
@@ -83,10 +80,10 @@ class Outage:
         self.redis = RedisServer(directory, persistent=persistent)
         self.clock = clock
         self.redis.start()
-        self.made: list[Process] = []
+        self.made: list[Member] = []
 
-    def process(self, name: str) -> Process:
-        self.made.append(Process(name, self.redis.url, self.clock))
+    def process(self, name: str) -> Member:
+        self.made.append(Member(name, self.redis.url, self.clock))
         return self.made[-1]
 
     def go_round(self, seconds: float = 0.0) -> None:
@@ -107,7 +104,7 @@ class Outage:
 
     def close(self) -> None:
         for process in self.made:
-            process.store.close()
+            process.process.close()
         self.redis.stop()
 
 

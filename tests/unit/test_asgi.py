@@ -17,7 +17,8 @@ from zope.interface import directlyProvides
 from idlewatch import asgi
 from idlewatch.asgi import is_watched, watched
 from idlewatch.core.protocol import TAB_PATH
-from idlewatch.runtime.runtime import Service, service
+from idlewatch.process import current_process
+from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer
 
 HTTP = {"type": "http", "path": "/page/", "headers": []}
@@ -50,7 +51,7 @@ async def idle_timer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Time
 
     monkeypatch.setattr(Timer, "run", run)
     yield started
-    await service().stop()
+    await runtime_of(current_process()).stop()
 
 
 def socket_to(path: str, application: Any) -> WebsocketCommunicator:
@@ -100,8 +101,8 @@ class TestStarting:
     async def test_the_first_scope_of_any_kind_starts_the_timer(self, host: Host, scope: Any, idle_timer: list[Timer]):
         await watched(host)(scope, mock.AsyncMock(), mock.AsyncMock())
         await asyncio.sleep(0)
-        assert idle_timer == [service().timer]
-        assert service().runs
+        assert idle_timer == [runtime_of(current_process()).timer]
+        assert runtime_of(current_process()).runs
 
     async def test_many_scopes_start_one(self, host: Host, idle_timer: list[Timer]):
         first, second = watched(host), watched(host)
@@ -112,11 +113,11 @@ class TestStarting:
     async def test_each_event_loop_has_its_own(self, host: Host, idle_timer: list[Timer]):
         application = watched(host)
 
-        async def serve() -> Service:
+        async def serve() -> Runtime:
             await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
             await asyncio.sleep(0)
-            assert service().runs
-            return service()
+            assert runtime_of(current_process()).runs
+            return runtime_of(current_process())
 
         here = await serve()
         there = await asyncio.to_thread(lambda: asyncio.run(serve()))
@@ -142,11 +143,11 @@ class TestStarting:
         application = watched(host)
         await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
         await asyncio.sleep(0)
-        await service().stop()
+        await runtime_of(current_process()).stop()
         await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
         await asyncio.sleep(0)
         assert len(idle_timer) == 1
-        assert not service().runs
+        assert not runtime_of(current_process()).runs
         assert len(host.called) == 2
 
     async def test_a_check_may_ask_whether_there_is_one(self, host: Host):
@@ -189,11 +190,11 @@ class TestGoing:
         application = watched(host)
         await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
         tab = mock.AsyncMock()
-        service().hub.join("w1", tab)
+        runtime_of(current_process()).hub.join("w1", tab)
         (trigger,) = reactor.triggers
         await trigger().asFuture(asyncio.get_running_loop())
         tab.dismiss.assert_awaited_once_with()
-        assert not service().runs
+        assert not runtime_of(current_process()).runs
 
     async def test_the_tabs_are_sent_away_though_daphne_ends_them_at_the_same_time(
         self, reactor: FakeReactor, host: Host
@@ -202,11 +203,11 @@ class TestGoing:
         tab = mock.AsyncMock()
 
         async def serve() -> None:
-            service().hub.join("w1", tab)
+            runtime_of(current_process()).hub.join("w1", tab)
             try:
                 await asyncio.Event().wait()
             finally:
-                service().hub.leave("w1", tab)
+                runtime_of(current_process()).hub.leave("w1", tab)
 
         serving = asyncio.create_task(serve())
         await asyncio.sleep(0)
@@ -216,7 +217,7 @@ class TestGoing:
         tab.dismiss.assert_awaited_once_with()
 
     async def test_a_tab_that_comes_meanwhile_is_sent_back_without_a_look_at_its_session(self, host: Host):
-        await service().stop()
+        await runtime_of(current_process()).stop()
         with mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread hop")):
             tab = socket_to(TAB_PATH, watched(host))
             assert (await tab.connect())[0]
@@ -292,10 +293,10 @@ class TestGoing:
         watched(host)
         tab = mock.AsyncMock()
         tab.dismiss.side_effect = asyncio.Event().wait
-        service().hub.join("w1", tab)
+        runtime_of(current_process()).hub.join("w1", tab)
         with pytest.raises(TimeoutError):
             await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
-        service().hub.leave("w1", tab)
+        runtime_of(current_process()).hub.leave("w1", tab)
 
     async def test_without_daphne_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch, host: Host):
         monkeypatch.delitem(sys.modules, "twisted.internet.reactor", raising=False)

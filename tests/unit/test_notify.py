@@ -19,11 +19,11 @@ from idlewatch.core.events import TabOpened, TabsCounted
 from idlewatch.exceptions import IdleWatchError, NotRunning, StoreUnavailable
 from idlewatch.monitor import service as monitor
 from idlewatch.notify import LONGEST, Reached, asend, cleaned, send
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import current_process
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.bus import ANSWER, GROUP, NOTICE
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.runtime import Service, service
+from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.memory.sessions import MemorySessions
 from tests.conftest import START, Time
@@ -52,11 +52,11 @@ def _quiet(monkeypatch: pytest.MonkeyPatch, clock: Time) -> None:
 
 
 @pytest.fixture
-async def here() -> AsyncIterator[Service]:
+async def here() -> AsyncIterator[Runtime]:
     """What runs beside the requests of this process."""
-    service().start()
-    yield service()
-    await service().stop()
+    runtime_of(current_process()).start()
+    yield runtime_of(current_process())
+    await runtime_of(current_process()).stop()
 
 
 @pytest.fixture(params=LAYERS)
@@ -73,14 +73,14 @@ def layer(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.Mon
     channel_layers.backends.clear()
 
 
-def open_tabs(service: Service, watch_id: str, count: int = 1, **options: Any) -> list[FakeTab]:
+def open_tabs(service: Runtime, watch_id: str, count: int = 1, **options: Any) -> list[FakeTab]:
     """Open tabs of a session in this process."""
     if monitor.store().sessions.get(watch_id) is None:
         keep(watch_id)
     tabs = [FakeTab(**options) for _ in range(count)]
     for tab in tabs:
         service.hub.join(watch_id, tab)
-        monitor.store().sessions.apply(watch_id, TabOpened(PROCESS, 50), START)
+        monitor.store().sessions.apply(watch_id, TabOpened(current_process().name, 50), START)
     return tabs
 
 
@@ -140,13 +140,13 @@ async def peer(told: int | None) -> AsyncIterator[Peer]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def listening(service: Service) -> None:
-    await until(lambda: service.listener.channel)
+async def listening(service: Runtime) -> None:
+    await until(lambda: service.bus.channel)
     # It joins the group beside that: what it says to itself it does not take, so another has to be heard.
     layer = get_channel_layer()
     assert layer is not None
     heard = asyncio.Event()
-    take = service.listener._take
+    take = service.bus._take
 
     async def note(layer: BaseChannelLayer, message: Any) -> None:
         if message["type"] == "probe":
@@ -154,7 +154,7 @@ async def listening(service: Service) -> None:
         else:
             await take(layer, message)
 
-    service.listener._take = note  # type: ignore[method-assign]
+    service.bus._take = note  # type: ignore[method-assign]
     async with asyncio.timeout(WITHIN):
         while not heard.is_set():
             await layer.group_send(GROUP, {"type": "probe", "process": "another"})
@@ -162,13 +162,13 @@ async def listening(service: Service) -> None:
 
 
 class TestHere:
-    async def test_every_open_tab_of_the_sessions_is_told_and_no_other(self, here: Service):
+    async def test_every_open_tab_of_the_sessions_is_told_and_no_other(self, here: Runtime):
         ours, theirs = [*open_tabs(here, "w1", 2), *open_tabs(here, "w2")], open_tabs(here, "w3")
         assert await asend(["w1", "w2"], "The site closes at noon.") == Reached(3, 3)
         assert texts(*ours) == [["The site closes at noon."]] * 3
         assert texts(*theirs) == [[]]
 
-    async def test_it_is_the_frame_of_the_protocol_with_an_id_of_its_own(self, here: Service):
+    async def test_it_is_the_frame_of_the_protocol_with_an_id_of_its_own(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         for _ in range(2):
             await asend(["w1"], "<b>Noon</b>")
@@ -176,37 +176,37 @@ class TestHere:
         assert first == {"type": "notice", "id": first["id"], "text": "<b>Noon</b>"}
         assert first["id"] != second["id"]
 
-    async def test_a_view_sends_it_from_its_thread(self, here: Service):
+    async def test_a_view_sends_it_from_its_thread(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         assert await asyncio.to_thread(send, ["w1"], "Noon") == Reached(1, 1)
         assert texts(tab) == [["Noon"]]
 
-    async def test_a_view_on_another_event_loop_sends_it_too(self, here: Service):
+    async def test_a_view_on_another_event_loop_sends_it_too(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         assert await asyncio.to_thread(lambda: asyncio.run(asend(["w1"], "Noon"))) == Reached(1, 1)
         assert texts(tab) == [["Noon"]]
 
-    async def test_the_event_loop_itself_must_not_wait(self, here: Service):
+    async def test_the_event_loop_itself_must_not_wait(self, here: Runtime):
         with pytest.raises(SynchronousOnlyOperation, match="asend"):
             send(["w1"], "Noon")
 
-    async def test_a_session_named_twice_is_told_once(self, here: Service):
+    async def test_a_session_named_twice_is_told_once(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         assert await asend(["w1", "w1"], "Noon") == Reached(1, 1)
         assert len(tab.frames) == 1
 
-    async def test_a_session_that_ended_or_never_was_has_nobody_to_tell(self, here: Service):
+    async def test_a_session_that_ended_or_never_was_has_nobody_to_tell(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         monitor.store().sessions.end("w1", Reason.REVOKED, START)
         assert await asend(["w1", "nobody"], "Noon") == Reached(0, 0)
         assert tab.frames == []
 
-    async def test_a_broken_tab_is_not_reached_and_keeps_it_from_nobody(self, here: Service):
+    async def test_a_broken_tab_is_not_reached_and_keeps_it_from_nobody(self, here: Runtime):
         good, bad = open_tabs(here, "w1"), open_tabs(here, "w1", broken=True)
         assert await asend(["w1"], "Noon") == Reached(1, 2)
         assert texts(*good, *bad) == [["Noon"], []]
 
-    async def test_a_tab_that_takes_nothing_does_not_hold_it_up(self, here: Service, monkeypatch: pytest.MonkeyPatch):
+    async def test_a_tab_that_takes_nothing_does_not_hold_it_up(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(hub_module, "READ_WITHIN", 0.05)
 
         class Stuck(FakeTab):
@@ -222,12 +222,12 @@ class TestHere:
         assert time.monotonic() - started < 1
         assert texts(good) == [["Noon"]]
 
-    async def test_the_tabs_of_another_event_loop_are_told_and_counted(self, here: Service):
+    async def test_the_tabs_of_another_event_loop_are_told_and_counted(self, here: Runtime):
         keep("w1")
         there, joined, done = FakeTab(), threading.Event(), threading.Event()
 
         async def elsewhere() -> None:
-            other = Hub()
+            other = Hub(current_process())
             other.join("w1", there)
             joined.set()
             await asyncio.to_thread(done.wait, WITHIN)
@@ -242,21 +242,21 @@ class TestHere:
             await asyncio.to_thread(thread.join, WITHIN)
         assert texts(there) == [["Noon"]]
 
-    async def test_how_far_it_came_is_logged_and_its_text_is_not(self, here: Service, caplog: pytest.LogCaptureFixture):
+    async def test_how_far_it_came_is_logged_and_its_text_is_not(self, here: Runtime, caplog: pytest.LogCaptureFixture):
         caplog.set_level(logging.INFO, "idlewatch")
         open_tabs(here, "w1", 2)
         await asend(["w1"], "Between us")
         assert "notice_sent sessions=1 reached=2 open=2" in caplog.messages
         assert "Between us" not in caplog.text
 
-    async def test_nothing_is_kept_of_it(self, here: Service):
+    async def test_nothing_is_kept_of_it(self, here: Runtime):
         open_tabs(here, "w1")
         await asend(["w1"], "Noon")
         late = FakeTab()
         here.hub.join("w1", late)
         await asyncio.sleep(0)
         assert late.frames == []
-        assert here.listener._asked == {}
+        assert here.bus._asked == {}
 
 
 class TestWithoutWhatItNeeds:
@@ -266,7 +266,7 @@ class TestWithoutWhatItNeeds:
         assert issubclass(NotRunning, IdleWatchError)
 
     async def test_a_store_that_is_away_is_said_and_nothing_is_sent(
-        self, here: Service, monkeypatch: pytest.MonkeyPatch
+        self, here: Runtime, monkeypatch: pytest.MonkeyPatch
     ):
         async def away(self: MemorySessions, watches: object) -> object:
             raise StoreUnavailable
@@ -277,7 +277,7 @@ class TestWithoutWhatItNeeds:
             await asyncio.to_thread(send, ["w1"], "Noon")
         assert tab.frames == []
 
-    async def test_a_view_does_not_wait_for_ever(self, here: Service, monkeypatch: pytest.MonkeyPatch):
+    async def test_a_view_does_not_wait_for_ever(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         async def stuck(self: MemorySessions, watches: object) -> object:
             return await asyncio.Event().wait()
 
@@ -297,7 +297,7 @@ class TestWithoutWhatItNeeds:
             return await asyncio.Event().wait()
 
         async def serve() -> None:
-            service().start()
+            runtime_of(current_process()).start()
             started.set()
             await asyncio.to_thread(asked.wait, WITHIN)
 
@@ -340,7 +340,7 @@ class TestText:
             cleaned(f"a{character}b")
         assert repr(character) in str(refusal.value)
 
-    async def test_that_is_refused_is_sent_to_nobody(self, here: Service):
+    async def test_that_is_refused_is_sent_to_nobody(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         for refused in ("", "a\x00b"):
             with pytest.raises(ValueError):
@@ -352,7 +352,7 @@ class TestText:
 
 @pytest.mark.usefixtures("layer")
 class TestOtherProcesses:
-    async def test_what_they_told_is_added_up(self, here: Service):
+    async def test_what_they_told_is_added_up(self, here: Runtime):
         await listening(here)
         open_tabs(here, "w1")
         monitor.store().sessions.apply("w1", TabsCounted("another", 3), START)
@@ -361,7 +361,7 @@ class TestOtherProcesses:
         (message,) = [each for each in another.heard if each["type"] == NOTICE]
         assert message["watches"] == ["w1"]
 
-    async def test_one_that_serves_no_tab_of_theirs_is_not_waited_for(self, here: Service):
+    async def test_one_that_serves_no_tab_of_theirs_is_not_waited_for(self, here: Runtime):
         await listening(here)
         open_tabs(here, "w1")
         started = time.monotonic()
@@ -369,7 +369,7 @@ class TestOtherProcesses:
             assert await asend(["w1"], "Noon") == Reached(1, 1)
         assert time.monotonic() - started < notify.ANSWERED_WITHIN
 
-    async def test_one_that_is_silent_makes_it_fewer_and_no_error(self, here: Service, monkeypatch: pytest.MonkeyPatch):
+    async def test_one_that_is_silent_makes_it_fewer_and_no_error(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(notify, "ANSWERED_WITHIN", 0.2)
         await listening(here)
         open_tabs(here, "w1")
@@ -380,7 +380,7 @@ class TestOtherProcesses:
             assert await asend(["w1"], "Noon") == Reached(3, 8)
         assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 5]
 
-    async def test_one_that_answers_from_each_of_its_event_loops_counts_once(self, here: Service):
+    async def test_one_that_answers_from_each_of_its_event_loops_counts_once(self, here: Runtime):
         await listening(here)
         keep("w1")
         monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
@@ -396,7 +396,7 @@ class TestOtherProcesses:
             reached, _ = await asyncio.gather(asend(["w1"], "Noon"), both())
         assert reached == Reached(3, 3)
 
-    async def test_many_sessions_go_in_several_messages(self, here: Service, monkeypatch: pytest.MonkeyPatch):
+    async def test_many_sessions_go_in_several_messages(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(notify, "BATCH", 4)
         await listening(here)
         names = [f"w{number}" for number in range(10)]
@@ -410,7 +410,7 @@ class TestOtherProcesses:
         assert len(messages) == 3
         assert result.reached == 12
 
-    async def test_a_notice_from_another_is_shown_here_and_answered(self, here: Service):
+    async def test_a_notice_from_another_is_shown_here_and_answered(self, here: Runtime):
         await listening(here)
         tabs = [*open_tabs(here, "w1", 2), *open_tabs(here, "w2")]
         layer = get_channel_layer()
@@ -421,11 +421,11 @@ class TestOtherProcesses:
         receiving = asyncio.create_task(layer.receive(reply))
         await layer.group_send(GROUP, {**message, "watches": ["w1", "w2", "w3"]})
         answer = await asyncio.wait_for(receiving, WITHIN)
-        assert answer == {"type": ANSWER, "process": PROCESS, "notice": "n", "part": 7, "told": 3}
+        assert answer == {"type": ANSWER, "process": current_process().name, "notice": "n", "part": 7, "told": 3}
         assert texts(*tabs) == [["Noon"]] * 3
 
     async def test_what_it_does_not_know_and_answers_that_come_too_late_do_no_harm(
-        self, here: Service, caplog: pytest.LogCaptureFixture
+        self, here: Runtime, caplog: pytest.LogCaptureFixture
     ):
         await listening(here)
         (tab,) = open_tabs(here, "w1")
@@ -443,7 +443,7 @@ class TestOtherProcesses:
 
 class TestAChannelLayerThatIsAway:
     async def test_those_here_are_told_all_the_same(
-        self, here: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, here: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
         class Away:
             async def group_send(self, group: str, message: object) -> None:
@@ -451,14 +451,14 @@ class TestAChannelLayerThatIsAway:
 
         monkeypatch.setattr(monitor.store(), "shared", True)
         monkeypatch.setattr(notify, "get_channel_layer", Away)
-        here.listener.channel = "some.channel"
+        here.bus.channel = "some.channel"
         (tab,) = open_tabs(here, "w1")
         monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
         assert await asend(["w1"], "Noon") == Reached(1, 3)
         assert texts(tab) == [["Noon"]]
         assert "The channel layer takes no message (OSError): a notice stays here." in caplog.messages
 
-    async def test_one_that_hangs_is_given_up(self, here: Service, monkeypatch: pytest.MonkeyPatch):
+    async def test_one_that_hangs_is_given_up(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         class Stuck:
             async def group_send(self, group: str, message: object) -> None:
                 await asyncio.Event().wait()
@@ -466,12 +466,12 @@ class TestAChannelLayerThatIsAway:
         monkeypatch.setattr(monitor.store(), "shared", True)
         monkeypatch.setattr(notify, "get_channel_layer", Stuck)
         monkeypatch.setattr(notify, "SENT_WITHIN", 0.05)
-        here.listener.channel = "some.channel"
+        here.bus.channel = "some.channel"
         open_tabs(here, "w1")
         assert await asend(["w1"], "Noon") == Reached(1, 1)
 
-    async def test_without_a_channel_to_answer_to_nobody_is_asked(self, here: Service, monkeypatch: pytest.MonkeyPatch):
+    async def test_without_a_channel_to_answer_to_nobody_is_asked(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(monitor.store(), "shared", True)
         open_tabs(here, "w1")
-        assert here.listener.channel is None
+        assert here.bus.channel is None
         assert await asend(["w1"], "Noon") == Reached(1, 1)

@@ -9,11 +9,12 @@ from django.core.management.base import BaseCommand
 from django.db.models import Max
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import as_datetime, now
+from idlewatch.core.clock import as_datetime
 from idlewatch.management.choosing import add_user_option, confirm, of_user, progress
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 from idlewatch.signals import dispatcher
 
 PATIENCE = 60.0

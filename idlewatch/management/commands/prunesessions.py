@@ -9,10 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from idlewatch.conf import conf
-from idlewatch.core.clock import as_datetime, now
+from idlewatch.core.clock import as_datetime
 from idlewatch.management.choosing import age, confirm, progress
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
+from idlewatch.process import now
 
 
 class Command(BaseCommand):

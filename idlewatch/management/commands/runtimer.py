@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import service
+from idlewatch.process import current_process
+from idlewatch.runtime.runtime import runtime_of
 
 
 class Command(BaseCommand):
@@ -44,12 +45,13 @@ class Command(BaseCommand):
             loop, stopping = asyncio.get_running_loop(), asyncio.Event()
             for signal in (SIGINT, SIGTERM):
                 loop.add_signal_handler(signal, stopping.set)
-            service().start()
+            runtime = runtime_of(current_process())
+            runtime.start()
             try:
                 await stopping.wait()
                 self.stderr.write("The timer stops.")
             finally:
-                await service().stop()
+                await runtime.stop()
 
 
 async def _serve(address: str, stack: AsyncExitStack) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from idlewatch.core.clock import as_datetime, in_utc, now
+from idlewatch.core.clock import as_datetime, in_utc
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import IdleWatchError
 from idlewatch.http.user_agents import device_of
@@ -22,6 +22,7 @@ from idlewatch.management.choosing import add_user_option, of_user
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process, now
 from idlewatch.store.values import Watched
 
 COLUMNS = ("session", "user", "device", "address", "started", "last_active", "tabs", "phase", "ends")
@@ -121,7 +122,7 @@ def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dic
 
 def _known(watches: Sequence[str]) -> Mapping[str, Watched]:
     """Return what the store knows, where it is one that can be asked from here."""
-    recovery = monitor.recovery()
+    recovery = monitor.recovery_of(current_process())
     if recovery is None or recovery.is_away:
         return {}
     try:

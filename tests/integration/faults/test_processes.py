@@ -64,7 +64,7 @@ async def test_a_timer_that_is_killed_is_missed_by_nobody(site: Site):
 CLAIM_AND_DIE = """
 import asyncio, os, signal
 from idlewatch.monitor import service as monitor
-from idlewatch.core.clock import now
+from idlewatch.process import now
 from idlewatch.store.values import Due
 
 async def claim():

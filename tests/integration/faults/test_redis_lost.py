@@ -13,7 +13,7 @@ from tests.integration.faults.site import Site
 REVOKE = """
 from idlewatch.monitor import service as monitor
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
+from idlewatch.process import now
 from idlewatch.models import WatchedSession
 monitor.end(WatchedSession.objects.get(username="{name}").pk, Reason.REVOKED, now())
 """

@@ -15,6 +15,7 @@ from channels.layers import BaseChannelLayer
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
+from idlewatch.process import current_process
 from idlewatch.runtime.bus import GROUP, Bus, message_of
 from idlewatch.runtime.hub import Change, Hub
 from tests.integration.server.several import several
@@ -81,7 +82,7 @@ class Layer:
     async def publish(self) -> None:
         self.sent += 1
         change = Change("w1", f'{{"number": {self.sent}}}', ended=False, shown=("active", None, True))
-        message = message_of([change])
+        message = message_of(current_process().name, [change])
         await self.publisher.group_send(GROUP, message | {"process": "another"})
 
     async def heard(self, within: float = WITHIN) -> float:
@@ -100,9 +101,9 @@ class Layer:
 async def listening(settings: Any, backend: str, redis: RedisServer) -> AsyncIterator[Layer]:
     config = {"hosts": [{"address": redis.url, "socket_timeout": None}], "prefix": "test"}
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
-    layer, hub = Layer(import_string(backend)(**config)), Hub()
+    layer, hub = Layer(import_string(backend)(**config)), Hub(current_process())
     hub.join("w1", layer.tab)
-    task = asyncio.create_task(Bus(hub).run())
+    task = asyncio.create_task(Bus(current_process(), hub).run())
     try:
         await layer.heard()
         yield layer

@@ -23,7 +23,7 @@ def call(path):
 call("/enter/steady/")
 
 from idlewatch.monitor import service as monitor
-from idlewatch.core.clock import now
+from idlewatch.process import now
 from idlewatch.core.events import Extended
 from idlewatch.models import StoreOwner, WatchedSession
 

@@ -22,9 +22,9 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.db.backends.utils import CursorWrapper  # noqa: E402
 
 from idlewatch.asgi import watched  # noqa: E402
-from idlewatch.core.clock import now  # noqa: E402
 from idlewatch.core.events import Acted  # noqa: E402
 from idlewatch.monitor import service as monitor  # noqa: E402
+from idlewatch.process import now  # noqa: E402
 from tests.unit.live.operators import people  # noqa: E402
 
 HEARTBEAT = 15.0

@@ -23,6 +23,7 @@ import django
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from idlewatch.process import current_process
 from idlewatch.runtime.bus import GROUP, Bus, message_of
 from idlewatch.runtime.hub import Change, Hub
 from tests.support.redis_server import RedisServer
@@ -65,9 +66,9 @@ def configure(layer: str, url: str) -> None:
 
 async def listen() -> None:
     """Listen as a web process does."""
-    hub = Hub()
+    hub = Hub(current_process())
     hub.join("bench", Told())
-    await Bus(hub).run()
+    await Bus(current_process(), hub).run()
 
 
 class Members:
@@ -118,7 +119,8 @@ class Publisher:
         self.number += 1
         frame = json.dumps([self.number, time.monotonic()])
         await self.layer.group_send(
-            GROUP, message_of([Change("bench", frame, ended=False, shown=("warned", "idle", True))])
+            GROUP,
+            message_of(current_process().name, [Change("bench", frame, ended=False, shown=("warned", "idle", True))]),
         )
 
     async def until_heard(self) -> float:

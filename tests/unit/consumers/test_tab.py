@@ -22,10 +22,11 @@ from idlewatch.http.page_tokens import token_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
-from idlewatch.process.identity import PROCESS
-from idlewatch.runtime.runtime import Service, service
+from idlewatch.process import current_process
+from idlewatch.runtime.runtime import Runtime, runtime_of
 from tests.conftest import Time
 from tests.support.asgi import application
+from tests.support.processes import lose_store
 from tests.support.sockets import Signed, Tab, errors, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,14 +51,14 @@ def site(settings: Any) -> Any:
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer works when the test says so, and not beside it."""
 
-    def start(self: Service) -> None:
-        self.timer.owns_store = True
+    def start(self: Runtime) -> None:
+        self.timer.membership.owns_store = True
 
-    monkeypatch.setattr(Service, "start", start)
+    monkeypatch.setattr(Runtime, "start", start)
 
 
 async def push(clock: Time) -> None:
-    await service().timer.push(clock.now)
+    await runtime_of(current_process()).timer.push(clock.now)
 
 
 async def limit(site: Any, **limits: object) -> None:
@@ -65,7 +66,7 @@ async def limit(site: Any, **limits: object) -> None:
 
 
 def hub_tabs() -> int:
-    return sum(count for count, _ in service().hub.tabs().values())
+    return sum(count for count, _ in runtime_of(current_process()).hub.tabs().values())
 
 
 class TestConnecting:
@@ -96,9 +97,9 @@ class TestConnecting:
     async def test_counts_the_tab(self):
         signed = await sign_in()
         tabs = [await Tab.open(signed) for _ in range(2)]
-        assert signed.watched.activity.tabs == {PROCESS: 2}
+        assert signed.watched.activity.tabs == {current_process().name: 2}
         await tabs[0].leave()
-        assert signed.watched.activity.tabs == {PROCESS: 1}
+        assert signed.watched.activity.tabs == {current_process().name: 1}
 
     async def test_a_warned_session_is_told_so(self, clock: Time):
         signed = await sign_in()
@@ -153,7 +154,7 @@ class TestConnecting:
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         await Session.objects.all().adelete()
         assert await ended(Tab(signed.key)) == "revoked"
-        monitor.forget_store()
+        lose_store()
         assert await ended(Tab(signed.key)) == "revoked"
 
     @pytest.mark.rule("R9")
@@ -166,7 +167,7 @@ class TestConnecting:
     async def test_a_watch_without_a_record_is_lost(self):
         signed = await sign_in()
         await WatchedSession.objects.all().adelete()
-        monitor.forget_store()
+        lose_store()
         assert await ended(Tab(signed.key)) == "lost"
 
     @pytest.mark.rule("R9")
@@ -209,11 +210,11 @@ class TestConnecting:
 
     async def test_a_store_that_came_back_empty_resumes_from_the_record(self):
         signed = await sign_in()
-        monitor.forget_store()
+        lose_store()
         tab = await Tab.open(signed)
         assert tab.first["phase"] == "active"
         assert signed.watched.key == signed.key
-        assert signed.watched.activity.tabs == {PROCESS: 1}
+        assert signed.watched.activity.tabs == {current_process().name: 1}
 
     async def test_a_session_signed_under_an_older_secret_key_is_good(self, settings: Any):
         signed = await sign_in()
@@ -250,7 +251,7 @@ class TestConnecting:
         assert await third.is_accepted()
         assert await third.close_code() == 4429
         await third.leave(4429)
-        assert signed.watched.activity.tabs == {PROCESS: 2}
+        assert signed.watched.activity.tabs == {current_process().name: 2}
         assert hub_tabs() == 2
         await first.leave()
         await Tab.open(signed)
@@ -280,7 +281,7 @@ class TestConnecting:
 
     async def test_a_server_that_goes_away_sends_the_tab_back(self):
         signed = await sign_in()
-        await service().stop()
+        await runtime_of(current_process()).stop()
         tab = Tab(signed.key)
         assert await tab.is_accepted()
         assert await tab.close_code() == 4503
@@ -288,7 +289,7 @@ class TestConnecting:
 
     async def test_a_tab_that_daphne_cancels_at_once_stays_until_its_page_has_answered(self):
         tab = await Tab.open(await sign_in())
-        stopping = asyncio.create_task(service().stop())
+        stopping = asyncio.create_task(runtime_of(current_process()).stop())
         await asyncio.sleep(0)
         tab.socket.future.cancel()
         assert await tab.close_code() == 4503
@@ -308,7 +309,7 @@ class TestConnecting:
 
     async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(self, monkeypatch: pytest.MonkeyPatch):
         signed = await sign_in()
-        hub, find = service().hub, consumers.find_watch
+        hub, find = runtime_of(current_process()).hub, consumers.find_watch
 
         def slow_find(key: str | None) -> Any:
             found = find(key)
@@ -677,7 +678,7 @@ class TestAfterTheEnd:
         signed = await sign_in()
         tab = await Tab.open(signed)
         await WatchedSession.objects.all().adelete()
-        monitor.forget_store()
+        lose_store()
         await tab.say("sync")
         frame = await tab.frame()
         assert (frame["phase"], frame["reason"]) == ("ended", "lost")
@@ -752,7 +753,7 @@ class TestClosing:
         assert await second.close_code() == 4429
         await second.leave(1001)
         assert signed.watched.activity.closed_at is None
-        assert signed.watched.activity.tabs == {PROCESS: 1}
+        assert signed.watched.activity.tabs == {current_process().name: 1}
         await first.leave(4000)
 
     async def test_a_counted_request_disarms(self):
@@ -856,9 +857,9 @@ class TestSturdiness:
         await tab.say("sync")
         with pytest.raises(RuntimeError, match="broken"):
             await tab.socket.wait()
-        assert signed.watched.activity.tabs == {PROCESS: 1}
+        assert signed.watched.activity.tabs == {current_process().name: 1}
         assert signed.watched.activity.closed_at is None
-        assert list(service().hub.tabs()) == [signed.watch_id]
+        assert list(runtime_of(current_process()).hub.tabs()) == [signed.watch_id]
         assert hub_tabs() == 1
         await other.leave()
 
@@ -872,8 +873,8 @@ class TestSturdiness:
         with pytest.raises(RuntimeError, match="store away"):
             await tab.socket.wait()
         monkeypatch.setattr(monitor, "alook", look)
-        assert signed.watched.activity.tabs == {PROCESS: 1}
-        assert list(service().hub.tabs()) == [signed.watch_id]
+        assert signed.watched.activity.tabs == {current_process().name: 1}
+        assert list(runtime_of(current_process()).hub.tabs()) == [signed.watch_id]
         assert hub_tabs() == 1
         await other.leave()
 
@@ -891,7 +892,7 @@ class TestSturdiness:
         await held_up.wait()
         tab.socket.future.cancel()
         await asyncio.wait([tab.socket.future])
-        assert service().hub.tabs() == {}
+        assert runtime_of(current_process()).hub.tabs() == {}
         assert signed.watched.activity.tabs == {}
 
     async def test_a_tab_that_is_cancelled_is_given_back(self):
@@ -899,7 +900,7 @@ class TestSturdiness:
         tab = await Tab.open(signed)
         tab.socket.future.cancel()
         await asyncio.wait([tab.socket.future])
-        assert service().hub.tabs() == {}
+        assert runtime_of(current_process()).hub.tabs() == {}
         assert signed.watched.activity.tabs == {}
         assert signed.watched.activity.closed_at is None
 
@@ -909,7 +910,7 @@ class TestSturdiness:
         await tab.socket.send_input({"type": "websocket.connect"})
         await tab.socket.send_input({"type": "websocket.disconnect", "code": 1006})
         await tab.socket.wait(5)
-        assert service().hub.tabs() == {}
+        assert runtime_of(current_process()).hub.tabs() == {}
         assert signed.watched.activity.tabs == {}
 
     async def test_nothing_is_held_after_the_tabs_have_gone(self):
@@ -919,7 +920,7 @@ class TestSturdiness:
         for code, tab in zip([1001, 1006, 4000] * 5, tabs, strict=True):
             await tab.say("activity")
             await tab.leave(code)
-        assert service().hub._tabs == {}
+        assert runtime_of(current_process()).hub._tabs == {}
         assert all(user.watched.activity.tabs == {} for user in users)
 
     async def test_a_closed_socket_that_is_told_something_late_keeps_nothing_from_others(self, clock: Time):

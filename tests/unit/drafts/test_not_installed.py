@@ -38,7 +38,7 @@ asked = [RequestFactory().get(f"/idlewatch/{each}/") for each in ("state", "draf
 seen["client endpoints"] = [is_client_endpoint(each) for each in asked]
 from idlewatch.monitor import service
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
+from idlewatch.process import now
 from idlewatch.models import WatchedSession
 service.end(WatchedSession.objects.get(ended=None).pk, Reason.IDLE, now())
 rejected = client.post("/note/", {"body": "a letter"}, headers={"Accept": "text/html"})

@@ -19,11 +19,13 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.signals import session_ended, session_opened
 from tests.conftest import Time
 from tests.support.announced import Heard
+from tests.support.processes import lose_store
 from tests.unit.http import site
 
 PASSWORD = "correct horse"
@@ -164,7 +166,7 @@ def last_active(watch_id: str | None = None) -> float:
 
 def tick(time: Time, timer: Timer | None = None) -> Timer:
     """Let a timer do all that is due."""
-    timer = timer or Timer(Hub())
+    timer = timer or Timer(current_process(), Hub(current_process()))
 
     async def work() -> None:
         await timer.keep(time.now)
@@ -177,4 +179,4 @@ def tick(time: Time, timer: Timer | None = None) -> Timer:
 
 def restart_server() -> None:
     """Lose the store, as a restart of the process does."""
-    monitor.forget_store()
+    lose_store()

@@ -22,6 +22,7 @@ from idlewatch.drafts import views as draft_views
 from idlewatch.drafts.models import Draft
 from idlewatch.drafts.redaction import redact
 from idlewatch.models import WatchedSession
+from idlewatch.process import current_process
 from idlewatch.runtime import timer as timer_module
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
@@ -430,7 +431,7 @@ class TestAge:
         def fail(_: float) -> None:
             raise OperationalError("database is locked")
 
-        timer = Timer(Hub())
+        timer = Timer(current_process(), Hub(current_process()))
         save(tab)
         clock.pass_(86400)
         with monkeypatch.context() as broken:

@@ -16,10 +16,11 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 from tests.conftest import START, Time
+from tests.support.processes import lose_store
 from tests.unit.http import site
 from tests.unit.http.conftest import PASSWORD, Browser, last_active, record, records, tick
 
@@ -279,7 +280,7 @@ class TestPolicy:
         other = make_browser()
         browser.sign_in(ann)
         other.sign_in(bob)
-        monitor.forget_store()
+        lose_store()
         clock.pass_(299)
         assert other.poll("/open/").json()["phase"] == "warned"
         clock.pass_(1)

@@ -13,7 +13,8 @@ from django.core.wsgi import get_wsgi_application
 
 from idlewatch import wsgi as wsgi_face
 from idlewatch.models import StoreOwner
-from idlewatch.runtime.runtime import running
+from idlewatch.process import current_process
+from idlewatch.runtime.runtime import running_runtime
 from tests.unit.http.conftest import Browser, record
 
 
@@ -22,7 +23,7 @@ def application() -> Iterator[wsgi_face.WatchedApplication]:
     application = wsgi_face.watched(get_wsgi_application())
     yield application
     application.stop()
-    assert running() is None
+    assert running_runtime(current_process()) is None
 
 
 def call(application: Any, path: str = "/bare/") -> str:
@@ -40,7 +41,7 @@ def call(application: Any, path: str = "/bare/") -> str:
 
 
 def test_the_first_request_starts_the_timer(application: Any):
-    assert running() is None
+    assert running_runtime(current_process()) is None
     assert call(application) == "200 OK"
     deadline = time.monotonic() + 5
     while not StoreOwner.objects.exists():

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.clock import now as read_clock
 from idlewatch.core.policy import Policy
 from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now as read_clock
 from idlewatch.store.values import Watched
 from tests.support.sockets import WITHIN, Signed, Tab
 

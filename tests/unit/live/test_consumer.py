@@ -11,15 +11,15 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.core.events import Acted, Held, TabOpened
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES
 from idlewatch.live import authorization, search, subscriber
-from idlewatch.live.reader import ROUND, reader
+from idlewatch.live.reader import ROUND, reader_of
 from idlewatch.live.search import find
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import Service, service
+from idlewatch.process import current_process, now
+from idlewatch.runtime.runtime import Runtime, runtime_of
 from tests.support.sockets import WITHIN, Tab, sign_in
 from tests.unit.live.operators import Operator, apeople, astaff, watching
 
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """No timer beside the tests."""
 
-    def start(self: Service) -> None:
-        self.timer.owns_store = True
+    def start(self: Runtime) -> None:
+        self.timer.membership.owns_store = True
 
-    monkeypatch.setattr(Service, "start", start)
+    monkeypatch.setattr(Runtime, "start", start)
 
 
 @sync_to_async
@@ -369,24 +369,24 @@ class TestStaying:
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
-            stopping = asyncio.create_task(service().hub.dismiss())
+            stopping = asyncio.create_task(runtime_of(current_process()).hub.dismiss())
             assert await operator.closed_at() == 4503
             await operator.leave(4503)
             await stopping
         # As the next process starts.
-        service().hub.dismissed = False
+        runtime_of(current_process()).hub.dismissed = False
 
     async def test_who_comes_while_the_server_goes_is_sent_back(self):
         signed = await astaff()
-        service().hub.dismissed = True
+        runtime_of(current_process()).hub.dismissed = True
         try:
             with mock.patch("idlewatch.asgi.WatchedApplication._server_of", new=live_socket):
                 operator = Operator(signed.key)
                 assert await operator.is_accepted()
                 assert await operator.close_code() == 4503
         finally:
-            service().hub.dismissed = False
-        assert not reader().runs
+            runtime_of(current_process()).hub.dismissed = False
+        assert not reader_of(current_process()).runs
 
 
 def live_socket(self: Any, scope: Any, *, going: bool) -> Any:
@@ -476,14 +476,14 @@ class TestSharing:
 
     async def test_the_reader_works_only_while_somebody_watches(self):
         signed = await astaff()
-        assert not reader().runs
+        assert not reader_of(current_process()).runs
         async with watching(signed.key) as operator:
             await operator.ask()
             async with watching(signed.key) as another:
                 await another.ask()
-            assert reader().runs
-            reading = list(reader()._running)
-        assert not reader().runs
+            assert reader_of(current_process()).runs
+            reading = list(reader_of(current_process())._running)
+        assert not reader_of(current_process()).runs
         await asyncio.wait(reading, timeout=WITHIN)
         assert all(task.cancelled() for task in reading)
         async with watching(signed.key) as operator:
@@ -493,9 +493,9 @@ class TestSharing:
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
-            assert len(service().hub._guests) == 1
-        assert service().hub._guests == set()
-        assert service().hub.tabs() == {}
+            assert len(runtime_of(current_process()).hub._guests) == 1
+        assert runtime_of(current_process()).hub._guests == set()
+        assert runtime_of(current_process()).hub.tabs() == {}
 
     async def test_a_tab_beside_it_is_counted(self):
         signed = await astaff()

@@ -12,9 +12,10 @@ from asgiref.sync import sync_to_async
 
 from idlewatch.core.activity import Reason
 from idlewatch.live import subscriber
-from idlewatch.live.reader import reader
+from idlewatch.live.reader import reader_of
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import Service
+from idlewatch.process import current_process
+from idlewatch.runtime.runtime import Runtime
 from tests.conftest import Time
 from tests.support.outages import Outage, outage
 from tests.support.sockets import Signed, sign_in
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
+    monkeypatch.setattr(Runtime, "start", lambda self: setattr(self.timer.membership, "owns_store", True))
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ async def test_what_one_process_changes_the_operators_of_another_see(kept: Outag
             with mock.patch.object(monitor, "store", return_value=two.store):
                 await monitor.aend(person.watch_id, Reason.REVOKED, clock.now)
             await operator.until(lambda page: person.watch_id not in page.order)
-        assert not reader().runs
+        assert not reader_of(current_process()).runs
         for process in (one, two):
             await process.store.aclose()
 
@@ -101,7 +102,7 @@ async def test_a_server_whose_send_waits_for_the_reader_does_not_keep_others_wai
                 monkeypatch.setattr(self, "_send", stop)
             await tell(self, frame, at)
 
-        first = next(iter(reader()._viewers))
+        first = next(iter(reader_of(current_process())._viewers))
         monkeypatch.setattr(subscriber.Subscriber, "_tell", told)
         await stuck.say("watch", query=1)
         await other.say("watch", query=1)

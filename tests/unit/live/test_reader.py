@@ -12,7 +12,6 @@ from unittest import mock
 
 import pytest
 
-from idlewatch.core.clock import now
 from idlewatch.core.protocol import Close
 from idlewatch.live import authorization, reader, search, search_cache, subscriber
 from idlewatch.live.query import Query, Sort, WatchMessage
@@ -22,7 +21,8 @@ from idlewatch.live.search_cache import LONGEST, SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import Service, service
+from idlewatch.process import current_process, now
+from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.store.values import Census
 from tests.unit.live.operators import Operator, apeople, astaff, watching
 
@@ -34,7 +34,7 @@ NOBODY = Census(0, 0, 0)
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """No timer beside the tests."""
-    monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
+    monkeypatch.setattr(Runtime, "start", lambda self: setattr(self.timer.membership, "owns_store", True))
 
 
 def ask(**query: Any) -> Query:
@@ -89,7 +89,7 @@ class TestHowLongAFindStands:
 
         monkeypatch.setattr(search_cache, "find", costing)
         monkeypatch.setattr(search_cache, "ticks", lambda: at)
-        kept, search = SearchCache(), ask(search="ada")
+        kept, search = SearchCache(current_process()), ask(search="ada")
         assert (await kept.find(search, NOBODY)).total == 1
         if stands:
             at += stands - 0.01
@@ -99,7 +99,7 @@ class TestHowLongAFindStands:
 
     async def test_one_that_nobody_asks_for_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(search_cache, "TIMES", 1e9)
-        kept = SearchCache()
+        kept = SearchCache(current_process())
         with mock.patch.object(search_cache, "find", return_value=Found(1, 1, [])) as asked:
             for asks in ({ask(search="ada")}, set(), {ask(search="ada")}):
                 await kept.find(ask(search="ada"), NOBODY)
@@ -151,9 +151,9 @@ class TestWhatNobodyAsksForAnyMore:
             await going.wait()
             told.set()
 
-        page = Subscriber(signed.watch_id, str(signed.user.pk), send, mock.AsyncMock())
-        service().start()
-        read = Reader()
+        page = Subscriber(current_process(), signed.watch_id, str(signed.user.pk), send, mock.AsyncMock())
+        runtime_of(current_process()).start()
+        read = Reader(current_process())
         read.join(page)
         try:
             page.watches(WatchMessage(1))
@@ -188,9 +188,12 @@ class TestWhatNobodyAsksForAnyMore:
             return await find(asked, census)
 
         monkeypatch.setattr(search_cache, "find", searching)
-        service().start()
-        user, read = str(signed.user.pk), Reader()
-        pages = [Subscriber(signed.watch_id, user, partial(send, number), mock.AsyncMock()) for number in range(2)]
+        runtime_of(current_process()).start()
+        user, read = str(signed.user.pk), Reader(current_process())
+        pages = [
+            Subscriber(current_process(), signed.watch_id, user, partial(send, number), mock.AsyncMock())
+            for number in range(2)
+        ]
         for each in pages:
             read.join(each)
             each.watches(WatchMessage(1, search=named(first)))
@@ -217,16 +220,16 @@ class TestAClose:
     async def test_that_waits_for_its_client_keeps_nobody_waiting(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(subscriber, "SLOW", 0.5)
         signed = await astaff()
-        service().start()
-        read, told, asked_to_close = Reader(), asyncio.Queue[str](), []
+        runtime_of(current_process()).start()
+        read, told, asked_to_close = Reader(current_process()), asyncio.Queue[str](), []
 
         async def never(code: Close) -> None:
             asked_to_close.append(code)
             await asyncio.Event().wait()
 
         user = str(signed.user.pk)
-        stuck = [Subscriber(signed.watch_id, user, mock.AsyncMock(), never) for _ in range(3)]
-        other = Subscriber(signed.watch_id, user, told.put, mock.AsyncMock())
+        stuck = [Subscriber(current_process(), signed.watch_id, user, mock.AsyncMock(), never) for _ in range(3)]
+        other = Subscriber(current_process(), signed.watch_id, user, told.put, mock.AsyncMock())
         for each in (*stuck, other):
             read.join(each)
             each.watches(WatchMessage(1))
@@ -243,9 +246,11 @@ class TestAClose:
                 read.leave(each)
 
     async def test_that_fails_is_said(self, caplog: Any):
-        page = Subscriber("w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken")))
+        page = Subscriber(
+            current_process(), "w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken"))
+        )
         page.shut(Close.TOO_SLOW)
-        await asyncio.wait(subscriber._closing)
+        await asyncio.wait(current_process()._tasks)
         assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
 
 
@@ -265,8 +270,8 @@ class TestTheChart:
 
     async def test_shows_no_more_than_the_last_hour_however_long_it_is_watched(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.0)
-        service().start()
-        at, moments = now(), Summaries()
+        runtime_of(current_process()).start()
+        at, moments = now(), Summaries(current_process())
         shown = []
         for sampled in (at - 3700, at - 3500, at):
             await monitor.store().statistics.take_sample(sampled, 15.0, 3600.0)

@@ -15,13 +15,13 @@ from asgiref.sync import sync_to_async
 from django.db.backends.utils import CursorWrapper
 from django.db.models.sql import compiler
 
-from idlewatch.core.clock import now
 from idlewatch.core.events import Acted, TabOpened
 from idlewatch.live import authorization, search
 from idlewatch.live.query import WatchMessage, parse
 from idlewatch.live.search import find
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.runtime import Service
+from idlewatch.process import now
+from idlewatch.runtime.runtime import Runtime
 from tests.support.redis_server import shared_redis
 from tests.unit.live.operators import Operator, apeople, astaff, watching
 
@@ -51,7 +51,7 @@ class Cost(NamedTuple):
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """No timer beside the tests, and of the operator's own affairs only what belongs to each second."""
-    monkeypatch.setattr(Service, "start", lambda self: setattr(self.timer, "owns_store", True))
+    monkeypatch.setattr(Runtime, "start", lambda self: setattr(self.timer.membership, "owns_store", True))
     monkeypatch.setattr(authorization, "EVERY", 3600.0)
     # A tenth, so that a thousand sessions are as many windows as ten thousand are.
     monkeypatch.setattr(search, "WINDOW", 100)

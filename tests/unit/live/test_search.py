@@ -8,7 +8,6 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
 from idlewatch.core.events import Acted, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.live import search
@@ -16,6 +15,7 @@ from idlewatch.live.query import Query, Sort
 from idlewatch.live.search import Found, find, last_page
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.process import now
 from idlewatch.store.values import Watched
 from tests.unit.live.operators import apeople
 

@@ -12,6 +12,7 @@ from idlewatch.live import subscriber
 from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import WatchMessage
 from idlewatch.live.subscriber import Subscriber
+from idlewatch.process import current_process
 from idlewatch.store.values import Census
 
 NOW = 1_900_000_000.0
@@ -30,7 +31,7 @@ class Line:
         self.is_sending = asyncio.Event()
         self.is_read = asyncio.Event()
         self.is_read.set()
-        self.page = Subscriber("w1", "1", self.send, mock.AsyncMock())
+        self.page = Subscriber(current_process(), "w1", "1", self.send, mock.AsyncMock())
 
     async def send(self, frame: str) -> None:
         self.frames.append(json.loads(frame))

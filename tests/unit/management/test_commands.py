@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from websockets.sync.client import ClientConnection, connect
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import Clock, as_datetime
+from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabOpened
 from idlewatch.drafts.models import Draft
 from idlewatch.management import choosing
@@ -28,6 +28,7 @@ from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.signals import dispatcher, session_ended
@@ -37,6 +38,8 @@ from idlewatch.store.values import Reading, Watched
 from tests.conftest import START, Time
 from tests.integration.server.visitors import Visitor
 from tests.support import announced
+from tests.support.clocks import TestClock
+from tests.support.processes import lose_store
 from tests.support.redis_server import redis_url
 from tests.support.serving import ROOT, Server, clean_environment
 from tests.support.watches import arecord, asign_in, known, sign_in_many
@@ -92,8 +95,8 @@ def off(on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch) -> Callabl
     def begin(by: float) -> None:
         right = clock.now
         monkeypatch.setattr(RedisPresence, "read_time", lambda *_: Reading(right, 0.0, None))
-        monkeypatch.setattr(Clock, "shift", lambda _, by: clock.pass_(by))
-        monitor.forget_store()
+        monkeypatch.setattr(TestClock, "shift", lambda _, by: clock.pass_(by))
+        lose_store()
         clock.pass_(by)
 
     return begin
@@ -340,7 +343,7 @@ class TestEndSessions:
         self, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         first = await asign_in(idle_timeout=900, warn_before=120, absolute_timeout=40_000, checkpoint=60)
-        owner, timer = monitor.store(), Timer(Hub())
+        owner, timer = monitor.store(), Timer(current_process(), Hub(current_process()))
         clock.now = START + 880
         await timer.round(clock.now)
         # The user chose to stay, and the record does not have it yet.

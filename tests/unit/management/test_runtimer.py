@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 
-from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.management.commands.runtimer import Command
 from idlewatch.models import StoreOwner
-from idlewatch.runtime.runtime import service
+from idlewatch.process import current_process, now
+from idlewatch.runtime.runtime import runtime_of
 from tests.support.serving import ROOT, clean_environment
 from tests.support.watches import keep, known
 
@@ -42,7 +42,7 @@ class TestOnTheMemoryStore:
     async def test_takes_the_store_from_nobody(self, command: Command):
         task = asyncio.create_task(command._run())
         await asyncio.wait([task], timeout=0.3)
-        assert not service().runs
+        assert not runtime_of(current_process()).runs
         assert not await StoreOwner.objects.aexists()
         task.cancel()
         await asyncio.wait([task])
@@ -59,10 +59,10 @@ class TestOnAStoreThatIsShared:
                 assert not task.done()
                 await asyncio.sleep(0.01)
         assert said(command) == ""
-        assert service().runs
+        assert runtime_of(current_process()).runs
         task.cancel()
         await asyncio.wait([task])
-        assert not service().runs
+        assert not runtime_of(current_process()).runs
 
 
 class TestAsAProcess:

@@ -4,9 +4,10 @@ import logging
 
 import pytest
 
+from idlewatch.core.clock import Clock
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.monitor import clock_sync
 from idlewatch.monitor.clock_sync import PATIENCE, ClockSync
+from idlewatch.process import Process
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.memory.ledger import Ledger
 from idlewatch.store.memory.presence import MemoryPresence
@@ -34,17 +35,18 @@ class World:
         return self.server + self.passed + self.correction
 
 
-class Host:
-    """A process on a machine of its own."""
+class Host(Clock):
+    """The clock of a process on a machine of its own."""
 
     def __init__(self, world: World, name: str, ahead: float = 0.0) -> None:
+        super().__init__()
         self.world = world
         self.name = name
         self.offset = START + ahead
         self.still = 0.0
-        self.keeper = ClockSync()
+        self.keeper = ClockSync(Process(name, self))
 
-    def __call__(self) -> float:
+    def now(self) -> float:
         return self.offset + self.world.passed - self.still
 
     def shift(self, by: float) -> None:
@@ -53,7 +55,7 @@ class Host:
     @property
     def off(self) -> float:
         """By how much its time is off."""
-        return self() - START - self.world.passed
+        return self.now() - START - self.world.passed
 
 
 class SharedClock(MemoryPresence):
@@ -86,19 +88,13 @@ class SharedClock(MemoryPresence):
 class Cast:
     """Lets one process after the other act."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.world = World()
         self.store = SharedClock(self.world)
-        self._monkeypatch = monkeypatch
-
-    def become(self, host: Host) -> None:
-        self._monkeypatch.setattr(clock_sync, "now", host)
-        self._monkeypatch.setattr(clock_sync, "PROCESS", host.name)
 
     def start(self, name: str, ahead: float = 0.0) -> Host:
         """Start a process whose host's clock is ahead of the true time."""
         host = Host(self.world, name, ahead)
-        self.become(host)
         host.keeper.follow(self.store)
         return host
 
@@ -106,14 +102,13 @@ class Cast:
         """Have each process keep a round, as the timer does: it looks at the time, and gives its sign of life."""
         self.world.passed += after
         for host in hosts:
-            self.become(host)
             await host.keeper.keep(self.store)
-            self.world.signs[host.name] = host()
+            self.world.signs[host.name] = host.now()
 
 
 @pytest.fixture
-def cast(monkeypatch: pytest.MonkeyPatch) -> Cast:
-    return Cast(monkeypatch)
+def cast() -> Cast:
+    return Cast()
 
 
 @pytest.mark.parametrize("ahead", [0.0, 0.3, -0.3, HOUR, -HOUR, 90 * 24 * HOUR])
@@ -187,7 +182,6 @@ async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_
     await cast.round(*hosts)
     cast.world.server += HOUR
     # Both have read before either corrects.
-    cast.become(hosts[0])
     reading = cast.store.read_time("a")
     assert reading is not None
     await cast.round(hosts[1])
@@ -249,7 +243,6 @@ async def test_a_correction_that_was_lost_with_the_data_of_the_store_is_made_aga
 
 async def test_a_store_without_a_clock_to_share_changes_nothing(cast: Cast):
     host = Host(cast.world, "a", HOUR)
-    cast.become(host)
     host.keeper.follow(MemoryStore().presence)
     await host.keeper.keep(MemoryStore().presence)
     assert host.off == HOUR

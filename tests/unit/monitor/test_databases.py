@@ -19,12 +19,12 @@ from django.db import transaction
 from django.test import Client
 from idlewatch import signals
 from idlewatch.drafts import service as drafts
-from idlewatch.monitor import store_lease
+from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.ops import health
 from idlewatch.signals import dispatcher
-from idlewatch.core.clock import now
 from idlewatch.drafts.models import Draft
 from idlewatch.models import WatchedSession
+from idlewatch.process import current_process, now
 
 call_command("migrate", database="people", verbosity=0)
 heard = []
@@ -89,7 +89,7 @@ told["kept"] = [kept, len(drafts.find(user, "/private/", now()))]
 drafts.delete(user, "/private/", "f")
 told["kept"].append(len(drafts.find(user, "/private/", now())))
 told["problems"] = asyncio.run(health.problems())
-told["owner"] = store_lease.claim(now()) is None
+told["owner"] = StoreLease(current_process()).claim(now()) is None
 print(json.dumps(told))
 """
 

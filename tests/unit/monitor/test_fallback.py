@@ -23,11 +23,12 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, write_behind
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.runtime.runtime import Service, service
+from idlewatch.process import current_process, set_default
+from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
-from tests.support.outages import Outage, Process, outage
+from tests.support.outages import Member, Outage, outage
 from tests.support.sockets import FakeTab, Signed, Tab
 from tests.support.sockets import sign_in as sign_in_by_browser
 from tests.support.watches import sign_in_many
@@ -56,19 +57,19 @@ def lost(tmp_path: Path, clock: Time) -> Iterator[Outage]:
         yield made
 
 
-def sign_in(process: Process, **limits: float) -> Watched:
+def sign_in(process: Member, **limits: float) -> Watched:
     with process.entered():
         return sign_in_many(1, **limits)[0]
 
 
-def found(process: Process, watch_id: str) -> Watched:
+def found(process: Member, watch_id: str) -> Watched:
     with process.entered():
         watched = monitor.look(watch_id, process.clock.now)
     assert watched is not None
     return watched
 
 
-def phase(process: Process, watch_id: str) -> Phase:
+def phase(process: Member, watch_id: str) -> Phase:
     return found(process, watch_id).verdict(process.clock.now).phase
 
 
@@ -151,10 +152,10 @@ class TestTwoProcesses:
 
 class TestMadeGood:
     @pytest.fixture
-    def web(self, away: Outage) -> Process:
+    def web(self, away: Outage) -> Member:
         return away.process("web")
 
-    async def test_a_heartbeat_that_waits_is_credited_to_its_own_moment(self, away: Outage, web: Process, clock: Time):
+    async def test_a_heartbeat_that_waits_is_credited_to_its_own_moment(self, away: Outage, web: Member, clock: Time):
         watch_id = (await sync_to_async(sign_in)(web)).id
         await away.around()
         away.redis.stop()
@@ -169,7 +170,7 @@ class TestMadeGood:
         assert (await web.store.sessions.aget(watch_id)).activity.active == START + 30
 
     async def test_heartbeats_that_come_meanwhile_keep_nobody_from_the_store(
-        self, away: Outage, web: Process, clock: Time, monkeypatch: pytest.MonkeyPatch
+        self, away: Outage, web: Member, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         watch_id, other = (await sync_to_async(sign_in)(web)).id, (await sync_to_async(sign_in)(web)).id
         await away.around()
@@ -230,7 +231,7 @@ class TestMadeGood:
         assert not web.recovery.is_away
 
     def test_holds_of_an_outage_longer_than_the_idle_limit_have_kept_the_session(
-        self, away: Outage, web: Process, clock: Time
+        self, away: Outage, web: Member, clock: Time
     ):
         watch_id = sign_in(web).id
         web.store.sessions.apply(watch_id, Held("video"), clock.now)
@@ -246,7 +247,7 @@ class TestMadeGood:
         clock.now = START + 280
         assert phase(web, watch_id) is Phase.ENDED
 
-    def test_holds_of_an_outage_stay_within_their_limit(self, away: Outage, web: Process, clock: Time):
+    def test_holds_of_an_outage_stay_within_their_limit(self, away: Outage, web: Member, clock: Time):
         watch_id = sign_in(web, hold_limit=150.0).id
         away.go_round()
         away.redis.stop()
@@ -259,7 +260,7 @@ class TestMadeGood:
         assert verdict.ends_at <= START + 150 + 100
 
     @pytest.mark.rule("R9")
-    def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Process, clock: Time):
+    def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Member, clock: Time):
         watch_id = sign_in(web).id
         away.go_round()
         away.redis.stop()
@@ -273,7 +274,7 @@ class TestMadeGood:
         assert web.store.sessions.apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
         assert row(watch_id).reason == "logout"
 
-    def test_the_absolute_limit_holds_in_an_outage(self, away: Outage, web: Process, clock: Time):
+    def test_the_absolute_limit_holds_in_an_outage(self, away: Outage, web: Member, clock: Time):
         watch_id = sign_in(web, absolute_timeout=250.0).id
         away.go_round()
         away.redis.stop()
@@ -287,7 +288,7 @@ class TestMadeGood:
         away.go_round(REPORT_GRACE + 2)
         assert row(watch_id).reason == "absolute"
 
-    def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Process, clock: Time):
+    def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Member, clock: Time):
         watched = sign_in(web, absolute_timeout=150.0)
         away.go_round()
         away.redis.stop()
@@ -384,7 +385,7 @@ class TestUnknown:
 
 
 class TestWaiting:
-    async def lose(self, web: Process, *watches: str) -> None:
+    async def lose(self, web: Member, *watches: str) -> None:
         for watch_id in watches:
             with pytest.raises(StoreUnavailable):
                 await web.store.sessions.aapply(watch_id, Acted(), web.clock.now)
@@ -441,7 +442,7 @@ class TestWaiting:
 class HeldBack:
     """The first event of a kind on its way to the store, which waits for the test to let it go on."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, process: Process, kind: type[Event]) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, process: Member, kind: type[Event]) -> None:
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
         self._kind, self._apply = kind, process.recovery.sessions.aapply
         patch.setattr(process.recovery.sessions, "aapply", self._wait)
@@ -457,19 +458,20 @@ class TestSocket:
     """A tab stays open while the store is away, and what its user does is not lost."""
 
     @pytest.fixture
-    def web(self, away: Outage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
-        monkeypatch.setattr(Service, "start", lambda _: None)
+    def web(self, away: Outage, monkeypatch: pytest.MonkeyPatch) -> Member:
+        monkeypatch.setattr(Runtime, "start", lambda _: None)
         web = away.process("web")
-        with web.entered():
-            yield web
+        # An async test has a context of its own.
+        set_default(web.process)
+        return web
 
     @pytest.fixture
-    async def signed(self, web: Process) -> Signed:
-        web.hub = service().hub
-        web.timer = Timer(web.hub)
+    async def signed(self, web: Member) -> Signed:
+        web.hub = runtime_of(current_process()).hub
+        web.timer = Timer(current_process(), web.hub)
         return await sign_in_by_browser()
 
-    async def test_that_is_open_goes_on(self, away: Outage, web: Process, signed: Signed, clock: Time):
+    async def test_that_is_open_goes_on(self, away: Outage, web: Member, signed: Signed, clock: Time):
         tab = await Tab.open(signed)
         await away.around()
         away.redis.stop()
@@ -492,7 +494,7 @@ class TestSocket:
         await tab.leave()
 
     async def test_that_is_opened_is_told_the_state_and_counted_later(
-        self, away: Outage, web: Process, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         await away.around()
         away.redis.stop()
@@ -506,7 +508,7 @@ class TestSocket:
         assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {}
 
     async def test_of_a_session_of_which_nobody_can_tell_is_sent_away_to_come_back(
-        self, away: Outage, web: Process, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         open_before = await Tab.open(signed)
         await away.around()
@@ -519,7 +521,7 @@ class TestSocket:
         assert await opened.close_code() == Close.GOING_AWAY
 
     async def test_that_is_closed_when_nobody_can_tell_closes_without_a_word(
-        self, away: Outage, web: Process, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         tab = await Tab.open(signed)
         await away.around()
@@ -528,7 +530,7 @@ class TestSocket:
         await tab.leave()
 
     async def test_whose_session_is_revoked_is_told_when_the_store_is_back(
-        self, away: Outage, web: Process, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         tab = await Tab.open(signed)
         await away.around()
@@ -542,7 +544,7 @@ class TestSocket:
         assert await tab.close_code() == Close.ENDED
 
     async def test_that_asks_when_its_session_was_revoked_is_told_at_once(
-        self, away: Outage, web: Process, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         tab = await Tab.open(signed)
         await away.around()
@@ -554,7 +556,7 @@ class TestSocket:
 
     @pytest.mark.parametrize("goes", [True, False], ids=["goes", "comes"])
     async def test_that_goes_or_comes_while_all_are_counted_anew_is_counted_right(
-        self, away: Outage, web: Process, signed: Signed, monkeypatch: pytest.MonkeyPatch, goes: bool
+        self, away: Outage, web: Member, signed: Signed, monkeypatch: pytest.MonkeyPatch, goes: bool
     ):
         """Else the session would end as closed under an open tab, or a closed browser go unnoticed."""
         stays, tab = await Tab.open(signed), await Tab.open(signed)
@@ -574,7 +576,7 @@ class TestSocket:
             await each.leave()
 
     async def test_that_goes_after_all_were_looked_at_is_counted_no_more(
-        self, away: Outage, web: Process, signed: Signed, monkeypatch: pytest.MonkeyPatch
+        self, away: Outage, web: Member, signed: Signed, monkeypatch: pytest.MonkeyPatch
     ):
         stays = await Tab.open(signed)
         away.redis.stop()
@@ -591,7 +593,7 @@ class TestSocket:
         await stays.leave()
 
     async def test_that_is_refused_for_being_one_too_many_counts_nowhere(
-        self, away: Outage, web: Process, signed: Signed, settings: Any
+        self, away: Outage, web: Member, signed: Signed, settings: Any
     ):
         settings.IDLEWATCH = {"MAX_TABS": 1}
         one, more = await Tab.open(signed), Tab(signed.key)

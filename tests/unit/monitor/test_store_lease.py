@@ -13,18 +13,13 @@ from django.db import IntegrityError
 from idlewatch.core.clock import as_datetime
 from idlewatch.models import StoreOwner
 from idlewatch.monitor import store_lease
-from idlewatch.process.identity import PROCESS
+from idlewatch.monitor.store_lease import StoreLease
+from idlewatch.process import current_process
 from tests.conftest import START
 
 pytestmark = pytest.mark.django_db
 
 HERE = socket.gethostname()
-
-
-@pytest.fixture(autouse=True)
-def fresh_observer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that was never the owner, and saw none."""
-    monkeypatch.setattr(store_lease, "_owner_observer", store_lease._OwnerObserver())
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +49,32 @@ def present() -> tuple[str, int]:
     return owner.process, owner.pid
 
 
-MINE = (PROCESS, os.getpid())
+def mine() -> tuple[str, int]:
+    return current_process().name, os.getpid()
+
+
+def claim(now: float) -> StoreOwner | None:
+    return current_process().part(StoreLease).claim(now)
+
+
+def release() -> None:
+    current_process().part(StoreLease).release()
 
 
 class TestClaiming:
     def test_the_first_owns(self):
-        assert store_lease.claim(START) is None
-        assert present() == MINE
+        assert claim(START) is None
+        assert present() == mine()
         assert StoreOwner.objects.get().host == HERE
 
     def test_the_owner_renews(self):
-        store_lease.claim(START)
-        assert store_lease.claim(START + 1) is None
+        claim(START)
+        assert claim(START + 1) is None
         assert StoreOwner.objects.get().renewed == as_datetime(START + 1)
 
     def test_a_process_that_runs_here_keeps_it(self, stranger: int):
         owned_by(stranger)
-        owner = store_lease.claim(START + 1)
+        owner = claim(START + 1)
         assert owner is not None
         assert owner.pid == stranger
         assert present() == ("other", stranger)
@@ -78,35 +82,29 @@ class TestClaiming:
     def test_it_keeps_it_also_while_its_lease_seems_over(self, stranger: int):
         """The clocks of two processes need not agree."""
         owned_by(stranger, renewed=START - 3600)
-        assert store_lease.claim(START) is not None
+        assert claim(START) is not None
 
     def test_a_process_that_is_gone_has_an_heir_at_once(self, gone: int):
         owned_by(gone)
-        assert store_lease.claim(START + 0.1) is None
-        assert present() == MINE
+        assert claim(START + 0.1) is None
+        assert present() == mine()
 
     def test_one_on_another_host_has_an_heir_when_its_lease_lapses(self, gone: int):
         owned_by(gone, host="elsewhere")
-        assert store_lease.claim(START + store_lease.LEASE) is not None
-        assert store_lease.claim(START + store_lease.LEASE + 0.1) is None
-        assert present() == MINE
+        assert claim(START + store_lease.LEASE) is not None
+        assert claim(START + store_lease.LEASE + 0.1) is None
+        assert present() == mine()
 
     def test_one_whose_number_this_process_bears_now_is_gone(self):
         """A container starts each time with the same number."""
         owned_by(os.getpid())
-        assert store_lease.claim(START + 0.1) is None
-        assert present() == MINE
-
-    def test_a_fork_of_this_process_is_another(self, stranger: int):
-        """A server that forked after the import gave its workers one name."""
-        owned_by(stranger, process=PROCESS)
-        assert store_lease.claim(START) is not None
-        assert present() == (PROCESS, stranger)
+        assert claim(START + 0.1) is None
+        assert present() == mine()
 
     def test_an_owner_that_was_replaced_by_a_process_of_its_own_number_is_told(self):
-        store_lease.claim(START)
+        claim(START)
         StoreOwner.objects.update(process="newer", host=HERE, renewed=as_datetime(START + 1))
-        assert store_lease.claim(START + 1) is not None
+        assert claim(START + 1) is not None
         assert present() == ("newer", os.getpid())
 
 
@@ -114,20 +112,20 @@ class TestPatience:
     def test_an_owner_that_gives_no_sign_of_life_is_replaced_wherever_it_is(self, stranger: int):
         """Another process may bear the number of one that is gone."""
         owned_by(stranger)
-        looks = [store_lease.claim(START + second) for second in range(store_lease.PATIENCE + 1)]
+        looks = [claim(START + second) for second in range(store_lease.PATIENCE + 1)]
         assert all(owner is not None for owner in looks[:-1])
         assert looks[-1] is None
-        assert present() == MINE
+        assert present() == mine()
 
     def test_one_that_does_is_not(self, stranger: int):
         owned_by(stranger)
         for second in range(3 * store_lease.PATIENCE):
             StoreOwner.objects.update(renewed=as_datetime(START + second // 5))
-            assert store_lease.claim(START + second) is not None
+            assert claim(START + second) is not None
 
     def test_nor_on_another_host_whose_clock_is_behind_for_a_while(self):
         owned_by(1, host="elsewhere", renewed=START)
-        assert store_lease.claim(START + 1) is not None
+        assert claim(START + 1) is not None
 
 
 class Race:
@@ -148,7 +146,7 @@ class Race:
 class TestOfTwo:
     def test_the_faster_first_one_owns(self, stranger: int, monkeypatch: pytest.MonkeyPatch):
         Race(monkeypatch, lambda: owned_by(stranger))
-        owner = store_lease.claim(START)
+        owner = claim(START)
         assert owner is not None
         assert owner.pid == stranger
 
@@ -161,25 +159,25 @@ class TestOfTwo:
             raise IntegrityError("UNIQUE constraint failed")
 
         monkeypatch.setattr(StoreOwner.objects, "create", outrun)
-        assert store_lease.claim(START) is None
-        assert present() == MINE
+        assert claim(START) is None
+        assert present() == mine()
 
     def test_an_heir_of_an_owner_that_gave_it_up_meanwhile_says_so(self, gone: int, monkeypatch: pytest.MonkeyPatch):
         owned_by(gone)
         Race(monkeypatch, StoreOwner.objects.all().delete)
-        assert store_lease.claim(START + 1) is None
-        assert present() == MINE
+        assert claim(START + 1) is None
+        assert present() == mine()
 
     def test_heirs_only_one_wins(self, gone: int, stranger: int, monkeypatch: pytest.MonkeyPatch):
         owned_by(gone)
-        runs = store_lease._runs
+        is_dead = StoreLease._is_dead
 
-        def run_meanwhile(pid: int) -> bool:
+        def outrun(lease: StoreLease, owner: StoreOwner, now: float) -> bool:
             StoreOwner.objects.update(pid=stranger, process="heir")
-            return runs(pid)
+            return is_dead(lease, owner, now)
 
-        monkeypatch.setattr(store_lease, "_runs", run_meanwhile)
-        owner = store_lease.claim(START + 1)
+        monkeypatch.setattr(StoreLease, "_is_dead", outrun)
+        owner = claim(START + 1)
         assert owner is not None
         assert present() == ("heir", stranger)
 
@@ -191,11 +189,11 @@ class TestOfTwo:
 
 class TestReleasing:
     def test_the_next_need_not_wait(self):
-        store_lease.claim(START)
-        store_lease.release()
+        claim(START)
+        release()
         assert not StoreOwner.objects.exists()
 
     def test_another_owner_stays(self, stranger: int):
         owned_by(stranger)
-        store_lease.release()
+        release()
         assert present() == ("other", stranger)

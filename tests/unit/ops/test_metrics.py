@@ -29,7 +29,7 @@ from idlewatch.management.commands.runtimer import Command
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.ops import exposition, metrics_server
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import CLAIM_LEASE, Timer
 from idlewatch.store.values import Census, Due
@@ -156,7 +156,6 @@ class TestWhoMaySee:
         assert b"idlewatch_" not in response.content
 
     def test_a_refusal_is_noted_once_a_while(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(exposition, "_noted_at", float("-inf"))
         for _ in range(5):
             self.get(Authorization=f"Bearer {TOKEN}")
         (line,) = [each.getMessage() for each in caplog.records if each.name == "idlewatch"]
@@ -164,11 +163,10 @@ class TestWhoMaySee:
         assert TOKEN not in line
 
     def test_and_again_a_minute_later(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
-        time = mock.Mock()
-        monkeypatch.setattr(exposition, "time", time)
-        monkeypatch.setattr(exposition, "_noted_at", float("-inf"))
+        ticks = mock.Mock()
+        monkeypatch.setattr(current_process().clock, "ticks", ticks)
         for seconds, noted in ((100.0, 1), (159.9, 1), (160.0, 2), (219.9, 2), (220.0, 3)):
-            time.monotonic.return_value = seconds
+            ticks.return_value = seconds
             self.get()
             assert len(refusals(caplog)) == noted, seconds
 
@@ -234,7 +232,7 @@ class TestExposition:
         assert scrape()["idlewatch_store_up", ()] == 0
 
     async def test_tabs_are_those_of_this_process(self, census: Any):
-        hub = Hub()
+        hub = Hub(current_process())
         before = samples_in((await exposition.exposition(""))[0].decode())["idlewatch_tabs", ()]
         for _ in range(3):
             hub.join("w1", FakeTab())
@@ -315,12 +313,12 @@ class TestWhatIsCounted:
         assert (opened.by, ended.by) == (1, 1)
 
     async def test_warnings_extensions_and_how_late_tabs_were_told(self, clock: Time):
-        hub, tab = Hub(), FakeTab()
+        hub, tab = Hub(current_process()), FakeTab()
         hub.join("w1", tab)
-        timer = Timer(hub)
-        timer.owns_store = True
+        timer = Timer(current_process(), hub)
+        timer.membership.owns_store = True
         keep("w1")
-        monitor.store().sessions.apply("w1", TabOpened(PROCESS, 5), START)
+        monitor.store().sessions.apply("w1", TabOpened(current_process().name, 5), START)
         warned, extended = Grown("idlewatch_warnings_total"), Grown("idlewatch_extensions_total")
         delays, late = Grown("idlewatch_push_delay_seconds_count"), Grown("idlewatch_push_delay_seconds_sum")
         clock.now = START + 80.25
@@ -339,8 +337,8 @@ class TestWhatIsCounted:
         assert late.by == pytest.approx(0.75)
 
     async def test_nobody_waits_where_no_tab_is_open(self, clock: Time):
-        timer = Timer(Hub())
-        timer.owns_store = True
+        timer = Timer(current_process(), Hub(current_process()))
+        timer.membership.owns_store = True
         keep("w1")
         delays = Grown("idlewatch_push_delay_seconds_count")
         clock.now = START + 200
@@ -348,8 +346,8 @@ class TestWhatIsCounted:
         assert delays.by == 0
 
     async def test_claims_of_which_nobody_said_that_they_were_done(self, monkeypatch: pytest.MonkeyPatch):
-        timer = Timer(Hub())
-        timer.owns_store = True
+        timer = Timer(current_process(), Hub(current_process()))
+        timer.membership.owns_store = True
         keep("w1")
         grown = Grown("idlewatch_claims_retried_total", why="lease")
         with mock.patch.object(timer._hub, "deliver", side_effect=OSError), pytest.raises(OSError):
@@ -358,8 +356,8 @@ class TestWhatIsCounted:
         assert grown.by == 1
 
     async def test_claims_whose_facts_changed_meanwhile(self):
-        timer = Timer(Hub())
-        timer.owns_store = True
+        timer = Timer(current_process(), Hub(current_process()))
+        timer.membership.owns_store = True
         keep("w1")
         grown = Grown("idlewatch_claims_retried_total", why="changed")
         (claimed,) = await monitor.store().queue.claim(Due.PUSH, START + 80, 1, CLAIM_LEASE)
@@ -368,7 +366,7 @@ class TestWhatIsCounted:
         assert grown.by == 1
 
     async def test_turns_of_the_timer_and_its_rounds(self):
-        timer = Timer(Hub())
+        timer = Timer(current_process(), Hub(current_process()))
         turns = {lane: Grown("idlewatch_tick_seconds_count", lane=lane) for lane in ("push", "record")}
         task = asyncio.create_task(timer.run())
         async with asyncio.timeout(10):
@@ -555,7 +553,6 @@ class TestBesideTheTimer:
         self, settings: Any, port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
-        monkeypatch.setattr(exposition, "_noted_at", float("-inf"))
         assert " 403 " in (await self.ask(port))[0]
         assert len(refusals(caplog)) == 1
         asked = f"GET /metrics HTTP/1.1\r\nauthorization:  Bearer {TOKEN}\r\n\r\n"

@@ -12,6 +12,7 @@ import pytest
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from idlewatch.process import current_process
 from idlewatch.runtime import bus as listener_module
 from idlewatch.runtime.bus import ANSWER, GROUP, KIND, NOTICE, Bus, change_from, message_of
 from idlewatch.runtime.hub import Change, Hub
@@ -39,7 +40,7 @@ UNTAKEABLE: dict[str, dict[str, Any]] = {
 
 def test_a_change_comes_through_a_message_as_it_was():
     changes = [CHANGE, Change("w1", '{"phase": "ended"}', ended=True, shown=("ended", None, False))]
-    message = json.loads(json.dumps(message_of(changes)))
+    message = json.loads(json.dumps(message_of(current_process().name, changes)))
     assert [change_from(each) for each in message["changes"]] == changes
 
 
@@ -48,9 +49,9 @@ async def listening(layer: BaseChannelLayer, monkeypatch: pytest.MonkeyPatch) ->
     """Have a process with one tab listen on a layer."""
     monkeypatch.setattr(listener_module, "get_channel_layer", lambda: layer)
     monkeypatch.setattr(listener_module, "PAUSE", 0.01)
-    hub, tab = Hub(), FakeTab()
+    hub, tab = Hub(current_process()), FakeTab()
     hub.join("w1", tab)
-    listener = Bus(hub)
+    listener = Bus(current_process(), hub)
     task = asyncio.create_task(listener.run())
     try:
         await heard(layer, tab)
@@ -71,7 +72,7 @@ async def until(condition: Callable[[], object], meanwhile: Callable[[], Awaitab
 async def heard(layer: BaseChannelLayer, tab: FakeTab) -> None:
     """Say something until the tab is told of a change: what is said before the listener has joined, it misses."""
     told = len(tab.frames)
-    message = {**message_of([CHANGE]), "process": "another"}
+    message = {**message_of(current_process().name, [CHANGE]), "process": "another"}
     await until(lambda: len(tab.frames) > told, lambda: layer.group_send(GROUP, message))
 
 
@@ -170,7 +171,7 @@ class TestTheGroup:
                     await super().group_add(group, channel)
 
         layer = Slow()
-        async with listener_module.staying(layer, await layer.new_channel()):
+        async with listener_module.staying(current_process().clock, layer, await layer.new_channel()):
             await asyncio.sleep(0)
         await asyncio.sleep(0.01)
         assert members(layer) == set()
@@ -212,9 +213,9 @@ class TestTheGroup:
 
         layer = Stuck()
         monkeypatch.setattr(listener_module, "get_channel_layer", lambda: layer)
-        task = asyncio.create_task(Bus(Hub()).run())
+        task = asyncio.create_task(Bus(current_process(), Hub(current_process())).run())
         await until(lambda: members(layer))
-        await layer.group_send(GROUP, message_of([]))
+        await layer.group_send(GROUP, message_of(current_process().name, []))
         async with asyncio.timeout(WITHIN):
             await leaving.wait()
             task.cancel()

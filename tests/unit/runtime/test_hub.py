@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from idlewatch.process import current_process
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.bus import change_from, message_of
 from idlewatch.runtime.hub import BREATH, Change, Hub
@@ -17,7 +18,7 @@ END = Change("w1", '{"phase": "ended"}', ended=True, shown=("ended", "idle", Fal
 
 
 async def test_every_tab_of_a_watch_is_told_and_no_other():
-    hub, mine, others = Hub(), [FakeTab() for _ in range(3)], FakeTab()
+    hub, mine, others = Hub(current_process()), [FakeTab() for _ in range(3)], FakeTab()
     for tab in mine:
         hub.join("w1", tab)
     hub.join("w2", others)
@@ -27,7 +28,7 @@ async def test_every_tab_of_a_watch_is_told_and_no_other():
 
 
 async def test_changes_arrive_in_their_order():
-    hub, tab = Hub(), FakeTab()
+    hub, tab = Hub(current_process()), FakeTab()
     hub.join("w1", tab)
     await hub.deliver([NEWS, END])
     assert [frame["phase"] for frame in tab.frames] == ["warned", "ended"]
@@ -35,11 +36,11 @@ async def test_changes_arrive_in_their_order():
 
 
 async def test_a_change_of_a_watch_without_tabs_here_is_nobodys():
-    await Hub().deliver([NEWS, END])
+    await Hub(current_process()).deliver([NEWS, END])
 
 
 async def test_a_tab_that_left_hears_nothing_and_nothing_is_kept():
-    hub, tab = Hub(), FakeTab()
+    hub, tab = Hub(current_process()), FakeTab()
     hub.join("w1", tab)
     hub.leave("w1", tab)
     await hub.deliver([NEWS])
@@ -48,7 +49,7 @@ async def test_a_tab_that_left_hears_nothing_and_nothing_is_kept():
 
 
 async def test_leaving_twice_or_without_having_joined_does_no_harm():
-    hub, tab, other = Hub(), FakeTab(), FakeTab()
+    hub, tab, other = Hub(current_process()), FakeTab(), FakeTab()
     hub.join("w1", other)
     for _ in range(2):
         hub.leave("w1", tab)
@@ -57,7 +58,7 @@ async def test_leaving_twice_or_without_having_joined_does_no_harm():
 
 
 async def test_joining_twice_counts_once():
-    hub, tab = Hub(), FakeTab()
+    hub, tab = Hub(current_process()), FakeTab()
     for _ in range(2):
         hub.join("w1", tab)
     await hub.deliver([NEWS])
@@ -66,7 +67,7 @@ async def test_joining_twice_counts_once():
 
 
 async def test_a_broken_tab_keeps_the_news_from_nobody(caplog: pytest.LogCaptureFixture):
-    hub, tabs = Hub(), [FakeTab(broken=number % 2 == 0) for number in range(10)]
+    hub, tabs = Hub(current_process()), [FakeTab(broken=number % 2 == 0) for number in range(10)]
     for tab in tabs:
         hub.join("w1", tab)
     await hub.deliver([NEWS, END])
@@ -75,7 +76,7 @@ async def test_a_broken_tab_keeps_the_news_from_nobody(caplog: pytest.LogCapture
 
 
 async def test_tabs_that_come_and_go_meanwhile_do_no_harm():
-    hub = Hub()
+    hub = Hub(current_process())
     late = FakeTab()
 
     class Restless(FakeTab):
@@ -93,7 +94,7 @@ async def test_tabs_that_come_and_go_meanwhile_do_no_harm():
 
 
 async def test_others_get_their_turn_while_many_are_told():
-    hub, turns = Hub(), []
+    hub, turns = Hub(current_process()), []
     for number in range(BREATH * 5):
         hub.join(f"w{number % 7}", FakeTab())
 
@@ -109,7 +110,7 @@ async def test_others_get_their_turn_while_many_are_told():
 
 
 async def test_dismissing_sends_every_tab_away_though_some_are_broken(caplog: pytest.LogCaptureFixture):
-    hub, tabs = Hub(), [FakeTab(broken=number % 2 == 0) for number in range(6)]
+    hub, tabs = Hub(current_process()), [FakeTab(broken=number % 2 == 0) for number in range(6)]
     for number, tab in enumerate(tabs):
         hub.join(f"w{number // 2}", tab)
     await hub.dismiss()
@@ -128,7 +129,7 @@ async def test_a_tab_that_never_takes_its_frame_does_not_keep_it_from_others(
         async def tell(self, frame: str, *, ended: bool) -> None:
             await asyncio.Event().wait()
 
-    hub, tabs = Hub(), [FakeTab(), FakeTab()]
+    hub, tabs = Hub(current_process()), [FakeTab(), FakeTab()]
     hub.join("w1", tabs[0])
     hub.join("w1", Stuck())
     hub.join("w1", tabs[1])
@@ -138,7 +139,7 @@ async def test_a_tab_that_never_takes_its_frame_does_not_keep_it_from_others(
 
 
 async def test_the_tabs_of_another_event_loop_are_told_too():
-    hub, told = Hub(), threading.Event()
+    hub, told = Hub(current_process()), threading.Event()
     joined, done = threading.Event(), threading.Event()
 
     class Telling(FakeTab):
@@ -149,7 +150,7 @@ async def test_the_tabs_of_another_event_loop_are_told_too():
     there = Telling()
 
     async def elsewhere() -> None:
-        other = Hub()
+        other = Hub(current_process())
         other.join("w1", there)
         joined.set()
         await asyncio.to_thread(done.wait, 10)
@@ -172,23 +173,25 @@ async def test_the_tabs_of_another_event_loop_are_told_too():
 
 class TestTold:
     async def test_who_joined_takes_the_session_for_active(self):
-        hub = Hub()
+        hub = Hub(current_process())
         hub.join("w1", FakeTab())
         assert hub.has_told(Change("w1", "{}", ended=False, shown=("active", None, True)))
         assert not hub.has_told(NEWS)
 
     async def test_what_was_told_is_known_until_something_else_is(self):
-        hub = Hub()
+        hub = Hub(current_process())
         hub.join("w1", FakeTab())
         await hub.deliver([NEWS])
         assert hub.has_told(NEWS)
-        assert hub.has_told(change_from(json.loads(json.dumps(message_of([NEWS])))["changes"][0]))
+        assert hub.has_told(
+            change_from(json.loads(json.dumps(message_of(current_process().name, [NEWS])))["changes"][0])
+        )
         assert not hub.has_told(END)
         await hub.deliver([END])
         assert not hub.has_told(NEWS)
 
     async def test_nothing_is_kept_of_a_watch_whose_tabs_went(self):
-        hub, tab = Hub(), FakeTab()
+        hub, tab = Hub(current_process()), FakeTab()
         await hub.deliver([NEWS])
         assert hub._told == {}
         hub.join("w1", tab)
@@ -199,7 +202,7 @@ class TestTold:
 
 class TestSeeingOff:
     async def test_waits_until_the_last_tab_has_gone(self):
-        hub, tabs = Hub(), [FakeTab() for _ in range(2)]
+        hub, tabs = Hub(current_process()), [FakeTab() for _ in range(2)]
         for tab in tabs:
             hub.join("w1", tab)
         dismissing = asyncio.create_task(hub.dismiss())
@@ -212,10 +215,10 @@ class TestSeeingOff:
         await asyncio.wait_for(dismissing, 1)
 
     async def test_waits_for_nobody_where_nobody_is(self):
-        await asyncio.wait_for(Hub().dismiss(), 0.1)
+        await asyncio.wait_for(Hub(current_process()).dismiss(), 0.1)
 
     async def test_gives_up_on_one_that_does_not_go(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(hub_module, "FAREWELL", 0.01)
-        hub = Hub()
+        monkeypatch.setattr(hub_module, "DRAIN_TIMEOUT", 0.01)
+        hub = Hub(current_process())
         hub.join("w1", FakeTab())
         await asyncio.wait_for(hub.dismiss(), 1)

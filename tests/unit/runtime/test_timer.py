@@ -19,22 +19,24 @@ from django.db import OperationalError
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import as_datetime, now
+from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.models import HistorySample, StoreOwner, WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import current_process, now
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.timer import CLAIM_LEASE, KEPT, PROCESS_LEASE, ROUND, SAMPLE, Timer
+from idlewatch.runtime.membership import KEPT, PROCESS_LEASE
+from idlewatch.runtime.timer import CLAIM_LEASE, ROUND, SAMPLE, Timer
 from idlewatch.signals import session_ended
 from idlewatch.store.transitions import RECHECK_INTERVAL
 from idlewatch.store.values import Due, Sample
 from tests.conftest import START, Time
 from tests.support.announced import Heard
 from tests.support.outages import Outage, outage
+from tests.support.processes import lose_store
 from tests.support.sockets import FakeTab, errors
 from tests.support.watches import arecord, asign_in, keep, known, sign_in_many
 
@@ -44,13 +46,13 @@ ACTIVE = ("active", None, True)
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub()
+    return Hub(current_process())
 
 
 @pytest.fixture
 def timer(hub: Hub) -> Timer:
-    timer = Timer(hub)
-    timer.owns_store = True
+    timer = Timer(current_process(), hub)
+    timer.membership.owns_store = True
     return timer
 
 
@@ -150,8 +152,8 @@ class TestPush:
 
     async def test_a_closed_browser_ends_without_a_warning(self, hub: Hub, timer: Timer):
         keep("w1")
-        monitor.store().sessions.apply("w1", TabOpened(PROCESS, 5), START)
-        monitor.store().sessions.apply("w1", TabClosed(PROCESS, closed=True), START + 10)
+        monitor.store().sessions.apply("w1", TabOpened(current_process().name, 5), START)
+        monitor.store().sessions.apply("w1", TabClosed(current_process().name, closed=True), START + 10)
         (tab,) = tabs_of(hub, "w1", 1)
         await timer.push(START + 39)
         assert tab.told == []
@@ -187,8 +189,8 @@ class TestPush:
             pytest.raises(asyncio.CancelledError),
         ):
             await timer.push(START + 80)
-        heir = Timer(hub)
-        heir.owns_store = True
+        heir = Timer(current_process(), hub)
+        heir.membership.owns_store = True
         await heir.push(START + 80 + CLAIM_LEASE - 0.1)
         assert tab.told == []
         await heir.push(START + 80 + CLAIM_LEASE)
@@ -205,8 +207,8 @@ class TestPush:
         assert tab.told == [("ended", "idle", False)]
 
     async def test_two_timers_tell_each_change_once(self, hub: Hub, timer: Timer):
-        other = Timer(hub)
-        other.owns_store = True
+        other = Timer(current_process(), hub)
+        other.membership.owns_store = True
         tabs = []
         for number in range(50):
             keep(f"w{number}")
@@ -227,7 +229,7 @@ class TestPush:
     async def test_a_process_that_does_not_own_the_store_pushes_nothing(self, hub: Hub):
         keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
-        await Timer(hub).push(START + 80)
+        await Timer(current_process(), hub).push(START + 80)
         assert tab.told == []
 
 
@@ -251,8 +253,8 @@ class TestKeep:
 
     async def test_each_end_is_announced_once_whoever_finds_it(self, timer: Timer, hub: Hub, ends: Any):
         watched = await asign_in()
-        other = Timer(hub)
-        other.owns_store = True
+        other = Timer(current_process(), hub)
+        other.membership.owns_store = True
         await timer.push(START + 100)
         await asyncio.gather(
             timer.keep(START + 100),
@@ -312,8 +314,8 @@ class TestRound:
     async def test_a_first_round_owns_the_store_and_resumes_every_session(self, hub: Hub):
         live = [await asign_in(name) for name in ("ada", "eve")]
         gone = await asign_in("old", at=START - 500)
-        monitor.forget_store()
-        timer, (tab,) = Timer(hub), tabs_of(hub, gone.id, 1)
+        lose_store()
+        timer, (tab,) = Timer(current_process(), hub), tabs_of(hub, gone.id, 1)
         await timer.round(START + 1)
         assert timer.owns_store
         assert timer.kept_at == START + 1
@@ -326,8 +328,8 @@ class TestRound:
     async def test_no_ended_session_is_resumed(self, hub: Hub):
         watched = await asign_in()
         await monitor.aend(watched.id, Reason.REVOKED, START + 5)
-        monitor.forget_store()
-        await Timer(hub).round(START + 100)
+        lose_store()
+        await Timer(current_process(), hub).round(START + 100)
         found = monitor.look(watched.id, START + 100) if monitor.store().sessions.get(watched.id) else None
         assert found is None or found.activity.reason is Reason.REVOKED
 
@@ -373,7 +375,7 @@ class TestRound:
 
     @pytest.mark.rule("R25")
     async def test_a_session_deleted_behind_our_back_is_lost_within_a_checkpoint(self, hub: Hub):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         watched = await asign_in(checkpoint=60.0, idle_timeout=900.0)
         (tab,) = tabs_of(hub, watched.id, 1)
         await timer.round(START + 1)
@@ -392,7 +394,7 @@ class TestRound:
     @pytest.mark.rule("R12")
     @pytest.mark.parametrize("how", ["disabled", "deleted", "password"])
     async def test_an_account_changed_by_a_query_is_noticed_within_a_checkpoint(self, hub: Hub, how: str):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         watched = await asign_in(checkpoint=60.0, idle_timeout=900.0)
         (tab,) = tabs_of(hub, watched.id, 1)
         await timer.round(START + 1)
@@ -417,7 +419,7 @@ class TestRound:
         assert tab.told == [("ended", "account", False)]
 
     async def test_a_session_whose_key_is_being_rotated_is_not_ended(self, hub: Hub):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         watched = await asign_in()
         await timer.round(START + 1)
         # The request has deleted the old row, and binds the new key when it is done.
@@ -442,11 +444,11 @@ class TestRound:
         store = monitor.store()
         await timer.round(START)
         for _ in tabs_of(hub, watched.id, 2):
-            store.sessions.apply(watched.id, TabOpened(PROCESS, 5), START)
+            store.sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
         await store.presence.reap(START + PROCESS_LEASE)
         assert known(watched.id).activity.tabs == {}
         await timer.round(START + PROCESS_LEASE + 1)
-        assert known(watched.id).activity.tabs == {PROCESS: 2}
+        assert known(watched.id).activity.tabs == {current_process().name: 2}
 
     async def test_the_tabs_of_a_dead_process_are_taken_back_and_arm_nothing(self, timer: Timer):
         watched = await asign_in()
@@ -462,9 +464,9 @@ class TestRound:
         watched = await asign_in()
         await timer.round(START)
         tabs_of(hub, watched.id, 1)
-        monitor.store().sessions.apply(watched.id, TabOpened(PROCESS, 5), START)
+        monitor.store().sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
         await timer.round(START + 60)
-        assert known(watched.id).activity.tabs == {PROCESS: 1}
+        assert known(watched.id).activity.tabs == {current_process().name: 1}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -478,7 +480,7 @@ class TestSecondProcess:
     async def test_is_told_once_and_does_nothing(self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture):
         await owner.asave()
         keep("w1")
-        timer, (tab,) = Timer(hub), tabs_of(hub, "w1", 1)
+        timer, (tab,) = Timer(current_process(), hub), tabs_of(hub, "w1", 1)
         for moment in (80, 81, 82):
             await timer.keep(START + moment)
             await timer.push(START + moment)
@@ -490,8 +492,8 @@ class TestSecondProcess:
     async def test_takes_over_when_the_owner_goes(self, owner: StoreOwner, hub: Hub):
         await owner.asave()
         watched = await asign_in()
-        monitor.forget_store()
-        timer = Timer(hub)
+        lose_store()
+        timer = Timer(current_process(), hub)
         await timer.round(START + 1)
         assert monitor.store().sessions.get(watched.id) is None
         await StoreOwner.objects.all().adelete()
@@ -502,7 +504,7 @@ class TestSecondProcess:
     async def test_forgets_what_it_believed_while_another_owned_the_truth(self, owner: StoreOwner, hub: Hub):
         await owner.asave()
         watched = await asign_in()
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         await timer.round(START + 1)
         later = replace(watched, activity=replace(watched.activity, active=START + 90))
         await sync_to_async(records.checkpoint)(
@@ -515,7 +517,7 @@ class TestSecondProcess:
     async def test_an_owner_that_was_replaced_stops(
         self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture
     ):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         await timer.round(START + 1)
         assert timer.owns_store
         await StoreOwner.objects.all().adelete()
@@ -531,7 +533,7 @@ class TestSampling:
         return list(await monitor.store().statistics.samples())
 
     async def test_is_done_every_fifteen_seconds_while_sessions_come_and_go(self, hub: Hub):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         await timer.round(START)
         watched = await asign_in()
         for second in range(1, 32):
@@ -547,33 +549,33 @@ class TestSampling:
     async def test_is_left_to_the_process_that_owns_the_store(self, hub: Hub):
         host = socket.gethostname()
         await StoreOwner.objects.acreate(host=host, pid=os.getppid(), process="other", renewed=as_datetime(START))
-        await Timer(hub).round(START + 1)
+        await Timer(current_process(), hub).round(START + 1)
         assert await self.sampled() == []
 
     async def test_a_restart_of_the_process_loses_no_sample(self, hub: Hub):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         await timer.round(START)
         await timer.round(START + SAMPLE)
         before = await self.sampled()
         # It was killed: nobody had the time to write anything down.
-        monitor.forget_store()
-        await Timer(hub).round(START + SAMPLE + 5)
+        lose_store()
+        await Timer(current_process(), hub).round(START + SAMPLE + 5)
         assert await self.sampled() == before
-        await Timer(hub).round(START + 3 * SAMPLE)
+        await Timer(current_process(), hub).round(START + 3 * SAMPLE)
         assert [each.at - START for each in await self.sampled()] == [0.0, SAMPLE, 3 * SAMPLE]
 
     async def test_what_was_kept_is_forgotten_in_time(self, hub: Hub):
-        await Timer(hub).round(START)
-        monitor.forget_store()
-        await Timer(hub).round(START + KEPT + 1)
+        await Timer(current_process(), hub).round(START)
+        lose_store()
+        await Timer(current_process(), hub).round(START + KEPT + 1)
         assert [each.at for each in await self.sampled()] == [START + KEPT + 1]
         assert await HistorySample.objects.acount() == 1
 
     async def test_what_a_clock_that_was_put_right_left_behind_is_not_kept(self, hub: Hub):
-        await Timer(hub).round(START + 1000)
-        monitor.forget_store()
-        await Timer(hub).round(START)
-        await Timer(hub).round(START + SAMPLE)
+        await Timer(current_process(), hub).round(START + 1000)
+        lose_store()
+        await Timer(current_process(), hub).round(START)
+        await Timer(current_process(), hub).round(START + SAMPLE)
         assert [each.at - START async for each in HistorySample.objects.order_by("at")] == [0.0, SAMPLE]
 
     async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
@@ -690,9 +692,9 @@ class TestRunning:
 
 
 def test_a_loop_that_closed_without_ending_its_timer_hinders_nobody(monkeypatch: pytest.MonkeyPatch):
-    timer = Timer(Hub())
+    timer = Timer(current_process(), Hub(current_process()))
     monkeypatch.setattr(timer, "keep", mock.AsyncMock())
-    timer.owns_store = True
+    timer.membership.owns_store = True
     loop = asyncio.new_event_loop()
     task = loop.create_task(timer.run())
     loop.call_later(0.1, loop.stop)
@@ -715,15 +717,15 @@ class TestFinish:
     async def test_an_end_that_was_not_recorded_yet_is(self, timer: Timer, clock: Any):
         watched = await asign_in()
         store = monitor.store()
-        store.sessions.apply(watched.id, TabOpened(PROCESS, 5), START)
-        store.sessions.apply(watched.id, TabClosed(PROCESS, closed=True), START)
+        store.sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
+        store.sessions.apply(watched.id, TabClosed(current_process().name, closed=True), START)
         clock.pass_(31)
         await timer.push(clock.now)
         await timer.finish()
         assert (await arecord(watched.id)).reason == "closed"
 
     async def test_the_store_is_given_up(self, hub: Hub):
-        timer = Timer(hub)
+        timer = Timer(current_process(), hub)
         await timer.round(START)
         assert await StoreOwner.objects.acount() == 1
         await timer.finish()
@@ -748,7 +750,7 @@ class TestFinish:
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
         watched = await asign_in()
         monitor.store().sessions.apply(watched.id, Acted(), START + 5)
-        await Timer(hub).finish()
+        await Timer(current_process(), hub).finish()
         assert (await arecord(watched.id)).last_active == as_datetime(START)
 
 

@@ -23,8 +23,9 @@ from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.runtime import Service
+from idlewatch.runtime.runtime import Runtime
 from idlewatch.runtime.timer import Timer
 from idlewatch.signals import announce, dispatcher, session_ended, session_extended, session_opened, session_warned
 from tests.conftest import START
@@ -206,7 +207,7 @@ class TestReceivers:
         await sync_to_async(end)()
         assert await asyncio.to_thread(hung.wait, WITHIN)
         monkeypatch.setattr(dispatcher, "SLOW", 0.0)
-        await Timer(Hub()).round(START)
+        await Timer(current_process(), Hub(current_process())).round(START)
         assert len(said_slow(caplog)) == 1
 
     def test_one_with_arguments_of_its_own_is_logged_by_its_name(
@@ -348,8 +349,8 @@ class TestWhatIsAnnounced:
 
     @pytest.fixture
     def timer(self) -> Timer:
-        timer = Timer(Hub())
-        timer.owns_store = True
+        timer = Timer(current_process(), Hub(current_process()))
+        timer.membership.owns_store = True
         return timer
 
     def test_nothing_of_what_is_rolled_back(self, told: Heard):
@@ -365,8 +366,8 @@ class TestWhatIsAnnounced:
 
     async def test_a_warning_once_whichever_timer_settles_it(self, told: Heard, timer: Timer):
         keep("w1")
-        other = Timer(Hub())
-        other.owns_store = True
+        other = Timer(current_process(), Hub(current_process()))
+        other.membership.owns_store = True
         await asyncio.gather(timer.push(START + 80), other.push(START + 80))
         await timer.push(START + 81)
         assert told == [
@@ -421,10 +422,10 @@ class TestWhatIsAnnounced:
         free = threading.Event()
         connect(lambda **_: free.wait(60), session_warned)
         try:
-            hub, tab = Hub(), FakeTab()
+            hub, tab = Hub(current_process()), FakeTab()
             hub.join("w1", tab)
-            timer = Timer(hub)
-            timer.owns_store = True
+            timer = Timer(current_process(), hub)
+            timer.membership.owns_store = True
             keep("w1")
             await timer.push(START + 80)
             assert [phase for phase, _, _ in tab.told] == ["warned"]
@@ -455,7 +456,7 @@ class TestGoingAway:
 
         connect(hear)
         await sync_to_async(end)()
-        await Service().stop()
+        await Runtime(current_process()).stop()
         assert heard == ["w1"]
 
     async def test_but_no_more_than_that(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
@@ -465,7 +466,7 @@ class TestGoingAway:
         await sync_to_async(end)()
         try:
             async with asyncio.timeout(10):
-                await Service().stop()
+                await Runtime(current_process()).stop()
         finally:
             free.set()
 
@@ -477,7 +478,7 @@ class TestGoingAway:
         connect(lambda **_: free.wait(60))
         await sync_to_async(end)()
         try:
-            await Service().stop()
+            await Runtime(current_process()).stop()
             logged_in_at = time.monotonic()
             dispatcher._take_leave()
             assert time.monotonic() - logged_in_at < 0.5
@@ -525,13 +526,19 @@ for _ in range(2):
         connect(lambda **_: free.wait(60))
         end()
         try:
-            assert dispatcher._workers
+            parents = current_process().part(dispatcher.Dispatcher)
+            assert parents.workers
             read, write = os.pipe()
-            with dispatcher._lock:
+            with parents.lock:
                 child = os.fork()
                 if child == 0:
                     # With the lock held by nobody who lives here, this would hang.
-                    os.write(write, b"free" if dispatcher.wait(0) and not dispatcher._workers else b"held")
+                    os.write(
+                        write,
+                        b"free"
+                        if dispatcher.wait(0) and not current_process().part(dispatcher.Dispatcher).workers
+                        else b"held",
+                    )
                     os._exit(0)
             os.waitpid(child, 0)
             assert os.read(read, 10) == b"free"

@@ -18,12 +18,12 @@ from django.urls import include, path
 from django.utils import translation
 
 from idlewatch.core.activity import HOLD_TTL, Reason
-from idlewatch.core.clock import now
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import TAB_PATH, Close, ErrorCode, Message
 from idlewatch.http.i18n import NOTICES
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.django_sessions import WATCH_KEY
+from idlewatch.process import now
 
 CLIENT = Path(__file__).resolve().parents[3] / "static" / "idlewatch"
 PAGE = "{% load idlewatch %}<body>{% idlewatch %}</body>"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from idlewatch.core.events import Acted, Event, Held, Requested, TabOpened
-from idlewatch.process.identity import PROCESS
+from idlewatch.process import current_process
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer, shared_redis
@@ -124,7 +124,7 @@ async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server
     # Just over a power of two: the hash tables of Redis are at their emptiest.
     sessions = 2100
     # As a site has them: moments that are no whole seconds, and a process by its name.
-    at, process = NOW + 0.123456, PROCESS
+    at, process = NOW + 0.123456, current_process().name
     store = make(server.url, PREFIX="{idlewatch}:")
     await live_through(store)
     await store.aclose()

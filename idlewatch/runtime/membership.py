@@ -1,0 +1,175 @@
+"""What part a process takes in its store: it owns a store in memory, and is a member of a shared one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from idlewatch.core.events import TabsCounted
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import history, records, revalidation
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.clock_sync import ClockSync
+from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.recovery import Recovery
+from idlewatch.monitor.store_lease import StoreLease
+from idlewatch.process import Lane, Process
+from idlewatch.runtime.hub import Hubs
+from idlewatch.store.base import SessionStore, Store
+
+logger = logging.getLogger("idlewatch")
+
+PROCESS_LEASE = 10.0
+"""Seconds after which a process that gave no sign of life has lost its tabs."""
+SETTLED = 60.0
+"""Seconds after a sign-in by which the store has heard of it, unless it was away."""
+KEPT = 3600.0
+"""Seconds for which a sample is kept."""
+OVERLAP = 5.0
+"""Seconds by which each look at closed records reaches back: a transaction commits after it took the time."""
+
+
+class Membership:
+    """Renewed once a round, before anything is judged."""
+
+    def __init__(self, process: Process, tell_missed: Callable[[SessionStore, float], Awaitable[None]]) -> None:
+        self._process = process
+        self._threads = process.threads
+        self._clock = process.clock
+        self._clock_sync = process.part(ClockSync)
+        self._lease = process.part(StoreLease)
+        self._hubs = process.part(Hubs)
+        self._tell_missed = tell_missed
+        """Tells the tabs of this process what they were not told."""
+        self._records_seen: float | None = None
+        self._compared = ""
+        """The last record that was looked up in the store."""
+        self._created_at: float | None = None
+        """Since when the store is what it was when this process told it all it knew."""
+        self._owes_records = self._owes_word = False
+        """Whether the store is still to be told what the records know, and what this process has seen."""
+        self._joined = False
+        """Whether this process took part in the shared store before."""
+        self.refused = False
+        """Another process owns the store, and this one has logged so."""
+        self.owns_store = False
+        """Whether this process may act on the store: always, where it is shared."""
+
+    @property
+    def _store(self) -> Store:
+        return monitor.store_of(self._process)
+
+    @property
+    def settle_after(self) -> float:
+        """Until when nothing is to be ended: other processes may still report activity of their sessions."""
+        recovery = monitor.recovery_of(self._process)
+        return float("-inf") if recovery is None else recovery.settle_after
+
+    async def renew(self, now: float) -> float:
+        """Own the store, or take part in it; return the time, which a shared store may have put right."""
+        recovery = monitor.recovery_of(self._process)
+        if recovery is not None:
+            return await self._join(recovery)
+        await self._own(now)
+        return now
+
+    async def keep_tabs(self, now: float) -> None:
+        """Renew the lease on this process's tabs, count them again where it lapsed, and take back those of the dead."""
+        store = self._store
+        if not store.shared and not (await store.presence.renew(self._process.name, now, PROCESS_LEASE)).known:
+            for watch_id, (count, _) in self._hubs.tabs().items():
+                await store.sessions.aapply(watch_id, TabsCounted(self._process.name, count), now)
+        for process in await store.presence.reap(now):
+            logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
+
+    async def resume_unknown(self, now: float) -> None:
+        """Resume what the records have and the store does not, a batch at a time.
+
+        It began while the store was away, at a process that was gone before it could say so.
+        """
+        rows = await self._threads.run(Lane.TIMER, records.live_after, self._compared, now - SETTLED)
+        self._compared = rows[-1].pk if len(rows) == records.BATCH else ""
+        known = await self._store.sessions.aget_many([row.pk for row in rows])
+        unknown = [row for row, watched in zip(rows, known, strict=True) if watched is None]
+        if unknown:
+            await self._threads.run(Lane.TIMER, _resume, self._store.sessions, unknown, now)
+
+    async def give_up_tabs(self) -> None:
+        """Give back the tabs that are still counted here: the process goes, and nobody waits for its lease to lapse."""
+        now = self._clock.now()
+        await self._store.presence.renew(self._process.name, now, 0.0)
+        if now >= self.settle_after:
+            await self._store.presence.reap(now)
+
+    async def release(self) -> None:
+        """Give up the store in memory."""
+        await self._threads.run(Lane.TIMER, self._lease.release)
+
+    async def _join(self, recovery: Recovery) -> float:
+        """Take part in the shared store, and in its time; make good what it missed while it was away."""
+        presence = self._store.presence
+        try:
+            await self._clock_sync.keep(presence)
+            now = self._clock.now()
+            renewal = await presence.renew(self._process.name, now, PROCESS_LEASE)
+        except StoreUnavailable:
+            self.owns_store = False
+            await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
+            raise
+        # Until it is done, it is owed: what fails on the way is tried again in the next round.
+        self._owes_records |= renewal.resume
+        self._owes_word |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
+        if self._owes_records:
+            await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
+            await presence.mark_resumed()
+            self._owes_records = False
+        if self._owes_word and (recovery.is_away or self._joined or now < renewal.created_at + REPORT_GRACE):
+            await recovery.recover(self._hubs.tabs, self._process.name, now)
+            # By the store itself: this process has just reported what it did not know.
+            await self._tell_missed(recovery.sessions, now)
+        self._owes_word, self._created_at = False, renewal.created_at
+        self.owns_store = self._joined = True
+        return now
+
+    async def _own(self, now: float) -> None:
+        """Own the memory store, resume every session into it at first, and see what others did to the records."""
+        owner = await self._threads.run(Lane.TIMER, self._lease.claim, now)
+        if owner is not None:
+            if not self.refused:
+                logger.error(
+                    "The memory store belongs to one process, which is %s: this one has to stop, or STORE to be one "
+                    "that is shared.",
+                    owner,
+                )
+            self.owns_store, self.refused = False, True
+            return
+        if not self.owns_store:
+            if self.refused:
+                # Another process had the truth meanwhile, and wrote it into the records.
+                self._store.clear()
+                self.refused = False
+            await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
+            await self._store.statistics.restore_samples(await self._threads.run(Lane.TIMER, history.kept, now - KEPT))
+            self.owns_store = True
+        since = (self._records_seen or now) - OVERLAP
+        await self._threads.run(Lane.TIMER, _take_over, since, now)
+        # Commands write by the machine's clock, which may have been set back since this process began.
+        self._records_seen = min(now, self._clock.wall())
+
+
+def _resume_all(sessions: SessionStore, now: float) -> None:
+    _resume(sessions, records.all_live(), now)
+
+
+def _resume(sessions: SessionStore, rows: Iterable[WatchedSession], now: float) -> None:
+    for record in rows:
+        # The store keeps in mind what is undecided, until other processes have had the time to report.
+        with suppress(Undecided):
+            sessions.open(records.watched_of(record, now), now)
+
+
+def _take_over(since: float, now: float) -> None:
+    for record in records.closed_since(since):
+        revalidation.take_over(record, now)
