@@ -71,8 +71,19 @@ def test_only_the_redis_store_knows_redis() -> None:
     assert knowing("channels_redis") == set()
 
 
-def test_only_what_all_sockets_share_knows_how_daphne_fails() -> None:
-    assert knowing("autobahn") == {"consumers/base.py"}
+@pytest.mark.parametrize(
+    ("package", "modules"),
+    [
+        ("autobahn", {"consumers/base.py"}),
+        ("cryptography", {"drafts/cipher.py"}),
+        ("daphne", set()),
+        ("prometheus_client", {"metrics.py", "ops/exposition.py", "ops/metrics_server.py"}),
+        ("twisted", {"runtime/daphne.py"}),
+        ("ua_parser", {"http/user_agents.py"}),
+    ],
+)
+def test_a_package_of_an_extra_is_imported_in_few_places(package: str, modules: set[str]) -> None:
+    assert knowing(package) == modules
 
 
 def test_only_the_timer_and_notices_publish() -> None:

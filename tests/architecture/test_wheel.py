@@ -73,7 +73,7 @@ def python(wheel: Path, extras: str, tmp_path_factory: pytest.TempPathFactory) -
     interpreter = home / "venv" / "bin" / "python"
     pins = re.findall(r"^([a-z0-9-]+==.+?) \\$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     (home / "constraints.txt").write_text("\n".join(pins))
-    pip(interpreter, "install", "--quiet", "--constraint", home / "constraints.txt", f"{wheel}{extras}")
+    pip(interpreter, "install", "--quiet", "--no-compile", "--constraint", home / "constraints.txt", f"{wheel}{extras}")
     return interpreter
 
 
