@@ -115,7 +115,7 @@ async def _by_store(ask: Query) -> Found:
 
 async def _listed(ask: Query, offset: int) -> Listing:
     return await monitor.store().statistics.list(
-        ask.phase, ask.connected, offset, ask.size, last=ask.sort.is_descending
+        ask.phase, ask.connected, offset, ask.size, reverse=ask.sort.is_descending
     )
 
 
@@ -194,7 +194,7 @@ async def _store_window(ask: Query, number: int) -> Part:
     """Have the store order them, and the database search."""
     offset = number * WINDOW
     listing = await monitor.store().statistics.list(
-        ask.phase, ask.connected, offset, WINDOW, last=ask.sort.is_descending
+        ask.phase, ask.connected, offset, WINDOW, reverse=ask.sort.is_descending
     )
     return Part(_ids(await _searched_among(ask, listing.sessions)), is_last=offset + WINDOW >= listing.total)
 

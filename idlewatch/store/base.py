@@ -148,11 +148,11 @@ class Statistics(Protocol):
         """Count the live sessions; the cost does not grow with their number."""
 
     async def list(
-        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, reverse: bool = False
     ) -> Listing:
         """List live sessions by index: the warned before the active, and in each phase the one that ends next first.
 
-        The phase is the one that the tabs were told; None for either filter means any. `last` reverses the order.
+        The phase is the one that the tabs were told; None for either filter means any. `reverse` turns the list round.
         """
 
     async def take_sample(self, now: float, every: float, keep: float) -> Sample | None:

@@ -45,19 +45,19 @@ class Index:
         return census_of(self._sizes)
 
     def page(
-        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, reverse: bool
     ) -> tuple[int, Sequence[str]]:
-        """Return how many there are of these, and the ids at `offset`; `last` reverses the list."""
+        """Return how many there are of these, and the ids at `offset`; `reverse` turns the whole list round."""
         self._catch_up()
         parts = [[self._lists[group] for group in groups] for groups in chosen(phase, connected)]
         total = sum(len(group) for part in parts for group in part)
-        start, stop = (total - offset - limit, total - offset) if last else (offset, offset + limit)
+        start, stop = (total - offset - limit, total - offset) if reverse else (offset, offset + limit)
         found: list[str] = []
         for part in parts:
             size = sum(map(len, part))
             found += _between(part, max(start, 0), min(stop, size))
             start, stop = start - size, stop - size
-        return total, found[::-1] if last else found
+        return total, found[::-1] if reverse else found
 
     def _regroup(self, watch_id: str, former: Group | None, group: Group | None) -> None:
         if former is not None:

@@ -24,10 +24,10 @@ class MemoryStatistics(Statistics):
             return self._ledger.index.census()
 
     async def list(
-        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, reverse: bool = False
     ) -> Listing:
         with self._lock:
-            total, watch_ids = self._ledger.index.page(phase, connected, offset, limit, last=last)
+            total, watch_ids = self._ledger.index.page(phase, connected, offset, limit, reverse=reverse)
             return Listing(total, [self._ledger.entries[watch_id].watched for watch_id in watch_ids])
 
     async def take_sample(self, now: float, every: float, keep: float) -> Sample | None:

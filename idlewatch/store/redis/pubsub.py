@@ -52,7 +52,7 @@ class WakeupListener:
         with self._lock:
             self._listeners[due].append(callback)
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="idlewatch-waking", daemon=True)
+                self._thread = Thread(target=self._run, name="idlewatch-wakeups", daemon=True)
                 self._thread.start()
 
         def stop() -> None:

@@ -26,13 +26,13 @@ class RedisStatistics(Statistics):
         return census_of(dict(zip(GROUPS, sizes, strict=True)))
 
     async def list(
-        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, last: bool = False
+        self, phase: Phase | None, connected: bool | None, offset: int, limit: int, *, reverse: bool = False
     ) -> Listing:
         phases = chosen(phase, connected)
         keys = [self._keys.group(group) for groups in phases for group in groups]
         if not keys:
             return Listing(0, [])
-        args = [self._keys.prefix, len(phases[0]), offset, limit, int(last)]
+        args = [self._keys.prefix, len(phases[0]), offset, limit, int(reverse)]
         total, *found = await self._client.acall(script("list", keys, args))
         return Listing(total, [watched_of(watch_id.decode(), row) for watch_id, row in pairs(found)])
 

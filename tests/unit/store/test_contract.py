@@ -87,9 +87,9 @@ class TestOpening:
         assert (await claim_one(face.store, Due.PUSH, 800.0)).id == "w1"
 
     async def test_an_unknown_watch_is_nothing(self, face: Face) -> None:
-        assert await face.get("nobody") is None
-        assert await face.apply("nobody", Requested(), 1.0) is None
-        assert await face.get("nobody") is None
+        assert await face.get("unknown") is None
+        assert await face.apply("unknown", Requested(), 1.0) is None
+        assert await face.get("unknown") is None
 
 
 class TestEvents:
@@ -145,7 +145,7 @@ class TestEvents:
 class TestSigningInAgain:
     @pytest.mark.rule("R3")
     @pytest.mark.rule("R16")
-    async def test_starts_the_clocks_anew_with_the_new_key_and_limits(self, store: Store) -> None:
+    async def test_restarts_the_clocks_with_the_new_key_and_limits(self, store: Store) -> None:
         opened = store.sessions.open(watched(), 0.0)
         policy = replace(POLICY, idle_timeout=600.0)
         again = store.sessions.restart(watched(key="k2", policy=policy, activity=signed_in(500.0)), 500.0)
@@ -184,11 +184,11 @@ class TestSigningInAgain:
     async def test_the_key_follows_a_rotation(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         store.sessions.bind("w1", "k9")
-        store.sessions.bind("nobody", "k9")
+        store.sessions.bind("unknown", "k9")
         bound = store.sessions.get("w1")
         assert bound is not None
         assert bound.key == "k9"
-        assert store.sessions.get("nobody") is None
+        assert store.sessions.get("unknown") is None
 
     async def test_a_rotation_loses_no_push_under_way(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
@@ -340,7 +340,7 @@ class TestConfirming:
         await store.queue.confirm(Due.PUSH, [claimed], WARNING)
         assert await claim(store, Due.PUSH, WARNING)
 
-    async def test_of_what_nobody_knows_is_nothing(self, store: Store) -> None:
+    async def test_of_an_unknown_session_does_nothing(self, store: Store) -> None:
         for due in Due:
             await store.queue.confirm(due, [watched()], 1.0)
             assert not await claim(store, due, 1e9)
@@ -382,7 +382,7 @@ class TestConfirming:
         assert older is not None
         assert newer is not None
         await store.queue.confirm(Due.PUSH, [older], WARNING + 2)
-        # Whoever settled the newer one died.
+        # The claimant that settled the newer one died.
         again = await claim_one(store, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
 
@@ -508,7 +508,7 @@ class TestChecks:
         assert await store.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint / 2
         assert await claim(store, Due.CHECK, 90.0)
 
-    async def test_pass_a_doubt_on_to_whoever_looks_next(self, store: Store) -> None:
+    async def test_pass_a_doubt_on_to_the_next_claimant(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         first = await claim_one(store, Due.CHECK, 60.0)
         assert not first.doubted
@@ -539,13 +539,13 @@ class TestChecks:
 
 
 class TestWaking:
-    async def heard(self, store: Store, due: Due) -> list[str]:
+    async def calls(self, store: Store, due: Due) -> list[str]:
         calls: list[str] = []
         store.queue.on_due_sooner(due, lambda: calls.append("sooner"))
         return calls
 
-    async def test_whoever_sleeps_is_woken_when_something_is_due_sooner(self, store: Store) -> None:
-        calls = await self.heard(store, Due.PUSH)
+    async def test_those_who_sleep_are_woken_when_something_is_due_sooner(self, store: Store) -> None:
+        calls = await self.calls(store, Due.PUSH)
         store.sessions.open(watched(), 0.0)
         assert await store.queue.next_due(Due.PUSH) == WARNING
         store.sessions.end("w1", Reason.LOGOUT, 10.0)
@@ -553,13 +553,13 @@ class TestWaking:
         assert await store.queue.next_due(Due.PUSH) == 10.0
 
     async def test_an_empty_store_wakes_at_the_first_watch(self, store: Store) -> None:
-        calls = await self.heard(store, Due.PUSH)
+        calls = await self.calls(store, Due.PUSH)
         assert await store.queue.next_due(Due.PUSH) is None
         store.sessions.open(watched(), 0.0)
         assert calls == ["sooner"]
 
-    async def test_what_is_due_later_wakes_nobody(self, store: Store) -> None:
-        calls = await self.heard(store, Due.PUSH)
+    async def test_what_is_due_later_wakes_no_one(self, store: Store) -> None:
+        calls = await self.calls(store, Due.PUSH)
         store.sessions.open(watched(), 0.0)
         await store.queue.next_due(Due.PUSH)
         store.sessions.apply("w1", Requested(), 10.0)
@@ -567,11 +567,11 @@ class TestWaking:
         store.sessions.open(watched("w2", signed_in(30.0)), 30.0)
         assert calls == []
 
-    async def test_one_kind_wakes_nobody_who_waits_for_another(self, store: Store) -> None:
+    async def test_one_kind_wakes_none_who_wait_for_another(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         for due in Due:
             await store.queue.next_due(due)
-        records, checks = await self.heard(store, Due.RECORD), await self.heard(store, Due.CHECK)
+        records, checks = await self.calls(store, Due.RECORD), await self.calls(store, Due.CHECK)
         store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
         store.sessions.apply("w1", TabClosed("p1", closed=True), 2.0)
         assert (records, checks) == ([], [])
@@ -581,7 +581,7 @@ class TestWaking:
     async def test_an_extension_wakes_so_that_the_warning_is_taken_back_at_once(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         await publish(store, WARNING)
-        calls = await self.heard(store, Due.PUSH)
+        calls = await self.calls(store, Due.PUSH)
         assert not await claim(store, Due.PUSH, WARNING + LEASE)
         assert await store.queue.next_due(Due.PUSH) == END
         store.sessions.apply("w1", Extended(), 800.0)
@@ -661,7 +661,7 @@ class TestGroups:
         assert sum(found.values()) == len(places) <= 1
         return places[0] if places else None
 
-    async def test_an_empty_store_counts_nobody(self, store: Store) -> None:
+    async def test_an_empty_store_counts_none(self, store: Store) -> None:
         assert await store.statistics.census() == Census(0, 0, 0)
         assert await self.place(store) is None
 
@@ -752,7 +752,7 @@ class TestGroups:
         store.sessions.restart(watched(key="k2", activity=signed_in(500.0)), 500.0)
         assert await self.place(store) == (Phase.ACTIVE, True)
 
-    async def test_a_tombstone_of_what_nobody_knew_is_in_none(self, face: Face) -> None:
+    async def test_a_tombstone_of_an_unknown_session_is_in_none(self, face: Face) -> None:
         await face.end("w1", Reason.ACCOUNT, 1.0)
         assert await self.place(face.store) is None
 
@@ -839,10 +839,10 @@ class TestListing:
                     )
                     if phase in (None, each)
                 ]
-                for last in (False, True):
-                    whole = everything[::-1] if last else everything
+                for reverse in (False, True):
+                    whole = everything[::-1] if reverse else everything
                     for offset, limit in [(0, 100), (0, 1), (1, 3), (3, 4), (4, 5), (5, 20), (12, 5), (13, 5), (50, 5)]:
-                        listing = await store.statistics.list(phase, connected, offset, limit, last=last)
+                        listing = await store.statistics.list(phase, connected, offset, limit, reverse=reverse)
                         found = [each.id for each in listing.sessions]
                         assert (listing.total, found) == (len(whole), whole[offset : offset + limit])
 
@@ -855,7 +855,7 @@ class TestListing:
         for watch_id in ("w1", "w2"):
             store.sessions.open(watched(watch_id), 0.0)
         ended = store.sessions.end("w3", Reason.LOGOUT, 1.0)
-        found = await store.sessions.aget_many(["w3", "w2", "nobody", "w1", "w2"])
+        found = await store.sessions.aget_many(["w3", "w2", "unknown", "w1", "w2"])
         assert list(found) == [
             ended,
             store.sessions.get("w2"),
@@ -889,7 +889,7 @@ class TestSamples:
     async def test_count_each_end_once(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         store.sessions.open(watched("w2"), 0.0)
-        store.sessions.end("nobody", Reason.ACCOUNT, 1.0)
+        store.sessions.end("unknown", Reason.ACCOUNT, 1.0)
         for _ in range(2):
             store.sessions.end("w1", Reason.LOGOUT, 1.0)
         store.sessions.apply("w2", Requested(), END)
@@ -900,12 +900,12 @@ class TestSamples:
         assert await self.sample(store, END) == [Sample(END, 0, 0, 2)]
         assert (await self.sample(store, END + self.EVERY))[-1].ended == 0
 
-    async def test_are_told_to_whoever_takes_them(self, store: Store) -> None:
+    async def test_are_returned_to_the_one_who_takes_them(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         assert await store.statistics.take_sample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
         assert await store.statistics.take_sample(2.0, self.EVERY, 3600.0) is None
 
-    async def test_are_taken_once_whoever_asks(self, store: Store) -> None:
+    async def test_are_taken_once_however_many_ask(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         await asyncio.gather(*(store.statistics.take_sample(index / 8, self.EVERY, 3600.0) for index in range(8)))
         assert len(await store.statistics.samples(-1.0)) == 1

@@ -4,7 +4,7 @@
 -- Returns how many there are, then id and row of each in turn.
 
 local prefix, width, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local is_last = ARGV[5] == '1'
+local is_reversed = ARGV[5] == '1'
 
 -- Compare ids as Redis orders them: by their bytes, whatever the locale says.
 local function precedes(one, other)
@@ -69,7 +69,7 @@ for index, group in ipairs(KEYS) do
   total = total + sizes[index]
 end
 local start, stop = offset, offset + limit
-if is_last then
+if is_reversed then
   start, stop = total - offset - limit, total - offset
 end
 local ids = {}
@@ -84,7 +84,7 @@ end
 
 local answer = {total}
 for index = 1, #ids do
-  local id = ids[is_last and #ids + 1 - index or index]
+  local id = ids[is_reversed and #ids + 1 - index or index]
   local row = redis.call('GET', prefix .. 'watch:' .. id)
   if row then
     answer[#answer + 1] = id

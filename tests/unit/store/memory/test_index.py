@@ -22,7 +22,7 @@ def watched(watch_id: str, at: float, *, tabs: int = 0, shown: Shown = UNWARNED)
 
 
 def order(index: Index) -> list[str]:
-    total, watches = index.page(None, None, 0, 10_000, last=False)
+    total, watches = index.page(None, None, 0, 10_000, reverse=False)
     assert total == len(watches)
     return list(watches)
 
@@ -44,11 +44,11 @@ def test_is_exact_after_few_moves_and_after_many() -> None:
         expected = [each.id for each in ranked]
         assert order(index) == expected
         for offset in (0, 1, 7, 100, 333, 399):
-            assert index.page(None, None, offset, 20, last=False)[1] == expected[offset : offset + 20]
-            assert index.page(None, None, offset, 20, last=True)[1] == expected[::-1][offset : offset + 20]
+            assert index.page(None, None, offset, 20, reverse=False)[1] == expected[offset : offset + 20]
+            assert index.page(None, None, offset, 20, reverse=True)[1] == expected[::-1][offset : offset + 20]
 
 
-def test_puts_nothing_in_its_place_until_somebody_looks() -> None:
+def test_puts_nothing_in_its_place_until_the_order_is_read() -> None:
     index = Index()
     for number in range(10):
         index.put(watched(f"w{number}", 0.0))
@@ -61,7 +61,7 @@ def test_puts_nothing_in_its_place_until_somebody_looks() -> None:
     assert not index._moved
 
 
-def test_keeps_nothing_of_what_ended_whether_somebody_looked_or_not() -> None:
+def test_keeps_nothing_of_what_ended_whether_the_order_was_read_or_not() -> None:
     index = Index()
     for looks in (False, True):
         index.put(watched("w1", 0.0, tabs=1))

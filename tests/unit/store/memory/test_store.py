@@ -134,7 +134,7 @@ async def test_a_moment_that_moved_is_put_right_when_it_comes_up(memory: MemoryS
     assert await memory.queue.next_due(Due.PUSH) == 1480.0
 
 
-async def test_forgets_an_end_once_nobody_can_ask_for_it(memory: MemoryStore) -> None:
+async def test_forgets_an_end_once_no_request_can_ask_for_it(memory: MemoryStore) -> None:
     await memory.presence.renew("p1", 0.0, 1e9)
     memory.sessions.open(watched(), 0.0)
     memory.sessions.apply("w1", TabOpened("p1", 50), 1.0)
@@ -167,7 +167,7 @@ async def test_a_process_remembers_only_the_sessions_whose_tabs_it_serves(memory
     assert not memory._ledger.served
 
 
-async def test_whoever_was_woken_is_not_woken_again_for_what_is_due_later_than_that(memory: MemoryStore) -> None:
+async def test_who_was_woken_is_not_woken_again_for_what_is_due_later_than_that(memory: MemoryStore) -> None:
     calls: list[str] = []
     memory.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
     await memory.queue.next_due(Due.PUSH)

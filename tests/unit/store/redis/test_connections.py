@@ -235,7 +235,7 @@ class TestEventLoops:
         "run", [lambda work: asyncio.run(work()), lambda work: async_to_sync(work)()], ids=["asyncio", "asgiref"]
     )
     def test_that_end_leave_no_connection(self, run: Callable[..., object]) -> None:
-        # As an async view does under WSGI: each request has a loop of its own, and nobody says that it ends.
+        # As an async view does under WSGI: each request has a loop of its own, which ends without notice.
         store = RedisStore(redis_url(), {"client_name": "short-lived", "PREFIX": "{loops}:"})
         try:
             for _ in range(5):

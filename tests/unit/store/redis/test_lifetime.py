@@ -30,7 +30,7 @@ class TestEveryKey:
         await live_through(store)
         store.sessions.open(session("w2"), NOW)
         store.sessions.apply("w2", TabOpened("p1", 50), NOW)
-        store.sessions.end("nobody knows it", Reason.LOGOUT, NOW)
+        store.sessions.end("unknown", Reason.LOGOUT, NOW)
         await store.presence.renew("p1", NOW, LEASE)
         await store.presence.mark_resumed()
         store.sessions.bind("w2", "another key")
@@ -51,7 +51,7 @@ class TestEveryKey:
         await store.presence.mark_resumed()
         assert 0 < lifetimes(store)["epoch"] <= DAY
         assert (await store.presence.renew("p1", NOW, LEASE)).resume
-        # The new store is resumed by nobody yet: where the first process does not finish, another is asked.
+        # The new store is not resumed yet: where the first process does not finish, another is asked.
         assert (await store.presence.renew("p2", NOW + 60, LEASE)).resume
 
     async def test_lives_as_long_as_the_session_may(self, store: RedisStore) -> None:

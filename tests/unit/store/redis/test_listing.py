@@ -26,7 +26,7 @@ UNCONNECTED = "live:active:unconnected"
 
 @pytest.fixture
 def proxy(server: RedisServer) -> Iterator[Proxy]:
-    """The way to a Redis of the test's own: what it counts, nobody else did."""
+    """The way to a Redis of the test's own: what it counts, no other test did."""
     with Proxy(server.port) as proxy:
         yield proxy
 
@@ -167,7 +167,7 @@ async def test_an_end_that_is_asked_for_again_on_a_new_connection_counts_once(ma
         assert [each.ended for each in await store.statistics.samples()] == [1]
 
 
-async def test_samples_begin_anew_where_redis_came_back_empty(store: RedisStore) -> None:
+async def test_samples_begin_again_where_redis_came_back_empty(store: RedisStore) -> None:
     store.sessions.open(session(), NOW)
     await store.statistics.take_sample(NOW, 15.0, 3600.0)
     store.clear()

@@ -85,7 +85,7 @@ def black_hole() -> Iterator[int]:
 
 
 class TestFlushedScripts:
-    async def test_are_brought_back_without_anybody_noticing(self, make: MakeStore, server: RedisServer) -> None:
+    async def test_are_loaded_again_without_an_error(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
         with server.client() as client:
             await live_through(store)
@@ -139,7 +139,7 @@ def _before_each(store: RedisStore, name: str, do: Callable[[str], None]) -> Non
 
 
 class TestAnEmptiedStore:
-    async def test_knows_nobody(self, make: MakeStore, server: RedisServer) -> None:
+    async def test_knows_no_session(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
         store.sessions.open(session(), NOW)
         with server.client() as client:
@@ -192,7 +192,7 @@ class TestAServerThatWentAway:
 
 class TestABlackHole:
     @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-    async def test_holds_the_first_caller_for_one_timeout_and_nobody_after(
+    async def test_holds_the_first_caller_for_one_timeout_and_no_other_after(
         self, make: MakeStore, is_async: bool
     ) -> None:
         with black_hole() as port:
@@ -206,7 +206,7 @@ class TestABlackHole:
             assert time.monotonic() - began < TIMEOUT
 
     @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-    async def test_in_the_place_of_a_sentinel_holds_nobody_for_longer(self, make: MakeStore, is_async: bool) -> None:
+    async def test_in_the_place_of_a_sentinel_holds_no_caller_for_longer(self, make: MakeStore, is_async: bool) -> None:
         with black_hole() as port:
             store = make(SENTINELS=[("127.0.0.1", port)], SENTINEL_OPTIONS=TIMEOUTS, **TIMEOUTS)
             began = time.monotonic()

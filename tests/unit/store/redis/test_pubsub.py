@@ -1,4 +1,4 @@
-"""A process hears from the others when something is due sooner than it was told."""
+"""A process is woken when another makes something due sooner than it expects."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ from tests.unit.store.redis.sessions import NOW, session, until
 
 
 def listening(store: RedisStore, server: RedisServer | None = None) -> int:
-    """Return how many processes hear of a store."""
+    """Return how many processes listen to a store."""
     with (server or shared_redis()).client() as client:
         return client.pubsub_numsub(f"{store._client.prefix}sooner")[0][1]
 
 
 def wakers() -> int:
-    return [thread.name for thread in threading.enumerate()].count("idlewatch-waking")
+    return [thread.name for thread in threading.enumerate()].count("idlewatch-wakeups")
 
 
 async def test_what_another_process_writes_wakes_those_who_sleep_longer(make: MakeStore) -> None:
     writer, sleeper = make(), make()
-    heard: list[Due] = []
+    calls: list[Due] = []
     for due in Due:
-        sleeper.queue.on_due_sooner(due, lambda due=due: heard.append(due))  # type: ignore[misc]
+        sleeper.queue.on_due_sooner(due, lambda due=due: calls.append(due))  # type: ignore[misc]
         assert await sleeper.queue.next_due(due) is None
     until(lambda: listening(sleeper) == 1)
     writer.sessions.open(session(), NOW)
-    until(lambda: set(heard) == {Due.PUSH, Due.CHECK})
-    heard.clear()
+    until(lambda: set(calls) == {Due.PUSH, Due.CHECK})
+    calls.clear()
     await sleeper.queue.next_due(Due.PUSH)
     writer.sessions.open(session("w2"), NOW + 1)
     await writer.sessions.aend("w1", Reason.LOGOUT, NOW + 2)
-    until(lambda: set(heard) >= {Due.PUSH, Due.RECORD})
-    assert heard.count(Due.PUSH) == 1, "the second session is due later than the first, and wakes nobody"
+    until(lambda: set(calls) >= {Due.PUSH, Due.RECORD})
+    assert calls.count(Due.PUSH) == 1, "the second session is due later than the first, and wakes no one"
 
 
 async def test_a_process_hears_of_its_own_writes_once(make: MakeStore) -> None:
     store = make()
-    heard: list[str] = []
-    store.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    calls: list[str] = []
+    store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
     await store.queue.next_due(Due.PUSH)
     until(lambda: listening(store) == 1)
     store.sessions.open(session(), NOW)
-    assert heard == ["sooner"]
+    assert calls == ["sooner"]
     # By now it was told of a later moment; its own message may well come after that.
     store._wakeups.note_next(Due.PUSH, None)
     channel = f"{store._client.prefix}sooner"
     with shared_redis().client() as client:
         client.publish(channel, f"{store._client.name} push {NOW}")
         client.publish(channel, f"another push {NOW - 1}")
-    until(lambda: len(heard) == 2)
+    until(lambda: len(calls) == 2)
     assert store._wakeups._next_at[Due.PUSH] == NOW - 1
     await asyncio.sleep(0.1)
-    assert len(heard) == 2
+    assert len(calls) == 2
 
 
 async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_through(
     make: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, sleeper = make(), make()
-    heard: list[str] = []
-    sleeper.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    calls: list[str] = []
+    sleeper.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
     until(lambda: listening(sleeper) == 1)
     ask = sleeper._client.acall
 
@@ -80,7 +80,7 @@ async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_thro
 
     monkeypatch.setattr(sleeper._client, "acall", overtaken)
     assert await sleeper.queue.next_due(Due.PUSH) is None
-    assert heard == ["sooner"]
+    assert calls == ["sooner"]
 
 
 @pytest.mark.server
@@ -89,8 +89,8 @@ async def test_outlives_a_restart_of_redis(
 ) -> None:
     monkeypatch.setattr("idlewatch.store.redis.pubsub.RECONNECT_DELAY", 0.05)
     writer, sleeper = make(server.url), make(server.url)
-    heard: list[str] = []
-    sleeper.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    calls: list[str] = []
+    sleeper.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
     until(lambda: listening(sleeper, server) == 1)
     server.stop()
     await asyncio.sleep(0.2)
@@ -99,7 +99,7 @@ async def test_outlives_a_restart_of_redis(
     until(lambda: listening(sleeper, server) == 1)
     assert await sleeper.queue.next_due(Due.PUSH) is None
     writer.sessions.open(session(), NOW)
-    until(lambda: heard)
+    until(lambda: calls)
 
 
 async def test_closing_ends_the_thread_and_the_subscription(make: MakeStore) -> None:
@@ -118,12 +118,12 @@ async def test_closing_ends_the_thread_and_the_subscription(make: MakeStore) -> 
 
 async def test_a_message_that_makes_no_sense_ends_nothing(make: MakeStore) -> None:
     store = make()
-    heard: list[str] = []
-    store.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+    calls: list[str] = []
+    store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
     await store.queue.next_due(Due.PUSH)
     until(lambda: listening(store) == 1)
     with shared_redis().client() as client:
         for text in ("", "nonsense", "another lunch 5", "another push soon", b"\xff \xff \xff"):
             client.publish(f"{store._client.prefix}sooner", text)
         client.publish(f"{store._client.prefix}sooner", f"another push {NOW}")
-    until(lambda: heard)
+    until(lambda: calls)

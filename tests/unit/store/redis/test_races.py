@@ -154,15 +154,15 @@ class TestAnAnswerThatIsLost:
         assert touched is not None
         assert touched.activity.active == NOW + 5
 
-    async def test_wakes_whoever_sleeps_in_this_process(self, make: MakeStore) -> None:
-        heard: list[str] = []
+    async def test_wakes_those_who_sleep_in_this_process(self, make: MakeStore) -> None:
+        calls: list[str] = []
         with Proxy(shared_redis().port) as proxy:
             store = make(proxy.url)
-            store.queue.on_due_sooner(Due.PUSH, lambda: heard.append("sooner"))
+            store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
             assert await store.queue.next_due(Due.PUSH) is None
             proxy.lose_answer(WRITE)
             await store.sessions.aopen(session(), NOW)
             assert proxy.lost == 1
-            assert heard
+            assert calls
             await store.aclose()
             store.close()
