@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from asgiref.sync import SyncToAsync
 from django.core.management.commands import flush
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from idlewatch.process import Process
 from tests.support import keys
-from tests.support.browsing import chromium
+from tests.support.browsing import launched
 from tests.support.clocks import START, TestClock, Time
 
 __all__ = ["START", "Time"]
@@ -98,7 +98,21 @@ def on_redis(process: Process, settings: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium. It keeps an event loop of its own running, so asyncio's tests run in another process."""
-    with chromium() as browser:
+def playwright() -> Iterator[Playwright]:
+    """The driver. It keeps an event loop of its own running, so asyncio's tests run in another process."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium without windows."""
+    with launched(playwright, shell=True) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def whole_browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium with its windows, for what closing, reopening and the back/forward cache do."""
+    with launched(playwright) as browser:
         yield browser

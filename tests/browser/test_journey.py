@@ -15,6 +15,12 @@ from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
+
+@pytest.fixture(scope="module")
+def browser(whole_browser: Browser) -> Browser:
+    return whole_browser
+
+
 SOON = IDLE * 1000 + 10_000
 STAY = "Stay signed in"
 

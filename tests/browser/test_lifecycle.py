@@ -20,6 +20,12 @@ from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
+
+@pytest.fixture(scope="module")
+def browser(whole_browser: Browser) -> Browser:
+    return whole_browser
+
+
 PAGE, KEPT, ELSEWHERE = "/life/light/", "/life/kept/", "/life/open/"
 LOGIN = re.compile("/accounts/login/")
 CONTENT = "document.body.innerText.includes('patient')"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
 
 FLAGS = (
     "--no-sandbox",
@@ -20,11 +20,17 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+SHELL = "chromium-headless-shell"
+"""Chromium without its windows: the same engine at a fifth of the processor time."""
 
 
-def executable() -> str:
-    """Return the path of the system's Chromium; without one the test fails, it is not skipped."""
-    for name in (os.environ.get("CHROMIUM") or NAMES[0], *NAMES):
+def executable(*, shell: bool = False) -> str:
+    """Return the path of the system's Chromium, or of its shell if there is one and it will do.
+
+    Raises:
+        RuntimeError: there is none; a test fails then, it is not skipped.
+    """
+    for name in (SHELL, *NAMES) if shell else (os.environ.get("CHROMIUM") or NAMES[0], *NAMES):
         path = shutil.which(name)
         if path:
             return path
@@ -32,14 +38,20 @@ def executable() -> str:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def launched(playwright: Playwright, *, shell: bool = False) -> Iterator[Browser]:
     """Run a browser with an empty profile."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright.chromium.launch(executable_path=executable(shell=shell), args=list(FLAGS))
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a browser with an empty profile, outside the tests."""
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser
 
 
 def sign_in(page: Page, url: str, username: str = "demo", password: str | None = None) -> None:
