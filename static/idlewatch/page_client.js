@@ -41,8 +41,8 @@ const CLOSE_AFTER = 0.5;
  * @property {string} language Of the sentences.
  * @property {string} direction
  * @property {string} csrf
- * @property {string | null} drafts Where drafts are kept; null if they are not.
- * @property {boolean} kept Whether a form of this user was refused and is kept.
+ * @property {string} [drafts] Where drafts are stored, if they are.
+ * @property {boolean} [kept] Whether a rejected form of this user is stored.
  * @property {string} token Tells the session and its user from others.
  * @property {StateFrame} frame The state when the page was made.
  * @property {Record<string, string>} strings

@@ -389,7 +389,7 @@ test("drafts are loaded once, and only if there may be some", async () => {
   assert.deepEqual(await asking(new Page([letterOf()])), expected);
   assert.deepEqual(await asking(new Page([], { kept: true })), expected);
   assert.deepEqual(await asking(new Page([])), []);
-  assert.deepEqual(await asking(new Page([letterOf()], { drafts: null })), []);
+  assert.deepEqual(await asking(new Page([letterOf()], { drafts: undefined })), []);
 });
 
 test("a draft is put back into the form of its name, and the user is notified", async () => {
