@@ -1,4 +1,4 @@
-"""Whether an operator may watch: asked at the door, and again and again while the socket is open."""
+"""Whether an operator may view the live sessions: checked when the socket opens, and periodically while it is open."""
 
 from __future__ import annotations
 
@@ -20,88 +20,90 @@ from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
-EVERY = 4.0
-"""Seconds between looks at the rights: one that was taken away is noticed within five, with the round it falls into."""
-TRUSTED = 15.0
-"""Seconds for which an operator is trusted on while nobody can look at the right."""
+PERMISSION_CHECK_INTERVAL = 4.0
+"""Seconds between checks of permissions: a revoked one is noticed within five, including the round."""
+TRUST_PERIOD = 15.0
+"""Seconds for which a page stays open while its operator's permission cannot be checked."""
 
 
-def permitted(users: Iterable[str]) -> set[str]:
-    """Return which of these accounts, by primary key as text, may watch."""
+def permitted_users(users: Iterable[str]) -> set[str]:
+    """Return which of these users, by primary key as a string, may view sessions."""
     return {key for key, user in accounts.by_primary_key(users).items() if may_watch(user)}
 
 
 class AccessGuard:
-    """Sends operators away whose session ended, or who lost the right.
+    """Closes the pages of operators whose session ended, or whose permission was revoked.
 
-    Fails closed: who can't be vouched for is sent away as well, after a while.
+    Fails closed: a page is closed as well if neither can be checked for too long.
     """
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._clock = process.clock
-        self._vouched: dict[Subscriber, float] = {}
-        """When it was known for the last time that each has a session, and the right."""
-        self._asked_at = float("-inf")
-        self._is_troubled = False
+        self._confirmed_at: dict[Subscriber, float] = {}
+        """When each operator's session and permission were last confirmed."""
+        self._checked_at = float("-inf")
+        self._is_failing = False
 
-    def admit(self, viewer: Subscriber) -> None:
-        """Know an operator who was just found to have the right."""
-        self._vouched[viewer] = self._clock.ticks()
+    def admit(self, subscriber: Subscriber) -> None:
+        """Guard the page of an operator whose permission has just been checked."""
+        self._confirmed_at[subscriber] = self._clock.ticks()
 
-    def release(self, viewer: Subscriber) -> None:
-        """Know an operator no more."""
-        self._vouched.pop(viewer, None)
+    def release(self, subscriber: Subscriber) -> None:
+        """Forget a page."""
+        self._confirmed_at.pop(subscriber, None)
 
-    async def look(self) -> None:
-        """Ask once whether everybody's session lives, and from time to time for their rights."""
-        viewers = list(self._vouched)
+    async def check(self) -> None:
+        """Check the sessions of all operators and, from time to time, their permissions."""
+        subscribers = list(self._confirmed_at)
         try:
-            await self._look_at_sessions(viewers)
-            if self._clock.ticks() - self._asked_at >= EVERY:
-                await self._look_at_rights([viewer for viewer in viewers if not viewer.is_gone])
+            await self._check_sessions(subscribers)
+            if self._clock.ticks() - self._checked_at >= PERMISSION_CHECK_INTERVAL:
+                await self._check_permissions([subscriber for subscriber in subscribers if not subscriber.is_closed])
         except (DatabaseError, StoreUnavailable, Undecided) as error:
-            if not self._is_troubled:
-                logger.warning("Nobody can tell who may watch the sessions (%s).", type(error).__name__)
-            self._is_troubled = True
+            if not self._is_failing:
+                logger.warning("The operators' permissions cannot be checked (%s).", type(error).__name__)
+            self._is_failing = True
         else:
-            self._is_troubled = False
+            self._is_failing = False
 
-    def doubted(self) -> Sequence[Subscriber]:
-        """Return the operators of whom nobody could tell for too long whether they may watch."""
-        limit = self._clock.ticks() - TRUSTED
-        return [each for each, at in self._vouched.items() if at < limit]
+    def unconfirmed(self) -> Sequence[Subscriber]:
+        """Return the pages whose operators could not be checked for too long."""
+        limit = self._clock.ticks() - TRUST_PERIOD
+        return [subscriber for subscriber, ticks in self._confirmed_at.items() if ticks < limit]
 
-    async def _look_at_sessions(self, viewers: Sequence[Subscriber]) -> None:
-        known = await _sessions({viewer.watch_id for viewer in viewers})
-        for viewer in viewers:
-            if not _lives(watched := known[viewer.watch_id]) or watched.user != viewer.user:
-                viewer.shut(Close.ENDED)
+    async def _check_sessions(self, subscribers: Sequence[Subscriber]) -> None:
+        sessions = await _read_sessions({subscriber.watch_id for subscriber in subscribers})
+        for subscriber in subscribers:
+            watched = sessions[subscriber.watch_id]
+            if not _is_live(watched) or watched.user != subscriber.user:
+                subscriber.close(Close.ENDED)
 
-    async def _look_at_rights(self, viewers: Sequence[Subscriber]) -> None:
-        at = self._clock.ticks()
-        allowed = await self._process.threads.run(Lane.LIVE, permitted, {viewer.user for viewer in viewers})
-        self._asked_at = at
-        for viewer in viewers:
-            if viewer.user not in allowed:
-                viewer.shut(Close.FORBIDDEN)
-            elif viewer in self._vouched:
-                self._vouched[viewer] = at
+    async def _check_permissions(self, subscribers: Sequence[Subscriber]) -> None:
+        ticks = self._clock.ticks()
+        users = {subscriber.user for subscriber in subscribers}
+        permitted = await self._process.threads.run(Lane.LIVE, permitted_users, users)
+        self._checked_at = ticks
+        for subscriber in subscribers:
+            if subscriber.user not in permitted:
+                subscriber.close(Close.FORBIDDEN)
+            elif subscriber in self._confirmed_at:
+                self._confirmed_at[subscriber] = ticks
 
 
-async def _sessions(watches: Iterable[str]) -> Mapping[str, Watched | None]:
-    """Look at sessions without touching them."""
-    wanted = list(watches)
+async def _read_sessions(watch_ids: Iterable[str]) -> Mapping[str, Watched | None]:
+    """Return these sessions; reading them is no activity."""
+    wanted = list(watch_ids)
     try:
-        found = list(await monitor.store().sessions.aget_many(wanted))
+        known = list(await monitor.store().sessions.aget_many(wanted))
     except StoreUnavailable:
-        found = [None for _ in wanted]
-    # While the store is away, was new and empty, or has not heard what was missed, the records know better.
+        known = [None for _ in wanted]
+    # If the store is unavailable, new and empty, or yet to receive what it missed, the records know better.
     return {
-        watch_id: watched if _lives(watched) else await monitor.alook(watch_id, now())
-        for watch_id, watched in zip(wanted, found, strict=True)
+        watch_id: watched if _is_live(watched) else await monitor.alook(watch_id, now())
+        for watch_id, watched in zip(wanted, known, strict=True)
     }
 
 
-def _lives(watched: Watched | None) -> TypeGuard[Watched]:
+def _is_live(watched: Watched | None) -> TypeGuard[Watched]:
     return watched is not None and watched.verdict(now()).phase is not Phase.ENDED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
@@ -17,7 +17,7 @@ from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close, ErrorCode
 from idlewatch.exceptions import BadMessage, Undecided
-from idlewatch.live.authorization import permitted
+from idlewatch.live.authorization import permitted_users
 from idlewatch.live.query import WatchMessage, parse
 from idlewatch.live.reader import reader_of
 from idlewatch.live.subscriber import Subscriber
@@ -27,62 +27,60 @@ from idlewatch.runtime.runtime import runtime_of
 from idlewatch.signals import event_log
 
 MAX_PAGES = 20
-"""Live pages that one session may have open in a process: one more is refused."""
+"""Live pages that one session may have open in a process; another one is refused."""
+
+
+class Operator(NamedTuple):
+    """The user behind a handshake."""
+
+    watch_id: str
+    user: str
+    """The primary key, as a string."""
+    is_permitted: bool
 
 
 class LiveConsumer(Socket):
-    """One operator's live page. It says what it shows, and is told what becomes of that.
+    """The socket of one live page: receives its query, and sends the results and their changes.
 
-    Watching is no activity, and the socket is no tab: the page has one of those beside it.
+    It is neither activity nor a tab: the page has a tab's socket beside it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hub: Hub | None = None
-        self._viewer: Subscriber | None = None
+        self._subscriber: Subscriber | None = None
 
     async def connect(self) -> None:
-        """Accept an operator from this site, and wait for what their page asks for."""
+        """Accept a permitted operator of the same origin, and wait for a query."""
         request = request_of(dict(self.scope))
         if not is_same_origin(request):
             # A refused handshake is a bare 403.
             await self.close()
             return
         try:
-            operator, may = await in_thread(Lane.DATABASE, find_operator, request)
+            operator = await in_thread(Lane.DATABASE, find_operator, request)
         except (DatabaseError, Undecided):
-            # Nobody can tell just now; the page comes back.
+            # It cannot be determined right now; the page reconnects.
             await self.accept()
             await self._shut(Close.GOING_AWAY)
             return
-        # A close before the accept could not be read by the page.
+        # The page could not read a close before the accept.
         await self.accept()
         if operator is None:
             await self._shut(Close.ENDED)
-            return
-        if not may:
-            event_log.log_event("live_page_refused", level=logging.WARNING, watch_id=operator[0], user=operator[1])
+        elif not operator.is_permitted:
+            watch_id, user, _ = operator
+            event_log.log_event("live_page_refused", level=logging.WARNING, watch_id=watch_id, user=user)
             await self._shut(Close.FORBIDDEN)
-            return
-        watch_id, user = operator
-        if reader_of(current_process()).pages_of(watch_id) >= MAX_PAGES:
+        elif reader_of(current_process()).count_pages(operator.watch_id) >= MAX_PAGES:
             await self._shut(Close.TOO_MANY)
-            return
-        self._hub = runtime_of(current_process()).hub
-        self._hub.admit(self)
-        if self._hub.dismissed:
-            await self._shut(Close.GOING_AWAY)
-            # Nobody will hear the page's answer any more.
-            raise StopConsumer
-        self._viewer = Subscriber(current_process(), watch_id, user, self._tell, self._shut)
-        metrics.OPERATORS.inc()
-        event_log.log_event("live_page_opened", watch_id=watch_id, user=user)
-        reader_of(current_process()).join(self._viewer)
+        else:
+            await self._join(operator)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Do what a message says; stay open after a bad one."""
-        viewer = self._viewer
-        if self._closing or viewer is None:
+        """Handle a message; stay open after a malformed one."""
+        subscriber = self._subscriber
+        if self._closing or subscriber is None:
             return
         if self._is_flooding(now()):
             await self._shut(Close.TOO_MANY)
@@ -93,32 +91,45 @@ class LiveConsumer(Socket):
             await self._refuse(ErrorCode(error.code), error.detail)
             return
         if isinstance(message, WatchMessage):
-            viewer.watches(message)
+            subscriber.set_query(message)
         else:
-            viewer.has_seen(message.frame)
-        if viewer.waits:
-            reader_of(current_process()).answer(viewer)
+            subscriber.acknowledge(message.frame)
+        if subscriber.awaits_results:
+            reader_of(current_process()).read_now(subscriber)
 
     async def disconnect(self, code: int | None) -> None:
-        """Note that the operator went."""
+        """Leave the reader and the hub."""
         await self._leave()
 
-    async def _tell(self, frame: str) -> None:
+    async def _join(self, operator: Operator) -> None:
+        process = current_process()
+        self._hub = runtime_of(process).hub
+        self._hub.admit(self)
+        if self._hub.dismissed:
+            await self._shut(Close.GOING_AWAY)
+            # The server stops, and does not deliver the page's answer.
+            raise StopConsumer
+        self._subscriber = Subscriber(process, operator.watch_id, operator.user, self._send_frame, self._shut)
+        metrics.OPERATORS.inc()
+        event_log.log_event("live_page_opened", watch_id=operator.watch_id, user=operator.user)
+        reader_of(process).join(self._subscriber)
+
+    async def _send_frame(self, frame: str) -> None:
         if not self._closing:
             await self.send(text_data=frame)
 
     async def _leave(self) -> None:
-        if self._viewer is not None:
+        if self._subscriber is not None:
             metrics.OPERATORS.dec()
-            reader_of(current_process()).leave(self._viewer)
+            reader_of(current_process()).leave(self._subscriber)
         if self._hub is not None:
             self._hub.release(self)
-        self._viewer = self._hub = None
+        self._subscriber = self._hub = None
 
 
-def find_operator(request: HttpRequest) -> tuple[tuple[str, str] | None, bool]:
-    """Return the watch and the user behind a handshake, None where no session lives, and whether they may watch."""
+def find_operator(request: HttpRequest) -> Operator | None:
+    """Return the operator of a handshake; None without a live session."""
     watched, _ = find_watch(request.COOKIES.get(conf.session_cookie_name))
     if watched is None or watched.verdict(now()).phase is Phase.ENDED:
-        return None, False
-    return (watched.id, watched.user), watched.user in permitted([watched.user])
+        return None
+    return Operator(watched.id, watched.user, watched.user in permitted_users([watched.user]))

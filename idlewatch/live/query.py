@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import decode
 from idlewatch.http.i18n import supported_language
+from idlewatch.store.listing import is_among
+from idlewatch.store.values import Watched
 
 MAX_MESSAGE_SIZE = 2048
 """Bytes of a message."""
@@ -59,6 +61,30 @@ class Query(NamedTuple):
     size: int
     language: str
     """The language of the results."""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the query asks for some phase or connection."""
+        return (self.phase, self.connected) != (None, None)
+
+    @property
+    def is_by_deadline(self) -> bool:
+        """Whether the store has the order."""
+        return self.sort.column == "ends"
+
+    @property
+    def is_by_activity(self) -> bool:
+        """Whether the order is one that the store has no index for, and the records only have as of the checkpoint."""
+        return self.sort.column == "seen"
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether more than the page has to be read to find it."""
+        return bool(self.terms) or self.is_by_activity or (not self.is_by_deadline and self.is_filtered)
+
+    def matches(self, watched: Watched) -> bool:
+        """Return whether a session is live, and has the phase and connection that the query asks for."""
+        return is_among(watched, self.phase, self.connected)
 
 
 # PostgreSQL accepts no NUL.

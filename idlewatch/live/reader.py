@@ -1,4 +1,4 @@
-"""What keeps the live pages of a process up to date: one reader for all, once a second, while somebody watches."""
+"""Keeps the live pages of a process up to date: one reader for all of them, once a second while any page is open."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from django.utils import translation
 
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
-from idlewatch.live import search
 from idlewatch.live.authorization import AccessGuard
 from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import Query
-from idlewatch.live.rows import FACELESS, RecordFieldsCache, Row, row_of
-from idlewatch.live.search import Found
+from idlewatch.live.rows import NO_FIELDS, RecordFieldsCache, Row, row_of
+from idlewatch.live.search import Results, last_page
 from idlewatch.live.search_cache import SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
@@ -30,202 +29,206 @@ from idlewatch.store.values import Census
 
 logger = logging.getLogger("idlewatch")
 
-ROUND = 1.0
-"""Seconds between two looks."""
-LATE = 5.0
-"""Seconds after which a page whose reading does not come to an end is told that nobody can be asked."""
-EXPECTED = (StoreUnavailable, Undecided, DatabaseError, TimeoutError)
-"""What is raised while store or database are away, or do not answer."""
+ROUND_INTERVAL = 1.0
+"""Seconds between two rounds."""
+READ_TIMEOUT = 5.0
+"""Seconds after which a page is told that the sessions cannot be read."""
+EXPECTED_ERRORS = (StoreUnavailable, Undecided, DatabaseError, TimeoutError)
+"""Raised while store or database are unavailable, or do not answer."""
 
 
 class Reading(NamedTuple):
-    """What is being read, and since when."""
+    """A query that is being read, and since when."""
 
     task: asyncio.Task[None]
-    at: float
+    started_at: float
 
 
 class Reader:
-    """Reads what is asked for, each thing once for all who ask it, and has each told what changed."""
+    """Reads the results of each query once for all pages that have it, and sends them what changed."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._clock = process.clock
-        self._viewers: set[Subscriber] = set()
-        self._doorkeeper = AccessGuard(process)
-        self._running: list[asyncio.Task[None]] = []
+        self._subscribers: set[Subscriber] = set()
+        self._guard = AccessGuard(process)
+        self._tasks: list[asyncio.Task[None]] = []
         self._readings: dict[Query, Reading] = {}
-        self._telling: set[Query] = set()
-        """What has been read: a page that is being told must not be left with half a frame."""
+        self._sending: set[Query] = set()
+        """Queries whose results are being sent: a page must not be left with half a frame."""
         self._searches = SearchCache(process)
-        self._faces = RecordFieldsCache()
-        self._moments = Summaries(process)
-        self._troubled: set[Query] = set()
-        """What could not be read the last time."""
+        self._fields = RecordFieldsCache()
+        self._summaries = Summaries(process)
+        self._failing: set[Query] = set()
+        """Queries whose last reading failed."""
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it reads."""
-        return bool(self._running)
+        return bool(self._tasks)
 
-    def join(self, viewer: Subscriber) -> None:
-        """Keep an operator's page up to date; the first starts the reading."""
-        self._viewers.add(viewer)
-        self._doorkeeper.admit(viewer)
-        if not self._running:
-            self._running = [self._process.start(work()) for work in (self._read_on, self._guard)]
+    def join(self, subscriber: Subscriber) -> None:
+        """Keep a page up to date; the first one starts the reading."""
+        self._subscribers.add(subscriber)
+        self._guard.admit(subscriber)
+        if not self._tasks:
+            self._tasks = [self._process.start(work()) for work in (self._read_periodically, self._check_periodically)]
 
-    def leave(self, viewer: Subscriber) -> None:
-        """Know an operator no more; the last stops the reading."""
-        viewer.is_gone = True
-        self._viewers.discard(viewer)
-        self._doorkeeper.release(viewer)
-        if not self._viewers:
-            for task in (*self._running, *(reading.task for reading in self._readings.values())):
+    def leave(self, subscriber: Subscriber) -> None:
+        """Forget a page; the last one stops the reading."""
+        subscriber.is_closed = True
+        self._subscribers.discard(subscriber)
+        self._guard.release(subscriber)
+        if not self._subscribers:
+            for task in (*self._tasks, *(reading.task for reading in self._readings.values())):
                 task.cancel()
-            self._running, self._readings = [], {}
-            self._forget()
+            self._tasks, self._readings = [], {}
+            self._clear_caches()
 
-    def pages_of(self, watch_id: str) -> int:
+    def count_pages(self, watch_id: str) -> int:
         """Return how many live pages this session has open here."""
-        return sum(viewer.watch_id == watch_id for viewer in self._viewers)
+        return sum(subscriber.watch_id == watch_id for subscriber in self._subscribers)
 
-    def answer(self, viewer: Subscriber) -> None:
-        """Read at once what an operator has just asked for."""
-        if viewer.ask is not None and viewer in self._viewers:
-            self._begin(viewer.ask)
+    def read_now(self, subscriber: Subscriber) -> None:
+        """Read the query of a page without waiting for the next round."""
+        if subscriber.query is not None and subscriber in self._subscribers:
+            self._start_reading(subscriber.query)
 
-    def _forget(self) -> None:
-        self._searches, self._faces = SearchCache(self._process), RecordFieldsCache()
-        self._moments.forget()
-        self._troubled.clear()
+    def _clear_caches(self) -> None:
+        self._searches, self._fields = SearchCache(self._process), RecordFieldsCache()
+        self._summaries.clear()
+        self._failing.clear()
 
-    async def _read_on(self) -> None:
+    async def _read_periodically(self) -> None:
         while True:
-            started = self._clock.ticks()
+            started_at = self._clock.ticks()
             try:
-                await self._go_round()
+                await self._run_round()
             except Exception:
                 # The pages are behind until the next round, no more.
-                logger.exception("The live pages could not be brought up to date.")
-            await self._clock.sleep(max(0.0, started + ROUND - self._clock.ticks()))
+                logger.exception("The live pages could not be updated.")
+            await self._clock.sleep(max(0.0, started_at + ROUND_INTERVAL - self._clock.ticks()))
 
-    async def _guard(self) -> None:
+    async def _check_periodically(self) -> None:
         while True:
-            await self._clock.sleep(ROUND)
+            await self._clock.sleep(ROUND_INTERVAL)
             try:
-                await self._doorkeeper.look()
+                await self._guard.check()
             except Exception:
-                # Who can't be vouched for is sent away by the reading.
-                logger.exception("The operators' rights could not be looked at.")
+                # A page that stays unconfirmed is closed by the reading.
+                logger.exception("The operators' permissions could not be checked.")
 
-    async def _go_round(self) -> None:
-        for viewer in self._doorkeeper.doubted():
-            viewer.shut(Close.GOING_AWAY)
-        for viewer in [each for each in self._viewers if each.is_slow(self._clock.ticks())]:
-            viewer.shut(Close.TOO_SLOW)
-        asked = self._asked()
-        self._abandon(self._readings.keys() - asked - self._telling)
-        self._searches.keep(asked)
-        self._moments.expire()
-        for ask in asked:
-            self._begin(ask)
+    async def _run_round(self) -> None:
+        for subscriber in self._guard.unconfirmed():
+            subscriber.close(Close.GOING_AWAY)
+        for subscriber in [each for each in self._subscribers if each.is_overdue(self._clock.ticks())]:
+            subscriber.close(Close.TOO_SLOW)
+        queries = self._queries()
+        self._cancel(self._readings.keys() - queries - self._sending)
+        self._searches.retain(queries)
+        self._summaries.expire()
+        for query in queries:
+            self._start_reading(query)
         if self._readings:
-            # One that takes longer holds up nobody else.
+            # A reading that takes longer delays no other page.
             with suppress(TimeoutError):
-                async with self._clock.timeout(ROUND):
+                async with self._clock.timeout(ROUND_INTERVAL):
                     await asyncio.wait({reading.task for reading in self._readings.values()})
-        for ask in [ask for ask, reading in self._readings.items() if self._clock.ticks() - reading.at > LATE]:
-            await self._miss(ask, TimeoutError())
-        # Last: who asks for something else while nothing can be read meets the same trouble.
-        self._troubled &= self._asked()
+        started_before = self._clock.ticks() - READ_TIMEOUT
+        for query in [query for query, reading in self._readings.items() if reading.started_at < started_before]:
+            await self._report_failure(query, TimeoutError())
+        # At the end: a page that changes its query while nothing can be read meets the same failure.
+        self._failing &= self._queries()
 
-    def _asked(self) -> set[Query]:
-        return {viewer.ask for viewer in self._viewers if viewer.ask is not None}
+    def _queries(self) -> set[Query]:
+        return {subscriber.query for subscriber in self._subscribers if subscriber.query is not None}
 
-    def _abandon(self, asks: Iterable[Query]) -> None:
-        """Read no more what nobody asks for any more."""
-        for ask in asks:
-            self._readings.pop(ask).task.cancel()
+    def _cancel(self, queries: Iterable[Query]) -> None:
+        """Cancel the readings of queries that no page has any longer."""
+        for query in queries:
+            self._readings.pop(query).task.cancel()
 
-    def _begin(self, ask: Query) -> None:
-        """Read something, unless it is being read: who asks for it when that is done is told."""
-        if ask not in self._readings:
-            task = self._process.start(self._read(ask))
-            self._readings[ask] = Reading(task, self._clock.ticks())
-            task.add_done_callback(partial(self._finish, ask))
+    def _start_reading(self, query: Query) -> None:
+        """Read a query, unless it is being read: its results go to every page that has it then."""
+        if query not in self._readings:
+            task = self._process.start(self._read(query))
+            self._readings[query] = Reading(task, self._clock.ticks())
+            task.add_done_callback(partial(self._finish_reading, query))
 
-    def _finish(self, ask: Query, task: asyncio.Task[None]) -> None:
-        reading = self._readings.get(ask)
+    def _finish_reading(self, query: Query, task: asyncio.Task[None]) -> None:
+        reading = self._readings.get(query)
         if reading is not None and reading.task is task:
-            del self._readings[ask]
+            del self._readings[query]
 
-    async def _read(self, ask: Query) -> None:
+    async def _read(self, query: Query) -> None:
         try:
-            moment = await self._moments.take()
-            found, rows = await self._look(ask, moment.census)
-        except Exception as error:  # noqa: BLE001 - logged, and the pages told: the next round may do better
-            await self._miss(ask, error)
+            summary = await self._summaries.get()
+            results, rows = await self._read_rows(query, summary.census)
+        except Exception as error:  # noqa: BLE001 - logged, and reported to the pages: the next round may succeed
+            await self._report_failure(query, error)
             return
-        self._troubled.discard(ask)
-        self._telling.add(ask)
+        self._failing.discard(query)
+        self._sending.add(query)
         try:
-            for viewer in self._asking(ask):
-                await _safely(viewer.show(_picture(viewer, moment, found, rows, ask.size), self._clock.now()))
+            for subscriber in self._subscribers_of(query):
+                snapshot = _snapshot(subscriber, summary, results, rows, query.size)
+                await _safely(subscriber.show(snapshot, self._clock.now()))
         finally:
-            self._telling.discard(ask)
+            self._sending.discard(query)
 
-    def _asking(self, ask: Query) -> Iterator[Subscriber]:
-        """Find who asks for something, each when it is their turn: one that is told may keep the next waiting."""
-        return (viewer for viewer in tuple(self._viewers) if viewer.ask == ask)
+    def _subscribers_of(self, query: Query) -> Iterator[Subscriber]:
+        """Yield the pages with a query, which is compared late: sending to one may delay the next."""
+        return (subscriber for subscriber in tuple(self._subscribers) if subscriber.query == query)
 
-    async def _look(self, ask: Query, census: Census) -> tuple[Found, dict[str, Row]]:
-        found = await self._searches.find(ask, census)
-        if (known := found.known) is None:
-            stand = await monitor.store_of(self._process).sessions.aget_many(found.watches)
-            known = [each for each in stand if each is not None and search.matches(ask, each)]
-            if ask.sort.column == "seen":
-                # The records know it only so far.
-                known.sort(key=lambda each: (each.activity.active, each.id), reverse=ask.sort.is_descending)
-        faces = await self._faces.of(each.id for each in known)
-        at = self._clock.now()
-        with translation.override(ask.language):
-            return found, {each.id: row_of(each, faces.get(each.id, FACELESS), at) for each in known}
+    async def _read_rows(self, query: Query, census: Census) -> tuple[Results, dict[str, Row]]:
+        results = await self._searches.find(query, census)
+        if (sessions := results.sessions) is None:
+            known = await monitor.store_of(self._process).sessions.aget_many(results.watch_ids)
+            sessions = [watched for watched in known if watched is not None and query.matches(watched)]
+            if query.is_by_activity:
+                # The records only have it as of the checkpoint.
+                sessions.sort(key=lambda each: (each.activity.active, each.id), reverse=query.sort.is_descending)
+        fields = await self._fields.get(watched.id for watched in sessions)
+        now = self._clock.now()
+        with translation.override(query.language):
+            return results, {each.id: row_of(each, fields.get(each.id, NO_FIELDS), now) for each in sessions}
 
-    async def _miss(self, ask: Query, error: Exception) -> None:
-        """Tell who asks that nobody can be asked; log the first such trouble until all is well again."""
-        if ask not in self._asked():
+    async def _report_failure(self, query: Query, error: Exception) -> None:
+        """Report to the pages with a query that it cannot be read; log the first failure until all succeed again."""
+        if query not in self._queries():
             return
-        if not self._troubled:
-            if isinstance(error, EXPECTED):
-                logger.warning("The live pages can't be brought up to date (%s).", type(error).__name__)
+        if not self._failing:
+            if isinstance(error, EXPECTED_ERRORS):
+                logger.warning("The live pages can't be updated (%s).", type(error).__name__)
             else:
-                logger.error("The live pages can't be brought up to date.", exc_info=error)
-        self._troubled.add(ask)
-        for viewer in self._asking(ask):
-            await _safely(viewer.miss())
+                logger.error("The live pages can't be updated.", exc_info=error)
+        self._failing.add(query)
+        for subscriber in self._subscribers_of(query):
+            await _safely(subscriber.show_unavailable())
 
 
-def _picture(viewer: Subscriber, moment: Summary, found: Found, rows: Mapping[str, Row], size: int) -> Snapshot:
+def _snapshot(
+    subscriber: Subscriber, summary: Summary, results: Results, rows: Mapping[str, Row], size: int
+) -> Snapshot:
     return Snapshot(
-        query=viewer.query,
-        operator=viewer.user,
-        census=moment.census,
-        total=found.total,
-        bounded=found.bounded,
-        page=found.page,
-        pages=search.last_page(found.total, size),
+        query=subscriber.query_number,
+        operator=subscriber.user,
+        census=summary.census,
+        total=results.total,
+        bounded=results.bounded,
+        page=results.page,
+        pages=last_page(results.total, size),
         rows=rows,
-        samples=moment.samples,
+        samples=summary.samples,
     )
 
 
-async def _safely(telling: Awaitable[None]) -> None:
-    """Tell one page; a broken socket must not keep the news from the others."""
+async def _safely(sending: Awaitable[None]) -> None:
+    """Send to one page; a broken socket must not keep the frame from the others."""
     try:
-        await telling
+        await sending
     except Exception:
-        logger.exception("A live page could not be told what changed.")
+        logger.exception("A live page could not be updated.")
 
 
 class Readers:
@@ -238,10 +241,10 @@ class Readers:
     def here(self) -> Reader:
         """Return the reader of the running event loop."""
         loop = asyncio.get_running_loop()
-        found = self._readers.get(loop)
-        if found is None:
-            found = self._readers[loop] = Reader(self._process)
-        return found
+        reader = self._readers.get(loop)
+        if reader is None:
+            reader = self._readers[loop] = Reader(self._process)
+        return reader
 
 
 def reader_of(process: Process) -> Reader:

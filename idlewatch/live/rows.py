@@ -1,4 +1,4 @@
-"""A session as a line of the table: what does not change of it from its record, what does from the store."""
+"""A session as a row of the table: what never changes from its record, the rest from the store."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from idlewatch.models import WatchedSession
 from idlewatch.process import Lane, in_thread
 from idlewatch.store.values import Watched
 
-KEPT = 5000
-"""Faces that a process remembers, those that were looked at last."""
+FIELDS_CACHE_SIZE = 5000
+"""Records of which a process caches the fields, the most recently used."""
 
 
 class RecordFields(NamedTuple):
-    """What never changes of a session."""
+    """The fields of a session that never change."""
 
     user: str
     user_agent: str
@@ -29,16 +29,16 @@ class RecordFields(NamedTuple):
     """Epoch seconds."""
 
 
-FACELESS = RecordFields("", "", "", 0.0)
-"""Of a session whose record can't be seen yet: the sign-in is not committed."""
+NO_FIELDS = RecordFields("", "", "", 0.0)
+"""Of a session without a visible record: its sign-in is not committed yet."""
 
 
 class Row(Struct, frozen=True):
-    """A line of the table; no more than this of a session is ever sent."""
+    """A row of the table: all of a session that is ever sent."""
 
     id: str
     owner: str
-    """The primary key of its user, as text: told to nobody, but for whether it is the operator."""
+    """The primary key of the user, as a string; only compared with the operator's, never sent."""
     user: str
     device: str
     address: str
@@ -51,29 +51,29 @@ class Row(Struct, frozen=True):
     ends: float | None
 
     def fields(self, operator: str) -> dict[str, object]:
-        """Return what an operator is told, who is this user."""
-        told: dict[str, object] = {name: getattr(self, name) for name in TOLD}
-        return told | {"mine": self.owner == operator}
+        """Return the fields that are sent to this operator (a primary key)."""
+        fields: dict[str, object] = {name: getattr(self, name) for name in SENT_FIELDS}
+        return fields | {"mine": self.owner == operator}
 
     def changes_to(self, later: Row) -> dict[str, object]:
-        """Return what a later row says otherwise; whose session it is never changes."""
-        return {name: value for name in TOLD if (value := getattr(later, name)) != getattr(self, name)}
+        """Return the fields that differ in a later row; the owner never changes."""
+        return {name: value for name in SENT_FIELDS if (value := getattr(later, name)) != getattr(self, name)}
 
 
-TOLD = tuple(name for name in Row.__struct_fields__ if name != "owner")
+SENT_FIELDS = tuple(name for name in Row.__struct_fields__ if name != "owner")
 
 
-def row_of(watched: Watched, face: RecordFields, now: float) -> Row:
-    """Return a live session as a line, with its device in words of the active language."""
+def row_of(watched: Watched, record: RecordFields, now: float) -> Row:
+    """Return the row of a live session, with its device in the active language."""
     activity, verdict = watched.activity, watched.verdict(now)
     warned = watched.shown.phase is Phase.WARNED
     return Row(
         id=watched.id,
         owner=watched.user,
-        user=face.user,
-        device=device_of(face.user_agent),
-        address=face.address,
-        started=face.started or round(activity.logged_in_at, 3),
+        user=record.user,
+        device=device_of(record.user_agent),
+        address=record.address,
+        started=record.started or round(activity.logged_in_at, 3),
         seen=round(activity.active, 3),
         tabs=activity.tab_count,
         hold=_label_of(activity, now) if verdict.held else None,
@@ -84,41 +84,40 @@ def row_of(watched: Watched, face: RecordFields, now: float) -> Row:
 
 
 def _label_of(activity: Activity, now: float) -> str:
-    """Return what the page calls its work; of several, that which was begun or renewed last."""
+    """Return the label of the hold that was started or renewed last."""
     holds = [hold for hold in activity.holds.values() if hold.until > now]
     return max(holds, key=lambda hold: hold.until).label if holds else ""
 
 
 class RecordFieldsCache:
-    """The faces of the sessions that are being looked at: each is asked of the database once."""
+    """The record fields of the sessions that are shown: each is read from the database once."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, RecordFields] = OrderedDict()
+        self._fields: OrderedDict[str, RecordFields] = OrderedDict()
 
-    async def of(self, watches: Iterable[str]) -> Mapping[str, RecordFields]:
-        """Return the faces of these sessions; one without a record has none, and is asked for again."""
-        wanted = list(watches)
-        if missing := [watch_id for watch_id in wanted if watch_id not in self._known]:
-            self._known.update(await in_thread(Lane.LIVE, read_faces, missing))
+    async def get(self, watch_ids: Iterable[str]) -> Mapping[str, RecordFields]:
+        """Return the fields of these sessions, without those that have no record yet."""
+        wanted = list(watch_ids)
+        if missing := [watch_id for watch_id in wanted if watch_id not in self._fields]:
+            self._fields.update(await in_thread(Lane.LIVE, read_fields, missing))
         found = {}
         for watch_id in wanted:
-            if watch_id in self._known:
-                self._known.move_to_end(watch_id)
-                found[watch_id] = self._known[watch_id]
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
+            if watch_id in self._fields:
+                self._fields.move_to_end(watch_id)
+                found[watch_id] = self._fields[watch_id]
+        while len(self._fields) > FIELDS_CACHE_SIZE:
+            self._fields.popitem(last=False)
         return found
 
 
-def read_faces(watches: Iterable[str]) -> dict[str, RecordFields]:
-    """Read the faces of these sessions from their records."""
-    columns = "pk", "username", "user_agent", "address", "started"
-    rows = WatchedSession.objects.filter(pk__in=list(watches)).values_list(*columns)
-    found = {}
+def read_fields(watch_ids: Iterable[str]) -> dict[str, RecordFields]:
+    """Read the fields of these sessions from their records."""
+    rows = WatchedSession.objects.filter(pk__in=list(watch_ids))
+    fields = {}
     for watch_id, user, agent, address, started in rows.values_list(
         "pk", "username", "user_agent", "address", "started"
     ):
-        found[watch_id] = RecordFields(user, agent, address, round(started.timestamp(), 3))
-        # Remembered from here on: the first look at a user agent takes a while, and this is a thread that may.
+        fields[watch_id] = RecordFields(user, agent, address, round(started.timestamp(), 3))
+        # Cached by it: parsing a user agent takes a while, which this thread may.
         device_of(agent)
-    return found
+    return fields

@@ -1,62 +1,51 @@
-"""Which sessions a page of the table shows: the store orders them by deadline, the database by what does not change.
+"""Find the sessions of a page: the store orders them by deadline, the database by what does not change.
 
-Where a question is for both, the side with few candidates names them, and the other filters and orders them. Where
-neither has few, the side that has the order is looked through window by window until the page is full: many match, so
-that is soon. No answer reads more than `WINDOWS` of them, however many sessions there are.
+If a query needs both, the side with few candidates names them, and the other filters and orders them. If neither has
+few, the side with the order is scanned window by window until the page is full: many match, so that is soon. No search
+reads more than `MAX_WINDOWS` windows, however many sessions there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from django.db.models import QuerySet
-
 from idlewatch.core.policy import Phase
+from idlewatch.live.candidates import Candidates, find_candidates
 from idlewatch.live.query import Query
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, in_thread
-from idlewatch.store.listing import deadline_of, is_among
+from idlewatch.store.listing import deadline_of
 from idlewatch.store.values import Census, Listing, Watched
 
-WINDOW = 1000
-"""Candidates that are looked at together."""
-WINDOWS = 25
-"""How many times as many are looked at for one answer, at most."""
-COLUMNS = {"user": "username", "started": "started", "seen": "last_active"}
+WINDOW_SIZE = 1000
+"""Candidates that are examined together."""
+MAX_WINDOWS = 25
+"""Windows that one search examines."""
+SORT_FIELDS = {"user": "username", "started": "started", "seen": "last_active"}
 """The fields by which the database orders: it has an index for each."""
 
 T = TypeVar("T")
 
 
-class Found(NamedTuple):
+class Results(NamedTuple):
     """The sessions of a page."""
 
     total: int
     page: int
-    watches: Sequence[str]
+    watch_ids: Sequence[str]
     bounded: bool = False
-    """There are more candidates than are looked at: how many match is not known."""
-    known: Sequence[Watched] | None = None
-    """The same as the store knows them, where it was the store that was asked."""
+    """Whether there were more candidates than a search examines: the total is not known."""
+    sessions: Sequence[Watched] | None = None
+    """The sessions, if the store was read anyway."""
 
 
-class Candidates(NamedTuple):
-    """What is left of the live sessions by phase and connection."""
+class Window(NamedTuple):
+    """The matches of one window."""
 
-    total: int
-    only: Sequence[Watched] | None = None
-    """Those that are left, by deadline; None: too many to name, or nobody needs the names."""
-    without: Collection[str] | None = ()
-    """Those that are not; None: too many to name as well."""
-
-
-class Part(NamedTuple):
-    """What is left of one window."""
-
-    watches: Sequence[str]
+    watch_ids: Sequence[str]
     is_last: bool
 
 
@@ -65,197 +54,138 @@ def last_page(total: int, size: int) -> int:
     return max(1, -(-total // size))
 
 
-def is_by_deadline(ask: Query) -> bool:
-    """Tell whether the store has the order."""
-    return ask.sort.column == "ends"
+async def find(query: Query, census: Census) -> Results:
+    """Find the sessions of a page; a page beyond the last is the last."""
+    return await Search(query).run(census)
 
 
-def is_by_activity(ask: Query) -> bool:
-    """Tell whether the order is one that the store has no index for, and the records know only so far."""
-    return ask.sort.column == "seen"
+class Search:
+    """One search for the sessions of a page."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    async def run(self, census: Census) -> Results:
+        """Return the results."""
+        query = self._query
+        if query.is_by_deadline and not query.terms:
+            return await self._by_store()
+        candidates = await find_candidates(query, census, WINDOW_SIZE)
+        if query.is_by_deadline:
+            return await self._by_deadline(candidates)
+        if query.is_by_activity and candidates.included is not None:
+            return self._page(sorted(await self._search_among(candidates.included), key=_activity_key))
+        if candidates.included is None and candidates.excluded is None:
+            return await self._scan(None if query.terms else candidates.total, self._database_window)
+        return await in_thread(Lane.SEARCH, self._by_database, candidates)
+
+    async def _by_store(self) -> Results:
+        """Let the store do it all."""
+        query = self._query
+        listing = await self._list((query.page - 1) * query.size, query.size)
+        page = min(query.page, last_page(listing.total, query.size))
+        if page != query.page:
+            listing = await self._list((page - 1) * query.size, query.size)
+        return Results(listing.total, page, _ids(listing.sessions), sessions=listing.sessions)
+
+    async def _by_deadline(self, candidates: Candidates) -> Results:
+        """Let the database search, and the store order."""
+        if candidates.included is not None:
+            return self._page(await self._search_among(candidates.included))
+        found = await in_thread(Lane.SEARCH, _slice, self._rows(), 0, WINDOW_SIZE + 1)
+        if len(found) <= WINDOW_SIZE:
+            return self._page(sorted(await self._filter(found), key=_deadline_key))
+        total = None if self._query.is_filtered else await in_thread(Lane.SEARCH, self._rows().count)
+        return await self._scan(total, self._store_window)
+
+    def _by_database(self, candidates: Candidates) -> Results:
+        """Let the database order, and search."""
+        query, rows = self._query, self._sorted_rows()
+        if candidates.included is not None:
+            rows = rows.filter(pk__in=_ids(candidates.included))
+        elif candidates.excluded:
+            rows = rows.exclude(pk__in=candidates.excluded)
+        total = rows.count() if query.terms else candidates.total
+        page = min(query.page, last_page(total, query.size))
+        return Results(total, page, _slice(rows, (page - 1) * query.size, query.size))
+
+    async def _scan(self, total: int | None, read: Callable[[int], Awaitable[Window]]) -> Results:
+        """Scan window by window: until the page is full if the total is known, else all of them."""
+        query = self._query
+        page = query.page if total is None else min(query.page, last_page(total, query.size))
+        # A session that moves in the meantime may be read twice.
+        matches: dict[str, None] = {}
+        for number in range(MAX_WINDOWS):
+            window = await read(number)
+            matches |= dict.fromkeys(window.watch_ids)
+            if window.is_last:
+                return self._page_of_ids(list(matches))
+            if total is not None and len(matches) >= page * query.size:
+                return Results(total, page, list(matches)[(page - 1) * query.size : page * query.size])
+        return self._page_of_ids(list(matches), bounded=True)
+
+    async def _store_window(self, number: int) -> Window:
+        """Read a window in the order of the store, and let the database search in it."""
+        offset = number * WINDOW_SIZE
+        listing = await self._list(offset, WINDOW_SIZE)
+        matches = await self._search_among(listing.sessions)
+        return Window(_ids(matches), is_last=offset + WINDOW_SIZE >= listing.total)
+
+    async def _database_window(self, number: int) -> Window:
+        """Read a window in the order of the database, and let the store filter it."""
+        found = await in_thread(Lane.SEARCH, _slice, self._sorted_rows(), number * WINDOW_SIZE, WINDOW_SIZE)
+        return Window(_ids(await self._filter(found)), is_last=len(found) < WINDOW_SIZE)
+
+    async def _list(self, offset: int, limit: int) -> Listing:
+        query = self._query
+        statistics = monitor.store().statistics
+        return await statistics.list(query.phase, query.connected, offset, limit, reverse=query.sort.is_descending)
+
+    async def _search_among(self, sessions: Sequence[Watched]) -> Sequence[Watched]:
+        """Return those in which the terms are found, in the same order."""
+        if not self._query.terms:
+            return sessions
+        found = await in_thread(Lane.SEARCH, _all_ids, self._rows().filter(pk__in=_ids(sessions)))
+        return [watched for watched in sessions if watched.id in found]
+
+    async def _filter(self, watch_ids: Sequence[str]) -> list[Watched]:
+        """Return those that match the query's phase and connection."""
+        sessions = await monitor.store().sessions.aget_many(watch_ids)
+        return [watched for watched in sessions if watched is not None and self._query.matches(watched)]
+
+    def _rows(self) -> WatchedSessionQuerySet:
+        return WatchedSession.objects.live().matching(self._query.terms)
+
+    def _sorted_rows(self) -> WatchedSessionQuerySet:
+        sort = self._query.sort
+        sign = "-" if sort.is_descending else ""
+        return self._rows().order_by(f"{sign}{SORT_FIELDS[sort.column]}", f"{sign}pk")
+
+    def _page(self, ascending: Sequence[Watched]) -> Results:
+        ids = _ids(ascending)
+        return self._page_of_ids(ids[::-1] if self._query.sort.is_descending else ids)
+
+    def _page_of_ids(self, watch_ids: Sequence[str], *, bounded: bool = False) -> Results:
+        size = self._query.size
+        page = min(self._query.page, last_page(len(watch_ids), size))
+        return Results(len(watch_ids), page, watch_ids[(page - 1) * size : page * size], bounded)
 
 
-def is_by_store(ask: Query) -> bool:
-    """Tell whether the store alone has the answer."""
-    return is_by_deadline(ask) and not ask.terms
-
-
-def is_costly(ask: Query) -> bool:
-    """Tell whether more than the page is read to find it."""
-    return bool(ask.terms) or is_by_activity(ask) or (not is_by_deadline(ask) and _is_filtered(ask))
-
-
-def matches(ask: Query, watched: Watched) -> bool:
-    """Tell whether a session lives, in this phase and with or without a tab, as was asked for."""
-    return is_among(watched, ask.phase, ask.connected)
-
-
-async def find(ask: Query, census: Census) -> Found:
-    """Find the sessions of a page; one past the end gives the last."""
-    if is_by_store(ask):
-        return await _by_store(ask)
-    candidates = await _candidates(ask, census)
-    if is_by_deadline(ask):
-        return await _searched_by_deadline(ask, candidates)
-    if is_by_activity(ask) and candidates.only is not None:
-        found = sorted(await _searched_among(ask, candidates.only), key=_by_activity)
-        return _page(ask, _turned(ask, _ids(found)))
-    if candidates.only is None and candidates.without is None:
-        return await _through(ask, None if ask.terms else candidates.total, partial(_database_window, ask))
-    return await in_thread(Lane.SEARCH, _by_database, ask, candidates)
-
-
-async def _by_store(ask: Query) -> Found:
-    listing = await _listed(ask, (ask.page - 1) * ask.size)
-    page = min(ask.page, last_page(listing.total, ask.size))
-    if page != ask.page:
-        listing = await _listed(ask, (page - 1) * ask.size)
-    return Found(listing.total, page, _ids(listing.sessions), known=listing.sessions)
-
-
-async def _listed(ask: Query, offset: int) -> Listing:
-    return await monitor.store().statistics.list(
-        ask.phase, ask.connected, offset, ask.size, reverse=ask.sort.is_descending
-    )
-
-
-async def _candidates(ask: Query, census: Census) -> Candidates:
-    live, filtered = census.active + census.warned, _is_filtered(ask)
-    total = await _count(ask, census) if filtered else live
-    if total <= WINDOW and (filtered or is_by_activity(ask)):
-        return Candidates(*await monitor.store().statistics.list(ask.phase, ask.connected, 0, WINDOW))
-    if not filtered:
-        return Candidates(live)
-    if live - total > WINDOW:
-        return Candidates(total, without=None)
-    without: set[str] = set()
-    if ask.phase is not None:
-        other = Phase.WARNED if ask.phase is Phase.ACTIVE else Phase.ACTIVE
-        without |= await _named(other, None)
-    if ask.connected is not None:
-        without |= await _named(None, not ask.connected)
-    return Candidates(total, without=without)
-
-
-async def _count(ask: Query, census: Census) -> int:
-    """Count those that a filter leaves: the census has counted what one alone leaves."""
-    if ask.connected is None:
-        return census.warned if ask.phase is Phase.WARNED else census.active
-    if ask.phase is None:
-        live = census.active + census.warned
-        return census.connected if ask.connected else live - census.connected
-    return (await monitor.store().statistics.list(ask.phase, ask.connected, 0, 1)).total
-
-
-async def _named(phase: Phase | None, connected: bool | None) -> set[str]:
-    listing = await monitor.store().statistics.list(phase, connected, 0, WINDOW)
-    return set(_ids(listing.sessions))
-
-
-def _by_database(ask: Query, candidates: Candidates) -> Found:
-    """Have the database order them, and filter what is searched."""
-    rows = _ordered(ask)
-    if candidates.only is not None:
-        rows = rows.filter(pk__in=_ids(candidates.only))
-    elif candidates.without:
-        rows = rows.exclude(pk__in=candidates.without)
-    total = rows.count() if ask.terms else candidates.total
-    page = min(ask.page, last_page(total, ask.size))
-    return Found(total, page, _window(rows, (page - 1) * ask.size, ask.size))
-
-
-async def _searched_by_deadline(ask: Query, candidates: Candidates) -> Found:
-    """Have the database search, and the store order."""
-    if candidates.only is not None:
-        return _page(ask, _turned(ask, _ids(await _searched_among(ask, candidates.only))))
-    first = await in_thread(Lane.SEARCH, _window, _searched(ask), 0, WINDOW + 1)
-    if len(first) <= WINDOW:
-        return _page(ask, _turned(ask, _ids(sorted(await _left(ask, first), key=_by_deadline))))
-    total = None if _is_filtered(ask) else await in_thread(Lane.SEARCH, _searched(ask).count)
-    return await _through(ask, total, partial(_store_window, ask))
-
-
-async def _through(ask: Query, total: int | None, look: Callable[[int], Awaitable[Part]]) -> Found:
-    """Look through window by window: until the page is full where the total is known, else through all."""
-    page = ask.page if total is None else min(ask.page, last_page(total, ask.size))
-    # What moves meanwhile may be met twice.
-    left: dict[str, None] = {}
-    for number in range(WINDOWS):
-        part = await look(number)
-        left |= dict.fromkeys(part.watches)
-        if part.is_last:
-            return _page(ask, list(left))
-        if total is not None and len(left) >= page * ask.size:
-            return Found(total, page, list(left)[(page - 1) * ask.size : page * ask.size])
-    return _page(ask, list(left), bounded=True)
-
-
-async def _store_window(ask: Query, number: int) -> Part:
-    """Have the store order them, and the database search."""
-    offset = number * WINDOW
-    listing = await monitor.store().statistics.list(
-        ask.phase, ask.connected, offset, WINDOW, reverse=ask.sort.is_descending
-    )
-    return Part(_ids(await _searched_among(ask, listing.sessions)), is_last=offset + WINDOW >= listing.total)
-
-
-async def _database_window(ask: Query, number: int) -> Part:
-    """Have the database order and search them, and leave the filter to the store."""
-    watches = await in_thread(Lane.SEARCH, _window, _ordered(ask), number * WINDOW, WINDOW)
-    return Part(_ids(await _left(ask, watches)), is_last=len(watches) < WINDOW)
-
-
-async def _searched_among(ask: Query, watches: Sequence[Watched]) -> Sequence[Watched]:
-    """Return those of them that match, in the same order."""
-    if not ask.terms:
-        return watches
-    found = await in_thread(Lane.SEARCH, _matching, _searched(ask).filter(pk__in=_ids(watches)))
-    return [watched for watched in watches if watched.id in found]
-
-
-async def _left(ask: Query, watches: Sequence[str]) -> list[Watched]:
-    """Return those that the store knows to live as was asked for."""
-    known = await monitor.store().sessions.aget_many(watches)
-    return [watched for watched in known if watched is not None and matches(ask, watched)]
-
-
-def _by_deadline(watched: Watched) -> tuple[bool, float, str]:
+def _deadline_key(watched: Watched) -> tuple[bool, float, str]:
     return watched.shown.phase is not Phase.WARNED, deadline_of(watched), watched.id
 
 
-def _turned(ask: Query, watches: Sequence[T]) -> Sequence[T]:
-    return watches[::-1] if ask.sort.is_descending else watches
-
-
-def _by_activity(watched: Watched) -> tuple[float, str]:
+def _activity_key(watched: Watched) -> tuple[float, str]:
     return watched.activity.active, watched.id
 
 
-def _ids(watches: Iterable[Watched]) -> list[str]:
-    return [watched.id for watched in watches]
+def _ids(sessions: Iterable[Watched]) -> list[str]:
+    return [watched.id for watched in sessions]
 
 
-def _is_filtered(ask: Query) -> bool:
-    return (ask.phase, ask.connected) != (None, None)
-
-
-def _page(ask: Query, watches: Sequence[str], *, bounded: bool = False) -> Found:
-    page = min(ask.page, last_page(len(watches), ask.size))
-    return Found(len(watches), page, watches[(page - 1) * ask.size : page * ask.size], bounded)
-
-
-def _searched(ask: Query) -> QuerySet[WatchedSession]:
-    return WatchedSession.objects.live().matching(ask.terms)
-
-
-def _ordered(ask: Query) -> QuerySet[WatchedSession]:
-    sign = "-" if ask.sort.is_descending else ""
-    return _searched(ask).order_by(f"{sign}{COLUMNS[ask.sort.column]}", f"{sign}pk")
-
-
-def _window(rows: QuerySet[WatchedSession], offset: int, limit: int) -> Sequence[str]:
+def _slice(rows: WatchedSessionQuerySet, offset: int, limit: int) -> Sequence[str]:
     return list(rows.values_list("pk", flat=True)[offset : offset + limit])
 
 
-def _matching(rows: QuerySet[WatchedSession]) -> set[str]:
+def _all_ids(rows: WatchedSessionQuerySet) -> set[str]:
     return set(rows.values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""What was found lately: a search that is dear is not made again for each second's look."""
+"""Recent results of expensive searches, which are not repeated every second."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from idlewatch.live.query import Query
-from idlewatch.live.search import Found, find, is_costly
+from idlewatch.live.search import Results, find
 from idlewatch.process import Process
 from idlewatch.store.values import Census
 
-LONGEST = 2.0
-"""Seconds for which the sessions stand, at most, that a search or a filter found: only what became of them is looked at
-meanwhile."""
-TIMES = 10
-"""They stand so many times as long as it took to find them: what is found in no time is found anew every second."""
+MAX_AGE = 2.0
+"""Seconds for which results are reused; the state of the sessions in them is read every second all the same."""
+AGE_FACTOR = 10
+"""Results are reused for so many times as long as the search took: cheap ones are repeated every second."""
 
 
-class Search(NamedTuple):
-    """What was found, and until when that stands."""
+class CacheEntry(NamedTuple):
+    """Results, and until when they are reused."""
 
-    found: Found
-    until: float
+    results: Results
+    expires_at: float
 
 
 class SearchCache:
-    """Finds the sessions of pages, and remembers what was dear."""
+    """Finds the sessions of pages, and reuses the results of expensive searches."""
 
     def __init__(self, process: Process) -> None:
         self._clock = process.clock
-        self._known: dict[Query, Search] = {}
+        self._entries: dict[Query, CacheEntry] = {}
 
-    async def find(self, ask: Query, census: Census) -> Found:
-        """Return the sessions of a page, as they are or lately were."""
-        if not is_costly(ask):
-            return await find(ask, census)
-        search, began = self._known.get(ask), self._clock.ticks()
-        if search is None or began >= search.until:
-            found, done = await find(ask, census), self._clock.ticks()
-            search = self._known[ask] = Search(found, done + min(LONGEST, TIMES * (done - began)))
-        return search.found
+    async def find(self, query: Query, census: Census) -> Results:
+        """Return the sessions of a page, current or recent."""
+        if not query.is_costly:
+            return await find(query, census)
+        entry, started_at = self._entries.get(query), self._clock.ticks()
+        if entry is None or started_at >= entry.expires_at:
+            results, done_at = await find(query, census), self._clock.ticks()
+            age = min(MAX_AGE, AGE_FACTOR * (done_at - started_at))
+            entry = self._entries[query] = CacheEntry(results, done_at + age)
+        return entry.results
 
-    def keep(self, asks: Collection[Query]) -> None:
-        """Forget what none of these asks for."""
-        self._known = {ask: search for ask, search in self._known.items() if ask in asks}
+    def retain(self, queries: Collection[Query]) -> None:
+        """Forget the results of all other queries."""
+        self._entries = {query: entry for query, entry in self._entries.items() if query in queries}

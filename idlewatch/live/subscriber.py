@@ -1,4 +1,4 @@
-"""One operator who watches: what their page was told, and whether it has worked that in."""
+"""One open live page: what it shows, and whether it has acknowledged that."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from idlewatch.process import Process
 
 logger = logging.getLogger("idlewatch")
 
-PACE = 0.7
-"""Seconds between two frames, at least, but for the answer to a question: rounds of a second are not always as long."""
-SLOW = 15.0
-"""Seconds that a page may take to work a frame in."""
-PATIENCE = 2.0
-"""Seconds that one page may keep the others waiting, where a server's send waits for the client to read."""
+MIN_FRAME_INTERVAL = 0.7
+"""Seconds between two frames that no query asked for: rounds of a second are not always as long."""
+ACK_TIMEOUT = 15.0
+"""Seconds in which a page has to acknowledge a frame."""
+SEND_TIMEOUT = 2.0
+"""Seconds that one page may delay the others, if a server's send waits for the client to read."""
 
 
 class Subscriber:
-    """What one operator's page shows. Nothing is sent before the frame that was sent last is worked in.
+    """A live page. Nothing is sent until it has acknowledged the previous frame.
 
-    So a page that is slow, or stopped, gets what changed meanwhile as one difference, and nothing piles up for it:
-    under Daphne a send never waits for the client to read.
+    So a page that is slow, or stopped, receives all changes in one frame, and nothing is queued for it: under Daphne a
+    send never waits for the client to read.
     """
 
     def __init__(
@@ -33,94 +33,91 @@ class Subscriber:
         watch_id: str,
         user: str,
         send: Callable[[str], Awaitable[None]],
-        shut: Callable[[Close], Awaitable[None]],
+        close: Callable[[Close], Awaitable[None]],
     ) -> None:
         self._process = process
         self._clock = process.clock
         self.watch_id = watch_id
         """The operator's own session."""
         self.user = user
-        """The primary key of the operator, as text."""
-        self.is_gone = False
-        """Whether it left, or is being sent away: it asks for nothing and is told nothing any more."""
+        """The primary key of the operator, as a string."""
+        self.is_closed = False
+        """Whether the page left, or is being closed: it has no query and receives nothing any longer."""
         self._send = send
-        self._close = shut
-        self._asked: tuple[int, Query] | None = None
+        self._close = close
+        self._query: Query | None = None
+        self.query_number = 0
+        """The page's number of its query."""
         self._shown: Snapshot | None = None
-        self._frame = 0
-        self._is_awaited = False
+        self._frame_number = 0
+        self._awaits_ack = False
         self._sent_at = float("-inf")
-        self._is_lost = False
+        self._is_unavailable = False
 
     @property
-    def ask(self) -> Query | None:
-        """What the page asks for; None before it does, and once it is gone."""
-        return None if self._asked is None or self.is_gone else self._asked[1]
+    def query(self) -> Query | None:
+        """What the page shows; None before its first query, and once it is closed."""
+        return None if self.is_closed else self._query
 
     @property
-    def query(self) -> int:
-        """The page's number for what it asks for."""
-        return 0 if self._asked is None else self._asked[0]
+    def awaits_results(self) -> bool:
+        """Whether the page has a query without results, and may be sent some."""
+        return self._query is not None and self._shown is None and not self._awaits_ack and not self._is_unavailable
 
-    @property
-    def waits(self) -> bool:
-        """Whether the page waits for its first answer, and may be sent one."""
-        return self._asked is not None and self._shown is None and not self._is_awaited and not self._is_lost
-
-    def watches(self, message: WatchMessage) -> None:
-        """Note that the page asks for something else, or the same anew: each question has its answer."""
-        self._asked = message.query, message.to_query()
+    def set_query(self, message: WatchMessage) -> None:
+        """Change the query; each message is answered, even if the query is the same."""
+        self._query, self.query_number = message.to_query(), message.query
         self._shown = None
-        self._is_lost = False
+        self._is_unavailable = False
 
-    def has_seen(self, frame: int) -> None:
-        """Note that the page has worked a frame in."""
-        if frame == self._frame:
-            self._is_awaited = False
+    def acknowledge(self, frame: int) -> None:
+        """Note that the page has applied a frame."""
+        if frame == self._frame_number:
+            self._awaits_ack = False
 
-    def is_slow(self, at: float) -> bool:
-        """Tell whether it has taken too long over a frame; `at` is what the clock ticks."""
-        return self._is_awaited and at - self._sent_at > SLOW
+    def is_overdue(self, ticks: float) -> bool:
+        """Return whether the page has not acknowledged a frame in time."""
+        return self._awaits_ack and ticks - self._sent_at > ACK_TIMEOUT
 
-    def shut(self, code: Close) -> None:
-        """Close the socket; nobody waits for it, as a server's close may wait for a client that does not answer."""
-        if not self.is_gone:
-            self.is_gone = True
-            self._process.start(self._shut(code))
+    def close(self, code: Close) -> None:
+        """Close the socket in the background: a server's close may wait for a client that does not answer."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._process.start(self._close_safely(code))
 
-    async def show(self, picture: Snapshot, now: float) -> None:
-        """Send what the page does not show yet, if it may be sent anything."""
-        at = self._clock.ticks()
-        if self.is_gone or self._is_awaited:
+    async def show(self, snapshot: Snapshot, now: float) -> None:
+        """Send what the page does not show yet, unless it has to wait."""
+        ticks = self._clock.ticks()
+        if self.is_closed or self._awaits_ack:
             return
         if self._shown is None:
-            frame: str | None = page_frame(picture, self._frame + 1, now)
-        elif at - self._sent_at >= PACE:
-            frame = changes_frame(self._shown, picture, self._frame + 1, now)
+            frame: str | None = page_frame(snapshot, self._frame_number + 1, now)
+        elif ticks - self._sent_at >= MIN_FRAME_INTERVAL:
+            frame = changes_frame(self._shown, snapshot, self._frame_number + 1, now)
         else:
             frame = None
         if frame is not None:
-            # Before the telling: what the page asks for meanwhile counts. One that fails is followed by no other.
-            self._shown, self._is_lost = picture, False
-            await self._tell(frame, at)
+            # Before the sending: the page may change its query meanwhile. If it fails, no other frame follows.
+            self._shown, self._is_unavailable = snapshot, False
+            await self._send_frame(frame, ticks)
 
-    async def miss(self) -> None:
-        """Say, once for each question, that nobody can be asked just now; when it is over, all comes anew."""
+    async def show_unavailable(self) -> None:
+        """Send, once for each query, that the sessions cannot be read; later the page receives all of them again."""
         self._shown = None
-        if not (self.is_gone or self._is_awaited or self._is_lost):
-            self._is_lost = True
-            await self._tell(unavailable_frame(self._frame + 1), self._clock.ticks())
+        if not (self.is_closed or self._awaits_ack or self._is_unavailable):
+            self._is_unavailable = True
+            await self._send_frame(unavailable_frame(self._frame_number + 1), self._clock.ticks())
 
-    async def _tell(self, frame: str, at: float) -> None:
-        self._frame += 1
-        self._is_awaited, self._sent_at = True, at
+    async def _send_frame(self, frame: str, ticks: float) -> None:
+        self._frame_number += 1
+        self._awaits_ack, self._sent_at = True, ticks
         try:
-            async with self._clock.timeout(PATIENCE):
+            async with self._clock.timeout(SEND_TIMEOUT):
                 await self._send(frame)
         except TimeoutError:
-            self.shut(Close.TOO_SLOW)
+            self.close(Close.TOO_SLOW)
 
-    async def _shut(self, code: Close) -> None:
+    async def _close_safely(self, code: Close) -> None:
         try:
             await self._close(code)
         except Exception:

@@ -10,7 +10,7 @@ import pytest
 from idlewatch.core.protocol import ErrorCode, ErrorFrame, encode
 from idlewatch.live.frames import Snapshot, changes_frame, page_frame, unavailable_frame
 from idlewatch.live.query import Message, Sort, parse
-from idlewatch.live.rows import TOLD
+from idlewatch.live.rows import SENT_FIELDS
 from idlewatch.store.values import Census
 from tests.support.serving import ROOT
 
@@ -44,7 +44,7 @@ def test_it_knows_every_frame_that_the_server_sends():
 
 def test_it_knows_every_field_of_a_row_and_of_a_frame():
     picture = Snapshot(0, "1", Census(1, 0, 0), 1, False, 1, 1, {}, ())
-    assert properties("Row") == {*TOLD, "mine"}
+    assert properties("Row") == {*SENT_FIELDS, "mine"}
     assert properties("PageFrame") == set(json.loads(page_frame(picture, 1, 0.0)))
 
 

@@ -14,7 +14,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Held, TabOpened
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES
 from idlewatch.live import authorization, search, subscriber
-from idlewatch.live.reader import ROUND, reader_of
+from idlewatch.live.reader import ROUND_INTERVAL, reader_of
 from idlewatch.live.search import find
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
@@ -192,7 +192,7 @@ class TestWhatChanges:
 
     async def test_who_acts_comes_first_by_activity_before_the_records_know(self, monkeypatch: pytest.MonkeyPatch):
         # So few are named by the store, in its own order; of more, the records have it.
-        monkeypatch.setattr(search, "WINDOW", 2)
+        monkeypatch.setattr(search, "WINDOW_SIZE", 2)
         signed = await astaff()
         await apeople(3)
         async with watching(signed.key) as operator:
@@ -305,7 +305,7 @@ class TestStaying:
     @pytest.mark.rule("R14")
     @pytest.mark.parametrize("lost", [{"is_staff": False}, {"is_active": False}])
     async def test_who_loses_the_right_loses_the_page(self, lost: dict[str, bool], monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(authorization, "EVERY", 0.5)
+        monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 0.5)
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
@@ -315,7 +315,7 @@ class TestStaying:
     @pytest.mark.rule("R14")
     async def test_the_right_is_asked_for_again_within_five_seconds(self):
         signed = await astaff()
-        assert authorization.EVERY + ROUND <= 5
+        assert authorization.PERMISSION_CHECK_INTERVAL + ROUND_INTERVAL <= 5
         async with watching(signed.key) as operator:
             await operator.ask()
             await sync_to_async(signed.user.user_permissions.clear)()
@@ -334,8 +334,8 @@ class TestStaying:
 
     @pytest.mark.rule("R25")
     async def test_who_cannot_be_vouched_for_is_sent_away(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
-        monkeypatch.setattr(authorization, "EVERY", 0.1)
-        monkeypatch.setattr(authorization, "TRUSTED", 1.5)
+        monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 0.1)
+        monkeypatch.setattr(authorization, "TRUST_PERIOD", 1.5)
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
@@ -346,7 +346,7 @@ class TestStaying:
         ]
 
     async def test_a_database_that_is_away_for_a_moment_sends_nobody_away(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(authorization, "EVERY", 0.1)
+        monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 0.1)
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask()
@@ -355,7 +355,7 @@ class TestStaying:
             assert (await operator.ask())["total"] == 1
 
     async def test_a_page_that_works_nothing_in_is_dropped_and_nothing_piles_up(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(subscriber, "SLOW", 2.0)
+        monkeypatch.setattr(subscriber, "ACK_TIMEOUT", 2.0)
         signed = await astaff()
         (person,) = await apeople(1)
         async with watching(signed.key) as operator:
@@ -386,7 +386,7 @@ class TestStaying:
                 assert await operator.close_code() == 4503
         finally:
             runtime_of(current_process()).hub.dismissed = False
-        assert not reader_of(current_process()).runs
+        assert not reader_of(current_process()).is_running
 
 
 def live_socket(self: Any, scope: Any, *, going: bool) -> Any:
@@ -476,14 +476,14 @@ class TestSharing:
 
     async def test_the_reader_works_only_while_somebody_watches(self):
         signed = await astaff()
-        assert not reader_of(current_process()).runs
+        assert not reader_of(current_process()).is_running
         async with watching(signed.key) as operator:
             await operator.ask()
             async with watching(signed.key) as another:
                 await another.ask()
-            assert reader_of(current_process()).runs
-            reading = list(reader_of(current_process())._running)
-        assert not reader_of(current_process()).runs
+            assert reader_of(current_process()).is_running
+            reading = list(reader_of(current_process())._tasks)
+        assert not reader_of(current_process()).is_running
         await asyncio.wait(reading, timeout=WITHIN)
         assert all(task.cancelled() for task in reading)
         async with watching(signed.key) as operator:
@@ -517,7 +517,7 @@ class TestTrouble:
                 assert await operator.is_told_nothing()
             assert (await operator.next())["type"] == "page"
             assert (await operator.ask())["total"] == 1
-        logged = [each for each in caplog.records if "brought up to date" in each.getMessage()]
+        logged = [each for each in caplog.records if "updated" in each.getMessage()]
         assert len(logged) == 1
         assert logged[0].exc_info is not None
 
@@ -546,10 +546,10 @@ class TestTrouble:
         signed = await astaff()
         async with watching(signed.key) as operator:
             await operator.ask(sort="user")
-            with mock.patch("idlewatch.live.search._by_database", side_effect=OperationalError):
+            with mock.patch("idlewatch.live.search.Search._by_database", side_effect=OperationalError):
                 assert (await operator.next())["type"] == "unavailable"
             assert (await operator.next())["type"] == "page"
-        levels = [each.levelname for each in caplog.records if "brought up to date" in each.getMessage()]
+        levels = [each.levelname for each in caplog.records if "updated" in each.getMessage()]
         assert levels == ["WARNING"]
 
     async def test_a_session_whose_record_is_not_there_yet_is_shown_and_named_later(self):

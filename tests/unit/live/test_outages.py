@@ -49,7 +49,7 @@ async def test_a_store_that_is_away_is_said_and_what_is_shown_stands(kept: Outag
             frame = await operator.next()
             assert (frame["type"], frame["total"]) == ("page", 1)
         await process.store.aclose()
-    logged = [each for each in caplog.records if "brought up to date" in each.getMessage()]
+    logged = [each for each in caplog.records if "updated" in each.getMessage()]
     assert [each.levelname for each in logged] == ["WARNING"]
 
 
@@ -85,25 +85,25 @@ async def test_what_one_process_changes_the_operators_of_another_see(kept: Outag
             with mock.patch.object(monitor, "store", return_value=two.store):
                 await monitor.aend(person.watch_id, Reason.REVOKED, clock.now)
             await operator.until(lambda page: person.watch_id not in page.order)
-        assert not reader_of(current_process()).runs
+        assert not reader_of(current_process()).is_running
         for process in (one, two):
             await process.store.aclose()
 
 
 @pytest.mark.rule("R24")
 async def test_a_server_whose_send_waits_for_the_reader_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(subscriber, "PATIENCE", 0.3)
+    monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 0.3)
     signed = await astaff()
     async with watching(signed.key) as stuck, watching(signed.key) as other:
-        tell = subscriber.Subscriber._tell
+        tell = subscriber.Subscriber._send_frame
 
         async def told(self: subscriber.Subscriber, frame: str, at: float) -> None:
             if self is first:
                 monkeypatch.setattr(self, "_send", stop)
             await tell(self, frame, at)
 
-        first = next(iter(reader_of(current_process())._viewers))
-        monkeypatch.setattr(subscriber.Subscriber, "_tell", told)
+        first = next(iter(reader_of(current_process())._subscribers))
+        monkeypatch.setattr(subscriber.Subscriber, "_send_frame", told)
         await stuck.say("watch", query=1)
         await other.say("watch", query=1)
         outcomes = sorted([await outcome(stuck), await outcome(other)])

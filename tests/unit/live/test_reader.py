@@ -16,8 +16,8 @@ from idlewatch.core.protocol import Close
 from idlewatch.live import authorization, reader, search, search_cache, subscriber
 from idlewatch.live.query import Query, Sort, WatchMessage
 from idlewatch.live.reader import Reader
-from idlewatch.live.search import Found, find
-from idlewatch.live.search_cache import LONGEST, SearchCache
+from idlewatch.live.search import Results, find
+from idlewatch.live.search_cache import MAX_AGE, SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries
 from idlewatch.monitor import service as monitor
@@ -44,9 +44,9 @@ def ask(**query: Any) -> Query:
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A database that does not answer who sorts by user."""
-    going, by_database = threading.Event(), search._by_database
+    going, by_database = threading.Event(), search.Search._by_database
 
-    def stuck(asked: Query, *args: Any) -> Found:
+    def stuck(asked: Query, *args: Any) -> Results:
         if asked.sort == "user":
             going.wait(30)
         return by_database(asked, *args)
@@ -59,8 +59,8 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("hanging")
 class TestASlowSearch:
     async def test_costs_nobody_else_their_page(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(authorization, "EVERY", 0.2)
-        monkeypatch.setattr(authorization, "TRUSTED", 2.5)
+        monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 0.2)
+        monkeypatch.setattr(authorization, "TRUST_PERIOD", 2.5)
         signed = await astaff()
         async with watching(signed.key) as stuck, watching(signed.key) as other:
             await other.ask()
@@ -78,14 +78,14 @@ def named(person: Any) -> str:
 
 
 class TestHowLongAFindStands:
-    @pytest.mark.parametrize(("took", "stands"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.2, LONGEST), (3.0, LONGEST)])
+    @pytest.mark.parametrize(("took", "stands"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.2, MAX_AGE), (3.0, MAX_AGE)])
     async def test_as_its_cost_is(self, took: float, stands: float, monkeypatch: pytest.MonkeyPatch):
         at, asked = 100.0, 0
 
-        async def costing(*_: Any) -> Found:
+        async def costing(*_: Any) -> Results:
             nonlocal at, asked
             at, asked = at + took, asked + 1
-            return Found(asked, 1, [])
+            return Results(asked, 1, [])
 
         monkeypatch.setattr(search_cache, "find", costing)
         monkeypatch.setattr(search_cache, "ticks", lambda: at)
@@ -100,7 +100,7 @@ class TestHowLongAFindStands:
     async def test_one_that_nobody_asks_for_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(search_cache, "TIMES", 1e9)
         kept = SearchCache(current_process())
-        with mock.patch.object(search_cache, "find", return_value=Found(1, 1, [])) as asked:
+        with mock.patch.object(search_cache, "find", return_value=Results(1, 1, [])) as asked:
             for asks in ({ask(search="ada")}, set(), {ask(search="ada")}):
                 await kept.find(ask(search="ada"), NOBODY)
                 kept.keep(asks)
@@ -109,10 +109,10 @@ class TestHowLongAFindStands:
 
 class TestWhatNobodyAsksForAnyMore:
     async def test_is_read_no_more_and_complained_of_no_more(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
-        monkeypatch.setattr(reader, "LATE", 0.5)
+        monkeypatch.setattr(reader, "READ_TIMEOUT", 0.5)
         signed, given_up = await astaff(), asyncio.Event()
 
-        async def slow(asked: Query, census: Census) -> Found:
+        async def slow(asked: Query, census: Census) -> Results:
             if asked.sort == "user":
                 try:
                     await asyncio.Event().wait()
@@ -142,7 +142,7 @@ class TestWhatNobodyAsksForAnyMore:
 
     async def test_a_page_that_is_being_told_is_told_all(self, monkeypatch: pytest.MonkeyPatch):
         """A frame that was begun arrives, though its page asks for something else by now."""
-        monkeypatch.setattr(subscriber, "PATIENCE", 30.0)
+        monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 30.0)
         signed = await astaff()
         begun, going, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -156,11 +156,11 @@ class TestWhatNobodyAsksForAnyMore:
         read = Reader(current_process())
         read.join(page)
         try:
-            page.watches(WatchMessage(1))
+            page.set_query(WatchMessage(1))
             read.answer(page)
             async with asyncio.timeout(5):
                 await begun.wait()
-            page.watches(WatchMessage(2, sort=Sort.USER))
+            page.set_query(WatchMessage(2, sort=Sort.USER))
             await asyncio.sleep(1.2)
             going.set()
             async with asyncio.timeout(5):
@@ -173,7 +173,7 @@ class TestWhatNobodyAsksForAnyMore:
         self, fails: bool, monkeypatch: pytest.MonkeyPatch
     ):
         """One page keeps the next waiting, which asks something else meanwhile."""
-        monkeypatch.setattr(subscriber, "PATIENCE", 30.0)
+        monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 30.0)
         signed = await astaff()
         first, second, *_ = await apeople(2)
         told, going = asyncio.Queue[tuple[int, dict[str, Any]]](), asyncio.Event()
@@ -182,7 +182,7 @@ class TestWhatNobodyAsksForAnyMore:
             told.put_nowait((number, json.loads(frame)))
             await going.wait()
 
-        async def searching(asked: Query, census: Census) -> Found:
+        async def searching(asked: Query, census: Census) -> Results:
             if fails and asked == ask(search=named(first)):
                 raise TimeoutError
             return await find(asked, census)
@@ -196,12 +196,12 @@ class TestWhatNobodyAsksForAnyMore:
         ]
         for each in pages:
             read.join(each)
-            each.watches(WatchMessage(1, search=named(first)))
+            each.set_query(WatchMessage(1, search=named(first)))
         try:
             async with asyncio.timeout(5):
                 busy, _ = await told.get()
                 other = 1 - busy
-                pages[other].watches(WatchMessage(2, search=named(second)))
+                pages[other].set_query(WatchMessage(2, search=named(second)))
                 going.set()
                 number, frame = await told.get()
             assert (number, frame["type"], frame["query"]) == (other, "page", 2)
@@ -212,13 +212,13 @@ class TestWhatNobodyAsksForAnyMore:
 
 
 def complaints(caplog: Any) -> list[str]:
-    return [each.getMessage() for each in caplog.records if "brought up to date" in each.getMessage()]
+    return [each.getMessage() for each in caplog.records if "updated" in each.getMessage()]
 
 
 class TestAClose:
     @pytest.mark.rule("R24")
     async def test_that_waits_for_its_client_keeps_nobody_waiting(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(subscriber, "SLOW", 0.5)
+        monkeypatch.setattr(subscriber, "ACK_TIMEOUT", 0.5)
         signed = await astaff()
         runtime_of(current_process()).start()
         read, told, asked_to_close = Reader(current_process()), asyncio.Queue[str](), []
@@ -232,12 +232,12 @@ class TestAClose:
         other = Subscriber(current_process(), signed.watch_id, user, told.put, mock.AsyncMock())
         for each in (*stuck, other):
             read.join(each)
-            each.watches(WatchMessage(1))
+            each.set_query(WatchMessage(1))
         try:
             for number in range(1, 5):
                 async with asyncio.timeout(3):
                     await told.get()
-                other.has_seen(number)
+                other.acknowledge(number)
                 await apeople(1, start=number)
             assert asked_to_close == [Close.TOO_SLOW] * 3
             assert all(each.ask is None for each in stuck)
@@ -276,7 +276,7 @@ class TestTheChart:
         for sampled in (at - 3700, at - 3500, at):
             await monitor.store().statistics.take_sample(sampled, 15.0, 3600.0)
             moments.expire()
-            shown.append([sample.at for sample in (await moments.take()).samples])
+            shown.append([sample.at for sample in (await moments.get()).samples])
         assert shown == [[at - 3700], [at - 3700, at - 3500], [at - 3500, at]]
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Hold, Reason
 from idlewatch.core.policy import Phase, Shown
 from idlewatch.live import rows
-from idlewatch.live.rows import FACELESS, RecordFields, RecordFieldsCache, row_of
+from idlewatch.live.rows import NO_FIELDS, RecordFields, RecordFieldsCache, row_of
 from idlewatch.store.values import Watched
 from tests.unit.live.operators import POLICY
 
@@ -51,7 +51,7 @@ def test_a_session_without_an_end_has_none():
 
 
 def test_a_session_without_a_record_has_what_the_store_knows():
-    row = row_of(watched(), FACELESS, 20.0)
+    row = row_of(watched(), NO_FIELDS, 20.0)
     assert (row.user, row.device, row.address, row.started) == ("", "", "", 0.0)
 
 
@@ -59,7 +59,7 @@ def test_a_session_without_a_record_has_what_the_store_knows():
 class TestFaces:
     async def test_each_is_asked_of_the_database_once(self):
         faces = RecordFieldsCache()
-        with mock.patch.object(rows, "read_faces", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
+        with mock.patch.object(rows, "read_fields", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
             assert await faces.of(["a", "b"]) == {"a": ADA, "b": ADA}
             assert await faces.of(["b", "c"]) == {"b": ADA, "c": ADA}
             assert await faces.of(["a", "b", "c"]) == {"a": ADA, "b": ADA, "c": ADA}
@@ -67,14 +67,14 @@ class TestFaces:
 
     async def test_one_that_is_not_there_yet_is_asked_for_again(self):
         faces = RecordFieldsCache()
-        with mock.patch.object(rows, "read_faces", side_effect=[{}, {"a": ADA}]):
+        with mock.patch.object(rows, "read_fields", side_effect=[{}, {"a": ADA}]):
             assert await faces.of(["a"]) == {}
             assert await faces.of(["a"]) == {"a": ADA}
 
     async def test_those_that_were_looked_at_last_are_remembered(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rows, "KEPT", 2)
         faces = RecordFieldsCache()
-        with mock.patch.object(rows, "read_faces", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
+        with mock.patch.object(rows, "read_fields", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
             for watches in (["a", "b"], ["a"], ["c"], ["a"], ["b"]):
                 assert list(await faces.of(watches)) == watches
         assert [call.args[0] for call in read.call_args_list] == [["a", "b"], ["c"], ["b"]]

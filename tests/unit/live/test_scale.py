@@ -52,9 +52,9 @@ class Cost(NamedTuple):
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """No timer beside the tests, and of the operator's own affairs only what belongs to each second."""
     monkeypatch.setattr(Runtime, "start", lambda self: setattr(self.timer.membership, "owns_store", True))
-    monkeypatch.setattr(authorization, "EVERY", 3600.0)
+    monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 3600.0)
     # A tenth, so that a thousand sessions are as many windows as ten thousand are.
-    monkeypatch.setattr(search, "WINDOW", 100)
+    monkeypatch.setattr(search, "WINDOW_SIZE", 100)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -206,8 +206,8 @@ async def test_what_many_match_is_exact_and_reads_window_by_window(
     with Meter(redis=kind == "redis").running() as meter:
         found = await find(question, census)
         cost = await sync_to_async(meter.read)(0)
-    assert (found.total, found.bounded, len(found.watches)) == (total, False, question.size)
-    assert cost.watches <= windows * search.WINDOW
+    assert (found.total, found.bounded, len(found.watch_ids)) == (total, False, question.size)
+    assert cost.watches <= windows * search.WINDOW_SIZE
 
 
 async def test_a_change_on_a_far_page_of_many_is_told_within_a_second_or_so():

@@ -12,7 +12,7 @@ from idlewatch.core.events import Acted, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.live import search
 from idlewatch.live.query import Query, Sort
-from idlewatch.live.search import Found, find, last_page
+from idlewatch.live.search import Results, find, last_page
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
@@ -71,7 +71,7 @@ async def look_at_all() -> All:
 def expected(everything: All, ask: Query) -> list[str]:
     """Return what a look at every single session finds."""
     rows, watches = everything
-    left = [each for each in watches if each is not None and search.matches(ask, each)]
+    left = [each for each in watches if each is not None and ask.matches(each)]
 
     def has(watched: Watched, term: str) -> bool:
         row = rows[watched.id]
@@ -87,7 +87,7 @@ def expected(everything: All, ask: Query) -> list[str]:
     return [each.id for each in sorted(left, key=key, reverse=ask.sort.is_descending)]
 
 
-async def found(ask: Query) -> Found:
+async def found(ask: Query) -> Results:
     return await find(ask, await monitor.store().statistics.census())
 
 
@@ -103,12 +103,12 @@ class TestExactness:
     async def test_each_question_is_answered_as_by_a_look_at_all(
         self, crowd: Sequence[str], window: int, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(search, "WINDOW", window)
+        monkeypatch.setattr(search, "WINDOW_SIZE", window)
         everything = await look_at_all()
         for question in QUESTIONS:
             right, given = expected(everything, question), await found(question)
             # The database learns of an end a little later; its line is dropped when the store is asked for it.
-            watches = [watch_id for watch_id in given.watches if watch_id != ENDED]
+            watches = [watch_id for watch_id in given.watch_ids if watch_id != ENDED]
             assert not given.bounded, question
             assert watches == right, question
             assert given.total - len(right) in {0, 1}, question
@@ -116,16 +116,16 @@ class TestExactness:
     async def test_of_too_many_to_look_at_all_it_names_the_first_and_says_so(
         self, crowd: Sequence[str], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(search, "WINDOW", 5)
-        monkeypatch.setattr(search, "WINDOWS", 2)
+        monkeypatch.setattr(search, "WINDOW_SIZE", 5)
+        monkeypatch.setattr(search, "MAX_WINDOWS", 2)
         everything, bounded = await look_at_all(), 0
         for question in QUESTIONS:
             right, given = expected(everything, question), await found(question)
-            watches = [watch_id for watch_id in given.watches if watch_id != ENDED]
+            watches = [watch_id for watch_id in given.watch_ids if watch_id != ENDED]
             if given.bounded:
                 bounded += 1
                 assert watches == right[: len(watches)], question
-                assert given.total == len(given.watches), question
+                assert given.total == len(given.watch_ids), question
         assert 0 < bounded < len(QUESTIONS)
 
     async def test_who_was_last_active_is_known_to_the_second_where_there_are_few(self, crowd: Sequence[str]):
@@ -134,29 +134,29 @@ class TestExactness:
             await monitor.store().sessions.aapply(watch_id, Acted(0.0), now() + 5)
         for terms in ((), ("user",)):
             pages = [await found(ask(sort=Sort.SEEN_DOWN, size=7, page=page, terms=terms)) for page in (1, 4)]
-            assert set(pages[0].watches[:2]) == {crowd[3], crowd[7]}
-            assert not {crowd[3], crowd[7]} & set(pages[1].watches)
+            assert set(pages[0].watch_ids[:2]) == {crowd[3], crowd[7]}
+            assert not {crowd[3], crowd[7]} & set(pages[1].watch_ids)
 
     async def test_pages_follow_each_other_without_gap(self, crowd: Sequence[str], monkeypatch: pytest.MonkeyPatch):
         everything = await look_at_all()
         for window, sort, terms, phase in product((1000, 5), Sort, ((), ("user",)), (None, Phase.ACTIVE)):
-            monkeypatch.setattr(search, "WINDOW", window)
+            monkeypatch.setattr(search, "WINDOW_SIZE", window)
             question = ask(sort=sort, size=7, terms=terms, phase=phase)
             right = expected(everything, question)
             pages = [await found(question._replace(page=page)) for page in range(1, 5)]
-            watches = [watch_id for given in pages[: last_page(pages[0].total, 7)] for watch_id in given.watches]
+            watches = [watch_id for given in pages[: last_page(pages[0].total, 7)] for watch_id in given.watch_ids]
             assert [watch_id for watch_id in watches if watch_id != ENDED] == right, question
 
     async def test_a_page_past_the_end_is_the_last(self, crowd: Sequence[str]):
         for sort, terms in product(Sort, ((), ("user",))):
             given = await found(ask(sort=sort, size=10, page=1_000_000, terms=terms))
             assert given.page == 3, sort
-            assert given.watches, sort
+            assert given.watch_ids, sort
 
     async def test_an_empty_table_has_one_page(self, crowd: Sequence[str]):
         for sort in Sort:
             given = await found(ask(sort=sort, page=7, terms=("nobody",)))
-            assert (given.total, given.page, given.watches) == (0, 1, []), sort
+            assert (given.total, given.page, given.watch_ids) == (0, 1, []), sort
 
 
 class TestTwoFiltersOfWhichEachLeavesOutFew:
@@ -167,7 +167,7 @@ class TestTwoFiltersOfWhichEachLeavesOutFew:
     async def test_leave_out_what_either_does(
         self, sort: Sort, terms: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(search, "WINDOW", 6)
+        monkeypatch.setattr(search, "WINDOW_SIZE", 6)
         for number, person in enumerate(await apeople(COUNT)):
             if number % 8 != 1:
                 await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
@@ -176,4 +176,4 @@ class TestTwoFiltersOfWhichEachLeavesOutFew:
         question = ask(sort=sort, phase=Phase.ACTIVE, connected=True, terms=terms)
         right, given = expected(await look_at_all(), question), await found(question)
         assert len(right) == COUNT * 6 // 8
-        assert (given.total, given.watches, given.bounded) == (len(right), right, False)
+        assert (given.total, given.watch_ids, given.bounded) == (len(right), right, False)

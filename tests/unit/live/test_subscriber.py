@@ -45,19 +45,19 @@ class Line:
 
 @pytest.fixture
 async def line(monkeypatch: pytest.MonkeyPatch) -> Line:
-    monkeypatch.setattr(subscriber, "PACE", 0.0)
+    monkeypatch.setattr(subscriber, "MIN_FRAME_INTERVAL", 0.0)
     return Line()
 
 
 async def test_what_is_asked_while_the_last_answer_is_being_sent_is_answered_in_full(line: Line) -> None:
     line.is_read.clear()
-    line.page.watches(WatchMessage(1))
+    line.page.set_query(WatchMessage(1))
     telling = asyncio.ensure_future(line.page.show(picture(1), NOW))
     await line.is_sending.wait()
-    line.page.watches(WatchMessage(2))
+    line.page.set_query(WatchMessage(2))
     line.is_read.set()
     await telling
-    line.page.has_seen(1)
+    line.page.acknowledge(1)
     assert line.page.waits
     await line.page.show(picture(2, total=1), NOW)
     assert line.told == [("page", 1), ("page", 2)]
@@ -65,20 +65,20 @@ async def test_what_is_asked_while_the_last_answer_is_being_sent_is_answered_in_
 
 async def test_what_failed_to_be_sent_is_followed_by_nothing_but_the_close_of_a_slow_page(line: Line) -> None:
     broken = mock.patch.object(line.page, "_send", side_effect=RuntimeError("broken"))
-    line.page.watches(WatchMessage(1))
+    line.page.set_query(WatchMessage(1))
     with broken, pytest.raises(RuntimeError):
         await line.page.show(picture(1), NOW)
     await line.page.show(picture(1, total=1), NOW)
     await line.page.miss()
     assert line.told == []
-    assert line.page.is_slow(subscriber.ticks() + subscriber.SLOW)
+    assert line.page.is_slow(subscriber.ticks() + subscriber.ACK_TIMEOUT)
 
 
 async def test_who_asks_is_told_that_nobody_can_be_asked_and_once(line: Line) -> None:
     for number in (1, 2):
-        line.page.watches(WatchMessage(number))
+        line.page.set_query(WatchMessage(number))
         for _ in range(2):
             await line.page.miss()
-            line.page.has_seen(len(line.frames))
+            line.page.acknowledge(len(line.frames))
         assert len(line.frames) == number
     assert line.told == [("unavailable", None)] * 2
