@@ -38,6 +38,11 @@ class TestClock(Clock):
         self._numbers = count()
         self._in_threads = 0
 
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether time passes by `advance` alone."""
+        return self._ticks is not None
+
     def stop(self, at: float = START) -> None:
         """Say `at` from now on; those who sleep wait for the real time to pass."""
         self.moment = at

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -21,8 +20,10 @@ from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process
 from idlewatch.process import now as read_clock
 from idlewatch.store.values import Watched
+from tests.support.clocks import TestClock
 from tests.support.sockets import WITHIN, Signed, Tab
 
 POLICY = Policy(idle_timeout=900, warn_before=120, absolute_timeout=43200, close_grace=300)
@@ -81,8 +82,32 @@ def people(count: int, *, start: int = 0, user: User | None = None, **changes: A
 apeople = sync_to_async(people)
 
 
+STEP = 0.1
+"""Seconds of a test's clock that pass together."""
+PATIENCE = 30.0
+"""Seconds of a test's clock that an operator waits for a frame."""
+REDIS_PAUSE = 0.01
+"""Seconds that each step lasts where Redis has to answer in between."""
+
+
+def is_advanced() -> bool:
+    """Return whether only the test's clock lets time pass."""
+    clock = current_process().clock
+    return isinstance(clock, TestClock) and clock.is_taken_over
+
+
+async def pass_time(seconds: float) -> None:
+    """Advance the test's clock."""
+    clock = current_process().clock
+    assert isinstance(clock, TestClock)
+    await clock.settle()
+    if monitor.store().shared:
+        await asyncio.sleep(REDIS_PAUSE)
+    await clock.advance(seconds)
+
+
 class Operator(Tab):
-    """A live page, which works in what it is sent."""
+    """A live page, which applies the frames that it receives."""
 
     def __init__(self, key: str | None = None, **options: Any) -> None:
         super().__init__(key, path=LIVE_PATH, **options)
@@ -96,12 +121,30 @@ class Operator(Tab):
         self.samples: list[list[float]] = []
 
     async def frame(self) -> dict[str, Any]:
-        text = await self.socket.receive_from(WITHIN)
+        message = await self.output()
+        assert message["type"] == "websocket.send", message
+        text = message["text"]
         self.sizes.append(len(text))
-        self.arrived.append(time.monotonic())
+        self.arrived.append(current_process().clock.ticks())
         frame: dict[str, Any] = json.loads(text)
         self.frames.append(frame)
         return frame
+
+    async def output(self) -> dict[str, Any]:
+        """Return what the server sends next; time passes until then."""
+        for _ in range(round(PATIENCE / STEP) if is_advanced() else 0):
+            if not self.socket.output_queue.empty():
+                break
+            await pass_time(STEP)
+        output: dict[str, Any] = await self.socket.receive_output(WITHIN)
+        return output
+
+    async def close_code(self) -> int:
+        """Return the code with which the server closes, before it sends anything else."""
+        message = await self.output()
+        assert message["type"] == "websocket.close", message
+        code: int = message["code"]
+        return code
 
     async def ask(self, **query: Any) -> dict[str, Any]:  # type: ignore[override]
         """Ask for something; return the page that comes."""
@@ -140,12 +183,16 @@ class Operator(Tab):
                 await self.next()
 
     async def is_told_nothing(self, seconds: float = 1.6) -> bool:
-        """Tell whether nothing comes for more than a round."""
-        return await self.socket.receive_nothing(seconds)
+        """Return whether nothing comes for more than a round."""
+        if not is_advanced():
+            return await self.socket.receive_nothing(seconds)
+        for _ in range(round(seconds / STEP)):
+            await pass_time(STEP)
+        return await self.socket.receive_nothing(0.001)
 
     async def closed_at(self) -> int:
-        """Return the code with which the server closes, whatever it says before."""
-        while (message := await self.socket.receive_output(WITHIN))["type"] != "websocket.close":
+        """Return the code with which the server closes, whatever it sends before."""
+        while (message := await self.output())["type"] != "websocket.close":
             pass
         code: int = message["code"]
         return code

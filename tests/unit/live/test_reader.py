@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import pytest
 
 from idlewatch.core.protocol import Close
-from idlewatch.live import authorization, reader, search, search_cache, subscriber
+from idlewatch.live import reader, search_cache, subscriber
 from idlewatch.live.query import Query, Sort, WatchMessage
 from idlewatch.live.reader import Reader
 from idlewatch.live.search import Results, find
@@ -22,55 +20,28 @@ from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process, now
-from idlewatch.runtime.runtime import Runtime, runtime_of
+from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Census
-from tests.unit.live.operators import Operator, apeople, astaff, watching
+from tests.unit.live.operators import Operator, apeople, astaff, pass_time, watching
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_timer", "advanced")]
+
+T = TypeVar("T")
 
 NOBODY = Census(0, 0, 0)
-
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No timer beside the tests."""
-    monkeypatch.setattr(Runtime, "start", lambda self: setattr(self.timer.membership, "owns_store", True))
 
 
 def ask(**query: Any) -> Query:
     return WatchMessage(1, **query).to_query()
 
 
-@pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A database that does not answer who sorts by user."""
-    going, by_database = threading.Event(), search.Search._by_database
-
-    def stuck(asked: Query, *args: Any) -> Results:
-        if asked.sort == "user":
-            going.wait(30)
-        return by_database(asked, *args)
-
-    monkeypatch.setattr(search, "_by_database", stuck)
-    yield
-    going.set()
-
-
-@pytest.mark.usefixtures("hanging")
-class TestASlowSearch:
-    async def test_costs_nobody_else_their_page(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 0.2)
-        monkeypatch.setattr(authorization, "TRUST_PERIOD", 2.5)
-        signed = await astaff()
-        async with watching(signed.key) as stuck, watching(signed.key) as other:
-            await other.ask()
-            await stuck.say("watch", query=1, sort="user")
-            # A new session needs a face; and for as long the right of both is looked at.
-            for number in range(4):
-                (person,) = await apeople(1, start=number)
-                await other.until(lambda page, person=person: page.rows.get(person.id, {}).get("user") == named(person))
-                await asyncio.sleep(0.8)
-            assert await stuck.is_told_nothing(0.1)
+async def taken_from(queue: asyncio.Queue[T]) -> T:
+    """Return what is put into a queue; time passes until then."""
+    for _ in range(100):
+        if not queue.empty():
+            break
+        await pass_time(0.1)
+    return queue.get_nowait()
 
 
 def named(person: Any) -> str:
@@ -80,30 +51,34 @@ def named(person: Any) -> str:
 class TestHowLongAFindStands:
     @pytest.mark.parametrize(("took", "stands"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.2, MAX_AGE), (3.0, MAX_AGE)])
     async def test_as_its_cost_is(self, took: float, stands: float, monkeypatch: pytest.MonkeyPatch):
-        at, asked = 100.0, 0
+        asked = 0
 
         async def costing(*_: Any) -> Results:
-            nonlocal at, asked
-            at, asked = at + took, asked + 1
+            nonlocal asked
+            await pass_time(took)
+            asked += 1
             return Results(asked, 1, [])
 
         monkeypatch.setattr(search_cache, "find", costing)
-        monkeypatch.setattr(search_cache, "ticks", lambda: at)
         kept, search = SearchCache(current_process()), ask(search="ada")
         assert (await kept.find(search, NOBODY)).total == 1
         if stands:
-            at += stands - 0.01
+            await pass_time(stands - 0.01)
             assert (await kept.find(search, NOBODY)).total == 1
-        at += 0.02
+        await pass_time(0.02)
         assert (await kept.find(search, NOBODY)).total == 2
 
-    async def test_one_that_nobody_asks_for_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(search_cache, "TIMES", 1e9)
+    async def test_one_that_nobody_asks_for_is_forgotten(self):
         kept = SearchCache(current_process())
-        with mock.patch.object(search_cache, "find", return_value=Results(1, 1, [])) as asked:
+
+        async def costing(*_: Any) -> Results:
+            await pass_time(1.0)
+            return Results(1, 1, [])
+
+        with mock.patch.object(search_cache, "find", side_effect=costing) as asked:
             for asks in ({ask(search="ada")}, set(), {ask(search="ada")}):
                 await kept.find(ask(search="ada"), NOBODY)
-                kept.keep(asks)
+                kept.retain(asks)
         assert asked.call_count == 2
 
 
@@ -126,8 +101,8 @@ class TestWhatNobodyAsksForAnyMore:
             assert (await operator.next())["type"] == "unavailable"
             operator.query = 1
             await operator.ask()
-            async with asyncio.timeout(5):
-                await given_up.wait()
+            await pass_time(1.5)
+            assert given_up.is_set()
             assert await operator.is_told_nothing(2.5)
         assert len(complaints(caplog)) == 1
 
@@ -137,7 +112,7 @@ class TestWhatNobodyAsksForAnyMore:
             with mock.patch.object(search_cache, "find", side_effect=TimeoutError):
                 for number in range(1, 4):
                     await operator.say("watch", query=number, search="x" * number)
-                    await asyncio.sleep(1.2)
+                    await pass_time(1.2)
         assert len(complaints(caplog)) == 1
 
     async def test_a_page_that_is_being_told_is_told_all(self, monkeypatch: pytest.MonkeyPatch):
@@ -157,11 +132,11 @@ class TestWhatNobodyAsksForAnyMore:
         read.join(page)
         try:
             page.set_query(WatchMessage(1))
-            read.answer(page)
+            read.read_now(page)
             async with asyncio.timeout(5):
                 await begun.wait()
             page.set_query(WatchMessage(2, sort=Sort.USER))
-            await asyncio.sleep(1.2)
+            await pass_time(1.2)
             going.set()
             async with asyncio.timeout(5):
                 await told.wait()
@@ -198,12 +173,11 @@ class TestWhatNobodyAsksForAnyMore:
             read.join(each)
             each.set_query(WatchMessage(1, search=named(first)))
         try:
-            async with asyncio.timeout(5):
-                busy, _ = await told.get()
-                other = 1 - busy
-                pages[other].set_query(WatchMessage(2, search=named(second)))
-                going.set()
-                number, frame = await told.get()
+            busy, _ = await taken_from(told)
+            other = 1 - busy
+            pages[other].set_query(WatchMessage(2, search=named(second)))
+            going.set()
+            number, frame = await taken_from(told)
             assert (number, frame["type"], frame["query"]) == (other, "page", 2)
             assert [row["user"] for row in frame["rows"]] == [named(second)]
         finally:
@@ -235,12 +209,11 @@ class TestAClose:
             each.set_query(WatchMessage(1))
         try:
             for number in range(1, 5):
-                async with asyncio.timeout(3):
-                    await told.get()
+                await taken_from(told)
                 other.acknowledge(number)
                 await apeople(1, start=number)
             assert asked_to_close == [Close.TOO_SLOW] * 3
-            assert all(each.ask is None for each in stuck)
+            assert all(each.query is None for each in stuck)
         finally:
             for each in (*stuck, other):
                 read.leave(each)
@@ -249,14 +222,14 @@ class TestAClose:
         page = Subscriber(
             current_process(), "w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken"))
         )
-        page.shut(Close.TOO_SLOW)
+        page.close(Close.TOO_SLOW)
         await asyncio.wait(current_process()._tasks)
         assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
 
 
 class TestTheChart:
     async def test_begins_anew_after_the_clock_was_put_back(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.2)
+        monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.2)
         signed, at, store = await astaff(), now(), monitor.store()
         await store.statistics.take_sample(at - 30, 15.0, 3600.0)
         await store.statistics.take_sample(at + 600, 15.0, 3600.0)
@@ -269,7 +242,7 @@ class TestTheChart:
             assert await operator.is_told_nothing()
 
     async def test_shows_no_more_than_the_last_hour_however_long_it_is_watched(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("idlewatch.live.summary.SAMPLING", 0.0)
+        monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.0)
         runtime_of(current_process()).start()
         at, moments = now(), Summaries(current_process())
         shown = []

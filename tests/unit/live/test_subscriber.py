@@ -18,7 +18,7 @@ from idlewatch.store.values import Census
 NOW = 1_900_000_000.0
 
 
-def picture(query: int, total: int = 0) -> Snapshot:
+def snapshot(query: int, total: int = 0) -> Snapshot:
     census = Census(total, 0, 0)
     return Snapshot(query, "1", census, total, bounded=False, page=1, pages=1, rows={}, samples=[])
 
@@ -52,14 +52,14 @@ async def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 async def test_what_is_asked_while_the_last_answer_is_being_sent_is_answered_in_full(line: Line) -> None:
     line.is_read.clear()
     line.page.set_query(WatchMessage(1))
-    telling = asyncio.ensure_future(line.page.show(picture(1), NOW))
+    telling = asyncio.ensure_future(line.page.show(snapshot(1), NOW))
     await line.is_sending.wait()
     line.page.set_query(WatchMessage(2))
     line.is_read.set()
     await telling
     line.page.acknowledge(1)
-    assert line.page.waits
-    await line.page.show(picture(2, total=1), NOW)
+    assert line.page.awaits_results
+    await line.page.show(snapshot(2, total=1), NOW)
     assert line.told == [("page", 1), ("page", 2)]
 
 
@@ -67,18 +67,18 @@ async def test_what_failed_to_be_sent_is_followed_by_nothing_but_the_close_of_a_
     broken = mock.patch.object(line.page, "_send", side_effect=RuntimeError("broken"))
     line.page.set_query(WatchMessage(1))
     with broken, pytest.raises(RuntimeError):
-        await line.page.show(picture(1), NOW)
-    await line.page.show(picture(1, total=1), NOW)
-    await line.page.miss()
+        await line.page.show(snapshot(1), NOW)
+    await line.page.show(snapshot(1, total=1), NOW)
+    await line.page.show_unavailable()
     assert line.told == []
-    assert line.page.is_slow(subscriber.ticks() + subscriber.ACK_TIMEOUT)
+    assert line.page.is_overdue(current_process().clock.ticks() + subscriber.ACK_TIMEOUT)
 
 
 async def test_who_asks_is_told_that_nobody_can_be_asked_and_once(line: Line) -> None:
     for number in (1, 2):
         line.page.set_query(WatchMessage(number))
         for _ in range(2):
-            await line.page.miss()
+            await line.page.show_unavailable()
             line.page.acknowledge(len(line.frames))
         assert len(line.frames) == number
     assert line.told == [("unavailable", None)] * 2
