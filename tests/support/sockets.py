@@ -16,6 +16,7 @@ from django.test import Client
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process
 from idlewatch.store.values import Watched
 from tests.support.asgi import application
 
@@ -68,7 +69,7 @@ class Tab:
         if key is not None:
             sent.append(("cookie", f"{settings.SESSION_COOKIE_NAME}={key}"))
         encoded = [(name.encode(), value.encode()) for name, value in sent]
-        self.socket = WebsocketCommunicator(application, path, headers=encoded)
+        self.socket = WebsocketCommunicator(_served_here(), path, headers=encoded)
         self.socket.scope |= scope
 
     @classmethod
@@ -112,6 +113,17 @@ class Tab:
 
     async def leave(self, code: int | None = 1001) -> None:
         await self.socket.disconnect(code, WITHIN)  # type: ignore[arg-type]
+
+
+def _served_here() -> Any:
+    """Return the application of the current process: a communicator calls it in an empty context."""
+    process = current_process()
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        with process.entered():
+            await application(scope, receive, send)
+
+    return served
 
 
 def errors(caplog: Any) -> list[str]:
