@@ -64,7 +64,7 @@ wheel: .venv/.dev  ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
 .PHONY: lock
-lock: .venv/.dev  ## Resolve the dependencies anew and write the lock files.
+lock: .venv/.dev  ## Resolve the dependencies again and write the lock files.
 	@scripts/lock
 
 .PHONY: clean

@@ -25,7 +25,7 @@ for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_signal, _handler)
 
 CONSTANT = ("django_content_type", "auth_permission")
-"""Tables in which no test writes: what the migrations left there would take longer to make anew than most tests do."""
+"""Tables in which no test writes; creating their rows again would take longer than most tests run."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,7 +71,7 @@ def finish_database_work(within: float = 30.0) -> None:
     """Wait for what a loop that is gone has left to its thread: to cancel a task ends no thread's work.
 
     A connection that is opened while `pytest-django` locks the database away again, between two tests, stays without
-    autocommit: the next write in it opens a transaction that nobody ends, and every later test fails.
+    autocommit: the next write in it opens a transaction that is never ended, and every later test fails.
     """
     SyncToAsync.single_thread_executor.submit(lambda: None).result(within)
 

@@ -60,7 +60,7 @@ def test_the_core_and_the_stores_are_told_the_time(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("store/")])
 def test_a_store_knows_the_core_alone(module: str) -> None:
-    # Beside the core, what it counts: that knows nobody.
+    # Beside the core, the metrics, which import nothing above them.
     core = ("idlewatch.core", "idlewatch.exceptions", "idlewatch.store", "idlewatch.metrics")
     assert all(name.startswith(core) for name in imports(module) if name.split(".")[0] == "idlewatch")
     assert not {"django", "channels", "asgiref"} & {name.split(".")[0] for name in imports(module)}

@@ -46,7 +46,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def alone(browser: Browser) -> Iterator[None]:
-    """Leave no window open behind a test, whoever opened it."""
+    """Close every window that a test left open."""
     yield
     for context in browser.contexts:
         context.close()

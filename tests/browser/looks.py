@@ -51,7 +51,7 @@ class Played:
         page.route(re.compile("/idlewatch/(state|message)/"), lambda route: route.abort())
 
     def say(self, frame: Frame) -> None:
-        """Tell the page, and whoever asks later."""
+        """Send a frame to the page, and to each socket that it opens later."""
         if frame["type"] == "state":
             self.state = frame
             self.version += 1
@@ -59,7 +59,7 @@ class Played:
         self._sockets[-1].send(json.dumps(frame))
 
     def go_away(self) -> None:
-        """Lose the connection, and let nobody in."""
+        """Lose the connection, and refuse new ones."""
         self.away = True
         self.page.context.set_offline(True)
         self._sockets[-1].close(code=1011)

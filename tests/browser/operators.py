@@ -62,7 +62,7 @@ User.objects.get(username="keeper").user_permissions.set(
 
 
 def enter(browser: Browser, server: Server, name: str = "demo", limits: str = "", path: str = "/") -> Page:
-    """Sign somebody in, in a browser of their own; `limits` as in `IDLE_TIMEOUT:5|WARN_BEFORE:2`."""
+    """Sign a user in, in a browser of their own; `limits` as in `IDLE_TIMEOUT:5|WARN_BEFORE:2`."""
     context = browser.new_context()
     page = limited(context, server, limits)
     sign_in(page, server.url(path), name)

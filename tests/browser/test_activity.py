@@ -1,4 +1,4 @@
-"""Activity as a person makes it, and what is none, seen on the wire."""
+"""What counts as activity of a person and what does not, seen in the frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def watched(browser, site: Server) -> Iterator[tuple[Page, Wire]]:
 
 @pytest.fixture
 def quiet(watched: tuple[Page, Wire]) -> tuple[Page, Wire]:
-    """A page on which nobody has acted for a heartbeat."""
+    """A page without activity for a heartbeat."""
     page, wire = watched
     page.evaluate("window.rest(), window.focus()")
     settle(page, wire)
@@ -58,7 +58,7 @@ def settle(page: Page, wire: Wire) -> None:
 
 
 def acted(page: Page, wire: Wire) -> bool:
-    """Tell whether activity goes out, at once or at the end of the heartbeat."""
+    """Return whether activity is sent, at once or at the end of the heartbeat."""
     deadline = time.monotonic() + HEARTBEAT + 0.3
     while not wire.of("activity") and time.monotonic() < deadline:
         page.wait_for_timeout(20)

@@ -92,7 +92,7 @@ def test_a_warning_that_is_cancelled_is_the_page_s_own(page: Page):
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     page.evaluate("window.idlewatch.extend()")
     until(page, "window.idlewatch.state.phase === 'active'", 2)
-    # Each warning asks anew.
+    # Each warning asks again.
     until(page, "window.heard.length === 2", IDLE + 3)
 
 

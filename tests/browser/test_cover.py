@@ -342,7 +342,7 @@ class TestWhatItSays:
 
 
 class TestView:
-    """What the client asks of the view when somebody signs in again, with the view alone in the page."""
+    """What the client asks of the view when a user signs in again, with the view alone in the page."""
 
     @pytest.fixture
     def page(self, context: BrowserContext, site: Server) -> Page:

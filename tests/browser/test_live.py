@@ -49,7 +49,7 @@ def operator(browser: Browser, server: Server) -> Page:
 
 
 def by_themselves(browser: Browser, server: Server, query: str = "") -> Page:
-    """Have an operator look, and wait until whoever an earlier test left behind has gone."""
+    """Have an operator look, and wait until the sessions of earlier tests have ended."""
     page = watch(browser, server, query=query)
     try:
         expect(rows(page)).to_have_count(1, timeout=15_000)
@@ -252,7 +252,7 @@ class TestActing:
         expect(ada.locator(".idlewatch [data-idlewatch-part=text]", has_text="Closing at <noon>.")).to_be_visible()
 
     def test_whoever_has_signed_in_again_in_another_tab_goes_on(self, browser: Browser, server: Server, operator: Page):
-        """Each sign-in makes the tokens against forgery anew."""
+        """Each sign-in rotates the CSRF tokens."""
         enter(browser, server, "ada")
         token = operator.locator("#live-sessions input[name=csrfmiddlewaretoken]")
         before = token.input_value()

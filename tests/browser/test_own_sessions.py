@@ -56,7 +56,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def device(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Sign somebody in with a browser of their own."""
+    """Sign a user in with a browser of their own."""
     contexts: list[BrowserContext] = []
 
     def sign(name: str, **options: object) -> Page:

@@ -1,4 +1,4 @@
-"""Signing in again in place: what ended comes back to its own user as it was, and to nobody else."""
+"""Signing in again in place: what ended comes back as it was, to its own user only."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_tab_of_the_browser_comes_back_as_it_was(page: Page, context: Brow
         expect(content(tab)).to_be_visible(timeout=5000)
         expect(cover(tab)).to_have_count(0)
         until(tab, "window.idlewatch.state.phase === 'active'")
-        assert tab.evaluate("window.stayed"), "no page was loaded anew"
+        assert tab.evaluate("window.stayed"), "the page was reloaded"
     assert page.input_value("textarea") == "half a letter"
 
 

@@ -61,7 +61,7 @@ class TestDialog:
         expect(stay(page)).to_be_focused()
         for _ in range(4):
             page.keyboard.press("Tab")
-            assert page.evaluate("document.activeElement.className") in {"idlewatch", ""}, "it lets nobody out"
+            assert page.evaluate("document.activeElement.className") in {"idlewatch", ""}, "the focus left the dialog"
         stay(page).click()
         expect(dialog(page)).to_be_hidden()
         expect(page.locator("textarea")).to_be_focused()

@@ -48,7 +48,7 @@ class TestClock(Clock):
         self.moment = at
 
     def take_over(self, at: float = START) -> None:
-        """Say `at`, and let nobody who sleeps wake up before `advance` has come that far."""
+        """Say `at`, and wake no sleeper before `advance` has come that far."""
         self.moment, self._ticks = at, 0.0
         loop = asyncio.get_running_loop()
         loop.run_in_executor = partial(self._in_thread, loop.run_in_executor)  # type: ignore[method-assign]

@@ -81,7 +81,7 @@ class Firefox:
 
     @contextmanager
     def user(self) -> Iterator[User]:
-        """Be somebody who was never here before."""
+        """Start with an empty profile."""
         context = self.command("browser.createUserContext")["userContext"]
         try:
             yield User(self, context)
@@ -90,7 +90,7 @@ class Firefox:
 
 
 class User:
-    """Somebody at the browser."""
+    """A person at the browser."""
 
     def __init__(self, firefox: Firefox, context: str) -> None:
         self.firefox = firefox

@@ -50,7 +50,7 @@ class RedisServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Kill it: it says goodbye to nobody."""
+        """Kill it without a shutdown."""
         process, self.process = self.process, None
         if process is not None:
             process.kill()

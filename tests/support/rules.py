@@ -1,6 +1,6 @@
 """Which test shows which rule: read from the tests' marks and titles.
 
-`python -m tests.support.rules` writes the list in docs/security.md anew.
+`python -m tests.support.rules` rewrites the list in docs/security.md.
 """
 
 from __future__ import annotations

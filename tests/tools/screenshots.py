@@ -1,4 +1,4 @@
-"""Pictures of all that users, operators and auditors see, in every state, for somebody to look at: `make screenshots`.
+"""Pictures of all that users, operators and auditors see, in every state: `make screenshots`.
 
 `scripts/screenshots dark rtl` takes those alone.
 """

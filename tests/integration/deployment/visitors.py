@@ -23,7 +23,7 @@ class Through(HTTPSConnection):
 
 
 class Guest(Visitor):
-    """Somebody with a browser of their own, who is signed in where a name is given; `web` leaves nginx out."""
+    """A user with a browser of their own, signed in if a name is given; `web` bypasses nginx."""
 
     def __init__(self, deployment: Deployment, name: str | None = None) -> None:
         self.deployment = deployment

@@ -12,11 +12,11 @@ from tests.integration.faults.site import IDLE, Site
 Fault = Callable[[Site], Awaitable[None]]
 
 SETTLES = 7.0
-"""Seconds after a fault in which ends may be told late: nobody is served meanwhile."""
+"""Seconds after a fault in which ends may reach tabs late: no request is served meanwhile."""
 
 
 async def endure(site: Site, fault: Fault, *, lost: bool = False, told_within: float = SETTLES) -> None:
-    """Live through a fault: nobody who is active is thrown out, nobody who is not is served past the limit.
+    """Live through a fault: no active user is signed out, no idle one is served past the limit.
 
     `lost`: the store loses its data, so that a session without a tab may end a checkpoint early.
     """
@@ -51,7 +51,7 @@ async def endure(site: Site, fault: Fault, *, lost: bool = False, told_within: f
         async with asyncio.timeout(IDLE + told_within + 5):
             told = await waiting
         assert told - watcher.signed_in >= IDLE - early - 0.1
-        # No longer than the fault lasted, and what the others took to vouch.
+        # No longer than the fault lasted, and what the others took to report.
         assert told - watcher.active <= max(IDLE, time.monotonic() - watcher.active) + told_within
     finally:
         stopping.set()

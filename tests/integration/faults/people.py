@@ -16,13 +16,13 @@ from tests.integration.server.visitors import FETCH, NAVIGATION, Tab, Visitor
 from tests.support.serving import Server
 
 PROBE = 2.5
-"""Seconds after which an unanswered probe means that nobody is there."""
+"""Seconds after which an unanswered probe means that the process is gone."""
 SLACK = 1.5
 """Seconds by which a busy machine may be late."""
 
 
 class Person(Visitor):
-    """Somebody with a browser, on any of the site's processes."""
+    """A user with a browser, on any of the site's processes."""
 
     def __init__(self, site: Site, name: str, web: int = 0) -> None:
         self.site = site
@@ -35,7 +35,7 @@ class Person(Visitor):
         """When they acted last, as far as they know: no earlier than the server saw it."""
 
     async def ask_for(self, path: str = "/", *, web: Server | None = None, counted: bool = True) -> int:
-        """Ask a process that runs for a page; return the status, 0 where nobody answers."""
+        """Ask a process that runs for a page; return the status, 0 without an answer."""
         if web is not None:
             self.server = web
         asked = time.monotonic()

@@ -82,7 +82,7 @@ async def test_what_a_process_claimed_that_is_killed_before_it_settles_is_finish
     watcher = Watcher(site, "watcher", 0)
     waiting = asyncio.create_task(watcher.live())
     await asyncio.sleep(1)
-    # Nobody but the one that is to die looks for what is due.
+    # Only the process that is to die claims what is due.
     for web in site.webs:
         suspend(web, signal.SIGSTOP)
     try:

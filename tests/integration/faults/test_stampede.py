@@ -34,7 +34,7 @@ async def test_two_thousand_tabs_that_come_back_at_once_after_a_restart_all_find
                     tab = Tab(await person.connect(open_timeout=20))
                     tab.first = await tab.frame()
             except OSError:
-                # Nobody listens yet.
+                # The server does not listen yet.
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.2)
             else:

@@ -28,7 +28,7 @@ RECORDS = """
 
 
 class Browser(Visitor):
-    """Somebody who signs in, and whose session may be replaced before they hear of it."""
+    """A user who signs in, and whose session may be replaced before the response arrives."""
 
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
@@ -38,7 +38,7 @@ class Browser(Visitor):
 
 
 def sign_in_at_once(site: Site, name: str) -> list[Browser]:
-    """Sign somebody in from many browsers at once, on all processes."""
+    """Sign a user in from many browsers at once, on all processes."""
     barrier = Barrier(LOGINS)
 
     def sign_in(number: int) -> Browser:

@@ -19,7 +19,7 @@ AT_ONCE = 1.0
 
 
 class Person(Visitor):
-    """Somebody who is signed in, and knows of which session."""
+    """A signed-in user who knows their watch id."""
 
     def whose(self) -> str:
         watch_id: str = json.loads(self.get("/whose/").text)["watch_id"]  # type: ignore[attr-defined]
@@ -55,7 +55,7 @@ async def test_it_reaches_the_tabs_of_both_processes_and_a_dead_one_makes_it_few
                     assert len({frame["id"] for frame in frames}) == 1
                 person.server = here
                 there.stop(signal.SIGKILL)
-                # Its tab is still counted: nobody knows yet that it died.
+                # Its tab is still counted: its death has not been noticed yet.
                 assert await asyncio.to_thread(person.say, "Noon", watch_id) == {"reached": 2, "open": 3}
                 for tab in (one, two):
                     assert (await tab.frame())["text"] == "Noon"

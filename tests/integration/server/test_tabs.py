@@ -19,7 +19,7 @@ from tests.support.serving import Server
 AT_ONCE = 1.0
 """Seconds within which a tab hears of a change."""
 ESTABLISHED = 1
-"""What TCP_INFO says first of a connection that nobody has ended."""
+"""What TCP_INFO says first of a connection that is still open."""
 
 
 class TestConnecting:

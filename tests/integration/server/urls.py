@@ -22,7 +22,7 @@ def limits(user: User, request: HttpRequest) -> dict[str, object]:
 
 
 def enter(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Sign somebody in."""
+    """Sign a user in."""
     user, _ = User.objects.get_or_create(username=name)
     login(request, user)
     return redirect("demo")

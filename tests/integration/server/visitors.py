@@ -22,7 +22,7 @@ FETCH = {"Sec-Fetch-Mode": "cors", "Accept": "*/*"}
 
 
 class Visitor:
-    """Somebody with a browser of their own, who is signed in."""
+    """A signed-in user with a browser of their own."""
 
     patience = WITHIN
     keys: ClassVar[set[str]] = set()

@@ -55,7 +55,7 @@ class Told:
         print(number, time.monotonic() - sent, flush=True)
 
     async def dismiss(self) -> None:
-        """Nobody is sent away here."""
+        """Do nothing: no socket is closed here."""
 
 
 def configure(layer: str, url: str) -> None:

@@ -33,9 +33,9 @@ get_user_model().objects.create_user("crowd"); user = get_user_model().objects.c
 client = Client(); client.force_login(user); name = settings.SESSION_COOKIE_NAME
 print(f"{name}={client.cookies[name].value}")
 """
-NOBODY: tuple[int, dict[str, object]] = (0, {})
+NO_OPERATOR: tuple[int, dict[str, object]] = (0, {})
 QUESTIONS = {
-    "nobody watches": NOBODY,
+    "no operator": NO_OPERATOR,
     "one, by deadline": (1, {"sort": "ends"}),
     "one, by user": (1, {"sort": "user"}),
     "one, a search": (1, {"sort": "user", "search": "user0000 chrome"}),
@@ -97,8 +97,8 @@ async def measure(server: Server, cookie: str, operators: int, question: dict[st
 
 
 def report(where: str, costs: Mapping[str, Cost], again: Cost) -> None:
-    """Print each cost beside that of nobody."""
-    idle = Cost(*(sum(each) / 2 for each in zip(costs["nobody watches"], again, strict=True)))
+    """Print each cost beside that without an operator."""
+    idle = Cost(*(sum(each) / 2 for each in zip(costs["no operator"], again, strict=True)))
     for title, cost in costs.items():
         print(
             f"{where}  {title:17} {cost.cpu:7.1f} ms/s"
@@ -124,7 +124,7 @@ def run(name: str, directory: Path, seconds: float, **environ: str) -> None:
                 title: asyncio.run(measure(server, cookie, *question, seconds)) for title, question in QUESTIONS.items()
             }
             # The machine may have become slower, or quicker, meanwhile.
-            again = asyncio.run(measure(server, cookie, *NOBODY, seconds))
+            again = asyncio.run(measure(server, cookie, *NO_OPERATOR, seconds))
             report(f"{name:7}{size:7} sessions", costs, again)
     finally:
         server.stop()
