@@ -1,7 +1,7 @@
-"""The requests that this process is answering: one of them may be giving its session a new key.
+"""Requests under way, one of which may rotate its session's key.
 
-Between Django's `cycle_key()`, which deletes the old row, and the end of that request, where the record learns of the
-new key, the old one looks like a session that is lost. So the record is told before, for every process to see.
+Between Django's `cycle_key()`, which deletes the old row, and the end of that request, when the record gets the new
+key, the old key looks like that of a lost session. Therefore the record is marked first, for every process to see.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class RequestsUnderWay:
     def __init__(self, process: Process) -> None:
         self._lock = Lock()
         self._sessions: dict[str, list[SessionBase]] = {}
-        """By the key with which each came."""
+        """By the session key of the request's cookie."""
 
     @contextmanager
-    def including(self, key: str, session: SessionBase) -> Iterator[None]:
-        """Count a session while its request is answered."""
+    def register(self, key: str, session: SessionBase) -> Iterator[None]:
+        """Register a session while its request is answered."""
         with self._lock:
             self._sessions.setdefault(key, []).append(session)
         try:
@@ -47,12 +47,12 @@ class RequestsUnderWay:
 
 @contextmanager
 def under_way(session: SessionBase) -> Iterator[None]:
-    """Have other requests find a session while its request is answered."""
+    """Register a session while its request is answered, and announce a rotation of its key."""
     key = session.session_key
     if key is None:
         yield
         return
-    with current_process().part(RequestsUnderWay).including(key, session), _telling_of_rotation(session):
+    with current_process().part(RequestsUnderWay).register(key, session), _announcing_rotation(session):
         yield
 
 
@@ -62,26 +62,26 @@ def is_shared(key: str, session: SessionBase) -> bool:
 
 
 @contextmanager
-def _telling_of_rotation(session: SessionBase) -> Iterator[None]:
-    """Have the record remember the key of a session before it is given another: Django has no signal for it."""
+def _announcing_rotation(session: SessionBase) -> Iterator[None]:
+    """Mark the record before the session's key is rotated: Django has no signal for it."""
     if not django_sessions.keeps_keys():
         yield
         return
     cycle_key, acycle_key = session.cycle_key, session.acycle_key
 
-    def tell_and_cycle() -> None:
-        watch = session.get(django_sessions.WATCH_KEY)
-        if watch is not None:
-            records.expect_rotation(watch)
+    def announce_and_cycle() -> None:
+        watch_id = session.get(django_sessions.WATCH_KEY)
+        if watch_id is not None:
+            records.expect_rotation(watch_id)
         cycle_key()
 
-    async def atell_and_cycle() -> None:
-        watch = await session.aget(django_sessions.WATCH_KEY)
-        if watch is not None:
-            await in_thread(Lane.REQUEST, records.expect_rotation, watch)
+    async def aannounce_and_cycle() -> None:
+        watch_id = await session.aget(django_sessions.WATCH_KEY)
+        if watch_id is not None:
+            await in_thread(Lane.REQUEST, records.expect_rotation, watch_id)
         await acycle_key()
 
-    vars(session).update(cycle_key=tell_and_cycle, acycle_key=atell_and_cycle)
+    vars(session).update(cycle_key=announce_and_cycle, acycle_key=aannounce_and_cycle)
     try:
         yield
     finally:

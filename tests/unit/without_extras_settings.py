@@ -2,4 +2,4 @@
 
 from tests.support.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.unit.http.site"
+ROOT_URLCONF = "tests.support.http_site"

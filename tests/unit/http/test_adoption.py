@@ -19,7 +19,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, login
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
-from tests.unit.http.conftest import ENGINES, NAVIGATION, Browser, phase, record, records, restart_server, tick
+from tests.support.http import ENGINES, NAVIGATION, Browser, phase, record, records, restart_server, tick
 
 KEYED = [engine for engine in ENGINES if engine != "signed_cookies"]
 every_keyed_engine = pytest.mark.parametrize("engine", KEYED, indirect=True)
@@ -70,19 +70,19 @@ def test_its_cookie_goes_with_the_browser_from_then_on(before: Browser, settings
 
 @pytest.mark.rule("R9")
 @every_keyed_engine
-def test_replayed_after_its_end_it_stays_ended(engine: str, wsgi: Browser, ann: User, clock: Time):
-    key = wsgi.key = str(signed_in_before(ann).session_key)
-    wsgi.visit("/closed/")
+def test_replayed_after_its_end_it_stays_ended(engine: str, browser: Browser, ann: User, clock: Time):
+    key = browser.key = str(signed_in_before(ann).session_key)
+    browser.visit("/closed/")
     monitor.end(record().pk, Reason.REVOKED, clock.now)
     tick(clock)
     assert not django_sessions.engine()().exists(key)
-    wsgi.key = key
-    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    browser.key = key
+    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
     # A backup, or a request that was slow to save, brings the session back as it was before the watch.
     signed_in_before(ann, key)
     restart_server()
-    wsgi.key = key
-    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    browser.key = key
+    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
     assert records() == [("ann", "revoked")]
 
 
@@ -127,19 +127,19 @@ def test_a_signed_cookie_from_before_must_sign_in_again(engine: str, before: Bro
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_watch_without_a_record_has_ended(wsgi: Browser, ann: User):
-    wsgi.key = str(signed_in_before(ann, **{django_sessions.WATCH_KEY: "nowhere"}).session_key)
-    assert wsgi.visit("/closed/").status_code == 302
-    assert wsgi.key is None
+def test_a_watch_without_a_record_has_ended(browser: Browser, ann: User):
+    browser.key = str(signed_in_before(ann, **{django_sessions.WATCH_KEY: "nowhere"}).session_key)
+    assert browser.visit("/closed/").status_code == 302
+    assert browser.key is None
     assert records() == []
 
 
-def test_a_watch_whose_record_was_deleted_has_ended_by_the_next_restart(wsgi: Browser, ann: User):
-    wsgi.sign_in(ann)
+def test_a_watch_whose_record_was_deleted_has_ended_by_the_next_restart(browser: Browser, ann: User):
+    browser.sign_in(ann)
     WatchedSession.objects.all().delete()
     restart_server()
-    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "lost"
-    assert wsgi.key is None
+    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "lost"
+    assert browser.key is None
 
 
 def test_an_anonymous_session_is_not_adopted(browser: Browser):

@@ -13,8 +13,8 @@ from idlewatch.core.policy import Phase
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
-from tests.unit.http import site
-from tests.unit.http.conftest import Browser, last_active, phase, record, records, restart_server, tick
+from tests.support import http_site
+from tests.support.http import Browser, last_active, phase, record, records, restart_server, tick
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -26,9 +26,9 @@ def signed_in(browser: Browser, ann: User) -> Browser:
 
 
 @pytest.fixture
-def reader(wsgi: Browser, ann: User) -> Browser:
-    wsgi.sign_in(ann)
-    return wsgi
+def reader(browser: Browser, ann: User) -> Browser:
+    browser.sign_in(ann)
+    return browser
 
 
 def user_of(browser: Browser) -> str:
@@ -48,14 +48,14 @@ def test_an_idle_session_ends(signed_in: Browser, clock: Time, signals: list[tup
 
 
 @pytest.mark.rule("R2")
-def test_the_absolute_limit_ends_it_whatever_happens(wsgi: Browser, ann: User, clock: Time, settings: Any):
+def test_the_absolute_limit_ends_it_whatever_happens(browser: Browser, ann: User, clock: Time, settings: Any):
     settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 2000}
-    wsgi.sign_in(ann)
+    browser.sign_in(ann)
     for _ in range(2):
         clock.pass_(800)
-        assert wsgi.visit("/closed/").status_code == 200
+        assert browser.visit("/closed/").status_code == 200
     clock.pass_(400)
-    assert wsgi.visit("/closed/").status_code == 302
+    assert browser.visit("/closed/").status_code == 302
     assert records() == [("ann", "absolute")]
 
 
@@ -133,16 +133,16 @@ def test_a_restart_resumes_each_session_where_it_stood(signed_in: Browser, clock
     assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
 
-def test_a_restart_knows_of_the_absolute_limit(wsgi: Browser, ann: User, clock: Time, settings: Any):
+def test_a_restart_knows_of_the_absolute_limit(browser: Browser, ann: User, clock: Time, settings: Any):
     settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 1000}
-    wsgi.sign_in(ann)
+    browser.sign_in(ann)
     clock.pass_(800)
-    wsgi.visit("/closed/")
+    browser.visit("/closed/")
     tick(clock)
     restart_server()
-    assert wsgi.poll("/open/").json()["remaining"] == pytest.approx(200)
+    assert browser.poll("/open/").json()["remaining"] == pytest.approx(200)
     clock.pass_(200)
-    assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "absolute"
+    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "absolute"
 
 
 def test_a_session_that_idled_out_while_the_server_was_down_has_ended(reader: Browser, clock: Time):
@@ -163,7 +163,7 @@ def test_after_a_restart_the_session_still_goes_with_its_end(reader: Browser, cl
 
 def test_a_session_can_write_its_data_and_rotate_its_key(signed_in: Browser, clock: Time):
     watch_id = record().pk
-    for path in ("/note/", "/rotate/", "/note/", "/arotate/"):
+    for path in ("/note/", "/rotate/", "/note/", "/rotate/"):
         clock.pass_(100)
         assert signed_in.visit(path).status_code == 200
         assert user_of(signed_in) == "ann"
@@ -177,10 +177,10 @@ def test_an_end_while_the_view_writes_is_no_error_and_no_way_back(
 ):
     settings.SESSION_SAVE_EVERY_REQUEST = always
     key = reader.key
-    site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
-    site.during.append(lambda _: tick(clock))
+    http_site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+    http_site.during.append(lambda _: tick(clock))
     assert reader.visit(path).status_code == 200
-    site.during.clear()
+    http_site.during.clear()
     assert reader.key is None
     reader.key = key
     assert reader.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
@@ -190,8 +190,8 @@ def test_an_end_while_the_view_runs_is_no_error_where_every_request_saves(
     signed_in: Browser, clock: Time, settings: Any
 ):
     settings.SESSION_SAVE_EVERY_REQUEST = True
-    site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
-    site.during.append(lambda _: tick(clock))
+    http_site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+    http_site.during.append(lambda _: tick(clock))
     assert signed_in.visit("/meanwhile/").status_code == 200
     assert signed_in.key is None
 
@@ -200,9 +200,9 @@ def test_an_end_while_the_view_runs_is_no_error_where_every_request_saves(
 def test_an_answer_that_lands_after_the_logout_brings_nothing_back(reader: Browser, clock: Time, make_browser: Any):
     key, other = reader.key, make_browser()
     other.key = key
-    site.during.append(lambda _: other.submit("/logout/"))
+    http_site.during.append(lambda _: other.submit("/logout/"))
     assert reader.visit("/note/").status_code == 200
-    site.during.clear()
+    http_site.during.clear()
     assert reader.key is None
     for browser in (reader, other):
         browser.key = key

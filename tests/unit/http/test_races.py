@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from tests.conftest import Time
-from tests.unit.http import site
-from tests.unit.http.conftest import Browser, records
+from tests.support import http_site
+from tests.support.http import Browser, records
 
 
 @pytest.fixture
@@ -37,20 +37,20 @@ def test_a_poll_before_the_new_password_vouches_leaves_the_session(tab: Browser,
         other.poll("/api/")
         update_session_auth_hash(request, user)
 
-    site.during.append(change)
+    http_site.during.append(change)
     tab.submit("/meanwhile/")
-    site.during.clear()
+    http_site.during.clear()
     assert tab.visit("/closed/").status_code == 200
     assert records() == [("ann", "")]
 
 
 def test_an_old_copy_of_a_session_that_went_on_leaves_it(tab: Browser, other: Browser):
     def change(request: HttpRequest) -> None:
-        site.during.clear()
+        http_site.during.clear()
         other.submit("/change-password/", {"password": "new"})
         request.user.get_username()
 
-    site.during.append(change)
+    http_site.during.append(change)
     tab.poll("/meanwhile/")
     assert other.visit("/closed/").status_code == 200
     assert records() == [("ann", "")]

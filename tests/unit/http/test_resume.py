@@ -11,14 +11,14 @@ from django.contrib.auth.models import User
 from idlewatch.core.events import TabClosed, TabOpened
 from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
-from tests.unit.http.conftest import Browser, phase, record, restart_server, tick
+from tests.support.http import Browser, phase, record, restart_server, tick
 
 
 @pytest.fixture
-def tab(wsgi: Browser, ann: User) -> Browser:
-    wsgi.sign_in(ann)
-    wsgi.visit("/page/")
-    return wsgi
+def tab(browser: Browser, ann: User) -> Browser:
+    browser.sign_in(ann)
+    browser.visit("/page/")
+    return browser
 
 
 def close_browser(clock: Time) -> None:

@@ -20,9 +20,9 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from tests.conftest import START, Time
+from tests.support import http_site
+from tests.support.http import PASSWORD, Browser, last_active, record, records, tick
 from tests.support.processes import lose_store
-from tests.unit.http import site
-from tests.unit.http.conftest import PASSWORD, Browser, last_active, record, records, tick
 
 Signals = list[tuple[str, Any]]
 
@@ -91,18 +91,18 @@ class TestFailedAfterwards:
         assert not WatchedSession.objects.filter(ended=None).exists()
 
     @pytest.mark.parametrize("engine", ["db", "cache", "signed_cookies"], indirect=True)
-    def test_one_that_was_taken_back_leaves_nothing(self, wsgi: Browser, ann: User, engine: str, signals: Signals):
-        response = wsgi.submit("/failing-login/", {"username": "ann", "password": PASSWORD, "rollback": "1"})
+    def test_one_that_was_taken_back_leaves_nothing(self, browser: Browser, ann: User, engine: str, signals: Signals):
+        response = browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD, "rollback": "1"})
         assert response.status_code == 200
-        assert wsgi.key is None
-        assert user_of(wsgi) == ""
+        assert browser.key is None
+        assert user_of(browser) == ""
         assert (records(), signals) == ([], [])
 
     def test_with_a_transaction_for_each_request_too(
         self, ann: User, clock: Time, monkeypatch: pytest.MonkeyPatch, signals: Signals
     ):
         monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-        browser = Browser(is_async=False, raise_request_exception=False)
+        browser = Browser(raise_request_exception=False)
         browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD})
         assert (records(), signals, browser.key) == ([], [], None)
         browser.sign_in(ann)
@@ -210,15 +210,15 @@ class TestOtherUser:
 
     @pytest.mark.parametrize("engine", ["db", "signed_cookies"], indirect=True)
     def test_a_session_that_speaks_of_another_user_than_its_watch_serves_neither(
-        self, wsgi: Browser, ann: User, bob: User, engine: str
+        self, browser: Browser, ann: User, bob: User, engine: str
     ):
-        wsgi.sign_in(ann)
-        session = wsgi.client.session
+        browser.sign_in(ann)
+        session = browser.client.session
         session["_auth_user_id"] = str(bob.pk)
         session.save()
-        wsgi.key = str(session.session_key)
-        assert wsgi.visit("/closed/").status_code == 302
-        assert user_of(wsgi) == ""
+        browser.key = str(session.session_key)
+        assert browser.visit("/closed/").status_code == 302
+        assert user_of(browser) == ""
         assert records() == [("ann", "lost")]
 
 
@@ -230,14 +230,14 @@ class TestForce:
         clock.pass_(900)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
-    def test_a_token_that_signs_nobody_into_the_session_is_not(self, wsgi: Browser, ann: User):
+    def test_a_token_that_signs_nobody_into_the_session_is_not(self, browser: Browser, ann: User):
         def token(request: HttpRequest) -> None:
             user_logged_in.send(User, request=request, user=ann)
             user_logged_out.send(User, request=request, user=ann)
 
-        site.during.append(token)
-        assert wsgi.visit("/meanwhile/").status_code == 200
-        assert (records(), wsgi.key) == ([], None)
+        http_site.during.append(token)
+        assert browser.visit("/meanwhile/").status_code == 200
+        assert (records(), browser.key) == ([], None)
 
     @pytest.mark.parametrize("request_of_it", [None, RequestFactory().get("/")])
     def test_nor_one_without_any_session(self, ann: User, request_of_it: HttpRequest | None):
@@ -289,11 +289,16 @@ class TestPolicy:
 
     @pytest.mark.rule("R8")
     def test_its_answer_is_clamped_to_the_baseline(
-        self, wsgi: Browser, ann: User, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        browser: Browser,
+        ann: User,
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ):
-        monkeypatch.setattr(site, "lenient", lambda *_: {"IDLE_TIMEOUT": 7200, "HOLD_LIMIT": 0}, raising=False)
-        settings.IDLEWATCH = {"POLICY": "tests.unit.http.site.lenient", "BASELINE": "pci-dss"}
-        wsgi.sign_in(ann)
+        monkeypatch.setattr(http_site, "lenient", lambda *_: {"IDLE_TIMEOUT": 7200, "HOLD_LIMIT": 0}, raising=False)
+        settings.IDLEWATCH = {"POLICY": "tests.support.http_site.lenient", "BASELINE": "pci-dss"}
+        browser.sign_in(ann)
         assert record().limits["idle_timeout"] == 900
         assert "clamped" in caplog.text
 

@@ -14,8 +14,10 @@ from django.db import transaction
 from idlewatch.core.activity import Reason
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
-from tests.unit.http import site
-from tests.unit.http.conftest import PASSWORD, Browser, record, records, restart_server, tick
+from tests.support import http_site
+from tests.support.http import PASSWORD, Browser, record, records, restart_server, tick
+
+pytestmark = pytest.mark.usefixtures("site")
 
 Signals = list[tuple[str, Any]]
 
@@ -94,12 +96,11 @@ def test_every_session_ends_at_once(
 
 @pytest.mark.rule("R12")
 @pytest.mark.parametrize("change", UNTOLD)
-@pytest.mark.parametrize("path", ["/closed/", "/aclosed/"])
 def test_what_django_does_not_tell_ends_it_with_the_next_request(
-    signed_in: Browser, ann: User, change: Callable[[User], None], path: str
+    signed_in: Browser, ann: User, change: Callable[[User], None]
 ):
     change(ann)
-    assert signed_in.visit(path).url == f"/login/?next={path}"
+    assert signed_in.visit("/closed/").url == "/login/?next=/closed/"
     assert signed_in.key is None
     assert records() == [("ann", "account")]
     assert signed_in.visit("/open/").json()["notice"] is not None
@@ -113,12 +114,15 @@ def test_a_script_is_told_too(signed_in: Browser, ann: User, change: Callable[[U
 
 
 @pytest.mark.rule("R12")
-@pytest.mark.parametrize("engine", ["db", "cache", "signed_cookies"], indirect=True)
-@pytest.mark.parametrize("change", TOLD + UNTOLD)
+@pytest.mark.parametrize(
+    ("engine", "change"),
+    [*(("db", change) for change in TOLD + UNTOLD), *((e, c) for e in ("cache", "signed_cookies") for c in UNTOLD)],
+    indirect=["engine"],
+)
 def test_the_timer_ends_it_without_any_request(
-    wsgi: Browser, ann: User, clock: Time, engine: str, change: Callable[[User], None]
+    browser: Browser, ann: User, clock: Time, engine: str, change: Callable[[User], None]
 ):
-    wsgi.sign_in(ann)
+    browser.sign_in(ann)
     change(ann)
     for _ in range(3):
         clock.pass_(40)
@@ -126,20 +130,20 @@ def test_the_timer_ends_it_without_any_request(
         clock.pass_(10)
         tick(clock, timer)
     assert records() == [("ann", "account")]
-    assert wsgi.poll("/idlewatch/state/").json()["reason"] == "account"
+    assert browser.poll("/idlewatch/state/").json()["reason"] == "account"
 
 
 @pytest.mark.rule("R12")
 @pytest.mark.parametrize("change", TOLD + UNTOLD)
-def test_what_changed_while_the_server_was_down_is_found(wsgi: Browser, ann: User, change: Callable[[User], None]):
-    wsgi.sign_in(ann)
-    key = wsgi.key
+def test_what_changed_while_the_server_was_down_is_found(browser: Browser, ann: User, change: Callable[[User], None]):
+    browser.sign_in(ann)
+    key = browser.key
     change(ann)
     restart_server()
     for _ in range(2):
-        wsgi.key = str(key)
-        assert wsgi.visit("/closed/").status_code == 302
-        assert wsgi.key is None
+        browser.key = str(key)
+        assert browser.visit("/closed/").status_code == 302
+        assert browser.key is None
     assert records() == [("ann", "account")]
 
 
@@ -193,7 +197,7 @@ class TestNewPassword:
         assert records() == [("ann", ""), ("ann", "account")]
 
     def test_a_view_that_forgets_to_keep_its_session_ends_it_too(self, signed_in: Browser, ann: User):
-        site.during.append(lambda _: set_password(ann))
+        http_site.during.append(lambda _: set_password(ann))
         signed_in.visit("/meanwhile/")
         assert signed_in.visit("/closed/").status_code == 302
         assert records() == [("ann", "account")]
@@ -226,7 +230,7 @@ class TestNewPassword:
     ):
         other = make_browser()
         other.sign_in(bob)
-        site.during.append(lambda _: set_password(bob))
+        http_site.during.append(lambda _: set_password(bob))
         signed_in.visit("/meanwhile/")
         assert user_of(signed_in) == "ann"
         assert sorted(records()) == [("ann", ""), ("bob", "account")]
@@ -234,14 +238,14 @@ class TestNewPassword:
 
 class TestFlush:
     @pytest.mark.usefixtures("engine")
-    def test_a_view_that_flushes_the_session_ends_it(self, wsgi: Browser, ann: User, signals: Signals):
-        wsgi.sign_in(ann)
-        key = wsgi.key
-        assert wsgi.visit("/flush/").content == b"flushed"
-        assert wsgi.key is None
+    def test_a_view_that_flushes_the_session_ends_it(self, browser: Browser, ann: User, signals: Signals):
+        browser.sign_in(ann)
+        key = browser.key
+        assert browser.visit("/flush/").content == b"flushed"
+        assert browser.key is None
         assert records() == [("ann", "lost")]
-        wsgi.key = str(key)
-        assert wsgi.poll("/api/").headers["Idlewatch-Ended"] == "lost"
+        browser.key = str(key)
+        assert browser.poll("/api/").headers["Idlewatch-Ended"] == "lost"
         assert signals.count(("ended", Reason.LOST)) == 1
 
     def test_the_user_is_told_on_the_next_page(self, signed_in: Browser):
@@ -251,7 +255,7 @@ class TestFlush:
     def test_a_view_that_signs_somebody_else_in_after_it_ends_the_first(
         self, signed_in: Browser, bob: User, clock: Time
     ):
-        site.during.clear()
+        http_site.during.clear()
         clock.pass_(1)
         signed_in.submit("/keep-me/", {"username": "bob", "password": PASSWORD})
         assert records() == [("ann", "logout"), ("bob", "")]

@@ -14,8 +14,8 @@ from idlewatch.http.i18n import NOTICES
 from idlewatch.http.responses import REASON_COOKIE, REASON_COOKIE_AGE
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
-from tests.unit.http import site
-from tests.unit.http.conftest import HTMX, NAVIGATION, Browser, record
+from tests.support import http_site
+from tests.support.http import HTMX, NAVIGATION, Browser, record
 
 IDLE = "You have been signed out because of inactivity."
 
@@ -135,7 +135,7 @@ def test_each_reason_has_a_sentence_in_the_language_of_the_page():
 def test_a_page_may_ask_for_it_again_and_again(late: Browser):
     late.visit("/closed/")
     asked: list[Any] = []
-    site.during.append(lambda request: asked.extend(str(request.idlewatch.notice) for _ in range(2)))
+    http_site.during.append(lambda request: asked.extend(str(request.idlewatch.notice) for _ in range(2)))
     late.visit("/meanwhile/")
     assert asked == [IDLE, IDLE]
 

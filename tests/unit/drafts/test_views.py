@@ -27,8 +27,10 @@ from idlewatch.runtime import timer as timer_module
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from tests.conftest import START, Time
-from tests.unit.http import site
-from tests.unit.http.conftest import FETCH, NAVIGATION, Browser, last_active, record, tick
+from tests.support import http_site
+from tests.support.http import FETCH, NAVIGATION, Browser, last_active, record, tick
+
+pytestmark = pytest.mark.usefixtures("site")
 
 PATH = "/idlewatch/drafts/"
 PAGE = "/letters/new/?to=7"
@@ -69,10 +71,10 @@ def page(browser: Browser, ann: User) -> Browser:
 
 
 @pytest.fixture
-def tab(wsgi: Browser, ann: User) -> Browser:
+def tab(browser: Browser, ann: User) -> Browser:
     """A page, for what does not depend on the interface."""
-    wsgi.sign_in(ann)
-    return wsgi
+    browser.sign_in(ann)
+    return browser
 
 
 class TestKeeping:
@@ -207,7 +209,7 @@ class TestPassive:
 class TestOthers:
     def test_another_user_gets_nothing_and_changes_nothing(self, tab: Browser, bob: User, ann: User):
         save(tab)
-        other = Browser(is_async=False)
+        other = Browser()
         other.sign_in(bob)
         assert kept(other) == []
         save(other, [["subject", "Bob's"]])
@@ -217,7 +219,7 @@ class TestOthers:
     def test_a_page_that_another_user_left_behind_is_turned_away(self, tab: Browser, bob: User):
         from idlewatch.http.page_tokens import token_of
         from idlewatch.monitor import service as monitor
-        from tests.unit.http.conftest import record
+        from tests.support.http import record
 
         watched = monitor.store().sessions.get(record().pk)
         assert watched is not None
@@ -247,7 +249,7 @@ class TestOthers:
         reader, page = tab, PAGE
         if moved == "user":
             row.user = bob
-            reader = Browser(is_async=False)
+            reader = Browser()
             reader.sign_in(bob)
             row.page_digest = cipher.page_digests(bob, PAGE)[0]
         elif moved == "place":
@@ -303,14 +305,14 @@ class TestDatabase:
         monkeypatch.undo()
         assert save(page).status_code == 200
 
-    def test_an_error_of_the_site_s_own_view_stays_the_site_s(self, wsgi: Browser, ann: User):
+    def test_an_error_of_the_site_s_own_view_stays_the_site_s(self, browser: Browser, ann: User):
         def fail(_: object) -> None:
             raise OperationalError("database is locked")
 
-        wsgi.sign_in(ann)
-        site.during.append(fail)
+        browser.sign_in(ann)
+        http_site.during.append(fail)
         with pytest.raises(OperationalError):
-            wsgi.visit("/meanwhile/")
+            browser.visit("/meanwhile/")
 
     def test_an_account_that_goes_meanwhile_is_no_500(self, tab: Browser, ann: User, monkeypatch: pytest.MonkeyPatch):
         really = drafts._locked

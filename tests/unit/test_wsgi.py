@@ -15,7 +15,9 @@ from idlewatch import wsgi as wsgi_face
 from idlewatch.models import StoreOwner
 from idlewatch.process import current_process
 from idlewatch.runtime.runtime import running_runtime
-from tests.unit.http.conftest import Browser, record
+from tests.support.http import Browser, record
+
+pytestmark = pytest.mark.usefixtures("site")
 
 
 @pytest.fixture

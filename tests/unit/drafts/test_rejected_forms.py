@@ -21,8 +21,10 @@ from idlewatch.drafts import service as drafts
 from idlewatch.drafts.models import Draft
 from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
-from tests.unit.http.conftest import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, restart_server, tick
-from tests.unit.http.test_drafts import Broken, kept, load, post
+from tests.support.http import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, restart_server, tick
+from tests.unit.drafts.test_views import Broken, kept, load, post
+
+pytestmark = pytest.mark.usefixtures("site")
 
 FORM = "http://testserver/letters/new/?to=7"
 PAGE = "/letters/new/?to=7"
@@ -40,11 +42,11 @@ def page(browser: Browser, ann: User, clock: Time) -> Browser:
 
 
 @pytest.fixture
-def tab(wsgi: Browser, ann: User, clock: Time) -> Browser:
+def tab(browser: Browser, ann: User, clock: Time) -> Browser:
     """The same, for what does not depend on the interface."""
-    wsgi.sign_in(ann)
+    browser.sign_in(ann)
     clock.pass_(900)
-    return wsgi
+    return browser
 
 
 def send(browser: Browser, data: Any = None, path: str = ACTION, **headers: str) -> Any:
@@ -77,9 +79,9 @@ class TestOffer:
         assert not is_told(page)
 
     def test_the_view_never_gets_it(self, tab: Browser):
-        from tests.unit.http import site
+        from tests.support import http_site
 
-        site.during.append(lambda request: pytest.fail("the view ran"))
+        http_site.during.append(lambda request: pytest.fail("the view ran"))
         send(tab)
 
     @pytest.mark.parametrize("lost", ["ticked", "restarted", "flushed"])
@@ -92,18 +94,18 @@ class TestOffer:
         send(page)
         assert offered(page, ann) == [FIELDS]
 
-    def test_with_every_engine(self, engine: str, wsgi: Browser, ann: User, clock: Time):
-        wsgi.sign_in(ann)
+    def test_with_every_engine(self, engine: str, browser: Browser, ann: User, clock: Time):
+        browser.sign_in(ann)
         clock.pass_(900)
-        send(wsgi)
-        assert offered(wsgi, ann) == [FIELDS]
+        send(browser)
+        assert offered(browser, ann) == [FIELDS]
 
     @pytest.mark.parametrize("reason", [Reason.CLOSED, Reason.ABSOLUTE])
-    def test_whatever_clock_has_run_out(self, wsgi: Browser, ann: User, clock: Time, reason: Reason):
-        wsgi.sign_in(ann)
+    def test_whatever_clock_has_run_out(self, browser: Browser, ann: User, clock: Time, reason: Reason):
+        browser.sign_in(ann)
         monitor.end(record().pk, reason, clock.now)
-        send(wsgi)
-        assert offered(wsgi, ann) == [FIELDS]
+        send(browser)
+        assert offered(browser, ann) == [FIELDS]
 
     def test_an_upload_loses_its_files_and_keeps_its_words(self, page: Browser, ann: User, settings: Any):
         settings.FILE_UPLOAD_HANDLERS = [f"{__name__}.NobodyUploads"]
@@ -129,19 +131,19 @@ class TestOffer:
         tab.ask("post", ACTION, SENT, HTMX | {"HX-Current-URL": "http://testserver/"})
         assert offered(tab, ann, "/") == [FIELDS]
 
-    def test_sent_again_it_is_kept_once(self, wsgi: Browser, ann: User, clock: Time):
+    def test_sent_again_it_is_kept_once(self, browser: Browser, ann: User, clock: Time):
         for subject in ("first", "second"):
-            wsgi.sign_in(ann)
+            browser.sign_in(ann)
             clock.pass_(900)
-            send(wsgi, {"subject": subject})
-        assert offered(wsgi, ann) == [[["subject", "second"]]]
+            send(browser, {"subject": subject})
+        assert offered(browser, ann) == [[["subject", "second"]]]
 
-    def test_two_forms_of_a_page_are_kept_both(self, wsgi: Browser, ann: User, clock: Time):
+    def test_two_forms_of_a_page_are_kept_both(self, browser: Browser, ann: User, clock: Time):
         for data in ({"subject": "one"}, {"word": "two"}):
-            wsgi.sign_in(ann)
+            browser.sign_in(ann)
             clock.pass_(900)
-            send(wsgi, data)
-        assert sorted(offered(wsgi, ann)) == [[["subject", "one"]], [["word", "two"]]]
+            send(browser, data)
+        assert sorted(offered(browser, ann)) == [[["subject", "one"]], [["word", "two"]]]
 
     def test_pages_do_not_ask_the_database_whether_there_is_any(self, tab: Browser, ann: User):
         send(tab)
@@ -169,36 +171,36 @@ class TestOthers:
         assert send(tab).status_code == 302
         assert not Draft.objects.exists()
 
-    def test_nobody_s_form_is_kept_for_nobody(self, wsgi: Browser):
-        assert send(wsgi).status_code == 200
-        wsgi.key = "a" * 32
-        send(wsgi)
+    def test_nobody_s_form_is_kept_for_nobody(self, browser: Browser):
+        assert send(browser).status_code == 200
+        browser.key = "a" * 32
+        send(browser)
         assert not Draft.objects.exists()
 
-    def test_the_words_of_one_are_not_kept_for_another(self, wsgi: Browser, ann: User, bob: User, clock: Time):
-        wsgi.sign_in(ann)
-        session = wsgi.client.session
+    def test_the_words_of_one_are_not_kept_for_another(self, browser: Browser, ann: User, bob: User, clock: Time):
+        browser.sign_in(ann)
+        session = browser.client.session
         session[SESSION_KEY], session[HASH_SESSION_KEY] = str(bob.pk), bob.get_session_auth_hash()
         session.save()
         clock.pass_(900)
-        send(wsgi)
+        send(browser)
         assert not Draft.objects.exists()
 
-    def test_what_is_refused_pushes_out_no_draft(self, wsgi: Browser, ann: User, clock: Time):
+    def test_what_is_refused_pushes_out_no_draft(self, browser: Browser, ann: User, clock: Time):
         for number in range(20):
             drafts.save(ann, f"/{number}/", "letter", [("a", "b")], clock.now)
-        wsgi.sign_in(ann)
-        key = wsgi.key
+        browser.sign_in(ann)
+        key = browser.key
         clock.pass_(890)
-        wsgi.poll("/idlewatch/state/")
+        browser.poll("/idlewatch/state/")
         clock.pass_(10)
         for number in range(8):
             clock.pass_(1)
             assert key
-            wsgi.key = key
-            send(wsgi, {f"field{number}": "x"})
+            browser.key = key
+            send(browser, {f"field{number}": "x"})
         assert Draft.objects.filter(kind="draft").count() == 20
-        assert offered(wsgi, ann) == [[[f"field{number}", "x"]] for number in (7, 6, 5, 4, 3)]
+        assert offered(browser, ann) == [[[f"field{number}", "x"]] for number in (7, 6, 5, 4, 3)]
 
 
 class TestForgery:
@@ -266,43 +268,43 @@ class TestNever:
         assert send(tab).status_code == 302
         assert self.none_is_kept()
 
-    def test_of_a_session_that_lives(self, wsgi: Browser, ann: User):
-        wsgi.sign_in(ann)
-        assert send(wsgi).status_code == 200
+    def test_of_a_session_that_lives(self, browser: Browser, ann: User):
+        browser.sign_in(ann)
+        assert send(browser).status_code == 200
         assert self.none_is_kept()
 
     @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.IDLE, Reason.ABSOLUTE, Reason.CLOSED}))
-    def test_of_a_session_that_somebody_ended(self, wsgi: Browser, ann: User, clock: Time, reason: Reason):
-        wsgi.sign_in(ann)
+    def test_of_a_session_that_somebody_ended(self, browser: Browser, ann: User, clock: Time, reason: Reason):
+        browser.sign_in(ann)
         monitor.end(record().pk, reason, clock.now)
-        assert send(wsgi).status_code == 302
+        assert send(browser).status_code == 302
         assert self.none_is_kept()
 
     @pytest.mark.parametrize("recorded", [False, True])
-    def test_of_a_session_that_is_long_over(self, wsgi: Browser, ann: User, clock: Time, recorded: bool):
-        wsgi.sign_in(ann)
-        key = wsgi.key
+    def test_of_a_session_that_is_long_over(self, browser: Browser, ann: User, clock: Time, recorded: bool):
+        browser.sign_in(ann)
+        key = browser.key
         assert key
         clock.pass_(900 + 3600)
         if recorded:
             tick(clock)
-        send(wsgi)
-        assert offered(wsgi, ann) == [FIELDS]
+        send(browser)
+        assert offered(browser, ann) == [FIELDS]
         Draft.objects.all().delete()
         clock.pass_(1)
-        wsgi.key = key
-        assert send(wsgi).status_code == 302
+        browser.key = key
+        assert send(browser).status_code == 302
         assert self.none_is_kept()
 
-    def test_of_a_key_that_was_replaced_before_the_end(self, wsgi: Browser, ann: User, clock: Time):
-        wsgi.sign_in(ann)
-        key = wsgi.key
+    def test_of_a_key_that_was_replaced_before_the_end(self, browser: Browser, ann: User, clock: Time):
+        browser.sign_in(ann)
+        key = browser.key
         assert key
-        wsgi.visit("/rotate/")
+        browser.visit("/rotate/")
         clock.pass_(900)
         tick(clock)
-        wsgi.key = key
-        assert send(wsgi).status_code == 302
+        browser.key = key
+        assert send(browser).status_code == 302
         assert self.none_is_kept()
 
     def test_of_what_a_script_sends(self, tab: Browser):
@@ -409,12 +411,12 @@ class TestReading:
 
 class TestSigningIn:
     def test_it_goes_on_where_nobody_can_tell_what_was_refused(
-        self, wsgi: Browser, ann: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, browser: Browser, ann: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
         monkeypatch.setattr(drafts, "has_rejected_form", fail)
-        assert wsgi.sign_in(ann).status_code == 302
-        assert wsgi.visit("/closed/").status_code == 200
-        assert not is_told(wsgi)
+        assert browser.sign_in(ann).status_code == 302
+        assert browser.visit("/closed/").status_code == 200
+        assert not is_told(browser)
         [line] = [line for line in caplog.records if line.levelno >= logging.ERROR]
         assert line.getMessage() == "Looking up rejected forms failed (gone): pages don't ask for them."
 

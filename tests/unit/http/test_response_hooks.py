@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabClosed, TabOpened
+from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
-from tests.unit.http import site
-from tests.unit.http.conftest import FETCH, NAVIGATION, Browser, record
+from tests.support import http_site
+from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, record
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ class TestCaches:
         assert page.visit("/page/").headers["Cache-Control"] == "no-store"
 
     def test_nor_one_whose_session_ended_meanwhile(self, page: Browser, clock: Time):
-        site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
+        http_site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
         response = page.visit("/note/")
         assert response.content == b"noted"
         assert response.headers["Cache-Control"] == "no-store"
@@ -103,7 +106,84 @@ class TestCaches:
         assert "Cache-Control" not in browser.visit("/bare/").headers
 
     def test_the_page_that_signs_in_and_shows_something_is_not_stored(self, browser: Browser, ann: User):
-        from tests.unit.http.conftest import PASSWORD
-
         response = browser.ask("post", "/keep-me/", {"username": "ann", "password": PASSWORD}, NAVIGATION)
         assert response.headers["Cache-Control"] == "no-store"
+
+
+class TestClearSiteData:
+    def test_it_is_off(self, browser: Browser, ann: User, clock: Time):
+        browser.sign_in(ann)
+        clock.pass_(1000)
+        assert "Clear-Site-Data" not in browser.visit("/closed/").headers
+
+    @pytest.mark.rule("R20")
+    def test_an_end_clears_what_pages_have_stored(self, browser: Browser, ann: User, clock: Time, settings: Any):
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        response = browser.sign_in(ann)
+        assert "Clear-Site-Data" not in response.headers
+        assert "Clear-Site-Data" not in browser.visit("/closed/").headers
+        assert browser.submit("/idlewatch/logout/").headers["Clear-Site-Data"] == '"storage"'
+        browser.sign_in(ann)
+        clock.pass_(1000)
+        assert browser.visit("/closed/").headers["Clear-Site-Data"] == '"storage"'
+        assert browser.poll("/idlewatch/state/").status_code == 401
+
+    def test_so_does_one_of_a_session_whose_key_was_about_to_be_replaced(
+        self, browser: Browser, ann: User, settings: Any
+    ):
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        browser.sign_in(ann)
+        records.expect_rotation(record().pk)
+        assert browser.submit("/idlewatch/logout/").headers["Clear-Site-Data"] == '"storage"'
+
+    @pytest.mark.rule("R20")
+    @pytest.mark.parametrize("after", [10, 1000], ids=["live", "ended"])
+    def test_so_does_another_s_sign_in_over_it(
+        self, browser: Browser, ann: User, bob: User, clock: Time, settings: Any, after: float
+    ):
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        browser.sign_in(ann)
+        clock.pass_(after)
+        assert browser.sign_in(bob).headers["Clear-Site-Data"] == '"storage"'
+        assert "Clear-Site-Data" not in browser.visit("/closed/").headers
+
+    @pytest.mark.parametrize("after", [10, 1000], ids=["live", "ended"])
+    def test_the_same_user_s_does_not(self, browser: Browser, ann: User, clock: Time, settings: Any, after: float):
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        browser.sign_in(ann)
+        clock.pass_(after)
+        assert "Clear-Site-Data" not in browser.sign_in(ann).headers
+
+    @pytest.mark.parametrize("after", [0, 10, 1000], ids=["new", "live", "ended"])
+    def test_a_late_answer_does_not_clear_what_the_next_user_has_stored(
+        self, browser: Browser, ann: User, bob: User, clock: Time, settings: Any, after: float
+    ):
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        browser.sign_in(ann)
+        key = browser.key
+        assert key
+        clock.pass_(after)
+        browser.sign_in(bob)
+        own = browser.key
+        assert own
+        browser.key = key
+        late = browser.poll("/idlewatch/state/")
+        assert late.status_code == 401
+        assert "Clear-Site-Data" not in late.headers
+        browser.key = own
+        assert browser.submit("/idlewatch/logout/").headers["Clear-Site-Data"] == '"storage"'
+
+    def test_nor_does_one_that_was_on_its_way_meanwhile(self, browser: Browser, ann: User, bob: User, settings: Any):
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        browser.sign_in(ann)
+        key = browser.key
+        assert key
+
+        def sign_in(_: object) -> None:
+            http_site.during.clear()
+            other = Browser()
+            other.key = key
+            other.sign_in(bob)
+
+        http_site.during.append(sign_in)
+        assert "Clear-Site-Data" not in browser.visit("/note/").headers

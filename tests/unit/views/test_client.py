@@ -13,7 +13,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabClosed, TabOpened
 from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
-from tests.unit.http.conftest import FETCH, NAVIGATION, PASSWORD, Browser, last_active, record
+from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, last_active, record
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ from idlewatch.monitor.service import store
 from idlewatch.views import own_sessions, reauthentication
 from idlewatch.views.reauthentication import ATTEMPTS_PERIOD, MAX_ATTEMPTS, SIGN_IN_VALIDITY
 from tests.conftest import Time
-from tests.unit.http import site
-from tests.unit.http.conftest import NAVIGATION, PASSWORD, Browser, phase, tick
+from tests.support import http_site
+from tests.support.http import NAVIGATION, PASSWORD, Browser, phase, tick
 
 PAGE = "/idlewatch/sessions/"
 CHROME = (
@@ -551,13 +551,13 @@ class TestTheOffer:
     @pytest.mark.parametrize("view", ["/password/", "/admin/password_change/"])
     def test_it_follows_djangos_own_views(self, view: str, desk: Device, phone: Device, ann: User, settings: Any):
         User.objects.filter(pk=ann.pk).update(is_staff=True)
-        settings.ROOT_URLCONF = "tests.unit.http.test_own_sessions"
+        settings.ROOT_URLCONF = "tests.unit.views.test_own_sessions"
         new = {"old_password": PASSWORD, "new_password1": "new horse", "new_password2": "new horse"}
         assert desk.browser.submit(view, new).status_code == 302
         assert "Your password was changed." in words(desk.browser.visit("/page/"))
 
     def test_a_host_asks_for_it_where_another_factor_changed(self, desk: Device, phone: Device):
-        site.during.append(idlewatch.offer_to_end_others)
+        http_site.during.append(idlewatch.offer_to_end_others)
         desk.browser.visit("/meanwhile/")
         text = words(desk.browser.visit("/page/"))
         assert "How you sign in was changed. You are still signed in on 1 other device." in text
@@ -580,13 +580,13 @@ class TestTheOffer:
         clock.pass_(60)
         user = authenticate(username="ann", password="new horse")
         assert user is not None
-        browser = type(desk.browser)(is_async=desk.browser.is_async)
+        browser = type(desk.browser)()
         browser.submit("/login/", {"username": "ann", "password": "new horse"})
         desk.browser.submit("/change-password/", {"password": "newer horse"})
         assert "1 other session was signed out." in words(desk.browser.visit("/page/"))
 
 
-urlpatterns = [path("password/", PasswordChangeView.as_view(success_url="/page/")), *site.urlpatterns]
+urlpatterns = [path("password/", PasswordChangeView.as_view(success_url="/page/")), *http_site.urlpatterns]
 """The tests' site, with Django's own way to change a password."""
 
 

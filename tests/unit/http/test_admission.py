@@ -1,0 +1,83 @@
+"""How a request is judged by its session's clocks, and moves them."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from idlewatch.core.policy import Phase
+from tests.conftest import START, Time
+from tests.support import http_site
+from tests.support.http import Browser, last_active, phase
+
+
+@pytest.fixture
+def signed_in(browser: Browser, ann: User) -> Browser:
+    browser.sign_in(ann)
+    return browser
+
+
+@pytest.mark.rule("R1", "R5")
+def test_polls_alone_do_not_keep_a_session(signed_in: Browser, clock: Time):
+    for _ in range(17):
+        clock.pass_(50)
+        assert signed_in.poll("/api/").status_code == 200
+        assert signed_in.poll("/idlewatch/state/").status_code == 200
+    clock.pass_(50)
+    response = signed_in.poll("/api/")
+    assert response.status_code == 401
+    assert response.headers["Idlewatch-Ended"] == "idle"
+
+
+@pytest.mark.rule("R1")
+@pytest.mark.parametrize("early", [0.001, 0.0])
+def test_the_end_comes_at_its_moment_and_not_before(signed_in: Browser, clock: Time, early: float):
+    clock.pass_(900 - early)
+    response = signed_in.visit("/closed/")
+    assert response.status_code == (200 if early else 302)
+
+
+@pytest.mark.rule("R3")
+def test_a_request_resets_the_idle_clock_alone(signed_in: Browser, clock: Time):
+    for _ in range(53):
+        clock.pass_(800)
+        assert signed_in.visit("/closed/").status_code == 200
+    clock.pass_(799)
+    assert signed_in.visit("/open/").json()["phase"] == "warned"
+    clock.pass_(1)
+    assert signed_in.visit("/open/").json()["reason"] == "absolute"
+
+
+def test_a_counted_request_clears_the_warning_and_a_poll_does_not(signed_in: Browser, clock: Time):
+    clock.pass_(800)
+    told = signed_in.poll("/open/").json()
+    assert (told["phase"], told["reason"]) == ("warned", "idle")
+    assert told["remaining"] == pytest.approx(100)
+    told = signed_in.visit("/open/").json()
+    assert (told["phase"], told["reason"], told["remaining"]) == ("active", None, 900)
+    assert phase(clock) is Phase.ACTIVE
+
+
+class TestLongRequests:
+    def test_a_short_one_does_not(self, signed_in: Browser, clock: Time):
+        http_site.during.append(lambda _: clock.pass_(15))
+        signed_in.visit("/meanwhile/")
+        assert last_active() == START
+
+    def test_a_long_poll_does_not(self, signed_in: Browser, clock: Time):
+        http_site.during.append(lambda _: clock.pass_(500))
+        signed_in.poll("/meanwhile/")
+        assert last_active() == START
+
+    def test_a_file_counts_when_it_is_through(self, signed_in: Browser, clock: Time):
+        http_site.during.append(lambda _: clock.pass_(500))
+        response = signed_in.visit("/file/")
+        assert last_active() == START
+        assert b"".join(response.streaming_content).endswith(b"<p>last</p>")
+        response.close()
+        assert last_active() == START + 500
+
+    def test_one_that_outlasts_the_session_does_not_revive_it(self, signed_in: Browser, clock: Time):
+        http_site.during.append(lambda _: clock.pass_(901))
+        signed_in.visit("/meanwhile/")
+        assert phase(clock) is Phase.ENDED

@@ -1,0 +1,205 @@
+"""What kind of request it is (SPEC, Phases): by its headers, its URL and the mark of its view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+from django.test import RequestFactory
+from django.utils.translation import override
+
+from idlewatch.http.classification import (
+    counts,
+    is_client_endpoint,
+    is_navigation,
+    is_seen,
+    needs_no_login,
+    page_path_of,
+    shows_a_page,
+)
+from tests.support.http import FETCH, HTMX, NAVIGATION
+
+PLAIN = {"Accept": "text/html,application/xhtml+xml"}
+
+NAVIGATIONS = [
+    NAVIGATION,
+    {"Sec-Fetch-Mode": "navigate"},
+    {"Sec-Fetch-Mode": "navigate", "Accept": "*/*"},
+    {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    PLAIN,
+    {"Accept": "TEXT/HTML"},
+    {},
+    {"Idlewatch-Passive": "0"},
+]
+BACKGROUND = [
+    FETCH,
+    HTMX,
+    {"Sec-Fetch-Mode": "cors", "Accept": "text/html"},
+    {"Sec-Fetch-Mode": "same-origin"},
+    {"Sec-Fetch-Mode": "no-cors", "Accept": "image/*"},
+    {"Sec-Fetch-Mode": "websocket"},
+    {"Accept": "*/*"},
+    {"Accept": "application/json"},
+    {"Accept": ""},
+    NAVIGATION | {"HX-Request": "true"},
+    NAVIGATION | {"HX-Request": "true", "HX-Boosted": "true"},
+    NAVIGATION | {"X-Requested-With": "XMLHttpRequest"},
+    NAVIGATION | {"Sec-Purpose": "prefetch"},
+    NAVIGATION | {"Sec-Purpose": "prefetch;prerender"},
+    PLAIN | {"HX-Request": "true"},
+    PLAIN | {"X-Requested-With": "XMLHttpRequest"},
+    PLAIN | {"Sec-Purpose": "prefetch"},
+    {"X-Requested-With": "XMLHttpRequest"},
+]
+
+
+def request(path: str = "/closed/", headers: dict[str, str] | None = None, method: str = "GET") -> HttpRequest:
+    return RequestFactory().generic(method, path, headers=headers or {})
+
+
+@pytest.mark.parametrize("headers", NAVIGATIONS)
+def test_a_navigation_counts(headers: dict[str, str]):
+    assert is_navigation(request(headers=headers))
+    assert counts(request(headers=headers))
+    assert counts(request(headers=headers, method="POST"))
+
+
+@pytest.mark.rule("R5")
+@pytest.mark.parametrize("headers", BACKGROUND)
+def test_a_background_request_does_not_count(headers: dict[str, str]):
+    assert not is_navigation(request(headers=headers))
+    assert not counts(request(headers=headers))
+    assert not counts(request(headers=headers, method="POST"))
+
+
+@pytest.mark.rule("R5")
+def test_a_request_that_says_it_is_passive_does_not_count():
+    passive = {"Idlewatch-Passive": "1"}
+    assert not counts(request(headers=NAVIGATION | passive))
+    assert not counts(request("/active/", NAVIGATION | passive))
+
+
+@pytest.mark.rule("R5")
+@pytest.mark.parametrize(
+    "path",
+    ["/passive/", "/apassive/", "/passive-within/", "/class-passive/", "/itself-passive/", "/aclass-passive/"],
+)
+def test_a_passive_view_never_counts(path: str):
+    assert not counts(request(path, NAVIGATION))
+
+
+@pytest.mark.parametrize("path", ["/active/", "/aactive/", "/class-active/"])
+def test_an_active_view_counts_background_requests_too(path: str):
+    assert counts(request(path, FETCH))
+    assert counts(request(path, HTMX))
+
+
+@pytest.mark.rule("R5")
+def test_passive_paths_are_regular_expressions(settings: Any):
+    settings.IDLEWATCH = {"PASSIVE_PATHS": [r"^/ba", r"pty/$"]}
+    assert not counts(request("/bare/", NAVIGATION))
+    assert not counts(request("/empty/", NAVIGATION))
+    assert counts(request("/closed/", NAVIGATION))
+
+
+@pytest.mark.rule("R5")
+@pytest.mark.parametrize(
+    ("name", "passive"), [("own:named", {"/own/named/"}), ("named", {"/named/"}), ("other", set())]
+)
+def test_passive_url_names_have_their_namespace(settings: Any, name: str, passive: set[str]):
+    settings.IDLEWATCH = {"PASSIVE_URL_NAMES": [name]}
+    for path in ("/own/named/", "/named/"):
+        assert counts(request(path, NAVIGATION)) is (path not in passive)
+
+
+def test_background_requests_count_if_the_setting_says_so(settings: Any):
+    settings.IDLEWATCH = {"COUNT_BACKGROUND_REQUESTS": True}
+    assert counts(request(headers=FETCH))
+    assert counts(request(headers=HTMX))
+    assert not counts(request("/passive/", FETCH))
+    assert not counts(request(headers=FETCH | {"Idlewatch-Passive": "1"}))
+    assert not counts(request(headers=FETCH | {"Sec-Purpose": "prefetch"}))
+    assert not counts(request("/idlewatch/state/", FETCH))
+
+
+class TestClientEndpoints:
+    @pytest.mark.rule("R5")
+    @pytest.mark.parametrize("name", ["state", "message", "page", "drafts"])
+    def test_they_never_count(self, name: str):
+        assert is_client_endpoint(request(f"/idlewatch/{name}/"))
+        assert not counts(request(f"/idlewatch/{name}/", NAVIGATION))
+
+    @pytest.mark.parametrize("path", ["/idlewatch/sessions/", "/idlewatch/logout/", "/closed/", "/nowhere/"])
+    def test_other_views_are_none(self, path: str):
+        assert not is_client_endpoint(request(path))
+
+    def test_those_that_a_site_has_do_not_depend_on_those_of_drafts(self):
+        without_drafts = request("/state/")
+        without_drafts.urlconf = "tests.support.http_site_without_drafts"  # type: ignore[assignment]
+        assert is_client_endpoint(without_drafts)
+        without_drafts.path = "/drafts/"
+        assert not is_client_endpoint(without_drafts)
+
+    def test_they_are_found_in_every_language(self, settings: Any):
+        settings.ROOT_URLCONF = "tests.support.http_site_by_language"
+        for language in ("en", "de", "en"):
+            with override(language):
+                assert is_client_endpoint(request(f"/{language}/idlewatch/state/"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "method", "seen"),
+    [
+        (NAVIGATION, "GET", True),
+        (NAVIGATION, "POST", True),
+        (NAVIGATION, "HEAD", False),
+        (FETCH, "GET", False),
+        (HTMX, "GET", False),
+        (HTMX | {"HX-Boosted": "true"}, "GET", True),
+    ],
+)
+def test_whether_the_user_sees_the_response(headers: dict[str, str], method: str, seen: bool):
+    assert is_seen(request(headers=headers, method=method)) is seen
+
+
+@pytest.mark.parametrize("destination", ["iframe", "frame", "embed", "object", "fencedframe"])
+def test_what_fills_a_frame_does_not_fill_the_tab(destination: str):
+    assert not shows_a_page(request(headers=NAVIGATION | {"Sec-Fetch-Dest": destination}))
+    assert shows_a_page(request(headers=NAVIGATION))
+    assert not shows_a_page(request(headers=FETCH))
+
+
+@pytest.mark.parametrize(
+    ("path", "needless"), [("/login/?next=/", True), ("/open/", True), ("/closed/", False), ("/nowhere/", False)]
+)
+def test_which_views_need_no_login(path: str, needless: bool):
+    assert needs_no_login(request(path)) is needless
+
+
+class TestPagePath:
+    def test_a_page_is_its_own(self):
+        assert page_path_of(request("/bare/?page=2", NAVIGATION)) == "/bare/?page=2"
+
+    @pytest.mark.parametrize(
+        ("referer", "path"),
+        [
+            ("http://testserver/bare/?page=2", "/bare/?page=2"),
+            ("http://testserver", "/"),
+            ("https://testserver/bare/", "/"),
+            ("http://testserver:8000/bare/", "/"),
+            ("http://testserver@evil.example/bare/", "/"),
+            ("http://evil.example/bare/", "/"),
+            ("http://[bad", "/"),
+            ("//evil.example/", "/"),
+            ("http://testserver//evil.example/", "/"),
+            ("", "/"),
+        ],
+    )
+    def test_a_form_or_fetch_comes_from_its_referer_on_this_site(self, referer: str, path: str):
+        assert page_path_of(request(headers=NAVIGATION | {"Referer": referer}, method="POST")) == path
+        assert page_path_of(request(headers=FETCH | {"Referer": referer})) == path
+
+    def test_htmx_names_its_page(self):
+        headers = HTMX | {"HX-Current-URL": "http://testserver/bare/?page=2#top", "Referer": "http://testserver/"}
+        assert page_path_of(request(headers=headers)) == "/bare/?page=2"
