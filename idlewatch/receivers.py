@@ -28,7 +28,7 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
     """Watch the session of a user who just signed in; end the one of another user that it replaced."""
     session = getattr(request, "session", None)
     if request is None or session is None or django_sessions.user_of(session) != accounts.primary_key(user):
-        # Nobody signed in to the session: a token was issued, for example.
+        # The user did not sign in to the session: a token was issued, for example.
         return
     at = now()
     if session.session_key is None:
