@@ -8,7 +8,7 @@ from typing import NamedTuple
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process
-from idlewatch.runtime.membership import KEPT
+from idlewatch.runtime.membership import SAMPLE_RETENTION
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Census, Sample
 
@@ -66,5 +66,5 @@ class Summaries:
             known = ()
         statistics = monitor.store_of(self._process).statistics
         samples = (*known, *await statistics.samples(known[-1].at if known else 0.0))
-        self._samples = tuple(each for each in samples if each.at > samples[-1].at - KEPT)
+        self._samples = tuple(each for each in samples if each.at > samples[-1].at - SAMPLE_RETENTION)
         self._sampled_at = self._clock.ticks()

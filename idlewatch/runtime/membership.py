@@ -1,4 +1,4 @@
-"""What part a process takes in its store: it owns a store in memory, and is a member of a shared one."""
+"""The part that a process takes in its store: it owns a store in memory, and is a member of a shared one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idlewatch.monitor import history, records, revalidation
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.monitor.recovery import Recovery
+from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hubs
@@ -23,16 +23,14 @@ logger = logging.getLogger("idlewatch")
 
 PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
-SETTLED = 60.0
-"""Seconds after a sign-in by which the store has heard of it, unless it was away."""
-KEPT = 3600.0
+SIGN_IN_GRACE = 60.0
+"""Seconds after a sign-in by which the store knows the session, unless it was away."""
+SAMPLE_RETENTION = 3600.0
 """Seconds for which a sample is kept."""
-OVERLAP = 5.0
-"""Seconds by which each look at closed records reaches back: a transaction commits after it took the time."""
 
 
 class Membership:
-    """Renewed once a round, before anything is judged."""
+    """The part of one process, renewed once a round before anything is judged."""
 
     def __init__(self, process: Process, tell_missed: Callable[[SessionStore, float], Awaitable[None]]) -> None:
         self._process = process
@@ -47,9 +45,9 @@ class Membership:
         self._compared = ""
         """The last record that was looked up in the store."""
         self._created_at: float | None = None
-        """Since when the store is what it was when this process told it all it knew."""
-        self._owes_records = self._owes_word = False
-        """Whether the store is still to be told what the records know, and what this process has seen."""
+        """When the store was created to which this process has reported all it knew (epoch seconds)."""
+        self._owes_records = self._owes_report = False
+        """Whether the records are still to be resumed into the store, and the tabs here still to be reported."""
         self._joined = False
         """Whether this process took part in the shared store before."""
         self.refused = False
@@ -87,9 +85,9 @@ class Membership:
     async def resume_unknown(self, now: float) -> None:
         """Resume what the records have and the store does not, a batch at a time.
 
-        It began while the store was away, at a process that was gone before it could say so.
+        They began while the store was away, at a process that was gone before it could report them.
         """
-        rows = await self._threads.run(Lane.TIMER, records.live_after, self._compared, now - SETTLED)
+        rows = await self._threads.run(Lane.TIMER, records.live_after, self._compared, now - SIGN_IN_GRACE)
         self._compared = rows[-1].pk if len(rows) == records.BATCH else ""
         known = await self._store.sessions.aget_many([row.pk for row in rows])
         unknown = [row for row, watched in zip(rows, known, strict=True) if watched is None]
@@ -97,7 +95,7 @@ class Membership:
             await self._threads.run(Lane.TIMER, _resume, self._store.sessions, unknown, now)
 
     async def give_up_tabs(self) -> None:
-        """Give back the tabs that are still counted here: the process goes, and nobody waits for its lease to lapse."""
+        """Give back the tabs that are still counted here: the process goes, and its lease need not lapse first."""
         now = self._clock.now()
         await self._store.presence.renew(self._process.name, now, 0.0)
         if now >= self.settle_after:
@@ -108,7 +106,7 @@ class Membership:
         await self._threads.run(Lane.TIMER, self._lease.release)
 
     async def _join(self, recovery: Recovery) -> float:
-        """Take part in the shared store, and in its time; make good what it missed while it was away."""
+        """Take part in the shared store, and in its time; report what it missed while it was away."""
         presence = self._store.presence
         try:
             await self._clock_sync.keep(presence)
@@ -120,16 +118,16 @@ class Membership:
             raise
         # Until it is done, it is owed: what fails on the way is tried again in the next round.
         self._owes_records |= renewal.resume
-        self._owes_word |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
+        self._owes_report |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
         if self._owes_records:
             await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
             await presence.mark_resumed()
             self._owes_records = False
-        if self._owes_word and (recovery.is_away or self._joined or now < renewal.created_at + REPORT_GRACE):
+        if self._owes_report and (recovery.is_away or self._joined or now < renewal.created_at + REPORT_GRACE):
             await recovery.recover(self._hubs.tabs, self._process.name, now)
             # By the store itself: this process has just reported what it did not know.
             await self._tell_missed(recovery.sessions, now)
-        self._owes_word, self._created_at = False, renewal.created_at
+        self._owes_report, self._created_at = False, renewal.created_at
         self.owns_store = self._joined = True
         return now
 
@@ -151,9 +149,11 @@ class Membership:
                 self._store.clear()
                 self.refused = False
             await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
-            await self._store.statistics.restore_samples(await self._threads.run(Lane.TIMER, history.kept, now - KEPT))
+            await self._store.statistics.restore_samples(
+                await self._threads.run(Lane.TIMER, history.kept, now - SAMPLE_RETENTION)
+            )
             self.owns_store = True
-        since = (self._records_seen or now) - OVERLAP
+        since = (self._records_seen or now) - COMMIT_OVERLAP
         await self._threads.run(Lane.TIMER, _take_over, since, now)
         # Commands write by the machine's clock, which may have been set back since this process began.
         self._records_seen = min(now, self._clock.wall())

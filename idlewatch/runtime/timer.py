@@ -23,7 +23,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.bus import GROUP, SENT_WITHIN, message_of
 from idlewatch.runtime.hub import Change, Hub, Hubs
-from idlewatch.runtime.membership import KEPT, Membership
+from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
 from idlewatch.signals import announce
 from idlewatch.signals.dispatcher import Dispatcher
 from idlewatch.store.base import SessionStore, Store
@@ -35,15 +35,15 @@ BATCH_SIZE = 500
 """Sessions claimed at once."""
 CLAIM_LEASE = 10.0
 """Seconds after which what was claimed and not confirmed falls to another timer."""
-ROUND = 1.0
+ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
-COMPARE = 15.0
-"""Seconds between looks at what nobody reports: messages that a layer lost, sessions of which the store never heard."""
-SWEEP = 3600.0
+COMPARE_INTERVAL = 15.0
+"""Seconds between looks at what is not reported: messages that a layer lost, sessions that the store never had."""
+SWEEP_INTERVAL = 3600.0
 """Seconds between two runs of `SWEEPS`."""
 SWEEPS: list[Callable[[float], None]] = []
 """Functions of `now` that delete what is too old; apps above this layer register theirs."""
-SAMPLE = 15.0
+SAMPLE_INTERVAL = 15.0
 """Seconds between two samples of how many sessions live."""
 
 
@@ -84,7 +84,7 @@ class Timer:
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def wake_up() -> None:
-            # A loop that was closed without ending its tasks must not fail whoever changed a session.
+            # A loop that was closed without ending its tasks must not fail the change of a session.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(wake.set)
 
@@ -97,7 +97,7 @@ class Timer:
                         await work(self._clock.now())
                     due_at = await self._next_at(due)
                 except StoreUnavailable:
-                    # The store has said so itself, once.
+                    # The store has logged it, once.
                     pass
                 except LayerUnavailable as error:
                     logger.warning("The channel layer took no message (%s).", type(error.__cause__).__name__)
@@ -110,7 +110,7 @@ class Timer:
 
     async def _rest(self, wake: asyncio.Event, due_at: float | None) -> None:
         """Sleep until something is due, or becomes due sooner, for a round at most."""
-        seconds = ROUND if due_at is None else min(max(due_at - self._clock.now(), 0.0), ROUND)
+        seconds = ROUND_INTERVAL if due_at is None else min(max(due_at - self._clock.now(), 0.0), ROUND_INTERVAL)
         with suppress(TimeoutError):
             async with self._clock.timeout(seconds):
                 await wake.wait()
@@ -142,7 +142,7 @@ class Timer:
         if layer is not None:
             # Where this fails, what was settled stays unconfirmed, and is published again when its lease lapses.
             try:
-                # A layer is told to wait for as long as it takes; this lane must not.
+                # A layer may be configured to wait for as long as it takes; this lane must not.
                 async with self._clock.timeout(SENT_WITHIN):
                     await layer.group_send(GROUP, message_of(self._process.name, changes))
             except Exception as error:
@@ -170,7 +170,7 @@ class Timer:
         """Keep a round where one is due, then record the ends that are due."""
         try:
             if now >= self._round_at:
-                self._round_at = now + ROUND
+                self._round_at = now + ROUND_INTERVAL
                 await self.round(now)
         finally:
             # Also where the round failed: what ended has ended.
@@ -194,14 +194,14 @@ class Timer:
                 # To take tabs back is to judge: not before all processes have reported.
                 await self.membership.keep_tabs(now)
             await self._check(now)
-            if self._store.shared and now >= self._compared_at + COMPARE:
+            if self._store.shared and now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 await self._tell_missed(self._store.sessions, now)
                 await self.membership.resume_unknown(now)
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
             await self._sample(now)
-            if now >= self._swept_at + SWEEP:
+            if now >= self._swept_at + SWEEP_INTERVAL:
                 for sweep in SWEEPS:
                     await self._threads.run(Lane.TIMER, sweep, now)
                 self._swept_at = now
@@ -218,9 +218,9 @@ class Timer:
 
     async def _sample(self, now: float) -> None:
         """Have the store count its sessions, whichever process asks first."""
-        sample = await self._store.statistics.take_sample(now, SAMPLE, KEPT)
+        sample = await self._store.statistics.take_sample(now, SAMPLE_INTERVAL, SAMPLE_RETENTION)
         if sample is not None and not self._store.shared:
-            await self._threads.run(Lane.TIMER, history.keep, sample, now - KEPT)
+            await self._threads.run(Lane.TIMER, history.keep, sample, now - SAMPLE_RETENTION)
 
     async def _check(self, now: float) -> None:
         while True:
@@ -249,7 +249,7 @@ class Timer:
 
 
 def change_of(watched: Watched, now: float) -> Change:
-    """Return what the tabs of a watch are to be told at `now`."""
+    """Return what the tabs of a session are to be told at `now`."""
     verdict = watched.verdict(now)
     frame = state_frame(verdict, watched.policy, watched.version, conf.login_url)
     return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
@@ -278,6 +278,6 @@ def _record(ended: Sequence[Watched]) -> None:
         monitor.close_record(watched)
 
 
-def _checkpoint(watches: Iterable[Watched], now: float) -> None:
-    by_id = {watched.id: watched for watched in watches}
+def _checkpoint(sessions: Iterable[Watched], now: float) -> None:
+    by_id = {watched.id: watched for watched in sessions}
     records.checkpoint(records.find_all(by_id), by_id, now, last=True)

@@ -28,8 +28,8 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.process import current_process, now
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.membership import KEPT, PROCESS_LEASE
-from idlewatch.runtime.timer import CLAIM_LEASE, ROUND, SAMPLE, Timer
+from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
+from idlewatch.runtime.timer import CLAIM_LEASE, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
 from idlewatch.signals import session_ended
 from idlewatch.store.transitions import RECHECK_INTERVAL
 from idlewatch.store.values import Due, Sample
@@ -382,13 +382,13 @@ class TestRound:
         await Session.objects.all().adelete()
         moment = START + 1
         while not tab.told:
-            moment += ROUND
+            moment += ROUND_INTERVAL
             assert moment <= START + 1 + 60
             await timer.round(moment)
             await timer.push(moment)
         assert tab.told == [("ended", "lost", False)]
         assert moment > START + RECHECK_INTERVAL
-        await timer.keep(moment + ROUND)
+        await timer.keep(moment + ROUND_INTERVAL)
         assert (await arecord(watched.id)).reason == "lost"
 
     @pytest.mark.rule("R12")
@@ -412,7 +412,7 @@ class TestRound:
         await change()
         moment = START + 1
         while not tab.told:
-            moment += ROUND
+            moment += ROUND_INTERVAL
             assert moment <= START + 1 + 60
             await timer.round(moment)
             await timer.push(moment)
@@ -542,8 +542,8 @@ class TestSampling:
                 monitor.store().sessions.end(watched.id, Reason.LOGOUT, START + second)
         assert await self.sampled() == [
             Sample(START, 0, 0, 0),
-            Sample(START + SAMPLE, 1, 0, 0),
-            Sample(START + 2 * SAMPLE, 0, 0, 1),
+            Sample(START + SAMPLE_INTERVAL, 1, 0, 0),
+            Sample(START + 2 * SAMPLE_INTERVAL, 0, 0, 1),
         ]
 
     async def test_is_left_to_the_process_that_owns_the_store(self, hub: Hub):
@@ -555,28 +555,28 @@ class TestSampling:
     async def test_a_restart_of_the_process_loses_no_sample(self, hub: Hub):
         timer = Timer(current_process(), hub)
         await timer.round(START)
-        await timer.round(START + SAMPLE)
+        await timer.round(START + SAMPLE_INTERVAL)
         before = await self.sampled()
         # It was killed: nobody had the time to write anything down.
         lose_store()
-        await Timer(current_process(), hub).round(START + SAMPLE + 5)
+        await Timer(current_process(), hub).round(START + SAMPLE_INTERVAL + 5)
         assert await self.sampled() == before
-        await Timer(current_process(), hub).round(START + 3 * SAMPLE)
-        assert [each.at - START for each in await self.sampled()] == [0.0, SAMPLE, 3 * SAMPLE]
+        await Timer(current_process(), hub).round(START + 3 * SAMPLE_INTERVAL)
+        assert [each.at - START for each in await self.sampled()] == [0.0, SAMPLE_INTERVAL, 3 * SAMPLE_INTERVAL]
 
     async def test_what_was_kept_is_forgotten_in_time(self, hub: Hub):
         await Timer(current_process(), hub).round(START)
         lose_store()
-        await Timer(current_process(), hub).round(START + KEPT + 1)
-        assert [each.at for each in await self.sampled()] == [START + KEPT + 1]
+        await Timer(current_process(), hub).round(START + SAMPLE_RETENTION + 1)
+        assert [each.at for each in await self.sampled()] == [START + SAMPLE_RETENTION + 1]
         assert await HistorySample.objects.acount() == 1
 
     async def test_what_a_clock_that_was_put_right_left_behind_is_not_kept(self, hub: Hub):
         await Timer(current_process(), hub).round(START + 1000)
         lose_store()
         await Timer(current_process(), hub).round(START)
-        await Timer(current_process(), hub).round(START + SAMPLE)
-        assert [each.at - START async for each in HistorySample.objects.order_by("at")] == [0.0, SAMPLE]
+        await Timer(current_process(), hub).round(START + SAMPLE_INTERVAL)
+        assert [each.at - START async for each in HistorySample.objects.order_by("at")] == [0.0, SAMPLE_INTERVAL]
 
     async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
         with outage(tmp_path, clock, persistent=True) as made:
@@ -596,9 +596,9 @@ class TestSampling:
             one = made.process("one")
             await made.around()
             made.redis.stop()
-            clock.pass_(SAMPLE)
+            clock.pass_(SAMPLE_INTERVAL)
             with pytest.raises(StoreUnavailable):
-                await one.store.statistics.take_sample(clock.now, SAMPLE, KEPT)
+                await one.store.statistics.take_sample(clock.now, SAMPLE_INTERVAL, SAMPLE_RETENTION)
             made.redis.start()
             await made.around()
             assert len(await one.store.statistics.samples()) == 2
@@ -661,7 +661,7 @@ class TestRunning:
     async def test_a_store_that_fails_for_a_while_ends_no_timer(
         self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        monkeypatch.setattr("idlewatch.runtime.timer.ROUND", 0.05)
+        monkeypatch.setattr("idlewatch.runtime.timer.ROUND_INTERVAL", 0.05)
         keep("w1", at=now() - 85, checkpoint=1000.0)
         (tab,) = tabs_of(hub, "w1", 1)
         store = monitor.store()
