@@ -1,6 +1,6 @@
-"""What an operator has to say, brought to every open tab of some sessions, on all processes, and counted.
+"""Send a message to every open tab of some sessions, on all processes, and count the tabs.
 
-A notice is not kept: it reaches the tabs that are open now, and the text is not logged.
+Messages are not stored: they reach the tabs that are open now. The text is not logged.
 """
 
 from __future__ import annotations
@@ -31,83 +31,83 @@ from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
-LONGEST = 500
-"""Characters of a notice, at most."""
-BATCH = 1000
-"""Watches in one message: a channel layer takes no message of any size."""
-ANSWERED_WITHIN = 2.0
-"""Seconds in which other processes answer, or their tabs were not reached."""
-DONE_WITHIN = 10.0
-"""Seconds that a caller waits, at most, for all of it."""
+MAX_NOTICE_LENGTH = 500
+"""Characters of a message."""
+BATCH_SIZE = 1000
+"""Sessions in one message on the channel layer, which limits the size of messages."""
+ACK_TIMEOUT = 2.0
+"""Seconds in which other processes have to acknowledge; later ones count as not reached."""
+SEND_TIMEOUT = 10.0
+"""Seconds that a caller waits for the result."""
 
 
-class Reached(NamedTuple):
-    """How far a notice came."""
+class Reach(NamedTuple):
+    """How many tabs a message reached."""
 
     reached: int
-    """Tabs that were told."""
+    """Tabs that received it."""
     open: int
-    """Tabs that were open; those without a socket can't be told."""
+    """Tabs that were open; those without a socket can't receive it."""
 
 
-def send(watches: Sequence[str], text: str) -> Reached:
-    """Show a notice, as plain text, in every open tab of these watches; for views, in their threads.
+def send(watches: Sequence[str], text: str) -> Reach:
+    """Show a message, as plain text, in every open tab of these sessions; for synchronous code.
 
     Args:
-        watches: ids of watches; one that has ended, or never was, has no tabs.
-        text: 1 to 500 characters, line breaks among them.
+        watches: watch ids; sessions that have ended or are unknown have no tabs.
+        text: 1 to 500 characters; line breaks are kept.
 
     Raises:
         ValueError: the text is empty, too long, or has control characters.
-        NotRunning: nothing runs beside this process's requests that could tell anybody.
-        StoreUnavailable: nobody knows just now where the tabs are, or how many were told.
+        NotRunning: the process has no runtime to send it: the ASGI application is not wrapped by `watched`.
+        StoreUnavailable: the tabs, or how many of them were reached, cannot be determined right now.
     """
-    text = cleaned(text)
+    text = clean_text(text)
     process = current_process()
     runtime, loop = _running(process)
-    if loop is _present_loop():
+    if loop is _current_loop():
         raise SynchronousOnlyOperation("notify.send() waits for the event loop it is called on; use notify.asend().")
-    sent = _begin(process, _send(process, runtime, watches, text), loop)
+    sent = _start(process, _send(process, runtime, watches, text), loop)
     try:
-        return sent.result(DONE_WITHIN)
+        return sent.result(SEND_TIMEOUT)
     except (TimeoutError, CancelledError) as error:
-        # Cancelled: the event loop that was to tell them is going away.
+        # Cancelled: the event loop of the runtime is shutting down.
         sent.cancel()
         raise StoreUnavailable from error
 
 
-async def asend(watches: Sequence[str], text: str) -> Reached:
-    """Twin of `send`, for whatever event loop."""
-    text = cleaned(text)
+async def asend(watches: Sequence[str], text: str) -> Reach:
+    """Twin of `send`, for any event loop."""
+    text = clean_text(text)
     process = current_process()
     runtime, loop = _running(process)
-    sent = _begin(process, _send(process, runtime, watches, text), loop)
+    sent = _start(process, _send(process, runtime, watches, text), loop)
     try:
-        async with process.clock.timeout(DONE_WITHIN):
+        async with process.clock.timeout(SEND_TIMEOUT):
             return await asyncio.wrap_future(sent)
     except TimeoutError as error:
         raise StoreUnavailable from error
     except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is None or task.cancelling():
-            # Whoever asked was cancelled, not the sending.
+            # The caller was cancelled, not the sending.
             raise
         raise StoreUnavailable from error
 
 
-def cleaned(text: str) -> str:
-    """Return a notice's text as it is sent.
+def clean_text(text: str) -> str:
+    """Return the text of a message as it is sent.
 
     Raises:
         ValueError: as `send` does.
     """
-    # What was pasted may have tabs, which a notice has no use for.
+    # Pasted text may have tabs.
     text = text.strip().replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    if not 1 <= len(text) <= LONGEST:
-        raise ValueError(f"The text of a notice has {len(text)} characters; expected 1 to {LONGEST}.")
+    if not 1 <= len(text) <= MAX_NOTICE_LENGTH:
+        raise ValueError(f"The text of a message has {len(text)} characters; expected 1 to {MAX_NOTICE_LENGTH}.")
     for character in text:
-        # Half a surrogate pair is no character, and can't be sent.
+        # A lone surrogate can't be encoded.
         if character != "\n" and category(character) in {"Cc", "Cs"}:
-            raise ValueError(f"The text of a notice contains {character!r}; expected no control characters.")
+            raise ValueError(f"The text of a message contains {character!r}; expected no control characters.")
     return text
 
 
@@ -118,84 +118,86 @@ def _running(process: Process) -> tuple[Runtime, asyncio.AbstractEventLoop]:
     return runtime, runtime.loop
 
 
-def _present_loop() -> asyncio.AbstractEventLoop | None:
+def _current_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
 
 
-def _begin(process: Process, sending: Coroutine[Any, Any, Reached], loop: asyncio.AbstractEventLoop) -> Future[Reached]:
-    # A context of its own: in that of the request, whatever needs a thread would wait for the one that waits here.
+def _start(process: Process, sending: Coroutine[Any, Any, Reach], loop: asyncio.AbstractEventLoop) -> Future[Reach]:
+    # A context of its own: in that of the request, work for Django's thread would wait for the thread that waits here.
     return process.context().run(asyncio.run_coroutine_threadsafe, sending, loop)
 
 
-async def _send(process: Process, runtime: Runtime, watches: Sequence[str], text: str) -> Reached:
+async def _send(process: Process, runtime: Runtime, watches: Sequence[str], text: str) -> Reach:
     store = monitor.store_of(process)
-    asked = list(dict.fromkeys(watches))
-    found = await store.sessions.aget_many(asked)
-    at = process.clock.now()
-    lives = [watch_id for watch_id, watched in zip(asked, found, strict=True) if not _is_over(watched, at)]
-    counted = _counted(found, at)
+    watch_ids = list(dict.fromkeys(watches))
+    sessions = await store.sessions.aget_many(watch_ids)
+    now = process.clock.now()
+    live = [watch_id for watch_id, watched in zip(watch_ids, sessions, strict=True) if not _is_ended(watched, now)]
+    tabs = _count_tabs(sessions, now)
     frame = encode(NoticeFrame(secrets.token_urlsafe(12), text))
-    others = {name: tabs for name, tabs in counted.items() if name != process.name}
+    others = {name: count for name, count in tabs.items() if name != process.name}
     here, elsewhere = await asyncio.gather(
-        runtime.hub.show(lives, frame),
-        _ask_others(process, runtime.bus, lives, frame, others) if store.shared else _nobody(),
+        runtime.hub.show(live, frame),
+        _send_to_others(process, runtime.bus, live, frame, others) if store.shared else _zero(),
     )
     reached = here + elsewhere
-    # A tab that nobody has counted yet may have been told.
-    result = Reached(reached, max(reached, counted.total()))
-    event_log.log_event("notice_sent", sessions=len(lives), reached=result.reached, open=result.open)
+    # A tab that the store has not counted yet may have received it.
+    result = Reach(reached, max(reached, tabs.total()))
+    event_log.log_event("notice_sent", sessions=len(live), reached=result.reached, open=result.open)
     metrics.NOTICE_REACHED.inc(result.reached)
     metrics.NOTICE_MISSED.inc(result.open - result.reached)
     return result
 
 
-async def _nobody() -> int:
+async def _zero() -> int:
     return 0
 
 
-def _is_over(watched: Watched | None, at: float) -> bool:
-    return watched is not None and watched.verdict(at).phase is Phase.ENDED
+def _is_ended(watched: Watched | None, now: float) -> bool:
+    return watched is not None and watched.verdict(now).phase is Phase.ENDED
 
 
-def _counted(found: Sequence[Watched | None], at: float) -> Counter[str]:
-    """Return how many tabs the store counts, by the process that serves them."""
-    counted: Counter[str] = Counter()
-    for watched in found:
-        if watched is not None and not _is_over(watched, at):
-            counted.update(watched.activity.tabs)
-    return counted
+def _count_tabs(sessions: Sequence[Watched | None], now: float) -> Counter[str]:
+    """Return the number of tabs that the store counts, by the process that serves them."""
+    tabs: Counter[str] = Counter()
+    for watched in sessions:
+        if watched is not None and not _is_ended(watched, now):
+            tabs.update(watched.activity.tabs)
+    return tabs
 
 
-async def _ask_others(
-    process: Process, bus: Bus, watches: Sequence[str], frame: str, counted: Mapping[str, int]
+async def _send_to_others(
+    process: Process, bus: Bus, watches: Sequence[str], frame: str, others: Mapping[str, int]
 ) -> int:
-    """Have the other processes show a notice; return how many tabs those told that answered in time.
+    """Send a message to the other processes; return how many tabs it reached by those that acknowledge in time.
 
-    Who is waited for is who serves tabs, as far as the store knows: nobody else has to answer.
+    Only processes that serve tabs, as far as the store knows, are waited for.
     """
     layer, reply = get_channel_layer(), bus.channel
     if layer is None or reply is None or not watches:
         return 0
     notice = secrets.token_urlsafe(12)
-    batches = [watches[start : start + BATCH] for start in range(0, len(watches), BATCH)]
-    told: dict[tuple[str, int], int] = {}
+    batches = [watches[start : start + BATCH_SIZE] for start in range(0, len(watches), BATCH_SIZE)]
+    reached: dict[tuple[str, int], int] = {}
     with bus.hearing(notice) as answers:
         try:
             async with process.clock.timeout(SENT_WITHIN):
                 for part, batch in enumerate(batches):
                     message = {"type": NOTICE, "process": process.name, "reply": reply, "notice": notice, "part": part}
                     await layer.group_send(GROUP, {**message, "frame": frame, "watches": list(batch)})
-        except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
-            logger.warning("The channel layer takes no message (%s): a notice stays here.", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - layers raise whatever they like
+            logger.warning(
+                "The channel layer is unavailable (%s): a message stays in this process.", type(error).__name__
+            )
             return 0
-        awaited = {(name, part) for name in counted for part in range(len(batches))}
+        awaited = {(name, part) for name in others for part in range(len(batches))}
         with suppress(TimeoutError):
-            async with process.clock.timeout(ANSWERED_WITHIN):
-                while not awaited <= told.keys():
-                    answer: Ack = await answers.get()
+            async with process.clock.timeout(ACK_TIMEOUT):
+                while not awaited <= reached.keys():
+                    ack: Ack = await answers.get()
                     # A process with several event loops answers from each, for all of them.
-                    told.setdefault((answer.process, answer.part), answer.told)
-    return sum(told.values())
+                    reached.setdefault((ack.process, ack.part), ack.told)
+    return sum(reached.values())

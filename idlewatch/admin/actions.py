@@ -64,7 +64,7 @@ def act(request: HttpRequest) -> JsonResponse:
     """Act on one batch; the page calls again with the cursor until there is none."""
     message = _read(request, _acting)
     try:
-        text = notify.cleaned(message.text) if message.action is Action.NOTICE else ""
+        text = notify.clean_text(message.text) if message.action is Action.NOTICE else ""
         selection = _selection(request, message)
         # Only the first batch reports the operator's own.
         own = 0 if message.cursor else selection.count_own()

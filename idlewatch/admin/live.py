@@ -59,7 +59,7 @@ class LiveAdmin(ReadOnlyAdmin):
             "config": config,
             "config_json": json.dumps(config, cls=DjangoJSONEncoder),
             "sizes": SIZES,
-            "notice_length": notify.LONGEST,
+            "notice_length": notify.MAX_NOTICE_LENGTH,
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/idlewatch/live.html", context)

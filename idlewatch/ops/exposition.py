@@ -1,4 +1,4 @@
-"""What `/metrics` answers, and to whom."""
+"""The metrics of this process, and who may read them."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING or is_installed(Extra.METRICS):
 else:
     Collector = object
 
-PATIENCE = 2.0
-"""Seconds to wait for the store: a scrape that takes longer than 10 s is lost altogether."""
-REMINDER = 60.0
-"""Seconds for which a refusal is not noted again: a scraper that lacks its token asks for ever."""
+STORE_TIMEOUT = 2.0
+"""Seconds that a scrape waits for the store: Prometheus drops scrapes that take over 10 s."""
+REFUSAL_LOG_INTERVAL = 60.0
+"""Seconds between log lines of refusals: a scraper without its token keeps trying."""
 
 
 class _Refusals:
-    """When a process noted a refusal last."""
+    """When a process last logged a refusal."""
 
     def __init__(self, process: Process) -> None:
         self._clock = process.clock
-        self._noted_at = float("-inf")
+        self._logged_at = float("-inf")
 
-    def is_to_be_noted(self) -> bool:
+    def is_log_due(self) -> bool:
         at = self._clock.ticks()
-        is_due = at >= self._noted_at + REMINDER
+        is_due = at >= self._logged_at + REFUSAL_LOG_INTERVAL
         if is_due:
-            self._noted_at = at
+            self._logged_at = at
         return is_due
 
 
 class _Scrape(Collector):
-    """The registry, and what is counted for one scrape."""
+    """The registry, and what is counted by each scrape."""
 
     def __init__(self, census: Census | None) -> None:
         self._census = census
@@ -61,36 +61,36 @@ class _Scrape(Collector):
 
 
 async def exposition(accept: str) -> tuple[bytes, str]:
-    """Return all metrics of this process, and their content type, in a format that `accept` names."""
+    """Return all metrics of this process in a format that `accept` names, and its content type."""
     try:
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):
-        # A version that is none.
+        # The header names a malformed version.
         encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
     return encode(await scrape()), content_type
 
 
 async def scrape() -> Collector:
-    """Return the metrics of this process for one scrape: those it counts, and those that are counted now."""
+    """Return a collector of all metrics of this process, for one scrape."""
     return _Scrape(await _census())
 
 
-def bears_token(authorization: str) -> bool:
-    """Tell whether a header `Authorization` has the token of the setting `METRICS_TOKEN`."""
+def has_token(authorization: str) -> bool:
+    """Return whether a header `Authorization` has the token of the setting `METRICS_TOKEN`."""
     token = conf.metrics_token
     scheme, _, given = authorization.partition(" ")
     return token is not None and scheme.lower() == "bearer" and constant_time_compare(given.strip(), token)
 
 
-def note_refusal(why: str) -> None:
-    """Note that somebody was not let in, once a while."""
-    if current_process().part(_Refusals).is_to_be_noted():
+def log_refusal(why: str) -> None:
+    """Log a refused scrape, at most once per `REFUSAL_LOG_INTERVAL`."""
+    if current_process().part(_Refusals).is_log_due():
         event_log.log_event("metrics_refused", level=logging.WARNING, why=why)
 
 
 async def _census() -> Census | None:
     try:
-        async with current_process().clock.timeout(PATIENCE):
+        async with current_process().clock.timeout(STORE_TIMEOUT):
             return await monitor.store().statistics.census()
-    except Exception:  # noqa: BLE001 - whatever keeps the store from answering, the rest is there to be served
+    except Exception:  # noqa: BLE001 - whatever fails in the store, the other metrics are available
         return None

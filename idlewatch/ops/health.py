@@ -1,4 +1,4 @@
-"""Whether this process can do its work."""
+"""The readiness of this process."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, current_process, in_thread, now
 from idlewatch.runtime.runtime import running_runtime
 
-PATIENCE = 3.0
-"""Seconds to wait for each answer."""
-LATE = 10.0
-"""Seconds without a round after which the timer is taken for stuck."""
+CHECK_TIMEOUT = 3.0
+"""Seconds that each check may take."""
+ROUND_TIMEOUT = 10.0
+"""Seconds without a round after which the timer counts as stuck."""
 
 
 async def problems() -> dict[str, str]:
-    """Return what is wrong, by the part it is wrong with."""
-    parts: dict[str, Callable[[], Awaitable[None]]] = {
+    """Return the problems of this process, by the part that has them."""
+    checks: dict[str, Callable[[], Awaitable[None]]] = {
         "database": _database,
         "store": _store,
         "channel layer": _channel_layer,
         "timer": _timer,
     }
-    found, clock = {}, current_process().clock
-    for part, look in parts.items():
+    problems, clock = {}, current_process().clock
+    for part, check in checks.items():
         try:
-            async with clock.timeout(PATIENCE):
-                await look()
-        except Exception as error:  # noqa: BLE001 - whatever keeps a part from its work is what is asked for
-            found[part] = str(error) or type(error).__name__
-    return found
+            async with clock.timeout(CHECK_TIMEOUT):
+                await check()
+        except Exception as error:  # noqa: BLE001 - any error is a problem
+            problems[part] = str(error) or type(error).__name__
+    return problems
 
 
 async def _database() -> None:
@@ -53,13 +53,13 @@ async def _channel_layer() -> None:
     layer = get_channel_layer()
     if layer is None:
         return
-    # Subscribed before anything is sent: a layer over pub/sub keeps no message.
+    # Subscribe before sending: a layer over pub/sub stores no messages.
     channel = await layer.new_channel()
     try:
         await layer.send(channel, {"type": "idlewatch.ready"})
         await layer.receive(channel)
     finally:
-        # Such a layer lets go of a channel when who waits for it is cancelled.
+        # Such a layer unsubscribes when a receive is cancelled.
         waiting = asyncio.ensure_future(layer.receive(channel))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -67,11 +67,11 @@ async def _channel_layer() -> None:
 
 
 async def _timer() -> None:
-    found = running_runtime(current_process())
-    if found is None:
+    runtime = running_runtime(current_process())
+    if runtime is None:
         raise RuntimeError("it does not run: is the ASGI application wrapped with idlewatch.asgi.watched?")
-    timer = found.timer
+    timer = runtime.timer
     if timer.membership.refused:
         raise RuntimeError("the memory store belongs to another process")
-    if timer.kept_at is None or now() - timer.kept_at > LATE:
-        raise RuntimeError(f"it has not kept a round for {LATE:g} s")
+    if timer.kept_at is None or now() - timer.kept_at > ROUND_TIMEOUT:
+        raise RuntimeError(f"it has not kept a round for {ROUND_TIMEOUT:g} s")

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
 from idlewatch.conf import conf
-from idlewatch.ops.exposition import bears_token, note_refusal, scrape
+from idlewatch.ops.exposition import has_token, log_refusal, scrape
 from idlewatch.process import Lane, Process, current_process, in_thread
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _application(process: Process, loop: asyncio.AbstractEventLoop) -> WSGIAppli
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
             return _refuse(start_response, "404 Not Found", b"The metrics are at /metrics.\n")
-        if conf.metrics_token is not None and not bears_token(environ.get("HTTP_AUTHORIZATION", "")):
-            note_refusal("no token")
+        if conf.metrics_token is not None and not has_token(environ.get("HTTP_AUTHORIZATION", "")):
+            log_refusal("no token")
             return _refuse(start_response, "403 Forbidden", b"Forbidden\n")
         # The store's connections belong to the timer's event loop.
         metrics = asyncio.run_coroutine_threadsafe(scrape(), loop).result()

@@ -43,9 +43,9 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 @login_not_required
 async def metrics(request: HttpRequest) -> HttpResponse:
     """Show the metrics of this process, to whoever has the token and to staff who may see the sessions."""
-    allowed = exposition.bears_token(request.headers.get("Authorization", ""))
+    allowed = exposition.has_token(request.headers.get("Authorization", ""))
     if not allowed and not await in_thread(Lane.REQUEST, _may_see_sessions, request):
-        exposition.note_refusal("no token, and nobody who may see the sessions")
+        exposition.log_refusal("no token, and nobody who may see the sessions")
         return HttpResponse("Forbidden\n", status=403, content_type="text/plain")
     if not is_installed(Extra.METRICS):
         raise Http404(f"The package 'prometheus-client' is not installed: {Extra.METRICS.command}")

@@ -18,7 +18,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabOpened, TabsCounted
 from idlewatch.exceptions import IdleWatchError, NotRunning, StoreUnavailable
 from idlewatch.monitor import service as monitor
-from idlewatch.notify import LONGEST, Reached, asend, cleaned, send
+from idlewatch.notify import MAX_NOTICE_LENGTH, Reach, asend, clean_text, send
 from idlewatch.process import current_process
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.bus import ANSWER, GROUP, NOTICE
@@ -164,7 +164,7 @@ async def listening(service: Runtime) -> None:
 class TestHere:
     async def test_every_open_tab_of_the_sessions_is_told_and_no_other(self, here: Runtime):
         ours, theirs = [*open_tabs(here, "w1", 2), *open_tabs(here, "w2")], open_tabs(here, "w3")
-        assert await asend(["w1", "w2"], "The site closes at noon.") == Reached(3, 3)
+        assert await asend(["w1", "w2"], "The site closes at noon.") == Reach(3, 3)
         assert texts(*ours) == [["The site closes at noon."]] * 3
         assert texts(*theirs) == [[]]
 
@@ -178,12 +178,12 @@ class TestHere:
 
     async def test_a_view_sends_it_from_its_thread(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
-        assert await asyncio.to_thread(send, ["w1"], "Noon") == Reached(1, 1)
+        assert await asyncio.to_thread(send, ["w1"], "Noon") == Reach(1, 1)
         assert texts(tab) == [["Noon"]]
 
     async def test_a_view_on_another_event_loop_sends_it_too(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
-        assert await asyncio.to_thread(lambda: asyncio.run(asend(["w1"], "Noon"))) == Reached(1, 1)
+        assert await asyncio.to_thread(lambda: asyncio.run(asend(["w1"], "Noon"))) == Reach(1, 1)
         assert texts(tab) == [["Noon"]]
 
     async def test_the_event_loop_itself_must_not_wait(self, here: Runtime):
@@ -192,18 +192,18 @@ class TestHere:
 
     async def test_a_session_named_twice_is_told_once(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
-        assert await asend(["w1", "w1"], "Noon") == Reached(1, 1)
+        assert await asend(["w1", "w1"], "Noon") == Reach(1, 1)
         assert len(tab.frames) == 1
 
     async def test_a_session_that_ended_or_never_was_has_nobody_to_tell(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         monitor.store().sessions.end("w1", Reason.REVOKED, START)
-        assert await asend(["w1", "nobody"], "Noon") == Reached(0, 0)
+        assert await asend(["w1", "nobody"], "Noon") == Reach(0, 0)
         assert tab.frames == []
 
     async def test_a_broken_tab_is_not_reached_and_keeps_it_from_nobody(self, here: Runtime):
         good, bad = open_tabs(here, "w1"), open_tabs(here, "w1", broken=True)
-        assert await asend(["w1"], "Noon") == Reached(1, 2)
+        assert await asend(["w1"], "Noon") == Reach(1, 2)
         assert texts(*good, *bad) == [["Noon"], []]
 
     async def test_a_tab_that_takes_nothing_does_not_hold_it_up(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
@@ -236,7 +236,7 @@ class TestHere:
         thread.start()
         try:
             assert await asyncio.to_thread(joined.wait, WITHIN)
-            assert await asend(["w1"], "Noon") == Reached(1, 1)
+            assert await asend(["w1"], "Noon") == Reach(1, 1)
         finally:
             done.set()
             await asyncio.to_thread(thread.join, WITHIN)
@@ -282,7 +282,7 @@ class TestWithoutWhatItNeeds:
             return await asyncio.Event().wait()
 
         monkeypatch.setattr(MemorySessions, "aget_many", stuck)
-        monkeypatch.setattr(notify, "DONE_WITHIN", 0.05)
+        monkeypatch.setattr(notify, "SEND_TIMEOUT", 0.05)
         with pytest.raises(StoreUnavailable):
             await asyncio.to_thread(send, ["w1"], "Noon")
 
@@ -320,24 +320,24 @@ class TestText:
             ("  Noon \n", "Noon"),
             ("First\r\nsecond\rthird\n\nlast", "First\nsecond\nthird\n\nlast"),
             ("Step 1:\tsave", "Step 1: save"),
-            ("x" * LONGEST, "x" * LONGEST),
-            (" " + "é" * LONGEST, "é" * LONGEST),
+            ("x" * MAX_NOTICE_LENGTH, "x" * MAX_NOTICE_LENGTH),
+            (" " + "é" * MAX_NOTICE_LENGTH, "é" * MAX_NOTICE_LENGTH),
             ("👋🏽 שלום", "👋🏽 שלום"),
         ],
         ids=["spaces", "line-breaks", "tabs", "longest", "spaces-do-not-count", "any-script"],
     )
     def test_is_sent_as_it_is_but_for_what_is_around_it(self, given: str, sent: str):
-        assert cleaned(given) == sent
+        assert clean_text(given) == sent
 
-    @pytest.mark.parametrize("given", ["", "  \n ", "x" * (LONGEST + 1)], ids=["empty", "blank", "too-long"])
+    @pytest.mark.parametrize("given", ["", "  \n ", "x" * (MAX_NOTICE_LENGTH + 1)], ids=["empty", "blank", "too-long"])
     def test_of_the_wrong_length_is_refused_by_how_long_it_is(self, given: str):
         with pytest.raises(ValueError, match=rf"has {len(given.strip())} characters; expected 1 to 500"):
-            cleaned(given)
+            clean_text(given)
 
     @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\ud83d"])
     def test_with_a_control_character_is_refused_by_its_name(self, character: str):
         with pytest.raises(ValueError) as refusal:
-            cleaned(f"a{character}b")
+            clean_text(f"a{character}b")
         assert repr(character) in str(refusal.value)
 
     async def test_that_is_refused_is_sent_to_nobody(self, here: Runtime):
@@ -357,7 +357,7 @@ class TestOtherProcesses:
         open_tabs(here, "w1")
         monitor.store().sessions.apply("w1", TabsCounted("another", 3), START)
         async with peer(told=3) as another:
-            assert await asend(["w1"], "Noon") == Reached(4, 4)
+            assert await asend(["w1"], "Noon") == Reach(4, 4)
         (message,) = [each for each in another.heard if each["type"] == NOTICE]
         assert message["watches"] == ["w1"]
 
@@ -366,18 +366,18 @@ class TestOtherProcesses:
         open_tabs(here, "w1")
         started = time.monotonic()
         async with peer(told=None):
-            assert await asend(["w1"], "Noon") == Reached(1, 1)
-        assert time.monotonic() - started < notify.ANSWERED_WITHIN
+            assert await asend(["w1"], "Noon") == Reach(1, 1)
+        assert time.monotonic() - started < notify.ACK_TIMEOUT
 
     async def test_one_that_is_silent_makes_it_fewer_and_no_error(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(notify, "ANSWERED_WITHIN", 0.2)
+        monkeypatch.setattr(notify, "ACK_TIMEOUT", 0.2)
         await listening(here)
         open_tabs(here, "w1")
         monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
         monitor.store().sessions.apply("w1", TabsCounted("dead", 5), START)
         before = counted()
         async with peer(told=2):
-            assert await asend(["w1"], "Noon") == Reached(3, 8)
+            assert await asend(["w1"], "Noon") == Reach(3, 8)
         assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 5]
 
     async def test_one_that_answers_from_each_of_its_event_loops_counts_once(self, here: Runtime):
@@ -394,10 +394,10 @@ class TestOtherProcesses:
                     await another.say(message, told, process)
 
             reached, _ = await asyncio.gather(asend(["w1"], "Noon"), both())
-        assert reached == Reached(3, 3)
+        assert reached == Reach(3, 3)
 
     async def test_many_sessions_go_in_several_messages(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(notify, "BATCH", 4)
+        monkeypatch.setattr(notify, "BATCH_SIZE", 4)
         await listening(here)
         names = [f"w{number}" for number in range(10)]
         for name in names:
@@ -434,7 +434,7 @@ class TestOtherProcesses:
         late = {"type": ANSWER, "process": "another", "notice": "long gone", "part": 0, "told": 9}
         for message in ({"type": "idlewatch.of_the_future", "process": "another"}, late):
             await layer.group_send(GROUP, message)
-        assert await asend(["w1"], "Noon") == Reached(1, 1)
+        assert await asend(["w1"], "Noon") == Reach(1, 1)
         assert texts(tab) == [["Noon"]]
         # What comes after them has been heard then.
         await listening(here)
@@ -454,9 +454,9 @@ class TestAChannelLayerThatIsAway:
         here.bus.channel = "some.channel"
         (tab,) = open_tabs(here, "w1")
         monitor.store().sessions.apply("w1", TabsCounted("another", 2), START)
-        assert await asend(["w1"], "Noon") == Reached(1, 3)
+        assert await asend(["w1"], "Noon") == Reach(1, 3)
         assert texts(tab) == [["Noon"]]
-        assert "The channel layer takes no message (OSError): a notice stays here." in caplog.messages
+        assert "The channel layer is unavailable (OSError): a message stays in this process." in caplog.messages
 
     async def test_one_that_hangs_is_given_up(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         class Stuck:
@@ -468,10 +468,10 @@ class TestAChannelLayerThatIsAway:
         monkeypatch.setattr(notify, "SENT_WITHIN", 0.05)
         here.bus.channel = "some.channel"
         open_tabs(here, "w1")
-        assert await asend(["w1"], "Noon") == Reached(1, 1)
+        assert await asend(["w1"], "Noon") == Reach(1, 1)
 
     async def test_without_a_channel_to_answer_to_nobody_is_asked(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(monitor.store(), "shared", True)
         open_tabs(here, "w1")
         assert here.bus.channel is None
-        assert await asend(["w1"], "Noon") == Reached(1, 1)
+        assert await asend(["w1"], "Noon") == Reach(1, 1)

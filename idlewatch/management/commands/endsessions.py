@@ -10,33 +10,33 @@ from django.db.models import Max
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.management.choosing import add_user_option, confirm, of_user, progress
+from idlewatch.management.options import add_user_option, confirm, of_user, progress
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from idlewatch.signals import dispatcher
 
-PATIENCE = 60.0
-"""Seconds that the receivers of the signals are given to be told of all ends."""
+RECEIVERS_TIMEOUT = 60.0
+"""Seconds that the command waits for the receivers of the signals."""
 
 
 class Command(BaseCommand):
-    """End all sessions, or those of one user: those that are live when the command begins."""
+    """End the sessions that are live when the command starts: all, or those of one user."""
 
-    help = "End all live sessions, or those of one user; their tabs are told within a second."
+    help = "End all live sessions, or those of one user; their tabs show it within a second."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Say whose."""
+        """Add the options."""
         whose = parser.add_mutually_exclusive_group(required=True)
         add_user_option(whose)
-        whose.add_argument("--all", action="store_true", help="those of every user")
-        parser.add_argument("--noinput", "--no-input", action="store_true", help="ask no question")
+        whose.add_argument("--all", action="store_true", help="sessions of every user")
+        parser.add_argument("--noinput", "--no-input", action="store_true", help="do not ask for confirmation")
 
     def handle(self, *_args: object, **options: Any) -> None:
-        """Ask, then end them."""
+        """Ask for confirmation, then end the sessions."""
         rows = of_user(WatchedSession.objects.live(), options["user"])
-        # By no clock of this host: those that began the sessions may be ahead of it.
+        # Not by the clock of this host: those of the web processes may be ahead of it.
         newest = rows.aggregate(newest=Max("started"))["newest"]
         if newest is None:
             self.stdout.write("No live sessions.")
@@ -45,25 +45,25 @@ class Command(BaseCommand):
         count = rows.count()
         whose = "of every user" if options["user"] is None else f"of {options['user']}"
         confirm(f"This ends {_sessions(count)} {whose}.", ask=not options["noinput"])
-        # First of all: to open a store that is shared puts this process's clock right.
+        # Before the first `now()`: opening a shared store corrects this process's clock.
         monitor.store()
         ended, last = 0, ""
         with progress(self.stderr, count, "sessions") as advance:
-            # By batches: to read on while rows change under the query means something else on each database.
+            # In batches: databases differ in what a query reads while its rows change.
             while batch := list(rows.after(last).values_list("pk", flat=True)[: records.BATCH]):
                 for watch_id in batch:
                     ended += _end(watch_id, now())
                     advance(1)
                 last = batch[-1]
         self.stdout.write(f"Ended {_sessions(ended)}.")
-        dispatcher.wait(PATIENCE)
+        dispatcher.wait(RECEIVERS_TIMEOUT)
 
 
 def _end(watch_id: str, at: float) -> bool:
-    """End a session; return whether it ended by that: not by the clock, nor by somebody else."""
+    """End a session; return whether this call ended it, and not the clock or another process."""
     if monitor.store().shared:
         activity = monitor.end(watch_id, Reason.REVOKED, at).activity
-        # At another moment it was somebody else. The records, which stand in for a store, keep microseconds.
+        # Another time means another process. The records, which stand in for a store, have microseconds.
         is_ours = activity.ended is not None and as_datetime(activity.ended) == as_datetime(at)
         return is_ours and activity.reason is Reason.REVOKED
     return monitor.end_by_record(watch_id, Reason.REVOKED, at)

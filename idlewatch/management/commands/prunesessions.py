@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from idlewatch.conf import conf
 from idlewatch.core.clock import as_datetime
-from idlewatch.management.choosing import age, confirm, progress
+from idlewatch.management.options import age, confirm, progress
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.process import now
@@ -22,15 +22,15 @@ class Command(BaseCommand):
     help = "Delete the records of sessions that ended longer ago than an age; live ones stay."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Say how old, and whether to go ahead."""
+        """Add the options."""
         parser.add_argument(
             "--older-than", type=age, required=True, metavar="AGE", help="minutes, hours, days or weeks: 90d"
         )
-        parser.add_argument("--dry-run", action="store_true", help="say how many, and delete none")
-        parser.add_argument("--noinput", "--no-input", action="store_true", help="ask no question")
+        parser.add_argument("--dry-run", action="store_true", help="only count them")
+        parser.add_argument("--noinput", "--no-input", action="store_true", help="do not ask for confirmation")
 
     def handle(self, *_args: object, **options: Any) -> None:
-        """Ask, then delete them."""
+        """Ask for confirmation, then delete the records."""
         least = timedelta(seconds=conf.session_cookie_age)
         older: timedelta = options["older_than"]
         if older < least:
@@ -41,14 +41,14 @@ class Command(BaseCommand):
         before = as_datetime(now()) - older
         rows = WatchedSession.objects.ended().filter(ended__lt=before)
         count = rows.count()
-        said = f"{_records(count)} of sessions that ended before {before:%Y-%m-%d %H:%M} UTC"
+        description = f"{_records(count)} of sessions that ended before {before:%Y-%m-%d %H:%M} UTC"
         if options["dry_run"] or not count:
-            self.stdout.write(f"{said}." if count else f"No {said.partition(' ')[2]}.")
+            self.stdout.write(f"{description}." if count else f"No {description.partition(' ')[2]}.")
             return
-        confirm(f"This deletes {said}.", ask=not options["noinput"])
+        confirm(f"This deletes {description}.", ask=not options["noinput"])
         deleted = 0
         with progress(self.stderr, count, "records") as advance:
-            # In small steps: each lets the requests that wait for the database go first.
+            # In small steps, between which waiting requests get the database.
             while batch := list(rows.order_by("ended").values_list("pk", flat=True)[: records.BATCH]):
                 gone, _ = rows.filter(pk__in=batch).delete()
                 deleted += gone

@@ -1,4 +1,4 @@
-"""List the watched sessions."""
+"""List the sessions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idlewatch.core.clock import as_datetime, in_utc
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import IdleWatchError
 from idlewatch.http.user_agents import device_of
-from idlewatch.management.choosing import add_user_option, of_user
+from idlewatch.management.options import add_user_option, of_user
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
@@ -27,30 +27,30 @@ from idlewatch.store.values import Watched
 
 COLUMNS = ("session", "user", "device", "address", "started", "last_active", "tabs", "phase", "ends")
 ENDED_COLUMNS = ("session", "user", "device", "address", "started", "last_active", "ended", "reason", "ended_by")
-WIDEST = 40
-"""Characters of a cell in the table."""
+MAX_CELL_WIDTH = 40
+"""Characters of a cell in the table; longer texts are cut."""
 
 
 class Command(BaseCommand):
     """List the live sessions, or those that have ended."""
 
-    help = "List the live sessions: as the store has them, or, where it can't be asked from here, as the records do."
+    help = "List the live sessions, from the store if it is shared and available, otherwise from the records."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Say which, and how."""
+        """Add the options."""
         add_user_option(parser)
-        parser.add_argument("--ended", action="store_true", help="those that have ended, the latest first")
-        parser.add_argument("--limit", type=_count, metavar="N", help="at most so many")
-        parser.add_argument("--json", action="store_true", help="a JSON array, with times in UTC")
+        parser.add_argument("--ended", action="store_true", help="sessions that have ended, the latest first")
+        parser.add_argument("--limit", type=_count, metavar="N", help="at most N sessions")
+        parser.add_argument("--json", action="store_true", help="print a JSON array, with times in UTC")
 
     def handle(self, *_args: object, **options: Any) -> None:
-        """Print them."""
+        """Print the sessions."""
         rows = of_user(WatchedSession.objects.all(), options["user"])
         rows = rows.ended().order_by("-ended", "pk") if options["ended"] else rows.live().order_by("started", "pk")
         listed = rows if options["limit"] is None else rows[: options["limit"]]
-        # First of all: to open a store that is shared puts this process's clock right.
+        # Before the first `now()`: opening a shared store corrects this process's clock.
         monitor.store()
-        described = _described(listed.iterator(chunk_size=records.BATCH), now())
+        described = _descriptions(listed.iterator(chunk_size=records.BATCH), now())
         try:
             if options["json"]:
                 self._print_json(described)
@@ -58,18 +58,18 @@ class Command(BaseCommand):
                 self._print_table(described, ENDED_COLUMNS if options["ended"] else COLUMNS, rows.count())
             self.stdout.flush()
         except BrokenPipeError:
-            # Whoever reads it has seen enough, as `head` does; at exit Python would flush once more.
+            # The reader, such as `head`, has seen enough; at exit Python would flush once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _print_json(self, described: Iterable[dict[str, object]]) -> None:
+    def _print_json(self, rows: Iterable[dict[str, object]]) -> None:
         between = "[\n"
-        for each in described:
-            self.stdout.write(between + json.dumps(each, default=_told, ensure_ascii=False), ending="")
+        for row in rows:
+            self.stdout.write(between + json.dumps(row, default=_to_json, ensure_ascii=False), ending="")
             between = ",\n"
         self.stdout.write("[]" if between == "[\n" else "\n]")
 
-    def _print_table(self, described: Iterable[dict[str, object]], columns: tuple[str, ...], total: int) -> None:
-        lines = [[_cell(name, each[name]) for name in columns] for each in described]
+    def _print_table(self, rows: Iterable[dict[str, object]], columns: tuple[str, ...], total: int) -> None:
+        lines = [[_cell(name, row[name]) for name in columns] for row in rows]
         if not lines:
             self.stdout.write("No sessions.")
             return
@@ -78,10 +78,10 @@ class Command(BaseCommand):
         for line in lines:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         shown = len(lines) - 1
-        self.stdout.write(f"{shown} in all." if shown >= total else f"{shown} of {total}.")
+        self.stdout.write(f"Total: {shown}" if shown >= total else f"{shown} of {total}")
 
 
-def _described(rows: Iterator[WatchedSession], at: float) -> Iterator[dict[str, object]]:
+def _descriptions(rows: Iterator[WatchedSession], at: float) -> Iterator[dict[str, object]]:
     while batch := list(islice(rows, records.BATCH)):
         known = _known([record.pk for record in batch if record.ended is None])
         for record in batch:
@@ -97,7 +97,7 @@ def _description(record: WatchedSession, watched: Watched | None, at: float) -> 
         "started": record.started,
         "signed_in": record.signed_in,
         "last_active": record.last_active if watched is None else _last_active(watched, at),
-        **_standing(record, watched, at),
+        **_state(record, watched, at),
         "warnings": record.warnings if watched is None else watched.activity.warnings,
         "extensions": record.extensions if watched is None else watched.activity.extensions,
         "ended": record.ended,
@@ -110,8 +110,8 @@ def _last_active(watched: Watched, at: float) -> datetime:
     return as_datetime(watched.activity.idle_from(at, watched.policy.hold_limit))
 
 
-def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dict[str, object]:
-    """Return how a live session stands; the tabs are known to the store alone."""
+def _state(record: WatchedSession, watched: Watched | None, at: float) -> dict[str, object]:
+    """Return phase, deadline and tabs of a session; only the store knows the tabs."""
     if record.ended is not None:
         return {"tabs": None, "phase": Phase.ENDED.value, "ends": None}
     verdict = (watched or records.watched_of(record, at)).verdict(at)
@@ -121,7 +121,7 @@ def _standing(record: WatchedSession, watched: Watched | None, at: float) -> dic
 
 
 def _known(watches: Sequence[str]) -> Mapping[str, Watched]:
-    """Return what the store knows, where it is one that can be asked from here."""
+    """Return these sessions from the store, if it is shared and available."""
     recovery = monitor.recovery_of(current_process())
     if recovery is None or recovery.is_away:
         return {}
@@ -135,17 +135,17 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, datetime):
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
     text = "-" if value is None or value == "" else " ".join(str(value).split())
-    # What a browser calls itself may have anything in it; a terminal obeys control characters.
+    # A user agent may contain anything, and a terminal obeys control characters.
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+    return text if len(text) <= MAX_CELL_WIDTH else f"{text[: MAX_CELL_WIDTH - 1]}…"
 
 
-def _told(value: object) -> str:
-    assert isinstance(value, datetime), value  # noqa: S101 - there is nothing else that JSON can't say
+def _to_json(value: object) -> str:
+    assert isinstance(value, datetime), value  # noqa: S101 - JSON has all other types
     return in_utc(value)
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is no number of sessions; expected 1 or more")
+        raise ArgumentTypeError(f"{text!r} is not a number of sessions; expected 1 or more")
     return int(text)

@@ -24,7 +24,7 @@ from idlewatch.exceptions import NotRunning, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
-from idlewatch.notify import Reached
+from idlewatch.notify import Reach
 from idlewatch.signals import session_ended
 from tests.conftest import START, Time
 from tests.support.watches import known, sign_in_many
@@ -84,9 +84,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str]]:
     """Each notice, which reaches two of three tabs."""
     notices: list[tuple[list[str], str]] = []
 
-    def send(watches: list[str], text: str) -> Reached:
+    def send(watches: list[str], text: str) -> Reach:
         notices.append((list(watches), text))
-        return Reached(2, 3)
+        return Reach(2, 3)
 
     monkeypatch.setattr(notify, "send", send)
     return notices
@@ -285,7 +285,7 @@ class TestEnding:
         watches = ids(sign_in_many(2))
         locked = mock.Mock(side_effect=OperationalError("database is locked"))
         monkeypatch.setattr(type(LogEntry.objects), "log_actions", locked)
-        monkeypatch.setattr(notify, "send", lambda *_: Reached(2, 2))
+        monkeypatch.setattr(notify, "send", lambda *_: Reach(2, 2))
         asked = {"text": "Noon"} if action == "notice" else {}
         assert operator.act(action, watches=watches, **asked)["done"] == 2
         (told,) = [record for record in caplog.records if getattr(record, "event", "") == "action_not_logged"]

@@ -22,7 +22,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabOpened
 from idlewatch.drafts.models import Draft
-from idlewatch.management import choosing
+from idlewatch.management import options
 from idlewatch.management.commands import endsessions
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
@@ -132,7 +132,7 @@ class TestSessions:
         assert head.split()[:2] == ["session", "user"]
         assert line.split()[:2] == [first.id, "ada"]
         assert "active" in line
-        assert foot == "1 in all."
+        assert foot == "Total: 1"
 
     def test_says_so_where_there_are_none(self):
         assert run("sessions") == "No sessions.\n"
@@ -418,7 +418,7 @@ class TestEndSessions:
         assert list.__len__(heard) == 5
 
     def test_but_not_for_ever(self, clock: Time, heard: Heard, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(endsessions, "PATIENCE", 0.05)
+        monkeypatch.setattr(endsessions, "RECEIVERS_TIMEOUT", 0.05)
         heard.takes = 2.0
         sign_in_many(1)
         logged_in_at = time.monotonic()
@@ -489,11 +489,11 @@ class TestPruneSessions:
 
     @pytest.mark.parametrize("age", ["90", "d", "-5d", "0d", "1.5d", "90 days", "90y", "", "9999999d", "999999w"])
     def test_age_that_is_none_is_refused_by_name(self, age: str):
-        with pytest.raises(CommandError, match="is no age; expected a number and m, h, d or w, as in 90d"):
+        with pytest.raises(CommandError, match="is not an age; expected a number and m, h, d or w, as in 90d"):
             run("prunesessions", f"--older-than={age}")
 
     def test_ages_are_as_they_read(self):
-        assert [choosing.age(text) for text in ("90m", "36h", "90d", "2w")] == [
+        assert [options.age(text) for text in ("90m", "36h", "90d", "2w")] == [
             timedelta(minutes=90),
             timedelta(hours=36),
             timedelta(days=90),

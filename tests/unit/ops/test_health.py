@@ -47,7 +47,7 @@ async def start() -> Runtime:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.2)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.2)
 
 
 async def ready() -> tuple[int, dict[str, str]]:
@@ -103,7 +103,7 @@ class TestNotReady:
         assert "another process" in problems["timer"]
 
     async def test_when_the_timer_is_stuck(self, served: Runtime, clock: Time):
-        served.timer.kept_at = clock.now - health.LATE - 1
+        served.timer.kept_at = clock.now - health.ROUND_TIMEOUT - 1
         status, problems = await ready()
         assert status == 503
         assert "10 s" in problems["timer"]

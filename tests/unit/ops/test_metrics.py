@@ -223,7 +223,7 @@ class TestExposition:
     def test_a_store_that_does_not_answer_is_not_waited_for(
         self, census: mock.AsyncMock, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(exposition, "PATIENCE", 0.05)
+        monkeypatch.setattr(exposition, "STORE_TIMEOUT", 0.05)
 
         async def hang() -> None:
             await asyncio.sleep(60)

@@ -1,4 +1,4 @@
-"""What the commands share: whose sessions, how old, and a question before anything is done for good."""
+"""What the commands have in common: options, a confirmation, and a progress line."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LONGEST = timedelta(weeks=52 * 1000)
-"""A thousand years: before that, there are no dates."""
+MAX_AGE = timedelta(weeks=52 * 1000)
+"""A thousand years: datetimes do not reach back much farther."""
 
 ERASE_LINE = "\r\x1b[K"
+"""Terminal codes that return to the start of the line and clear it."""
 
 
 def add_user_option(parser: _ActionsContainer) -> None:
-    """Let a command be told whose sessions are meant."""
-    parser.add_argument("--user", metavar="NAME", help="those of this user alone")
+    """Add the option `--user`."""
+    parser.add_argument("--user", metavar="NAME", help="only sessions of this user")
 
 
 def of_user(rows: WatchedSessionQuerySet, name: str | None) -> WatchedSessionQuerySet:
-    """Return those of one user by name; None: of all.
+    """Return the records of the user with this name, or all of them if it is None.
 
     Raises:
-        CommandError: there is no such user, and none of that name has left a record.
+        CommandError: there is no such user, nor a record of a deleted one.
     """
     if name is None:
         return rows
     user = _user(name)
-    found = Q(user=None, username=name) if user is None else Q(user=user)
-    if user is None and not WatchedSession.objects.filter(found).exists():
+    condition = Q(user=None, username=name) if user is None else Q(user=user)
+    if user is None and not WatchedSession.objects.filter(condition).exists():
         raise CommandError(f"There is no user {name!r}.")
-    return rows.filter(found)
+    return rows.filter(condition)
 
 
 def _user(name: str) -> AbstractBaseUser | None:
@@ -50,33 +51,33 @@ def _user(name: str) -> AbstractBaseUser | None:
     try:
         return model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()
     except (ValueError, ValidationError):
-        # Nobody is called by a word where names are numbers, say.
+        # The user names of this project have another type, such as numbers.
         return None
 
 
 def age(text: str) -> timedelta:
-    """Return a span as it is written on the command line: 90d.
+    """Return the duration that a string such as 90d stands for.
 
     Raises:
-        ArgumentTypeError: it is none.
+        ArgumentTypeError: it is not an age.
     """
-    found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text.strip())
-    span = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-    if not timedelta(0) < span <= LONGEST:
-        raise ArgumentTypeError(f"{text!r} is no age; expected a number and m, h, d or w, as in 90d.")
-    return span
+    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", text.strip())
+    duration = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
+    if not timedelta(0) < duration <= MAX_AGE:
+        raise ArgumentTypeError(f"{text!r} is not an age; expected a number and m, h, d or w, as in 90d.")
+    return duration
 
 
 def confirm(question: str, *, ask: bool) -> None:
-    """Have the user say yes to what can't be undone.
+    """Ask the user to confirm what can't be undone.
 
     Raises:
-        CommandError: they did not, or there is nobody to ask.
+        CommandError: the user declined, or the terminal is not interactive.
     """
     if not ask:
         return
     if not sys.stdin.isatty():
-        raise CommandError(f"{question} Nobody can answer here; expected --noinput to go ahead.")
+        raise CommandError(f"{question} The terminal is not interactive; use --noinput to go ahead.")
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -87,7 +88,7 @@ def confirm(question: str, *, ask: bool) -> None:
 
 @contextmanager
 def progress(out: OutputWrapper, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Show how far a command is, on a terminal alone; yield the function that advances it."""
+    """Show the progress of a command if `out` is a terminal; yield the function that advances it."""
     done = shown = 0
 
     def advance(by: int) -> None:
