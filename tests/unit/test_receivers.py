@@ -213,7 +213,7 @@ class TestNewPassword:
     def test_a_better_hash_of_the_same_password_does_not_end_the_session_that_signs_in(
         self, signed_in: Browser, make_browser: Callable[..., Browser], ann: User, clock: Time, settings: Any
     ):
-        # Django hashes a password anew at a sign-in when the hasher changed: its other sessions end by Django's rule.
+        # Django upgrades the hash at a sign-in when the hasher changed: by its rule, the other sessions end.
         settings.PASSWORD_HASHERS = [
             "django.contrib.auth.hashers.ScryptPasswordHasher",
             "django.contrib.auth.hashers.MD5PasswordHasher",

@@ -37,7 +37,7 @@ def test_the_end_comes_at_its_moment_and_not_before(signed_in: Browser, clock: T
     assert response.status_code == (200 if early else 302)
 
 
-@pytest.mark.rule("R3")
+@pytest.mark.rule("R2", "R3")
 def test_a_request_resets_the_idle_clock_alone(signed_in: Browser, clock: Time):
     for _ in range(53):
         clock.pass_(800)

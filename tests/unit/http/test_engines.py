@@ -25,12 +25,6 @@ def signed_in(browser: Browser, ann: User) -> Browser:
     return browser
 
 
-@pytest.fixture
-def reader(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    return browser
-
-
 def user_of(browser: Browser) -> str:
     return browser.visit("/open/").json()["user"]
 
@@ -45,18 +39,6 @@ def test_an_idle_session_ends(signed_in: Browser, clock: Time, signals: list[tup
     assert signed_in.key is None
     assert signed_in.visit("/open/").json()["notice"] is not None
     assert (records(), signals) == ([("ann", "idle")], [("ended", Reason.IDLE)])
-
-
-@pytest.mark.rule("R2")
-def test_the_absolute_limit_ends_it_whatever_happens(browser: Browser, ann: User, clock: Time, settings: Any):
-    settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 2000}
-    browser.sign_in(ann)
-    for _ in range(2):
-        clock.pass_(800)
-        assert browser.visit("/closed/").status_code == 200
-    clock.pass_(400)
-    assert browser.visit("/closed/").status_code == 302
-    assert records() == [("ann", "absolute")]
 
 
 @pytest.mark.rule("R9")
@@ -84,14 +66,14 @@ def test_a_cookie_replayed_after_the_end_is_refused_and_told_why(signed_in: Brow
 
 
 @pytest.mark.rule("R9")
-def test_a_cookie_replayed_in_a_tombstones_afterlife_is_refused(reader: Browser, clock: Time):
-    key = reader.key
+def test_a_cookie_replayed_in_a_tombstones_afterlife_is_refused(signed_in: Browser, clock: Time):
+    key = signed_in.key
     monitor.end(record().pk, Reason.REVOKED, clock.now)
     tick(clock)
     clock.pass_(100_000)
     tick(clock)
-    reader.key = key
-    assert reader.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    signed_in.key = key
+    assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
 
 
 def test_a_stale_cookie_that_the_timer_left_is_told_why_and_deleted(signed_in: Browser, clock: Time):
@@ -133,29 +115,17 @@ def test_a_restart_resumes_each_session_where_it_stood(signed_in: Browser, clock
     assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
 
-def test_a_restart_knows_of_the_absolute_limit(browser: Browser, ann: User, clock: Time, settings: Any):
-    settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 1000}
-    browser.sign_in(ann)
-    clock.pass_(800)
-    browser.visit("/closed/")
-    tick(clock)
-    restart_server()
-    assert browser.poll("/open/").json()["remaining"] == pytest.approx(200)
-    clock.pass_(200)
-    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "absolute"
-
-
-def test_a_session_that_idled_out_while_the_server_was_down_has_ended(reader: Browser, clock: Time):
+def test_a_session_that_idled_out_while_the_server_was_down_has_ended(signed_in: Browser, clock: Time):
     restart_server()
     clock.pass_(900)
-    assert reader.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+    assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "idle"
     assert records() == [("ann", "idle")]
 
 
-def test_after_a_restart_the_session_still_goes_with_its_end(reader: Browser, clock: Time, engine: str):
-    key = reader.key
+def test_after_a_restart_the_session_still_goes_with_its_end(signed_in: Browser, clock: Time, engine: str):
+    key = signed_in.key
     restart_server()
-    reader.visit("/closed/")
+    signed_in.visit("/closed/")
     monitor.end(record().pk, Reason.REVOKED, clock.now)
     tick(clock)
     assert engine == "signed_cookies" or not django_sessions.engine()().exists(key)
@@ -173,17 +143,17 @@ def test_a_session_can_write_its_data_and_rotate_its_key(signed_in: Browser, clo
 @pytest.mark.parametrize("path", ["/note/", "/rotate/"])
 @pytest.mark.parametrize("always", [False, True])
 def test_an_end_while_the_view_writes_is_no_error_and_no_way_back(
-    reader: Browser, clock: Time, settings: Any, path: str, always: bool
+    signed_in: Browser, clock: Time, settings: Any, path: str, always: bool
 ):
     settings.SESSION_SAVE_EVERY_REQUEST = always
-    key = reader.key
+    key = signed_in.key
     http_site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
     http_site.during.append(lambda _: tick(clock))
-    assert reader.visit(path).status_code == 200
+    assert signed_in.visit(path).status_code == 200
     http_site.during.clear()
-    assert reader.key is None
-    reader.key = key
-    assert reader.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    assert signed_in.key is None
+    signed_in.key = key
+    assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
 
 
 def test_an_end_while_the_view_runs_is_no_error_where_every_request_saves(
@@ -197,26 +167,26 @@ def test_an_end_while_the_view_runs_is_no_error_where_every_request_saves(
 
 
 @pytest.mark.rule("R9")
-def test_an_answer_that_lands_after_the_logout_brings_nothing_back(reader: Browser, clock: Time, make_browser: Any):
-    key, other = reader.key, make_browser()
+def test_an_answer_that_lands_after_the_logout_brings_nothing_back(signed_in: Browser, clock: Time, make_browser: Any):
+    key, other = signed_in.key, make_browser()
     other.key = key
     http_site.during.append(lambda _: other.submit("/logout/"))
-    assert reader.visit("/note/").status_code == 200
+    assert signed_in.visit("/note/").status_code == 200
     http_site.during.clear()
-    assert reader.key is None
-    for browser in (reader, other):
+    assert signed_in.key is None
+    for browser in (signed_in, other):
         browser.key = key
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "logout"
     assert phase(clock) is Phase.ENDED
 
 
 @pytest.mark.rule("R23")
-def test_the_key_is_nowhere_but_in_its_cookie(reader: Browser, engine: str, caplog: pytest.LogCaptureFixture):
-    key = reader.key
+def test_the_key_is_nowhere_but_in_its_cookie(signed_in: Browser, engine: str, caplog: pytest.LogCaptureFixture):
+    key = signed_in.key
     assert key is not None
     fields = " ".join(str(value) for value in vars(record()).values())
     watched = monitor.store().sessions.get(record().pk)
-    told = reader.poll("/idlewatch/state/").content.decode() + reader.visit("/page/").content.decode()
+    told = signed_in.poll("/idlewatch/state/").content.decode() + signed_in.visit("/page/").content.decode()
     for text in (fields, repr(watched), str(watched), told, caplog.text, repr(record())):
         assert key not in text
     assert watched is not None

@@ -375,7 +375,7 @@ class TestDatabase:
         for response in (page, form):
             assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
         assert page.headers["Refresh"] == "2"
-        # Nobody was signed out by it.
+        # It signed no user out.
         assert browser.visit("/closed/").json()["user"] == "ann"
 
     def test_what_can_t_be_told_after_the_view_keeps_no_answer_back(self, browser: Browser, ann: User):

@@ -190,7 +190,7 @@ def test_a_session_keeps_its_watch_under_its_new_key(
     assert record().session_digest == django_sessions.digest(signed_in.key)
 
 
-@pytest.mark.rule("R12")
+@pytest.mark.rule("R12", "R13")
 def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(
     signed_in: Browser, make_browser: Callable[..., Browser], ann: User
 ):

@@ -9,7 +9,6 @@ from django.contrib.auth import get_user_model, update_session_auth_hash
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from tests.conftest import Time
 from tests.support import http_site
 from tests.support.http import Browser, records
 
@@ -62,14 +61,3 @@ def test_a_cookie_from_before_a_new_password_harms_nobody(tab: Browser, other: B
     assert other.poll("/api/").status_code == 401
     assert tab.visit("/closed/").status_code == 200
     assert records() == [("ann", "")]
-
-
-@pytest.mark.rule("R13")
-def test_a_new_password_ends_the_other_sessions(
-    tab: Browser, make_browser: Callable[[], Browser], ann: User, clock: Time
-):
-    elsewhere = make_browser()
-    elsewhere.sign_in(ann)
-    tab.submit("/change-password/", {"password": "new"})
-    assert elsewhere.poll("/api/").headers["Idlewatch-Ended"] == "account"
-    assert tab.visit("/closed/").status_code == 200

@@ -1,4 +1,4 @@
-"""The reason is told once, on the next page that the user sees."""
+"""The notice of an end is shown once, on the next page that the user sees."""
 
 from __future__ import annotations
 
@@ -117,12 +117,6 @@ def test_a_stale_cookie_is_looked_up_once(browser: Browser, ann: User, django_as
     assert browser.key is None
     with django_assert_num_queries(0):
         browser.visit("/bare/")
-
-
-def test_a_cookie_of_nobody_is_deleted(browser: Browser):
-    browser.key = "0123456789abcdefghijklmnopqrstuv"
-    assert notice(browser) is None
-    assert browser.key is None
 
 
 def test_each_reason_has_a_sentence_in_the_language_of_the_page():

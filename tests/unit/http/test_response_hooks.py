@@ -30,7 +30,7 @@ def close_last_tab(clock: Time) -> None:
 
 
 def ends_closed(browser: Browser, clock: Time) -> bool:
-    """Close the last tab, and tell whether that ends the session."""
+    """Close the last tab, and return whether that ends the session."""
     close_last_tab(clock)
     clock.pass_(300)
     return browser.poll("/api/").headers.get("Idlewatch-Ended") == "closed"

@@ -36,7 +36,7 @@ def late(browser: Browser, ann: User, clock: Time) -> Browser:
 
 
 def teapot(request: HttpRequest, ended: Ended) -> HttpResponse | None:
-    """Answer an end in a host's own way, where it is asked to."""
+    """Return a project's own response, unless the query asks for the usual one."""
     if "plain" in request.GET:
         return None
     return HttpResponse(f"{ended.reason}|{ended.notice}|{ended.login_url}|{ended.frame.phase}", status=418)

@@ -82,3 +82,15 @@ def test_a_warning_is_counted_once(tab: Browser, clock: Time):
     tick(clock)
     assert record().warnings == 1
     assert phase(clock) == "warned"
+
+
+def test_a_restart_knows_of_the_absolute_limit(browser: Browser, ann: User, clock: Time, settings: Any):
+    settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 1000}
+    browser.sign_in(ann)
+    clock.pass_(800)
+    browser.visit("/closed/")
+    tick(clock)
+    restart_server()
+    assert browser.poll("/open/").json()["remaining"] == pytest.approx(200)
+    clock.pass_(200)
+    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "absolute"

@@ -1,4 +1,4 @@
-"""A user's own sessions: listed, and ended by whoever shows that they are the user."""
+"""A user's active sessions: listed, and ended after a recent sign-in or with the password."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.
 
 
 class Device:
-    """A browser in which somebody signed in, and its session."""
+    """A browser in which a user signed in, and its session."""
 
     def __init__(self, browser: Browser, user: User, time: Time) -> None:
         known = set(WatchedSession.objects.values_list("pk", flat=True))
@@ -187,7 +187,7 @@ class TestTheList:
         clock.pass_(700)
         store().sessions.apply(desk.watch_id, Acted(0), clock.now)
         clock.pass_(300)
-        # Nobody has written down yet that it ended.
+        # Its end is not recorded yet.
         assert WatchedSession.objects.get(pk=idle.watch_id).ended is None
         assert "You are not signed in anywhere else." in desk.text
 

@@ -1,4 +1,4 @@
-"""Whose page it is: one may outlive its session, and somebody else may sign in meanwhile in the same browser."""
+"""Which session a page belongs to: it can outlive its own, and another user may sign in with the same browser."""
 
 from __future__ import annotations
 
