@@ -99,7 +99,7 @@ class TestTwoProcesses:
         assert row(watch_id).ended is None
 
     @pytest.mark.rule("R9")
-    def test_a_process_that_nobody_asked_anything_ends_nobody(self, kept: Outage, clock: Time):
+    def test_a_process_without_requests_ends_no_session(self, kept: Outage, clock: Time):
         quiet, busy = kept.process("quiet"), kept.process("busy")
         watch_id = sign_in(busy).id
         kept.go_round()
@@ -169,7 +169,7 @@ class TestMadeGood:
         await away.around()
         assert (await web.store.sessions.aget(watch_id)).activity.active == START + 30
 
-    async def test_heartbeats_that_come_meanwhile_keep_nobody_from_the_store(
+    async def test_heartbeats_that_come_meanwhile_keep_no_one_from_the_store(
         self, away: Outage, web: Member, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         watch_id, other = (await sync_to_async(sign_in)(web)).id, (await sync_to_async(sign_in)(web)).id
@@ -194,7 +194,7 @@ class TestMadeGood:
         assert not web.recovery.is_away
         assert (await web.recovery.sessions.aget(other)).activity.active == START + 5
 
-    async def test_what_a_tab_has_seen_counts_before_anybody_is_called_idle(self, lost: Outage, clock: Time):
+    async def test_what_a_tab_has_seen_counts_before_any_session_is_called_idle(self, lost: Outage, clock: Time):
         web = lost.process("web")
         watch_id = (await sync_to_async(sign_in)(web)).id
         await lost.around()
@@ -349,14 +349,14 @@ class TestUndecided:
 
 
 class TestUnknown:
-    def test_a_watch_without_a_record_is_nobodys(self, lost: Outage):
+    def test_a_session_without_a_record_is_unknown(self, lost: Outage):
         web = lost.process("web")
         lost.redis.stop()
-        assert web.store.sessions.get("nobody") is None
-        assert web.store.sessions.apply("nobody", Requested(), START) is None
+        assert web.store.sessions.get("unknown") is None
+        assert web.store.sessions.apply("unknown", Requested(), START) is None
 
     @pytest.mark.parametrize(("idle_for", "decided"), [(100.0, False), (109.9, False), (110.0, True)])
-    def test_one_that_was_idle_for_less_than_a_checkpoint_nobody_can_tell(
+    def test_one_that_was_idle_for_less_than_a_checkpoint_is_undecided(
         self, lost: Outage, clock: Time, idle_for: float, decided: bool
     ):
         web = lost.process("web")
@@ -370,7 +370,7 @@ class TestUnknown:
                 web.store.sessions.apply(watch_id, Requested(), clock.now)
 
     @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
-    def test_without_the_database_too_nobody_can_tell(self, lost: Outage, clock: Time, call: str):
+    def test_without_the_database_too_it_is_undecided(self, lost: Outage, clock: Time, call: str):
         web = lost.process("web")
         watched = sign_in(web)
         lost.redis.stop()
@@ -418,7 +418,7 @@ class TestWaiting:
         await sync_to_async(web.recovery.flush)()
         assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
 
-    async def test_what_came_too_late_revives_nobody(self, lost: Outage, clock: Time):
+    async def test_what_came_too_late_revives_no_session(self, lost: Outage, clock: Time):
         web = lost.process("web")
         watch_id = (await sync_to_async(sign_in)(web)).id
         lost.redis.stop()
@@ -507,7 +507,7 @@ class TestSocket:
         await tab.leave()
         assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {}
 
-    async def test_of_a_session_of_which_nobody_can_tell_is_sent_away_to_come_back(
+    async def test_of_an_undecided_session_is_sent_away_to_come_back(
         self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         open_before = await Tab.open(signed)
@@ -520,7 +520,7 @@ class TestSocket:
         assert await opened.is_accepted()
         assert await opened.close_code() == Close.GOING_AWAY
 
-    async def test_that_is_closed_when_nobody_can_tell_closes_without_a_word(
+    async def test_that_is_closed_while_undecided_closes_without_a_word(
         self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
         tab = await Tab.open(signed)
@@ -555,7 +555,7 @@ class TestSocket:
         assert await tab.close_code() == Close.ENDED
 
     @pytest.mark.parametrize("goes", [True, False], ids=["goes", "comes"])
-    async def test_that_goes_or_comes_while_all_are_counted_anew_is_counted_right(
+    async def test_that_goes_or_comes_while_all_are_counted_again_is_counted_right(
         self, away: Outage, web: Member, signed: Signed, monkeypatch: pytest.MonkeyPatch, goes: bool
     ):
         """Else the session would end as closed under an open tab, or a closed browser go unnoticed."""

@@ -251,7 +251,7 @@ class TestKeep:
         assert not await Session.objects.filter(pk=watched.key).aexists()
         assert ends == [(watched.id, Reason.IDLE, START + 170)]
 
-    async def test_each_end_is_announced_once_whoever_finds_it(self, timer: Timer, hub: Hub, ends: Any):
+    async def test_each_end_is_announced_once_by_any_process(self, timer: Timer, hub: Hub, ends: Any):
         watched = await asign_in()
         other = Timer(current_process(), hub)
         other.membership.owns_store = True
@@ -557,7 +557,7 @@ class TestSampling:
         await timer.round(START)
         await timer.round(START + SAMPLE_INTERVAL)
         before = await self.sampled()
-        # It was killed: nobody had the time to write anything down.
+        # It was killed, and had no time to write anything down.
         lose_store()
         await Timer(current_process(), hub).round(START + SAMPLE_INTERVAL + 5)
         assert await self.sampled() == before
@@ -691,7 +691,7 @@ class TestRunning:
         assert told_at[-1] - logged_in_at < 1.5
 
 
-def test_a_loop_that_closed_without_ending_its_timer_hinders_nobody(monkeypatch: pytest.MonkeyPatch):
+def test_a_loop_that_closed_without_ending_its_timer_hinders_no_other(monkeypatch: pytest.MonkeyPatch):
     timer = Timer(current_process(), Hub(current_process()))
     monkeypatch.setattr(timer, "keep", mock.AsyncMock())
     timer.membership.owns_store = True
@@ -779,7 +779,7 @@ class TestSharedStore:
         await shared.around()
         assert web.timer.owns_store
 
-    async def test_it_ends_nobody_until_the_others_have_vouched(self, shared: Outage, clock: Time):
+    async def test_it_ends_no_session_until_the_others_have_reported(self, shared: Outage, clock: Time):
         web = shared.process("web")
         with web.entered():
             watch_id = (await asign_in()).id
@@ -805,7 +805,7 @@ class TestSharedStore:
         (tab,) = tabs_of(two.hub, watch_id, 1)
         await shared.around()
         clock.pass_(85)
-        # The layer of the tests reaches nobody.
+        # The layer of the tests reaches no other process.
         await one.around()
         assert tab.told == []
         clock.pass_(1)
@@ -815,7 +815,7 @@ class TestSharedStore:
         await two.around()
         assert tab.told == [WARNED]
 
-    async def test_a_process_that_goes_buries_nobody_before_everybody_has_vouched(self, shared: Outage, clock: Time):
+    async def test_a_process_that_goes_takes_back_no_tabs_before_all_have_reported(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         with one.entered():
             watch_id = (await asign_in()).id
