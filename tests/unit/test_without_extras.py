@@ -66,7 +66,7 @@ seen["checks"] = sorted(each.id for each in checks.run_checks(tags=["idlewatch"]
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service
 from idlewatch.core.activity import Reason
-from idlewatch.core.clock import now
+from idlewatch.process import now
 service.end(WatchedSession.objects.get(ended=None).pk, Reason.IDLE, now())
 rejected = client.post("/note/", {"body": "a letter"})
 seen["rejected form"] = [rejected.status_code, rejected.url.partition("?")[0]]
