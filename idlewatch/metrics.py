@@ -1,8 +1,8 @@
-"""Everything that `/metrics` shows, by its name; docs/metrics.md says how to read it.
+"""Every metric, by its name; docs/metrics.md explains how to read them.
 
-Without prometheus-client nothing is counted: each metric then is a stand-in whose methods do nothing.
+Without prometheus-client nothing is counted: each metric is a stand-in whose methods do nothing.
 
-No label takes what a user or a browser sends: each has a handful of values, which are known here or in an enum.
+No label has values that users or browsers send: each has a few, which stand here or in an enum.
 """
 
 from __future__ import annotations
@@ -54,65 +54,67 @@ HEARTBEATS = Counter("idlewatch_heartbeats", "Reports of activity by pages.", ["
 REQUESTS = Counter("idlewatch_requests", "HTTP requests judged.", ["verdict"], registry=REGISTRY)
 OPENED = Counter("idlewatch_sessions_opened", "Sessions that came under watch.", registry=REGISTRY)
 WARNINGS = Counter("idlewatch_warnings", "Sessions whose user was warned.", registry=REGISTRY)
-EXTENSIONS = Counter("idlewatch_extensions", "Warned sessions that went on.", registry=REGISTRY)
+EXTENSIONS = Counter("idlewatch_extensions", "Warned sessions that continued.", registry=REGISTRY)
 ENDS = Counter("idlewatch_ends", "Sessions that ended.", ["reason"], registry=REGISTRY)
 PUSH_DELAY = Histogram(
     "idlewatch_push_delay_seconds",
-    "From the moment at which a session was to be warned or ended until its tabs were told.",
+    "Delay from the deadline of a warning or an end until the tabs were notified.",
     registry=REGISTRY,
     buckets=PUSH_BUCKETS,
 )
 TICK = Histogram(
     "idlewatch_tick_seconds",
-    "What one turn of the timer took.",
+    "Duration of one turn of the timer.",
     ["lane"],
     registry=REGISTRY,
     buckets=TICK_BUCKETS,
 )
 CLAIMS_RETRIED = Counter("idlewatch_claims_retried", "Work of the timer done again.", ["why"], registry=REGISTRY)
-STORE_ERRORS = Counter("idlewatch_store_errors", "What the store did not answer, or refused.", registry=REGISTRY)
+STORE_ERRORS = Counter(
+    "idlewatch_store_errors", "Operations that the store did not answer, or refused.", registry=REGISTRY
+)
 STORE = Histogram(
     "idlewatch_store_seconds",
-    "What an answer of the store took.",
+    "Duration of an operation of the store.",
     ["operation"],
     registry=REGISTRY,
     buckets=STORE_BUCKETS,
 )
 RECEIVER_FAILURES = Counter(
     "idlewatch_receiver_failures",
-    "Receivers of signals that raised, took too long, or fell so far behind that they were not told.",
+    "Calls of signal receivers that raised, took too long, or were dropped.",
     ["signal", "why"],
     registry=REGISTRY,
 )
-NOTICES = Counter("idlewatch_notices", "Tabs that were sent a notice.", ["result"], registry=REGISTRY)
+NOTICES = Counter("idlewatch_notices", "Tabs to which a message was sent.", ["result"], registry=REGISTRY)
 LAST_ROUND = Gauge(
     "idlewatch_timer_last_round_timestamp_seconds",
-    "When the timer of this process last did all that it does once a round; 0: never.",
+    "Time of the last complete round of the timer of this process; 0: never.",
     registry=REGISTRY,
 )
 
-# Looked up once, since a heartbeat is to stay cheap; and so each is shown from the start, at 0.
+# Looked up once, so that a heartbeat stays cheap, and each is exposed from the start, at 0.
 HEARTBEAT_BY_SOCKET = HEARTBEATS.labels("socket")
 HEARTBEAT_BY_HTTP = HEARTBEATS.labels("http")
 ANONYMOUS, UNDECIDED = "anonymous", "undecided"
 JUDGED = {verdict: REQUESTS.labels(str(verdict)) for verdict in (ANONYMOUS, *Phase, UNDECIDED)}
 ENDED = {reason: ENDS.labels(reason.value) for reason in Reason}
 CHANGED_SINCE = CLAIMS_RETRIED.labels("changed")
-"""Somebody acted between the claim and the verdict."""
+"""The user acted between claim and verdict."""
 LEASE_LAPSED = CLAIMS_RETRIED.labels("lease")
-"""Whoever had claimed it never said that it was done."""
+"""The process that had claimed it did not confirm it in time."""
 NOTICE_REACHED, NOTICE_MISSED = NOTICES.labels("reached"), NOTICES.labels("missed")
 RAISED, SLOW, DROPPED = "raised", "slow", "dropped"
 
 
 def scraped(tabs: int, sessions: dict[str, int] | None, connected: int) -> Iterator[Metric]:
-    """Return what is counted when it is asked for.
+    """Yield the metrics that each scrape counts.
 
-    `sessions`: how many live, by phase; None where the store is away: better no number than an old one.
+    `sessions`: live sessions by phase; None if the store is unavailable: no number is better than an old one.
     """
     yield GaugeMetricFamily("idlewatch_tabs", "Tabs that are open on this process.", value=tabs)
     up = 0 if sessions is None else 1
-    yield GaugeMetricFamily("idlewatch_store_up", "Whether the store answered when this was asked.", value=up)
+    yield GaugeMetricFamily("idlewatch_store_up", "Whether the store answered this scrape.", value=up)
     if sessions is not None:
         live = GaugeMetricFamily("idlewatch_sessions", "Live sessions, on all processes.", labels=["phase"])
         for phase, number in sessions.items():

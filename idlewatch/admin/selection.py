@@ -126,8 +126,8 @@ class Selection:
 
     def _owners(self, rows: WatchedSessionQuerySet) -> Iterator[tuple[str, Any]]:
         """Yield the sessions that match, and their users, without holding all of them in memory."""
-        pairs = rows.values_list("pk", "user_id").iterator(chunk_size=records.BATCH)
-        while batch := list(islice(pairs, records.BATCH)):
+        pairs = rows.values_list("pk", "user_id").iterator(chunk_size=records.BATCH_SIZE)
+        while batch := list(islice(pairs, records.BATCH_SIZE)):
             matching = self._matching([watch_id for watch_id, _ in batch])
             yield from ((watch_id, user) for watch_id, user in batch if watch_id in matching)
 

@@ -25,7 +25,7 @@ class UserSelection(Selection):
             selected = users_selected.order_by().values("user")
             return Counts(*self._count(sessions.filter(user__in=selected)), self.count_own())
         keys = list({user for _, user in self._owners(users_selected)})
-        parts = (keys[start : start + records.BATCH] for start in range(0, len(keys), records.BATCH))
+        parts = (keys[start : start + records.BATCH_SIZE] for start in range(0, len(keys), records.BATCH_SIZE))
         return Counts(sum(sessions.filter(user__in=part).count() for part in parts), len(keys), self.count_own())
 
     def batch(self, cursor: str) -> Batch:

@@ -16,6 +16,7 @@ from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage
 from idlewatch.process import Lane, Process
@@ -161,7 +162,7 @@ class FallbackStore(SessionStore):
             await self._threads.run(Lane.DATABASE, self._report, watch_id)
 
     def _report_record(self, watch_id: str, now: float) -> None:
-        record = records.find(watch_id)
+        record = WatchedSession.objects.find(watch_id)
         if record is None:
             return
         watched = records.watched_of(record, now)
@@ -184,7 +185,7 @@ class FallbackStore(SessionStore):
         """Apply an event to the facts that the record has, and judge by them."""
         self._outage.note_missed(watch_id)
         try:
-            record = records.find(watch_id)
+            record = WatchedSession.objects.find(watch_id)
             if record is None:
                 return None
             # Above what pages have seen; what the store tells them later is above this.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests
 from idlewatch.store.values import Watched
 
-BATCH = 500
+BATCH_SIZE = 500
 """Rows in one statement."""
 PROGRESS = ("facts", "last_active", "warnings", "extensions", "held_seconds")
 
@@ -44,11 +44,6 @@ def user_text(record: WatchedSession) -> str:
     return "" if record.user_id is None else str(record.user_id)
 
 
-def find(watch_id: str) -> WatchedSession | None:
-    """Return the record with this watch id, or None."""
-    return WatchedSession.objects.find(watch_id)
-
-
 def find_by_key(key: str) -> WatchedSession | None:
     """Return the latest record that has this session key, or had it before the last rotation."""
     return WatchedSession.objects.by_key(digests(key)).first()
@@ -66,11 +61,6 @@ def was_succeeded(key: str) -> bool:
     return rows.exclude(session_digest=F("previous_digest")).exists()
 
 
-def find_all(watches: Iterable[str]) -> Sequence[WatchedSession]:
-    """Return the records of these watches."""
-    return list(WatchedSession.objects.filter(pk__in=list(watches)))
-
-
 def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:
     """Return how many other sessions of a user are live, and how many an account change has ended since then.
 
@@ -79,20 +69,6 @@ def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:
     others = WatchedSession.objects.for_user(user).exclude(pk=watch_id)
     ended = others.closed_since(since).filter(reason=Reason.ACCOUNT.value)
     return others.live().count(), ended.count()
-
-
-def all_live() -> Iterable[WatchedSession]:
-    """Return every record that has not ended, without holding them all in memory."""
-    return WatchedSession.objects.filter(ended=None).iterator(chunk_size=BATCH)
-
-
-def live_after(watch_id: str, signed_in_before: float) -> Sequence[WatchedSession]:
-    """Return a batch of the records that have not ended, from the one after `watch` on in the order of their ids.
-
-    `signed_in_before`: epoch seconds; a sign-in that is under way has its record first.
-    """
-    rows = WatchedSession.objects.filter(ended=None, pk__gt=watch_id, signed_in__lt=as_datetime(signed_in_before))
-    return list(rows.order_by("pk")[:BATCH])
 
 
 def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN401 - keys of users are of any type
@@ -104,36 +80,31 @@ def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN40
     return {watch_id for watch_id, ended in rows.values_list("pk", "ended") if ended == as_datetime(ends[watch_id])}
 
 
-def count_try(watch_id: str, most: int, within: float, now: float) -> bool:
-    """Count that a password is tried; tell whether it may be: `most` times in `within` seconds.
+def count_attempt(watch_id: str, limit: int, period: float, now: float) -> bool:
+    """Count an attempt at a password; return whether it may be made: `limit` of them in `period` seconds.
 
-    Counted before it is looked at, and in one statement: of many at once, no more than `most` get in.
+    Call it before the password is checked: it is one statement, so that of many concurrent attempts `limit` are made.
     """
     rows = WatchedSession.objects.filter(pk=watch_id)
-    is_over = Q(attempts_since=None) | Q(attempts_since__lte=as_datetime(now - within))
-    rows.filter(is_over).update(failed_attempts=0, attempts_since=as_datetime(now))
-    return rows.filter(failed_attempts__lt=most).update(failed_attempts=F("failed_attempts") + 1) == 1
+    has_lapsed = Q(attempts_since=None) | Q(attempts_since__lte=as_datetime(now - period))
+    rows.filter(has_lapsed).update(failed_attempts=0, attempts_since=as_datetime(now))
+    return rows.filter(failed_attempts__lt=limit).update(failed_attempts=F("failed_attempts") + 1) == 1
 
 
-def forget_tries(watch_id: str) -> None:
-    """Count passwords anew: the user has shown that it is they."""
+def reset_attempts(watch_id: str) -> None:
+    """Reset the failed-attempt counter after a successful check."""
     WatchedSession.objects.filter(pk=watch_id).update(failed_attempts=0, attempts_since=None)
 
 
-def tries(watch_id: str, within: float, now: float) -> int:
-    """Return how many passwords were tried in vain, in `within` seconds."""
-    since = as_datetime(now - within)
+def failed_attempts(watch_id: str, period: float, now: float) -> int:
+    """Return the number of failed attempts in the current period of `period` seconds."""
+    since = as_datetime(now - period)
     row = (
         WatchedSession.objects.filter(pk=watch_id, attempts_since__gt=since)
         .values_list("failed_attempts", flat=True)
         .first()
     )
     return row or 0
-
-
-def closed_since(moment: float) -> Sequence[WatchedSession]:
-    """Return the records closed at `moment` (epoch seconds) or later."""
-    return list(WatchedSession.objects.filter(ended__gte=as_datetime(moment)))
 
 
 def close(
@@ -194,7 +165,7 @@ def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
 
 
 def checkpoint(
-    rows: Sequence[WatchedSession], watches: Mapping[str, Watched], now: float, *, last: bool = False
+    rows: Iterable[WatchedSession], watches: Mapping[str, Watched], now: float, *, last: bool = False
 ) -> None:
     """Write each session's progress if it changed; a record that was closed in the meantime is left alone.
 
@@ -210,7 +181,7 @@ def checkpoint(
             for field, value in progress.items():
                 setattr(row, field, value)
             changed.append(row)
-    WatchedSession.objects.live().bulk_update(changed, PROGRESS, batch_size=BATCH)
+    WatchedSession.objects.live().bulk_update(changed, PROGRESS, batch_size=BATCH_SIZE)
 
 
 def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str, Any]:

@@ -90,9 +90,9 @@ class Recovery:
             self._outage.hold_back()
 
     async def _report_all(self, watch_ids: Sequence[str], read_tabs: ReadTabs, process: str, now: float) -> None:
-        for start in range(0, len(watch_ids), records.BATCH):
-            batch = watch_ids[start : start + records.BATCH]
-            known = {record.pk: record for record in await self._threads.run(Lane.TIMER, records.find_all, batch)}
+        for start in range(0, len(watch_ids), records.BATCH_SIZE):
+            batch = watch_ids[start : start + records.BATCH_SIZE]
+            known = await self._threads.run(Lane.TIMER, WatchedSession.objects.in_bulk, batch)
             tabs = read_tabs()
             sessions = await asyncio.gather(
                 *(
@@ -143,11 +143,11 @@ class Recovery:
 
     def _end_closed(self, since: float, now: float) -> None:
         """End in the store what was ended while it was away, also by a process that is gone: a command, say."""
-        for record in records.closed_since(since):
+        for record in WatchedSession.objects.closed_since(since):
             if record.ended is not None:
                 self.sessions.end(record.pk, Reason(record.reason), min(record.ended.timestamp(), now))
 
     def _open_undecided(self, watch_ids: set[str], now: float) -> None:
-        for record in records.find_all(watch_ids):
+        for record in WatchedSession.objects.filter(pk__in=watch_ids):
             with suppress(Undecided):
                 self._fallback.open(records.watched_of(record, now), now)

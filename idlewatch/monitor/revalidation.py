@@ -22,7 +22,7 @@ def examine(watches: Sequence[Watched], now: float) -> set[str]:
     new key or a new hash: it is marked as doubted, and ends if a second examination finds the same.
     """
     by_id = {watched.id: watched for watched in watches}
-    rows = {row.pk: row for row in records.find_all(by_id)}
+    rows = WatchedSession.objects.in_bulk(list(by_id))
     _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)

@@ -50,8 +50,9 @@ class ActivityBuffer:
             waiting, self._waiting, self._is_full = self._waiting, {}, False
         try:
             watch_ids = list(waiting)
-            for start in range(0, len(watch_ids), records.BATCH):
-                for record in records.find_all(watch_ids[start : start + records.BATCH]):
+            for start in range(0, len(watch_ids), records.BATCH_SIZE):
+                batch = watch_ids[start : start + records.BATCH_SIZE]
+                for record in WatchedSession.objects.in_bulk(batch).values():
                     _advance(record, waiting[record.pk], seen.get(record.pk, 0.0))
         except BaseException:
             for watch_id, moment in waiting.items():

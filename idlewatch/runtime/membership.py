@@ -87,8 +87,8 @@ class Membership:
 
         They began while the store was away, at a process that was gone before it could report them.
         """
-        rows = await self._threads.run(Lane.TIMER, records.live_after, self._compared, now - SIGN_IN_GRACE)
-        self._compared = rows[-1].pk if len(rows) == records.BATCH else ""
+        rows = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
+        self._compared = rows[-1].pk if len(rows) == records.BATCH_SIZE else ""
         known = await self._store.sessions.aget_many([row.pk for row in rows])
         unknown = [row for row, watched in zip(rows, known, strict=True) if watched is None]
         if unknown:
@@ -160,7 +160,12 @@ class Membership:
 
 
 def _resume_all(sessions: SessionStore, now: float) -> None:
-    _resume(sessions, records.all_live(), now)
+    _resume(sessions, WatchedSession.objects.live().iterator(chunk_size=records.BATCH_SIZE), now)
+
+
+def _live_after(watch_id: str, signed_in_before: float) -> list[WatchedSession]:
+    rows = WatchedSession.objects.live().signed_in_before(signed_in_before).after(watch_id)
+    return list(rows[: records.BATCH_SIZE])
 
 
 def _resume(sessions: SessionStore, rows: Iterable[WatchedSession], now: float) -> None:
@@ -171,5 +176,5 @@ def _resume(sessions: SessionStore, rows: Iterable[WatchedSession], now: float) 
 
 
 def _take_over(since: float, now: float) -> None:
-    for record in records.closed_since(since):
+    for record in WatchedSession.objects.closed_since(since):
         revalidation.take_over(record, now)

@@ -18,6 +18,7 @@ from idlewatch.conf import conf
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, Process
@@ -280,4 +281,5 @@ def _record(ended: Sequence[Watched]) -> None:
 
 def _checkpoint(sessions: Iterable[Watched], now: float) -> None:
     by_id = {watched.id: watched for watched in sessions}
-    records.checkpoint(records.find_all(by_id), by_id, now, last=True)
+    rows = WatchedSession.objects.in_bulk(list(by_id)).values()
+    records.checkpoint(rows, by_id, now, last=True)

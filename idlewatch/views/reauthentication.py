@@ -34,7 +34,10 @@ def has_just_signed_in(request: HttpRequest) -> bool:
 
 def can_try_password(request: HttpRequest, user: AbstractBaseUser) -> bool:
     """Return whether the user has a password and attempts left."""
-    return user.has_usable_password() and records.tries(_watch_id(request), ATTEMPTS_PERIOD, now()) < MAX_ATTEMPTS
+    return (
+        user.has_usable_password()
+        and records.failed_attempts(_watch_id(request), ATTEMPTS_PERIOD, now()) < MAX_ATTEMPTS
+    )
 
 
 @sensitive_variables("password")
@@ -48,13 +51,13 @@ def check_password(request: HttpRequest, user: AbstractBaseUser) -> str | Promis
     if not password:
         return _("Enter your password.")
     watch_id = _watch_id(request)
-    if not records.count_try(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now()):
+    if not records.count_attempt(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now()):
         return ""
     authenticated = authenticate(request, username=user.get_username(), password=password)
     if authenticated is None or authenticated.pk != user.pk:
         event_log.log_event("wrong_password", level=logging.WARNING, watch_id=watch_id, user=str(user.pk))
         return _("Incorrect password.")
-    records.forget_tries(watch_id)
+    records.reset_attempts(watch_id)
     _follow_upgraded_hash(request, authenticated)
     return None
 

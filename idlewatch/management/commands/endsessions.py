@@ -50,7 +50,7 @@ class Command(BaseCommand):
         ended, last = 0, ""
         with progress(self.stderr, count, "sessions") as advance:
             # In batches: databases differ in what a query reads while its rows change.
-            while batch := list(rows.after(last).values_list("pk", flat=True)[: records.BATCH]):
+            while batch := list(rows.after(last).values_list("pk", flat=True)[: records.BATCH_SIZE]):
                 for watch_id in batch:
                     ended += _end(watch_id, now())
                     advance(1)

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         deleted = 0
         with progress(self.stderr, count, "records") as advance:
             # In small steps, between which waiting requests get the database.
-            while batch := list(rows.order_by("ended").values_list("pk", flat=True)[: records.BATCH]):
+            while batch := list(rows.order_by("ended").values_list("pk", flat=True)[: records.BATCH_SIZE]):
                 gone, _ = rows.filter(pk__in=batch).delete()
                 deleted += gone
                 advance(gone)

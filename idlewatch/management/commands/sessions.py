@@ -50,7 +50,7 @@ class Command(BaseCommand):
         listed = rows if options["limit"] is None else rows[: options["limit"]]
         # Before the first `now()`: opening a shared store corrects this process's clock.
         monitor.store()
-        described = _descriptions(listed.iterator(chunk_size=records.BATCH), now())
+        described = _descriptions(listed.iterator(chunk_size=records.BATCH_SIZE), now())
         try:
             if options["json"]:
                 self._print_json(described)
@@ -82,7 +82,7 @@ class Command(BaseCommand):
 
 
 def _descriptions(rows: Iterator[WatchedSession], at: float) -> Iterator[dict[str, object]]:
-    while batch := list(islice(rows, records.BATCH)):
+    while batch := list(islice(rows, records.BATCH_SIZE)):
         known = _known([record.pk for record in batch if record.ended is None])
         for record in batch:
             yield _description(record, known.get(record.pk), at)

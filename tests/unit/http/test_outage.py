@@ -14,8 +14,8 @@ from django.db import DatabaseError, OperationalError
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.exceptions import Undecided
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records as kept_records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from tests.conftest import START, Time
@@ -170,7 +170,7 @@ class TestRequest:
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
         browser.sign_in(ann)
         begin(kept)
-        with mock.patch.object(kept_records, "find", side_effect=DatabaseError):
+        with mock.patch.object(WatchedSessionQuerySet, "find", side_effect=DatabaseError):
             assert browser.visit("/open/").status_code == 503
         assert browser.visit("/closed/").json()["user"] == "ann"
 

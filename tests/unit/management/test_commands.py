@@ -258,7 +258,7 @@ class TestEndSessions:
 
     @pytest.mark.rule("R14")
     def test_ends_all_of_everybody(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(records, "BATCH", 2)
+        monkeypatch.setattr(records, "BATCH_SIZE", 2)
         sign_in_many(3), sign_in_many(2, name="bob")
         assert run("endsessions", "--all", "--noinput") == "Ended 5 sessions.\n"
         assert live() == set()
@@ -455,11 +455,11 @@ class TestPruneSessions:
         assert told == ["Deleted 1 record.\n", "No records of sessions that ended before 2029-12-17 17:46 UTC.\n"]
 
     def test_goes_by_small_steps(self, aged: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(records, "BATCH", 1)
+        monkeypatch.setattr(records, "BATCH_SIZE", 1)
         assert run("prunesessions", "--older-than", "30d", "--noinput") == "Deleted 2 records.\n"
 
     def test_shows_on_a_terminal_how_far_it_is(self, aged: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(records, "BATCH", 1)
+        monkeypatch.setattr(records, "BATCH_SIZE", 1)
         terminal = Terminal()
         call_command("prunesessions", "--older-than", "30d", "--noinput", stdout=io.StringIO(), stderr=terminal)
         shown = ["", "1 of 2 records (50 %)", "2 of 2 records (100 %)", "\x1b[K"]

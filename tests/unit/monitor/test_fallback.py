@@ -19,6 +19,7 @@ from idlewatch.core.events import Acted, Event, Extended, Held, Requested, TabCl
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, write_behind
 from idlewatch.monitor import service as monitor
@@ -380,7 +381,7 @@ class TestUnknown:
             "restart": (watched, START),
             "end": (watched.id, Reason.LOGOUT, START),
         }
-        with mock.patch.object(records, "find", side_effect=DatabaseError), pytest.raises(Undecided):
+        with mock.patch.object(WatchedSessionQuerySet, "find", side_effect=DatabaseError), pytest.raises(Undecided):
             getattr(web.store.sessions, call)(*args[call])
 
 
@@ -413,7 +414,8 @@ class TestWaiting:
         away.redis.stop()
         clock.pass_(5)
         await self.lose(web, watch_id)
-        with mock.patch.object(records, "find_all", side_effect=DatabaseError), pytest.raises(DatabaseError):
+        refused = mock.patch.object(WatchedSessionQuerySet, "in_bulk", side_effect=DatabaseError)
+        with refused, pytest.raises(DatabaseError):
             await sync_to_async(web.recovery.flush)()
         await sync_to_async(web.recovery.flush)()
         assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)

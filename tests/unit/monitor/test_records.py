@@ -31,7 +31,7 @@ def row(watched: Watched) -> WatchedSession:
 
 def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
     later = replace(watched, activity=replace(watched.activity, **facts))
-    records.checkpoint(records.find_all([watched.id]), {watched.id: later}, now)
+    records.checkpoint([row(watched)], {watched.id: later}, now)
     return later
 
 
@@ -149,12 +149,12 @@ class TestCheckpoint:
         assert (kept.last_active, kept.held_seconds) == (as_datetime(START + 40), 40)
 
     def test_what_did_not_change_is_not_written(self, watched: Watched, django_assert_num_queries: Any):
-        rows = records.find_all([watched.id])
+        rows = [row(watched)]
         with django_assert_num_queries(0):
             records.checkpoint(rows, {watched.id: watched}, START + 10)
 
     def test_one_that_was_closed_meanwhile_stays_as_it_is(self, watched: Watched):
-        rows = records.find_all([watched.id])
+        rows = [row(watched)]
         records.close(watched.id, Reason.IDLE, START + 1)
         later = replace(watched, activity=replace(watched.activity, active=START + 5))
         records.checkpoint(rows, {watched.id: later}, START + 10)

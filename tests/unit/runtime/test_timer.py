@@ -508,7 +508,7 @@ class TestSecondProcess:
         await timer.round(START + 1)
         later = replace(watched, activity=replace(watched.activity, active=START + 90))
         await sync_to_async(records.checkpoint)(
-            await sync_to_async(records.find_all)([watched.id]), {watched.id: later}, START + 90
+            [await WatchedSession.objects.aget(pk=watched.id)], {watched.id: later}, START + 90
         )
         await StoreOwner.objects.all().adelete()
         await timer.round(START + 91)

@@ -593,12 +593,12 @@ urlpatterns = [path("password/", PasswordChangeView.as_view(success_url="/page/"
 @pytest.mark.django_db(transaction=True)
 def test_of_many_passwords_at_once_five_are_looked_at(desk: Device, clock: Time):
     with ThreadPoolExecutor(16) as pool:
-        let_in = list(pool.map(lambda _: count_try_and_close(desk.watch_id, clock.now), range(32)))
+        let_in = list(pool.map(lambda _: count_attempt_and_close(desk.watch_id, clock.now), range(32)))
     assert let_in.count(True) == MAX_ATTEMPTS
 
 
-def count_try_and_close(watch_id: str, now: float) -> bool:
+def count_attempt_and_close(watch_id: str, now: float) -> bool:
     try:
-        return records.count_try(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now)
+        return records.count_attempt(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now)
     finally:
         connection.close()
