@@ -54,11 +54,13 @@ class Socket(AsyncWebsocketConsumer):
             await self._leave()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Handle a message, without the hop to a thread that channels makes before each; only connecting needs it."""
-        if message["type"] == "websocket.connect":
-            await super().dispatch(message)
-        else:
-            await getattr(self, get_handler_name(message))(message)
+        """Handle a message, without the hop to a thread that channels makes before each to close old connections."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def websocket_disconnect(self, message: Any) -> None:  # noqa: ANN401 - as channels has it
+        """Handle the end of the connection, without the hop for the connections that a socket does not hold."""
+        await self.disconnect(message["code"])
+        raise StopConsumer
 
     async def dismiss(self) -> None:
         """Close because the server is going away, and live until the client has answered; the page comes back."""

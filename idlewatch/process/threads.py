@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from enum import Enum
+from functools import partial
 from threading import Lock
 from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from django.core import mail
-from django.db import connections
+from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 P = ParamSpec("P")
@@ -54,11 +54,10 @@ class Threads:
                 return await sync_to_async(function)(*args, **kwargs)
             if lane is Lane.WAITING:
                 return await asyncio.to_thread(function, *args, **kwargs)
+            work = partial(_on_usable_connections, partial(function, *args, **kwargs))
             if lane is Lane.DATABASE or await self._is_tied_to_django():
-                return await database_sync_to_async(function)(*args, **kwargs)
-            executor = self._executor(lane)
-            hop = database_sync_to_async(function, thread_sensitive=False, executor=executor)
-            return await hop(*args, **kwargs)
+                return await sync_to_async(work)()
+            return await sync_to_async(work, thread_sensitive=False, executor=self._executor(lane))()
 
     def close(self) -> None:
         """End the threads, when they have done what they were given."""
@@ -81,8 +80,19 @@ class Threads:
             return False
         loop = asyncio.get_running_loop()
         if loop not in self._is_tied:
-            self._is_tied[loop] = await database_sync_to_async(_are_connections_tied)()
+            self._is_tied[loop] = await sync_to_async(_are_connections_tied)()
         return self._is_tied[loop]
+
+
+def _on_usable_connections(work: Callable[[], T]) -> T:
+    if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
+        # It is a test's transaction: closing the connection would take it away.
+        return work()
+    close_old_connections()
+    try:
+        return work()
+    finally:
+        close_old_connections()
 
 
 def _are_connections_tied() -> bool:
