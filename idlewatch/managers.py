@@ -1,4 +1,4 @@
-"""The queries that are asked of the records, by name."""
+"""Named queries over the records."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
 
     def matching(self, terms: Iterable[str]) -> Self:
         """Return those in which each term is found: in one of the `SEARCH_FIELDS`, or as the id."""
-        found = self
+        rows = self
         for term in terms:
-            found = found.filter(reduce(or_, (Q((f"{field}__icontains", term)) for field in SEARCH_FIELDS), Q(pk=term)))
-        return found
+            rows = rows.filter(reduce(or_, (Q((f"{field}__icontains", term)) for field in SEARCH_FIELDS), Q(pk=term)))
+        return rows
 
     def find(self, watch_id: str) -> WatchedSession | None:
         """Return the one with this id, or None."""

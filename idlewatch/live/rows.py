@@ -100,14 +100,14 @@ class RecordFieldsCache:
         wanted = list(watch_ids)
         if missing := [watch_id for watch_id in wanted if watch_id not in self._fields]:
             self._fields.update(await in_thread(Lane.LIVE, read_fields, missing))
-        found = {}
+        fields = {}
         for watch_id in wanted:
             if watch_id in self._fields:
                 self._fields.move_to_end(watch_id)
-                found[watch_id] = self._fields[watch_id]
+                fields[watch_id] = self._fields[watch_id]
         while len(self._fields) > FIELDS_CACHE_SIZE:
             self._fields.popitem(last=False)
-        return found
+        return fields
 
 
 def read_fields(watch_ids: Iterable[str]) -> dict[str, RecordFields]:

@@ -1,4 +1,4 @@
-"""Django's sessions, whatever engine keeps them: keys, digests, and what the watch notes in their data."""
+"""Django's sessions, of any engine: keys, digests, and the entries of idlewatch in their data."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from django.utils.crypto import salted_hmac
 from idlewatch.conf import conf
 
 WATCH_KEY = "_idlewatch"
-"""Where the session's data keeps the watch id: it survives `cycle_key()` and dies with `flush()`."""
+"""Key of the watch id in the session's data: it survives `cycle_key()`, and `flush()` deletes it."""
 SIGNED_IN_KEY = "_idlewatch_signed_in"
-"""Where it keeps when the user last signed in to it (epoch seconds); a session that was adopted does not know."""
+"""Key of the time of the last sign-in (epoch seconds); adopted sessions have none."""
 
 
 def engine() -> type[SessionBase]:
-    """Return the class of the configured engine."""
+    """Return the session class of the configured engine."""
     return import_module(conf.session_engine).SessionStore  # type: ignore[no-any-return]
 
 
 def keeps_keys() -> bool:
-    """Tell whether a key stands for a session on the server; with signed cookies it is the session."""
+    """Return whether the engine stores sessions on the server; with signed cookies the key is the session itself."""
     return not issubclass(engine(), signed_cookies.SessionStore)
 
 
 def key_of(session: SessionBase) -> str | None:
-    """Return the key of a session, where there is one that may be kept."""
+    """Return the key of a session, or None if it must not be stored."""
     return session.session_key if keeps_keys() else None
 
 
 def user_of(session: SessionBase) -> str | None:
-    """Return the primary key, as text, of the user who signed in."""
+    """Return the primary key, as a string, of the signed-in user."""
     user = session.get(SESSION_KEY)
     return None if user is None else str(user)
 
 
 def auth_digest(auth_hash: str) -> str:
-    """Return a digest of Django's session auth hash, fit for a record."""
+    """Return a digest of Django's session auth hash, to be stored in a record."""
     return hashlib.sha256(auth_hash.encode()).hexdigest()
 
 
 def auth_digest_of(session: SessionBase) -> str:
-    """Return the digest of the auth hash with which a session was signed in."""
+    """Return the digest of a session's auth hash."""
     return auth_digest(session.get(HASH_SESSION_KEY, ""))
 
 
 def digest(key: str | None) -> str:
-    """Return the keyed digest by which a record is found again; empty for no key."""
+    """Return the keyed digest of a session key, by which its record is found; empty for None."""
     return _keyed(key, conf.secrets[0]) if key else ""
 
 
 def digests(key: str) -> list[str]:
-    """Return the digest under every secret key that still stands."""
+    """Return the digests under `SECRET_KEY` and all its fallbacks."""
     return [_keyed(key, secret) for secret in conf.secrets]
 
 
 def derived_watch(key: str) -> str:
-    """Return the watch id of a session that was there before the watch.
+    """Return the watch id of a session that was signed in before idlewatch was installed.
 
-    Derived, not random: of two first requests at once, one would lose a random one.
+    Derived, not random: one of two concurrent first requests would lose a random one.
     """
     return salted_hmac("idlewatch.adopted", key, algorithm="sha256").hexdigest()[:32]
 
@@ -77,7 +77,7 @@ def delete(keys: Iterable[str]) -> None:
 
 
 def standing(keys: Iterable[str]) -> set[str]:
-    """Return which of these sessions are still there."""
+    """Return which of these sessions still exist."""
     wanted = list(keys)
     store = engine()()
     if type(store) is db.SessionStore:

@@ -1,6 +1,6 @@
-"""The use cases: what happens to a watched session, whoever it is that asks. `beginning` has how one begins.
+"""The use cases of a watched session: look, end, rebind. `login` has the sign-in.
 
-Everything here writes to the store; nothing here tells a tab. `timer` does that, from what it finds due.
+They write to the store and the records. Tabs are notified by the timer, from what is due in the store.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OpenedStore(NamedTuple):
 
     store: Store
     recovery: Recovery | None
-    """What reports to a shared store what it missed; None where the store belongs to this process."""
+    """Reports to a shared store what it missed; None for a store of this process."""
 
     def close(self) -> None:
         """Close the store."""
@@ -50,15 +50,15 @@ def store() -> Store:
 
 
 def store_of(process: Process) -> Store:
-    """Return the store of a process, opened when it is first asked for.
+    """Return the store of a process, opened by the first call.
 
-    The `sessions` of a shared one are judged by the records while it is away: see `FallbackStore`.
+    While a shared store is unavailable, its `sessions` go by the records: see `FallbackStore`.
     """
     return process.part(open_store).store
 
 
 def recovery_of(process: Process) -> Recovery | None:
-    """Return what reports to a shared store what it missed; None where the store belongs to this process."""
+    """Return what reports to a shared store what it missed; None for a store of this process."""
     return process.part(open_store).recovery
 
 
@@ -71,14 +71,14 @@ def open_store(process: Process) -> OpenedStore:
     made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
     if not made.shared:
         return OpenedStore(made, None)
-    # While it is away, this process's own clock will do.
+    # While it is unavailable, this process goes by its own clock.
     with suppress(StoreUnavailable):
         process.part(ClockSync).follow(made.presence)
     return OpenedStore(made, add_fallback(process, made))
 
 
 def add_fallback(process: Process, made: Store) -> Recovery:
-    """Put the records in the place of a shared store's sessions while it is away; return what recovers it."""
+    """Let a shared store go by the records while it is unavailable; return its recovery."""
     sessions, outage = made.sessions, Outage(process.clock, made.presence.read_created_at)
     made.on_outage(outage.note)
     made.sessions = fallback = FallbackStore(process, sessions, outage)
@@ -86,13 +86,13 @@ def add_fallback(process: Process, made: Store) -> Recovery:
 
 
 def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
-    """Return a watch, after `event` if there is one; None if there is no such watch.
+    """Return a session, after `event` if there is one; None if it is unknown.
 
-    What the store does not know is resumed from its record first.
+    A session that the store does not have is resumed from its record first.
 
     Raises:
         HoldRefused, TooManyTabs: as the event does.
-        Undecided: the store is away, or just back, and nobody can tell whether the session lives.
+        Undecided: the store is unavailable, or just back, and the session's state cannot be determined.
     """
     sessions = store().sessions
     watched = sessions.get(watch_id) if event is None else sessions.apply(watch_id, event, now)
@@ -102,20 +102,20 @@ def look(watch_id: str, now: float, event: Event | None = None) -> Watched | Non
 
 
 def look_at_all(watches: Sequence[str], now: float) -> Sequence[Watched | None]:
-    """Return these watches, in their order, as `look` does.
+    """Return these sessions, in their order, as `look` does.
 
     Raises:
-        Undecided: nobody can tell of one of them.
+        Undecided: the state of one of them cannot be determined.
     """
-    found = store().sessions.get_many(watches)
-    return [watched or resume(watch_id, now) for watch_id, watched in zip(watches, found, strict=True)]
+    known = store().sessions.get_many(watches)
+    return [watched or resume(watch_id, now) for watch_id, watched in zip(watches, known, strict=True)]
 
 
 async def alook(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
     """Twin of `look`.
 
     Raises:
-        StoreUnavailable: what the user did waits until the store is back.
+        StoreUnavailable: the event has to wait until the store is back.
     """
     sessions = store().sessions
     watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
@@ -125,16 +125,16 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
 
 
 def resume(watch_id: str, now: float) -> Watched | None:
-    """Take a watch from its record into the store, which does not know it; None if there is no record."""
+    """Open a session in the store from its record; return None if there is no record."""
     record = WatchedSession.objects.find(watch_id)
     return None if record is None else store().sessions.open(records.watched_of(record, now), now)
 
 
 def rebind(watch_id: str, session: SessionBase) -> None:
-    """Follow a session to its new key and auth hash."""
+    """Write a session's new key and auth hash to the record and the store."""
     key = django_sessions.key_of(session)
     if key is not None and not session.exists(key):
-        # A request that read the session before it was given another key: who came later has told of that.
+        # This request read the session before another one rotated its key, and reported that.
         return
     records.rebind(watch_id, key, django_sessions.auth_digest_of(session))
     if key is not None:
@@ -142,10 +142,10 @@ def rebind(watch_id: str, session: SessionBase) -> None:
 
 
 def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
-    """End a session because somebody asked for it; return it as it ended.
+    """End a session by request; return it as it ended.
 
-    The record is closed first, so that no store that loses its data brings the session back. An end by the clock that
-    came before `now`, or any other, keeps its reason.
+    The record is closed first, so that a store that loses its data does not bring the session back. An earlier end, by
+    the clock or by another request, keeps its reason.
     """
     watched = _look_to_end(watch_id, now)
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
@@ -160,7 +160,7 @@ def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None =
 
 
 def _look_to_end(watch_id: str, now: float) -> Watched | None:
-    """Return a watch that is to end; None also where nobody can tell whether it has: then it ends now."""
+    """Return a session that is to end; None also if its state cannot be determined: then it ends now."""
     try:
         return look(watch_id, now)
     except Undecided:
@@ -173,10 +173,10 @@ async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser |
 
 
 def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
-    """End a session that another process has in its memory; return whether this ended it.
+    """End a session that another process has in its memory; return whether this call ended it.
 
-    That process takes the end over from the record, within a second. The record is behind by as much as `CHECKPOINT`:
-    where the clock seems to have come first by it, the user may have acted since, and the session would live on.
+    That process copies the end from the record within a second. The record is up to `CHECKPOINT` seconds old: if the
+    deadline has passed by it, the user may have acted since, so that the session would go on without this end.
     """
     record = WatchedSession.objects.find(watch_id)
     if record is None or not records.close(watch_id, reason, now):
@@ -186,43 +186,43 @@ def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
 
 
 def finish(watch_id: str, now: float) -> Watched:
-    """Make an end by the clock final, in the store and in the record."""
+    """Write an end by the clock to the store and the record."""
     ended = store().sessions.end(watch_id, Reason.LOST, now)
     close_record(ended)
     return ended
 
 
 def close_record(ended: Watched) -> None:
-    """Close the record of a watch that ended in the store, and announce it if nobody has."""
+    """Close the record of a session that ended in the store, and announce the end if the record was open."""
     if records.close(ended.id, *_end_of(ended), last=ended):
         _announce_end(ended, None)
 
 
 def is_recorded(watch_id: str) -> bool:
-    """Tell whether a sign-in was committed."""
+    """Return whether a session has a committed record."""
     return WatchedSession.objects.find(watch_id) is not None
 
 
 def has_ended(watch_id: str, now: float) -> bool:
-    """Tell whether a session that was live a moment ago has ended."""
+    """Return whether a session that was live a moment ago has ended."""
     try:
         watched = look(watch_id, now)
     except Undecided:
-        # It was admitted when it was judged; the next request is judged again.
+        # The request was admitted; the next one is judged again.
         return False
     return watched is None or watched.verdict(now).phase is Phase.ENDED
 
 
 def has_moved_on(watch_id: str, auth_digest: str) -> bool:
-    """Tell whether a live session was given another auth hash than a request's copy of it has."""
+    """Return whether a live session has another auth hash by now than a request's copy of it."""
     record = WatchedSession.objects.find(watch_id)
     return record is not None and record.ended is None and record.auth_digest != auth_digest
 
 
 def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
-    """Tell what became of a session that is gone, by its key, and whether the key was merely rotated.
+    """Return why the session with this key ended, and whether its key was merely rotated.
 
-    None for a key that was never watched. A record that is still open has lost its session.
+    The reason is None for an unknown key. A record that is still open has lost its session, and is closed.
     """
     record = records.find_by_key(key)
     if record is None:
@@ -233,13 +233,13 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
 
 
 def lost_or_account(watch_id: str) -> Reason:
-    """Tell why a session's data is gone: Django flushes it, without a signal, when the password no longer fits."""
+    """Return why a session's data is gone: Django flushes it, without a signal, if the auth hash does not match."""
     record = WatchedSession.objects.find(watch_id)
     if record is None:
         return Reason.LOST
     user = accounts.by_primary_key([records.user_text(record)]).get(records.user_text(record))
-    stands = user is not None and accounts.is_usable(user) and accounts.has_auth_digest(user, record.auth_digest)
-    return Reason.LOST if stands else Reason.ACCOUNT
+    is_valid = user is not None and accounts.is_usable(user) and accounts.has_auth_digest(user, record.auth_digest)
+    return Reason.LOST if is_valid else Reason.ACCOUNT
 
 
 def _end_of(ended: Watched) -> tuple[Reason, float]:
@@ -249,7 +249,7 @@ def _end_of(ended: Watched) -> tuple[Reason, float]:
 
 
 def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
-    # Where the record's end is rolled back, the timer writes it down again, and announces it then.
+    # If the end of the record is rolled back, the timer writes it again, and announces it then.
     announce.ended(ended, *_end_of(ended), by)
 
 

@@ -102,5 +102,5 @@ def _drop_rest() -> None:
     current_process().part(Dispatcher).drop_rest()
 
 
-# What is registered with `atexit` comes too late: by then no executor takes work any more.
+# What is registered with `atexit` comes too late: by then executors take no more work.
 threading._register_atexit(_drop_rest)  # type: ignore[attr-defined]
