@@ -22,6 +22,7 @@ from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
+from idlewatch.store.values import Watched
 
 
 @contextmanager
@@ -80,9 +81,10 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
     if change.signed_in:
         # A sign-in view may have set an expiry after it signed the user in.
         session.set_expiry(0)
-    watch_id = state.watch_id
-    if watch_id is None:
+    watched = state.session.watched
+    if watched is None or state.session.is_ended:
         return
+    watch_id = watched.id
     if state.page.offer:
         session.pop(credential_change.CHANGED_KEY, None)
     if session.get(django_sessions.WATCH_KEY) != watch_id:
@@ -97,16 +99,16 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         change.state = SessionState.at(monitor.finish(watch_id, left), left)
         make_anonymous(request)
     else:
-        _follow_credentials(request, state, watch_id)
-        on_sent(request, response)
+        _follow_credentials(request, state, watched)
+        on_sent(request, response, watched)
 
 
-def _follow_credentials(request: HttpRequest, state: RequestState, watch_id: str) -> None:
+def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watched) -> None:
     """Bind the session to its new key and auth hash."""
-    session, watched = session_of(request), state.session.watched
+    session = session_of(request)
     key, auth_digest = django_sessions.key_of(session), django_sessions.auth_digest_of(session)
-    if watched is None or (key, auth_digest) != (watched.key, state.auth_digest):
-        monitor.rebind(watch_id, session)
+    if (key, auth_digest) != (watched.key, state.auth_digest):
+        monitor.rebind(watched.id, session)
     if auth_digest != state.auth_digest:
         credential_change.record_new_password(session, state.auth_digest, state.admission.arrived)
 

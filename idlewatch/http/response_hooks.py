@@ -20,24 +20,22 @@ from idlewatch.http.responses import REASON_COOKIE, drop_reason, leave_reason
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
+from idlewatch.store.values import Watched
 
 
-def on_sent(request: HttpRequest, response: HttpResponseBase) -> None:
+def on_sent(request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
     """Call `record_response` when all of a response has been sent."""
     if isinstance(response, StreamingHttpResponse):
         # Wrapping its content would keep a WSGI server from sending a file by itself; every server closes a response.
         closers = response._resource_closers  # type: ignore[attr-defined]
-        closers.append(partial(record_response, request, response))
+        closers.append(partial(record_response, request, response, watched))
     else:
-        record_response(request, response)
+        record_response(request, response, watched)
 
 
-def record_response(request: HttpRequest, response: HttpResponseBase) -> None:
+def record_response(request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
     """Count a long request once more, and record whether the page that the tab shows now has the client."""
-    state = state_of(request)
-    watched, at = state.session.watched, now()
-    if watched is None:
-        return
+    state, at = state_of(request), now()
     # The response is on its way, also if the session's state cannot be determined right now.
     with suppress(Undecided):
         if state.admission.counted and at - state.admission.arrived > watched.policy.heartbeat:

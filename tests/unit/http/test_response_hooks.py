@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabClosed, TabOpened
+from idlewatch.http.request_state import attach_state
+from idlewatch.http.response_hooks import set_headers
+from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
-from tests.conftest import Time
+from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, record
 
@@ -187,3 +193,18 @@ class TestClearSiteData:
 
         http_site.during.append(sign_in)
         assert "Clear-Site-Data" not in browser.visit("/note/").headers
+
+    @pytest.mark.parametrize(("cookie", "cleared"), [({"sessionid": "key"}, True), ({}, False)])
+    def test_without_the_records_the_cookie_decides(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, cookie: dict[str, str], cleared: bool
+    ):
+        def fail(_: str) -> bool:
+            raise OperationalError("no database")
+
+        monkeypatch.setattr(records, "was_succeeded", fail)
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        request, response = RequestFactory().get("/"), HttpResponse()
+        request.COOKIES.update(cookie)
+        attach_state(request, START).change.state = SessionState.lost(Reason.IDLE, START)
+        set_headers(request, response)
+        assert ("Clear-Site-Data" in response.headers) is cleared
