@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Awaitable, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
@@ -18,6 +15,7 @@ from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.live.authorization import AccessGuard
 from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import Query
+from idlewatch.live.readings import Readings
 from idlewatch.live.rows import NO_FIELDS, RecordFieldsCache, Row, row_of
 from idlewatch.live.search import Results, last_page
 from idlewatch.live.search_cache import SearchCache
@@ -37,13 +35,6 @@ EXPECTED_ERRORS = (StoreUnavailable, Undecided, DatabaseError, TimeoutError)
 """Raised while store or database are unavailable, or do not answer."""
 
 
-class Reading(NamedTuple):
-    """A query that is being read, and since when."""
-
-    task: asyncio.Task[None]
-    started_at: float
-
-
 class Reader:
     """Reads the results of each query once for all pages that have it, and sends them what changed."""
 
@@ -53,7 +44,7 @@ class Reader:
         self._subscribers: set[Subscriber] = set()
         self._guard = AccessGuard(process)
         self._tasks: list[asyncio.Task[None]] = []
-        self._readings: dict[Query, Reading] = {}
+        self._readings = Readings(process, self._read)
         self._sending: set[Query] = set()
         """Queries whose results are being sent: a page must not be left with half a frame."""
         self._searches = SearchCache(process)
@@ -80,9 +71,10 @@ class Reader:
         self._subscribers.discard(subscriber)
         self._guard.release(subscriber)
         if not self._subscribers:
-            for task in (*self._tasks, *(reading.task for reading in self._readings.values())):
+            for task in self._tasks:
                 task.cancel()
-            self._tasks, self._readings = [], {}
+            self._tasks = []
+            self._readings.cancel(self._readings.queries)
             self._clear_caches()
 
     def count_pages(self, watch_id: str) -> int:
@@ -92,7 +84,7 @@ class Reader:
     def read_now(self, subscriber: Subscriber) -> None:
         """Read the query of a page without waiting for the next round."""
         if subscriber.query is not None and subscriber in self._subscribers:
-            self._start_reading(subscriber.query)
+            self._readings.start(subscriber.query)
 
     def _clear_caches(self) -> None:
         self._searches, self._fields = SearchCache(self._process), RecordFieldsCache()
@@ -124,41 +116,20 @@ class Reader:
         for subscriber in [each for each in self._subscribers if each.is_overdue(self._clock.ticks())]:
             subscriber.close(Close.TOO_SLOW)
         queries = self._queries()
-        self._cancel(self._readings.keys() - queries - self._sending)
+        self._readings.cancel(set(self._readings.queries) - queries - self._sending)
         self._searches.retain(queries)
         self._summaries.expire()
         for query in queries:
-            self._start_reading(query)
-        if self._readings:
-            # A reading that takes longer delays no other page.
-            with suppress(TimeoutError):
-                async with self._clock.timeout(ROUND_INTERVAL):
-                    await asyncio.wait({reading.task for reading in self._readings.values()})
-        started_before = self._clock.ticks() - READ_TIMEOUT
-        for query in [query for query, reading in self._readings.items() if reading.started_at < started_before]:
+            self._readings.start(query)
+        # A reading that takes longer delays no other page.
+        await self._readings.wait(ROUND_INTERVAL)
+        for query in self._readings.started_before(self._clock.ticks() - READ_TIMEOUT):
             await self._report_failure(query, TimeoutError())
         # At the end: a page that changes its query while nothing can be read meets the same failure.
         self._failing &= self._queries()
 
     def _queries(self) -> set[Query]:
         return {subscriber.query for subscriber in self._subscribers if subscriber.query is not None}
-
-    def _cancel(self, queries: Iterable[Query]) -> None:
-        """Cancel the readings of queries that no page has any longer."""
-        for query in queries:
-            self._readings.pop(query).task.cancel()
-
-    def _start_reading(self, query: Query) -> None:
-        """Read a query, unless it is being read: its results go to every page that has it then."""
-        if query not in self._readings:
-            task = self._process.start(self._read(query))
-            self._readings[query] = Reading(task, self._clock.ticks())
-            task.add_done_callback(partial(self._finish_reading, query))
-
-    def _finish_reading(self, query: Query, task: asyncio.Task[None]) -> None:
-        reading = self._readings.get(query)
-        if reading is not None and reading.task is task:
-            del self._readings[query]
 
     async def _read(self, query: Query) -> None:
         try:
