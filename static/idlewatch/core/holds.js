@@ -28,11 +28,6 @@ export class Holds {
     this.#renewal = new Timer(clock, () => this.renew());
   }
 
-  /** Whether this page holds anything. */
-  get any() {
-    return this.#holds.size > 0;
-  }
-
   /** Stop the renewals: the session is over. Holds that last are sent again in the user's next session. */
   stop() {
     this.#renewal.clear();
@@ -59,7 +54,7 @@ export class Holds {
       if (!hold.lasts()) this.#release(hold);
       else if (!this.#refused) this.#announce(hold);
     }
-    if (this.any) this.#renewal.set(RENEW_EVERY);
+    if (this.#holds.size > 0) this.#renewal.set(RENEW_EVERY);
   }
 
   /**
@@ -90,7 +85,7 @@ export class Holds {
   /** @param {Hold} hold */
   #release(hold) {
     if (!this.#holds.delete(hold.id)) return;
-    if (!this.any) this.#renewal.clear();
+    if (this.#holds.size === 0) this.#renewal.clear();
     this.send({ type: MESSAGE.RELEASE, id: hold.id });
   }
 }

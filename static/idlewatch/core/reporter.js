@@ -31,11 +31,6 @@ export class ActivityReporter {
     this.#pause = new Timer(clock, () => this.flush());
   }
 
-  /** When the user last acted; null before the first time. */
-  get last() {
-    return this.#last;
-  }
-
   /** Forget everything: the session is over. */
   stop() {
     this.#pause.clear();
