@@ -133,6 +133,13 @@ def test_every_sentence_that_the_script_says_is_there():
     assert counted - {"count"} <= PLURALS.keys()
 
 
+def test_every_part_that_the_script_names_is_in_the_template():
+    template = (ROOT / "idlewatch" / "templates" / "admin" / "idlewatch" / "live.html").read_text()
+    named = set(re.findall(r'(?:partOf|setPartText)\([\w.]+, "([\w-]+)"', SCRIPTS))
+    assert len(named) > 25
+    assert named <= set(re.findall(r'data-idlewatch-part="([\w-]+)"', template))
+
+
 @pytest.mark.parametrize("name", [*STRINGS, *PLURALS])
 def test_every_sentence_is_said(name: str):
     assert re.search(rf'["`]{name}["`]|\b{name}:', SCRIPTS)

@@ -295,6 +295,14 @@ def test_the_client_sends_the_messages_that_the_server_takes():
     assert constants("LIMIT") == {"AGO": 86400, "HOLD_ID": 64, "HOLD_LABEL": 120, "HOLD_LIFE": int(HOLD_TTL)}
 
 
+def test_every_part_that_the_client_names_is_in_the_template():
+    template = (CLIENT.parents[1] / "idlewatch" / "templates" / "idlewatch" / "client.html").read_text()
+    scripts = "".join(path.read_text() for path in (CLIENT / "ui").glob("*.js"))
+    named = set(re.findall(r'(?:partOf|setPartText)\([\w.]+, "([\w-]+)"', scripts))
+    assert len(named) > 7
+    assert named <= set(re.findall(r'data-idlewatch-part="([\w-]+)"', template))
+
+
 class HashedStorage(ManifestStaticFilesStorage):
     """What hosts use who want far-future caching."""
 
