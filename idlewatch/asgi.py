@@ -1,4 +1,4 @@
-"""The ASGI face: starts what a process needs, once, and takes the sockets of idlewatch out of the host's application.
+"""The ASGI entry point: starts what a process needs, once, and serves the sockets of idlewatch beside your application.
 
 In a project's `asgi.py`::
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 """An ASGI 3 application; those of Django and of channels have types of their own for what it is called with."""
 
-OURS = "/ws/idlewatch/"
-"""Where the sockets of idlewatch are."""
-GOODBYE = 5.0
-"""Seconds that a process takes, at most, to send its tabs away and write down how far its sessions came."""
-DRAIN = 2.0
-"""Seconds that it waits, at most, for the requests it is still answering."""
-LAST = 0.1
+SOCKET_PREFIX = "/ws/idlewatch/"
+"""The paths that the sockets of idlewatch have in common."""
+SHUTDOWN_TIMEOUT = 5.0
+"""Seconds that a process takes, at most, to close its tabs and record how far its sessions came."""
+DRAIN_TIMEOUT = 2.0
+"""Seconds that it waits, at most, for the responses in progress."""
+FLUSH_PAUSE = 0.1
 """Seconds in which a request that was accepted reaches the application, and an answer the network."""
-PATIENCE = 1.0
+CANCEL_TIMEOUT = 1.0
 """Seconds that it waits, at most, for what it cancelled."""
 
 
@@ -51,7 +51,7 @@ class WatchedApplication:
         daphne.before_shutdown(self._stop)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
-        """Serve a scope: a socket of idlewatch here, anything else by the host's application."""
+        """Serve a scope: a socket of idlewatch here, anything else by the wrapped application."""
         process = self._process
         with process.entered(), self._noted(scope["type"]):
             # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
@@ -67,7 +67,7 @@ class WatchedApplication:
         return self._own_process or current_process()
 
     def _server_of(self, scope: Mapping[str, Any], *, going: bool) -> Application:
-        if scope["type"] != "websocket" or not scope["path"].startswith(OURS):
+        if scope["type"] != "websocket" or not scope["path"].startswith(SOCKET_PREFIX):
             return self._application
         return _send_back if going else self._sockets.get(scope["path"], _refuse)
 
@@ -94,7 +94,7 @@ class WatchedApplication:
         process = self._process
         try:
             # In this very task: Daphne cancels its applications next, and a tab that is gone could not be sent away.
-            async with process.clock.timeout(GOODBYE):
+            async with process.clock.timeout(SHUTDOWN_TIMEOUT):
                 with process.entered():
                     await _runtime_of(process).stop()
         finally:
@@ -102,14 +102,14 @@ class WatchedApplication:
             await self._end_all()
 
     async def _drain(self) -> None:
-        """Let the requests finish that are under way, and their answers leave."""
+        """Let the responses in progress finish, and leave."""
         clock = self._process.clock
         with suppress(TimeoutError):
-            async with clock.timeout(DRAIN):
-                await clock.sleep(LAST)
+            async with clock.timeout(DRAIN_TIMEOUT):
+                await clock.sleep(FLUSH_PAUSE)
                 while self._answering:
                     await asyncio.wait(set(self._answering))
-                    await clock.sleep(LAST)
+                    await clock.sleep(FLUSH_PAUSE)
 
     async def _end_all(self) -> None:
         """Cancel what is still being served, as Daphne means to.
@@ -120,7 +120,7 @@ class WatchedApplication:
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=PATIENCE)
+            await asyncio.wait(left, timeout=CANCEL_TIMEOUT)
 
 
 def _runtime_of(process: Process) -> Runtime:
@@ -130,13 +130,13 @@ def _runtime_of(process: Process) -> Runtime:
 
 
 async def _refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
-    """Refuse a socket that is not there: Django, which serves none, would log a traceback for each."""
+    """Refuse a socket at an unknown path: Django, which serves none, would log a traceback for each."""
     await receive()
     await send({"type": "websocket.close"})
 
 
 async def _send_back(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
-    """Send a tab away that comes while the server goes, without a look at its session: nothing is to be begun."""
+    """Close a tab that connects while the server shuts down, without a look at its session."""
     await receive()
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": int(Close.GOING_AWAY)})
@@ -152,5 +152,5 @@ def watched(application: Application, process: Process | None = None) -> Watched
 
 
 def is_watched() -> bool:
-    """Tell whether an application of this process was wrapped with `watched`."""
+    """Return whether an application of this process was wrapped with `watched`."""
     return WatchedApplication.wrapped

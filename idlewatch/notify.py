@@ -24,7 +24,7 @@ from idlewatch.core.protocol import NoticeFrame, encode
 from idlewatch.exceptions import NotRunning, StoreUnavailable
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process
-from idlewatch.runtime.bus import GROUP, NOTICE, SENT_WITHIN, Ack, Bus
+from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, NOTICE, Ack, Bus
 from idlewatch.runtime.runtime import Runtime, running_runtime
 from idlewatch.signals import event_log
 from idlewatch.store.values import Watched
@@ -184,7 +184,7 @@ async def _send_to_others(
     reached: dict[tuple[str, int], int] = {}
     with bus.hearing(notice) as answers:
         try:
-            async with process.clock.timeout(SENT_WITHIN):
+            async with process.clock.timeout(LAYER_TIMEOUT):
                 for part, batch in enumerate(batches):
                     message = {"type": NOTICE, "process": process.name, "reply": reply, "notice": notice, "part": part}
                     await layer.group_send(GROUP, {**message, "frame": frame, "watches": list(batch)})

@@ -1,4 +1,4 @@
-"""The WSGI face: runs the timer in a thread of its own, since a WSGI server has no event loop.
+"""The WSGI entry point: runs the timer in a thread of its own, since a WSGI server has no event loop.
 
 In a project's `wsgi.py`::
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-GOODBYE = 5.0
-"""Seconds that the timer takes, at most, to write down how far the sessions came."""
+SHUTDOWN_TIMEOUT = 5.0
+"""Seconds that the timer takes, at most, to record how far the sessions came."""
 
 
 class WatchedApplication:
@@ -45,7 +45,7 @@ class WatchedApplication:
             return self._application(environ, start_response)
 
     def stop(self) -> None:
-        """End the timer, once it has written down how far every session came."""
+        """Stop the timer, once it has recorded how far every session came."""
         with self._lock:
             timer, self._timer = self._timer, None
         if timer is not None:
@@ -78,7 +78,7 @@ class _TimerThread(Thread):
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
-        self.join(GOODBYE)
+        self.join(SHUTDOWN_TIMEOUT)
 
     async def _serve(self) -> None:
         from idlewatch.runtime.runtime import runtime_of  # noqa: PLC0415 - the apps have to be ready

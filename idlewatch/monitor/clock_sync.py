@@ -1,7 +1,7 @@
-"""Makes this process count time as all processes do that share its store.
+"""Keeps the clocks of all processes that share a store in step.
 
-No wall clock decides by itself: hosts may differ, and clocks are set. The store tells one time; a jump of the clock
-behind it is put right for everybody by the first process that finds out.
+No wall clock decides by itself: hosts may differ, and clocks are set. The store has one time; a jump of the clock
+behind it is corrected for all by the first process that notices.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from idlewatch.store.values import Reading
 
 logger = logging.getLogger("idlewatch")
 
-STEP = 2.0
+MIN_STEP = 2.0
 """Seconds between two readings, a round apart, that no drift explains."""
-FRESH = 5.0
-"""Seconds for which another process's sign of life vouches for the time."""
+MAX_SIGN_AGE = 5.0
+"""Seconds for which another process's sign of life confirms the time."""
 
 
-PATIENCE = 3.0
-"""Seconds for which a process that is new leaves it to the others to put the time right: some rounds."""
+CORRECTION_GRACE = 3.0
+"""Seconds for which a new process leaves the correction to the others: some rounds."""
 
 
 class ClockSync:
@@ -32,7 +32,7 @@ class ClockSync:
         self._clock = process.clock
         self._follows = False
         self._doubts_since: float | None = None
-        """When this process, being new, found the clock behind the store set, and nobody had put it right yet."""
+        """When this process, being new, found the clock behind the store set and not corrected yet."""
 
     def follow(self, presence: Presence) -> None:
         """Take over the store's time, whatever the host's clock says.
@@ -59,10 +59,10 @@ class ClockSync:
         apart, blur = reading.now - (asked + answered) / 2, (answered - asked) / 2
         if not self._follows and not self._has_waited(reading):
             self._begin(reading, apart)
-        elif abs(apart) <= max(STEP, blur):
+        elif abs(apart) <= max(MIN_STEP, blur):
             if abs(apart) > blur:
                 self._clock.shift(apart)
-        elif _is_vouched_for(reading):
+        elif _is_confirmed(reading):
             # This machine stood still without its clock noticing, a suspended one, say.
             logger.warning("This process was %.1f s away from the time of the others, and follows them.", -apart)
             self._clock.shift(apart)
@@ -71,29 +71,31 @@ class ClockSync:
             await presence.correct_time(reading, -apart)
 
     def _begin(self, reading: Reading, apart: float) -> None:
-        """Take over the time that the store tells, or, where its clock was set a moment ago, what the others had."""
+        """Take over the store's time, or that of the other processes where the store's clock was set a moment ago."""
         if self._doubts_since is None and _contradicts_all(reading, self._clock.now()):
             assert reading.others is not None  # noqa: S101 - there are others whom it contradicts
             # A moment late at most, so that nobody is ended early.
             self._clock.shift(reading.others - self._clock.now())
             self._doubts_since = self._clock.now()
-        elif self._doubts_since is None or _is_vouched_for(reading):
+        elif self._doubts_since is None or _is_confirmed(reading):
             self._clock.shift(apart)
             self._follows = True
 
     def _has_waited(self, reading: Reading) -> bool:
-        """Tell whether the others had their time to put the clock right: they are gone, and it falls to this one."""
+        """Return whether the others had the time to correct the clock: they are gone, and it falls to this process."""
         since = self._doubts_since
-        if since is not None and self._clock.now() >= since + PATIENCE and not _is_vouched_for(reading):
+        if since is not None and self._clock.now() >= since + CORRECTION_GRACE and not _is_confirmed(reading):
             self._follows = True
         return self._follows
 
 
-def _is_vouched_for(reading: Reading) -> bool:
-    return reading.others is not None and abs(reading.now - reading.others) <= FRESH
+def _is_confirmed(reading: Reading) -> bool:
+    return reading.others is not None and abs(reading.now - reading.others) <= MAX_SIGN_AGE
 
 
 def _contradicts_all(reading: Reading, here: float) -> bool:
-    """Tell whether the other processes and this host's clock agree on a time that the store does not tell."""
+    """Return whether the other processes and this host's clock agree on another time than the store's."""
     others = reading.others
-    return others is not None and abs(here - others) <= FRESH < min(abs(reading.now - others), abs(reading.now - here))
+    return others is not None and abs(here - others) <= MAX_SIGN_AGE < min(
+        abs(reading.now - others), abs(reading.now - here)
+    )

@@ -1,4 +1,4 @@
-"""Who owns the memory store: a second web process on it would have a truth of its own."""
+"""The lease on the memory store: a second web process with one would judge by facts of its own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.models import StoreOwner
 from idlewatch.process import Process
 
-LEASE = 15.0
-"""Seconds after which an owner on another host that gave no sign of life is taken for dead."""
-PATIENCE = 15
-"""Looks, one a round, after which an owner that never renewed itself meanwhile is taken for dead, wherever it is."""
+OWNER_LEASE = 15.0
+"""Seconds after which an owner on another host that did not renew its lease is considered dead."""
+MAX_UNCHANGED_LOOKS = 15
+"""Looks, one a round, after which an owner that did not renew its lease meanwhile is considered dead on any host."""
 
 
 class StoreLease:
@@ -67,13 +67,13 @@ class StoreLease:
             return True
         if owner.host == socket.gethostname():
             return not self._runs(owner.pid)
-        return owner.renewed < as_datetime(now) - timedelta(seconds=LEASE)
+        return owner.renewed < as_datetime(now) - timedelta(seconds=OWNER_LEASE)
 
     def _gives_up(self, owner: StoreOwner) -> bool:
         sign = owner.process, owner.renewed
         self._looks = self._looks + 1 if sign == self._seen else 0
         self._seen = sign
-        return self._looks >= PATIENCE
+        return self._looks >= MAX_UNCHANGED_LOOKS
 
     def _runs(self, pid: int) -> bool:
         if pid == os.getpid():

@@ -1,4 +1,4 @@
-"""What processes say to one another over the channel layer: changes, notices, and how many tabs took a notice."""
+"""Messages between processes over the channel layer: changes, notices, and how many tabs took a notice."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from idlewatch.runtime.hub import Change, Hub
 logger = logging.getLogger("idlewatch")
 
 GROUP = "idlewatch.hubs"
-"""The one group of the channel layer: its members are the listeners, one for each hub."""
+"""The one group of the channel layer: its members are the buses, one for each hub."""
 KIND = "idlewatch.changes"
 NOTICE = "idlewatch.notice"
-"""What an operator has to say, for the tabs of some watches; each process answers with how many of them it told."""
+"""An operator's message to the tabs of some sessions; each process answers with the number of tabs that took it."""
 ANSWER = "idlewatch.answer"
-REJOIN = 30.0
+REJOIN_INTERVAL = 30.0
 """Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
-PAUSE = 1.0
-"""Seconds before a channel layer that failed is asked again."""
-SENT_WITHIN = 3.0
-"""Seconds for which a channel layer may take a message."""
+RETRY_PAUSE = 1.0
+"""Seconds before a channel layer that failed is tried again."""
+LAYER_TIMEOUT = 3.0
+"""Seconds that a channel layer may take to accept a message."""
 
 
 class Ack(NamedTuple):
-    """What another process says of a notice."""
+    """Another process's answer to a notice."""
 
     process: str
     part: int
-    """Which of the messages it is about, where a notice took several."""
+    """The number of the message, where a notice took several."""
     told: int
     """How many tabs took the notice."""
 
 
 class Bus:
-    """Hears what other processes publish, and has the tabs of this one told."""
+    """Receives what other processes publish, and hands it to the hub."""
 
     def __init__(self, process: Process, hub: Hub) -> None:
         self._name = process.name
@@ -54,7 +54,7 @@ class Bus:
         self._answering: set[asyncio.Task[None]] = set()
         self._asked: dict[str, asyncio.Queue[Ack]] = {}
         self.channel: str | None = None
-        """Where other processes answer; None while they are not heard."""
+        """Where other processes answer; None while the bus is not connected."""
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -64,7 +64,7 @@ class Bus:
             except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
                 # A push is a hint: what is missed, the timer finds out by itself.
                 logger.warning("The channel layer can't be heard (%s); trying again.", type(error).__name__)
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(RETRY_PAUSE)
 
     async def _listen(self, layer: BaseChannelLayer | None) -> None:
         if layer is None:
@@ -79,7 +79,7 @@ class Bus:
                 self.channel = None
 
     async def _hear(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
-        """Take a message of another process, if it can be taken."""
+        """Handle a message of another process, if it is valid."""
         try:
             if message["process"] != self._name:
                 await self._take(layer, message)
@@ -88,7 +88,7 @@ class Bus:
             logger.warning("A message of type %r can't be taken (%s).", message.get("type"), type(error).__name__)
 
     async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
-        """Do what another process says; what this version does not know is not for it."""
+        """Do what a message asks for; a type that this version does not know is ignored."""
         if message["type"] == KIND:
             await self._hub.tell([change_from(change) for change in message["changes"]])
         elif message["type"] == NOTICE:
@@ -100,11 +100,11 @@ class Bus:
             self._asked[message["notice"]].put_nowait(Ack(message["process"], message["part"], message["told"]))
 
     async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
-        """Show a notice from another process, and say how many tabs took it."""
+        """Show a notice from another process, and answer with the number of tabs that took it."""
         try:
             told = await self._hub.show(message["watches"], message["frame"])
             about = {"notice": message["notice"], "part": message["part"]}
-            async with self._clock.timeout(SENT_WITHIN):
+            async with self._clock.timeout(LAYER_TIMEOUT):
                 await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "told": told, **about})
         except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
             # The operator is told of fewer tabs than there are.
@@ -128,9 +128,9 @@ async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncI
         while True:
             # In an outage this fails, and the next one counts.
             with suppress(Exception):
-                async with clock.timeout(REJOIN):
+                async with clock.timeout(REJOIN_INTERVAL):
                     await layer.group_add(GROUP, channel)
-            await clock.sleep(REJOIN)
+            await clock.sleep(REJOIN_INTERVAL)
 
     task = asyncio.create_task(stay())
     try:
@@ -139,19 +139,19 @@ async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncI
         task.cancel()
         # What is sent to a channel that nobody reads stays in memory. In an outage, the membership has to expire.
         with suppress(Exception):
-            async with clock.timeout(SENT_WITHIN):
+            async with clock.timeout(LAYER_TIMEOUT):
                 # A join that is under way would undo it.
                 await asyncio.gather(task, return_exceptions=True)
                 await layer.group_discard(GROUP, channel)
 
 
 def message_of(process: str, changes: Sequence[Change]) -> dict[str, object]:
-    """Return the message that tells other processes of changes."""
+    """Return the message by which a process publishes changes."""
     return {"type": KIND, "process": process, "changes": [list(astuple(change)) for change in changes]}
 
 
 def change_from(told: Sequence[Any]) -> Change:
-    """Return a change as a message tells it."""
+    """Return a change from its form in a message."""
     watch_id, frame, ended, (phase, reason, extendable) = told
     shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
     return Change(watch_id, frame, ended, shown)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-CLOSED_WITHIN = 5
+CLOSE_TIMEOUT = 5
 """Seconds in which a page answers a close, before its connection is cut. By itself Daphne leaves it 1, and autobahn
 takes off up to a second, so that one close in many would be cut before it left."""
 
@@ -29,7 +29,7 @@ def before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
 
 
 def let_closes_be_answered() -> None:
-    """Have every socket closed as slowly as its client answers, `CLOSED_WITHIN` at most."""
+    """Have every socket closed as slowly as its client answers, `CLOSE_TIMEOUT` at most."""
     reactor = _reactor()
     if reactor is not None:
         # Daphne makes its factories, and listens, between now and then.
@@ -44,7 +44,7 @@ def _set_protocol_options(reactor: Any) -> None:  # noqa: ANN401 - Twisted's rea
         if sockets is not None:
             # Of all options this one alone is reset where it is not named.
             same = {"allowNullOrigin": sockets.allowNullOrigin}
-            sockets.setProtocolOptions(closeHandshakeTimeout=CLOSED_WITHIN, **same)
+            sockets.setProtocolOptions(closeHandshakeTimeout=CLOSE_TIMEOUT, **same)
 
 
 def _reactor() -> Any:  # noqa: ANN401

@@ -19,24 +19,24 @@ from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
-BREATH = 100
-"""Sends after which others get their turn: a send on Daphne never yields by itself."""
+YIELD_EVERY = 100
+"""Sends after which the event loop gets its turn: a send on Daphne never yields by itself."""
 DRAIN_TIMEOUT = 3.0
-"""Seconds that a process waits, at most, for the tabs it sent away to have gone."""
-PATIENCE = 2.0
-"""Seconds that one tab may keep the others waiting, where a server's send waits for the client to read."""
-READ_WITHIN = 1.0
-"""Seconds in which a tab takes a notice, or was not reached: somebody waits for the answer."""
+"""Seconds that a process waits, at most, for the tabs that it closed to be gone."""
+TAB_TIMEOUT = 2.0
+"""Seconds that a send to one tab may take, where a server's send waits for the client to read."""
+NOTICE_TIMEOUT = 1.0
+"""Seconds in which a tab takes a notice, or counts as not reached: an operator waits for the count."""
 
 
 class Change(Struct, frozen=True):
-    """What the tabs of a watch are to be told."""
+    """A change of one session, as its tabs are notified of it."""
 
     watch_id: str
     frame: str
     ended: bool
     shown: Shown
-    """What the frame says, for telling whether tabs were told."""
+    """What the frame shows, to find out whether the tabs were notified."""
 
 
 class Tab(Protocol):
@@ -64,7 +64,7 @@ class Hubs:
         self._registering = Lock()
 
     def add(self, hub: Hub) -> None:
-        """Register a hub, for as long as there is anything that holds it."""
+        """Register a hub for as long as it is referenced."""
         with self._registering:
             self._hubs.add(hub)
 
@@ -102,16 +102,16 @@ class Hub:
         self._passed_on: set[asyncio.Task[None]] = set()
         self._emptied: asyncio.Event | None = None
         self.dismissed = False
-        """The server is going away: a tab that joins now is sent away by itself."""
+        """The server is shutting down: a tab that joins now is closed at once."""
         self._hubs.add(self)
 
     def join(self, watch_id: str, tab: Tab) -> None:
-        """Have a tab told of what changes for its watch, from now on."""
+        """Notify a tab of the changes of its session, from now on."""
         self._loop = asyncio.get_running_loop()
         self._tabs.setdefault(watch_id, set()).add(tab)
 
     def leave(self, watch_id: str, tab: Tab) -> None:
-        """Tell a tab nothing more."""
+        """Stop notifying a tab."""
         tabs = self._tabs.get(watch_id, set())
         tabs.discard(tab)
         if not tabs:
@@ -122,7 +122,7 @@ class Hub:
 
     @contextmanager
     def counting(self, watch_id: str) -> Iterator[None]:
-        """Know that the store is being told of a tab that came or went."""
+        """Count a report to the store as in progress: a tab came or went."""
         self._uncounted[watch_id] += 1
         try:
             yield
@@ -132,15 +132,15 @@ class Hub:
                 del self._uncounted[watch_id]
 
     def is_counting(self, watch_id: str) -> bool:
-        """Tell whether the store is still to hear of a tab that came or went."""
+        """Return whether a report of a tab that came or went is in progress."""
         return watch_id in self._uncounted
 
     def admit(self, guest: Guest) -> None:
-        """Have a socket that is no tab sent away with the tabs; it counts for no session, and is told of none."""
+        """Add a socket that is no tab: it is closed with the tabs, counts for no session, and receives no changes."""
         self._guests.add(guest)
 
     def release(self, guest: Guest) -> None:
-        """Know such a socket no more."""
+        """Remove such a socket."""
         self._guests.discard(guest)
         self._note_emptied()
 
@@ -155,7 +155,7 @@ class Hub:
             self._active[watched.id] = max(active, self._active.get(watched.id, active))
 
     def has_told(self, change: Change) -> bool:
-        """Tell whether the tabs of a watch were told this, or are told it now for all anybody knows."""
+        """Return whether the tabs of a session show this, as far as this process knows."""
         return self._told.get(change.watch_id, UNWARNED) == change.shown
 
     def count(self, watch_id: str) -> int:
@@ -173,7 +173,7 @@ class Hub:
         return sum(await asyncio.gather(*(hub._show_there(wanted, frame) for hub in hubs)))
 
     async def _show_there(self, watches: Sequence[str], frame: str) -> int:
-        """Show a notice from whatever event loop."""
+        """Show a notice from any event loop."""
         loop = self._loop
         if loop is None or loop is asyncio.get_running_loop():
             return await self._show(watches, frame)
@@ -185,19 +185,19 @@ class Hub:
             showing.close()
             return 0
         with suppress(TimeoutError):
-            async with self._clock.timeout(PATIENCE):
+            async with self._clock.timeout(TAB_TIMEOUT):
                 return await asyncio.wrap_future(there)
         return 0
 
     async def _show(self, watches: Sequence[str], frame: str) -> int:
         tabs = [tab for watch_id in watches for tab in self._tabs.get(watch_id, ())]
         told = 0
-        for start in range(0, len(tabs), BREATH):
-            told += sum(await asyncio.gather(*(self._show_to(tab, frame) for tab in tabs[start : start + BREATH])))
+        for start in range(0, len(tabs), YIELD_EVERY):
+            told += sum(await asyncio.gather(*(self._show_to(tab, frame) for tab in tabs[start : start + YIELD_EVERY])))
         return told
 
     async def deliver(self, changes: Iterable[Change]) -> None:
-        """Tell each change to every tab of its watch, also to those that another event loop of this process serves."""
+        """Send each change to every tab of its session, also to those on another event loop of this process."""
         news = list(changes)
         others = [hub for hub in self._hubs.all() if hub is not self and hub._tabs]
         for hub in others:
@@ -205,7 +205,7 @@ class Hub:
         await self.tell(news)
 
     def _hear(self, news: Sequence[Change]) -> None:
-        """Have this hub's own loop tell its tabs."""
+        """Have this hub's own event loop notify its tabs."""
         loop = self._loop
         if loop is None or loop is asyncio.get_running_loop():
             return
@@ -220,24 +220,24 @@ class Hub:
         task.add_done_callback(self._passed_on.discard)
 
     async def tell(self, news: Sequence[Change]) -> None:
-        """Tell each change to the tabs of this hub alone."""
+        """Send each change to the tabs of this hub alone."""
         told = 0
         for change in news:
             if change.watch_id in self._tabs:
                 self._told[change.watch_id] = change.shown
             for tab in list(self._tabs.get(change.watch_id, ())):
                 try:
-                    async with self._clock.timeout(PATIENCE):
+                    async with self._clock.timeout(TAB_TIMEOUT):
                         await tab.tell(change.frame, ended=change.ended)
                 except Exception:
                     # One broken socket must not keep the news from the others.
                     logger.exception("A tab of watch %s could not be told of a change.", change.watch_id)
                 told += 1
-                if told % BREATH == 0:
+                if told % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
 
     async def dismiss(self) -> None:
-        """Close every tab and every guest, and any that still comes: the server is going away."""
+        """Close every tab and every guest, and any that still comes: the server is shutting down."""
         self.dismissed = True
         # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
         for watch_id, tabs in list(self._tabs.items()):
@@ -255,7 +255,7 @@ class Hub:
         await self._see_off()
 
     async def _see_off(self) -> None:
-        """Wait for them to have gone: one that is cut off before it was told sees a broken connection."""
+        """Wait until they are gone: one that is cut off before its close left sees a broken connection."""
         if self._tabs or self._guests:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):
@@ -264,7 +264,7 @@ class Hub:
 
     async def _show_to(self, tab: Tab, frame: str) -> bool:
         try:
-            async with self._clock.timeout(READ_WITHIN):
+            async with self._clock.timeout(NOTICE_TIMEOUT):
                 await tab.tell(frame, ended=False)
         except Exception:
             # One broken socket must not keep the notice from the others.

@@ -44,7 +44,7 @@ class Runtime:
         return None if self._task is None else self._task.get_loop()
 
     async def stop(self) -> None:
-        """Send the tabs away, and write down how far every session came."""
+        """Close the tabs, and record how far every session came."""
         await self.hub.dismiss()
         (task, self._task), (listening, self._listening) = (self._task, None), (self._listening, None)
         for each in (task, listening):
@@ -53,7 +53,7 @@ class Runtime:
                 await asyncio.gather(each, return_exceptions=True)
         if task is not None:
             with suppress(StoreUnavailable):
-                # What it would write down, the store knows when it is back.
+                # The store has what it would record, when it is back.
                 await self.timer.finish()
             await monitor.store_of(self._process).aclose()
         # A receiver that hangs must not hold up the process's other work meanwhile.

@@ -22,7 +22,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, Process
-from idlewatch.runtime.bus import GROUP, SENT_WITHIN, message_of
+from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
 from idlewatch.runtime.hub import Change, Hub, Hubs
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
 from idlewatch.signals import announce
@@ -144,7 +144,7 @@ class Timer:
             # Where this fails, what was settled stays unconfirmed, and is published again when its lease lapses.
             try:
                 # A layer may be configured to wait for as long as it takes; this lane must not.
-                async with self._clock.timeout(SENT_WITHIN):
+                async with self._clock.timeout(LAYER_TIMEOUT):
                     await layer.group_send(GROUP, message_of(self._process.name, changes))
             except Exception as error:
                 raise LayerUnavailable from error

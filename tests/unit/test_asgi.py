@@ -228,7 +228,7 @@ class TestGoing:
         self, reactor: FakeReactor, monkeypatch: pytest.MonkeyPatch
     ):
         """Within a second of a handshake, its own attempt ends with a KeyError."""
-        monkeypatch.setattr(asgi, "DRAIN", 0.05)
+        monkeypatch.setattr(asgi, "DRAIN_TIMEOUT", 0.05)
 
         async def endless(*_: Any) -> None:
             await asyncio.Event().wait()
@@ -289,7 +289,7 @@ class TestGoing:
         assert application._serving == set()
 
     async def test_it_does_not_wait_for_ever(self, reactor: FakeReactor, host: Host, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(asgi, "GOODBYE", 0.05)
+        monkeypatch.setattr(asgi, "SHUTDOWN_TIMEOUT", 0.05)
         watched(host)
         tab = mock.AsyncMock()
         tab.dismiss.side_effect = asyncio.Event().wait

@@ -207,7 +207,7 @@ class TestHere:
         assert texts(*good, *bad) == [["Noon"], []]
 
     async def test_a_tab_that_takes_nothing_does_not_hold_it_up(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(hub_module, "READ_WITHIN", 0.05)
+        monkeypatch.setattr(hub_module, "NOTICE_TIMEOUT", 0.05)
 
         class Stuck(FakeTab):
             async def tell(self, frame: str, *, ended: bool) -> None:
@@ -465,7 +465,7 @@ class TestAChannelLayerThatIsAway:
 
         monkeypatch.setattr(monitor.store(), "shared", True)
         monkeypatch.setattr(notify, "get_channel_layer", Stuck)
-        monkeypatch.setattr(notify, "SENT_WITHIN", 0.05)
+        monkeypatch.setattr(notify, "LAYER_TIMEOUT", 0.05)
         here.bus.channel = "some.channel"
         open_tabs(here, "w1")
         assert await asend(["w1"], "Noon") == Reach(1, 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from idlewatch.asgi import DRAIN, GOODBYE, PATIENCE
+from idlewatch.asgi import CANCEL_TIMEOUT, DRAIN_TIMEOUT, SHUTDOWN_TIMEOUT
 from tests.integration.deployment import documented
 from tests.integration.deployment.site import Deployment, Unit, scratch
 from tests.support.serving import ROOT
@@ -52,7 +52,7 @@ def test_systemd_finds_nothing_wrong_with_them(tmp_path: Path):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".service")])
 def test_a_process_has_time_to_send_its_tabs_away(name: str):
-    assert float(documented.unit(name)["TimeoutStopSec"][0]) > GOODBYE + DRAIN + PATIENCE + 5
+    assert float(documented.unit(name)["TimeoutStopSec"][0]) > SHUTDOWN_TIMEOUT + DRAIN_TIMEOUT + CANCEL_TIMEOUT + 5
 
 
 def test_the_timer_works_beside_the_web_processes_and_ends_when_it_is_asked(deployment: Deployment):

@@ -118,7 +118,7 @@ async def listening(settings: Any, backend: str, redis: RedisServer) -> AsyncIte
 async def test_a_hub_is_heard_again_after_redis_lost_its_data(
     settings: Any, monkeypatch: pytest.MonkeyPatch, own_redis: RedisServer, backend: str
 ):
-    monkeypatch.setattr("idlewatch.runtime.bus.REJOIN", 0.5)
+    monkeypatch.setattr("idlewatch.runtime.bus.REJOIN_INTERVAL", 0.5)
     async with listening(settings, backend, own_redis) as layer:
         for _ in range(3):
             with own_redis.client() as client:

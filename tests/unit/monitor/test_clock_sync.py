@@ -6,7 +6,7 @@ import pytest
 
 from idlewatch.core.clock import Clock
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.monitor.clock_sync import PATIENCE, ClockSync
+from idlewatch.monitor.clock_sync import CORRECTION_GRACE, ClockSync
 from idlewatch.process import Process
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.memory.ledger import Ledger
@@ -275,7 +275,7 @@ async def test_where_the_others_are_gone_the_new_process_puts_the_step_right(cas
     cast.world.passed += 2
     cast.world.server += step
     new = cast.start("new")
-    for _ in range(int(PATIENCE) + 2):
+    for _ in range(int(CORRECTION_GRACE) + 2):
         await cast.round(new)
         # Late by no more than nobody gave a sign of life.
         assert -2.1 <= new.off <= 0

@@ -91,8 +91,8 @@ class TestClaiming:
 
     def test_one_on_another_host_has_an_heir_when_its_lease_lapses(self, gone: int):
         owned_by(gone, host="elsewhere")
-        assert claim(START + store_lease.LEASE) is not None
-        assert claim(START + store_lease.LEASE + 0.1) is None
+        assert claim(START + store_lease.OWNER_LEASE) is not None
+        assert claim(START + store_lease.OWNER_LEASE + 0.1) is None
         assert present() == mine()
 
     def test_one_whose_number_this_process_bears_now_is_gone(self):
@@ -112,14 +112,14 @@ class TestPatience:
     def test_an_owner_that_gives_no_sign_of_life_is_replaced_wherever_it_is(self, stranger: int):
         """Another process may bear the number of one that is gone."""
         owned_by(stranger)
-        looks = [claim(START + second) for second in range(store_lease.PATIENCE + 1)]
+        looks = [claim(START + second) for second in range(store_lease.MAX_UNCHANGED_LOOKS + 1)]
         assert all(owner is not None for owner in looks[:-1])
         assert looks[-1] is None
         assert present() == mine()
 
     def test_one_that_does_is_not(self, stranger: int):
         owned_by(stranger)
-        for second in range(3 * store_lease.PATIENCE):
+        for second in range(3 * store_lease.MAX_UNCHANGED_LOOKS):
             StoreOwner.objects.update(renewed=as_datetime(START + second // 5))
             assert claim(START + second) is not None
 

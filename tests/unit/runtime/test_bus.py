@@ -48,7 +48,7 @@ def test_a_change_comes_through_a_message_as_it_was():
 async def listening(layer: BaseChannelLayer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Bus, FakeTab]]:
     """Have a process with one tab listen on a layer."""
     monkeypatch.setattr(listener_module, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(listener_module, "PAUSE", 0.01)
+    monkeypatch.setattr(listener_module, "RETRY_PAUSE", 0.01)
     hub, tab = Hub(current_process()), FakeTab()
     hub.join("w1", tab)
     listener = Bus(current_process(), hub)
@@ -195,7 +195,7 @@ class TestTheGroup:
                 await asyncio.Event().wait()
 
         layer = Stuck()
-        monkeypatch.setattr(listener_module, "SENT_WITHIN", 0.05)
+        monkeypatch.setattr(listener_module, "LAYER_TIMEOUT", 0.05)
         async with asyncio.timeout(WITHIN):
             async with listening(layer, monkeypatch):
                 pass

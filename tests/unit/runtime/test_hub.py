@@ -10,7 +10,7 @@ import pytest
 from idlewatch.process import current_process
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.bus import change_from, message_of
-from idlewatch.runtime.hub import BREATH, Change, Hub
+from idlewatch.runtime.hub import YIELD_EVERY, Change, Hub
 from tests.support.sockets import FakeTab, errors
 
 NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
@@ -95,7 +95,7 @@ async def test_tabs_that_come_and_go_meanwhile_do_no_harm():
 
 async def test_others_get_their_turn_while_many_are_told():
     hub, turns = Hub(current_process()), []
-    for number in range(BREATH * 5):
+    for number in range(YIELD_EVERY * 5):
         hub.join(f"w{number % 7}", FakeTab())
 
     async def other() -> None:
@@ -123,7 +123,7 @@ async def test_a_tab_that_never_takes_its_frame_does_not_keep_it_from_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """Other servers than Daphne wait for the client to read."""
-    monkeypatch.setattr("idlewatch.runtime.hub.PATIENCE", 0.05)
+    monkeypatch.setattr("idlewatch.runtime.hub.TAB_TIMEOUT", 0.05)
 
     class Stuck(FakeTab):
         async def tell(self, frame: str, *, ended: bool) -> None:

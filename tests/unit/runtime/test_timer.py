@@ -893,7 +893,7 @@ class TestSharedStore:
         await shared.around(REPORT_GRACE + 1)
         stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
         monkeypatch.setattr("idlewatch.runtime.timer.get_channel_layer", lambda: stuck)
-        monkeypatch.setattr("idlewatch.runtime.timer.SENT_WITHIN", 0.05)
+        monkeypatch.setattr("idlewatch.runtime.timer.LAYER_TIMEOUT", 0.05)
         clock.now = START + 81
         with web.entered(), pytest.raises(LayerUnavailable):
             await web.timer.push(clock.now)
