@@ -15,18 +15,12 @@ from idlewatch.live import subscriber
 from idlewatch.live.reader import reader_of
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
-from idlewatch.runtime.runtime import Runtime
 from tests.conftest import Time
 from tests.support.outages import Outage, outage
 from tests.support.sockets import Signed, sign_in
 from tests.unit.live.operators import Operator, astaff, watching
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Runtime, "start", lambda self: setattr(self.timer.membership, "owns_store", True))
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_timer", "advanced")]
 
 
 @pytest.fixture
@@ -117,7 +111,7 @@ async def stop(_: str) -> None:
 
 
 async def outcome(operator: Operator) -> str:
-    message = await operator.socket.receive_output(5)
+    message = await operator.output()
     if message["type"] == "websocket.close":
         return f"closed with {message['code']}"
     return "page" if '"type":"page"' in message["text"] else message["text"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +22,10 @@ print(settings.SESSION_COOKIE_NAME + "=" + client.cookies[settings.SESSION_COOKI
 """
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with demo(tmp_path) as made:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for both tests, of which the last stops it."""
+    with demo(tmp_path_factory.mktemp("live")) as made:
         yield made
 
 
@@ -49,6 +49,17 @@ async def closed(socket: websockets.ClientConnection) -> int | None:
     async with asyncio.timeout(WITHIN):
         await socket.wait_closed()
     return socket.close_code
+
+
+@pytest.mark.rule("R14")
+def test_who_may_not_watch_is_told_so(server: Server):
+    cookie = sign_in(server, "demo")
+
+    async def watch_id() -> int | None:
+        async with connect(server, cookie) as socket:
+            return await closed(socket)
+
+    assert asyncio.run(watch_id()) == 4403
 
 
 @pytest.mark.rule("R26")
@@ -75,14 +86,3 @@ def test_operators_see_who_is_there_until_the_server_goes_away(server: Server):
             assert await going == 0
 
     asyncio.run(watch_id())
-
-
-@pytest.mark.rule("R14")
-def test_who_may_not_watch_is_told_so(server: Server):
-    cookie = sign_in(server, "demo")
-
-    async def watch_id() -> int | None:
-        async with connect(server, cookie) as socket:
-            return await closed(socket)
-
-    assert asyncio.run(watch_id()) == 4403
