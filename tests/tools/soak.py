@@ -23,10 +23,10 @@ from tests.support.facts import signed_in
 from tests.support.redis_server import RedisServer
 
 POLICY = Policy()
-BATCH = 500
+BATCH_SIZE = 500
 LEASE = 10.0
-SAMPLE = 15.0
-KEPT = 3600.0
+SAMPLE_INTERVAL = 15.0
+SAMPLE_RETENTION = 3600.0
 START = 1_900_000_000.0
 TOMBSTONE_TTL = 1.0
 """Real seconds, in place of ten minutes."""
@@ -36,9 +36,9 @@ async def come_and_go(store: RedisStore, sessions: int) -> int:
     """Have that many sessions live and end, in turns, while one process serves their tabs; return the ends recorded."""
     recorded = 0
     with patch("idlewatch.store.redis.queue.TOMBSTONE_TTL", TOMBSTONE_TTL):
-        for first in range(0, sessions, BATCH):
+        for first in range(0, sessions, BATCH_SIZE):
             at = START + first
-            await _live([secrets.token_urlsafe(16) for _ in range(first, min(first + BATCH, sessions))], store, at)
+            await _live([secrets.token_urlsafe(16) for _ in range(first, min(first + BATCH_SIZE, sessions))], store, at)
             recorded += await _work(store, at + POLICY.idle_timeout)
     return recorded
 
@@ -64,21 +64,21 @@ async def _live(watches: list[str], store: RedisStore, at: float) -> None:
 async def _work(store: RedisStore, now: float) -> int:
     """Do what a timer does, records first: they may well be quicker than the push. Return the ends recorded."""
     recorded = 0
-    await store.statistics.take_sample(now, SAMPLE, KEPT)
+    await store.statistics.take_sample(now, SAMPLE_INTERVAL, SAMPLE_RETENTION)
     for later in (0.0, LEASE, POLICY.idle_timeout):
-        checked = await store.queue.claim(Due.CHECK, now + later, 2 * BATCH, LEASE)
+        checked = await store.queue.claim(Due.CHECK, now + later, 2 * BATCH_SIZE, LEASE)
         await store.queue.confirm(Due.CHECK, checked, now)
         recorded += await _record(store, now + later)
-        claimed = await store.queue.claim(Due.PUSH, now + later, 2 * BATCH, LEASE)
+        claimed = await store.queue.claim(Due.PUSH, now + later, 2 * BATCH_SIZE, LEASE)
         settled = await store.queue.settle(claimed, now + later)
         await store.queue.confirm(Due.PUSH, [each for each in settled if each], now + later)
     recorded += await _record(store, now + POLICY.idle_timeout)
-    await store.statistics.take_sample(now + SAMPLE, SAMPLE, KEPT)
+    await store.statistics.take_sample(now + SAMPLE_INTERVAL, SAMPLE_INTERVAL, SAMPLE_RETENTION)
     return recorded
 
 
 async def _record(store: RedisStore, now: float) -> int:
-    ended = await store.queue.claim(Due.RECORD, now, 2 * BATCH, LEASE)
+    ended = await store.queue.claim(Due.RECORD, now, 2 * BATCH_SIZE, LEASE)
     await store.queue.confirm(Due.RECORD, ended, now)
     return len(ended)
 

@@ -11,7 +11,7 @@ from idlewatch.core.events import Requested, TabOpened
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer, shared_redis
-from tests.tools.soak import KEPT, TOMBSTONE_TTL, come_and_go
+from tests.tools.soak import SAMPLE_RETENTION, TOMBSTONE_TTL, come_and_go
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import END, LEASE, NOW, POLICY, live_through, session, until
 
@@ -105,7 +105,7 @@ async def test_six_hundred_sessions_leave_nothing(make: MakeStore, server: Redis
         assert kinds == {b"watch", b"samples"}
         await asyncio.sleep(TOMBSTONE_TTL)
         until(lambda: client.dbsize() == 1)
-        assert 0 < client.ttl(store._keys.other("samples")) <= KEPT
+        assert 0 < client.ttl(store._keys.other("samples")) <= SAMPLE_RETENTION
 
 
 async def test_forgets_its_own_keys_alone(make: MakeStore) -> None:
