@@ -139,8 +139,8 @@ def record(count: int) -> None:
     from django.contrib.auth.models import User
     from msgspec import to_builtins
 
-    from idlewatch.core import clock
     from idlewatch.core.activity import Activity
+    from idlewatch.core.clock import Clock, as_datetime
     from idlewatch.core.policy import Policy
     from idlewatch.models import WatchedSession
     from idlewatch.monitor import django_sessions, records
@@ -158,7 +158,7 @@ def record(count: int) -> None:
     names = [f"user{number:04}" for number in range(min(PEOPLE, count))]
     User.objects.bulk_create(User(username=name) for name in names)
     people = list(User.objects.filter(username__in=names).order_by("username"))
-    now = clock.now()
+    now = Clock().now()
     made = []
     for number in range(count):
         user = people[number % len(people)]
@@ -166,7 +166,7 @@ def record(count: int) -> None:
         watched = Watched(
             id=f"session{number:05}", user=str(user.pk), policy=policy, activity=Activity(logged_in_at=at, active=at)
         )
-        moment = clock.as_datetime(at)
+        moment = as_datetime(at)
         made.append(
             WatchedSession(
                 id=watched.id,

@@ -145,7 +145,7 @@ class TestWords:
         expect(area).to_have_attribute("aria-invalid", "true")
         expect(area).to_have_accessible_description(
             "Enter a message. The admin log keeps this message and its text. "
-            "Tabs that are opened later don’t show it. 0 of 500 characters"
+            "Tabs opened later don’t show it. 0 of 500 characters"
         )
         area.fill("👋" * 501)
         dialog.locator("[data-idlewatch-part=do]:visible").click()
@@ -217,7 +217,7 @@ class TestWhatTheServerSays:
     def test_that_too_many_match_is_not_that_none_does(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         played.show([], total=0, bounded=True)
-        expect(page.locator("[data-idlewatch-part=bounded]")).to_contain_text("Too many match")
+        expect(page.locator("[data-idlewatch-part=bounded]")).to_contain_text("Too many sessions match")
         expect(page.locator("[data-idlewatch-part=empty]")).to_be_hidden()
 
     def test_that_it_may_be_watched_no_more_stands_whatever_becomes_of_the_session(
