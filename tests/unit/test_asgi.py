@@ -71,6 +71,7 @@ class TestRouting:
         await watched(host)({**HTTP, "path": TAB_PATH}, mock.AsyncMock(), mock.AsyncMock())
         assert len(host.called) == 1
 
+    @pytest.mark.django_db(transaction=True)
     async def test_a_tabs_socket_is_served_here(self, host: Host):
         tab = socket_to(TAB_PATH, watched(host))
         accepted, _ = await tab.connect()
