@@ -102,11 +102,7 @@ async def test_what_waits_holds_up_nothing():
 
 
 def test_closing_ends_the_threads():
-    asyncio.run(_use_all())
-    current_process().threads.close()
-    assert not any(each.name.startswith("idlewatch-") for each in threading.enumerate())
-
-
-async def _use_all() -> None:
-    for lane in (Lane.LIVE, Lane.SEARCH):
-        current_process().threads._executor(lane).submit(thread)
+    threads = current_process().threads
+    started = [threads._executor(lane).submit(threading.current_thread).result() for lane in OWN]
+    threads.close()
+    assert not any(each.is_alive() for each in started)
