@@ -120,7 +120,9 @@ class WatchedApplication:
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=CANCEL_TIMEOUT)
+            with suppress(TimeoutError):
+                async with self._process.clock.timeout(CANCEL_TIMEOUT):
+                    await asyncio.wait(left)
 
 
 def _runtime_of(process: Process) -> Runtime:
