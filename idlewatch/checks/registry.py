@@ -1,7 +1,7 @@
 """How a check is registered, and what checks share.
 
-A check is a generator of messages. It never raises, whatever a project wrote: what can't be read at all is reported by
-the check of that key, and the checks that depend on it report nothing until it is fixed.
+A check is a generator of messages. It never raises, even on invalid settings: a value that can't be read is reported
+by the check of its key, and the checks that depend on it report nothing until it is fixed.
 """
 
 from __future__ import annotations

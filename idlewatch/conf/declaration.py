@@ -39,15 +39,15 @@ class Setting(Generic[T]):
         self.key = key
         self.validator = validator
         self.default = default
-        """What an unset key stands for, as a project would write it."""
+        """The value of an unset key, as a project would write it."""
         self.description = self.__doc__ = description
-        """What the setting does, in one phrase."""
+        """The effect of the setting, in one phrase."""
         self.check = f"idlewatch.{check}"
         """The id of the system check of its value."""
         self.hint = hint or f"{description}. The default is {default!r}."
-        """What that check advises."""
+        """The hint of that check."""
         self.name = ""
-        """The attribute that it is read by."""
+        """The name of the attribute in `Conf`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

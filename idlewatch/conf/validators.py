@@ -36,7 +36,7 @@ class Validator(ABC, Generic[T_co]):
     @property
     @abstractmethod
     def expected(self) -> str:
-        """What a message or the docs say that the setting takes."""
+        """What the setting takes, for messages and the docs."""
 
     @abstractmethod
     def parse(self, value: object) -> T_co:

@@ -14,8 +14,8 @@ from idlewatch.drafts.service import is_on
 
 STRINGS: dict[str, str | Promise] = {
     "restored": _("What you had typed here was restored."),
-    "not_sent": _("Your form was not sent, because you had been signed out. Put back what you typed?"),
-    "put_back": _("Put back"),
+    "not_sent": _("Your form was not sent, because you had been signed out. Restore what you typed?"),
+    "put_back": _("Restore"),
     "discard": _("Discard"),
 }
 """What the client displays about drafts."""

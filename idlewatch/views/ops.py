@@ -1,4 +1,4 @@
-"""The endpoints of whatever supervises the process: health, readiness and metrics."""
+"""The endpoints for process supervisors and monitoring: health, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from idlewatch.permissions import may_watch
 from idlewatch.process import Lane, in_thread
 
 
-# Without a database too.
+# It works without a database.
 @outside_transactions
 @require_safe
 @never_cache
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Say that the process is up."""
+    """Return 200: the process is up."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
@@ -31,7 +31,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_not_required
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Say whether the process can do its work: database, store, channel layer and timer."""
+    """Return whether the process is ready, and its problems with database, store, channel layer and timer."""
     problems = await health.problems()
     return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
 
@@ -42,10 +42,10 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @login_not_required
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """Show the metrics of this process, to whoever has the token and to staff who may see the sessions."""
+    """Return the metrics of this process to requests with the token and to staff who may see the sessions."""
     allowed = exposition.has_token(request.headers.get("Authorization", ""))
     if not allowed and not await in_thread(Lane.REQUEST, _may_see_sessions, request):
-        exposition.log_refusal("no token, and nobody who may see the sessions")
+        exposition.log_refusal("no token, and no user who may see the sessions")
         return HttpResponse("Forbidden\n", status=403, content_type="text/plain")
     if not is_installed(Extra.METRICS):
         raise Http404(f"The package 'prometheus-client' is not installed: {Extra.METRICS.command}")
@@ -54,7 +54,7 @@ async def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _may_see_sessions(request: HttpRequest) -> bool:
-    # Without a session cookie, there is none to be looked at.
+    # Without a session cookie, there is no user to look up.
     if not request.COOKIES.get(conf.session_cookie_name):
         return False
     return may_watch(request.user)

@@ -28,7 +28,7 @@ ATTEMPTS_PERIOD = 900.0
 def has_just_signed_in(request: HttpRequest) -> bool:
     """Return whether the user signed in to this session within `SIGN_IN_VALIDITY`."""
     signed_in = request.session.get(django_sessions.SIGNED_IN_KEY)
-    # A time in the future was written before the clock was put back.
+    # A time in the future was written before the clock was set back.
     return signed_in is not None and 0 <= now() - signed_in < SIGN_IN_VALIDITY
 
 

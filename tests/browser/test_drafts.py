@@ -347,7 +347,7 @@ class TestRefused:
         note = status(login, NOT_SENT)
         expect(note).to_be_visible()
         expect(subject).to_have_value("")
-        note.get_by_role("button", name="Put back").click()
+        note.get_by_role("button", name="Restore").click()
         expect(subject).to_have_value("A whole letter")
         expect(subject).to_be_focused()
         expect(login.locator("[name=body]")).to_have_value("Dear Sir,\nhere it is.")
@@ -357,7 +357,7 @@ class TestRefused:
         expect(note).to_have_count(0)
         login.reload()
         expect(status(login, NOT_SENT)).to_be_visible()
-        status(login, NOT_SENT).get_by_role("button", name="Put back").click()
+        status(login, NOT_SENT).get_by_role("button", name="Restore").click()
         login.get_by_role("button", name="Send").click()
         expect(login.get_by_text("A whole letter")).to_be_visible()
         wait_for(login, lambda: database.ask() == [])
@@ -396,7 +396,7 @@ class TestRefused:
         assert content["fields"] == [["subject", "A whole letter"], ["body", ""], ["urgent", "on"]]
         page.unroute_all()
         come_back(page)
-        status(page, NOT_SENT).get_by_role("button", name="Put back").click()
+        status(page, NOT_SENT).get_by_role("button", name="Restore").click()
         expect(page.locator("form[method=post] [name=subject]")).to_have_value("A whole letter")
         expect(page.locator("[name=diagnosis]")).to_have_value("")
 
