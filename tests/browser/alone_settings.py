@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.languages_settings import *  # noqa: F403
-from tests.browser.languages_settings import INSTALLED_APPS as _APPS
+from tests.browser.settings import *  # noqa: F403
+from tests.browser.settings import INSTALLED_APPS as _APPS
 
 INSTALLED_APPS = ["idlewatch", *(app for app in _APPS if app != "idlewatch")]

@@ -1,29 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
-from tests.support.browsing import sign_in, until
+from tests.browser import visits
+from tests.browser.looks import Played, visit, with_axe
+from tests.support.browsing import sign_in
 from tests.support.serving import Server, demo
 
+OpenPage = Callable[..., tuple[Page, Played]]
+
 IDLE, WARN, GRACE = 5.0, 2.5, 2.0
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    limits = {"IDLE_TIMEOUT": IDLE, "WARN_BEFORE": WARN, "CLOSE_GRACE": GRACE, "HEARTBEAT": 0.5}
-    environ = {f"IDLEWATCH_{key}": str(value) for key, value in limits.items()}
-    directory = tmp_path_factory.mktemp("journey")
-    with demo(directory, DJANGO_SETTINGS_MODULE="tests.browser.settings", **environ) as server:
-        yield server
+BRIEF: visits.Limits = {"IDLE_TIMEOUT": IDLE, "WARN_BEFORE": WARN, "CLOSE_GRACE": GRACE, "HEARTBEAT": 0.5}
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A site on which each session lives under the limits that its test asks for."""
-    with demo(tmp_path_factory.mktemp("life"), DJANGO_SETTINGS_MODULE="tests.browser.life_settings") as server:
+    with demo(tmp_path_factory.mktemp("site"), DJANGO_SETTINGS_MODULE="tests.browser.settings") as server:
         yield server
 
 
@@ -45,6 +42,26 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
+def open_page(browser: Browser, signed_in: StorageState, site: Server) -> Iterator[OpenPage]:
+    """Open a page whose server the test plays, each in a browser of its own."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(query: str = "", *, axe: bool = False, **options: Any) -> tuple[Page, Played]:
+        context = browser.new_context(storage_state=signed_in, **options)
+        contexts.append(with_axe(context) if axe else context)
+        return visit(context, site.url(f"/looks/page/?{query}"))
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def looked_at(open_page: OpenPage) -> tuple[Page, Played]:
+    return open_page()
+
+
+@pytest.fixture
 def alone(browser: Browser) -> Iterator[None]:
     """Close every window that a test left open."""
     yield
@@ -53,21 +70,13 @@ def alone(browser: Browser) -> Iterator[None]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, server: Server) -> Page:
-    """A tab that is signed in and connected."""
-    page = context.new_page()
-    sign_in(page, server.url("/"))
-    connected(page)
+def page(context: BrowserContext, site: Server) -> Page:
+    """A tab that is signed in and connected, of a session that ends soon."""
+    page, _ = visits.visit(context, site.url("/"), BRIEF)
     return page
-
-
-def connected(page: Page) -> None:
-    until(page, "window.idlewatch?.state")
 
 
 def open_tab(context: BrowserContext, url: str) -> Page:
     """Open one more tab of the session, and wait until its client is connected."""
-    page = context.new_page()
-    page.goto(url)
-    connected(page)
+    page, _ = visits.visit(context, url)
     return page

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Locator, Page, WebSocketRoute
 
 from tests.support.browsing import until
+from tests.support.node import packages
 
 Frame = dict[str, Any]
 
@@ -125,3 +126,16 @@ def names(page: Page) -> str:
     session = page.context.new_cdp_session(page)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     return " | ".join(str(node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"])
+
+
+def with_axe(context: BrowserContext) -> BrowserContext:
+    # A script of the page's own would be a violation of its policy.
+    context.add_init_script(path=packages() / "axe-core" / "axe.min.js")
+    return context
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core has against the page and everything in its shadow roots."""
+    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [f"{each['id']}: {each['help']} {[node['html'] for node in each['nodes']]}" for each in found]

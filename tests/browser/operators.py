@@ -34,9 +34,9 @@ PEOPLE = 500
 
 
 @contextmanager
-def site(directory: Path, sessions: int = 0, settings: str = "tests.browser.life_settings") -> Iterator[Server]:
+def site(directory: Path, sessions: int = 0) -> Iterator[Server]:
     """Serve a site with so many sessions, on which each later one has the limits that its cookie asks for."""
-    with demo(directory, DJANGO_SETTINGS_MODULE=settings) as server:
+    with demo(directory, DJANGO_SETTINGS_MODULE="tests.browser.settings") as server:
         server.manage("shell", "-c", STAFF)
         if sessions:
             server.stop()

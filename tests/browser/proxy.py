@@ -1,13 +1,15 @@
-"""A proxy on loopback that treats sockets in one way and everything else in another."""
+"""A proxy on loopback that treats sockets in one way and requests in another."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
+
+from tests.support import proxy as plain
+from tests.support.proxy import CHUNK
 
 
 class Way(Enum):
@@ -19,62 +21,41 @@ class Way(Enum):
     FAIL = auto()
     """Answered with a 502 and a page of HTML, as by a gateway whose server is away."""
     CUT = auto()
-    """Closed, and none taken."""
+    """Closed, and none is accepted."""
     SWALLOW = auto()
     """What was open stays open, and what opens is answered; then nothing goes through, either way."""
     SWALLOW_DOWN = auto()
-    """The same, for what the server says alone."""
+    """The same, for what the server sends alone."""
     SWALLOW_UP = auto()
-    """The same, for what the page says alone."""
-    FORBID = auto()
-    """A socket opens and is closed with 4403 at once."""
-    DRIP = auto()
-    """Answered by 5 MB that take for ever."""
+    """The same, for what the page sends alone."""
 
 
 ANSWERS = {
     Way.REFUSE: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
     Way.FAIL: b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 20\r\nConnection: close\r\n\r\n"
     b"<h1>Bad Gateway</h1>",
-    Way.DRIP: b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5000000\r\nConnection: close\r\n\r\n",
 }
 DOWN = {Way.SWALLOW, Way.SWALLOW_DOWN}
-FORBIDDEN = b"\x88\x02" + (4403).to_bytes(2, "big")
 UP = {Way.SWALLOW, Way.SWALLOW_UP}
 
 
-class Proxy:
-    """Stands before a server; what it does can be changed while it runs, for connections that are open too."""
+class Proxy(plain.Proxy):
+    """Stands before a web server."""
 
     def __init__(self, target: int) -> None:
-        self.port = 0
+        super().__init__(target)
         self.sockets = Way.PASS
         self.requests = Way.PASS
         self.slowness = 0.0
-        """Seconds for which each 16 KB are held back on their way up."""
-        self.latency = 0.0
-        """Seconds for which each piece is held back, either way."""
+        """Seconds for which each chunk is held back on its way up."""
         self.attempts: list[float] = []
         """When sockets were asked for."""
-        self._target = target
-        self._open: dict[asyncio.StreamWriter, bool] = {}
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._is_socket: dict[asyncio.StreamWriter, bool] = {}
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def start(self) -> None:
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(10)
-
-    def set(self, way: Way) -> None:
-        """Treat everything alike."""
+    def set_all(self, way: Way) -> None:
         self.set_sockets(way)
         self.set_requests(way)
 
@@ -90,74 +71,41 @@ class Proxy:
         # A connection that swallows stays as it is; otherwise what is open would hide the new way.
         if way in DOWN | UP or (is_socket and way is Way.PASS):
             return
-        for writer, each in list(self._open.items()):
-            if each == is_socket:
-                writer.transport.abort()
+        self._abort([writer for writer in self._writers if self._is_socket.get(writer) is is_socket])
 
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._stopped = asyncio.Event()
-        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        async with server:
-            await self._stopped.wait()
-            for writer in list(self._open):
-                writer.transport.abort()
-
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers = [writer]
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            is_socket = b"\r\nupgrade: websocket" in head.lower()
-            if is_socket:
-                self.attempts.append(time.monotonic())
-            self._open[writer] = is_socket
-            way = self.sockets if is_socket else self.requests
-            if way is Way.CUT:
-                return
-            if way in ANSWERS:
-                await self._answer(writer, way)
-                return
-            beyond, there = await asyncio.open_connection("127.0.0.1", self._target)
-            writers.append(there)
-            there.write(head)
-            # The handshake's answer goes through whatever comes of the frames.
-            writer.write(await beyond.readuntil(b"\r\n\r\n") if is_socket else b"")
-            if way is Way.FORBID:
-                writer.write(FORBIDDEN)
-                await asyncio.sleep(0.5)
-                return
-            await asyncio.gather(self._pump(reader, there, is_socket, UP), self._pump(beyond, writer, is_socket, DOWN))
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            # One side went, or the test is over.
+    async def _treat(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opened: list[asyncio.StreamWriter]
+    ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self._is_socket[writer] = is_socket = b"\r\nupgrade: websocket" in head.lower()
+        if is_socket:
+            self.attempts.append(time.monotonic())
+        way = self.sockets if is_socket else self.requests
+        if way is Way.CUT:
             return
-        finally:
-            self._open.pop(writer, None)
-            for each in writers:
-                each.transport.abort()
-
-    async def _answer(self, writer: asyncio.StreamWriter, way: Way) -> None:
-        writer.write(ANSWERS[way])
-        await writer.drain()
-        while way is Way.DRIP:
-            writer.write(b" " * 100)
+        if way in ANSWERS:
+            writer.write(ANSWERS[way])
             await writer.drain()
-            await asyncio.sleep(0.1)
-        writer.write_eof()
-        await asyncio.sleep(0.2)
+            writer.write_eof()
+            await asyncio.sleep(0.2)
+            return
+        server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        opened.append(to_server)
+        to_server.write(head)
+        # The handshake's answer goes through whatever becomes of the frames.
+        writer.write(await server.readuntil(b"\r\n\r\n") if is_socket else b"")
+        await asyncio.gather(
+            self._forward(reader, to_server, is_socket, UP), self._forward(server, writer, is_socket, DOWN)
+        )
 
-    async def _pump(
+    async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_socket: bool, swallowing: set[Way]
     ) -> None:
-        while piece := await reader.read(16384):
+        while chunk := await reader.read(CHUNK):
             await asyncio.sleep(self.latency + (self.slowness if swallowing is UP else 0))
             if (self.sockets if is_socket else self.requests) in swallowing:
                 continue
-            writer.write(piece)
+            writer.write(chunk)
             await writer.drain()
         writer.transport.abort() if is_socket else writer.close()
 

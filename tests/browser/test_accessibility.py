@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.looks import ENDED, LIMIT, WARNED, cover, dialog, names, stay, visit
-from tests.support.node import packages
+from tests.browser.conftest import OpenPage
+from tests.browser.looks import ENDED, LIMIT, WARNED, Played, cover, dialog, names, stay, violations
 from tests.support.serving import Server
 from tests.tools import screenshots
 from tests.tools.screenshots import STATES, State
@@ -18,58 +16,33 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 VARIANTS = ["wide", "dark", "320px"]
 
 
-@pytest.fixture(params=VARIANTS)
-def any_context(request: pytest.FixtureRequest, browser: Browser, signed_in: StorageState) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=signed_in, **screenshots.VARIANTS[request.param])
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def context(browser: Browser, signed_in: StorageState) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=signed_in)
-    yield context
-    context.close()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core has against the page and everything in its shadow roots."""
-    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    return [f"{each['id']}: {each['help']} {[node['html'] for node in each['nodes']]}" for each in found]
-
-
-def with_axe(context: BrowserContext) -> BrowserContext:
-    # A script of the page's own would be a violation of its policy.
-    context.add_init_script(path=packages() / "axe-core" / "axe.min.js")
-    return context
-
-
 @pytest.mark.rule("R34")
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_axe_has_nothing_against_it(state: State, any_context: BrowserContext, site: Server):
-    page, played = visit(with_axe(any_context), site.url("/looks/page/"))
+def test_axe_has_nothing_against_it(state: State, variant: str, open_page: OpenPage):
+    page, played = open_page(axe=True, **screenshots.VARIANTS[variant])
     state(page, played)
     assert violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["/looks/notice/?notice=You+have+been+signed+out.", "/idlewatch/signed-in/"])
-def test_axe_has_nothing_against_the_pages_without_the_client(path: str, any_context: BrowserContext, site: Server):
-    page = with_axe(any_context).new_page()
-    page.goto(site.url(path))
-    assert violations(page) == []
+def test_axe_has_nothing_against_the_pages_without_the_client(path: str, open_page: OpenPage, site: Server):
+    for variant in VARIANTS:
+        page, _ = open_page(axe=True, **screenshots.VARIANTS[variant])
+        page.goto(site.url(path))
+        assert violations(page) == [], variant
 
 
-def test_axe_would_find_something(context: BrowserContext, site: Server):
-    page, played = visit(with_axe(context), site.url("/looks/page/"))
+def test_axe_would_find_something(open_page: OpenPage):
+    page, played = open_page(axe=True)
     played.say(WARNED)
     dialog(page).evaluate("element => element.removeAttribute('aria-labelledby')")
     assert "aria-dialog-name" in " ".join(violations(page))
 
 
 @pytest.mark.rule("R34")
-def test_the_dialog_s_accessibility_tree(context: BrowserContext, site: Server):
-    page, played = visit(context, site.url("/looks/page/"))
+def test_the_dialog_s_accessibility_tree(looked_at: tuple[Page, Played]):
+    page, played = looked_at
     played.say(WARNED)
     expect(stay(page)).to_be_focused()
     expect(dialog(page)).to_match_aria_snapshot("""
@@ -89,8 +62,8 @@ def test_the_dialog_s_accessibility_tree(context: BrowserContext, site: Server):
     assert "Ada" not in names(page), "all else is out of reach while it stands"
 
 
-def test_the_cover_s_accessibility_tree(context: BrowserContext, site: Server):
-    page, played = visit(context, site.url("/looks/page/"))
+def test_the_cover_s_accessibility_tree(looked_at: tuple[Page, Played]):
+    page, played = looked_at
     page.fill("textarea", "half a letter")
     played.say(ENDED)
     expect(cover(page)).to_be_visible()
@@ -104,8 +77,8 @@ def test_the_cover_s_accessibility_tree(context: BrowserContext, site: Server):
     """)
 
 
-def test_the_limit_s_accessibility_tree(context: BrowserContext, site: Server):
-    page, played = visit(context, site.url("/looks/page/"))
+def test_the_limit_s_accessibility_tree(looked_at: tuple[Page, Played]):
+    page, played = looked_at
     played.say(LIMIT)
     expect(page.get_by_role("alert")).to_match_aria_snapshot("""
       - alert:
@@ -120,8 +93,8 @@ def test_the_limit_s_accessibility_tree(context: BrowserContext, site: Server):
 
 
 @pytest.mark.rule("R34")
-def test_by_the_keyboard_alone(context: BrowserContext, site: Server):
-    page, played = visit(context, site.url("/looks/page/"))
+def test_by_the_keyboard_alone(looked_at: tuple[Page, Played]):
+    page, played = looked_at
     page.keyboard.press("Tab")
     expect(page.locator("[name=subject]")).to_be_focused()
     page.keyboard.type("half a su")

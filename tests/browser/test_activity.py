@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
-from tests.browser.proxy import proxy
 from tests.browser.visits import CALM, SHORT, Wire, visit, wait_for
 from tests.support.browsing import until
 from tests.support.serving import Server
@@ -65,28 +64,47 @@ def acted(page: Page, wire: Wire) -> bool:
     return bool(wire.of("activity"))
 
 
+def move_mouse(page: Page) -> None:
+    page.mouse.move(300, 10)
+    page.mouse.move(310, 12)
+
+
+def turn_wheel(page: Page) -> None:
+    page.mouse.wheel(0, 30)
+
+
+def press_key(page: Page) -> None:
+    page.keyboard.press("Shift")
+
+
+def touch(page: Page) -> None:
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": 250, "y": 20}]})
+    cdp.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def compose(page: Page) -> None:
+    """Write a word with an input method."""
+    page.focus("#text")
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Input.imeSetComposition", {"text": "に", "selectionStart": 1, "selectionEnd": 1})
+    cdp.send("Input.insertText", {"text": "日本"})
+
+
+def speak(page: Page) -> None:
+    """Have text come without a key: speech, a pasting menu and the browser's filling-in all end in an `input` event."""
+    page.focus("#plain")
+    page.context.new_cdp_session(page).send("Input.insertText", {"text": "spoken"})
+
+
 class TestWhatCounts:
-    def test_mouse(self, quiet: tuple[Page, Wire]):
+    @pytest.mark.parametrize(
+        "act",
+        [move_mouse, turn_wheel, press_key, touch, compose, speak],
+    )
+    def test_input_of_every_kind(self, act: Callable[[Page], None], quiet: tuple[Page, Wire]):
         page, wire = quiet
-        page.mouse.move(300, 10)
-        page.mouse.move(310, 12)
-        assert acted(page, wire)
-
-    def test_wheel(self, quiet: tuple[Page, Wire]):
-        page, wire = quiet
-        page.mouse.wheel(0, 30)
-        assert acted(page, wire)
-
-    def test_key(self, quiet: tuple[Page, Wire]):
-        page, wire = quiet
-        page.keyboard.press("Shift")
-        assert acted(page, wire)
-
-    def test_touch(self, quiet: tuple[Page, Wire]):
-        page, wire = quiet
-        cdp = page.context.new_cdp_session(page)
-        cdp.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": 250, "y": 20}]})
-        cdp.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        act(page)
         assert acted(page, wire)
 
     def test_a_finger_that_drags_on_and_on(self, quiet: tuple[Page, Wire]):
@@ -111,21 +129,6 @@ class TestWhatCounts:
         pen(cdp, type_, 340, 20)
         assert acted(page, wire)
         pen(cdp, "mouseReleased", 340, 20)
-
-    def test_composing_a_word_with_an_input_method(self, quiet: tuple[Page, Wire]):
-        page, wire = quiet
-        page.focus("#text")
-        cdp = page.context.new_cdp_session(page)
-        cdp.send("Input.imeSetComposition", {"text": "に", "selectionStart": 1, "selectionEnd": 1})
-        assert acted(page, wire)
-        cdp.send("Input.insertText", {"text": "日本"})
-
-    def test_text_that_comes_without_a_key(self, quiet: tuple[Page, Wire]):
-        """Speech, a pasting menu and the browser's filling-in all end in an `input` event."""
-        page, wire = quiet
-        page.focus("#plain")
-        page.context.new_cdp_session(page).send("Input.insertText", {"text": "spoken"})
-        assert acted(page, wire)
 
     def test_something_dropped_from_outside(self, quiet: tuple[Page, Wire]):
         page, wire = quiet
@@ -161,14 +164,6 @@ class TestWhatCounts:
 
 
 class TestWhatDoesNot:
-    def test_events_that_a_script_makes(self, quiet: tuple[Page, Wire]):
-        page, wire = quiet
-        page.wait_for_timeout(SCROLL_AFTER * 1000)
-        wire.clear()
-        page.evaluate("window.pretend()")
-        page.evaluate("window.pretend()")
-        assert not acted(page, wire)
-
     def test_a_page_that_scrolls_itself(self, quiet: tuple[Page, Wire]):
         page, wire = quiet
         page.wait_for_timeout(SCROLL_AFTER * 1000)
@@ -221,39 +216,6 @@ class TestWhatDoesNot:
 
 
 class TestWhen:
-    def test_the_first_act_goes_out_at_once_and_the_last_one_at_the_end_of_the_heartbeat(
-        self, quiet: tuple[Page, Wire]
-    ):
-        page, wire = quiet
-        page.keyboard.press("Shift")
-        wait_for(page, lambda: wire.of("activity"))
-        page.wait_for_timeout(50)
-        page.keyboard.press("Control")
-        wait_for(page, lambda: len(wire.of("activity")) == 2)
-        page.wait_for_timeout(HEARTBEAT * 1000 * 2)
-        first, last = wire.of("activity")
-        assert first["ago"] < 0.05 < last["ago"] < HEARTBEAT
-
-    def test_it_goes_out_once_a_heartbeat_at_most(self, quiet: tuple[Page, Wire]):
-        page, wire = quiet
-        page.locator("#text").press_sequentially("a" * 30, delay=50)
-        times = [at for at, message in wire.sent if message["type"] == "activity"]
-        assert len(times) > 3
-        # In all, and not from one to the next: word of two may come to the test at once.
-        assert len(times) <= (times[-1] - times[0]) / HEARTBEAT + 2
-
-    def test_what_is_held_goes_out_when_the_page_is_hidden(self, context: BrowserContext, site: Server):
-        page, wire = visit(context, site.url(PAGE), CALM | {"HEARTBEAT": 8})
-        page.keyboard.press("Shift")
-        wait_for(page, lambda: wire.of("activity"))
-        page.keyboard.press("Control")
-        page.wait_for_timeout(300)
-        assert len(wire.of("activity")) == 1
-        page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'hidden' })")
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-        wait_for(page, lambda: len(wire.of("activity")) == 2)
-        assert 0.2 < wire.of("activity")[1]["ago"] < 3
-
     def test_what_is_held_goes_out_when_the_page_goes(self, context: BrowserContext, site: Server):
         page, wire = visit(context, site.url(PAGE), CALM | {"HEARTBEAT": 12})
         other, _ = visit(context, site.url("/life/light/"))
@@ -268,32 +230,8 @@ class TestWhen:
         remaining = other.request.get(site.url("/idlewatch/state/")).json()["remaining"]
         assert remaining > 60 - 2.5
 
-    def test_what_is_held_goes_out_when_the_warning_comes(self, context: BrowserContext, site: Server):
-        """What was done before it counts, and the warning goes by itself."""
-        page, wire = visit(context, site.url(PAGE), CALM | {"IDLE_TIMEOUT": 8, "WARN_BEFORE": 4, "HEARTBEAT": 3.5})
-        page.keyboard.press("Shift")
-        wait_for(page, lambda: wire.of("activity"))
-        page.keyboard.press("Control")
-        # The server hears of that one at the end of the heartbeat, and of the next one not before the warning comes.
-        wait_for(page, lambda: len(wire.of("activity")) == 2)
-        page.keyboard.press("Shift")
-        wait_for(page, lambda: any(frame.get("phase") == "warned" for frame in wire.heard))
-        wait_for(page, lambda: wire.heard[-1].get("phase") == "active")
-        assert len(wire.of("activity")) == 3
-
 
 class TestHolds:
-    def test_an_upload_that_outlasts_the_limit_succeeds(self, context: BrowserContext, site: Server):
-        with proxy(site.port) as between:
-            page, _ = visit(context, between.url("/life/sending/"), SHORT)
-            file = {"name": "film.bin", "mimeType": "application/octet-stream", "buffer": bytes(400_000)}
-            page.set_input_files("input[type=file]", file)
-            between.slowness = 0.35
-            logged_in_at = time.monotonic()
-            page.click("button")
-            expect(page.get_by_role("heading", name="400000 bytes")).to_be_visible(timeout=30_000)
-            assert time.monotonic() - logged_in_at > 7
-
     @pytest.mark.parametrize(("element", "label"), [("audio", "A lecture"), ("video", "Playing media")])
     def test_what_plays_holds_and_what_is_paused_does_not(
         self, element: str, label: str, context: BrowserContext, site: Server
@@ -306,13 +244,6 @@ class TestHolds:
         page.evaluate(f"document.querySelector('{element}').pause()")
         until(page, "!window.idlewatch.state.held")
         assert [release["id"] for release in wire.of("release")] == [hold["id"] for hold in wire.of("hold")]
-
-    def test_a_video_that_outlasts_the_limit_keeps_the_session(self, context: BrowserContext, site: Server):
-        page, _ = visit(context, site.url("/life/media/"), SHORT)
-        page.evaluate("document.querySelector('video').play()")
-        page.wait_for_timeout(6500)
-        state = page.evaluate("window.idlewatch.state")
-        assert (state["phase"], state["held"]) == ("active", True)
 
 
 def pen(cdp: CDPSession, type_: str, x: float, y: float) -> None:

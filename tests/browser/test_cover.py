@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, StorageState, expect
+from playwright.sync_api import BrowserContext, Error, Page, StorageState, expect
 
-from tests.browser.looks import ACTIVE, ENDED, OVER, Played, cover, names, visit
+from tests.browser.conftest import OpenPage
+from tests.browser.looks import ACTIVE, ENDED, OVER, Played, cover, names
 from tests.support.browsing import until
 from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
-
-Visit = Callable[..., tuple[Page, Played]]
-
-
-@pytest.fixture
-def context(browser: Browser, signed_in: StorageState) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=signed_in)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def open_page(context: BrowserContext, site: Server) -> Visit:
-    def open_page(query: str = "") -> tuple[Page, Played]:
-        return visit(context, site.url(f"/looks/page/?{query}"))
-
-    return open_page
 
 
 def hide(page: Page, played: Played) -> None:
@@ -45,7 +28,7 @@ def lift(page: Page, played: Played) -> None:
 
 class TestNothingIsToBeHad:
     @pytest.mark.rule("R18")
-    def test_the_content_is_out_of_sight_search_print_and_assistive_technology(self, open_page: Visit):
+    def test_the_content_is_out_of_sight_search_print_and_assistive_technology(self, open_page: OpenPage):
         page, played = open_page()
         page.fill("textarea", "half a letter")
         hide(page, played)
@@ -61,7 +44,7 @@ class TestNothingIsToBeHad:
 
     @pytest.mark.rule("R18")
     @pytest.mark.parametrize("query", ["frame=1", "keep=1"])
-    def test_what_has_to_stay_in_the_document_is_out_of_all_of_these(self, query: str, open_page: Visit):
+    def test_what_has_to_stay_in_the_document_is_out_of_all_of_these(self, query: str, open_page: OpenPage):
         page, played = open_page(query)
         page.evaluate("(document.querySelector('#framed, kept-counter').prepend('Ada stays'))")
         page.evaluate("""() => {
@@ -74,7 +57,7 @@ class TestNothingIsToBeHad:
         assert "Ada" not in names(page)
         expect(page.get_by_text("Ada stays")).to_be_hidden()
 
-    def test_what_scripts_add_meanwhile_is_taken_too_and_comes_with_the_rest(self, open_page: Visit):
+    def test_what_scripts_add_meanwhile_is_taken_too_and_comes_with_the_rest(self, open_page: OpenPage):
         page, played = open_page()
         hide(page, played)
         page.evaluate("document.body.append('and her birthday is', document.createElement('hr'))")
@@ -91,7 +74,7 @@ class TestNothingIsToBeHad:
             "document.head.append(document.querySelector('title').cloneNode()), document.title = 'Ada, again'",
         ],
     )
-    def test_a_title_that_scripts_set_meanwhile_shows_when_it_lifts(self, change: str, open_page: Visit):
+    def test_a_title_that_scripts_set_meanwhile_shows_when_it_lifts(self, change: str, open_page: OpenPage):
         page, played = open_page()
         hide(page, played)
         page.evaluate("document.title = 'Ada, once more'")
@@ -102,7 +85,7 @@ class TestNothingIsToBeHad:
         lift(page, played)
         assert page.title() == "Ada, again"
 
-    def test_a_script_that_insists_on_its_title_does_not_bring_the_tab_to_a_halt(self, open_page: Visit):
+    def test_a_script_that_insists_on_its_title_does_not_bring_the_tab_to_a_halt(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("""() => {
           const insist = () => { if (document.title !== "Mine") document.title = "Mine"; };
@@ -113,7 +96,7 @@ class TestNothingIsToBeHad:
         lift(page, played)
         assert page.title() == "Mine"
 
-    def test_escape_does_not_lift_it(self, open_page: Visit):
+    def test_escape_does_not_lift_it(self, open_page: OpenPage):
         page, played = open_page()
         hide(page, played)
         for _ in range(4):
@@ -121,7 +104,7 @@ class TestNothingIsToBeHad:
             page.wait_for_timeout(50)
         expect(cover(page)).to_be_visible()
 
-    def test_what_is_typed_reaches_nothing_below_it(self, open_page: Visit):
+    def test_what_is_typed_reaches_nothing_below_it(self, open_page: OpenPage):
         page, played = open_page("frame=1")
         text = page.frame_locator("iframe").locator("textarea")
         text.press_sequentially("ab")
@@ -133,7 +116,7 @@ class TestNothingIsToBeHad:
 
 class TestNothingIsLost:
     @pytest.mark.rule("R32")
-    def test_fields_focus_selection_and_scrolling_are_as_they_were(self, open_page: Visit):
+    def test_fields_focus_selection_and_scrolling_are_as_they_were(self, open_page: OpenPage):
         page, played = open_page()
         page.fill("[name=subject]", "half a subject")
         page.fill("textarea", "half a letter")
@@ -155,7 +138,7 @@ class TestNothingIsLost:
         assert page.input_value("[name=subject]") == "half the subject"
         assert page.input_value("textarea") == "half a letter"
 
-    def test_the_caret_of_a_rich_text_is_where_it_was(self, open_page: Visit):
+    def test_the_caret_of_a_rich_text_is_where_it_was(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("""() => {
           const editor = document.getElementById("editor");
@@ -167,7 +150,7 @@ class TestNothingIsLost:
         page.keyboard.type("2")
         expect(page.locator("#editor")).to_have_text("one 2 three")
 
-    def test_open_dialogs_are_open_again_each_in_its_way(self, open_page: Visit):
+    def test_open_dialogs_are_open_again_each_in_its_way(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("""() => {
           document.getElementById("loose").show();
@@ -191,7 +174,7 @@ class TestNothingIsLost:
         page.keyboard.press("Escape")
         assert page.evaluate("document.querySelectorAll('dialog:modal').length") == 0, "the topmost goes first"
 
-    def test_a_frame_is_not_loaded_anew(self, open_page: Visit):
+    def test_a_frame_is_not_loaded_anew(self, open_page: OpenPage):
         page, played = open_page("frame=1")
         frame = page.frame_locator("iframe")
         frame.locator("textarea").press_sequentially("ab")
@@ -203,7 +186,7 @@ class TestNothingIsLost:
         page.keyboard.type("c")
         expect(frame.locator("textarea")).to_have_value("abc")
 
-    def test_a_frame_in_a_modal_dialog_leaves_the_cover_usable_and_the_dialog_modal(self, open_page: Visit):
+    def test_a_frame_in_a_modal_dialog_leaves_the_cover_usable_and_the_dialog_modal(self, open_page: OpenPage):
         page, played = open_page("frame=modal")
         page.evaluate("document.getElementById('modal-frame').showModal()")
         text = page.frame_locator("#modal-frame iframe").locator("textarea")
@@ -216,13 +199,13 @@ class TestNothingIsLost:
         cover(page).get_by_role("link", name="Leave without saving").click()
         expect(page).to_have_url(re.compile("/accounts/login/"))
 
-    def test_an_element_that_asks_for_it_never_leaves_the_document(self, open_page: Visit):
+    def test_an_element_that_asks_for_it_never_leaves_the_document(self, open_page: OpenPage):
         page, played = open_page("keep=1")
         hide(page, played)
         lift(page, played)
         assert page.evaluate("document.querySelector('kept-counter').connections") == 1
 
-    def test_media_stand_where_they_stood(self, open_page: Visit):
+    def test_media_stand_where_they_stood(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("""() => {
           window.tone = document.getElementById("tone");
@@ -237,7 +220,7 @@ class TestNothingIsLost:
         lift(page, played)
         assert page.evaluate("document.getElementById('tone').currentTime") == stood
 
-    def test_scripts_may_remove_what_has_left_and_insert_before_it(self, open_page: Visit):
+    def test_scripts_may_remove_what_has_left_and_insert_before_it(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("""() => {
           for (const name of ["portal", "toast"]) {
@@ -273,7 +256,7 @@ class TestNothingIsLost:
             "document.body.replaceWith(document.createElement('body')), document.body.innerHTML = '<p id=new>New</p>'",
         ],
     )
-    def test_what_a_script_replaces_unseen_is_in_the_page_still(self, change: str, open_page: Visit):
+    def test_what_a_script_replaces_unseen_is_in_the_page_still(self, change: str, open_page: OpenPage):
         page, played = open_page()
         page.fill("textarea", "half a letter")
         hide(page, played)
@@ -286,7 +269,7 @@ class TestNothingIsLost:
         )
         assert order == ["p", "main", "div"]
 
-    def test_the_page_s_dialogs_hear_nothing_of_it(self, open_page: Visit):
+    def test_the_page_s_dialogs_hear_nothing_of_it(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("document.getElementById('first').showModal()")
         hide(page, played)
@@ -295,7 +278,7 @@ class TestNothingIsLost:
 
 
 class TestWhatItSays:
-    def test_the_reason_and_how_to_go_on(self, open_page: Visit):
+    def test_the_reason_and_how_to_go_on(self, open_page: OpenPage):
         page, played = open_page()
         page.fill("textarea", "half a letter")
         played.say(ENDED)
@@ -308,14 +291,8 @@ class TestWhatItSays:
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile(r"/accounts/login/\?next="))
 
-    def test_without_anything_unsaved_it_goes_on_by_itself(self, open_page: Visit):
-        page, played = open_page()
-        played.say(ENDED)
-        expect(cover(page).get_by_text("because of inactivity")).to_be_visible()
-        expect(page).to_have_url(re.compile(r"/accounts/login/\?next="), timeout=8000)
-
     @pytest.mark.rule("R32")
-    def test_what_a_script_did_not_let_a_form_send_is_unsaved(self, open_page: Visit):
+    def test_what_a_script_did_not_let_a_form_send_is_unsaved(self, open_page: OpenPage):
         page, played = open_page()
         page.fill("textarea", "half a letter")
         page.evaluate("""() => {
@@ -327,7 +304,7 @@ class TestWhatItSays:
         expect(cover(page).get_by_text("still here")).to_be_visible()
         expect(cover(page).get_by_role("link", name="Leave without saving")).to_be_visible()
 
-    def test_being_cut_off(self, open_page: Visit):
+    def test_being_cut_off(self, open_page: OpenPage):
         page, played = open_page()
         page.evaluate("window.stayed = true")
         hide(page, played)
@@ -345,7 +322,8 @@ class TestView:
     """What the client asks of the view when a user signs in again, with the view alone in the page."""
 
     @pytest.fixture
-    def page(self, context: BrowserContext, site: Server) -> Page:
+    def page(self, context: BrowserContext, signed_in: StorageState, site: Server) -> Page:
+        context.add_cookies(signed_in["cookies"])
         page = context.new_page()
         page.goto(site.url("/looks/view/"))
         until(page, "window.view")

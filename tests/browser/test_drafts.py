@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Response, Route, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Page, Response, WebSocketRoute, expect
 
-from tests.browser.conftest import connected
-from tests.browser.visits import wait_for
+from tests.browser.visits import Limits, connected, visit, wait_for
 from tests.support.browsing import sign_in
-from tests.support.serving import Server, demo
+from tests.support.serving import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 IDLE = 6.0
+LIMITS: Limits = {"IDLE_TIMEOUT": IDLE, "WARN_BEFORE": 2.5, "CLOSE_GRACE": 60, "HEARTBEAT": 0.5}
 ENDED = IDLE * 1000 + 4000
 LETTER = "/drafts/letter/?to=7"
 PLAIN = "/drafts/plain/"
@@ -62,17 +62,8 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    limits = {"IDLE_TIMEOUT": IDLE, "WARN_BEFORE": 2.5, "CLOSE_GRACE": 60, "HEARTBEAT": 0.5}
-    environ = {f"IDLEWATCH_{key}": str(value) for key, value in limits.items()}
-    settings = "tests.browser.drafts_settings"
-    with demo(tmp_path_factory.mktemp("drafts"), DJANGO_SETTINGS_MODULE=settings, **environ) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def helper(server: Server) -> Iterator[Database]:
-    database = Database(server)
+def helper(site: Server) -> Iterator[Database]:
+    database = Database(site)
     with database.process:
         yield database
 
@@ -84,11 +75,9 @@ def database(helper: Database) -> Database:
 
 
 @pytest.fixture
-def page(context: BrowserContext, server: Server) -> Page:
+def page(context: BrowserContext, site: Server) -> Page:
     """A tab that is signed in, at the letter."""
-    page = context.new_page()
-    sign_in(page, server.url(LETTER))
-    connected(page)
+    page, _ = visit(context, site.url(LETTER), LIMITS)
     return page
 
 
@@ -143,7 +132,7 @@ def asked(page: Page):
 class TestRestoring:
     @pytest.mark.rule("R32", "R33")
     def test_what_was_typed_is_there_again_after_the_end_and_a_new_sign_in(
-        self, page: Page, server: Server, database: Database
+        self, page: Page, site: Server, database: Database
     ):
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.post_data or ""))
@@ -163,7 +152,7 @@ class TestRestoring:
             page.fill("[name=diagnosis]", "a secret")
         page.get_by_role("link", name="Leave without saving").click(timeout=ENDED)
         come_back(page)
-        expect(page).to_have_url(server.url(LETTER))
+        expect(page).to_have_url(site.url(LETTER))
         expect(status(page, RESTORED)).to_be_visible()
         expect(page.locator("[name=subject]")).to_have_value("Half a letter")
         expect(page.locator("[name=body]")).to_have_value("Dear Sir,\nit is “late” 🙂")
@@ -184,133 +173,50 @@ class TestRestoring:
             assert secret not in kept
             assert secret not in "".join(sent)
 
-    def test_the_page_s_scripts_hear_of_it(self, page: Page):
+    def test_two_forms_of_a_page_are_kept_each_and_one_may_be_discarded(self, page: Page, database: Database):
         page.fill("[name=subject]", "Half a letter")
-        page.check("[name=sign]")
-        page.reload()
-        expect(status(page, RESTORED)).to_be_visible()
-        heard = page.evaluate("window.heard")
-        assert {"input subject", "change subject", "click sign", "input sign", "change sign"} <= set(heard)
-        assert "input body" not in heard, "it did not change"
-
-    def test_what_was_typed_in_the_last_moment_is_saved_too(self, page: Page):
-        page.fill("[name=subject]", "Half a letter")
-        page.reload()
-        expect(page.locator("[name=subject]")).to_have_value("Half a letter")
-        expect(status(page, RESTORED)).to_be_visible()
-
-    def test_two_forms_of_a_page_are_kept_each(self, page: Page, database: Database):
-        page.fill("[name=subject]", "Half a letter")
+        # What was typed in the last moment is saved too.
         page.fill("[name=answer]", "Half an answer")
         page.reload()
         expect(page.locator("[name=answer]")).to_have_value("Half an answer")
         expect(page.locator("[name=subject]")).to_have_value("Half a letter")
         expect(status(page, RESTORED)).to_have_count(1)
         assert sorted(form for _, form, _, _ in database.ask()) == ["letter", "reply"]
-
-    def test_another_page_gets_nothing_of_it(self, page: Page, server: Server):
-        with saving(page):
-            page.fill("[name=subject]", "Half a letter")
-        with asked(page):
-            page.goto(server.url("/drafts/letter/?to=8"))
-        page.wait_for_timeout(200)
-        expect(page.locator("[name=subject]")).to_have_value("")
-
-    def test_what_the_user_has_typed_meanwhile_stays(self, page: Page):
-        page.fill("[name=subject]", "Half a letter")
-        page.fill("[name=body]", "Old")
-        held: list[Route] = []
-
-        def hold(route: Route) -> None:
-            held.append(route)
-
-        page.route("**/idlewatch/drafts/?*page=*", hold)
-        page.reload()
-        page.fill("[name=body]", "New")
-        wait_for(page, lambda: held)
-        held[0].continue_()
-        expect(page.locator("[name=subject]")).to_have_value("Half a letter")
-        expect(page.locator("[name=body]")).to_have_value("New")
-
-    def test_a_form_that_comes_later_is_saved_and_restored(self, page: Page):
-        page.evaluate("addLater()")
-        with saving(page):
-            page.fill("[name=note]", "Half a note")
-        page.reload()
-        page.wait_for_load_state("networkidle")
-        page.evaluate("addLater()")
-        expect(page.locator("[name=note]")).to_have_value("Half a note")
-
-    def test_discarding_empties_the_form_and_deletes_the_draft(self, page: Page, database: Database):
-        page.fill("[name=subject]", "Half a letter")
-        page.reload()
         with saving(page):
             status(page, RESTORED).get_by_role("button", name="Discard").click()
         expect(page.locator("[name=subject]")).to_have_value("")
         expect(page.locator("[name=body]")).to_have_value("Dear Sir,")
         expect(status(page, RESTORED)).to_have_count(0)
-        assert database.ask() == []
-
-    def test_the_word_can_be_dismissed_and_what_was_typed_stays(self, page: Page, database: Database):
-        page.fill("[name=subject]", "Half a letter")
-        page.reload()
-        status(page, RESTORED).get_by_role("button", name="Dismiss").click()
-        expect(status(page, RESTORED)).to_have_count(0)
-        expect(page.locator("[name=subject]")).to_have_value("Half a letter")
-        assert len(database.ask()) == 1
-
-    def test_nothing_is_sent_where_nothing_has_changed(self, page: Page):
-        page.fill("[name=subject]", "Half a letter")
-        page.reload()
-        expect(status(page, RESTORED)).to_be_visible()
-        posts: list[str] = []
-        page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
-        page.reload()
-        expect(status(page, RESTORED)).to_be_visible()
-        assert posts == []
+        wait_for(page, lambda: database.ask() == [])
 
 
 class TestSending:
-    def test_a_form_that_was_sent_is_forgotten(self, page: Page, server: Server, database: Database):
+    def test_a_form_that_was_sent_is_forgotten(self, page: Page, site: Server, database: Database):
         with saving(page):
             page.fill("[name=subject]", "Half a letter")
         page.fill("[name=subject]", "A whole letter")
         page.get_by_role("button", name="Send").click()
         expect(page.get_by_text("A whole letter")).to_be_visible()
         with asked(page):
-            page.goto(server.url(LETTER))
+            page.goto(site.url(LETTER))
         page.wait_for_timeout(200)
         expect(page.locator("[name=subject]")).to_have_value("")
         assert database.ask() == []
 
-    def test_one_that_a_script_takes_over_is_forgotten_when_the_script_says_so(self, page: Page, database: Database):
-        with saving(page):
-            page.fill("[name=subject]", "Half a letter")
-        page.evaluate("takeOver()")
-        page.get_by_role("button", name="Send").click()
-        page.wait_for_timeout(200)
-        assert len(database.ask()) == 1
-        with saving(page):
-            page.evaluate(
-                "document.getElementById('letter').dispatchEvent(new Event('idlewatch:sent', {bubbles: true}))"
-            )
-        assert database.ask() == []
-
-    def test_one_that_was_emptied_is_forgotten(self, page: Page, database: Database):
-        with saving(page):
-            page.fill("[name=subject]", "Half a letter")
-        with saving(page):
-            page.get_by_role("button", name="Empty").click()
-        assert database.ask() == []
-
 
 class TestOthers:
-    def test_another_user_gets_nothing(self, page: Page, context: BrowserContext, server: Server, database: Database):
+    def test_another_page_and_another_user_get_nothing(
+        self, page: Page, context: BrowserContext, site: Server, database: Database
+    ):
         with saving(page):
             page.fill("[name=subject]", "Half a letter")
+        with asked(page):
+            page.goto(site.url("/drafts/letter/?to=8"))
+        page.wait_for_timeout(200)
+        expect(page.locator("[name=subject]")).to_have_value("")
         context.clear_cookies()
         with asked(page):
-            sign_in(page, server.url(LETTER), "admin")
+            sign_in(page, site.url(LETTER), "admin")
         page.wait_for_timeout(200)
         expect(page.locator("[name=subject]")).to_have_value("")
         expect(status(page, RESTORED)).to_have_count(0)
@@ -324,10 +230,10 @@ class TestRefused:
     """A form that is sent after the end: the page's script is not there to cover it, or does not know yet."""
 
     @pytest.fixture
-    def login(self, page: Page, server: Server) -> Page:
+    def login(self, page: Page, site: Server) -> Page:
         """The login page to which such a form has led."""
         page.route("**/static/idlewatch/*.js", lambda route: route.abort())
-        page.goto(server.url(PLAIN))
+        page.goto(site.url(PLAIN))
         page.fill("form[method=post] [name=subject]", "A whole letter")
         page.fill("[name=body]", "Dear Sir,\nhere it is.")
         page.uncheck("[name=urgent]")
@@ -340,9 +246,9 @@ class TestRefused:
         return page
 
     @pytest.mark.rule("R32")
-    def test_it_is_offered_back_after_signing_in_and_can_be_sent(self, login: Page, server: Server, database: Database):
+    def test_it_is_offered_back_after_signing_in_and_can_be_sent(self, login: Page, site: Server, database: Database):
         come_back(login)
-        expect(login).to_have_url(server.url(PLAIN))
+        expect(login).to_have_url(site.url(PLAIN))
         subject = login.locator("form[method=post] [name=subject]")
         note = status(login, NOT_SENT)
         expect(note).to_be_visible()
@@ -361,29 +267,21 @@ class TestRefused:
         login.get_by_role("button", name="Send").click()
         expect(login.get_by_text("A whole letter")).to_be_visible()
         wait_for(login, lambda: database.ask() == [])
-        login.goto(server.url(PLAIN))
+        login.goto(site.url(PLAIN))
         connected(login)
         expect(status(login, NOT_SENT)).to_have_count(0)
 
-    def test_it_can_be_discarded(self, login: Page, database: Database):
-        come_back(login)
-        with saving(login):
-            status(login, NOT_SENT).get_by_role("button", name="Discard").click()
-        expect(status(login, NOT_SENT)).to_have_count(0)
-        expect(login.locator("form[method=post] [name=subject]")).to_have_value("")
-        assert database.ask() == []
-
-    def test_another_user_is_offered_nothing(self, login: Page, server: Server, database: Database):
+    def test_another_user_is_offered_nothing(self, login: Page, site: Server, database: Database):
         come_back(login, "admin")
-        expect(login).to_have_url(server.url(PLAIN))
+        expect(login).to_have_url(site.url(PLAIN))
         connected(login)
         login.wait_for_timeout(300)
         expect(status(login, NOT_SENT)).to_have_count(0)
         assert [(user, kind) for user, _, kind, _ in database.ask()] == [("demo", "refused")]
 
-    def test_what_its_page_knew_to_be_private_is_not_kept(self, page: Page, server: Server, database: Database):
+    def test_what_its_page_knew_to_be_private_is_not_kept(self, page: Page, site: Server, database: Database):
         heard = told_nothing_of_the_end(page)
-        page.goto(server.url(PLAIN))
+        page.goto(site.url(PLAIN))
         connected(page)
         page.route("**/idlewatch/**", lambda route: route.abort())
         page.fill("form[method=post] [name=subject]", "A whole letter")
@@ -399,12 +297,3 @@ class TestRefused:
         status(page, NOT_SENT).get_by_role("button", name="Restore").click()
         expect(page.locator("form[method=post] [name=subject]")).to_have_value("A whole letter")
         expect(page.locator("[name=diagnosis]")).to_have_value("")
-
-    def test_a_form_that_goes_through_gets_nothing_that_the_site_would_mind(self, page: Page, server: Server):
-        page.goto(server.url(PLAIN))
-        connected(page)
-        page.fill("form[method=post] [name=subject]", "A whole letter")
-        page.get_by_role("button", name="Send").click()
-        sent = json.loads(page.locator("body").inner_text())
-        assert sent["subject"] == ["A whole letter"]
-        assert sent.pop("_idlewatch_private") == ["confirmation", "diagnosis"]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import live_looks
 from tests.browser.live_looks import PlayedServer, line, present
+from tests.browser.looks import violations, with_axe
 from tests.browser.operators import (
     RELAXED,
     SOON,
+    STAFF,
     act,
     cell,
     enter,
@@ -20,11 +19,10 @@ from tests.browser.operators import (
     look,
     row,
     rows,
-    site,
     users,
     watch,
 )
-from tests.browser.test_accessibility import VARIANTS, violations, with_axe
+from tests.browser.test_accessibility import VARIANTS
 from tests.support.serving import Server
 from tests.tools import screenshots
 
@@ -37,9 +35,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with site(tmp_path_factory.mktemp("looks")) as server:
-        yield server
+def server(site: Server) -> Server:
+    """The site, with those who watch it."""
+    site.manage("shell", "-c", STAFF)
+    return site
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ class TestAccessibility:
 
     def test_no_word_is_wider_than_a_narrow_window(self, browser: Browser, server: Server):
         enter(browser, server, "ada", limits=RELAXED)
-        page = watch(browser, server, viewport={"width": 320, "height": 640})
+        page = watch(browser, server, query="?q=ada", viewport={"width": 320, "height": 640})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         cell(page, "ada", "check").check(timeout=SOON)
         assert page.locator(".live-table thead [data-sort=user] button").is_visible()
@@ -156,29 +155,6 @@ class TestWords:
         expect(dialog.locator("[data-idlewatch-part=wrong]")).to_be_empty()
         expect(dialog.locator("[data-idlewatch-part=length]")).to_have_text("4 of 500 characters")
 
-    def test_one_user_is_named_and_several_are_counted(self, visited: tuple[Page, PlayedServer]):
-        page, played = visited
-        now = played.now
-        played.show([line(0, now), line(1, now), line(8, now)], total=60)
-        said = page.locator(".live-dialog [data-idlewatch-part=said]")
-
-        def asked(users: int, own: int = 0) -> None:
-            played.counted |= {"sessions": 2, "users": users, "own": own}
-            act(page, "end")
-
-        cell(page, "ada", "check").check()
-        row(page, "ada").last.locator("[data-cell=check]").check()
-        asked(1)
-        expect(said).to_have_text("This affects one user: \u2068ada\u2069.")
-        page.keyboard.press("Escape")
-        page.locator("[data-idlewatch-part=select-page]").check()
-        asked(2)
-        expect(said).to_have_text("This affects 2 users.")
-        page.keyboard.press("Escape")
-        page.locator("[data-idlewatch-part=select-all]").click()
-        asked(1, own=1)
-        expect(said).to_have_text("This affects 1 user. 1 of your own sessions is excluded.")
-
     def test_the_chart_s_now_is_that_of_the_counts(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         played.show([line(0, played.now)], counts={"active": 41, "warned": 7, "connected": 40})
@@ -188,24 +164,8 @@ class TestWords:
         expect(words).to_contain_text("Active: 42 now, 42 at most. Warned: 6 now, 6 at most.")
         expect(page.locator(".live-heading").first).to_have_text("Active 42")
 
-    def test_times_are_those_of_the_site_s_zone(self, browser: Browser, server: Server):
-        page, played = live_looks.visit(browser.new_context(timezone_id="Asia/Tokyo"), server)
-        live_looks.three(page, played)
-        started = time.gmtime(played.now - 400)
-        expect(cell(page, "admin", "started")).to_have_text(time.strftime("%I:%M:%S %p", started).lstrip("0"))
-
 
 class TestWhatTheServerSays:
-    def test_that_there_are_fewer_pages_is_what_is_asked_for_from_then_on(self, visited: tuple[Page, PlayedServer]):
-        page, played = visited
-        played.show([line(number, played.now) for number in range(50)], total=60, pages=2)
-        page.locator("[data-page=last]").click()
-        played.asked(2)
-        played.show([line(number, played.now) for number in range(40)], page=1, pages=1)
-        played.asked(3)
-        assert played.asks["page"] == 1
-        assert "p=" not in page.url
-
     def test_that_it_does_not_understand_is_told(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
         live_looks.three(page, played)
@@ -219,19 +179,6 @@ class TestWhatTheServerSays:
         played.show([], total=0, bounded=True)
         expect(page.locator("[data-idlewatch-part=bounded]")).to_contain_text("Too many sessions match")
         expect(page.locator("[data-idlewatch-part=empty]")).to_be_hidden()
-
-    def test_that_it_may_be_watched_no_more_stands_whatever_becomes_of_the_session(
-        self, visited: tuple[Page, PlayedServer]
-    ):
-        page, played = visited
-        live_looks.refused(page, played)
-        page.evaluate("document.dispatchEvent(new CustomEvent('idlewatch:state'))")
-        page.wait_for_timeout(200)
-        expect(page.locator("[data-idlewatch-part=refusal]")).to_be_visible()
-
-    def test_words_are_asked_for_in_the_language_of_the_page(self, visited: tuple[Page, PlayedServer]):
-        _page, played = visited
-        assert played.asks["language"] == "en"
 
 
 class TestAfterAnAction:
@@ -252,15 +199,6 @@ class TestAfterAnAction:
         page.locator("[data-idlewatch-part=do]:visible").click()
         expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("The message reached 3 of 4 open tabs.")
         expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("20 sessions selected")
-
-    def test_that_the_server_was_away_is_no_news_once_it_is_back(self, visited: tuple[Page, PlayedServer]):
-        page, played = visited
-        live_looks.failure(page, played)
-        page.locator("[data-idlewatch-part=close]").click()
-        outcome = page.locator("[data-idlewatch-part=outcome]")
-        expect(outcome).to_have_text("The server can’t be reached.")
-        played.show([line(0, played.now)])
-        expect(outcome).to_be_empty()
 
     def test_the_table_stands_still(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
@@ -291,16 +229,6 @@ class TestThePresentSession:
         assert [boxes.nth(place).is_checked() for place in range(3)] == [False, True, True]
         assert [boxes.nth(place).is_disabled() for place in range(3)] == [True, False, False]
         expect(page.locator("[data-cell=mine]:visible")).to_have_count(2)
-
-    def test_of_all_that_match_none_of_the_operator_s_is_shown_as_selected(self, visited: tuple[Page, PlayedServer]):
-        page, played = visited
-        mine = line(1, played.now, user="admin", mine=True)
-        played.show([mine, line(2, played.now)], total=60)
-        page.locator("[data-idlewatch-part=select-page]").check()
-        page.locator("[data-idlewatch-part=select-all]").click()
-        expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("All matching sessions are selected.")
-        boxes = page.locator("[data-cell=check]")
-        assert [boxes.nth(place).is_checked() for place in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize("width", [320, 600, 800, 1024, 1120, 1280])

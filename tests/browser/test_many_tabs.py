@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from pathlib import Path
 
-from tests.browser.visits import CALM, Wire, everyday, visit
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.visits import CALM, Wire, visit
 from tests.support.browsing import stay_covered, until
-from tests.support.serving import Server
+from tests.support.serving import demo
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
-MAX_TABS = 50
+MAX_TABS = 5
 PAGE = "/life/light/"
-IDLE, WARN = 22.0, 14.0
+IDLE, WARN = 12.0, 6.0
 
 
-def test_fifty_tabs_warn_clear_and_end_as_one_and_one_more_does_so_over_http(
-    browser: Browser, site: Server, tmp_path_factory: pytest.TempPathFactory
-):
-    # One process for all of them: the tabs are many, the machine is small.
-    flags = ("--process-per-site", "--renderer-process-limit=1")
-    with everyday(browser, tmp_path_factory.mktemp("profile"), *flags) as context:
+def test_all_tabs_warn_clear_and_end_as_one_and_one_more_does_so_over_http(context: BrowserContext, tmp_path: Path):
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.browser.settings", "IDLEWATCH_MAX_TABS": str(MAX_TABS)}
+    with demo(tmp_path, **settings) as site:
         limits = CALM | {"IDLE_TIMEOUT": IDLE, "WARN_BEFORE": WARN, "HEARTBEAT": 1}
         tabs = [visit(context, site.url(PAGE), limits)[0]]
-        # One of its own: all of these go out, and only then is waited for them.
-        for _ in range(MAX_TABS - 1):
-            tabs.append(context.new_page())
-            tabs[-1].goto(site.url(PAGE), wait_until="commit")
+        tabs += [visit(context, site.url(PAGE))[0] for _ in range(MAX_TABS - 1)]
         for tab in tabs:
-            until(tab, "window.idlewatch?.state && window.kept")
             stay_covered(tab)
         extra = context.new_page()
         polls: list[str] = []

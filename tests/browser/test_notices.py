@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, StorageState, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import open_tab
-from tests.browser.looks import ENDED, OVER, Played, cover, visit
-from tests.browser.test_accessibility import violations, with_axe
+from tests.browser.conftest import OpenPage, open_tab
+from tests.browser.looks import ENDED, OVER, cover, violations
 from tests.support.browsing import sign_in
-from tests.support.serving import Server, demo
+from tests.support.serving import Server
 from tests.tools.screenshots import NARROW, SHOTS
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 LONG = "We move to new machines tonight.\n\n" + "Save your work before nine o’clock, please. " * 10
 LONG = LONG[:500].strip()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    directory = tmp_path_factory.mktemp("notices")
-    with demo(directory, DJANGO_SETTINGS_MODULE="tests.browser.notices_settings", IDLEWATCH_IDLE_TIMEOUT="600") as it:
-        yield it
-
-
-@pytest.fixture
-def looked_at(browser: Browser, signed_in: StorageState, site: Server) -> Iterator[Callable[..., tuple[Page, Played]]]:
-    """Look at a page whose server a test plays."""
-    contexts: list[BrowserContext] = []
-
-    def look(**options: object) -> tuple[Page, Played]:
-        context = with_axe(browser.new_context(storage_state=signed_in, **options))  # type: ignore[arg-type]
-        contexts.append(context)
-        return visit(context, site.url("/looks/page/"))
-
-    yield look
-    for context in contexts:
-        context.close()
 
 
 def said(text: str, number: int = 1) -> dict[str, str]:
@@ -56,11 +32,11 @@ def dismiss(shown: Locator) -> None:
     expect(shown).to_be_hidden()
 
 
-def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page, server: Server):
-    other = open_tab(page.context, server.url("/"))
-    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch_id"]
+def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page, site: Server):
+    other = open_tab(page.context, site.url("/"))
+    watch = page.evaluate("fetch('/watch-id/').then(answer => answer.json())")["watch_id"]
     asked = page.evaluate(
-        "watch => fetch(`/say/?watch=${watch}&text=The+site+closes+at+noon.`).then(answer => answer.json())", watch
+        "watch => fetch(`/notify/?watch=${watch}&text=The+site+closes+at+noon.`).then(answer => answer.json())", watch
     )
     assert asked == {"reached": 2, "open": 2}
     for tab in (page, other):
@@ -73,19 +49,19 @@ def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page
     expect(notice(other, "The site closes at noon.")).to_have_count(0)
 
 
-def test_another_users_tabs_show_nothing(browser: Browser, page: Page, server: Server):
+def test_another_users_tabs_show_nothing(browser: Browser, page: Page, site: Server):
     context = browser.new_context()
     stranger = context.new_page()
-    sign_in(stranger, server.url("/"), "admin")
-    watch = page.evaluate("fetch('/whose/').then(answer => answer.json())")["watch_id"]
-    page.evaluate("watch => fetch(`/say/?watch=${watch}&text=Between+us`).then(answer => answer.json())", watch)
+    sign_in(stranger, site.url("/"), "admin")
+    watch = page.evaluate("fetch('/watch-id/').then(answer => answer.json())")["watch_id"]
+    page.evaluate("watch => fetch(`/notify/?watch=${watch}&text=Between+us`).then(answer => answer.json())", watch)
     expect(notice(page, "Between us")).to_be_visible()
     expect(notice(stranger, "Between us")).to_have_count(0)
     context.close()
 
 
-def test_it_is_text_whatever_it_looks_like(looked_at):
-    page, played = looked_at()
+def test_it_is_text_whatever_it_looks_like_and_its_lines_stay_lines(looked_at):
+    page, played = looked_at
     text = "<img src=x onerror=alert(1)><script>alert(2)</script> &amp; javascript:alert(3)"
     dialogs: list[object] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
@@ -93,21 +69,13 @@ def test_it_is_text_whatever_it_looks_like(looked_at):
     expect(notice(page, text)).to_be_visible()
     assert notice(page, text).locator("img, script").count() == 0
     assert dialogs == []
-
-
-def test_its_lines_stay_lines(looked_at):
-    page, played = looked_at()
-    played.say(said("First\nsecond\n\nthird"))
-    assert notice(page, "First").locator("[data-idlewatch-part=text]").inner_text().split("\n") == [
-        "First",
-        "second",
-        "",
-        "third",
-    ]
+    played.say(said("First\nsecond\n\nthird", 2))
+    lines = notice(page, "First").locator("[data-idlewatch-part=text]").inner_text().split("\n")
+    assert lines == ["First", "second", "", "third"]
 
 
 def test_it_leaves_the_focus_where_it_is(looked_at):
-    page, played = looked_at()
+    page, played = looked_at
     page.focus("textarea")
     played.say(said("Noon"))
     expect(notice(page, "Noon")).to_be_visible()
@@ -117,7 +85,7 @@ def test_it_leaves_the_focus_where_it_is(looked_at):
 
 
 def test_the_same_one_shows_once_and_stays_dismissed(looked_at):
-    page, played = looked_at()
+    page, played = looked_at
     played.say(said("Noon"))
     played.say(said("Noon"))
     expect(notice(page, "Noon")).to_have_count(1)
@@ -129,7 +97,7 @@ def test_the_same_one_shows_once_and_stays_dismissed(looked_at):
 
 
 def test_several_can_all_be_read_and_dismissed_in_any_order(looked_at):
-    page, played = looked_at()
+    page, played = looked_at
     for number in range(3):
         played.say(said(f"Word {number}", number))
     boxes = []
@@ -143,7 +111,7 @@ def test_several_can_all_be_read_and_dismissed_in_any_order(looked_at):
 
 
 def test_it_is_gone_from_sight_where_the_content_is(looked_at):
-    page, played = looked_at()
+    page, played = looked_at
     played.say(said("Between us"))
     expect(notice(page, "Between us")).to_be_visible()
     played.say(OVER)
@@ -157,8 +125,8 @@ def test_it_is_gone_from_sight_where_the_content_is(looked_at):
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
-def test_the_longest_fits_a_small_screen(look: str, looked_at):
-    page, played = looked_at(viewport=NARROW, color_scheme=look)
+def test_the_longest_fits_a_small_screen(look: str, open_page: OpenPage):
+    page, played = open_page(axe=True, viewport=NARROW, color_scheme=look)
     played.say(said(LONG))
     played.say(said("Another", 2))
     shown = notice(page, "We move")

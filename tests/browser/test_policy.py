@@ -75,21 +75,13 @@ class TestNoViolation:
         until(page, f"{STATE}.phase === 'ended'", 8)
         assert violations(page) == []
 
-    def test_over_http_alone(self, context: BrowserContext, between: Proxy):
-        between.set_sockets(Way.REFUSE)
-        page = visit_kept(context, between.url(PAGE), SHORT)
-        expect(page.get_by_role("alertdialog")).to_be_visible(timeout=8000)
-        page.get_by_role("button", name="Stay signed in").click()
-        expect(page.get_by_role("alertdialog")).to_be_hidden()
-        assert violations(page) == []
-
     def test_offline_hidden_and_back(self, context: BrowserContext, between: Proxy, site: Server):
         page = visit_kept(context, between.url(PAGE), SHORT | {"IDLE_TIMEOUT": 9, "WARN_BEFORE": 2})
-        between.set(Way.CUT)
+        between.set_all(Way.CUT)
         until(page, f"{STATE}.offline")
         expect(page.get_by_text("Offline.")).to_be_visible(timeout=5000)
         until(page, f"{STATE}.hidden", 12)
-        between.set(Way.PASS)
+        between.set_all(Way.PASS)
         page.evaluate("window.dispatchEvent(new Event('online'))")
         until(page, f"{STATE}.phase === 'ended'", 10)
         assert violations(page) == []

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import IDLE, connected, open_tab
+from tests.browser.conftest import IDLE, open_tab
+from tests.browser.visits import connected
 from tests.support.browsing import stay_covered, until
 from tests.support.serving import Server
 
@@ -51,14 +52,16 @@ def letter(page: Page) -> Page:
 
 
 @pytest.mark.rule("R32")
-def test_every_tab_of_the_browser_comes_back_as_it_was(page: Page, context: BrowserContext, server: Server):
-    other = open_tab(context, server.url("/?other=1"))
+def test_every_tab_of_the_browser_comes_back_as_it_was(page: Page, context: BrowserContext, site: Server):
+    other = open_tab(context, site.url("/?other=1"))
     other.evaluate("window.stayed = true")
     stay_covered(other)
     page.fill("textarea", "half a letter")
     page.evaluate("window.stayed = true")
+    page.evaluate("document.addEventListener('idlewatch:resumed', event => { window.resumed = event.detail.phase; })")
     expect(cover(page)).to_be_visible(timeout=SOON)
     expect(cover(other)).to_be_visible(timeout=SOON)
+    assert page.evaluate("document.querySelector('input[name=csrfmiddlewaretoken]')") is None
     sign_in_again(page, "demo")
     for tab in (page, other):
         expect(content(tab)).to_be_visible(timeout=5000)
@@ -66,42 +69,22 @@ def test_every_tab_of_the_browser_comes_back_as_it_was(page: Page, context: Brow
         until(tab, "window.idlewatch.state.phase === 'active'")
         assert tab.evaluate("window.stayed"), "the page was reloaded"
     assert page.input_value("textarea") == "half a letter"
+    assert page.evaluate("window.resumed") == "active"
+    # Its forms are accepted in the new session.
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page).to_have_url(re.compile("/accounts/login/"))
 
 
-@pytest.mark.rule("R32")
-def test_the_forms_of_a_page_that_came_back_are_taken(letter: Page):
-    assert letter.evaluate("document.querySelector('input[name=csrfmiddlewaretoken]')") is None
-    sign_in_again(letter, "demo")
-    expect(content(letter)).to_be_visible(timeout=5000)
-    letter.get_by_role("button", name="Sign out", exact=True).click()
-    expect(letter).to_have_url(re.compile("/accounts/login/$"))
-
-
-def test_the_page_tells_its_scripts(letter: Page):
-    letter.evaluate("document.addEventListener('idlewatch:resumed', event => { window.resumed = event.detail.phase; })")
-    sign_in_again(letter, "demo")
-    until(letter, "window.resumed === 'active'")
-
-
-def test_the_new_session_is_watched_like_the_first(letter: Page):
-    sign_in_again(letter, "demo")
-    expect(content(letter)).to_be_visible(timeout=5000)
-    expect(letter.get_by_role("alertdialog")).to_be_visible(timeout=SOON)
-    letter.get_by_role("button", name="Stay signed in").click()
-    expect(letter.get_by_role("alertdialog")).to_be_hidden(timeout=2000)
-    expect(cover(letter)).to_be_visible(timeout=SOON)
-
-
-def test_somebody_else_sees_nothing_of_it(letter: Page, server: Server):
+def test_somebody_else_sees_nothing_of_it(letter: Page, site: Server):
     sign_in_again(letter, "admin")
-    expect(letter).to_have_url(server.url("/"), timeout=5000)
+    expect(letter).to_have_url(site.url("/"), timeout=5000)
     until(letter, "window.stayed === undefined && window.idlewatch?.state")
     expect(letter.locator(".bar-user")).to_contain_text("admin")
     assert letter.input_value("textarea") == ""
 
 
 @pytest.mark.rule("R18")
-def test_a_tab_that_was_cut_off_shows_nothing_to_somebody_else(page: Page, context: BrowserContext, server: Server):
+def test_a_tab_that_was_cut_off_shows_nothing_to_somebody_else(page: Page, context: BrowserContext, site: Server):
     # The tab hears of no sign-in: as when it slept, or the browser has no channel between tabs.
     page.add_init_script("delete window.BroadcastChannel")
     page.reload()
@@ -113,7 +96,7 @@ def test_a_tab_that_was_cut_off_shows_nothing_to_somebody_else(page: Page, conte
     context.clear_cookies()
     context.set_offline(False)
     other = context.new_page()
-    other.goto(server.url("/"))
+    other.goto(site.url("/"))
     other.fill("input[name=username]", "admin")
     other.fill("input[name=password]", "admin")
     other.click("main button[type=submit]")
@@ -126,11 +109,11 @@ def test_a_tab_that_was_cut_off_shows_nothing_to_somebody_else(page: Page, conte
 
 
 def test_before_the_absolute_limit_signing_in_again_keeps_the_page_and_its_forms(
-    page: Page, context: BrowserContext, server: Server
+    page: Page, context: BrowserContext, site: Server
 ):
     page.evaluate("window.stayed = true")
     window = context.new_page()
-    window.goto(server.url("/accounts/login/?next=/idlewatch/signed-in/"))
+    window.goto(site.url("/accounts/login/?next=/idlewatch/signed-in/"))
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
     window.fill("input[name=username]", "demo")
     window.fill("input[name=password]", "demo")
@@ -149,7 +132,7 @@ def test_a_page_that_asks_before_it_is_left_is_kept(page: Page):
     assert page.evaluate("window.stayed")
 
 
-def test_a_page_that_asks_before_it_is_left_shows_nothing_to_somebody_else(page: Page, server: Server):
+def test_a_page_that_asks_before_it_is_left_shows_nothing_to_somebody_else(page: Page, site: Server):
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     page.click("body")
@@ -161,16 +144,7 @@ def test_a_page_that_asks_before_it_is_left_shows_nothing_to_somebody_else(page:
     assert asked == []
 
 
-def test_a_page_with_nothing_to_lose_can_wait_too(page: Page):
-    stay_covered(page)
-    page.evaluate("window.stayed = true")
-    expect(cover(page)).to_be_visible(timeout=SOON)
-    sign_in_again(page, "demo")
-    expect(content(page)).to_be_visible(timeout=5000)
-    assert page.evaluate("window.stayed")
-
-
-def test_asking_twice_for_the_small_window_keeps_what_was_typed_in_it(letter: Page):
+def test_asking_twice_for_the_small_window_keeps_what_was_typed_and_where_none_opens_a_tab_will_do(letter: Page):
     link = letter.get_by_role("link", name="Sign in again")
     with letter.expect_popup() as opened:
         link.click()
@@ -178,9 +152,7 @@ def test_asking_twice_for_the_small_window_keeps_what_was_typed_in_it(letter: Pa
     link.click()
     letter.wait_for_timeout(300)
     assert opened.value.input_value("input[name=username]") == "de"
-
-
-def test_where_no_small_window_opens_a_tab_will_do(letter: Page, context: BrowserContext):
+    opened.value.close()
     letter.evaluate("window.open = () => null")
     sign_in_again(letter, "demo")
     expect(content(letter)).to_be_visible(timeout=5000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from django.contrib.auth.decorators import login_required
@@ -10,18 +11,13 @@ from django.shortcuts import render
 from django.urls import include, path
 
 from project.urls import urlpatterns as project_urls
+from tests.integration.server.urls import notify_sessions, watch_id
 
 
 @login_required
-def page(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one of the pages below `templates/journey`."""
-    return render(request, f"journey/{name}.html")
-
-
-@login_required
-def looks(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one of the pages below `templates/looks`."""
-    return render(request, f"looks/{name}.html", {"notice": request.GET.get("notice")})
+def page(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """Show one of the pages below `templates/`."""
+    return render(request, f"{kind}/{name}.html", {"notice": request.GET.get("notice")})
 
 
 @login_required
@@ -43,12 +39,21 @@ def slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse("<h1>Saved</h1>")
 
 
+@login_required
+def received(request: HttpRequest) -> HttpResponse:
+    """Show what a form sent."""
+    body = json.dumps(dict(request.POST.lists()), ensure_ascii=False)
+    return HttpResponse(body, content_type="text/plain; charset=utf-8")
+
+
 urlpatterns = [
     path("journey/answer/", answer),
     path("journey/download/", download),
     path("journey/slow/", slow),
-    path("journey/<slug:name>/", page),
-    path("looks/<slug:name>/", looks),
+    path("drafts/sent/", received),
+    *(path(f"{kind}/<slug:name>/", page, {"kind": kind}) for kind in ("drafts", "journey", "looks")),
+    path("notify/", notify_sessions),
+    path("watch-id/", watch_id),
     path("life/", include("tests.browser.life")),
     *project_urls,
 ]

@@ -16,9 +16,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
 
 from tests.support.browsing import FLAGS, executable, sign_in, until
 
-CALM: dict[str, float | None] = {"IDLE_TIMEOUT": 60, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRACE": None}
+Limits = dict[str, float | None]
+
+CALM: Limits = {"IDLE_TIMEOUT": 60, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRACE": None}
 """Limits under which nothing happens by itself while a test looks on."""
-SHORT: dict[str, float | None] = CALM | {"IDLE_TIMEOUT": 5, "WARN_BEFORE": 2.5}
+SHORT: Limits = CALM | {"IDLE_TIMEOUT": 5, "WARN_BEFORE": 2.5}
 
 Message = dict[str, Any]
 
@@ -46,13 +48,13 @@ class Wire:
         socket.on("framereceived", lambda text: self.heard.append(json.loads(text)))
 
 
-def allow(context: BrowserContext, limits: dict[str, float | None]) -> None:
+def allow(context: BrowserContext, limits: Limits) -> None:
     """Have the next sign-in made under these limits."""
     value = "|".join(f"{key}:{limit}" for key, limit in limits.items())
     context.add_cookies([{"name": "limits", "value": value, "domain": "127.0.0.1", "path": "/"}])
 
 
-def visit(context: BrowserContext, url: str, limits: dict[str, float | None] | None = None) -> tuple[Page, Wire]:
+def visit(context: BrowserContext, url: str, limits: Limits | None = None) -> tuple[Page, Wire]:
     """Open a tab, signed in and connected; without limits in a session that is there."""
     page = context.new_page()
     wire = Wire(page)

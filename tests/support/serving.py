@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from random import SystemRandom
 
@@ -123,13 +127,25 @@ class Server:
         return done.stdout
 
 
+@cache
+def migrated() -> Path:
+    """Return a database with the project's tables and nothing in them, to be copied."""
+    directory = Path(tempfile.mkdtemp(prefix="idlewatch-migrated-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    database = directory / "db.sqlite3"
+    environ = clean_environment(DEBUG="1", DATABASE_URL=f"sqlite:///{database}")
+    Server("", environ, directory / "log").manage("migrate", "--verbosity", "0")
+    return database
+
+
 @contextmanager
 def demo(directory: Path, **environ: str) -> Iterator[Server]:
     """Serve the deployable project with the demo's accounts; `environ` wins over the defaults.
 
     With `DEBUG=0` its static files are collected first, into the directory.
     """
-    settings = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}"} | environ
+    database = shutil.copy(migrated(), directory / "db.sqlite3")
+    settings = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{database}"} | environ
     if settings["DEBUG"] == "0":
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.support.deployed",
@@ -138,7 +154,6 @@ def demo(directory: Path, **environ: str) -> Iterator[Server]:
             "SECURE": "0",
         } | settings
     server = Server("project.asgi:application", clean_environment(**settings), directory / "daphne.log")
-    server.manage("migrate", "--verbosity", "0")
     if settings["DEBUG"] == "0":
         server.manage("collectstatic", "--noinput", "--verbosity", "0")
     server.environ["DEBUG"] = "1"

@@ -178,7 +178,7 @@ def main(variants: list[str]) -> None:
     if not variants:
         shutil.rmtree(SHOTS, ignore_errors=True)
     SHOTS.mkdir(parents=True, exist_ok=True)
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.browser.languages_settings"}
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.browser.settings"}
     with tempfile.TemporaryDirectory() as directory, demo(Path(directory), **settings) as server, chromium() as browser:
         state = signed_in(browser, server)
         for variant in variants or VARIANTS:

@@ -29,7 +29,22 @@ test("durations are words in the page's language", () => {
   assert.equal(inLanguage("en").duration(90), "1 minute, 30 seconds");
   assert.equal(inLanguage("en").duration(3600), "1 hour");
   assert.deepEqual([0, -5].map((seconds) => inLanguage("en").duration(seconds)), ["0 seconds", "0 seconds"]);
-  assert.equal(inLanguage("de").duration(120), "2 Minuten");
+  // Languages with many plurals differ at 1, 2, 5, 21 and 22.
+  const spoken = {
+    de: { 60: "1 Minute", 120: "2 Minuten", 90: "1 Minute, 30 Sekunden" },
+    fr: { 60: "1 minute", 120: "2 minutes" },
+    pl: { 60: "1 minuta", 120: "2 minuty", 300: "5 minut", 1260: "21 minut", 1320: "22 minuty" },
+    uk: { 60: "1 хвилина", 120: "2 хвилини", 300: "5 хвилин", 1260: "21 хвилина" },
+    ar: { 60: "دقيقة", 120: "دقيقتان", 300: "5 دقائق", 660: "11 دقيقة", 150: "دقيقتان و30 ثانية" },
+    ja: { 60: "1 分", 150: "2 分 30 秒" },
+    "zh-Hans": { 120: "2分钟", 150: "2分钟30秒钟" },
+  };
+  for (const [language, times] of Object.entries(spoken)) {
+    for (const [seconds, text] of Object.entries(times)) {
+      // Which space stands between a number and its unit is the engine's affair.
+      assert.equal(inLanguage(language).duration(Number(seconds)).replaceAll(/\s/g, " "), text);
+    }
+  }
 });
 
 test("an unknown language, or none, falls back to the browser's", () => {

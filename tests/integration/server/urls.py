@@ -1,4 +1,4 @@
-"""The project's addresses, a way in without a form, and a page that takes its time."""
+"""The project's addresses, a way in without a form, a page that takes its time, and messages as an operator's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import time
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import path
 
+from idlewatch import notify
+from idlewatch.http.request_state import state_of
 from project.urls import urlpatterns as project_urls
 
 QUICK = {"IDLE_TIMEOUT": 2, "WARN_BEFORE": 1, "HEARTBEAT": 0.25}
@@ -35,8 +37,20 @@ def slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse("done")
 
 
+def notify_sessions(request: HttpRequest) -> JsonResponse:
+    """Send a message to the sessions that are named."""
+    return JsonResponse(notify.send(request.GET.getlist("watch"), request.GET["text"])._asdict())
+
+
+def watch_id(request: HttpRequest) -> JsonResponse:
+    """Return the watch id of a session."""
+    return JsonResponse({"watch_id": state_of(request).watch_id})
+
+
 urlpatterns = [
     path("enter/<slug:name>/", enter),
+    path("notify/", notify_sessions),
+    path("watch-id/", watch_id),
     path("slow/", slow),
     *project_urls,
 ]
