@@ -16,8 +16,6 @@ from tests.integration.deployment.site import Deployment
 from tests.integration.deployment.visitors import Guest
 from tests.integration.server.visitors import story
 
-pytestmark = [pytest.mark.server]
-
 
 def database(deployment: Deployment) -> str:
     return deployment.webs[0].environ["DATABASE_URL"]
@@ -102,15 +100,7 @@ async def test_a_page_of_the_site_opens_its_socket(deployment: Deployment):
 @pytest.mark.rule("R21")
 @pytest.mark.parametrize(
     "origin",
-    [
-        None,
-        "null",
-        "http://{host}:{port}",
-        "https://{host}",
-        "https://{host}:1",
-        "https://evil.example:{port}",
-        "https://127.0.0.1:{port}",
-    ],
+    [None, "https://{host}", "https://evil.example:{port}"],
 )
 async def test_a_page_of_another_origin_does_not(deployment: Deployment, origin: str | None):
     foreign = origin and origin.format(host=documented.HOST, port=deployment.nginx.port)

@@ -18,8 +18,6 @@ from tests.integration.deployment.visitors import Guest
 from tests.integration.server.visitors import Tab, story
 from tests.support.serving import ROOT
 
-pytestmark = [pytest.mark.server]
-
 COMES_BACK = {1006, 4503}
 """The close codes after which a page opens its socket again."""
 LONGER_THAN_THE_GRACE = 1.5

@@ -22,8 +22,6 @@ from tests.support.postgres_server import shared_postgres
 from tests.support.redis_server import redis_url
 from tests.support.serving import ROOT, clean_environment, free_port
 
-pytestmark = [pytest.mark.server]
-
 STARTS_WITHIN = 60.0
 STOPS_WITHIN = 40.0
 BIN = Path(sys.executable).parent

@@ -15,8 +15,6 @@ from tests.integration.deployment.site import Deployment, nginx_before
 from tests.integration.deployment.visitors import Guest
 from tests.integration.server.visitors import story
 
-pytestmark = [pytest.mark.server]
-
 NGINX_DEFAULT = 60.0
 
 

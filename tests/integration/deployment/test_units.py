@@ -17,8 +17,6 @@ from tests.integration.deployment import documented
 from tests.integration.deployment.site import Deployment, Unit, scratch
 from tests.support.serving import ROOT
 
-pytestmark = [pytest.mark.server]
-
 NAMES = sorted(path.name for path in documented.DOCUMENTED.iterdir() if path.suffix in {".service", ".target"})
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
 

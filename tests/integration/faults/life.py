@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from tests.integration.faults.people import SLACK, Person, Surfer, Watcher, Writer, gone_for_good, refused
-from tests.integration.faults.site import IDLE, Site
+from tests.integration.site import IDLE, Site
 
 Fault = Callable[[Site], Awaitable[None]]
 
@@ -74,6 +74,6 @@ async def endure(site: Site, fault: Fault, *, lost: bool = False, told_within: f
 async def recorded(site: Site, expected: dict[str, str]) -> None:
     """Wait until the records say how everybody's session ended."""
     deadline = time.monotonic() + 10
-    while (found := await asyncio.to_thread(site.records)) != expected:
+    while (found := await asyncio.to_thread(site.outcomes)) != expected:
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.1)

@@ -11,8 +11,8 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.integration.faults.site import IDLE, Site
 from tests.integration.server.visitors import FETCH, NAVIGATION, Tab, Visitor
+from tests.integration.site import IDLE, Site
 from tests.support.serving import Server
 
 PROBE = 2.5

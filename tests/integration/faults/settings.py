@@ -1,4 +1,4 @@
-"""The deployable project on Redis, with a way in that needs no form, and a word in the log for each end."""
+"""The deployable project on Redis, with a way in that needs no form, and a line in the log for each end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from project.settings import *  # noqa: F403
 from project.settings import CHANNEL_LAYERS as _LAYERS
 
 ROOT_URLCONF = "tests.integration.faults.urls"
-if os.environ.get("FULL_AT"):
-    _LAYERS["default"]["BACKEND"] = "channels_redis.core.RedisChannelLayer"
-    _LAYERS["default"]["CONFIG"]["capacity"] = int(os.environ["FULL_AT"])
+_LAYERS["default"]["BACKEND"] = os.environ.get("LAYER", _LAYERS["default"]["BACKEND"])
+if os.environ.get("CAPACITY"):
+    _LAYERS["default"]["CONFIG"]["capacity"] = int(os.environ["CAPACITY"])

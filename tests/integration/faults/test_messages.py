@@ -9,14 +9,15 @@ import time
 import pytest
 
 from tests.integration.faults.people import Watcher
-from tests.integration.faults.site import Site
 from tests.integration.faults.test_processes import suspend
+from tests.integration.server.test_layer import CORE
+from tests.integration.site import Site
 
 COMPARED = 15.0
 """Seconds within which a process finds out what its tabs were not told."""
 
 
-@pytest.mark.parametrize("environ", [{"FULL_AT": "1"}, {}], ids=["a full channel", "a broken subscription"])
+@pytest.mark.parametrize("environ", [{"LAYER": CORE, "CAPACITY": "1"}, {}], ids=["full", "broken"])
 async def test_tabs_are_told_in_the_end_what_a_lost_message_said(make_site, environ: dict[str, str]):
     site: Site = make_site(**environ)
     watchers = [Watcher(site, f"watcher{number}", 1) for number in range(6)]

@@ -11,8 +11,8 @@ import pytest
 
 from tests.integration.faults.life import endure, recorded
 from tests.integration.faults.people import Person, Watcher
-from tests.integration.faults.site import GRACE, IDLE, Site
 from tests.integration.server.visitors import Tab
+from tests.integration.site import GRACE, IDLE, Site
 from tests.support.serving import ROOT, Server
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from tests.integration.faults.life import endure
-from tests.integration.faults.proxy import Mode
-from tests.integration.faults.site import Site
+from tests.integration.site import Site
+from tests.support.proxy import Way
+from tests.support.redis_server import RedisServer
 
 
 async def test_redis_that_is_killed_and_comes_back_with_its_data_loses_nobody(make_site):
@@ -15,7 +17,7 @@ async def test_redis_that_is_killed_and_comes_back_with_its_data_loses_nobody(ma
         await asyncio.sleep(3)
         await asyncio.to_thread(site.redis.start)
 
-    await endure(make_site(persistent=True), restart)
+    await endure(make_site(redis=partial(RedisServer, persistent=True)), restart)
 
 
 async def test_a_flush_of_the_scripts_is_noticed_by_nobody(site: Site):
@@ -30,9 +32,9 @@ async def test_a_flush_of_the_scripts_is_noticed_by_nobody(site: Site):
 
 async def test_redis_that_is_slow_ends_nobody(site: Site):
     async def slow_down(site: Site) -> None:
-        site.proxy.delay = 0.2
+        site.proxy.latency = 0.2
         await asyncio.sleep(10)
-        site.proxy.delay = 0.0
+        site.proxy.latency = 0.0
 
     await endure(site, slow_down)
 
@@ -40,9 +42,9 @@ async def test_redis_that_is_slow_ends_nobody(site: Site):
 async def test_redis_whose_connections_break_ends_nobody(site: Site):
     async def drop(site: Site) -> None:
         for _ in range(4):
-            site.proxy.set(Mode.DROP)
+            site.proxy.set(Way.CUT)
             await asyncio.sleep(0.3)
-            site.proxy.set(Mode.PASS)
+            site.proxy.set(Way.PASS)
             await asyncio.sleep(1)
 
     await endure(site, drop)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from tests.integration.faults.life import endure
 from tests.integration.faults.people import Person, Watcher, gone_for_good
-from tests.integration.faults.site import Site
+from tests.integration.site import Site
+from tests.support.redis_server import RedisServer
 
 REVOKE = """
 from idlewatch.monitor import service as monitor
@@ -40,7 +42,7 @@ async def test_a_flush_of_everything_loses_nobody(site: Site):
 @pytest.mark.rule("R9")
 @pytest.mark.parametrize("persistent", [False, True], ids=["empty", "with its data"])
 async def test_a_session_that_is_revoked_while_redis_is_away_stays_ended(make_site, persistent: bool):
-    site: Site = make_site(persistent=persistent)
+    site: Site = make_site(redis=partial(RedisServer, persistent=persistent))
     watcher, away = Watcher(site, "watcher"), Person(site, "away", 1)
     waiting = asyncio.create_task(watcher.live(reason="revoked"))
     await asyncio.sleep(1)
@@ -55,5 +57,5 @@ async def test_a_session_that_is_revoked_while_redis_is_away_stays_ended(make_si
         await waiting
     for person in (watcher, away):
         await gone_for_good(person)
-    assert site.records() == {"watcher": "revoked", "away": "revoked"}
+    assert site.outcomes() == {"watcher": "revoked", "away": "revoked"}
     site.assert_sound()

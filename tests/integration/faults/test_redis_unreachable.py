@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tests.integration.faults.life import endure
-from tests.integration.faults.proxy import Mode
-from tests.integration.faults.site import Site
+from tests.integration.site import Site
+from tests.support.proxy import Way
 
 
 @pytest.mark.timeout(240)
@@ -16,8 +16,8 @@ async def test_a_minute_without_redis_ends_nobody_who_is_active_and_serves_nobod
     await asyncio.to_thread(site.start_timer)
 
     async def swallow(site: Site) -> None:
-        site.proxy.set(Mode.HANG)
+        site.proxy.set(Way.HOLD)
         await asyncio.sleep(60)
-        site.proxy.set(Mode.PASS)
+        site.proxy.set(Way.PASS)
 
     await endure(site, swallow)

@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 
 from tests.integration.faults.people import Person
-from tests.integration.faults.site import Site
 from tests.integration.server.visitors import Tab
+from tests.integration.site import Site
 
 TABS = 2000
 EACH = 50

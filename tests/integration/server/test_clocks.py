@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.integration.server.several import IDLE, Site, SteppingRedis, ahead_by, several
+from tests.integration.clocks import SteppingRedis, ahead_by
 from tests.integration.server.visitors import FETCH, Tab, Visitor
+from tests.integration.site import Site, running
 from tests.support.serving import Server
 
 HOUR = 3600.0
+IDLE = 6.0
 SLACK = 1.5
 """Seconds by which a busy machine may be late."""
 
@@ -101,8 +103,8 @@ def assert_sound(site: Site, *, steps: int = 0) -> None:
 
 
 @pytest.mark.rule("R6")
-async def test_processes_whose_clocks_are_two_hours_apart_agree_on_the_end(tmp_path: Path, migrated: Path):
-    with several(tmp_path, migrated, [ahead_by(HOUR), ahead_by(-HOUR)]) as site:
+async def test_processes_whose_clocks_are_two_hours_apart_agree_on_the_end(tmp_path: Path):
+    with running(tmp_path, ahead_by(HOUR), ahead_by(-HOUR), IDLEWATCH_IDLE_TIMEOUT=str(IDLE)) as site:
         visitor = Visitor(site.webs[0], "worker")
         opened = await tabs(visitor, site.webs)
         cookies = dict(visitor.cookies)
@@ -116,10 +118,8 @@ async def test_processes_whose_clocks_are_two_hours_apart_agree_on_the_end(tmp_p
 
 @pytest.mark.rule("R6")
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
-async def test_a_redis_whose_clock_is_set_ends_nobody_early_and_nobody_late(
-    tmp_path: Path, migrated: Path, step: float
-):
-    with several(tmp_path, migrated, redis=SteppingRedis) as site:
+async def test_a_redis_whose_clock_is_set_ends_nobody_early_and_nobody_late(tmp_path: Path, step: float):
+    with running(tmp_path, redis=SteppingRedis, IDLEWATCH_IDLE_TIMEOUT=str(IDLE)) as site:
         redis = site.redis
         assert isinstance(redis, SteppingRedis)
         worker, away, tabless = (Visitor(web, name) for web, name in zip(site.webs * 2, "abc", strict=False))

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from idlewatch.core.activity import Reason
-from tests.integration.server.several import Site, several
 from tests.integration.server.visitors import FETCH, Visitor
+from tests.integration.site import Site, running
 from tests.support.postgres_server import shared_postgres
 from tests.support.serving import Server
 
@@ -57,13 +57,10 @@ def records(database: str, name: str) -> list[str]:
 
 
 @pytest.mark.rule("R17")
-def test_of_many_that_sign_in_at_once_on_several_processes_exactly_the_newest_stay(tmp_path: Path, migrated: Path):
+def test_of_many_that_sign_in_at_once_on_several_processes_exactly_the_newest_stay(tmp_path: Path):
     database = shared_postgres().database(f"exact_{token_hex(4)}")
     limit = {"IDLEWATCH_MAX_SESSIONS_PER_USER": str(MOST), "IDLEWATCH_IDLE_TIMEOUT": "600"}
-    with several(tmp_path, migrated, [], database=database, **limit) as site:
-        site.manage("migrate", "--verbosity", "0")
-        for _ in range(3):
-            site.add()
+    with running(tmp_path, {}, {}, {}, database=database, **limit) as site:
         # The account itself is made once.
         Visitor(site.webs[0], "many")
         for turn in range(1, ROUNDS + 1):

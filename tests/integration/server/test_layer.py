@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 from idlewatch.process import current_process
 from idlewatch.runtime.bus import GROUP, Bus, message_of
 from idlewatch.runtime.hub import Change, Hub
-from tests.integration.server.several import several
 from tests.integration.server.visitors import Visitor, story
+from tests.integration.site import running
 from tests.support.redis_server import RedisServer
 from tests.support.sockets import FakeTab
 
@@ -28,14 +28,9 @@ SILENCE = 65.0
 WITHIN = 15.0
 
 
-async def wait_in_silence(directory: Path, migrated: Path, layer: str) -> None:
+async def wait_in_silence(directory: Path, layer: str) -> None:
     """Leave a tab alone for a minute; then another process ends its session."""
-    limits = {
-        "IDLEWATCH_IDLE_TIMEOUT": "600",
-        "LAYER": layer,
-        "DJANGO_SETTINGS_MODULE": "tests.integration.server.layered",
-    }
-    with several(directory, migrated, **limits) as site:
+    with running(directory, IDLEWATCH_IDLE_TIMEOUT="600", LAYER=layer) as site:
         here, there = site.webs
         visitor = await asyncio.to_thread(Visitor, here, "silent")
         async with visitor.tab() as tab:
@@ -56,10 +51,10 @@ async def wait_in_silence(directory: Path, migrated: Path, layer: str) -> None:
 @pytest.mark.timeout(180)
 @pytest.mark.rule("R10")
 async def test_a_tab_that_is_silent_for_a_minute_still_hears_what_another_process_did(
-    tmp_path_factory: pytest.TempPathFactory, migrated: Path
+    tmp_path_factory: pytest.TempPathFactory,
 ):
     # Both at once: a minute is long.
-    sites = (wait_in_silence(tmp_path_factory.mktemp("silence"), migrated, layer) for layer in (CORE, PUBSUB))
+    sites = (wait_in_silence(tmp_path_factory.mktemp("silence"), layer) for layer in (CORE, PUBSUB))
     await asyncio.gather(*sites)
 
 

@@ -7,8 +7,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from tests.integration.server.conftest import on
-from tests.support.serving import ROOT
+from tests.integration.conftest import on
+from tests.support.serving import ROOT, migrated
 
 SERVE = """
 import time
@@ -35,8 +35,8 @@ monitor.store().sessions.apply(WatchedSession.objects.get().pk, Extended(), now(
 """
 
 
-def test_a_process_that_ends_writes_down_how_far_the_sessions_came(migrated: Path, tmp_path: Path):
-    database = Path(shutil.copy(migrated, tmp_path / "db.sqlite3"))
+def test_a_process_that_ends_writes_down_how_far_the_sessions_came(tmp_path: Path):
+    database = Path(shutil.copy(migrated(), tmp_path / "db.sqlite3"))
     environ = on(database, tmp_path).environ
     done = subprocess.run(
         [sys.executable, "-c", SERVE], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from tests.integration.faults.people import Person
-from tests.integration.faults.site import Site, running
 from tests.integration.server.visitors import Tab
-from tests.support.serving import Server, clean_environment
+from tests.integration.site import Site, running
+from tests.support.serving import Server
 
 
 async def delay(person: Person, server: Server) -> float:
@@ -54,13 +54,8 @@ async def measure(site: Site, sessions: int) -> None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.support.settings")
     sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        migrated = directory / "migrated.sqlite3"
-        environ = clean_environment(DEBUG="1", DATABASE_URL=f"sqlite:///{migrated}")
-        Server("project.asgi:application", environ, directory / "log").manage("migrate", "--verbosity", "0")
-        with running(directory, migrated) as site:
-            asyncio.run(measure(site, sessions))
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as site:
+        asyncio.run(measure(site, sessions))
 
 
 if __name__ == "__main__":
