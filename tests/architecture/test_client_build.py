@@ -37,19 +37,39 @@ LIMIT = 15_000
 """Bytes of script and styles together, as Chromium gets them from the project: by brotli."""
 
 
-def complaints(directory: Path, *files: Path, types: tuple[str, ...] = ()) -> list[str]:
-    """What TypeScript has against the files; `idlewatch` and the test packages are there to import."""
+EXAMPLE_NAMES = ("plain", "htmx", "react")
+WRONG_USES = {
+    "extend": ("window.idlewatch.extend();", "possibly 'undefined'"),
+    "hold": ("window.idlewatch?.hold();", "Expected 1 arguments"),
+    "event": ("document.addEventListener('idlewatch:ended', (event) => event.detail.why);", "'why' does not exist"),
+    "start": ("import { start } from 'idlewatch'; start();  start().hold('x');", "possibly 'null'"),
+    "state": ("window.idlewatch!.state!.remaining = 5;", "read-only"),
+}
+"""What a page might write, and what TypeScript reports of it."""
+
+
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What TypeScript reports of the examples and of the wrong uses, all compiled at once."""
+    directory = tmp_path_factory.mktemp("types")
     packages = directory / "node_modules"
-    if not packages.exists():
-        packages.mkdir()
-        for package in node.packages().iterdir():
-            (packages / package.name).symlink_to(package)
-        (packages / "idlewatch").symlink_to(CLIENT)
+    packages.mkdir()
+    for package in node.packages().iterdir():
+        (packages / package.name).symlink_to(package)
+    (packages / "idlewatch").symlink_to(CLIENT)
+    files = []
+    for name in EXAMPLE_NAMES:
+        example = shutil.copytree(EXAMPLES / name, directory / name)
+        scripts = [path for path in example.iterdir() if path.suffix in {".js", ".ts", ".tsx"}]
+        assert scripts, name
+        files += scripts
+    for name, (code, _) in WRONG_USES.items():
+        files.append(directory / f"wrong_{name}.ts")
+        files[-1].write_text(code)
+    options = {"extends": str(ROOT / "tsconfig.json"), "compilerOptions": {"types": ["idlewatch"]}}
     config = directory / "tsconfig.json"
-    options = {"extends": str(ROOT / "tsconfig.json"), "compilerOptions": {"types": types}}
     config.write_text(json.dumps(options | {"files": [str(file) for file in files], "include": []}))
-    done = node.run("tsc", "-p", config, "--pretty", "false", cwd=directory)
-    return done.stdout.splitlines()
+    return node.run("tsc", "-p", config, "--pretty", "false", cwd=directory).stdout.splitlines()
 
 
 class TestBuilt:
@@ -163,27 +183,13 @@ class TestTypes:
         [written] = re.findall(rf"export type {name} = (.+);", TYPES)
         assert set(json.loads(f"[{written.replace(' | ', ',')}]")) == set(enum)
 
-    @pytest.mark.parametrize("name", ["plain", "htmx", "react"])
-    def test_the_examples_keep_them(self, name: str, tmp_path: Path):
-        example = shutil.copytree(EXAMPLES / name, tmp_path / name)
-        scripts = [path for path in example.iterdir() if path.suffix in {".js", ".ts", ".tsx"}]
-        assert scripts
-        assert complaints(tmp_path, *scripts, types=("idlewatch",)) == []
+    @pytest.mark.parametrize("name", WRONG_USES)
+    def test_wrong_use_is_found(self, name: str, complaints: list[str]):
+        [complaint] = [line for line in complaints if line.startswith(f"wrong_{name}.ts")]
+        assert WRONG_USES[name][1] in complaint
 
-    @pytest.mark.parametrize(
-        ("code", "complaint"),
-        [
-            ("window.idlewatch.extend();", "possibly 'undefined'"),
-            ("window.idlewatch?.hold();", "Expected 1 arguments"),
-            ("document.addEventListener('idlewatch:ended', (event) => event.detail.why);", "'why' does not exist"),
-            ("import { start } from 'idlewatch'; start();  start().hold('x');", "possibly 'null'"),
-            ("window.idlewatch!.state!.remaining = 5;", "read-only"),
-        ],
-    )
-    def test_wrong_use_is_found(self, code: str, complaint: str, tmp_path: Path):
-        (tmp_path / "wrong.ts").write_text(code)
-        [found] = complaints(tmp_path, tmp_path / "wrong.ts", types=("idlewatch",))
-        assert complaint in found
+    def test_the_examples_keep_them(self, complaints: list[str]):
+        assert [line for line in complaints if not line.startswith("wrong_")] == []
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,18 @@ import re
 import runpy
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import authenticate
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 
 from idlewatch.conf.settings import SETTINGS
 from project import env
+from project.management.commands import demo
 from tests.support.serving import ROOT, clean_environment
 
 
@@ -26,17 +30,6 @@ def settings(**environ: str) -> dict[str, Any]:
     finally:
         os.environ.clear()
         os.environ.update(kept)
-
-
-def manage(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *command],
-        cwd=ROOT,
-        env=clean_environment(**environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 class TestEnvironment:
@@ -165,50 +158,41 @@ class TestSecurity:
 
     @pytest.mark.rule("R8")
     def test_a_deployment_passes_every_check(self, tmp_path: Path):
-        done = manage(
-            *("check", "--deploy", "--fail-level", "WARNING"),
+        environ = clean_environment(
             SECRET_KEY="0123456789abcdef" * 4,
             ALLOWED_HOSTS="site.test",
             DATABASE_URL=f"sqlite:///{tmp_path / 'db'}",
         )
+        command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 
 class TestCommands:
-    def test_demo_makes_its_accounts_and_can_be_run_again(self, tmp_path: Path):
-        environ = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{tmp_path / 'db'}"}
-        assert manage("migrate", "-v0", **environ).returncode == 0
+    @pytest.mark.django_db
+    def test_demo_makes_its_accounts_and_can_be_run_again(self, settings: Any):
+        settings.DEBUG = True
         for _ in range(2):
-            done = manage("demo", **environ)
-            assert done.returncode == 0, done.stderr
-            assert "demo / demo" in done.stdout
-        code = (
-            "from django.contrib.auth import authenticate as a;"
-            "d = a(username='demo', password='demo'); r = a(username='admin', password='admin');"
-            "print('accounts:', d.is_superuser, r.is_superuser)"
-        )
-        assert "accounts: False True" in manage("shell", "-c", code, **environ).stdout
+            output = StringIO()
+            call_command(demo.Command(), stdout=output)
+            assert "demo / demo" in output.getvalue()
+        accounts = [authenticate(username=name, password=name) for name in ("demo", "admin")]
+        assert [getattr(account, "is_superuser", None) for account in accounts] == [False, True]
 
-    def test_demo_refuses_without_debug(self, tmp_path: Path):
-        done = manage("demo", SECRET_KEY="x", DATABASE_URL=f"sqlite:///{tmp_path / 'db'}")
-        assert done.returncode != 0
-        assert "DEBUG is off" in done.stderr
+    def test_demo_refuses_without_debug(self):
+        with pytest.raises(CommandError, match="DEBUG is off"):
+            call_command(demo.Command())
 
+    @pytest.mark.django_db
     def test_no_migration_is_missing(self):
-        done = manage("makemigrations", "--check", "--dry-run", DEBUG="1")
-        assert done.returncode == 0, done.stdout
+        call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
 
 
 class TestStaticFiles:
-    def test_hashed_modules_import_each_other_by_hashed_names(self, tmp_path: Path):
-        done = manage(
-            *("collectstatic", "--noinput"),
-            DJANGO_SETTINGS_MODULE="tests.support.deployed",
-            STATIC_ROOT=str(tmp_path),
-            SECRET_KEY="x",
-            DATABASE_URL=f"sqlite:///{tmp_path / 'db'}",
-        )
-        assert done.returncode == 0, done.stderr
+    def test_hashed_modules_import_each_other_by_hashed_names(self, settings: Any, tmp_path: Path):
+        settings.STATIC_ROOT = tmp_path
+        settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "project.storage.StaticStorage"}}
+        call_command("collectstatic", interactive=False, ignore_patterns=["admin"], verbosity=0)
         hashed = [path for path in tmp_path.glob("idlewatch/**/*.js") if re.search(r"\.[0-9a-f]{12}\.js$", path.name)]
         assert len(hashed) == len(list((ROOT / "static" / "idlewatch").rglob("*.js")))
         for module in hashed:
