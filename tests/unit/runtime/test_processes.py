@@ -17,12 +17,12 @@ from tests.support.sockets import Signed, Tab, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WITHIN = 10.0
+WITHIN = 20.0
 
 
 @pytest.fixture
 async def processes(on_redis: None, settings: Any) -> AsyncIterator[tuple[Process, Process]]:
-    settings.IDLEWATCH = {**settings.IDLEWATCH, "IDLE_TIMEOUT": 4, "WARN_BEFORE": 2, "HEARTBEAT": 0.5}
+    settings.IDLEWATCH = {**settings.IDLEWATCH, "IDLE_TIMEOUT": 6, "WARN_BEFORE": 2, "HEARTBEAT": 0.5}
     one, two = Process("one"), Process("two")
     for process in (one, two):
         runtime_of(process).start()
@@ -68,7 +68,7 @@ async def test_activity_in_one_shows_in_the_other(processes: tuple[Process, Proc
     here, there = await opened(one, signed), await opened(two, signed)
     await asyncio.sleep(1)
     await here.ask("extend")
-    assert (await there.sync())["remaining"] > 3.5
+    assert (await there.sync())["remaining"] > 5.3
     with two.entered():
         assert (await in_thread(Lane.DATABASE, lambda: signed.watched)).activity.tabs == {"one": 1, "two": 1}
     for tab in (here, there):
@@ -86,10 +86,13 @@ async def test_a_warning_and_the_end_reach_the_tabs_of_both_once(processes: tupl
     with one.entered():
         signed = await sign_in()
     tabs = [await opened(process, signed) for process in (one, two, two)]
-    told = await asyncio.gather(*map(frames, tabs))
+    try:
+        told = await asyncio.gather(*map(frames, tabs))
+    finally:
+        for tab in tabs:
+            await tab.leave()
     assert told == [[("warned", "idle"), ("ended", "idle")]] * 3
-    record = await WatchedSession.objects.aget(pk=signed.watch_id)
+    # The record is written, and announced, after the tabs were told.
     await until(lambda: ended == [signed.watch_id])
+    record = await WatchedSession.objects.aget(pk=signed.watch_id)
     assert (record.warnings, record.reason) == (1, "idle")
-    for tab in tabs:
-        await tab.leave()
