@@ -1,4 +1,4 @@
-"""The records in Django's admin: who sees them, what they show, and that nobody changes them."""
+"""The records in Django's admin: who sees them and what they show; they cannot be changed."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def test_only_staff_who_may_view_see_the_records(
     watch_id = ended()
     client = operator(*permissions)
     User.objects.filter(username="op").update(**flags)
-    for path in (LIST, f"{LIST}{watch_id}/change/", f"{LIST}{watch_id}/history/"):
+    for path in (LIST, f"{LIST}{watch_id}/change/", f"{LIST}{watch_id}/history/", f"{LIST}export/"):
         assert client.get(path).status_code == expected
 
 
 @pytest.mark.rule("R14")
 @pytest.mark.parametrize("path", ["add/", "{watch_id}/change/", "{watch_id}/delete/", ""])
-def test_nobody_adds_changes_or_deletes_a_record(clock: Time, path: str):
+def test_a_record_can_not_be_added_changed_or_deleted(clock: Time, path: str):
     watch_id = ended()
     before = WatchedSession.objects.filter(pk=watch_id).values().get()
     client = operator(is_superuser=True)
@@ -144,6 +144,7 @@ class TestTheList:
         assert listed(auditor, f"?user={User.objects.get(username='bob').pk}") == [idle]
         assert listed(auditor, "?started__year=2029") == []
         assert len(listed(auditor, "?started__year=2030")) == 3
+        assert len(listed(auditor, "?started__gte=2026-01-01%2000:00:00%2B00:00")) == 3
 
     @pytest.mark.parametrize("query", ["?user=nonsense", "?user=%00", f"?user={10**23}", "?state=x&nope=1"])
     @pytest.mark.parametrize("path", ["", "export/"])
@@ -258,9 +259,6 @@ class TestARecord:
         assert f"live/?q={watch_id}" in html
         assert listed(client, f"?q={watch_id}") == [watch_id]
 
-    def test_that_is_not_there_leads_back(self, auditor: Client):
-        assert auditor.get(f"{LIST}nothing/change/").status_code == 302
-
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
@@ -293,10 +291,3 @@ def test_spans_are_told_in_words(seconds: float, expected: str):
 @pytest.mark.parametrize("path", ["", "export/"])
 def test_no_address_filters_by_what_is_not_shown(auditor: Client, path: str, query: str):
     assert auditor.get(f"/admin/idlewatch/watchedsession/{path}?{query}").status_code == 400
-
-
-@pytest.mark.parametrize(
-    "query", ["reason__exact=idle", "started__year=2026", "started__gte=2026-01-01%2000:00:00%2B00:00"]
-)
-def test_it_filters_by_what_the_page_offers(auditor: Client, query: str):
-    assert auditor.get(f"/admin/idlewatch/watchedsession/?{query}").status_code == 200
