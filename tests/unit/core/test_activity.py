@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
@@ -33,12 +32,6 @@ def test_seconds_held_add_up_over_periods() -> None:
 
 def test_tabs_count_over_all_processes() -> None:
     assert signed_in(tabs={"p1": 2, "p2": 1}).tab_count == 3
-
-
-def test_facts_are_values() -> None:
-    with pytest.raises(AttributeError):
-        signed_in().active = 5.0  # type: ignore[misc]
-    assert Activity(logged_in_at=0, active=0).holds is not Activity(logged_in_at=0, active=0).tabs
 
 
 def test_the_first_end_stays() -> None:

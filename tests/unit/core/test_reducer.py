@@ -174,6 +174,17 @@ class TestHolds:
         assert applied(Held("0"), facts, POLICY, 2.0).holds["0"].until == 2.0 + HOLD_TTL
         assert list(applied(Held("one more"), facts, POLICY, 100.0).holds) == ["one more"]
 
+    def test_that_have_lapsed_are_dropped_on_their_very_second(self) -> None:
+        held = after(signed_in(), POLICY, (0.0, Held("a")), (30.0, Held("b")))
+        assert list(after(held, POLICY, (HOLD_TTL, Held("c"))).holds) == ["b", "c"]
+        assert list(after(held, POLICY, (HOLD_TTL, Released("b"))).holds) == []
+
+    @pytest.mark.parametrize("event", [Acted(), Requested(), Extended()])
+    def test_that_are_over_do_not_limit_what_is_held_after_later_activity(self, event: Event) -> None:
+        lapsed = after(signed_in(), POLICY, (0.0, Held("a")), (HOLD_TTL + 40.0, event))
+        assert (lapsed.held_since, lapsed.held_from) == (None, None)
+        assert after(lapsed, POLICY, (500.0, Held("a"))).held_since == 500.0
+
     def test_keep_their_label(self) -> None:
         assert after(signed_in(), POLICY, (1.0, Held("upload", "3 files"))).holds["upload"].label == "3 files"
 
@@ -441,6 +452,10 @@ class TestReported:
         facts = after(signed_in(), POLICY, (1500.0, Reported(0.0, held_until=1400.0, held_since=100.0)))
         assert assess(facts, POLICY, 1500.0).ends_at == 2300.0
         assert facts.held_seconds(1500.0, POLICY.hold_limit) == 1300.0
+
+    def test_a_hold_without_a_beginning_keeps_nothing_still(self) -> None:
+        facts = signed_in()
+        assert applied(Reported(0.0, held_until=120.0), facts, POLICY, 130.0) is facts
 
     def test_holds_never_reach_past_now(self) -> None:
         facts = after(signed_in(), POLICY, (500.0, Reported(0.0, held_until=9000.0, held_since=100.0)))

@@ -248,18 +248,6 @@ class TestMadeGood:
         clock.now = START + 280
         assert phase(web, watch_id) is Phase.ENDED
 
-    def test_holds_of_an_outage_stay_within_their_limit(self, away: Outage, web: Member, clock: Time):
-        watch_id = sign_in(web, hold_limit=150.0).id
-        away.go_round()
-        away.redis.stop()
-        for _ in range(5):
-            web.store.sessions.apply(watch_id, Held("video"), clock.now)
-            clock.pass_(29)
-        away.redis.start()
-        away.go_round(1)
-        verdict = found(web, watch_id).verdict(clock.now)
-        assert verdict.ends_at <= START + 150 + 100
-
     @pytest.mark.rule("R9")
     def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Member, clock: Time):
         watch_id = sign_in(web).id
@@ -335,19 +323,6 @@ class TestUndecided:
         away.go_round(REPORT_GRACE + 1)
         assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.ended is not None
 
-    def test_one_keeps_no_other_from_being_resumed(self, lost: Outage, clock: Time):
-        web = lost.process("web")
-        watches = [sign_in(web, idle_timeout=limit).id for limit in (500.0, 100.0, 500.0)]
-        lost.go_round()
-        lost.redis.stop()
-        clock.pass_(105)
-        lost.redis.start()
-        lost.go_round()
-        known = [web.recovery.sessions.get(watch_id) is not None for watch_id in watches]
-        assert known == [True, False, True]
-        lost.go_round(2 * REPORT_GRACE)
-        assert [row(watch_id).reason for watch_id in watches] == ["", "idle", ""]
-
 
 class TestUnknown:
     def test_a_session_without_a_record_is_unknown(self, lost: Outage):
@@ -355,20 +330,6 @@ class TestUnknown:
         lost.redis.stop()
         assert web.store.sessions.get("unknown") is None
         assert web.store.sessions.apply("unknown", Requested(), START) is None
-
-    @pytest.mark.parametrize(("idle_for", "decided"), [(100.0, False), (109.9, False), (110.0, True)])
-    def test_one_that_was_idle_for_less_than_a_checkpoint_is_undecided(
-        self, lost: Outage, clock: Time, idle_for: float, decided: bool
-    ):
-        web = lost.process("web")
-        watch_id = sign_in(web).id
-        lost.redis.stop()
-        clock.pass_(idle_for)
-        if decided:
-            assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.reason is Reason.IDLE
-        else:
-            with pytest.raises(Undecided):
-                web.store.sessions.apply(watch_id, Requested(), clock.now)
 
     @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
     def test_without_the_database_too_it_is_undecided(self, lost: Outage, clock: Time, call: str):

@@ -153,6 +153,14 @@ class TestCheckpoint:
         with django_assert_num_queries(0):
             records.checkpoint(rows, {watched.id: watched}, START + 10)
 
+    def test_one_record_that_was_advanced_keeps_no_other_from_being_written(self, watched: Watched):
+        (other,) = sign_in_many(1)
+        records.advance(replace(watched, activity=replace(watched.activity, active=START + 30)), START + 30)
+        later = replace(other, activity=replace(other.activity, active=START + 10))
+        records.checkpoint([row(watched), row(other)], {watched.id: watched, other.id: later}, START + 30)
+        moments = (START + 30, START + 10)
+        assert (row(watched).last_active, row(other).last_active) == tuple(map(as_datetime, moments))
+
     def test_one_that_was_closed_meanwhile_stays_as_it_is(self, watched: Watched):
         rows = [row(watched)]
         records.close(watched.id, Reason.IDLE, START + 1)

@@ -8,7 +8,6 @@ from django.contrib.sessions.backends import file
 from django.contrib.sessions.models import Session
 from msgspec.structs import replace
 
-from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended
@@ -194,18 +193,6 @@ class TestCost:
         found = [known(watched.id) for watched in watches]
         with django_assert_num_queries(3):
             revalidation.examine(found, NOW)
-
-    @pytest.mark.parametrize(("idle", "checkpoint"), [(900, 60), (100, 10), (20, 2), (1, 0.1)])
-    def test_the_checkpoint_is_never_over_a_tenth_of_the_idle_limit(
-        self, idle: float, checkpoint: float, settings: Any
-    ):
-        settings.IDLEWATCH = {"IDLE_TIMEOUT": idle, "WARN_BEFORE": idle / 2, "HEARTBEAT": idle / 10}
-        assert conf.policy.checkpoint == pytest.approx(checkpoint)
-
-    def test_nor_where_a_policy_of_its_own_shortens_that_limit(self, settings: Any):
-        settings.IDLEWATCH = {"IDLE_TIMEOUT": 900, "CHECKPOINT": 45}
-        assert conf.policy.checkpoint == 45
-        assert conf.policy_with({"IDLE_TIMEOUT": 100, "WARN_BEFORE": 20}).checkpoint == 10
 
 
 def test_the_account_of_each_is_its_own():

@@ -6,21 +6,19 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.models import HistorySample, StoreOwner, WatchedSession
 from idlewatch.monitor import records
@@ -32,13 +30,13 @@ from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
 from idlewatch.runtime.timer import CLAIM_LEASE, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
 from idlewatch.signals import session_ended
 from idlewatch.store.transitions import RECHECK_INTERVAL
-from idlewatch.store.values import Due, Sample
+from idlewatch.store.values import Sample
 from tests.conftest import START, Time
 from tests.support.announced import Heard
 from tests.support.outages import Outage, outage
 from tests.support.processes import lose_store
 from tests.support.sockets import FakeTab, errors
-from tests.support.watches import arecord, asign_in, keep, known, sign_in_many
+from tests.support.watches import arecord, asign_in, keep, known
 
 WARNED = ("warned", "idle", True)
 ACTIVE = ("active", None, True)
@@ -99,18 +97,6 @@ class TestPush:
         assert all(tab.ended for tab in tabs)
         assert tabs[0].frames[0]["login_url"] == "/login/"
 
-    async def test_versions_grow(self, hub: Hub, timer: Timer):
-        keep("w1")
-        (tab,) = tabs_of(hub, "w1", 1)
-        await timer.push(START + 80)
-        monitor.store().sessions.apply("w1", Extended(), START + 90)
-        await timer.push(START + 90)
-        await timer.push(START + 170)
-        await timer.push(START + 190)
-        versions = [frame["version"] for frame in tab.frames]
-        assert versions == sorted(set(versions))
-        assert tab.told == [WARNED, ACTIVE, WARNED, ("ended", "idle", False)]
-
     @pytest.mark.rule("R30")
     async def test_an_extension_clears_all_the_tabs_ten_times_over(self, hub: Hub, timer: Timer):
         keep("w1", absolute_timeout=None)
@@ -122,15 +108,6 @@ class TestPush:
             await timer.push(now)
         assert [tab.told for tab in tabs] == [[WARNED, ACTIVE] * 10] * 3
 
-    async def test_a_hold_clears_the_warning(self, hub: Hub, timer: Timer):
-        keep("w1")
-        (tab,) = tabs_of(hub, "w1", 1)
-        await timer.push(START + 80)
-        monitor.store().sessions.apply("w1", Held("upload"), START + 85)
-        await timer.push(START + 85)
-        assert tab.told == [WARNED, ACTIVE]
-        assert tab.frames[-1]["held"]
-
     @pytest.mark.rule("R2")
     async def test_the_absolute_limit_warns_of_itself_and_can_not_be_extended(self, hub: Hub, timer: Timer):
         keep("w1", absolute_timeout=90.0)
@@ -140,25 +117,6 @@ class TestPush:
         for moment in (75, 80, 85, 90):
             await timer.push(START + moment)
         assert tab.told == [("warned", "absolute", False), ("ended", "absolute", False)]
-
-    async def test_the_earlier_limit_is_the_reason_and_a_change_of_it_is_told(self, hub: Hub, timer: Timer):
-        keep("w1", absolute_timeout=110.0)
-        (tab,) = tabs_of(hub, "w1", 1)
-        await timer.push(START + 80)
-        monitor.store().sessions.apply("w1", Extended(), START + 95)
-        await timer.push(START + 95)
-        await timer.push(START + 110)
-        assert tab.told == [WARNED, ("warned", "absolute", False), ("ended", "absolute", False)]
-
-    async def test_a_closed_browser_ends_without_a_warning(self, hub: Hub, timer: Timer):
-        keep("w1")
-        monitor.store().sessions.apply("w1", TabOpened(current_process().name, 5), START)
-        monitor.store().sessions.apply("w1", TabClosed(current_process().name, closed=True), START + 10)
-        (tab,) = tabs_of(hub, "w1", 1)
-        await timer.push(START + 39)
-        assert tab.told == []
-        await timer.push(START + 40)
-        assert tab.told == [("ended", "closed", False)]
 
     async def test_activity_that_comes_before_the_verdict_is_settled_wins(
         self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch
@@ -197,14 +155,6 @@ class TestPush:
         assert tab.told == [WARNED]
         await heir.push(START + 80 + 2 * CLAIM_LEASE - 1)
         assert tab.told == [WARNED]
-
-    async def test_an_end_that_was_not_published_is_published_too(self, hub: Hub, timer: Timer):
-        keep("w1")
-        (tab,) = tabs_of(hub, "w1", 1)
-        with mock.patch.object(hub, "deliver", side_effect=RuntimeError), pytest.raises(RuntimeError):
-            await timer.push(START + 100)
-        await timer.push(START + 100 + CLAIM_LEASE)
-        assert tab.told == [("ended", "idle", False)]
 
     async def test_two_timers_tell_each_change_once(self, hub: Hub, timer: Timer):
         other = Timer(current_process(), hub)
@@ -266,12 +216,6 @@ class TestKeep:
             await timer.keep(START + late)
         assert ends == [(watched.id, Reason.IDLE, START + 100)]
         assert (await arecord(watched.id)).reason == "idle"
-
-    async def test_what_a_live_session_holds_is_not_recorded(self, timer: Timer, ends: Any):
-        watched = await asign_in()
-        await timer.keep(START + 99)
-        assert (await arecord(watched.id)).ended is None
-        assert ends == []
 
     async def test_a_database_that_is_away_repeats_no_push_and_is_made_good(
         self, timer: Timer, hub: Hub, ends: Any, monkeypatch: pytest.MonkeyPatch
@@ -348,14 +292,6 @@ class TestRound:
         assert not await Session.objects.filter(pk=watched.key).aexists()
         assert ends == []
 
-    async def test_a_command_that_committed_late_is_seen(self, timer: Timer):
-        watched = await asign_in()
-        await timer.round(START + 1)
-        await timer.round(START + 4)
-        await sync_to_async(records.close)(watched.id, Reason.REVOKED, START + 0.5)
-        await timer.round(START + 5)
-        assert known(watched.id).activity.reason is Reason.REVOKED
-
     @pytest.mark.rule("R6")
     @pytest.mark.parametrize("step", [-3600, 3600])
     async def test_a_step_of_the_machines_clock_hides_no_closed_record(
@@ -390,54 +326,6 @@ class TestRound:
         assert moment > START + RECHECK_INTERVAL
         await timer.keep(moment + ROUND_INTERVAL)
         assert (await arecord(watched.id)).reason == "lost"
-
-    @pytest.mark.rule("R12")
-    @pytest.mark.parametrize("how", ["disabled", "deleted", "password"])
-    async def test_an_account_changed_by_a_query_is_noticed_within_a_checkpoint(self, hub: Hub, how: str):
-        timer = Timer(current_process(), hub)
-        watched = await asign_in(checkpoint=60.0, idle_timeout=900.0)
-        (tab,) = tabs_of(hub, watched.id, 1)
-        await timer.round(START + 1)
-
-        @sync_to_async
-        def change() -> None:
-            users = User.objects.filter(username="ada")
-            if how == "deleted":
-                # Without the signals that Django sends for each object.
-                WatchedSession.objects.update(user=None)
-                users._raw_delete(users.db)
-            else:
-                users.update(**({"is_active": False} if how == "disabled" else {"password": "another"}))
-
-        await change()
-        moment = START + 1
-        while not tab.told:
-            moment += ROUND_INTERVAL
-            assert moment <= START + 1 + 60
-            await timer.round(moment)
-            await timer.push(moment)
-        assert tab.told == [("ended", "account", False)]
-
-    async def test_a_session_whose_key_is_being_rotated_is_not_ended(self, hub: Hub):
-        timer = Timer(current_process(), hub)
-        watched = await asign_in()
-        await timer.round(START + 1)
-        # The request has deleted the old row, and binds the new key when it is done.
-        await Session.objects.filter(pk=watched.key).aupdate(session_key="rotated")
-        await timer.round(START + 6)
-        assert known(watched.id).activity.ended is None
-        monitor.store().sessions.bind(watched.id, "rotated")
-        for moment in range(7, 30):
-            await timer.round(START + moment)
-        assert known(watched.id).activity.ended is None
-
-    async def test_a_live_session_is_checkpointed(self, timer: Timer):
-        watched = await asign_in(checkpoint=10.0)
-        for second in range(1, 60):
-            monitor.store().sessions.apply(watched.id, Acted(), START + second)
-            await timer.round(START + second)
-            noted = (await arecord(watched.id)).last_active
-            assert as_datetime(START + second) - noted <= timedelta(seconds=10)
 
     async def test_the_tabs_of_a_process_that_was_taken_for_dead_are_counted_again(self, timer: Timer, hub: Hub):
         watched = await asign_in()
@@ -591,18 +479,6 @@ class TestSampling:
                 assert [(each.active, each.warned, each.ended) for each in found] == [(1, 0, 0)] * 2
         assert await HistorySample.objects.acount() == 0
 
-    async def test_waits_while_a_shared_store_is_away(self, tmp_path: Path, clock: Time):
-        with outage(tmp_path, clock, persistent=True) as made:
-            one = made.process("one")
-            await made.around()
-            made.redis.stop()
-            clock.pass_(SAMPLE_INTERVAL)
-            with pytest.raises(StoreUnavailable):
-                await one.store.statistics.take_sample(clock.now, SAMPLE_INTERVAL, SAMPLE_RETENTION)
-            made.redis.start()
-            await made.around()
-            assert len(await one.store.statistics.samples()) == 2
-
 
 @pytest.mark.django_db(transaction=True)
 class TestRunning:
@@ -731,34 +607,11 @@ class TestFinish:
         await timer.finish()
         assert await StoreOwner.objects.acount() == 0
 
-    async def test_many_are_written_in_bulk(self, timer: Timer, django_assert_max_num_queries: Any):
-        @sync_to_async
-        def sign_in() -> list[str]:
-            return [watched.id for watched in sign_in_many(300)]
-
-        watches = await sign_in()
-        for watch_id in watches:
-            monitor.store().sessions.apply(watch_id, Acted(), START + 5)
-
-        @sync_to_async
-        def noted() -> int:
-            return WatchedSession.objects.filter(last_active=as_datetime(START + 5)).count()
-
-        await timer.finish()
-        assert await noted() == 300
-
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
         watched = await asign_in()
         monitor.store().sessions.apply(watched.id, Acted(), START + 5)
         await Timer(current_process(), hub).finish()
         assert (await arecord(watched.id)).last_active == as_datetime(START)
-
-
-async def test_nothing_is_due_when_all_is_told(timer: Timer):
-    keep("w1")
-    await timer.push(START + 100)
-    assert await monitor.store().queue.next_due(Due.PUSH) in {None, START + 100 + CLAIM_LEASE}
-    assert (await monitor.store().queue.claim(Due.PUSH, START + 1000, 10, CLAIM_LEASE)) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -917,18 +770,3 @@ class TestSharedStore:
             await one.timer.finish()
         assert (await two.store.sessions.aget(watch_id)).activity.tabs == {"two": 1}
         assert (await two.store.sessions.aget(watch_id)).activity.closed_at is None
-
-    async def test_the_tabs_of_one_that_was_taken_for_dead_are_counted_again(self, shared: Outage, clock: Time):
-        one, two = shared.process("one"), shared.process("two")
-        with one.entered():
-            watch_id = (await asign_in(idle_timeout=1000.0)).id
-        tabs_of(one.hub, watch_id, 2)
-        await shared.around()
-        with one.entered():
-            await one.store.sessions.aapply(watch_id, TabsCounted("one", 2), START)
-        clock.pass_(PROCESS_LEASE + 1)
-        await two.around()
-        assert (await two.store.sessions.aget(watch_id)).activity.tabs == {}
-        clock.pass_(1)
-        await one.around()
-        assert (await two.store.sessions.aget(watch_id)).activity.tabs == {"one": 2}

@@ -39,7 +39,7 @@ from idlewatch.signals import (
 from tests.conftest import START
 from tests.support.announced import WITHIN, Heard
 from tests.support.serving import ROOT, clean_environment
-from tests.support.sockets import FakeTab, errors
+from tests.support.sockets import errors
 from tests.support.watches import keep, sign_in_many
 
 SIGNALS = (session_opened, session_warned, session_extended, session_ended)
@@ -425,20 +425,6 @@ class TestWhatIsAnnounced:
         ]
         # The user saw one warning, which goes on.
         assert metrics.WARNINGS._value.get() == counted + 1
-
-    async def test_a_receiver_that_hangs_delays_no_push(self, connect: Connect):
-        free = threading.Event()
-        connect(lambda **_: free.wait(60), session_warned)
-        try:
-            hub, tab = Hub(current_process()), FakeTab()
-            hub.join("w1", tab)
-            timer = Timer(current_process(), hub)
-            timer.membership.owns_store = True
-            keep("w1")
-            await timer.push(START + 80)
-            assert [phase for phase, _, _ in tab.told] == ["warned"]
-        finally:
-            free.set()
 
     async def test_who_ended_a_session(self, told: Heard):
         @sync_to_async

@@ -158,11 +158,6 @@ class TestSigningInAgain:
         assert again.version > opened.version
         assert store.sessions.get("w1") == again
 
-    async def test_keeps_the_tabs(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        assert store.sessions.restart(watched(activity=signed_in(5.0)), 5.0).activity.tabs == {"p1": 1}
-
     async def test_opens_an_unknown_watch(self, store: Store) -> None:
         assert store.sessions.restart(watched(), 0.0) == store.sessions.get("w1")
 
@@ -243,12 +238,6 @@ class TestClaiming:
         assert await store.queue.next_due(Due.PUSH) == 700.0 + 780.0
         assert (await claim_one(store, Due.PUSH, 700.0 + 780.0)).id == "w1"
 
-    async def test_one_claimant_has_it_at_a_time(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        assert await claim(store, Due.PUSH, WARNING)
-        assert not await claim(store, Due.PUSH, WARNING)
-        assert not await claim(store, Due.PUSH, WARNING + LEASE - 0.25)
-
     @pytest.mark.rule("R7")
     async def test_another_takes_over_when_the_lease_lapses(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
@@ -268,13 +257,6 @@ class TestClaiming:
             store.sessions.open(watched(f"w{index}", signed_in(float(index))), float(index))
         assert [each.id for each in await claim(store, Due.PUSH, 800.0, limit=2)] == ["w0", "w1"]
         assert [each.id for each in await claim(store, Due.PUSH, 800.0, limit=9)] == ["w2", "w3"]
-
-    async def test_hands_out_one_thing_once_even_when_it_changed_since_it_was_settled(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.sessions.apply("w1", Extended(), WARNING + 1)
-        assert len(await claim(store, Due.PUSH, WARNING + 1)) == 1
-        assert not await claim(store, Due.PUSH, WARNING + 1)
 
 
 class TestSettling:
@@ -303,19 +285,11 @@ class TestSettling:
         assert await settle(store, claimed, WARNING) is None
         assert await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING) is not None
 
-    async def test_of_an_unknown_watch_is_lost(self, store: Store) -> None:
-        assert list(await store.queue.settle([watched()], 1.0)) == [None]
-
     async def test_an_end_is_final_from_its_own_moment(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         settled = await publish(store, END + 2)
         assert (settled.activity.ended, settled.activity.reason) == (END, Reason.IDLE)
         assert store.sessions.apply("w1", Extended(), END - 1) == settled
-
-    async def test_counts_a_warning_once(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await publish(store, WARNING)
-        assert (await publish(store, END)).activity.warnings == 1
 
     async def test_each_phase_is_due_in_its_turn(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
@@ -329,11 +303,6 @@ class TestSettling:
 
 
 class TestConfirming:
-    async def test_ends_the_matter(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await publish(store, WARNING)
-        assert not await claim(store, Due.PUSH, WARNING + LEASE)
-
     async def test_of_a_claim_that_had_nothing_to_tell_gives_it_back(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         claimed = await claim_one(store, Due.PUSH, WARNING)
@@ -363,16 +332,6 @@ class TestConfirming:
         again = await claim_one(store, Due.PUSH, WARNING + LEASE)
         assert again.unpublished
         assert again.activity.tabs == {"p1": 1}
-
-    async def test_a_change_that_was_taken_back_before_it_was_told_is_told_all_the_same(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.sessions.apply("w1", Extended(), WARNING + 1)
-        back = await claim_one(store, Due.PUSH, WARNING + 1)
-        assert back.unpublished
-        settled = await settle(store, back, WARNING + 1)
-        assert settled is not None
-        assert settled.shown == UNWARNED
 
     async def test_of_an_older_version_confirms_no_newer_one(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
@@ -460,13 +419,6 @@ class TestBatches:
         assert list(await store.presence.reap(END + LEASE)) == ["p1"]
         assert [store.sessions.get(each.id) for each in settled if each] == list(settled)
 
-    async def test_of_checks_pass_on_the_doubts_of_some(self, store: Store) -> None:
-        for watch_id in ("w1", "w2", "w3"):
-            store.sessions.open(watched(watch_id), 0.0)
-        await store.queue.confirm(Due.CHECK, await claim(store, Due.CHECK, 60.0), 60.0, doubted={"w1", "w3"})
-        assert {each.id: each.doubted for each in await claim(store, Due.CHECK, 65.0)} == {"w1": True, "w3": True}
-        assert {each.id: each.doubted for each in await claim(store, Due.CHECK, 90.0)}["w2"] is False
-
 
 class TestRecords:
     async def test_are_due_apart_from_pushes(self, store: Store) -> None:
@@ -479,13 +431,6 @@ class TestRecords:
         again = await claim_one(store, Due.RECORD, END + LEASE)
         await store.queue.confirm(Due.RECORD, [again], END + LEASE)
         assert not await claim(store, Due.RECORD, END + 9 * LEASE)
-
-    async def test_wait_for_no_push(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.end("w1", Reason.LOGOUT, 10.0)
-        record = await claim_one(store, Due.RECORD, 10.0)
-        await store.queue.confirm(Due.RECORD, [record], 10.0)
-        assert await claim(store, Due.PUSH, 10.0)
 
     async def test_a_tombstone_stands_until_it_was_recorded_and_a_while_longer(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
@@ -519,23 +464,12 @@ class TestChecks:
         await store.queue.confirm(Due.CHECK, [second], 65.0)
         assert not (await claim_one(store, Due.CHECK, 95.0)).doubted
 
-    async def test_of_a_process_that_died_fall_to_another(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await claim(store, Due.CHECK, 60.0)
-        assert not await claim(store, Due.CHECK, 60.0 + LEASE - 0.25)
-        assert await claim(store, Due.CHECK, 60.0 + LEASE)
-
     async def test_stop_with_the_session_also_when_one_is_under_way(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         await claim(store, Due.CHECK, 60.0)
         store.sessions.end("w1", Reason.LOGOUT, 61.0)
         assert not await claim(store, Due.CHECK, 60.0 + LEASE)
         assert not await claim(store, Due.CHECK, 1e6)
-
-    async def test_delay_no_push(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await claim(store, Due.CHECK, WARNING)
-        assert await claim(store, Due.PUSH, WARNING)
 
 
 class TestWaking:
@@ -634,14 +568,6 @@ class TestProcesses:
         assert left is not None
         assert left.activity.tabs == {}
 
-    async def test_reaping_revives_nothing(self, store: Store) -> None:
-        await store.presence.renew("p1", 0.0, LEASE)
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        ended = store.sessions.end("w1", Reason.LOGOUT, 2.0)
-        await store.presence.reap(LEASE)
-        assert store.sessions.get("w1") == ended
-
 
 class TestGroups:
     """Each live session stands in one group; `place` finds which."""
@@ -664,10 +590,6 @@ class TestGroups:
     async def test_an_empty_store_counts_none(self, store: Store) -> None:
         assert await store.statistics.census() == Census(0, 0, 0)
         assert await self.place(store) is None
-
-    async def test_a_session_begins_active_without_a_tab(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        assert await self.place(face.store) == (Phase.ACTIVE, False)
 
     async def test_a_resumed_one_goes_on_as_it_was_told(self, face: Face) -> None:
         await face.open(watched(shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
@@ -694,31 +616,6 @@ class TestGroups:
             await face.apply("w1", event, float(at))
             assert await self.place(face.store) == (Phase.ACTIVE, connected), event
 
-    async def test_is_connected_no_more_when_its_process_is_reaped(self, store: Store) -> None:
-        await store.presence.renew("p1", 0.0, LEASE)
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        await store.presence.reap(LEASE)
-        assert await self.place(store) == (Phase.ACTIVE, False)
-
-    async def test_is_warned_when_its_tabs_are_told(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        claimed = await claim_one(store, Due.PUSH, WARNING)
-        assert await self.place(store) == (Phase.ACTIVE, True)
-        await settle(store, claimed, WARNING)
-        assert await self.place(store) == (Phase.WARNED, True)
-        store.sessions.apply("w1", TabClosed("p1", closed=False), WARNING + 1)
-        assert await self.place(store) == (Phase.WARNED, False)
-
-    async def test_is_active_again_when_the_warning_is_taken_back(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await publish(store, WARNING)
-        store.sessions.apply("w1", Extended(), WARNING + 1)
-        assert await self.place(store) == (Phase.WARNED, False)
-        await publish(store, WARNING + LEASE)
-        assert await self.place(store) == (Phase.ACTIVE, False)
-
     async def test_leaves_when_it_is_ended(self, face: Face) -> None:
         await face.open(watched(), 0.0)
         await face.apply("w1", TabOpened("p1", 50), 1.0)
@@ -726,34 +623,6 @@ class TestGroups:
         assert await self.place(face.store) is None
         # As the socket of a session that ended does.
         await face.apply("w1", TabClosed("p1", closed=False), 3.0)
-        assert await self.place(face.store) is None
-
-    async def test_leaves_when_the_clock_ends_it_and_that_is_settled(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await publish(store, WARNING)
-        claimed = await claim_one(store, Due.PUSH, END)
-        assert await self.place(store) == (Phase.WARNED, False)
-        await settle(store, claimed, END)
-        assert await self.place(store) is None
-
-    async def test_leaves_when_something_finds_it_ended(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        await face.apply("w1", Requested(), END)
-        assert await self.place(face.store) is None
-
-    async def test_leaves_when_a_sign_in_comes_too_late(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.restart(watched(activity=signed_in(END)), END)
-        assert await self.place(store) is None
-
-    async def test_stays_when_the_user_signs_in_again(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        store.sessions.restart(watched(key="k2", activity=signed_in(500.0)), 500.0)
-        assert await self.place(store) == (Phase.ACTIVE, True)
-
-    async def test_a_tombstone_of_an_unknown_session_is_in_none(self, face: Face) -> None:
-        await face.end("w1", Reason.ACCOUNT, 1.0)
         assert await self.place(face.store) is None
 
     async def test_are_empty_when_everything_is_forgotten(self, store: Store) -> None:
@@ -765,11 +634,6 @@ class TestGroups:
 class TestListing:
     async def order(self, store: Store) -> list[str]:
         return [each.id for each in (await store.statistics.list(None, None, 0, 10)).sessions]
-
-    async def test_begins_with_what_ends_next(self, store: Store) -> None:
-        for index in (2, 0, 1):
-            store.sessions.open(watched(f"w{index}", signed_in(float(index))), float(index))
-        assert await self.order(store) == ["w0", "w1", "w2"]
 
     async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
         ids = ["b", "B", "_", "a", "-", "ab"]
@@ -794,23 +658,6 @@ class TestListing:
         assert await self.order(face.store) == ["w1", "w2"]
         await face.apply("w1", event, 50.0)
         assert await self.order(face.store) == ["w2", "w1"]
-
-    async def test_has_a_closed_browser_by_its_grace(self, store: Store) -> None:
-        store.sessions.open(watched("w1"), 0.0)
-        store.sessions.open(watched("w2"), 0.0)
-        store.sessions.apply("w2", TabOpened("p1", 50), 1.0)
-        store.sessions.apply("w2", TabClosed("p1", closed=True), 2.0)
-        assert await self.order(store) == ["w2", "w1"]
-        # It comes back, a little later than the other began.
-        store.sessions.apply("w2", Requested(), 3.0)
-        assert await self.order(store) == ["w1", "w2"]
-
-    async def test_has_one_near_its_absolute_limit_by_that(self, store: Store) -> None:
-        store.sessions.open(watched("w1"), 0.0)
-        store.sessions.open(watched("w2", policy=replace(POLICY, absolute_timeout=1000.0)), 0.0)
-        for watch_id in ("w2", "w1"):
-            store.sessions.apply(watch_id, Acted(), 500.0)
-        assert await self.order(store) == ["w2", "w1"]
 
     async def test_tells_of_each_what_is_known_of_it(self, face: Face) -> None:
         await face.open(watched(), 0.0)
@@ -873,19 +720,6 @@ class TestSamples:
         await store.statistics.take_sample(now, self.EVERY, keep)
         return list(await store.statistics.samples(-1.0))
 
-    async def test_there_are_none_at_first(self, store: Store) -> None:
-        assert list(await store.statistics.samples(-1.0)) == []
-
-    async def test_count_who_lives_and_who_ended_since(self, store: Store) -> None:
-        for index in range(4):
-            store.sessions.open(watched(f"w{index}", signed_in(10.0 * index)), 0.0)
-        assert await self.sample(store, 0.0) == [Sample(0.0, 4, 0, 0)]
-        store.sessions.end("w3", Reason.LOGOUT, 1.0)
-        for each in await claim(store, Due.PUSH, WARNING):
-            await settle(store, each, WARNING)
-        first, second = await self.sample(store, WARNING)
-        assert (first, second) == (Sample(0.0, 4, 0, 0), Sample(WARNING, 2, 1, 1))
-
     async def test_count_each_end_once(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         store.sessions.open(watched("w2"), 0.0)
@@ -900,6 +734,14 @@ class TestSamples:
         assert await self.sample(store, END) == [Sample(END, 0, 0, 2)]
         assert (await self.sample(store, END + self.EVERY))[-1].ended == 0
 
+    async def test_begin_again_when_everything_is_forgotten(self, store: Store) -> None:
+        await self.sample(store, 0.0)
+        store.sessions.open(watched(), 1.0)
+        store.sessions.end("w1", Reason.LOGOUT, 2.0)
+        store.clear()
+        assert list(await store.statistics.samples(-1.0)) == []
+        assert await self.sample(store, 4.0) == [Sample(4.0, 0, 0, 0)]
+
     async def test_are_returned_to_the_one_who_takes_them(self, store: Store) -> None:
         store.sessions.open(watched(), 0.0)
         assert await store.statistics.take_sample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
@@ -911,11 +753,6 @@ class TestSamples:
         assert len(await store.statistics.samples(-1.0)) == 1
         assert len(await self.sample(store, self.EVERY - 0.25)) == 1
         assert [each.at for each in await self.sample(store, self.EVERY)] == [0.0, self.EVERY]
-
-    async def test_are_kept_for_so_long_and_no_longer(self, store: Store) -> None:
-        for turn in range(8):
-            await self.sample(store, turn * self.EVERY, keep=60.0)
-        assert [each.at for each in await store.statistics.samples(-1.0)] == [45.0, 60.0, 75.0, 90.0, 105.0]
 
     async def test_that_are_new_are_told_by_themselves(self, store: Store) -> None:
         for turn in range(4):

@@ -165,12 +165,3 @@ async def test_an_end_that_is_asked_for_again_on_a_new_connection_counts_once(ma
         assert proxy.lost == 1
         await store.statistics.take_sample(END, 15.0, 3600.0)
         assert [each.ended for each in await store.statistics.samples()] == [1]
-
-
-async def test_samples_begin_again_where_redis_came_back_empty(store: RedisStore) -> None:
-    store.sessions.open(session(), NOW)
-    await store.statistics.take_sample(NOW, 15.0, 3600.0)
-    store.clear()
-    assert list(await store.statistics.samples()) == []
-    await store.statistics.take_sample(NOW + 1, 15.0, 3600.0)
-    assert [tuple(each) for each in await store.statistics.samples()] == [(NOW + 1, 0, 0, 0)]

@@ -54,6 +54,7 @@ ASYNC: dict[str, Callable[[RedisStore], object]] = {
     "next_due": lambda store: store.queue.next_due(Due.PUSH),
     "renew": lambda store: store.presence.renew("p1", NOW, LEASE),
     "reap": lambda store: store.presence.reap(NOW),
+    "sample": lambda store: store.statistics.take_sample(NOW, 15.0, 3600.0),
     "ping": lambda store: store.ping(),
 }
 
