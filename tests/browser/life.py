@@ -69,13 +69,6 @@ def opened(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def upload(request: HttpRequest) -> HttpResponse:
-    """Take a file."""
-    size = sum(file.size or 0 for file in request.FILES.values())
-    return HttpResponse(f"<!doctype html><title>Received</title><h1>{size} bytes</h1>")
-
-
-@login_required
 def tone(request: HttpRequest) -> HttpResponse:
     """Play a minute of a quiet tone."""
     file = io.BytesIO()
@@ -90,7 +83,6 @@ urlpatterns = [
     path("kept/", kept),
     path("strict/", strict),
     path("open/", opened),
-    path("upload/", upload),
     path("tone.wav", tone),
     path("<slug:name>/", page),
 ]

@@ -46,8 +46,6 @@ class Proxy(plain.Proxy):
         super().__init__(target)
         self.sockets = Way.PASS
         self.requests = Way.PASS
-        self.slowness = 0.0
-        """Seconds for which each chunk is held back on its way up."""
         self.attempts: list[float] = []
         """When sockets were asked for."""
         self._is_socket: dict[asyncio.StreamWriter, bool] = {}
@@ -102,7 +100,7 @@ class Proxy(plain.Proxy):
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_socket: bool, swallowing: set[Way]
     ) -> None:
         while chunk := await reader.read(CHUNK):
-            await asyncio.sleep(self.latency + (self.slowness if swallowing is UP else 0))
+            await asyncio.sleep(self.latency)
             if (self.sockets if is_socket else self.requests) in swallowing:
                 continue
             writer.write(chunk)

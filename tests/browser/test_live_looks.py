@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.browser import live_looks
 from tests.browser.live_looks import PlayedServer, line, present
@@ -23,6 +23,7 @@ from tests.browser.operators import (
     watch,
 )
 from tests.browser.test_accessibility import VARIANTS
+from tests.support.browsing import sign_in
 from tests.support.serving import Server
 from tests.tools import screenshots
 
@@ -41,9 +42,19 @@ def server(site: Server) -> Server:
     return site
 
 
+@pytest.fixture(scope="module")
+def admin(browser: Browser, server: Server) -> StorageState:
+    """The cookies of an operator's session that lasts longer than the tests."""
+    context = browser.new_context()
+    sign_in(context.new_page(), server.url("/"), "admin")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
-def visited(browser: Browser, server: Server) -> tuple[Page, PlayedServer]:
-    return live_looks.visit(browser.new_context(), server)
+def visited(browser: Browser, server: Server, admin: StorageState) -> tuple[Page, PlayedServer]:
+    return live_looks.visit(browser.new_context(storage_state=admin), server)
 
 
 def top_of_the_table(page: Page) -> float:
@@ -69,8 +80,9 @@ class TestAccessibility:
         act(page, "notice")
         assert violations(page) == []
 
-    def test_nor_against_any_other_state(self, any_context: BrowserContext, server: Server):
+    def test_nor_against_any_other_state(self, any_context: BrowserContext, server: Server, admin: StorageState):
         found = {}
+        any_context.add_cookies(admin["cookies"])
         page, played = live_looks.visit(with_axe(any_context), server)
         for state in live_looks.LIVE_STATES:
             if played.closed:
@@ -120,16 +132,13 @@ class TestAccessibility:
 
 
 class TestWords:
-    @pytest.mark.parametrize(
-        ("state", "title"),
-        [(live_looks.progress, "Ending…"), (live_looks.result, "Done"), (live_looks.failure, "Not finished")],
-    )
-    def test_the_dialog_s_title_says_how_far_it_is(
-        self, state: live_looks.State, title: str, visited: tuple[Page, PlayedServer]
-    ):
+    def test_the_dialog_s_title_says_how_far_it_is(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        state(page, played)
-        expect(page.locator(".live-dialog h2")).to_have_text(title)
+        titles = {live_looks.progress: "Ending…", live_looks.result: "Done", live_looks.failure: "Not finished"}
+        for state, title in titles.items():
+            played.afresh()
+            state(page, played)
+            expect(page.locator(".live-dialog h2")).to_have_text(title)
 
     def test_a_blank_notice_is_refused_at_its_field(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
@@ -232,8 +241,9 @@ class TestThePresentSession:
 
 
 @pytest.mark.parametrize("width", [320, 600, 800, 1024, 1120, 1280])
-def test_nothing_is_cut_off_beside_the_admin_s_own_bar(width: int, browser: Browser, server: Server):
-    page, played = live_looks.visit(browser.new_context(viewport={"width": width, "height": 800}), server)
+def test_nothing_is_cut_off_beside_the_admin_s_own_bar(width: int, visited: tuple[Page, PlayedServer]):
+    page, played = visited
+    page.set_viewport_size({"width": width, "height": 800})
     live_looks.many(page, played)
     for part in (".live-overview", ".live-results", "html"):
         wide, room = page.locator(part).evaluate("element => [element.scrollWidth, element.clientWidth]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.looks import ENDED, LAST, LIMIT, WARNED, cover, dialog, part, stay
+from tests.browser.looks import ENDED, LAST, LIMIT, WARNED, Played, cover, dialog, part, stay
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -14,6 +14,11 @@ FOCUSED = "document.activeElement.id"
 NARROW = {"width": 320, "height": 640}
 ZOOMED = {"width": 320, "height": 256}
 """A screen of 1280 by 1024 at 400 % (WCAG 1.4.10)."""
+
+
+def warn(page: Page, played: Played) -> None:
+    played.say(WARNED)
+    expect(stay(page)).to_be_focused()
 
 
 def within(page: Page, locator: Locator) -> bool:
@@ -30,17 +35,18 @@ def within(page: Page, locator: Locator) -> bool:
 
 class TestDialog:
     @pytest.mark.rule("R34")
-    def test_it_takes_the_focus_and_gives_it_back(self, looked_at):
+    def test_it_takes_the_focus_and_gives_it_back_with_the_selection(self, looked_at):
         page, played = looked_at
-        page.focus("textarea")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        page.fill("[name=subject]", "half a subject")
+        page.evaluate("document.querySelector('[name=subject]').setSelectionRange(5, 6)")
+        warn(page, played)
         for _ in range(4):
             page.keyboard.press("Tab")
             assert page.evaluate("document.activeElement.className") in {"idlewatch", ""}, "the focus left the dialog"
-        stay(page).click()
+        page.keyboard.press("Escape")
         expect(dialog(page)).to_be_hidden()
-        expect(page.locator("textarea")).to_be_focused()
+        page.keyboard.type("the")
+        assert page.input_value("[name=subject]") == "half the subject"
 
     @pytest.mark.rule("R30")
     def test_it_can_be_answered_ten_times(self, looked_at):
@@ -50,23 +56,11 @@ class TestDialog:
             stay(page).click()
             expect(dialog(page)).to_be_hidden()
 
-    def test_it_gives_a_selection_back(self, looked_at):
-        page, played = looked_at
-        page.fill("[name=subject]", "half a subject")
-        page.evaluate("document.querySelector('[name=subject]').setSelectionRange(5, 6)")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
-        page.keyboard.press("Escape")
-        expect(dialog(page)).to_be_hidden()
-        page.keyboard.type("the")
-        assert page.input_value("[name=subject]") == "half the subject"
-
     def test_it_gives_the_focus_back_to_an_editor_in_a_frame(self, open_page):
         page, played = open_page("frame=1")
         text = page.frame_locator("iframe").locator("textarea")
         text.press_sequentially("ab")
-        played.say(WARNED)
-        expect(dialog(page)).to_be_visible()
+        warn(page, played)
         page.keyboard.press("Escape")
         expect(dialog(page)).to_be_hidden()
         page.keyboard.type("c")
@@ -75,25 +69,13 @@ class TestDialog:
     @pytest.mark.rule("R34")
     def test_escape_pressed_twice_does_not_make_it_go_before_the_server_agrees(self, looked_at):
         page, played = looked_at
-        played.say(WARNED)
-        expect(dialog(page)).to_be_visible()
+        warn(page, played)
         played.fall_silent()
         for _ in range(3):
             page.keyboard.press("Escape")
             page.wait_for_timeout(50)
         expect(dialog(page)).to_be_visible()
         expect(stay(page)).to_be_focused()
-
-    @pytest.mark.rule("R35")
-    def test_it_speaks_at_steps(self, looked_at):
-        page, played = looked_at
-        played.say(WARNED | {"remaining": 31.5})
-        said = dialog(page).locator("[data-idlewatch-part=announcement]")
-        expect(dialog(page)).to_contain_text("Time left: 32 seconds")
-        expect(said).to_be_empty()
-        expect(said).to_have_text("30 seconds left.", timeout=4000)
-        page.wait_for_timeout(1500)
-        expect(said).to_have_text("30 seconds left.")
 
     def test_the_last_seconds_stand_out(self, looked_at):
         page, played = looked_at
@@ -106,21 +88,13 @@ class TestDialog:
         played.say(WARNED)
         expect(dialog(page)).not_to_have_attribute("data-idlewatch-last", "")
 
-    def test_a_line_shows_how_much_is_left(self, looked_at):
-        page, played = looked_at
-        played.say(WARNED | {"remaining": 60})
-        line = part(page, "line")
-        expect(line).to_be_visible()
-        assert line.evaluate("line => line.value / line.max") == pytest.approx(0.5, abs=0.05)
-
 
 class TestPagesOwnDialogs:
     def test_it_comes_above_an_open_modal_dialog_and_gives_the_focus_back_into_it(self, looked_at):
         page, played = looked_at
         page.click("#open")
         page.focus("#inside")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         assert within(page, stay(page))
         stay(page).click()
         expect(dialog(page)).to_be_hidden()
@@ -131,8 +105,7 @@ class TestPagesOwnDialogs:
     def test_it_comes_above_again_when_one_opens_while_it_stands(self, looked_at):
         page, played = looked_at
         page.focus("textarea")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         page.evaluate("document.querySelector('#first').showModal()")
         expect(stay(page)).to_be_focused()
         assert within(page, stay(page))
@@ -146,8 +119,7 @@ class TestPagesOwnDialogs:
     def test_one_that_comes_and_goes_meanwhile_loses_no_focus(self, looked_at):
         page, played = looked_at
         page.focus("textarea")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         page.evaluate("document.querySelector('#first').showModal()")
         expect(stay(page)).to_be_focused()
         page.evaluate("document.querySelector('#first').close()")
@@ -208,8 +180,7 @@ class TestHostilePages:
         plain.wait_for_timeout(300)
         wanted = _looks(plain)
         page, played = open_page(f"css={css}")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         assert within(page, stay(page))
         page.wait_for_timeout(300)
         assert _looks(page) == wanted
@@ -234,8 +205,7 @@ class TestHostilePages:
         page, played = looked_at
         replace = "document.body.replaceWith(document.createElement('body'))"
         page.evaluate(replace)
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         page.evaluate(replace)
         page.evaluate("document.documentElement.lastElementChild.remove()")
         expect(stay(page)).to_be_visible(timeout=3000)
@@ -261,8 +231,7 @@ class TestSmallScreens:
     def test_everything_in_it_can_be_reached(self, size: dict[str, int], looked_at):
         page, played = looked_at
         page.set_viewport_size(size)
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         assert within(page, stay(page)), "without scrolling first"
         for name in ("Stay signed in", "Sign out now"):
             button = page.get_by_role("button", name=name)
@@ -300,8 +269,7 @@ class TestReadersWishes:
           const { animationName, transitionDuration } = getComputedStyle(element);
           return animationName + " " + transitionDuration;
         }).filter((motion) => motion !== "none 0s")"""
-        played.say(WARNED)
-        expect(dialog(page)).to_be_visible()
+        warn(page, played)
         assert dialog(page).evaluate(moves) != []
         page.emulate_media(reduced_motion="reduce")
         assert dialog(page).evaluate(moves) == []
@@ -309,8 +277,7 @@ class TestReadersWishes:
     def test_forced_colours_leave_edges_and_the_focus(self, looked_at):
         page, played = looked_at
         page.emulate_media(forced_colors="active")
-        played.say(WARNED)
-        expect(stay(page)).to_be_focused()
+        warn(page, played)
         style = stay(page).evaluate(
             "e => (s => [s.borderTopWidth, s.borderTopStyle, s.outlineStyle, s.outlineWidth])(getComputedStyle(e))"
         )
@@ -336,8 +303,7 @@ class TestReadersWishes:
 
     def test_none_of_it_is_printed(self, looked_at):
         page, played = looked_at
-        played.say(WARNED)
-        expect(dialog(page)).to_be_visible()
+        warn(page, played)
         page.emulate_media(media="print")
         expect(dialog(page)).to_be_hidden()
         expect(page.locator("#secret")).to_be_visible()

@@ -27,12 +27,6 @@ def answer(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def download(request: HttpRequest) -> HttpResponse:
-    """Offer a file."""
-    return HttpResponse("data", headers={"Content-Disposition": "attachment; filename=data.txt"})
-
-
-@login_required
 def slow(request: HttpRequest) -> HttpResponse:
     """Take longer over a form than the session would last."""
     time.sleep(6)
@@ -48,7 +42,6 @@ def received(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("journey/answer/", answer),
-    path("journey/download/", download),
     path("journey/slow/", slow),
     path("drafts/sent/", received),
     *(path(f"{kind}/<slug:name>/", page, {"kind": kind}) for kind in ("drafts", "journey", "looks")),
