@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
-from http.cookies import SimpleCookie
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.integration.deployment import documented
 from tests.integration.deployment.site import Deployment, Unit, trusting
-from tests.integration.server.visitors import NAVIGATION, WITHIN, Visitor
+from tests.integration.server.visitors import WITHIN, Visitor
 
 
 class Through(HTTPSConnection):
@@ -25,6 +24,8 @@ class Through(HTTPSConnection):
 class Guest(Visitor):
     """A user with a browser of their own, signed in if a name is given; `web` bypasses nginx."""
 
+    session_cookie, csrf_cookie = "__Host-sessionid", "__Host-csrftoken"
+
     def __init__(self, deployment: Deployment, name: str | None = None) -> None:
         self.deployment = deployment
         self.cookies: dict[str, str] = {}
@@ -33,36 +34,14 @@ class Guest(Visitor):
             assert self.key
 
     @property
-    def key(self) -> str:
-        return self.cookies.get("__Host-sessionid", "")
+    def origin(self) -> str:
+        return self.deployment.origin
 
-    def get(self, path: str, headers: dict[str, str] = NAVIGATION, web: Unit | None = None) -> HTTPResponse:
-        return self.ask("GET", path, headers, web=web)
-
-    def post(self, path: str, body: str = "", web: Unit | None = None, **headers: str) -> HTTPResponse:
-        token = {"X-CSRFToken": self.cookies.get("__Host-csrftoken", "")}
-        sent = {"Origin": self.deployment.origin, "Sec-Fetch-Mode": "cors", "Accept": "*/*"} | token | headers
-        return self.ask("POST", path, sent, body, web=web)
-
-    def ask(
-        self, method: str, path: str, headers: dict[str, str], body: str | None = None, web: Unit | None = None
-    ) -> HTTPResponse:
-        connection: HTTPConnection
+    def connection(self, web: Unit | None = None) -> tuple[HTTPConnection, dict[str, str]]:
+        host = {"Host": self.deployment.host}
         if web is None:
-            connection = Through(documented.HOST, self.deployment.nginx.port, timeout=WITHIN)
-        else:
-            connection = HTTPConnection("127.0.0.1", web.port, timeout=WITHIN)
-            headers = headers | {"X-Forwarded-Proto": "https"}
-        try:
-            connection.request(method, path, body, headers | {"Host": self.deployment.host, "Cookie": self.cookie})
-            response = connection.getresponse()
-            response.text = response.read().decode()  # type: ignore[attr-defined]
-        finally:
-            connection.close()
-        for line in response.headers.get_all("Set-Cookie", []):
-            for name, morsel in SimpleCookie(line).items():
-                self.cookies[name] = morsel.value
-        return response
+            return Through(documented.HOST, self.deployment.nginx.port, timeout=WITHIN), host
+        return HTTPConnection("127.0.0.1", web.port, timeout=WITHIN), host | {"X-Forwarded-Proto": "https"}
 
     async def connect(
         self, cookie: str | None = None, *, web: Unit | None = None, path: str = "/ws/idlewatch/tab/", **options: Any

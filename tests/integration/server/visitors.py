@@ -25,6 +25,7 @@ class Visitor:
     """A signed-in user with a browser of their own."""
 
     patience = WITHIN
+    session_cookie, csrf_cookie = "sessionid", "csrftoken"
     keys: ClassVar[set[str]] = set()
     """Every session key that any visitor was given."""
 
@@ -36,23 +37,34 @@ class Visitor:
 
     @property
     def key(self) -> str:
-        return self.cookies.get("sessionid", "")
+        return self.cookies.get(self.session_cookie, "")
 
     @property
     def cookie(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
-    def get(self, path: str, headers: dict[str, str] = NAVIGATION) -> HTTPResponse:
-        return self.ask("GET", path, headers)
+    @property
+    def origin(self) -> str:
+        return self.server.origin
 
-    def post(self, path: str, body: str = "") -> HTTPResponse:
+    def get(self, path: str, headers: dict[str, str] = NAVIGATION, **where: Any) -> HTTPResponse:
+        return self.ask("GET", path, headers, **where)
+
+    def post(self, path: str, body: str = "", **where: Any) -> HTTPResponse:
         """Send something, as the site's own pages do."""
-        headers = {"Origin": self.server.origin, "X-CSRFToken": self.cookies.get("csrftoken", "")}
-        return self.ask("POST", path, FETCH | headers, body)
+        headers = {"Origin": self.origin, "X-CSRFToken": self.cookies.get(self.csrf_cookie, "")}
+        return self.ask("POST", path, FETCH | headers, body, **where)
 
-    def ask(self, method: str, path: str, headers: dict[str, str], body: str | None = None) -> HTTPResponse:
-        with closing(HTTPConnection("127.0.0.1", self.server.port, timeout=self.patience)) as connection:
-            connection.request(method, path, body, headers | {"Cookie": self.cookie})
+    def connection(self) -> tuple[HTTPConnection, dict[str, str]]:
+        """Return a way to the server, not opened yet, and the headers that it needs."""
+        return HTTPConnection("127.0.0.1", self.server.port, timeout=self.patience), {}
+
+    def ask(
+        self, method: str, path: str, headers: dict[str, str], body: str | None = None, **where: Any
+    ) -> HTTPResponse:
+        http, needed = self.connection(**where)
+        with closing(http) as connection:
+            connection.request(method, path, body, headers | needed | {"Cookie": self.cookie})
             response = connection.getresponse()
             response.text = response.read().decode()  # type: ignore[attr-defined]
         for line in response.headers.get_all("Set-Cookie", []):
