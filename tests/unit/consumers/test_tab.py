@@ -57,6 +57,16 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Runtime, "start", start)
 
 
+@pytest.fixture
+async def signed(site: Any) -> Signed:
+    return await sign_in()
+
+
+@pytest.fixture
+async def tab(signed: Signed) -> Tab:
+    return await Tab.open(signed)
+
+
 async def push(clock: Time) -> None:
     await runtime_of(current_process()).timer.push(clock.now)
 
@@ -70,8 +80,7 @@ def hub_tabs() -> int:
 
 
 class TestConnecting:
-    async def test_tells_the_state_with_every_field(self):
-        tab = await Tab.open(await sign_in())
+    async def test_tells_the_state_with_every_field(self, tab: Tab):
         version, remaining = tab.first.pop("version"), tab.first.pop("remaining")
         assert tab.first == {
             "type": "state",
@@ -86,16 +95,14 @@ class TestConnecting:
         assert type(version) is int
         assert 99 < remaining <= 100
 
-    async def test_opening_and_asking_is_no_activity(self, clock: Time):
-        signed = await sign_in()
+    async def test_opening_and_asking_is_no_activity(self, clock: Time, signed: Signed):
         active = signed.watched.activity.active
         clock.pass_(50)
         tab = await Tab.open(signed)
         assert (await tab.sync())["remaining"] == pytest.approx(50, abs=1)
         assert signed.watched.activity.active == active
 
-    async def test_counts_the_tab(self):
-        signed = await sign_in()
+    async def test_counts_the_tab(self, signed: Signed):
         tabs = [await Tab.open(signed) for _ in range(2)]
         assert signed.watched.activity.tabs == {current_process().name: 2}
         await tabs[0].leave()
@@ -119,8 +126,7 @@ class TestConnecting:
         assert await Session.objects.filter(pk=key).aexists()
 
     @pytest.mark.rule("R9")
-    async def test_an_ended_session_is_told_why(self, clock: Time):
-        signed = await sign_in()
+    async def test_an_ended_session_is_told_why(self, clock: Time, signed: Signed):
         await monitor.aend(signed.watch_id, Reason.REPLACED, clock.now)
         tab = Tab(signed.key)
         assert await ended(tab) == "replaced"
@@ -129,14 +135,14 @@ class TestConnecting:
         assert hub_tabs() == 0
 
     @pytest.mark.rule("R1")
-    async def test_a_session_past_its_limit_is_refused_though_its_end_was_not_recorded(self, clock: Time):
-        signed = await sign_in()
+    async def test_a_session_past_its_limit_is_refused_though_its_end_was_not_recorded(
+        self, clock: Time, signed: Signed
+    ):
         clock.pass_(101)
         assert await ended(Tab(signed.key)) == "idle"
 
     @pytest.mark.rule("R9")
-    async def test_a_key_whose_row_is_gone_is_told_why(self, clock: Time):
-        signed = await sign_in()
+    async def test_a_key_whose_row_is_gone_is_told_why(self, clock: Time, signed: Signed):
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         await Session.objects.all().adelete()
         assert await ended(Tab(signed.key)) == "revoked"
@@ -145,21 +151,18 @@ class TestConnecting:
 
     @pytest.mark.rule("R9")
     @pytest.mark.rule("R11")
-    async def test_a_key_whose_row_was_deleted_behind_our_back_is_lost(self):
-        signed = await sign_in()
+    async def test_a_key_whose_row_was_deleted_behind_our_back_is_lost(self, signed: Signed):
         await Session.objects.all().adelete()
         assert await ended(Tab(signed.key)) == "lost"
 
-    async def test_a_watch_without_a_record_is_lost(self):
-        signed = await sign_in()
+    async def test_a_watch_without_a_record_is_lost(self, signed: Signed):
         await WatchedSession.objects.all().adelete()
         lose_store()
         assert await ended(Tab(signed.key)) == "lost"
 
     @pytest.mark.parametrize("is_done", [False, True], ids=["while a request rotates it", "afterwards"])
-    async def test_a_key_that_was_replaced_opens_nothing_and_ends_nothing(self, is_done: bool):
+    async def test_a_key_that_was_replaced_opens_nothing_and_ends_nothing(self, is_done: bool, signed: Signed):
         """No reason is given for it: the page asks again, with the cookie it has by then."""
-        signed = await sign_in()
 
         old, session = signed.key, django_sessions.engine()(signed.key)
         with under_way(session):
@@ -187,8 +190,7 @@ class TestConnecting:
         assert await ended(Tab(eve.key)) == "lost"
         assert ada.watched.activity.ended is None
 
-    async def test_a_store_that_came_back_empty_resumes_from_the_record(self):
-        signed = await sign_in()
+    async def test_a_store_that_came_back_empty_resumes_from_the_record(self, signed: Signed):
         lose_store()
         tab = await Tab.open(signed)
         assert tab.first["phase"] == "active"
@@ -227,9 +229,10 @@ class TestConnecting:
         await first.leave()
         await Tab.open(signed)
 
-    async def test_the_tab_hears_what_changes_while_it_connects(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+    async def test_the_tab_hears_what_changes_while_it_connects(
+        self, clock: Time, monkeypatch: pytest.MonkeyPatch, signed: Signed
+    ):
         """Joined before the state is read, so that no change falls between."""
-        signed = await sign_in()
         look = monitor.alook
 
         async def slow_look(*args: Any) -> Any:
@@ -245,16 +248,14 @@ class TestConnecting:
         assert (frame["phase"], frame["reason"]) == ("ended", "revoked")
         assert await tab.close_code() == 4401
 
-    async def test_a_server_that_goes_away_sends_the_tab_back(self):
-        signed = await sign_in()
+    async def test_a_server_that_goes_away_sends_the_tab_back(self, signed: Signed):
         await runtime_of(current_process()).stop()
         tab = Tab(signed.key)
         assert await tab.is_accepted()
         assert await tab.close_code() == 4503
         assert signed.watched.activity.tabs == {}
 
-    async def test_a_tab_that_daphne_cancels_at_once_stays_until_its_page_has_answered(self):
-        tab = await Tab.open(await sign_in())
+    async def test_a_tab_that_daphne_cancels_at_once_stays_until_its_page_has_answered(self, tab: Tab):
         stopping = asyncio.create_task(runtime_of(current_process()).stop())
         await asyncio.sleep(0)
         tab.socket.future.cancel()
@@ -266,8 +267,9 @@ class TestConnecting:
         await asyncio.wait_for(stopping, 1)
         assert hub_tabs() == 0
 
-    async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(self, monkeypatch: pytest.MonkeyPatch):
-        signed = await sign_in()
+    async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(
+        self, monkeypatch: pytest.MonkeyPatch, signed: Signed
+    ):
         hub, find = runtime_of(current_process()).hub, consumers.find_watch
 
         def slow_find(key: str | None) -> Any:
@@ -299,28 +301,24 @@ async def ended(tab: Tab) -> str | None:
 
 
 class TestMessages:
-    async def test_sync_asks_for_the_state(self):
-        tab = await Tab.open(await sign_in())
+    async def test_sync_asks_for_the_state(self, tab: Tab):
         frame = await tab.sync()
         assert (frame["type"], frame["phase"]) == ("state", "active")
         assert frame["version"] >= tab.first["version"]
 
-    async def test_activity_restarts_the_idle_clock_and_has_no_reply(self, clock: Time):
-        tab = await Tab.open(await sign_in())
+    async def test_activity_restarts_the_idle_clock_and_has_no_reply(self, clock: Time, tab: Tab):
         clock.pass_(60)
         await tab.say("activity")
         # What comes next answers what was asked next.
         assert (await tab.sync())["remaining"] == pytest.approx(100, abs=1)
         assert await tab.socket.receive_nothing(0.02)
 
-    async def test_activity_is_credited_to_when_the_user_acted(self, clock: Time):
-        tab = await Tab.open(await sign_in())
+    async def test_activity_is_credited_to_when_the_user_acted(self, clock: Time, tab: Tab):
         clock.pass_(60)
         await tab.say("activity", ago=12.5)
         assert (await tab.sync())["remaining"] == pytest.approx(87.5, abs=1)
 
-    async def test_extend_answers_the_sender_and_the_others_hear_of_it(self, clock: Time):
-        signed = await sign_in()
+    async def test_extend_answers_the_sender_and_the_others_hear_of_it(self, clock: Time, signed: Signed):
         tabs = [await Tab.open(signed) for _ in range(3)]
         clock.pass_(85)
         await push(clock)
@@ -339,8 +337,7 @@ class TestMessages:
 
 
 class TestHolds:
-    async def test_a_hold_keeps_the_idle_clock_still(self, clock: Time):
-        tab = await Tab.open(await sign_in())
+    async def test_a_hold_keeps_the_idle_clock_still(self, clock: Time, tab: Tab):
         clock.pass_(50)
         frame = await tab.ask("hold", id="upload", label="Uploading 3 files")
         assert (frame["held"], frame["remaining"]) == (True, 100.0)
@@ -348,8 +345,7 @@ class TestHolds:
         frame = await tab.sync()
         assert (frame["held"], frame["phase"], frame["remaining"]) == (True, "active", 100.0)
 
-    async def test_a_released_hold_lets_the_clock_run(self, clock: Time):
-        tab = await Tab.open(await sign_in())
+    async def test_a_released_hold_lets_the_clock_run(self, clock: Time, tab: Tab):
         await tab.ask("hold", id="upload")
         await tab.ask("hold", id="video")
         clock.pass_(30)
@@ -379,8 +375,7 @@ class TestBadMessages:
             ({"binary": b'{"type": "sync"}'}, "bad_json"),
         ],
     )
-    async def test_is_answered_with_its_code_and_the_socket_stays_open(self, sent: dict[str, Any], code: str):
-        tab = await Tab.open(await sign_in())
+    async def test_is_answered_with_its_code_and_the_socket_stays_open(self, sent: dict[str, Any], code: str, tab: Tab):
         await tab.send(**sent)
         error = await tab.frame()
         assert (error["type"], error["code"]) == ("error", code)
@@ -389,9 +384,7 @@ class TestBadMessages:
 
     @pytest.mark.rule("R24")
     @pytest.mark.rule("R26")
-    async def test_the_twentieth_closes(self):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_the_twentieth_closes(self, signed: Signed, tab: Tab):
         for _ in range(19):
             await tab.send("bad")
             assert (await tab.frame())["type"] == "error"
@@ -405,23 +398,19 @@ class TestBadMessages:
 
     @pytest.mark.rule("R24")
     @pytest.mark.rule("R26")
-    async def test_more_than_a_hundred_in_ten_seconds_close(self):
-        tab = await Tab.open(await sign_in())
+    async def test_more_than_a_hundred_in_ten_seconds_close(self, tab: Tab):
         for _ in range(100):
             await tab.sync()
         await tab.say("sync")
         assert await tab.close_code() == 4429
 
-    async def test_a_hundred_every_ten_seconds_do_not(self, clock: Time):
-        tab = await Tab.open(await sign_in())
+    async def test_a_hundred_every_ten_seconds_do_not(self, clock: Time, tab: Tab):
         for _ in range(3):
             for _ in range(100):
                 await tab.sync()
             clock.pass_(10)
 
-    async def test_a_flood_after_the_close_is_not_served(self):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_a_flood_after_the_close_is_not_served(self, signed: Signed, tab: Tab):
         for _ in range(150):
             await tab.say("extend")
         for _ in range(100):
@@ -434,9 +423,7 @@ class TestBadMessages:
 class TestAfterTheEnd:
     @pytest.mark.rule("R1")
     @pytest.mark.parametrize("kind", ["activity", "extend", "hold", "release", "sync"])
-    async def test_no_message_is_served(self, kind: str, clock: Time):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_no_message_is_served(self, kind: str, clock: Time, signed: Signed, tab: Tab):
         clock.pass_(101)
         await tab.say(kind, **({"id": "x"} if kind in {"hold", "release"} else {}))
         frame = await tab.frame()
@@ -448,17 +435,13 @@ class TestAfterTheEnd:
         assert (facts.reason, facts.extensions, facts.holds) == (Reason.IDLE, 0, {})
 
     @pytest.mark.rule("R11")
-    async def test_a_session_ended_elsewhere_refuses_the_next_message(self, clock: Time):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_a_session_ended_elsewhere_refuses_the_next_message(self, clock: Time, signed: Signed, tab: Tab):
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         await tab.say("activity")
         assert (await tab.frame())["reason"] == "revoked"
         assert await tab.close_code() == 4401
 
-    async def test_the_push_that_follows_says_nothing_twice(self, clock: Time):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_the_push_that_follows_says_nothing_twice(self, clock: Time, signed: Signed, tab: Tab):
         clock.pass_(101)
         await tab.say("sync")
         await tab.frame()
@@ -466,9 +449,7 @@ class TestAfterTheEnd:
         await push(clock)
         assert await tab.socket.receive_nothing(0.02)
 
-    async def test_a_watch_without_facts_and_record_is_lost(self):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_a_watch_without_facts_and_record_is_lost(self, signed: Signed, tab: Tab):
         await WatchedSession.objects.all().adelete()
         lose_store()
         await tab.say("sync")
@@ -481,18 +462,14 @@ class TestClosing:
     """The server notices a closed browser, and tells it from everything that looks alike."""
 
     @pytest.mark.parametrize("code", [1000, 1001, 1005, None])
-    async def test_the_last_clean_close_arms_the_grace(self, code: int | None, clock: Time):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_the_last_clean_close_arms_the_grace(self, code: int | None, clock: Time, signed: Signed, tab: Tab):
         await tab.leave(code)
         assert signed.watched.activity.closed_at == pytest.approx(clock.now, abs=1)
         verdict = signed.watched.verdict(clock.pass_(30))
         assert (verdict.phase, verdict.reason) == (Phase.ENDED, Reason.CLOSED)
 
     @pytest.mark.parametrize("code", [4000, 1006, 1011, 4503, 4400, 4429, 1002, 1009, 3000, 4999, 1012, 1013])
-    async def test_any_other_close_arms_nothing(self, code: int):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_any_other_close_arms_nothing(self, code: int, signed: Signed, tab: Tab):
         await tab.leave(code)
         assert signed.watched.activity.closed_at is None
         assert signed.watched.activity.tabs == {}
@@ -506,24 +483,22 @@ class TestClosing:
         ],
         ids=["counted", "background", "fallback"],
     )
-    async def test_a_request_that_shows_an_open_page_disarms(self, path: str, headers: Any, disarms: bool):
-        signed = await sign_in()
+    async def test_a_request_that_shows_an_open_page_disarms(
+        self, path: str, headers: Any, disarms: bool, signed: Signed
+    ):
         await (await Tab.open(signed)).leave()
         response = await sync_to_async(signed.client.get)(path, headers=headers)
         assert response.status_code == 200
         assert (signed.watched.activity.closed_at is None) is disarms
 
-    async def test_a_page_without_the_client_arms_nothing(self):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_a_page_without_the_client_arms_nothing(self, signed: Signed, tab: Tab):
         # The site's private page has no tag: it was the last thing shown.
         await sync_to_async(signed.client.get)("/private/", headers={"sec-fetch-mode": "navigate"})
         await tab.leave()
         assert signed.watched.activity.closed_at is None
 
     @pytest.mark.rule("R39")
-    async def test_a_restored_cookie_is_refused_after_the_grace(self, clock: Time):
-        signed = await sign_in()
+    async def test_a_restored_cookie_is_refused_after_the_grace(self, clock: Time, signed: Signed):
         await (await Tab.open(signed)).leave()
         clock.pass_(31)
         assert await ended(Tab(signed.key)) == "closed"
@@ -532,8 +507,7 @@ class TestClosing:
 
 
 class TestSturdiness:
-    async def test_a_handler_that_fails_gives_the_tab_back(self, monkeypatch: pytest.MonkeyPatch):
-        signed = await sign_in()
+    async def test_a_handler_that_fails_gives_the_tab_back(self, monkeypatch: pytest.MonkeyPatch, signed: Signed):
         other, tab = [await Tab.open(signed) for _ in range(2)]
         monkeypatch.setattr(consumers, "parse", mock.Mock(side_effect=RuntimeError("broken")))
         await tab.say("sync")
@@ -545,8 +519,9 @@ class TestSturdiness:
         assert hub_tabs() == 1
         await other.leave()
 
-    async def test_a_tab_that_was_never_counted_is_not_taken_back(self, monkeypatch: pytest.MonkeyPatch):
-        signed = await sign_in()
+    async def test_a_tab_that_was_never_counted_is_not_taken_back(
+        self, monkeypatch: pytest.MonkeyPatch, signed: Signed
+    ):
         other = await Tab.open(signed)
         look = monitor.alook
         monkeypatch.setattr(monitor, "alook", mock.AsyncMock(side_effect=RuntimeError("store away")))
@@ -560,8 +535,9 @@ class TestSturdiness:
         assert hub_tabs() == 1
         await other.leave()
 
-    async def test_a_tab_that_is_cancelled_while_it_connects_is_forgotten(self, monkeypatch: pytest.MonkeyPatch):
-        signed = await sign_in()
+    async def test_a_tab_that_is_cancelled_while_it_connects_is_forgotten(
+        self, monkeypatch: pytest.MonkeyPatch, signed: Signed
+    ):
         held_up = asyncio.Event()
 
         async def stuck(*args: Any) -> None:
@@ -577,9 +553,7 @@ class TestSturdiness:
         assert runtime_of(current_process()).hub.tabs() == {}
         assert signed.watched.activity.tabs == {}
 
-    async def test_a_tab_that_is_cancelled_is_given_back(self):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_a_tab_that_is_cancelled_is_given_back(self, signed: Signed, tab: Tab):
         tab.socket.future.cancel()
         await asyncio.wait([tab.socket.future])
         assert tab.socket.future.cancelled()
@@ -587,8 +561,7 @@ class TestSturdiness:
         assert signed.watched.activity.tabs == {}
         assert signed.watched.activity.closed_at is None
 
-    async def test_a_page_that_leaves_before_it_is_told_is_given_back(self):
-        signed = await sign_in()
+    async def test_a_page_that_leaves_before_it_is_told_is_given_back(self, signed: Signed):
         tab = Tab(signed.key)
         await tab.socket.send_input({"type": "websocket.connect"})
         await tab.socket.send_input({"type": "websocket.disconnect", "code": 1006})
@@ -617,10 +590,15 @@ class TestAClientThatIsGone:
 
     @pytest.mark.parametrize(("code", "arms"), [(1001, True), (1006, False)])
     async def test_what_its_close_meant_is_heard(
-        self, code: int, arms: bool, gone: asyncio.Event, clock: Time, caplog: pytest.LogCaptureFixture
+        self,
+        code: int,
+        arms: bool,
+        gone: asyncio.Event,
+        clock: Time,
+        caplog: pytest.LogCaptureFixture,
+        signed: Signed,
+        tab: Tab,
     ):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
         gone.set()
         await tab.say("sync")
         clock.pass_(85)
@@ -636,10 +614,8 @@ class TestAClientThatIsGone:
         assert errors(caplog) == []
 
     async def test_a_server_that_sends_it_away_is_not_troubled(
-        self, gone: asyncio.Event, caplog: pytest.LogCaptureFixture
+        self, gone: asyncio.Event, caplog: pytest.LogCaptureFixture, signed: Signed, tab: Tab
     ):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
         gone.set()
         for _ in range(MAX_BAD_MESSAGES):
             await tab.send("bad")
@@ -652,9 +628,9 @@ class TestAClientThatIsGone:
 class TestCost:
     """What a heartbeat must never need."""
 
-    async def test_a_heartbeat_needs_no_thread_no_layer_no_database_and_no_user(self, clock: Time):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_a_heartbeat_needs_no_thread_no_layer_no_database_and_no_user(
+        self, clock: Time, signed: Signed, tab: Tab
+    ):
         clock.pass_(50)
         forbidden = [
             mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread hop")),
@@ -675,8 +651,7 @@ class TestCost:
             mock.patch.stopall()
         assert frame["remaining"] == pytest.approx(100, abs=1)
 
-    async def test_a_heartbeat_is_one_store_call(self, monkeypatch: pytest.MonkeyPatch):
-        tab = await Tab.open(await sign_in())
+    async def test_a_heartbeat_is_one_store_call(self, monkeypatch: pytest.MonkeyPatch, tab: Tab):
         store, calls = monitor.store().sessions, []
         for name in ("aget", "aapply", "get", "apply", "aend", "end"):
             real = getattr(type(store), name)
@@ -690,13 +665,7 @@ class TestCost:
         await tab.socket.receive_nothing(0.05)
         assert [name for name in calls if name.startswith("a") and name != "apply"] == ["aapply"]
 
-    async def test_connecting_loads_no_user(self):
-        signed = await sign_in()
-        with mock.patch("django.contrib.auth.get_user", side_effect=AssertionError("the user")):
-            await Tab.open(signed)
-
-    async def test_connecting_needs_no_more_than_the_session(self, django_assert_max_num_queries: Any):
-        signed = await sign_in()
+    async def test_connecting_needs_no_more_than_the_session(self, django_assert_max_num_queries: Any, signed: Signed):
 
         @database_sync_to_async
         def find() -> None:
@@ -709,8 +678,7 @@ class TestCost:
 class TestPage:
     """A page may outlive its session: its address says for which it was made."""
 
-    async def test_one_of_the_session_hears_nothing_of_it(self, clock: Time):
-        signed = await sign_in()
+    async def test_one_of_the_session_hears_nothing_of_it(self, clock: Time, signed: Signed):
         tab = await Tab.open(signed, path=f"{TAB_PATH}?for={token_of(signed.watched)}")
         assert "page" not in tab.first
         assert "page" not in await tab.sync()
@@ -737,8 +705,7 @@ class TestPage:
         assert await tab.is_accepted()
         assert (await tab.frame())["page"] == "foreign"
 
-    async def test_one_with_a_token_beyond_the_size_limit_is_foreign(self):
-        signed = await sign_in()
+    async def test_one_with_a_token_beyond_the_size_limit_is_foreign(self, signed: Signed):
         query = b"a&" * 1100 + f"for={token_of(signed.watched)}".encode()
         tab = Tab(signed.key, query_string=query)
         assert await tab.is_accepted()
@@ -747,9 +714,7 @@ class TestPage:
 
 class TestSecrets:
     @pytest.mark.rule("R23")
-    async def test_no_frame_holds_the_key(self, clock: Time):
-        signed = await sign_in()
-        tab = await Tab.open(signed)
+    async def test_no_frame_holds_the_key(self, clock: Time, signed: Signed, tab: Tab):
         frames = [tab.first, await tab.sync(), await tab.ask("extend"), await tab.ask("hold", id="x")]
         await tab.send("bad")
         frames.append(await tab.frame())

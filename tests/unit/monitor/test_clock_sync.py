@@ -120,16 +120,6 @@ async def test_a_process_takes_over_the_time_of_the_store_whatever_its_hosts_clo
     assert cast.world.corrections == []
 
 
-async def test_processes_whose_hosts_clocks_differ_by_an_hour_count_one_time(cast: Cast):
-    hosts = [cast.start("a", HOUR), cast.start("b"), cast.start("c", -HOUR)]
-    for _ in range(5):
-        await cast.round(*hosts)
-    hosts.append(cast.start("d", 2 * HOUR))
-    await cast.round(*hosts)
-    assert [host.off for host in hosts] == pytest.approx([0] * 4, abs=LATENCY)
-    assert cast.world.corrections == []
-
-
 async def test_a_process_that_could_not_ask_at_first_takes_the_time_over_when_it_can(cast: Cast):
     cast.world.is_away = True
     with pytest.raises(StoreUnavailable):

@@ -100,24 +100,6 @@ class TestTwoProcesses:
         assert row(watch_id).ended is None
 
     @pytest.mark.rule("R9")
-    def test_a_process_without_requests_ends_no_session(self, kept: Outage, clock: Time):
-        quiet, busy = kept.process("quiet"), kept.process("busy")
-        watch_id = sign_in(busy).id
-        kept.go_round()
-        kept.redis.stop()
-        clock.pass_(90)
-        busy.store.sessions.apply(watch_id, Requested(), clock.now)
-        kept.go_round()
-        clock.pass_(60)
-        kept.redis.start()
-        quiet.go_round()
-        clock.pass_(1)
-        quiet.go_round()
-        busy.go_round()
-        assert phase(busy, watch_id) is Phase.ACTIVE
-        assert row(watch_id).ended is None
-
-    @pytest.mark.rule("R9")
     def test_the_checkpoint_of_a_store_that_missed_something_undoes_no_record(self, kept: Outage, clock: Time):
         quiet, busy = kept.process("quiet"), kept.process("busy")
         watch_id = sign_in(busy).id
@@ -262,20 +244,6 @@ class TestMadeGood:
         away.go_round(REPORT_GRACE + 1)
         assert web.store.sessions.apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
         assert row(watch_id).reason == "logout"
-
-    def test_the_absolute_limit_holds_in_an_outage(self, away: Outage, web: Member, clock: Time):
-        watch_id = sign_in(web, absolute_timeout=250.0).id
-        away.go_round()
-        away.redis.stop()
-        for _ in range(3):
-            clock.pass_(80)
-            assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.ended is None
-        clock.pass_(10)
-        ended = web.store.sessions.apply(watch_id, Requested(), clock.now)
-        assert (ended.activity.reason, ended.activity.ended) == (Reason.ABSOLUTE, START + 250)
-        away.redis.start()
-        away.go_round(REPORT_GRACE + 2)
-        assert row(watch_id).reason == "absolute"
 
     def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Member, clock: Time):
         watched = sign_in(web, absolute_timeout=150.0)

@@ -503,18 +503,6 @@ class TestRunning:
         assert tab.told == [WARNED, ("ended", "idle", False)]
         assert now() - logged_in_at < 2
 
-    async def test_an_extension_is_told_at_once(self, hub: Hub, timer: Timer):
-        keep("w1", at=now() - 85, checkpoint=1000.0)
-        (tab,) = tabs_of(hub, "w1", 1)
-
-        def extended() -> bool:
-            if tab.told == [WARNED]:
-                monitor.store().sessions.apply("w1", Extended(), now())
-            return len(tab.told) == 2
-
-        await self.run_until(timer, extended)
-        assert tab.told == [WARNED, ACTIVE]
-
     async def test_a_change_from_another_thread_is_told_at_once(self, hub: Hub, timer: Timer):
         keep("w1", at=now())
         (tab,) = tabs_of(hub, "w1", 1)

@@ -39,6 +39,19 @@ def watched(watch_id: str = "w1", activity: Activity | None = None, **fields: ob
     return Watched(id=watch_id, **facts)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def live(store: Store) -> Store:
+    """A store with one session, `w1`, that began at 0."""
+    store.sessions.open(watched(), 0.0)
+    return store
+
+
+@pytest.fixture
+def live_face(face: Face) -> Face:
+    face.store.sessions.open(watched(), 0.0)
+    return face
+
+
 async def claim(store: Store, due: Due, now: float, limit: int = 100) -> Sequence[Watched]:
     return await store.queue.claim(due, now, limit, LEASE)
 
@@ -67,10 +80,9 @@ class TestOpening:
         assert opened == replace(watched(), version=opened.version)
         assert await face.get("w1") == opened
 
-    async def test_leaves_a_live_watch_as_it_stands(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        touched = await face.apply("w1", Acted(), 50.0)
-        assert await face.open(watched(user="8", key="k2"), 60.0) == touched
+    async def test_leaves_a_live_watch_as_it_stands(self, live_face: Face) -> None:
+        touched = await live_face.apply("w1", Acted(), 50.0)
+        assert await live_face.open(watched(user="8", key="k2"), 60.0) == touched
 
     async def test_is_refused_by_a_tombstone(self, face: Face) -> None:
         ended = await face.end("w1", Reason.REVOKED, 5.0)
@@ -102,10 +114,9 @@ class TestEvents:
         assert changed.version > opened.version
         assert await face.get("w1") == changed
 
-    async def test_that_change_nothing_leave_the_version(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        before = await face.apply("w1", Requested(), 100.0)
-        assert await face.apply("w1", Acted(ago=50.0), 100.0) == before
+    async def test_that_change_nothing_leave_the_version(self, live_face: Face) -> None:
+        before = await live_face.apply("w1", Requested(), 100.0)
+        assert await live_face.apply("w1", Acted(ago=50.0), 100.0) == before
 
     async def test_that_are_refused_change_nothing(self, face: Face) -> None:
         opened = await face.open(watched(policy=replace(POLICY, hold_limit=0.0)), 0.0)
@@ -116,30 +127,24 @@ class TestEvents:
         assert await face.get("w1") == opened
 
     @pytest.mark.rule("R1")
-    async def test_after_the_deadline_find_the_session_ended_for_good(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        found = await face.apply("w1", Requested(), END)
+    async def test_after_the_deadline_find_the_session_ended_for_good(self, live_face: Face) -> None:
+        found = await live_face.apply("w1", Requested(), END)
         assert found is not None
         assert (found.activity.ended, found.activity.reason) == (END, Reason.IDLE)
         # From a process whose clock is a little behind.
-        assert await face.apply("w1", Extended(), END - 1) == found
+        assert await live_face.apply("w1", Extended(), END - 1) == found
 
     @pytest.mark.rule("R1")
     @pytest.mark.parametrize("event", [Requested(), Acted()])
-    async def test_that_came_too_late_are_let_in_by_no_word_written_after_them(self, face: Face, event: Event) -> None:
-        await face.open(watched(), 0.0)
-        reported = await face.apply("w1", Reported(0.0), END + 1)
+    async def test_that_came_too_late_are_let_in_by_no_word_written_after_them(
+        self, live_face: Face, event: Event
+    ) -> None:
+        reported = await live_face.apply("w1", Reported(0.0), END + 1)
         assert reported is not None
         assert reported.activity.ended is None
-        found = await face.apply("w1", event, END + 0.5)
+        found = await live_face.apply("w1", event, END + 0.5)
         assert found is not None
         assert (found.activity.ended, found.activity.reason) == (END, Reason.IDLE)
-
-    async def test_of_one_watch_leave_the_others(self, face: Face) -> None:
-        await face.open(watched("w1"), 0.0)
-        other = await face.open(watched("w2"), 0.0)
-        await face.apply("w1", Requested(), 100.0)
-        assert await face.get("w2") == other
 
 
 class TestSigningInAgain:
@@ -162,46 +167,40 @@ class TestSigningInAgain:
         assert store.sessions.restart(watched(), 0.0) == store.sessions.get("w1")
 
     @pytest.mark.parametrize("now", [500.0, END])
-    async def test_revives_nothing(self, store: Store, now: float) -> None:
-        store.sessions.open(watched(), 0.0)
+    async def test_revives_nothing(self, live: Store, now: float) -> None:
         if now < END:
-            store.sessions.end("w1", Reason.LOGOUT, now)
-        again = store.sessions.restart(watched(activity=signed_in(now)), now)
+            live.sessions.end("w1", Reason.LOGOUT, now)
+        again = live.sessions.restart(watched(activity=signed_in(now)), now)
         assert again.activity.ended == now
-        assert store.sessions.apply("w1", Extended(), now - 1) == again
+        assert live.sessions.apply("w1", Extended(), now - 1) == again
 
-    async def test_with_tighter_limits_is_warned_sooner(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await store.queue.next_due(Due.PUSH)
-        store.sessions.restart(watched(policy=replace(POLICY, idle_timeout=200.0), activity=signed_in(10.0)), 10.0)
-        assert await store.queue.next_due(Due.PUSH) == 10.0 + 200.0 - 120.0
+    async def test_with_tighter_limits_is_warned_sooner(self, live: Store) -> None:
+        await live.queue.next_due(Due.PUSH)
+        live.sessions.restart(watched(policy=replace(POLICY, idle_timeout=200.0), activity=signed_in(10.0)), 10.0)
+        assert await live.queue.next_due(Due.PUSH) == 10.0 + 200.0 - 120.0
 
-    async def test_the_key_follows_a_rotation(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.bind("w1", "k9")
-        store.sessions.bind("unknown", "k9")
-        bound = store.sessions.get("w1")
+    async def test_the_key_follows_a_rotation(self, live: Store) -> None:
+        live.sessions.bind("w1", "k9")
+        live.sessions.bind("unknown", "k9")
+        bound = live.sessions.get("w1")
         assert bound is not None
         assert bound.key == "k9"
-        assert store.sessions.get("unknown") is None
+        assert live.sessions.get("unknown") is None
 
-    async def test_a_rotation_loses_no_push_under_way(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        claimed = await claim_one(store, Due.PUSH, WARNING)
-        store.sessions.bind("w1", "k9")
-        assert await settle(store, claimed, WARNING) is not None
+    async def test_a_rotation_loses_no_push_under_way(self, live: Store) -> None:
+        claimed = await claim_one(live, Due.PUSH, WARNING)
+        live.sessions.bind("w1", "k9")
+        assert await settle(live, claimed, WARNING) is not None
 
 
 class TestEnding:
-    async def test_the_first_reason_stays(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        ended = await face.end("w1", Reason.LOGOUT, 10.0)
+    async def test_the_first_reason_stays(self, live_face: Face) -> None:
+        ended = await live_face.end("w1", Reason.LOGOUT, 10.0)
         assert (ended.activity.ended, ended.activity.reason) == (10.0, Reason.LOGOUT)
-        assert await face.end("w1", Reason.REVOKED, 11.0) == ended
+        assert await live_face.end("w1", Reason.REVOKED, 11.0) == ended
 
-    async def test_an_end_by_the_clock_came_before_one_that_is_asked_for_later(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        ended = await face.end("w1", Reason.LOGOUT, END + 50)
+    async def test_an_end_by_the_clock_came_before_one_that_is_asked_for_later(self, live_face: Face) -> None:
+        ended = await live_face.end("w1", Reason.LOGOUT, END + 50)
         assert (ended.activity.ended, ended.activity.reason) == (END, Reason.IDLE)
 
     async def test_leaves_a_tombstone_for_an_unknown_watch(self, face: Face) -> None:
@@ -211,46 +210,34 @@ class TestEnding:
 
     @pytest.mark.rule("R9")
     @pytest.mark.parametrize("event", [Acted(), Requested(), Extended(), SignedIn(), Held("a"), TabsCounted("p1", 1)])
-    async def test_is_final(self, face: Face, event: Event) -> None:
-        await face.open(watched(), 0.0)
-        ended = await face.end("w1", Reason.LOGOUT, 10.0)
-        assert await face.apply("w1", event, 11.0) == ended
-        assert await face.apply("w1", event, 9.0) == ended
+    async def test_is_final(self, live_face: Face, event: Event) -> None:
+        ended = await live_face.end("w1", Reason.LOGOUT, 10.0)
+        assert await live_face.apply("w1", event, 11.0) == ended
+        assert await live_face.apply("w1", event, 9.0) == ended
 
-    async def test_is_due_to_be_told_and_recorded_at_once(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        await face.end("w1", Reason.LOGOUT, 10.0)
-        assert (await claim_one(face.store, Due.PUSH, 10.0)).activity.reason is Reason.LOGOUT
-        assert (await claim_one(face.store, Due.RECORD, 10.0)).activity.reason is Reason.LOGOUT
+    async def test_is_due_to_be_told_and_recorded_at_once(self, live_face: Face) -> None:
+        await live_face.end("w1", Reason.LOGOUT, 10.0)
+        assert (await claim_one(live_face.store, Due.PUSH, 10.0)).activity.reason is Reason.LOGOUT
+        assert (await claim_one(live_face.store, Due.RECORD, 10.0)).activity.reason is Reason.LOGOUT
 
 
 class TestClaiming:
-    async def test_nothing_is_due_before_its_moment(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        assert not await claim(store, Due.PUSH, WARNING - 0.25)
-        assert not await claim(store, Due.RECORD, WARNING)
-        assert (await claim_one(store, Due.PUSH, WARNING)).id == "w1"
+    async def test_nothing_is_due_before_its_moment(self, live: Store) -> None:
+        assert not await claim(live, Due.PUSH, WARNING - 0.25)
+        assert not await claim(live, Due.RECORD, WARNING)
+        assert (await claim_one(live, Due.PUSH, WARNING)).id == "w1"
 
-    async def test_activity_that_came_meanwhile_moves_the_moment(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", Acted(), 700.0)
-        assert not await claim(store, Due.PUSH, WARNING)
-        assert await store.queue.next_due(Due.PUSH) == 700.0 + 780.0
-        assert (await claim_one(store, Due.PUSH, 700.0 + 780.0)).id == "w1"
+    async def test_activity_that_came_meanwhile_moves_the_moment(self, live: Store) -> None:
+        live.sessions.apply("w1", Acted(), 700.0)
+        assert not await claim(live, Due.PUSH, WARNING)
+        assert await live.queue.next_due(Due.PUSH) == 700.0 + 780.0
+        assert (await claim_one(live, Due.PUSH, 700.0 + 780.0)).id == "w1"
 
     @pytest.mark.rule("R7")
-    async def test_another_takes_over_when_the_lease_lapses(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await claim(store, Due.PUSH, WARNING)
-        assert await store.queue.next_due(Due.PUSH) == WARNING + LEASE
-        assert (await claim_one(store, Due.PUSH, WARNING + LEASE)).id == "w1"
-
-    async def test_what_is_due_no_more_when_the_lease_lapses_is_not_claimed_again(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await claim(store, Due.PUSH, WARNING)
-        store.sessions.apply("w1", Extended(), WARNING + 1)
-        assert not await claim(store, Due.PUSH, WARNING + LEASE)
-        assert await claim(store, Due.PUSH, WARNING + 1 + WARNING)
+    async def test_another_takes_over_when_the_lease_lapses(self, live: Store) -> None:
+        await claim(live, Due.PUSH, WARNING)
+        assert await live.queue.next_due(Due.PUSH) == WARNING + LEASE
+        assert (await claim_one(live, Due.PUSH, WARNING + LEASE)).id == "w1"
 
     async def test_takes_no_more_than_asked_and_the_earliest_first(self, store: Store) -> None:
         for index in (3, 1, 2, 0):
@@ -260,116 +247,80 @@ class TestClaiming:
 
 
 class TestSettling:
-    async def test_makes_the_verdict_what_is_shown(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        claimed = await claim_one(store, Due.PUSH, WARNING)
+    async def test_makes_the_verdict_what_is_shown(self, live: Store) -> None:
+        claimed = await claim_one(live, Due.PUSH, WARNING)
         assert (claimed.shown, claimed.unpublished) == (UNWARNED, False)
-        settled = await settle(store, claimed, WARNING)
+        settled = await settle(live, claimed, WARNING)
         assert settled is not None
         assert settled.shown == (Phase.WARNED, Reason.IDLE, True)
         assert settled.version > claimed.version
         assert settled.activity.warnings == 1
 
-    async def test_is_lost_to_activity_that_raced_in(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        claimed = await claim_one(store, Due.PUSH, WARNING)
-        extended = store.sessions.apply("w1", Extended(), WARNING)
-        assert await settle(store, claimed, WARNING) is None
-        assert store.sessions.get("w1") == extended
-        assert not await claim(store, Due.PUSH, WARNING + LEASE)
+    async def test_is_lost_to_activity_that_raced_in(self, live: Store) -> None:
+        claimed = await claim_one(live, Due.PUSH, WARNING)
+        extended = live.sessions.apply("w1", Extended(), WARNING)
+        assert await settle(live, claimed, WARNING) is None
+        assert live.sessions.get("w1") == extended
+        assert not await claim(live, Due.PUSH, WARNING + LEASE)
 
-    async def test_that_lost_the_race_leaves_what_is_due_due(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        claimed = await claim_one(store, Due.PUSH, WARNING)
-        store.sessions.apply("w1", TabOpened("p1", 50), WARNING)
-        assert await settle(store, claimed, WARNING) is None
-        assert await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING) is not None
+    async def test_that_lost_the_race_leaves_what_is_due_due(self, live: Store) -> None:
+        claimed = await claim_one(live, Due.PUSH, WARNING)
+        live.sessions.apply("w1", TabOpened("p1", 50), WARNING)
+        assert await settle(live, claimed, WARNING) is None
+        assert await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING) is not None
 
-    async def test_an_end_is_final_from_its_own_moment(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        settled = await publish(store, END + 2)
+    async def test_an_end_is_final_from_its_own_moment(self, live: Store) -> None:
+        settled = await publish(live, END + 2)
         assert (settled.activity.ended, settled.activity.reason) == (END, Reason.IDLE)
-        assert store.sessions.apply("w1", Extended(), END - 1) == settled
-
-    async def test_each_phase_is_due_in_its_turn(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        assert (await publish(store, WARNING)).shown.phase is Phase.WARNED
-        assert not await claim(store, Due.PUSH, 799.75)
-        store.sessions.apply("w1", Extended(), 800.0)
-        assert (await publish(store, 800.0)).shown == UNWARNED
-        assert (await publish(store, 800.0 + WARNING)).shown.phase is Phase.WARNED
-        assert (await publish(store, 800.0 + END)).shown.phase is Phase.ENDED
-        assert not await claim(store, Due.PUSH, 1e9)
+        assert live.sessions.apply("w1", Extended(), END - 1) == settled
 
 
 class TestConfirming:
-    async def test_of_a_claim_that_had_nothing_to_tell_gives_it_back(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        claimed = await claim_one(store, Due.PUSH, WARNING)
-        await store.queue.confirm(Due.PUSH, [claimed], WARNING)
-        assert await claim(store, Due.PUSH, WARNING)
+    async def test_of_a_claim_that_had_nothing_to_tell_gives_it_back(self, live: Store) -> None:
+        claimed = await claim_one(live, Due.PUSH, WARNING)
+        await live.queue.confirm(Due.PUSH, [claimed], WARNING)
+        assert await claim(live, Due.PUSH, WARNING)
 
     async def test_of_an_unknown_session_does_nothing(self, store: Store) -> None:
         for due in Due:
             await store.queue.confirm(due, [watched()], 1.0)
             assert not await claim(store, due, 1e9)
 
-    async def test_what_was_settled_and_not_confirmed_is_published_again(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        settled = await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
+    async def test_what_was_settled_and_not_confirmed_is_published_again(self, live: Store) -> None:
+        settled = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
         assert settled is not None
-        assert not await claim(store, Due.PUSH, WARNING + LEASE - 0.25)
-        again = await claim_one(store, Due.PUSH, WARNING + LEASE)
+        assert not await claim(live, Due.PUSH, WARNING + LEASE - 0.25)
+        again = await claim_one(live, Due.PUSH, WARNING + LEASE)
         assert again == replace(settled, unpublished=True)
-        await store.queue.confirm(Due.PUSH, [again], WARNING + LEASE)
-        assert not await claim(store, Due.PUSH, WARNING + 3 * LEASE)
-        assert store.sessions.get("w1") == settled
+        await live.queue.confirm(Due.PUSH, [again], WARNING + LEASE)
+        assert not await claim(live, Due.PUSH, WARNING + 3 * LEASE)
+        assert live.sessions.get("w1") == settled
 
-    async def test_a_touch_during_the_lease_loses_no_unconfirmed_push(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
-        again = await claim_one(store, Due.PUSH, WARNING + LEASE)
+    async def test_a_touch_during_the_lease_loses_no_unconfirmed_push(self, live: Store) -> None:
+        await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
+        live.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
+        again = await claim_one(live, Due.PUSH, WARNING + LEASE)
         assert again.unpublished
         assert again.activity.tabs == {"p1": 1}
 
-    async def test_of_an_older_version_confirms_no_newer_one(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        older = await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        store.sessions.apply("w1", Extended(), WARNING + 1)
-        newer = await settle(store, await claim_one(store, Due.PUSH, WARNING + 1), WARNING + 1)
+    async def test_of_an_older_version_confirms_no_newer_one(self, live: Store) -> None:
+        older = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
+        live.sessions.apply("w1", Extended(), WARNING + 1)
+        newer = await settle(live, await claim_one(live, Due.PUSH, WARNING + 1), WARNING + 1)
         assert older is not None
         assert newer is not None
-        await store.queue.confirm(Due.PUSH, [older], WARNING + 2)
+        await live.queue.confirm(Due.PUSH, [older], WARNING + 2)
         # The claimant that settled the newer one died.
-        again = await claim_one(store, Due.PUSH, WARNING + 1 + LEASE)
+        again = await claim_one(live, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
 
-    async def test_of_an_older_version_gives_back_no_newer_claim(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        older = await settle(store, await claim_one(store, Due.PUSH, WARNING), WARNING)
-        assert older is not None
-        store.sessions.apply("w1", Extended(), WARNING + 1)
-        await claim_one(store, Due.PUSH, WARNING + 1)
-        await store.queue.confirm(Due.PUSH, [older], WARNING + 2)
-        assert not await claim(store, Due.PUSH, WARNING + 2)
-
-    async def test_what_a_stalled_claimant_settled_is_not_lost_when_its_successor_gives_up(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        stalled = await claim_one(store, Due.PUSH, WARNING)
-        successor = await claim_one(store, Due.PUSH, WARNING + LEASE)
-        assert await settle(store, stalled, WARNING + LEASE) is not None
-        assert await settle(store, successor, WARNING + LEASE) is None
+    async def test_what_a_stalled_claimant_settled_is_not_lost_when_its_successor_gives_up(self, live: Store) -> None:
+        stalled = await claim_one(live, Due.PUSH, WARNING)
+        successor = await claim_one(live, Due.PUSH, WARNING + LEASE)
+        assert await settle(live, stalled, WARNING + LEASE) is not None
+        assert await settle(live, successor, WARNING + LEASE) is None
         # The stalled one died before it published.
-        assert (await claim_one(store, Due.PUSH, WARNING + 2 * LEASE)).unpublished
-
-    async def test_a_settle_that_came_too_late_gives_back_no_newer_claim(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        stalled = await claim_one(store, Due.PUSH, WARNING)
-        store.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
-        await claim_one(store, Due.PUSH, WARNING + LEASE)
-        assert await settle(store, stalled, WARNING + LEASE) is None
-        assert not await claim(store, Due.PUSH, WARNING + LEASE)
+        assert (await claim_one(live, Due.PUSH, WARNING + 2 * LEASE)).unpublished
 
 
 class TestBatches:
@@ -421,55 +372,34 @@ class TestBatches:
 
 
 class TestRecords:
-    async def test_are_due_apart_from_pushes(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await publish(store, END)
-        record = await claim_one(store, Due.RECORD, END)
-        assert record.activity.reason is Reason.IDLE
-        # The database is down: the record is due again, the push is not.
-        assert not await claim(store, Due.PUSH, END + LEASE)
-        again = await claim_one(store, Due.RECORD, END + LEASE)
-        await store.queue.confirm(Due.RECORD, [again], END + LEASE)
-        assert not await claim(store, Due.RECORD, END + 9 * LEASE)
-
-    async def test_a_tombstone_stands_until_it_was_recorded_and_a_while_longer(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.end("w1", Reason.LOGOUT, 10.0)
-        record = await claim_one(store, Due.RECORD, 1e6)
-        assert store.sessions.get("w1") is not None
-        await store.queue.confirm(Due.RECORD, [record], 1e6)
+    async def test_a_tombstone_stands_until_it_was_recorded_and_a_while_longer(self, live: Store) -> None:
+        live.sessions.end("w1", Reason.LOGOUT, 10.0)
+        record = await claim_one(live, Due.RECORD, 1e6)
+        assert live.sessions.get("w1") is not None
+        await live.queue.confirm(Due.RECORD, [record], 1e6)
         for due in Due:
-            await claim(store, due, 1e6 + 60)
-        assert store.sessions.open(watched(), 1e6 + 60).verdict(1e6 + 60).reason is Reason.LOGOUT
+            await claim(live, due, 1e6 + 60)
+        assert live.sessions.open(watched(), 1e6 + 60).verdict(1e6 + 60).reason is Reason.LOGOUT
 
 
 class TestChecks:
-    async def test_come_round_within_the_checkpoint(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        first = await claim_one(store, Due.CHECK, POLICY.checkpoint)
-        assert not await claim(store, Due.CHECK, POLICY.checkpoint)
-        await store.queue.confirm(Due.CHECK, [first], 60.0)
-        assert not await claim(store, Due.CHECK, 89.75)
-        assert await store.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint / 2
-        assert await claim(store, Due.CHECK, 90.0)
+    async def test_come_round_within_the_checkpoint(self, live: Store) -> None:
+        first = await claim_one(live, Due.CHECK, POLICY.checkpoint)
+        assert not await claim(live, Due.CHECK, POLICY.checkpoint)
+        await live.queue.confirm(Due.CHECK, [first], 60.0)
+        assert not await claim(live, Due.CHECK, 89.75)
+        assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint / 2
+        assert await claim(live, Due.CHECK, 90.0)
 
-    async def test_pass_a_doubt_on_to_the_next_claimant(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        first = await claim_one(store, Due.CHECK, 60.0)
+    async def test_pass_a_doubt_on_to_the_next_claimant(self, live: Store) -> None:
+        first = await claim_one(live, Due.CHECK, 60.0)
         assert not first.doubted
-        await store.queue.confirm(Due.CHECK, [first], 60.0, doubted={"w1"})
-        assert not await claim(store, Due.CHECK, 64.75)
-        second = await claim_one(store, Due.CHECK, 65.0)
+        await live.queue.confirm(Due.CHECK, [first], 60.0, doubted={"w1"})
+        assert not await claim(live, Due.CHECK, 64.75)
+        second = await claim_one(live, Due.CHECK, 65.0)
         assert second.doubted
-        await store.queue.confirm(Due.CHECK, [second], 65.0)
-        assert not (await claim_one(store, Due.CHECK, 95.0)).doubted
-
-    async def test_stop_with_the_session_also_when_one_is_under_way(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await claim(store, Due.CHECK, 60.0)
-        store.sessions.end("w1", Reason.LOGOUT, 61.0)
-        assert not await claim(store, Due.CHECK, 60.0 + LEASE)
-        assert not await claim(store, Due.CHECK, 1e6)
+        await live.queue.confirm(Due.CHECK, [second], 65.0)
+        assert not (await claim_one(live, Due.CHECK, 95.0)).doubted
 
 
 class TestWaking:
@@ -486,12 +416,6 @@ class TestWaking:
         assert calls == ["sooner"]
         assert await store.queue.next_due(Due.PUSH) == 10.0
 
-    async def test_an_empty_store_wakes_at_the_first_watch(self, store: Store) -> None:
-        calls = await self.calls(store, Due.PUSH)
-        assert await store.queue.next_due(Due.PUSH) is None
-        store.sessions.open(watched(), 0.0)
-        assert calls == ["sooner"]
-
     async def test_what_is_due_later_wakes_no_one(self, store: Store) -> None:
         calls = await self.calls(store, Due.PUSH)
         store.sessions.open(watched(), 0.0)
@@ -501,24 +425,22 @@ class TestWaking:
         store.sessions.open(watched("w2", signed_in(30.0)), 30.0)
         assert calls == []
 
-    async def test_one_kind_wakes_none_who_wait_for_another(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
+    async def test_one_kind_wakes_none_who_wait_for_another(self, live: Store) -> None:
         for due in Due:
-            await store.queue.next_due(due)
-        records, checks = await self.calls(store, Due.RECORD), await self.calls(store, Due.CHECK)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        store.sessions.apply("w1", TabClosed("p1", closed=True), 2.0)
+            await live.queue.next_due(due)
+        records, checks = await self.calls(live, Due.RECORD), await self.calls(live, Due.CHECK)
+        live.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        live.sessions.apply("w1", TabClosed("p1", closed=True), 2.0)
         assert (records, checks) == ([], [])
-        store.sessions.end("w1", Reason.LOGOUT, 10.0)
+        live.sessions.end("w1", Reason.LOGOUT, 10.0)
         assert (records, checks) == (["sooner"], [])
 
-    async def test_an_extension_wakes_so_that_the_warning_is_taken_back_at_once(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await publish(store, WARNING)
-        calls = await self.calls(store, Due.PUSH)
-        assert not await claim(store, Due.PUSH, WARNING + LEASE)
-        assert await store.queue.next_due(Due.PUSH) == END
-        store.sessions.apply("w1", Extended(), 800.0)
+    async def test_an_extension_wakes_so_that_the_warning_is_taken_back_at_once(self, live: Store) -> None:
+        await publish(live, WARNING)
+        calls = await self.calls(live, Due.PUSH)
+        assert not await claim(live, Due.PUSH, WARNING + LEASE)
+        assert await live.queue.next_due(Due.PUSH) == END
+        live.sessions.apply("w1", Extended(), 800.0)
         assert calls == ["sooner"]
 
     async def test_who_stopped_listening_is_not_called(self, store: Store) -> None:
@@ -556,18 +478,6 @@ class TestProcesses:
         assert left.activity.closed_at is None
         assert await store.presence.reap(LEASE) == []
 
-    async def test_a_process_that_was_taken_for_dead_is_told_to_count_again(self, store: Store) -> None:
-        await store.presence.renew("p1", 0.0, LEASE)
-        store.sessions.open(watched(), 0.0)
-        store.sessions.apply("w1", TabOpened("p1", 50), 1.0)
-        await store.presence.reap(LEASE)
-        assert not (await store.presence.renew("p1", LEASE + 1, LEASE)).known
-        store.sessions.apply("w1", TabsCounted("p1", 1), LEASE + 1)
-        await store.presence.reap(2 * LEASE + 1)
-        left = store.sessions.get("w1")
-        assert left is not None
-        assert left.activity.tabs == {}
-
 
 class TestGroups:
     """Each live session stands in one group; `place` finds which."""
@@ -599,8 +509,7 @@ class TestGroups:
         await face.open(watched(activity=signed_in().finished(Reason.LOGOUT, 5.0)), 6.0)
         assert await self.place(face.store) is None
 
-    async def test_is_connected_while_a_tab_is_open_on_any_process(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
+    async def test_is_connected_while_a_tab_is_open_on_any_process(self, live_face: Face) -> None:
         for at, (event, connected) in enumerate(
             [
                 (TabOpened("p1", 50), True),
@@ -613,22 +522,20 @@ class TestGroups:
                 (TabsCounted("p3", 0), False),
             ]
         ):
-            await face.apply("w1", event, float(at))
-            assert await self.place(face.store) == (Phase.ACTIVE, connected), event
+            await live_face.apply("w1", event, float(at))
+            assert await self.place(live_face.store) == (Phase.ACTIVE, connected), event
 
-    async def test_leaves_when_it_is_ended(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        await face.apply("w1", TabOpened("p1", 50), 1.0)
-        await face.end("w1", Reason.REVOKED, 2.0)
-        assert await self.place(face.store) is None
+    async def test_leaves_when_it_is_ended(self, live_face: Face) -> None:
+        await live_face.apply("w1", TabOpened("p1", 50), 1.0)
+        await live_face.end("w1", Reason.REVOKED, 2.0)
+        assert await self.place(live_face.store) is None
         # As the socket of a session that ended does.
-        await face.apply("w1", TabClosed("p1", closed=False), 3.0)
-        assert await self.place(face.store) is None
+        await live_face.apply("w1", TabClosed("p1", closed=False), 3.0)
+        assert await self.place(live_face.store) is None
 
-    async def test_are_empty_when_everything_is_forgotten(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.clear()
-        assert await self.place(store) is None
+    async def test_are_empty_when_everything_is_forgotten(self, live: Store) -> None:
+        live.clear()
+        assert await self.place(live) is None
 
 
 class TestListing:
@@ -659,10 +566,9 @@ class TestListing:
         await face.apply("w1", event, 50.0)
         assert await self.order(face.store) == ["w2", "w1"]
 
-    async def test_tells_of_each_what_is_known_of_it(self, face: Face) -> None:
-        await face.open(watched(), 0.0)
-        touched = await face.apply("w1", Acted(), 5.0)
-        assert list((await face.store.statistics.list(None, None, 0, 10)).sessions) == [touched]
+    async def test_tells_of_each_what_is_known_of_it(self, live_face: Face) -> None:
+        touched = await live_face.apply("w1", Acted(), 5.0)
+        assert list((await live_face.store.statistics.list(None, None, 0, 10)).sessions) == [touched]
 
     async def test_is_cut_anywhere_from_either_end_under_any_filter(self, store: Store) -> None:
         expected: dict[tuple[Phase, bool], list[str]] = {}
@@ -720,19 +626,18 @@ class TestSamples:
         await store.statistics.take_sample(now, self.EVERY, keep)
         return list(await store.statistics.samples(-1.0))
 
-    async def test_count_each_end_once(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        store.sessions.open(watched("w2"), 0.0)
-        store.sessions.end("unknown", Reason.ACCOUNT, 1.0)
+    async def test_count_each_end_once(self, live: Store) -> None:
+        live.sessions.open(watched("w2"), 0.0)
+        live.sessions.end("unknown", Reason.ACCOUNT, 1.0)
         for _ in range(2):
-            store.sessions.end("w1", Reason.LOGOUT, 1.0)
-        store.sessions.apply("w2", Requested(), END)
+            live.sessions.end("w1", Reason.LOGOUT, 1.0)
+        live.sessions.apply("w2", Requested(), END)
         for due in Due:
-            for each in await claim(store, due, END):
-                await settle(store, each, END)
-                await store.queue.confirm(due, [each], END)
-        assert await self.sample(store, END) == [Sample(END, 0, 0, 2)]
-        assert (await self.sample(store, END + self.EVERY))[-1].ended == 0
+            for each in await claim(live, due, END):
+                await settle(live, each, END)
+                await live.queue.confirm(due, [each], END)
+        assert await self.sample(live, END) == [Sample(END, 0, 0, 2)]
+        assert (await self.sample(live, END + self.EVERY))[-1].ended == 0
 
     async def test_begin_again_when_everything_is_forgotten(self, store: Store) -> None:
         await self.sample(store, 0.0)
@@ -742,17 +647,15 @@ class TestSamples:
         assert list(await store.statistics.samples(-1.0)) == []
         assert await self.sample(store, 4.0) == [Sample(4.0, 0, 0, 0)]
 
-    async def test_are_returned_to_the_one_who_takes_them(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        assert await store.statistics.take_sample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
-        assert await store.statistics.take_sample(2.0, self.EVERY, 3600.0) is None
+    async def test_are_returned_to_the_one_who_takes_them(self, live: Store) -> None:
+        assert await live.statistics.take_sample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
+        assert await live.statistics.take_sample(2.0, self.EVERY, 3600.0) is None
 
-    async def test_are_taken_once_however_many_ask(self, store: Store) -> None:
-        store.sessions.open(watched(), 0.0)
-        await asyncio.gather(*(store.statistics.take_sample(index / 8, self.EVERY, 3600.0) for index in range(8)))
-        assert len(await store.statistics.samples(-1.0)) == 1
-        assert len(await self.sample(store, self.EVERY - 0.25)) == 1
-        assert [each.at for each in await self.sample(store, self.EVERY)] == [0.0, self.EVERY]
+    async def test_are_taken_once_however_many_ask(self, live: Store) -> None:
+        await asyncio.gather(*(live.statistics.take_sample(index / 8, self.EVERY, 3600.0) for index in range(8)))
+        assert len(await live.statistics.samples(-1.0)) == 1
+        assert len(await self.sample(live, self.EVERY - 0.25)) == 1
+        assert [each.at for each in await self.sample(live, self.EVERY)] == [0.0, self.EVERY]
 
     async def test_that_are_new_are_told_by_themselves(self, store: Store) -> None:
         for turn in range(4):

@@ -84,14 +84,6 @@ def test_threads_together_get_no_tab_more_than_allowed(memory: MemoryStore) -> N
     assert sum(map(int, map(str, at_once(open_tabs)))) == 50
 
 
-def test_one_of_many_threads_opens_and_one_gives_the_reason(memory: MemoryStore) -> None:
-    opened = at_once(lambda index: memory.sessions.open(watched(activity=signed_in(float(index))), 10.0))
-    assert all(each == opened[0] for each in opened)
-    reasons = [Reason.LOGOUT, Reason.REVOKED, Reason.REPLACED, Reason.ACCOUNT]
-    ended = at_once(lambda index: memory.sessions.end("w1", reasons[index % 4], 20.0))
-    assert all(each == ended[0] for each in ended)
-
-
 def test_timers_in_several_loops_share_what_is_due_and_never_the_same(memory: MemoryStore) -> None:
     for index in range(400):
         memory.sessions.open(watched(f"w{index}"), 0.0)
@@ -126,14 +118,6 @@ async def test_a_session_that_lives_on_keeps_one_place_in_the_queue(memory: Memo
     assert queued(memory) <= 4
 
 
-async def test_a_moment_that_moved_is_put_right_when_it_comes_up(memory: MemoryStore) -> None:
-    memory.sessions.open(watched(), 0.0)
-    memory.sessions.apply("w1", Acted(), 700.0)
-    assert await memory.queue.next_due(Due.PUSH) == 780.0
-    assert not await memory.queue.claim(Due.PUSH, 780.0, 10, 10.0)
-    assert await memory.queue.next_due(Due.PUSH) == 1480.0
-
-
 async def test_forgets_an_end_once_no_request_can_ask_for_it(memory: MemoryStore) -> None:
     await memory.presence.renew("p1", 0.0, 1e9)
     memory.sessions.open(watched(), 0.0)
@@ -165,15 +149,6 @@ async def test_a_process_remembers_only_the_sessions_whose_tabs_it_serves(memory
     memory.sessions.apply("w0", TabOpened("p1", 50), 3.0)
     await memory.presence.reap(10.0)
     assert not memory._ledger.served
-
-
-async def test_who_was_woken_is_not_woken_again_for_what_is_due_later_than_that(memory: MemoryStore) -> None:
-    calls: list[str] = []
-    memory.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
-    await memory.queue.next_due(Due.PUSH)
-    for index in range(3):
-        memory.sessions.open(watched(f"w{index}", signed_in(float(index))), float(index))
-    assert calls == ["sooner"]
 
 
 def test_listeners_come_and_go_while_others_work(memory: MemoryStore) -> None:
