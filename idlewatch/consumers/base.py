@@ -1,4 +1,4 @@
-"""What the sockets of tabs and of operators have in common: when they close, and how much a page may say."""
+"""The base of the sockets of tabs and of operators: closing, and limits on messages."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Socket(AsyncWebsocketConsumer):
         except CancelledError:
             if not self._dismissed:
                 raise
-            # Daphne cancels at once what it is about to stop: the close has not even left yet.
+            # Daphne cancels its applications at once when it stops: the close frame has not been sent yet.
             await _gone(receive)
         finally:
-            # `disconnect` does not run where a handler failed, or the server cancelled what took too long.
+            # `disconnect` does not run after a handler failed, or the server cancelled one that took too long.
             await self._leave()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ class Socket(AsyncWebsocketConsumer):
 
     @abstractmethod
     async def _leave(self) -> None:
-        """Let go of whatever knows the socket; nothing happens the second time."""
+        """Remove the socket from hub or reader; a second call does nothing."""
 
     async def _shut(self, code: Close) -> None:
         if not self._closing:
@@ -84,7 +84,7 @@ class Socket(AsyncWebsocketConsumer):
             await self._shut(Close.BAD_MESSAGES)
 
     def _is_flooding(self, at: float) -> bool:
-        """Count a message that came at `at` (epoch seconds), and tell whether there are too many of late."""
+        """Count a message that came at `at` (epoch seconds), and return whether there were too many recently."""
         recent = self._recent
         while recent and recent[0] <= at - RATE_WINDOW:
             recent.popleft()
@@ -93,13 +93,13 @@ class Socket(AsyncWebsocketConsumer):
 
 
 async def _gone(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-    """Wait for the client to be gone; what it still says comes too late."""
+    """Wait until the client is gone; its further messages are ignored."""
     while (await receive())["type"] != "websocket.disconnect":
         pass
 
 
 def _while_there(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Have what is sent to a client that is gone come to nothing.
+    """Wrap `send`, so that sending to a client that is gone does nothing.
 
     With what code it went, the server says next: the socket lives to hear that, for it tells a tab that was closed from
     one that was lost.

@@ -1,4 +1,4 @@
-"""The socket face: one consumer for each open tab."""
+"""The consumer of one open tab."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from idlewatch.store.values import Watched
 
 
 class TabConsumer(Socket):
-    """One tab. It says what its user does, and is told what becomes of the session.
+    """One tab: it reports its user's activity, and receives the state of the session.
 
     A heartbeat is one store call: no thread, no channel layer, no database, no user, no reply.
     """
@@ -51,7 +51,7 @@ class TabConsumer(Socket):
         self._counted = False
 
     async def connect(self) -> None:
-        """Accept a tab of this site, and tell it how its session stands."""
+        """Accept a tab of this site, and send it the state of its session."""
         request = request_of(dict(self.scope))
         if not is_same_origin(request):
             # A refused handshake is a bare 403.
@@ -60,7 +60,7 @@ class TabConsumer(Socket):
         try:
             found, reason = await in_thread(Lane.DATABASE, find_watch, request.COOKIES.get(conf.session_cookie_name))
         except (DatabaseError, Undecided):
-            # Nobody can tell just now; the page comes back.
+            # The session's state cannot be determined right now; the page reconnects.
             await self.accept()
             await self._shut(Close.GOING_AWAY)
             return
@@ -78,7 +78,7 @@ class TabConsumer(Socket):
         self._hub.join(found.id, self)
         if self._hub.dismissed:
             await self._shut(Close.GOING_AWAY)
-            # Nobody will hear the page's answer any more.
+            # The answer of the page would reach no handler.
             raise StopConsumer
         try:
             with self._hub.counting(found.id):
@@ -86,7 +86,7 @@ class TabConsumer(Socket):
             self._counted = True
             watched = await _count_right(self._hub, watched)
         except TooManyTabs:
-            # Nobody is to take it for one that counts.
+            # It must not be counted as an open tab.
             await self._leave()
             await self._shut(Close.TOO_MANY)
             return
@@ -98,7 +98,7 @@ class TabConsumer(Socket):
         await self._tell_state(watched, PageOwner.RENEWED if renewed else UNSET)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Do what a message says; stay open after a bad one."""
+        """Handle a message; stay open after a bad one."""
         at = now()
         if self._closing:
             return
@@ -115,7 +115,7 @@ class TabConsumer(Socket):
             await self.send(text_data=encode(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error))))
             return
         except StoreUnavailable:
-            # What the user did waits until the store is back; `activity` has no reply.
+            # The activity waits until the store is back; `activity` has no reply.
             return
         except (DatabaseError, Undecided):
             await self._shut(Close.GOING_AWAY)
@@ -128,7 +128,7 @@ class TabConsumer(Socket):
         await self._tell_state(watched)
 
     async def disconnect(self, code: int | None) -> None:
-        """Note that the tab went, and whether it was closed for good."""
+        """Record that the tab has gone, and whether it was closed cleanly."""
         await self._leave(closed=code in CLEAN_CLOSES)
 
     async def tell(self, frame: str, *, ended: bool) -> None:
@@ -147,7 +147,7 @@ class TabConsumer(Socket):
             return
         verdict = watched.verdict(at)
         if verdict.phase is Phase.ENDED and watched.activity.ended is None:
-            # What a page was told is final, for a process too whose clock is a little behind.
+            # What a page has received is final, also for a process whose clock is a little behind.
             try:
                 watched = await monitor.store().sessions.aend(watched.id, Reason.LOST, at)
             except Undecided:
@@ -166,9 +166,9 @@ class TabConsumer(Socket):
         if watch_id is None or self._hub is None:
             return
         self._hub.leave(watch_id, self)
-        # A process that goes away gives all its tabs back at once.
+        # A process that shuts down gives all its tabs back at once.
         if self._counted and not self._hub.dismissed:
-            # While the store is away, nobody counts tabs.
+            # While the store is away, tabs are not counted.
             with suppress(StoreUnavailable, Undecided):
                 closing = TabClosed(current_process().name, closed)
                 with self._hub.counting(watch_id):
@@ -177,9 +177,9 @@ class TabConsumer(Socket):
 
 
 async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
-    """Put the count of tabs right where all were counted anew while the store was being told of one; return the watch.
+    """Repair the tab count if a recount raced with this open or close; return the session.
 
-    Who counts anew reads how many there are, and may have read it before or after that one came or went.
+    A recount may have read the number of tabs before or after this one opened or closed.
     """
     process = current_process()
     while watched is not None and watched.activity.ended is None and not hub.is_counting(watched.id):
@@ -188,7 +188,7 @@ async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
             break
         watched = await monitor.store().sessions.aapply(watched.id, TabsCounted(process.name, here), now())
         if watched is not None and watched.activity.tabs == counted:
-            # The store is away, and counts none.
+            # The store is away, and keeps no counts.
             break
     return watched
 

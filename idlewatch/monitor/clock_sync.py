@@ -74,7 +74,7 @@ class ClockSync:
         """Take over the store's time, or that of the other processes where the store's clock was set a moment ago."""
         if self._doubts_since is None and _contradicts_all(reading, self._clock.now()):
             assert reading.others is not None  # noqa: S101 - there are others whom it contradicts
-            # A moment late at most, so that nobody is ended early.
+            # At most a moment late, so that no session ends early.
             self._clock.shift(reading.others - self._clock.now())
             self._doubts_since = self._clock.now()
         elif self._doubts_since is None or _is_confirmed(reading):

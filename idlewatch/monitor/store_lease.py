@@ -77,7 +77,7 @@ class StoreLease:
 
     def _runs(self, pid: int) -> bool:
         if pid == os.getpid():
-            # Another process of that number, in an earlier life; but whoever took the store from this one is of today.
+            # An earlier process had the same pid; but one that took the store from this process is alive.
             return self._was_owner
         try:
             os.kill(pid, 0)

@@ -107,7 +107,7 @@ class Bus:
             async with self._clock.timeout(LAYER_TIMEOUT):
                 await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "told": told, **about})
         except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
-            # The operator is told of fewer tabs than there are.
+            # The operator sees a lower number than there are.
             logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
 
     @contextmanager
@@ -137,7 +137,7 @@ async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncI
         yield
     finally:
         task.cancel()
-        # What is sent to a channel that nobody reads stays in memory. In an outage, the membership has to expire.
+        # Messages to an unread channel stay in memory. In an outage, the membership has to expire.
         with suppress(Exception):
             async with clock.timeout(LAYER_TIMEOUT):
                 # A join that is under way would undo it.
