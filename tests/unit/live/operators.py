@@ -48,7 +48,7 @@ astaff = sync_to_async(staff)
 def people(count: int, *, start: int = 0, user: User | None = None, **changes: Any) -> list[Watched]:
     """Have so many sessions in, of as many names: one record and one watch each, begun one second after the other.
 
-    `user`: whose they all are; a timer would end those of nobody.
+    `user`: the owner of all of them; a timer would end those without an owner.
     """
     at = read_clock()
     logged_in_at = at - 300

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 T = TypeVar("T")
 
-NOBODY = Census(0, 0, 0)
+NO_CENSUS = Census(0, 0, 0)
 
 
 def ask(**query: Any) -> Query:
@@ -61,14 +61,14 @@ class TestHowLongAFindStands:
 
         monkeypatch.setattr(search_cache, "find", costing)
         kept, search = SearchCache(current_process()), ask(search="ada")
-        assert (await kept.find(search, NOBODY)).total == 1
+        assert (await kept.find(search, NO_CENSUS)).total == 1
         if stands:
             await pass_time(stands - 0.01)
-            assert (await kept.find(search, NOBODY)).total == 1
+            assert (await kept.find(search, NO_CENSUS)).total == 1
         await pass_time(0.02)
-        assert (await kept.find(search, NOBODY)).total == 2
+        assert (await kept.find(search, NO_CENSUS)).total == 2
 
-    async def test_one_that_nobody_asks_for_is_forgotten(self):
+    async def test_one_that_is_not_asked_for_is_forgotten(self):
         kept = SearchCache(current_process())
 
         async def costing(*_: Any) -> Results:
@@ -77,12 +77,12 @@ class TestHowLongAFindStands:
 
         with mock.patch.object(search_cache, "find", side_effect=costing) as asked:
             for asks in ({ask(search="ada")}, set(), {ask(search="ada")}):
-                await kept.find(ask(search="ada"), NOBODY)
+                await kept.find(ask(search="ada"), NO_CENSUS)
                 kept.retain(asks)
         assert asked.call_count == 2
 
 
-class TestWhatNobodyAsksForAnyMore:
+class TestAnAbandonedQuery:
     async def test_is_read_no_more_and_complained_of_no_more(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
         monkeypatch.setattr(reader, "READ_TIMEOUT", 0.5)
         signed, given_up = await astaff(), asyncio.Event()
@@ -144,7 +144,7 @@ class TestWhatNobodyAsksForAnyMore:
             read.leave(page)
 
     @pytest.mark.parametrize("fails", [False, True], ids=["its_rows", "its_trouble"])
-    async def test_is_told_to_nobody_who_asks_something_else_by_then(
+    async def test_is_not_sent_to_a_page_that_asks_something_else_by_then(
         self, fails: bool, monkeypatch: pytest.MonkeyPatch
     ):
         """One page keeps the next waiting, which asks something else meanwhile."""
@@ -191,7 +191,7 @@ def complaints(caplog: Any) -> list[str]:
 
 class TestAClose:
     @pytest.mark.rule("R24")
-    async def test_that_waits_for_its_client_keeps_nobody_waiting(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_that_waits_for_its_client_delays_no_other_page(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(subscriber, "ACK_TIMEOUT", 0.5)
         signed = await astaff()
         runtime_of(current_process()).start()
@@ -228,7 +228,7 @@ class TestAClose:
 
 
 class TestTheChart:
-    async def test_begins_anew_after_the_clock_was_put_back(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_starts_over_after_the_clock_was_set_back(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.2)
         signed, at, store = await astaff(), now(), monitor.store()
         await store.statistics.take_sample(at - 30, 15.0, 3600.0)

@@ -74,7 +74,7 @@ async def test_what_failed_to_be_sent_is_followed_by_nothing_but_the_close_of_a_
     assert line.page.is_overdue(current_process().clock.ticks() + subscriber.ACK_TIMEOUT)
 
 
-async def test_who_asks_is_told_that_nobody_can_be_asked_and_once(line: Line) -> None:
+async def test_each_query_is_answered_once_that_the_store_is_unavailable(line: Line) -> None:
     for number in (1, 2):
         line.page.set_query(WatchMessage(number))
         for _ in range(2):
