@@ -142,15 +142,7 @@ test("the end stops everything, tells the user, and leads to the sign-in page", 
   assert.equal(events.ofType("ended").length, 1);
 });
 
-test("a script that cancels the end keeps the user on the page, but not the content", () => {
-  const { network, view, events } = connected();
-  events.cancels.add("ended");
-  network.last.receive(ended());
-  assert.equal(view.over.phase, "ended");
-  assert.ok(!view.left);
-});
-
-test("a script that cancels the warning shows its own, and the dialog stays away until the next warning", () => {
+test("a script that cancels the warning or the end shows its own, and the content stays away after the end", () => {
   const { clock, network, view, events } = connected();
   events.cancels.add("warned");
   network.last.receive(warned());
@@ -162,6 +154,10 @@ test("a script that cancels the warning shows its own, and the dialog stays away
   events.cancels.clear();
   network.last.receive(warned({ version: 4 }));
   assert.equal(view.shown.phase, "warned");
+  events.cancels.add("ended");
+  network.last.receive(ended({ version: 5 }));
+  assert.equal(view.over.phase, "ended");
+  assert.ok(!view.left);
 });
 
 test("activity is sent with its age, the last before the page goes away too", () => {
@@ -178,24 +174,20 @@ test("activity is sent with its age, the last before the page goes away too", ()
   assert.equal(network.last.code, CLOSE.CLOSED);
 });
 
-test("unsent activity is sent when the warning comes", () => {
-  const { clock, network, client } = connected();
-  client.recordActivity();
-  clock.advance(5);
-  client.recordActivity();
-  clock.advance(3);
-  network.last.receive(warned());
-  assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 3 });
-});
-
-test("[R36] a page that is hidden sends at once what a slowed timer would send late", () => {
-  const { clock, network, client } = connected();
-  client.recordActivity();
-  clock.advance(5);
-  client.recordActivity();
-  client.flush();
-  assert.deepEqual(network.last.sent.at(-1), { type: "activity", ago: 0 });
-});
+for (const [name, occasion] of [
+  ["the warning comes", ({ network }) => network.last.receive(warned())],
+  ["[R36] the page is hidden, whose timers would be slowed", ({ client }) => client.flush()],
+]) {
+  test(`unsent activity is sent when ${name}`, () => {
+    const all = connected();
+    all.client.recordActivity();
+    all.clock.advance(5);
+    all.client.recordActivity();
+    all.clock.advance(3);
+    occasion(all);
+    assert.deepEqual(all.network.last.sent.at(-1), { type: "activity", ago: 3 });
+  });
+}
 
 test("on a new connection the server learns of the last act, then of the holds", () => {
   const { clock, network, client } = connected();
@@ -274,15 +266,6 @@ test("[R18] an offline page warns by its own clock, hides the content in time, a
   assert.equal(view.shown.phase, "active");
 });
 
-test("an act while the page warns by itself ends the warning", async () => {
-  const { network, view, client, run } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
-  network.last.drop(1006);
-  await run(45);
-  assert.equal(view.shown.phase, "warned");
-  client.recordActivity();
-  assert.equal(view.shown.phase, "active");
-});
-
 test("without a socket it polls over HTTP: each heartbeat, every two seconds while warned", async () => {
   const { network, server, view, client, run } = setUp();
   server.answer = () => ({ status: 200, frame: state() });
@@ -306,22 +289,15 @@ test("without a socket it polls over HTTP: each heartbeat, every two seconds whi
   assert.equal(view.shown.phase, "active");
 });
 
-test("a socket that opens later ends the polling", async () => {
-  const { network, server, run } = setUp({ visible: false });
+test("a socket that opens slowly falls back to HTTP, and ends the polling when it is up", async () => {
+  const { network, server, view, run } = setUp({ visible: false });
   server.answer = () => ({ status: 200, frame: state() });
-  network.last.drop(1006);
-  await run(2);
+  await run(12);
+  assert.equal(view.shown.phase, "active");
   network.last.receive(state());
   const before = server.asked.length;
   await run(60);
   assert.equal(server.asked.length, before);
-});
-
-test("a socket that a proxy lets open but silences falls back to HTTP", async () => {
-  const { server, view, run } = setUp();
-  server.answer = () => ({ status: 200, frame: state() });
-  await run(11);
-  assert.equal(view.shown.phase, "active");
 });
 
 test("[R9] an end that comes over HTTP is an end", async () => {
@@ -392,21 +368,11 @@ test("a page that never reaches the server has the clock it was made with", asyn
   assert.ok(view.shown.offline);
 });
 
-test("the absolute timeout is shown as what it is", () => {
-  const { network, view } = connected();
-  network.last.receive(warned({ reason: "absolute", extendable: false }));
-  assert.equal(view.shown.reason, "absolute");
-  assert.ok(!view.shown.extendable);
-});
-
-test("an operator's message is shown", () => {
-  const { network, view } = connected();
+test("messages of an operator, a refused hold and a page made before the sign-in are acted upon", () => {
+  const { clock, network, client, view, renewals } = connected(state({ page: "renewed" }), { visible: false });
+  assert.equal(renewals.length, 1, "it asks for new tokens");
   network.last.receive({ type: "notice", id: "1", text: "Maintenance at noon" });
   assert.deepEqual(view.notices, ["Maintenance at noon"]);
-});
-
-test("holds that the server refuses are not asked for with each renewal", () => {
-  const { clock, network, client } = connected(state(), { visible: false });
   client.hold("work");
   network.last.receive({ type: "error", code: "hold_refused", detail: "" });
   clock.advance(120);
@@ -458,28 +424,19 @@ test("[R32] a page that is notified of the sign-in before the end of its own ses
   assert.equal(events.ofType("ended").length, 0);
 });
 
-test("a page that was made before its user signed in again asks for new tokens", () => {
-  const { renewals } = connected(state({ page: "renewed" }));
-  assert.equal(renewals.length, 1);
-});
-
-test("a page of another user shows nothing, and does not connect again", () => {
-  const { network, view, run } = connected();
-  network.last.drop(1006);
-  run(5);
-  network.last.receive(ended({ reason: "logout", page: "foreign" }));
-  assert.ok(view.dropped);
-  const sockets = network.sockets.length;
-  run(60);
-  assert.equal(network.sockets.length, sockets);
-});
-
-test("a page of another user is dropped at once, even while its session lives", () => {
-  const { network, view, client } = connected();
-  client.drop();
-  assert.ok(view.dropped);
-  assert.equal(network.last.code, CLOSE.CLOSED);
-});
+for (const [name, find] of [
+  ["the server reports", ({ network }) => network.last.receive(ended({ reason: "logout", page: "foreign" }))],
+  ["is reported while the session lives", ({ client }) => client.drop()],
+]) {
+  test(`a page of another user that ${name} shows nothing, and does not connect again`, async () => {
+    const all = connected();
+    find(all);
+    assert.ok(all.view.dropped);
+    await all.run(60);
+    assert.equal(all.network.sockets.length, 1);
+    assert.equal(all.network.last.code, CLOSE.CLOSED);
+  });
+}
 
 test("`window.idlewatch.state` counts down between two frames", () => {
   const { clock, client } = connected(warned());

@@ -12,19 +12,13 @@ test("[R38] a machine that slept has aged by the wall clock, though its monotoni
   assert.equal(clock.since(moment), 310);
 });
 
-test("[R6] a wall clock that is set back makes nothing younger", () => {
+test("[R6] a clock that is set back makes nothing younger, and no moment is in the future", () => {
   const clock = new FakeClock();
   const moment = clock.now();
   clock.advance(10);
   clock.wall -= 3600;
   assert.equal(clock.since(moment), 10);
-});
-
-test("a moment is never in the future", () => {
-  const clock = new FakeClock();
-  const moment = clock.now();
-  clock.monotonic -= 5;
-  clock.wall -= 5;
+  clock.monotonic -= 3600;
   assert.equal(clock.since(moment), 0);
 });
 

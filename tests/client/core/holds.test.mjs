@@ -32,13 +32,15 @@ test("a released hold is announced once, and not renewed", () => {
   );
 });
 
-test("holds of one page have different ids", () => {
+test("the holds of a page have different ids; it releases them when it goes, and announces them when it comes back", () => {
   const { sent, holds } = setUp();
   const first = holds.hold("one");
   holds.hold("two");
   first.release();
   assert.deepEqual(sent.at(-1), { type: "release", id: "page-1" });
   assert.deepEqual(holds.releases(), [{ type: "release", id: "page-2" }]);
+  holds.renew();
+  assert.deepEqual(sent.at(-1), { type: "hold", id: "page-2", label: "two" });
 });
 
 test("a hold whose work is over releases itself at the next renewal", () => {
@@ -61,14 +63,6 @@ test("a refused hold is announced again only when the user has acted", () => {
   holds.allow();
   clock.advance(30);
   assert.equal(sent.length, 2);
-});
-
-test("a page that goes away releases its holds, and announces them again when it comes back", () => {
-  const { sent, holds } = setUp();
-  holds.hold("work");
-  assert.deepEqual(holds.releases(), [{ type: "release", id: "page-1" }]);
-  holds.renew();
-  assert.deepEqual(sent.at(-1), { type: "hold", id: "page-1", label: "work" });
 });
 
 test("labels fit what the server takes", () => {

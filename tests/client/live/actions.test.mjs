@@ -6,9 +6,7 @@ import { I18n } from "../../../static/idlewatch/ui/i18n.js";
 
 const i18n = new I18n({ strings: { unreachable: "away", refused: "no" }, language: "en" });
 
-function answering(...answers) {
-  return answeringWith(() => "token", ...answers);
-}
+const answering = (...answers) => answeringWith(() => "token", ...answers);
 
 function answeringWith(token, ...answers) {
   const asked = [];
@@ -55,17 +53,11 @@ test("a stopped action can be continued, and keeps count", async () => {
   const { asked, server } = answering(step(200, "x"), step(5, null));
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
   await run.go(() => run.stop());
+  assert.equal(asked.length, 1, "no further step is begun");
+  assert.deepEqual([run.stopped, run.outcome.done], [true, 200]);
   await run.go(() => {});
   assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x"]);
   assert.deepEqual([run.stopped, run.outcome.done], [false, 205]);
-});
-
-test("a stopped action begins no further step", async () => {
-  const { asked, server } = answering(step(200, "x"), step(200, "y"));
-  const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
-  await run.go(() => run.stop());
-  assert.equal(asked.length, 1);
-  assert.deepEqual([run.stopped, run.outcome.done], [true, 200]);
 });
 
 test("an action that is stopped during its last step is done", async () => {
@@ -73,12 +65,6 @@ test("an action that is stopped during its last step is done", async () => {
   const run = new Run({ server, action: "end", chosen: { watches: [] }, before: 7 });
   await run.go(({ done }) => done === 220 && run.stop());
   assert.deepEqual([run.stopped, run.outcome.done], [false, 220]);
-});
-
-test("a lost answer may be requested again", async () => {
-  const fetch = async () => ({ ok: true, status: 200, json: () => Promise.reject(new TypeError("network error")) });
-  const server = new ActionServer({ fetch, addresses: { count: "/count/", act: "/act/" }, i18n, token: () => "token" });
-  await assert.rejects(server.act({}), (refusal) => refusal instanceof Refusal && refusal.message === "away" && !refusal.permanent);
 });
 
 test("an action continues after a failure, and keeps count", async () => {

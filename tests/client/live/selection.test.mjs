@@ -19,12 +19,6 @@ test("a page, some of it, or all that match are selected", () => {
   assert.deepEqual([selection.all, selection.ids], [false, ["a", "c"]]);
 });
 
-test("no more are selected by their ids than the server takes", () => {
-  const selection = new Selection();
-  selection.setPage(Array.from({ length: MAX_SELECTED + 5 }, (_, place) => `s${place}`), true);
-  assert.equal(selection.ids.length, MAX_SELECTED);
-});
-
 test("selecting or clearing a page, after all that match were selected, leaves that page or nothing", () => {
   const selection = new Selection();
   selection.setPage(["a", "b"], true);

@@ -81,17 +81,6 @@ test("it comes back after a loss, and sends the query again", () => {
   assert.equal(received.ups, 2);
 });
 
-test("waits grow while the server does not answer", () => {
-  const { clock, network } = connected();
-  network.last.drop(1006);
-  clock.advance(1);
-  network.last.drop(1006);
-  clock.advance(1.9);
-  assert.equal(network.sockets.length, 2);
-  clock.advance(0.1);
-  assert.equal(network.sockets.length, 3);
-});
-
 test("a network that is gone without a close is noticed", () => {
   const { clock, network, received } = connected();
   network.last.receive(page(1));
@@ -132,17 +121,6 @@ for (const code of [4400, 4429]) {
   });
 }
 
-test("pages that a server has sent away come back spread out, and later if it does not answer", () => {
-  const { clock, network } = connected();
-  for (const [wait, opened] of [[1.5, 2], [2, 3], [4, 4]]) {
-    network.last.drop(4503);
-    clock.advance(wait - 0.1);
-    assert.equal(network.sockets.length, opened - 1, `not before ${wait}`);
-    clock.advance(0.1);
-    assert.equal(network.sockets.length, opened, `after ${wait}`);
-  }
-});
-
 test("an answer shortens the waits again; a handshake alone does not", () => {
   const { clock, network } = connected();
   for (const wait of [1, 2]) {
@@ -162,16 +140,6 @@ test("an answer shortens the waits again; a handshake alone does not", () => {
   assert.equal(network.sockets.length, 5);
 });
 
-test("`hurry` connects at once, and only once", () => {
-  const { clock, network, socket } = connected();
-  network.last.drop(1006);
-  socket.hurry();
-  assert.equal(network.sockets.length, 2);
-  socket.hurry();
-  clock.advance(1);
-  assert.equal(network.sockets.length, 2, "it is connecting already");
-});
-
 test("`hurry` leaves an open socket alone, and reopens none that was closed for good", () => {
   const { clock, network, socket } = connected();
   socket.hurry();
@@ -187,16 +155,6 @@ test("`hurry` leaves an open socket alone, and reopens none that was closed for 
   network.last.drop(4401);
   socket.hurry();
   assert.equal(network.sockets.length, 2, "ended");
-});
-
-test("a stopped socket stays closed until it is started", () => {
-  const { clock, network, received, socket } = connected();
-  socket.stop();
-  assert.equal(network.sockets[0].code, 1000);
-  clock.advance(600);
-  assert.deepEqual([network.sockets.length, received.downs], [1, 0]);
-  socket.start();
-  assert.equal(network.sockets.length, 2);
 });
 
 test("a browser that may open no socket tries again later", () => {

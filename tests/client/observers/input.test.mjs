@@ -85,13 +85,3 @@ test("a focused frame is observed, through shadow trees, unless it is of another
   window.document.activeElement = frame(null);
   window.do("blur");
 });
-
-test("a stopped observer ignores page and frames", () => {
-  const { window, observer, acts } = setUp();
-  observer.stop();
-  window.do("keydown");
-  assert.deepEqual(acts, []);
-  observer.start();
-  window.do("keydown");
-  assert.deepEqual(acts, ["keydown"]);
-});
