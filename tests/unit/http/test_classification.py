@@ -154,6 +154,7 @@ class TestClientEndpoints:
         (NAVIGATION, "GET", True),
         (NAVIGATION, "POST", True),
         (NAVIGATION, "HEAD", False),
+        (NAVIGATION, "OPTIONS", False),
         (FETCH, "GET", False),
         (HTMX, "GET", False),
         (HTMX | {"HX-Boosted": "true"}, "GET", True),

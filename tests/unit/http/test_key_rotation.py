@@ -8,8 +8,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.contrib.auth import get_user_model, update_session_auth_hash
 from django.contrib.auth.models import User
 from django.db import connections
+from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
 from idlewatch.monitor import django_sessions
@@ -26,6 +28,14 @@ ROTATIONS = ["/rotate/", "/change-password/"]
 def signed_in(browser: Browser, ann: User) -> Browser:
     browser.sign_in(ann)
     return browser
+
+
+@pytest.fixture
+def other(signed_in: Browser, make_browser: Callable[[], Browser]) -> Browser:
+    """Another request of the same browser, which set out with the same cookie."""
+    other = make_browser()
+    other.key = signed_in.key
+    return other
 
 
 def user_of(browser: Browser) -> str:
@@ -91,31 +101,24 @@ def test_the_old_key_is_dead_and_harms_nothing(browser: Browser, ann: User, cloc
 class TestRequestInFlight:
     """One request gives the session a new key while another, that came with the old one, is under way."""
 
-    @pytest.mark.parametrize("path", ROTATIONS)
     @pytest.mark.parametrize("other_path", ["/open/", "/idlewatch/state/", "/closed/"])
-    def test_one_that_comes_before_the_first_is_answered(
-        self, signed_in: Browser, make_browser: Callable[..., Browser], path: str, other_path: str
-    ):
-        other = make_browser()
-        other.key = str(signed_in.key)
+    def test_one_that_comes_before_the_first_is_answered(self, signed_in: Browser, other: Browser, other_path: str):
         old = other.key
         http_site.during.append(lambda _: other.poll(other_path))
-        rotate(signed_in, path)
+        rotate(signed_in, "/rotate/")
         assert other.key == old
         assert user_of(signed_in) == "ann"
         assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("path", ROTATIONS)
-    @pytest.mark.parametrize("other_path", ["/open/", "/api/", "/idlewatch/state/"])
     def test_one_that_comes_to_another_process_before_the_first_is_answered(
-        self, signed_in: Browser, make_browser: Callable[..., Browser], clock: Time, path: str, other_path: str
+        self, signed_in: Browser, other: Browser, clock: Time, path: str
     ):
-        other = make_browser()
-        other.key = old = str(signed_in.key)
+        old = other.key
 
         def ask() -> Any:
             try:
-                return other.poll(other_path)
+                return other.poll("/api/")
             finally:
                 connections.close_all()
 
@@ -136,11 +139,8 @@ class TestRequestInFlight:
         assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("path", ROTATIONS)
-    def test_one_that_began_before_and_ends_after_it(
-        self, signed_in: Browser, make_browser: Callable[..., Browser], path: str
-    ):
-        other = make_browser()
-        other.key = old = str(signed_in.key)
+    def test_one_that_began_before_and_ends_after_it(self, signed_in: Browser, other: Browser, path: str):
+        old = other.key
 
         def happen(_: object) -> None:
             http_site.during.clear()
@@ -154,10 +154,9 @@ class TestRequestInFlight:
 
     @pytest.mark.parametrize("path", ROTATIONS)
     def test_one_that_read_its_session_before_it_leaves_the_record(
-        self, signed_in: Browser, make_browser: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch, path: str
+        self, signed_in: Browser, other: Browser, monkeypatch: pytest.MonkeyPatch, path: str
     ):
-        other, look = make_browser(), monitor.look
-        other.key = str(signed_in.key)
+        look = monitor.look
 
         def overtaken(*args: Any) -> Any:
             monkeypatch.setattr(monitor, "look", look)
@@ -179,24 +178,59 @@ class TestRequestInFlight:
         assert user_of(signed_in) == "ann"
         assert records() == [("ann", "")]
 
-    def test_one_whose_session_is_flushed_meanwhile_is_told(
-        self, signed_in: Browser, make_browser: Callable[..., Browser]
-    ):
-        other, heard = make_browser(), []
-        other.key = str(signed_in.key)
+    def test_one_whose_session_is_flushed_meanwhile_is_told(self, signed_in: Browser, other: Browser):
+        heard = []
         http_site.during.append(lambda request: request.session.flush())
         http_site.during.append(lambda _: heard.append(other.poll("/api/").headers.get("Idlewatch-Ended")))
         signed_in.visit("/meanwhile/")
         assert heard == ["lost"]
         assert signed_in.key is None
 
-    def test_a_sign_in_is_one_too(self, signed_in: Browser, make_browser: Callable[..., Browser], ann: User):
-        other = make_browser()
-        other.key = str(signed_in.key)
+    def test_a_sign_in_is_one_too(self, signed_in: Browser, other: Browser, ann: User):
         signed_in.sign_in(ann)
         other.poll("/open/")
         assert other.key is not None
         assert user_of(signed_in) == "ann"
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_poll_before_the_session_has_the_new_password_leaves_it(signed_in: Browser, other: Browser, ann: User):
+    def change(request: HttpRequest) -> None:
+        assert request.user == ann
+        user = get_user_model().objects.get(pk=ann.pk)
+        user.set_password("new")
+        user.save()
+        other.poll("/api/")
+        update_session_auth_hash(request, user)
+
+    http_site.during.append(change)
+    signed_in.submit("/meanwhile/")
+    http_site.during.clear()
+    assert signed_in.visit("/closed/").status_code == 200
+    assert records() == [("ann", "")]
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_old_copy_of_a_session_that_went_on_leaves_it(signed_in: Browser, other: Browser):
+    def change(request: HttpRequest) -> None:
+        http_site.during.clear()
+        other.submit("/change-password/", {"password": "new"})
+        request.user.get_username()
+
+    http_site.during.append(change)
+    signed_in.poll("/meanwhile/")
+    assert other.visit("/closed/").status_code == 200
+    assert records() == [("ann", "")]
+
+
+@pytest.mark.rule("R9")
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("engine", ["signed_cookies"], indirect=True)
+def test_a_signed_cookie_from_before_a_new_password_is_refused(signed_in: Browser, other: Browser):
+    signed_in.submit("/change-password/", {"password": "new"})
+    assert other.poll("/api/").status_code == 401
+    assert signed_in.visit("/closed/").status_code == 200
+    assert records() == [("ann", "")]
 
 
 class TestSecretKey:
@@ -239,7 +273,7 @@ class TestSecretKey:
             rotated.key = str(key)
             assert rotated.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
 
-    def test_without_the_fallback_nobody_is_signed_in(self, signed_in: Browser, clock: Time, settings: Any):
+    def test_without_the_fallback_no_user_is_signed_in(self, signed_in: Browser, clock: Time, settings: Any):
         settings.SECRET_KEY = "another"
         assert user_of(signed_in) == ""
         assert signed_in.key is None

@@ -79,17 +79,17 @@ class TestRequest:
         assert told["remaining"] == 900 - (REPORT_GRACE + 1)
         assert records() == [("ann", "")]
 
-    def test_a_passive_one_is_served_and_advances_nothing(self, away: Outage, browser: Browser, ann: User, clock: Time):
+    def test_a_passive_one_is_served_and_advances_nothing(self, kept: Outage, browser: Browser, ann: User, clock: Time):
         browser.sign_in(ann)
-        begin(away)
+        begin(kept)
         clock.pass_(600)
         assert user_of(browser) == "ann"
         assert browser.visit("/passive/").status_code == 200
         assert last_active() == as_datetime(START)
-        finish(away)
+        finish(kept)
         assert browser.poll("/idlewatch/state/").json()["remaining"] == 300 - (REPORT_GRACE + 1)
 
-    def test_one_of_which_nobody_can_tell_is_asked_to_wait(
+    def test_an_undecided_one_is_asked_to_wait(
         self, kept: Outage, browser: Browser, ann: User, clock: Time
     ):
         browser.sign_in(ann)
@@ -109,7 +109,7 @@ class TestRequest:
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
     @pytest.mark.parametrize("path", ["/idlewatch/state/", "/idlewatch/message/", "/open/", "/closed/"])
-    def test_whatever_it_asks_for_it_is_no_500(self, kept: Outage, browser: Browser, ann: User, clock: Time, path: str):
+    def test_an_undecided_one_is_no_500(self, kept: Outage, browser: Browser, ann: User, clock: Time, path: str):
         browser.sign_in(ann)
         begin(kept)
         clock.pass_(930)
@@ -132,18 +132,18 @@ class TestRequest:
             assert browser.poll("/api/").status_code == 401
         assert monitor.store().sessions.get(record().pk).activity.reason is Reason.IDLE
 
-    def test_the_absolute_limit_stands(self, away: Outage, browser: Browser, ann: User, clock: Time):
+    def test_the_absolute_limit_stands(self, kept: Outage, browser: Browser, ann: User, clock: Time):
         browser.sign_in(ann)
         WatchedSession.objects.update(limits={**record().limits, "absolute_timeout": 1000.0})
-        begin(away)
+        begin(kept)
         clock.pass_(600)
         assert browser.visit("/closed/").status_code == 200
         clock.pass_(400)
         assert browser.visit("/api/").status_code == 302
-        finish(away)
+        finish(kept)
         assert records() == [("ann", "absolute")]
 
-    def test_one_whose_view_asks_when_nobody_can_tell_is_asked_to_wait(self, kept: Outage, browser: Browser, ann: User):
+    def test_one_whose_view_finds_the_state_undecided_is_asked_to_wait(self, kept: Outage, browser: Browser, ann: User):
         browser.sign_in(ann)
 
         def ask(_: object) -> None:
@@ -242,7 +242,7 @@ class TestSessions:
         assert user_of(browser) == "ann"
         assert sorted(reason for _, reason in records()) == ["", "account"]
 
-    def test_signing_in_again_starts_the_clocks_anew(self, away: Outage, browser: Browser, ann: User, clock: Time):
+    def test_signing_in_again_restarts_the_clocks(self, away: Outage, browser: Browser, ann: User, clock: Time):
         browser.sign_in(ann)
         begin(away)
         clock.pass_(800)
@@ -253,17 +253,17 @@ class TestSessions:
         assert records() == [("ann", "")]
         assert user_of(browser) == "ann"
 
-    def test_one_without_a_watch_is_adopted(self, away: Outage, browser: Browser, ann: User, clock: Time):
+    def test_one_without_a_watch_is_adopted(self, kept: Outage, browser: Browser, ann: User, clock: Time):
         browser.client.force_login(ann)
         WatchedSession.objects.all().delete()
         session = browser.client.session
         del session["_idlewatch"]
         session.save()
-        begin(away)
+        begin(kept)
         assert browser.visit("/closed/").status_code == 200
         assert browser.visit("/closed/").status_code == 200
         assert records() == [("ann", "")]
-        finish(away)
+        finish(kept)
         assert browser.visit("/closed/").status_code == 200
         assert records() == [("ann", "")]
 
@@ -285,52 +285,52 @@ class TestSessions:
     @pytest.mark.rule("R11")
     @pytest.mark.usefixtures("two_sessions_per_user")
     def test_one_that_is_undecided_counts_as_one_of_them(
-        self, away: Outage, make_browser: Callable[..., Browser], ann: User, clock: Time
+        self, kept: Outage, make_browser: Callable[..., Browser], ann: User, clock: Time
     ):
         make_browser().sign_in(ann)
-        begin(away)
+        begin(kept)
         for seconds in (930, 1):
             clock.pass_(seconds)
             make_browser().sign_in(ann)
         assert records() == [("ann", "replaced"), ("ann", ""), ("ann", "")]
-        finish(away)
+        finish(kept)
         assert records() == [("ann", "replaced"), ("ann", ""), ("ann", "")]
 
     def test_a_disabled_account_has_none(
-        self, away: Outage, make_browser: Callable[..., Browser], ann: User, clock: Time
+        self, kept: Outage, make_browser: Callable[..., Browser], ann: User, clock: Time
     ):
         for _ in range(2):
             make_browser().sign_in(ann)
-        begin(away)
+        begin(kept)
         clock.pass_(930)
         ann.is_active = False
         ann.save()
         assert records() == [("ann", "account")] * 2
-        finish(away)
+        finish(kept)
         assert records() == [("ann", "account")] * 2
 
     def test_signed_cookies_are_judged_by_the_record_too(
-        self, away: Outage, browser: Browser, ann: User, clock: Time, settings: Any
+        self, kept: Outage, browser: Browser, ann: User, clock: Time, settings: Any
     ):
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
         browser.sign_in(ann)
-        begin(away)
+        begin(kept)
         clock.pass_(600)
         assert browser.visit("/closed/").json()["user"] == "ann"
         cookie = browser.key
         browser.submit("/logout/")
         browser.key = str(cookie)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "logout"
-        finish(away)
+        finish(kept)
         browser.key = str(cookie)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "logout"
 
 
 class TestMessages:
     @pytest.fixture
-    def page(self, away: Outage, browser: Browser, ann: User, clock: Time) -> Browser:
+    def page(self, kept: Outage, browser: Browser, ann: User, clock: Time) -> Browser:
         browser.sign_in(ann)
-        begin(away)
+        begin(kept)
         clock.pass_(600)
         return browser
 
@@ -343,27 +343,27 @@ class TestMessages:
             ('{"type": "release", "id": "video"}', 0),
         ],
     )
-    def test_each_counts_as_ever(self, away: Outage, page: Browser, message: str, active: float):
+    def test_each_counts(self, kept: Outage, page: Browser, message: str, active: float):
         assert page.say(message).json()["remaining"] == 300 + active
         assert last_active() == as_datetime(START + active)
-        finish(away)
+        finish(kept)
         assert page.poll("/idlewatch/state/").json()["remaining"] == 300 + active - (REPORT_GRACE + 1)
 
-    def test_a_hold_keeps_the_session(self, away: Outage, page: Browser, clock: Time):
-        for _ in range(20):
+    def test_a_hold_keeps_the_session(self, kept: Outage, page: Browser, clock: Time):
+        for _ in range(11):
             assert page.say('{"type": "hold", "id": "video"}').json()["held"]
             clock.pass_(30)
-        finish(away)
+        finish(kept)
         assert page.poll("/idlewatch/state/").json()["phase"] == "active"
         assert records() == [("ann", "")]
 
-    def test_a_bad_one_is_told_so(self, page: Browser):
+    def test_a_bad_one_is_a_400(self, page: Browser):
         assert page.say("nope").status_code == 400
 
-    def test_after_the_password_has_changed_they_go_on(self, away: Outage, page: Browser):
+    def test_after_the_password_has_changed_they_go_on(self, kept: Outage, page: Browser):
         page.submit("/change-password/", {"password": "new " + PASSWORD})
         assert page.say('{"type": "sync"}').status_code == 200
-        finish(away)
+        finish(kept)
         assert page.say('{"type": "sync"}').status_code == 200
 
 

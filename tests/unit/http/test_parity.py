@@ -75,7 +75,9 @@ def test_a_request_without_a_cookie_costs_nothing(
 ):
     monkeypatch.setattr(monitor, "store", lambda: pytest.fail("the store was asked"))
     with django_assert_num_queries(0):
-        assert browser.visit("/bare/").status_code == 200
+        response = browser.visit("/bare/")
+    assert response.status_code == 200
+    assert "Cookie" not in response.headers.get("Vary", "")
 
 
 @pytest.mark.parametrize("path", ["/closed/", "/aclosed/", "/api/"])

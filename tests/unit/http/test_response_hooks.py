@@ -62,14 +62,6 @@ class TestClosedBrowser:
         page.visit(path)
         assert ends_closed(page, clock)
 
-    def test_a_page_in_a_frame_changes_nothing(self, page: Browser, clock: Time):
-        page.visit("/bare/", **{"Sec-Fetch-Dest": "iframe"})
-        assert ends_closed(page, clock)
-
-    def test_a_fetched_page_changes_nothing(self, page: Browser, clock: Time):
-        page.ask("get", "/bare/", headers=FETCH)
-        assert ends_closed(page, clock)
-
     def test_a_missing_page_shows_something(self, page: Browser, clock: Time):
         page.visit("/nowhere/")
         assert not ends_closed(page, clock)
@@ -83,12 +75,10 @@ class TestClosedBrowser:
         assert page.poll("/api/").status_code == 200
 
     @pytest.mark.rule("R5")
-    def test_a_poll_does_not(self, page: Browser, clock: Time):
-        close_last_tab(clock)
-        clock.pass_(299)
-        page.poll("/api/")
-        clock.pass_(1)
-        assert page.poll("/api/").headers["Idlewatch-Ended"] == "closed"
+    @pytest.mark.parametrize("headers", [FETCH, NAVIGATION | {"Sec-Fetch-Dest": "iframe"}], ids=["fetched", "framed"])
+    def test_what_does_not_fill_the_tab_changes_nothing(self, page: Browser, clock: Time, headers: dict[str, str]):
+        page.ask("get", "/bare/", headers=headers)
+        assert ends_closed(page, clock)
 
 
 @pytest.mark.rule("R19")
