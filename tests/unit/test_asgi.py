@@ -25,8 +25,8 @@ HTTP = {"type": "http", "path": "/page/", "headers": []}
 LIFESPAN = {"type": "lifespan"}
 
 
-class Host:
-    """A host's application, which notes what it is called with."""
+class Project:
+    """A project's application, which records its calls."""
 
     def __init__(self) -> None:
         self.called: list[Any] = []
@@ -36,8 +36,8 @@ class Host:
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host()
+def project() -> Project:
+    return Project()
 
 
 @pytest.fixture(autouse=True)
@@ -61,58 +61,62 @@ def socket_to(path: str, application: Any) -> WebsocketCommunicator:
 
 class TestRouting:
     @pytest.mark.parametrize("scope", [HTTP, LIFESPAN, {"type": "websocket", "path": "/ws/chat/", "headers": []}])
-    async def test_what_is_the_hosts_goes_to_the_host_untouched(self, host: Host, scope: dict[str, Any]):
+    async def test_what_is_the_projects_goes_to_it_untouched(self, project: Project, scope: dict[str, Any]):
         receive, send = mock.AsyncMock(), mock.AsyncMock()
-        await watched(host)(scope, receive, send)
-        assert host.called == [(scope, receive, send)]
-        assert host.called[0][0] is scope
+        await watched(project)(scope, receive, send)
+        assert project.called == [(scope, receive, send)]
+        assert project.called[0][0] is scope
 
-    async def test_a_request_to_the_path_of_a_socket_is_the_hosts(self, host: Host):
-        await watched(host)({**HTTP, "path": TAB_PATH}, mock.AsyncMock(), mock.AsyncMock())
-        assert len(host.called) == 1
+    async def test_a_request_to_the_path_of_a_socket_is_the_projects(self, project: Project):
+        await watched(project)({**HTTP, "path": TAB_PATH}, mock.AsyncMock(), mock.AsyncMock())
+        assert len(project.called) == 1
 
     @pytest.mark.django_db(transaction=True)
-    async def test_a_tabs_socket_is_served_here(self, host: Host):
-        tab = socket_to(TAB_PATH, watched(host))
+    async def test_a_tabs_socket_is_served_here(self, project: Project):
+        tab = socket_to(TAB_PATH, watched(project))
         accepted, _ = await tab.connect()
         assert accepted
         assert (await tab.receive_json_from())["phase"] == "ended"
-        assert host.called == []
+        assert project.called == []
 
     @pytest.mark.parametrize(
         "path", ["/ws/idlewatch/", "/ws/idlewatch/tabs/", "/ws/idlewatch/tab", "/ws/idlewatch/x/y"]
     )
-    async def test_a_socket_of_ours_that_is_not_there_is_refused_and_never_the_hosts(self, host: Host, path: str):
+    async def test_a_socket_of_ours_that_is_not_there_is_refused_and_never_the_projects(
+        self, project: Project, path: str
+    ):
         """Django's application would answer each with a traceback in the log."""
-        accepted, code = await socket_to(path, watched(host)).connect()
+        accepted, code = await socket_to(path, watched(project)).connect()
         assert not accepted
         assert code == 1000
-        assert host.called == []
+        assert project.called == []
 
-    async def test_what_the_host_raises_is_the_servers_to_handle(self):
+    async def test_what_the_project_raises_is_the_servers_to_handle(self):
         async def broken(scope: Any, receive: Any, send: Any) -> None:
-            raise LookupError("of the host")
+            raise LookupError("of the project")
 
-        with pytest.raises(LookupError, match="of the host"):
+        with pytest.raises(LookupError, match="of the project"):
             await watched(broken)(HTTP, mock.AsyncMock(), mock.AsyncMock())
 
 
 class TestStarting:
     @pytest.mark.parametrize("scope", [HTTP, LIFESPAN], ids=["http", "lifespan"])
-    async def test_the_first_scope_of_any_kind_starts_the_timer(self, host: Host, scope: Any, idle_timer: list[Timer]):
-        await watched(host)(scope, mock.AsyncMock(), mock.AsyncMock())
+    async def test_the_first_scope_of_any_kind_starts_the_timer(
+        self, project: Project, scope: Any, idle_timer: list[Timer]
+    ):
+        await watched(project)(scope, mock.AsyncMock(), mock.AsyncMock())
         await asyncio.sleep(0)
         assert idle_timer == [runtime_of(current_process()).timer]
         assert runtime_of(current_process()).runs
 
-    async def test_many_scopes_start_one(self, host: Host, idle_timer: list[Timer]):
-        first, second = watched(host), watched(host)
+    async def test_many_scopes_start_one(self, project: Project, idle_timer: list[Timer]):
+        first, second = watched(project), watched(project)
         await asyncio.gather(*(each(HTTP, mock.AsyncMock(), mock.AsyncMock()) for each in [first, second] * 10))
         await asyncio.sleep(0)
         assert len(idle_timer) == 1
 
-    async def test_each_event_loop_has_its_own(self, host: Host, idle_timer: list[Timer]):
-        application = watched(host)
+    async def test_each_event_loop_has_its_own(self, project: Project, idle_timer: list[Timer]):
+        application = watched(project)
 
         async def serve() -> Runtime:
             await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
@@ -136,12 +140,12 @@ class TestStarting:
 
         monkeypatch.setattr(Timer, "run", run)
         of_the_request.set("something")
-        await watched(Host())(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await watched(Project())(HTTP, mock.AsyncMock(), mock.AsyncMock())
         await asyncio.sleep(0)
         assert seen == ["nothing"]
 
-    async def test_nothing_starts_again_while_the_server_goes(self, host: Host, idle_timer: list[Timer]):
-        application = watched(host)
+    async def test_nothing_starts_again_while_the_server_goes(self, project: Project, idle_timer: list[Timer]):
+        application = watched(project)
         await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
         await asyncio.sleep(0)
         await runtime_of(current_process()).stop()
@@ -149,10 +153,10 @@ class TestStarting:
         await asyncio.sleep(0)
         assert len(idle_timer) == 1
         assert not runtime_of(current_process()).runs
-        assert len(host.called) == 2
+        assert len(project.called) == 2
 
-    async def test_a_check_may_ask_whether_there_is_one(self, host: Host):
-        watched(host)
+    async def test_a_check_may_ask_whether_there_is_one(self, project: Project):
+        watched(project)
         assert is_watched()
 
     def test_the_module_can_be_imported_before_there_are_settings(self):
@@ -187,20 +191,21 @@ class TestGoing:
         monkeypatch.setitem(sys.modules, "twisted.internet.reactor", reactor)  # type: ignore[arg-type]
         return reactor
 
-    async def test_daphne_waits_until_the_tabs_were_sent_away(self, reactor: FakeReactor, host: Host):
-        application = watched(host)
+    async def test_daphne_waits_until_the_tabs_were_sent_away(self, reactor: FakeReactor, project: Project):
+        application = watched(project)
         await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
-        tab = mock.AsyncMock()
-        runtime_of(current_process()).hub.join("w1", tab)
+        hub, tab = runtime_of(current_process()).hub, mock.AsyncMock()
+        tab.dismiss.side_effect = lambda: hub.leave("w1", tab)
+        hub.join("w1", tab)
         (trigger,) = reactor.triggers
         await trigger().asFuture(asyncio.get_running_loop())
         tab.dismiss.assert_awaited_once_with()
         assert not runtime_of(current_process()).runs
 
     async def test_the_tabs_are_sent_away_though_daphne_ends_them_at_the_same_time(
-        self, reactor: FakeReactor, host: Host
+        self, reactor: FakeReactor, project: Project
     ):
-        watched(host)
+        watched(project)
         tab = mock.AsyncMock()
 
         async def serve() -> None:
@@ -217,10 +222,10 @@ class TestGoing:
         await gone.asFuture(asyncio.get_running_loop())
         tab.dismiss.assert_awaited_once_with()
 
-    async def test_a_tab_that_comes_meanwhile_is_sent_back_without_a_look_at_its_session(self, host: Host):
+    async def test_a_tab_that_comes_meanwhile_is_sent_back_without_a_look_at_its_session(self, project: Project):
         await runtime_of(current_process()).stop()
         with mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread hop")):
-            tab = socket_to(TAB_PATH, watched(host))
+            tab = socket_to(TAB_PATH, watched(project))
             assert (await tab.connect())[0]
             assert await tab.receive_output() == {"type": "websocket.close", "code": 4503}
             await tab.wait()
@@ -240,33 +245,33 @@ class TestGoing:
         await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
         assert all(task.cancelled() for task in serving)
 
-    async def test_a_server_that_goes_takes_no_more_connections(self, reactor: FakeReactor, host: Host):
+    async def test_a_server_that_goes_takes_no_more_connections(self, reactor: FakeReactor, project: Project):
         port = mock.Mock()
         directlyProvides(port, IListeningPort)
         reactor.listening.append(port)
-        watched(host)
+        watched(project)
         await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
         port.stopListening.assert_called_once_with()
 
     @pytest.mark.parametrize("tls", [False, True])
-    async def test_a_page_has_time_to_answer_a_close(self, reactor: FakeReactor, host: Host, *, tls: bool):
+    async def test_a_page_has_time_to_answer_a_close(self, reactor: FakeReactor, project: Project, *, tls: bool):
         server = mock.Mock()
         factory = SimpleNamespace(server=server)
         port = SimpleNamespace(factory=SimpleNamespace(wrappedFactory=factory) if tls else factory)
         directlyProvides(port, IListeningPort)
         reactor.listening += [port]
-        watched(host)
+        watched(project)
         (started,) = reactor.started
         started()
         server.ws_factory.setProtocolOptions.assert_called_once_with(
             closeHandshakeTimeout=5, allowNullOrigin=server.ws_factory.allowNullOrigin
         )
 
-    async def test_a_port_of_something_else_is_let_be(self, reactor: FakeReactor, host: Host):
+    async def test_a_port_of_something_else_is_let_be(self, reactor: FakeReactor, project: Project):
         port = SimpleNamespace(factory=object())
         directlyProvides(port, IListeningPort)
         reactor.listening.append(port)
-        watched(host)
+        watched(project)
         reactor.started[0]()
 
     async def test_what_is_being_answered_is_answered(self, reactor: FakeReactor):
@@ -283,15 +288,17 @@ class TestGoing:
         assert answered.is_set()
         await serving
 
-    async def test_what_was_served_is_not_kept(self, host: Host):
-        application = watched(host)
+    async def test_what_was_served_is_not_kept(self, project: Project):
+        application = watched(project)
         for _ in range(3):
             await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
         assert application._serving == set()
 
-    async def test_it_does_not_wait_for_ever(self, reactor: FakeReactor, host: Host, monkeypatch: pytest.MonkeyPatch):
+    async def test_it_does_not_wait_for_ever(
+        self, reactor: FakeReactor, project: Project, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr(asgi, "SHUTDOWN_TIMEOUT", 0.05)
-        watched(host)
+        watched(project)
         tab = mock.AsyncMock()
         tab.dismiss.side_effect = asyncio.Event().wait
         runtime_of(current_process()).hub.join("w1", tab)
@@ -299,7 +306,7 @@ class TestGoing:
             await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
         runtime_of(current_process()).hub.leave("w1", tab)
 
-    async def test_without_daphne_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch, host: Host):
+    async def test_without_daphne_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch, project: Project):
         monkeypatch.delitem(sys.modules, "twisted.internet.reactor", raising=False)
-        watched(host)
+        watched(project)
         assert "twisted.internet.reactor" not in sys.modules

@@ -195,13 +195,13 @@ class TestHere:
         assert await asend(["w1", "w1"], "Noon") == Reach(1, 1)
         assert len(tab.frames) == 1
 
-    async def test_a_session_that_ended_or_never_was_has_nobody_to_tell(self, here: Runtime):
+    async def test_a_session_that_ended_or_never_was_has_no_tabs(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         monitor.store().sessions.end("w1", Reason.REVOKED, START)
-        assert await asend(["w1", "nobody"], "Noon") == Reach(0, 0)
+        assert await asend(["w1", "unknown"], "Noon") == Reach(0, 0)
         assert tab.frames == []
 
-    async def test_a_broken_tab_is_not_reached_and_keeps_it_from_nobody(self, here: Runtime):
+    async def test_a_broken_tab_is_not_reached_and_keeps_it_from_no_other(self, here: Runtime):
         good, bad = open_tabs(here, "w1"), open_tabs(here, "w1", broken=True)
         assert await asend(["w1"], "Noon") == Reach(1, 2)
         assert texts(*good, *bad) == [["Noon"], []]
@@ -260,7 +260,7 @@ class TestHere:
 
 
 class TestWithoutWhatItNeeds:
-    def test_nobody_can_be_told_where_nothing_runs_beside_the_requests(self):
+    def test_it_is_an_error_where_nothing_runs_beside_the_requests(self):
         with pytest.raises(NotRunning, match="watched"):
             send(["w1"], "Noon")
         assert issubclass(NotRunning, IdleWatchError)
@@ -340,7 +340,7 @@ class TestText:
             clean_text(f"a{character}b")
         assert repr(character) in str(refusal.value)
 
-    async def test_that_is_refused_is_sent_to_nobody(self, here: Runtime):
+    async def test_that_is_refused_is_not_sent(self, here: Runtime):
         (tab,) = open_tabs(here, "w1")
         for refused in ("", "a\x00b"):
             with pytest.raises(ValueError):
@@ -470,7 +470,9 @@ class TestAChannelLayerThatIsAway:
         open_tabs(here, "w1")
         assert await asend(["w1"], "Noon") == Reach(1, 1)
 
-    async def test_without_a_channel_to_answer_to_nobody_is_asked(self, here: Runtime, monkeypatch: pytest.MonkeyPatch):
+    async def test_without_a_channel_to_answer_to_no_process_is_asked(
+        self, here: Runtime, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr(monitor.store(), "shared", True)
         open_tabs(here, "w1")
         assert here.bus.channel is None

@@ -89,9 +89,7 @@ class TestRequest:
         finish(kept)
         assert browser.poll("/idlewatch/state/").json()["remaining"] == 300 - (REPORT_GRACE + 1)
 
-    def test_an_undecided_one_is_asked_to_wait(
-        self, kept: Outage, browser: Browser, ann: User, clock: Time
-    ):
+    def test_an_undecided_one_is_asked_to_wait(self, kept: Outage, browser: Browser, ann: User, clock: Time):
         browser.sign_in(ann)
         begin(kept)
         clock.pass_(930)

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import find
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, engines
 from django.test import Client, RequestFactory
@@ -134,7 +132,7 @@ def test_a_page_that_bundles_the_client_gets_all_but_the_script(client):
 
 
 @pytest.mark.django_db
-def test_the_client_is_told_what_it_has_to_know(client):
+def test_the_client_gets_its_configuration(client):
     sign_in(client)
     config = config_of(body(client))
     assert config["socket"] == TAB_PATH
@@ -144,36 +142,10 @@ def test_the_client_is_told_what_it_has_to_know(client):
         "/idlewatch/logout/",
     )
     assert config["login"] == "/login/"
+    assert re.fullmatch("[0-9a-f]{20}-[0-9a-f]{20}", str(config["token"]))
     assert config["frame"]["phase"] == Phase.ACTIVE
     assert {f"reason_{reason}" for reason in Reason} <= set(config["strings"])
     assert config["strings"]["reason_idle"] == str(NOTICES[Reason.IDLE])
-
-
-@pytest.mark.django_db
-def test_the_page_s_token_is_taken_by_the_fallback():
-    client = Client(enforce_csrf_checks=True)
-    sign_in(client)
-    config = config_of(body(client))
-    sent = {"data": '{"type": "extend"}', "content_type": "application/json"}
-    assert client.post("/idlewatch/message/", **sent).status_code == 403
-    answer = client.post("/idlewatch/message/", **sent, headers={"X-CSRFToken": config["csrf"]})
-    assert answer.status_code == 200
-
-
-@pytest.mark.django_db
-def test_the_page_s_token_tells_users_and_sign_ins_apart_and_says_neither(client):
-    sign_in(client, "first")
-    first = config_of(body(client))["token"]
-    assert config_of(body(client))["token"] == first
-    again, other = Client(), Client()
-    sign_in(again, "first")
-    sign_in(other, "second")
-    user, sign_in_ = first.split("-")
-    newer, stranger = config_of(body(again))["token"], config_of(body(other))["token"]
-    assert newer.startswith(f"{user}-")
-    assert not newer.endswith(f"-{sign_in_}")
-    assert not stranger.startswith(f"{user}-")
-    assert re.fullmatch("[0-9a-f]{20}-[0-9a-f]{20}", first)
 
 
 @pytest.mark.django_db
@@ -265,12 +237,12 @@ def test_a_request_that_the_middleware_has_not_seen_says_what_is_missing():
 
 
 def constants(name: str) -> dict[str, object]:
-    """Read a frozen object out of the client's copy of the wire."""
-    [written] = re.findall(rf"export const {name} = Object\.freeze\(\{{(.*?)\}}\)", wire(), re.DOTALL)
+    """Read a frozen object out of the client's copy of the protocol."""
+    [written] = re.findall(rf"export const {name} = Object\.freeze\(\{{(.*?)\}}\)", protocol_module(), re.DOTALL)
     return {key: json.loads(value) for key, value in re.findall(r"(\w+): (\"[^\"]*\"|\d+)", written)}
 
 
-def wire() -> str:
+def protocol_module() -> str:
     return (CLIENT / "core" / "protocol.js").read_text()
 
 
@@ -284,7 +256,7 @@ def test_the_client_has_the_server_s_names(name, enum):
 
 
 @pytest.mark.parametrize(("name", "enum"), [("REASON", Reason), ("ERROR", ErrorCode)])
-def test_those_that_the_client_has_a_use_for_are_the_server_s(name, enum):
+def test_the_names_that_the_client_uses_are_the_server_s(name, enum):
     assert constants(name)
     assert constants(name).items() <= {member.name: member.value for member in enum}.items()
 
@@ -301,31 +273,6 @@ def test_every_part_that_the_client_names_is_in_the_template():
     named = set(re.findall(r'(?:partOf|setPartText)\([\w.]+, "([\w-]+)"', scripts))
     assert len(named) > 7
     assert named <= set(re.findall(r'data-idlewatch-part="([\w-]+)"', template))
-
-
-class HashedStorage(ManifestStaticFilesStorage):
-    """What hosts use who want far-future caching."""
-
-    support_js_module_import_aggregation = True
-
-
-def test_hashed_storage_rewrites_every_path_in_the_client(tmp_path):
-    storage = HashedStorage(location=str(tmp_path), base_url="/static/")
-    source = FileSystemStorage(location=str(CLIENT))
-    files = {}
-    for file in sorted(each for each in CLIENT.rglob("*") if each.is_file()):
-        place = file.relative_to(CLIENT)
-        name = f"idlewatch/{place}"
-        with source.open(str(place)) as content:
-            storage.save(name, content)
-        files[name] = (storage, name)
-    for _, _, processed in storage.post_process(files):
-        assert not isinstance(processed, Exception), processed
-    for module in CLIENT.rglob("*.js"):
-        stored = Path(storage.path(storage.stored_name(f"idlewatch/{module.relative_to(CLIENT)}")))
-        for address in re.findall(r'from "(\.[^"]+)"', stored.read_text()):
-            assert (stored.parent / address).is_file()
-            assert re.search(r"\.[0-9a-f]{12}\.js$", address), f"{module.name} leads to {address}"
 
 
 def test_the_client_is_found_among_the_static_files():

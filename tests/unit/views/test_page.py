@@ -83,7 +83,7 @@ class TestForeign:
         browser.sign_in(bob)
         return browser
 
-    def test_a_page_of_somebody_else_gets_nothing(self, another: Browser, old: str):
+    def test_a_page_of_another_user_gets_nothing(self, another: Browser, old: str):
         assert ask(another, "/idlewatch/page/", old).json() == {"page": "foreign"}
 
     def test_it_is_told_that_its_session_is_over(self, another: Browser, old: str):
@@ -103,7 +103,7 @@ class TestForeign:
         assert {last_active(watch_id) for watch_id in WatchedSession.objects.values_list("pk", flat=True)} == {START}
 
     @pytest.mark.parametrize("path", ["/idlewatch/message/", "/idlewatch/drafts/"])
-    def test_it_hears_so_also_with_the_csrf_token_it_was_made_with(
+    def test_it_learns_so_also_with_the_csrf_token_it_was_made_with(
         self, make_browser: Any, ann: User, bob: User, clock: Time, path: str
     ):
         browser = make_browser(enforce_csrf_checks=True)
@@ -145,7 +145,7 @@ class TestSignedIn:
         assert "data-idlewatch-close" in html
         assert 'id="idlewatch-client"' in html
 
-    def test_nobody_is_sent_to_sign_in_first(self, browser: Browser):
+    def test_an_anonymous_user_has_to_sign_in_first(self, browser: Browser):
         response = browser.visit("/idlewatch/signed-in/")
         assert response.status_code == 302
         assert response.headers["Location"] == "/login/?next=/idlewatch/signed-in/"
