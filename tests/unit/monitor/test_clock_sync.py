@@ -150,7 +150,7 @@ async def test_drift_of_the_server_is_followed_without_a_correction(
 @pytest.mark.rule("R6")
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 10.0, -10.0, 90 * 24 * HOUR])
 @pytest.mark.parametrize("count", [1, 2, 5])
-async def test_a_step_of_the_server_is_put_right_once_and_nobody_notices(
+async def test_a_step_of_the_server_is_corrected_once_and_moves_no_process(
     cast: Cast, step: float, count: int, caplog: pytest.LogCaptureFixture
 ):
     hosts = [cast.start(f"{number}", number * 100.0) for number in range(count)]
@@ -250,7 +250,7 @@ async def test_a_process_that_starts_between_a_step_and_its_correction_is_not_mi
     cast.world.server += step
     new = cast.start("new", ahead)
     assert -1.5 <= new.off <= 0
-    # Its first round comes before that of the others; its sign of life misleads nobody.
+    # Its first round comes before that of the others; its sign of life misleads no other.
     await cast.round(new, *hosts, after=0.2)
     assert -1.5 <= new.off <= 0
     await cast.round(new, *hosts)
@@ -267,7 +267,7 @@ async def test_where_the_others_are_gone_the_new_process_puts_the_step_right(cas
     new = cast.start("new")
     for _ in range(int(CORRECTION_GRACE) + 2):
         await cast.round(new)
-        # Late by no more than nobody gave a sign of life.
+        # Late by no more than the time without a sign of life.
         assert -2.1 <= new.off <= 0
     assert cast.world.corrections == [pytest.approx(new.off - step, abs=LATENCY)]
 

@@ -55,7 +55,7 @@ class TestResumed:
         assert (verdict.phase, verdict.reason, verdict.ends_at) == (Phase.ENDED, Reason.IDLE, START + 100)
         assert resumed.shown == verdict.shown
 
-    def test_the_user_is_nobody_once_the_account_is_gone(self, watched: Watched):
+    def test_the_user_is_empty_once_the_account_is_gone(self, watched: Watched):
         User.objects.all().delete()
         assert records.watched_of(row(watched), START).user == ""
         assert row(watched).username == "ada"
@@ -79,7 +79,7 @@ class TestFound:
         settings.SECRET_KEY_FALLBACKS = []
         assert records.find_by_key(str(watched.key)) is None
 
-    @pytest.mark.parametrize("key", ["nobody's", "", "\x00"])
+    @pytest.mark.parametrize("key", ["unknown", "", "\x00"])
     def test_never_by_another_key(self, watched: Watched, key: str):
         # A record of an engine without keys has no digest.
         WatchedSession.objects.update(previous_digest="")

@@ -45,7 +45,7 @@ class TestTheCurrentProcess:
             thread.join()
         assert found == [current_process()]
 
-    async def test_of_a_task_that_a_process_starts_is_that_process_whoever_has_it_started(self):
+    async def test_of_a_task_that_a_process_starts_is_that_process(self):
         found: list[Process] = []
         other = Process("other")
 

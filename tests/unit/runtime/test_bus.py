@@ -139,7 +139,7 @@ class Failing(InMemoryChannelLayer):
 
 
 class TestTheGroup:
-    async def test_has_no_channel_that_nobody_reads_any_more(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_has_no_channel_that_is_not_read_any_more(self, monkeypatch: pytest.MonkeyPatch):
         layer = Failing()
         async with listening(layer, monkeypatch) as (listener, tab):
             channel, layer.failures = listener.channel, 3

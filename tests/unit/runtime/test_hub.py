@@ -35,7 +35,7 @@ async def test_changes_arrive_in_their_order():
     assert tab.ended
 
 
-async def test_a_change_of_a_watch_without_tabs_here_is_nobodys():
+async def test_a_change_of_a_watch_without_tabs_here_is_dropped():
     await Hub(current_process()).deliver([NEWS, END])
 
 
@@ -66,7 +66,7 @@ async def test_joining_twice_counts_once():
     assert hub.tabs() == {"w1": (1, 0.0)}
 
 
-async def test_a_broken_tab_keeps_the_news_from_nobody(caplog: pytest.LogCaptureFixture):
+async def test_a_broken_tab_keeps_the_news_from_no_other(caplog: pytest.LogCaptureFixture):
     hub, tabs = Hub(current_process()), [FakeTab(broken=number % 2 == 0) for number in range(10)]
     for tab in tabs:
         hub.join("w1", tab)
@@ -165,7 +165,7 @@ async def test_the_tabs_of_another_event_loop_are_told_too():
         done.set()
         await asyncio.to_thread(thread.join, 5)
     started = time.monotonic()
-    # That loop is closed now: it hinders nobody.
+    # That loop is closed now, and hinders no other.
     await hub.deliver([NEWS])
     assert time.monotonic() - started < 1
     assert len(there.frames) == 1
@@ -214,7 +214,7 @@ class TestSeeingOff:
         hub.leave("w1", tabs[1])
         await asyncio.wait_for(dismissing, 1)
 
-    async def test_waits_for_nobody_where_nobody_is(self):
+    async def test_returns_at_once_without_tabs(self):
         await asyncio.wait_for(Hub(current_process()).dismiss(), 0.1)
 
     async def test_gives_up_on_one_that_does_not_go(self, monkeypatch: pytest.MonkeyPatch):

@@ -21,6 +21,7 @@ from django.dispatch import Signal
 
 from idlewatch import metrics
 from idlewatch.core.activity import Reason
+from idlewatch.core.events import Extended
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
@@ -104,7 +105,7 @@ class TestReceivers:
         assert told.pop("sender") is WatchedSession
         assert told == {"watch_id": "w1", "user": "1", "reason": Reason.IDLE, "at": START, "by": None}
 
-    def test_each_hears_in_the_order_in_which_things_happened(self, connect: Connect):
+    def test_each_is_called_in_the_order_in_which_things_happened(self, connect: Connect):
         heard = Heard()
 
         def hear(signal: Any, watch_id: str, **_: Any) -> None:
@@ -147,7 +148,7 @@ class TestReceivers:
         finally:
             held.reset(token)
 
-    def test_one_that_raises_is_logged_by_its_name_and_stops_nobody(
+    def test_one_that_raises_is_logged_by_its_name_and_stops_no_other(
         self, connect: Connect, caplog: pytest.LogCaptureFixture
     ):
         heard, before = Heard(), failures("session_ended", "raised")
@@ -166,26 +167,20 @@ class TestReceivers:
         assert "broken of session_ended failed" in lines[0]
         assert failures("session_ended", "raised") == before + 2
 
+    @pytest.mark.usefixtures("hung")
     def test_one_that_hangs_holds_up_neither_the_caller_nor_the_others(self, connect: Connect):
-        heard, free = [], threading.Event()
-        others = threading.Event()
+        heard, others = [], threading.Event()
 
         def hear(watch_id: str, **_: Any) -> None:
             heard.append(watch_id)
             if len(heard) == 2:
                 others.set()
 
-        connect(lambda **_: free.wait(60))
         connect(hear)
-        try:
-            logged_in_at = time.monotonic()
-            end("w1")
-            end("w2")
-            assert time.monotonic() - logged_in_at < 10
-            assert others.wait(WITHIN)
-            assert not dispatcher.wait(0)
-        finally:
-            free.set()
+        end("w1")
+        end("w2")
+        assert others.wait(WITHIN)
+        assert not dispatcher.wait(0)
 
     def test_one_that_is_slow_is_logged_once_a_call(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -313,7 +308,7 @@ class TestReceivers:
         end("w2")
         assert heard == ["w1", "w2"]
 
-    def test_nobody_listens_and_there_is_no_thread(self):
+    def test_without_one_there_is_no_thread(self):
         before = set(threads())
         end()
         assert set(threads()) <= before
@@ -393,8 +388,6 @@ class TestWhatIsAnnounced:
         ]
 
     async def test_that_a_warned_session_goes_on(self, told: Heard, timer: Timer):
-        from idlewatch.core.events import Extended
-
         keep("w1")
         await timer.push(START + 80)
         told.clear()
@@ -404,16 +397,12 @@ class TestWhatIsAnnounced:
         assert told == [("session_extended", {"watch_id": "w1", "user": "1", "at": START + 85})]
 
     async def test_not_that_an_active_one_goes_on(self, told: Heard, timer: Timer):
-        from idlewatch.core.events import Extended
-
         keep("w1")
         monitor.store().sessions.apply("w1", Extended(), START + 50)
         await timer.push(START + 90)
         assert told == []
 
-    async def test_a_warning_anew_where_another_limit_is_near_by_now(self, told: Heard, timer: Timer):
-        from idlewatch.core.events import Extended
-
+    async def test_a_second_warning_where_another_limit_is_near_by_now(self, told: Heard, timer: Timer):
         counted = metrics.WARNINGS._value.get()
         keep("w1", absolute_timeout=95.0, idle_timeout=90.0)
         await timer.push(START + 70)
@@ -453,31 +442,15 @@ class TestGoingAway:
         await Runtime(current_process()).stop()
         assert heard == ["w1"]
 
-    async def test_but_no_more_than_that(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
-        free = threading.Event()
-        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 0.1)
-        connect(lambda **_: free.wait(60))
-        await sync_to_async(end)()
-        try:
-            async with asyncio.timeout(10):
-                await Runtime(current_process()).stop()
-        finally:
-            free.set()
-
-    async def test_once_however_many_of_its_parts_take_their_leave(
-        self, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ):
-        free = threading.Event()
+    @pytest.mark.usefixtures("hung")
+    async def test_but_no_more_than_that_and_once_for_all_its_parts(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 0.3)
-        connect(lambda **_: free.wait(60))
         await sync_to_async(end)()
-        try:
+        async with asyncio.timeout(10):
             await Runtime(current_process()).stop()
-            logged_in_at = time.monotonic()
-            dispatcher._drop_rest()
-            assert time.monotonic() - logged_in_at < 0.2
-        finally:
-            free.set()
+        stopped_at = time.monotonic()
+        dispatcher._drop_rest()
+        assert time.monotonic() - stopped_at < 0.2
 
     @pytest.mark.parametrize(("takes", "told", "left"), [("0.1", 2, 0), ("60", 0, 2)])
     def test_so_does_a_command_and_says_what_is_left(self, takes: str, told: int, left: int):
@@ -516,28 +489,15 @@ for _ in range(2):
         assert time.monotonic() - logged_in_at < 25
 
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_a_fork_begins_anew(self, connect: Connect):
-        free = threading.Event()
-        connect(lambda **_: free.wait(60))
+    @pytest.mark.usefixtures("hung")
+    def test_a_fork_has_a_dispatcher_of_its_own(self):
         end()
-        try:
-            parents = current_process().part(dispatcher.Dispatcher)
-            assert parents._workers
-            read, write = os.pipe()
-            with parents._lock:
-                child = os.fork()
-                if child == 0:
-                    # With the lock held by nobody who lives here, this would hang.
-                    os.write(
-                        write,
-                        b"free"
-                        if dispatcher.wait(0) and not current_process().part(dispatcher.Dispatcher)._workers
-                        else b"held",
-                    )
-                    os._exit(0)
-            os.waitpid(child, 0)
-            assert os.read(read, 10) == b"free"
-            os.close(read)
-            os.close(write)
-        finally:
-            free.set()
+        parents = current_process().part(dispatcher.Dispatcher)
+        assert parents._workers
+        with parents._lock:
+            child = os.fork()
+            if child == 0:
+                # With the lock of the parent, which no thread here holds, this would hang.
+                is_free = dispatcher.wait(0) and not current_process().part(dispatcher.Dispatcher)._workers
+                os._exit(0 if is_free else 1)
+        assert os.waitpid(child, 0)[1] == 0

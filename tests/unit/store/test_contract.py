@@ -24,7 +24,7 @@ from idlewatch.core.events import (
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Store
-from idlewatch.store.values import Census, Due, Sample, Watched
+from idlewatch.store.values import Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
 
@@ -497,10 +497,6 @@ class TestGroups:
         assert sum(found.values()) == len(places) <= 1
         return places[0] if places else None
 
-    async def test_an_empty_store_counts_none(self, store: Store) -> None:
-        assert await store.statistics.census() == Census(0, 0, 0)
-        assert await self.place(store) is None
-
     async def test_a_resumed_one_goes_on_as_it_was_told(self, face: Face) -> None:
         await face.open(watched(shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
         assert await self.place(face.store) == (Phase.WARNED, False)
@@ -656,12 +652,6 @@ class TestSamples:
         assert len(await live.statistics.samples(-1.0)) == 1
         assert len(await self.sample(live, self.EVERY - 0.25)) == 1
         assert [each.at for each in await self.sample(live, self.EVERY)] == [0.0, self.EVERY]
-
-    async def test_that_are_new_are_told_by_themselves(self, store: Store) -> None:
-        for turn in range(4):
-            await self.sample(store, turn * self.EVERY)
-        assert [each.at for each in await store.statistics.samples(15.0)] == [30.0, 45.0]
-        assert list(await store.statistics.samples(45.0)) == []
 
     async def test_of_a_clock_that_was_put_right_hold_up_no_others(self, store: Store) -> None:
         await self.sample(store, 0.0)
