@@ -67,7 +67,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Start a site as a test needs it."""
     with ExitStack() as stack:
-        yield lambda *webs, **options: stack.enter_context(running(tmp_path, *webs, **options))
+        yield lambda *webs, **options: stack.enter_context(running(tmp_path, *webs, proxied=True, **options))
 
 
 @pytest.fixture

@@ -25,9 +25,11 @@ OUTCOMES = "SELECT username, CASE WHEN ended IS NULL THEN '' ELSE reason END FRO
 
 
 class Site:
-    """Web processes, a timer, Redis behind a proxy, and a database."""
+    """Web processes, a timer, Redis, behind a proxy if it is to fail, and a database."""
 
-    def __init__(self, directory: Path, redis: RedisServer, database: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, redis: RedisServer, database: str, environ: Mapping[str, str], *, proxied: bool
+    ) -> None:
         self.directory = directory
         self.redis = redis
         self.proxy = Proxy(redis.port)
@@ -36,7 +38,7 @@ class Site:
         self.environ = clean_environment(
             DEBUG="1",
             DATABASE_URL=database,
-            REDIS_URL=f"redis://127.0.0.1:{self.proxy.port}/0",
+            REDIS_URL=f"redis://127.0.0.1:{self.proxy.port}/0" if proxied else redis.url,
             DJANGO_SETTINGS_MODULE="tests.integration.faults.settings",
             **limits | dict(environ),
         )
@@ -112,6 +114,7 @@ def running(
     *webs: Mapping[str, str],
     redis: Callable[[Path], RedisServer] = RedisServer,
     database: str | None = None,
+    proxied: bool = False,
     **environ: str,
 ) -> Iterator[Site]:
     """Serve the tests' site from several processes, by default two; each has an environment of its own.
@@ -124,6 +127,7 @@ def running(
         redis_server,
         database or f"sqlite:///{shutil.copy(migrated(), directory / 'db.sqlite3')}",
         environ,
+        proxied=proxied,
     )
     if database is not None:
         site.manage("migrate", "--verbosity", "0")

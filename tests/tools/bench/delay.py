@@ -54,7 +54,7 @@ async def measure(site: Site, sessions: int) -> None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.support.settings")
     sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    with tempfile.TemporaryDirectory() as name, running(Path(name)) as site:
+    with tempfile.TemporaryDirectory() as name, running(Path(name), proxied=True) as site:
         asyncio.run(measure(site, sessions))
 
 
