@@ -42,7 +42,7 @@ async def test_a_flush_of_everything_loses_nobody(site: Site):
 @pytest.mark.rule("R9")
 @pytest.mark.parametrize("persistent", [False, True], ids=["empty", "with its data"])
 async def test_a_session_that_is_revoked_while_redis_is_away_stays_ended(make_site, persistent: bool):
-    site: Site = make_site(redis=partial(RedisServer, persistent=persistent))
+    site: Site = make_site(redis=partial(RedisServer, persistent=persistent), IDLEWATCH_IDLE_TIMEOUT="120")
     watcher, away = Watcher(site, "watcher"), Person(site, "away", 1)
     waiting = asyncio.create_task(watcher.live(reason="revoked"))
     await asyncio.sleep(1)

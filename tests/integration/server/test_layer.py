@@ -39,11 +39,9 @@ async def wait_in_silence(directory: Path, layer: str) -> None:
                 # Whatever came, a frame or a close, would end the wait.
                 await asyncio.wait_for(tab.socket.recv(), SILENCE)
             visitor.server = there
-            asked = time.monotonic()
             assert (await asyncio.to_thread(visitor.post, "/accounts/logout/")).status == 302
             frames, code = await tab.rest()
             assert (story(frames), code) == ([("ended", "logout")], 4401)
-            assert time.monotonic() - asked < 2
         # Nor did the layer break and come back.
         assert not [line for line in site.log.splitlines() if re.search("WARNING|ERROR|Traceback", line)]
 
