@@ -61,7 +61,7 @@ def changes_frame(previous: Snapshot, snapshot: Snapshot, number: int, now: floa
 
 
 def unavailable_frame(number: int) -> str:
-    """Return a frame that says that the sessions cannot be read right now."""
+    """Return the frame for a page while the sessions cannot be read."""
     return _encoder.encode({"type": "unavailable", "frame": number}).decode()
 
 

@@ -30,7 +30,7 @@ logger = logging.getLogger("idlewatch")
 ROUND_INTERVAL = 1.0
 """Seconds between two rounds."""
 READ_TIMEOUT = 5.0
-"""Seconds after which a page is told that the sessions cannot be read."""
+"""Seconds after which a page is sent that the sessions cannot be read."""
 EXPECTED_ERRORS = (StoreUnavailable, Undecided, DatabaseError, TimeoutError)
 """Raised while store or database are unavailable, or do not answer."""
 

@@ -120,7 +120,7 @@ def picture(page: Page, state: str, variant: str) -> None:
 
 
 def after_the_end(context: BrowserContext, server: Server, variant: str) -> None:
-    """Take the pages that come without the client: where the reason is told, and where the small window ends."""
+    """Take the pages that come without the client: where the reason is shown, and where the small window ends."""
     page = context.new_page()
     page.goto(server.url("/looks/notice/?notice=You+have+been+signed+out+because+of+inactivity."))
     picture(page, "notice", variant)

@@ -10,7 +10,7 @@ const OVERLOAD_WAIT = 60;
 /** The `readyState` of an open socket. */
 const OPEN = 1;
 
-/** Close codes by which the server says that the page sent or opened too much. */
+/** Close codes for a page that sent or opened too much. */
 export const OVERLOAD = /** @type {number[]} */ ([CLOSE.TOO_MANY, CLOSE.BAD_MESSAGES]);
 /** In place of a close code: a policy of the page or of the browser forbids sockets. */
 export const BLOCKED = 0;

@@ -14,7 +14,7 @@ test("a lost connection is shown after a while, until it is back", () => {
   clock.advance(1);
   banner.up();
   clock.advance(5);
-  assert.equal(element.textContent, "", "it was back before anybody could have read it");
+  assert.equal(element.textContent, "", "it was back before it could have been read");
   banner.lost();
   clock.advance(1);
   banner.lost();

@@ -110,7 +110,7 @@ for (const code of [4401, 4403]) {
 }
 
 for (const code of [4400, 4429]) {
-  test(`${code}: it stays away for a while when the server says that it was too much`, () => {
+  test(`${code}: it stays away for a while after it has sent or opened too much`, () => {
     const { clock, network, socket } = connected();
     network.last.drop(code);
     socket.hurry();

@@ -37,9 +37,13 @@ async def refused_with(operator: Operator) -> int:
 class TestTheDoor:
     @pytest.mark.rule("R14")
     @pytest.mark.parametrize(("is_staff", "permitted"), [(False, False), (True, False), (False, True)])
-    async def test_without_the_permission_it_is_closed_as_forbidden(self, is_staff: bool, permitted: bool):
+    async def test_without_the_permission_it_is_closed_as_forbidden(
+        self, is_staff: bool, permitted: bool, caplog: pytest.LogCaptureFixture
+    ):
         signed = await astaff(is_staff=is_staff, permitted=permitted)
         assert await refused_with(Operator(signed.key)) == 4403
+        # Before it has joined the reader, which would find out too.
+        assert [each.getMessage().split()[0] for each in caplog.records] == ["live_page_refused"]
 
     async def test_without_a_live_session_it_is_closed_as_ended(self):
         assert await refused_with(Operator("unknown")) == 4401

@@ -135,7 +135,7 @@ class TestExactness:
 
     async def test_who_was_last_active_is_known_to_the_second_where_there_are_few(self, crowd: Sequence[str]):
         for watch_id in (crowd[3], crowd[7]):
-            # The record hears of it a checkpoint later.
+            # The record has it a checkpoint later.
             await monitor.store().sessions.aapply(watch_id, Acted(0.0), now() + 5)
         for terms in ((), ("user",)):
             pages = [await found(ask(sort=Sort.SEEN_DOWN, size=7, page=page, terms=terms)) for page in (1, 4)]

@@ -24,7 +24,7 @@ def snapshot(query: int, total: int = 0) -> Snapshot:
 
 
 class Line:
-    """A server's send, which waits for its client to read where it is told to."""
+    """A server's send, which waits for its client to read if the test asks it to."""
 
     def __init__(self) -> None:
         self.frames: list[dict[str, object]] = []

@@ -106,7 +106,7 @@ class Heard(announced.Heard):
     takes = 0.0
     """Seconds for each."""
 
-    def hear(self, watch_id: str, user: str, reason: Reason, at: float, by: User | None, **_: Any) -> None:
+    def receive(self, watch_id: str, user: str, reason: Reason, at: float, by: User | None, **_: Any) -> None:
         time.sleep(self.takes)
         self.append((watch_id, user, reason, at, by))
 
@@ -114,9 +114,9 @@ class Heard(announced.Heard):
 @pytest.fixture
 def heard() -> Iterator[Heard]:
     heard = Heard()
-    session_ended.connect(heard.hear)
+    session_ended.connect(heard.receive)
     yield heard
-    session_ended.disconnect(heard.hear)
+    session_ended.disconnect(heard.receive)
     assert dispatcher.wait(announced.WITHIN)
 
 
@@ -207,7 +207,7 @@ class TestSessions:
         settings.IDLEWATCH = {"STORE": store}
         assert len(run_json()) == 3
 
-    def test_a_terminal_is_told_nothing_that_it_obeys(self, clock: Time):
+    def test_prints_no_control_characters(self, clock: Time):
         (first,) = sign_in_many(1)
         WatchedSession.objects.filter(pk=first.id).update(address="\x1b[2J\x07")
         assert "?[2J?" in run("sessions")
@@ -443,7 +443,7 @@ class TestPruneSessions:
         assert len(self.left()) == 3
 
     @pytest.mark.parametrize("age", ["90", "d", "-5d", "0d", "1.5d", "90 days", "90y", "", "9999999d", "999999w"])
-    def test_age_that_is_none_is_refused_by_name(self, age: str):
+    def test_an_invalid_age_is_refused_by_name(self, age: str):
         with pytest.raises(CommandError, match="is not an age; expected a number and m, h, d or w, as in 90d"):
             run("prunesessions", f"--older-than={age}")
 
