@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import DatabaseError
 from msgspec.structs import replace
 
@@ -231,7 +231,9 @@ class TestMadeGood:
         assert phase(web, watch_id) is Phase.ENDED
 
     @pytest.mark.rule("R9")
-    def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Member, clock: Time):
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Member, clock: Time, is_async: bool):
+        apply = async_to_sync(web.store.sessions.aapply) if is_async else web.store.sessions.apply
         watch_id = sign_in(web).id
         away.go_round()
         away.redis.stop()
@@ -240,9 +242,9 @@ class TestMadeGood:
             monitor.end(watch_id, Reason.LOGOUT, clock.now)
         away.redis.start()
         clock.pass_(1)
-        assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.reason is Reason.LOGOUT
+        assert apply(watch_id, Requested(), clock.now).activity.reason is Reason.LOGOUT
         away.go_round(REPORT_GRACE + 1)
-        assert web.store.sessions.apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
+        assert apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
         assert row(watch_id).reason == "logout"
 
     def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Member, clock: Time):
