@@ -72,7 +72,7 @@ class Browser:
         """Fetch something, as a page's script does."""
         return self.ask("get", path, headers=FETCH)
 
-    def say(self, message: str, **headers: str) -> Any:
+    def say(self, message: str | bytes, **headers: str) -> Any:
         """Send the page's message over HTTP."""
         return self.ask("post", "/idlewatch/message/", message, FETCH | headers, content_type="application/json")
 

@@ -41,7 +41,7 @@ def test_a_browser_that_was_closed_is_still_noticed(tab: Browser, clock: Time):
     assert tab.poll("/api/").headers["Idlewatch-Ended"] == "closed"
 
 
-def test_after_a_crash_nobody_knows_whether_the_browser_came_back(tab: Browser, clock: Time):
+def test_after_a_crash_the_browser_counts_as_open(tab: Browser, clock: Time):
     close_browser(clock)
     clock.pass_(40)
     tick(clock)
@@ -58,7 +58,7 @@ def test_a_page_without_the_client_is_remembered(tab: Browser, clock: Time):
     assert phase(clock) == "active"
 
 
-def test_holding_does_not_begin_anew(tab: Browser, ann: User, clock: Time, settings: Any):
+def test_holding_does_not_start_over(tab: Browser, ann: User, clock: Time, settings: Any):
     settings.IDLEWATCH = {"HOLD_LIMIT": 100}
     tab.sign_in(ann)
     status = 200

@@ -60,7 +60,7 @@ class TestNewSession:
         browser.key = str(signed_in)
         assert user_of(browser) == "ann"
 
-    def test_a_sign_in_that_fails_watches_nobody(self, browser: Browser, ann: User, signals: Signals):
+    def test_a_sign_in_that_fails_is_not_watched(self, browser: Browser, ann: User, signals: Signals):
         browser.submit("/login/", {"username": "ann", "password": "wrong"})
         browser.submit("/api-login/", {"username": "ann", "password": "wrong"})
         assert (records(), signals) == ([], [])
@@ -76,7 +76,9 @@ class TestNewSession:
 
 
 class TestFailedAfterwards:
-    def test_a_sign_in_whose_answer_failed_leaves_nobody_behind(self, make_browser: Callable[..., Browser], ann: User):
+    def test_a_sign_in_whose_answer_failed_leaves_no_session_behind(
+        self, make_browser: Callable[..., Browser], ann: User
+    ):
         browser = make_browser(raise_request_exception=False)
         assert browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD}).status_code == 500
         assert browser.key is None
@@ -118,7 +120,7 @@ class TestSameUser:
         return browser
 
     @pytest.mark.rule("R3")
-    def test_signing_in_again_keeps_the_watch_and_starts_both_clocks_anew(
+    def test_signing_in_again_keeps_the_watch_and_restarts_both_clocks(
         self, again: Browser, ann: User, clock: Time, signals: Signals, settings: Any
     ):
         settings.IDLEWATCH = {"ABSOLUTE_TIMEOUT": 2000}
@@ -147,7 +149,7 @@ class TestSameUser:
         again.key = str(new)
         assert user_of(again) == "ann"
 
-    def test_its_limits_are_asked_anew(self, again: Browser, ann: User, settings: Any, clock: Time):
+    def test_its_limits_are_asked_again(self, again: Browser, ann: User, settings: Any, clock: Time):
         settings.IDLEWATCH = {"IDLE_TIMEOUT": 300}
         again.sign_in(ann)
         clock.pass_(300)
@@ -190,15 +192,6 @@ class TestOtherUser:
         browser.key = str(first)
         assert user_of(browser) == ""
 
-    def test_one_after_the_other_in_one_browser(self, browser: Browser, ann: User, bob: User, clock: Time):
-        for user in (ann, bob, ann):
-            clock.pass_(10)
-            browser.sign_in(user)
-            assert user_of(browser) == user.get_username()
-            browser.submit("/logout/")
-            assert user_of(browser) == ""
-        assert records() == [("ann", "logout"), ("bob", "logout"), ("ann", "logout")]
-
     def test_the_second_is_not_told_of_the_firsts_end(self, browser: Browser, ann: User, bob: User, clock: Time):
         browser.sign_in(ann)
         clock.pass_(900)
@@ -230,7 +223,7 @@ class TestForce:
         clock.pass_(900)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
-    def test_a_token_that_signs_nobody_into_the_session_is_not(self, browser: Browser, ann: User):
+    def test_a_token_that_signs_no_user_into_the_session_is_not(self, browser: Browser, ann: User):
         def token(request: HttpRequest) -> None:
             user_logged_in.send(User, request=request, user=ann)
             user_logged_out.send(User, request=request, user=ann)
@@ -286,21 +279,6 @@ class TestPolicy:
         clock.pass_(1)
         assert other.poll("/api/").headers["Idlewatch-Ended"] == "idle"
         assert browser.poll("/open/").json()["remaining"] == 600
-
-    @pytest.mark.rule("R8")
-    def test_its_answer_is_clamped_to_the_baseline(
-        self,
-        browser: Browser,
-        ann: User,
-        settings: Any,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ):
-        monkeypatch.setattr(http_site, "lenient", lambda *_: {"IDLE_TIMEOUT": 7200, "HOLD_LIMIT": 0}, raising=False)
-        settings.IDLEWATCH = {"POLICY": "tests.support.http_site.lenient", "BASELINE": "pci-dss"}
-        browser.sign_in(ann)
-        assert record().limits["idle_timeout"] == 900
-        assert "clamped" in caplog.text
 
 
 class TestMaxSessions:

@@ -42,9 +42,9 @@ class TestState:
         assert response.json()["reason"] == response.headers["Idlewatch-Ended"] == "idle"
         assert page.poll("/idlewatch/state/").json()["reason"] == "idle", "told again, from the cookie"
 
-    @pytest.mark.parametrize("path", ["/idlewatch/state/", "/idlewatch/message/"])
-    def test_no_cache_keeps_it(self, page: Browser, path: str):
-        assert "no-store" in page.poll("/idlewatch/state/").headers["Cache-Control"]
+    def test_no_cache_keeps_it(self, page: Browser):
+        for response in (page.poll("/idlewatch/state/"), page.say('{"type": "sync"}')):
+            assert "no-store" in response.headers["Cache-Control"]
 
     def test_a_browser_that_goes_there_is_told_too(self, page: Browser, clock: Time):
         clock.pass_(900)
@@ -55,19 +55,13 @@ class TestState:
 
 
 class TestMessages:
-    def test_activity_is_credited_to_when_it_was(self, page: Browser, clock: Time):
+    def test_activity_counts_from_its_own_moment_and_an_extension_in_the_warning_too(self, page: Browser, clock: Time):
         clock.pass_(100)
         told = page.say('{"type": "activity", "ago": 30}').json()
         assert told["remaining"] == 870
         assert last_active() == START + 70
-
-    def test_activity_in_the_warned_stretch_does_not_extend(self, page: Browser, clock: Time):
-        clock.pass_(800)
+        clock.pass_(770)
         assert page.say('{"type": "activity"}').json()["phase"] == "warned"
-        assert page.say('{"type": "activity", "ago": 30}').json()["phase"] == "active", "that was before the warning"
-
-    def test_extending_clears_the_warning(self, page: Browser, clock: Time):
-        clock.pass_(800)
         told = page.say('{"type": "extend"}').json()
         assert (told["phase"], told["remaining"]) == ("active", 900)
 
@@ -89,30 +83,19 @@ class TestMessages:
     @pytest.mark.parametrize(
         ("body", "code"),
         [
-            ("", "bad_json"),
             ("nope", "bad_json"),
-            ("[]", "bad_message"),
+            (b"\xff\xfe", "bad_json"),
             ('{"type": "shout"}', "bad_message"),
             ('{"type": "activity", "ago": -1}', "bad_value"),
-            ('{"type": "activity", "ago": 1e9}', "bad_value"),
-            ('{"type": "activity", "ago": "1"}', "bad_value"),
-            ('{"type": "hold"}', "bad_message"),
-            ('{"type": "hold", "id": ""}', "bad_value"),
-            ("[" * 1000, "bad_message"),
             ('{"type": "hold", "id": "a", "label": "' + "x" * 2000 + '"}', "too_large"),
         ],
     )
-    def test_a_bad_one_is_a_400_that_says_what_is_wrong(self, page: Browser, body: str, code: str):
+    def test_a_bad_one_is_a_400_that_says_what_is_wrong(self, page: Browser, body: str | bytes, code: str):
         response = page.say(body)
         assert response.status_code == 400
         error = response.json()
         assert (error["type"], error["code"]) == ("error", code)
         assert error["detail"]
-
-    def test_bytes_that_are_no_text_are_a_400(self, page: Browser):
-        response = page.ask("post", "/idlewatch/message/", b"\xff\xfe", FETCH, content_type="application/json")
-        assert response.status_code == 400
-        assert response.json()["code"] == "bad_json"
 
     def test_more_than_the_site_reads_is_too_large(self, page: Browser, settings: Any):
         settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2000
