@@ -126,6 +126,20 @@ def ann(transactional_db: None) -> User:
 
 
 @pytest.fixture
+def signed_in(browser: Browser, ann: User) -> Browser:
+    """A browser in which Ann is signed in."""
+    browser.sign_in(ann)
+    return browser
+
+
+@pytest.fixture
+def late(signed_in: Browser, clock: Time) -> Browser:
+    """A browser whose session has just ended."""
+    clock.pass_(900)
+    return signed_in
+
+
+@pytest.fixture
 def bob(transactional_db: None) -> User:
     return get_user_model().objects.create_user("bob", password=PASSWORD)
 
@@ -153,6 +167,12 @@ def record() -> WatchedSession:
 def records() -> list[tuple[str, str]]:
     """User and reason of each record, in the order of their sign-ins."""
     return list(WatchedSession.objects.order_by("started").values_list("username", "reason"))
+
+
+def user_of(browser: Browser) -> str:
+    """Return the name of the user of a browser's session, without counting as activity."""
+    name: str = browser.poll("/open/").json()["user"]
+    return name
 
 
 def phase(time: Time, watch_id: str | None = None) -> Phase:

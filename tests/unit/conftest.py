@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.support.http import ann, bob, browser, engine, make_browser, signals, site  # noqa: F401
+from tests.support.http import ann, bob, browser, engine, late, make_browser, signals, signed_in, site  # noqa: F401

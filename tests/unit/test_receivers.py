@@ -15,7 +15,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
 from tests.support import http_site
-from tests.support.http import PASSWORD, Browser, record, records, restart_server, tick
+from tests.support.http import PASSWORD, Browser, record, records, restart_server, tick, user_of
 
 pytestmark = pytest.mark.usefixtures("site")
 
@@ -57,16 +57,6 @@ def set_password_in_bulk(user: User) -> None:
 SIGNALLED = [disable, delete, set_password, set_password_alone, delete_in_bulk]
 """Changes for which Django sends a signal."""
 SILENT = [disable_in_bulk, set_password_in_bulk]
-
-
-@pytest.fixture
-def signed_in(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    return browser
-
-
-def user_of(browser: Browser) -> str:
-    return browser.poll("/open/").json()["user"]
 
 
 @pytest.mark.rule("R12")

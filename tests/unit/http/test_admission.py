@@ -13,12 +13,6 @@ from tests.support import http_site
 from tests.support.http import Browser, last_active, phase
 
 
-@pytest.fixture
-def signed_in(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    return browser
-
-
 @pytest.mark.rule("R1", "R5")
 def test_polls_alone_do_not_keep_a_session(signed_in: Browser, clock: Time):
     for _ in range(3):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.signing import loads
 
 from idlewatch.core.activity import Reason
@@ -14,19 +13,9 @@ from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
 from tests.support import http_site
-from tests.support.http import Browser, last_active, phase, record, records, restart_server, tick
+from tests.support.http import Browser, last_active, phase, record, records, restart_server, tick, user_of
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-@pytest.fixture
-def signed_in(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    return browser
-
-
-def user_of(browser: Browser) -> str:
-    return browser.visit("/open/").json()["user"]
 
 
 @pytest.mark.rule("R1")

@@ -18,16 +18,10 @@ from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
 from tests.support import http_site
-from tests.support.http import ENGINES, PASSWORD, Browser, record, records, restart_server, tick
+from tests.support.http import ENGINES, PASSWORD, Browser, record, records, restart_server, tick, user_of
 
 KEYED = [engine for engine in ENGINES if engine != "signed_cookies"]
 ROTATIONS = ["/rotate/", "/change-password/"]
-
-
-@pytest.fixture
-def signed_in(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    return browser
 
 
 @pytest.fixture
@@ -36,10 +30,6 @@ def other(signed_in: Browser, make_browser: Callable[[], Browser]) -> Browser:
     other = make_browser()
     other.key = signed_in.key
     return other
-
-
-def user_of(browser: Browser) -> str:
-    return browser.poll("/open/").json()["user"]
 
 
 def rotate(browser: Browser, path: str) -> str:

@@ -19,7 +19,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from tests.conftest import START, Time
 from tests.support import http_site
-from tests.support.http import Browser, record, records
+from tests.support.http import Browser, record, records, user_of
 from tests.support.outages import Outage, outage
 
 
@@ -52,10 +52,6 @@ def finish(outage: Outage) -> None:
     """Give the store back, and let the timers make good what it missed."""
     outage.redis.start()
     outage.go_round(REPORT_GRACE + 1)
-
-
-def user_of(browser: Browser) -> Any:
-    return browser.poll("/open/").json()["user"]
 
 
 def last_active() -> Any:

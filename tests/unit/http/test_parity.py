@@ -34,19 +34,6 @@ def make_browser(is_async: bool, clock: Time) -> Callable[..., Browser]:
     return lambda **options: Browser(is_async=is_async, **options)
 
 
-@pytest.fixture
-def signed_in(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    return browser
-
-
-@pytest.fixture
-def late(signed_in: Browser, clock: Time) -> Browser:
-    """A browser whose session has just ended."""
-    clock.pass_(900)
-    return signed_in
-
-
 @pytest.mark.parametrize("path", ["/closed/", "/aclosed/"])
 def test_an_admitted_request_reaches_its_view_and_counts(signed_in: Browser, clock: Time, path: str):
     clock.pass_(800)

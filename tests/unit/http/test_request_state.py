@@ -20,13 +20,6 @@ from tests.support.http import HTMX, Browser, record
 IDLE = "You have been signed out because of inactivity."
 
 
-@pytest.fixture
-def late(browser: Browser, ann: User, clock: Time) -> Browser:
-    browser.sign_in(ann)
-    clock.pass_(900)
-    return browser
-
-
 def notice(browser: Browser, path: str = "/open/") -> str | None:
     return browser.visit(path).json()["notice"]
 

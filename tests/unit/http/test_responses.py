@@ -27,14 +27,6 @@ from tests.support import http_site
 from tests.support.http import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, records
 
 
-@pytest.fixture
-def late(browser: Browser, ann: User, clock: Time) -> Browser:
-    """A browser whose session has just ended."""
-    browser.sign_in(ann)
-    clock.pass_(900)
-    return browser
-
-
 def teapot(request: HttpRequest, ended: Ended) -> HttpResponse | None:
     """Return a project's own response, unless the query asks for the usual one."""
     if "plain" in request.GET:

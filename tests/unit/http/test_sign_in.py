@@ -21,14 +21,10 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from tests.conftest import START, Time
 from tests.support import http_site
-from tests.support.http import PASSWORD, Browser, last_active, record, records, tick
+from tests.support.http import PASSWORD, Browser, last_active, record, records, tick, user_of
 from tests.support.processes import lose_store
 
 Signals = list[tuple[str, Any]]
-
-
-def user_of(browser: Browser) -> str:
-    return browser.poll("/open/").json()["user"]
 
 
 class TestNewSession:
