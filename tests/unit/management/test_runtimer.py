@@ -13,8 +13,9 @@ from asgiref.sync import sync_to_async
 from idlewatch.core.policy import Phase
 from idlewatch.management.commands.runtimer import Command
 from idlewatch.models import StoreOwner
-from idlewatch.process import current_process, now
+from idlewatch.process import current_process
 from idlewatch.runtime.runtime import runtime_of
+from tests.conftest import Time
 from tests.support.serving import ROOT, clean_environment
 from tests.support.watches import keep, known
 
@@ -42,12 +43,13 @@ async def test_on_the_memory_store_it_takes_nothing_and_waits(command: Command):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("on_redis")
-async def test_on_a_shared_store_it_is_a_timer_like_any_other(command: Command):
-    await sync_to_async(keep)("w1", at=now() - 60, idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
+async def test_on_a_shared_store_it_is_a_timer_like_any_other(command: Command, clock: Time):
+    await sync_to_async(keep)("w1", idle_timeout=60.0)
     task = asyncio.create_task(command._run())
     async with asyncio.timeout(15):
         while (await sync_to_async(known)("w1")).shown.phase is not Phase.ENDED:
             assert not task.done()
+            clock.pass_(1)
             await asyncio.sleep(0.01)
     assert printed(command) == ""
     assert runtime_of(current_process()).runs
