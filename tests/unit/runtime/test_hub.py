@@ -109,7 +109,10 @@ async def test_others_get_their_turn_while_many_are_told():
     assert len(turns) >= 4
 
 
-async def test_dismissing_sends_every_tab_away_though_some_are_broken(caplog: pytest.LogCaptureFixture):
+async def test_dismissing_sends_every_tab_away_though_some_are_broken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(hub_module, "DRAIN_TIMEOUT", 0.01)
     hub, tabs = Hub(current_process()), [FakeTab(broken=number % 2 == 0) for number in range(6)]
     for number, tab in enumerate(tabs):
         hub.join(f"w{number // 2}", tab)
