@@ -404,10 +404,15 @@ class TestSocket:
         web.timer = Timer(current_process(), web.hub)
         return await sign_in_by_browser()
 
-    async def test_that_is_open_goes_on(self, away: Outage, web: Member, signed: Signed, clock: Time):
+    @pytest.fixture
+    async def tab(self, away: Outage, signed: Signed) -> Tab:
+        """A tab that was open when the store went away."""
         tab = await Tab.open(signed)
         await away.around()
         away.redis.stop()
+        return tab
+
+    async def test_that_is_open_goes_on(self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab):
         versions = [tab.first["version"]]
         for kind, fields in (("extend", {}), ("hold", {"id": "a"}), ("release", {"id": "a"}), ("sync", {})):
             clock.pass_(600)
@@ -441,33 +446,24 @@ class TestSocket:
         assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {}
 
     async def test_of_an_undecided_session_is_sent_away_to_come_back(
-        self, away: Outage, web: Member, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
     ):
-        open_before = await Tab.open(signed)
-        await away.around()
-        away.redis.stop()
         clock.pass_(930)
-        await open_before.say("sync")
-        assert await open_before.close_code() == Close.GOING_AWAY
+        await tab.say("sync")
+        assert await tab.close_code() == Close.GOING_AWAY
         opened = Tab(signed.key)
         assert await opened.is_accepted()
         assert await opened.close_code() == Close.GOING_AWAY
 
     async def test_that_is_closed_while_undecided_closes_without_a_word(
-        self, away: Outage, web: Member, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
     ):
-        tab = await Tab.open(signed)
-        await away.around()
-        away.redis.stop()
         clock.pass_(930)
         await tab.leave()
 
     async def test_whose_session_is_revoked_is_told_when_the_store_is_back(
-        self, away: Outage, web: Member, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
     ):
-        tab = await Tab.open(signed)
-        await away.around()
-        away.redis.stop()
         clock.pass_(5)
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         away.redis.start()
@@ -477,11 +473,8 @@ class TestSocket:
         assert await tab.close_code() == Close.ENDED
 
     async def test_that_asks_when_its_session_was_revoked_is_told_at_once(
-        self, away: Outage, web: Member, signed: Signed, clock: Time
+        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
     ):
-        tab = await Tab.open(signed)
-        await away.around()
-        away.redis.stop()
         clock.pass_(5)
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
         assert (await tab.ask("extend"))["reason"] == "revoked"
