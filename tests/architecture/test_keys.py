@@ -1,4 +1,4 @@
-"""That the watch over session keys, `tests.support.keys`, sees one wherever it gets."""
+"""`tests.support.keys` finds a session key wherever it leaks."""
 
 from __future__ import annotations
 

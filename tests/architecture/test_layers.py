@@ -1,4 +1,4 @@
-"""Who may know what: the rules of the architecture that import-linter can't say."""
+"""The rules of the architecture that import-linter can't express."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODULES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text("utf-8")) fo
 CORE = [name for name in MODULES if name.startswith("core/") and name != "core/clock.py"] + ["exceptions.py"]
 CLOCKLESS = [
     *CORE,
-    # How long to leave a Redis alone that does not answer is no time of a session's.
+    # The pause after a failure of Redis is no time of a session.
     *(name for name in MODULES if name.startswith("store/") and name != "store/redis/breaker.py"),
 ]
 

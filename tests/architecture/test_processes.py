@@ -12,7 +12,7 @@ KEEPERS = {
     "Condition", "Event", "Lock", "Queue", "RLock", "ThreadPoolExecutor", "WeakKeyDictionary", "WeakSet",
     "WeakValueDictionary", "defaultdict", "deque", "dict", "list", "set",
 }  # fmt: skip
-"""What is made empty, to be filled by whatever comes."""
+"""What is made empty, and filled later."""
 REGISTRIES = {("runtime/timer.py", "SWEEPS"), ("decorators.py", "marked")}
 """Filled when the code is loaded, as registries of Django are, and the same in every process."""
 DEFAULT = "process/process.py"
@@ -55,7 +55,7 @@ def test_every_hop_to_a_thread_goes_by_one_function(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"core/clock.py", "management/commands/runtimer.py"}))
 def test_every_wait_goes_by_the_clock_of_the_process(module: str) -> None:
-    """But `asyncio.sleep(0)`, which waits for nothing."""
+    """`asyncio.sleep(0)` is allowed: it waits for nothing."""
     for node in ast.walk(MODULES[module]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = getattr(node.func.value, "id", "")

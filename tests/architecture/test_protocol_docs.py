@@ -1,4 +1,4 @@
-"""The wire as `docs/protocol.md` tells it is the wire as it is."""
+"""`docs/protocol.md` documents the protocol as it is."""
 
 from __future__ import annotations
 

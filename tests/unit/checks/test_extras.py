@@ -62,11 +62,19 @@ def test_versions_of_django_that_were_tested_get_no_message(found, monkeypatch, 
     assert f'"Framework :: Django :: {version[0]}.{version[1]}"' in PROJECT
 
 
-def test_drafts_that_can_t_be_encrypted_are_a_warning(found, without):
-    without("cryptography")
+@pytest.mark.parametrize(
+    ("modules", "expected", "extra"),
+    [
+        (["cryptography"], "W026", "drafts"),
+        (["prometheus_client"], "W028", "metrics"),
+        (ASGI_SERVERS, "W029", "daphne"),
+    ],
+)
+def test_a_feature_without_its_package_is_a_warning(found, without, modules, expected, extra):
+    without(*modules)
     ((identifier, message),) = found().items()
-    assert (identifier, message.level) == ("W026", WARNING)
-    assert 'pip install "idlewatch[drafts]"' in message.hint
+    assert (identifier, message.level) == (expected, WARNING)
+    assert f'pip install "idlewatch[{extra}]"' in message.hint
 
 
 def test_drafts_that_are_not_wanted_need_no_package(found, without):
@@ -81,25 +89,11 @@ def test_an_age_of_drafts_without_their_app_is_a_warning(found, no_drafts_app):
     assert found(IDLEWATCH={}) == {}
 
 
-def test_a_metrics_view_without_its_package_is_a_warning(found, without):
-    without("prometheus_client")
-    ((identifier, message),) = found().items()
-    assert (identifier, message.level) == ("W028", WARNING)
-    assert 'pip install "idlewatch[metrics]"' in message.hint
-
-
 def test_metrics_that_are_not_used_need_no_package(found, without):
     without("prometheus_client")
     urls = "tests.unit.checks.urls"
     assert found(ROOT_URLCONF=urls) == {}
     assert list(found(ROOT_URLCONF=urls, IDLEWATCH={"METRICS_TOKEN": TOKEN})) == ["W028"]
-
-
-def test_an_application_that_nothing_serves_is_a_warning(found, without):
-    without(*ASGI_SERVERS)
-    ((identifier, message),) = found().items()
-    assert (identifier, message.level) == ("W029", WARNING)
-    assert 'pip install "idlewatch[daphne]"' in message.hint
 
 
 def test_devices_without_their_parser_are_mentioned_before_a_deployment(found, without):

@@ -1,4 +1,4 @@
-"""A site that does not install `idlewatch.drafts` has nothing of it: no URL, no table, no import, no message."""
+"""A project that does not install `idlewatch.drafts` has no URL, table, import or message of it."""
 
 from __future__ import annotations
 
@@ -67,25 +67,21 @@ def seen() -> dict[str, Any]:
     return found
 
 
-def test_its_pages_carry_the_client_without_a_word_of_drafts(seen: dict[str, Any]):
-    assert (seen["signed in"], seen["carries the client"], seen["drafts in the page"]) == (302, True, [])
-
-
-def test_a_form_after_the_end_leads_to_the_login(seen: dict[str, Any]):
-    assert seen["rejected form"] == [302, "/login/"]
-
-
-def test_it_has_neither_url_nor_table(seen: dict[str, Any]):
-    assert (seen["path"], seen["url"], seen["tables"]) == (404, None, [])
-
-
-def test_the_other_endpoints_of_the_client_stay_passive(seen: dict[str, Any]):
-    assert seen["client endpoints"] == [True, False]
-
-
-def test_no_check_mentions_drafts(seen: dict[str, Any]):
-    assert seen["messages"] == []
-
-
-def test_nothing_imports_them(seen: dict[str, Any]):
-    assert seen["modules"] == []
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("signed in", 302),
+        ("carries the client", True),
+        ("drafts in the page", []),
+        ("rejected form", [302, "/login/"]),
+        ("path", 404),
+        ("url", None),
+        ("tables", []),
+        # The other endpoints of the client stay passive.
+        ("client endpoints", [True, False]),
+        ("messages", []),
+        ("modules", []),
+    ],
+)
+def test_nothing_of_drafts_is_there(seen: dict[str, Any], name: str, expected: object):
+    assert seen[name] == expected

@@ -238,7 +238,7 @@ class TestForce:
 class TestCookie:
     @pytest.mark.rule("R39")
     @pytest.mark.parametrize("data", [{}, {"before": "1"}, {"after": "1"}, {"before": "1", "after": "1"}])
-    def test_it_goes_with_the_browser_whatever_the_view_set(
+    def test_it_goes_with_the_browser_even_if_the_view_sets_an_expiry(
         self, browser: Browser, ann: User, settings: Any, data: dict[str, str]
     ):
         settings.SESSION_EXPIRE_AT_BROWSER_CLOSE = False
