@@ -335,6 +335,8 @@ class TestHolds:
         clock.pass_(50)
         frame = await tab.sync()
         assert (frame["held"], frame["phase"], frame["remaining"]) == (True, "active", 100.0)
+        frame = await tab.ask("release", id="upload")
+        assert (frame["held"], frame["remaining"]) == (False, pytest.approx(100, abs=1))
 
     async def test_a_released_hold_lets_the_clock_run(self, clock: Time, tab: Tab):
         await tab.ask("hold", id="upload")

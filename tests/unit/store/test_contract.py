@@ -314,6 +314,21 @@ class TestConfirming:
         again = await claim_one(live, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
 
+    async def test_of_an_older_version_gives_back_no_newer_claim(self, live: Store) -> None:
+        older = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
+        assert older is not None
+        live.sessions.apply("w1", Extended(), WARNING + 1)
+        await claim_one(live, Due.PUSH, WARNING + 1)
+        await live.queue.confirm(Due.PUSH, [older], WARNING + 2)
+        assert not await claim(live, Due.PUSH, WARNING + 2)
+
+    async def test_a_settle_that_came_too_late_gives_back_no_newer_claim(self, live: Store) -> None:
+        stalled = await claim_one(live, Due.PUSH, WARNING)
+        live.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
+        await claim_one(live, Due.PUSH, WARNING + LEASE)
+        assert await settle(live, stalled, WARNING + LEASE) is None
+        assert not await claim(live, Due.PUSH, WARNING + LEASE)
+
     async def test_what_a_stalled_claimant_settled_is_not_lost_when_its_successor_gives_up(self, live: Store) -> None:
         stalled = await claim_one(live, Due.PUSH, WARNING)
         successor = await claim_one(live, Due.PUSH, WARNING + LEASE)
