@@ -42,6 +42,8 @@ test("a selection is full once it holds as many as the server takes, until one i
   assert.equal(selection.full, false);
   selection.set("more", true, []);
   assert.equal(selection.full, true);
+  selection.setPage(["one", "another"], true);
+  assert.equal(selection.ids.length, MAX_SELECTED);
   selection.selectAll();
   assert.equal(selection.full, false, "all that match have no ids");
 });

@@ -79,6 +79,12 @@ test("a message that comes while the state is asked for is not lost", async () =
   );
 });
 
+test("a sync asks for the state", async () => {
+  const { server, polling } = await setUp();
+  assert.ok(polling.send({ type: "sync" }));
+  assert.equal(server.asked.at(-1).address, "/state/?for=page");
+});
+
 test("an ended session and a refused message are answers", async () => {
   const { frames } = await setUp({ answer: () => ({ status: 401, frame: ended() }) });
   assert.equal(frames[0].frame.phase, "ended");

@@ -136,6 +136,21 @@ for (const type of ["extend", "sync"]) {
   });
 }
 
+test("a navigation without a connection announces nothing", () => {
+  const { network, socket } = setUp();
+  socket.leave();
+  assert.equal(network.last.code, null);
+});
+
+test("a second question does not extend the time for the first answer", () => {
+  const { clock, socket, losses } = connected();
+  socket.send({ type: "extend" });
+  clock.advance(3);
+  socket.send({ type: "sync" });
+  clock.advance(2);
+  assert.equal(losses.length, 1);
+});
+
 test("an answer in time keeps the socket, and activity needs none", () => {
   const { clock, network, socket, losses } = connected();
   socket.send({ type: "extend" });
