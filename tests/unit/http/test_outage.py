@@ -9,11 +9,12 @@ from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.exceptions import Undecided
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
@@ -145,6 +146,16 @@ class TestRequest:
         monkeypatch.setattr("idlewatch.views.client.now", lambda: START + 901)
         asked = browser.say('{"type": "sync"}') if "message" in path else browser.poll(path)
         assert asked.status_code == 503
+
+    def test_without_the_database_too_it_is_asked_to_wait(
+        self, kept: Outage, browser: Browser, ann: User, settings: Any
+    ):
+        settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+        browser.sign_in(ann)
+        begin(kept)
+        with mock.patch.object(WatchedSessionQuerySet, "find", side_effect=DatabaseError):
+            assert browser.visit("/open/").status_code == 503
+        assert browser.visit("/closed/").json()["user"] == "ann"
 
 
 class TestSessions:
