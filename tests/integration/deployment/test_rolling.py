@@ -89,11 +89,11 @@ class Load:
     async def _sit(self, guest: Guest) -> None:
         """Keep one tab open."""
         while not self._over.is_set():
-            logged_in_at = time.monotonic()
+            started = time.monotonic()
             try:
                 tab = Tab(await guest.connect())
             except (OSError, InvalidHandshake) as error:
-                self.refused[f"socket, after {time.monotonic() - logged_in_at:.0f} s: {error!r}"] += 1
+                self.refused[f"socket, after {time.monotonic() - started:.0f} s: {error!r}"] += 1
             else:
                 await self._stay(tab)
             await asyncio.sleep(SPREAD * random.random())

@@ -34,10 +34,10 @@ async def endure(site: Site, fault: Fault, *, lost: bool = False, told_within: f
     watcher = Watcher(site, "watcher", 1)
     waiting = asyncio.create_task(watcher.live())
     await asyncio.sleep(2)
-    logged_in_at = time.monotonic()
+    started = time.monotonic()
     damage = asyncio.create_task(fault(site))
     try:
-        while not damage.done() or time.monotonic() < logged_in_at + IDLE + 3:
+        while not damage.done() or time.monotonic() < started + IDLE + 3:
             await asyncio.sleep(0.25)
             for task in busy:
                 if task.done():

@@ -80,14 +80,14 @@ class Layer:
 
     async def heard(self, within: float = WITHIN) -> float:
         """Publish until the hub hears it; return after how many seconds."""
-        logged_in_at = time.monotonic()
+        started = time.monotonic()
         first = self.sent + 1
         while not any(frame["number"] >= first for frame in self.tab.frames):
-            assert time.monotonic() < logged_in_at + within, "nothing was heard"
+            assert time.monotonic() < started + within, "nothing was heard"
             with suppress(RedisError, OSError):
                 await self.publish()
             await asyncio.sleep(0.05)
-        return time.monotonic() - logged_in_at
+        return time.monotonic() - started
 
 
 @asynccontextmanager

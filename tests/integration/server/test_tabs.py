@@ -55,13 +55,13 @@ class TestConnecting:
 class TestEnding:
     @pytest.mark.rule("R1", "R31")
     async def test_an_idle_session_is_warned_and_ended_in_time_in_every_tab(self, shared: Server):
-        logged_in_at = time.monotonic()
+        started = time.monotonic()
         visitor = Visitor(shared, "quick-idle")
         async with visitor.tab() as first, visitor.tab() as second:
             (told, code), other = await asyncio.gather(first.rest(), second.rest())
         assert (story(told), code) == ([("warned", "idle"), ("ended", "idle")], 4401)
         assert other == (told, 4401)
-        assert 2 <= time.monotonic() - logged_in_at < 2 + AT_ONCE
+        assert 2 <= time.monotonic() - started < 2 + AT_ONCE
         assert told[0]["remaining"] == pytest.approx(1, abs=0.5)
         assert told[1]["login_url"] == "/accounts/login/"
         cookie = visitor.cookie
@@ -75,11 +75,11 @@ class TestEnding:
         visitor = Visitor(shared, "steady")
         visitor.get("/")
         async with visitor.tab() as first, visitor.tab() as second, visitor.tab() as third:
-            logged_in_at = time.monotonic()
+            started = time.monotonic()
             ends = asyncio.gather(*(tab.rest() for tab in (first, second, third)))
             assert (await asyncio.to_thread(visitor.post, "/accounts/logout/")).status == 302
             told = await ends
-        assert time.monotonic() - logged_in_at < AT_ONCE
+        assert time.monotonic() - started < AT_ONCE
         assert [(story(frames), code) for frames, code in told] == [([("ended", "logout")], 4401)] * 3
 
     async def test_a_page_that_answers_the_close_slowly_is_not_cut_off(self, shared: Server):
@@ -102,9 +102,9 @@ class TestEnding:
         visitor = Visitor(shared, "steady-revoked")
         async with visitor.tab() as first, visitor.tab() as second:
             await asyncio.to_thread(revoke, shared, "steady-revoked")
-            logged_in_at = time.monotonic()
+            started = time.monotonic()
             told = await asyncio.gather(first.rest(), second.rest())
-        assert time.monotonic() - logged_in_at < AT_ONCE
+        assert time.monotonic() - started < AT_ONCE
         assert [(story(frames), code) for frames, code in told] == [([("ended", "revoked")], 4401)] * 2
         assert visitor.get("/demo/clock/", FETCH).headers["Idlewatch-Ended"] == "revoked"
 

@@ -389,9 +389,9 @@ class TestEndSessions:
         monkeypatch.setattr(endsessions, "RECEIVERS_TIMEOUT", 0.05)
         heard.takes = 0.5
         sign_in_many(1)
-        logged_in_at = time.monotonic()
+        started = time.monotonic()
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
-        assert time.monotonic() - logged_in_at < heard.takes
+        assert time.monotonic() - started < heard.takes
 
 
 @pytest.mark.django_db(transaction=True)
