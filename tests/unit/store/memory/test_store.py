@@ -146,7 +146,10 @@ async def test_a_process_remembers_only_the_sessions_whose_tabs_it_serves(memory
         memory.sessions.apply(f"w{index}", TabOpened("p1", 50), 1.0)
         memory.sessions.apply(f"w{index}", TabClosed("p1", closed=False), 2.0)
     assert not memory._ledger.served
-    memory.sessions.apply("w0", TabOpened("p1", 50), 3.0)
+    for index in range(2):
+        memory.sessions.apply(f"w{index}", TabOpened("p1", 50), 3.0)
+    memory.sessions.apply("w1", TabClosed("p1", closed=False), 4.0)
+    assert memory._ledger.served == {"p1": {"w0"}}
     await memory.presence.reap(10.0)
     assert not memory._ledger.served
 
