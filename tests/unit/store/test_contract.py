@@ -668,6 +668,11 @@ class TestSamples:
         assert len(await self.sample(live, self.EVERY - 0.25)) == 1
         assert [each.at for each in await self.sample(live, self.EVERY)] == [0.0, self.EVERY]
 
+    async def test_are_dropped_when_they_are_too_old(self, store: Store) -> None:
+        for now in (0.0, self.EVERY):
+            await self.sample(store, now, keep=20.0)
+        assert [each.at for each in await self.sample(store, 30.0, keep=20.0)] == [15.0, 30.0]
+
     async def test_of_a_clock_that_was_put_right_hold_up_no_others(self, store: Store) -> None:
         await self.sample(store, 0.0)
         await self.sample(store, 3600.0)
