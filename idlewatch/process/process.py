@@ -101,14 +101,14 @@ class Process:
         self.threads.close()
 
 
-_current: ContextVar[Process] = ContextVar("idlewatch_process")
+_current: ContextVar[Process | None] = ContextVar("idlewatch_process", default=None)
 _default: Process | None = None
 _choosing = Lock()
 
 
 def current_process() -> Process:
     """Return the process that is served here: by default the one of this interpreter, made when first asked for."""
-    return _current.get(None) or _default or _make_default()
+    return _current.get() or _default or _make_default()
 
 
 def now() -> float:
@@ -139,6 +139,7 @@ def _begin_after_fork() -> None:
     """Leave the parent's process to the parent: a fork has none of its threads, and may have its locks held."""
     global _choosing  # noqa: PLW0603 - there is one for the interpreter
     _choosing = Lock()
+    _current.set(None)
     set_default(None)
 
 

@@ -21,6 +21,20 @@ class Part:
         self.closed = True
 
 
+def name_in_a_fork() -> str:
+    """Return the name of the current process in a fork of this one."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, current_process().name.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    name = os.read(read, 100).decode()
+    os.close(read)
+    os.close(write)
+    return name
+
+
 class TestTheCurrentProcess:
     def test_is_the_default_which_is_made_once(self):
         set_default(None)
@@ -65,17 +79,17 @@ class TestTheCurrentProcess:
     def test_of_a_fork_has_a_name_of_its_own(self):
         """A server that loads the application before it forks (`--preload`) has workers, not copies."""
         before = current_process().name
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.write(write, current_process().name.encode())
-            os._exit(0)
-        os.waitpid(child, 0)
-        name = os.read(read, 100).decode()
-        os.close(read)
-        os.close(write)
+        name = name_in_a_fork()
         assert len(name) == len(before)
         assert name != before
+
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_of_a_fork_is_not_the_one_that_was_entered(self):
+        """A view may fork: of the process that serves it, the fork has no threads."""
+        with Process("other").entered():
+            name = name_in_a_fork()
+            assert current_process().name == "other"
+        assert name not in {"other", current_process().name}
 
 
 class TestParts:
