@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP_FLAGS := --require-hashes --no-input --disable-pip-version-check --quiet
 
 .PHONY: help
-help:  ## Say what can be made.
+help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\$$/$$/g' | expand -t 16
 
 .PHONY: install
@@ -52,7 +52,7 @@ messages: .venv/.run  ## Bring the catalogues up to date with the code, and comp
 	@scripts/messages
 
 .PHONY: screenshots
-screenshots: .venv/.dev  ## Take pictures of all that there is to see, into build/screenshots/.
+screenshots: .venv/.dev  ## Take screenshots of every state into build/screenshots/, and the README's moving pictures.
 	@scripts/screenshots
 
 .PHONY: bench

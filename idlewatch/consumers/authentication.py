@@ -9,8 +9,8 @@ from idlewatch.process import now
 from idlewatch.store.values import Watched
 
 
-def find_watch(key: str | None) -> tuple[Watched | None, Reason | None]:
-    """Return the watch that a session cookie leads to, or else the reason why there is none, if that is known.
+def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
+    """Return the watched session that a session cookie leads to, or the reason why there is none, if known.
 
     The session alone is read: a user need not be loaded, and Django's own middleware for sockets would flush a session
     that was signed under a key among `SECRET_KEY_FALLBACKS`.

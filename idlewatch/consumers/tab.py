@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.consumers.authentication import find_watch
+from idlewatch.consumers.authentication import find_session
 from idlewatch.consumers.base import Socket
 from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.activity import Reason
@@ -58,7 +58,7 @@ class TabConsumer(Socket):
             await self.close()
             return
         try:
-            found, reason = await in_thread(Lane.DATABASE, find_watch, request.COOKIES.get(conf.session_cookie_name))
+            found, reason = await in_thread(Lane.DATABASE, find_session, request.COOKIES.get(conf.session_cookie_name))
         except (DatabaseError, Undecided):
             # The session's state cannot be determined right now; the page reconnects.
             await self.accept()

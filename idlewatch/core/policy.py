@@ -92,7 +92,7 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
 
     Every combination of facts has one verdict. The reason is the limit that is reached first; at a tie the absolute
     timeout, which can't be extended, then the closed browser. For example, with the default limits a session without
-    activity is warned after 800 seconds, and has 100 seconds left:
+    activity is warned after 780 seconds, and 20 seconds later has 100 left:
 
         >>> verdict = assess(Activity(logged_in_at=0.0, active=0.0), Policy(), now=800.0)
         >>> verdict.phase, verdict.reason, verdict.remaining

@@ -45,7 +45,7 @@ class Close(IntEnum):
     TOO_MANY = 4429
     """There are too many messages, tabs or live pages."""
     GOING_AWAY = 4503
-    """The server is shutting down; the page reconnects."""
+    """The server is shutting down, or cannot determine the session's state right now; the page reconnects."""
 
 
 CLEAN_CLOSES = frozenset({Close.CLOSED, Close.GONE, 1005, None})

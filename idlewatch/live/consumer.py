@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.consumers.authentication import find_watch
+from idlewatch.consumers.authentication import find_session
 from idlewatch.consumers.base import Socket
 from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.policy import Phase
@@ -129,7 +129,7 @@ class LiveConsumer(Socket):
 
 def find_operator(request: HttpRequest) -> Operator | None:
     """Return the operator of a handshake; None without a live session."""
-    watched, _ = find_watch(request.COOKIES.get(conf.session_cookie_name))
+    watched, _ = find_session(request.COOKIES.get(conf.session_cookie_name))
     if watched is None or watched.verdict(now()).phase is Phase.ENDED:
         return None
     return Operator(watched.id, watched.user, watched.user in permitted_users([watched.user]))

@@ -60,7 +60,7 @@ class Recovery:
         self._outage.buffer.flush({watch_id: active for watch_id, (_, active) in (tabs or {}).items()})
 
     async def recover(self, read_tabs: ReadTabs, process: str, now: float) -> None:
-        """Report what the records know, and how far the tabs of this process have seen each session come.
+        """Report to the store what the records hold, and the last activity seen by the tabs of this process.
 
         Raises:
             StoreUnavailable: the store is away again; the next call begins over.

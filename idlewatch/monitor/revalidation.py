@@ -15,21 +15,21 @@ from idlewatch.monitor.fallback import report_of
 from idlewatch.store.values import Watched
 
 
-def examine(watches: Sequence[Watched], now: float) -> set[str]:
+def examine(sessions: Sequence[Watched], now: float) -> set[str]:
     """Checkpoint these sessions and end those that are no longer valid; return those to examine again soon.
 
     A session whose row is missing, or whose auth hash does not match, may be in the middle of a request that gives it a
     new key or a new hash: it is marked as doubted, and ends if a second examination finds the same.
     """
-    by_id = {watched.id: watched for watched in watches}
+    by_id = {watched.id: watched for watched in sessions}
     rows = WatchedSession.objects.in_bulk(list(by_id))
     _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
-    users = accounts.by_primary_key(watched.user for watched in watches)
-    existing = django_sessions.standing(watched.key for watched in watches if watched.key)
+    users = accounts.by_primary_key(watched.user for watched in sessions)
+    existing = django_sessions.standing(watched.key for watched in sessions if watched.key)
     again: set[str] = set()
     for row in live:
         watched = by_id[row.pk]
@@ -43,9 +43,9 @@ def examine(watches: Sequence[Watched], now: float) -> set[str]:
     return again
 
 
-def _copy_ends(watches: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> None:
+def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> None:
     """End in the store what a command ended in the records, and what has no record."""
-    for watch_id in watches:
+    for watch_id in sessions:
         row = rows.get(watch_id)
         if row is None:
             monitor.end(watch_id, Reason.LOST, now)
@@ -53,10 +53,10 @@ def _copy_ends(watches: Mapping[str, Watched], rows: Mapping[str, WatchedSession
             take_over(row, now)
 
 
-def _report_ahead(rows: Iterable[WatchedSession], watches: Mapping[str, Watched], now: float) -> None:
+def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
     """Report to the store what the records know better, from another process or an earlier store."""
     for row in rows:
-        watched = watches[row.pk]
+        watched = sessions[row.pk]
         if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
             monitor.store().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
 

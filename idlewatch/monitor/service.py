@@ -186,7 +186,7 @@ def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
 
 
 def finish(watch_id: str, now: float) -> Watched:
-    """Write an end by the clock to the store and the record."""
+    """Make the end of a session final in the store and the record; a session without one ends as `lost`."""
     ended = store().sessions.end(watch_id, Reason.LOST, now)
     close_record(ended)
     return ended

@@ -63,7 +63,7 @@ class Bus:
                 await self._listen(get_channel_layer())
             except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair
                 # A push is a hint: what is missed, the timer finds out by itself.
-                logger.warning("The channel layer can't be heard (%s); trying again.", type(error).__name__)
+                logger.warning("The channel layer failed (%s); retrying.", type(error).__name__)
             await self._clock.sleep(RETRY_PAUSE)
 
     async def _listen(self, layer: BaseChannelLayer | None) -> None:

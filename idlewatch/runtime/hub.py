@@ -1,4 +1,4 @@
-"""The tabs of this process, by the watch they belong to."""
+"""The tabs of this process, by their session."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Hubs:
             return list(self._hubs)
 
     def count(self, watch_id: str) -> int:
-        """Return how many tabs a watch has in this process."""
+        """Return how many tabs a session has in this process."""
         return sum(hub.count(watch_id) for hub in self.all())
 
     def tabs(self) -> Mapping[str, tuple[int, float]]:
-        """Return how many tabs each watch has in this process, and when its user was last seen to act."""
+        """Return how many tabs each session has in this process, and when its user last acted."""
         found: dict[str, tuple[int, float]] = {}
         for hub in self.all():
             for watch_id, (count, active) in hub.tabs().items():
@@ -159,11 +159,11 @@ class Hub:
         return self._told.get(change.watch_id, UNWARNED) == change.shown
 
     def count(self, watch_id: str) -> int:
-        """Return how many tabs a watch has here."""
+        """Return how many tabs a session has here."""
         return len(self._tabs.get(watch_id, ()))
 
     def tabs(self) -> Mapping[str, tuple[int, float]]:
-        """Return how many tabs each watch has here, and when its user was last seen to act."""
+        """Return how many tabs each session has here, and when its user last acted."""
         return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.items()}
 
     async def show(self, watches: Iterable[str], frame: str) -> int:

@@ -116,7 +116,7 @@ class Membership:
             self.owns_store = False
             await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
             raise
-        # Until it is done, it is owed: what fails on the way is tried again in the next round.
+        # Owed until it is done: what fails is retried in the next round.
         self._owes_records |= renewal.resume
         self._owes_report |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
         if self._owes_records:
@@ -137,8 +137,8 @@ class Membership:
         if owner is not None:
             if not self.refused:
                 logger.error(
-                    "The memory store belongs to one process, which is %s: this one has to stop, or STORE to be one "
-                    "that is shared.",
+                    "The memory store supports one process, and belongs to %s: stop this process, or use a "
+                    "shared STORE such as the Redis store.",
                     owner,
                 )
             self.owns_store, self.refused = False, True

@@ -20,7 +20,7 @@ class SessionSignal(Signal):
 
 
 session_opened = SessionSignal("session_opened")
-"""A session came under watch: by a sign-in, or because a request found it signed in.
+"""A watched session started: by a sign-in, or because a request found it signed in.
 
 Arguments: `watch_id`, `user` (the primary key as a string).
 """

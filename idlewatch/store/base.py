@@ -1,7 +1,7 @@
 """The contract of a store: four small protocols, and the backend that offers them.
 
 A store keeps the facts of each watched session and changes them atomically. What it decides, it decides by the pure
-functions of `core.policy` and `core.events`. Operations that requests and sockets need exist twice, the async version
+functions of `core.policy` and `core.reducer`. Operations that requests and sockets need exist twice, the async version
 with the prefix `a`; those of the timer and the operators' pages are async alone.
 """
 

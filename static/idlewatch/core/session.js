@@ -32,8 +32,7 @@ export class Session {
   /**
    * Accept a frame unless it is older than the last one.
    * @param {StateFrame} frame
-   * @param {{fresh?: boolean}} [options] `fresh`: the first frame after a gap. Its version does not matter, as a server
-   *   that has lost its memory starts counting again.
+   * @param {{fresh?: boolean}} [options] `fresh`: the first frame after a gap. Its version does not matter.
    * @returns {boolean} Whether it was accepted.
    */
   accept(frame, { fresh = false } = {}) {

@@ -1,8 +1,8 @@
 /** Whether the page navigates, or its tab is being closed. */
 
 /**
- * Seconds after which a navigation that has not replaced the page was none: its answer was a download or empty, of which no
- * event tells. The next `pagehide` may then be that of a closed tab.
+ * Seconds after which a navigation that has not replaced the page is taken for a download or an empty response, for which
+ * there is no event. The next `pagehide` may then be that of a closed tab.
  */
 const NAVIGATION_LIMIT = 30;
 

@@ -113,7 +113,7 @@ async def test_a_second_process_on_the_memory_store_is_not_ready_until_the_first
     second.start()
     try:
         assert "belongs to another process" in ready(second)["timer"]
-        assert "The memory store belongs to one process" in second.log.read_text()
+        assert "The memory store supports one process" in second.log.read_text()
         assert ready(server) == {}
         server.stop(signal.SIGKILL)
         deadline = time.monotonic() + 4
@@ -123,7 +123,7 @@ async def test_a_second_process_on_the_memory_store_is_not_ready_until_the_first
         visitor.server = gone.server = second
         async with visitor.tab() as tab, gone.tab(stale) as other:
             assert (story([tab.first]), story([other.first])) == ([("active", None)], [("ended", "logout")])
-        assert second.log.read_text().count("The memory store belongs to one process") == 1
+        assert second.log.read_text().count("The memory store supports one process") == 1
     finally:
         second.stop()
 

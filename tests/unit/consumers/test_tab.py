@@ -261,14 +261,14 @@ class TestConnecting:
     async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(
         self, monkeypatch: pytest.MonkeyPatch, signed: Signed
     ):
-        hub, find = runtime_of(current_process()).hub, consumers.find_watch
+        hub, find = runtime_of(current_process()).hub, consumers.find_session
 
         def slow_find(key: str | None) -> Any:
             found = find(key)
             hub.dismissed = True
             return found
 
-        monkeypatch.setattr(consumers, "find_watch", slow_find)
+        monkeypatch.setattr(consumers, "find_session", slow_find)
         tab = Tab(signed.key)
         assert await tab.is_accepted()
         assert await tab.close_code() == 4503
@@ -663,7 +663,7 @@ class TestCost:
         @database_sync_to_async
         def find() -> None:
             with django_assert_max_num_queries(1):
-                consumers.find_watch(signed.key)
+                consumers.find_session(signed.key)
 
         await find()
 

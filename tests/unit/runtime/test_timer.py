@@ -361,7 +361,7 @@ class TestSecondProcess:
         assert not timer.owns_store
         assert tab.told == []
         assert len(errors(caplog)) == 1
-        assert "memory store belongs to one process" in errors(caplog)[0]
+        assert "memory store supports one process" in errors(caplog)[0]
 
     async def test_forgets_what_it_believed_while_another_owned_the_truth(self, owner: StoreOwner, hub: Hub):
         await owner.asave()
