@@ -10,17 +10,25 @@ ROOT = Path(__file__).resolve().parents[2]
 PATTERNS = (
     "*.md",
     ".editorconfig",
+    ".pre-commit-config.yaml",
     "Makefile",
+    "docs/**/*.conf",
+    "docs/**/*.html",
+    "docs/**/*.js",
     "docs/**/*.md",
+    "docs/**/*.tsx",
+    "docs/**/*.yml",
     "idlewatch/**/*.py",
     "idlewatch/**/*.lua",
     "idlewatch/**/*.html",
     "idlewatch/locale/en/**/*.po",
     "project/**/*.py",
+    "pyproject.toml",
     "project/**/*.html",
     "scripts/*",
     "static/**/*.js",
     "static/**/*.ts",
+    "tests/**/*.html",
     "tests/**/*.py",
     "tests/**/*.mjs",
 )
@@ -44,7 +52,13 @@ ODD = {
     "log out": "sign out, in what people read",
     "logged out": "signed out, in what people read",
 }
-WORDS = re.compile(r"\b(" + "|".join(word.replace(" ", r"\s+") for word in ODD) + r")\b", re.IGNORECASE)
+WORDS = re.compile(
+    # An underscore divides words, too.
+    r"(?<![a-z])("
+    + "|".join(word.replace(" ", r"\s+" if "out" in word else r"[\s_]+") for word in ODD)
+    + r")(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 def sources() -> Iterator[Path]:
@@ -61,7 +75,7 @@ def found(text: str) -> Iterator[tuple[int, str]]:
         if match[0] in {"Dear", "Logged out"}:
             # Letters in tests begin so; a title of Django's admin.
             continue
-        yield text.count("\n", 0, match.start()) + 1, " ".join(match[0].split()).lower()
+        yield text.count("\n", 0, match.start()) + 1, " ".join(match[0].replace("_", " ").split()).lower()
 
 
 def test_every_text_uses_the_words_of_the_field():

@@ -174,7 +174,7 @@ class TestNothingIsLost:
         page.keyboard.press("Escape")
         assert page.evaluate("document.querySelectorAll('dialog:modal').length") == 0, "the topmost goes first"
 
-    def test_a_frame_is_not_loaded_anew(self, open_page: OpenPage):
+    def test_a_frame_is_not_reloaded(self, open_page: OpenPage):
         page, played = open_page("frame=1")
         frame = page.frame_locator("iframe")
         frame.locator("textarea").press_sequentially("ab")
@@ -348,7 +348,7 @@ class TestView:
         assert page.evaluate("Boolean(window.view)")
         expect(page.locator("#secret")).to_be_visible()
 
-    def test_one_that_nobody_looks_at_waits_and_then_comes_back(self, page: Page):
+    def test_a_hidden_one_waits_and_then_comes_back(self, page: Page):
         page.evaluate("""() => {
           window.seen = "hidden";
           Object.defineProperty(document, "visibilityState", { get: () => window.seen });
@@ -365,7 +365,7 @@ class TestView:
         assert page.evaluate("Boolean(window.view)")
 
     @pytest.mark.rule("R18")
-    def test_for_somebody_else_nothing_is_left(self, page: Page, site: Server):
+    def test_for_another_user_nothing_is_left(self, page: Page, site: Server):
         page.fill("textarea", "half a letter")
         page.route(site.url("/"), lambda route: None)
         left = page.evaluate("""() => {
@@ -376,6 +376,6 @@ class TestView:
         }""")
         assert left == [False, 0, False]
 
-    def test_somebody_else_gets_to_the_start_page(self, page: Page, site: Server):
+    def test_another_user_gets_to_the_start_page(self, page: Page, site: Server):
         page.evaluate("view.drop()")
         expect(page).to_have_url(site.url("/"))

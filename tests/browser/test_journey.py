@@ -56,7 +56,7 @@ class TestWarning:
             assert phase(tab) == "active"
 
     @pytest.mark.rule("R42", "R10")
-    def test_it_offers_to_log_out(self, page: Page, context: BrowserContext, site: Server):
+    def test_it_offers_to_sign_out(self, page: Page, context: BrowserContext, site: Server):
         other = open_tab(context, site.url("/"))
         expect(dialog(page)).to_be_visible(timeout=SOON)
         page.get_by_role("button", name="Sign out now").click()

@@ -47,9 +47,9 @@ def test_the_warning_and_the_reason_are_in_the_language_of_the_browser(speaker: 
     expect(dialog.get_by_text(text)).to_be_attached()
     host = speaker.evaluate("(({lang, dir}) => [lang.toLowerCase(), dir])(document.querySelector('.idlewatch'))")
     assert host == [language, direction]
-    stay_at, log_out_at = dialog.get_by_role("button").evaluate_all(
+    stay_at, sign_out_at = dialog.get_by_role("button").evaluate_all(
         "buttons => buttons.map((button) => button.getBoundingClientRect())"
     )
-    assert (stay_at["x"] > log_out_at["x"]) == (direction == "rtl")
+    assert (stay_at["x"] > sign_out_at["x"]) == (direction == "rtl")
     expect(speaker).to_have_url(re.compile("/accounts/login/"), timeout=SOON)
     expect(speaker.get_by_role("status").filter(has_text=reason)).to_be_visible()

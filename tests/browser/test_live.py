@@ -65,7 +65,7 @@ def ended(page: Page) -> None:
     until(page, "!window.idlewatch || window.idlewatch.state.phase === 'ended'")
 
 
-def log_out_elsewhere(page: Page, server: Server) -> None:
+def sign_out_elsewhere(page: Page, server: Server) -> None:
     other = page.context.new_page()
     other.goto(server.url("/"))
     other.click("button:text-is('Sign out')")
@@ -252,7 +252,7 @@ class TestRights:
         page.locator("[data-idlewatch-part=size]").select_option("25")
         expect(page.locator("[data-idlewatch-part=total]")).to_have_text("1 session", timeout=SOON)
         cell(page, "ada", "check").check()
-        log_out_elsewhere(page, server)
+        sign_out_elsewhere(page, server)
         expect(page).to_have_url(re.compile("/login/"), timeout=15_000)
 
     def test_a_notice_that_was_begun_is(self, browser: Browser, server: Server):
@@ -261,7 +261,7 @@ class TestRights:
         cell(page, "ada", "check").check()
         act(page, "notice")
         page.keyboard.type("Closing at")
-        log_out_elsewhere(page, server)
+        sign_out_elsewhere(page, server)
         expect(page.get_by_role("link", name="Leave without saving")).to_be_visible(timeout=15_000)
 
 

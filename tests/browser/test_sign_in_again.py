@@ -75,7 +75,7 @@ def test_every_tab_of_the_browser_comes_back_as_it_was(page: Page, context: Brow
     expect(page).to_have_url(re.compile("/accounts/login/"))
 
 
-def test_somebody_else_sees_nothing_of_it(letter: Page, site: Server):
+def test_another_user_sees_nothing_of_it(letter: Page, site: Server):
     sign_in_again(letter, "admin")
     expect(letter).to_have_url(site.url("/"), timeout=5000)
     until(letter, "window.stayed === undefined && window.idlewatch?.state")
@@ -84,7 +84,7 @@ def test_somebody_else_sees_nothing_of_it(letter: Page, site: Server):
 
 
 @pytest.mark.rule("R18")
-def test_a_tab_that_was_cut_off_shows_nothing_to_somebody_else(page: Page, context: BrowserContext, site: Server):
+def test_a_tab_that_was_cut_off_shows_nothing_to_another_user(page: Page, context: BrowserContext, site: Server):
     # The tab hears of no sign-in: as when it slept, or the browser has no channel between tabs.
     page.add_init_script("delete window.BroadcastChannel")
     page.reload()
@@ -132,7 +132,7 @@ def test_a_page_that_asks_before_it_is_left_is_kept(page: Page):
     assert page.evaluate("window.stayed")
 
 
-def test_a_page_that_asks_before_it_is_left_shows_nothing_to_somebody_else(page: Page, site: Server):
+def test_a_page_that_asks_before_it_is_left_shows_nothing_to_another_user(page: Page, site: Server):
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     page.click("body")

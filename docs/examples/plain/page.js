@@ -21,7 +21,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = new FormData(form);
   const files = body.getAll("files").length;
-  // Without it the session would end in the middle of a long upload: nobody touches the page meanwhile.
+  // Without it the session would end in the middle of a long upload, which needs no input.
   const hold = window.idlewatch?.hold(files === 1 ? "Uploading a file" : `Uploading ${files} files`);
   result.textContent = "Uploading…";
   try {

@@ -142,7 +142,7 @@ class Load:
 
 @pytest.mark.rule("R26", "R40")
 @pytest.mark.timeout(180)
-async def test_a_rolling_restart_under_load_loses_nobody(own: Deployment):
+async def test_a_rolling_restart_under_load_loses_no_session(own: Deployment):
     guests = [Guest(own, f"guest-{number}") for number in range(20)]
     for guest in guests:
         guest.get("/")

@@ -22,7 +22,7 @@ def suspend(web: Server, how: signal.Signals) -> None:
 
 
 @pytest.mark.rule("R7")
-async def test_a_web_process_that_is_killed_loses_nobody(site: Site):
+async def test_a_web_process_that_is_killed_loses_no_session(site: Site):
     async def kill(site: Site) -> None:
         await asyncio.to_thread(site.webs[0].stop, signal.SIGKILL)
         await asyncio.sleep(4)
@@ -31,7 +31,7 @@ async def test_a_web_process_that_is_killed_loses_nobody(site: Site):
     await endure(site, kill)
 
 
-async def test_a_web_process_that_is_terminated_loses_nobody(site: Site):
+async def test_a_web_process_that_is_terminated_loses_no_session(site: Site):
     async def terminate(site: Site) -> None:
         assert await asyncio.to_thread(site.webs[0].stop) == 0
         await asyncio.sleep(4)
@@ -41,7 +41,7 @@ async def test_a_web_process_that_is_terminated_loses_nobody(site: Site):
 
 
 @pytest.mark.rule("R7")
-async def test_a_web_process_that_is_stopped_for_longer_than_the_timeout_loses_nobody(site: Site):
+async def test_a_web_process_that_is_stopped_for_longer_than_the_timeout_loses_no_session(site: Site):
     async def stop(site: Site) -> None:
         suspend(site.webs[0], signal.SIGSTOP)
         try:
@@ -52,7 +52,7 @@ async def test_a_web_process_that_is_stopped_for_longer_than_the_timeout_loses_n
     await endure(site, stop)
 
 
-async def test_a_timer_that_is_killed_is_missed_by_nobody(site: Site):
+async def test_a_timer_that_is_killed_is_not_missed(site: Site):
     await asyncio.to_thread(site.start_timer)
 
     async def kill(site: Site) -> None:

@@ -11,7 +11,7 @@ from tests.support.proxy import Way
 from tests.support.redis_server import RedisServer
 
 
-async def test_redis_that_is_killed_and_comes_back_with_its_data_loses_nobody(make_site):
+async def test_redis_that_is_killed_and_comes_back_with_its_data_loses_no_session(make_site):
     async def restart(site: Site) -> None:
         await asyncio.to_thread(site.redis.stop)
         await asyncio.sleep(3)
@@ -20,7 +20,7 @@ async def test_redis_that_is_killed_and_comes_back_with_its_data_loses_nobody(ma
     await endure(make_site(redis=partial(RedisServer, persistent=True)), restart)
 
 
-async def test_a_flush_of_the_scripts_is_noticed_by_nobody(site: Site):
+async def test_a_flush_of_the_scripts_is_not_noticed(site: Site):
     async def flush(site: Site) -> None:
         for _ in range(10):
             with site.redis.client() as client:
@@ -30,7 +30,7 @@ async def test_a_flush_of_the_scripts_is_noticed_by_nobody(site: Site):
     await endure(site, flush, told_within=2.0)
 
 
-async def test_redis_that_is_slow_ends_nobody(site: Site):
+async def test_redis_that_is_slow_ends_no_session(site: Site):
     async def slow_down(site: Site) -> None:
         site.proxy.latency = 0.2
         await asyncio.sleep(10)
@@ -39,7 +39,7 @@ async def test_redis_that_is_slow_ends_nobody(site: Site):
     await endure(site, slow_down)
 
 
-async def test_redis_whose_connections_break_ends_nobody(site: Site):
+async def test_redis_whose_connections_break_ends_no_session(site: Site):
     async def drop(site: Site) -> None:
         for _ in range(4):
             site.proxy.set(Way.CUT)
@@ -50,7 +50,7 @@ async def test_redis_whose_connections_break_ends_nobody(site: Site):
     await endure(site, drop)
 
 
-async def test_a_redis_that_can_only_be_read_after_a_failover_ends_nobody(site: Site):
+async def test_a_redis_that_can_only_be_read_after_a_failover_ends_no_session(site: Site):
     async def fail_over(site: Site) -> None:
         with site.redis.client() as client:
             client.replicaof("127.0.0.1", 1)

@@ -22,7 +22,7 @@ monitor.end(WatchedSession.objects.get(username="{name}").pk, Reason.REVOKED, no
 
 
 @pytest.mark.rule("R9")
-async def test_redis_that_is_killed_and_comes_back_empty_loses_nobody(site: Site):
+async def test_redis_that_is_killed_and_comes_back_empty_loses_no_session(site: Site):
     async def restart(site: Site) -> None:
         await asyncio.to_thread(site.redis.stop)
         await asyncio.sleep(3)
@@ -31,7 +31,7 @@ async def test_redis_that_is_killed_and_comes_back_empty_loses_nobody(site: Site
     await endure(site, restart, lost=True)
 
 
-async def test_a_flush_of_everything_loses_nobody(site: Site):
+async def test_a_flush_of_everything_loses_no_session(site: Site):
     async def flush(site: Site) -> None:
         with site.redis.client() as client:
             client.flushall()

@@ -12,7 +12,7 @@ from tests.support.proxy import Way
 
 
 @pytest.mark.timeout(240)
-async def test_a_minute_without_redis_ends_nobody_who_is_active_and_serves_nobody_who_is_not(site: Site):
+async def test_a_minute_without_redis_ends_no_active_session_and_serves_no_idle_one(site: Site):
     await asyncio.to_thread(site.start_timer)
 
     async def swallow(site: Site) -> None:

@@ -118,7 +118,7 @@ async def test_processes_whose_clocks_are_two_hours_apart_agree_on_the_end(tmp_p
 
 @pytest.mark.rule("R6")
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
-async def test_a_redis_whose_clock_is_set_ends_nobody_early_and_nobody_late(tmp_path: Path, step: float):
+async def test_a_redis_whose_clock_is_set_ends_no_session_early_or_late(tmp_path: Path, step: float):
     with running(tmp_path, redis=SteppingRedis, IDLEWATCH_IDLE_TIMEOUT=str(IDLE)) as site:
         redis = site.redis
         assert isinstance(redis, SteppingRedis)

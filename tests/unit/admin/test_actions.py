@@ -450,7 +450,7 @@ class TestNotices:
         assert operator.act("notice", text="Hello", **ALL)["own"] == 1
         assert sent == [(watches, "Hello")]
 
-    def test_to_nobody_is_not_sent(self, operator: Operator, sent: list[tuple[list[str], str]]):
+    def test_without_recipients_is_not_sent(self, operator: Operator, sent: list[tuple[list[str], str]]):
         answer = operator.act("notice", text="Hello", **ALL)
         assert answer == {"done": 0, "own": 1, "tabs": {"reached": 0, "open": 0}, "cursor": None}
         assert sent == []

@@ -127,7 +127,7 @@ class TestClosed:
 
 
 class TestRestarted:
-    def test_its_clocks_start_anew(self, watched: Watched):
+    def test_its_clocks_restart(self, watched: Watched):
         again = Activity(logged_in_at=START + 10, active=START + 10)
         records.restart(replace(watched, activity=again, policy=replace(POLICY, idle_timeout=50)), START + 10)
         kept = row(watched)

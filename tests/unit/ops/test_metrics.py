@@ -542,7 +542,7 @@ class TestBesideTheTimer:
         assert metrics_server.parse_address(given) == address
 
     @pytest.mark.parametrize("given", ["", "host", "host:", "1.2.3.4:x", "127.0.0.1:70000", "-1"])
-    def test_what_is_none_is_refused(self, given: str):
+    def test_what_is_no_address_is_refused(self, given: str):
         with pytest.raises(ValueError, match="expected"):
             metrics_server.parse_address(given)
 

@@ -184,7 +184,7 @@ def test_the_warning_is_a_labelled_and_described_alert_dialog(client):
 
 @pytest.mark.django_db
 @pytest.mark.rule("R42")
-def test_the_warning_offers_to_log_out(client):
+def test_the_warning_offers_to_sign_out(client):
     sign_in(client)
     [form] = Tags(body(client)).all("form")
     assert (form["method"], form["action"]) == ("post", "/idlewatch/logout/")
