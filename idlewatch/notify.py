@@ -50,11 +50,11 @@ class Reach(NamedTuple):
     """Tabs that were open; those without a socket can't receive it."""
 
 
-def send(watches: Sequence[str], text: str) -> Reach:
+def send(watch_ids: Sequence[str], text: str) -> Reach:
     """Show a message, as plain text, in every open tab of these sessions; for synchronous code.
 
     Args:
-        watches: watch ids; sessions that have ended or are unknown have no tabs.
+        watch_ids: watch ids; sessions that have ended or are unknown have no tabs.
         text: 1 to 500 characters; line breaks are kept.
 
     Raises:
@@ -67,7 +67,7 @@ def send(watches: Sequence[str], text: str) -> Reach:
     runtime, loop = _running(process)
     if loop is _current_loop():
         raise SynchronousOnlyOperation("notify.send() waits for the event loop it is called on; use notify.asend().")
-    sent = _start(process, _send(process, runtime, watches, text), loop)
+    sent = _start(process, _send(process, runtime, watch_ids, text), loop)
     try:
         return sent.result(SEND_TIMEOUT)
     except (TimeoutError, CancelledError) as error:
@@ -76,12 +76,12 @@ def send(watches: Sequence[str], text: str) -> Reach:
         raise StoreUnavailable from error
 
 
-async def asend(watches: Sequence[str], text: str) -> Reach:
+async def asend(watch_ids: Sequence[str], text: str) -> Reach:
     """Twin of `send`, for any event loop."""
     text = clean_text(text)
     process = current_process()
     runtime, loop = _running(process)
-    sent = _start(process, _send(process, runtime, watches, text), loop)
+    sent = _start(process, _send(process, runtime, watch_ids, text), loop)
     try:
         async with process.clock.timeout(SEND_TIMEOUT):
             return await asyncio.wrap_future(sent)
@@ -130,9 +130,9 @@ def _start(process: Process, sending: Coroutine[Any, Any, Reach], loop: asyncio.
     return process.context().run(asyncio.run_coroutine_threadsafe, sending, loop)
 
 
-async def _send(process: Process, runtime: Runtime, watches: Sequence[str], text: str) -> Reach:
+async def _send(process: Process, runtime: Runtime, watch_ids: Sequence[str], text: str) -> Reach:
     store = monitor.store_of(process)
-    watch_ids = list(dict.fromkeys(watches))
+    watch_ids = list(dict.fromkeys(watch_ids))
     sessions = await store.sessions.aget_many(watch_ids)
     now = process.clock.now()
     live = [watch_id for watch_id, watched in zip(watch_ids, sessions, strict=True) if not _is_ended(watched, now)]
@@ -170,24 +170,24 @@ def _count_tabs(sessions: Sequence[Watched | None], now: float) -> Counter[str]:
 
 
 async def _send_to_others(
-    process: Process, bus: Bus, watches: Sequence[str], frame: str, others: Mapping[str, int]
+    process: Process, bus: Bus, watch_ids: Sequence[str], frame: str, others: Mapping[str, int]
 ) -> int:
     """Send a message to the other processes; return how many tabs it reached by those that acknowledge in time.
 
     Only processes that serve tabs, as far as the store knows, are waited for.
     """
     layer, reply = get_channel_layer(), bus.channel
-    if layer is None or reply is None or not watches:
+    if layer is None or reply is None or not watch_ids:
         return 0
     notice = secrets.token_urlsafe(12)
-    batches = [watches[start : start + BATCH_SIZE] for start in range(0, len(watches), BATCH_SIZE)]
+    batches = [watch_ids[start : start + BATCH_SIZE] for start in range(0, len(watch_ids), BATCH_SIZE)]
     reached: dict[tuple[str, int], int] = {}
     with bus.hearing(notice) as answers:
         try:
             async with process.clock.timeout(LAYER_TIMEOUT):
                 for part, batch in enumerate(batches):
                     message = {"type": NOTICE, "process": process.name, "reply": reply, "notice": notice, "part": part}
-                    await layer.group_send(GROUP, {**message, "frame": frame, "watches": list(batch)})
+                    await layer.group_send(GROUP, {**message, "frame": frame, "watch_ids": list(batch)})
         except Exception as error:  # noqa: BLE001 - layers raise whatever they like
             logger.warning(
                 "The channel layer is unavailable (%s): a message stays in this process.", type(error).__name__

@@ -130,8 +130,8 @@ def _log(request: HttpRequest, rows: Sequence[WatchedSession], message: str) -> 
         _log_unlogged(request, [row.pk for row in rows], error)
 
 
-def _log_unlogged(request: HttpRequest, watches: Iterable[str], error: Exception) -> None:
-    fields = {"user": str(request.user.pk), "watches": " ".join(watches), "error": type(error).__name__}
+def _log_unlogged(request: HttpRequest, watch_ids: Iterable[str], error: Exception) -> None:
+    fields = {"user": str(request.user.pk), "watch_ids": " ".join(watch_ids), "error": type(error).__name__}
     event_log.log_event("action_not_logged", level=logging.ERROR, **fields)
 
 

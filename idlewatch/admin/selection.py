@@ -105,7 +105,7 @@ class Selection:
             return rows
         return rows.exclude(pk=self._watch_id)
 
-    def _matching(self, watches: Sequence[str]) -> set[str]:
+    def _matching(self, watch_ids: Sequence[str]) -> set[str]:
         """Return which sessions match the query's phase and connection, for which it asks the store if necessary.
 
         Raises:
@@ -113,8 +113,8 @@ class Selection:
         """
         query = self._query
         if query is None or not query.needs_store:
-            return set(watches)
-        known = monitor.look_at_all(watches, self._now)
+            return set(watch_ids)
+        known = monitor.look_at_all(watch_ids, self._now)
         return {watched.id for watched in known if watched is not None and query.matches(watched)}
 
     def _count(self, rows: WatchedSessionQuerySet) -> tuple[int, int]:

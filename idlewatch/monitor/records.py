@@ -165,7 +165,7 @@ def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
 
 
 def checkpoint(
-    rows: Iterable[WatchedSession], watches: Mapping[str, Watched], now: float, *, last: bool = False
+    rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float, *, last: bool = False
 ) -> None:
     """Write each session's progress if it changed; a record that was closed in the meantime is left alone.
 
@@ -173,7 +173,7 @@ def checkpoint(
     """
     changed = []
     for row in rows:
-        progress = progress_of(watches[row.pk], now, last=last)
+        progress = progress_of(sessions[row.pk], now, last=last)
         if row.last_active > progress["last_active"]:
             # The record was advanced while the store was unavailable, and the store has yet to receive that.
             continue

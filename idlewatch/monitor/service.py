@@ -101,14 +101,14 @@ def look(watch_id: str, now: float, event: Event | None = None) -> Watched | Non
     return watched
 
 
-def look_at_all(watches: Sequence[str], now: float) -> Sequence[Watched | None]:
+def look_at_all(watch_ids: Sequence[str], now: float) -> Sequence[Watched | None]:
     """Return these sessions, in their order, as `look` does.
 
     Raises:
         Undecided: the state of one of them cannot be determined.
     """
-    known = store().sessions.get_many(watches)
-    return [watched or resume(watch_id, now) for watch_id, watched in zip(watches, known, strict=True)]
+    known = store().sessions.get_many(watch_ids)
+    return [watched or resume(watch_id, now) for watch_id, watched in zip(watch_ids, known, strict=True)]
 
 
 async def alook(watch_id: str, now: float, event: Event | None = None) -> Watched | None:

@@ -102,7 +102,7 @@ class Bus:
     async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Show a notice from another process, and answer with the number of tabs that took it."""
         try:
-            told = await self._hub.show(message["watches"], message["frame"])
+            told = await self._hub.show(message["watch_ids"], message["frame"])
             about = {"notice": message["notice"], "part": message["part"]}
             async with self._clock.timeout(LAYER_TIMEOUT):
                 await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "told": told, **about})

@@ -166,18 +166,18 @@ class Hub:
         """Return how many tabs each session has here, and when its user last acted."""
         return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.items()}
 
-    async def show(self, watches: Iterable[str], frame: str) -> int:
-        """Show a notice in every tab of these watches on this process; return how many tabs took it."""
-        wanted = list(watches)
+    async def show(self, watch_ids: Iterable[str], frame: str) -> int:
+        """Show a notice in every tab of these sessions on this process; return how many tabs took it."""
+        wanted = list(watch_ids)
         hubs = [hub for hub in self._hubs.all() if hub._tabs]
         return sum(await asyncio.gather(*(hub._show_there(wanted, frame) for hub in hubs)))
 
-    async def _show_there(self, watches: Sequence[str], frame: str) -> int:
+    async def _show_there(self, watch_ids: Sequence[str], frame: str) -> int:
         """Show a notice from any event loop."""
         loop = self._loop
         if loop is None or loop is asyncio.get_running_loop():
-            return await self._show(watches, frame)
-        showing = self._show(watches, frame)
+            return await self._show(watch_ids, frame)
+        showing = self._show(watch_ids, frame)
         try:
             there = asyncio.run_coroutine_threadsafe(showing, loop)
         except RuntimeError:
@@ -189,8 +189,8 @@ class Hub:
                 return await asyncio.wrap_future(there)
         return 0
 
-    async def _show(self, watches: Sequence[str], frame: str) -> int:
-        tabs = [tab for watch_id in watches for tab in self._tabs.get(watch_id, ())]
+    async def _show(self, watch_ids: Sequence[str], frame: str) -> int:
+        tabs = [tab for watch_id in watch_ids for tab in self._tabs.get(watch_id, ())]
         told = 0
         for start in range(0, len(tabs), YIELD_EVERY):
             told += sum(await asyncio.gather(*(self._show_to(tab, frame) for tab in tabs[start : start + YIELD_EVERY])))
@@ -231,7 +231,7 @@ class Hub:
                         await tab.tell(change.frame, ended=change.ended)
                 except Exception:
                     # One broken socket must not keep the news from the others.
-                    logger.exception("A tab of watch %s could not be told of a change.", change.watch_id)
+                    logger.exception("A tab of session %s could not be notified of a change.", change.watch_id)
                 told += 1
                 if told % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
@@ -246,7 +246,7 @@ class Hub:
                     await tab.dismiss()
                 except Exception:
                     # The others are to come back by themselves, and the sessions to be written down.
-                    logger.exception("A tab of watch %s could not be sent away.", watch_id)
+                    logger.exception("A tab of session %s could not be closed.", watch_id)
         for guest in list(self._guests):
             try:
                 await guest.dismiss()

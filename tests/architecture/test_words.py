@@ -52,13 +52,9 @@ ODD = {
     "log out": "sign out, in what people read",
     "logged out": "signed out, in what people read",
 }
-WORDS = re.compile(
-    # An underscore divides words, too.
-    r"(?<![a-z])("
-    + "|".join(word.replace(" ", r"\s+" if "out" in word else r"[\s_]+") for word in ODD)
-    + r")(?![a-z])",
-    re.IGNORECASE,
-)
+PATTERNS_OF_WORDS = (word.replace(" ", r"\s+" if "out" in word else r"[\s_]+") for word in ODD)
+# An underscore divides words, too.
+WORDS = re.compile(r"(?<![a-z])(" + "|".join(PATTERNS_OF_WORDS) + r")(?![a-z])", re.IGNORECASE)
 
 
 def sources() -> Iterator[Path]:

@@ -359,7 +359,7 @@ class TestOtherProcesses:
         async with peer(told=3) as another:
             assert await asend(["w1"], "Noon") == Reach(4, 4)
         (message,) = [each for each in another.heard if each["type"] == NOTICE]
-        assert message["watches"] == ["w1"]
+        assert message["watch_ids"] == ["w1"]
 
     async def test_one_that_serves_no_tab_of_theirs_is_not_waited_for(self, here: Runtime):
         await listening(here)
@@ -406,7 +406,7 @@ class TestOtherProcesses:
         async with peer(told=4) as another:
             result = await asend(names, "Noon")
         messages = [each for each in another.heard if each["type"] == NOTICE]
-        assert [name for each in messages for name in each["watches"]] == names
+        assert [name for each in messages for name in each["watch_ids"]] == names
         assert len(messages) == 3
         assert result.reached == 12
 
@@ -419,7 +419,7 @@ class TestOtherProcesses:
         frame = '{"type":"notice","id":"1","text":"Noon"}'
         message = {"type": NOTICE, "process": "another", "reply": reply, "notice": "n", "part": 7, "frame": frame}
         receiving = asyncio.create_task(layer.receive(reply))
-        await layer.group_send(GROUP, {**message, "watches": ["w1", "w2", "w3"]})
+        await layer.group_send(GROUP, {**message, "watch_ids": ["w1", "w2", "w3"]})
         answer = await asyncio.wait_for(receiving, WITHIN)
         assert answer == {"type": ANSWER, "process": current_process().name, "notice": "n", "part": 7, "told": 3}
         assert texts(*tabs) == [["Noon"]] * 3

@@ -120,13 +120,13 @@ def _state(record: WatchedSession, watched: Watched | None, at: float) -> dict[s
     return {"tabs": tabs, "phase": verdict.phase.value, "ends": ends}
 
 
-def _known(watches: Sequence[str]) -> Mapping[str, Watched]:
+def _known(watch_ids: Sequence[str]) -> Mapping[str, Watched]:
     """Return these sessions from the store, if it is shared and available."""
     recovery = monitor.recovery_of(current_process())
     if recovery is None or recovery.is_away:
         return {}
     try:
-        return {watched.id: watched for watched in monitor.store().sessions.get_many(watches) if watched is not None}
+        return {watched.id: watched for watched in monitor.store().sessions.get_many(watch_ids) if watched is not None}
     except IdleWatchError:
         return {}
 

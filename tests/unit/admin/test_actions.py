@@ -273,7 +273,7 @@ class TestEnding:
         asked = {"text": "Noon"} if action == "notice" else {}
         assert operator.act(action, watches=watches, **asked)["done"] == 2
         (told,) = [record for record in caplog.records if getattr(record, "event", "") == "action_not_logged"]
-        assert (told.levelname, set(told.watches.split())) == ("ERROR", set(watches))
+        assert (told.levelname, set(told.watch_ids.split())) == ("ERROR", set(watches))
         assert told.user == str(operator.user.pk)
 
     def test_what_ended_is_in_the_servers_log_where_the_records_cannot_be_asked(
@@ -282,7 +282,7 @@ class TestEnding:
         (watch_id,) = ids(sign_in_many(1))
         monkeypatch.setattr(records, "revoked_by", mock.Mock(side_effect=OperationalError("gone")))
         assert operator.post(ACT, {"action": "end", "watches": [watch_id]}).status_code == 503
-        assert [record.watches for record in caplog.records if hasattr(record, "watches")] == [watch_id]
+        assert [record.watch_ids for record in caplog.records if hasattr(record, "watch_ids")] == [watch_id]
 
     def test_each_end_stands_by_itself_though_requests_are_atomic(
         self, operator: Operator, monkeypatch: pytest.MonkeyPatch
