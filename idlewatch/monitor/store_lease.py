@@ -7,6 +7,7 @@ import socket
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, router, transaction
+from django.db.models import QuerySet
 
 from idlewatch.core.clock import as_datetime
 from idlewatch.models import StoreOwner
@@ -38,11 +39,15 @@ class StoreLease:
 
     def release(self) -> None:
         """Give the store up, so that the next process need not wait."""
-        StoreOwner.objects.filter(process=self._name).delete()
+        self._mine().delete()
+
+    def _mine(self) -> QuerySet[StoreOwner]:
+        # Forks of one process have the name that it was given before.
+        return StoreOwner.objects.filter(process=self._name, pid=os.getpid())
 
     def _claim(self, now: float) -> StoreOwner | None:
         mine = {"host": socket.gethostname(), "pid": os.getpid(), "process": self._name, "renewed": as_datetime(now)}
-        if StoreOwner.objects.filter(process=self._name).update(renewed=mine["renewed"]):
+        if self._mine().update(renewed=mine["renewed"]):
             return None
         owner = StoreOwner.objects.first()
         if owner is None:
@@ -55,7 +60,8 @@ class StoreLease:
         if not self._is_dead(owner, now):
             return owner
         # Of two heirs, the one whose statement still finds the dead owner as it was wins.
-        won = StoreOwner.objects.filter(process=owner.process, renewed=owner.renewed).update(**mine)
+        dead = StoreOwner.objects.filter(process=owner.process, pid=owner.pid, renewed=owner.renewed)
+        won = dead.update(**mine)
         return None if won else self._faster(now)
 
     def _faster(self, now: float) -> StoreOwner | None:

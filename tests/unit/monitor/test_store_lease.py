@@ -107,6 +107,13 @@ class TestClaiming:
         assert claim(START + 1) is not None
         assert present() == ("newer", os.getpid())
 
+    def test_a_fork_with_the_name_of_the_owner_does_not_own_it(self, stranger: int):
+        """A server may fork after the import that named the process."""
+        owned_by(stranger, process=current_process().name)
+        owner = claim(START + 1)
+        assert owner is not None
+        assert StoreOwner.objects.get().renewed == as_datetime(START)
+
 
 class TestPatience:
     def test_an_owner_that_gives_no_sign_of_life_is_replaced_wherever_it_is(self, stranger: int):
@@ -168,6 +175,13 @@ class TestOfTwo:
         assert claim(START + 1) is None
         assert present() == mine()
 
+    def test_heirs_with_one_name_only_one_wins(self, gone: int, stranger: int, monkeypatch: pytest.MonkeyPatch):
+        owned_by(gone, process=current_process().name)
+        Race(monkeypatch, lambda: StoreOwner.objects.update(pid=stranger))
+        owner = claim(START + 1)
+        assert owner is not None
+        assert owner.pid == stranger
+
     def test_heirs_only_one_wins(self, gone: int, stranger: int, monkeypatch: pytest.MonkeyPatch):
         owned_by(gone)
         is_dead = StoreLease._is_dead
@@ -197,3 +211,8 @@ class TestReleasing:
         owned_by(stranger)
         release()
         assert present() == ("other", stranger)
+
+    def test_nor_does_a_fork_with_its_name_release_it(self, stranger: int):
+        owned_by(stranger, process=current_process().name)
+        release()
+        assert present() == (current_process().name, stranger)
