@@ -19,7 +19,7 @@ from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import REASON_COOKIE, drop_reason, leave_reason
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
-from idlewatch.process import now
+from idlewatch.process import Process, current_process, now
 from idlewatch.store.values import Watched
 
 
@@ -28,8 +28,14 @@ def on_sent(request: HttpRequest, response: HttpResponseBase, watched: Watched) 
     if isinstance(response, StreamingHttpResponse):
         # Wrapping its content would keep a WSGI server from sending a file by itself; every server closes a response.
         closers = response._resource_closers  # type: ignore[attr-defined]
-        closers.append(partial(record_response, request, response, watched))
+        closers.append(partial(_record_closed, current_process(), request, response, watched))
     else:
+        record_response(request, response, watched)
+
+
+def _record_closed(process: Process, request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
+    # A WSGI server closes a response when the application has returned, and has left its process.
+    with process.entered():
         record_response(request, response, watched)
 
 

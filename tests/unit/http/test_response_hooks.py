@@ -17,9 +17,10 @@ from idlewatch.http.response_hooks import set_headers
 from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.process import Process
 from tests.conftest import START, Time
 from tests.support import http_site
-from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, record
+from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, last_active, record
 
 
 @pytest.fixture
@@ -198,3 +199,17 @@ class TestClearSiteData:
         attach_state(request, START).change.state = SessionState.lost(Reason.IDLE, START)
         set_headers(request, response)
         assert ("Clear-Site-Data" in response.headers) is cleared
+
+
+def test_a_stream_counts_in_the_process_that_served_it(browser: Browser, ann: User, clock: Time):
+    """A server closes a response after the application has returned."""
+    other = Process("other", clock.clock)
+    with other.entered():
+        browser.sign_in(ann)
+        response = browser.visit("/stream/")
+    clock.pass_(500)
+    list(response.streaming_content)
+    response.close()
+    with other.entered():
+        assert last_active() == START + 500
+    other.close()
