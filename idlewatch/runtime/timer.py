@@ -27,7 +27,7 @@ from idlewatch.runtime.hub import Change, Hub, Hubs
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
 from idlewatch.signals import announce
 from idlewatch.signals.dispatcher import Dispatcher
-from idlewatch.store.base import SessionStore, Store
+from idlewatch.store.base import CHANGE_BATCH, SessionStore, Store
 from idlewatch.store.values import Due, Watched
 
 logger = logging.getLogger("idlewatch")
@@ -153,13 +153,16 @@ class Timer:
         """Settle what changed; return the sessions whose tabs are to be told, as they were claimed and as they are."""
         changed = [watched for watched in claimed if watched.verdict(now).shown != watched.shown]
         changes = []
-        for watched, settled in zip(changed, await self._store.queue.settle(changed, now), strict=True):
-            if settled is None:
-                # Activity came first.
-                metrics.CHANGED_SINCE.inc()
-            else:
-                announce.changed(watched, watched.verdict(now), now)
-                changes.append((watched, settled))
+        for start in range(0, len(changed), CHANGE_BATCH):
+            # Each step is announced at once: the store may fail in the next, and what is settled is not settled again.
+            step = changed[start : start + CHANGE_BATCH]
+            for watched, settled in zip(step, await self._store.queue.settle(step, now), strict=True):
+                if settled is None:
+                    # Activity came first.
+                    metrics.CHANGED_SINCE.inc()
+                else:
+                    announce.changed(watched, watched.verdict(now), now)
+                    changes.append((watched, settled))
         unchanged = [watched for watched in claimed if watched.verdict(now).shown == watched.shown]
         unpublished = [watched for watched in unchanged if watched.unpublished]
         metrics.LEASE_LAPSED.inc(len(unpublished))

@@ -16,6 +16,9 @@ from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
 from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Watched
 
+CHANGE_BATCH = 100
+"""Sessions that a store changes in one step, at most: of a longer list, some may be changed when it fails."""
+
 
 class SessionStore(Protocol):
     """Keeps the facts of watched sessions, and changes those of one session atomically. Thread-safe.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from idlewatch.store import transitions
-from idlewatch.store.base import DueQueue
+from idlewatch.store.base import CHANGE_BATCH, DueQueue
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import claimed_of, pairs, watched_of
 from idlewatch.store.redis.commands import Command, script
@@ -16,15 +16,13 @@ from idlewatch.store.values import Due, Watched
 
 TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
-SCRIPT_BATCH = 100
-"""Sessions that one script call changes, at most: Redis serves no one else meanwhile."""
 
 
 class RedisQueue(DueQueue):
     """Keeps a sorted set of moments for each kind.
 
     A batch is one call of a script, which names the rows of all its sessions: they are in one slot of a cluster by the
-    hash tag of the prefix.
+    hash tag of the prefix. Redis serves no one else during a call, so a long list takes several.
     """
 
     def __init__(self, client: Client, wakeups: WakeupListener) -> None:
@@ -78,5 +76,5 @@ class RedisQueue(DueQueue):
 
 
 def _batches(claimed: Sequence[Watched]) -> Iterator[Sequence[Watched]]:
-    for start in range(0, len(claimed), SCRIPT_BATCH):
-        yield claimed[start : start + SCRIPT_BATCH]
+    for start in range(0, len(claimed), CHANGE_BATCH):
+        yield claimed[start : start + CHANGE_BATCH]

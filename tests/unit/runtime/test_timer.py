@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -29,6 +30,7 @@ from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
 from idlewatch.runtime.timer import CLAIM_LEASE, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
 from idlewatch.signals import session_ended
+from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.transitions import RECHECK_INTERVAL
 from idlewatch.store.values import Sample
 from tests.conftest import START, Time
@@ -155,6 +157,28 @@ class TestPush:
         assert tab.told == [WARNED]
         await heir.push(START + 80 + 2 * CLAIM_LEASE - 1)
         assert tab.told == [WARNED]
+
+    async def test_what_was_settled_before_the_store_failed_is_announced(
+        self, timer: Timer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        caplog.set_level(logging.INFO, "idlewatch")
+        for number in range(CHANGE_BATCH + 1):
+            keep(f"w{number}")
+        queue = monitor.store().queue
+        settle, calls = queue.settle, []
+
+        async def fail_later(claimed: Any, now: float) -> Any:
+            calls.append(len(claimed))
+            if len(calls) > 1:
+                raise StoreUnavailable
+            return await settle(claimed, now)
+
+        monkeypatch.setattr(queue, "settle", fail_later)
+        with pytest.raises(StoreUnavailable):
+            await timer.push(START + 80)
+        assert calls == [CHANGE_BATCH, 1]
+        warned = [line for line in caplog.messages if line.startswith("session_warned")]
+        assert len(warned) == CHANGE_BATCH
 
     async def test_two_timers_tell_each_change_once(self, hub: Hub, timer: Timer):
         other = Timer(current_process(), hub)

@@ -10,8 +10,8 @@ import pytest
 
 from idlewatch.core.events import Acted, Event, Held, Requested, TabOpened
 from idlewatch.process import current_process
+from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.redis.queue import SCRIPT_BATCH
 from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
@@ -126,14 +126,14 @@ async def test_a_batch_of_the_timer_is_one_call_for_each_step(make: MakeStore, s
     # It loads the scripts.
     await live_through(store)
     store.clear()
-    await asyncio.gather(*(store.sessions.aopen(session(f"w{index}"), NOW) for index in range(SCRIPT_BATCH)))
+    await asyncio.gather(*(store.sessions.aopen(session(f"w{index}"), NOW) for index in range(CHANGE_BATCH)))
     with server.client() as client:
         client.config_resetstat()
-        claimed = await store.queue.claim(Due.PUSH, WARNING, SCRIPT_BATCH, LEASE)
+        claimed = await store.queue.claim(Due.PUSH, WARNING, CHANGE_BATCH, LEASE)
         settled = [each for each in await store.queue.settle(claimed, WARNING) if each]
         await store.queue.confirm(Due.PUSH, settled, WARNING)
         calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
-    assert len(settled) == SCRIPT_BATCH
+    assert len(settled) == CHANGE_BATCH
     assert calls == 3
 
 
