@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from queue import Empty, Queue
+from queue import Queue
 from threading import Lock
 
 from django.db import close_old_connections, connections
@@ -39,7 +39,7 @@ class Worker:
     def put(self, delivery: Delivery) -> None:
         """Queue a call, or drop it if the receiver has fallen too far behind."""
         self.report_slow()
-        # Only its own thread takes from the queue meanwhile, so there is room if there was.
+        # No thread adds to the queue without the lock, so there is room if there was.
         if not self.queue.full():
             self._report_dropped(delivery)
             self.queue.put_nowait(delivery)
@@ -68,6 +68,7 @@ class Worker:
         lost = [] if self._current is None else [self._current]
         while not self.queue.empty():
             lost.append(self.queue.get_nowait())
+            self.queue.task_done()
         for delivery in lost:
             delivery.count_failure(metrics.DROPPED)
         if lost:
@@ -82,11 +83,16 @@ class Worker:
         connections.close_all()
 
     def _run_next(self) -> bool:
-        try:
-            delivery = self.queue.get(timeout=IDLE_TIMEOUT)
-        except Empty:
+        with self.queue.not_empty:
+            has_work = self.queue.not_empty.wait_for(lambda: bool(self.queue.queue), IDLE_TIMEOUT)
+        if not has_work:
             return not self._retire(self)
+        # Under the lock, so that each call is at any time either queued or the current one.
         with self._lock:
+            if self.queue.empty():
+                # The rest was dropped meanwhile.
+                return True
+            delivery = self.queue.get_nowait()
             self._current, self._started_at, self._is_slow = delivery, self._clock.ticks(), False
         close_old_connections()
         try:
