@@ -11,7 +11,6 @@ from collections.abc import Hashable
 from threading import Lock, Thread
 from typing import Any
 
-from idlewatch import metrics
 from idlewatch.models import WatchedSession
 from idlewatch.process import Process, current_process
 from idlewatch.signals.definitions import SessionSignal
@@ -85,7 +84,8 @@ class Dispatcher:
                     Thread(target=run, args=(worker.work,), name="idlewatch-signals", daemon=True).start()
                 except RuntimeError:
                     # The interpreter shuts down, and starts no more threads.
-                    delivery.count_failure(metrics.DROPPED)
+                    worker.put(delivery)
+                    worker.drop_rest()
                     return
                 self._workers[delivery.key] = worker
             worker.put(delivery)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -451,6 +452,18 @@ class TestGoingAway:
         stopped_at = time.monotonic()
         dispatcher._drop_rest()
         assert time.monotonic() - stopped_at < 0.2
+
+    def test_where_no_thread_starts_any_more_the_log_says_what_is_missed(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        before = failures("session_ended", "dropped")
+        connect(lambda **_: None)
+        with monkeypatch.context() as patch:
+            patch.setattr(dispatcher, "Thread", Mock(side_effect=RuntimeError))
+            end()
+        (line,) = errors(caplog)
+        assert line.endswith("missed 1 events: the process shuts down.")
+        assert failures("session_ended", "dropped") == before + 1
 
     @pytest.mark.parametrize(("takes", "told", "left"), [("0.1", 2, 0), ("60", 0, 2)])
     def test_so_does_a_command_and_says_what_is_left(self, takes: str, told: int, left: int):
