@@ -5,11 +5,13 @@ A receiver that raises or is slow delays neither the timer, nor a request, nor a
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Hashable
 from threading import Lock, Thread
 from typing import Any
+from weakref import WeakSet
 
 from idlewatch.models import WatchedSession
 from idlewatch.process import Process, current_process
@@ -39,6 +41,7 @@ class Dispatcher:
         self._lock = Lock()
         self._workers: dict[Hashable, Worker] = {}
         self._drain_until = float("inf")
+        _dispatchers.add(self)
 
     def send(self, signal: SessionSignal, **arguments: Any) -> None:
         """Queue a call of every receiver of a signal."""
@@ -60,9 +63,12 @@ class Dispatcher:
         self._drain_until = time.monotonic() + DRAIN_TIMEOUT
         return self.wait(DRAIN_TIMEOUT)
 
-    def drop_rest(self) -> None:
-        """Wait for the queued calls as long as `drain` left time for it, then log those that are lost."""
-        if not self.wait(min(DRAIN_TIMEOUT, self._drain_until - time.monotonic())):
+    def drop_rest(self, until: float) -> None:
+        """Wait for the queued calls until then, or as long as `drain` left time for it; then log those that are lost.
+
+        `until` is a reading of `time.monotonic`.
+        """
+        if not self.wait(min(until, self._drain_until) - time.monotonic()):
             with self._lock:
                 for worker in self._workers.values():
                     worker.drop_rest()
@@ -98,8 +104,19 @@ class Dispatcher:
         return is_idle
 
 
+_dispatchers: WeakSet[Dispatcher] = WeakSet()
+"""Those of every process in this interpreter."""
+
+if hasattr(os, "register_at_fork"):
+    # A fork has none of the parent's threads, and may have its locks held.
+    os.register_at_fork(after_in_child=_dispatchers.clear)
+
+
 def _drop_rest() -> None:
-    current_process().part(Dispatcher).drop_rest()
+    """Give the queued calls of all processes together the time of one, then log those that are lost."""
+    until = time.monotonic() + DRAIN_TIMEOUT
+    for dispatcher in list(_dispatchers):
+        dispatcher.drop_rest(until)
 
 
 # What is registered with `atexit` comes too late: by then executors take no more work.

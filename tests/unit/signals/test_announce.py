@@ -25,7 +25,8 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Extended
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
-from idlewatch.process import current_process
+from idlewatch.process import Process, current_process
+from idlewatch.process import process as process_module
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.runtime import Runtime
 from idlewatch.runtime.timer import Timer
@@ -465,6 +466,29 @@ class TestGoingAway:
         assert line.endswith("missed 1 events: the process shuts down.")
         assert failures("session_ended", "dropped") == before + 1
 
+    def test_what_every_process_of_the_interpreter_leaves_is_logged(
+        self, hung: threading.Event, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 1.0)
+        processes = [Process(), Process()]
+        for process in processes:
+            with process.entered():
+                dispatcher.send(session_ended)
+        assert hung.wait(WITHIN)
+        started_at = time.monotonic()
+        dispatcher._drop_rest()
+        assert time.monotonic() - started_at < 1.8
+        assert [line.endswith("missed 1 events: the process shuts down.") for line in errors(caplog)] == [True, True]
+
+    def test_an_interpreter_that_called_no_receiver_makes_no_process_when_it_ends(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        made = Mock()
+        monkeypatch.setattr(process_module, "_make_default", made)
+        monkeypatch.setattr(process_module, "_default", None)
+        dispatcher._drop_rest()
+        assert not made.called
+
     @pytest.mark.parametrize(("takes", "told", "left"), [("0.1", 2, 0), ("60", 0, 2)])
     def test_so_does_a_command_and_says_what_is_left(self, takes: str, told: int, left: int):
         program = f"""
@@ -511,6 +535,10 @@ for _ in range(2):
             child = os.fork()
             if child == 0:
                 # With the lock of the parent, which no thread here holds, this would hang.
-                is_free = dispatcher.wait(0) and not current_process().part(dispatcher.Dispatcher)._workers
+                is_free = (
+                    not dispatcher._dispatchers
+                    and dispatcher.wait(0)
+                    and not current_process().part(dispatcher.Dispatcher)._workers
+                )
                 os._exit(0 if is_free else 1)
         assert os.waitpid(child, 0)[1] == 0
