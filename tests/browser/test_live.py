@@ -258,6 +258,8 @@ class TestRights:
     def test_a_notice_that_was_begun_is(self, browser: Browser, server: Server):
         enter(browser, server, "ada", limits=RELAXED)
         page = watch(browser, server, query="?q=ada")
+        # The session of the test before may not have ended yet; selected, it would leave nothing to act on.
+        expect(row(page, "ada")).to_have_count(1, timeout=10_000)
         cell(page, "ada", "check").check()
         act(page, "notice")
         page.keyboard.type("Closing at")
