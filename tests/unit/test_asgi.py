@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
@@ -25,19 +25,10 @@ HTTP = {"type": "http", "path": "/page/", "headers": []}
 LIFESPAN = {"type": "lifespan"}
 
 
-class Project:
-    """A project's application, which records its calls."""
-
-    def __init__(self) -> None:
-        self.called: list[Any] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.called.append((scope, receive, send))
-
-
 @pytest.fixture
-def project() -> Project:
-    return Project()
+def project() -> mock.AsyncMock:
+    """A project's application."""
+    return mock.AsyncMock()
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +42,7 @@ async def idle_timer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Time
 
     monkeypatch.setattr(Timer, "run", run)
     yield started
-    await runtime_of(current_process()).stop()
+    await here().stop()
 
 
 def socket_to(path: str, application: Any) -> WebsocketCommunicator:
@@ -59,76 +50,79 @@ def socket_to(path: str, application: Any) -> WebsocketCommunicator:
     return WebsocketCommunicator(application, path, headers=headers)
 
 
+async def call(application: Any, scope: dict[str, Any] = HTTP) -> None:
+    await application(scope, mock.AsyncMock(), mock.AsyncMock())
+
+
+def here() -> Runtime:
+    return runtime_of(current_process())
+
+
 class TestRouting:
-    @pytest.mark.parametrize("scope", [HTTP, LIFESPAN, {"type": "websocket", "path": "/ws/chat/", "headers": []}])
-    async def test_what_is_the_projects_goes_to_it_untouched(self, project: Project, scope: dict[str, Any]):
+    @pytest.mark.parametrize(
+        "scope",
+        [HTTP, LIFESPAN, {"type": "websocket", "path": "/ws/chat/", "headers": []}, HTTP | {"path": TAB_PATH}],
+        ids=["http", "lifespan", "socket", "http-to-the-path-of-a-socket"],
+    )
+    async def test_what_is_the_projects_goes_to_it_untouched(self, project: mock.AsyncMock, scope: dict[str, Any]):
         receive, send = mock.AsyncMock(), mock.AsyncMock()
         await watched(project)(scope, receive, send)
-        assert project.called == [(scope, receive, send)]
-        assert project.called[0][0] is scope
-
-    async def test_a_request_to_the_path_of_a_socket_is_the_projects(self, project: Project):
-        await watched(project)({**HTTP, "path": TAB_PATH}, mock.AsyncMock(), mock.AsyncMock())
-        assert len(project.called) == 1
+        project.assert_awaited_once_with(scope, receive, send)
+        assert project.await_args.args[0] is scope
 
     @pytest.mark.django_db(transaction=True)
-    async def test_a_tabs_socket_is_served_here(self, project: Project):
+    async def test_a_tabs_socket_is_served_here(self, project: mock.AsyncMock):
         tab = socket_to(TAB_PATH, watched(project))
         accepted, _ = await tab.connect()
         assert accepted
         assert (await tab.receive_json_from())["phase"] == "ended"
-        assert project.called == []
+        project.assert_not_awaited()
 
     @pytest.mark.parametrize(
         "path", ["/ws/idlewatch/", "/ws/idlewatch/tabs/", "/ws/idlewatch/tab", "/ws/idlewatch/x/y"]
     )
     async def test_a_socket_of_ours_that_is_not_there_is_refused_and_never_the_projects(
-        self, project: Project, path: str
+        self, project: mock.AsyncMock, path: str
     ):
         """Django's application would answer each with a traceback in the log."""
-        accepted, code = await socket_to(path, watched(project)).connect()
-        assert not accepted
-        assert code == 1000
-        assert project.called == []
+        assert await socket_to(path, watched(project)).connect() == (False, 1000)
+        project.assert_not_awaited()
 
-    async def test_what_the_project_raises_is_the_servers_to_handle(self):
-        async def broken(scope: Any, receive: Any, send: Any) -> None:
-            raise LookupError("of the project")
-
+    async def test_nothing_is_kept_of_what_was_served_or_raised(self, project: mock.AsyncMock):
+        project.side_effect = [None, LookupError("of the project")]
+        application = watched(project)
+        await call(application)
         with pytest.raises(LookupError, match="of the project"):
-            await watched(broken)(HTTP, mock.AsyncMock(), mock.AsyncMock())
+            await call(application)
+        assert application._serving == application._answering == set()
 
 
 class TestStarting:
     @pytest.mark.parametrize("scope", [HTTP, LIFESPAN], ids=["http", "lifespan"])
-    async def test_the_first_scope_of_any_kind_starts_the_timer(
-        self, project: Project, scope: Any, idle_timer: list[Timer]
+    async def test_the_first_scope_of_any_kind_starts_the_timer_and_no_other_does(
+        self, project: mock.AsyncMock, scope: Any, idle_timer: list[Timer]
     ):
-        await watched(project)(scope, mock.AsyncMock(), mock.AsyncMock())
-        await asyncio.sleep(0)
-        assert idle_timer == [runtime_of(current_process()).timer]
-        assert runtime_of(current_process()).runs
-
-    async def test_many_scopes_start_one(self, project: Project, idle_timer: list[Timer]):
         first, second = watched(project), watched(project)
-        await asyncio.gather(*(each(HTTP, mock.AsyncMock(), mock.AsyncMock()) for each in [first, second] * 10))
+        await asyncio.gather(*(call(each, scope) for each in [first, second] * 10))
         await asyncio.sleep(0)
-        assert len(idle_timer) == 1
+        assert idle_timer == [here().timer]
+        assert here().runs
+        assert is_watched()
 
-    async def test_each_event_loop_has_its_own(self, project: Project, idle_timer: list[Timer]):
+    async def test_each_event_loop_has_its_own(self, project: mock.AsyncMock, idle_timer: list[Timer]):
         application = watched(project)
 
         async def serve() -> Runtime:
-            await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+            await call(application)
             await asyncio.sleep(0)
-            assert runtime_of(current_process()).runs
-            return runtime_of(current_process())
+            assert here().runs
+            return here()
 
-        here = await serve()
+        this = await serve()
         there = await asyncio.to_thread(lambda: asyncio.run(serve()))
-        assert idle_timer == [here.timer, there.timer]
-        assert here is not there
-        assert here.runs
+        assert idle_timer == [this.timer, there.timer]
+        assert this is not there
+        assert this.runs
 
     async def test_the_timer_knows_nothing_of_the_request_that_started_it(self, monkeypatch: pytest.MonkeyPatch):
         """Tied to that request's thread, its database work would fail when the request is over."""
@@ -140,24 +134,20 @@ class TestStarting:
 
         monkeypatch.setattr(Timer, "run", run)
         of_the_request.set("something")
-        await watched(Project())(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await call(watched(mock.AsyncMock()))
         await asyncio.sleep(0)
         assert seen == ["nothing"]
 
-    async def test_nothing_starts_again_while_the_server_goes(self, project: Project, idle_timer: list[Timer]):
+    async def test_nothing_starts_again_while_the_server_goes(self, project: mock.AsyncMock, idle_timer: list[Timer]):
         application = watched(project)
-        await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await call(application)
         await asyncio.sleep(0)
-        await runtime_of(current_process()).stop()
-        await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
+        await here().stop()
+        await call(application)
         await asyncio.sleep(0)
         assert len(idle_timer) == 1
-        assert not runtime_of(current_process()).runs
-        assert len(project.called) == 2
-
-    async def test_a_check_may_ask_whether_there_is_one(self, project: Project):
-        watched(project)
-        assert is_watched()
+        assert not here().runs
+        assert project.await_count == 2
 
     def test_the_module_can_be_imported_before_there_are_settings(self):
         """A project's `asgi.py` imports it before `get_asgi_application()` has set Django up."""
@@ -170,9 +160,9 @@ class FakeReactor(SimpleNamespace):
     """Twisted's, as far as it matters: keeps what is to be done before it shuts down."""
 
     def __init__(self) -> None:
-        super().__init__(triggers=[], listening=[], started=[])
+        super().__init__(triggers=[], ports=[], started=[])
 
-    def addSystemEventTrigger(self, phase: str, event: str, trigger: Callable[[], Awaitable[None]]) -> None:  # noqa: N802
+    def addSystemEventTrigger(self, phase: str, event: str, trigger: Callable[[], Any]) -> None:  # noqa: N802
         assert (phase, event) == ("before", "shutdown")
         self.triggers.append(trigger)
 
@@ -180,7 +170,17 @@ class FakeReactor(SimpleNamespace):
         self.started.append(started)
 
     def getReaders(self) -> list[object]:  # noqa: N802
-        return [SimpleNamespace(), *self.listening]
+        return [SimpleNamespace(), *self.ports]
+
+    def listen(self, **attributes: Any) -> mock.Mock:
+        port = mock.Mock(**attributes)
+        directlyProvides(port, IListeningPort)
+        self.ports.append(port)
+        return port
+
+    async def shut_down(self) -> None:
+        (trigger,) = self.triggers
+        await trigger().asFuture(asyncio.get_running_loop())
 
 
 @pytest.mark.rule("R26")
@@ -191,29 +191,31 @@ class TestGoing:
         monkeypatch.setitem(sys.modules, "twisted.internet.reactor", reactor)  # type: ignore[arg-type]
         return reactor
 
-    async def test_daphne_waits_until_the_tabs_were_sent_away(self, reactor: FakeReactor, project: Project):
-        application = watched(project)
-        await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
-        hub, tab = runtime_of(current_process()).hub, mock.AsyncMock()
+    async def test_daphne_takes_no_more_connections_and_waits_until_the_tabs_were_sent_away(
+        self, reactor: FakeReactor, project: mock.AsyncMock
+    ):
+        port = reactor.listen()
+        await call(watched(project))
+        hub, tab = here().hub, mock.AsyncMock()
         tab.dismiss.side_effect = lambda: hub.leave("w1", tab)
         hub.join("w1", tab)
-        (trigger,) = reactor.triggers
-        await trigger().asFuture(asyncio.get_running_loop())
+        await reactor.shut_down()
+        port.stopListening.assert_called_once_with()
         tab.dismiss.assert_awaited_once_with()
-        assert not runtime_of(current_process()).runs
+        assert not here().runs
 
     async def test_the_tabs_are_sent_away_though_daphne_ends_them_at_the_same_time(
-        self, reactor: FakeReactor, project: Project
+        self, reactor: FakeReactor, project: mock.AsyncMock
     ):
         watched(project)
         tab = mock.AsyncMock()
 
         async def serve() -> None:
-            runtime_of(current_process()).hub.join("w1", tab)
+            here().hub.join("w1", tab)
             try:
                 await asyncio.Event().wait()
             finally:
-                runtime_of(current_process()).hub.leave("w1", tab)
+                here().hub.leave("w1", tab)
 
         serving = asyncio.create_task(serve())
         await asyncio.sleep(0)
@@ -222,8 +224,8 @@ class TestGoing:
         await gone.asFuture(asyncio.get_running_loop())
         tab.dismiss.assert_awaited_once_with()
 
-    async def test_a_tab_that_comes_meanwhile_is_sent_back_without_a_look_at_its_session(self, project: Project):
-        await runtime_of(current_process()).stop()
+    async def test_a_tab_that_comes_meanwhile_is_sent_back_without_a_look_at_its_session(self, project: mock.AsyncMock):
+        await here().stop()
         with mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread hop")):
             tab = socket_to(TAB_PATH, watched(project))
             assert (await tab.connect())[0]
@@ -240,39 +242,23 @@ class TestGoing:
             await asyncio.Event().wait()
 
         application = watched(endless)
-        serving = [asyncio.create_task(application(HTTP, mock.AsyncMock(), mock.AsyncMock())) for _ in range(3)]
+        serving = [asyncio.create_task(call(application)) for _ in range(3)]
         await asyncio.sleep(0)
-        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        await reactor.shut_down()
         assert all(task.cancelled() for task in serving)
 
-    async def test_a_server_that_goes_takes_no_more_connections(self, reactor: FakeReactor, project: Project):
-        port = mock.Mock()
-        directlyProvides(port, IListeningPort)
-        reactor.listening.append(port)
-        watched(project)
-        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
-        port.stopListening.assert_called_once_with()
-
     @pytest.mark.parametrize("tls", [False, True])
-    async def test_a_page_has_time_to_answer_a_close(self, reactor: FakeReactor, project: Project, *, tls: bool):
+    async def test_a_page_has_time_to_answer_a_close(self, reactor: FakeReactor, project: mock.AsyncMock, *, tls: bool):
         server = mock.Mock()
         factory = SimpleNamespace(server=server)
-        port = SimpleNamespace(factory=SimpleNamespace(wrappedFactory=factory) if tls else factory)
-        directlyProvides(port, IListeningPort)
-        reactor.listening += [port]
+        reactor.listen(factory=object())
+        reactor.listen(factory=SimpleNamespace(wrappedFactory=factory) if tls else factory)
         watched(project)
         (started,) = reactor.started
         started()
         server.ws_factory.setProtocolOptions.assert_called_once_with(
             closeHandshakeTimeout=5, allowNullOrigin=server.ws_factory.allowNullOrigin
         )
-
-    async def test_a_port_of_something_else_is_let_be(self, reactor: FakeReactor, project: Project):
-        port = SimpleNamespace(factory=object())
-        directlyProvides(port, IListeningPort)
-        reactor.listening.append(port)
-        watched(project)
-        reactor.started[0]()
 
     async def test_what_is_being_answered_is_answered(self, reactor: FakeReactor):
         answered = asyncio.Event()
@@ -281,32 +267,27 @@ class TestGoing:
             await asyncio.sleep(0.2)
             answered.set()
 
-        application = watched(slow)
-        serving = asyncio.create_task(application(HTTP, mock.AsyncMock(), mock.AsyncMock()))
+        serving = asyncio.create_task(call(watched(slow)))
         await asyncio.sleep(0)
-        await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
+        await reactor.shut_down()
         assert answered.is_set()
         await serving
 
-    async def test_what_was_served_is_not_kept(self, project: Project):
-        application = watched(project)
-        for _ in range(3):
-            await application(HTTP, mock.AsyncMock(), mock.AsyncMock())
-        assert application._serving == set()
-
     async def test_it_does_not_wait_for_ever(
-        self, reactor: FakeReactor, project: Project, monkeypatch: pytest.MonkeyPatch
+        self, reactor: FakeReactor, project: mock.AsyncMock, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(asgi, "SHUTDOWN_TIMEOUT", 0.05)
         watched(project)
         tab = mock.AsyncMock()
         tab.dismiss.side_effect = asyncio.Event().wait
-        runtime_of(current_process()).hub.join("w1", tab)
+        here().hub.join("w1", tab)
         with pytest.raises(TimeoutError):
-            await reactor.triggers[0]().asFuture(asyncio.get_running_loop())
-        runtime_of(current_process()).hub.leave("w1", tab)
+            await reactor.shut_down()
+        here().hub.leave("w1", tab)
 
-    async def test_without_daphne_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch, project: Project):
+    async def test_without_daphne_there_is_nothing_to_wait_for(
+        self, monkeypatch: pytest.MonkeyPatch, project: mock.AsyncMock
+    ):
         monkeypatch.delitem(sys.modules, "twisted.internet.reactor", raising=False)
         watched(project)
         assert "twisted.internet.reactor" not in sys.modules
