@@ -31,6 +31,14 @@ export class FakeClock extends Clock {
     this.#step(end - this.monotonic);
   }
 
+  /** Let time pass in steps, after each of which promises settle. */
+  async run(seconds, step = 1) {
+    for (let passed = 0; passed < seconds; passed += step) {
+      this.advance(Math.min(step, seconds - passed));
+      await settle();
+    }
+  }
+
   /** Let time pass while the machine sleeps: the monotonic clock stands still, and no timer runs. */
   sleep(seconds) {
     this.wall += seconds;
@@ -61,6 +69,12 @@ export class FakeSocket {
   close(code) {
     this.readyState = 3;
     this.code = code;
+  }
+
+  /** Complete the handshake. */
+  accept() {
+    this.readyState = 1;
+    this.onopen?.();
   }
 
   /** Deliver a frame from the server. */
@@ -100,6 +114,7 @@ export class FakeNetwork {
 
 /** The server over HTTP: answers as the test says, and records the requests. */
 export class FakeServer {
+  addresses = { state: "/state/", message: "/message/", csrf: "token", token: "page" };
   asked = [];
   answer = () => ({ status: 200, frame: state() });
 

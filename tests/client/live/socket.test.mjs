@@ -20,20 +20,17 @@ function connected() {
   const socket = new LiveSocket({ clock, backoff, delegate, open: network.open, random: () => 0.5 });
   socket.watch({ ...DEFAULT_QUERY });
   socket.start();
-  opens(network);
+  network.last.accept();
   return { clock, network, received, socket };
-}
-
-function opens(network) {
-  network.last.readyState = 1;
-  network.last.onopen();
 }
 
 const page = (frame, query = 1) => ({ type: "page", frame, query, now: 1 });
 
-test("it sends the query and acknowledges each frame", () => {
+test("it sends the query, and acknowledges each frame; what is no frame is ignored", () => {
   const { network, received } = connected();
   assert.deepEqual(network.last.sent, [{ type: "watch", query: 1, ...DEFAULT_QUERY }]);
+  for (const text of ["<html>", "null", "7", '{"type":"other"}']) network.last.receive(text);
+  assert.deepEqual([received.frames, received.ups], [[], 0]);
   network.last.receive(page(1));
   assert.deepEqual(network.last.ofType("seen"), [{ type: "seen", frame: 1 }]);
   assert.deepEqual([received.frames, received.ups], [[1], 1]);
@@ -55,17 +52,10 @@ test("a frame on which the page fails is still acknowledged, and the next is sho
     throw new Error("a bug");
   };
   assert.throws(() => network.last.receive(page(1)), /a bug/);
-  assert.deepEqual(network.last.ofType("seen"), [{ type: "seen", frame: 1 }]);
   socket.delegate.onFrame = onFrame;
   network.last.receive(page(2));
   assert.deepEqual(received.frames, [2]);
-  assert.equal(network.last.ofType("seen").length, 2);
-});
-
-test("what is not a frame is ignored", () => {
-  const { network, received } = connected();
-  for (const text of ["<html>", "null", "7", '{"type":"other"}']) network.last.receive(text);
-  assert.deepEqual([received.frames, received.ups], [[], 0]);
+  assert.deepEqual(network.last.ofType("seen").map(({ frame }) => frame), [1, 2]);
 });
 
 test("it comes back after a loss, and sends the query again", () => {
@@ -74,36 +64,29 @@ test("it comes back after a loss, and sends the query again", () => {
   network.last.drop(1006);
   assert.equal(received.downs, 1);
   clock.advance(1);
-  assert.equal(network.sockets.length, 2);
-  opens(network);
+  network.last.accept();
   assert.equal(network.last.ofType("watch").length, 1);
   network.last.receive(page(1));
   assert.equal(received.ups, 2);
 });
 
-test("a network that is gone without a close is noticed", () => {
+test("a network that is gone without a close is noticed, a server that answers is not given up", () => {
   const { clock, network, received } = connected();
   network.last.receive(page(1));
   clock.advance(25);
   assert.equal(network.last.ofType("watch").length, 2, "it asks");
-  assert.equal(received.downs, 0);
+  network.last.receive(page(2, 2));
+  clock.advance(25);
+  assert.deepEqual([received.downs, received.frames], [0, [1, 2]]);
   clock.advance(5);
   assert.equal(received.downs, 1);
 });
 
-test("a server that answers is not given up", () => {
-  const { clock, network, received } = connected();
-  network.last.receive(page(1));
-  clock.advance(25);
-  network.last.receive(page(2, 2));
-  clock.advance(20);
-  assert.deepEqual([received.downs, received.frames], [0, [1, 2]]);
-});
-
 for (const code of [4401, 4403]) {
-  test(`${code} is for good`, () => {
-    const { clock, network, received } = connected();
+  test(`${code} is for good, unless the page tries again`, () => {
+    const { clock, network, received, socket } = connected();
     network.last.drop(code);
+    socket.hurry();
     clock.advance(600);
     assert.deepEqual([received.gone, received.downs, network.sockets.length], [[code], 0, 1]);
   });
@@ -123,47 +106,27 @@ for (const code of [4400, 4429]) {
 
 test("an answer shortens the waits again; a handshake alone does not", () => {
   const { clock, network } = connected();
-  for (const wait of [1, 2]) {
+  for (const wait of [1, 2, 4]) {
     network.last.drop(1006);
-    clock.advance(wait);
-    opens(network);
+    clock.advance(wait - 0.1);
+    assert.equal(network.last.code, null);
+    clock.advance(0.1);
+    network.last.accept();
   }
-  assert.equal(network.sockets.length, 3);
-  network.last.drop(1006);
-  clock.advance(3.9);
-  assert.equal(network.sockets.length, 3);
-  clock.advance(0.1);
-  opens(network);
   network.last.receive(page(1));
   network.last.drop(1006);
   clock.advance(1);
   assert.equal(network.sockets.length, 5);
 });
 
-test("`hurry` leaves an open socket alone, and reopens none that was closed for good", () => {
-  const { clock, network, socket } = connected();
-  socket.hurry();
-  network.last.receive(page(1));
-  socket.hurry();
-  assert.deepEqual([network.sockets.length, network.last.code], [1, null]);
-  network.last.drop(1006);
-  socket.stop();
-  socket.hurry();
-  clock.advance(600);
-  assert.equal(network.sockets.length, 1, "stopped");
-  socket.start();
-  network.last.drop(4401);
-  socket.hurry();
-  assert.equal(network.sockets.length, 2, "ended");
-});
-
-test("a browser that may open no socket tries again later", () => {
-  const { clock, network, received } = connected();
+test("a browser that may open no socket tries again later, also when the page is in a hurry", () => {
+  const { clock, network, received, socket } = connected();
   network.forbidden = true;
   network.last.drop(1006);
   clock.advance(1);
   assert.equal(received.downs, 2);
   network.forbidden = false;
-  clock.advance(2);
+  socket.hurry();
+  socket.hurry();
   assert.equal(network.sockets.length, 2);
 });

@@ -6,9 +6,9 @@ import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
 import { TabSocket } from "../../../static/idlewatch/transport/websocket.js";
 import { FakeClock, FakeNetwork, state } from "../support.mjs";
 
-function setUp({ random = () => 1 } = {}) {
+function setUp({ random = () => 1, forbidden = false } = {}) {
   const clock = new FakeClock();
-  const network = new FakeNetwork();
+  const network = Object.assign(new FakeNetwork(), { forbidden });
   const frames = [];
   const losses = [];
   const socket = new TabSocket({
@@ -28,29 +28,33 @@ function connected(options) {
   return all;
 }
 
-test("a socket is up once the server has sent the state, and its first frame is marked", () => {
-  const { network, socket, frames } = setUp();
-  assert.ok(!socket.send({ type: "sync" }));
-  network.last.receive(state());
-  network.last.receive(state({ version: 2 }));
-  assert.ok(socket.up);
-  assert.deepEqual(
-    frames.map(({ fresh }) => fresh),
-    [true, false],
-  );
-});
+/** Check that the next socket is opened after a wait, not before. */
+function reconnectsAfter({ clock, network }, seconds) {
+  const before = network.sockets.length;
+  clock.advance(seconds - 0.1);
+  assert.equal(network.sockets.length, before);
+  clock.advance(0.1);
+  assert.equal(network.sockets.length, before + 1);
+}
 
-test("what is not a frame is ignored", () => {
+test("a socket is up once the server has sent the state, and its first frame is marked; what is no frame is ignored", () => {
   const { network, socket, frames } = setUp();
   for (const text of ["<html>", "null", "[]", '{"type":"state"}', '{"type":"state","phase":"active"}', "{}"]) {
     network.last.receive(text);
   }
-  assert.deepEqual(frames, []);
   assert.ok(!socket.up);
+  assert.ok(!socket.send({ type: "sync" }));
+  network.last.receive(state());
+  network.last.receive(state({ version: 2 }));
+  assert.ok(socket.up);
+  assert.deepEqual(frames.map(({ fresh }) => fresh), [true, false]);
 });
 
 test("[R40] a navigation is announced by the close code, and the socket comes back if the page stays", () => {
-  const { clock, network, socket, losses } = connected();
+  const { clock, network, socket, losses } = setUp();
+  socket.leave();
+  assert.equal(network.last.code, null, "nothing is announced without a connection");
+  network.last.receive(state());
   socket.leave();
   assert.equal(network.last.code, CLOSE.NAVIGATED);
   assert.deepEqual(losses, []);
@@ -59,49 +63,25 @@ test("[R40] a navigation is announced by the close code, and the socket comes ba
 });
 
 test("[R29] a lost connection comes back after a random wait, which grows with each failure", () => {
-  const { clock, network, losses } = connected();
-  network.last.drop(1006);
-  clock.advance(1.9);
-  assert.equal(network.sockets.length, 1);
-  clock.advance(0.1);
-  assert.equal(network.sockets.length, 2);
-  network.last.drop(1006);
-  clock.advance(3.9);
-  assert.equal(network.sockets.length, 2);
-  clock.advance(0.1);
-  assert.equal(network.sockets.length, 3);
-  assert.deepEqual(losses, [
+  const all = connected();
+  for (const wait of [2, 4]) {
+    all.network.last.drop(1006);
+    reconnectsAfter(all, wait);
+  }
+  assert.deepEqual(all.losses, [
     { code: 1006, wasUp: true, timedOut: false },
     { code: 1006, wasUp: false, timedOut: false },
   ]);
 });
 
-test("[R29] a server that accepts and drops at once is not hammered", () => {
-  const { clock, network } = setUp();
-  for (let round = 0; round < 60; round += 1) {
-    network.last.receive(state());
-    network.last.drop(1011);
-    clock.advance(5);
+test("[R29] a server that accepts and drops at once is not hammered; the loss of a stable connection starts with a short wait", () => {
+  const all = connected();
+  for (const [lived, wait] of [[5, 2], [5, 4], [9.9, 8], [10, 2], [60, 2]]) {
+    all.clock.advance(lived);
+    all.network.last.drop(1011);
+    reconnectsAfter(all, wait);
+    all.network.last.receive(state());
   }
-  assert.ok(network.sockets.length < 20, `${network.sockets.length} attempts in 300 s`);
-});
-
-test("[R29] the loss of a stable connection starts with a short wait", () => {
-  const { clock, network } = connected();
-  for (let round = 0; round < 4; round += 1) {
-    clock.advance(60);
-    network.last.drop(1006);
-    clock.advance(2);
-    network.last.receive(state());
-  }
-  assert.equal(network.sockets.length, 5);
-});
-
-test("[R26] a forbidden connection is not tried again", () => {
-  const { clock, network } = connected();
-  network.last.drop(CLOSE.FORBIDDEN);
-  clock.advance(3600);
-  assert.equal(network.sockets.length, 1);
 });
 
 for (const [name, code, random, seconds] of [
@@ -110,46 +90,41 @@ for (const [name, code, random, seconds] of [
   ["they sent what is malformed, at least a minute later", CLOSE.BAD_MESSAGES, 0, 60],
 ]) {
   test(`[R26] pages come back after ${name}`, () => {
-    const { clock, network } = connected({ random: () => random });
-    network.last.drop(code);
-    clock.advance(seconds - 0.1);
-    assert.equal(network.sockets.length, 1);
-    clock.advance(0.1);
-    assert.equal(network.sockets.length, 2);
+    const all = connected({ random: () => random });
+    all.network.last.drop(code);
+    reconnectsAfter(all, seconds);
   });
 }
 
-for (const type of ["extend", "sync"]) {
-  test(`a server that leaves ${type} unanswered for five seconds counts as unreachable`, () => {
-    const { clock, network, socket, losses } = connected();
+test("[R26] a connection that the server or the browser forbids is not tried again", () => {
+  const refused = connected();
+  refused.network.last.drop(CLOSE.FORBIDDEN);
+  for (const { clock, network, losses } of [refused, setUp({ forbidden: true })]) {
+    const before = network.sockets.length;
+    network.forbidden = false;
+    clock.advance(3600);
+    assert.deepEqual([losses.length, network.sockets.length], [1, before]);
+  }
+});
+
+for (const questions of [["extend", "sync"], ["sync", "extend"]]) {
+  test(`a server that leaves ${questions[0]} unanswered for five seconds counts as unreachable, whatever else is asked`, () => {
+    const all = connected();
+    const { clock, network, socket, losses } = all;
     const first = network.last;
-    assert.ok(socket.send({ type }));
-    clock.advance(4.9);
+    for (const type of questions) {
+      assert.ok(socket.send({ type }));
+      clock.advance(2.4);
+    }
     assert.deepEqual(losses, []);
-    clock.advance(0.1);
+    clock.advance(0.2);
     assert.equal(losses[0].timedOut, true);
     assert.equal(first.code, CLOSE.NAVIGATED, "the page is not being closed");
     first.receive(state());
     assert.ok(!socket.up, "a dead socket is not received any more");
-    clock.advance(2);
-    assert.equal(network.sockets.length, 2);
+    reconnectsAfter(all, 2);
   });
 }
-
-test("a navigation without a connection announces nothing", () => {
-  const { network, socket } = setUp();
-  socket.leave();
-  assert.equal(network.last.code, null);
-});
-
-test("a second question does not extend the time for the first answer", () => {
-  const { clock, socket, losses } = connected();
-  socket.send({ type: "extend" });
-  clock.advance(3);
-  socket.send({ type: "sync" });
-  clock.advance(2);
-  assert.equal(losses.length, 1);
-});
 
 test("an answer in time keeps the socket, and activity needs none", () => {
   const { clock, network, socket, losses } = connected();
@@ -168,18 +143,6 @@ test("a handshake that hangs is given up", () => {
   assert.deepEqual(losses, [{ code: CLOSE.NAVIGATED, wasUp: false, timedOut: true }]);
 });
 
-test("a browser that forbids sockets is not asked again", () => {
-  const clock = new FakeClock();
-  const network = new FakeNetwork();
-  network.forbidden = true;
-  const losses = [];
-  const backoff = new Backoff({ base: 2, cap: 30 });
-  const delegate = { onFrame() {}, onLoss: (loss) => losses.push(loss) };
-  new TabSocket({ clock, backoff, open: network.open, delegate }).start();
-  clock.advance(600);
-  assert.equal(losses.length, 1);
-});
-
 test("`hurry` ends a wait, and opens no second socket", () => {
   const { network, socket } = connected();
   socket.hurry();
@@ -191,22 +154,16 @@ test("`hurry` ends a wait, and opens no second socket", () => {
 });
 
 for (const code of [CLOSE.CLOSED, CLOSE.NAVIGATED]) {
-  test(`[R41] a page that goes away closes with ${code}, and opens nothing afterwards`, () => {
+  test(`[R41] a page that goes away closes with ${code}, and opens nothing until it is started again`, () => {
     const { clock, network, socket, losses } = connected();
     socket.stop(code);
+    socket.hurry();
     clock.advance(600);
-    assert.equal(network.last.code, code);
-    assert.equal(network.sockets.length, 1);
-    assert.deepEqual(losses, []);
+    assert.deepEqual([network.last.code, network.sockets.length, losses], [code, 1, []]);
+    socket.start();
+    socket.start();
+    assert.equal(network.sockets.length, 2);
+    network.last.receive(state());
+    assert.ok(socket.up);
   });
 }
-
-test("[R41] a stopped socket can be started again", () => {
-  const { network, socket } = connected();
-  socket.stop();
-  socket.start();
-  socket.start();
-  assert.equal(network.sockets.length, 2);
-  network.last.receive(state());
-  assert.ok(socket.up);
-});
