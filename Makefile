@@ -27,7 +27,7 @@ test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, brows
 	@scripts/test
 
 .PHONY: test-fast
-test-fast: .venv/.dev  ## Check lint, types, unit and client; they need Redis and gettext.
+test-fast: .venv/.dev  ## Check lint, types, client, and the unit tests that need no server.
 	@scripts/test fast
 
 .PHONY: lint

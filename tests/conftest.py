@@ -28,6 +28,13 @@ CONSTANT = ("django_content_type", "auth_permission")
 """Tables in which no test writes; creating their rows again would take longer than most tests run."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a Redis; the fast tests leave it out."""
+    for item in items:
+        if "on_redis" in getattr(item, "fixturenames", ()) or item.path.parent.name == "redis":
+            item.add_marker("redis")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush() -> Iterator[None]:
     """Leave the constant tables as they are between tests."""

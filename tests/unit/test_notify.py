@@ -60,7 +60,9 @@ async def here() -> AsyncIterator[Runtime]:
     await runtime.stop()
 
 
-@pytest.fixture(params=LAYERS)
+@pytest.fixture(
+    params=["memory", pytest.param("pubsub", marks=pytest.mark.redis), pytest.param("core", marks=pytest.mark.redis)]
+)
 def layer(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseChannelLayer]:
     """Several processes share the store, and talk over one of the channel layers."""
     config: dict[str, Any] = {"BACKEND": LAYERS[request.param]}

@@ -300,7 +300,7 @@ class TestEnding:
         assert operator.act("end", watches=watches)["done"] == 2
         assert atomic == [False, False]
 
-    @pytest.mark.parametrize("on", ["memory", "redis"])
+    @pytest.mark.parametrize("on", ["memory", pytest.param("redis", marks=pytest.mark.redis)])
     def test_costs_the_same_few_queries_for_each_session(
         self, clock: Time, request: pytest.FixtureRequest, django_assert_max_num_queries: Any, on: str
     ):

@@ -23,6 +23,8 @@ from tests.support import http_site
 from tests.support.http import Browser, record, records, user_of
 from tests.support.outages import Outage, outage
 
+pytestmark = pytest.mark.redis
+
 
 @pytest.fixture(params=[True, False], ids=["with its data", "empty"])
 def away(tmp_path: Path, clock: Time, request: pytest.FixtureRequest) -> Iterator[Outage]:

@@ -21,7 +21,11 @@ from tests.support.outages import Outage, outage
 from tests.support.sockets import Signed, sign_in
 from tests.unit.live.operators import Operator, astaff, watching
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_timer", "advanced")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_timer", "advanced"),
+    pytest.mark.redis,
+]
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "WINDOW_SIZE", 100)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 async def kind(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     if request.param == "redis":
         request.getfixturevalue("on_redis")

@@ -27,7 +27,7 @@ CONNECTED = (None, True, False)
 SEARCHES = ((), ("user00000",), ("firefox", "10.0"))
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 async def crowd(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[str]]:
     """Sessions of each kind: a third is warned, every other has a tab, all end at another moment, one has ended."""
     if request.param == "redis":

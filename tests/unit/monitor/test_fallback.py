@@ -34,7 +34,7 @@ from tests.support.sockets import FakeTab, Signed, Tab
 from tests.support.sockets import sign_in as sign_in_by_browser
 from tests.support.watches import sign_in_many
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture(params=[True, False], ids=["with its data", "empty"])

@@ -76,7 +76,7 @@ async def heard(layer: BaseChannelLayer, tab: FakeTab) -> None:
     await until(lambda: len(tab.frames) > told, lambda: layer.group_send(GROUP, message))
 
 
-@pytest.fixture(params=["memory", "pubsub"])
+@pytest.fixture(params=["memory", pytest.param("pubsub", marks=pytest.mark.redis)])
 async def layer(request: pytest.FixtureRequest) -> AsyncIterator[BaseChannelLayer]:
     if request.param == "memory":
         yield InMemoryChannelLayer()

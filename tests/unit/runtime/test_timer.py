@@ -458,6 +458,7 @@ class TestSampling:
         await Timer(current_process(), hub).round(START + SAMPLE_INTERVAL)
         assert [each.at - START async for each in HistorySample.objects.order_by("at")] == [0.0, SAMPLE_INTERVAL]
 
+    @pytest.mark.redis
     async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
         with outage(tmp_path, clock, persistent=True) as made:
             one, two = made.process("one"), made.process("two")
@@ -591,6 +592,7 @@ class TestFinish:
         assert (await arecord(watched.id)).last_active == as_datetime(START)
 
 
+@pytest.mark.redis
 @pytest.mark.django_db(transaction=True)
 class TestSharedStore:
     @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -21,7 +21,10 @@ def redis_store() -> Store:
     return RedisStore(redis_url(), {"PREFIX": f"{{test-{secrets.token_hex(8)}}}:"})
 
 
-STORES: Mapping[str, Callable[[], Store]] = {"memory": MemoryStore, "redis": redis_store}
+STORES = [
+    pytest.param(MemoryStore, id="memory"),
+    pytest.param(redis_store, id="redis", marks=pytest.mark.redis),
+]
 
 
 class Face:
@@ -55,7 +58,7 @@ def prompt_close(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("idlewatch.store.redis.pubsub.POLL_TIMEOUT", 0.01)
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES)
+@pytest.fixture(params=STORES)
 def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
     return request.param
 
