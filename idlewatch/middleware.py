@@ -55,7 +55,7 @@ class IdleWatchMiddleware:
             return follow(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Twin of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
+        """Async version of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
         response = await in_thread(Lane.REQUEST, enter, request) if cookie_of(request) else enter(request)
         with answering(request):
             if response is None:

@@ -77,7 +77,7 @@ def send(watch_ids: Sequence[str], text: str) -> Reach:
 
 
 async def asend(watch_ids: Sequence[str], text: str) -> Reach:
-    """Twin of `send`, for any event loop."""
+    """Async version of `send`, for any event loop."""
     text = clean_text(text)
     process = current_process()
     runtime, loop = _running(process)

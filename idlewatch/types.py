@@ -1,4 +1,4 @@
-"""What callables of a project are given, and what they return."""
+"""The arguments and results of a project's callables."""
 
 from __future__ import annotations
 

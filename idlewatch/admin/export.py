@@ -69,7 +69,7 @@ def chunks(rows: QuerySet[WatchedSession]) -> Iterator[str]:
 
 
 async def achunks(rows: QuerySet[WatchedSession]) -> AsyncIterator[str]:
-    """Twin of `chunks`. A batch is made in a thread: the event loop has sockets to serve."""
+    """Async version of `chunks`. A batch is made in a thread: the event loop has sockets to serve."""
     parts = chunks(rows)
     while part := await in_thread(Lane.REQUEST, _next, parts):
         yield part

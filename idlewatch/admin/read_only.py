@@ -1,4 +1,4 @@
-"""What the two pages have in common: nothing is added, edited or deleted in them."""
+"""Base of the admin's read-only pages: nothing is added, edited or deleted in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `manage.py check` finds in the setting `IDLEWATCH`, and in the project that idlewatch is installed in."""
+"""The system checks: of the setting `IDLEWATCH`, and of the project that idlewatch is installed in."""
 
 from idlewatch.checks import (
     admin,

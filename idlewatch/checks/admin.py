@@ -1,4 +1,4 @@
-"""Whether the pages of Django's admin have the client: operators are warned like all other users."""
+"""Checks that the pages of Django's admin have the client: operators are warned like all other users."""
 
 from __future__ import annotations
 

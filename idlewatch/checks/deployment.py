@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` adds: where a project is looser than standards and common practice."""
+"""Checks of `manage.py check --deploy`: where a project is looser than standards and common practice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project asks for and its installation lacks: packages of the extras, and a tested version of Django."""
+"""Checks for missing extras, and for a version of Django that is not tested."""
 
 from __future__ import annotations
 

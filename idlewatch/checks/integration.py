@@ -1,4 +1,4 @@
-"""How idlewatch is connected to the project: sockets, URLs, templates."""
+"""Checks of the project's sockets, URLs and templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits together: what contradicts, and what harms users."""
+"""Checks of the limits together: contradictions, and values that harm users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The position of the middleware."""
+"""Checks of the position of the middleware."""
 
 from __future__ import annotations
 

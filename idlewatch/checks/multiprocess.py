@@ -1,4 +1,4 @@
-"""What several processes need besides a shared store: a channel layer, sessions and a database for all of them."""
+"""Checks of what several processes need besides a shared store: channel layer, sessions and database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Django's sessions have to be configured."""
+"""Checks of Django's session settings."""
 
 from __future__ import annotations
 

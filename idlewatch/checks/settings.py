@@ -1,4 +1,4 @@
-"""The keys and values of the setting `IDLEWATCH`, each by itself."""
+"""Checks of the keys and values of the setting `IDLEWATCH`, each by itself."""
 
 from __future__ import annotations
 

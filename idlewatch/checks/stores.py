@@ -1,4 +1,4 @@
-"""The store: whether it can be made, and the packages that it needs."""
+"""Checks of the store: it can be made, and its packages are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a socket may be opened from the page that asks for it (ASVS 4.4.2)."""
+"""The check of a socket's `Origin` header (ASVS 4.4.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a client's message becomes an event, over the socket and over HTTP alike."""
+"""Conversion of a client's message to an event, over the socket and over HTTP alike."""
 
 from __future__ import annotations
 

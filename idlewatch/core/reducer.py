@@ -1,4 +1,4 @@
-"""How each event changes the facts of a session: the only place where they change.
+"""The effect of each event on the facts of a session: the only place where they change.
 
 `applied` is a pure function of an event, the facts, the limits and `now`. No event revives a session that has ended,
 and none moves the idle clock back.

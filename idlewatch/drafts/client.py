@@ -1,4 +1,4 @@
-"""What the browser client is given for drafts."""
+"""The data that the browser client needs for drafts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of request it is: a navigation, activity of the user, a poll, a call of the page's client."""
+"""Classification of requests: a navigation, activity of the user, a poll, a call of the page's client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the middleware does after the view: it follows the session through the change, and reports an end."""
+"""The middleware's work after the view: it follows the session through the change, and reports an end."""
 
 from __future__ import annotations
 

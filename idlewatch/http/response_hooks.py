@@ -1,4 +1,4 @@
-"""What a response tells the store of its session, and what it leaves in the browser."""
+"""Hooks that run on every response: what it tells the store, and what it leaves in the browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a view does to the session of its request. Receivers and views fill it in; the middleware acts on it."""
+"""A view's changes to the session of its request. Receivers and views record them; the middleware acts on them."""
 
 from __future__ import annotations
 

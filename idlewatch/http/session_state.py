@@ -1,4 +1,4 @@
-"""What is known of a session at one moment."""
+"""The state of a session at one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an operator may view the live sessions: checked when the socket opens, and periodically while it is open."""
+"""Permission to view the live sessions: checked when the socket opens, and periodically while it is open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the sessions of a page: the store orders them by deadline, the database by what does not change.
+"""The search for the sessions of a page: the store orders them by deadline, the database by what does not change.
 
 If a query needs both, the side with few candidates names them, and the other filters and orders them. If neither has
 few, the side with the order is scanned window by window until the page is full: many match, so that is soon. No search

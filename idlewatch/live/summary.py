@@ -1,4 +1,4 @@
-"""What all live pages have in common: the number of sessions, and the chart of the last hour."""
+"""The part that all live pages have in common: the number of sessions, and the chart of the last hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, a confirmation, and a progress line."""
+"""The parts that commands share: options, a confirmation, and a progress line."""
 
 from __future__ import annotations
 

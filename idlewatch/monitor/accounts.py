@@ -1,4 +1,4 @@
-"""Whether the account behind a session may still use it (ASVS 7.4.2)."""
+"""The check that an account may still use its session (ASVS 7.4.2)."""
 
 from __future__ import annotations
 

@@ -64,10 +64,10 @@ class ClockSync:
                 self._clock.shift(apart)
         elif _is_confirmed(reading):
             # This machine stood still without its clock noticing, a suspended one, say.
-            logger.warning("This process was %.1f s away from the time of the others, and follows them.", -apart)
+            logger.warning("The clock of this process was off by %.1f s; it follows the others now.", -apart)
             self._clock.shift(apart)
         else:
-            logger.warning("The clock behind the store was set by %.1f s: sessions are judged as if it had not.", apart)
+            logger.warning("The clock of the store's server jumped by %.1f s; the jump is compensated.", apart)
             await presence.correct_time(reading, -apart)
 
     def _begin(self, reading: Reading, apart: float) -> None:

@@ -1,4 +1,4 @@
-"""How a watched session starts: by a sign-in, or when a request finds it signed in already."""
+"""The start of a watched session: by a sign-in, or when a request finds it signed in already."""
 
 from __future__ import annotations
 

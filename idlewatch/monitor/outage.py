@@ -1,4 +1,4 @@
-"""What this process knows of an outage of the shared store, and is still to report to it."""
+"""The state of an outage of the shared store in this process, and what is still to report."""
 
 from __future__ import annotations
 

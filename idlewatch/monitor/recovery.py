@@ -1,4 +1,4 @@
-"""What a process does when the shared store is back: report what the store missed."""
+"""Recovery from an outage of the shared store: a process reports what the store missed."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def look_at_all(watch_ids: Sequence[str], now: float) -> Sequence[Watched | None
 
 
 async def alook(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
-    """Twin of `look`.
+    """Async version of `look`.
 
     Raises:
         StoreUnavailable: the event has to wait until the store is back.
@@ -168,7 +168,7 @@ def _look_to_end(watch_id: str, now: float) -> Watched | None:
 
 
 async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
-    """Twin of `end`."""
+    """Async version of `end`."""
     return await in_thread(Lane.DATABASE, end, watch_id, reason, now, by)
 
 

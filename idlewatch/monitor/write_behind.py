@@ -1,4 +1,4 @@
-"""What users did while the store was away: one moment a session, until the records have it."""
+"""Activity of users during an outage of the store: the latest of each session, until the records have it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ActivityBuffer:
                 self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))
                 return
             if not self._is_full:
-                logger.error("The activity of %d sessions waits for the store; more is not kept.", MAX_BUFFERED)
+                logger.error("Activity of %d sessions waits for the store; that of others is dropped.", MAX_BUFFERED)
             self._is_full = True
 
     def flush(self, seen: Mapping[str, float]) -> None:

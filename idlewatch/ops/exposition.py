@@ -1,4 +1,4 @@
-"""The metrics of this process, and who may read them."""
+"""The metrics of this process, and access to them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What runs beside the requests: the timer, the hub, and the bus between processes."""
+"""The background work of a process: the timer, the hub, and the bus between processes."""

@@ -85,7 +85,7 @@ class Bus:
                 await self._take(layer, message)
         except Exception as error:  # noqa: BLE001 - what another version says may be anything
             # Without its contents, and without the error's text, which may quote them.
-            logger.warning("A message of type %r can't be taken (%s).", message.get("type"), type(error).__name__)
+            logger.warning("A message of type %r was dropped (%s).", message.get("type"), type(error).__name__)
 
     async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Do what a message asks for; a type that this version does not know is ignored."""
@@ -108,7 +108,7 @@ class Bus:
                 await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "told": told, **about})
         except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
             # The operator sees a lower number than there are.
-            logger.warning("How many tabs a notice reached could not be said (%s).", type(error).__name__)
+            logger.warning("The number of tabs that a notice reached could not be reported (%s).", type(error).__name__)
 
     @contextmanager
     def hearing(self, notice: str) -> Iterator[asyncio.Queue[Ack]]:

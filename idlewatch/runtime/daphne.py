@@ -1,4 +1,4 @@
-"""What Daphne has to be told so that a tab is closed in good order; without Daphne there is nothing to tell."""
+"""The hooks into Daphne that close tabs in order when it stops; without Daphne there is nothing to do."""
 
 from __future__ import annotations
 

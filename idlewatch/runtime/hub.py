@@ -251,7 +251,7 @@ class Hub:
             try:
                 await guest.dismiss()
             except Exception:
-                logger.exception("An operator's live page could not be sent away.")
+                logger.exception("An operator's live page could not be closed.")
         await self._see_off()
 
     async def _see_off(self) -> None:

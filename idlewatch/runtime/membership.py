@@ -1,4 +1,4 @@
-"""The part that a process takes in its store: it owns a store in memory, and is a member of a shared one."""
+"""Membership of a process in its store: it owns a store in memory, and is a member of a shared one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Membership:
             for watch_id, (count, _) in self._hubs.tabs().items():
                 await store.sessions.aapply(watch_id, TabsCounted(self._process.name, count), now)
         for process in await store.presence.reap(now):
-            logger.warning("Process %s gave no sign of life; its tabs are taken back.", process)
+            logger.warning("Process %s has not renewed its lease; its tabs no longer count.", process)
 
     async def resume_unknown(self, now: float) -> None:
         """Resume what the records have and the store does not, a batch at a time.

@@ -1,4 +1,4 @@
-"""What runs beside the requests of a web process: one hub, one bus and one timer, for each event loop."""
+"""The background work of a web process: one hub, one bus and one timer, for each event loop."""
 
 from __future__ import annotations
 

@@ -101,10 +101,10 @@ class Timer:
                     # The store has logged it, once.
                     pass
                 except LayerUnavailable as error:
-                    logger.warning("The channel layer took no message (%s).", type(error.__cause__).__name__)
+                    logger.warning("The channel layer accepted no message (%s).", type(error.__cause__).__name__)
                 except Exception:
                     # What is due stays due, and is done when the database or the store is back.
-                    logger.exception("The timer could not do all that was due.")
+                    logger.exception("A round of the timer failed.")
                 await self._rest(wake, due_at)
         finally:
             stop_listening()

@@ -45,7 +45,7 @@ class Worker:
             self.queue.put_nowait(delivery)
             return
         if not self._dropped:
-            logger.error("The receiver %s has fallen behind: it misses %s.", delivery.name, delivery.signal.name)
+            logger.error("The queue of receiver %s is full: %s is dropped.", delivery.name, delivery.signal.name)
         self._dropped += 1
         delivery.count_failure(metrics.DROPPED)
 

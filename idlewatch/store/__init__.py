@@ -1,1 +1,1 @@
-"""Where the facts of every watched session live: a contract, and one module for each store."""
+"""The stores, which hold the facts of every watched session: a contract, and a module or package for each store."""

@@ -1,4 +1,4 @@
-"""How each operation of a store changes a session: pure functions that every store calls."""
+"""The effect of each store operation on a session: pure functions that every store calls."""
 
 from __future__ import annotations
 

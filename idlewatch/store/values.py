@@ -1,4 +1,4 @@
-"""What stores take and return."""
+"""The arguments and results of the stores."""
 
 from __future__ import annotations
 

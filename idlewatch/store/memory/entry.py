@@ -1,4 +1,4 @@
-"""What the memory store keeps of one session, and when the session is due."""
+"""One session in the memory store, and when it is due."""
 
 from __future__ import annotations
 

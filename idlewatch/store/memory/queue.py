@@ -1,4 +1,4 @@
-"""What is due in memory."""
+"""The due sessions of the memory store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many sessions live in memory, and which."""
+"""The number and the list of live sessions in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the callers of Redis do while it is away: fail at once, but for one at a time that tries again."""
+"""The circuit breaker: while Redis is away its callers fail at once, but for one at a time that tries again."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class CircuitBreaker:
         self._notify()
         # The text of an error may hold what was sent: only its kind is logged.
         if not is_logged:
-            logger.error("Redis refuses what it is asked: %s.", _kind(error))
-        return StoreUnavailable(f"Redis refuses what it is asked: {_kind(error)}.")
+            logger.error("Redis rejected a command: %s.", _kind(error))
+        return StoreUnavailable(f"Redis rejected a command: {_kind(error)}.")
 
     def _admit(self) -> None:
         if self._next_try is None:
@@ -97,7 +97,7 @@ class CircuitBreaker:
             return
         with self._lock:
             self._next_try = None
-        logger.warning("Redis answers again.")
+        logger.warning("Redis is reachable again.")
 
     def _notify(self) -> None:
         metrics.STORE_ERRORS.inc()

@@ -1,4 +1,4 @@
-"""What is sent to Redis: commands, calls of scripts, and operations that are made of several."""
+"""The commands to Redis: plain ones, calls of scripts, and operations that are made of several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Redis is reached: by a URL or through Sentinel, by threads and by event loops."""
+"""The connections to Redis: by a URL or through Sentinel, for threads and for event loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the keys of a store are named."""
+"""The names of a store's keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one event loop asks of Redis: the commands of one turn travel together."""
+"""The pipeline of one event loop: the commands of one turn travel to Redis together."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ class Pipeline:
             answers = [error] * len(turn)
         except Exception as error:
             # Whatever it is, the callers must not be taken for cancelled.
-            logger.exception("Redis could not be asked.")
-            answers = [StoreUnavailable(f"Redis could not be asked: {type(error).__name__}.")] * len(turn)
+            logger.exception("A pipeline to Redis failed.")
+            answers = [StoreUnavailable(f"A pipeline to Redis failed: {type(error).__name__}.")] * len(turn)
         except BaseException:
             for _, answer in turn:
                 answer.cancel()

@@ -1,4 +1,4 @@
-"""What is due in Redis."""
+"""The due sessions in Redis."""
 
 from __future__ import annotations
 

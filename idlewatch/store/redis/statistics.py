@@ -1,4 +1,4 @@
-"""How many sessions live in Redis, and which."""
+"""The number and the list of live sessions in Redis."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ class TestReceivers:
         assert dispatcher.wait(WITHIN)
         # Also where nothing more happens.
         first, second = errors(caplog)
-        assert "has fallen behind" in first
+        assert "is dropped" in first
         assert "missed 3 events" in second
         end("w7")
         assert heard == ["w0", "w1", "w2", "w3", "w7"]

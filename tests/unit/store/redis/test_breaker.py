@@ -82,7 +82,7 @@ def test_logs_an_outage_once_and_its_end(site: Site, caplog: pytest.LogCaptureFi
     site.ask()
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.ERROR, "Redis does not answer: ConnectionError."),
-        (logging.WARNING, "Redis answers again."),
+        (logging.WARNING, "Redis is reachable again."),
     ]
 
 
@@ -97,4 +97,4 @@ def test_a_refusal_costs_the_next_caller_nothing_and_is_logged_once_in_a_while(
         assert "secret" not in str(caught.value)
     site.ask()
     assert (site.asked, site.failures) == (4, 3)
-    assert [record.getMessage() for record in caplog.records] == ["Redis refuses what it is asked: READONLY."] * 2
+    assert [record.getMessage() for record in caplog.records] == ["Redis rejected a command: READONLY."] * 2

@@ -165,7 +165,7 @@ class TestAServerThatWentAway:
         server.start()
         await recovered(store)
         await live_through(store)
-        assert caplog.records[-1].getMessage() == "Redis answers again."
+        assert caplog.records[-1].getMessage() == "Redis is reachable again."
 
     async def test_and_came_back_between_two_calls_was_never_missed(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
