@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import service as monitor
@@ -17,8 +17,10 @@ from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.base import Presence
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.values import Watched
 from tests.conftest import Time
 from tests.support.redis_server import RedisServer
+from tests.support.watches import sign_in_many
 
 PREFIX = "{outage}:"
 
@@ -55,6 +57,15 @@ class Member:
     def entered(self) -> Iterator[None]:
         with self.process.entered():
             yield
+
+    def sign_in(self, **limits: float) -> Watched:
+        """Sign a user in at it."""
+        with self.entered():
+            return sign_in_many(1, **limits)[0]
+
+    async def asign_in(self, **limits: float) -> Watched:
+        """Twin of `sign_in`."""
+        return await sync_to_async(self.sign_in)(**limits)
 
     async def around(self) -> None:
         """Let its timer go round once; what it can't do, it can't."""

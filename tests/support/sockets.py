@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -124,6 +125,13 @@ def _served_here() -> Any:
             await application(scope, receive, send)
 
     return served
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that another task or thread does."""
+    async with asyncio.timeout(4 * WITHIN):
+        while not condition():  # noqa: ASYNC110 - it may become true in another thread
+            await asyncio.sleep(0.01)
 
 
 def errors(caplog: Any) -> list[str]:

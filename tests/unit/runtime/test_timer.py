@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,11 +21,11 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
-from idlewatch.models import HistorySample, StoreOwner, WatchedSession
+from idlewatch.models import HistorySample, StoreOwner
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.process import current_process, now
+from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
 from idlewatch.runtime.timer import CLAIM_LEASE, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
@@ -35,9 +35,10 @@ from idlewatch.store.transitions import RECHECK_INTERVAL
 from idlewatch.store.values import Sample
 from tests.conftest import START, Time
 from tests.support.announced import Heard
+from tests.support.clocks import TestClock
 from tests.support.outages import Outage, outage
 from tests.support.processes import lose_store
-from tests.support.sockets import FakeTab, errors
+from tests.support.sockets import FakeTab, errors, until
 from tests.support.watches import arecord, asign_in, keep, known
 
 WARNED = ("warned", "idle", True)
@@ -49,11 +50,15 @@ def hub() -> Hub:
     return Hub(current_process())
 
 
-@pytest.fixture
-def timer(hub: Hub) -> Timer:
+def owning_timer(hub: Hub) -> Timer:
     timer = Timer(current_process(), hub)
     timer.membership.owns_store = True
     return timer
+
+
+@pytest.fixture
+def timer(hub: Hub) -> Timer:
+    return owning_timer(hub)
 
 
 @pytest.fixture
@@ -77,48 +82,27 @@ def tabs_of(hub: Hub, watch_id: str, count: int = 3) -> list[FakeTab]:
 
 
 class TestPush:
-    @pytest.mark.rule("R31")
-    async def test_every_tab_is_warned_once(self, hub: Hub, timer: Timer):
-        keep("w1")
+    @pytest.mark.rule("R1", "R30", "R31")
+    async def test_every_tab_is_told_once_of_each_change(self, hub: Hub, timer: Timer):
+        keep("w1", absolute_timeout=None)
         tabs = tabs_of(hub, "w1")
-        await timer.push(START + 79.9)
-        assert [tab.told for tab in tabs] == [[]] * 3
-        for moment in (80, 80.5, 95, 99.9):
+        for moment in (79.9, 80, 80.5, 99):
             await timer.push(START + moment)
         assert [tab.told for tab in tabs] == [[WARNED]] * 3
         assert tabs[0].frames[0]["remaining"] == 20.0
         assert known("w1").activity.warnings == 1
-
-    @pytest.mark.rule("R1")
-    async def test_every_tab_is_told_of_the_end_once(self, hub: Hub, timer: Timer):
-        keep("w1")
-        tabs = tabs_of(hub, "w1")
-        for moment in (100, 100.5, 111, 200):
-            await timer.push(START + moment)
-        assert [tab.told for tab in tabs] == [[("ended", "idle", False)]] * 3
-        assert all(tab.ended for tab in tabs)
-        assert tabs[0].frames[0]["login_url"] == "/login/"
-
-    @pytest.mark.rule("R30")
-    async def test_an_extension_clears_all_the_tabs_ten_times_over(self, hub: Hub, timer: Timer):
-        keep("w1", absolute_timeout=None)
-        tabs, now = tabs_of(hub, "w1"), START
+        now = START + 99
         for _ in range(10):
-            now += 85
-            await timer.push(now)
             monitor.store().sessions.apply("w1", Extended(), now)
             await timer.push(now)
-        assert [tab.told for tab in tabs] == [[WARNED, ACTIVE] * 10] * 3
-
-    @pytest.mark.rule("R2")
-    async def test_the_absolute_limit_warns_of_itself_and_can_not_be_extended(self, hub: Hub, timer: Timer):
-        keep("w1", absolute_timeout=90.0)
-        (tab,) = tabs_of(hub, "w1", 1)
-        await timer.push(START + 70)
-        monitor.store().sessions.apply("w1", Extended(), START + 75)
-        for moment in (75, 80, 85, 90):
-            await timer.push(START + moment)
-        assert tab.told == [("warned", "absolute", False), ("ended", "absolute", False)]
+            now += 90
+            await timer.push(now)
+        for later in (9.9, 10, 11, 1000):
+            await timer.push(now + later)
+        ended = ("ended", "idle", False)
+        assert [tab.told for tab in tabs] == [[WARNED, *[ACTIVE, WARNED] * 10, ended]] * 3
+        assert all(tab.ended for tab in tabs)
+        assert tabs[0].frames[-1]["login_url"] == "/login/"
 
     async def test_activity_that_comes_before_the_verdict_is_settled_wins(
         self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch
@@ -129,13 +113,13 @@ class TestPush:
         settle = store.queue.settle
 
         async def late(*args: Any) -> Any:
-            # A moment before the warned stretch, told only now.
+            # A moment before the warning, reported only now.
             store.sessions.apply("w1", Acted(1.0), START + 80)
             return await settle(*args)
 
-        monkeypatch.setattr(store.queue, "settle", late)
-        await timer.push(START + 80)
-        monkeypatch.setattr(store.queue, "settle", settle)
+        with monkeypatch.context() as patch:
+            patch.setattr(store.queue, "settle", late)
+            await timer.push(START + 80)
         await timer.push(START + 80)
         assert tab.told == []
         await timer.push(START + 159)
@@ -149,8 +133,7 @@ class TestPush:
             pytest.raises(asyncio.CancelledError),
         ):
             await timer.push(START + 80)
-        heir = Timer(current_process(), hub)
-        heir.membership.owns_store = True
+        heir = owning_timer(hub)
         await heir.push(START + 80 + CLAIM_LEASE - 0.1)
         assert tab.told == []
         await heir.push(START + 80 + CLAIM_LEASE)
@@ -180,25 +163,19 @@ class TestPush:
         warned = [line for line in caplog.messages if line.startswith("session_warned")]
         assert len(warned) == CHANGE_BATCH
 
-    async def test_two_timers_tell_each_change_once(self, hub: Hub, timer: Timer):
-        other = Timer(current_process(), hub)
-        other.membership.owns_store = True
+    async def test_two_timers_tell_each_change_once_batch_after_batch(
+        self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 10)
+        other = owning_timer(hub)
         tabs = []
         for number in range(50):
             keep(f"w{number}")
             tabs += tabs_of(hub, f"w{number}", 1)
-        for moment in (80, 100):
-            await asyncio.gather(timer.push(START + moment), other.push(START + moment))
-        assert [tab.told for tab in tabs] == [[WARNED, ("ended", "idle", False)]] * 50
-
-    async def test_more_than_a_batch_is_told_at_once(self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 10)
-        tabs = []
-        for number in range(35):
-            keep(f"w{number}")
-            tabs += tabs_of(hub, f"w{number}", 1)
         await timer.push(START + 80)
-        assert [tab.told for tab in tabs] == [[WARNED]] * 35
+        assert [tab.told for tab in tabs] == [[WARNED]] * 50
+        await asyncio.gather(timer.push(START + 100), other.push(START + 100))
+        assert [tab.told for tab in tabs] == [[WARNED, ("ended", "idle", False)]] * 50
 
 
 @pytest.mark.django_db(transaction=True)
@@ -221,8 +198,7 @@ class TestKeep:
 
     async def test_each_end_is_announced_once_by_any_process(self, timer: Timer, hub: Hub, ends: Any):
         watched = await asign_in()
-        other = Timer(current_process(), hub)
-        other.membership.owns_store = True
+        other = owning_timer(hub)
         await timer.push(START + 100)
         await asyncio.gather(
             timer.keep(START + 100),
@@ -287,37 +263,25 @@ class TestRound:
         await timer.keep(START + 2)
         assert (await arecord(gone.id)).ended == as_datetime(START - 400)
 
-    @pytest.mark.rule("R10")
+    @pytest.mark.rule("R6", "R10")
+    @pytest.mark.parametrize("step", [-3600, 0, 3600])
     async def test_a_record_closed_by_another_process_ends_the_session_in_every_tab(
-        self, timer: Timer, hub: Hub, ends: Any
+        self, timer: Timer, hub: Hub, ends: Any, step: float, monkeypatch: pytest.MonkeyPatch
     ):
-        watched = await asign_in()
-        await timer.round(START + 1)
-        tabs = tabs_of(hub, watched.id)
-        await sync_to_async(records.close)(watched.id, Reason.REVOKED, START + 1.5)
-        await timer.round(START + 2)
-        await timer.push(START + 2)
-        assert [tab.told for tab in tabs] == [[("ended", "revoked", False)]] * 3
-        await timer.keep(START + 3)
-        assert not await Session.objects.filter(pk=watched.key).aexists()
-        assert ends == []
-
-    @pytest.mark.rule("R6")
-    @pytest.mark.parametrize("step", [-3600, 3600])
-    async def test_a_step_of_the_machines_clock_hides_no_closed_record(
-        self, timer: Timer, step: float, monkeypatch: pytest.MonkeyPatch
-    ):
-        """A command reads the stepped clock; this process counts on from where it began."""
+        """Also where the machine's clock was set: a command reads it, and this process counts on from its start."""
         monkeypatch.setattr(time, "time", lambda: START + step)
         watched = await asign_in()
         await timer.round(START + 1)
         await timer.round(START + 2)
+        tabs = tabs_of(hub, watched.id)
         await sync_to_async(records.close)(watched.id, Reason.REVOKED, START + 2.5 + step)
         await timer.round(START + 3)
-        found = known(watched.id).activity
-        assert found.reason is Reason.REVOKED
-        assert found.ended is not None
-        assert found.ended <= START + 3
+        assert known(watched.id).verdict(START + 3).ends_at <= START + 3
+        await timer.push(START + 3)
+        assert [tab.told for tab in tabs] == [[("ended", "revoked", False)]] * 3
+        await timer.keep(START + 4)
+        assert not await Session.objects.filter(pk=watched.key).aexists()
+        assert ends == []
 
     @pytest.mark.rule("R25")
     async def test_a_session_deleted_behind_our_back_is_lost_within_a_checkpoint(self, hub: Hub):
@@ -337,80 +301,50 @@ class TestRound:
         await timer.keep(moment + ROUND_INTERVAL)
         assert (await arecord(watched.id)).reason == "lost"
 
-    async def test_the_tabs_of_a_process_that_was_taken_for_dead_are_counted_again(self, timer: Timer, hub: Hub):
+    @pytest.mark.rule("R6")
+    @pytest.mark.parametrize("taken_for_dead", [False, True])
+    async def test_a_process_that_was_stopped_counts_its_tabs_again_and_takes_back_those_of_the_dead(
+        self, timer: Timer, hub: Hub, taken_for_dead: bool
+    ):
         watched = await asign_in()
-        store = monitor.store()
+        store, name = monitor.store(), current_process().name
         await timer.round(START)
-        for _ in tabs_of(hub, watched.id, 2):
-            store.sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
-        await store.presence.reap(START + PROCESS_LEASE)
-        assert known(watched.id).activity.tabs == {}
-        await timer.round(START + PROCESS_LEASE + 1)
-        assert known(watched.id).activity.tabs == {current_process().name: 2}
-
-    async def test_the_tabs_of_a_dead_process_are_taken_back_and_arm_nothing(self, timer: Timer):
-        watched = await asign_in()
-        store = monitor.store()
         await store.presence.renew("dead", START, PROCESS_LEASE)
-        store.sessions.apply(watched.id, TabOpened("dead", 5), START)
-        await timer.round(START + PROCESS_LEASE)
-        assert known(watched.id).activity.tabs == {}
+        tabs_of(hub, watched.id, 1)
+        for process in (name, "dead"):
+            store.sessions.apply(watched.id, TabOpened(process, 5), START)
+        if taken_for_dead:
+            await store.presence.reap(START + PROCESS_LEASE)
+            assert known(watched.id).activity.tabs == {}
+        await timer.round(START + 60)
+        assert known(watched.id).activity.tabs == {name: 1}
         assert known(watched.id).activity.closed_at is None
 
-    @pytest.mark.rule("R6")
-    async def test_a_process_that_was_stopped_keeps_its_tabs(self, timer: Timer, hub: Hub):
-        watched = await asign_in()
-        await timer.round(START)
-        tabs_of(hub, watched.id, 1)
-        monitor.store().sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
-        await timer.round(START + 60)
-        assert known(watched.id).activity.tabs == {current_process().name: 1}
-
-
-@pytest.mark.django_db(transaction=True)
-class TestSecondProcess:
-    @pytest.fixture
-    def owner(self) -> StoreOwner:
-        host = socket.gethostname()
+    async def test_while_another_process_owns_the_store_it_does_nothing_and_then_goes_by_the_records(
+        self, hub: Hub, caplog: pytest.LogCaptureFixture
+    ):
         # The tests' parent lives as long as they do.
-        return StoreOwner(host=host, pid=os.getppid(), process="other", renewed=as_datetime(START))
-
-    async def test_is_told_once_and_does_nothing(self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture):
+        owner = StoreOwner(host=socket.gethostname(), pid=os.getppid(), process="other", renewed=as_datetime(START))
+        watched = await asign_in()
+        timer, (tab,) = Timer(current_process(), hub), tabs_of(hub, watched.id, 1)
+        await timer.round(START + 1)
+        assert timer.owns_store
+        await StoreOwner.objects.all().adelete()
         await owner.asave()
-        keep("w1")
-        timer, (tab,) = Timer(current_process(), hub), tabs_of(hub, "w1", 1)
         for moment in (80, 81, 82):
             await timer.keep(START + moment)
             await timer.push(START + moment)
         assert not timer.owns_store
         assert tab.told == []
-        assert len(errors(caplog)) == 1
-        assert "memory store supports one process" in errors(caplog)[0]
-
-    async def test_forgets_what_it_believed_while_another_owned_the_truth(self, owner: StoreOwner, hub: Hub):
-        await owner.asave()
-        watched = await asign_in()
-        timer = Timer(current_process(), hub)
-        await timer.round(START + 1)
+        (error,) = errors(caplog)
+        assert "memory store supports one process" in error
+        monitor.store().sessions.end(watched.id, Reason.LOST, START + 82)
         later = replace(watched, activity=replace(watched.activity, active=START + 90))
-        await sync_to_async(records.checkpoint)(
-            [await WatchedSession.objects.aget(pk=watched.id)], {watched.id: later}, START + 90
-        )
+        await sync_to_async(records.advance)(later, START + 90)
         await StoreOwner.objects.all().adelete()
         await timer.round(START + 91)
-        assert known(watched.id).activity.active == START + 90
-
-    async def test_an_owner_that_was_replaced_stops(
-        self, owner: StoreOwner, hub: Hub, caplog: pytest.LogCaptureFixture
-    ):
-        timer = Timer(current_process(), hub)
-        await timer.round(START + 1)
-        assert timer.owns_store
-        await StoreOwner.objects.all().adelete()
-        await owner.asave()
-        await timer.round(START + 2)
-        assert not timer.owns_store
-        assert len(errors(caplog)) == 1
+        activity = known(watched.id).activity
+        assert (activity.active, activity.ended) == (START + 90, None)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -418,7 +352,7 @@ class TestSampling:
     async def sampled(self) -> list[Sample]:
         return list(await monitor.store().statistics.samples())
 
-    async def test_is_done_every_fifteen_seconds_while_sessions_come_and_go(self, hub: Hub):
+    async def test_is_done_every_fifteen_seconds_and_outlives_the_process(self, hub: Hub):
         timer = Timer(current_process(), hub)
         await timer.round(START)
         watched = await asign_in()
@@ -426,121 +360,80 @@ class TestSampling:
             await timer.round(START + second)
             if second == 20:
                 monitor.store().sessions.end(watched.id, Reason.LOGOUT, START + second)
-        assert await self.sampled() == [
+        taken = [
             Sample(START, 0, 0, 0),
             Sample(START + SAMPLE_INTERVAL, 1, 0, 0),
             Sample(START + 2 * SAMPLE_INTERVAL, 0, 0, 1),
         ]
-
-    async def test_a_restart_of_the_process_loses_no_sample(self, hub: Hub):
-        timer = Timer(current_process(), hub)
-        await timer.round(START)
-        await timer.round(START + SAMPLE_INTERVAL)
-        before = await self.sampled()
+        assert await self.sampled() == taken
         # It was killed, and had no time to write anything down.
         lose_store()
-        await Timer(current_process(), hub).round(START + SAMPLE_INTERVAL + 5)
-        assert await self.sampled() == before
-        await Timer(current_process(), hub).round(START + 3 * SAMPLE_INTERVAL)
-        assert [each.at - START for each in await self.sampled()] == [0.0, SAMPLE_INTERVAL, 3 * SAMPLE_INTERVAL]
+        await Timer(current_process(), hub).round(START + 2 * SAMPLE_INTERVAL + 5)
+        assert await self.sampled() == taken
 
-    async def test_what_was_kept_is_forgotten_in_time(self, hub: Hub):
+    @pytest.mark.parametrize("later", [SAMPLE_RETENTION + 1, -1000], ids=["too old", "of a clock that was set back"])
+    async def test_forgets_what_can_no_longer_be_shown(self, hub: Hub, later: float):
         await Timer(current_process(), hub).round(START)
         lose_store()
-        await Timer(current_process(), hub).round(START + SAMPLE_RETENTION + 1)
-        assert [each.at for each in await self.sampled()] == [START + SAMPLE_RETENTION + 1]
-        assert await HistorySample.objects.acount() == 1
-
-    async def test_what_a_clock_that_was_put_right_left_behind_is_not_kept(self, hub: Hub):
-        await Timer(current_process(), hub).round(START + 1000)
-        lose_store()
-        await Timer(current_process(), hub).round(START)
-        await Timer(current_process(), hub).round(START + SAMPLE_INTERVAL)
-        assert [each.at - START async for each in HistorySample.objects.order_by("at")] == [0.0, SAMPLE_INTERVAL]
-
-    @pytest.mark.redis
-    async def test_of_a_shared_store_is_kept_there_alone(self, tmp_path: Path, clock: Time):
-        with outage(tmp_path, clock, persistent=True) as made:
-            one, two = made.process("one"), made.process("two")
-            with one.entered():
-                await asign_in()
-            for _ in range(20):
-                await made.around()
-                clock.pass_(1)
-            for process in (one, two):
-                found = await process.store.statistics.samples()
-                assert [(each.active, each.warned, each.ended) for each in found] == [(1, 0, 0)] * 2
-        assert await HistorySample.objects.acount() == 0
+        await Timer(current_process(), hub).round(START + later)
+        await Timer(current_process(), hub).round(START + later + SAMPLE_INTERVAL)
+        kept = [START + later, START + later + SAMPLE_INTERVAL]
+        assert [each.at for each in await self.sampled()] == kept
+        assert [each.at async for each in HistorySample.objects.order_by("at")] == kept
 
 
 @pytest.mark.django_db(transaction=True)
 class TestRunning:
-    """The loop itself, by the real clock: the deadlines are near, so that nothing has to be waited for."""
-
-    async def run_until(self, timer: Timer, is_done: Any) -> None:
+    @pytest.fixture
+    async def running(self, timer: Timer) -> AsyncIterator[TestClock]:
+        """The clock by which the timer runs."""
+        clock = current_process().clock
+        assert isinstance(clock, TestClock)
+        clock.take_over()
         task = asyncio.create_task(timer.run())
-        try:
-            async with asyncio.timeout(10):
-                while not is_done():
-                    assert not task.done()
-                    await asyncio.sleep(0.01)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        yield clock
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
-    async def test_tells_a_warning_and_an_end_in_time(self, hub: Hub, timer: Timer):
-        keep("w1", at=now(), idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
+    async def test_tells_a_warning_and_an_end_in_time(self, hub: Hub, running: TestClock):
+        keep("w1", idle_timeout=0.6, warn_before=0.3, checkpoint=60.0)
         (tab,) = tabs_of(hub, "w1", 1)
-        logged_in_at = now()
-        await self.run_until(timer, lambda: tab.ended)
+        await running.advance(0.3)
+        assert tab.told == [WARNED]
+        await running.advance(0.3)
         assert tab.told == [WARNED, ("ended", "idle", False)]
-        assert now() - logged_in_at < 2
 
-    async def test_a_change_from_another_thread_is_told_at_once(self, hub: Hub, timer: Timer):
-        keep("w1", at=now())
+    async def test_a_change_from_another_thread_is_told_at_once(self, hub: Hub, running: TestClock):
+        keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
-        ended: list[float] = []
-
-        def end() -> None:
-            while not timer.owns_store:
-                time.sleep(0.01)
-            # By then both lanes have been round, and sleep.
-            time.sleep(1.2)
-            ended.append(now())
-            monitor.store().sessions.end("w1", Reason.REVOKED, now())
-
-        thread = threading.Thread(target=end)
-        thread.start()
-        await self.run_until(timer, lambda: tab.ended)
-        thread.join()
-        assert now() - ended[0] < 1
+        # By then both lanes have been round, and sleep.
+        await running.advance(1.2)
+        await asyncio.to_thread(monitor.store().sessions.end, "w1", Reason.REVOKED, running.now())
+        await running.settle()
+        assert tab.ended
 
     async def test_a_store_that_fails_for_a_while_ends_no_timer(
-        self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        monkeypatch.setattr("idlewatch.runtime.timer.ROUND_INTERVAL", 0.05)
-        keep("w1", at=now() - 85, checkpoint=1000.0)
+        keep("w1", at=START - 85, checkpoint=1000.0)
         (tab,) = tabs_of(hub, "w1", 1)
-        store = monitor.store()
-        claim, failures = store.queue.claim, iter([OSError("away")] * 4)
-
-        async def flaky(*args: Any) -> Any:
-            if (failure := next(failures, None)) is not None:
-                raise failure
-            return await claim(*args)
-
-        monkeypatch.setattr(store.queue, "claim", flaky)
-        await self.run_until(timer, lambda: tab.told == [WARNED])
+        with monkeypatch.context() as patch:
+            patch.setattr(monitor.store().queue, "claim", mock.AsyncMock(side_effect=OSError("away")))
+            await running.advance(2 * ROUND_INTERVAL)
+        assert tab.told == []
         assert any("A round of the timer failed" in line for line in errors(caplog))
+        await running.advance(ROUND_INTERVAL)
+        assert tab.told == [WARNED]
 
-    async def test_a_slow_database_delays_no_push(self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch):
+    async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()
-        monkeypatch.setattr("idlewatch.runtime.timer._record", lambda ended: entered.set() or free.wait(20))
-        keep("w0", at=now() - 100, checkpoint=1000.0)
-        keep("w1", at=now() - 99.5, checkpoint=1000.0)
+        monkeypatch.setattr("idlewatch.runtime.timer._record", lambda _: entered.set() or free.wait(20))
         (tab,) = tabs_of(hub, "w1", 1)
+        keep("w0", at=START - 100, checkpoint=1000.0)
         try:
-            await self.run_until(timer, lambda: tab.ended and entered.is_set())
+            assert await asyncio.to_thread(entered.wait, 10)
+            keep("w1", at=START - 100, checkpoint=1000.0)
+            await until(lambda: tab.ended)
         finally:
             free.set()
 
@@ -562,27 +455,19 @@ def test_a_loop_that_closed_without_ending_its_timer_hinders_no_other(monkeypatc
 
 @pytest.mark.django_db(transaction=True)
 class TestFinish:
-    async def test_every_session_is_written_down_to_the_second(self, timer: Timer):
-        watched = await asign_in(checkpoint=60.0)
-        monitor.store().sessions.apply(watched.id, Acted(), START + 3.25)
-        await timer.finish()
-        assert (await arecord(watched.id)).last_active == as_datetime(START + 3.25)
-
-    async def test_an_end_that_was_not_recorded_yet_is(self, timer: Timer, clock: Any):
-        watched = await asign_in()
-        store = monitor.store()
-        store.sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
-        store.sessions.apply(watched.id, TabClosed(current_process().name, closed=True), START)
+    async def test_what_the_store_alone_knew_is_written_down_and_the_store_given_up(self, hub: Hub, clock: Time):
+        active, closed = [await asign_in(name, checkpoint=60.0) for name in ("ada", "eve")]
+        timer, sessions = Timer(current_process(), hub), monitor.store().sessions
+        await timer.round(START)
+        sessions.apply(active.id, Acted(), START + 3.25)
+        sessions.apply(closed.id, TabOpened(current_process().name, 5), START)
+        sessions.apply(closed.id, TabClosed(current_process().name, closed=True), START)
+        assert await StoreOwner.objects.acount() == 1
         clock.pass_(31)
         await timer.push(clock.now)
         await timer.finish()
-        assert (await arecord(watched.id)).reason == "closed"
-
-    async def test_the_store_is_given_up(self, hub: Hub):
-        timer = Timer(current_process(), hub)
-        await timer.round(START)
-        assert await StoreOwner.objects.acount() == 1
-        await timer.finish()
+        assert (await arecord(active.id)).last_active == as_datetime(START + 3.25)
+        assert (await arecord(closed.id)).reason == "closed"
         assert await StoreOwner.objects.acount() == 0
 
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
@@ -602,8 +487,7 @@ class TestSharedStore:
 
     async def test_it_ends_no_session_until_the_others_have_reported(self, shared: Outage, clock: Time):
         web = shared.process("web")
-        with web.entered():
-            watch_id = (await asign_in()).id
+        watch_id = (await web.asign_in()).id
         (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around()
         shared.redis.stop()
@@ -621,8 +505,7 @@ class TestSharedStore:
 
     async def test_what_a_layer_lost_is_told_later(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
-        with one.entered():
-            watch_id = (await asign_in()).id
+        watch_id = (await one.asign_in()).id
         (tab,) = tabs_of(two.hub, watch_id, 1)
         await shared.around()
         clock.pass_(85)
@@ -638,8 +521,7 @@ class TestSharedStore:
 
     async def test_a_process_that_goes_takes_back_no_tabs_before_all_have_reported(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
-        with one.entered():
-            watch_id = (await asign_in()).id
+        watch_id = (await one.asign_in()).id
         for process in (one, two):
             tabs_of(process.hub, watch_id, 1)
         await shared.around(REPORT_GRACE + 1)
@@ -657,8 +539,7 @@ class TestSharedStore:
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         web = shared.process("web")
-        with web.entered():
-            watch_id = (await asign_in(idle_timeout=1000.0)).id
+        watch_id = (await web.asign_in(idle_timeout=1000.0)).id
         tabs_of(web.hub, watch_id, 2)
         await shared.around(REPORT_GRACE + 1)
         with shared.redis.client() as client:
@@ -674,8 +555,7 @@ class TestSharedStore:
 
     async def test_a_tab_that_was_closed_while_the_store_was_away_counts_no_more(self, shared: Outage, clock: Time):
         web = shared.process("web")
-        with web.entered():
-            watch_id = (await asign_in(idle_timeout=1000.0)).id
+        watch_id = (await web.asign_in(idle_timeout=1000.0)).id
         (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around(REPORT_GRACE + 1)
         assert (await web.recovery.sessions.aget(watch_id)).activity.tabs == {"web": 1}
@@ -695,8 +575,7 @@ class TestSharedStore:
         gone, other = shared.process("gone"), shared.process("other")
         await shared.around(REPORT_GRACE + 1)
         shared.redis.stop()
-        with gone.entered():
-            watch_id = (await asign_in(at=clock.now)).id
+        watch_id = (await gone.asign_in(at=clock.now)).id
         shared.made.remove(gone)
         gone.store.close()
         shared.redis.start()
@@ -708,8 +587,7 @@ class TestSharedStore:
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         web = shared.process("web")
-        with web.entered():
-            watch_id = (await asign_in()).id
+        watch_id = (await web.asign_in()).id
         (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around(REPORT_GRACE + 1)
         stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
@@ -726,8 +604,7 @@ class TestSharedStore:
 
     async def test_a_process_that_goes_gives_its_tabs_back_at_once(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
-        with one.entered():
-            watch_id = (await asign_in()).id
+        watch_id = (await one.asign_in()).id
         for process in (one, two):
             await process.around()
             with process.entered():
@@ -738,3 +615,12 @@ class TestSharedStore:
             await one.timer.finish()
         assert (await two.store.sessions.aget(watch_id)).activity.tabs == {"two": 1}
         assert (await two.store.sessions.aget(watch_id)).activity.closed_at is None
+
+    async def test_it_keeps_the_samples_itself(self, shared: Outage):
+        one, two = shared.process("one"), shared.process("two")
+        await one.asign_in()
+        await shared.around(20)
+        for process in (one, two):
+            samples = await process.store.statistics.samples()
+            assert [(each.active, each.warned, each.ended) for each in samples] == [(1, 0, 0)] * 2
+        assert await HistorySample.objects.acount() == 0
