@@ -182,7 +182,7 @@ async def _send_to_others(
     notice = secrets.token_urlsafe(12)
     batches = [watch_ids[start : start + BATCH_SIZE] for start in range(0, len(watch_ids), BATCH_SIZE)]
     reached: dict[tuple[str, int], int] = {}
-    with bus.hearing(notice) as answers:
+    with bus.collecting(notice) as acks:
         try:
             async with process.clock.timeout(LAYER_TIMEOUT):
                 for part, batch in enumerate(batches):
@@ -197,7 +197,7 @@ async def _send_to_others(
         with suppress(TimeoutError):
             async with process.clock.timeout(ACK_TIMEOUT):
                 while not awaited <= reached.keys():
-                    ack: Ack = await answers.get()
+                    ack: Ack = await acks.get()
                     # A process with several event loops answers from each, for all of them.
-                    reached.setdefault((ack.process, ack.part), ack.told)
+                    reached.setdefault((ack.process, ack.part), ack.reached)
     return sum(reached.values())

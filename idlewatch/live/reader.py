@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterator, Mapping
-from weakref import WeakKeyDictionary
+from functools import partial
 
 from django.db import Error as DatabaseError
 from django.utils import translation
@@ -22,7 +22,7 @@ from idlewatch.live.search_cache import SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
 from idlewatch.monitor import service as monitor
-from idlewatch.process import Process
+from idlewatch.process import PerLoop, Process
 from idlewatch.store.values import Census
 
 logger = logging.getLogger("idlewatch")
@@ -202,22 +202,10 @@ async def _safely(sending: Awaitable[None]) -> None:
         logger.exception("A live page could not be updated.")
 
 
-class Readers:
-    """The readers of a process, by their event loop."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._readers: WeakKeyDictionary[asyncio.AbstractEventLoop, Reader] = WeakKeyDictionary()
-
-    def here(self) -> Reader:
-        """Return the reader of the running event loop."""
-        loop = asyncio.get_running_loop()
-        reader = self._readers.get(loop)
-        if reader is None:
-            reader = self._readers[loop] = Reader(self._process)
-        return reader
-
-
 def reader_of(process: Process) -> Reader:
     """Return the reader of a process on the running event loop."""
-    return process.part(Readers).here()
+    return process.part(_readers).current()
+
+
+def _readers(process: Process) -> PerLoop[Reader]:
+    return PerLoop(partial(Reader, process))

@@ -40,8 +40,8 @@ class Ack(NamedTuple):
     process: str
     part: int
     """The number of the message, where a notice took several."""
-    told: int
-    """How many tabs took the notice."""
+    reached: int
+    """The number of tabs that took the notice."""
 
 
 class Bus:
@@ -52,7 +52,7 @@ class Bus:
         self._clock = process.clock
         self._hub = hub
         self._answering: set[asyncio.Task[None]] = set()
-        self._asked: dict[str, asyncio.Queue[Ack]] = {}
+        self._awaited: dict[str, asyncio.Queue[Ack]] = {}
         self.channel: str | None = None
         """Where other processes answer; None while the bus is not connected."""
 
@@ -74,20 +74,20 @@ class Bus:
             self.channel = channel
             try:
                 while True:
-                    await self._hear(layer, await layer.receive(channel))
+                    await self._handle(layer, await layer.receive(channel))
             finally:
                 self.channel = None
 
-    async def _hear(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+    async def _handle(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Handle a message of another process, if it is valid."""
         try:
             if message["process"] != self._name:
-                await self._take(layer, message)
+                await self._dispatch(layer, message)
         except Exception as error:  # noqa: BLE001 - what another version says may be anything
             # Without its contents, and without the error's text, which may quote them.
             logger.warning("A message of type %r was dropped (%s).", message.get("type"), type(error).__name__)
 
-    async def _take(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+    async def _dispatch(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Do what a message asks for; a type that this version does not know is ignored."""
         if message["type"] == KIND:
             await self._hub.tell([change_from(change) for change in message["changes"]])
@@ -96,28 +96,28 @@ class Bus:
             answering = asyncio.create_task(self._answer(layer, message))
             self._answering.add(answering)
             answering.add_done_callback(self._answering.discard)
-        elif message["type"] == ANSWER and message["notice"] in self._asked:
-            self._asked[message["notice"]].put_nowait(Ack(message["process"], message["part"], message["told"]))
+        elif message["type"] == ANSWER and message["notice"] in self._awaited:
+            self._awaited[message["notice"]].put_nowait(Ack(message["process"], message["part"], message["reached"]))
 
     async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Show a notice from another process, and answer with the number of tabs that took it."""
         try:
-            told = await self._hub.show(message["watch_ids"], message["frame"])
+            reached = await self._hub.show(message["watch_ids"], message["frame"])
             about = {"notice": message["notice"], "part": message["part"]}
             async with self._clock.timeout(LAYER_TIMEOUT):
-                await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "told": told, **about})
+                await layer.send(message["reply"], {"type": ANSWER, "process": self._name, "reached": reached, **about})
         except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and a message may be anything
             # The operator sees a lower number than there are.
             logger.warning("The number of tabs that a notice reached could not be reported (%s).", type(error).__name__)
 
     @contextmanager
-    def hearing(self, notice: str) -> Iterator[asyncio.Queue[Ack]]:
-        """Collect what other processes answer to a notice."""
-        answers = self._asked[notice] = asyncio.Queue()
+    def collecting(self, notice: str) -> Iterator[asyncio.Queue[Ack]]:
+        """Collect the acknowledgements of a notice by other processes."""
+        answers = self._awaited[notice] = asyncio.Queue()
         try:
             yield answers
         finally:
-            del self._asked[notice]
+            del self._awaited[notice]
 
 
 @asynccontextmanager

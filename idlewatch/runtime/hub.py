@@ -201,10 +201,10 @@ class Hub:
         news = list(changes)
         others = [hub for hub in self._hubs.all() if hub is not self and hub._tabs]
         for hub in others:
-            hub._hear(news)
+            hub._receive(news)
         await self.tell(news)
 
-    def _hear(self, news: Sequence[Change]) -> None:
+    def _receive(self, news: Sequence[Change]) -> None:
         """Have this hub's own event loop notify its tabs."""
         loop = self._loop
         if loop is None or loop is asyncio.get_running_loop():

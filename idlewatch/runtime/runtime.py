@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from weakref import WeakKeyDictionary
+from functools import partial
 
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import service as monitor
-from idlewatch.process import Lane, Process
+from idlewatch.process import Lane, PerLoop, Process
 from idlewatch.runtime.bus import Bus
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
@@ -60,31 +60,15 @@ class Runtime:
         await self._process.threads.run(Lane.WAITING, self._process.part(Dispatcher).drain)
 
 
-class Runtimes:
-    """The runtimes of a process, by their event loop."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._runtimes: WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = WeakKeyDictionary()
-
-    def here(self) -> Runtime:
-        """Return the runtime of the running event loop."""
-        loop = asyncio.get_running_loop()
-        found = self._runtimes.get(loop)
-        if found is None:
-            found = self._runtimes[loop] = Runtime(self._process)
-        return found
-
-    def running(self) -> Runtime | None:
-        """Return the one whose timer runs; None where there is none."""
-        return next((each for each in self._runtimes.values() if each.runs), None)
-
-
 def runtime_of(process: Process) -> Runtime:
     """Return the runtime of a process on the running event loop."""
-    return process.part(Runtimes).here()
+    return process.part(_runtimes).current()
 
 
 def running_runtime(process: Process) -> Runtime | None:
     """Return the runtime of a process whose timer runs, on whatever event loop; None where there is none."""
-    return process.part(Runtimes).running()
+    return next((each for each in process.part(_runtimes) if each.runs), None)
+
+
+def _runtimes(process: Process) -> PerLoop[Runtime]:
+    return PerLoop(partial(Runtime, process))

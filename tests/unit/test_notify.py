@@ -79,7 +79,7 @@ def layer(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.Mon
 @pytest.fixture
 async def connected(layer: BaseChannelLayer, here: Runtime) -> Runtime:
     """Return the runtime once messages of other processes reach it."""
-    with here.bus.hearing("probe") as answers:
+    with here.bus.collecting("probe") as answers:
         async with asyncio.timeout(WITHIN):
             while answers.empty():
                 await layer.group_send(GROUP, answer_to({"notice": "probe", "part": 0}))
@@ -117,7 +117,7 @@ def texts(*tabs: FakeTab) -> list[list[str]]:
 
 
 def answer_to(message: dict[str, Any], told: int = 0, process: str = "another") -> dict[str, Any]:
-    about = {"notice": message["notice"], "part": message["part"], "told": told}
+    about = {"notice": message["notice"], "part": message["part"], "reached": told}
     return {"type": ANSWER, "process": process, **about}
 
 
@@ -215,7 +215,7 @@ class TestHere:
         here.hub.join("w1", late)
         await asyncio.sleep(0)
         assert late.frames == []
-        assert here.bus._asked == {}
+        assert here.bus._awaited == {}
 
 
 class TestWithoutWhatItNeeds:
@@ -357,7 +357,7 @@ class TestOtherProcesses:
     ):
         (tab,) = open_tabs(connected, "w1")
         late = answer_to({"notice": "long gone", "part": 0}, told=9)
-        with connected.bus.hearing("last") as answers:
+        with connected.bus.collecting("last") as answers:
             for message in ({"type": "idlewatch.of_the_future", "process": "another"}, late):
                 await layer.group_send(GROUP, message)
             assert await asend(["w1"], "Noon") == Reach(1, 1)
