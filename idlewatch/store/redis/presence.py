@@ -16,7 +16,7 @@ KEY_TTL = 86_400
 """Seconds for which keys that belong to no session are kept: processes, the epoch, the clock's correction."""
 RESUME_LEASE = 30.0
 """Seconds after which another process resumes the records into a new store, where the first one did not finish."""
-BURIAL_LEASE = 10.0
+REAP_LEASE = 10.0
 """Seconds after which another process goes on to remove the tabs of a dead one."""
 
 
@@ -29,7 +29,7 @@ class RedisPresence(Presence):
         self._sessions = sessions
 
     async def renew(self, process: str, now: float, lease: float) -> Renewal:
-        keys = [self._keys.other(name) for name in ("processes", "burials", "signs", "epoch")]
+        keys = [self._keys.other(name) for name in ("processes", "reaping", "last_seen", "epoch")]
         args = [process, repr(now), repr(lease), repr(RESUME_LEASE), KEY_TTL]
         call = script("renew", [*keys, self._keys.served(process)], args)
         known, resume, created_at = await self._client.acall(call)
@@ -42,8 +42,8 @@ class RedisPresence(Presence):
         await self._client.acall(Command("EXPIRE", [epoch], [KEY_TTL]))
 
     async def reap(self, now: float) -> Sequence[str]:
-        keys = [self._keys.other("processes"), self._keys.other("burials")]
-        found = await self._client.acall(script("bury", keys, [repr(now), repr(BURIAL_LEASE)]))
+        keys = [self._keys.other("processes"), self._keys.other("reaping")]
+        found = await self._client.acall(script("reap", keys, [repr(now), repr(REAP_LEASE)]))
         dead = [process.decode() for process in found]
         for process in dead:
             watch_ids = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
@@ -51,7 +51,7 @@ class RedisPresence(Presence):
             await asyncio.gather(
                 *(self._sessions.aapply(watch_id.decode(), TabsCounted(process, 0), now) for watch_id in watch_ids)
             )
-            await self._client.acall(Command("ZREM", [self._keys.other("burials")], [process]))
+            await self._client.acall(Command("ZREM", [self._keys.other("reaping")], [process]))
         return dead
 
     def read_created_at(self) -> float | None:
@@ -69,6 +69,6 @@ class RedisPresence(Presence):
         await self._client.acall(script("correct", [self._keys.other("correction")], args))
 
     def _read_time(self, process: str) -> Steps[Reading | None]:
-        keys = [self._keys.other("correction"), self._keys.other("signs")]
+        keys = [self._keys.other("correction"), self._keys.other("last_seen")]
         now, correction, others = yield script("time", keys, [process, KEY_TTL])
         return Reading(float(now), float(correction), float(others) if others else None)

@@ -1,8 +1,9 @@
 -- Register a process as live.
 --
--- KEYS: the processes, those being buried, signs of life, the epoch, the sessions it serves. ARGV: process, now, seconds of lease, seconds for
--- which one process is given to resume the records into a new store, seconds to keep these keys.
--- Returns whether it was known (not where it is new or was taken for dead, for as long as it is being buried), whether
+-- KEYS: the processes, those being removed, when each was last seen, the epoch, the sessions it serves.
+-- ARGV: process, now, seconds of lease, seconds for which one process is given to resume the records into a new store,
+-- seconds to keep these keys.
+-- Returns whether the process was known (not where it is new, or its lease lapsed and its removal is not done), whether
 -- it is to resume, and since when the store is what it is.
 
 local process, now, lease, patience, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]

@@ -1,16 +1,16 @@
 -- Return the time that all processes go by.
 --
--- KEYS: the correction, signs of life. ARGV: process, seconds to keep the correction.
+-- KEYS: the correction, when each process was last seen. ARGV: process, seconds to keep the correction.
 -- Returns now, the correction, and when another process gave its last sign of life ('': there is none).
 
 local time = redis.call('TIME')
 local correction = tonumber(redis.call('GET', KEYS[1]) or '0')
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 local others = ''
-local signs = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')
-for index = 1, #signs, 2 do
-  if signs[index] ~= ARGV[1] and others == '' then
-    others = signs[index + 1]
+local seen = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')
+for index = 1, #seen, 2 do
+  if seen[index] ~= ARGV[1] and others == '' then
+    others = seen[index + 1]
   end
 end
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000 + correction

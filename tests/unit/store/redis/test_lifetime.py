@@ -92,7 +92,7 @@ class TestAProcess:
         await store.presence.renew("p1", NOW, LEASE)
         store.sessions.apply("w1", TabOpened("p1", 50), NOW)
         assert await store.presence.reap(NOW + LEASE) == ["p1"]
-        assert {"served:p1", "processes", "burials"}.isdisjoint(lifetimes(store))
+        assert {"served:p1", "processes", "reaping"}.isdisjoint(lifetimes(store))
 
 
 @pytest.mark.server

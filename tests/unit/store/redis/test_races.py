@@ -72,16 +72,16 @@ async def test_what_a_process_counts_while_it_is_being_buried_does_not_outlive_i
     dead.sessions.open(session(), NOW)
     await dead.presence.renew("p1", NOW, LEASE)
     await dead.sessions.aapply("w1", TabOpened("p1", 50), NOW)
-    bury = other.sessions.aapply
+    reap = other.sessions.aapply
 
-    async def bury_and_meet(watch_id: str, event: Event, now: float) -> Watched | None:
-        buried = await bury(watch_id, event, now)
+    async def reap_and_meet(watch_id: str, event: Event, now: float) -> Watched | None:
+        reaped = await reap(watch_id, event, now)
         assert not (await dead.presence.renew("p1", now, LEASE)).known
         await dead.sessions.aapply(watch_id, TabsCounted("p1", 1), now)
-        return buried
+        return reaped
 
     with monkeypatch.context() as patch:
-        patch.setattr(other.sessions, "aapply", bury_and_meet)
+        patch.setattr(other.sessions, "aapply", reap_and_meet)
         assert await other.presence.reap(NOW + LEASE) == ["p1"]
     back = NOW + LEASE + 1
     assert not (await dead.presence.renew("p1", back, LEASE)).known

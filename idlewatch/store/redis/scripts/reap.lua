@@ -1,7 +1,7 @@
--- Find the processes whose lease lapsed, and lease their burial.
+-- Find the processes whose lease lapsed, and lease their removal.
 --
--- KEYS: the processes, those being buried. ARGV: now, seconds of lease.
--- Returns them. One that comes back before its burial is done has to report its tabs again.
+-- KEYS: the processes, those being removed. ARGV: now, seconds of lease.
+-- Returns them. One that comes back before its removal is done has to report its tabs again.
 
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
