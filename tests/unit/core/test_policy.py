@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Hold, Reason
-from idlewatch.core.policy import UNWARNED, Phase, Policy, assess, closes_at, fitted, warned_from
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, assess, closes_at, fitted, warned_from
 from tests.support.facts import POLICY, any_facts, moments, policies, seconds, signed_in
 
 HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
@@ -35,26 +35,26 @@ def test_without_activity_a_session_is_warned_and_ends(
 
 
 @pytest.mark.rule("R2")
-def test_absolute_limit_warns_and_ends_whatever_the_activity() -> None:
-    def verdict_at(now: float) -> tuple[Phase, Reason | None, bool]:
-        return assess(Activity(logged_in_at=0.0, active=now), POLICY, now).shown
-
-    assert verdict_at(43079.75) == UNWARNED
-    assert verdict_at(43080.0) == (Phase.WARNED, Reason.ABSOLUTE, False)
-    assert verdict_at(43200.0) == (Phase.ENDED, Reason.ABSOLUTE, False)
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [
+        (43079.75, UNWARNED),
+        (43080.0, (Phase.WARNED, Reason.ABSOLUTE, False)),
+        (43200.0, (Phase.ENDED, Reason.ABSOLUTE, False)),
+    ],
+)
+def test_absolute_limit_warns_and_ends_whatever_the_activity(now: float, shown: Shown) -> None:
+    assert assess(Activity(logged_in_at=0.0, active=now), POLICY, now).shown == shown
+    unlimited = replace(POLICY, absolute_timeout=None)
+    assert assess(Activity(logged_in_at=0.0, active=now), unlimited, now).shown == UNWARNED
 
 
 @pytest.mark.rule("R2")
 def test_a_hold_does_not_move_the_absolute_limit() -> None:
-    held = replace(HELD, logged_in_at=-43150.0)
-    verdict = assess(held, POLICY, 110.0 - 100.0)
-    assert verdict.shown == (Phase.WARNED, Reason.ABSOLUTE, False)
-    assert assess(held, POLICY, 50.0).reason is Reason.ABSOLUTE
-
-
-def test_without_an_absolute_limit_activity_keeps_a_session_for_good() -> None:
-    policy = replace(POLICY, absolute_timeout=None)
-    assert assess(Activity(logged_in_at=0.0, active=1e8), policy, 1e8).shown == UNWARNED
+    held = replace(HELD, logged_in_at=-43090.0)
+    assert assess(held, POLICY, 109.75).shown == (Phase.WARNED, Reason.ABSOLUTE, False)
+    assert assess(held, POLICY, 110.0).shown == (Phase.ENDED, Reason.ABSOLUTE, False)
+    assert assess(replace(HELD, logged_in_at=-42500.0), POLICY, 110.0).remaining == 590.0
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,14 @@ def test_the_earlier_of_two_near_limits_is_the_reason(logged_in_at: float, reaso
     assert assess(Activity(logged_in_at=logged_in_at, active=0.0), POLICY, 900.0).reason is reason
 
 
-def test_a_closed_browser_ends_the_session_without_a_warning() -> None:
+def test_a_closed_browser_ends_the_session_without_a_warning_where_there_is_a_grace() -> None:
     closed = signed_in(closed_at=100.0)
     assert assess(closed, POLICY, 399.75).shown == UNWARNED
     assert assess(closed, POLICY, 399.75).next_at == 400.0
     assert assess(closed, POLICY, 400.0).shown == (Phase.ENDED, Reason.CLOSED, False)
-
-
-def test_without_a_grace_a_closed_browser_ends_nothing() -> None:
-    policy = replace(POLICY, close_grace=None)
-    assert closes_at(signed_in(closed_at=100.0), policy) == math.inf
-    assert assess(signed_in(closed_at=100.0), policy, 500.0).shown == UNWARNED
+    without = replace(POLICY, close_grace=None)
+    assert closes_at(closed, without) == math.inf
+    assert assess(closed, without, 500.0).shown == UNWARNED
 
 
 def test_while_held_the_full_idle_limit_remains() -> None:
@@ -88,17 +85,10 @@ def test_while_held_the_full_idle_limit_remains() -> None:
     assert assess(HELD, POLICY, 161.0).remaining == 899.0
 
 
-def test_while_held_the_absolute_limit_caps_what_remains() -> None:
-    assert assess(replace(HELD, logged_in_at=-42500.0), POLICY, 110.0).remaining == 590.0
-
-
-def test_an_end_is_told_by_its_own_moment_and_reason() -> None:
+def test_an_end_has_its_own_moment_and_reason_or_is_that_of_a_lost_session() -> None:
     verdict = assess(signed_in(ended=10.0, reason=Reason.REVOKED), POLICY, 11.0)
     assert verdict.shown == (Phase.ENDED, Reason.REVOKED, False)
     assert (verdict.ends_at, verdict.remaining, verdict.held, verdict.next_at) == (10.0, 0.0, False, None)
-
-
-def test_an_end_without_a_reason_is_a_lost_session() -> None:
     assert assess(signed_in(ended=10.0), POLICY, 11.0).reason is Reason.LOST
 
 
@@ -168,17 +158,22 @@ def test_what_remains_never_grows_by_itself(facts: Activity, policy: Policy, now
     assert assess(facts, policy, now + later).remaining <= assess(facts, policy, now).remaining
 
 
-class TestFitted:
-    def test_limits_that_work_together_stay(self):
-        assert fitted(Policy()) == Policy()
-
-    def test_record_is_never_staler_than_a_tenth_of_the_idle_timeout(self):
-        assert fitted(Policy(idle_timeout=300)).checkpoint == 30
-
-    def test_session_is_not_warned_from_its_start(self):
-        policy = fitted(Policy(idle_timeout=60, warn_before=120))
-        assert (policy.warn_before, policy.heartbeat) == (30, 15)
-
-    def test_pages_report_before_the_warning_comes(self):
-        policy = fitted(Policy(idle_timeout=20, warn_before=10, heartbeat=15))
-        assert (policy.warn_before, policy.heartbeat) == (10, 5)
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        pytest.param({}, {}, id="limits that work together stay"),
+        pytest.param({"idle_timeout": 300}, {"checkpoint": 30}, id="a record is at most a tenth of the limit old"),
+        pytest.param(
+            {"idle_timeout": 60, "warn_before": 120},
+            {"warn_before": 30, "heartbeat": 15, "checkpoint": 6},
+            id="a session is not warned from its start",
+        ),
+        pytest.param(
+            {"idle_timeout": 20, "warn_before": 10, "heartbeat": 15},
+            {"heartbeat": 5, "checkpoint": 2},
+            id="pages report before the warning comes",
+        ),
+    ],
+)
+def test_limits_are_made_to_fit_each_other(limits: dict[str, float], expected: dict[str, float]) -> None:
+    assert fitted(Policy(**limits)) == replace(Policy(**limits), **expected)

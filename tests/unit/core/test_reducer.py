@@ -45,13 +45,10 @@ EVERY_EVENT: list[Event] = [
 
 
 class TestActivity:
-    def test_is_credited_to_when_the_user_acted(self) -> None:
-        assert after(signed_in(), POLICY, (100.0, Acted(ago=30.0))).active == 70.0
-
     @pytest.mark.rule("R4")
-    @pytest.mark.parametrize("ago", [-5.0, -86400.0, -1e300])
-    def test_is_never_credited_to_the_future(self, ago: float) -> None:
-        assert after(signed_in(), POLICY, (100.0, Acted(ago))).active == 100.0
+    @pytest.mark.parametrize(("ago", "active"), [(30.0, 70.0), (-5.0, 100.0), (-86400.0, 100.0), (-1e300, 100.0)])
+    def test_is_credited_to_when_the_user_acted_and_never_to_the_future(self, ago: float, active: float) -> None:
+        assert after(signed_in(), POLICY, (100.0, Acted(ago))).active == active
 
     @pytest.mark.rule("R4")
     def test_that_is_reported_late_never_moves_the_clock_back(self) -> None:
@@ -59,24 +56,22 @@ class TestActivity:
         assert applied(Acted(ago=86400.0), facts, POLICY, 110.0) is facts
 
     @pytest.mark.rule("R3")
-    def test_leaves_the_absolute_limit_where_it_is(self) -> None:
-        assert (
-            after(signed_in(), POLICY, (100.0, Acted()), (200.0, Extended()), (300.0, Requested())).logged_in_at == 0.0
-        )
+    def test_leaves_the_absolute_limit_to_signing_in_again_which_restarts_every_clock(self) -> None:
+        facts = after(signed_in(), POLICY, (100.0, Acted()), (200.0, Extended()), (300.0, Requested()))
+        assert facts.logged_in_at == 0.0
+        again = after(facts, POLICY, (310.0, OPEN), (320.0, CLOSE), (400.0, SignedIn()))
+        assert (again.logged_in_at, again.active, again.closed_at) == (400.0, 400.0, None)
 
-    def test_during_the_warning_is_ignored(self) -> None:
+    def test_during_the_warning_is_ignored_unless_the_policy_allows_it(self) -> None:
         facts = signed_in()
         assert applied(Acted(), facts, POLICY, 780.0) is facts
         assert applied(Acted(ago=20.0), facts, POLICY, 800.0) is facts
+        assert after(facts, replace(POLICY, activity_extends_warning=True), (800.0, Acted())).active == 800.0
 
     def test_from_before_the_warning_counts_when_it_is_reported_during_it(self) -> None:
         facts = after(signed_in(), POLICY, (800.0, Acted(ago=21.0)))
         assert facts.active == 779.0
         assert assess(facts, POLICY, 800.0).shown == UNWARNED
-
-    def test_during_the_warning_counts_if_the_policy_allows_it(self) -> None:
-        policy = replace(POLICY, activity_extends_warning=True)
-        assert after(signed_in(), policy, (800.0, Acted())).active == 800.0
 
     def test_counts_while_the_absolute_limit_alone_is_near(self) -> None:
         facts = Activity(logged_in_at=0.0, active=43000.0)
@@ -96,37 +91,29 @@ class TestActivity:
     def test_extensions_are_counted(self) -> None:
         assert after(signed_in(), POLICY, (800.0, Extended()), (1600.0, Extended())).extensions == 2
 
-    @pytest.mark.rule("R3")
-    def test_signing_in_again_restarts_every_clock(self) -> None:
-        facts = after(signed_in(closed_at=700.0), POLICY, (800.0, SignedIn()))
-        assert (facts.logged_in_at, facts.active, facts.closed_at) == (800.0, 800.0, None)
-
 
 class TestHolds:
     def test_keep_the_idle_clock_still_until_they_lapse(self) -> None:
-        facts = after(signed_in(), POLICY, (100.0, Held("upload")))
+        facts = after(signed_in(), POLICY, (100.0, Held("upload", "3 files")))
+        assert facts.holds["upload"].label == "3 files"
         assert assess(facts, POLICY, 159.0).held
         assert assess(facts, POLICY, 160.0).ends_at == 160.0 + 900.0
 
-    def test_released_let_the_idle_clock_run_from_then(self) -> None:
+    def test_released_let_the_idle_clock_run_from_then_unless_they_had_lapsed(self) -> None:
         facts = after(signed_in(), POLICY, (100.0, Held("upload")), (130.0, Released("upload")))
         assert assess(facts, POLICY, 130.0).ends_at == 130.0 + 900.0
         assert facts.held_seconds(500.0, POLICY.hold_limit) == 30.0
+        assert after(signed_in(), POLICY, (100.0, Held("a")), (300.0, Released("a"))).held_until == 160.0
 
     def test_releasing_one_leaves_the_others(self) -> None:
         facts = after(signed_in(), POLICY, (100.0, Held("a")), (110.0, Held("b")), (120.0, Released("b")))
         assert list(facts.holds) == ["a"]
         assert facts.held_until == 160.0
+        assert applied(Released("unknown"), facts, POLICY, 130.0) is facts
 
-    def test_releasing_one_that_lapsed_gives_nothing_back(self) -> None:
-        facts = after(signed_in(), POLICY, (100.0, Held("a")), (300.0, Released("a")))
-        assert facts.held_until == 160.0
-
-    def test_releasing_an_unknown_one_changes_nothing(self) -> None:
-        facts = signed_in()
-        assert applied(Released("upload"), facts, POLICY, 10.0) is facts
-
-    def test_are_bounded_all_ids_together(self) -> None:
+    def test_are_bounded_all_ids_together_or_not_allowed_at_all(self) -> None:
+        with pytest.raises(HoldRefused, match="HOLD_LIMIT is 0"):
+            applied(Held("upload"), signed_in(), replace(POLICY, hold_limit=0.0), 10.0)
         policy = replace(POLICY, hold_limit=100.0)
         facts = after(signed_in(), policy, *((float(at), Held(f"video-{at}")) for at in range(0, 100, 20)))
         with pytest.raises(HoldRefused, match="100 s"):
@@ -157,10 +144,6 @@ class TestHolds:
         facts = after(signed_in(), POLICY, (300.0, Held("a")), (300.0, Released("a")), (300.0, Acted(ago=50.0)))
         assert facts.idle_from(300.0, POLICY.hold_limit) == 300.0
 
-    def test_are_refused_where_the_policy_allows_none(self) -> None:
-        with pytest.raises(HoldRefused, match="HOLD_LIMIT is 0"):
-            applied(Held("upload"), signed_in(), replace(POLICY, hold_limit=0.0), 10.0)
-
     def test_are_refused_above_the_maximum(self) -> None:
         facts = after(signed_in(), POLICY, *((1.0, Held(str(index))) for index in range(MAX_HOLDS)))
         assert len(facts.holds) == MAX_HOLDS
@@ -179,9 +162,6 @@ class TestHolds:
         lapsed = after(signed_in(), POLICY, (0.0, Held("a")), (HOLD_TTL + 40.0, event))
         assert (lapsed.held_since, lapsed.held_from) == (None, None)
         assert after(lapsed, POLICY, (500.0, Held("a"))).held_since == 500.0
-
-    def test_keep_their_label(self) -> None:
-        assert after(signed_in(), POLICY, (1.0, Held("upload", "3 files"))).holds["upload"].label == "3 files"
 
 
 class TestClosingTheBrowser:
@@ -223,21 +203,23 @@ class TestClosingTheBrowser:
 
 
 class TestTabs:
-    def test_are_counted_by_process(self) -> None:
-        facts = after(signed_in(), POLICY, (1.0, OPEN), (2.0, OPEN), (3.0, TabOpened("p2", 50)), (4.0, CLOSE))
-        assert facts.tabs == {"p1": 1, "p2": 1}
+    @pytest.mark.parametrize(
+        ("event", "tabs"),
+        [
+            (CLOSE, {"p1": 1, "p2": 1}),
+            (TabOpened("p2", 50), {"p1": 2, "p2": 2}),
+            pytest.param(TabsCounted("p1", 0), {"p2": 1}, id="of a dead process are taken back"),
+            pytest.param(TabsCounted("p1", 3), {"p1": 3, "p2": 1}, id="of one that came back are what it reports"),
+        ],
+    )
+    def test_are_counted_by_process(self, event: Event, tabs: dict[str, int]) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (2.0, OPEN), (3.0, TabOpened("p2", 50)))
+        assert after(facts, POLICY, (4.0, event)).tabs == tabs
 
     def test_are_refused_over_the_limit_on_all_processes_together(self) -> None:
         facts = after(signed_in(), POLICY, (1.0, TabOpened("p1", 2)), (1.0, TabOpened("p2", 2)))
         with pytest.raises(TooManyTabs, match="2 tabs"):
             applied(TabOpened("p3", 2), facts, POLICY, 1.0)
-
-    def test_of_a_dead_process_are_taken_back(self) -> None:
-        facts = signed_in(tabs={"p1": 2, "p2": 1})
-        assert after(facts, POLICY, (1.0, TabsCounted("p1", 0))).tabs == {"p2": 1}
-
-    def test_of_a_process_that_came_back_are_what_it_reports(self) -> None:
-        assert after(signed_in(tabs={"p1": 2}), POLICY, (1.0, TabsCounted("p1", 3))).tabs == {"p1": 3}
 
 
 def test_what_is_no_event_is_refused() -> None:
@@ -401,59 +383,61 @@ def test_a_session_ends_never_early_and_never_late(policy: Policy, history: list
 class TestReported:
     """What was admitted elsewhere is not judged again; POLICY has an idle limit of 900 and a hold limit of 7200."""
 
-    def test_counts_though_the_limit_has_passed_without_it(self) -> None:
-        facts = after(signed_in(), POLICY, (1000.0, Reported(890.0)))
-        assert (facts.active, facts.ended) == (890.0, None)
+    @pytest.mark.parametrize(
+        ("now", "reported", "expected"),
+        [
+            pytest.param(1000.0, Reported(890.0), (0.0, 890.0), id="though the limit has passed without it"),
+            pytest.param(1000.0, Reported(50.0), (0.0, 50.0), id="though it is too old"),
+            pytest.param(100.0, Reported(500.0), (0.0, 100.0), id="never in the future"),
+            pytest.param(43500.0, Reported(43000.0, 43000.0), (43000.0, 43000.0), id="with the clocks restarted"),
+            pytest.param(43200.0, Reported(43100.0), (0.0, 43100.0), id="past the absolute limit"),
+        ],
+    )
+    def test_counts_and_makes_no_end_final(self, now: float, reported: Reported, expected: tuple[float, float]) -> None:
+        facts = after(signed_in(), POLICY, (now, reported))
+        assert (facts.logged_in_at, facts.active, facts.ended) == (*expected, None)
 
-    def test_what_is_too_old_makes_no_end_final(self) -> None:
+    def test_is_judged_with_what_comes_after_it(self) -> None:
         facts = after(signed_in(), POLICY, (1000.0, Reported(50.0)))
-        assert (facts.active, facts.ended) == (50.0, None)
         # Another process reports later activity.
         assert after(facts, POLICY, (1001.0, Reported(900.0)), (1001.0, Requested())).ended is None
         judged = after(facts, POLICY, (1001.0, Requested()))
         assert (judged.ended, judged.reason) == (950.0, Reason.IDLE)
 
     @pytest.mark.rule("R9")
-    def test_revives_no_session(self) -> None:
-        facts = signed_in().finished(Reason.LOGOUT, 10.0)
-        assert applied(Reported(20.0, 15.0, 30.0, 12.0), facts, POLICY, 40.0) is facts
-
-    def test_is_never_credited_to_the_future_nor_back(self) -> None:
-        assert after(signed_in(), POLICY, (100.0, Reported(500.0))).active == 100.0
-        facts = after(signed_in(), POLICY, (100.0, Requested()))
-        assert applied(Reported(99.0), facts, POLICY, 200.0) is facts
-
-    def test_restarted_clocks_stay_restarted(self) -> None:
-        facts = after(signed_in(), POLICY, (43500.0, Reported(43000.0, 43000.0)))
-        assert (facts.logged_in_at, facts.active, facts.ended) == (43000.0, 43000.0, None)
-
-    def test_moves_the_absolute_limit_by_nothing_else(self) -> None:
-        facts = after(signed_in(), POLICY, (43200.0, Reported(43100.0)))
-        assert (facts.logged_in_at, assess(facts, POLICY, 43200.0).reason) == (0.0, Reason.ABSOLUTE)
+    @pytest.mark.parametrize(
+        ("facts", "reported"),
+        [
+            pytest.param(signed_in(ended=10.0), Reported(20.0, 15.0, 30.0, 12.0), id="of a session that ended"),
+            pytest.param(signed_in(100.0), Reported(99.0), id="of activity before the last"),
+            pytest.param(signed_in(), Reported(0.0, held_until=120.0), id="of a hold without a beginning"),
+            pytest.param(
+                after(signed_in(), POLICY, (100.0, Held("upload"))),
+                Reported(0.0, held_until=120.0, held_since=90.0),
+                id="of a hold that goes on",
+            ),
+        ],
+    )
+    def test_changes_nothing(self, facts: Activity, reported: Reported) -> None:
+        assert applied(reported, facts, POLICY, 130.0) is facts
 
     def test_a_user_who_acted_after_the_last_tab_was_closed_has_come_back(self) -> None:
         closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
         assert after(closed, POLICY, (400.0, Reported(30.0))).closed_at is None
         assert assess(after(closed, POLICY, (400.0, Reported(15.0))), POLICY, 400.0).reason is Reason.CLOSED
 
-    def test_holds_have_kept_the_clock_still_as_far_as_they_came(self) -> None:
-        facts = after(signed_in(), POLICY, (1500.0, Reported(0.0, held_until=1400.0, held_since=100.0)))
-        assert assess(facts, POLICY, 1500.0).ends_at == 2300.0
-        assert facts.held_seconds(1500.0, POLICY.hold_limit) == 1300.0
-
-    def test_a_hold_without_a_beginning_keeps_nothing_still(self) -> None:
-        facts = signed_in()
-        assert applied(Reported(0.0, held_until=120.0), facts, POLICY, 130.0) is facts
-
-    def test_holds_never_reach_past_now(self) -> None:
-        facts = after(signed_in(), POLICY, (500.0, Reported(0.0, held_until=9000.0, held_since=100.0)))
-        assert assess(facts, POLICY, 500.0).ends_at == 1400.0
-
-    def test_holds_stay_within_their_limit(self) -> None:
-        policy = replace(POLICY, hold_limit=600)
-        facts = after(signed_in(), policy, (1500.0, Reported(0.0, held_until=1450.0, held_since=100.0)))
-        assert assess(facts, policy, 1500.0).ends_at == 1600.0
-
-    def test_holds_that_go_on_are_not_cut_short(self) -> None:
-        held = after(signed_in(), POLICY, (100.0, Held("upload")))
-        assert applied(Reported(0.0, held_until=120.0, held_since=90.0), held, POLICY, 130.0) is held
+    @pytest.mark.parametrize(
+        ("now", "held_until", "hold_limit", "held"),
+        [
+            pytest.param(1500.0, 1400.0, 7200.0, 1300.0, id="as far as they came"),
+            pytest.param(500.0, 9000.0, 7200.0, 400.0, id="never past now"),
+            pytest.param(1500.0, 1450.0, 600.0, 600.0, id="within their limit"),
+        ],
+    )
+    def test_holds_have_kept_the_clock_still(
+        self, now: float, held_until: float, hold_limit: float, held: float
+    ) -> None:
+        policy = replace(POLICY, hold_limit=hold_limit)
+        facts = after(signed_in(), policy, (now, Reported(0.0, held_until=held_until, held_since=100.0)))
+        assert facts.held_seconds(now, hold_limit) == held
+        assert assess(facts, policy, now).ends_at == 100.0 + held + 900.0
