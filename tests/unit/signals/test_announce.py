@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import subprocess
 import sys
@@ -79,7 +78,7 @@ def hung(connect: Connect) -> Iterator[threading.Event]:
 
 
 def said_slow(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [each.getMessage() for each in caplog.records if "takes over" in each.getMessage()]
+    return [line for line in caplog.messages if "takes over" in line]
 
 
 def end(watch_id: str = "w1", by: User | None = None) -> None:
@@ -97,12 +96,15 @@ def threads() -> list[threading.Thread]:
 
 @pytest.mark.django_db(transaction=True)
 class TestReceivers:
-    def test_one_is_called_in_a_thread_of_its_own_with_what_is_documented(self, connect: Connect):
-        heard = Heard()
-        connect(lambda **told: heard.append((threading.current_thread(), told)))
+    def test_one_is_called_in_a_thread_and_a_context_of_its_own_with_what_is_documented(self, connect: Connect):
+        heard, held = Heard(), ContextVar("held", default="nothing")
+        connect(lambda **told: heard.append((threading.current_thread(), held.get(), told)))
+        token = held.set("something of the request")
         end()
-        ((thread, told),) = list(heard)
+        held.reset(token)
+        ((thread, seen, told),) = list(heard)
         assert thread is not threading.current_thread()
+        assert seen == "nothing"
         assert told.pop("signal") is session_ended
         assert told.pop("sender") is WatchedSession
         assert told == {"watch_id": "w1", "user": "1", "reason": Reason.IDLE, "at": START, "by": None}
@@ -110,45 +112,23 @@ class TestReceivers:
     def test_each_is_called_in_the_order_in_which_things_happened(self, connect: Connect):
         heard = Heard()
 
-        def hear(signal: Any, watch_id: str, **_: Any) -> None:
-            heard.append((signal.name, watch_id))
-
-        connect(hear, session_opened)
-        connect(hear, session_ended)
-        for number in range(50):
-            announce.opened(keep(f"w{number}"))
-            end(f"w{number}")
-        told = [(name, f"w{number}") for number in range(50) for name in ("session_opened", "session_ended")]
-        assert heard == told
-
-    def test_so_does_a_method_which_is_another_object_each_time(self):
-        heard = Heard()
-
         class Receiver:
-            def hear(self, watch_id: str, **_: Any) -> None:
-                if watch_id == "w0":
+            """Its method is another object each time."""
+
+            def hear(self, signal: Any, watch_id: str, **_: Any) -> None:
+                if not list.__len__(heard):
                     time.sleep(0.01)
-                heard.append((watch_id, threading.get_ident()))
+                heard.append((signal.name, watch_id, threading.get_ident()))
 
         receiver = Receiver()
-        session_ended.connect(receiver.hear)
-        try:
-            for number in range(20):
-                end(f"w{number}")
-            assert [watch_id for watch_id, _ in heard] == [f"w{number}" for number in range(20)]
-        finally:
-            session_ended.disconnect(receiver.hear)
-        assert len({thread for _, thread in heard}) == 1
-
-    def test_none_sees_what_the_context_of_the_caller_holds(self, connect: Connect):
-        heard, held = Heard(), ContextVar("held", default="nothing")
-        connect(lambda **_: heard.append(held.get()))
-        token = held.set("something of the request")
-        try:
-            end()
-            assert heard == ["nothing"]
-        finally:
-            held.reset(token)
+        connect(receiver.hear, session_opened)
+        connect(receiver.hear, session_ended)
+        for number in range(20):
+            announce.opened(keep(f"w{number}"))
+            end(f"w{number}")
+        told = [(name, f"w{number}") for number in range(20) for name in ("session_opened", "session_ended")]
+        assert [(name, watch_id) for name, watch_id, _ in heard] == told
+        assert len({thread for _, _, thread in heard}) == 1
 
     def test_one_that_raises_is_logged_by_its_name_and_stops_no_other(
         self, connect: Connect, caplog: pytest.LogCaptureFixture
@@ -158,7 +138,7 @@ class TestReceivers:
         def broken(**_: Any) -> None:
             raise SystemExit("broken")
 
-        connect(broken)
+        connect(partial(broken, site="shop"))
         connect(lambda watch_id, **_: heard.append(watch_id))
         end("w1")
         end("w2")
@@ -187,13 +167,13 @@ class TestReceivers:
     def test_one_that_is_slow_is_logged_once_a_call(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(worker, "SLOW_AFTER", 0.02)
+        monkeypatch.setattr(worker, "SLOW_AFTER", 0.0)
         before = failures("session_ended", "slow")
-        connect(lambda **_: time.sleep(0.1))
+        connect(lambda **_: None)
         end()
         assert dispatcher.wait(WITHIN)
-        (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
-        assert "takes over 0.02 s" in line
+        (line,) = said_slow(caplog)
+        assert "takes over 0 s" in line
         assert failures("session_ended", "slow") == before + 1
 
     def test_one_that_never_comes_back_is_logged_when_there_is_more_to_tell(
@@ -214,17 +194,6 @@ class TestReceivers:
         monkeypatch.setattr(worker, "SLOW_AFTER", 0.0)
         await Timer(current_process(), Hub(current_process())).round(START)
         assert len(said_slow(caplog)) == 1
-
-    def test_one_with_arguments_of_its_own_is_logged_by_its_name(
-        self, connect: Connect, caplog: pytest.LogCaptureFixture
-    ):
-        def broken(**_: Any) -> None:
-            raise ValueError("broken")
-
-        connect(partial(broken, site="shop"))
-        end()
-        assert dispatcher.wait(WITHIN)
-        assert "broken of session_ended failed" in errors(caplog)[0]
 
     def test_one_that_falls_behind_loses_what_is_too_much_and_the_log_says_how_much(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -279,63 +248,46 @@ class TestReceivers:
         (theirs,) = list(used)
         assert theirs.connection is None
 
-    def test_those_that_a_site_keeps_open_are_closed_when_the_thread_ends(
+    def test_a_thread_lasts_while_it_has_work_and_closes_what_the_site_keeps_open(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(worker, "IDLE_TIMEOUT", 0.05)
         monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", None)
-        used = Heard()
-
-        def ask(**_: Any) -> None:
-            User.objects.count()
-            used.append((connections["default"], threading.current_thread()))
-
-        connect(ask)
-        end()
-        ((theirs, thread),) = list(used)
-        thread.join(WITHIN)
-        assert not thread.is_alive()
-        assert theirs.connection is None
-
-    def test_a_thread_ends_when_it_has_nothing_to_do(self, connect: Connect, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(worker, "IDLE_TIMEOUT", 0.05)
-        heard = Heard()
-        connect(lambda watch_id, **_: heard.append(watch_id))
-        before = set(threads())
-        end("w1")
-        assert heard == ["w1"]
-        for thread in set(threads()) - before:
-            thread.join(WITHIN)
-            assert not thread.is_alive()
-        end("w2")
-        assert heard == ["w1", "w2"]
-
-    def test_without_one_there_is_no_thread(self):
-        before = set(threads())
+        used, before = Heard(), set(threads())
         end()
         assert set(threads()) <= before
 
-    def test_they_are_connected_and_disconnected_as_those_of_any_signal(self, connect: Connect):
+        def ask(watch_id: str, **_: Any) -> None:
+            User.objects.count()
+            used.append((watch_id, connections["default"], threading.current_thread()))
+
+        connect(ask)
+        end("w1")
+        ((_, theirs, thread),) = list(used)
+        thread.join(WITHIN)
+        assert not thread.is_alive()
+        assert theirs.connection is None
+        end("w2")
+        assert [watch_id for watch_id, _, _ in used] == ["w1", "w2"]
+
+    def test_they_are_kept_and_let_go_as_those_of_any_signal(self):
         class Receiver:
             def hear(self, watch_id: str, **_: Any) -> None:
                 heard.append(watch_id)
 
-        heard, one, two = Heard(), Receiver(), Receiver()
+        heard, one, other = Heard(), Receiver(), Receiver()
         session_ended.connect(one.hear)
         session_ended.connect(one.hear)
-        session_ended.connect(two.hear, sender=User)
-        connect(lambda **_: heard.append("once"), dispatch_uid="once")
-        connect(lambda **_: heard.append("twice"), dispatch_uid="once")
+        session_ended.connect(other.hear, sender=User)
         end("w1")
-        assert sorted(heard) == ["once", "w1"]
-        assert session_ended.disconnect(dispatch_uid="once")
+        assert heard == ["w1"]
         gone = weakref.ref(one)
         del one
         while gone() is not None:
             # The thread has done its work, and is about to let go of it.
             time.sleep(0.01)
         end("w2")
-        assert sorted(heard) == ["once", "w1"]
+        assert heard == ["w1"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -369,40 +321,20 @@ class TestWhatIsAnnounced:
             assert told == []
         assert [name for name, _ in told] == ["session_ended"]
 
-    async def test_a_warning_once_whichever_timer_settles_it(self, told: Heard, timer: Timer):
+    async def test_a_warning_and_that_the_session_goes_on(self, told: Heard, timer: Timer):
         keep("w1")
-        other = Timer(current_process(), Hub(current_process()))
-        other.membership.owns_store = True
-        await asyncio.gather(timer.push(START + 80), other.push(START + 80))
-        await timer.push(START + 81)
-        assert told == [
-            (
-                "session_warned",
-                {
-                    "watch_id": "w1",
-                    "user": "1",
-                    "reason": Reason.IDLE,
-                    "ends_at": START + 100,
-                    "remaining": 20.0,
-                    "at": START + 80,
-                },
-            )
-        ]
-
-    async def test_that_a_warned_session_goes_on(self, told: Heard, timer: Timer):
-        keep("w1")
+        sessions = monitor.store().sessions
+        sessions.apply("w1", Extended(), START)
+        await timer.push(START + 79)
+        # To an active one it makes no difference.
+        assert told == []
         await timer.push(START + 80)
-        told.clear()
-        monitor.store().sessions.apply("w1", Extended(), START + 85)
+        sessions.apply("w1", Extended(), START + 85)
         await timer.push(START + 85)
         await timer.push(START + 86)
-        assert told == [("session_extended", {"watch_id": "w1", "user": "1", "at": START + 85})]
-
-    async def test_not_that_an_active_one_goes_on(self, told: Heard, timer: Timer):
-        keep("w1")
-        monitor.store().sessions.apply("w1", Extended(), START + 50)
-        await timer.push(START + 90)
-        assert told == []
+        about: dict[str, Any] = {"watch_id": "w1", "user": "1"}
+        until = {"reason": Reason.IDLE, "ends_at": START + 100, "remaining": 20.0, "at": START + 80}
+        assert told == [("session_warned", about | until), ("session_extended", about | {"at": START + 85})]
 
     async def test_a_second_warning_where_another_limit_is_near_by_now(self, told: Heard, timer: Timer):
         counted = metrics.WARNINGS._value.get()
