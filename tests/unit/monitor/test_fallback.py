@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from django.db import DatabaseError
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records, write_behind
+from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.process import current_process, set_default
@@ -32,7 +32,7 @@ from tests.conftest import START, Time
 from tests.support.outages import Member, Outage, outage
 from tests.support.sockets import FakeTab, Signed, Tab
 from tests.support.sockets import sign_in as sign_in_by_browser
-from tests.support.watches import sign_in_many
+from tests.support.watches import arecord
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
@@ -58,11 +58,6 @@ def lost(tmp_path: Path, clock: Time) -> Iterator[Outage]:
         yield made
 
 
-def sign_in(process: Member, **limits: float) -> Watched:
-    with process.entered():
-        return sign_in_many(1, **limits)[0]
-
-
 def found(process: Member, watch_id: str) -> Watched:
     with process.entered():
         watched = monitor.look(watch_id, process.clock.now)
@@ -84,7 +79,7 @@ class TestTwoProcesses:
     @pytest.mark.rule("R9")
     def test_activity_of_both_is_chained_over_an_outage_longer_than_the_idle_limit(self, away: Outage, clock: Time):
         one, two = away.process("one"), away.process("two")
-        watch_id = sign_in(one).id
+        watch_id = one.sign_in().id
         away.go_round()
         away.redis.stop()
         for turn, process in enumerate([one, two, one, two]):
@@ -102,7 +97,7 @@ class TestTwoProcesses:
     @pytest.mark.rule("R9")
     def test_the_checkpoint_of_a_store_that_missed_something_undoes_no_record(self, kept: Outage, clock: Time):
         quiet, busy = kept.process("quiet"), kept.process("busy")
-        watch_id = sign_in(busy).id
+        watch_id = busy.sign_in().id
         kept.go_round()
         kept.redis.stop()
         clock.pass_(90)
@@ -118,7 +113,7 @@ class TestTwoProcesses:
     @pytest.mark.rule("R9")
     def test_what_a_command_ended_meanwhile_is_over_when_the_store_is_back(self, kept: Outage, clock: Time):
         web = kept.process("web")
-        watch_id = sign_in(web, checkpoint=60.0).id
+        watch_id = web.sign_in(checkpoint=60.0).id
         kept.go_round()
         kept.redis.stop()
         clock.pass_(10)
@@ -139,7 +134,7 @@ class TestMadeGood:
         return away.process("web")
 
     async def test_a_heartbeat_that_waits_is_credited_to_its_own_moment(self, away: Outage, web: Member, clock: Time):
-        watch_id = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await web.asign_in()).id
         await away.around()
         away.redis.stop()
         clock.pass_(50)
@@ -147,7 +142,7 @@ class TestMadeGood:
             await web.store.sessions.aapply(watch_id, Acted(ago=20), clock.now)
         clock.pass_(60)
         await away.around()
-        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 30)
+        assert (await arecord(watch_id)).last_active == as_datetime(START + 30)
         away.redis.start()
         await away.around()
         assert (await web.store.sessions.aget(watch_id)).activity.active == START + 30
@@ -155,7 +150,7 @@ class TestMadeGood:
     async def test_heartbeats_that_come_meanwhile_keep_no_one_from_the_store(
         self, away: Outage, web: Member, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
-        watch_id, other = (await sync_to_async(sign_in)(web)).id, (await sync_to_async(sign_in)(web)).id
+        watch_id, other = (await web.asign_in()).id, (await web.asign_in()).id
         await away.around()
         away.redis.stop()
         clock.pass_(5)
@@ -179,7 +174,7 @@ class TestMadeGood:
 
     async def test_what_a_tab_has_seen_counts_before_any_session_is_called_idle(self, lost: Outage, clock: Time):
         web = lost.process("web")
-        watch_id = (await sync_to_async(sign_in)(web)).id
+        watch_id = (await web.asign_in()).id
         await lost.around()
         web.hub.join(watch_id, FakeTab())
         clock.pass_(9)
@@ -190,12 +185,12 @@ class TestMadeGood:
         lost.redis.start()
         await lost.around(REPORT_GRACE)
         assert (await web.recovery.sessions.aget(watch_id)).activity.ended is None
-        assert (await sync_to_async(row)(watch_id)).ended is None
+        assert (await arecord(watch_id)).ended is None
 
     async def test_one_in_doubt_keeps_the_store_from_no_other_and_is_decided_soon(self, lost: Outage, clock: Time):
         web = lost.process("web")
-        idle = (await sync_to_async(sign_in)(web, checkpoint=60.0)).id
-        live = (await sync_to_async(sign_in)(web, idle_timeout=500.0)).id
+        idle = (await web.asign_in(checkpoint=60.0)).id
+        live = (await web.asign_in(idle_timeout=500.0)).id
         await lost.around()
         tabs = {watch_id: FakeTab() for watch_id in (idle, live)}
         for watch_id, tab in tabs.items():
@@ -208,7 +203,7 @@ class TestMadeGood:
         assert (await web.recovery.sessions.aget(live)).activity.tabs == {"web": 1}
         assert await web.recovery.sessions.aget(idle) is None
         await lost.around(2 * REPORT_GRACE)
-        assert (await sync_to_async(row)(idle)).reason == "idle"
+        assert (await arecord(idle)).reason == "idle"
         assert tabs[idle].told[-1] == ("ended", "idle", False)
         assert tabs[live].told == []
         assert not web.recovery.is_away
@@ -216,7 +211,7 @@ class TestMadeGood:
     def test_holds_of_an_outage_longer_than_the_idle_limit_have_kept_the_session(
         self, away: Outage, web: Member, clock: Time
     ):
-        watch_id = sign_in(web).id
+        watch_id = web.sign_in().id
         web.store.sessions.apply(watch_id, Held("video"), clock.now)
         away.go_round()
         away.redis.stop()
@@ -234,7 +229,7 @@ class TestMadeGood:
     @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
     def test_a_session_ended_meanwhile_stays_ended(self, away: Outage, web: Member, clock: Time, is_async: bool):
         apply = async_to_sync(web.store.sessions.aapply) if is_async else web.store.sessions.apply
-        watch_id = sign_in(web).id
+        watch_id = web.sign_in().id
         away.go_round()
         away.redis.stop()
         clock.pass_(10)
@@ -247,8 +242,21 @@ class TestMadeGood:
         assert apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
         assert row(watch_id).reason == "logout"
 
+    @pytest.mark.rule("R9")
+    def test_so_does_one_that_was_undecided(self, away: Outage, web: Member, clock: Time):
+        watch_id = web.sign_in().id
+        away.go_round()
+        away.redis.stop()
+        clock.pass_(105)
+        with web.entered():
+            assert monitor.end(watch_id, Reason.REVOKED, clock.now).activity.reason is Reason.REVOKED
+        assert row(watch_id).reason == "revoked"
+        away.redis.start()
+        away.go_round(REPORT_GRACE + 1)
+        assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.ended is not None
+
     def test_a_restart_of_the_clocks_is_kept(self, away: Outage, web: Member, clock: Time):
-        watched = sign_in(web, absolute_timeout=150.0)
+        watched = web.sign_in(absolute_timeout=150.0)
         away.go_round()
         away.redis.stop()
         clock.pass_(80)
@@ -263,7 +271,7 @@ class TestMadeGood:
 
     def test_one_in_doubt_at_the_beginning_of_a_store_is_decided_soon(self, lost: Outage, clock: Time):
         before = lost.process("before")
-        watches = [sign_in(before).id for _ in range(2)]
+        watches = [before.sign_in().id for _ in range(2)]
         lost.made.clear()
         before.store.clear()
         before.store.close()
@@ -271,27 +279,11 @@ class TestMadeGood:
         web = lost.process("web")
         lost.go_round()
         for watch_id in watches:
-            with pytest.raises(Undecided), web.entered():
-                monitor.look(watch_id, clock.now)
+            with pytest.raises(Undecided):
+                found(web, watch_id)
         lost.go_round(2 * REPORT_GRACE)
         assert [row(watch_id).reason for watch_id in watches] == ["idle"] * 2
         assert not web.recovery.is_away
-
-
-class TestUndecided:
-    @pytest.mark.rule("R9")
-    def test_one_that_is_to_end_ends(self, away: Outage, clock: Time):
-        web = away.process("web")
-        watch_id = sign_in(web).id
-        away.go_round()
-        away.redis.stop()
-        clock.pass_(105)
-        with web.entered():
-            assert monitor.end(watch_id, Reason.REVOKED, clock.now).activity.reason is Reason.REVOKED
-        assert row(watch_id).reason == "revoked"
-        away.redis.start()
-        away.go_round(REPORT_GRACE + 1)
-        assert web.store.sessions.apply(watch_id, Requested(), clock.now).activity.ended is not None
 
 
 class TestUnknown:
@@ -304,7 +296,7 @@ class TestUnknown:
     @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
     def test_without_the_database_too_it_is_undecided(self, lost: Outage, clock: Time, call: str):
         web = lost.process("web")
-        watched = sign_in(web)
+        watched = web.sign_in()
         lost.redis.stop()
         args = {
             "get": (watched.id,),
@@ -314,62 +306,6 @@ class TestUnknown:
         }
         with mock.patch.object(WatchedSessionQuerySet, "find", side_effect=DatabaseError), pytest.raises(Undecided):
             getattr(web.store.sessions, call)(*args[call])
-
-
-class TestWaiting:
-    async def lose(self, web: Member, *watches: str) -> None:
-        for watch_id in watches:
-            with pytest.raises(StoreUnavailable):
-                await web.store.sessions.aapply(watch_id, Acted(), web.clock.now)
-
-    async def test_is_bounded(
-        self, lost: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ):
-        monkeypatch.setattr(write_behind, "MAX_BUFFERED", 2)
-        web = lost.process("web")
-        watches = [(await sync_to_async(sign_in)(web)).id for _ in range(4)]
-        lost.redis.stop()
-        clock.pass_(5)
-        await self.lose(web, *watches)
-        clock.pass_(1)
-        await self.lose(web, *watches)
-        await sync_to_async(web.recovery.flush)()
-        moments = [(await sync_to_async(row)(watch_id)).last_active for watch_id in watches]
-        assert moments == [as_datetime(START + 6)] * 2 + [as_datetime(START)] * 2
-        assert sum("waits for the store" in line for line in caplog.messages) == 1
-
-    async def test_what_the_database_refuses_goes_on_waiting(self, away: Outage, clock: Time):
-        web = away.process("web")
-        watch_id = (await sync_to_async(sign_in)(web)).id
-        await away.around()
-        away.redis.stop()
-        clock.pass_(5)
-        await self.lose(web, watch_id)
-        refused = mock.patch.object(WatchedSessionQuerySet, "in_bulk", side_effect=DatabaseError)
-        with refused, pytest.raises(DatabaseError):
-            await sync_to_async(web.recovery.flush)()
-        await sync_to_async(web.recovery.flush)()
-        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
-
-    async def test_what_came_too_late_revives_no_session(self, lost: Outage, clock: Time):
-        web = lost.process("web")
-        watch_id = (await sync_to_async(sign_in)(web)).id
-        lost.redis.stop()
-        clock.pass_(100)
-        await self.lose(web, watch_id)
-        await sync_to_async(web.recovery.flush)()
-        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START)
-
-    async def test_more_than_a_database_takes_in_one_statement_are_written(self, lost: Outage, clock: Time):
-        web = lost.process("web")
-        watch_id = (await sync_to_async(sign_in)(web)).id
-        lost.redis.stop()
-        clock.pass_(5)
-        web.recovery._outage.buffer._waiting = {f"w{number}": clock.now for number in range(300_000)} | {
-            watch_id: clock.now
-        }
-        await sync_to_async(web.recovery.flush)()
-        assert (await sync_to_async(row)(watch_id)).last_active == as_datetime(START + 5)
 
 
 class HeldBack:
@@ -454,31 +390,24 @@ class TestSocket:
         opened = Tab(signed.key)
         assert await opened.is_accepted()
         assert await opened.close_code() == Close.GOING_AWAY
-
-    async def test_that_is_closed_while_undecided_closes_without_a_word(
-        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
-    ):
-        clock.pass_(930)
+        # To count it out is to judge its session.
         await tab.leave()
 
-    async def test_whose_session_is_revoked_is_told_when_the_store_is_back(
-        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
+    async def test_whose_session_is_revoked_is_told_when_it_asks_or_when_the_store_is_back(
+        self, away: Outage, web: Member, signed: Signed, clock: Time
     ):
+        asking, silent = await Tab.open(signed), await Tab.open(signed)
+        await away.around()
+        away.redis.stop()
         clock.pass_(5)
         await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
+        assert (await asking.ask("extend"))["reason"] == "revoked"
+        assert await asking.close_code() == Close.ENDED
         away.redis.start()
         await away.around(REPORT_GRACE + 2)
-        frame = await tab.frame()
+        frame = await silent.frame()
         assert (frame["phase"], frame["reason"]) == ("ended", "revoked")
-        assert await tab.close_code() == Close.ENDED
-
-    async def test_that_asks_when_its_session_was_revoked_is_told_at_once(
-        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
-    ):
-        clock.pass_(5)
-        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
-        assert (await tab.ask("extend"))["reason"] == "revoked"
-        assert await tab.close_code() == Close.ENDED
+        assert await silent.close_code() == Close.ENDED
 
     @pytest.mark.parametrize("goes", [True, False], ids=["goes", "comes"])
     async def test_that_goes_or_comes_while_all_are_counted_again_is_counted_right(

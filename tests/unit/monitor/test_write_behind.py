@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+from django.db import DatabaseError
+
+from idlewatch.managers import WatchedSessionQuerySet
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import write_behind
+from idlewatch.monitor.write_behind import ActivityBuffer
+from tests.conftest import START
+from tests.support.watches import sign_in_many
+
+pytestmark = pytest.mark.django_db
+
+
+def written(watch_id: str) -> float:
+    return WatchedSession.objects.get(pk=watch_id).last_active.timestamp() - START
+
+
+def test_the_latest_activity_of_so_many_sessions_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(write_behind, "MAX_BUFFERED", 2)
+    buffer, watch_ids = ActivityBuffer(), [watched.id for watched in sign_in_many(4)]
+    for after in (6, 5):
+        for watch_id in watch_ids:
+            buffer.add(watch_id, START + after)
+    buffer.flush({})
+    assert not buffer
+    assert list(map(written, watch_ids)) == [6, 6, 0, 0]
+    assert len(caplog.messages) == 1
+
+
+def test_what_the_database_refuses_goes_on_waiting():
+    buffer, (watched,) = ActivityBuffer(), sign_in_many(1)
+    buffer.add(watched.id, START + 5)
+    refused = mock.patch.object(WatchedSessionQuerySet, "in_bulk", side_effect=DatabaseError)
+    with refused, pytest.raises(DatabaseError):
+        buffer.flush({})
+    assert buffer
+    buffer.flush({})
+    assert written(watched.id) == 5
+
+
+def test_what_came_too_late_revives_no_session():
+    buffer, (watched,) = ActivityBuffer(), sign_in_many(1)
+    buffer.add(watched.id, START + 100)
+    buffer.flush({})
+    assert written(watched.id) == 0
+
+
+def test_more_than_a_database_takes_in_one_statement_are_written(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(write_behind, "MAX_BUFFERED", 300_001)
+    buffer, (watched,) = ActivityBuffer(), sign_in_many(1)
+    for watch_id in (*(f"w{number}" for number in range(300_000)), watched.id):
+        buffer.add(watch_id, START + 5)
+    buffer.flush({})
+    assert written(watched.id) == 5
