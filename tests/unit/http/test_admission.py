@@ -46,36 +46,14 @@ def test_a_request_resets_the_idle_clock_alone(browser: Browser, ann: User, cloc
     assert browser.visit("/open/").json()["reason"] == "absolute"
 
 
-def test_a_counted_request_clears_the_warning_and_a_poll_does_not(signed_in: Browser, clock: Time):
-    clock.pass_(800)
-    told = signed_in.poll("/open/").json()
-    assert (told["phase"], told["reason"]) == ("warned", "idle")
-    assert told["remaining"] == pytest.approx(100)
-    told = signed_in.visit("/open/").json()
-    assert (told["phase"], told["reason"], told["remaining"]) == ("active", None, 900)
-    assert phase(clock) is Phase.ACTIVE
+@pytest.mark.parametrize(("go", "seconds"), [(Browser.visit, 15), (Browser.poll, 500)], ids=["short", "poll"])
+def test_a_short_request_and_a_long_poll_do_not_count_again(signed_in: Browser, clock: Time, go: Any, seconds: float):
+    http_site.during.append(lambda _: clock.pass_(seconds))
+    go(signed_in, "/meanwhile/")
+    assert last_active() == START
 
 
-class TestLongRequests:
-    def test_a_short_one_does_not(self, signed_in: Browser, clock: Time):
-        http_site.during.append(lambda _: clock.pass_(15))
-        signed_in.visit("/meanwhile/")
-        assert last_active() == START
-
-    def test_a_long_poll_does_not(self, signed_in: Browser, clock: Time):
-        http_site.during.append(lambda _: clock.pass_(500))
-        signed_in.poll("/meanwhile/")
-        assert last_active() == START
-
-    def test_a_file_counts_when_it_is_through(self, signed_in: Browser, clock: Time):
-        http_site.during.append(lambda _: clock.pass_(500))
-        response = signed_in.visit("/file/")
-        assert last_active() == START
-        assert b"".join(response.streaming_content).endswith(b"<p>last</p>")
-        response.close()
-        assert last_active() == START + 500
-
-    def test_one_that_outlasts_the_session_does_not_revive_it(self, signed_in: Browser, clock: Time):
-        http_site.during.append(lambda _: clock.pass_(901))
-        signed_in.visit("/meanwhile/")
-        assert phase(clock) is Phase.ENDED
+def test_a_request_that_outlasts_the_session_does_not_revive_it(signed_in: Browser, clock: Time):
+    http_site.during.append(lambda _: clock.pass_(901))
+    signed_in.visit("/meanwhile/")
+    assert phase(clock) is Phase.ENDED

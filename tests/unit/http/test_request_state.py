@@ -24,21 +24,13 @@ def notice(browser: Browser, path: str = "/open/") -> str | None:
     return browser.visit(path).json()["notice"]
 
 
-def test_the_page_that_finds_the_end_tells_it_once(late: Browser):
-    assert notice(late) == IDLE
-    assert notice(late) is None
-
-
-def test_what_a_script_fetches_does_not_use_it_up(late: Browser):
+def test_what_a_script_fetches_and_a_page_that_does_not_show_it_leave_it(late: Browser):
     assert late.poll("/api/").status_code == 401
     assert late.poll("/open/").json()["notice"] is None
     assert late.ask("get", "/open/", headers=HTMX).json()["notice"] is None
-    assert notice(late) == IDLE
-
-
-def test_a_page_that_does_not_show_it_leaves_it(late: Browser):
     late.visit("/bare/")
     assert notice(late) == IDLE
+    assert notice(late) is None
 
 
 @pytest.mark.rule("R22")
@@ -61,39 +53,22 @@ def test_signing_in_drops_it(late: Browser, ann: User):
     assert notice(late) is None
 
 
-def test_signing_out_needs_no_notice(browser: Browser, ann: User):
-    browser.sign_in(ann)
-    browser.submit("/logout/")
-    assert notice(browser) is None
-    assert browser.key is None
-
-
-@pytest.mark.parametrize("reason", [Reason.REVOKED, Reason.REPLACED, Reason.ACCOUNT])
-def test_it_is_known_when_the_session_row_is_gone(browser: Browser, ann: User, clock: Time, reason: Reason):
-    browser.sign_in(ann)
-    monitor.end(record().pk, reason, clock.now)
-    Session.objects.all().delete()
-    assert notice(browser) == str(NOTICES[reason])
-    assert browser.key is None
-
-
 @pytest.mark.rule("R11")
-def test_a_session_that_merely_vanished_is_lost(browser: Browser, ann: User):
-    browser.sign_in(ann)
+@pytest.mark.parametrize("reason", [None, Reason.REVOKED])
+def test_it_is_known_when_the_session_row_is_gone(signed_in: Browser, clock: Time, reason: Reason | None):
+    if reason is not None:
+        monitor.end(record().pk, reason, clock.now)
     Session.objects.all().delete()
-    response = browser.visit("/closed/")
-    assert response.url == "/login/?next=/closed/"
-    assert notice(browser) == str(NOTICES[Reason.LOST])
-    assert record().reason == "lost"
+    assert notice(signed_in) == str(NOTICES[reason or Reason.LOST])
+    assert signed_in.key is None
 
 
-def test_a_stale_cookie_is_looked_up_once(browser: Browser, ann: User, django_assert_num_queries: Any):
-    browser.sign_in(ann)
+def test_a_stale_cookie_is_looked_up_once(signed_in: Browser, django_assert_num_queries: Any):
     Session.objects.all().delete()
-    browser.visit("/bare/")
-    assert browser.key is None
+    signed_in.visit("/bare/")
+    assert signed_in.key is None
     with django_assert_num_queries(0):
-        browser.visit("/bare/")
+        signed_in.visit("/bare/")
 
 
 def test_each_reason_has_a_sentence_in_the_language_of_the_page():
