@@ -115,8 +115,8 @@ def test_an_end_while_the_view_runs_is_no_error_and_no_way_back(
 
 
 @pytest.mark.rule("R9")
-def test_an_answer_that_lands_after_the_logout_brings_nothing_back(signed_in: Browser, clock: Time, make_browser: Any):
-    key, other = signed_in.key, make_browser()
+def test_an_answer_that_lands_after_the_logout_brings_nothing_back(signed_in: Browser, clock: Time):
+    key, other = signed_in.key, Browser()
     other.key = key
     http_site.during.append(lambda _: other.submit("/logout/"))
     assert signed_in.visit("/note/").status_code == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -25,9 +24,9 @@ ROTATIONS = ["/rotate/", "/change-password/"]
 
 
 @pytest.fixture
-def other(signed_in: Browser, make_browser: Callable[[], Browser]) -> Browser:
+def other(signed_in: Browser) -> Browser:
     """Another request of the same browser, which set out with the same cookie."""
-    other = make_browser()
+    other = Browser()
     other.key = signed_in.key
     return other
 

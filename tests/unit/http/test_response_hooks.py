@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -49,12 +50,12 @@ class TestClosedBrowser:
         assert ends_closed(page, clock)
         assert record().reason == "closed"
 
-    def test_a_page_without_the_client_may_still_be_open(self, page: Browser, clock: Time):
-        page.visit("/bare/")
+    @pytest.mark.parametrize("path", ["/bare/", "/nowhere/"])
+    def test_a_page_without_the_client_may_still_be_open_until_one_with_it_is_shown(
+        self, page: Browser, clock: Time, path: str
+    ):
+        page.visit(path)
         assert not ends_closed(page, clock)
-
-    def test_a_page_with_the_client_tells_again(self, page: Browser, clock: Time):
-        page.visit("/bare/")
         page.visit("/page/")
         assert ends_closed(page, clock)
 
@@ -63,17 +64,20 @@ class TestClosedBrowser:
         page.visit(path)
         assert ends_closed(page, clock)
 
-    def test_a_missing_page_shows_something(self, page: Browser, clock: Time):
-        page.visit("/nowhere/")
-        assert not ends_closed(page, clock)
-
     @pytest.mark.rule("R40")
-    def test_a_counted_request_disarms(self, page: Browser, clock: Time):
+    @pytest.mark.parametrize(
+        ("path", "headers", "disarms"),
+        [("/page/", NAVIGATION, True), ("/passive/", NAVIGATION, False), ("/api/", FETCH, False)],
+        ids=["counted", "passive", "background"],
+    )
+    def test_a_counted_request_alone_disarms(
+        self, page: Browser, clock: Time, path: str, headers: dict[str, str], disarms: bool
+    ):
         close_last_tab(clock)
         clock.pass_(299)
-        page.visit("/page/")
-        clock.pass_(300)
-        assert page.poll("/api/").status_code == 200
+        page.ask("get", path, headers=headers)
+        clock.pass_(1)
+        assert page.poll("/api/").status_code == (200 if disarms else 401)
 
     @pytest.mark.rule("R5")
     @pytest.mark.parametrize("headers", [FETCH, NAVIGATION | {"Sec-Fetch-Dest": "iframe"}], ids=["fetched", "framed"])
@@ -96,109 +100,84 @@ class TestCaches:
     def test_unless_the_view_says_otherwise(self, page: Browser):
         assert page.visit("/cached/").headers["Cache-Control"] == "max-age=60"
 
-    def test_what_is_no_page_is_left_alone(self, page: Browser):
+    def test_what_is_no_page_and_a_public_page_are_left_alone(self, page: Browser):
         assert "Cache-Control" not in page.poll("/open/").headers
-
-    def test_a_public_page_is_left_alone(self, browser: Browser):
-        assert "Cache-Control" not in browser.visit("/bare/").headers
+        assert "Cache-Control" not in Browser().visit("/bare/").headers
 
     def test_the_page_that_signs_in_and_shows_something_is_not_stored(self, browser: Browser, ann: User):
         response = browser.ask("post", "/keep-me/", {"username": "ann", "password": PASSWORD}, NAVIGATION)
         assert response.headers["Cache-Control"] == "no-store"
 
 
+def clears(response: Any) -> bool:
+    header = response.headers.get("Clear-Site-Data")
+    assert header in {None, '"storage"'}
+    return header is not None
+
+
+def test_site_data_is_not_cleared_by_default(late: Browser):
+    assert not clears(late.visit("/closed/"))
+
+
 class TestClearSiteData:
-    def test_it_is_off(self, browser: Browser, ann: User, clock: Time):
-        browser.sign_in(ann)
-        clock.pass_(1000)
-        assert "Clear-Site-Data" not in browser.visit("/closed/").headers
+    @pytest.fixture(autouse=True)
+    def switched_on(self, settings: Any) -> None:
+        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
 
     @pytest.mark.rule("R20")
-    def test_an_end_clears_what_pages_have_stored(self, browser: Browser, ann: User, clock: Time, settings: Any):
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
-        response = browser.sign_in(ann)
-        assert "Clear-Site-Data" not in response.headers
-        assert "Clear-Site-Data" not in browser.visit("/closed/").headers
-        assert browser.submit("/idlewatch/logout/").headers["Clear-Site-Data"] == '"storage"'
+    def test_an_end_clears_what_pages_have_stored(self, browser: Browser, ann: User, clock: Time):
+        assert not clears(browser.sign_in(ann))
+        assert not clears(browser.visit("/closed/"))
+        assert clears(browser.submit("/idlewatch/logout/"))
         browser.sign_in(ann)
         clock.pass_(1000)
-        assert browser.visit("/closed/").headers["Clear-Site-Data"] == '"storage"'
-        assert browser.poll("/idlewatch/state/").status_code == 401
+        assert clears(browser.visit("/closed/"))
+        assert not clears(browser.poll("/idlewatch/state/"))
 
-    def test_so_does_one_of_a_session_whose_key_was_about_to_be_replaced(
-        self, browser: Browser, ann: User, settings: Any
-    ):
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
-        browser.sign_in(ann)
+    def test_so_does_one_of_a_session_whose_key_was_about_to_be_replaced(self, signed_in: Browser):
         records.expect_rotation(record().pk)
-        assert browser.submit("/idlewatch/logout/").headers["Clear-Site-Data"] == '"storage"'
+        assert clears(signed_in.submit("/idlewatch/logout/"))
 
     @pytest.mark.rule("R20")
     @pytest.mark.parametrize("after", [10, 1000], ids=["live", "ended"])
-    def test_so_does_another_s_sign_in_over_it(
-        self, browser: Browser, ann: User, bob: User, clock: Time, settings: Any, after: float
+    def test_another_s_sign_in_over_it_does_and_the_same_user_s_does_not(
+        self, signed_in: Browser, ann: User, bob: User, clock: Time, after: float
     ):
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
-        browser.sign_in(ann)
         clock.pass_(after)
-        assert browser.sign_in(bob).headers["Clear-Site-Data"] == '"storage"'
-        assert "Clear-Site-Data" not in browser.visit("/closed/").headers
-
-    @pytest.mark.parametrize("after", [10, 1000], ids=["live", "ended"])
-    def test_the_same_user_s_does_not(self, browser: Browser, ann: User, clock: Time, settings: Any, after: float):
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
-        browser.sign_in(ann)
+        assert not clears(signed_in.sign_in(ann))
         clock.pass_(after)
-        assert "Clear-Site-Data" not in browser.sign_in(ann).headers
+        assert clears(signed_in.sign_in(bob))
+        assert not clears(signed_in.visit("/closed/"))
 
     @pytest.mark.parametrize("after", [0, 10, 1000], ids=["new", "live", "ended"])
     def test_a_late_answer_does_not_clear_what_the_next_user_has_stored(
-        self, browser: Browser, ann: User, bob: User, clock: Time, settings: Any, after: float
+        self, signed_in: Browser, bob: User, clock: Time, after: float
     ):
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
-        browser.sign_in(ann)
-        key = browser.key
-        assert key
+        late = Browser()
+        late.key = str(signed_in.key)
         clock.pass_(after)
-        browser.sign_in(bob)
-        own = browser.key
-        assert own
-        browser.key = key
-        late = browser.poll("/idlewatch/state/")
-        assert late.status_code == 401
-        assert "Clear-Site-Data" not in late.headers
-        browser.key = own
-        assert browser.submit("/idlewatch/logout/").headers["Clear-Site-Data"] == '"storage"'
+        signed_in.sign_in(bob)
+        response = late.poll("/idlewatch/state/")
+        assert response.status_code == 401
+        assert not clears(response)
+        assert clears(signed_in.submit("/idlewatch/logout/"))
 
-    def test_nor_does_one_that_was_on_its_way_meanwhile(self, browser: Browser, ann: User, bob: User, settings: Any):
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
-        browser.sign_in(ann)
-        key = browser.key
-        assert key
-
-        def sign_in(_: object) -> None:
-            http_site.during.clear()
-            other = Browser()
-            other.key = key
-            other.sign_in(bob)
-
-        http_site.during.append(sign_in)
-        assert "Clear-Site-Data" not in browser.visit("/note/").headers
+    def test_nor_does_one_that_was_on_its_way_meanwhile(self, signed_in: Browser, bob: User):
+        other = Browser()
+        other.key = str(signed_in.key)
+        http_site.during.append(lambda _: other.sign_in(bob))
+        assert not clears(signed_in.visit("/note/"))
 
     @pytest.mark.parametrize(("cookie", "cleared"), [({"sessionid": "key"}, True), ({}, False)])
     def test_without_the_records_the_cookie_decides(
-        self, settings: Any, monkeypatch: pytest.MonkeyPatch, cookie: dict[str, str], cleared: bool
+        self, monkeypatch: pytest.MonkeyPatch, cookie: dict[str, str], cleared: bool
     ):
-        def fail(_: str) -> bool:
-            raise OperationalError("no database")
-
-        monkeypatch.setattr(records, "was_succeeded", fail)
-        settings.IDLEWATCH = {"CLEAR_SITE_DATA": True}
+        monkeypatch.setattr(records, "was_succeeded", mock.Mock(side_effect=OperationalError("no database")))
         request, response = RequestFactory().get("/"), HttpResponse()
         request.COOKIES.update(cookie)
         attach_state(request, START).change.state = SessionState.lost(Reason.IDLE, START)
         set_headers(request, response)
-        assert ("Clear-Site-Data" in response.headers) is cleared
+        assert clears(response) is cleared
 
 
 def test_a_stream_counts_in_the_process_that_served_it(browser: Browser, ann: User, clock: Time):

@@ -54,9 +54,9 @@ class TestPages:
     def test_a_page_that_is_not_there_stays_a_404(self, late: Browser):
         assert late.visit("/nowhere/").status_code == 404
 
-    def test_with_every_view_behind_the_login(self, make_browser: Any, late: Browser, settings: Any):
+    def test_with_every_view_behind_the_login(self, late: Browser, settings: Any):
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
-        browser = make_browser()
+        browser = Browser()
         browser.key = str(late.key)
         assert browser.visit("/bare/").url == "/login/?next=/bare/"
         assert browser.visit("/open/").json()["notice"]

@@ -80,12 +80,12 @@ def times(device: Device) -> list[str]:
 
 
 @pytest.fixture
-def device(make_browser: Callable[..., Browser], clock: Time) -> Callable[..., Device]:
+def device(clock: Time) -> Callable[..., Device]:
     """Sign a user in on one more device, a second after the one before."""
 
     def sign_in(user: User) -> Device:
         clock.pass_(1)
-        return Device(make_browser(), user, clock)
+        return Device(Browser(), user, clock)
 
     return sign_in
 
@@ -110,8 +110,8 @@ def stale(clock: Time, *devices: Device) -> None:
 
 @pytest.mark.rule("R15")
 class TestTheList:
-    def test_it_needs_a_login(self, make_browser: Callable[..., Browser]):
-        response = make_browser().visit(PAGE)
+    def test_it_needs_a_login(self):
+        response = Browser().visit(PAGE)
         assert (response.status_code, response.url) == (302, f"/login/?next={PAGE}")
 
     def test_it_says_device_and_address_and_marks_this_one(self, device, ann: User):
@@ -464,8 +464,8 @@ class TestTheOffer:
         assert desk.browser.visit("/private/").status_code == 200
         assert "changed" not in words(desk.browser.visit("/page/"))
 
-    def test_signing_up_is_no_change(self, make_browser: Callable[..., Browser]):
-        browser = make_browser()
+    def test_signing_up_is_no_change(self):
+        browser = Browser()
         browser.submit("/sign-up/", {"username": "eve", "password": PASSWORD})
         assert "changed" not in words(browser.visit("/page/"))
 

@@ -62,8 +62,8 @@ class TestRenewed:
         assert ask(browser, "/idlewatch/page/", answer["token"]).json()["page"] == "current"
         assert ask(browser, "/idlewatch/state/", old).json()["page"] == "renewed"
 
-    def test_its_csrf_token_is_taken(self, make_browser: Any, ann: User, clock: Time):
-        browser = make_browser(enforce_csrf_checks=True)
+    def test_its_csrf_token_is_taken(self, ann: User, clock: Time):
+        browser = Browser(enforce_csrf_checks=True)
         browser.visit("/login/")
         browser.client.force_login(ann)
         answer = ask(browser, "/idlewatch/page/", "none-of-these").json()
@@ -103,10 +103,8 @@ class TestForeign:
         assert {last_active(watch_id) for watch_id in WatchedSession.objects.values_list("pk", flat=True)} == {START}
 
     @pytest.mark.parametrize("path", ["/idlewatch/message/", "/idlewatch/drafts/"])
-    def test_it_learns_so_also_with_the_csrf_token_it_was_made_with(
-        self, make_browser: Any, ann: User, bob: User, clock: Time, path: str
-    ):
-        browser = make_browser(enforce_csrf_checks=True)
+    def test_it_learns_so_also_with_the_csrf_token_it_was_made_with(self, ann: User, bob: User, clock: Time, path: str):
+        browser = Browser(enforce_csrf_checks=True)
         browser.visit("/login/")
         browser.client.force_login(ann)
         made = browser.poll("/idlewatch/page/").json()
