@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import gettext
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
+from gettext import GNUTranslations
 from pathlib import Path
 
 import pytest
@@ -24,61 +22,30 @@ from idlewatch.drafts import client as drafts
 from idlewatch.http.i18n import NOTICES, ui_direction, ui_language
 from idlewatch.http.responses import undecided_response
 from idlewatch.models import WatchedSession
-from idlewatch.templatetags import idlewatch as tag
+from idlewatch.templatetags import idlewatch
 from tests.support.node import NODE
 from tests.support.serving import ROOT
 from tests.unit.templatetags.test_idlewatch import CLIENT, Tags, body, config_of, end, page, sign_in
 
-STRINGS = tag.STRINGS | drafts.STRINGS
+STRINGS = idlewatch.STRINGS | drafts.STRINGS
 APP = ROOT / "idlewatch"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt_BR", "tr", "uk", "zh_Hans")
 FOREIGN = tuple(language for language in LANGUAGES if language != "en")
 SAME_WORD = {
-    # These languages have borrowed it.
-    ("de", "Offline"),
-    ("it", "Offline"),
-    ("nl", "Offline"),
-    ("pl", "Offline"),
-    ("it", "user agent"),
-    ("de", "Filter"),
-    ("de", "Tabs"),
-    ("de", "Phase"),
-    ("fr", "{n} session"),
-    ("fr", "session"),
-    ("fr", "Message"),
-    ("fr", "%(count)d minute"),
-    ("fr", "Sessions"),
-    ("fr", "Actions"),
-    ("fr", "Phase"),
-    ("fr", "Pages"),
-    ("it", "Password"),
-    ("nl", "Filter"),
-    ("pl", "Operator"),
+    "de": {"Offline", "Filter", "Tabs", "Phase"},
+    "fr": {"{n} session", "session", "Message", "%(count)d minute", "Sessions", "Actions", "Phase", "Pages"},
+    "it": {"Offline", "user agent", "Password"},
+    "nl": {"Offline", "Filter"},
+    "pl": {"Offline", "Operator"},
 }
-"""What reads like English and is not."""
+"""What reads like English and is not: these languages have borrowed it."""
 PLACEHOLDER = re.compile(r"\{\w*\}|%\(\w+\)[a-z]|%[sd]")
-ENTRY = re.compile(r'^(?:(?P<keyword>msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?) )?(?P<text>".*")$')
+UNTRANSLATED = re.compile(r'^msgstr(?:\[\d+\])? ""\n(?!")', re.MULTILINE)
+NUMBERS = range(201)
 
 urlpatterns = [path("", page), path("login/", page), path("idlewatch/", include("idlewatch.urls"))]
 
 pytestmark = pytest.mark.urls(__name__)
-
-
-@dataclass
-class Entry:
-    """One string of a catalogue."""
-
-    parts: dict[str, str] = field(default_factory=dict)
-    flags: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        context, one, many = (self.parts.get(keyword, "") for keyword in ("msgctxt", "msgid", "msgid_plural"))
-        return context, one, many
-
-    @property
-    def translations(self) -> list[str]:
-        return [text for keyword, text in self.parts.items() if keyword.startswith("msgstr")]
 
 
 def catalogue(of: Path, language: str) -> Path:
@@ -86,36 +53,22 @@ def catalogue(of: Path, language: str) -> Path:
 
 
 @cache
-def read(file: Path) -> dict[tuple[str, str, str], Entry]:
-    """Read a catalogue, its header and its obsolete strings included."""
-    entries = []
-    for block in file.read_text(encoding="utf-8").strip().split("\n\n"):
-        entry, keyword = Entry(), ""
-        for line in block.splitlines():
-            if line.startswith("#,"):
-                entry.flags += line[2:]
-            if found := ENTRY.match(line.removeprefix("#~ ")):
-                keyword = found["keyword"] or keyword
-                entry.parts[keyword] = entry.parts.get(keyword, "") + ast.literal_eval(found["text"])
-        entries.append(entry)
-    return {entry.key: entry for entry in entries}
+def compiled(language: str, of: Path = APP) -> GNUTranslations:
+    with catalogue(of, language).with_suffix(".mo").open("rb") as file:
+        return GNUTranslations(file)
 
 
-def strings(file: Path) -> dict[tuple[str, str, str], Entry]:
-    return {key: entry for key, entry in read(file).items() if key[1]}
+def translations(language: str, of: Path = APP) -> dict[tuple[str, int | None], str]:
+    """Return each translation by the original, behind its context if it has one, and the number of the plural form."""
+    found = compiled(language, of)._catalog  # type: ignore[attr-defined]
+    return {key if isinstance(key, tuple) else (key, None): text for key, text in found.items() if key}
 
 
-NUMBERS = range(201)
+def plural_count(language: str) -> int:
+    return int(re.fullmatch(r"nplurals=(\d+);.*", compiled(language).info()["plural-forms"])[1])  # type: ignore[index]
 
 
-def plural_forms(language: str) -> tuple[int, str]:
-    header = read(catalogue(APP, language))["", "", ""].parts["msgstr"]
-    found = re.search(r"^Plural-Forms: nplurals=(\d+); plural=(.+);$", header, re.MULTILINE)
-    assert found is not None
-    return int(found[1]), found[2]
-
-
-def tag(language: str) -> str:
+def language_tag(language: str) -> str:
     """Return what a browser calls a language."""
     return {"zh_Hans": "zh-CN"}.get(language, language.replace("_", "-"))
 
@@ -129,7 +82,7 @@ def plural_categories() -> dict[str, list[str]]:
         const categories = (language) => numbers.map((number) => new Intl.PluralRules(language).select(number));
         console.log(JSON.stringify(Object.fromEntries(languages.map((each) => [each, categories(each)]))));
     """
-    command = [NODE, "--eval", script, "--", str(len(NUMBERS)), *map(tag, LANGUAGES)]
+    command = [NODE, "--eval", script, "--", str(len(NUMBERS)), *map(language_tag, LANGUAGES)]
     found: dict[str, list[str]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return found
 
@@ -157,52 +110,38 @@ class TestCatalogues:
         for language in LANGUAGES:
             is_current = catalogue(copy, language).read_bytes() == catalogue(APP, language).read_bytes()
             assert is_current, f"{language}: run make messages, and translate what is new"
-            assert catalogue(copy, language).with_suffix(".mo").is_file()
+            assert translations(language, copy) == translations(language), f"{language}: run make messages"
 
     @pytest.mark.parametrize("language", LANGUAGES)
-    def test_every_string_is_translated(self, language):
-        count, _ = plural_forms(language)
-        for key, entry in strings(catalogue(APP, language)).items():
-            assert "fuzzy" not in entry.flags, key
-            assert len(entry.translations) == (count if key[2] else 1), key
-            assert all(text.strip() for text in entry.translations), key
+    def test_every_string_is_translated_in_every_form(self, language):
+        text = catalogue(APP, language).read_text(encoding="utf-8")
+        assert "#, fuzzy" not in text
+        assert not UNTRANSLATED.findall(text)
+        assert translations(language).keys() == {
+            (original, None if form is None else number)
+            for original, form in translations("en")
+            for number in range(1 if form is None else plural_count(language))
+        }
 
     @pytest.mark.parametrize("language", LANGUAGES)
-    def test_translations_have_the_placeholders_of_the_original(self, language):
-        for (_, one, many), entry in strings(catalogue(APP, language)).items():
-            expected = sorted(PLACEHOLDER.findall(many or one))
-            for text in entry.translations:
-                # Where a form stands for one number alone, it may say it in words.
-                assert sorted(PLACEHOLDER.findall(text)) == expected or many, text
-
-    @pytest.mark.parametrize("language", LANGUAGES)
-    def test_they_have_marks_of_print(self, language):
+    def test_translations_have_the_placeholders_of_the_original_and_marks_of_print(self, language):
         """An apostrophe is no foot mark, three dots are one, and no line begins or ends by a space."""
-        for entry in strings(catalogue(APP, language)).values():
-            for text in entry.translations:
-                assert not re.search(r"""['"]|\.\.\.|^\s|\s$|  """, text), text
+        for (original, form), text in translations(language).items():
+            found = sorted(PLACEHOLDER.findall(text))
+            if form is None:
+                assert found == sorted(PLACEHOLDER.findall(original)), text
+            else:
+                # Where a form stands for one number alone, it may say it in words.
+                assert set(found) <= set(PLACEHOLDER.findall(translations("en")[original, 1])), text
+            assert not re.search(r"""['"]|\.\.\.|^\s|\s$|  """, text), text
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_plural_forms_are_those_of_the_language(self, language):
-        count, expression = plural_forms(language)
-        categories = plural_categories()[tag(language)]
-        form_of = gettext.c2py(expression)
+        categories = plural_categories()[language_tag(language)]
+        form_of = compiled(language).plural  # type: ignore[attr-defined]
         pairs = {(form_of(number), category) for number, category in zip(NUMBERS, categories, strict=True)}
-        assert len(pairs) == len({form for form, _ in pairs}) == len({category for _, category in pairs}) == count
-
-    @pytest.mark.parametrize("language", LANGUAGES)
-    def test_what_is_compiled_is_what_is_written(self, language):
-        file = catalogue(APP, language)
-        with file.with_suffix(".mo").open("rb") as compiled:
-            found = gettext.GNUTranslations(compiled)._catalog
-        expected = {}
-        for (context, one, many), entry in strings(file).items():
-            key = f"{context}\x04{one}" if context else one
-            if many:
-                expected |= {(key, form): text for form, text in enumerate(entry.translations)}
-            else:
-                expected[key] = entry.translations[0]
-        assert {key: text for key, text in found.items() if key} == expected
+        forms, names = map(set, zip(*pairs, strict=True))
+        assert len(pairs) == len(forms) == len(names) == plural_count(language)
 
 
 class TestWords:
@@ -214,25 +153,23 @@ class TestWords:
 
     @pytest.mark.parametrize("language", FOREIGN)
     def test_nothing_falls_back_to_english(self, language):
-        for (context, one, _), entry in strings(catalogue(APP, language)).items():
-            is_word = re.search(r"[^\W\d_]", PLACEHOLDER.sub("", one))
-            if is_word and not context and (language, one) not in SAME_WORD:
-                assert one not in entry.translations
+        for (original, _), text in translations(language).items():
+            if re.search(r"[^\W\d_]", PLACEHOLDER.sub("", original)) and original not in SAME_WORD.get(language, ()):
+                assert text != original
 
     @pytest.mark.django_db
     @pytest.mark.usefixtures("speaking")
     @pytest.mark.parametrize("language", FOREIGN)
     def test_a_page_speaks_the_language_of_the_browser(self, language):
-        client = Client(headers={"Accept-Language": f"{tag(language)},en;q=0.5"})
+        client = Client(headers={"Accept-Language": f"{language_tag(language)},en;q=0.5"})
         sign_in(client)
         html = body(client)
         config = config_of(html)
         assert config["language"] == language.replace("_", "-")
         assert config["direction"] == ("rtl" if language == "ar" else "ltr")
-        translated = {entry.translations[0] for entry in strings(catalogue(APP, language)).values()}
         said = [*Tags(html).words, *config["strings"].values()]
         assert len(said) > 20
-        assert set(said) <= translated
+        assert set(said) <= {*translations(language).values()}
 
     @pytest.mark.django_db
     @pytest.mark.usefixtures("speaking")
