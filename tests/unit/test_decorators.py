@@ -25,15 +25,10 @@ def test_health_does_not_depend_on_the_database():
         assert Client().get("/healthz").status_code == 200
 
 
-def test_readiness_is_told():
-    response = Client().get("/readyz")
-    assert set(response.json()) == {"ready", "problems"}
-
-
-def test_metrics_are_shown(settings: Any):
+def test_readiness_and_metrics_are_shown(settings: Any):
+    assert set(Client().get("/readyz").json()) == {"ready", "problems"}
     settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
-    response = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert response.status_code == 200
+    assert Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
 def test_a_view_is_kept_from_the_transactions_of_every_database(monkeypatch: pytest.MonkeyPatch):

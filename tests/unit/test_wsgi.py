@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
+from django.test import RequestFactory
 
 from idlewatch import wsgi as wsgi_face
 from idlewatch.models import StoreOwner
@@ -28,27 +28,23 @@ def application() -> Iterator[wsgi_face.WatchedApplication]:
     assert running_runtime(current_process()) is None
 
 
-def call(application: Any, path: str = "/bare/") -> str:
-    heard: list[str] = []
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": path,
-        "SERVER_NAME": "testserver",
-        "SERVER_PORT": "80",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": BytesIO(),
-    }
-    list(application(environ, lambda status, headers: heard.append(status)))
-    return heard[0]
+def call(application: Any) -> str:
+    statuses: list[str] = []
+    list(application(RequestFactory().get("/bare/").environ, lambda status, _: statuses.append(status)))
+    return statuses[0]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_first_request_starts_the_timer(application: Any):
     assert running_runtime(current_process()) is None
     assert call(application) == "200 OK"
-    deadline = time.monotonic() + 5
-    while not StoreOwner.objects.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(StoreOwner.objects.exists)
 
 
 @pytest.mark.rule("R1")
@@ -56,8 +52,5 @@ def test_it_records_an_end_without_any_request(ann: User, settings: Any, applica
     settings.IDLEWATCH = {"IDLE_TIMEOUT": 0.6, "WARN_BEFORE": 0.3, "HEARTBEAT": 0.1}
     Browser(is_async=False).sign_in(ann)
     call(application)
-    deadline = time.monotonic() + 5
-    while record().ended is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: record().ended is not None)
     assert record().reason == "idle"
