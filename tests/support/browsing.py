@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+
+from tests.support.serving import find_program
 
 FLAGS = (
     "--no-sandbox",
@@ -25,16 +26,9 @@ SHELL = "chromium-headless-shell"
 
 
 def executable(*, shell: bool = False) -> str:
-    """Return the path of the system's Chromium, or of its shell if there is one and it will do.
-
-    Raises:
-        RuntimeError: there is none; a test fails then, it is not skipped.
-    """
-    for name in (SHELL, *NAMES) if shell else (os.environ.get("CHROMIUM") or NAMES[0], *NAMES):
-        path = shutil.which(name)
-        if path:
-            return path
-    raise RuntimeError("Chromium was not found: run scripts/ensure-chromium, or set CHROMIUM to its path.")
+    """Return the path of the system's Chromium, or of its shell if there is one and it will do."""
+    wanted = [SHELL] if shell else filter(None, [os.environ.get("CHROMIUM")])
+    return find_program(*wanted, *NAMES, remedy="run scripts/ensure-chromium, or set CHROMIUM to its path")
 
 
 @contextmanager

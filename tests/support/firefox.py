@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
+
+from tests.support.serving import find_program
 
 NAMES = ("firefox-esr", "firefox")
 STARTS_WITHIN = 60.0
@@ -45,15 +46,6 @@ FIND = """(selector) => {
     const below = (all) => all.reduce((found, { shadowRoot }) => found ?? (shadowRoot && within(shadowRoot)), null);
     return within(document);
 }"""
-
-
-def executable() -> str:
-    """Return the path of the system's Firefox; without one the test fails, it is not skipped."""
-    for name in (os.environ.get("FIREFOX") or NAMES[0], *NAMES):
-        path = shutil.which(name)
-        if path:
-            return path
-    raise RuntimeError("Firefox was not found: run scripts/ensure-firefox, or set FIREFOX to its path.")
 
 
 class Refused(Exception):
@@ -202,7 +194,9 @@ def firefox(profile: Path, preferences: Mapping[str, bool | int | str] | None = 
         for name, value in (QUIET | dict(preferences or {})).items()
     ]
     (profile / "user.js").write_text("\n".join(lines))
-    command = [executable(), "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0"]
+    wanted = filter(None, [os.environ.get("FIREFOX")])
+    program = find_program(*wanted, *NAMES, remedy="run scripts/ensure-firefox, or set FIREFOX to its path")
+    command = [program, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0"]
     log = (profile / "firefox.log").open("wb")
     process = subprocess.Popen([*command, "about:blank"], stdout=log, stderr=log)
     try:

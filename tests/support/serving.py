@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN = 30.0
@@ -47,8 +48,59 @@ def free_port() -> int:
             return port
 
 
-class Server:
-    """One Daphne; `stop` and `start` restart it on the same port and database."""
+def find_program(*names: str, remedy: str, path: str | None = None) -> str:
+    """Return the path of the first of these that is installed; without one the test fails, it is not skipped."""
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    if found is None:
+        raise RuntimeError(f"{names[0]} was not found: {remedy}.")
+    return found
+
+
+class ServerProcess:
+    """A server on a free port; `stop` and `start` restart it there."""
+
+    last_signal = signal.SIGKILL
+    """Ends it where it ignores another."""
+
+    def __init__(self, log: Path, port: int | None = None) -> None:
+        self.log = log
+        self.port = port or free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(self, command: Sequence[str], **options: Any) -> None:
+        """Run a command, and wait until it accepts connections."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self.listens():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop(self.last_signal)
+                raise RuntimeError(f"{' '.join(command)} did not start:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.02)
+
+    def listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int | None:
+        """Send a signal, wait for the end, and return the exit code."""
+        process, self.process = self.process, None
+        if process is None:
+            return None
+        process.send_signal(how)
+        try:
+            return process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.send_signal(self.last_signal)
+            process.wait(STOPS_WITHIN)
+            raise
+
+
+class Server(ServerProcess):
+    """One Daphne, with a database that outlives it."""
 
     def __init__(
         self,
@@ -59,13 +111,11 @@ class Server:
         python: str = sys.executable,
         cwd: Path = ROOT,
     ) -> None:
+        super().__init__(log)
         self.application = application
         self.environ = dict(environ)
-        self.log = log
         self.python = python
         self.cwd = cwd
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def origin(self) -> str:
@@ -82,35 +132,7 @@ class Server:
         return [self.python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), self.application]
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, cwd=self.cwd, env=self.environ, stdout=log, stderr=log)
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not self.listens():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop(signal.SIGKILL)
-                raise RuntimeError(f"The server did not start:\n{self.log.read_text()[-4000:]}")
-            time.sleep(0.05)
-
-    def listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int | None:
-        """Send a signal, wait for the end, and return the exit code."""
-        if self.process is None:
-            return None
-        process, self.process = self.process, None
-        if process.poll() is None:
-            process.send_signal(how)
-        try:
-            return process.wait(STOPS_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+        self.launch(self.command, cwd=self.cwd, env=self.environ)
 
     def manage(self, *command: str) -> str:
         """Run one of the project's commands in the server's environment; return what it printed."""
