@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model, login, update_session_auth_hash
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -21,7 +22,7 @@ from django.http import (
 from django.template import engines
 from django.urls import include, path
 from django.utils.decorators import method_decorator
-from django.views import View
+from django.views.generic import RedirectView, View
 
 import idlewatch
 from idlewatch.http.request_state import state_of
@@ -61,12 +62,24 @@ async def aclosed(request: HttpRequest) -> HttpResponse:
     return JsonResponse(told(request, await request.auser()))
 
 
+def answer(content: str = "", **options: Any) -> Callable[[HttpRequest], HttpResponse]:
+    """Make a view that gives the same answer to all."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(content, **options)
+
+    return view
+
+
+def aanswer() -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("async")
+
+    return view
+
+
 def api(request: HttpRequest) -> HttpResponse:
     return JsonResponse({}, status=200 if request.user.is_authenticated else 401)
-
-
-def forbidden(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(status=403)
 
 
 def to_login(request: HttpRequest) -> HttpResponse:
@@ -81,27 +94,6 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(engines["django"].from_string(template).render({}, request))
 
 
-def bare(request: HttpRequest) -> HttpResponse:
-    """Show a page without the tag."""
-    return HttpResponse("<p>bare</p>")
-
-
-def cached(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("<p>for all</p>", headers={"Cache-Control": "max-age=60"})
-
-
-def empty(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(status=204)
-
-
-def redirect(request: HttpRequest) -> HttpResponse:
-    return HttpResponseRedirect("/bare/")
-
-
-def download(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("a,b", headers={"Content-Disposition": 'Attachment; filename="a.csv"'})
-
-
 def meanwhile(request: HttpRequest) -> HttpResponse:
     for happen in during:
         happen(request)
@@ -109,15 +101,12 @@ def meanwhile(request: HttpRequest) -> HttpResponse:
 
 
 async def ameanwhile(request: HttpRequest) -> HttpResponse:
-    for happen in during:
-        happen(request)
-    return HttpResponse("done")
+    return meanwhile(request)
 
 
 def _parts(request: HttpRequest) -> Iterator[str]:
     yield "<p>first</p>"
-    for happen in during:
-        happen(request)
+    meanwhile(request)
     yield "<p>last</p>"
 
 
@@ -138,53 +127,29 @@ def file(request: HttpRequest) -> HttpResponse:
     return FileResponse(_parts(request), as_attachment=True, filename="a.bin")
 
 
-@idlewatch.active
-def active(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("active")
+class Plain(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("plain")
 
 
-@idlewatch.active
-async def aactive(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("active")
-
-
-@idlewatch.passive
-def passive(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("passive")
-
-
-@login_required
-@idlewatch.passive
-def passive_within(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("passive")
-
-
-@idlewatch.passive
-async def apassive(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("passive")
+@method_decorator(idlewatch.active, name="dispatch")
+class Active(Plain):
+    pass
 
 
 @method_decorator(idlewatch.passive, name="dispatch")
-class Passive(View):
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse("passive")
+class Passive(Plain):
+    pass
 
 
 @idlewatch.passive
-class PassiveItself(View):
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse("passive")
+class PassiveItself(Plain):
+    pass
 
 
 class APassive(Passive):
     async def get(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse("passive")
-
-
-@method_decorator(idlewatch.active, name="dispatch")
-class Active(View):
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse("active")
+        return HttpResponse("async")
 
 
 def flush(request: HttpRequest) -> HttpResponse:
@@ -195,23 +160,18 @@ def flush(request: HttpRequest) -> HttpResponse:
 def note(request: HttpRequest) -> HttpResponse:
     """Write into the session's data."""
     request.session["note"] = "noted"
-    for happen in during:
-        happen(request)
+    meanwhile(request)
     return HttpResponse("noted")
 
 
 def rotate(request: HttpRequest) -> HttpResponse:
     request.session.cycle_key()
-    for happen in during:
-        happen(request)
-    return HttpResponse("rotated")
+    return meanwhile(request)
 
 
 async def arotate(request: HttpRequest) -> HttpResponse:
     await request.session.acycle_key()
-    for happen in during:
-        happen(request)
-    return HttpResponse("rotated")
+    return meanwhile(request)
 
 
 def change_password(request: HttpRequest) -> HttpResponse:
@@ -219,9 +179,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     user.set_password(request.POST["password"])
     user.save()
     update_session_auth_hash(request, user)
-    for happen in during:
-        happen(request)
-    return HttpResponse("changed")
+    return meanwhile(request)
 
 
 @login_not_required
@@ -284,25 +242,25 @@ urlpatterns = [
     path("closed/", closed),
     path("aclosed/", aclosed),
     path("api/", api),
-    path("forbidden/", forbidden),
+    path("forbidden/", answer(status=403)),
     path("to-login/", to_login),
     path("page/", page),
-    path("bare/", bare),
-    path("cached/", cached),
-    path("empty/", empty),
-    path("redirect/", redirect),
-    path("download/", download),
+    path("bare/", answer("<p>bare</p>")),
+    path("cached/", answer("<p>for all</p>", headers={"Cache-Control": "max-age=60"})),
+    path("empty/", answer(status=204)),
+    path("redirect/", RedirectView.as_view(url="/bare/")),
+    path("download/", answer("a,b", headers={"Content-Disposition": 'Attachment; filename="a.csv"'})),
     path("meanwhile/", meanwhile),
     path("ameanwhile/", ameanwhile),
     path("stream/", stream),
     path("astream/", astream),
     path("file/", file),
-    path("active/", active),
-    path("aactive/", aactive),
+    path("active/", idlewatch.active(answer())),
+    path("aactive/", idlewatch.active(aanswer())),
     path("class-active/", Active.as_view()),
-    path("passive/", passive),
-    path("apassive/", apassive),
-    path("passive-within/", passive_within),
+    path("passive/", idlewatch.passive(answer())),
+    path("apassive/", idlewatch.passive(aanswer())),
+    path("passive-within/", login_required(idlewatch.passive(answer()))),
     path("class-passive/", Passive.as_view()),
     path("itself-passive/", PassiveItself.as_view()),
     path("aclass-passive/", APassive.as_view()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,16 +30,6 @@ async def keep_still(_: ClockSync, presence: Presence) -> None:
     await presence.aread_time("any")
 
 
-@contextmanager
-def literal_time() -> Iterator[None]:
-    """Have the test's clock decide, and every caller ask Redis, not only the first in a while."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ClockSync, "follow", lambda *_: None)
-        patch.setattr(ClockSync, "keep", keep_still)
-        patch.setattr("idlewatch.store.redis.breaker.RETRY_DELAY", 0.0)
-        yield
-
-
 class Member:
     """One of the processes that share the store; what happens while it is entered happens in it."""
 
@@ -53,10 +43,8 @@ class Member:
         self.hub = Hub(self.process)
         self.timer = Timer(self.process, self.hub)
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        with self.process.entered():
-            yield
+    def entered(self) -> AbstractContextManager[object]:
+        return self.process.entered()
 
     def sign_in(self, **limits: float) -> Watched:
         """Sign a user in at it."""
@@ -97,21 +85,16 @@ class Outage:
         self.made.append(Member(name, self.redis.url, self.clock))
         return self.made[-1]
 
-    def go_round(self, seconds: float = 0.0) -> None:
+    async def around(self, seconds: float = 0.0) -> None:
         """Let every timer go round, second after second."""
         for _ in range(max(1, int(seconds))):
             if seconds:
                 self.clock.pass_(1)
             for process in self.made:
-                process.go_round()
-
-    async def around(self, seconds: float = 0.0) -> None:
-        """Twin of `go_round`."""
-        for _ in range(max(1, int(seconds))):
-            if seconds:
-                self.clock.pass_(1)
-            for process in self.made:
                 await process.around()
+
+    def go_round(self, seconds: float = 0.0) -> None:
+        async_to_sync(self.around)(seconds)
 
     def close(self) -> None:
         for process in self.made:
@@ -121,9 +104,10 @@ class Outage:
 
 @contextmanager
 def outage(directory: Path, clock: Time, *, persistent: bool) -> Iterator[Outage]:
-    with literal_time():
-        made = Outage(directory, clock, persistent=persistent)
-        try:
-            yield made
-        finally:
-            made.close()
+    """Run a Redis; the test's clock decides, and every caller asks Redis, not only the first in a while."""
+    made = Outage(directory, clock, persistent=persistent)
+    with pytest.MonkeyPatch.context() as patch, closing(made):
+        patch.setattr(ClockSync, "follow", lambda *_: None)
+        patch.setattr(ClockSync, "keep", keep_still)
+        patch.setattr("idlewatch.store.redis.breaker.RETRY_DELAY", 0.0)
+        yield made
