@@ -36,6 +36,9 @@ class Process:
     A part is made when it is first asked for, by the class or function that asks, so nothing here knows the layers
     above: the store, the runtimes (hub, bus, timer), the dispatcher of signals, the clock sync, the store lease, the
     readers of the live page.
+
+    The default process is made again after a fork. One that you make yourself is not: make it in the child, or two
+    processes share a name in the store.
     """
 
     def __init__(self, name: str | None = None, clock: Clock | None = None) -> None:
