@@ -35,7 +35,6 @@ test("`extend` ignores the arguments of a listener", () => {
 });
 
 test("the object can't be changed", () => {
-  "use strict";
   const api = makeApi(fakeClient());
   assert.throws(() => { api.extend = () => {}; }, TypeError);
   assert.throws(() => { api.state = {}; }, TypeError);

@@ -201,8 +201,11 @@ test("an extension that stays unanswered for five seconds means offline, and is 
   assert.ok(!view.shown.offline);
 });
 
-test("[R18] an offline page warns by its own clock, hides the content in time, and shows it again when the server confirms the session", async () => {
-  const { clock, network, server, view, client } = connected(state({ idle_timeout: 60, warn_before: 20, remaining: 60 }));
+test("[R18] a page that never reaches the server warns by its own clock, hides the content in time, and shows it again once it does", async () => {
+  const limits = { idle_timeout: 60, warn_before: 20 };
+  const { clock, network, server, view, client } = setUp({ frame: state({ ...limits, remaining: 60 }) });
+  assert.equal(view.shown.remaining, 60);
+  assert.ok(!view.shown.offline);
   network.last.drop(1006);
   await clock.run(30);
   client.recordActivity();
@@ -216,7 +219,7 @@ test("[R18] an offline page warns by its own clock, hides the content in time, a
   assert.equal(view.shown.remaining, 0);
   client.recordActivity();
   assert.ok(view.shown.hidden);
-  server.answer = () => ({ status: 200, frame: state({ idle_timeout: 60, warn_before: 20, remaining: 42 }) });
+  server.answer = () => ({ status: 200, frame: state({ ...limits, remaining: 42 }) });
   await clock.run(16);
   assert.ok(!view.shown.hidden);
   assert.ok(!view.shown.offline);
@@ -244,6 +247,12 @@ test("without a socket it polls over HTTP: each heartbeat, every two seconds whi
   await settle();
   assert.deepEqual(server.asked.at(-1).message, { type: "extend" });
   assert.equal(view.shown.phase, "active");
+  const asked = server.asked.length;
+  client.wake();
+  assert.equal(server.asked.length, asked + 1, "on waking it asks at once");
+  client.hold("work");
+  client.leave(CLOSE.CLOSED);
+  assert.equal(server.asked.at(-1).options.keepalive, true);
 });
 
 test("a socket that opens slowly falls back to HTTP, and ends the polling when it is up", async () => {
@@ -291,16 +300,6 @@ test("[R19] a page from the back/forward cache shows nothing before the server h
   network.last.receive(state());
   assert.ok(!view.shown.hidden);
   assert.equal(network.sockets.length, 2);
-});
-
-test("a page that never reaches the server has the clock it was made with", async () => {
-  const { clock, network, view } = setUp({ frame: state({ idle_timeout: 60, warn_before: 20, remaining: 60 }) });
-  assert.equal(view.shown.remaining, 60);
-  assert.ok(!view.shown.offline);
-  network.last.drop(1006);
-  await clock.run(61);
-  assert.ok(view.shown.hidden);
-  assert.ok(view.shown.offline);
 });
 
 test("messages of an operator, a refused hold and a page made before the sign-in are acted upon", () => {

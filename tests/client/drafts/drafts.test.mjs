@@ -1,232 +1,23 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { test } from "node:test";
 
 import { Drafts } from "../../../static/idlewatch/drafts/drafts.js";
-import { bestMatch, fieldsOf, fill, isPrivate, looksLikeACard, privateNames, read } from "../../../static/idlewatch/drafts/fields.js";
+import { FakeField, FakeForm, dispatch, fakeWindow, mutate } from "../dom.mjs";
 import { FakeClock, settle } from "../support.mjs";
-
-/** As much of an element as the client uses. */
-class FakeElement extends EventTarget {
-  constructor(attributes = {}) {
-    super();
-    this.attributes = attributes;
-  }
-
-  getAttribute(name) {
-    return this.attributes[name] ?? null;
-  }
-
-  querySelectorAll() {
-    return [];
-  }
-}
-
-class FakeField extends FakeElement {
-  #value;
-  received = [];
-  disabled = false;
-  readOnly = false;
-  checked = false;
-  defaultChecked = false;
-  isConnected = true;
-
-  constructor(name, value = "", { type = "text", marked = false, ...rest } = {}, attributes = {}) {
-    super(attributes);
-    this.name = name;
-    this.type = type;
-    this.marked = marked;
-    this.#value = value;
-    this.defaultValue = value;
-    Object.assign(this, rest);
-    for (const received of ["input", "change"]) this.addEventListener(received, () => this.received.push(received));
-  }
-
-  get value() {
-    return this.#value;
-  }
-
-  set value(value) {
-    this.#value = value;
-  }
-
-  matches(selector) {
-    return selector === ":disabled" ? this.disabled : this.type !== "output";
-  }
-
-  closest() {
-    return this.marked ? this : null;
-  }
-
-  click() {
-    this.checked = this.type === "radio" || !this.checked;
-    this.received.push("click");
-  }
-}
-
-class FakeSelect extends FakeField {
-  constructor(name, options, chosen = [], { multiple = false } = {}) {
-    super(name, "", { type: multiple ? "select-multiple" : "select-one" });
-    this.options = options.map((value) => ({ value, selected: chosen.includes(value) }));
-    this.multiple = multiple;
-    delete this.defaultValue;
-  }
-
-  get selectedOptions() {
-    return this.options.filter(({ selected }) => selected);
-  }
-}
-
-class FakeForm extends FakeElement {
-  constructor(fields, attributes = {}) {
-    super(attributes);
-    this.elements = fields;
-    for (const field of fields) field.form = this;
-  }
-}
-
-const HERE = "https://site.example/letters/new/?to=7";
-
-test("a form is read as it would be sent", () => {
-  const form = new FakeForm([
-    new FakeField("subject", "A letter"),
-    new FakeField("", "nameless"),
-    new FakeField("urgent", "on", { type: "checkbox", checked: true }),
-    new FakeField("sign", "on", { type: "checkbox" }),
-    new FakeField("paper", "white", { type: "radio" }),
-    new FakeField("paper", "blue", { type: "radio", checked: true }),
-    new FakeSelect("copies", ["a", "b", "c"], ["a", "c"], { multiple: true }),
-    new FakeField("old", "x", { disabled: true }),
-    new FakeField("sum", "3", { type: "output" }),
-  ]);
-  assert.deepEqual(read(form), [
-    ["subject", "A letter"],
-    ["urgent", "on"],
-    ["paper", "blue"],
-    ["copies", "a"],
-    ["copies", "c"],
-  ]);
-});
-
-test("private fields are never read", () => {
-  const secret = [
-    new FakeField("a", "x", { type: "password" }),
-    new FakeField("b", "x", { type: "hidden" }),
-    new FakeField("c", "x", { type: "file" }),
-    new FakeField("d", "x", { marked: true }),
-    ...["cc-number", "billing cc-csc", "CC-EXP", "current-password", "section-a new-password", "one-time-code"].map(
-      (autocomplete, index) => new FakeField(`e${index}`, "x", {}, { autocomplete }),
-    ),
-    new FakeField("f", "4111 1111 1111 1111"),
-  ];
-  const open = ["name", "off", "address-line1", "username"].map((autocomplete) => new FakeField(autocomplete, "x", {}, { autocomplete }));
-  assert.deepEqual(read(new FakeForm([...secret, ...open])), open.map(({ name }) => [name, "x"]));
-  assert.deepEqual(privateNames(new FakeForm([...secret, ...open])), ["a", "d", "e0", "e1", "e2", "e3", "e4", "e5"]);
-});
-
-test("fields named like a secret are not read; the server knows these names", () => {
-  const names = ["newPassword2", "securityCode", "card_code", "PIN-code", "CVV2", "access_token", "secret_answer"];
-  const form = new FakeForm([...names, "shippingCode"].map((name) => new FakeField(name, "x")));
-  assert.deepEqual(read(form), [["shippingCode", "x"]]);
-  assert.deepEqual(privateNames(form), []);
-});
-
-test("a password that is shown as text stays private", () => {
-  const field = new FakeField("a", "hunter2", { type: "password" });
-  assert.ok(isPrivate(field));
-  field.type = "text";
-  assert.deepEqual(read(new FakeForm([field])), []);
-});
-
-test("the number of a payment card is recognized by its digits", () => {
-  const plain = ["4111 1111 1111 1111", "4111-1111-1111-1111", " 378282246310005 ", "4222222222222", "6304000000000000"];
-  const odd = ["4111\u00a01111\u00a01111\u00a01111", "4111.1111.1111.1111", "4111–1111–1111–1111", "4111  1111_1111 / 1111"];
-  const cards = [...plain, ...odd];
-  for (const card of cards) assert.ok(looksLikeACard(card), card);
-  const others = ["4111 1111 1111 1112", "411111111111", "41111111111111111111", "4111:1111:1111:1111", "", "a letter"];
-  for (const other of others) assert.ok(!looksLikeACard(other), other);
-});
-
-test("entries are put back, with events where they change something", () => {
-  const [subject, same, first, second] = [new FakeField("subject"), new FakeField("same", "x"), new FakeField("line"), new FakeField("line")];
-  const urgent = new FakeField("urgent", "on", { type: "checkbox", checked: true });
-  const sign = new FakeField("sign", "on", { type: "checkbox" });
-  const [white, blue] = ["white", "blue"].map((value) => new FakeField("paper", value, { type: "radio", checked: value === "white" }));
-  const copies = new FakeSelect("copies", ["a", "b"], ["a"], { multiple: true });
-  const form = new FakeForm([subject, same, first, second, urgent, sign, white, blue, copies]);
-  const changed = fill(form, [
-    ["subject", "A letter"],
-    ["same", "x"],
-    ["line", "one"],
-    ["line", "two"],
-    ["sign", "on"],
-    ["paper", "blue"],
-    ["copies", "b"],
-  ]);
-  assert.deepEqual(changed, [subject, first, second, urgent, sign, blue, copies]);
-  assert.deepEqual([subject.value, first.value, second.value], ["A letter", "one", "two"]);
-  assert.deepEqual([urgent.checked, sign.checked, blue.checked], [false, true, true]);
-  assert.deepEqual(copies.options.map(({ selected }) => selected), [false, true]);
-  assert.deepEqual(subject.received, ["input", "change"]);
-  assert.deepEqual(copies.received, ["input", "change"]);
-  assert.deepEqual(sign.received, ["click"]);
-  assert.deepEqual(same.received, []);
-});
-
-test("a value is set below a framework's own setter", () => {
-  const field = new FakeField("subject");
-  const framework = [];
-  Object.defineProperty(field, "value", { get: () => "", set: (value) => framework.push(value), configurable: true });
-  fill(new FakeForm([field]), [["subject", "A letter"]]);
-  delete field.value;
-  assert.equal(field.value, "A letter");
-  assert.deepEqual(framework, []);
-});
-
-test("fields that are private, skipped, read-only or of which one is missing stay as they are", () => {
-  const fields = [
-    new FakeField("password", "", { type: "password" }),
-    new FakeField("typed", "mine"),
-    new FakeField("fixed", "", { readOnly: true }),
-    new FakeField("line"),
-    new FakeField("line"),
-    new FakeSelect("kind", ["letter", "card"], ["letter"]),
-  ];
-  const entries = ["password", "typed", "fixed", "line"].map((name) => [name, "kept"]);
-  assert.deepEqual(fill(new FakeForm(fields), entries, (name) => name === "typed"), []);
-});
-
-test("the form that was sent is the one at that address with the most names in common", () => {
-  const names = (...all) => all.map((name) => new FakeField(name));
-  const other = new FakeForm(names("subject", "body"), { action: "/elsewhere/" });
-  const search = new FakeForm(names("subject"), { action: "/send/" });
-  const letter = new FakeForm(names("subject", "body"), { action: "../../send/?x=1" });
-  const sent = { action: "/send/?y=2", fields: [["subject", "a"], ["body", "b"], ["urgent", "on"]] };
-  assert.equal(bestMatch([other, search, letter], sent, HERE), letter);
-  assert.equal(bestMatch([other], sent, HERE), null);
-  const own = new FakeForm(names("subject"));
-  assert.equal(bestMatch([own], { action: "/letters/new/", fields: sent.fields }, HERE), own);
-  const htmx = new FakeForm(names("subject"), { "hx-post": "/send/" });
-  assert.equal(bestMatch([htmx], sent, HERE), htmx);
-  assert.equal(bestMatch([letter], { action: "/letters/new/", fields: sent.fields }, HERE), null);
-  const strange = new FakeForm(names("body"), { action: "http://[" });
-  assert.equal(bestMatch([strange], sent, HERE), null);
-});
 
 /** A page with its server. */
 class Page {
   clock = new FakeClock();
+  window = fakeWindow("https://site.example/letters/new/?to=7");
   asked = [];
   offers = [];
-  kept = [];
   status = 200;
 
-  constructor(forms, server = {}) {
+  constructor({ forms, stored, ...server }) {
     this.forms = forms;
-    const document = Object.assign(new EventTarget(), {
-      forms,
-      querySelectorAll: (selector) => (selector.startsWith("form") ? forms.filter((form) => "data-idlewatch-draft" in form.attributes) : []),
-    });
-    this.window = Object.assign(new EventTarget(), { document, location: new URL(HERE) });
+    this.stored = stored;
+    const marked = () => forms.filter((form) => form.getAttribute("data-idlewatch-draft") !== null);
+    Object.assign(this.window.document, { forms, querySelectorAll: (selector) => (selector.startsWith("form") ? marked() : []) });
     this.server = { drafts: "/drafts/", kept: false, token: "t-t", csrf: "first", ...server };
     this.drafts = new Drafts({
       window: this.window,
@@ -240,29 +31,30 @@ class Page {
   }
 
   fetch = async (address, options) => {
+    const answer = { ok: this.status === 200, status: this.status };
     if (options.body === undefined) {
       this.asked.push({ address });
-      return { ok: this.status === 200, status: this.status, json: async () => ({ drafts: this.kept }) };
+      return { ...answer, json: async () => ({ drafts: this.stored }) };
     }
     this.asked.push({ address, ...JSON.parse(options.body), options });
     if (this.status === 0) throw new TypeError("the network is gone");
-    return { ok: this.status === 200, status: this.status };
+    return answer;
   };
 
   /** Type as the user, whose events are trusted. */
   type(field, value, isTrusted = true) {
     field.value = value;
-    this.#tell("input", { isTrusted, composedPath: () => [field] });
+    dispatch(this.window, "input", { isTrusted, composedPath: () => [field] });
   }
 
   tell(type, target, detail = {}) {
-    this.#tell(type, { target, defaultPrevented: false, ...detail });
+    dispatch(this.window, type, { target, defaultPrevented: false, ...detail });
   }
 
-  #tell(type, members) {
-    const event = new Event(type);
-    for (const [name, value] of Object.entries(members)) Object.defineProperty(event, name, { value, configurable: true });
-    this.window.dispatchEvent(event);
+  /** Submit a form, of which a later listener may see the event. */
+  submit(form) {
+    this.tell("submit", form);
+    this.clock.advance(0);
   }
 
   get saved() {
@@ -274,32 +66,17 @@ class Page {
   }
 }
 
-const letterOf = (name = "letter") => new FakeForm([new FakeField("subject"), new FakeField("body", "Good day,")], { "data-idlewatch-draft": "", id: name, action: "/send/" });
-
-beforeEach(() => {
-  globalThis.MutationObserver = class {
-    constructor(callback) {
-      this.callback = callback;
-      globalThis.mutate = () => {};
-    }
-    observe() {
-      globalThis.mutate = this.callback;
-    }
-    disconnect() {}
-  };
-  globalThis.HTMLFormElement = FakeForm;
-});
-
-/** A page with one letter, whose drafts are observed. */
-function opened(kept = []) {
-  const letter = letterOf();
-  const page = new Page([letter]);
-  page.kept = kept;
-  page.drafts.start();
-  return { letter, page };
-}
-
+const markedForm = (fields, attributes = {}) => new FakeForm(fields, { "data-idlewatch-draft": "", ...attributes });
+const letterOf = (id = "letter") => markedForm([new FakeField("subject"), new FakeField("body", "Good day,")], { id, action: "/send/" });
 const draft = (fields, form = "letter") => ({ kind: "draft", form, saved: 1, fields });
+const refused = () => ({ kind: "refused", form: "r1", saved: 2, action: "/send/", fields: [["subject", "A letter"], ["body", "Good evening,"]] });
+
+/** A page whose drafts are observed, with its first form; the server has stored some drafts. */
+function opened({ forms = [letterOf()], stored = [], ...server } = {}) {
+  const page = new Page({ forms, stored, ...server });
+  page.drafts.start();
+  return { page, letter: forms[0] };
+}
 
 test("a form is saved two seconds after the last input, and not again unless it changed", async () => {
   const { letter, page } = opened();
@@ -325,20 +102,20 @@ test("it is saved at once when the page may soon be gone or hidden", async () =>
   for (const occasion of ["visibilitychange", "pagehide", "idlewatch:warned"]) {
     const { letter, page } = opened();
     page.type(letter.elements[0], occasion);
-    page.window.dispatchEvent(new Event(occasion));
-    page.window.dispatchEvent(new Event("pagehide"));
+    dispatch(page.window, occasion);
+    dispatch(page.window, "pagehide");
     assert.equal(page.saved.length, 1, occasion);
     assert.equal(page.asked.at(-1).options.keepalive, true);
     await settle();
   }
   const { letter, page } = opened();
   page.type(letter.elements[0], "ä".repeat(30_000));
-  page.window.dispatchEvent(new Event("pagehide"));
+  dispatch(page.window, "pagehide");
   assert.equal(page.asked.at(-1).options.keepalive, false, "the browser would refuse so much");
 });
 
-test("a draft that could not be saved is saved at the next occasion, with the newest token", async () => {
-  for (const status of [0, 401, 503]) {
+test("a draft that could not be saved is saved at the next occasion, with the newest token, unless it is too large", async () => {
+  for (const [status, csrfs] of [[0, ["first", "second"]], [401, ["first", "second"]], [503, ["first", "second"]], [413, ["first"]]]) {
     const { letter, page } = opened();
     await settle();
     page.status = status;
@@ -347,73 +124,62 @@ test("a draft that could not be saved is saved at the next occasion, with the ne
     await settle();
     page.status = 200;
     page.server.csrf = "second";
-    page.window.dispatchEvent(new Event("idlewatch:resumed"));
-    assert.equal(page.saved.length, 2, String(status));
-    assert.equal(page.asked.at(-1).options.headers["X-CSRFToken"], "second");
+    dispatch(page.window, "idlewatch:resumed");
+    const saving = page.asked.filter(({ fields }) => fields);
+    assert.deepEqual(saving.map(({ options }) => options.headers["X-CSRFToken"]), csrfs, String(status));
     await settle();
   }
 });
 
-test("a draft that is too large is sent once", async () => {
-  const { letter, page } = opened();
-  await settle();
-  page.status = 413;
-  page.type(letter.elements[0], "x".repeat(70_000));
-  page.clock.advance(2);
-  await settle();
-  page.window.dispatchEvent(new Event("pagehide"));
-  assert.equal(page.saved.length, 1);
-});
-
-test("unmarked forms, and what scripts fill in, are not saved", () => {
+test("unmarked forms, what scripts fill in, and what is typed after a stop are not saved", () => {
   const [marked, plain] = [letterOf(), new FakeForm([new FakeField("subject")])];
-  const page = new Page([marked, plain]);
-  page.drafts.start();
+  const { page } = opened({ forms: [marked, plain] });
   page.type(plain.elements[0], "typed");
   page.type(marked.elements[0], "by a script", false);
-  page.window.dispatchEvent(new Event("pagehide"));
+  dispatch(page.window, "pagehide");
   page.clock.advance(5);
-  assert.deepEqual(page.saved, []);
+  page.type(marked.elements[0], "A letter");
+  page.drafts.stop();
+  page.clock.advance(5);
+  dispatch(page.window, "pagehide");
+  page.submit(marked);
+  assert.deepEqual([page.saved, page.deleted], [[], []]);
 });
 
 test("drafts are loaded once, and only if there may be some", async () => {
-  const asking = async (page) => {
-    page.drafts.start();
-    globalThis.mutate();
+  for (const [options, loads] of [
+    [{}, 1],
+    [{ forms: [], kept: true }, 1],
+    [{ forms: [] }, 0],
+    [{ drafts: undefined }, 0],
+  ]) {
+    const { page } = opened(options);
+    mutate();
     await settle();
-    return page.asked.map(({ address }) => address);
-  };
-  const expected = ["/drafts/?page=%2Fletters%2Fnew%2F%3Fto%3D7&for=t-t"];
-  assert.deepEqual(await asking(new Page([letterOf()])), expected);
-  assert.deepEqual(await asking(new Page([], { kept: true })), expected);
-  assert.deepEqual(await asking(new Page([])), []);
-  assert.deepEqual(await asking(new Page([letterOf()], { drafts: undefined })), []);
+    assert.deepEqual(page.asked, new Array(loads).fill({ address: "/drafts/?page=%2Fletters%2Fnew%2F%3Fto%3D7&for=t-t" }));
+  }
 });
 
 test("a draft is put back into the form of its name, and the user is notified", async () => {
-  const [letter, other] = [letterOf(), letterOf("other")];
-  const page = new Page([letter, other]);
-  page.kept = [draft([["subject", "Half"], ["body", "Good day,"]])];
-  page.drafts.start();
+  const other = letterOf("other");
+  const { letter, page } = opened({ forms: [letterOf(), other], stored: [draft([["subject", "Half"], ["body", "Good day,"]])] });
   await settle();
   assert.deepEqual([letter.elements[0].value, other.elements[0].value], ["Half", ""]);
   assert.deepEqual(page.offers.map(({ text }) => text), ["restored"]);
-  globalThis.mutate();
+  mutate();
   assert.equal(page.offers.length, 1);
   page.type(letter.elements[0], "Half");
   page.clock.advance(2);
   assert.deepEqual(page.saved, [], "it is as it was");
-  const { page: unchanged } = opened([draft([["subject", ""], ["body", "Good day,"]])]);
+  const { page: unchanged } = opened({ stored: [draft([["subject", ""], ["body", "Good day,"]])] });
   await settle();
   assert.deepEqual(unchanged.offers, []);
 });
 
 test("fields that the user has changed before the answer stay, a choice among several included", async () => {
   const papers = ["white", "blue", "red"].map((value) => new FakeField("paper", value, { type: "radio" }));
-  const form = new FakeForm([new FakeField("subject"), ...papers], { "data-idlewatch-draft": "", id: "letter" });
-  const page = new Page([form]);
-  page.kept = [draft([["subject", "Half"], ["paper", "blue"]])];
-  page.drafts.start();
+  const form = markedForm([new FakeField("subject"), ...papers], { id: "letter" });
+  const { page } = opened({ forms: [form], stored: [draft([["subject", "Half"], ["paper", "blue"]])] });
   papers[2].checked = true;
   page.type(papers[2], "red");
   await settle();
@@ -422,18 +188,17 @@ test("fields that the user has changed before the answer stay, a choice among se
 });
 
 test("a form that is made again gets what was typed last, and a form that was sent nothing", async () => {
-  const { letter, page } = opened([draft([["subject", "old"], ["body", ""]])]);
+  const { letter, page } = opened({ stored: [draft([["subject", "old"], ["body", ""]])] });
   await settle();
   page.type(letter.elements[0], "new");
   page.clock.advance(2);
   const again = letterOf();
   page.forms.splice(0, 1, again);
-  globalThis.mutate();
+  mutate();
   assert.equal(again.elements[0].value, "new");
-  page.tell("submit", again);
-  page.clock.advance(0);
+  page.submit(again);
   page.forms.splice(0, 1, letterOf());
-  globalThis.mutate();
+  mutate();
   assert.equal(page.forms[0].elements[0].value, "");
 });
 
@@ -443,7 +208,7 @@ test("the draft of a form that was sent is deleted, also if it is being saved or
     page.type(letter.elements[0], "A letter");
     page.tell(type, letter);
     page.clock.advance(5);
-    page.window.dispatchEvent(new Event("pagehide"));
+    dispatch(page.window, "pagehide");
     assert.deepEqual([page.deleted, page.saved], [["letter"], []], type);
     assert.equal(page.asked.at(-1).options.keepalive, true);
   }
@@ -451,18 +216,15 @@ test("the draft of a form that was sent is deleted, also if it is being saved or
   page.type(letter.elements[0], "A letter");
   page.clock.advance(2);
   const { signal } = page.asked.at(-1).options;
-  page.tell("submit", letter);
-  page.clock.advance(0);
+  page.submit(letter);
   assert.ok(signal.aborted);
 });
 
 test("a form that a script has prevented, or that closes a dialog, is not sent", () => {
-  const dialog = new FakeForm([new FakeField("subject")], { "data-idlewatch-draft": "", id: "dialog", method: "DIALOG" });
-  const page = new Page([letterOf(), dialog]);
-  page.drafts.start();
-  page.tell("submit", page.forms[0], { defaultPrevented: true });
-  page.tell("submit", dialog);
-  page.clock.advance(5);
+  const dialog = markedForm([new FakeField("subject")], { id: "dialog", method: "DIALOG" });
+  const { letter, page } = opened({ forms: [letterOf(), dialog] });
+  page.tell("submit", letter, { defaultPrevented: true });
+  page.submit(dialog);
   assert.deepEqual(page.deleted, []);
 });
 
@@ -476,84 +238,58 @@ test("the draft of what htmx has sent is deleted when the server has accepted it
   assert.deepEqual(page.deleted, ["letter"]);
 });
 
-const refused = (fields = [["subject", "A letter"], ["body", "Good evening,"]]) => ({ kind: "refused", form: "r1", saved: 2, action: "/send/", fields });
-
 test("a refused form is offered, not restored by itself, and replaces the draft", async () => {
-  const letter = letterOf();
-  const page = new Page([letter], { kept: true });
-  page.kept = [refused(), draft([["subject", "Half"], ["body", ""]])];
-  page.drafts.start();
+  const { letter, page } = opened({ stored: [refused(), draft([["subject", "Half"], ["body", ""]])], kept: true });
   await settle();
-  globalThis.mutate();
+  mutate();
   assert.deepEqual(page.offers.map(({ text }) => text), ["not_sent"]);
   assert.equal(letter.elements[0].value, "");
   letter.elements[0].focus = () => page.asked.push("focus");
   page.offers[0].choices.put_back();
   assert.deepEqual(letter.elements.map(({ value }) => value), ["A letter", "Good evening,"]);
   assert.equal(page.asked.at(-1), "focus");
-  page.tell("submit", letter);
-  page.clock.advance(0);
+  page.submit(letter);
   assert.deepEqual(page.deleted, ["letter", "r1"]);
 });
 
-test("a refused form may be discarded, and is not offered again", async () => {
-  const plain = new FakeForm([new FakeField("subject")], { action: "/send/" });
-  const page = new Page([plain], { kept: true });
-  page.kept = [refused()];
-  page.drafts.start();
+test("a refused form may be added to the page later, and discarded, and is not offered again", async () => {
+  const { page } = opened({ forms: [], stored: [refused()], kept: true });
   await settle();
+  assert.deepEqual(page.offers, []);
+  const plain = new FakeForm([new FakeField("subject")], { action: "/send/" });
+  page.forms.push(plain);
+  mutate();
   page.offers[0].choices.discard();
-  globalThis.mutate();
+  mutate();
   assert.deepEqual([page.deleted, page.offers.length, plain.elements[0].value], [["r1"], 1, ""]);
 });
 
-test("a form that is added later is restored too", async () => {
-  const page = new Page([], { kept: true });
-  page.kept = [refused()];
-  page.drafts.start();
-  await settle();
-  assert.deepEqual(page.offers, []);
-  page.forms.push(letterOf());
-  globalThis.mutate();
-  assert.equal(page.offers.length, 1);
-});
-
 test("a form that is posted to the site names its private fields, once; no other does", () => {
-  const fields = () => [new FakeField("subject"), new FakeField("pin", "1", { type: "password" }), new FakeField("pin", "2", { type: "password" })];
-  const named = (form) => {
-    const page = new Page([form]);
-    page.drafts.start();
+  const subject = new FakeField("subject");
+  const pins = ["1", "2"].map((value) => new FakeField("pin", value, { type: "password" }));
+  for (const [fields, attributes, named] of [
+    [[subject, ...pins], { method: "POST" }, ["pin"]],
+    [[subject, ...pins], { method: "post", action: "https://site.example/send/" }, ["pin"]],
+    [[subject], { method: "post" }, []],
+    [[subject, ...pins], {}, []],
+    [[subject, ...pins], { method: "post", action: "https://other.example/" }, []],
+  ]) {
+    const form = new FakeForm(fields, attributes);
     const formData = new FormData();
-    page.tell("formdata", form, { formData });
-    return formData.getAll("_idlewatch_private");
-  };
-  assert.deepEqual(named(new FakeForm(fields(), { method: "POST" })), ["pin"]);
-  assert.deepEqual(named(new FakeForm(fields(), { method: "post", action: "https://site.example/send/" })), ["pin"]);
-  assert.deepEqual(named(new FakeForm([new FakeField("subject")], { method: "post" })), []);
-  assert.deepEqual(named(new FakeForm(fields())), []);
-  assert.deepEqual(named(new FakeForm(fields(), { method: "post", action: "https://other.example/" })), []);
-});
-
-test("after a stop nothing is saved", () => {
-  const { letter, page } = opened();
-  page.type(letter.elements[0], "A letter");
-  page.drafts.stop();
-  page.clock.advance(5);
-  page.window.dispatchEvent(new Event("pagehide"));
-  page.tell("submit", letter);
-  page.clock.advance(5);
-  assert.deepEqual([page.saved, page.deleted], [[], []]);
+    opened({ forms: [form] }).page.tell("formdata", form, { formData });
+    assert.deepEqual(formData.getAll("_idlewatch_private"), named);
+  }
 });
 
 test("forms are identified by their attributes, whatever their fields are called", () => {
-  const first = new FakeForm([new FakeField("id", "x")], { "data-idlewatch-draft": "" });
-  const named = new FakeForm([new FakeField("note")], { "data-idlewatch-draft": "", name: "reply" });
-  const own = new FakeForm([new FakeField("note")], { "data-idlewatch-draft": "own", id: "other" });
-  const long = new FakeForm([new FakeField("note")], { "data-idlewatch-draft": "", id: "a".repeat(150) });
-  const page = new Page([first, named, own, long]);
-  page.drafts.start();
-  for (const form of page.forms) page.type(form.elements[0], "typed");
+  const forms = [
+    markedForm([new FakeField("id", "x")]),
+    markedForm([new FakeField("note")], { name: "reply" }),
+    markedForm([new FakeField("note")], { "data-idlewatch-draft": "own", id: "other" }),
+    markedForm([new FakeField("note")], { id: "a".repeat(150) }),
+  ];
+  const { page } = opened({ forms });
+  for (const form of forms) page.type(form.elements[0], "typed");
   page.clock.advance(2);
   assert.deepEqual(page.saved.map(([name]) => name), ["0", "reply", "own", "a".repeat(100)]);
-  assert.deepEqual(fieldsOf(first), first.elements);
 });

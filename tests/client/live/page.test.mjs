@@ -1,25 +1,9 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { test } from "node:test";
 
 import { LivePage } from "../../../static/idlewatch/live/page.js";
-import { FakeElement, fakeWindow, listeners } from "../dom.mjs";
+import { FakeElement, dispatch, fakeWindow, listeners, observers } from "../dom.mjs";
 import { FakeClock, FakeNetwork } from "../support.mjs";
-
-const observed = new Set();
-globalThis.ResizeObserver = class {
-  observe(element) {
-    observed.add(element);
-  }
-
-  disconnect() {
-    observed.clear();
-  }
-};
-
-beforeEach(() => {
-  listeners.clear();
-  observed.clear();
-});
 
 const CONFIG = {
   socket: "/ws/idlewatch/live/",
@@ -60,7 +44,7 @@ function setUp({ search = "", ...changes } = {}) {
   page.start();
   const see = (visibilityState) => {
     window.document.visibilityState = visibilityState;
-    window.document.dispatchEvent(new Event("visibilitychange"));
+    dispatch(window.document, "visibilitychange");
   };
   return { window, clock, network, root, page, see };
 }
@@ -68,13 +52,12 @@ function setUp({ search = "", ...changes } = {}) {
 /** A page whose every timer runs: countdowns, typing, the pause of the order and its count, hiding, the lost connection. */
 function busy(all = setUp()) {
   const { network, root, page, see } = all;
-  network.last.readyState = 1;
-  network.last.onopen();
+  network.last.accept();
   network.last.receive(frame());
-  root.part("rows").dispatchEvent(Object.assign(new Event("pointerenter"), { pointerType: "mouse" }));
+  dispatch(root.part("rows"), "pointerenter", { pointerType: "mouse" });
   network.last.receive({ type: "changes", frame: 2, query: 1, now: 1001, order: ["other"] });
-  root.part("rows").dispatchEvent(Object.assign(new Event("pointerleave"), { pointerType: "mouse" }));
-  page.view.toolbar.field.dispatchEvent(new Event("input"));
+  dispatch(root.part("rows"), "pointerleave", { pointerType: "mouse" });
+  dispatch(page.view.toolbar.field, "input");
   see("hidden");
   network.last.drop(1006);
   return all;
@@ -84,13 +67,13 @@ test("nothing remains of a page that was stopped: no listener, no timer, no sock
   const { clock, network, page } = busy();
   assert.ok(listeners.size > 20, `${listeners.size} listeners`);
   assert.ok(clock.timers.length >= 6, `${clock.timers.length} timers`);
-  assert.equal(observed.size, 1);
+  assert.equal(observers.size, 1);
   clock.advance(1);
   assert.equal(network.sockets.length, 2, "it has connected again");
   page.stop();
   assert.deepEqual([...listeners], []);
   assert.deepEqual(clock.timers, []);
-  assert.equal(observed.size, 0);
+  assert.equal(observers.size, 0);
   assert.equal(network.last.code, 1000);
   clock.advance(3600);
   assert.equal(network.sockets.length, 2);
@@ -119,8 +102,7 @@ test("a hidden page closes its socket after a while, and opens it when it is vis
 
 test("the query is that of the address, and its changes are written there", () => {
   const { window, network, page } = setUp({ search: "?q=ada" });
-  network.last.readyState = 1;
-  network.last.onopen();
+  network.last.accept();
   assert.equal(network.last.sent[0].search, "ada");
   page.view.toolbar.onQuery({ phase: "warned" });
   assert.equal(network.last.sent[1].phase, "warned");
@@ -130,8 +112,7 @@ test("the query is that of the address, and its changes are written there", () =
 
 test("a page beyond the last one becomes the last one", () => {
   const { window, network } = setUp({ search: "?p=7" });
-  network.last.readyState = 1;
-  network.last.onopen();
+  network.last.accept();
   network.last.receive(frame({ page: 3, pages: 3 }));
   assert.deepEqual(window.history.addresses, ["?p=3"]);
   assert.equal(network.last.ofType("watch").at(-1).page, 3);
@@ -146,10 +127,10 @@ test("an operator's own session cannot be selected", () => {
 
 test("a page whose session has ended is reloaded when its user has signed in again, no other", () => {
   const { window, network, root } = setUp();
-  window.document.dispatchEvent(new Event("idlewatch:state"));
+  dispatch(window.document, "idlewatch:state");
   assert.equal(window.location.reloads, 0);
   network.last.drop(4401);
-  window.document.dispatchEvent(new Event("idlewatch:state"));
+  dispatch(window.document, "idlewatch:state");
   assert.equal(window.location.reloads, 1);
   assert.ok(!root.part("content").removed);
 });

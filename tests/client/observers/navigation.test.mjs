@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { NavigationObserver } from "../../../static/idlewatch/observers/navigation.js";
+import { dispatch } from "../dom.mjs";
 import { FakeClock } from "../support.mjs";
 
 function setUp() {
@@ -11,38 +12,22 @@ function setUp() {
   let left = 0;
   const observer = new NavigationObserver({ window, clock, onLeave: () => (left += 1) });
   observer.start();
-  const navigate = ({ url = "https://pay.example/", sameDocument = false, downloadRequest = null } = {}) => {
-    const event = new Event("navigate", { cancelable: true });
-    navigation.dispatchEvent(Object.assign(event, { destination: { url, sameDocument }, downloadRequest }));
-    return event;
-  };
+  const navigate = ({ url = "https://pay.example/", sameDocument = false, downloadRequest = null } = {}) =>
+    dispatch(navigation, "navigate", { destination: { url, sameDocument }, downloadRequest });
   const unload = () => {
-    window.dispatchEvent(new Event("beforeunload"));
+    dispatch(window, "beforeunload");
     return left;
   };
   return { clock, navigation, observer, navigate, unload };
 }
 
-test("[R40] a navigation that the page starts is leaving, not closing", () => {
-  const { observer, navigate } = setUp();
-  assert.ok(!observer.leaving);
-  navigate();
-  assert.ok(observer.leaving);
-});
-
-test("[R40] it reports a navigation while sockets can still be closed: Firefox closes them before `pagehide`", () => {
+test("[R40] a navigation that the page starts is leaving, which is reported while sockets can still be closed", () => {
   const { observer, navigate, unload } = setUp();
+  assert.ok(!observer.leaving);
   assert.equal(unload(), 0, "a closed tab is left to itself");
   navigate();
-  assert.equal(unload(), 1);
-  observer.stop();
-});
-
-test("a navigation that is called off closes nothing when the tab is closed later", () => {
-  const { navigation, navigate, unload } = setUp();
-  navigate();
-  navigation.dispatchEvent(new Event("navigateerror"));
-  assert.equal(unload(), 0);
+  assert.ok(observer.leaving);
+  assert.equal(unload(), 1, "Firefox closes sockets before `pagehide`");
 });
 
 for (const [name, navigation] of [
@@ -57,15 +42,19 @@ for (const [name, navigation] of [
   });
 }
 
-test("a navigation that a script prevents or takes over does not count", () => {
-  const { clock, navigation, observer, navigate } = setUp();
-  navigate().preventDefault();
-  clock.advance(0);
-  assert.ok(!observer.leaving);
-  navigate();
-  navigation.dispatchEvent(new Event("navigatesuccess"));
-  assert.ok(!observer.leaving);
-});
+for (const [name, stay] of [
+  ["a script prevents", ({ event }) => event.preventDefault()],
+  ["a script takes over", ({ navigation }) => dispatch(navigation, "navigatesuccess")],
+  ["is called off", ({ navigation }) => dispatch(navigation, "navigateerror")],
+]) {
+  test(`a navigation that ${name} does not count, also when the tab is closed later`, () => {
+    const all = setUp();
+    stay({ ...all, event: all.navigate() });
+    all.clock.advance(0);
+    assert.ok(!all.observer.leaving);
+    assert.equal(all.unload(), 0);
+  });
+}
 
 test("[R39] a navigation that leaves the page where it is counts for a limited time", () => {
   const { clock, observer, navigate } = setUp();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { test } from "node:test";
 
 import { Drafts } from "../../../static/idlewatch/drafts/drafts.js";
 import { FormObserver } from "../../../static/idlewatch/observers/forms.js";
@@ -7,21 +7,8 @@ import { InputObserver } from "../../../static/idlewatch/observers/input.js";
 import { LifecycleObserver } from "../../../static/idlewatch/observers/lifecycle.js";
 import { MediaObserver } from "../../../static/idlewatch/observers/media.js";
 import { NavigationObserver } from "../../../static/idlewatch/observers/navigation.js";
-import { fakeWindow, listeners } from "../dom.mjs";
+import { FakeForm, dispatch, fakeWindow, listeners, observers } from "../dom.mjs";
 import { FakeClock } from "../support.mjs";
-
-const observed = new Set();
-globalThis.MutationObserver = class {
-  observe() {
-    observed.add(this);
-  }
-
-  disconnect() {
-    observed.delete(this);
-  }
-};
-
-beforeEach(() => listeners.clear());
 
 const nothing = () => {};
 const unsaved = { find: nothing, forget: nothing };
@@ -51,7 +38,7 @@ for (const [name, make] of Object.entries(MAKERS)) {
     observer.stop();
     assert.deepEqual([...listeners], []);
     assert.deepEqual(clock.timers, []);
-    assert.equal(observed.size, 0);
+    assert.equal(observers.size, 0);
     observer.start();
     assert.equal(listeners.size, before);
     observer.stop();
@@ -65,9 +52,7 @@ test("a form that is being sent is released by a stop, and its limit with it", (
   const hold = (label) => ({ release: () => released.push(label) });
   const observer = new FormObserver({ window, clock, unsaved, label: "form", hold });
   observer.start();
-  const form = { closest: () => null, getAttribute: () => null, querySelectorAll: () => [] };
-  const event = Object.defineProperty(new Event("submit"), "target", { value: form });
-  window.dispatchEvent(Object.assign(event, { submitter: null }));
+  dispatch(window, "submit", { target: new FakeForm(), submitter: null });
   clock.advance(0);
   assert.equal(clock.timers.length, 1);
   observer.stop();

@@ -27,13 +27,16 @@ async function setUp({ interval = 15, answer = null } = {}) {
   return { clock, server, frames, failures, polling };
 }
 
-test("[R5] it asks for the state at each interval, marked as passive, as a script that wants JSON", async () => {
-  const { clock, server } = await setUp({ interval: 2 });
-  const [{ address, message, options }] = server.asked;
-  assert.deepEqual([address, message, options.cache], ["/state/?for=page", null, "no-store"]);
-  assert.deepEqual(options.headers, { Accept: "application/json", "Idlewatch-Passive": "1" });
+test("[R5] it asks for the state at each interval and for a sync, marked as passive, as a script that wants JSON", async () => {
+  const { clock, server, polling } = await setUp({ interval: 2 });
   await clock.run(10);
   assert.equal(server.asked.length, 6);
+  assert.ok(polling.send({ type: "sync" }));
+  assert.equal(server.asked.length, 7);
+  for (const { address, message, options } of server.asked) {
+    assert.deepEqual([address, message, options.cache], ["/state/?for=page", null, "no-store"]);
+    assert.deepEqual(options.headers, { Accept: "application/json", "Idlewatch-Passive": "1" });
+  }
 });
 
 test("a message goes out by POST with the newest token, and its answer is the state; the last one outlives the page", async () => {
@@ -56,12 +59,6 @@ test("messages wait for the request under way, and keep their order", async () =
   assert.equal(server.asked.length, 2);
   await settle();
   assert.deepEqual(server.asked.map(({ message }) => message?.id), [undefined, undefined, "a", "b", "c"]);
-});
-
-test("a sync asks for the state", async () => {
-  const { server, polling } = await setUp();
-  assert.ok(polling.send({ type: "sync" }));
-  assert.equal(server.asked.at(-1).address, "/state/?for=page");
 });
 
 test("an ended session and a refused message are answers", async () => {
