@@ -50,21 +50,21 @@ async def ready() -> tuple[int, dict[str, str]]:
     return response.status_code, found["problems"]
 
 
-class TestReady:
-    async def test_a_process_that_works_is_with_and_without_a_channel_layer(self, served: Runtime, settings: Any):
-        for _ in range(5):
-            assert await ready() == (200, {})
-        layer = get_channel_layer()
-        assert isinstance(layer, InMemoryChannelLayer)
-        assert not [channel for channel in layer.channels if "ready" in channel], "nothing is left in the layer"
-        settings.CHANNEL_LAYERS = {}
+async def test_a_process_that_works_is_ready_with_and_without_a_channel_layer(served: Runtime, settings: Any):
+    for _ in range(5):
         assert await ready() == (200, {})
+    layer = get_channel_layer()
+    assert isinstance(layer, InMemoryChannelLayer)
+    assert not [channel for channel in layer.channels if "ready" in channel], "nothing is left in the layer"
+    settings.CHANNEL_LAYERS = {}
+    assert await ready() == (200, {})
 
-    async def test_the_answer_to_a_get_is_without_a_session_and_not_cached(self, served: Runtime):
-        response = await AsyncClient().get("/readyz")
-        assert "no-store" in response.headers["Cache-Control"]
-        assert not response.cookies
-        assert (await AsyncClient().post("/readyz")).status_code == 405
+
+async def test_the_answer_to_a_get_is_without_a_session_and_not_cached():
+    response = await AsyncClient().get("/readyz")
+    assert "no-store" in response.headers["Cache-Control"]
+    assert not response.cookies
+    assert (await AsyncClient().post("/readyz")).status_code == 405
 
 
 class TestNotReady:
@@ -78,15 +78,11 @@ class TestNotReady:
 
     async def test_when_the_timer_is_stuck(self, served: Runtime, clock: Time):
         served.timer.kept_at = clock.now - health.ROUND_TIMEOUT - 1
-        status, problems = await ready()
-        assert status == 503
-        assert "10 s" in problems["timer"]
+        assert await ready() == (503, {"timer": "it has not kept a round for 10 s"})
 
     async def test_without_a_database(self, served: Runtime):
         with mock.patch.object(CursorWrapper, "execute", side_effect=OperationalError("no such host")):
-            status, problems = await ready()
-        assert status == 503
-        assert problems["database"] == "no such host"
+            assert (await ready())[1]["database"] == "no such host"
 
     async def test_with_a_store_that_does_not_answer(self, served: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.2)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from io import StringIO
 from typing import Any
 from unittest import mock
@@ -16,7 +16,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
-from django.test import AsyncClient, Client
+from django.test import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
@@ -35,7 +35,7 @@ from idlewatch.runtime.timer import CLAIM_LEASE, Timer
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import Census, Due
 from tests.conftest import START, Time
-from tests.support.serving import ROOT, clean_environment
+from tests.support.serving import ROOT, clean_environment, free_port
 from tests.support.sockets import FakeTab, Signed, Tab, sign_in
 from tests.support.watches import keep
 
@@ -87,7 +87,7 @@ class Grown:
 
 
 def names() -> set[str]:
-    """Every name of ours that a query may use."""
+    """Return every name of ours that a query may use."""
     found = set()
     for family in exposition._Scrape(Census(1, 1, 1)).collect():
         if family.name.startswith("idlewatch_"):
@@ -123,10 +123,13 @@ class TestWhoMaySee:
             assert self.get(**header).status_code == 403
 
     @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-    async def test_the_token_is_enough(self, token: str, census: Any, scheme: str):
-        response = await AsyncClient().get("/metrics", headers={"Authorization": f"{scheme} {token}"})
+    def test_the_token_is_enough_for_a_get_that_no_cache_keeps(self, token: str, census: Any, scheme: str):
+        response = self.get(Authorization=f"{scheme} {token}")
         assert response.status_code == 200
         assert samples_in(response.content.decode())["idlewatch_sessions", (("phase", "active"),)] == 5
+        assert "no-store" in response.headers["Cache-Control"]
+        assert not response.cookies
+        assert Client().post("/metrics").status_code == 405
 
     @pytest.mark.parametrize(
         "given",
@@ -147,14 +150,6 @@ class TestWhoMaySee:
             signed.user.user_permissions.add(Permission.objects.get(codename="view_watchedsession"))
         assert self.get(signed.client).status_code == status
 
-    def test_whose_session_has_ended_sees_nothing(self, clock: Time):
-        User.objects.create_superuser("ada", password="pw")
-        signed = Signed()
-        clock.pass_(100_000)
-        response = self.get(signed.client)
-        assert response.status_code == 302
-        assert b"idlewatch_" not in response.content
-
     def test_a_refusal_is_logged_once_a_minute(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
         ticks = mock.Mock()
         monkeypatch.setattr(current_process().clock, "ticks", ticks)
@@ -164,12 +159,6 @@ class TestWhoMaySee:
             assert len(refusals(caplog)) == logged, seconds
         assert TOKEN not in "".join(refusals(caplog))
 
-    def test_it_is_kept_nowhere_makes_no_session_and_is_asked_by_get_alone(self, token: str, census: Any):
-        response = self.get(Authorization=f"Bearer {token}")
-        assert "no-store" in response.headers["Cache-Control"]
-        assert not response.cookies
-        assert Client().post("/metrics").status_code == 405
-
     def test_to_look_at_it_is_no_activity(self, census: Any, clock: Time):
         User.objects.create_superuser("ada", password="pw")
         signed = Signed()
@@ -178,54 +167,38 @@ class TestWhoMaySee:
         assert signed.watched.activity.active == START
 
 
-class TestToken:
-    @pytest.mark.parametrize(
-        "given", ["short", "x" * 15, "with a blank in the midst", "nëver-of-that-kind", "", 7, True]
-    )
-    def test_one_that_could_be_guessed_or_not_be_sent_is_refused_and_not_shown(self, settings: Any, given: Any):
-        settings.IDLEWATCH = {"METRICS_TOKEN": "aA0-._~+/aA0-._~="}
-        assert conf.metrics_token == "aA0-._~+/aA0-._~="
-        settings.IDLEWATCH = {"METRICS_TOKEN": given}
-        with pytest.raises(ImproperlyConfigured) as raised:
-            _ = conf.metrics_token
-        assert "METRICS_TOKEN" in str(raised.value)
-        assert not (isinstance(given, str) and given and given in str(raised.value))
+@pytest.mark.parametrize("given", ["x" * 15, "with a blank in the midst", "nëver-of-that-kind"])
+def test_a_token_that_could_be_guessed_or_not_be_sent_is_refused(settings: Any, given: str):
+    settings.IDLEWATCH = {"METRICS_TOKEN": "aA0-._~+/aA0-._~="}
+    assert conf.metrics_token == "aA0-._~+/aA0-._~="
+    settings.IDLEWATCH = {"METRICS_TOKEN": given}
+    with pytest.raises(ImproperlyConfigured, match="METRICS_TOKEN"):
+        _ = conf.metrics_token
 
 
 class TestExposition:
-    def test_sessions_come_from_the_store(self, census: Any):
-        found = scrape()
+    async def test_sessions_come_from_the_store_and_tabs_from_this_process(self, census: Any):
+        hub = Hub(current_process())
+        for _ in range(3):
+            hub.join("w1", FakeTab())
+        found = samples_in((await exposition.exposition(""))[0].decode())
         assert found["idlewatch_sessions", (("phase", "active"),)] == 5
         assert found["idlewatch_sessions", (("phase", "warned"),)] == 2
         assert found["idlewatch_sessions_connected", ()] == 4
         assert found["idlewatch_store_up", ()] == 1
+        assert found["idlewatch_tabs", ()] == 3
 
-    def test_while_the_store_is_away_the_rest_is_there(self, census: mock.AsyncMock):
-        census.side_effect = StoreUnavailable
+    @pytest.mark.parametrize("fault", [StoreUnavailable, partial(asyncio.sleep, 60)], ids=["away", "hangs"])
+    def test_while_the_store_does_not_answer_the_rest_is_there(
+        self, census: mock.AsyncMock, monkeypatch: pytest.MonkeyPatch, fault: Any
+    ):
+        monkeypatch.setattr(exposition, "STORE_TIMEOUT", 0.05)
+        census.side_effect = fault
         found = scrape()
         assert ("idlewatch_sessions", (("phase", "active"),)) not in found
         assert ("idlewatch_sessions_connected", ()) not in found
         assert found["idlewatch_store_up", ()] == 0
         assert ("idlewatch_ends_total", (("reason", "idle"),)) in found
-
-    def test_a_store_that_does_not_answer_is_not_waited_for(
-        self, census: mock.AsyncMock, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(exposition, "STORE_TIMEOUT", 0.05)
-
-        async def hang() -> None:
-            await asyncio.sleep(60)
-
-        census.side_effect = hang
-        assert scrape()["idlewatch_store_up", ()] == 0
-
-    async def test_tabs_are_those_of_this_process(self, census: Any):
-        hub = Hub(current_process())
-        before = samples_in((await exposition.exposition(""))[0].decode())["idlewatch_tabs", ()]
-        for _ in range(3):
-            hub.join("w1", FakeTab())
-        after = samples_in((await exposition.exposition(""))[0].decode())["idlewatch_tabs", ()]
-        assert after == before + 3
 
     def test_the_format_is_what_the_scraper_asks_for(self, census: Any):
         ask = async_to_sync(exposition.exposition)
@@ -235,13 +208,6 @@ class TestExposition:
         assert ask("")[1] == "text/plain; version=0.0.4; charset=utf-8"
         for malformed in ("application/openmetrics-text; version=x", "text/plain; version=1.x", ";;,=", "é"):
             assert ask(malformed)[0]
-
-    def test_what_has_not_happened_yet_is_at_nought_from_the_start(self, census: Any):
-        found = scrape()
-        for reason in Reason:
-            assert ("idlewatch_ends_total", (("reason", reason.value),)) in found
-        for verdict in ("anonymous", "active", "warned", "ended", "undecided"):
-            assert ("idlewatch_requests_total", (("verdict", verdict),)) in found
 
     def test_the_default_registry_has_none_of_it(self):
         from prometheus_client import REGISTRY
@@ -275,14 +241,10 @@ class TestWhatIsCounted:
         signed.client.get("/idlewatch/state/")
         clock.pass_(100)
         signed.client.get("/idlewatch/state/")
-        counted = {verdict: each.by for verdict, each in grown.items()}
-        assert counted == {"anonymous": 1, "active": 1, "warned": 1, "ended": 1, "undecided": 0}
-
-    def test_a_request_that_cannot_be_judged(self):
-        signed, grown = Signed(), Grown("idlewatch_requests_total", verdict="undecided")
         with mock.patch("idlewatch.http.admission.monitor.look", side_effect=Undecided):
-            assert signed.client.get("/private/").status_code == 503
-        assert grown.by == 1
+            Signed().client.get("/private/")
+        counted = {verdict: each.by for verdict, each in grown.items()}
+        assert counted == dict.fromkeys(grown, 1)
 
     def test_beginnings_and_ends(self):
         opened = Grown("idlewatch_sessions_opened_total")
@@ -436,22 +398,25 @@ class TestDocs:
             family = re.sub(r"_(total|bucket|sum|count)$", "", name)
             assert set(re.findall(r"([a-z_]+)\s*(?:=~|!~|!=|=)", selectors)) <= labels[family], name
 
-    def test_counters_of_alerts_are_shown_before_anything_happens(self):
+    def test_counters_are_shown_at_nought_before_anything_happens(self):
         """What begins with 1 has not increased, for Prometheus."""
         program = """
 import django; django.setup()
 import idlewatch.runtime.runtime
 from idlewatch import metrics
-for family in metrics.REGISTRY.collect():
-    for sample in family.samples:
-        print(sample.name)
+from prometheus_client import generate_latest
+print(generate_latest(metrics.REGISTRY).decode())
 """
         environ = clean_environment(DJANGO_SETTINGS_MODULE="tests.support.settings")
         command = [sys.executable, "-c", program]
-        shown = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
+        shown = samples_in(subprocess.check_output(command, cwd=ROOT, env=environ, text=True))
         counters = set(re.findall(r"idlewatch_[a-z_]+_total", ALERTS))
         assert counters
-        assert counters <= set(shown.split())
+        assert counters <= {name for name, _ in shown}
+        for reason in Reason:
+            assert shown["idlewatch_ends_total", (("reason", reason.value),)] == 0
+        for verdict in ("anonymous", "active", "warned", "ended", "undecided"):
+            assert shown["idlewatch_requests_total", (("verdict", verdict),)] == 0
 
     def test_the_dashboard_is_one_that_grafana_takes(self):
         assert DASHBOARD["schemaVersion"] >= 36
@@ -489,9 +454,16 @@ for family in metrics.REGISTRY.collect():
 @pytest.mark.django_db(transaction=True)
 class TestBesideTheTimer:
     @pytest.fixture
-    async def port(self, census: Any) -> Any:
-        async with metrics_server.serving("127.0.0.1", 0) as port:
-            yield port
+    async def port(self, census: Any) -> AsyncIterator[int]:
+        """The port at which the command serves them until it is stopped."""
+        port = free_port()
+        task = asyncio.create_task(Command(stderr=StringIO())._run(str(port)))
+        await asyncio.sleep(0)
+        yield port
+        task.cancel()
+        await asyncio.wait([task])
+        with pytest.raises(OSError):
+            await self.ask(port)
 
     async def ask(self, port: int, head: str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") -> tuple[str, str]:
         async with asyncio.timeout(10):
@@ -509,7 +481,7 @@ class TestBesideTheTimer:
         assert samples_in(body)["idlewatch_sessions", (("phase", "warned"),)] == 2
 
     async def test_where_there_is_a_token_it_is_needed_here_too(
-        self, settings: Any, port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, settings: Any, port: int, caplog: pytest.LogCaptureFixture
     ):
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
         assert " 403 " in (await self.ask(port))[0]
@@ -552,26 +524,6 @@ class TestBesideTheTimer:
             metrics_server.parse_address(f"{host}:9464")
         settings.IDLEWATCH = {"METRICS_TOKEN": TOKEN}
         assert metrics_server.parse_address(f"{host}:9464") == (host.strip("[]"), 9464)
-
-    async def test_the_command_serves_them(self, census: Any, monkeypatch: pytest.MonkeyPatch):
-        ports: asyncio.Queue[int] = asyncio.Queue()
-        serving = metrics_server.serving
-
-        @asynccontextmanager
-        async def noted(host: str, port: int) -> AsyncIterator[int]:
-            async with serving(host, port) as port:
-                ports.put_nowait(port)
-                yield port
-
-        monkeypatch.setattr(metrics_server, "serving", noted)
-        task = asyncio.create_task(Command(stderr=StringIO())._run("0"))
-        async with asyncio.timeout(10):
-            port = await ports.get()
-        assert " 200 " in (await self.ask(port))[0]
-        task.cancel()
-        await asyncio.wait([task])
-        with pytest.raises(OSError):
-            await self.ask(port)
 
     async def test_the_command_says_what_is_wrong_with_its_address(self):
         with pytest.raises(CommandError, match="--metrics: 'x' is not an address"):
