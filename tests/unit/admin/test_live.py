@@ -3,11 +3,10 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
@@ -16,6 +15,7 @@ from idlewatch.admin.live_strings import PLURAL_PERIOD, PLURALS, STRINGS, plural
 from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
 from tests.support.serving import ROOT
+from tests.unit.admin.operators import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -24,17 +24,9 @@ SCRIPTS = "\n".join(path.read_text() for path in MODULES.glob("*.js"))
 
 
 @pytest.fixture
-def operator() -> Iterator[Client]:
+def operator() -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("root", password="pw"))
-    return client
-
-
-def staff(*codenames: str) -> Client:
-    user = User.objects.create_user("".join(codenames) or "staff", password="pw", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
     return client
 
 

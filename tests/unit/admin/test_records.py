@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import quote, unquote
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -22,24 +22,17 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
 from tests.support.watches import sign_in_many
+from tests.unit.admin.operators import staff
+from tests.unit.live.operators import FIREFOX
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/idlewatch/watchedsession/"
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-def operator(*permissions: str, **flags: bool) -> Client:
-    user = User.objects.create_user("op", password="pw", is_staff=True, **flags)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
 def auditor(clock: Time) -> Client:
-    return operator("view_watchedsession")
+    return staff("view_watchedsession")
 
 
 def ended(name: str = "ada", reason: Reason = Reason.LOGOUT, after: float = 60, **fields: Any) -> str:
@@ -84,7 +77,7 @@ def test_only_staff_who_may_view_see_the_records(
     clock: Time, permissions: tuple[str, ...], flags: dict[str, bool], expected: int
 ):
     watch_id = ended()
-    client = operator(*permissions)
+    client = staff(*permissions)
     User.objects.filter(username="op").update(**flags)
     for path in (LIST, f"{LIST}{watch_id}/change/", f"{LIST}{watch_id}/history/", f"{LIST}export/"):
         assert client.get(path).status_code == expected
@@ -95,7 +88,7 @@ def test_only_staff_who_may_view_see_the_records(
 def test_a_record_can_not_be_added_changed_or_deleted(clock: Time, path: str):
     watch_id = ended()
     before = WatchedSession.objects.filter(pk=watch_id).values().get()
-    client = operator(is_superuser=True)
+    client = staff(is_superuser=True)
     body = {"username": "eve", "action": "delete_selected", "_selected_action": watch_id, "post": "yes"}
     client.post(LIST + path.format(watch_id=watch_id), body)
     assert WatchedSession.objects.filter(pk=watch_id).values().get() == before
@@ -113,10 +106,9 @@ class TestTheList:
         ]
         assert cells == [
             "ada",
-            "Firefox 140 on Linux",
+            "Firefox 128 on Linux",
             "10.0.0.9",
-            "March 17, 2030 12:46 p.m.",
-            "March 17, 2030 12:46 p.m.",
+            *["March 17, 2030 12:46 p.m."] * 2,
             "March 17, 2030 12:47 p.m. revoked (op)",
             "3",
             "2",
@@ -155,31 +147,23 @@ class TestTheList:
 
     def test_offers_no_list_of_users_to_filter_by(self, auditor: Client):
         User.objects.bulk_create(User(username=f"user{number:03}") for number in range(100))
-        watch_id = ended()
-        html = page(auditor, LIST)
-        assert "user050" not in html
-        picked = page(auditor, f"{LIST}?user={WatchedSession.objects.get(pk=watch_id).user_id}")
-        assert "By user" in picked
+        ended()
+        assert "user050" not in page(auditor, LIST)
 
     def test_is_searched_by_name_address_and_user_agent(self, auditor: Client):
         first, second, third = ended(), ended("bob", address="10.1.2.3"), ended("eve", user_agent=FIREFOX)
-        assert listed(auditor, "?q=ada") == [first]
-        assert listed(auditor, "?q=10.1.2") == [second]
-        assert listed(auditor, "?q=firefox+eve") == [third]
-        assert listed(auditor, "?q=firefox+bob") == []
+        for query, expected in (("ada", [first]), ("10.1.2", [second]), ("firefox+eve", [third]), ("firefox+bob", [])):
+            assert listed(auditor, f"?q={query}") == expected
 
     def test_costs_no_more_queries_for_more_records(self, auditor: Client):
-        def queries() -> int:
-            with CaptureQueriesContext(connection) as found:
-                page(auditor, LIST)
-            return len(found)
-
-        for name in ("ann", "bob"):
-            ended(name, ended_by=User.objects.get(username="op"))
-        few = queries()
+        ended(ended_by=User.objects.get(username="op"))
+        with CaptureQueriesContext(connection) as few:
+            page(auditor, LIST)
         for number in range(20):
             ended(f"user{number}", ended_by=User.objects.create_user(f"op{number}"))
-        assert queries() == few
+        with CaptureQueriesContext(connection) as many:
+            page(auditor, LIST)
+        assert len(many) == len(few)
 
     def test_offers_the_export_of_what_it_shows(self, auditor: Client):
         assert f'href="{LIST}export/?q=ada&state=ended"' in page(auditor, f"{LIST}?q=ada&state=ended&p=1")
@@ -191,7 +175,7 @@ class TestARecord:
         watch_id = ended(after=95, user_agent=FIREFOX, held_seconds=3700)
         told = text_of(page(auditor, f"{LIST}{watch_id}/change/"))
         for expected in (
-            "Firefox 140 on Linux",
+            "Firefox 128 on Linux",
             FIREFOX,
             "Duration: 1 minute, 35 seconds",
             "Held: 1 hour, 1 minute",
@@ -208,9 +192,12 @@ class TestARecord:
     def test_names_limits_that_there_are_not(self, auditor: Client):
         (watched,) = sign_in_many(1, absolute_timeout=None, close_grace=None, hold_limit=0.0)
         told = text_of(page(auditor, f"{LIST}{watched.id}/change/"))
-        assert "Absolute timeout: no limit" in told
-        assert "After the browser is closed: never" in told
-        assert "Held open while idle: not allowed" in told
+        limits = (
+            "Absolute timeout: no limit",
+            "After the browser is closed: never",
+            "Held open while idle: not allowed",
+        )
+        assert all(limit in told for limit in limits)
 
     @pytest.mark.rule("R23")
     def test_shows_neither_key_nor_digest_nor_facts(self, auditor: Client):
@@ -226,15 +213,15 @@ class TestARecord:
         op = User.objects.get(username="op")
         for each, said in ((watch_id, "Ended <b>it</b>."), (other, "Something else.")):
             LogEntry.objects.log_actions(op.pk, WatchedSession.objects.filter(pk=each), CHANGE, said)
-        html = page(auditor, f"{LIST}{watch_id}/change/")
-        assert "Something else." not in html
-        assert "op Ended <b>it</b>." in unescape(text_of(auditor.get(f"{LIST}{watch_id}/change/").content.decode()))
+        told = unescape(text_of(auditor.get(f"{LIST}{watch_id}/change/").content.decode()))
+        assert "op Ended <b>it</b>." in told
+        assert "Something else." not in told
         assert "Ended <b>it</b>." in page(auditor, f"{LIST}{watch_id}/history/")
         assert "None." in page(auditor, f"{LIST}{ended()}/change/")
 
     @pytest.mark.parametrize("may_end", [True, False])
     def test_leads_to_the_live_page_while_it_lives_for_who_may_end_it(self, clock: Time, may_end: bool):
-        client = operator("view_watchedsession", *(["end_watchedsession"] if may_end else []))
+        client = staff("view_watchedsession", *(["end_watchedsession"] if may_end else []))
         (lives,) = sign_in_many(1)
         link = f'href="/admin/idlewatch/live/?q={lives.id}"'
         assert (link in page(client, f"{LIST}{lives.id}/change/")) == may_end
@@ -248,7 +235,7 @@ class TestARecord:
         assert "ada" in text_of(page(auditor, f"{LIST}{watch_id}/change/"))
 
     def test_is_found_by_an_id_of_any_letters(self, clock: Time):
-        client = operator("view_watchedsession", "end_watchedsession")
+        client = staff("view_watchedsession", "end_watchedsession")
         (watched,) = sign_in_many(1)
         record = WatchedSession.objects.get(pk=watched.id)
         record.pk = watch_id = "-_41_5F"
