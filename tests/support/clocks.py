@@ -25,14 +25,14 @@ class Wait(NamedTuple):
 
 
 class TestClock(Clock):
-    """The real clock, until a test stops it (`stop`), or also makes those wait for it who sleep (`take_over`)."""
+    """The real clock, until a test stops it (`stop`), or makes all that sleeps wait for it, too (`take_over`)."""
 
     __test__ = False
 
     def __init__(self) -> None:
         super().__init__()
         self.moment: float | None = None
-        """What it says where it is stopped."""
+        """The time where it is stopped."""
         self._ticks: float | None = None
         self._waits: list[Wait] = []
         self._numbers = count()
@@ -44,17 +44,17 @@ class TestClock(Clock):
         return self._ticks is not None
 
     def stop(self, at: float = START) -> None:
-        """Say `at` from now on; those who sleep wait for the real time to pass."""
+        """Stand at `at`; what sleeps waits for real time to pass."""
         self.moment = at
 
     def take_over(self, at: float = START) -> None:
-        """Say `at`, and wake no sleeper before `advance` has come that far."""
+        """Stand at `at`, and wake no sleeper before `advance` has come that far."""
         self.moment, self._ticks = at, 0.0
         loop = asyncio.get_running_loop()
         loop.run_in_executor = partial(self._in_thread, loop.run_in_executor)  # type: ignore[method-assign]
 
     async def advance(self, seconds: float) -> float:
-        """Let time pass, and everybody wake up in their order, each when it is time; return what it says then."""
+        """Let time pass and wake each sleeper at its time; return the time then."""
         assert self._ticks is not None, "advance() needs take_over()"
         until = self._ticks + seconds
         await self.settle()
@@ -126,13 +126,13 @@ class TestClock(Clock):
         self._ticks = ticks
 
     def _in_thread(self, run: Callable[..., asyncio.Future[Any]], *args: Any) -> asyncio.Future[Any]:
+        def returned(_: asyncio.Future[Any]) -> None:
+            self._in_threads -= 1
+
         self._in_threads += 1
         done = run(*args)
-        done.add_done_callback(self._come_back)
+        done.add_done_callback(returned)
         return done
-
-    def _come_back(self, _: asyncio.Future[Any]) -> None:
-        self._in_threads -= 1
 
 
 class Time:

@@ -16,8 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.serving import find_program
 
 NAMES = ("firefox-esr", "firefox")
-STARTS_WITHIN = 60.0
-ANSWERS_WITHIN = 30.0
+START_TIMEOUT = 60.0
+ANSWER_TIMEOUT = 30.0
 
 # What a Firefox of its own accord asks for on the network.
 QUIET = {
@@ -48,8 +48,8 @@ FIND = """(selector) => {
 }"""
 
 
-class Refused(Exception):
-    """The browser could not do what it was told."""
+class CommandFailed(Exception):
+    """The browser could not do what it was sent."""
 
 
 class Firefox:
@@ -64,11 +64,11 @@ class Firefox:
         self.connection.send(json.dumps({"id": self.count, "method": method, "params": parameters}))
         while True:
             # What comes between is an event.
-            answer = json.loads(self.connection.recv(timeout=ANSWERS_WITHIN))
+            answer = json.loads(self.connection.recv(timeout=ANSWER_TIMEOUT))
             if answer.get("id") != self.count:
                 continue
             if answer["type"] == "error":
-                raise Refused(f"{method}: {answer['error']}: {answer['message']}")
+                raise CommandFailed(f"{method}: {answer['error']}: {answer['message']}")
             return answer["result"]
 
     @contextmanager
@@ -173,7 +173,7 @@ class Tab:
     def _holds(self, condition: Any) -> bool:
         try:
             return bool(condition())
-        except Refused:
+        except CommandFailed:
             # The page is on its way elsewhere.
             return False
 
@@ -182,7 +182,7 @@ class Tab:
             "script.evaluate", expression=expression, target={"context": self.context}, awaitPromise=True
         )
         if answer["type"] == "exception":
-            raise Refused(answer["exceptionDetails"]["text"])
+            raise CommandFailed(answer["exceptionDetails"]["text"])
         return answer["result"]
 
 
@@ -216,7 +216,7 @@ def firefox(profile: Path, preferences: Mapping[str, bool | int | str] | None = 
 
 def _address(profile: Path, process: subprocess.Popen[bytes]) -> str:
     written = profile / "WebDriverBiDiServer.json"
-    deadline = time.monotonic() + STARTS_WITHIN
+    deadline = time.monotonic() + START_TIMEOUT
     while not written.is_file() or not written.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"Firefox did not start:\n{(profile / 'firefox.log').read_text()[-2000:]}")

@@ -12,10 +12,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from channels.consumer import AsyncConsumer
+from channels.layers import InMemoryChannelLayer
+from channels_redis.pubsub import RedisPubSubLoopLayer
+from django.contrib.sessions.backends import base, signed_cookies
+from django.core.management.base import OutputWrapper
+from django.db.backends.utils import CursorWrapper
+from django.http.response import HttpResponseBase, ResponseHeaders
+
+from idlewatch.store.redis import RedisStore
+from idlewatch.store.redis.commands import Command
 
 LENGTH = 32
 """Of the key of every engine but the one in signed cookies."""
@@ -26,6 +36,17 @@ LEVEL = logging.INFO - 1
 """Of the logger `idlewatch`, unless a test sets another."""
 ROW = "watch:"
 """What the key in Redis of the store's own row of a session begins with, after the prefix."""
+
+
+READING = {
+    b"string": ("GET",),
+    b"hash": ("HGETALL",),
+    b"set": ("SMEMBERS",),
+    b"zset": ("ZRANGE", 0, -1),
+    b"list": ("LRANGE", 0, -1),
+    b"stream": ("XRANGE", "-", "+"),
+}
+"""How each type of value in Redis is read."""
 
 
 class Ledger:
@@ -93,11 +114,8 @@ def _look_first(record: logging.LogRecord) -> bool:
 def watching() -> Iterator[None]:
     """Have everything looked at, for as long as it lasts."""
     with pytest.MonkeyPatch.context() as patch:
-        _watch_keys(patch)
-        _watch_answers(patch)
-        _watch_sockets(patch)
-        _watch_database(patch)
-        _watch_redis(patch)
+        _patch_keys(patch)
+        _patch_writers(patch)
         listener, own = _Listener(), logging.getLogger("idlewatch")
         logging.getLogger().addHandler(listener)
         # The log of a deployment has these lines; a test's has what it asked for.
@@ -122,31 +140,14 @@ def looking() -> Iterator[Ledger]:
         ledger = before
 
 
-def _before(patch: pytest.MonkeyPatch, owner: Any, name: str, look: Callable[..., None]) -> None:
-    """Have `look` called with what a function is called with."""
-    function = getattr(owner, name)
-
-    @wraps(function)
-    def looked_at(*args: Any, **kwargs: Any) -> Any:
-        look(*args, **kwargs)
-        return function(*args, **kwargs)
-
-    @wraps(function)
-    async def alooked_at(*args: Any, **kwargs: Any) -> Any:
-        look(*args, **kwargs)
-        return await function(*args, **kwargs)
-
-    patch.setattr(owner, name, alooked_at if iscoroutinefunction(function) else looked_at)
-
-
-def _watch_keys(patch: pytest.MonkeyPatch) -> None:
-    from django.contrib.sessions.backends import base, signed_cookies
+def _patch_keys(patch: pytest.MonkeyPatch) -> None:
+    """Have each session key noted when it is made."""
 
     def noting(owner: Any, name: str) -> None:
-        function = getattr(owner, name)
+        make = getattr(owner, name)
 
         def noted(self: Any) -> Any:
-            key = function(self)
+            key = make(self)
             ledger.made(key)
             return key
 
@@ -156,68 +157,48 @@ def _watch_keys(patch: pytest.MonkeyPatch) -> None:
     noting(signed_cookies.SessionStore, "_get_session_key")
 
 
-def _watch_answers(patch: pytest.MonkeyPatch) -> None:
-    from django.core.management.base import OutputWrapper
-    from django.http.response import HttpResponseBase, ResponseHeaders
+def _patch_writers(patch: pytest.MonkeyPatch) -> None:
+    """Have `ledger` look at whatever is written, before it is."""
+
+    def before(owner: Any, name: str, look: Callable[..., None]) -> None:
+        function = getattr(owner, name)
+
+        @wraps(function)
+        def looked_at(*args: Any, **kwargs: Any) -> Any:
+            look(*args, **kwargs)
+            return function(*args, **kwargs)
+
+        patch.setattr(owner, name, markcoroutinefunction(looked_at) if iscoroutinefunction(function) else looked_at)
 
     # The key's own cookie is not among the headers.
-    _before(patch, ResponseHeaders, "__setitem__", lambda _, name, value: ledger.look(f"header {name}", value))
-    _before(patch, HttpResponseBase, "make_bytes", lambda _, value: ledger.look("body of an answer", value))
-    _before(patch, OutputWrapper, "write", lambda _, msg="", *__, **___: ledger.look("output of a command", msg))
-
-
-def _watch_sockets(patch: pytest.MonkeyPatch) -> None:
-    from channels.consumer import AsyncConsumer
-    from channels.layers import InMemoryChannelLayer
-    from channels_redis.pubsub import RedisPubSubLoopLayer
-
-    _before(patch, AsyncConsumer, "send", lambda _, message: ledger.look("frame", message))
+    before(ResponseHeaders, "__setitem__", lambda _, name, value: ledger.look(f"header {name}", value))
+    before(HttpResponseBase, "make_bytes", lambda _, value: ledger.look("body of an answer", value))
+    before(OutputWrapper, "write", lambda _, msg="", *__, **___: ledger.look("output of a command", msg))
+    before(AsyncConsumer, "send", lambda _, message: ledger.look("frame", message))
     for layer in (InMemoryChannelLayer, RedisPubSubLoopLayer):
         for name in ("send", "group_send"):
-            _before(patch, layer, name, lambda _, *message: ledger.look("message between processes", message))
+            before(layer, name, lambda _, *message: ledger.look("message between processes", message))
+    for name in ("execute", "executemany"):
+        before(CursorWrapper, name, _look_at_row)
+    before(RedisStore, "close", _look_at_redis)
 
 
-def _watch_database(patch: pytest.MonkeyPatch) -> None:
-    from django.db.backends.utils import CursorWrapper
-
-    def look(_: Any, sql: str, params: Any = None) -> None:
-        if (ledger.keys or ledger.signed) and sql.startswith(WRITES) and TABLE.search(sql):
-            # A generator would be used up.
-            ledger.look("row of a table", sql, params if isinstance(params, list | tuple | dict | None) else "")
-
-    _before(patch, CursorWrapper, "execute", look)
-    _before(patch, CursorWrapper, "executemany", look)
+def _look_at_row(_: CursorWrapper, sql: str, params: Any = None) -> None:
+    if (ledger.keys or ledger.signed) and sql.startswith(WRITES) and TABLE.search(sql):
+        # A generator would be used up.
+        ledger.look("row of a table", sql, params if isinstance(params, list | tuple | dict | None) else "")
 
 
-def _watch_redis(patch: pytest.MonkeyPatch) -> None:
-    from idlewatch.store.redis import RedisStore
-
-    def look(store: Any) -> None:
-        if ledger.keys:
-            # A test may have taken its Redis away.
-            with suppress(Exception):
-                for name, value in _others_in_redis(store):
-                    ledger.look(f"Redis at {name}", name, value)
-
-    _before(patch, RedisStore, "close", look)
-
-
-def _others_in_redis(store: Any) -> Iterator[tuple[str, object]]:
-    """Return what a store keeps besides its rows of sessions."""
-    from idlewatch.store.redis.commands import Command
-
-    reading = {
-        b"string": ("GET",),
-        b"hash": ("HGETALL",),
-        b"set": ("SMEMBERS",),
-        b"zset": ("ZRANGE", 0, -1),
-        b"list": ("LRANGE", 0, -1),
-        b"stream": ("XRANGE", "-", "+"),
-    }
+def _look_at_redis(store: RedisStore) -> None:
+    """Look at what a store keeps besides its rows of sessions."""
+    if not ledger.keys:
+        return
     client = store._client
-    for key in client.find_keys():
-        name = key.decode()
-        shown = name.removeprefix(client.prefix)
-        if not shown.startswith(ROW):
-            command, *args = reading[client.call(Command("TYPE", [name]))]
-            yield shown, client.call(Command(command, [name], args))
+    # A test may have taken its Redis away.
+    with suppress(Exception):
+        for key in client.find_keys():
+            name = key.decode()
+            shown = name.removeprefix(client.prefix)
+            if not shown.startswith(ROW):
+                command, *args = READING[client.call(Command("TYPE", [name]))]
+                ledger.look(f"Redis at {shown}", shown, client.call(Command(command, [name], args)))

@@ -19,11 +19,10 @@ from random import SystemRandom
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-STARTS_WITHIN = 30.0
-STOPS_WITHIN = 15.0
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 15.0
 PORTS = (11_000, 32_000)
 """From where to where: browsers refuse some of those below, and connections get some of those above."""
-CHANCE = SystemRandom()
 DEPLOYMENT = {"DEBUG", "SECURE", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"}
 
 
@@ -43,7 +42,7 @@ def free_port() -> int:
     It lies below those that systems give to connections: one of these could take it before the server does.
     """
     while True:
-        port = CHANCE.randrange(*PORTS)
+        port = SystemRandom().randrange(*PORTS)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
@@ -71,7 +70,7 @@ class ServerProcess:
         """Run a command, and wait until it accepts connections."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, **options)
-        deadline = time.monotonic() + STARTS_WITHIN
+        deadline = time.monotonic() + START_TIMEOUT
         while not self.listens():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop(self.last_signal)
@@ -92,10 +91,10 @@ class ServerProcess:
             return None
         process.send_signal(how)
         try:
-            return process.wait(STOPS_WITHIN)
+            return process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.send_signal(self.last_signal)
-            process.wait(STOPS_WITHIN)
+            process.wait(STOP_TIMEOUT)
             raise
 
 
