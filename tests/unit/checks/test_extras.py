@@ -77,11 +77,6 @@ def test_a_feature_without_its_package_is_a_warning(found, without, modules, exp
     assert f'pip install "idlewatch[{extra}]"' in message.hint
 
 
-def test_drafts_that_are_not_wanted_need_no_package(found, without):
-    without("cryptography")
-    assert found(IDLEWATCH={"DRAFT_AGE": 0}) == {}
-
-
 def test_an_age_of_drafts_without_their_app_is_a_warning(found, no_drafts_app):
     ((identifier, message),) = found(IDLEWATCH={"DRAFT_AGE": 3600}, deploy=True).items()
     assert (identifier, message.level) == ("W027", WARNING)
@@ -89,11 +84,11 @@ def test_an_age_of_drafts_without_their_app_is_a_warning(found, no_drafts_app):
     assert found(IDLEWATCH={}) == {}
 
 
-def test_metrics_that_are_not_used_need_no_package(found, without):
-    without("prometheus_client")
+def test_drafts_and_metrics_that_are_not_used_need_no_package(found, without):
+    without("cryptography", "prometheus_client")
     urls = "tests.unit.checks.urls"
-    assert found(ROOT_URLCONF=urls) == {}
-    assert list(found(ROOT_URLCONF=urls, IDLEWATCH={"METRICS_TOKEN": TOKEN})) == ["W028"]
+    assert found(ROOT_URLCONF=urls, IDLEWATCH={"DRAFT_AGE": 0}) == {}
+    assert list(found(ROOT_URLCONF=urls, IDLEWATCH={"DRAFT_AGE": 0, "METRICS_TOKEN": TOKEN})) == ["W028"]
 
 
 def test_devices_without_their_parser_are_mentioned_before_a_deployment(found, without):

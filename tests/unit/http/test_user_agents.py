@@ -17,10 +17,6 @@ APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
     [
         (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36", "Chrome 131 on Windows"),
         (
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0",
-            "Edge 131 on Windows",
-        ),
-        (
             f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) {APPLE} Version/17.5 Mobile/15E148 Safari/604.1",
             "Safari 17 on iPhone",
         ),
@@ -30,10 +26,6 @@ APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
         ),
         (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {APPLE} Version/17.4 Safari/605.1.15", "Safari 17 on macOS"),
         ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox 128 on Linux"),
-        (
-            f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/131.0.0.0 Mobile Safari/537.36",
-            "Chrome 131 on Android",
-        ),
         (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {WEBKIT} Chrome/131.0.0.0 Safari/537.36", "Chrome 131 on ChromeOS"),
         ("curl/8.5.0", "curl 8"),
         ("Mozilla/5.0", "Unknown device"),
