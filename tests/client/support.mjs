@@ -115,12 +115,12 @@ export class FakeNetwork {
 /** The server over HTTP: answers as the test says, and records the requests. */
 export class FakeServer {
   addresses = { state: "/state/", message: "/message/", csrf: "token", token: "page" };
-  asked = [];
+  requests = [];
   answer = () => ({ status: 200, frame: state() });
 
   fetch = (address, options) => {
     const message = options.body === undefined ? null : JSON.parse(options.body);
-    this.asked.push({ address, message, options });
+    this.requests.push({ address, message, options });
     return new Promise((resolve, reject) => {
       options.signal?.addEventListener("abort", () => reject(new Error("aborted")));
       const answer = this.answer(address, message);

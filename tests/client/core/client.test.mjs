@@ -169,10 +169,10 @@ test("a visible page notices within two heartbeats that the server is gone", asy
 test("the server is asked once a heartbeat at most, however much the user does", async () => {
   const { clock, network, client } = connected();
   for (let second = 0; second < 300; second += 1) {
-    const asked = network.last.ofType("sync").length;
+    const before = network.last.ofType("sync").length;
     client.recordActivity();
     await clock.run(1);
-    if (network.last.ofType("sync").length > asked) network.last.receive(state());
+    if (network.last.ofType("sync").length > before) network.last.receive(state());
   }
   assert.ok(network.last.ofType("sync").length <= 20, `${network.last.ofType("sync").length} questions in 300 s`);
 });
@@ -233,7 +233,7 @@ test("without a socket it polls over HTTP: each heartbeat, every two seconds whi
   await settle();
   assert.equal(view.shown.phase, "active");
   assert.ok(!view.shown.offline);
-  const polls = () => server.asked.length;
+  const polls = () => server.requests.length;
   const before = polls();
   await clock.run(30);
   assert.equal(polls() - before, 2);
@@ -245,14 +245,14 @@ test("without a socket it polls over HTTP: each heartbeat, every two seconds whi
   server.answer = () => ({ status: 200, frame: state({ version: 3 }) });
   client.extend();
   await settle();
-  assert.deepEqual(server.asked.at(-1).message, { type: "extend" });
+  assert.deepEqual(server.requests.at(-1).message, { type: "extend" });
   assert.equal(view.shown.phase, "active");
-  const asked = server.asked.length;
+  const requests = server.requests.length;
   client.wake();
-  assert.equal(server.asked.length, asked + 1, "on waking it asks at once");
+  assert.equal(server.requests.length, requests + 1, "on waking it asks at once");
   client.hold("work");
   client.leave(CLOSE.CLOSED);
-  assert.equal(server.asked.at(-1).options.keepalive, true);
+  assert.equal(server.requests.at(-1).options.keepalive, true);
 });
 
 test("a socket that opens slowly falls back to HTTP, and ends the polling when it is up", async () => {
@@ -261,9 +261,9 @@ test("a socket that opens slowly falls back to HTTP, and ends the polling when i
   await clock.run(12);
   assert.equal(view.shown.phase, "active");
   network.last.receive(state());
-  const before = server.asked.length;
+  const before = server.requests.length;
   await clock.run(60);
-  assert.equal(server.asked.length, before);
+  assert.equal(server.requests.length, before);
 });
 
 for (const [name, status, frame] of [

@@ -7,12 +7,12 @@ import { FakeClock } from "../support.mjs";
 function setUp() {
   const clock = new FakeClock();
   const sent = [];
-  const link = { up: true };
+  const server = { up: true };
   const send = (message) => {
-    if (link.up) sent.push({ at: clock.monotonic - 1000, ...message });
-    return link.up;
+    if (server.up) sent.push({ at: clock.monotonic - 1000, ...message });
+    return server.up;
   };
-  return { clock, sent, link, reporter: new ActivityReporter({ clock, send, heartbeat: 15 }) };
+  return { clock, sent, server, reporter: new ActivityReporter({ clock, send, heartbeat: 15 }) };
 }
 
 test("the first act after a quiet spell goes out at once, the last one with its age when the heartbeat is over", () => {
@@ -47,11 +47,11 @@ test("[R5] without an act nothing is sent", () => {
 });
 
 test("the last act is sent when the server is back, and again to one that has restarted", () => {
-  const { clock, link, reporter, sent } = setUp();
-  link.up = false;
+  const { clock, server, reporter, sent } = setUp();
+  server.up = false;
   reporter.record();
   clock.advance(30);
-  link.up = true;
+  server.up = true;
   reporter.replay();
   assert.deepEqual(sent, [{ at: 30, type: "activity", ago: 30 }]);
   clock.advance(40);
@@ -60,14 +60,14 @@ test("the last act is sent when the server is back, and again to one that has re
 });
 
 test("activity while offline keeps moments close enough to carry each other", () => {
-  const { clock, link, reporter, sent } = setUp();
+  const { clock, server, reporter, sent } = setUp();
   reporter.spacing = 390;
-  link.up = false;
+  server.up = false;
   for (let minute = 0; minute < 14; minute += 1) {
     reporter.record();
     clock.advance(60);
   }
-  link.up = true;
+  server.up = true;
   reporter.replay();
   const moments = sent.map(({ ago }) => 840 - ago);
   assert.equal(moments[0], 0);
@@ -77,11 +77,11 @@ test("activity while offline keeps moments close enough to carry each other", ()
 });
 
 test("[R4] an age is never negative, nor beyond what the server takes", () => {
-  const { clock, link, reporter, sent } = setUp();
-  link.up = false;
+  const { clock, server, reporter, sent } = setUp();
+  server.up = false;
   reporter.record();
   clock.sleep(200_000);
-  link.up = true;
+  server.up = true;
   reporter.replay();
   assert.equal(sent[0].ago, 86_400);
   clock.wall -= 400_000;

@@ -9,7 +9,7 @@ import { FakeClock, settle } from "../support.mjs";
 class Page {
   clock = new FakeClock();
   window = fakeWindow("https://site.example/letters/new/?to=7");
-  asked = [];
+  requests = [];
   offers = [];
   status = 200;
 
@@ -33,10 +33,10 @@ class Page {
   fetch = async (address, options) => {
     const answer = { ok: this.status === 200, status: this.status };
     if (options.body === undefined) {
-      this.asked.push({ address });
+      this.requests.push({ address });
       return { ...answer, json: async () => ({ drafts: this.stored }) };
     }
-    this.asked.push({ address, ...JSON.parse(options.body), options });
+    this.requests.push({ address, ...JSON.parse(options.body), options });
     if (this.status === 0) throw new TypeError("the network is gone");
     return answer;
   };
@@ -47,22 +47,22 @@ class Page {
     dispatch(this.window, "input", { isTrusted, composedPath: () => [field] });
   }
 
-  tell(type, target, detail = {}) {
+  dispatch(type, target, detail = {}) {
     dispatch(this.window, type, { target, defaultPrevented: false, ...detail });
   }
 
   /** Submit a form, of which a later listener may see the event. */
   submit(form) {
-    this.tell("submit", form);
+    this.dispatch("submit", form);
     this.clock.advance(0);
   }
 
   get saved() {
-    return this.asked.filter(({ fields }) => fields).map(({ form, fields }) => [form, ...fields.flat()]);
+    return this.requests.filter(({ fields }) => fields).map(({ form, fields }) => [form, ...fields.flat()]);
   }
 
   get deleted() {
-    return this.asked.filter(({ fields }) => fields === null).map(({ form }) => form);
+    return this.requests.filter(({ fields }) => fields === null).map(({ form }) => form);
   }
 }
 
@@ -87,7 +87,7 @@ test("a form is saved two seconds after the last input, and not again unless it 
   assert.deepEqual(page.saved, []);
   page.clock.advance(0.1);
   assert.deepEqual(page.saved, [["letter", "subject", "Ha", "body", "Good day,"]]);
-  const { address, page: place, options } = page.asked.at(-1);
+  const { address, page: place, options } = page.requests.at(-1);
   assert.deepEqual([address, place], ["/drafts/?for=t-t", "/letters/new/?to=7"]);
   assert.equal(options.headers["X-CSRFToken"], "first");
   assert.equal(options.headers["Idlewatch-Passive"], "1");
@@ -105,13 +105,13 @@ test("it is saved at once when the page may soon be gone or hidden", async () =>
     dispatch(page.window, occasion);
     dispatch(page.window, "pagehide");
     assert.equal(page.saved.length, 1, occasion);
-    assert.equal(page.asked.at(-1).options.keepalive, true);
+    assert.equal(page.requests.at(-1).options.keepalive, true);
     await settle();
   }
   const { letter, page } = opened();
   page.type(letter.elements[0], "ä".repeat(30_000));
   dispatch(page.window, "pagehide");
-  assert.equal(page.asked.at(-1).options.keepalive, false, "the browser would refuse so much");
+  assert.equal(page.requests.at(-1).options.keepalive, false, "the browser would refuse so much");
 });
 
 test("a draft that could not be saved is saved at the next occasion, with the newest token, unless it is too large", async () => {
@@ -125,7 +125,7 @@ test("a draft that could not be saved is saved at the next occasion, with the ne
     page.status = 200;
     page.server.csrf = "second";
     dispatch(page.window, "idlewatch:resumed");
-    const saving = page.asked.filter(({ fields }) => fields);
+    const saving = page.requests.filter(({ fields }) => fields);
     assert.deepEqual(saving.map(({ options }) => options.headers["X-CSRFToken"]), csrfs, String(status));
     await settle();
   }
@@ -156,7 +156,7 @@ test("drafts are loaded once, and only if there may be some", async () => {
     const { page } = opened(options);
     mutate();
     await settle();
-    assert.deepEqual(page.asked, new Array(loads).fill({ address: "/drafts/?page=%2Fletters%2Fnew%2F%3Fto%3D7&for=t-t" }));
+    assert.deepEqual(page.requests, new Array(loads).fill({ address: "/drafts/?page=%2Fletters%2Fnew%2F%3Fto%3D7&for=t-t" }));
   }
 });
 
@@ -206,16 +206,16 @@ test("the draft of a form that was sent is deleted, also if it is being saved or
   for (const type of ["submit", "reset", "idlewatch:sent"]) {
     const { letter, page } = opened();
     page.type(letter.elements[0], "A letter");
-    page.tell(type, letter);
+    page.dispatch(type, letter);
     page.clock.advance(5);
     dispatch(page.window, "pagehide");
     assert.deepEqual([page.deleted, page.saved], [["letter"], []], type);
-    assert.equal(page.asked.at(-1).options.keepalive, true);
+    assert.equal(page.requests.at(-1).options.keepalive, true);
   }
   const { letter, page } = opened();
   page.type(letter.elements[0], "A letter");
   page.clock.advance(2);
-  const { signal } = page.asked.at(-1).options;
+  const { signal } = page.requests.at(-1).options;
   page.submit(letter);
   assert.ok(signal.aborted);
 });
@@ -223,14 +223,14 @@ test("the draft of a form that was sent is deleted, also if it is being saved or
 test("a form that a script has prevented, or that closes a dialog, is not sent", () => {
   const dialog = markedForm([new FakeField("subject")], { id: "dialog", method: "DIALOG" });
   const { letter, page } = opened({ forms: [letterOf(), dialog] });
-  page.tell("submit", letter, { defaultPrevented: true });
+  page.dispatch("submit", letter, { defaultPrevented: true });
   page.submit(dialog);
   assert.deepEqual(page.deleted, []);
 });
 
 test("the draft of what htmx has sent is deleted when the server has accepted it", () => {
   const { letter, page } = opened();
-  const after = (detail) => page.tell("htmx:afterRequest", letter, { detail: { elt: letter, ...detail } });
+  const after = (detail) => page.dispatch("htmx:afterRequest", letter, { detail: { elt: letter, ...detail } });
   after({ successful: false, requestConfig: { verb: "post" } });
   after({ successful: true, requestConfig: { verb: "get" } });
   assert.deepEqual(page.deleted, []);
@@ -244,10 +244,10 @@ test("a refused form is offered, not restored by itself, and replaces the draft"
   mutate();
   assert.deepEqual(page.offers.map(({ text }) => text), ["not_sent"]);
   assert.equal(letter.elements[0].value, "");
-  letter.elements[0].focus = () => page.asked.push("focus");
+  letter.elements[0].focus = () => page.requests.push("focus");
   page.offers[0].choices.put_back();
   assert.deepEqual(letter.elements.map(({ value }) => value), ["A letter", "Good evening,"]);
-  assert.equal(page.asked.at(-1), "focus");
+  assert.equal(page.requests.at(-1), "focus");
   page.submit(letter);
   assert.deepEqual(page.deleted, ["letter", "r1"]);
 });
@@ -276,7 +276,7 @@ test("a form that is posted to the site names its private fields, once; no other
   ]) {
     const form = new FakeForm(fields, attributes);
     const formData = new FormData();
-    opened({ forms: [form] }).page.tell("formdata", form, { formData });
+    opened({ forms: [form] }).page.dispatch("formdata", form, { formData });
     assert.deepEqual(formData.getAll("_idlewatch_private"), named);
   }
 });

@@ -7,23 +7,23 @@ import { I18n } from "../../../static/idlewatch/ui/i18n.js";
 const i18n = new I18n({ strings: { unreachable: "away", refused: "no" }, language: "en" });
 
 function answering(...answers) {
-  const asked = [];
+  const requests = [];
   const fetch = async (address, { headers, body }) => {
-    asked.push({ address, token: headers["X-CSRFToken"], ...JSON.parse(body) });
+    requests.push({ address, token: headers["X-CSRFToken"], ...JSON.parse(body) });
     const answer = answers.shift();
     if (answer instanceof Error) throw answer;
     const { status = 200, body: frame, text = JSON.stringify(frame) } = answer;
     return { ok: status === 200, status, json: async () => JSON.parse(text) };
   };
   const addresses = { count: "/count/", act: "/act/" };
-  return { asked, server: new ActionServer({ fetch, addresses, i18n, token: () => `token ${asked.length}` }) };
+  return { requests, server: new ActionServer({ fetch, addresses, i18n, token: () => `token ${requests.length}` }) };
 }
 
 const step = (done, cursor, changes = {}) => ({ body: { done, own: 0, cursor, ...changes } });
 const runOn = (server, changes = {}) => new Run({ server, action: "end", chosen: { watches: ["a"] }, before: 7, ...changes });
 
 test("an action goes on until there is no cursor, and sums the outcomes of its steps", async () => {
-  const { asked, server } = answering(
+  const { requests, server } = answering(
     step(3, "x", { own: 1, tabs: { reached: 4, open: 5 } }),
     step(2, "y"),
     step(1, null, { own: 2, tabs: { reached: 10, open: 20 } }),
@@ -37,19 +37,19 @@ test("an action goes on until there is no cursor, and sums the outcomes of its s
     { done: 6, own: 3, reached: 14, open: 25 },
   ]);
   assert.deepEqual(run.outcome, seen[2]);
-  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x", "y"]);
-  const { cursor, token, ...message } = asked[0];
+  assert.deepEqual(requests.map(({ cursor }) => cursor), ["", "x", "y"]);
+  const { cursor, token, ...message } = requests[0];
   assert.deepEqual(message, { address: "/act/", action: "notice", watches: ["a"], before: 7, text: "Hello" });
 });
 
 test("a stopped action can be continued, and keeps count", async () => {
-  const { asked, server } = answering(step(200, "x"), step(5, null));
+  const { requests, server } = answering(step(200, "x"), step(5, null));
   const run = runOn(server);
   await run.go(() => run.stop());
-  assert.equal(asked.length, 1, "no further step is begun");
+  assert.equal(requests.length, 1, "no further step is begun");
   assert.deepEqual([run.stopped, run.outcome.done], [true, 200]);
   await run.go(() => {});
-  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x"]);
+  assert.deepEqual(requests.map(({ cursor }) => cursor), ["", "x"]);
   assert.deepEqual([run.stopped, run.outcome.done], [false, 205]);
 });
 
@@ -61,12 +61,12 @@ test("an action that is stopped during its last step is done", async () => {
 });
 
 test("an action continues after a failure, and keeps count", async () => {
-  const { asked, server } = answering(step(200, "x"), new Error("lost"), step(5, null));
+  const { requests, server } = answering(step(200, "x"), new Error("lost"), step(5, null));
   const run = runOn(server);
   await assert.rejects(run.go(() => {}), new Refusal("away", false));
   await run.go(() => {});
   assert.equal(run.outcome.done, 205);
-  assert.deepEqual(asked.map(({ cursor }) => cursor), ["", "x", "x"]);
+  assert.deepEqual(requests.map(({ cursor }) => cursor), ["", "x", "x"]);
 });
 
 test("a refusal has a reason, and is permanent or not; an answer that is not JSON is one too", async () => {
@@ -84,8 +84,8 @@ test("a refusal has a reason, and is permanent or not; an answer that is not JSO
 });
 
 test("the token is read for each request: signing in changes it", async () => {
-  const { asked, server } = answering({ body: {} }, step(1, "x"), step(1, null));
+  const { requests, server } = answering({ body: {} }, step(1, "x"), step(1, null));
   await server.count("end", { watches: [] });
   await runOn(server).go(() => {});
-  assert.deepEqual(asked.map(({ token }) => token), ["token 0", "token 1", "token 2"]);
+  assert.deepEqual(requests.map(({ token }) => token), ["token 0", "token 1", "token 2"]);
 });

@@ -57,12 +57,13 @@ for (const [name, stay] of [
 }
 
 test("[R39] a navigation that leaves the page where it is counts for a limited time", () => {
-  const { clock, observer, navigate } = setUp();
+  const { clock, observer, navigate, unload } = setUp();
   navigate();
   clock.advance(29);
   assert.ok(observer.leaving);
   clock.advance(2);
   assert.ok(!observer.leaving);
+  assert.equal(unload(), 0);
 });
 
 test("a stopped observer ignores navigations; started again, it has forgotten the last one", () => {

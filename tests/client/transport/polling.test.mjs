@@ -30,10 +30,10 @@ async function setUp({ interval = 15, answer = null } = {}) {
 test("[R5] it asks for the state at each interval and for a sync, marked as passive, as a script that wants JSON", async () => {
   const { clock, server, polling } = await setUp({ interval: 2 });
   await clock.run(10);
-  assert.equal(server.asked.length, 6);
+  assert.equal(server.requests.length, 6);
   assert.ok(polling.send({ type: "sync" }));
-  assert.equal(server.asked.length, 7);
-  for (const { address, message, options } of server.asked) {
+  assert.equal(server.requests.length, 7);
+  for (const { address, message, options } of server.requests) {
     assert.deepEqual([address, message, options.cache], ["/state/?for=page", null, "no-store"]);
     assert.deepEqual(options.headers, { Accept: "application/json", "Idlewatch-Passive": "1" });
   }
@@ -44,21 +44,21 @@ test("a message goes out by POST with the newest token, and its answer is the st
   server.addresses.csrf = "newer";
   assert.ok(polling.send({ type: "extend" }));
   await settle();
-  const { address, message, options } = server.asked.at(-1);
+  const { address, message, options } = server.requests.at(-1);
   assert.deepEqual([address, message, options.method], ["/message/?for=page", { type: "extend" }, "POST"]);
   assert.equal(options.headers["X-CSRFToken"], "newer");
   assert.equal(frames.length, 2);
   polling.sendLast({ type: "activity", ago: 3 });
-  assert.equal(server.asked.at(-1).options.keepalive, true);
+  assert.equal(server.requests.at(-1).options.keepalive, true);
 });
 
 test("messages wait for the request under way, and keep their order", async () => {
   const { clock, server, polling } = await setUp();
   clock.advance(15);
   for (const id of ["a", "b", "c"]) polling.send({ type: "release", id });
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
   await settle();
-  assert.deepEqual(server.asked.map(({ message }) => message?.id), [undefined, undefined, "a", "b", "c"]);
+  assert.deepEqual(server.requests.map(({ message }) => message?.id), [undefined, undefined, "a", "b", "c"]);
 });
 
 test("an ended session and a refused message are answers", async () => {
@@ -91,7 +91,7 @@ test("a server that does not answer for five seconds has failed", async () => {
 test("[R29] failures are followed by longer and longer waits, until an answer", async () => {
   const { clock, server, frames, polling } = await setUp({ answer: () => new Error("no network") });
   await clock.run(60);
-  assert.ok(server.asked.length < 10, `${server.asked.length} requests in 60 s`);
+  assert.ok(server.requests.length < 10, `${server.requests.length} requests in 60 s`);
   server.answer = () => ({ status: 200, frame: state() });
   await clock.run(16);
   assert.ok(polling.up);
@@ -103,5 +103,5 @@ test("an answer that arrives after a stop is ignored", async () => {
   clock.advance(15);
   polling.stop();
   await clock.run(600, 100);
-  assert.deepEqual([frames.length, server.asked.length, polling.up], [1, 2, false]);
+  assert.deepEqual([frames.length, server.requests.length, polling.up], [1, 2, false]);
 });

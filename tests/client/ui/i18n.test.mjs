@@ -56,9 +56,10 @@ test("a sentence is filled in, numbers in the page's language, and no value is t
 });
 
 test("a sentence takes the form that the number has in the catalogue", () => {
-  const which = Array.from({ length: 200 }, (_, n) => (n % 10 === 1 && n % 100 !== 11 ? "0" : "1")).join("");
-  const plurals = { total: { forms: ["{n} sesja", "{n} sesje"], which } };
+  const form = (n) => (n === 1 ? 0 : [2, 3, 4].includes(n % 10) && Math.floor((n % 100) / 10) !== 1 ? 1 : 2);
+  const which = Array.from({ length: 200 }, (_, n) => form(n)).join("");
+  const plurals = { total: { forms: ["{n} sesja", "{n} sesje", "{n} sesji"], which } };
   const i18n = new I18n({ strings: {}, plurals, language: "en" });
-  const sentences = { 1: "1 sesja", 2: "2 sesje", 11: "11 sesje", 21: "21 sesja", 10_011: "10,011 sesje", 10_021: "10,021 sesja" };
+  const sentences = { 1: "1 sesja", 2: "2 sesje", 12: "12 sesji", 21: "21 sesji", 201: "201 sesji", 10_012: "10,012 sesji", 10_022: "10,022 sesje" };
   for (const [n, sentence] of Object.entries(sentences)) assert.equal(i18n.plural("total", Number(n)), sentence);
 });
