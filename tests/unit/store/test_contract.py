@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -24,7 +28,7 @@ from idlewatch.core.events import (
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Store
-from idlewatch.store.values import Due, Sample, Watched
+from idlewatch.store.values import Census, Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
 
@@ -32,6 +36,9 @@ POLICY = Policy(idle_timeout=900, warn_before=120, absolute_timeout=43200, close
 WARNING = 780.0
 END = 900.0
 LEASE = 10.0
+WORKERS = 8
+
+T = TypeVar("T")
 
 
 def watched(watch_id: str = "w1", activity: Activity | None = None, **fields: object) -> Watched:
@@ -75,19 +82,17 @@ async def publish(store: Store, now: float) -> Watched:
 
 
 class TestOpening:
-    async def test_keeps_what_it_was_given(self, face: Face) -> None:
+    async def test_keeps_what_it_was_given_until_it_changes(self, face: Face) -> None:
         opened = await face.open(watched(), 0.0)
         assert opened == replace(watched(), version=opened.version)
         assert await face.get("w1") == opened
+        touched = await face.apply("w1", Acted(), 50.0)
+        assert await face.open(watched(user="8", key="k2"), 60.0) == touched
 
-    async def test_leaves_a_live_watch_as_it_stands(self, live_face: Face) -> None:
-        touched = await live_face.apply("w1", Acted(), 50.0)
-        assert await live_face.open(watched(user="8", key="k2"), 60.0) == touched
-
-    async def test_is_refused_by_a_tombstone(self, face: Face) -> None:
+    async def test_is_refused_by_the_tombstone_of_a_watch_that_was_ended_unknown(self, face: Face) -> None:
         ended = await face.end("w1", Reason.REVOKED, 5.0)
-        assert await face.open(watched(), 6.0) == ended
-        assert (await face.open(watched(), 7.0)).verdict(7.0).reason is Reason.REVOKED
+        assert (ended.id, ended.activity.ended, ended.activity.reason) == ("w1", 5.0, Reason.REVOKED)
+        assert await face.get("w1") == await face.open(watched(), 6.0) == ended
 
     async def test_goes_on_above_the_versions_of_a_store_that_was_lost(self, face: Face) -> None:
         opened = await face.open(watched(), 1_700_000_000.25)
@@ -151,7 +156,8 @@ class TestSigningInAgain:
     @pytest.mark.rule("R3")
     @pytest.mark.rule("R16")
     async def test_restarts_the_clocks_with_the_new_key_and_limits(self, store: Store) -> None:
-        opened = store.sessions.open(watched(), 0.0)
+        opened = store.sessions.restart(watched(), 0.0)
+        assert store.sessions.get("w1") == opened
         policy = replace(POLICY, idle_timeout=600.0)
         again = store.sessions.restart(watched(key="k2", policy=policy, activity=signed_in(500.0)), 500.0)
         assert (again.key, again.policy, again.activity.logged_in_at, again.activity.active) == (
@@ -163,9 +169,6 @@ class TestSigningInAgain:
         assert again.version > opened.version
         assert store.sessions.get("w1") == again
 
-    async def test_opens_an_unknown_watch(self, store: Store) -> None:
-        assert store.sessions.restart(watched(), 0.0) == store.sessions.get("w1")
-
     @pytest.mark.parametrize("now", [500.0, END])
     async def test_revives_nothing(self, live: Store, now: float) -> None:
         if now < END:
@@ -174,39 +177,25 @@ class TestSigningInAgain:
         assert again.activity.ended == now
         assert live.sessions.apply("w1", Extended(), now - 1) == again
 
-    async def test_with_tighter_limits_is_warned_sooner(self, live: Store) -> None:
-        await live.queue.next_due(Due.PUSH)
-        live.sessions.restart(watched(policy=replace(POLICY, idle_timeout=200.0), activity=signed_in(10.0)), 10.0)
-        assert await live.queue.next_due(Due.PUSH) == 10.0 + 200.0 - 120.0
-
-    async def test_the_key_follows_a_rotation(self, live: Store) -> None:
+    async def test_a_rotation_of_the_key_loses_no_push_under_way(self, live: Store) -> None:
+        claimed = await claim_one(live, Due.PUSH, WARNING)
         live.sessions.bind("w1", "k9")
         live.sessions.bind("unknown", "k9")
         bound = live.sessions.get("w1")
         assert bound is not None
         assert bound.key == "k9"
         assert live.sessions.get("unknown") is None
-
-    async def test_a_rotation_loses_no_push_under_way(self, live: Store) -> None:
-        claimed = await claim_one(live, Due.PUSH, WARNING)
-        live.sessions.bind("w1", "k9")
         assert await settle(live, claimed, WARNING) is not None
 
 
 class TestEnding:
-    async def test_the_first_reason_stays(self, live_face: Face) -> None:
-        ended = await live_face.end("w1", Reason.LOGOUT, 10.0)
-        assert (ended.activity.ended, ended.activity.reason) == (10.0, Reason.LOGOUT)
-        assert await live_face.end("w1", Reason.REVOKED, 11.0) == ended
-
-    async def test_an_end_by_the_clock_came_before_one_that_is_asked_for_later(self, live_face: Face) -> None:
-        ended = await live_face.end("w1", Reason.LOGOUT, END + 50)
-        assert (ended.activity.ended, ended.activity.reason) == (END, Reason.IDLE)
-
-    async def test_leaves_a_tombstone_for_an_unknown_watch(self, face: Face) -> None:
-        ended = await face.end("w1", Reason.ACCOUNT, 10.0)
-        assert (ended.id, ended.activity.reason) == ("w1", Reason.ACCOUNT)
-        assert await face.get("w1") == ended
+    @pytest.mark.parametrize(
+        ("now", "expected"), [(10.0, (10.0, Reason.LOGOUT)), (END + 50, (END, Reason.IDLE))], ids=["", "by the clock"]
+    )
+    async def test_the_first_reason_stays(self, live_face: Face, now: float, expected: tuple[float, Reason]) -> None:
+        ended = await live_face.end("w1", Reason.LOGOUT, now)
+        assert (ended.activity.ended, ended.activity.reason) == expected
+        assert await live_face.end("w1", Reason.REVOKED, now + 1) == ended
 
     @pytest.mark.rule("R9")
     @pytest.mark.parametrize("event", [Acted(), Requested(), Extended(), SignedIn(), Held("a"), TabsCounted("p1", 1)])
@@ -215,19 +204,10 @@ class TestEnding:
         assert await live_face.apply("w1", event, 11.0) == ended
         assert await live_face.apply("w1", event, 9.0) == ended
 
-    async def test_is_due_to_be_told_and_recorded_at_once(self, live_face: Face) -> None:
-        await live_face.end("w1", Reason.LOGOUT, 10.0)
-        assert (await claim_one(live_face.store, Due.PUSH, 10.0)).activity.reason is Reason.LOGOUT
-        assert (await claim_one(live_face.store, Due.RECORD, 10.0)).activity.reason is Reason.LOGOUT
-
 
 class TestClaiming:
-    async def test_nothing_is_due_before_its_moment(self, live: Store) -> None:
+    async def test_nothing_is_due_before_its_moment_which_activity_moves(self, live: Store) -> None:
         assert not await claim(live, Due.PUSH, WARNING - 0.25)
-        assert not await claim(live, Due.RECORD, WARNING)
-        assert (await claim_one(live, Due.PUSH, WARNING)).id == "w1"
-
-    async def test_activity_that_came_meanwhile_moves_the_moment(self, live: Store) -> None:
         live.sessions.apply("w1", Acted(), 700.0)
         assert not await claim(live, Due.PUSH, WARNING)
         assert await live.queue.next_due(Due.PUSH) == 700.0 + 780.0
@@ -256,18 +236,15 @@ class TestSettling:
         assert settled.version > claimed.version
         assert settled.activity.warnings == 1
 
-    async def test_is_lost_to_activity_that_raced_in(self, live: Store) -> None:
-        claimed = await claim_one(live, Due.PUSH, WARNING)
-        extended = live.sessions.apply("w1", Extended(), WARNING)
-        assert await settle(live, claimed, WARNING) is None
-        assert live.sessions.get("w1") == extended
-        assert not await claim(live, Due.PUSH, WARNING + LEASE)
-
-    async def test_that_lost_the_race_leaves_what_is_due_due(self, live: Store) -> None:
+    async def test_is_lost_to_what_raced_in_and_leaves_due_what_is_due(self, live: Store) -> None:
         claimed = await claim_one(live, Due.PUSH, WARNING)
         live.sessions.apply("w1", TabOpened("p1", 50), WARNING)
         assert await settle(live, claimed, WARNING) is None
-        assert await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING) is not None
+        again = await claim_one(live, Due.PUSH, WARNING)
+        extended = live.sessions.apply("w1", Extended(), WARNING)
+        assert await settle(live, again, WARNING) is None
+        assert live.sessions.get("w1") == extended
+        assert not await claim(live, Due.PUSH, WARNING + LEASE)
 
     async def test_an_end_is_final_from_its_own_moment(self, live: Store) -> None:
         settled = await publish(live, END + 2)
@@ -281,46 +258,37 @@ class TestConfirming:
         await live.queue.confirm(Due.PUSH, [claimed], WARNING)
         assert await claim(live, Due.PUSH, WARNING)
 
-    async def test_of_an_unknown_session_does_nothing(self, store: Store) -> None:
+    async def test_of_nothing_known_does_nothing(self, store: Store) -> None:
+        assert list(await store.queue.settle([], 1.0)) == []
         for due in Due:
-            await store.queue.confirm(due, [watched()], 1.0)
+            for batch in ([], [watched()]):
+                await store.queue.confirm(due, batch, 1.0)
             assert not await claim(store, due, 1e9)
 
     async def test_what_was_settled_and_not_confirmed_is_published_again(self, live: Store) -> None:
-        settled = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
-        assert settled is not None
+        await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
+        touched = live.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
+        assert touched is not None
         assert not await claim(live, Due.PUSH, WARNING + LEASE - 0.25)
         again = await claim_one(live, Due.PUSH, WARNING + LEASE)
-        assert again == replace(settled, unpublished=True)
+        assert again == replace(touched, unpublished=True)
         await live.queue.confirm(Due.PUSH, [again], WARNING + LEASE)
         assert not await claim(live, Due.PUSH, WARNING + 3 * LEASE)
-        assert live.sessions.get("w1") == settled
+        assert live.sessions.get("w1") == touched
 
-    async def test_a_touch_during_the_lease_loses_no_unconfirmed_push(self, live: Store) -> None:
-        await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
-        live.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)
-        again = await claim_one(live, Due.PUSH, WARNING + LEASE)
-        assert again.unpublished
-        assert again.activity.tabs == {"p1": 1}
-
-    async def test_of_an_older_version_confirms_no_newer_one(self, live: Store) -> None:
+    async def test_of_an_older_version_neither_gives_back_nor_confirms_a_newer_one(self, live: Store) -> None:
         older = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
-        live.sessions.apply("w1", Extended(), WARNING + 1)
-        newer = await settle(live, await claim_one(live, Due.PUSH, WARNING + 1), WARNING + 1)
         assert older is not None
+        live.sessions.apply("w1", Extended(), WARNING + 1)
+        claimed = await claim_one(live, Due.PUSH, WARNING + 1)
+        await live.queue.confirm(Due.PUSH, [older], WARNING + 2)
+        assert not await claim(live, Due.PUSH, WARNING + 2)
+        newer = await settle(live, claimed, WARNING + 2)
         assert newer is not None
         await live.queue.confirm(Due.PUSH, [older], WARNING + 2)
         # The claimant that settled the newer one died.
         again = await claim_one(live, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
-
-    async def test_of_an_older_version_gives_back_no_newer_claim(self, live: Store) -> None:
-        older = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
-        assert older is not None
-        live.sessions.apply("w1", Extended(), WARNING + 1)
-        await claim_one(live, Due.PUSH, WARNING + 1)
-        await live.queue.confirm(Due.PUSH, [older], WARNING + 2)
-        assert not await claim(live, Due.PUSH, WARNING + 2)
 
     async def test_a_settle_that_came_too_late_gives_back_no_newer_claim(self, live: Store) -> None:
         stalled = await claim_one(live, Due.PUSH, WARNING)
@@ -341,11 +309,6 @@ class TestConfirming:
 class TestBatches:
     MANY = 250
     """More than any store changes in one step."""
-
-    async def test_of_none_do_nothing(self, store: Store) -> None:
-        assert list(await store.queue.settle([], 1.0)) == []
-        for due in Due:
-            await store.queue.confirm(due, [], 1.0)
 
     async def test_settle_each_session_by_itself_and_answer_in_order(self, store: Store) -> None:
         for watch_id in ("w1", "w2", "w3"):
@@ -398,84 +361,150 @@ class TestRecords:
 
 
 class TestChecks:
-    async def test_come_round_within_the_checkpoint(self, live: Store) -> None:
-        first = await claim_one(live, Due.CHECK, POLICY.checkpoint)
-        assert not await claim(live, Due.CHECK, POLICY.checkpoint)
+    async def test_come_round_within_the_checkpoint_and_sooner_where_one_left_a_doubt(self, live: Store) -> None:
+        first = await claim_one(live, Due.CHECK, 60.0)
+        assert not first.doubted
+        assert not await claim(live, Due.CHECK, 60.0)
         await live.queue.confirm(Due.CHECK, [first], 60.0)
         assert not await claim(live, Due.CHECK, 89.75)
         assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint / 2
-        assert await claim(live, Due.CHECK, 90.0)
-
-    async def test_pass_a_doubt_on_to_the_next_claimant(self, live: Store) -> None:
-        first = await claim_one(live, Due.CHECK, 60.0)
-        assert not first.doubted
-        await live.queue.confirm(Due.CHECK, [first], 60.0, doubted={"w1"})
-        assert not await claim(live, Due.CHECK, 64.75)
-        second = await claim_one(live, Due.CHECK, 65.0)
-        assert second.doubted
-        await live.queue.confirm(Due.CHECK, [second], 65.0)
-        assert not (await claim_one(live, Due.CHECK, 95.0)).doubted
+        second = await claim_one(live, Due.CHECK, 90.0)
+        await live.queue.confirm(Due.CHECK, [second], 90.0, doubted={"w1"})
+        assert not await claim(live, Due.CHECK, 94.75)
+        third = await claim_one(live, Due.CHECK, 95.0)
+        assert third.doubted
+        await live.queue.confirm(Due.CHECK, [third], 95.0)
+        assert not (await claim_one(live, Due.CHECK, 125.0)).doubted
 
 
 class TestWaking:
-    async def calls(self, store: Store, due: Due) -> list[str]:
+    @staticmethod
+    def calls(store: Store, due: Due) -> list[str]:
         calls: list[str] = []
         store.queue.on_due_sooner(due, lambda: calls.append("sooner"))
         return calls
 
-    async def test_those_who_sleep_are_woken_when_something_is_due_sooner(self, store: Store) -> None:
-        calls = await self.calls(store, Due.PUSH)
+    async def test_those_who_sleep_are_woken_when_something_is_due_sooner_and_only_then(self, store: Store) -> None:
+        calls = self.calls(store, Due.PUSH)
         store.sessions.open(watched(), 0.0)
         assert await store.queue.next_due(Due.PUSH) == WARNING
-        store.sessions.end("w1", Reason.LOGOUT, 10.0)
-        assert calls == ["sooner"]
-        assert await store.queue.next_due(Due.PUSH) == 10.0
-
-    async def test_what_is_due_later_wakes_no_one(self, store: Store) -> None:
-        calls = await self.calls(store, Due.PUSH)
-        store.sessions.open(watched(), 0.0)
-        await store.queue.next_due(Due.PUSH)
         store.sessions.apply("w1", Requested(), 10.0)
         store.sessions.apply("w1", Held("upload"), 20.0)
         store.sessions.open(watched("w2", signed_in(30.0)), 30.0)
         assert calls == []
+        store.sessions.end("w1", Reason.LOGOUT, 40.0)
+        assert calls == ["sooner"]
+        assert await store.queue.next_due(Due.PUSH) == 40.0
 
     async def test_one_kind_wakes_none_who_wait_for_another(self, live: Store) -> None:
         for due in Due:
             await live.queue.next_due(due)
-        records, checks = await self.calls(live, Due.RECORD), await self.calls(live, Due.CHECK)
+        records, checks = self.calls(live, Due.RECORD), self.calls(live, Due.CHECK)
         live.sessions.apply("w1", TabOpened("p1", 50), 1.0)
         live.sessions.apply("w1", TabClosed("p1", closed=True), 2.0)
         assert (records, checks) == ([], [])
         live.sessions.end("w1", Reason.LOGOUT, 10.0)
         assert (records, checks) == (["sooner"], [])
 
-    async def test_an_extension_wakes_so_that_the_warning_is_taken_back_at_once(self, live: Store) -> None:
-        await publish(live, WARNING)
-        calls = await self.calls(live, Due.PUSH)
-        assert not await claim(live, Due.PUSH, WARNING + LEASE)
-        assert await live.queue.next_due(Due.PUSH) == END
-        live.sessions.apply("w1", Extended(), 800.0)
-        assert calls == ["sooner"]
 
-    async def test_who_stopped_listening_is_not_called(self, store: Store) -> None:
-        calls: list[str] = []
-        stop = store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
-        stop()
+def at_once(work: Callable[[int], T]) -> list[T]:
+    """Have threads do some work, all of them starting together."""
+    start = Barrier(WORKERS)
+
+    def one(index: int) -> T:
+        start.wait()
+        return work(index)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(one, range(WORKERS)))
+
+
+class TestManyAtOnce:
+    TIMES = 100
+
+    async def test_threads_and_event_loops_lose_no_change(self, live: Store) -> None:
+        first = live.sessions.get("w1")
+        assert first is not None
+
+        async def extend() -> None:
+            for _ in range(self.TIMES):
+                await live.sessions.aapply("w1", Extended(), 1.0)
+            await live.aclose()
+
+        def work(index: int) -> None:
+            if index % 2:
+                asyncio.run(extend())
+                return
+            # All at one moment: changes that look alike are changes all the same.
+            for _ in range(self.TIMES):
+                live.sessions.apply("w1", Extended(), 1.0)
+
+        at_once(work)
+        last = live.sessions.get("w1")
+        assert last is not None
+        assert last.activity.extensions == WORKERS * self.TIMES
+        assert last.version >= first.version + WORKERS * self.TIMES
+
+    @pytest.mark.rule("R17")
+    async def test_tabs_that_open_are_counted_each_and_no_more_than_allowed(self, live: Store) -> None:
+        def open_tabs(index: int) -> int:
+            opened = 0
+            for _ in range(20):
+                with suppress(TooManyTabs):
+                    live.sessions.apply("w1", TabOpened(f"p{index}", 50), 1.0)
+                    opened += 1
+            return opened
+
+        assert sum(at_once(open_tabs)) == 50
+        last = live.sessions.get("w1")
+        assert last is not None
+        assert last.activity.tab_count == 50
+
+    async def test_timers_share_what_is_due_and_get_never_the_same(self, store: Store) -> None:
+        watches = [f"w{index:03}" for index in range(400)]
+        for watch_id in watches:
+            store.sessions.open(watched(watch_id), 0.0)
+
+        async def claim_all() -> list[str]:
+            claimed = []
+            while batch := await claim(store, Due.PUSH, WARNING, limit=7):
+                claimed += [each.id for each in batch]
+            await store.aclose()
+            return claimed
+
+        parts = at_once(lambda _: asyncio.run(claim_all()))
+        assert sorted(watch_id for part in parts for watch_id in part) == watches
+
+    async def test_listeners_come_and_go_and_are_not_called_once_they_are_gone(self, store: Store) -> None:
+        calls: list[int] = []
+
+        async def next_due() -> None:
+            await store.queue.next_due(Due.PUSH)
+            await store.aclose()
+
+        def work(index: int) -> None:
+            for step in range(10):
+                stop = store.queue.on_due_sooner(Due.PUSH, lambda: calls.append(index))
+                asyncio.run(next_due())
+                store.sessions.end(f"w{index}-{step}", Reason.LOGOUT, 10.0 - step)
+                stop()
+
+        at_once(work)
+        assert calls
+        calls.clear()
         await store.queue.next_due(Due.PUSH)
-        store.sessions.open(watched(), 0.0)
+        store.sessions.end("w1", Reason.LOGOUT, 0.0)
         assert calls == []
 
 
 class TestProcesses:
-    async def test_a_process_is_known_from_its_second_sign_of_life_on(self, store: Store) -> None:
-        assert not (await store.presence.renew("p1", 0.0, LEASE)).known
-        assert (await store.presence.renew("p1", 5.0, LEASE)).known
-
-    async def test_the_store_says_since_when_it_is_what_it_is(self, store: Store) -> None:
+    async def test_a_process_is_known_from_its_second_sign_of_life_on_and_the_store_since_the_first(
+        self, store: Store
+    ) -> None:
         assert store.presence.read_created_at() is None
-        assert (await store.presence.renew("p1", 5.0, LEASE)).created_at == 5.0
-        await store.presence.renew("p2", 6.0, LEASE)
+        assert not (await store.presence.renew("p1", 5.0, LEASE)).known
+        renewal = await store.presence.renew("p1", 6.0, LEASE)
+        assert (renewal.known, renewal.created_at) == (True, 5.0)
         assert store.presence.read_created_at() == 5.0
 
     async def test_the_tabs_of_a_dead_process_are_taken_back(self, store: Store) -> None:
@@ -513,12 +542,10 @@ class TestGroups:
         return places[0] if places else None
 
     async def test_a_resumed_one_goes_on_as_it_was_told(self, face: Face) -> None:
-        await face.open(watched(shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
-        assert await self.place(face.store) == (Phase.WARNED, False)
-
-    async def test_one_that_is_opened_ended_is_in_none(self, face: Face) -> None:
         await face.open(watched(activity=signed_in().finished(Reason.LOGOUT, 5.0)), 6.0)
         assert await self.place(face.store) is None
+        await face.open(watched("w2", shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
+        assert await self.place(face.store) == (Phase.WARNED, False)
 
     async def test_is_connected_while_a_tab_is_open_on_any_process(self, live_face: Face) -> None:
         for at, (event, connected) in enumerate(
@@ -540,46 +567,24 @@ class TestGroups:
         await live_face.apply("w1", TabOpened("p1", 50), 1.0)
         await live_face.end("w1", Reason.REVOKED, 2.0)
         assert await self.place(live_face.store) is None
+        assert (await live_face.store.statistics.list(Phase.ENDED, None, 0, 10)).total == 0
         # As the socket of a session that ended does.
         await live_face.apply("w1", TabClosed("p1", closed=False), 3.0)
         assert await self.place(live_face.store) is None
 
-    async def test_are_empty_when_everything_is_forgotten(self, live: Store) -> None:
-        live.clear()
-        assert await self.place(live) is None
-
 
 class TestListing:
-    async def order(self, store: Store) -> list[str]:
-        return [each.id for each in (await store.statistics.list(None, None, 0, 10)).sessions]
-
     async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
         ids = ["b", "B", "_", "a", "-", "ab"]
         for index, watch_id in enumerate(ids):
             store.sessions.open(watched(watch_id), 0.0)
             if index % 2:
                 store.sessions.apply(watch_id, TabOpened("p1", 50), 0.0)
-        assert await self.order(store) == sorted(ids)
+        listing = await store.statistics.list(None, None, 0, 10)
+        assert list(listing.sessions) == [store.sessions.get(watch_id) for watch_id in sorted(ids)]
         for offset, watch_id in enumerate(sorted(ids)):
             (found,) = (await store.statistics.list(None, None, offset, 1)).sessions
             assert found.id == watch_id
-
-    @pytest.mark.parametrize(
-        "event",
-        [Acted(), Requested(), Extended(), Held("upload"), SignedIn(), Reported(50.0)],
-        ids=lambda event: type(event).__name__,
-    )
-    async def test_follows_what_moves_a_deadline(self, face: Face, event: Event) -> None:
-        await face.open(watched("w1"), 0.0)
-        await face.open(watched("w2", signed_in(1.0)), 1.0)
-        # What was listed once has to be found in its place also later.
-        assert await self.order(face.store) == ["w1", "w2"]
-        await face.apply("w1", event, 50.0)
-        assert await self.order(face.store) == ["w2", "w1"]
-
-    async def test_tells_of_each_what_is_known_of_it(self, live_face: Face) -> None:
-        touched = await live_face.apply("w1", Acted(), 5.0)
-        assert list((await live_face.store.statistics.list(None, None, 0, 10)).sessions) == [touched]
 
     async def test_is_cut_anywhere_from_either_end_under_any_filter(self, store: Store) -> None:
         expected: dict[tuple[Phase, bool], list[str]] = {}
@@ -610,24 +615,11 @@ class TestListing:
                         found = [each.id for each in listing.sessions]
                         assert (listing.total, found) == (len(whole), whole[offset : offset + limit])
 
-    async def test_of_those_that_ended_is_empty(self, store: Store) -> None:
-        store.sessions.end("w1", Reason.LOGOUT, 1.0)
-        listing = await store.statistics.list(Phase.ENDED, None, 0, 10)
-        assert (listing.total, list(listing.sessions)) == (0, [])
-
-    async def test_by_id_is_in_the_order_that_was_asked_for(self, store: Store) -> None:
-        for watch_id in ("w1", "w2"):
-            store.sessions.open(watched(watch_id), 0.0)
-        ended = store.sessions.end("w3", Reason.LOGOUT, 1.0)
-        found = await store.sessions.aget_many(["w3", "w2", "unknown", "w1", "w2"])
-        assert list(found) == [
-            ended,
-            store.sessions.get("w2"),
-            None,
-            store.sessions.get("w1"),
-            store.sessions.get("w2"),
-        ]
-        assert list(await store.sessions.aget_many([])) == []
+    async def test_by_id_is_in_the_order_that_was_asked_for(self, live: Store) -> None:
+        ended = live.sessions.end("w2", Reason.LOGOUT, 1.0)
+        first = live.sessions.get("w1")
+        assert list(await live.sessions.aget_many(["w2", "w1", "unknown", "w1"])) == [ended, first, None, first]
+        assert list(await live.sessions.aget_many([])) == []
 
 
 class TestSamples:
@@ -650,37 +642,30 @@ class TestSamples:
         assert await self.sample(live, END) == [Sample(END, 0, 0, 2)]
         assert (await self.sample(live, END + self.EVERY))[-1].ended == 0
 
-    async def test_begin_again_when_everything_is_forgotten(self, store: Store) -> None:
-        await self.sample(store, 0.0)
-        store.sessions.open(watched(), 1.0)
-        store.sessions.end("w1", Reason.LOGOUT, 2.0)
-        store.clear()
-        assert list(await store.statistics.samples(-1.0)) == []
-        assert await self.sample(store, 4.0) == [Sample(4.0, 0, 0, 0)]
-
-    async def test_are_returned_to_the_one_who_takes_them(self, live: Store) -> None:
-        assert await live.statistics.take_sample(1.0, self.EVERY, 3600.0) == Sample(1.0, 1, 0, 0)
-        assert await live.statistics.take_sample(2.0, self.EVERY, 3600.0) is None
-
     async def test_are_taken_once_however_many_ask(self, live: Store) -> None:
-        await asyncio.gather(*(live.statistics.take_sample(index / 8, self.EVERY, 3600.0) for index in range(8)))
-        assert len(await live.statistics.samples(-1.0)) == 1
+        take = live.statistics.take_sample
+        taken = await asyncio.gather(*(take(index / 8, self.EVERY, 3600.0) for index in range(8)))
+        assert [each for each in taken if each] == [Sample(0.0, 1, 0, 0)]
         assert len(await self.sample(live, self.EVERY - 0.25)) == 1
         assert [each.at for each in await self.sample(live, self.EVERY)] == [0.0, self.EVERY]
 
-    async def test_are_dropped_when_they_are_too_old(self, store: Store) -> None:
+    async def test_that_are_too_old_or_of_a_clock_that_was_put_right_are_dropped(self, store: Store) -> None:
         for now in (0.0, self.EVERY):
-            await self.sample(store, now, keep=20.0)
+            await self.sample(store, now)
         assert [each.at for each in await self.sample(store, 30.0, keep=20.0)] == [15.0, 30.0]
-
-    async def test_of_a_clock_that_was_put_right_hold_up_no_others(self, store: Store) -> None:
-        await self.sample(store, 0.0)
         await self.sample(store, 3600.0)
-        assert [each.at for each in await self.sample(store, 30.0)] == [0.0, 30.0]
+        assert [each.at for each in await self.sample(store, 60.0)] == [15.0, 30.0, 60.0]
 
 
-async def test_answers_when_it_is_asked_whether_it_is_there(store: Store) -> None:
-    await store.ping()
+async def test_what_is_cleared_begins_again(live: Store) -> None:
+    await live.statistics.take_sample(0.0, 15.0, 3600.0)
+    live.sessions.open(watched("w2"), 1.0)
+    live.sessions.end("w1", Reason.LOGOUT, 2.0)
+    live.clear()
+    assert await live.sessions.aget_many(["w1", "w2"]) == [None, None]
+    assert await live.statistics.census() == Census(0, 0, 0)
+    assert list(await live.statistics.samples(-1.0)) == []
+    assert await live.statistics.take_sample(4.0, 15.0, 3600.0) == Sample(4.0, 0, 0, 0)
 
 
 @pytest.mark.rule("R23")

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
@@ -72,8 +81,11 @@ class Reference:
 class StoreAgainstReference(RuleBasedStateMachine):
     make_store: Callable[[], Store]
 
-    claims = Bundle("claims")
+    pushes = Bundle("pushes")
+    """Batches that a timer claimed; none is empty, nor in the other bundles."""
     settled = Bundle("settled")
+    claims = Bundle("claims")
+    """Of records and checks, with their kind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,6 +116,12 @@ class StoreAgainstReference(RuleBasedStateMachine):
     @rule(seconds=st.integers(0, 60))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
+
+    @precondition(lambda self: self.known)
+    @rule()
+    def time_passes_until_something_is_due(self) -> None:
+        moments = [known.due_at(due, self.now) for known in self.known.values() for due in Due]
+        self.now = min((at for at in moments if self.now < at < inf), default=self.now)
 
     @rule(watch_id=WATCHES, policy=policies())
     def a_user_signs_in(self, watch_id: str, policy: Policy) -> None:
@@ -171,8 +189,17 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
     # What timers do, any number of them, dying at any step
 
-    @rule(target=claims, due=st.sampled_from(Due))
-    def a_timer_claims(self, due: Due) -> tuple[Due, list[Watched]]:
+    @rule(target=pushes)
+    def a_timer_claims_pushes(self) -> MultipleResults[list[Watched]]:
+        claimed = self.claim(Due.PUSH)
+        return multiple(claimed) if claimed else multiple()
+
+    @rule(target=claims, due=st.sampled_from([Due.RECORD, Due.CHECK]))
+    def a_timer_claims(self, due: Due) -> MultipleResults[tuple[Due, list[Watched]]]:
+        claimed = self.claim(due)
+        return multiple((due, claimed)) if claimed else multiple()
+
+    def claim(self, due: Due) -> list[Watched]:
         expected = {watch_id for watch_id, known in self.known.items() if known.due_at(due, self.now) <= self.now}
         claimed = self.run(self.store.queue.claim(due, self.now, LIMIT, LEASE))
         assert sorted(each.id for each in claimed) == sorted(expected)
@@ -187,14 +214,11 @@ class StoreAgainstReference(RuleBasedStateMachine):
         next_due = self.run(self.store.queue.next_due(due))
         assert next_due is None or next_due > self.now
         self.told[due], self.calls[due] = inf if next_due is None else next_due, 0
-        return due, claimed
+        return claimed
 
-    @rule(target=settled, claim=claims)
-    def a_timer_settles(self, claim: tuple[Due, list[Watched]]) -> list[Watched]:
-        due, claimed = claim
+    @rule(target=settled, claimed=pushes)
+    def a_timer_settles(self, claimed: list[Watched]) -> MultipleResults[list[Watched]]:
         told: list[Watched] = []
-        if due is not Due.PUSH:
-            return told
         # Each session had this version at the last step.
         versions = [self.versions[each.id] for each in claimed]
         settled = self.run(self.store.queue.settle(claimed, self.now))
@@ -210,7 +234,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
                 known.activity = replace(known.activity, warnings=known.activity.warnings + 1)
             known.shown, known.untold = verdict.shown, done.version
             told.append(done)
-        return told
+        return multiple(told) if told else multiple()
 
     @rule(told=settled)
     def a_timer_confirms_what_it_told(self, told: list[Watched]) -> None:
@@ -224,8 +248,6 @@ class StoreAgainstReference(RuleBasedStateMachine):
     @rule(claim=claims, doubted=st.sets(WATCHES))
     def a_timer_confirms_the_rest(self, claim: tuple[Due, list[Watched]], doubted: set[str]) -> None:
         due, claimed = claim
-        if due is Due.PUSH:
-            return
         self.run(self.store.queue.confirm(due, claimed, self.now, doubted=doubted))
         for each in claimed:
             known, is_doubted = self.known[each.id], each.id in doubted

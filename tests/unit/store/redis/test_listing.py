@@ -17,7 +17,7 @@ from idlewatch.store.values import Census, Due
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
-from tests.unit.store.redis.sessions import END, LEASE, NOW, WARNING, session, sha_of
+from tests.unit.store.redis.sessions import LEASE, NOW, WARNING, session
 
 LIMIT = 50
 CONNECTED = "live:active:connected"
@@ -153,15 +153,3 @@ class TestAGroupThatIsLost:
         (settled,) = await store.queue.settle([claimed], WARNING)
         assert settled is not None
         assert (await store.statistics.list(Phase.WARNED, None, 0, 10)).total == 1
-
-
-async def test_an_end_that_is_asked_for_again_on_a_new_connection_counts_once(make: MakeStore) -> None:
-    with Proxy(shared_redis().port) as proxy:
-        store = make(proxy.url)
-        await store.sessions.aopen(session(), NOW)
-        proxy.lose_answer(sha_of("write"))
-        ended = await store.sessions.aend("w1", Reason.LOGOUT, NOW + 1)
-        assert ended.activity.reason is Reason.LOGOUT
-        assert proxy.lost == 1
-        await store.statistics.take_sample(END, 15.0, 3600.0)
-        assert [each.ended for each in await store.statistics.samples()] == [1]
