@@ -1,58 +1,31 @@
-const scroller = document.getElementById("scroller");
-const source = document.getElementById("source");
-const target = document.getElementById("target");
-source.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", "dragged"));
-target.addEventListener("dragover", (event) => event.preventDefault());
-target.addEventListener("drop", (event) => {
-  event.preventDefault();
-  target.textContent = "Dropped";
-});
-document.getElementById("host").attachShadow({ mode: "open" }).append(document.createElement("input"));
-const closed = document.getElementById("closed").attachShadow({ mode: "closed" });
+const shadow = (id, mode) => document.getElementById(id).attachShadow({ mode });
+shadow("host", "open").append(document.createElement("input"));
+const closed = shadow("closed", "closed");
 closed.append(document.createElement("input"));
+window.focusClosed = () => closed.querySelector("input").focus();
 
-/** Everything a script can do by itself, none of which is a person's doing. */
-window.pretend = () => {
+const target = document.getElementById("target");
+target.addEventListener("dragover", (event) => event.preventDefault());
+target.addEventListener("drop", (event) => event.preventDefault());
+
+/** Scroll, move and dispatch events without end, as no user does. */
+window.actByItself = () => {
   const text = document.getElementById("text");
-  const options = { bubbles: true, cancelable: true, composed: true, clientX: 30, clientY: 30 };
-  const events = [
-    new PointerEvent("pointerdown", options),
-    new PointerEvent("pointermove", { ...options, screenX: Math.random() * 500 }),
-    new MouseEvent("mousemove", options),
-    new MouseEvent("click", options),
-    new WheelEvent("wheel", { ...options, deltaY: 10 }),
-    new KeyboardEvent("keydown", { ...options, key: "a" }),
-    new InputEvent("input", { ...options, data: "a" }),
-    new ClipboardEvent("paste", options),
-    new DragEvent("drop", options),
-    new Event("scroll", options),
-  ];
-  if (window.TouchEvent) events.push(new TouchEvent("touchstart", options), new TouchEvent("touchmove", options));
-  for (const event of events) text.dispatchEvent(event);
-  text.value += "a";
-  text.focus();
-  text.blur();
-  source.click();
-  scroller.scrollTop += 20;
-};
-
-let timer = 0;
-window.scrollByItself = () => {
-  timer = setInterval(() => {
-    scroller.scrollTop += 5;
+  const mover = document.getElementById("mover");
+  setInterval(() => {
+    const options = { bubbles: true, composed: true, screenX: Math.random() * 500 };
+    text.dispatchEvent(new PointerEvent("pointerdown", options));
+    text.dispatchEvent(new PointerEvent("pointermove", options));
+    text.dispatchEvent(new KeyboardEvent("keydown", options));
+    text.dispatchEvent(new InputEvent("input", options));
+    text.focus();
+    text.click();
+    text.value += "a";
+    document.getElementById("scroller").scrollTop += 5;
+    mover.style.setProperty("left", `${Date.now() % 60}px`);
+    mover.hidden = !mover.hidden;
   }, 50);
 };
-window.moveByItself = () => {
-  const mover = document.getElementById("mover");
-  timer = setInterval(() => {
-    const at = Date.now();
-    mover.style.setProperty("left", `${at % 60}px`);
-    mover.style.setProperty("height", `${40 + (at % 40)}px`);
-    mover.hidden = at % 3 === 0;
-  }, 40);
-};
-window.rest = () => clearInterval(timer);
-window.focusClosed = () => closed.querySelector("input").focus();
 
 const frames = document.getElementById("frames");
 function add(parent = frames) {
@@ -63,82 +36,40 @@ function add(parent = frames) {
 }
 function loaded(frame, address) {
   return new Promise((resolve) => {
-    frame.addEventListener("load", resolve, { once: true });
+    frame.addEventListener("load", () => resolve(frame.contentDocument.querySelector("input, iframe")), { once: true });
     frame.src = address;
   });
 }
-const body = (frame) => frame.contentDocument.body;
-const field = (frame) => frame.contentDocument.querySelector("input");
 
-/** Each makes a frame with an editor in it, and gives the place that takes the focus. */
+/** Each makes a frame with an editor in it, and returns what takes the focus. */
 window.editors = {
-  async address() {
-    const frame = add();
-    await loaded(frame, "/life/frame/");
-    return field(frame);
-  },
-  async nested() {
-    const frame = add();
-    await loaded(frame, "/life/nested/");
-    return field(frame.contentDocument.querySelector("iframe"));
-  },
   async navigated() {
     const frame = add();
-    await loaded(frame, "/life/frame/");
-    const next = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
-    frame.contentDocument.querySelector("a").click();
-    await next;
-    return field(frame);
+    await loaded(frame, "/life/nested/");
+    return loaded(frame, "/life/frame/");
   },
-  async in_a_box() {
+  async nested() {
     const box = document.createElement("div");
     const frame = add(box);
     frames.append(box);
-    await loaded(frame, "/life/frame/");
-    return field(frame);
-  },
-  async srcdoc() {
-    const frame = add();
-    const done = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
-    frame.srcdoc = "<input>";
-    await done;
-    return field(frame);
-  },
-  async blank() {
-    const frame = add();
-    body(frame).append(document.createElement("input"));
-    return field(frame);
-  },
-  async written() {
-    const frame = add();
-    await Promise.resolve();
-    frame.contentDocument.open();
-    frame.contentDocument.write("<input>");
-    frame.contentDocument.close();
-    return field(frame);
-  },
-  async never_closed() {
-    const frame = add();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    frame.contentDocument.open();
-    frame.contentDocument.write("<input>");
-    return field(frame);
-  },
-  async editable() {
-    const frame = add();
-    body(frame).contentEditable = "true";
-    return body(frame);
-  },
-  async design_mode() {
-    const frame = add();
-    frame.contentDocument.designMode = "on";
-    return body(frame);
+    const inner = await loaded(frame, "/life/nested/");
+    return inner.contentDocument.querySelector("input");
   },
   async in_a_shadow() {
     const host = document.createElement("div");
     frames.append(host);
-    const frame = add(host.attachShadow({ mode: "open" }));
-    await loaded(frame, "/life/frame/");
-    return field(frame);
+    return loaded(add(host.attachShadow({ mode: "open" })), "/life/frame/");
+  },
+  async rewritten() {
+    const { contentDocument } = add();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    contentDocument.open();
+    contentDocument.write("<input>");
+    return contentDocument.querySelector("input");
+  },
+  async design_mode() {
+    const { contentDocument } = add();
+    contentDocument.designMode = "on";
+    return contentDocument.body;
   },
 };
