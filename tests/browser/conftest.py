@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.browser import visits
 from tests.browser.looks import Played, visit, with_axe
+from tests.browser.proxy import Proxy, proxy
 from tests.support.browsing import sign_in
 from tests.support.serving import Server, demo
 
@@ -42,6 +44,24 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
+def console(context: BrowserContext) -> Iterator[list[str]]:
+    """The errors of scripts and of the policy in a test's pages, of which none may be left in the end."""
+    errors: list[str] = []
+    context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield errors
+    # That a request was refused, or broke off, is what some tests are about.
+    assert [text for text in errors if not re.match("Failed to load resource|WebSocket connection to", text)] == []
+
+
+@pytest.fixture
+def between(site: Server) -> Iterator[Proxy]:
+    """What stands between a browser and the site."""
+    with proxy(site.port) as between:
+        yield between
+
+
+@pytest.fixture
 def open_page(browser: Browser, signed_in: StorageState, site: Server) -> Iterator[OpenPage]:
     """Open a page whose server the test plays, each in a browser of its own."""
     contexts: list[BrowserContext] = []
@@ -57,13 +77,13 @@ def open_page(browser: Browser, signed_in: StorageState, site: Server) -> Iterat
 
 
 @pytest.fixture
-def looked_at(open_page: OpenPage) -> tuple[Page, Played]:
+def visited(open_page: OpenPage) -> tuple[Page, Played]:
     return open_page()
 
 
 @pytest.fixture
-def alone(browser: Browser) -> Iterator[None]:
-    """Close every window that a test left open."""
+def closed_windows(browser: Browser) -> Iterator[None]:
+    """Close every window that a test leaves open."""
     yield
     for context in browser.contexts:
         context.close()

@@ -6,14 +6,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browsing import sign_in, until
 from tests.support.serving import ROOT, Server, clean_environment, demo, free_port
+from tests.tools.screenshots import NARROW
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -33,141 +36,81 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
+def page(context: BrowserContext, console: list[str]) -> Page:
+    """A tab as wide as a telephone, in which nothing violates the policy."""
+    page = context.new_page()
+    page.set_viewport_size(NARROW)
+    return page
 
 
-def violations(page: Page) -> list[str]:
-    """Return a list that collects the errors in the page's console from now on."""
-    heard: list[str] = []
-    page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    return heard
-
-
-class TestPage:
-    def test_it_asks_for_a_login_and_comes_back(self, page: Page, server: Server):
-        page.goto(server.url("/"))
-        expect(page).to_have_url(server.url("/accounts/login/?next=/"))
-        sign_in(page, server.url("/"))
-        expect(page).to_have_url(server.url("/"))
-
-    def test_it_shows_the_live_state(self, page: Page, server: Server):
-        sign_in(page, server.url("/"))
-        state = page.locator("#idlewatch-state")
-        expect(state).to_have_attribute("data-phase", "active")
-        until(page, "window.idlewatch?.state?.phase === 'active'")
-        until(page, "Number(document.querySelector('#idlewatch-state').dataset.remaining) < 58")
-
-    def test_it_says_what_the_limits_are(self, page: Page, server: Server):
-        sign_in(page, server.url("/"))
-        facts = page.locator(".facts")
-        expect(facts).to_contain_text("1 minute")
-        expect(facts).to_contain_text("20 seconds")
-
-    def test_the_hold_button_holds_and_releases(self, page: Page, server: Server):
-        sign_in(page, server.url("/"))
-        until(page, "window.idlewatch?.state")
-        button = page.locator("#hold")
+@pytest.mark.rule("R27", "R42")
+def test_a_user_signs_in_watches_the_session_holds_it_polls_and_signs_out(page: Page, server: Server):
+    page.goto(server.url("/"))
+    expect(page).to_have_url(server.url("/accounts/login/?next=/"))
+    sign_in(page, page.url)
+    expect(page).to_have_url(server.url("/"))
+    expect(page.locator("#idlewatch-state")).to_have_attribute("data-phase", "active")
+    until(page, "Number(document.querySelector('#idlewatch-state').dataset.remaining) < 58")
+    expect(page.locator(".facts")).to_contain_text("1 minute")
+    expect(page.locator(".facts")).to_contain_text("20 seconds")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    button = page.locator("#hold")
+    for pressed in ("true", "false"):
         button.click()
-        expect(button).to_have_attribute("aria-pressed", "true")
-        until(page, "window.idlewatch.state.held")
-        button.click()
-        expect(button).to_have_attribute("aria-pressed", "false")
-        until(page, "!window.idlewatch.state.held")
-
-    @pytest.mark.parametrize("kind", ["passive", "plain"])
-    def test_the_poll_shows_its_answer(self, kind: str, page: Page, server: Server):
-        sign_in(page, server.url("/"))
-        page.wait_for_load_state("load")
+        expect(button).to_have_attribute("aria-pressed", pressed)
+        until(page, f"window.idlewatch.state.held === {pressed}")
+    for kind, header in (("passive", "1"), ("plain", None)):
         with page.expect_request("**/demo/clock/") as polled:
             page.check(f"input[name=poll][value={kind}]")
-        assert polled.value.headers.get("idlewatch-passive") == ("1" if kind == "passive" else None)
-        expect(page.locator("#poll [data-part=answer]")).to_have_text(re.compile(r"The server says \d\d:\d\d:\d\d\."))
-
-    @pytest.mark.rule("R42")
-    def test_signing_out_leads_to_the_login_page(self, page: Page, server: Server):
-        sign_in(page, server.url("/"))
-        page.click("button:text-is('Sign out')")
-        expect(page).to_have_url(re.compile("/accounts/login/"))
-
-    @pytest.mark.rule("R27")
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_it_fits_a_narrow_screen_and_its_policy(self, scheme: str, browser: Browser, server: Server):
-        context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
-        page = context.new_page()
-        heard = violations(page)
-        sign_in(page, server.url("/"))
-        until(page, "window.idlewatch?.state")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
-        assert heard == []
-        context.close()
-
-    def test_the_admin_works_under_the_same_policy(self, page: Page, server: Server):
-        heard = violations(page)
-        sign_in(page, server.url("/accounts/login/?next=/admin/"), "admin")
-        expect(page.locator("#site-name")).to_be_visible()
-        assert heard == []
+        assert polled.value.headers.get("idlewatch-passive") == header
+    expect(page.locator("#poll [data-part=answer]")).to_have_text(re.compile(r"The server says \d\d:\d\d:\d\d\."))
+    page.click("button:text-is('Sign out')")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
 
 
-class TestWithoutDebug:
-    @pytest.mark.rule("R27")
-    def test_the_client_runs_from_hashed_files(self, page: Page, deployed: Server):
-        heard = violations(page)
-        sign_in(page, deployed.url("/"))
-        until(page, "window.idlewatch?.state?.phase === 'active'")
-        scripts = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
-        ours = [name for name in scripts if "/static/" in name and name.endswith(".js")]
-        assert len(ours) == 2, ours
-        assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in ours), ours
-        assert heard == []
-
-    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-    def test_probes_answer(self, path: str, deployed: Server):
-        assert urlopen(deployed.url(path)).status == 200
+def test_the_admin_works_under_the_same_policy(page: Page, server: Server):
+    sign_in(page, server.url("/accounts/login/?next=/admin/"), "admin")
+    expect(page.locator("#site-name")).to_be_visible()
 
 
-class TestMakeRun:
-    @pytest.mark.timeout(120)
-    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-    def test_it_serves_the_demo_and_stops_when_told(self, how: signal.Signals, tmp_path: Path):
-        port = free_port()
-        environ = clean_environment(PORT=str(port), DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
-        running = subprocess.Popen(
-            ["make", "run"],
-            cwd=ROOT,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    page = urlopen(f"http://127.0.0.1:{port}/").read().decode()
-                    break
-                except OSError:
-                    assert time.monotonic() < deadline
-                    assert running.poll() is None
-                    time.sleep(0.1)
-            assert "after 1 minute without activity" in page
-            # A terminal signals the whole group; a supervisor, the process that it started.
-            if how is signal.SIGINT:
-                os.killpg(running.pid, how)
-            else:
-                running.send_signal(how)
-            said, _ = running.communicate(timeout=20)
-        finally:
-            if running.poll() is None:
-                os.killpg(running.pid, signal.SIGKILL)
-                running.wait()
-        assert f"http://127.0.0.1:{port}/" in said
-        assert "demo / demo" in said
-        assert "admin / admin" in said
-        assert "Traceback" not in said
-        with pytest.raises(OSError, match="refused"):
-            urlopen(f"http://127.0.0.1:{port}/")
+@pytest.mark.rule("R27")
+def test_without_debug_the_client_runs_from_hashed_files(page: Page, deployed: Server):
+    sign_in(page, deployed.url("/"))
+    until(page, "window.idlewatch?.state?.phase === 'active'")
+    files = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    scripts = [name for name in files if "/static/" in name and name.endswith(".js")]
+    assert len(scripts) == 2, scripts
+    assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in scripts), scripts
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_make_run_serves_the_demo_and_stops_when_told(how: signal.Signals, tmp_path: Path):
+    port = free_port()
+    environ = clean_environment(PORT=str(port), DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    running = subprocess.Popen(["make", "run"], cwd=ROOT, env=environ, start_new_session=True, **pipes)
+    try:
+        deadline = time.monotonic() + 60
+        page = ""
+        while not page:
+            assert time.monotonic() < deadline
+            assert running.poll() is None
+            with suppress(OSError):
+                page = urlopen(f"http://127.0.0.1:{port}/").read().decode()
+        assert "after 1 minute without activity" in page
+        # A terminal signals the whole group; a supervisor, the process that it started.
+        if how is signal.SIGINT:
+            os.killpg(running.pid, how)
+        else:
+            running.send_signal(how)
+        said, _ = running.communicate(timeout=20)
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+    for expected in (f"http://127.0.0.1:{port}/", "demo / demo", "admin / admin"):
+        assert expected in said
+    assert "Traceback" not in said
+    with pytest.raises(OSError, match="refused"):
+        urlopen(f"http://127.0.0.1:{port}/")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Response, expect
 
 from tests.browser.conftest import GRACE, IDLE, WARN
 from tests.browser.visits import connected
@@ -55,18 +55,7 @@ def bundle(directory: Path) -> Path:
 
 
 @pytest.fixture
-def reports(context: BrowserContext) -> Iterator[list[str]]:
-    """What the policy, or a script that failed, has said; nothing, in the end."""
-    heard: list[str] = []
-    context.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
-    context.on("weberror", lambda error: heard.append(str(error.error)))
-    yield heard
-    # That a request was refused, or broke off, is what some tests are about.
-    assert [text for text in heard if "Failed to load resource" not in text] == []
-
-
-@pytest.fixture
-def tab(context: BrowserContext, server: Server, reports: list[str]) -> Page:
+def tab(context: BrowserContext, server: Server, console: list[str]) -> Page:
     """A tab that is signed in, at a page without the client."""
     page = context.new_page()
     sign_in(page, server.url("/accounts/login/?next=/demo/elsewhere/"))
@@ -81,17 +70,14 @@ def see(page: Page, url: str) -> None:
 
 
 class TestPlain:
-    def test_its_status_line_follows_the_session(self, tab: Page, server: Server):
-        see(tab, server.url("/plain/"))
-        line = tab.locator("#session")
-        expect(line).to_contain_text("without activity")
-        expect(line).to_have_text("You will be signed out soon.", timeout=SOON)
-
     @pytest.mark.rule("R33")
-    def test_an_upload_outlasts_the_limit(self, tab: Page, server: Server, tmp_path: Path):
+    def test_an_upload_outlasts_the_limit_and_the_status_line_follows_the_session(
+        self, tab: Page, server: Server, tmp_path: Path
+    ):
         file = tmp_path / "film"
         file.write_bytes(bytes(200_000))
         see(tab, server.url("/plain/"))
+        line = tab.locator("#session")
         tab.set_input_files("input[type=file]", file)
         network = tab.context.new_cdp_session(tab)
         slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000 / (IDLE + 2)}
@@ -99,26 +85,25 @@ class TestPlain:
         network.send("Network.emulateNetworkConditions", slow)
         started = time.monotonic()
         tab.get_by_role("button", name="Upload").click()
-        expect(tab.locator("#session")).to_contain_text("stay signed in")
+        expect(line).to_contain_text("stay signed in")
         expect(tab.locator("#result")).to_have_text("Uploaded.", timeout=(IDLE + 10) * 1000)
         assert time.monotonic() - started > IDLE
-        expect(tab.locator("#session")).to_contain_text("without activity")
+        expect(line).to_contain_text("without activity")
+        expect(line).to_have_text("You will be signed out soon.", timeout=SOON)
 
 
 class TestHtmx:
-    def test_the_list_is_polled_and_a_note_added(self, tab: Page, server: Server):
+    @pytest.mark.rule("R32")
+    def test_a_note_is_added_the_list_polled_and_at_the_end_what_was_typed_is_covered(self, tab: Page, server: Server):
         see(tab, server.url("/htmx/"))
-        tab.fill("input[name=text]", "Milk")
+        note = tab.locator("input[name=text]")
+        note.fill("Milk")
         tab.get_by_role("button", name="Add").click()
         expect(tab.locator("#notes li")).to_have_text("Milk")
         with tab.expect_response("**/htmx/list/") as polled:
             pass
         assert polled.value.request.method == "GET"
-
-    @pytest.mark.rule("R32")
-    def test_what_was_typed_stays_covered_and_the_poll_stops(self, tab: Page, server: Server):
-        see(tab, server.url("/htmx/"))
-        tab.locator("input[name=text]").press_sequentially("half a note")
+        note.press_sequentially("half a note")
         expect(tab.get_by_role("link", name="Leave without saving")).to_be_visible(timeout=SOON)
         asked: list[str] = []
         tab.on("request", lambda request: asked.append(request.url))
@@ -132,34 +117,25 @@ class TestHtmx:
         tab.route_web_socket(re.compile("/ws/"), lambda socket: None)
         tab.route(server.url("/idlewatch/**"), lambda route: route.abort())
         see(tab, server.url("/htmx/"))
-        answers: list[tuple[int, str | None]] = []
-        tab.on(
-            "response",
-            lambda response: (
-                answers.append((response.status, response.header_value("HX-Redirect")))
-                if "/htmx/list/" in response.url
-                else None
-            ),
-        )
+        refused: list[Response] = []
+        tab.on("response", lambda response: refused.append(response) if response.status == 401 else None)
         deadline = time.monotonic() + IDLE + 15
-        while not any(status == 401 for status, _ in answers):
-            assert time.monotonic() < deadline, answers
+        while not refused:
+            assert time.monotonic() < deadline
             tab.locator("input[name=text]").press_sequentially("a", delay=100)
-        tab.wait_for_timeout(500)
-        assert answers[-1][1] is not None
+        assert refused[0].header_value("HX-Redirect") is not None
+        tab.wait_for_load_state("networkidle")
         assert tab.url == server.url("/htmx/")
 
 
 class TestReact:
-    def test_its_hook_follows_the_session_and_the_tag_brings_no_script(self, tab: Page, server: Server):
+    @pytest.mark.rule("R1", "R30", "R32")
+    def test_its_own_warning_replaces_ours_and_at_the_end_what_was_typed_is_covered(self, tab: Page, server: Server):
         see(tab, server.url("/react/"))
-        expect(tab.get_by_role("status").first).to_have_text("This session is active.")
+        status = tab.get_by_role("status").first
+        expect(status).to_have_text("This session is active.")
         scripts = tab.evaluate("[...document.scripts].map((script) => script.src)")
-        assert [url.rsplit("/static/", 1)[-1] for url in scripts] == ["react/bundle.js"]
-
-    @pytest.mark.rule("R30")
-    def test_its_own_warning_replaces_ours_and_staying_or_escape_clears_it(self, tab: Page, server: Server):
-        see(tab, server.url("/react/"))
+        assert [url.rsplit("/static/", 1)[-1] for url in scripts] == ["react/bundle.js"], "the tag brings none"
         warning = tab.get_by_role("alertdialog")
         expect(warning).to_be_visible(timeout=SOON)
         expect(warning).to_have_accessible_name("Your session is about to end")
@@ -167,15 +143,11 @@ class TestReact:
         expect(warning.get_by_role("timer")).to_have_text(re.compile(r"^[0-3] seconds left$"))
         tab.get_by_role("button", name="Go on working").click()
         expect(warning).to_have_count(0)
-        expect(tab.get_by_role("status").first).to_have_text("This session is active.")
+        expect(status).to_have_text("This session is active.")
         expect(warning).to_be_visible(timeout=SOON)
         tab.keyboard.press("Escape")
         expect(warning).to_have_count(0)
         until(tab, "window.idlewatch.state.phase === 'active'")
-
-    @pytest.mark.rule("R1", "R32")
-    def test_at_the_end_what_was_typed_is_covered(self, tab: Page, server: Server):
-        see(tab, server.url("/react/"))
         tab.get_by_label("Letter").press_sequentially("Dear")
         expect(tab.get_by_role("link", name="Leave without saving")).to_be_visible(timeout=SOON)
         until(tab, "document.getElementById('app') === null || !document.getElementById('app').checkVisibility()")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
+from tests.browser.visits import end_reason
 from tests.support.firefox import ESCAPE, Firefox, Tab, User, firefox
 from tests.support.serving import Server
 
@@ -79,14 +78,6 @@ def words(tab: Tab) -> str:
     return tab.evaluate("document.body.innerText")
 
 
-def reason(site: Server) -> str | None:
-    """Why the newest session has ended, None while it goes on: by its record, for asking would count as a tab."""
-    path = site.environ["DATABASE_URL"].removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path)) as database:
-        [found] = database.execute("SELECT reason FROM idlewatch_watchedsession ORDER BY started DESC LIMIT 1")
-    return found[0] or None
-
-
 class TestWarning:
     @pytest.mark.rule("R30", "R34")
     def test_it_comes_in_both_tabs_and_staying_in_one_clears_both(self, tab: Tab, user: User, site: Server):
@@ -140,12 +131,12 @@ class TestClosing:
         # A browser that loses its last tab may take its time.
         other = user.open("about:blank")
         lasting.close()
-        other.until(lambda: reason(site) == "closed", GRACE + 10)
+        other.until(lambda: end_reason(site) == "closed", GRACE + 10)
 
     def test_a_followed_link_does_not(self, lasting: Tab, user: User, site: Server):
         follow_to_elsewhere(lasting, site)
         time.sleep(GRACE + 1.5)
-        assert reason(site) is None
+        assert end_reason(site) is None
 
     def test_a_followed_link_does_not_without_the_navigation_api(
         self, site: Server, tmp_path_factory: pytest.TempPathFactory
@@ -156,7 +147,7 @@ class TestClosing:
             assert not tab.evaluate("'navigation' in window")
             follow_to_elsewhere(tab, site)
             time.sleep(GRACE + 1.5)
-            assert reason(site) is None
+            assert end_reason(site) is None
 
 
 def follow_to_elsewhere(tab: Tab, site: Server) -> None:

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import BRIEF, GRACE, IDLE, open_tab
-from tests.browser.visits import allow
+from tests.browser.looks import dialog
+from tests.browser.visits import allow, connected, end_reason, wait_for
 from tests.support.browsing import sign_in, stay_covered, until
 from tests.support.serving import Server
 
@@ -25,10 +26,6 @@ def browser(whole_browser: Browser) -> Browser:
 
 SOON = IDLE * 1000 + 10_000
 STAY = "Stay signed in"
-
-
-def dialog(page: Page):
-    return page.get_by_role("alertdialog")
 
 
 def phase(page: Page) -> str:
@@ -78,9 +75,7 @@ class TestEnd:
         expect(other.get_by_role("link", name="Sign in again")).to_have_attribute(
             "href", re.compile(re.escape("/accounts/login/?next=%2F%3Fb%3D2%26c%3Dd"))
         )
-        page.fill("input[name=username]", "demo")
-        page.fill("input[name=password]", "demo")
-        page.click("main button[type=submit]")
+        sign_in(page, page.url)
         expect(page).to_have_url(site.url("/"))
         expect(page.get_by_text("because of inactivity")).to_have_count(0)
 
@@ -90,7 +85,7 @@ class TestEnd:
         allow(context, BRIEF)
         page = context.new_page()
         sign_in(page, site.url("/"))
-        page.wait_for_timeout((IDLE + 0.5) * 1000)
+        wait_for(page, lambda: end_reason(site) == "idle", IDLE + 10)
         page.goto(site.url("/"))
         expect(page.get_by_text("because of inactivity")).to_be_visible()
         context.close()
@@ -132,32 +127,28 @@ class TestActivity:
 
 
 class TestClosing:
-    def replay(self, browser: Browser, context: BrowserContext, site: Server) -> Page:
-        """Come back as a browser does that restores its tabs: with the session's cookie."""
-        restored = browser.new_context(storage_state=context.storage_state())
-        page = restored.new_page()
-        page.goto(site.url("/"))
-        return page
-
     @pytest.mark.rule("R39")
     def test_closing_every_tab_ends_the_session(
         self, page: Page, context: BrowserContext, browser: Browser, site: Server
     ):
         other = open_tab(context, site.url("/"))
+        # A browser that restores its tabs comes back with the session's cookie.
+        restored = browser.new_context(storage_state=context.storage_state()).new_page()
         page.close()
         other.close()
-        time.sleep(GRACE + 0.7)
-        restored = self.replay(browser, context, site)
+        wait_for(restored, lambda: end_reason(site) == "closed", GRACE + 10)
+        restored.goto(site.url("/"))
         expect(restored).to_have_url(login_url(site, "/"))
         expect(restored.get_by_text("because the browser was closed")).to_be_visible()
         restored.context.close()
 
     @pytest.mark.rule("R40")
     def test_reloading_again_and_again_does_not_end_it(self, page: Page):
-        for _ in range(4):
+        deadline = time.monotonic() + GRACE + 1
+        while time.monotonic() < deadline:
             page.reload()
-            page.wait_for_timeout(700)
-        until(page, "window.idlewatch?.state?.phase === 'active'")
+            connected(page)
+        assert phase(page) == "active"
 
     def test_a_page_elsewhere_does_not_end_it(
         self, page: Page, context: BrowserContext, browser: Browser, site: Server

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
 
 from tests.support.browsing import FLAGS, executable, sign_in, until
+from tests.support.serving import Server
 
 Limits = dict[str, float | None]
 
@@ -79,6 +81,14 @@ def wait_for(page: Page, condition: Callable[[], Any], within: float = 5.0) -> N
     while not condition():
         assert time.monotonic() < deadline, f"It has not come about within {within:g} s"
         page.wait_for_timeout(20)
+
+
+def end_reason(site: Server) -> str | None:
+    """Return why the newest session has ended, None while it lives: by its record, as a request would keep it."""
+    path = site.environ["DATABASE_URL"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database:
+        [reason] = database.execute("SELECT reason FROM idlewatch_watchedsession ORDER BY started DESC").fetchone()
+    return reason or None
 
 
 @contextmanager
