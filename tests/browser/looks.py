@@ -113,7 +113,7 @@ def stay(page: Page) -> Locator:
     return page.get_by_role("button", name="Stay signed in")
 
 
-def cover(page: Page) -> Locator:
+def overlay(page: Page) -> Locator:
     return page.locator("[data-idlewatch=overlay]")
 
 
@@ -134,8 +134,15 @@ def with_axe(context: BrowserContext) -> BrowserContext:
     return context
 
 
+def finish_animations(page: Page) -> None:
+    page.evaluate("""() => {
+      const roots = [document, ...[...document.querySelectorAll(".idlewatch")].map((host) => host.shadowRoot)];
+      for (const root of roots) for (const animation of root?.getAnimations() ?? []) animation.finish();
+    }""")
+
+
 def violations(page: Page) -> list[str]:
     """Return what axe-core has against the page and everything in its shadow roots."""
-    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
+    finish_animations(page)
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [f"{each['id']}: {each['help']} {[node['html'] for node in each['nodes']]}" for each in found]

@@ -37,7 +37,7 @@ PEOPLE = 500
 def site(directory: Path, sessions: int = 0) -> Iterator[Server]:
     """Serve a site with so many sessions, on which each later one has the limits that its cookie asks for."""
     with demo(directory, DJANGO_SETTINGS_MODULE="tests.browser.settings") as server:
-        server.manage("shell", "-c", STAFF)
+        add_users(server, "ada", "grace")
         if sessions:
             server.stop()
             command = [server.python, "-m", "tests.browser.operators", str(sessions)]
@@ -46,19 +46,11 @@ def site(directory: Path, sessions: int = 0) -> Iterator[Server]:
         yield server
 
 
-STAFF = """
-from django.contrib.auth.models import Permission, User
-for name in ("watcher", "keeper", "ada", "grace"):
-    user, _ = User.objects.get_or_create(username=name, defaults={"is_staff": name in ("watcher", "keeper")})
-    user.set_password(name)
-    user.save()
-rights = {right.codename: right for right in Permission.objects.filter(content_type__app_label="idlewatch")}
-User.objects.get(username="watcher").user_permissions.set([rights["view_watchedsession"]])
-User.objects.get(username="keeper").user_permissions.set(
-    [rights["view_watchedsession"], rights["end_watchedsession"]]
-)
-"""
-"""Beside the demo's accounts: who may only watch, who may also act, and two who are watched."""
+def add_users(server: Server, *names: str) -> None:
+    """Add users who may change their password in the admin; each has their name for it."""
+    missing = f"set({names}) - set(User.objects.values_list('username', flat=True))"
+    add = f"[User.objects.create_user(name, password=name, is_staff=True) for name in {missing}]"
+    server.manage("shell", "-c", f"from django.contrib.auth.models import User; {add}")
 
 
 def enter(browser: Browser, server: Server, name: str = "demo", limits: str = "", path: str = "/") -> Page:

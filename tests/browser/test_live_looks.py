@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
@@ -11,8 +13,8 @@ from tests.browser.looks import violations, with_axe
 from tests.browser.operators import (
     RELAXED,
     SOON,
-    STAFF,
     act,
+    add_users,
     cell,
     enter,
     focus_elsewhere,
@@ -31,14 +33,14 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.browser,
     pytest.mark.timeout(180),
-    pytest.mark.usefixtures("alone"),
+    pytest.mark.usefixtures("closed_windows"),
 ]
 
 
 @pytest.fixture(scope="module")
 def server(site: Server) -> Server:
     """The site, with those who watch it."""
-    site.manage("shell", "-c", STAFF)
+    add_users(site, "ada", "grace")
     return site
 
 
@@ -91,6 +93,14 @@ class TestAccessibility:
             state(page, played)
             found[state.__name__] = violations(page)
         assert {name: against for name, against in found.items() if against} == {}
+
+    @pytest.mark.usefixtures("console")
+    def test_no_state_violates_the_policy(self, context: BrowserContext, server: Server, admin: StorageState):
+        context.add_cookies(admin["cookies"])
+        for state in live_looks.LIVE_STATES:
+            page, played = live_looks.visit(context, server)
+            state(page, played)
+            page.close()
 
     def test_no_word_is_wider_than_a_narrow_window(self, browser: Browser, server: Server):
         enter(browser, server, "ada", limits=RELAXED)
@@ -172,6 +182,10 @@ class TestWords:
         played.say({"type": "changes", "now": played.now, "counts": {"active": 42, "warned": 6, "connected": 40}})
         expect(words).to_contain_text("Active: 42 now, 42 at most. Warned: 6 now, 6 at most.")
         expect(page.locator(".live-heading").first).to_have_text("Active 42")
+        assert page.locator(".live-plot svg text").count() > 6
+        expect(page.get_by_role("img", name=re.compile("^The last hour"))).to_be_visible()
+        page.locator("details summary").click()
+        expect(page.locator("[data-idlewatch-part=chart-rows] tr").first).to_be_visible()
 
 
 class TestWhatTheServerSays:
@@ -221,6 +235,42 @@ class TestAfterAnAction:
         page.locator("[data-idlewatch-part=close]").click()
         expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("1 session ended.")
         assert abs(top_of_the_table(page) - before) < 1
+
+
+@pytest.mark.parametrize("hand", ["hover", "focus", "selection"])
+def test_the_order_is_paused_under_the_hand(hand: str, visited: tuple[Page, PlayedServer]):
+    page, played = visited
+    ada, grace = (line(number, played.now, user=name) for number, name in enumerate(("ada", "grace")))
+    waiting = page.locator("[data-idlewatch-part=waiting]")
+    played.show([grace])
+    if hand == "hover":
+        row(page, "grace").hover()
+    elif hand == "focus":
+        cell(page, "grace", "record").focus()
+    else:
+        cell(page, "grace", "check").check()
+        focus_elsewhere(page)
+    played.say({"type": "changes", "now": played.now, "rows": {ada["id"]: ada}, "order": [ada["id"], grace["id"]]})
+    expect(waiting).to_have_text("1 change, show")
+    assert users(page) == ["grace"]
+    if hand == "focus":
+        focus_elsewhere(page)
+    else:
+        waiting.click()
+    expect(waiting).to_be_hidden()
+    assert users(page) == ["ada", "grace"]
+    # A row whose session ends is marked in its place, and goes when the hand does.
+    if hand == "hover":
+        row(page, "ada").hover()
+    elif hand == "focus":
+        cell(page, "ada", "record").focus()
+    played.say({"type": "changes", "now": played.now, "order": [grace["id"]]})
+    expect(cell(page, "ada", "phase")).to_have_text("Ended")
+    assert users(page) == ["ada", "grace"]
+    if hand == "selection":
+        cell(page, "grace", "check").uncheck()
+    focus_elsewhere(page)
+    expect(row(page, "ada")).to_have_count(0)
 
 
 class TestThePresentSession:
