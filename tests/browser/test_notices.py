@@ -1,22 +1,21 @@
-"""What an operator has to say, as it is seen in the tabs."""
+"""Messages of an operator in the tabs."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage, open_tab
-from tests.browser.looks import ENDED, OVER, cover, violations
-from tests.support.browsing import sign_in
+from tests.browser.looks import ENDED, OVER, overlay, violations
 from tests.support.serving import Server
-from tests.tools.screenshots import NARROW, SHOTS
+from tests.tools.screenshots import NARROW
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
-LONG = "We move to new machines tonight.\n\n" + "Save your work before nine o’clock, please. " * 10
-LONG = LONG[:500].strip()
+SENTENCE = "Save your work before nine o’clock, please. "
+LONGEST_TEXT = f"We move to new machines tonight.\n\n{SENTENCE * 10}"[:500].strip()
 
 
 def said(text: str, number: int = 1) -> dict[str, str]:
@@ -49,19 +48,8 @@ def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page
     expect(notice(other, "The site closes at noon.")).to_have_count(0)
 
 
-def test_another_users_tabs_show_nothing(browser: Browser, page: Page, site: Server):
-    context = browser.new_context()
-    stranger = context.new_page()
-    sign_in(stranger, site.url("/"), "admin")
-    watch = page.evaluate("fetch('/watch-id/').then(answer => answer.json())")["watch_id"]
-    page.evaluate("watch => fetch(`/notify/?watch=${watch}&text=Between+us`).then(answer => answer.json())", watch)
-    expect(notice(page, "Between us")).to_be_visible()
-    expect(notice(stranger, "Between us")).to_have_count(0)
-    context.close()
-
-
-def test_it_is_text_whatever_it_looks_like_and_its_lines_stay_lines(looked_at):
-    page, played = looked_at
+def test_it_is_text_whatever_it_looks_like_and_its_lines_stay_lines(visited):
+    page, played = visited
     text = "<img src=x onerror=alert(1)><script>alert(2)</script> &amp; javascript:alert(3)"
     dialogs: list[object] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
@@ -74,21 +62,14 @@ def test_it_is_text_whatever_it_looks_like_and_its_lines_stay_lines(looked_at):
     assert lines == ["First", "second", "", "third"]
 
 
-def test_it_leaves_the_focus_where_it_is(looked_at):
-    page, played = looked_at
+def test_it_leaves_the_focus_shows_once_and_stays_dismissed(visited):
+    page, played = visited
     page.focus("textarea")
-    played.say(said("Noon"))
-    expect(notice(page, "Noon")).to_be_visible()
-    expect(page.locator("textarea")).to_be_focused()
-    page.keyboard.type("still typing")
-    expect(page.locator("textarea")).to_have_value("still typing")
-
-
-def test_the_same_one_shows_once_and_stays_dismissed(looked_at):
-    page, played = looked_at
     played.say(said("Noon"))
     played.say(said("Noon"))
     expect(notice(page, "Noon")).to_have_count(1)
+    page.keyboard.type("still typing")
+    expect(page.locator("textarea")).to_have_value("still typing")
     dismiss(notice(page, "Noon"))
     played.say(said("Noon"))
     played.say(said("One", 2))
@@ -96,8 +77,8 @@ def test_the_same_one_shows_once_and_stays_dismissed(looked_at):
     expect(notice(page, "Noon")).to_have_count(0)
 
 
-def test_several_can_all_be_read_and_dismissed_in_any_order(looked_at):
-    page, played = looked_at
+def test_several_can_all_be_read_and_dismissed_in_any_order(visited):
+    page, played = visited
     for number in range(3):
         played.say(said(f"Word {number}", number))
     boxes = []
@@ -110,12 +91,12 @@ def test_several_can_all_be_read_and_dismissed_in_any_order(looked_at):
         dismiss(notice(page, f"Word {number}"))
 
 
-def test_it_is_gone_from_sight_where_the_content_is(looked_at):
-    page, played = looked_at
+def test_it_is_gone_from_sight_where_the_content_is(visited):
+    page, played = visited
     played.say(said("Between us"))
     expect(notice(page, "Between us")).to_be_visible()
     played.say(OVER)
-    expect(cover(page)).to_be_visible()
+    expect(overlay(page)).to_be_visible()
     expect(page.get_by_text("Between us")).to_be_hidden()
     played.say(said("Later", 2))
     played.say(ENDED)
@@ -124,10 +105,10 @@ def test_it_is_gone_from_sight_where_the_content_is(looked_at):
         expect(page.get_by_text(text)).to_be_hidden()
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-def test_the_longest_fits_a_small_screen(look: str, open_page: OpenPage):
-    page, played = open_page(axe=True, viewport=NARROW, color_scheme=look)
-    played.say(said(LONG))
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_longest_fits_a_small_screen(scheme: str, open_page: OpenPage):
+    page, played = open_page(axe=True, viewport=NARROW, color_scheme=scheme)
+    played.say(said(LONGEST_TEXT))
     played.say(said("Another", 2))
     shown = notice(page, "We move")
     expect(shown).to_be_visible()
@@ -136,8 +117,6 @@ def test_the_longest_fits_a_small_screen(look: str, open_page: OpenPage):
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= NARROW["width"]
     assert violations(page) == []
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"notice-longest--{look}.png")
     # However far down it is, the keyboard reaches it.
     button = shown.get_by_role("button", name="Dismiss")
     button.focus()

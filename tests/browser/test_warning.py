@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.looks import ENDED, LAST, LIMIT, WARNED, Played, cover, dialog, part, stay
+from tests.browser.looks import (
+    ENDED,
+    LAST,
+    LIMIT,
+    WARNED,
+    Played,
+    dialog,
+    finish_animations,
+    overlay,
+    part,
+    stay,
+)
+from tests.support.browsing import until
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -22,7 +34,7 @@ def warn(page: Page, played: Played) -> None:
 
 
 def within(page: Page, locator: Locator) -> bool:
-    """Whether something lies in the window, and is what the mouse meets there."""
+    """Return whether an element lies in the window, and is what the mouse meets there."""
     return locator.evaluate(
         """element => {
           const { left, top, right, bottom } = element.getBoundingClientRect();
@@ -35,11 +47,15 @@ def within(page: Page, locator: Locator) -> bool:
 
 class TestDialog:
     @pytest.mark.rule("R34")
-    def test_it_takes_the_focus_and_gives_it_back_with_the_selection(self, looked_at):
-        page, played = looked_at
+    def test_it_keeps_the_focus_and_gives_it_back_with_the_selection(self, visited):
+        page, played = visited
         page.fill("[name=subject]", "half a subject")
         page.evaluate("document.querySelector('[name=subject]').setSelectionRange(5, 6)")
         warn(page, played)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Sign out now")).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        expect(stay(page)).to_be_focused()
         for _ in range(4):
             page.keyboard.press("Tab")
             assert page.evaluate("document.activeElement.className") in {"idlewatch", ""}, "the focus left the dialog"
@@ -49,11 +65,11 @@ class TestDialog:
         assert page.input_value("[name=subject]") == "half the subject"
 
     @pytest.mark.rule("R30")
-    def test_it_can_be_answered_ten_times(self, looked_at):
-        page, played = looked_at
+    def test_it_can_be_answered_ten_times(self, visited):
+        page, played = visited
         for _ in range(10):
-            played.say(WARNED)
-            stay(page).click()
+            warn(page, played)
+            page.keyboard.press("Enter")
             expect(dialog(page)).to_be_hidden()
 
     def test_it_gives_the_focus_back_to_an_editor_in_a_frame(self, open_page):
@@ -67,18 +83,17 @@ class TestDialog:
         expect(text).to_have_value("abc")
 
     @pytest.mark.rule("R34")
-    def test_escape_pressed_twice_does_not_make_it_go_before_the_server_agrees(self, looked_at):
-        page, played = looked_at
+    def test_escape_pressed_twice_does_not_make_it_go_before_the_server_agrees(self, visited):
+        page, played = visited
         warn(page, played)
         played.fall_silent()
         for _ in range(3):
             page.keyboard.press("Escape")
-            page.wait_for_timeout(50)
         expect(dialog(page)).to_be_visible()
         expect(stay(page)).to_be_focused()
 
-    def test_the_last_seconds_stand_out(self, looked_at):
-        page, played = looked_at
+    def test_the_last_seconds_stand_out(self, visited):
+        page, played = visited
         colour = "element => getComputedStyle(element).color"
         played.say(WARNED)
         calm = part(page, "countdown").first.evaluate(colour)
@@ -90,8 +105,8 @@ class TestDialog:
 
 
 class TestPagesOwnDialogs:
-    def test_it_comes_above_an_open_modal_dialog_and_gives_the_focus_back_into_it(self, looked_at):
-        page, played = looked_at
+    def test_it_comes_above_an_open_modal_dialog_and_gives_the_focus_back_into_it(self, visited):
+        page, played = visited
         page.click("#open")
         page.focus("#inside")
         warn(page, played)
@@ -102,8 +117,8 @@ class TestPagesOwnDialogs:
         assert page.evaluate("document.querySelector('#first').matches(':modal')")
         assert page.evaluate("window.toggled") == 0
 
-    def test_it_comes_above_again_when_one_opens_while_it_stands(self, looked_at):
-        page, played = looked_at
+    def test_it_comes_above_again_when_one_opens_while_it_stands(self, visited):
+        page, played = visited
         page.focus("textarea")
         warn(page, played)
         page.evaluate("document.querySelector('#first').showModal()")
@@ -116,8 +131,8 @@ class TestPagesOwnDialogs:
         page.keyboard.type("usable")
         assert page.input_value("#inside") == "usable"
 
-    def test_one_that_comes_and_goes_meanwhile_loses_no_focus(self, looked_at):
-        page, played = looked_at
+    def test_one_that_comes_and_goes_meanwhile_loses_no_focus(self, visited):
+        page, played = visited
         page.focus("textarea")
         warn(page, played)
         page.evaluate("document.querySelector('#first').showModal()")
@@ -128,8 +143,8 @@ class TestPagesOwnDialogs:
         expect(page.locator("textarea")).to_be_focused()
 
     @pytest.mark.parametrize("first", ["page", "notice"])
-    def test_what_is_said_beside_the_content_is_usable_over_them(self, first: str, looked_at):
-        page, played = looked_at
+    def test_what_is_said_beside_the_content_is_usable_over_them(self, first: str, visited):
+        page, played = visited
         if first == "page":
             page.click("#open")
             played.say(NOTICE)
@@ -147,8 +162,8 @@ class TestPagesOwnDialogs:
             expect(alert).to_be_hidden()
         page.fill("#inside", "usable")
 
-    def test_what_is_said_outlives_the_dialog_it_was_said_over(self, looked_at):
-        page, played = looked_at
+    def test_what_is_said_outlives_the_dialog_it_was_said_over(self, visited):
+        page, played = visited
         page.evaluate("document.querySelector('#first').showModal(), document.querySelector('#second').showModal()")
         played.say(LIMIT)
         alert = page.get_by_role("alert")
@@ -158,8 +173,8 @@ class TestPagesOwnDialogs:
             assert within(page, alert)
         page.fill("textarea", "usable")
 
-    def test_a_notice_is_usable_while_the_warning_stands(self, looked_at):
-        page, played = looked_at
+    def test_a_notice_is_usable_while_the_warning_stands(self, visited):
+        page, played = visited
         played.say(WARNED)
         played.say(NOTICE)
         alert = page.get_by_role("alert").filter(has_text="goes down")
@@ -175,20 +190,16 @@ class TestHostilePages:
     @pytest.mark.parametrize("css", ["unset", "hostile", "moved"])
     def test_no_stylesheet_of_the_page_reaches_it(self, css: str, open_page):
         plain, calm = open_page()
-        calm.say(WARNED)
-        expect(stay(plain)).to_be_focused()
-        plain.wait_for_timeout(300)
-        wanted = _looks(plain)
+        warn(plain, calm)
         page, played = open_page(f"css={css}")
         warn(page, played)
         assert within(page, stay(page))
-        page.wait_for_timeout(300)
-        assert _looks(page) == wanted
+        assert _styles(page) == _styles(plain)
         played.say(LIMIT)
         alert = page.get_by_role("alert")
         assert within(page, alert)
         played.say(ENDED)
-        assert within(page, cover(page).get_by_role("link", name="Sign in again"))
+        assert within(page, overlay(page).get_by_role("link", name="Sign in again"))
         assert page.evaluate("getComputedStyle(document.body).display") == "none"
 
     def test_its_direction_is_that_of_its_words(self, open_page):
@@ -201,8 +212,8 @@ class TestHostilePages:
         right = primary.evaluate("element => element.getBoundingClientRect().right")
         assert right == pytest.approx(title.evaluate("element => element.getBoundingClientRect().right"), abs=2)
 
-    def test_a_page_that_replaces_its_whole_body_is_warned(self, looked_at):
-        page, played = looked_at
+    def test_a_page_that_replaces_its_whole_body_is_warned(self, visited):
+        page, played = visited
         replace = "document.body.replaceWith(document.createElement('body'))"
         page.evaluate(replace)
         warn(page, played)
@@ -212,8 +223,8 @@ class TestHostilePages:
         stay(page).click()
         expect(dialog(page)).to_be_hidden()
 
-    def test_its_parts_can_be_styled(self, looked_at):
-        page, played = looked_at
+    def test_its_parts_can_be_styled(self, visited):
+        page, played = visited
         page.evaluate("""() => {
           const sheet = new CSSStyleSheet();
           sheet.replaceSync(
@@ -226,45 +237,39 @@ class TestHostilePages:
         assert dialog(page).get_by_role("heading").evaluate("e => getComputedStyle(e).letterSpacing") == "7px"
 
 
-class TestSmallScreens:
-    @pytest.mark.parametrize("size", [NARROW, ZOOMED], ids=["320px", "400%"])
-    def test_everything_in_it_can_be_reached(self, size: dict[str, int], looked_at):
-        page, played = looked_at
-        page.set_viewport_size(size)
-        warn(page, played)
-        assert within(page, stay(page)), "without scrolling first"
-        for name in ("Stay signed in", "Sign out now"):
-            button = page.get_by_role("button", name=name)
-            button.focus()
-            assert within(page, button)
-        heading = dialog(page).get_by_role("heading")
-        heading.scroll_into_view_if_needed()
-        assert within(page, heading)
-        assert dialog(page).evaluate("element => element.scrollWidth <= element.clientWidth")
-        page.get_by_role("button", name="Stay signed in").click()
-        expect(dialog(page)).to_be_hidden()
-
-    @pytest.mark.parametrize("size", [NARROW, ZOOMED], ids=["320px", "400%"])
-    def test_the_alert_and_the_cover_fit(self, size: dict[str, int], looked_at):
-        page, played = looked_at
-        page.set_viewport_size(size)
-        page.fill("textarea", "half a letter")
-        played.say(LIMIT)
-        played.say(NOTICE)
-        for left in (1, 0):
-            page.get_by_role("button", name="Dismiss").first.click()
-            expect(page.get_by_role("alert")).to_have_count(left)
-        played.say(ENDED)
-        for name in ("Sign in again", "Leave without saving"):
-            link = cover(page).get_by_role("link", name=name)
-            link.scroll_into_view_if_needed()
-            assert within(page, link)
-        assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+@pytest.mark.parametrize("size", [NARROW, ZOOMED], ids=["320px", "400%"])
+def test_everything_fits_a_small_screen_or_can_be_scrolled_to(size: dict[str, int], visited):
+    page, played = visited
+    page.set_viewport_size(size)
+    page.fill("textarea", "half a letter")
+    warn(page, played)
+    assert within(page, stay(page)), "without scrolling first"
+    for name in ("Stay signed in", "Sign out now"):
+        button = page.get_by_role("button", name=name)
+        button.focus()
+        assert within(page, button)
+    heading = dialog(page).get_by_role("heading")
+    heading.scroll_into_view_if_needed()
+    assert within(page, heading)
+    assert dialog(page).evaluate("element => element.scrollWidth <= element.clientWidth")
+    stay(page).click()
+    expect(dialog(page)).to_be_hidden()
+    played.say(LIMIT)
+    played.say(NOTICE)
+    for left in (1, 0):
+        page.get_by_role("button", name="Dismiss").first.click()
+        expect(page.get_by_role("alert")).to_have_count(left)
+    played.say(ENDED)
+    for name in ("Sign in again", "Leave without saving"):
+        link = overlay(page).get_by_role("link", name=name)
+        link.scroll_into_view_if_needed()
+        assert within(page, link)
+    assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
 
 
-class TestReadersWishes:
-    def test_nothing_moves_for_who_wants_it_still(self, looked_at):
-        page, played = looked_at
+class TestPreferences:
+    def test_nothing_moves_with_reduced_motion(self, visited):
+        page, played = visited
         moves = """dialog => [dialog, ...dialog.querySelectorAll("*")].map((element) => {
           const { animationName, transitionDuration } = getComputedStyle(element);
           return animationName + " " + transitionDuration;
@@ -274,8 +279,8 @@ class TestReadersWishes:
         page.emulate_media(reduced_motion="reduce")
         assert dialog(page).evaluate(moves) == []
 
-    def test_forced_colours_leave_edges_and_the_focus(self, looked_at):
-        page, played = looked_at
+    def test_forced_colours_leave_edges_and_the_focus(self, visited):
+        page, played = visited
         page.emulate_media(forced_colors="active")
         warn(page, played)
         style = stay(page).evaluate(
@@ -284,11 +289,11 @@ class TestReadersWishes:
         assert style == ["3px", "solid", "solid", "3px"]
         long = part(page, "line").screenshot(animations="disabled")
         played.say(WARNED | {"remaining": 30})
-        page.wait_for_timeout(1200)
+        until(page, "window.idlewatch.state.remaining < 31")
         assert part(page, "line").screenshot(animations="disabled") != long, "the line can be told from its ground"
 
-    def test_dark_follows_the_page(self, looked_at):
-        page, played = looked_at
+    def test_dark_follows_the_page(self, visited):
+        page, played = visited
         colour = "element => getComputedStyle(element).backgroundColor"
         played.say(WARNED)
         assert dialog(page).evaluate(colour) == "rgb(255, 255, 255)"
@@ -301,8 +306,8 @@ class TestReadersWishes:
         }""")
         assert dialog(page).evaluate(colour) == "rgb(255, 255, 255)"
 
-    def test_none_of_it_is_printed(self, looked_at):
-        page, played = looked_at
+    def test_none_of_it_is_printed(self, visited):
+        page, played = visited
         warn(page, played)
         page.emulate_media(media="print")
         expect(dialog(page)).to_be_hidden()
@@ -314,43 +319,31 @@ class TestReadersWishes:
         expect(part(page, "alert").first).to_be_hidden()
 
 
-class TestBesideTheContent:
-    def test_who_dismisses_by_the_keyboard_goes_on_where_they_were(self, looked_at):
-        page, played = looked_at
-        page.focus("textarea")
-        played.say(LIMIT)
-        page.get_by_role("button", name="Dismiss").focus()
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_have_count(0)
-        expect(page.locator("textarea")).to_be_focused()
-
-    def test_the_limit_blocks_nothing_and_is_spoken_at_steps(self, looked_at):
-        page, played = looked_at
-        played.say(LIMIT | {"remaining": 31.5})
-        page.fill("textarea", "goes on")
-        said = page.get_by_role("alert").locator("[data-idlewatch-part=announcement]")
-        expect(said).to_be_empty()
-        expect(said).to_have_text("30 seconds left.", timeout=4000)
-
-    def test_clicks_beside_it_reach_the_page(self, looked_at):
-        page, played = looked_at
-        played.say(LIMIT)
-        expect(page.get_by_role("alert")).to_be_visible()
-        size = page.viewport_size
-        at = page.evaluate(f"document.elementFromPoint(20, {size['height'] - 40}).className")
-        assert at != "idlewatch"
-
-    def test_signing_in_again_opens_beside_the_page(self, looked_at):
-        page, played = looked_at
-        played.say(LIMIT)
-        with page.expect_popup() as opened:
-            page.get_by_role("link", name="Sign in again").click()
-        assert opened.value.evaluate("window.name") == "idlewatch-sign-in"
-        assert "next=/idlewatch/signed-in/" in opened.value.url
+def test_the_limit_is_announced_beside_the_content_and_blocks_nothing(visited):
+    page, played = visited
+    played.say(LIMIT | {"remaining": 31.5})
+    alert = page.get_by_role("alert")
+    expect(alert).to_be_visible()
+    page.fill("textarea", "goes on")
+    at = page.evaluate("document.elementFromPoint(20, innerHeight - 40).className")
+    assert at != "idlewatch", "clicks beside it reach the page"
+    announcement = alert.locator("[data-idlewatch-part=announcement]")
+    expect(announcement).to_be_empty()
+    expect(announcement).to_have_text("30 seconds left.", timeout=4000)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Sign in again").click()
+    assert opened.value.evaluate("window.name") == "idlewatch-sign-in"
+    assert "next=/idlewatch/signed-in/" in opened.value.url
+    page.focus("textarea")
+    page.get_by_role("button", name="Dismiss").focus()
+    page.keyboard.press("Enter")
+    expect(alert).to_have_count(0)
+    expect(page.locator("textarea")).to_be_focused()
 
 
-def _looks(page: Page) -> list[list[str]]:
-    """What of the dialog a stylesheet of the page might have changed."""
+def _styles(page: Page) -> list[list[str]]:
+    """Return what a stylesheet of the page might change in the dialog."""
+    finish_animations(page)
     return dialog(page).evaluate("""dialog => [dialog, ...dialog.querySelectorAll("*")].map((element) => {
       const { x, y, width, height } = element.getBoundingClientRect();
       const { color, backgroundColor, fontSize, fontFamily, display, opacity, cursor } = getComputedStyle(element);

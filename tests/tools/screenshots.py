@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.browser import live_looks
-from tests.browser.looks import ACTIVE, ENDED, LAST, LIMIT, OVER, WARNED, Played, cover, dialog, part, visit
+from tests.browser.looks import ACTIVE, ENDED, LAST, LIMIT, OVER, WARNED, Played, dialog, overlay, part, visit
 from tests.support.browsing import chromium, sign_in
 from tests.support.serving import ROOT, Server, demo
 
@@ -72,7 +72,7 @@ def offline(page: Page, played: Played) -> None:
 
 def checking(page: Page, played: Played) -> None:
     played.say(OVER)
-    expect(cover(page)).to_be_visible()
+    expect(overlay(page)).to_be_visible()
 
 
 def hidden(page: Page, played: Played) -> None:
@@ -83,7 +83,7 @@ def hidden(page: Page, played: Played) -> None:
 
 def ended(page: Page, played: Played) -> None:
     played.say(ENDED)
-    expect(cover(page)).to_be_visible()
+    expect(overlay(page)).to_be_visible()
 
 
 def unsaved(page: Page, played: Played) -> None:
@@ -95,7 +95,7 @@ def back_again(page: Page, played: Played) -> None:
     page.fill("textarea", "Half a letter")
     checking(page, played)
     played.say(ACTIVE)
-    expect(cover(page)).to_be_hidden()
+    expect(overlay(page)).to_be_hidden()
 
 
 STATES: list[State] = [
