@@ -1,4 +1,4 @@
-"""What receivers of signals hear, for tests: each is called in a thread of its own."""
+"""A list for what receivers of signals get: each is called in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WITHIN = 10.0
 
 
 class Heard(UserList[Any]):
-    """What was announced, complete whenever a test looks."""
+    """The signals that were sent, complete whenever a test looks."""
 
     def append(self, item: object) -> None:
         # A receiver does not wait for itself.

@@ -1,4 +1,4 @@
-"""A clock in the hands of a test."""
+"""A clock that a test sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START = 1_900_000_000.0
 
 
 class Wait(NamedTuple):
-    """What is to happen at a moment."""
+    """A callback that is due at a moment."""
 
     at: float
     number: int
@@ -40,7 +40,7 @@ class TestClock(Clock):
 
     @property
     def is_taken_over(self) -> bool:
-        """Whether time passes by `advance` alone."""
+        """True where time passes by `advance` alone."""
         return self._ticks is not None
 
     def stop(self, at: float = START) -> None:
@@ -68,7 +68,7 @@ class TestClock(Clock):
         return self.now()
 
     async def settle(self) -> None:
-        """Let everything run that need not wait, in threads too."""
+        """Run everything that need not wait, in threads too."""
         loop: Any = asyncio.get_running_loop()
         idle = 0
         while idle < 2:
@@ -136,7 +136,7 @@ class TestClock(Clock):
 
 
 class Time:
-    """The time by which sessions are judged, in a test's hands."""
+    """The time by which sessions are judged, for a test to set."""
 
     def __init__(self, clock: TestClock) -> None:
         self.clock = clock

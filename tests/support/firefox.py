@@ -19,7 +19,7 @@ NAMES = ("firefox-esr", "firefox")
 START_TIMEOUT = 60.0
 ANSWER_TIMEOUT = 30.0
 
-# What a Firefox of its own accord asks for on the network.
+# Requests that Firefox makes on its own.
 QUIET = {
     "app.normandy.enabled": False,
     "browser.aboutHomeSnippets.updateUrl": "",
@@ -95,7 +95,7 @@ class User:
         return tab
 
     def before_each_page(self, function: str) -> None:
-        """Have each page of this user run a function first."""
+        """Run a function in each page of this user first."""
         self.firefox.command("script.addPreloadScript", functionDeclaration=function, userContexts=[self.context])
 
     def set_cookie(self, name: str, value: str, host: str) -> None:
@@ -133,12 +133,12 @@ class Tab:
         return this["url"]
 
     def evaluate(self, expression: str) -> Any:
-        """Return what an expression gives, as far as JSON has it."""
+        """Return the value of an expression, as far as JSON can hold it."""
         result = self._script(f"(async () => JSON.stringify(await ({expression})))()")
         return None if result["type"] == "undefined" else json.loads(result["value"])
 
     def finds(self, selector: str, condition: str = "true") -> bool:
-        """Whether there is an `element` for which the condition holds."""
+        """Return whether there is an `element` for which the condition holds."""
         return self.evaluate(f"((element) => element !== null && ({condition}))(({FIND})({json.dumps(selector)}))")
 
     def sees(self, selector: str) -> bool:

@@ -114,8 +114,8 @@ def engine(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
     if request.param == "file":
         settings.SESSION_FILE_PATH = str(tmp_path)
-        vars_of = SessionStore.__dict__
-        if "_storage_path" in vars_of:
+        # It reads the setting once.
+        if hasattr(SessionStore, "_storage_path"):
             del SessionStore._storage_path
     return request.param
 

@@ -28,7 +28,7 @@ import idlewatch
 from idlewatch.http.request_state import state_of
 
 during: list[Callable[[HttpRequest], object]] = []
-"""What happens while `meanwhile` answers: a test puts it there."""
+"""Callbacks of a test, called with each request to `meanwhile`."""
 
 
 def told(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> dict[str, object]:

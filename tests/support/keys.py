@@ -35,7 +35,7 @@ WRITES = ("INSERT", "UPDATE", "REPLACE")
 LEVEL = logging.INFO - 1
 """Of the logger `idlewatch`, unless a test sets another."""
 ROW = "watch:"
-"""What the key in Redis of the store's own row of a session begins with, after the prefix."""
+"""How the key of a session's own row in Redis begins, after the prefix."""
 
 
 READING = {
@@ -112,7 +112,7 @@ def _look_first(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def watching() -> Iterator[None]:
-    """Have everything looked at, for as long as it lasts."""
+    """Look at everything that is written, for as long as it lasts."""
     with pytest.MonkeyPatch.context() as patch:
         _patch_keys(patch)
         _patch_writers(patch)
@@ -141,7 +141,7 @@ def looking() -> Iterator[Ledger]:
 
 
 def _patch_keys(patch: pytest.MonkeyPatch) -> None:
-    """Have each session key noted when it is made."""
+    """Note each session key when it is made."""
 
     def noting(owner: Any, name: str) -> None:
         make = getattr(owner, name)
@@ -158,7 +158,7 @@ def _patch_keys(patch: pytest.MonkeyPatch) -> None:
 
 
 def _patch_writers(patch: pytest.MonkeyPatch) -> None:
-    """Have `ledger` look at whatever is written, before it is."""
+    """Look at whatever is written, before it is."""
 
     def before(owner: Any, name: str, look: Callable[..., None]) -> None:
         function = getattr(owner, name)

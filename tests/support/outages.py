@@ -1,4 +1,4 @@
-"""A store that processes share, for a test to take away and to give back, with what it knew or without."""
+"""A Redis that processes share, for a test to stop and start, with its data or without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: on a free port, in a directory of its own, and as slack with the disk as it goes."""
+"""A real PostgreSQL for the tests: on a free port, in a directory of its own, without waiting for the disk."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Tab:
         return frame
 
     async def close_code(self) -> int:
-        """Return with what code the server closes, as the next it sends."""
+        """Return the code with which the server closes, as the next it sends."""
         message = await self.socket.receive_output(WITHIN)
         assert message["type"] == "websocket.close", message
         code: int = message["code"]
@@ -140,7 +140,7 @@ def errors(caplog: Any) -> list[str]:
 
 
 class FakeTab:
-    """A tab that keeps what it was told."""
+    """A tab that records the frames it receives."""
 
     def __init__(self, *, broken: bool = False) -> None:
         self.broken = broken

@@ -31,21 +31,21 @@ POLICY = Policy(
 
 
 def keep(watch_id: str, *, user: str = "1", key: str | None = None, at: float = START, **limits: Any) -> Watched:
-    """Have the store keep a session that began at `at`, without a record."""
+    """Put a session that began at `at` into the store, without a record."""
     policy = replace(POLICY, **limits)
     activity = Activity(logged_in_at=at, active=at)
     return monitor.store().sessions.open(Watched(id=watch_id, user=user, key=key, policy=policy, activity=activity), at)
 
 
 def known(watch_id: str) -> Watched:
-    """Return what the store knows."""
+    """Return a session as the store has it."""
     found = monitor.store().sessions.get(watch_id)
     assert found is not None
     return found
 
 
 def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: Any) -> list[Watched]:
-    """Sign a user in that often, in bulk: with session, record and watch."""
+    """Sign a user in `count` times, in bulk: each with a session, a record and a watch."""
     policy = replace(POLICY, **limits)
     user = User.objects.filter(username=name).first() or User.objects.create_user(name, password="pw")
     watched = []

@@ -17,14 +17,14 @@ from tests.browser.looks import dialog, stay
 from tests.browser.operators import act, confirm, enter, row, rows, site, watch
 from tests.support.browsing import sign_in, until
 from tests.support.serving import ROOT, demo
+from tests.tools.screenshots import WIDE
 
 IMAGES = ROOT / "docs" / "images"
 FRAME = 500
-"""Milliseconds that a frame is shown."""
+"""Milliseconds for which each frame is shown."""
 LINGER = 4
 """Frames for which the last is shown, before it begins again."""
 TAB = {"width": 560, "height": 420}
-WIDE = {"width": 1280, "height": 800}
 GAP = 8
 """Pixels between two pages."""
 PEOPLE = {"ada": "IDLE_TIMEOUT:600", "grace": "IDLE_TIMEOUT:60|WARN_BEFORE:50", "demo": "IDLE_TIMEOUT:900"}

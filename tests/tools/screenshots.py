@@ -1,4 +1,4 @@
-"""Pictures of all that users, operators and auditors see, in every state: `make screenshots`.
+"""Take pictures of all that users, operators and auditors see, in every state: `make screenshots`.
 
 `scripts/screenshots dark rtl` takes those alone.
 """
@@ -60,7 +60,7 @@ def limit(page: Page, played: Played) -> None:
     expect(part(page, "alert").first).to_be_visible()
 
 
-def operators_word(page: Page, played: Played) -> None:
+def operator_message(page: Page, played: Played) -> None:
     played.say({"type": "notice", "id": "1", "text": "The site is closed for maintenance from noon to one."})
     expect(part(page, "alert").first).to_be_visible()
 
@@ -104,7 +104,7 @@ STATES: list[State] = [
     last_seconds,
     warned_offline,
     limit,
-    operators_word,
+    operator_message,
     offline,
     checking,
     hidden,

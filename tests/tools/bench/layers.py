@@ -1,4 +1,4 @@
-"""Print what the two channel layers in Redis cost, and how they take a restart: delay, processor time, silence.
+"""Print what the two channel layers in Redis cost, and how they take a restart: delay, processor time, outage.
 
 Run it with `python -m tests.tools.bench.layers [messages]`. Four processes listen as web processes do; one more
 publishes.
