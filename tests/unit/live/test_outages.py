@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from idlewatch.core.activity import Reason
-from idlewatch.live import subscriber
 from idlewatch.live.reader import reader_of
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
 from tests.conftest import Time
 from tests.support.outages import Outage, outage
 from tests.support.sockets import Signed, sign_in
-from tests.unit.live.operators import Operator, astaff, watching
+from tests.unit.live.operators import astaff, watching
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -70,30 +68,3 @@ async def test_what_one_process_changes_the_operators_of_another_see(kept: Outag
         assert not reader_of(current_process()).is_running
         for process in (one, two):
             await process.store.aclose()
-
-
-@pytest.mark.rule("R24")
-async def test_a_server_whose_send_waits_for_the_reader_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 0.3)
-    signed = await astaff()
-    async with watching(signed.key) as stuck, watching(signed.key) as other:
-        tell = subscriber.Subscriber._send_frame
-
-        async def told(self: subscriber.Subscriber, frame: str, at: float) -> None:
-            if self is first:
-                monkeypatch.setattr(self, "_send", lambda _: asyncio.Event().wait())
-            await tell(self, frame, at)
-
-        first = next(iter(reader_of(current_process())._subscribers))
-        monkeypatch.setattr(subscriber.Subscriber, "_send_frame", told)
-        await stuck.say("watch", query=1)
-        await other.say("watch", query=1)
-        outcomes = sorted([await outcome(stuck), await outcome(other)])
-    assert outcomes == ["closed with 4408", "page"]
-
-
-async def outcome(operator: Operator) -> str:
-    message = await operator.output()
-    if message["type"] == "websocket.close":
-        return f"closed with {message['code']}"
-    return "page" if '"type":"page"' in message["text"] else message["text"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 from unittest import mock
@@ -22,6 +24,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process, now
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Census
+from tests.support.sockets import Signed
 from tests.unit.live.operators import Operator, apeople, astaff, pass_time, watching
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_timer", "advanced")]
@@ -42,6 +45,22 @@ async def taken_from(queue: asyncio.Queue[T]) -> T:
             break
         await pass_time(0.1)
     return queue.get_nowait()
+
+
+@contextmanager
+def reading(*pages: Subscriber) -> Iterator[Reader]:
+    """Keep these pages up to date."""
+    runtime_of(current_process()).start()
+    read = Reader(current_process())
+    for page in pages:
+        read.join(page)
+    yield read
+    for page in pages:
+        read.leave(page)
+
+
+def page_of(signed: Signed, send: Any, close: Any = None) -> Subscriber:
+    return Subscriber(current_process(), signed.watch_id, str(signed.user.pk), send, close or mock.AsyncMock())
 
 
 def named(person: Any) -> str:
@@ -126,11 +145,8 @@ class TestAnAbandonedQuery:
             await going.wait()
             told.set()
 
-        page = Subscriber(current_process(), signed.watch_id, str(signed.user.pk), send, mock.AsyncMock())
-        runtime_of(current_process()).start()
-        read = Reader(current_process())
-        read.join(page)
-        try:
+        page = page_of(signed, send)
+        with reading(page) as read:
             page.set_query(WatchMessage(1))
             read.read_now(page)
             async with asyncio.timeout(5):
@@ -140,8 +156,6 @@ class TestAnAbandonedQuery:
             going.set()
             async with asyncio.timeout(5):
                 await told.wait()
-        finally:
-            read.leave(page)
 
     @pytest.mark.parametrize("fails", [False, True], ids=["its_rows", "its_trouble"])
     async def test_is_not_sent_to_a_page_that_asks_something_else_by_then(
@@ -163,26 +177,17 @@ class TestAnAbandonedQuery:
             return await find(asked, census)
 
         monkeypatch.setattr(search_cache, "find", searching)
-        runtime_of(current_process()).start()
-        user, read = str(signed.user.pk), Reader(current_process())
-        pages = [
-            Subscriber(current_process(), signed.watch_id, user, partial(send, number), mock.AsyncMock())
-            for number in range(2)
-        ]
+        pages = [page_of(signed, partial(send, number)) for number in range(2)]
         for each in pages:
-            read.join(each)
             each.set_query(WatchMessage(1, search=named(first)))
-        try:
+        with reading(*pages):
             busy, _ = await taken_from(told)
             other = 1 - busy
             pages[other].set_query(WatchMessage(2, search=named(second)))
             going.set()
             number, frame = await taken_from(told)
-            assert (number, frame["type"], frame["query"]) == (other, "page", 2)
-            assert [row["user"] for row in frame["rows"]] == [named(second)]
-        finally:
-            for each in pages:
-                read.leave(each)
+        assert (number, frame["type"], frame["query"]) == (other, "page", 2)
+        assert [row["user"] for row in frame["rows"]] == [named(second)]
 
 
 def complaints(caplog: Any) -> list[str]:
@@ -193,50 +198,44 @@ class TestAClose:
     @pytest.mark.rule("R24")
     async def test_that_waits_for_its_client_delays_no_other_page(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(subscriber, "ACK_TIMEOUT", 0.5)
-        signed = await astaff()
-        runtime_of(current_process()).start()
-        read, told, asked_to_close = Reader(current_process()), asyncio.Queue[str](), []
+        signed, told, asked_to_close = await astaff(), asyncio.Queue[str](), []
 
         async def never(code: Close) -> None:
             asked_to_close.append(code)
             await asyncio.Event().wait()
 
-        user = str(signed.user.pk)
-        stuck = [Subscriber(current_process(), signed.watch_id, user, mock.AsyncMock(), never) for _ in range(3)]
-        other = Subscriber(current_process(), signed.watch_id, user, told.put, mock.AsyncMock())
+        stuck = [page_of(signed, mock.AsyncMock(), never) for _ in range(3)]
+        other = page_of(signed, told.put)
         for each in (*stuck, other):
-            read.join(each)
             each.set_query(WatchMessage(1))
-        try:
+        with reading(*stuck, other):
             for number in range(1, 5):
                 await taken_from(told)
                 other.acknowledge(number)
                 await apeople(1, start=number)
             assert asked_to_close == [Close.TOO_SLOW] * 3
             assert all(each.query is None for each in stuck)
-        finally:
-            for each in (*stuck, other):
-                read.leave(each)
 
     async def test_that_fails_is_said(self, caplog: Any):
-        page = Subscriber(
-            current_process(), "w1", "1", mock.AsyncMock(), mock.AsyncMock(side_effect=RuntimeError("broken"))
-        )
+        broken = mock.AsyncMock(side_effect=RuntimeError("broken"))
+        page = Subscriber(current_process(), "w1", "1", mock.AsyncMock(), broken)
         page.close(Close.TOO_SLOW)
         await asyncio.wait(current_process()._tasks)
         assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
 
 
 class TestTheChart:
-    async def test_starts_over_after_the_clock_was_set_back(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_goes_on_and_starts_over_after_the_clock_was_set_back(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.2)
-        signed, at, store = await astaff(), now(), monitor.store()
-        await store.statistics.take_sample(at - 30, 15.0, 3600.0)
-        await store.statistics.take_sample(at + 600, 15.0, 3600.0)
+        signed, at, statistics = await astaff(), now(), monitor.store().statistics
+        await statistics.take_sample(at - 30, 15.0, 3600.0)
         async with watching(signed.key) as operator:
-            assert times(await operator.ask()) == [at - 30, at + 600]
+            assert times(await operator.ask()) == [at - 30]
+            await statistics.take_sample(at + 600, 15.0, 3600.0)
+            frame = await operator.next()
+            assert (frame["type"], times(frame)) == ("changes", [at + 600])
             # The store drops what is yet to come.
-            await store.statistics.take_sample(at, 15.0, 3600.0)
+            await statistics.take_sample(at, 15.0, 3600.0)
             frame = await operator.next()
             assert (frame["type"], times(frame)) == ("page", [at - 30, at])
             assert await operator.is_told_nothing()
