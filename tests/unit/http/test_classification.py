@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django import urls
+from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.translation import override
@@ -18,6 +20,7 @@ from idlewatch.http.classification import (
     page_path_of,
     shows_a_page,
 )
+from idlewatch.views import client
 from tests.support.http import FETCH, HTMX, NAVIGATION
 
 PLAIN = {"Accept": "text/html,application/xhtml+xml"}
@@ -136,13 +139,17 @@ class TestClientEndpoints:
 
     def test_those_that_a_site_has_do_not_depend_on_those_of_drafts(self):
         without_drafts = request("/state/")
-        without_drafts.urlconf = "tests.support.http_site_without_drafts"  # type: ignore[assignment]
+        endpoints = [
+            urls.path("state/", client.state, name="state"),
+            urls.path("message/", client.message, name="message"),
+        ]
+        without_drafts.urlconf = (urls.path("", urls.include((endpoints, "idlewatch"))),)  # type: ignore[assignment]
         assert is_client_endpoint(without_drafts)
         without_drafts.path = "/drafts/"
         assert not is_client_endpoint(without_drafts)
 
     def test_they_are_found_in_every_language(self, settings: Any):
-        settings.ROOT_URLCONF = "tests.support.http_site_by_language"
+        settings.ROOT_URLCONF = tuple(i18n_patterns(urls.path("", urls.include("tests.support.http_site"))))
         for language in ("en", "de", "en"):
             with override(language):
                 assert is_client_endpoint(request(f"/{language}/idlewatch/state/"))
