@@ -25,7 +25,7 @@ const options = {
 
 /** Properties that only the client's own modules use, which may be shortened: callbacks, constants, and these. */
 const OWN = [
-  "announcer", "backoff", "clock", "delegate", "departure", "expectAnswer", "hurry", "i18n", "isLeaving", "isSilent",
+  "announcer", "backoff", "clock", "delegate", "departure", "expectAnswer", "hurry", "i18n", "isDoubtful", "isLeaving",
   "monotonic", "nameOf", "notePasswords", "noticeTemplate", "openFrom", "overdue", "overlay", "polling",
   "privateNames", "reachable", "recordActivity", "replaceTokens", "reporter", "restorer", "returnFromCache",
   "sendLast", "shelf", "signInChannel", "stateNow", "takeUnsent", "timedOut", "topLayer", "transport", "unsaved",

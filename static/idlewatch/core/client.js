@@ -4,7 +4,7 @@ import { Timer } from "./clock.js";
 import { Holds } from "./holds.js";
 import { Inquiry } from "./inquiry.js";
 import { Presenter } from "./presenter.js";
-import { CLOSE, ERROR, FRAME, MESSAGE, PAGE, PHASE } from "./protocol.js";
+import { CLOSE, ERROR, FRAME, PAGE, PHASE } from "./protocol.js";
 import { ActivityReporter } from "./reporter.js";
 import { pollInterval, untilRefresh } from "./schedule.js";
 import { Session } from "./session.js";
@@ -12,9 +12,7 @@ import { Session } from "./session.js";
 /** Ties transport, session, activity and holds to what is presented. */
 export class Client {
   #started = false;
-  #extending = false;
   #signedInAgain = false;
-  #resuming = false;
   #inquiry;
   #presenter;
   #refreshing;
@@ -35,7 +33,6 @@ export class Client {
     this.clock = clock;
     this.view = view;
     this.events = events;
-    this.visible = visible;
     this.onRenewal = onRenewal;
     this.session = new Session(clock);
     if (frame !== null) this.session.accept(frame);
@@ -50,7 +47,7 @@ export class Client {
     const send = (/** @type {Message} */ message) => this.transport.send(message);
     this.reporter = new ActivityReporter({ clock, send, heartbeat });
     this.holds = new Holds({ clock, send, page });
-    this.#inquiry = new Inquiry({ clock, send });
+    this.#inquiry = new Inquiry({ clock, send, visible });
     this.#presenter = new Presenter({ view, events });
     this.#refreshing = new Timer(clock, () => this.#refresh());
   }
@@ -119,9 +116,8 @@ export class Client {
   /** Extend the session: the user has chosen to stay. */
   extend() {
     if (this.session.ended) return;
-    this.#extending = true;
     this.session.touch();
-    if (!this.transport.send({ type: MESSAGE.EXTEND })) this.transport.hurry();
+    if (!this.#inquiry.extend()) this.transport.hurry();
     this.#refresh();
   }
 
@@ -167,17 +163,11 @@ export class Client {
    */
   #accept(frame, fresh) {
     if (!this.session.accept(frame, { fresh })) return;
-    this.#inquiry.answered();
-    this.reporter.heartbeat = frame.heartbeat;
-    this.reporter.spacing = Math.max(1, (frame.idle_timeout - frame.warn_before) / 2);
-    if (frame.phase !== PHASE.WARNED) this.#extending = false;
-    else this.reporter.release();
+    this.#inquiry.answered(frame);
+    this.reporter.follow(frame);
+    if (frame.phase === PHASE.WARNED) this.reporter.release();
     if (frame.page === PAGE.RENEWED) this.onRenewal();
-    const resumed = this.#resuming && !this.session.ended;
-    if (resumed) this.view.restore();
-    this.#resuming = false;
     this.#refresh(true);
-    if (resumed && this.#presenter.shown !== null) this.events.resumed(this.#presenter.shown);
   }
 
   /** Repeat what the server may have missed or forgotten: it can be reached again, or for the first time. */
@@ -185,7 +175,7 @@ export class Client {
     if (!this.#started) return;
     this.reporter.replay();
     this.holds.renew();
-    if (this.#extending) this.transport.send({ type: MESSAGE.EXTEND });
+    this.#inquiry.repeat();
   }
 
   /** @param {boolean} [received] Whether the server has just sent the state. */
@@ -198,8 +188,10 @@ export class Client {
       return;
     }
     if (!this.#started) return;
-    if (!state.offline && (this.session.overdue || this.#isDoubtful())) this.#inquiry.ask();
-    this.#refreshing.set(untilRefresh(state, this.session.overdue, this.reporter.heartbeat));
+    const { overdue } = this.session;
+    const { heartbeat } = this.reporter;
+    if (!state.offline && (overdue || this.#inquiry.isDoubtful(heartbeat))) this.#inquiry.ask();
+    this.#refreshing.set(untilRefresh(state, overdue, heartbeat));
   }
 
   /** @param {State} state */
@@ -223,14 +215,8 @@ export class Client {
 
   #openNextSession() {
     this.#signedInAgain = false;
-    this.#resuming = true;
     this.session = new Session(this.clock);
     this.#presenter.reset();
     this.start();
-  }
-
-  /** Return whether a visible page should check that the server is there; a hidden one can wait. */
-  #isDoubtful() {
-    return this.visible() && this.#inquiry.isSilent(this.reporter.heartbeat);
   }
 }

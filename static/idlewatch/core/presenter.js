@@ -24,6 +24,7 @@ import { PHASE } from "./protocol.js";
 export class Presenter {
   #shown = /** @type {State | null} */ (null);
   #warningTaken = false;
+  #resuming = false;
 
   /**
    * @param {object} options
@@ -47,17 +48,22 @@ export class Presenter {
    */
   present(state, received) {
     const before = this.#shown;
+    const resumed = this.#resuming && state.phase !== PHASE.ENDED;
     this.#shown = state;
+    this.#resuming = false;
+    if (resumed) this.view.restore();
     if (received || differs(before, state)) this.events.state(state);
     if (state.phase === PHASE.ENDED) return;
     if (state.phase !== PHASE.WARNED) this.#warningTaken = false;
     else if (before?.phase !== PHASE.WARNED) this.#warningTaken = !this.events.warned(state);
     this.view.show(this.#warningTaken ? { ...state, phase: PHASE.ACTIVE } : state);
+    if (resumed) this.events.resumed(state);
   }
 
-  /** Forget the session that has ended. */
+  /** Forget the session that has ended; the state of the next one, unless that has ended too, restores the content. */
   reset() {
     this.#shown = null;
+    this.#resuming = true;
   }
 }
 

@@ -31,6 +31,15 @@ export class ActivityReporter {
     this.#pause = new Timer(clock, () => this.flush());
   }
 
+  /**
+   * Follow the limits of the session. Moments that are half the time until the warning apart carry each other.
+   * @param {StateFrame} frame
+   */
+  follow({ heartbeat, idle_timeout: idleTimeout, warn_before: warnBefore }) {
+    this.heartbeat = heartbeat;
+    this.spacing = Math.max(1, (idleTimeout - warnBefore) / 2);
+  }
+
   /** Forget everything: the session is over. */
   stop() {
     this.#pause.clear();

@@ -145,21 +145,11 @@ export class LivePage {
 
   /** @param {PageFrame | ChangesFrame} frame */
   #apply(frame) {
-    const { banner, toolbar, chart, table, actionBar } = this.view;
     this.time.set(frame.now);
     this.#updatedAt = frame.now;
-    banner.clear();
-    if (frame.counts !== undefined) {
-      toolbar.count(frame.counts);
-      chart.count(frame.counts);
-    }
     if (frame.page !== undefined && frame.page !== this.query.page) this.#moveTo(frame.page);
     this.results.apply(frame);
-    if (frame.type === FRAME.PAGE) {
-      actionBar?.recover();
-      chart.replace(frame.samples);
-      table.busy = false;
-    } else if (frame.samples !== undefined) chart.add(frame.samples);
+    this.view.apply(frame);
     this.#show();
   }
 

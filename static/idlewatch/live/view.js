@@ -7,6 +7,7 @@ import { Banner } from "./banner.js";
 import { Chart } from "./chart.js";
 import { Dates } from "./dates.js";
 import { PausedOrder } from "./paused_order.js";
+import { FRAME } from "./protocol.js";
 import { isUnfiltered } from "./query.js";
 import { Table } from "./table.js";
 import { Toolbar } from "./toolbar.js";
@@ -87,6 +88,23 @@ export class LiveView {
   stop() {
     this.banner.stop();
     for (const part of this.#parts) part?.stop();
+  }
+
+  /**
+   * Apply what a frame has besides the rows.
+   * @param {PageFrame | ChangesFrame} frame
+   */
+  apply(frame) {
+    this.banner.clear();
+    if (frame.counts !== undefined) {
+      this.toolbar.count(frame.counts);
+      this.chart.count(frame.counts);
+    }
+    if (frame.type === FRAME.PAGE) {
+      this.actionBar?.recover();
+      this.chart.replace(frame.samples);
+      this.table.busy = false;
+    } else if (frame.samples !== undefined) this.chart.add(frame.samples);
   }
 
   /** @param {Query} query */

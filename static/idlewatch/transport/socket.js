@@ -146,7 +146,6 @@ export class ReconnectingSocket {
     const wasUp = this.#up;
     // 4000, not 1000: a page that gives up a dead socket is not being closed.
     this.#discard(CLOSE.NAVIGATED);
-    if (!this.#started) return;
     if (wasUp && this.#openedAt !== null && this.clock.since(this.#openedAt) >= this.stable) this.backoff.reset();
     if (!this.final.includes(code)) this.#retry.set(this.#wait(code));
     this.delegate.onLoss({ code, wasUp, timedOut });

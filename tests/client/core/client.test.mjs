@@ -15,10 +15,14 @@ class FakeView {
   over = null;
   left = false;
   dropped = false;
+  restores = 0;
   notices = [];
   show = (seen) => (this.shown = seen);
   end = (seen) => (this.over = seen);
-  restore = () => (this.over = null);
+  restore = () => {
+    this.restores += 1;
+    this.over = null;
+  };
   drop = () => (this.dropped = true);
   leave = () => (this.left = true);
   notice = (text) => this.notices.push(text);
@@ -199,6 +203,11 @@ test("an extension that stays unanswered for five seconds means offline, and is 
   network.last.receive(warned({ remaining: 100 }));
   assert.deepEqual(network.last.ofType("extend"), [{ type: "extend" }]);
   assert.ok(!view.shown.offline);
+  network.last.receive(state({ version: 3 }));
+  network.last.drop(1006);
+  await clock.run(2);
+  network.last.receive(warned({ version: 4 }));
+  assert.deepEqual([network.sockets.length, network.last.ofType("extend")], [3, []], "it was granted");
 });
 
 test("[R18] a page that never reaches the server warns by its own clock, hides the content in time, and shows it again once it does", async () => {
@@ -322,8 +331,9 @@ test("[R32] a page that has ended comes back when its user has signed in again, 
   assert.notEqual(view.over, null);
   network.last.receive(state({ version: 1 }));
   assert.equal(view.over, null);
+  network.last.receive(state({ version: 2 }));
   assert.equal(view.shown.phase, "active");
-  assert.equal(script.ofType("resumed").length, 1);
+  assert.deepEqual([view.restores, script.ofType("resumed").length], [1, 1]);
   client.recordActivity();
   hold.release();
   assert.deepEqual(network.last.sent.map(({ type }) => type), ["hold", "activity", "release"], "work goes on");
@@ -335,7 +345,7 @@ test("a page whose next session has ended too shows that end", () => {
   client.resume();
   network.last.receive(ended({ reason: "revoked" }));
   assert.equal(view.over.reason, "revoked");
-  assert.equal(script.ofType("resumed").length, 0);
+  assert.deepEqual([view.restores, script.ofType("resumed").length], [0, 0]);
 });
 
 test("[R32] a page that is notified of the sign-in before the end of its own session comes back too", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ActivityReporter } from "../../../static/idlewatch/core/reporter.js";
-import { FakeClock } from "../support.mjs";
+import { FakeClock, state } from "../support.mjs";
 
 function setUp() {
   const clock = new FakeClock();
@@ -61,7 +61,7 @@ test("the last act is sent when the server is back, and again to one that has re
 
 test("activity while offline keeps moments close enough to carry each other", () => {
   const { clock, server, reporter, sent } = setUp();
-  reporter.spacing = 390;
+  reporter.follow(state());
   server.up = false;
   for (let minute = 0; minute < 14; minute += 1) {
     reporter.record();
