@@ -35,14 +35,16 @@ export class FakeElement extends Target {
   dataset = {};
   clientWidth = 600;
   removed = false;
+  nextElementSibling = null;
   children = [];
   #value = "";
   #attributes = new Map();
   #found = new Map();
 
-  constructor(ownerDocument) {
+  constructor(ownerDocument, attributes = {}) {
     super();
     this.ownerDocument = ownerDocument;
+    for (const entry of Object.entries(attributes)) this.setAttribute(...entry);
   }
 
   get value() {
@@ -59,10 +61,6 @@ export class FakeElement extends Target {
 
   get firstElementChild() {
     return this.children[0] ?? null;
-  }
-
-  get nextElementSibling() {
-    return null;
   }
 
   querySelector(selector) {
@@ -136,9 +134,8 @@ export class FakeField extends FakeElement {
   isConnected = true;
 
   constructor(name, value = "", { type = "text", marked = null, ...properties } = {}, attributes = {}) {
-    super();
+    super(null, attributes);
     Object.assign(this, { name, value, defaultValue: value, type, marked, ...properties });
-    for (const entry of Object.entries(attributes)) this.setAttribute(...entry);
     for (const received of ["input", "change"]) this.addEventListener(received, () => this.received.push(received));
   }
 
@@ -170,10 +167,9 @@ export class FakeSelect extends FakeField {
 
 export class FakeForm extends FakeElement {
   constructor(fields = [], attributes = {}) {
-    super();
+    super(null, attributes);
     this.elements = fields;
     for (const field of fields) field.form = this;
-    for (const entry of Object.entries(attributes)) this.setAttribute(...entry);
   }
 }
 

@@ -1,5 +1,7 @@
 /** Fakes of what the browser gives the client: time, sockets, the server over HTTP. */
 
+import assert from "node:assert/strict";
+
 import { Clock } from "../../static/idlewatch/core/clock.js";
 
 /** A clock that the test advances. */
@@ -129,6 +131,15 @@ export class FakeServer {
       else resolve({ status: answer.status, text: async () => JSON.stringify(answer.frame) });
     });
   };
+}
+
+/** Check that the next socket is opened after a wait, not before. */
+export function reconnectsAfter({ clock, network }, seconds) {
+  const before = network.sockets.length;
+  clock.advance(seconds - 0.1);
+  assert.equal(network.sockets.length, before);
+  clock.advance(0.1);
+  assert.equal(network.sockets.length, before + 1);
 }
 
 /** Let promises settle; no time passes. */

@@ -21,7 +21,7 @@ const passwords = /** @type {WeakSet<Element>} */ (new WeakSet());
  * Return whether a field holds a secret, which must not be kept.
  * @param {Element & {type?: string}} field
  */
-export function isPrivate(field) {
+function isPrivate(field) {
   if (field.type === "password") notePassword(field);
   const marked = SECRET.test(field.getAttribute("autocomplete") ?? "") || field.closest("[data-idlewatch-private]") !== null;
   return marked || passwords.has(field);

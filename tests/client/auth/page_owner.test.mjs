@@ -24,8 +24,8 @@ function setUp() {
 }
 
 for (const [name, { status, ...body }, received, tokens] of [
-  ["that its user has signed in again, and gets the new tokens", { page: "renewed", csrf: "new", token: "second" }, ["new"], ["new", "second"]],
-  ["that another user has signed in", { page: "foreign" }, ["foreign"], ["old", "first"]],
+  ["its user's next session, and takes its tokens", { page: "renewed", csrf: "new", token: "second" }, ["new"], ["new", "second"]],
+  ["another user's session", { page: "foreign" }, ["foreign"], ["old", "first"]],
   ["its own session", { page: "current", csrf: "new", token: "first" }, [], ["old", "first"]],
   ["no session", { status: 401, type: "state", phase: "ended" }, [], ["old", "first"]],
 ]) {

@@ -69,7 +69,10 @@ class Page {
 const markedForm = (fields, attributes = {}) => new FakeForm(fields, { "data-idlewatch-draft": "", ...attributes });
 const letterOf = (id = "letter") => markedForm([new FakeField("subject"), new FakeField("body", "Good day,")], { id, action: "/send/" });
 const draft = (fields, form = "letter") => ({ kind: "draft", form, saved: 1, fields });
-const refused = () => ({ kind: "refused", form: "r1", saved: 2, action: "/send/", fields: [["subject", "A letter"], ["body", "Good evening,"]] });
+const refused = () => {
+  const fields = [["subject", "A letter"], ["body", "Good evening,"]];
+  return { kind: "refused", form: "r1", saved: 2, action: "/send/", fields };
+};
 
 /** A page whose drafts are observed, with its first form; the server has stored some drafts. */
 function opened({ forms = [letterOf()], stored = [], ...server } = {}) {

@@ -6,7 +6,6 @@ import { FakeElement, dispatch, fakeWindow, listeners, observers } from "../dom.
 import { FakeClock, FakeNetwork } from "../support.mjs";
 
 const CONFIG = {
-  socket: "/ws/idlewatch/live/",
   count: "/count/",
   act: "/act/",
   record: "/record/0/",
@@ -18,7 +17,8 @@ const CONFIG = {
   plurals: new Proxy({}, { get: () => ({ forms: ["{n}"], which: "0".repeat(200) }) }),
 };
 
-const row = (id) => ({ id, user: id, device: "", address: "", started: 1, seen: 2, tabs: 1, hold: null, phase: "active", reason: null, ends: 100, mine: false });
+const SESSION = { device: "", address: "", started: 1, seen: 2, tabs: 1, hold: null, phase: "active", reason: null, ends: 100, mine: false };
+const row = (id) => ({ id, user: id, ...SESSION });
 const frame = (changes = {}) => ({
   type: "page",
   frame: 1,
@@ -50,12 +50,13 @@ function setUp({ search = "", ...changes } = {}) {
 }
 
 /** A page whose every timer runs: countdowns, typing, the pause of the order and its count, hiding, the lost connection. */
-function busy(all = setUp()) {
+function busy() {
+  const all = setUp();
   const { network, root, page, see } = all;
   network.last.accept();
   network.last.receive(frame());
   dispatch(root.part("rows"), "pointerenter", { pointerType: "mouse" });
-  network.last.receive({ type: "changes", frame: 2, query: 1, now: 1001, order: ["other"] });
+  network.last.receive({ type: "changes", frame: 2, query: 1, now: 1001, order: ["other"], samples: [[1001, 1, 0, 0]] });
   dispatch(root.part("rows"), "pointerleave", { pointerType: "mouse" });
   dispatch(page.view.toolbar.field, "input");
   see("hidden");

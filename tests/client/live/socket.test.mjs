@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DEFAULT_QUERY } from "../../../static/idlewatch/live/query.js";
 import { LiveSocket } from "../../../static/idlewatch/live/socket.js";
 import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
-import { FakeClock, FakeNetwork } from "../support.mjs";
+import { FakeClock, FakeNetwork, reconnectsAfter } from "../support.mjs";
 
 function connected() {
   const clock = new FakeClock();
@@ -58,16 +58,19 @@ test("a frame on which the page fails is still acknowledged, and the next is sho
   assert.deepEqual(network.last.ofType("seen").map(({ frame }) => frame), [1, 2]);
 });
 
-test("it comes back after a loss, and sends the query again", () => {
-  const { clock, network, received } = connected();
+test("it comes back after a loss and sends the query again, after waits that only an answer shortens", () => {
+  const all = connected();
+  const { network, received } = all;
+  for (const wait of [1, 2, 4]) {
+    network.last.drop(1006);
+    reconnectsAfter(all, wait);
+    network.last.accept();
+    assert.equal(network.last.ofType("watch").length, 1);
+  }
   network.last.receive(page(1));
   network.last.drop(1006);
-  assert.equal(received.downs, 1);
-  clock.advance(1);
-  network.last.accept();
-  assert.equal(network.last.ofType("watch").length, 1);
-  network.last.receive(page(1));
-  assert.equal(received.ups, 2);
+  reconnectsAfter(all, 1);
+  assert.deepEqual([received.ups, received.downs], [1, 4]);
 });
 
 test("a network that is gone without a close is noticed, a server that answers is not given up", () => {
@@ -94,30 +97,12 @@ for (const code of [4401, 4403]) {
 
 for (const code of [4400, 4429]) {
   test(`${code}: it stays away for a while after it has sent or opened too much`, () => {
-    const { clock, network, socket } = connected();
-    network.last.drop(code);
-    socket.hurry();
-    clock.advance(90.9);
-    assert.equal(network.sockets.length, 1);
-    clock.advance(0.1);
-    assert.equal(network.sockets.length, 2);
+    const all = connected();
+    all.network.last.drop(code);
+    all.socket.hurry();
+    reconnectsAfter(all, 91);
   });
 }
-
-test("an answer shortens the waits again; a handshake alone does not", () => {
-  const { clock, network } = connected();
-  for (const wait of [1, 2, 4]) {
-    network.last.drop(1006);
-    clock.advance(wait - 0.1);
-    assert.equal(network.last.code, null);
-    clock.advance(0.1);
-    network.last.accept();
-  }
-  network.last.receive(page(1));
-  network.last.drop(1006);
-  clock.advance(1);
-  assert.equal(network.sockets.length, 5);
-});
 
 test("a browser that may open no socket tries again later, also when the page is in a hurry", () => {
   const { clock, network, received, socket } = connected();

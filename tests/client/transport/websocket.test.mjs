@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { CLOSE } from "../../../static/idlewatch/core/protocol.js";
 import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
 import { TabSocket } from "../../../static/idlewatch/transport/websocket.js";
-import { FakeClock, FakeNetwork, state } from "../support.mjs";
+import { FakeClock, FakeNetwork, reconnectsAfter, state } from "../support.mjs";
 
 function setUp({ random = () => 1, forbidden = false } = {}) {
   const clock = new FakeClock();
@@ -26,15 +26,6 @@ function connected(options) {
   const all = setUp(options);
   all.network.last.receive(state());
   return all;
-}
-
-/** Check that the next socket is opened after a wait, not before. */
-function reconnectsAfter({ clock, network }, seconds) {
-  const before = network.sockets.length;
-  clock.advance(seconds - 0.1);
-  assert.equal(network.sockets.length, before);
-  clock.advance(0.1);
-  assert.equal(network.sockets.length, before + 1);
 }
 
 test("a socket is up once the server has sent the state, and its first frame is marked; what is no frame is ignored", () => {

@@ -60,6 +60,7 @@ test("a sentence takes the form that the number has in the catalogue", () => {
   const which = Array.from({ length: 200 }, (_, n) => form(n)).join("");
   const plurals = { total: { forms: ["{n} sesja", "{n} sesje", "{n} sesji"], which } };
   const i18n = new I18n({ strings: {}, plurals, language: "en" });
-  const sentences = { 1: "1 sesja", 2: "2 sesje", 12: "12 sesji", 21: "21 sesji", 201: "201 sesji", 10_012: "10,012 sesji", 10_022: "10,022 sesje" };
+  const small = { 1: "1 sesja", 2: "2 sesje", 12: "12 sesji", 21: "21 sesji", 201: "201 sesji" };
+  const sentences = { ...small, 10_012: "10,012 sesji", 10_022: "10,022 sesje" };
   for (const [n, sentence] of Object.entries(sentences)) assert.equal(i18n.plural("total", Number(n)), sentence);
 });
