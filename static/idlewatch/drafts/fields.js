@@ -96,13 +96,13 @@ export function fill(form, entries, skip = () => false) {
  * Find the form that was sent: the one to that address with the most names in common.
  * @param {Iterable<HTMLFormElement>} forms
  * @param {{action: string, fields: Entry[]}} sent
- * @param {string} here The page's address.
+ * @param {string} base The page's address.
  * @returns {HTMLFormElement | null}
  */
-export function bestMatch(forms, { action, fields }, here) {
+export function bestMatch(forms, { action, fields }, base) {
   /** @param {HTMLFormElement} form */
   const shared = (form) => fields.filter(([name]) => all(form).some((field) => field.name === name)).length;
-  const candidates = [...forms].filter((form) => shared(form) > 0 && targets(form, here).includes(pathOf(action, here)));
+  const candidates = [...forms].filter((form) => shared(form) > 0 && targets(form, base).includes(pathOf(action, base)));
   return candidates.sort((one, other) => shared(other) - shared(one))[0] ?? null;
 }
 
@@ -165,19 +165,19 @@ function dispatchChange(field) {
 
 /**
  * @param {HTMLFormElement} form
- * @param {string} here
+ * @param {string} base
  */
-function targets(form, here) {
+function targets(form, base) {
   return [form, ...form.querySelectorAll("[formaction], [hx-post]")].map((element) => {
     const [address] = ["formaction", "hx-post", "action"].map((name) => element.getAttribute(name)).filter(Boolean);
-    return pathOf(address ?? "", here);
+    return pathOf(address ?? "", base);
   });
 }
 
 /**
  * @param {string} address
- * @param {string} here
+ * @param {string} base
  */
-function pathOf(address, here) {
-  return URL.canParse(address, here) ? new URL(address, here).pathname : "";
+function pathOf(address, base) {
+  return URL.canParse(address, base) ? new URL(address, base).pathname : "";
 }

@@ -58,14 +58,14 @@ export function ceiling(value) {
  * @returns {Point[][]}
  */
 export function runs(samples, column) {
-  const found = /** @type {Point[][]} */ ([]);
+  const result = /** @type {Point[][]} */ ([]);
   let before = -Infinity;
   for (const sample of samples) {
-    if (sample[0] - before > MAX_GAP) found.push([]);
-    found.at(-1)?.push({ at: sample[0], value: sample[column] });
+    if (sample[0] - before > MAX_GAP) result.push([]);
+    result.at(-1)?.push({ at: sample[0], value: sample[column] });
     before = sample[0];
   }
-  return found;
+  return result;
 }
 
 /**

@@ -70,8 +70,8 @@ export class Toolbar {
    */
   showPage(page, { pages, total, bounded }) {
     this.#pages = pages;
-    const found = bounded ? this.i18n.text("at_least", { total }) : this.i18n.plural("total", total);
-    setPartText(this.root, "total", found);
+    const count = bounded ? this.i18n.text("at_least", { total }) : this.i18n.plural("total", total);
+    setPartText(this.root, "total", count);
     setPartText(this.root, "page", this.i18n.text("page", { page, pages: Math.max(1, pages) }));
     for (const button of this.root.querySelectorAll("button[data-page]")) {
       const back = ["first", "previous"].includes(button.getAttribute("data-page") ?? "");

@@ -76,8 +76,8 @@ export class NavigationObserver {
   /** @param {HTMLAnchorElement} link */
   #leadsAway(link) {
     if (link.hasAttribute("download") || !isThisTab(link.target) || !isPage(link.href)) return false;
-    const here = this.window.location.href.split("#")[0];
-    return !(link.href.includes("#") && link.href.split("#")[0] === here);
+    const page = this.window.location.href.split("#")[0];
+    return !(link.href.includes("#") && link.href.split("#")[0] === page);
   }
 
   /** @param {Event} event */
