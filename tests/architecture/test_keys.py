@@ -17,13 +17,12 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore as Sign
 from django.core.management.base import OutputWrapper
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
-from idlewatch.models import StoreOwner, WatchedSession
+from idlewatch.models import StoreOwner
 from idlewatch.monitor import service as monitor
 from idlewatch.signals import event_log
 from idlewatch.store.redis.commands import Command
 from tests.support import keys
 from tests.support.processes import lose_store
-from tests.support.sockets import Signed
 from tests.support.watches import keep
 
 pytestmark = pytest.mark.rule("R23")
@@ -110,17 +109,6 @@ def test_a_key_is_seen_in_redis_but_in_the_row_of_its_session():
         client.call(Command("SADD", [f"{client.prefix}{KEY}"], ["x"]))
         lose_store()
     assert len(found.seen) == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_sign_in_leaves_its_key_nowhere():
-    with keys.looking() as found:
-        signed = Signed()
-        assert signed.client.get("/private/").status_code == 200
-        signed.client.post("/logout/")
-        assert WatchedSession.objects.get().reason == "logout"
-    assert len(found.keys) >= 1
-    assert found.seen == []
 
 
 async def test_keys_of_other_threads_are_seen_too():
