@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -21,6 +22,8 @@ from tests.support.serving import ROOT, Server, clean_environment, migrated
 
 IDLE, WARN, GRACE = 8.0, 2.0, 3.0
 LIMITS = {"IDLE_TIMEOUT": IDLE, "WARN_BEFORE": WARN, "CLOSE_GRACE": GRACE, "HEARTBEAT": 0.5}
+CORE = "channels_redis.core.RedisChannelLayer"
+"""The channel layer that is not the project's own; `LAYER` in a process's environment chooses it."""
 OUTCOMES = "SELECT username, CASE WHEN ended IS NULL THEN '' ELSE reason END FROM idlewatch_watchedsession"
 
 
@@ -52,10 +55,6 @@ class Site:
         self.webs.append(web)
         web.start()
         return web
-
-    def manage(self, *command: str) -> str:
-        """Run one of the project's commands as the processes would."""
-        return Server("", self.environ, self.directory / "manage.log").manage(*command)
 
     def start_timer(self) -> None:
         with (self.directory / "timer.log").open("ab") as log:
@@ -108,6 +107,14 @@ def failures(log: str) -> list[str]:
     return found
 
 
+def until(condition: Callable[[], object], within: float = 10.0) -> None:
+    """Wait for a condition to be true."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"still false after {within:g} s"
+        time.sleep(0.05)
+
+
 @contextmanager
 def running(
     directory: Path,
@@ -130,7 +137,7 @@ def running(
         proxied=proxied,
     )
     if database is not None:
-        site.manage("migrate", "--verbosity", "0")
+        Server("", site.environ, directory / "manage.log").manage("migrate", "--verbosity", "0")
     with ExitStack() as stack:
         stack.callback(redis_server.stop)
         redis_server.start()

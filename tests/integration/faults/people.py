@@ -44,7 +44,7 @@ class Person(Visitor):
         except OSError:
             return 0
         self.statuses.append(answer.status)
-        assert answer.status < 500 or answer.status == 503, answer.text  # type: ignore[attr-defined]
+        assert answer.status < 500 or answer.status == 503, answer.text
         if counted and answer.status == 200:
             self.active = asked
         return answer.status
@@ -62,7 +62,7 @@ class Person(Visitor):
 class Surfer(Person):
     """Asks for a page now and then, of whatever process, and has no tab open."""
 
-    patience = 3.0
+    timeout = 3.0
 
     async def live(self, until: asyncio.Event, every: float = 1.0) -> None:
         while not until.is_set():

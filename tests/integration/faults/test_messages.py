@@ -10,8 +10,7 @@ import pytest
 
 from tests.integration.faults.people import Watcher
 from tests.integration.faults.test_processes import suspend
-from tests.integration.server.test_layer import CORE
-from tests.integration.site import Site
+from tests.integration.site import CORE, Site
 
 COMPARED = 15.0
 """Seconds within which a process finds out what its tabs were not told."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPMessage
 from http.cookies import SimpleCookie
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -21,19 +23,26 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 FETCH = {"Sec-Fetch-Mode": "cors", "Accept": "*/*"}
 
 
-class Visitor:
-    """A signed-in user with a browser of their own."""
+class Response(NamedTuple):
+    status: int
+    headers: HTTPMessage
+    text: str
 
-    patience = WITHIN
+
+class Visitor:
+    """A user with a browser of their own, signed in if a name is given."""
+
+    timeout = WITHIN
     session_cookie, csrf_cookie = "sessionid", "csrftoken"
     keys: ClassVar[set[str]] = set()
     """Every session key that any visitor was given."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: Server, name: str | None = None) -> None:
         self.server = server
         self.cookies: dict[str, str] = {}
-        assert self.get(f"/enter/{name}/").status == 302
-        assert self.key
+        if name is not None:
+            assert self.get(f"/enter/{name}/").status == 302
+            assert self.key
 
     @property
     def key(self) -> str:
@@ -43,58 +52,65 @@ class Visitor:
     def cookie(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
-    @property
-    def origin(self) -> str:
-        return self.server.origin
-
-    def get(self, path: str, headers: dict[str, str] = NAVIGATION, **where: Any) -> HTTPResponse:
+    def get(self, path: str, headers: dict[str, str] = NAVIGATION, **where: Any) -> Response:
         return self.ask("GET", path, headers, **where)
 
-    def post(self, path: str, body: str = "", **where: Any) -> HTTPResponse:
+    def post(self, path: str, body: str = "", headers: dict[str, str] = FETCH, **where: Any) -> Response:
         """Send something, as the site's own pages do."""
-        headers = {"Origin": self.origin, "X-CSRFToken": self.cookies.get(self.csrf_cookie, "")}
-        return self.ask("POST", path, FETCH | headers, body, **where)
+        own = {"Origin": self.server.origin, "X-CSRFToken": self.cookies.get(self.csrf_cookie, "")}
+        return self.ask("POST", path, own | headers, body, **where)
+
+    def sign_in(self, path: str, username: str, password: str, **headers: str) -> Response:
+        """Fill in and send the form of a page."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path).text)
+        assert token is not None
+        fields = {"csrfmiddlewaretoken": token[1], "username": username, "password": password, "next": "/"}
+        sent = {"Origin": self.server.origin, "Content-Type": "application/x-www-form-urlencoded"} | headers
+        return self.ask("POST", path, NAVIGATION | sent, urlencode(fields))
 
     def connection(self) -> tuple[HTTPConnection, dict[str, str]]:
         """Return a way to the server, not opened yet, and the headers that it needs."""
-        return HTTPConnection("127.0.0.1", self.server.port, timeout=self.patience), {}
+        return HTTPConnection("127.0.0.1", self.server.port, timeout=self.timeout), {}
 
-    def ask(
-        self, method: str, path: str, headers: dict[str, str], body: str | None = None, **where: Any
-    ) -> HTTPResponse:
+    def ask(self, method: str, path: str, headers: dict[str, str], body: str | None = None, **where: Any) -> Response:
         http, needed = self.connection(**where)
         with closing(http) as connection:
             connection.request(method, path, body, headers | needed | {"Cookie": self.cookie})
             response = connection.getresponse()
-            response.text = response.read().decode()  # type: ignore[attr-defined]
+            text = response.read().decode()
         for line in response.headers.get_all("Set-Cookie", []):
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
         if self.key:
             self.keys.add(self.key)
-        return response
+        return Response(response.status, response.headers, text)
 
     @asynccontextmanager
     async def tab(self, cookie: str | None = None, **options: Any) -> AsyncIterator[Tab]:
         """Open a tab; it is closed as a browser does at the end."""
-        tab = Tab(await self.connect(cookie, **options))
+        tab = await self.open_tab(cookie, **options)
         try:
-            tab.first = await tab.frame()
             yield tab
         finally:
             await tab.socket.close(1001)
+
+    async def open_tab(self, cookie: str | None = None, **options: Any) -> Tab:
+        """Open a tab and take the state that comes first."""
+        tab = Tab(await self.connect(cookie, **options))
+        tab.first = await tab.frame()
+        return tab
 
     async def connect(
         self,
         cookie: str | None = None,
         *,
-        path: str = "/ws/idlewatch/tab/",
+        url: str | None = None,
         more: Iterable[tuple[str, str]] = (),
         **options: Any,
     ) -> ClientConnection:
         settings = {"origin": self.server.origin, "proxy": None, "ping_interval": None, "max_size": None} | options
         headers = [("Cookie", self.cookie if cookie is None else cookie), *more]
-        return await connect(self.server.socket_url(path), additional_headers=headers, **settings)
+        return await connect(url or self.server.socket_url(), additional_headers=headers, **settings)
 
 
 class Tab:
