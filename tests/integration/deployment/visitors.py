@@ -6,11 +6,13 @@ import socket
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from tests.integration.deployment import documented
 from tests.integration.deployment.site import Deployment, Unit, trusting
-from tests.integration.server.visitors import WITHIN, Visitor
+from tests.integration.server.visitors import Visitor
+
+FORWARDED = {"X-Forwarded-Proto": "https"}
 
 
 class Through(HTTPSConnection):
@@ -22,38 +24,24 @@ class Through(HTTPSConnection):
 
 
 class Guest(Visitor):
-    """A user with a browser of their own, signed in if a name is given; `web` bypasses nginx."""
+    """A visitor of the deployed site; `web` bypasses nginx."""
 
     session_cookie, csrf_cookie = "__Host-sessionid", "__Host-csrftoken"
 
     def __init__(self, deployment: Deployment, name: str | None = None) -> None:
-        self.deployment = deployment
-        self.cookies: dict[str, str] = {}
-        if name is not None:
-            assert self.get(f"/enter/{name}/").status == 302
-            assert self.key
-
-    @property
-    def origin(self) -> str:
-        return self.deployment.origin
+        self.nginx = deployment.nginx
+        super().__init__(deployment.nginx, name)
 
     def connection(self, web: Unit | None = None) -> tuple[HTTPConnection, dict[str, str]]:
-        host = {"Host": self.deployment.host}
+        host = {"Host": self.nginx.host}
         if web is None:
-            return Through(documented.HOST, self.deployment.nginx.port, timeout=WITHIN), host
-        return HTTPConnection("127.0.0.1", web.port, timeout=WITHIN), host | {"X-Forwarded-Proto": "https"}
+            return Through(documented.HOST, self.nginx.port, timeout=self.timeout), host
+        return HTTPConnection("127.0.0.1", web.port, timeout=self.timeout), host | FORWARDED
 
-    async def connect(
-        self, cookie: str | None = None, *, web: Unit | None = None, path: str = "/ws/idlewatch/tab/", **options: Any
-    ) -> ClientConnection:
-        headers = [("Cookie", self.cookie if cookie is None else cookie)]
-        settings: dict[str, Any] = {"origin": self.deployment.origin, "proxy": None, "ping_interval": None} | options
+    async def connect(self, cookie: str | None = None, *, web: Unit | None = None, **options: Any) -> ClientConnection:
         # The address names the host, as a browser's would; the connection goes to this machine.
-        if web is None:
-            where = {"host": "127.0.0.1", "port": self.deployment.nginx.port, "ssl": trusting()}
-            url = f"wss://{self.deployment.host}{path}"
-        else:
-            where = {"host": "127.0.0.1", "port": web.port}
-            url = f"ws://{self.deployment.host}{path}"
-            headers.append(("X-Forwarded-Proto", "https"))
-        return await connect(url, additional_headers=headers, **where, **settings)
+        where: dict[str, Any] = {"host": "127.0.0.1", "ssl": trusting()}
+        if web is not None:
+            url = self.nginx.socket_url().replace("wss:", "ws:")
+            where = {"host": "127.0.0.1", "port": web.port, "url": url, "more": FORWARDED.items()}
+        return await super().connect(cookie, **where | options)
