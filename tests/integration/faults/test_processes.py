@@ -11,7 +11,6 @@ import pytest
 
 from tests.integration.faults.life import endure, recorded
 from tests.integration.faults.people import Person, Watcher
-from tests.integration.server.visitors import Tab
 from tests.integration.site import GRACE, IDLE, Site
 from tests.support.serving import ROOT, Server
 
@@ -22,22 +21,14 @@ def suspend(web: Server, how: signal.Signals) -> None:
 
 
 @pytest.mark.rule("R7")
-async def test_a_web_process_that_is_killed_loses_no_session(site: Site):
-    async def kill(site: Site) -> None:
-        await asyncio.to_thread(site.webs[0].stop, signal.SIGKILL)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_web_process_that_is_killed_or_terminated_loses_no_session(site: Site, how: signal.Signals):
+    async def end(site: Site) -> None:
+        assert await asyncio.to_thread(site.webs[0].stop, how) == (0 if how == signal.SIGTERM else -how)
         await asyncio.sleep(4)
         await asyncio.to_thread(site.webs[0].start)
 
-    await endure(site, kill)
-
-
-async def test_a_web_process_that_is_terminated_loses_no_session(site: Site):
-    async def terminate(site: Site) -> None:
-        assert await asyncio.to_thread(site.webs[0].stop) == 0
-        await asyncio.sleep(4)
-        await asyncio.to_thread(site.webs[0].start)
-
-    await endure(site, terminate)
+    await endure(site, end)
 
 
 @pytest.mark.rule("R7")
@@ -113,12 +104,10 @@ async def test_the_tabs_of_a_process_that_is_killed_are_taken_back_and_a_browser
 ):
     site: Site = make_site(IDLEWATCH_IDLE_TIMEOUT="120")
     person = Person(site, "person", 0)
-    left = Tab(await person.connect())
-    await left.frame()
+    await person.open_tab()
     await asyncio.to_thread(site.webs[0].stop, signal.SIGKILL)
     person.server = site.webs[1]
-    tab = Tab(await person.connect())
-    await tab.frame()
+    tab = await person.open_tab()
     # Until the dead process's lease lapses, its tab counts.
     await asyncio.sleep(12)
     await tab.socket.close(1001)
