@@ -1,1 +1,1 @@
-"""What a person at a tab meets, in a real Chromium, on a real Daphne."""
+"""Journeys in a real Chromium, or Firefox, on a real Daphne."""

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.browser import visits
-from tests.browser.looks import Played, visit, with_axe
+from tests.browser.played_tab import Played, visit, with_axe
 from tests.browser.proxy import Proxy, proxy
 from tests.support.browsing import sign_in
 from tests.support.serving import Server, demo
@@ -28,7 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def signed_in(browser: Browser, site: Server) -> StorageState:
-    """The cookies of a session that lasts longer than the tests: a context that has them need not sign in."""
+    """The cookies of a session that outlasts the tests."""
     context = browser.new_context()
     sign_in(context.new_page(), site.url("/"))
     state = context.storage_state()
@@ -56,20 +56,20 @@ def console(context: BrowserContext) -> Iterator[list[str]]:
 
 @pytest.fixture
 def between(site: Server) -> Iterator[Proxy]:
-    """What stands between a browser and the site."""
+    """A proxy between a browser and the site."""
     with proxy(site.port) as between:
         yield between
 
 
 @pytest.fixture
 def open_page(browser: Browser, signed_in: StorageState, site: Server) -> Iterator[OpenPage]:
-    """Open a page whose server the test plays, each in a browser of its own."""
+    """Open pages with a played server, each in a browser of its own."""
     contexts: list[BrowserContext] = []
 
     def open_page(query: str = "", *, axe: bool = False, **options: Any) -> tuple[Page, Played]:
         context = browser.new_context(storage_state=signed_in, **options)
         contexts.append(with_axe(context) if axe else context)
-        return visit(context, site.url(f"/looks/page/?{query}"))
+        return visit(context, site.url(f"/played/page/?{query}"))
 
     yield open_page
     for context in contexts:

@@ -98,7 +98,7 @@ def cell(page: Page, user: str, name: str) -> Locator:
 
 
 def users(page: Page) -> list[str]:
-    """Who is on the page, in the order of the rows."""
+    """Return the names on the page, in the order of the rows."""
     return rows(page).locator("[data-cell=user]").all_text_contents()
 
 

@@ -1,4 +1,4 @@
-"""A proxy on loopback that treats sockets in one way and requests in another."""
+"""A proxy on loopback that can treat sockets and requests differently."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.proxy import CHUNK
 
 
 class Way(Enum):
-    """What becomes of a connection."""
+    """Treatments of a connection."""
 
     PASS = auto()
     REFUSE = auto()
@@ -20,7 +20,7 @@ class Way(Enum):
     CUT = auto()
     """Closed, and none is accepted."""
     SWALLOW = auto()
-    """What was open stays open, and what opens is answered; then nothing goes through."""
+    """Open connections stay open, new ones get their handshake, and nothing else goes through."""
 
 
 FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.looks import ENDED, LIMIT, WARNED, Played, dialog, names, overlay, stay, violations
+from tests.browser.played_tab import ENDED, LIMIT, WARNED, Played, dialog, names, overlay, stay, violations
 from tests.support.serving import Server
 from tests.tools import screenshots
 from tests.tools.screenshots import STATES, State
@@ -27,7 +27,7 @@ def test_axe_has_nothing_against_it(state: State, variant: str, open_page: OpenP
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("path", ["/looks/notice/?notice=You+have+been+signed+out.", "/idlewatch/signed-in/"])
+@pytest.mark.parametrize("path", ["/played/notice/?notice=You+have+been+signed+out.", "/idlewatch/signed-in/"])
 def test_axe_has_nothing_against_the_pages_without_the_client(path: str, open_page: OpenPage, site: Server):
     for variant in VARIANTS:
         page, _ = open_page(axe=True, **screenshots.VARIANTS[variant])

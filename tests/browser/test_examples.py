@@ -113,7 +113,7 @@ class TestHtmx:
 
     @pytest.mark.rule("R32")
     def test_a_poll_that_meets_the_end_first_does_not_take_the_page_away(self, tab: Page, server: Server):
-        # The client hears nothing of the end: its frames are swallowed, and it goes by its own clock.
+        # No frame reaches the client: it goes by its own clock.
         tab.route_web_socket(re.compile("/ws/"), lambda socket: None)
         tab.route(server.url("/idlewatch/**"), lambda route: route.abort())
         see(tab, server.url("/htmx/"))

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import BRIEF, GRACE, IDLE, open_tab
-from tests.browser.looks import dialog
+from tests.browser.played_tab import dialog
 from tests.browser.visits import allow, connected, end_reason, wait_for
 from tests.support.browsing import sign_in, stay_covered, until
 from tests.support.serving import Server

@@ -1,4 +1,4 @@
-"""What a person meets whose browser asks for another language than English."""
+"""A browser that asks for another language than English."""
 
 from __future__ import annotations
 

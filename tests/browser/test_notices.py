@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage, open_tab
-from tests.browser.looks import ENDED, OVER, overlay, violations
+from tests.browser.played_tab import ENDED, OVER, overlay, violations
 from tests.support.serving import Server
 from tests.tools.screenshots import NARROW
 
@@ -48,7 +48,7 @@ def test_every_tab_of_the_session_shows_it_and_each_dismisses_its_own(page: Page
     expect(notice(other, "The site closes at noon.")).to_have_count(0)
 
 
-def test_it_is_text_whatever_it_looks_like_and_its_lines_stay_lines(visited):
+def test_it_is_shown_as_text_and_its_lines_stay_lines(visited):
     page, played = visited
     text = "<img src=x onerror=alert(1)><script>alert(2)</script> &amp; javascript:alert(3)"
     dialogs: list[object] = []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Error, Page, StorageState, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.looks import ACTIVE, ENDED, OVER, Played, names, overlay
+from tests.browser.played_tab import ACTIVE, ENDED, OVER, Played, names, overlay
 from tests.support.browsing import until
 from tests.support.serving import Server
 
@@ -263,14 +263,14 @@ class TestNothingIsLost:
 
 
 class TestView:
-    """What the client asks of the view when a user signs in again, with the view alone in the page."""
+    """The calls of the client when a user signs in again, to a view that is alone in its page."""
 
     @pytest.fixture
     def page(self, context: BrowserContext, signed_in: StorageState, site: Server) -> Page:
         context.add_cookies(signed_in["cookies"])
         page = context.new_page()
         page.clock.install()
-        page.goto(site.url("/looks/view/"))
+        page.goto(site.url("/played/view/"))
         until(page, "window.view")
         return page
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.looks import violations, with_axe
 from tests.browser.operators import add_users
+from tests.browser.played_tab import violations, with_axe
 from tests.browser.visits import connected
 from tests.support.browsing import sign_in, stay_covered
 from tests.support.serving import Server, demo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, StorageState, expect
 
-from tests.browser.looks import ACTIVE, ENDED, LIMIT, OVER, WARNED, dialog, overlay, part, visit
+from tests.browser.played_tab import ACTIVE, ENDED, LIMIT, OVER, WARNED, dialog, overlay, part, visit
 from tests.support.browsing import until
 from tests.support.serving import Server
 

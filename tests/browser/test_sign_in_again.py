@@ -97,7 +97,7 @@ def test_another_user_sees_nothing_of_it_and_is_asked_nothing(page: Page, site: 
 
 @pytest.mark.rule("R18")
 def test_a_tab_that_was_cut_off_shows_nothing_to_another_user(page: Page, context: BrowserContext, site: Server):
-    # The tab hears of no sign-in: as when it slept, or the browser has no channel between tabs.
+    # No sign-in is announced to the tab: as when it slept, or the browser has no channel between tabs.
     page.add_init_script("delete window.BroadcastChannel")
     page.reload()
     connected(page)
@@ -109,7 +109,7 @@ def test_a_tab_that_was_cut_off_shows_nothing_to_another_user(page: Page, contex
     context.set_offline(False)
     sign_in(context.new_page(), site.url("/"), "admin")
     assert "half a letter" not in page.content()
-    # The page looks again when it is woken.
+    # The page asks again when it wakes.
     context.set_offline(True)
     context.set_offline(False)
     until(page, "window.stayed === undefined", within=20)

@@ -25,13 +25,13 @@ def test_where_sockets_are_refused_http_carries_warning_extension_and_end(contex
     page.keyboard.press("Shift")
     expect(page).to_have_url(re.compile("/accounts/login/"), timeout=15_000)
     expect(page.get_by_text("because of inactivity")).to_be_visible()
-    assert wire.heard == []
+    assert wire.received == []
 
 
 def test_a_socket_that_falls_silent_is_noticed_within_two_heartbeats(context: BrowserContext, between: Proxy):
     heartbeat = 8.0
     page, wire = visit(context, between.url(PAGE), CALM | {"HEARTBEAT": heartbeat})
-    wait_for(page, lambda: wire.heard)
+    wait_for(page, lambda: wire.received)
     between.set_sockets(Way.SWALLOW)
     with page.expect_request(re.compile("/idlewatch/(state|message)/"), timeout=2000 * heartbeat):
         pass

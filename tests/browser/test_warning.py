@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.looks import (
+from tests.browser.played_tab import (
     ENDED,
     LAST,
     LIMIT,
@@ -124,7 +124,7 @@ class TestPagesOwnDialogs:
         page.evaluate("document.querySelector('#first').showModal()")
         expect(stay(page)).to_be_focused()
         assert within(page, stay(page))
-        assert "extend" not in played.heard
+        assert "extend" not in played.received
         stay(page).click()
         expect(dialog(page)).to_be_hidden()
         assert page.evaluate(FOCUSED) == "inside"

@@ -44,7 +44,7 @@ urlpatterns = [
     path("journey/answer/", answer),
     path("journey/slow/", slow),
     path("drafts/sent/", received),
-    *(path(f"{kind}/<slug:name>/", page, {"kind": kind}) for kind in ("drafts", "journey", "looks")),
+    *(path(f"{kind}/<slug:name>/", page, {"kind": kind}) for kind in ("drafts", "journey", "played")),
     path("notify/", notify_sessions),
     path("watch-id/", watch_id),
     path("life/", include("tests.browser.life")),

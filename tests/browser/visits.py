@@ -1,4 +1,4 @@
-"""How the tests of a tab's life go about: sign in under limits of their own, listen to the wire, wait."""
+"""Tabs of sessions with limits of their own, and what they exchange with the server."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from tests.support.serving import Server
 Limits = dict[str, float | None]
 
 CALM: Limits = {"IDLE_TIMEOUT": 60, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRACE": None}
-"""Limits under which nothing happens by itself while a test looks on."""
+"""Limits under which nothing happens by itself during a test."""
 SHORT: Limits = CALM | {"IDLE_TIMEOUT": 5, "WARN_BEFORE": 2.5}
 
 Message = dict[str, Any]
 
 
 class Wire:
-    """What a page and the server say to each other over sockets, from the page's first on."""
+    """The messages and frames of a page's sockets, from the first on."""
 
     def __init__(self, page: Page) -> None:
         self.sent: list[tuple[float, Message]] = []
-        self.heard: list[Message] = []
+        self.received: list[Message] = []
         self.sockets: list[WebSocket] = []
         page.on("websocket", self._listen)
 
     def of(self, kind: str) -> list[Message]:
-        """Return the messages of a type that the page sent."""
+        """Return the messages of one type that the page has sent."""
         return [message for _, message in self.sent if message["type"] == kind]
 
     def clear(self) -> None:
         self.sent.clear()
-        self.heard.clear()
+        self.received.clear()
 
     def _listen(self, socket: WebSocket) -> None:
         self.sockets.append(socket)
         socket.on("framesent", lambda text: self.sent.append((time.monotonic(), json.loads(text))))
-        socket.on("framereceived", lambda text: self.heard.append(json.loads(text)))
+        socket.on("framereceived", lambda text: self.received.append(json.loads(text)))
 
 
 def allow(context: BrowserContext, limits: Limits) -> None:
-    """Have the next sign-in made under these limits."""
+    """Set the limits of the session that the next sign-in begins."""
     value = "|".join(f"{key}:{limit}" for key, limit in limits.items())
     context.add_cookies([{"name": "limits", "value": value, "domain": "127.0.0.1", "path": "/"}])
 
 
 def visit(context: BrowserContext, url: str, limits: Limits | None = None) -> tuple[Page, Wire]:
-    """Open a tab, signed in and connected; without limits in a session that is there."""
+    """Open a tab, signed in and connected; without limits, of the session that the browser has."""
     page = context.new_page()
     wire = Wire(page)
     if limits is None:
@@ -76,10 +76,10 @@ def connected(page: Page) -> None:
 
 
 def wait_for(page: Page, condition: Callable[[], Any], within: float = 5.0) -> None:
-    """Wait until something has come about; the page's events are heard meanwhile."""
+    """Wait until a condition is true; meanwhile the page's events are received."""
     deadline = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < deadline, f"It has not come about within {within:g} s"
+        assert time.monotonic() < deadline, f"The condition is still false after {within:g} s"
         page.wait_for_timeout(20)
 
 
@@ -93,7 +93,7 @@ def end_reason(site: Server) -> str | None:
 
 @contextmanager
 def everyday(browser: Browser, directory: Path, *flags: str) -> Iterator[BrowserContext]:
-    """Run a browser as people have it: tabs behind others are hidden, slowed down and may be frozen, pages are kept.
+    """Run a browser as users have it: tabs behind others are hidden, slowed down and may be frozen, pages are kept.
 
     Where Playwright starts the browser itself, every tab looks visible and focused, and the back/forward cache is off.
     """

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.looks import dialog, stay
 from tests.browser.operators import act, confirm, enter, row, rows, site, watch
+from tests.browser.played_tab import dialog, stay
 from tests.support.browsing import sign_in, until
 from tests.support.serving import ROOT, demo
 from tests.tools.screenshots import WIDE

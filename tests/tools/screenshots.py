@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.browser import live_looks
-from tests.browser.looks import ACTIVE, ENDED, LAST, LIMIT, OVER, WARNED, Played, dialog, overlay, part, visit
+from tests.browser import played_live
+from tests.browser.played_tab import ACTIVE, ENDED, LAST, LIMIT, OVER, WARNED, Played, dialog, overlay, part, visit
 from tests.support.browsing import chromium, sign_in
 from tests.support.serving import ROOT, Server, demo
 
@@ -122,7 +122,7 @@ def picture(page: Page, state: str, variant: str) -> None:
 def after_the_end(context: BrowserContext, server: Server, variant: str) -> None:
     """Take the pages that come without the client: where the reason is shown, and where the small window ends."""
     page = context.new_page()
-    page.goto(server.url("/looks/notice/?notice=You+have+been+signed+out+because+of+inactivity."))
+    page.goto(server.url("/played/notice/?notice=You+have+been+signed+out+because+of+inactivity."))
     picture(page, "notice", variant)
     page.route("**/*.js", lambda route: route.abort())
     page.goto(server.url("/idlewatch/signed-in/"))
@@ -133,7 +133,7 @@ def after_the_end(context: BrowserContext, server: Server, variant: str) -> None
 def take(browser: Browser, server: Server, state: StorageState, variant: str) -> None:
     for each in STATES:
         context = browser.new_context(storage_state=state, **VARIANTS[variant])
-        page, played = visit(context, server.url("/looks/page/"))
+        page, played = visit(context, server.url("/played/page/"))
         each(page, played)
         picture(page, each.__name__.replace("_", "-"), variant)
         context.close()
@@ -144,9 +144,9 @@ def take(browser: Browser, server: Server, state: StorageState, variant: str) ->
 
 def watching(browser: Browser, server: Server, variant: str) -> None:
     """Take the operators' live page."""
-    for each in live_looks.LIVE_STATES:
+    for each in played_live.LIVE_STATES:
         context = browser.new_context(**VARIANTS[variant])
-        page, played = live_looks.visit(context, server)
+        page, played = played_live.visit(context, server)
         each(page, played)
         picture(page, f"live-{each.__name__.replace('_', '-')}", variant)
         context.close()

@@ -45,8 +45,8 @@ function loaded(frame, address) {
 window.editors = {
   async navigated() {
     const frame = add();
-    await loaded(frame, "/life/nested/");
-    return loaded(frame, "/life/frame/");
+    (await loaded(frame, "/life/frame/")).focus();
+    return loaded(frame, "/life/frame/?next");
   },
   async nested() {
     const box = document.createElement("div");

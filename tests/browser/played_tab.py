@@ -1,4 +1,4 @@
-"""How the tests of what a person sees go about: a real page, and the server's part over its socket played by them."""
+"""A real page with a server that the test plays over its socket."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ ENDED: Frame = ACTIVE | {
     "login_url": "/accounts/login/",
 }
 OVER: Frame = ACTIVE | {"remaining": 0.1, "extendable": False}
-"""So near the end that the page's own clock runs out at once, and hides the content: the server says no more then."""
+"""So near the end that the page's own clock runs out at once, and hides the content; no frame follows it."""
 
 
 class Played:
-    """A server that says what a test wants, when the test wants it; it agrees to every extension."""
+    """A server that sends frames when the test asks for them; it grants every extension."""
 
     def __init__(self, page: Page, state: Frame = ACTIVE) -> None:
         self.page = page
         self.state = state
         self.version = 10_000
         self.away = False
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self._sockets: list[WebSocketRoute] = []
         page.route_web_socket(re.compile("/ws/idlewatch/tab/"), self._open)
         page.route(re.compile("/idlewatch/(state|message)/"), lambda route: route.abort())
@@ -66,7 +66,7 @@ class Played:
         self._sockets[-1].close(code=1011)
 
     def fall_silent(self) -> None:
-        """Hear nothing and say nothing, over a socket that stays open."""
+        """Receive and send nothing, over a socket that stays open."""
         self.away = True
         self._sockets[-1].on_message(lambda text: None)
 
@@ -89,7 +89,7 @@ class Played:
 
     def _hear(self, text: str | bytes) -> None:
         kind = json.loads(text)["type"]
-        self.heard.append(kind)
+        self.received.append(kind)
         if kind == "extend":
             self.say(ACTIVE)
         elif kind == "sync":
@@ -122,7 +122,7 @@ def part(page: Page, name: str) -> Locator:
 
 
 def names(page: Page) -> str:
-    """Return all that the browser tells assistive technology."""
+    """Return all names in the accessibility tree."""
     session = page.context.new_cdp_session(page)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     return " | ".join(str(node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"])
@@ -142,7 +142,7 @@ def finish_animations(page: Page) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe-core has against the page and everything in its shadow roots."""
+    """Return what axe-core finds in the page and its shadow roots."""
     finish_animations(page)
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [f"{each['id']}: {each['help']} {[node['html'] for node in each['nodes']]}" for each in found]

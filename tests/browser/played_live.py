@@ -1,4 +1,4 @@
-"""The live page in every state, the server's part played by the test: the same each time, and quickly there."""
+"""The live page with a server that the test plays, and each of its states."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
 from tests.browser.operators import LIVE, act, focus_elsewhere, limited
+from tests.browser.visits import wait_for
 from tests.support.browsing import sign_in
 from tests.support.serving import Server
 
@@ -19,7 +20,7 @@ NAMES = ("ada", "grace", "edsger", "barbara", "donald", "margaret", "katherine",
 
 
 def line(number: int, now: float, **changes: Any) -> dict[str, Any]:
-    """A session as the server tells of it."""
+    """Return a row as the server sends it."""
     return {
         "id": f"session{number:05}",
         "user": NAMES[number % len(NAMES)],
@@ -49,15 +50,13 @@ def hour(now: float, scale: float) -> list[list[float]]:
 
 
 class PlayedServer:
-    """Plays the live socket and the actions for one page."""
+    """Play the live socket and the actions for one page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.now = time.time()
         self.frame = 0
         self.query = 0
-        self.asks: dict[str, Any] = {}
-        """What the page has asked for last."""
         self.socket: WebSocketRoute | None = None
         self.away = False
         self.closed = False
@@ -66,7 +65,7 @@ class PlayedServer:
         self.counted = {"sessions": 37, "users": 12, "own": 1, "before": self.now}
 
     def show(self, lines: list[dict[str, Any]], **changes: Any) -> None:
-        """Say all that the page shows."""
+        """Send all that the page shows."""
         total = changes.pop("total", len(lines))
         warned = sum(each["phase"] == "warned" for each in lines)
         frame = {
@@ -88,13 +87,12 @@ class PlayedServer:
         self.frame += 1
         self.socket.send(json.dumps({"frame": self.frame, "query": self.query} | frame))
 
-    def asked(self, query: int) -> None:
-        """Wait until the page has asked for something else."""
-        while self.query < query:
-            self.page.wait_for_timeout(20)
+    def wait_for_query(self, query: int) -> None:
+        """Wait until the page has sent its nth query."""
+        wait_for(self.page, lambda: self.query >= query, 15)
 
-    def afresh(self) -> None:
-        """Have the page let go of what a state left behind."""
+    def reset(self) -> None:
+        """Close the dialog and the selection that a state left open."""
         self.page.evaluate("document.querySelector('.live-dialog').close()")
         self.page.unroute("**/live/act/")
         if self.page.locator("[data-idlewatch-part=select-none]").is_visible():
@@ -127,7 +125,7 @@ class PlayedServer:
     def _hear(self, message: str | bytes) -> None:
         said = json.loads(message)
         if said["type"] == "watch":
-            self.query, self.asks = said["query"], said
+            self.query = said["query"]
 
 
 State = Callable[[Page, PlayedServer], None]
@@ -140,13 +138,12 @@ def visit(context: BrowserContext, server: Server, name: str = "admin") -> tuple
     page.goto(server.url(LIVE))
     if "/login/" in page.url:
         sign_in(page, server.url(f"/accounts/login/?next={LIVE}"), name)
-    while played.query == 0:
-        page.wait_for_timeout(20)
+    played.wait_for_query(1)
     return page, played
 
 
 def present(page: Page) -> str:
-    """The id of the session that the operator is in."""
+    """Return the id of the operator's own session."""
     config = page.get_attribute("#live-sessions", "data-config")
     return str(json.loads(config or "")["present"])
 

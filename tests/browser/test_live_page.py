@@ -1,4 +1,4 @@
-"""How the live page looks and is used, by whatever means: in every state, narrow, by keyboard, read out."""
+"""The live page with a played server: every state, by keyboard, on narrow screens, for assistive technology."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.browser import live_looks
-from tests.browser.live_looks import PlayedServer, line, present
-from tests.browser.looks import violations, with_axe
+from tests.browser import played_live
 from tests.browser.operators import (
     RELAXED,
     SOON,
@@ -24,6 +22,8 @@ from tests.browser.operators import (
     users,
     watch,
 )
+from tests.browser.played_live import PlayedServer, line, present
+from tests.browser.played_tab import violations, with_axe
 from tests.browser.test_accessibility import VARIANTS
 from tests.support.browsing import sign_in
 from tests.support.serving import Server
@@ -56,7 +56,7 @@ def admin(browser: Browser, server: Server) -> StorageState:
 
 @pytest.fixture
 def visited(browser: Browser, server: Server, admin: StorageState) -> tuple[Page, PlayedServer]:
-    return live_looks.visit(browser.new_context(storage_state=admin), server)
+    return played_live.visit(browser.new_context(storage_state=admin), server)
 
 
 def top_of_the_table(page: Page) -> float:
@@ -85,11 +85,11 @@ class TestAccessibility:
     def test_nor_against_any_other_state(self, any_context: BrowserContext, server: Server, admin: StorageState):
         found = {}
         any_context.add_cookies(admin["cookies"])
-        page, played = live_looks.visit(with_axe(any_context), server)
-        for state in live_looks.LIVE_STATES:
+        page, played = played_live.visit(with_axe(any_context), server)
+        for state in played_live.LIVE_STATES:
             if played.closed:
-                page, played = live_looks.visit(any_context, server)
-            played.afresh()
+                page, played = played_live.visit(any_context, server)
+            played.reset()
             state(page, played)
             found[state.__name__] = violations(page)
         assert {name: against for name, against in found.items() if against} == {}
@@ -97,8 +97,8 @@ class TestAccessibility:
     @pytest.mark.usefixtures("console")
     def test_no_state_violates_the_policy(self, context: BrowserContext, server: Server, admin: StorageState):
         context.add_cookies(admin["cookies"])
-        for state in live_looks.LIVE_STATES:
-            page, played = live_looks.visit(context, server)
+        for state in played_live.LIVE_STATES:
+            page, played = played_live.visit(context, server)
             state(page, played)
             page.close()
 
@@ -129,7 +129,7 @@ class TestAccessibility:
         button = page.locator("[data-page=next]")
         button.focus()
         page.keyboard.press("Enter")
-        played.asked(2)
+        played.wait_for_query(2)
         played.show([line(1, played.now)], total=100, page=2)
         expect(page.locator("[data-idlewatch-part=page]")).to_have_text("Page 2 of 2")
         expect(button).to_have_attribute("aria-disabled", "true")
@@ -137,22 +137,22 @@ class TestAccessibility:
         page.keyboard.press("Enter")
         expect(page.locator("[data-idlewatch-part=table]")).to_have_attribute("aria-busy", "false")
         page.locator("[data-page=previous]").click()
-        played.asked(3)
+        played.wait_for_query(3)
         assert played.query == 3, "the button that leads nowhere asked for nothing"
 
 
 class TestWords:
     def test_the_dialog_s_title_says_how_far_it_is(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        titles = {live_looks.progress: "Ending…", live_looks.result: "Done", live_looks.failure: "Not finished"}
+        titles = {played_live.progress: "Ending…", played_live.result: "Done", played_live.failure: "Not finished"}
         for state, title in titles.items():
-            played.afresh()
+            played.reset()
             state(page, played)
             expect(page.locator(".live-dialog h2")).to_have_text(title)
 
     def test_a_blank_notice_is_refused_at_its_field(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        live_looks.three(page, played)
+        played_live.three(page, played)
         page.locator("[data-idlewatch-part=select-page]").check()
         dialog = act(page, "notice")
         area = dialog.locator("textarea")
@@ -191,7 +191,7 @@ class TestWords:
 class TestWhatTheServerSays:
     def test_that_it_does_not_understand_is_told(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        live_looks.three(page, played)
+        played_live.three(page, played)
         played.say({"type": "error", "code": "bad_value", "detail": "Expected something else."})
         expect(page.locator("[data-idlewatch-part=banner]")).to_have_text(
             "The server refused the request. Reload the page."
@@ -207,7 +207,7 @@ class TestWhatTheServerSays:
 class TestAfterAnAction:
     def test_who_was_ended_is_selected_no_more_and_the_order_goes_on(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        live_looks.outcome(page, played)
+        played_live.outcome(page, played)
         expect(page.locator("[data-idlewatch-part=selected]")).to_have_text("0 sessions selected")
         expect(page.locator("[data-action=end]")).to_be_focused()
         focus_elsewhere(page)
@@ -217,7 +217,7 @@ class TestAfterAnAction:
 
     def test_a_notice_leaves_the_selection(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        live_looks.notice(page, played)
+        played_live.notice(page, played)
         played.acting({"done": 20, "own": 0, "tabs": {"reached": 3, "open": 4}, "cursor": None})
         page.locator("[data-idlewatch-part=do]:visible").click()
         expect(page.locator("[data-idlewatch-part=outcome]")).to_have_text("The message reached 3 of 4 open tabs.")
@@ -225,9 +225,9 @@ class TestAfterAnAction:
 
     def test_the_table_stands_still(self, visited: tuple[Page, PlayedServer]):
         page, played = visited
-        live_looks.three(page, played)
+        played_live.three(page, played)
         before = top_of_the_table(page)
-        live_looks.waiting(page, played)
+        played_live.waiting(page, played)
         assert abs(top_of_the_table(page) - before) < 1
         act(page, "end")
         played.acting({"done": 1, "own": 0, "cursor": None})
@@ -294,7 +294,7 @@ class TestThePresentSession:
 def test_nothing_is_cut_off_beside_the_admin_s_own_bar(width: int, visited: tuple[Page, PlayedServer]):
     page, played = visited
     page.set_viewport_size({"width": width, "height": 800})
-    live_looks.many(page, played)
+    played_live.many(page, played)
     for part in (".live-overview", ".live-results", "html"):
         wide, room = page.locator(part).evaluate("element => [element.scrollWidth, element.clientWidth]")
         assert wide <= room, part
