@@ -66,9 +66,9 @@ class Played:
         self._sockets[-1].close(code=1011)
 
     def fall_silent(self) -> None:
-        """Receive and send nothing, over a socket that stays open."""
+        """Answer nothing more, over a socket that stays open."""
         self.away = True
-        self._sockets[-1].on_message(lambda text: None)
+        self._sockets[-1].on_message(self._record)
 
     def come_back(self, state: Frame) -> None:
         self.state = state
@@ -88,12 +88,14 @@ class Played:
             self.say(self.state)
 
     def _hear(self, text: str | bytes) -> None:
-        kind = json.loads(text)["type"]
-        self.received.append(kind)
-        if kind == "extend":
+        self._record(text)
+        if self.received[-1] == "extend":
             self.say(ACTIVE)
-        elif kind == "sync":
+        elif self.received[-1] == "sync":
             self._answer()
+
+    def _record(self, text: str | bytes) -> None:
+        self.received.append(json.loads(text)["type"])
 
 
 def visit(context: BrowserContext, url: str) -> tuple[Page, Played]:
