@@ -103,6 +103,12 @@ class TestOpening:
         await face.open(watched(), 800.0)
         assert (await claim_one(face.store, Due.PUSH, 800.0)).id == "w1"
 
+    async def test_of_a_resumed_one_lists_it_as_its_tabs_were_told_unless_it_ended(self, face: Face) -> None:
+        await face.open(watched(activity=signed_in().finished(Reason.LOGOUT, 5.0)), 6.0)
+        resumed = await face.open(watched("w2", shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
+        assert list((await face.store.statistics.list(Phase.WARNED, False, 0, 10)).sessions) == [resumed]
+        assert await face.store.statistics.census() == Census(0, 1, 0)
+
     async def test_an_unknown_watch_is_nothing(self, face: Face) -> None:
         assert await face.get("unknown") is None
         assert await face.apply("unknown", Requested(), 1.0) is None
@@ -523,56 +529,6 @@ class TestProcesses:
         assert await store.presence.reap(LEASE) == []
 
 
-class TestGroups:
-    """Each live session stands in one group; `place` finds which."""
-
-    async def place(self, store: Store) -> tuple[Phase, bool] | None:
-        found = {
-            (phase, connected): (await store.statistics.list(phase, connected, 0, 10)).total
-            for phase in (Phase.ACTIVE, Phase.WARNED)
-            for connected in (True, False)
-        }
-        census = await store.statistics.census()
-        assert (census.active, census.warned) == tuple(
-            found[phase, True] + found[phase, False] for phase in (Phase.ACTIVE, Phase.WARNED)
-        )
-        assert census.connected == sum(count for (_, connected), count in found.items() if connected)
-        places = [place for place, count in found.items() if count]
-        assert sum(found.values()) == len(places) <= 1
-        return places[0] if places else None
-
-    async def test_a_resumed_one_goes_on_as_it_was_told(self, face: Face) -> None:
-        await face.open(watched(activity=signed_in().finished(Reason.LOGOUT, 5.0)), 6.0)
-        assert await self.place(face.store) is None
-        await face.open(watched("w2", shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
-        assert await self.place(face.store) == (Phase.WARNED, False)
-
-    async def test_is_connected_while_a_tab_is_open_on_any_process(self, live_face: Face) -> None:
-        for at, (event, connected) in enumerate(
-            [
-                (TabOpened("p1", 50), True),
-                (TabOpened("p1", 50), True),
-                (TabClosed("p1", closed=False), True),
-                (TabOpened("p2", 50), True),
-                (TabClosed("p1", closed=True), True),
-                (TabClosed("p2", closed=True), False),
-                (TabsCounted("p3", 2), True),
-                (TabsCounted("p3", 0), False),
-            ]
-        ):
-            await live_face.apply("w1", event, float(at))
-            assert await self.place(live_face.store) == (Phase.ACTIVE, connected), event
-
-    async def test_leaves_when_it_is_ended(self, live_face: Face) -> None:
-        await live_face.apply("w1", TabOpened("p1", 50), 1.0)
-        await live_face.end("w1", Reason.REVOKED, 2.0)
-        assert await self.place(live_face.store) is None
-        assert (await live_face.store.statistics.list(Phase.ENDED, None, 0, 10)).total == 0
-        # As the socket of a session that ended does.
-        await live_face.apply("w1", TabClosed("p1", closed=False), 3.0)
-        assert await self.place(live_face.store) is None
-
-
 class TestListing:
     async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
         ids = ["b", "B", "_", "a", "-", "ab"]
@@ -597,7 +553,7 @@ class TestListing:
                 store.sessions.apply(f"w{index:02}", TabOpened("p1", 50), 10.0)
             expected.setdefault((phase, connected), []).append(f"w{index:02}")
         assert len(expected) == 4
-        for phase in (None, Phase.WARNED, Phase.ACTIVE):
+        for phase in (None, Phase.WARNED, Phase.ACTIVE, Phase.ENDED):
             for connected in (None, True, False):
                 everything = [
                     watch_id

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Extended, Held, Requested, TabOpened, TabsCounted
@@ -17,6 +18,7 @@ from idlewatch.store.base import Store
 from idlewatch.store.redis.commands import source_of
 from idlewatch.store.values import Due, Watched
 from tests.support.facts import signed_in
+from tests.support.redis_server import RedisServer
 
 NOW = 1_900_000_000.0
 POLICY = Policy()
@@ -34,6 +36,18 @@ def session(watch_id: str = "w1", key: str | None = None, at: float = NOW) -> Wa
 def sha_of(script: str) -> bytes:
     """Return the name by which Redis knows a script."""
     return hashlib.sha1(source_of(script).encode(), usedforsecurity=False).hexdigest().encode()
+
+
+@contextmanager
+def running(directory: Path, *options: str) -> Iterator[RedisServer]:
+    """Run a Redis with options of its own."""
+    directory.mkdir(exist_ok=True)
+    server = RedisServer(directory, *options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def until(met: Callable[[], object], within: float = 10.0) -> None:

@@ -34,14 +34,14 @@ class TestATouch:
         self, make: MakeStore, proxy: Proxy, event: Event, is_async: bool
     ) -> None:
         store, watch_id = make(proxy.url), secrets.token_urlsafe(16)
-        for index in range(2):
+        for at in (NOW + 10, NOW + 11):
             proxy.forget()
             if is_async:
                 await store.sessions.aopen(session(watch_id), NOW)
-                touched = await store.sessions.aapply(watch_id, event, NOW + 10 + index)
+                touched = await store.sessions.aapply(watch_id, event, at)
             else:
                 store.sessions.open(session(watch_id), NOW)
-                touched = store.sessions.apply(watch_id, event, NOW + 10 + index)
+                touched = store.sessions.apply(watch_id, event, at)
         # The first time, it found the store and its scripts.
         assert touched is not None
         assert touched.activity.active >= NOW + 10
@@ -50,13 +50,6 @@ class TestATouch:
         print(f"a touch sends {sent} bytes and receives {received}")
         assert sent < KIB
         assert received < KIB
-
-    async def test_after_the_limits_are_near_is_decided_like_any_other_event(self, store: RedisStore) -> None:
-        store.sessions.open(session(), NOW)
-        assert store.sessions.apply("w1", Acted(), WARNING) == store.sessions.get("w1")
-        requested = store.sessions.apply("w1", Requested(), WARNING + 1)
-        assert requested is not None
-        assert requested.activity.active == WARNING + 1
 
 
 class TestATurnOfTheEventLoop:

@@ -78,21 +78,16 @@ class TestEveryKey:
         assert 590 < lifetimes(store)["watch:w1"] <= 600
 
 
-class TestAProcess:
-    def test_serves_no_session_that_ended(self, store: RedisStore) -> None:
-        store.sessions.open(session(), NOW)
-        for process in ("p1", "p2"):
-            store.sessions.apply("w1", TabOpened(process, 50), NOW)
-        assert {"served:p1", "served:p2"} <= set(lifetimes(store))
-        store.sessions.end("w1", Reason.LOGOUT, NOW)
-        assert {"served:p1", "served:p2"}.isdisjoint(lifetimes(store))
-
-    async def test_that_is_buried_leaves_nothing(self, store: RedisStore) -> None:
-        store.sessions.open(session(), NOW)
-        await store.presence.renew("p1", NOW, LEASE)
-        store.sessions.apply("w1", TabOpened("p1", 50), NOW)
-        assert await store.presence.reap(NOW + LEASE) == ["p1"]
-        assert {"served:p1", "processes", "reaping"}.isdisjoint(lifetimes(store))
+async def test_a_process_serves_no_session_that_ended_and_leaves_nothing_when_it_is_buried(store: RedisStore) -> None:
+    for watch_id in ("w1", "w2"):
+        store.sessions.open(session(watch_id), NOW)
+        store.sessions.apply(watch_id, TabOpened(f"p-{watch_id}", 50), NOW)
+    assert {"served:p-w1", "served:p-w2"} <= set(lifetimes(store))
+    store.sessions.end("w1", Reason.LOGOUT, NOW)
+    assert "served:p-w1" not in lifetimes(store)
+    await store.presence.renew("p-w2", NOW, LEASE)
+    assert await store.presence.reap(NOW + LEASE) == ["p-w2"]
+    assert {"served:p-w2", "processes", "burials"}.isdisjoint(lifetimes(store))
 
 
 @pytest.mark.server

@@ -8,9 +8,12 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +22,12 @@ from idlewatch.core.events import Acted, Extended, Held, Requested, TabOpened
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.breaker import STORE_TIMEOUT
+from idlewatch.store.redis.commands import Command
 from idlewatch.store.values import Due
 from tests.support.redis_server import RedisServer
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore
-from tests.unit.store.redis.sessions import LEASE, NOW, live_through, recovered, session, until
+from tests.unit.store.redis.sessions import LEASE, NOW, live_through, recovered, running, session
 
 KEY = "0123456789abcdefghijklmnopqrstuv"
 PASSWORD = "correct-horse-battery"
@@ -32,7 +36,8 @@ pytestmark = pytest.mark.server
 TIMEOUT = 0.3
 TIMEOUTS = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
 
-SYNC: dict[str, Callable[[RedisStore], object]] = {
+Call = Callable[[RedisStore], Any]
+CALLS: dict[str, Call] = {
     "get": lambda store: store.sessions.get("w1"),
     "open": lambda store: store.sessions.open(SESSION, NOW),
     "restart": lambda store: store.sessions.restart(SESSION, NOW),
@@ -41,12 +46,10 @@ SYNC: dict[str, Callable[[RedisStore], object]] = {
     "bind": lambda store: store.sessions.bind("w1", KEY),
     "end": lambda store: store.sessions.end("w1", Reason.LOGOUT, NOW),
     "clear": lambda store: store.clear(),
-}
-ASYNC: dict[str, Callable[[RedisStore], object]] = {
     "aget": lambda store: store.sessions.aget("w1"),
     "aopen": lambda store: store.sessions.aopen(SESSION, NOW),
-    "touch": lambda store: store.sessions.aapply("w1", Requested(), NOW + 1),
-    "hold": lambda store: store.sessions.aapply("w1", Held("upload"), NOW + 1),
+    "atouch": lambda store: store.sessions.aapply("w1", Requested(), NOW + 1),
+    "ahold": lambda store: store.sessions.aapply("w1", Held("upload"), NOW + 1),
     "aend": lambda store: store.sessions.aend("w1", Reason.LOGOUT, NOW),
     "claim": lambda store: store.queue.claim(Due.PUSH, NOW, 10, LEASE),
     "settle": lambda store: store.queue.settle([SESSION], NOW),
@@ -57,25 +60,24 @@ ASYNC: dict[str, Callable[[RedisStore], object]] = {
     "sample": lambda store: store.statistics.take_sample(NOW, 15.0, 3600.0),
     "ping": lambda store: store.ping(),
 }
+USER = ("--user", "site", "on", "~*", "&*", "+@all", f">{PASSWORD}")
+WRITERS = ("clear", "restart", "touch", "extend", "bind", "end", "atouch", "ahold", "aend", "renew", "ping")
 
 
-async def everything_fails(store: RedisStore) -> list[StoreUnavailable]:
-    """Have each operation fail, and return how it did."""
+async def ask(store: RedisStore, name: str) -> None:
+    answer = CALLS[name](store)
+    if isawaitable(answer):
+        await answer
+
+
+async def fails(store: RedisStore, names: Iterable[str] = CALLS, match: str | None = None) -> list[StoreUnavailable]:
+    """Have operations fail, by default all, and return how they did."""
     errors = []
-    for call in SYNC.values():
-        with pytest.raises(StoreUnavailable) as caught:
-            call(store)
-        errors.append(caught.value)
-    for acall in ASYNC.values():
-        with pytest.raises(StoreUnavailable) as caught:
-            await acall(store)  # type: ignore[misc]
+    for name in names:
+        with pytest.raises(StoreUnavailable, match=match) as caught:
+            await ask(store, name)
         errors.append(caught.value)
     return errors
-
-
-def told(errors: list[StoreUnavailable], caplog: pytest.LogCaptureFixture) -> str:
-    """Return all that was said of errors, as a log that shows causes and an error page would say it."""
-    return caplog.text + "".join("".join(traceback.format_exception(error)) for error in errors)
 
 
 @contextmanager
@@ -86,21 +88,21 @@ def black_hole() -> Iterator[int]:
 
 
 class TestFlushedScripts:
-    async def test_are_loaded_again_without_an_error(self, make: MakeStore, server: RedisServer) -> None:
+    async def test_are_loaded_again_without_an_error(
+        self, make: MakeStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         store = make(server.url)
+        flushed: list[object] = []
         with server.client() as client:
-            await live_through(store)
-            store.clear()
-            flushing: list[int] = []
 
-            def flush(name: str) -> None:
-                client.script_flush()
-                flushing.append(len(name))
+            def flushing(ask: Callable[[Command], Any], command: Command) -> Any:
+                flushed.append(client.script_flush())
+                return ask(command)
 
-            for link_call in ("call", "acall"):
-                _before_each(store, link_call, flush)
+            for name in ("call", "acall"):
+                monkeypatch.setattr(store._client, name, partial(flushing, getattr(store._client, name)))
             await live_through(store)
-            assert len(flushing) > 20
+        assert len(flushed) > 20
 
     async def test_in_one_turn_apply_nothing_twice(self, make: MakeStore, server: RedisServer) -> None:
         store = make(server.url)
@@ -128,38 +130,19 @@ class TestFlushedScripts:
         assert len(claimed) == 20
 
 
-def _before_each(store: RedisStore, name: str, do: Callable[[str], None]) -> None:
-    """Do something before each thing that a store asks of Redis."""
-    ask = getattr(store._client, name)
-
-    def asking(command: object) -> object:
-        do(name)
-        return ask(command)
-
-    setattr(store._client, name, asking)
-
-
-class TestAnEmptiedStore:
-    async def test_knows_no_session(self, make: MakeStore, server: RedisServer) -> None:
-        store = make(server.url)
-        store.sessions.open(session(), NOW)
-        with server.client() as client:
-            client.flushall()
-        assert store.sessions.get("w1") is None
-        assert await store.sessions.aapply("w1", Requested(), NOW + 1) is None
-        assert await store.queue.next_due(Due.PUSH) is None
-        await live_through(store)
-
-
 class TestAServerThatWentAway:
     async def test_fails_every_call_at_once_and_is_found_again(
         self, make: MakeStore, server: RedisServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        store = make(server.url)
+        store, noted = make(server.url), []
+        store.on_outage(lambda: noted.append("away"))
         await live_through(store)
+        assert noted == []
         server.stop()
         began = time.monotonic()
-        await everything_fails(store)
+        await fails(store, ["claim", "get"])
+        assert noted == ["away"], "the circuit was open: Redis was not asked"
+        await fails(store)
         assert time.monotonic() - began < STORE_TIMEOUT
         assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
         server.start()
@@ -174,45 +157,29 @@ class TestAServerThatWentAway:
         server.stop()
         server.start()
         assert store.sessions.get("w1") is None
-        assert await store.sessions.aopen(session(), NOW)
-
-    async def test_keeps_what_it_had_where_redis_does(self, make: MakeStore, tmp_path: Path) -> None:
-        server = RedisServer(tmp_path, "--appendfsync", "always", persistent=True)
-        server.start()
-        try:
-            store = make(server.url)
-            opened = store.sessions.open(session(), NOW)
-            server.stop()
-            server.start()
-            assert await store.sessions.aget("w1") == opened
-        finally:
-            await store.aclose()
-            store.close()
-            server.stop()
+        assert await store.sessions.aapply("w1", Requested(), NOW + 1) is None
+        assert await store.queue.next_due(Due.PUSH) is None
+        await live_through(store)
 
 
 class TestABlackHole:
-    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-    async def test_holds_the_first_caller_for_one_timeout_and_no_other_after(
-        self, make: MakeStore, is_async: bool
-    ) -> None:
+    @pytest.mark.parametrize("name", ["get", "ping"])
+    async def test_holds_the_first_caller_for_one_timeout_and_no_other_after(self, make: MakeStore, name: str) -> None:
         with black_hole() as port:
             store = make(f"redis://127.0.0.1:{port}/0", **TIMEOUTS)
             began = time.monotonic()
-            with pytest.raises(StoreUnavailable):
-                await store.ping() if is_async else store.sessions.get("w1")
+            await fails(store, [name])
             assert TIMEOUT * 0.9 < time.monotonic() - began < 2 * TIMEOUT
             began = time.monotonic()
-            await everything_fails(store)
+            await fails(store)
             assert time.monotonic() - began < TIMEOUT
 
-    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-    async def test_in_the_place_of_a_sentinel_holds_no_caller_for_longer(self, make: MakeStore, is_async: bool) -> None:
+    @pytest.mark.parametrize("name", ["get", "ping"])
+    async def test_in_the_place_of_a_sentinel_holds_no_caller_for_longer(self, make: MakeStore, name: str) -> None:
         with black_hole() as port:
             store = make(SENTINELS=[("127.0.0.1", port)], SENTINEL_OPTIONS=TIMEOUTS, **TIMEOUTS)
             began = time.monotonic()
-            with pytest.raises(StoreUnavailable):
-                await store.ping() if is_async else store.sessions.get("w1")
+            await fails(store, [name])
             assert time.monotonic() - began < 5 * TIMEOUT
 
     async def test_does_not_keep_a_store_from_closing(self, make: MakeStore) -> None:
@@ -229,90 +196,48 @@ class TestABlackHole:
         assert server.process is not None
         server.process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
-        await everything_fails(store)
+        await fails(store)
         assert time.monotonic() - began < 2 * TIMEOUT
         server.process.send_signal(signal.SIGCONT)
         await recovered(store)
 
 
 class TestWhatIsSaid:
-    @pytest.mark.parametrize("way", ["refused", "swallowed", "wrong password", "forbidden", "renamed", "no script"])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            pytest.param(["--user", "site", "on", "~*", "&*", "+@all", ">another"], id="wrong password"),
+            pytest.param(["--user", "site", "on", "~other:*", "+@all", f">{PASSWORD}"], id="forbidden"),
+            pytest.param([*USER, "-evalsha", "-get"], id="no script"),
+            pytest.param([*USER, "--rename-command", "EVALSHA", "", "--rename-command", "GET", ""], id="renamed"),
+            pytest.param(None, id="refused"),
+            pytest.param([], id="swallowed"),
+        ],
+    )
     async def test_holds_no_secret(
-        self, way: str, make: MakeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, options: list[str] | None, make: MakeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        options = {
-            "renamed": ["--rename-command", "EVALSHA", "", "--rename-command", "GET", ""],
-            "wrong password": ["--user", "site", "on", "~*", "&*", "+@all", ">another"],
-            "forbidden": ["--user", "site", "on", "~other:*", "+@all", f">{PASSWORD}"],
-            "no script": ["--user", "site", "on", "~*", "&*", "+@all", "-evalsha", "-get", f">{PASSWORD}"],
-        }.get(way, [])
-        user = "site" if "--user" in options else ""
-        server = RedisServer(tmp_path, *options)
-        with black_hole() as hole:
-            if way == "refused":
-                port = free_port()
-            elif way == "swallowed":
-                port = hole
+        with ExitStack() as stack:
+            if options:
+                port = stack.enter_context(running(tmp_path, *options)).port
             else:
-                server.start()
-                port = server.port
-            try:
-                if not user and server.process is not None:
-                    with server.client() as client:
-                        client.config_set("requirepass", PASSWORD)
-                url = f"redis://{user}:{PASSWORD}@127.0.0.1:{port}/0"
-                store = make(url, **TIMEOUTS)
-                errors = []
-                for call in ("bind", "open", "end", "touch"):
-                    with pytest.raises(StoreUnavailable) as caught:
-                        SYNC[call](store)
-                    errors.append(caught.value)
-                for call in ("aopen", "touch", "hold"):
-                    with pytest.raises(StoreUnavailable) as caught:
-                        await ASYNC[call](store)  # type: ignore[misc]
-                    errors.append(caught.value)
-                said = told(errors, caplog)
-                assert "Redis" in said
-                for secret in (KEY, PASSWORD, url):
-                    assert secret not in said
-            finally:
-                await store.aclose()
-                store.close()
-                server.stop()
-
-
-class TestAnOutage:
-    async def test_is_reported_by_every_operation_that_meets_it(self, make: MakeStore, server: RedisServer) -> None:
-        store, noted = make(server.url), []
-        store.on_outage(lambda: noted.append(len(noted)))
-        await store.ping()
-        assert noted == []
-        server.stop()
-        with pytest.raises(StoreUnavailable):
-            await store.queue.claim(Due.PUSH, NOW, 10, LEASE)
-        assert noted == [0]
-        with pytest.raises(StoreUnavailable):
-            store.sessions.get("w1")
-        assert noted == [0], "the circuit was open: Redis was not asked"
-
-    async def test_is_a_refusal_too(self, make: MakeStore, server: RedisServer) -> None:
-        store, noted = make(server.url, PREFIX="{idlewatch}:"), []
-        store.on_outage(lambda: noted.append("refused"))
-        with server.client() as client:
-            client.lpush("{idlewatch}:watch:w2", "this is no row")
-        with pytest.raises(StoreUnavailable):
-            store.sessions.get("w2")
-        with pytest.raises(StoreUnavailable):
-            await store.sessions.aapply("w2", Requested(), NOW + 1)
-        assert noted == ["refused"] * 2
+                port = free_port() if options is None else stack.enter_context(black_hole())
+            url = f"redis://site:{PASSWORD}@127.0.0.1:{port}/0"
+            errors = await fails(make(url, **TIMEOUTS), ("bind", "open", "end", "touch", "aopen", "atouch", "ahold"))
+        # As a log that shows causes and an error page would say it.
+        said = caplog.text + "".join("".join(traceback.format_exception(error)) for error in errors)
+        assert "Redis" in said
+        for secret in (KEY, PASSWORD, url):
+            assert secret not in said
 
 
 class TestARefusal:
-    async def test_of_one_thing_is_no_outage_for_the_others(
+    async def test_of_one_thing_is_reported_and_is_no_outage_for_the_others(
         self, make: MakeStore, server: RedisServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        store = make(server.url, PREFIX="{idlewatch}:")
+        store, noted = make(server.url, PREFIX="{idlewatch}:"), []
+        store.on_outage(lambda: noted.append("refused"))
         store.sessions.open(session("w1"), NOW)
         with server.client() as client:
             client.lpush("{idlewatch}:watch:w2", "this is no row")
@@ -325,28 +250,15 @@ class TestARefusal:
             results = await asyncio.gather(store.sessions.aget("w1"), store.sessions.aget("w2"), return_exceptions=True)
             assert results[0] is not None
             assert isinstance(results[1], StoreUnavailable)
+        assert noted == ["refused"] * 9
         assert len(caplog.records) == 1, "an error for each would fill the log"
 
     async def test_by_a_replica_that_is_read_only_is_an_outage_for_writers(
-        self, make: MakeStore, server: RedisServer, tmp_path: Path
+        self, make: MakeStore, server: RedisServer
     ) -> None:
-        (tmp_path / "replica").mkdir()
-        replica = RedisServer(tmp_path / "replica", "--replicaof", "127.0.0.1", str(server.port))
-        replica.start()
-        try:
-            with server.client() as client:
-                client.config_set("repl-diskless-sync-delay", 0)
-            opened = make(server.url).sessions.open(SESSION, NOW)
-            store = make(replica.url)
-            until(lambda: store.sessions.get("w1") is not None, within=15.0)
-            assert store.sessions.get("w1") == await store.sessions.aget("w1") == opened
-            for name in ("clear", "restart", "touch", "extend", "bind", "end"):
-                with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
-                    SYNC[name](store)
-            for name in ("touch", "hold", "aend", "renew", "ping"):
-                with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
-                    await ASYNC[name](store)  # type: ignore[misc]
-        finally:
-            await store.aclose()
-            store.close()
-            replica.stop()
+        store = make(server.url)
+        opened = store.sessions.open(SESSION, NOW)
+        with server.client() as client:
+            client.replicaof("127.0.0.1", free_port())
+        assert store.sessions.get("w1") == await store.sessions.aget("w1") == opened
+        await fails(store, WRITERS, match="ReadOnlyError")

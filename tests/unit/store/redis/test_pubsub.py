@@ -26,6 +26,14 @@ def wakers() -> int:
     return [thread.name for thread in threading.enumerate()].count("idlewatch-wakeups")
 
 
+def sleep_on(store: RedisStore, server: RedisServer | None = None) -> list[str]:
+    """Have a store listen for pushes; return a list of its calls."""
+    calls: list[str] = []
+    store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
+    until(lambda: listening(store, server) == 1)
+    return calls
+
+
 async def test_what_another_process_writes_wakes_those_who_sleep_longer(make: MakeStore) -> None:
     writer, sleeper = make(), make()
     calls: list[Due] = []
@@ -45,10 +53,8 @@ async def test_what_another_process_writes_wakes_those_who_sleep_longer(make: Ma
 
 async def test_a_process_hears_of_its_own_writes_once(make: MakeStore) -> None:
     store = make()
-    calls: list[str] = []
-    store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
+    calls = sleep_on(store)
     await store.queue.next_due(Due.PUSH)
-    until(lambda: listening(store) == 1)
     store.sessions.open(session(), NOW)
     assert calls == ["sooner"]
     # By now it was told of a later moment; its own message may well come after that.
@@ -67,9 +73,7 @@ async def test_what_becomes_due_while_the_answer_is_on_its_way_is_not_slept_thro
     make: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, sleeper = make(), make()
-    calls: list[str] = []
-    sleeper.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
-    until(lambda: listening(sleeper) == 1)
+    calls = sleep_on(sleeper)
     ask = sleeper._client.acall
 
     async def overtaken(command: Any) -> Any:
@@ -89,9 +93,7 @@ async def test_outlives_a_restart_of_redis(
 ) -> None:
     monkeypatch.setattr("idlewatch.store.redis.pubsub.RECONNECT_DELAY", 0.05)
     writer, sleeper = make(server.url), make(server.url)
-    calls: list[str] = []
-    sleeper.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
-    until(lambda: listening(sleeper, server) == 1)
+    calls = sleep_on(sleeper, server)
     server.stop()
     await asyncio.sleep(0.2)
     assert wakers() == 1
@@ -118,10 +120,8 @@ async def test_closing_ends_the_thread_and_the_subscription(make: MakeStore) -> 
 
 async def test_a_message_that_makes_no_sense_ends_nothing(make: MakeStore) -> None:
     store = make()
-    calls: list[str] = []
-    store.queue.on_due_sooner(Due.PUSH, lambda: calls.append("sooner"))
+    calls = sleep_on(store)
     await store.queue.next_due(Due.PUSH)
-    until(lambda: listening(store) == 1)
     with shared_redis().client() as client:
         for text in ("", "nonsense", "another lunch 5", "another push soon", b"\xff \xff \xff"):
             client.publish(f"{store._client.prefix}sooner", text)
