@@ -91,11 +91,16 @@ class TestNothingCanBeReached:
         lift(page, played)
         assert page.title() == "Mine"
 
-    def test_escape_does_not_lift_it(self, open_page: OpenPage):
+    def test_escape_does_not_lift_it_though_a_second_one_closes_any_dialog(self, open_page: OpenPage):
         page, played = open_page()
         hide(page, played)
+        overlay(page).evaluate(
+            "element => element.addEventListener('close', () => { window.reopened = element.open; })"
+        )
         for _ in range(4):
             page.keyboard.press("Escape")
+        until(page, "window.reopened !== undefined")
+        assert page.evaluate("window.reopened")
         expect(overlay(page)).to_be_visible()
 
 
