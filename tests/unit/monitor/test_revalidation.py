@@ -34,16 +34,12 @@ def reason(watched: Watched) -> Reason | None:
 
 
 class TestWhatStands:
-    def test_is_left_alone(self):
-        (watched,) = sign_in_many(1)
-        assert examine(watched) == set()
-        assert reason(watched) is None
-
-    def test_is_checkpointed(self):
+    def test_is_left_alone_and_checkpointed(self):
         (watched,) = sign_in_many(1)
         monitor.store().sessions.apply(watched.id, Acted(), START + 20)
         monitor.store().sessions.apply(watched.id, Extended(), START + 25)
-        examine(watched)
+        assert examine(watched) == set()
+        assert reason(watched) is None
         record = WatchedSession.objects.get()
         assert (record.last_active, record.extensions) == (as_datetime(START + 25), 1)
 
@@ -98,28 +94,19 @@ class TestWhatStandsNoMore:
         assert reason(watched) is Reason.ACCOUNT
         assert WatchedSession.objects.get().reason == "account"
 
-    def test_another_password_ends_at_the_second_look(self):
-        """At the first, the request that changes it may be under way: it notes the new hash when it is done."""
-        (watched,) = sign_in_many(1)
-        User.objects.update(password="another")
-        assert examine(watched) == {watched.id}
-        assert reason(watched) is None
-        assert examine(watched, suspects={watched.id}) == set()
-        assert reason(watched) is Reason.ACCOUNT
-
     @pytest.mark.rule("R25")
-    def test_a_session_without_a_row_ends_at_the_second_look(self):
+    @pytest.mark.parametrize("flaw", [Reason.ACCOUNT, Reason.LOST], ids=["another password", "no row"])
+    def test_what_a_request_may_be_changing_ends_at_the_second_look(self, flaw: Reason):
+        """At the first, that request may be under way: it notes the new hash, or key, when it is done."""
         (watched,) = sign_in_many(1)
-        Session.objects.all().delete()
+        if flaw is Reason.ACCOUNT:
+            User.objects.update(password="another")
+        else:
+            Session.objects.all().delete()
         assert examine(watched) == {watched.id}
         assert reason(watched) is None
         assert examine(watched, suspects={watched.id}) == set()
-        assert reason(watched) is Reason.LOST
-
-    def test_an_expired_row_is_a_row_that_is_gone(self):
-        (watched,) = sign_in_many(1)
-        Session.objects.update(expire_date=as_datetime(0))
-        assert examine(watched) == {watched.id}
+        assert reason(watched) is flaw
 
     def test_a_suspect_that_was_given_a_new_key_is_one_no_more(self):
         (watched,) = sign_in_many(1)
@@ -136,24 +123,22 @@ class TestWhatStandsNoMore:
 
     def test_one_flaw_ends_no_other_session(self):
         first, second, third = sign_in_many(3)
+        (other,) = sign_in_many(1, name="eve")
         Session.objects.filter(pk=second.key).delete()
-        assert examine(first, second, third, suspects={second.id}) == set()
-        assert [reason(each) for each in (first, second, third)] == [None, Reason.LOST, None]
+        User.objects.filter(username="eve").update(is_active=False)
+        assert examine(first, second, third, other, suspects={second.id}) == set()
+        ends = [reason(each) for each in (first, second, third, other)]
+        assert ends == [None, Reason.LOST, None, Reason.ACCOUNT]
 
 
 class TestTakingOver:
-    def test_a_record_that_was_closed_elsewhere_ends_the_watch(self):
-        (watched,) = sign_in_many(1)
-        records.close(watched.id, Reason.REVOKED, START + 10)
-        assert examine(watched) == set()
-        assert reason(watched) is Reason.REVOKED
-        assert known(watched.id).activity.ended == START + 10
-
-    def test_progress_moves_no_closed_record(self):
+    def test_a_record_that_was_closed_elsewhere_ends_the_watch_and_is_not_moved(self):
         (watched,) = sign_in_many(1)
         records.close(watched.id, Reason.REVOKED, START + 10)
         monitor.store().sessions.apply(watched.id, Acted(), START + 20)
-        examine(watched)
+        assert examine(watched) == set()
+        assert reason(watched) is Reason.REVOKED
+        assert known(watched.id).activity.ended == START + 10
         assert WatchedSession.objects.get().last_active == as_datetime(START)
 
     @pytest.mark.rule("R6")
@@ -163,11 +148,6 @@ class TestTakingOver:
         examine(watched)
         assert reason(watched) is Reason.REVOKED
         assert known(watched.id).activity.ended == NOW
-
-    def test_an_open_record_ends_nothing(self):
-        (watched,) = sign_in_many(1)
-        revalidation.take_over(WatchedSession.objects.get(), NOW)
-        assert reason(watched) is None
 
     def test_the_first_reason_stays(self):
         (watched,) = sign_in_many(1)
@@ -193,11 +173,3 @@ class TestCost:
         found = [known(watched.id) for watched in watches]
         with django_assert_num_queries(3):
             revalidation.examine(found, NOW)
-
-
-def test_the_account_of_each_is_its_own():
-    """In bulk, one account's flaw must not be found with another's session."""
-    ada, eve = (sign_in_many(1, name=name)[0] for name in ("ada", "eve"))
-    User.objects.filter(username="ada").update(is_active=False)
-    assert examine(ada, eve) == set()
-    assert (reason(ada), reason(eve)) == (Reason.ACCOUNT, None)

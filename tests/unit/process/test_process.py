@@ -59,16 +59,6 @@ class TestTheCurrentProcess:
             thread.join()
         assert found == [current_process()]
 
-    async def test_of_a_task_that_a_process_starts_is_that_process(self):
-        found: list[Process] = []
-        other = Process("other")
-
-        async def work() -> None:
-            found.append(current_process())
-
-        await other.start(work())
-        assert found == [other]
-
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("lane", Lane)
     async def test_of_a_thread_that_was_hopped_to_is_the_same(self, lane: Lane):
@@ -76,20 +66,14 @@ class TestTheCurrentProcess:
             assert (await in_thread(lane, current_process)).name == "other"
 
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_of_a_fork_has_a_name_of_its_own(self):
-        """A server that loads the application before it forks (`--preload`) has workers, not copies."""
+    def test_of_a_fork_has_a_name_of_its_own_and_is_not_the_one_that_was_entered(self):
+        """A server may load the application before it forks (`--preload`), and a view may fork."""
         before = current_process().name
-        name = name_in_a_fork()
-        assert len(name) == len(before)
-        assert name != before
-
-    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_of_a_fork_is_not_the_one_that_was_entered(self):
-        """A view may fork: of the process that serves it, the fork has no threads."""
         with Process("other").entered():
             name = name_in_a_fork()
             assert current_process().name == "other"
-        assert name not in {"other", current_process().name}
+        assert len(name) == len(before)
+        assert name not in {"other", before}
 
 
 class TestParts:
@@ -101,29 +85,29 @@ class TestParts:
         assert one.part(Part).process is one
         assert two.part(Part) is not one.part(Part)
 
-    def test_are_closed_with_the_process(self):
+    def test_are_closed_with_the_process_or_when_they_are_discarded(self):
         process = Process()
+        discarded = process.part(Part)
+        process.discard(Part)
+        process.discard(list)
+        assert discarded.closed
         part = process.part(Part)
+        assert part is not discarded
         process.close()
         assert part.closed
 
-    def test_one_that_was_discarded_is_closed_and_made_again(self):
-        process = Process()
-        part = process.part(Part)
-        process.discard(Part)
-        assert part.closed
-        assert process.part(Part) is not part
-        process.discard(list)
 
-
-async def test_a_task_in_the_background_is_held_until_it_is_done():
+async def test_a_task_in_the_background_is_of_its_process_and_held_until_it_is_done():
     process, go_on = Process(), asyncio.Event()
+    found: list[Process] = []
 
     async def work() -> None:
         await go_on.wait()
+        found.append(current_process())
 
     task = process.start(work())
     assert process._tasks == {task}
     go_on.set()
     await task
     assert process._tasks == set()
+    assert found == [process]
