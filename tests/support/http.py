@@ -19,6 +19,7 @@ from django.dispatch import Signal
 from django.test import AsyncClient, Client
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.events import TabClosed, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
@@ -185,6 +186,12 @@ def last_active(watch_id: str | None = None) -> float:
     watched = monitor.store().sessions.get(watch_id or record().pk)
     assert watched is not None
     return watched.activity.active
+
+
+def close_last_tab(time: Time) -> None:
+    """Close the browser of the only session cleanly."""
+    monitor.look(record().pk, time.now, TabOpened("p", 5))
+    monitor.look(record().pk, time.now, TabClosed("p", closed=True))
 
 
 def tick(time: Time, timer: Timer | None = None) -> Timer:

@@ -233,7 +233,7 @@ class TestConnecting:
 
 
 async def ended(tab: Tab) -> str | None:
-    """Return the reason with which a tab is sent away: accepted, told, closed with 4401."""
+    """Return the reason with which a tab is sent away: accepted, informed, closed with 4401."""
     assert await tab.is_accepted()
     frame = await tab.frame()
     assert (frame["type"], frame["phase"], frame["remaining"]) == ("state", "ended", 0.0)

@@ -105,8 +105,8 @@ def test_two_first_requests_at_once_make_one_watch(
             connection.close()
 
     with ThreadPoolExecutor(2) as threads:
-        told = list(threads.map(visit, range(2)))
-    assert [each["user"] for each in told] == ["ann", "ann"]
+        pages = list(threads.map(visit, range(2)))
+    assert [each["user"] for each in pages] == ["ann", "ann"]
     assert (records(), signals) == ([("ann", "")], [("opened", record().pk)])
     assert django_sessions.engine()(key)[django_sessions.WATCH_KEY] == record().pk
 

@@ -1,4 +1,4 @@
-"""What kind of request it is (SPEC, Phases): by its headers, its URL and the mark of its view."""
+"""The kind of a request (SPEC, Phases): by its headers, its URL and the mark of its view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds whichever engine keeps Django's sessions."""
+"""Rules that hold with every engine of Django's sessions."""
 
 from __future__ import annotations
 

@@ -162,12 +162,12 @@ class TestRequestInFlight:
         assert user_of(signed_in) == "ann"
         assert records() == [("ann", "")]
 
-    def test_one_whose_session_is_flushed_meanwhile_is_told(self, signed_in: Browser, other: Browser):
-        heard = []
+    def test_one_whose_session_is_flushed_meanwhile_has_ended(self, signed_in: Browser, other: Browser):
+        reasons = []
         http_site.during.append(lambda request: request.session.flush())
-        http_site.during.append(lambda _: heard.append(other.poll("/api/").headers.get("Idlewatch-Ended")))
+        http_site.during.append(lambda _: reasons.append(other.poll("/api/").headers.get("Idlewatch-Ended")))
         signed_in.visit("/meanwhile/")
-        assert heard == ["lost"]
+        assert reasons == ["lost"]
         assert signed_in.key is None
 
 

@@ -32,7 +32,7 @@ def away(tmp_path: Path, clock: Time, request: pytest.FixtureRequest) -> Iterato
 
 
 @pytest.fixture
-def kept(tmp_path: Path, clock: Time) -> Iterator[Outage]:
+def persistent(tmp_path: Path, clock: Time) -> Iterator[Outage]:
     """A Redis that comes back with its data; for what happens while it is away alone, too."""
     with outage(tmp_path, clock, persistent=True) as made, made.process("web").entered():
         yield made
@@ -61,9 +61,9 @@ def last_active() -> Any:
 
 
 @pytest.fixture
-def cut_off(kept: Outage, signed_in: Browser) -> Browser:
+def cut_off(persistent: Outage, signed_in: Browser) -> Browser:
     """A browser whose server lost the store after the sign-in."""
-    begin(kept)
+    begin(persistent)
     return signed_in
 
 
@@ -79,12 +79,12 @@ class TestRequest:
         assert signed_in.poll("/idlewatch/state/").json()["remaining"] == 900 - (REPORT_GRACE + 1)
         assert records() == [("ann", "")]
 
-    def test_a_passive_one_is_served_and_advances_nothing(self, kept: Outage, cut_off: Browser, clock: Time):
+    def test_a_passive_one_is_served_and_advances_nothing(self, persistent: Outage, cut_off: Browser, clock: Time):
         clock.pass_(600)
         assert user_of(cut_off) == "ann"
         assert cut_off.visit("/passive/").status_code == 200
         assert last_active() == as_datetime(START)
-        finish(kept)
+        finish(persistent)
         assert cut_off.poll("/idlewatch/state/").json()["remaining"] == 300 - (REPORT_GRACE + 1)
 
     def test_an_undecided_one_is_asked_to_wait(self, cut_off: Browser, clock: Time):
@@ -125,11 +125,11 @@ class TestRequest:
         assert asked.status_code == 503
 
     def test_without_the_database_too_it_is_asked_to_wait(
-        self, kept: Outage, browser: Browser, ann: User, settings: Any
+        self, persistent: Outage, browser: Browser, ann: User, settings: Any
     ):
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
         browser.sign_in(ann)
-        begin(kept)
+        begin(persistent)
         with mock.patch.object(WatchedSessionQuerySet, "find", side_effect=DatabaseError):
             assert browser.visit("/open/").status_code == 503
         assert browser.visit("/closed/").json()["user"] == "ann"
@@ -183,17 +183,17 @@ class TestSessions:
         assert user_of(signed_in) == "ann"
         assert sorted(reason for _, reason in records()) == ["", "account"]
 
-    def test_one_without_a_watch_is_adopted(self, kept: Outage, browser: Browser, ann: User, clock: Time):
+    def test_one_without_a_watch_is_adopted(self, persistent: Outage, browser: Browser, ann: User, clock: Time):
         browser.client.force_login(ann)
         WatchedSession.objects.all().delete()
         session = browser.client.session
         del session["_idlewatch"]
         session.save()
-        begin(kept)
+        begin(persistent)
         assert browser.visit("/closed/").status_code == 200
         assert browser.visit("/closed/").status_code == 200
         assert records() == [("ann", "")]
-        finish(kept)
+        finish(persistent)
         assert browser.visit("/closed/").status_code == 200
         assert records() == [("ann", "")]
 
@@ -212,40 +212,40 @@ class TestSessions:
 
     @pytest.mark.rule("R17")
     @pytest.mark.usefixtures("two_sessions_per_user")
-    def test_one_that_is_undecided_counts_as_one_of_them(self, kept: Outage, ann: User, clock: Time):
+    def test_one_that_is_undecided_counts_as_one_of_them(self, persistent: Outage, ann: User, clock: Time):
         Browser().sign_in(ann)
-        begin(kept)
+        begin(persistent)
         for seconds in (930, 1):
             clock.pass_(seconds)
             Browser().sign_in(ann)
         assert records() == [("ann", "replaced"), ("ann", ""), ("ann", "")]
-        finish(kept)
+        finish(persistent)
         assert records() == [("ann", "replaced"), ("ann", ""), ("ann", "")]
 
-    def test_a_disabled_account_has_none(self, kept: Outage, ann: User, clock: Time):
+    def test_a_disabled_account_has_none(self, persistent: Outage, ann: User, clock: Time):
         for _ in range(2):
             Browser().sign_in(ann)
-        begin(kept)
+        begin(persistent)
         clock.pass_(930)
         ann.is_active = False
         ann.save()
         assert records() == [("ann", "account")] * 2
-        finish(kept)
+        finish(persistent)
         assert records() == [("ann", "account")] * 2
 
     def test_signed_cookies_are_judged_by_the_record_too(
-        self, kept: Outage, browser: Browser, ann: User, clock: Time, settings: Any
+        self, persistent: Outage, browser: Browser, ann: User, clock: Time, settings: Any
     ):
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
         browser.sign_in(ann)
-        begin(kept)
+        begin(persistent)
         clock.pass_(600)
         assert browser.visit("/closed/").json()["user"] == "ann"
         cookie = browser.key
         browser.submit("/logout/")
         browser.key = str(cookie)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "logout"
-        finish(kept)
+        finish(persistent)
         browser.key = str(cookie)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "logout"
 
@@ -260,11 +260,11 @@ class TestMessages:
             ('{"type": "release", "id": "video"}', 0),
         ],
     )
-    def test_each_counts(self, kept: Outage, cut_off: Browser, clock: Time, message: str, active: float):
+    def test_each_counts(self, persistent: Outage, cut_off: Browser, clock: Time, message: str, active: float):
         clock.pass_(600)
         assert cut_off.say(message).json()["remaining"] == 300 + active
         assert last_active() == as_datetime(START + active)
-        finish(kept)
+        finish(persistent)
         assert cut_off.poll("/idlewatch/state/").json()["remaining"] == 300 + active - (REPORT_GRACE + 1)
 
 
@@ -274,6 +274,6 @@ class TestDatabase:
             assert signed_in.visit("/closed/").status_code == 503
         assert signed_in.visit("/closed/").json()["user"] == "ann"
 
-    def test_what_can_t_be_told_after_the_view_keeps_no_answer_back(self, signed_in: Browser):
+    def test_a_session_that_is_undecided_after_the_view_keeps_no_answer_back(self, signed_in: Browser):
         with mock.patch("idlewatch.http.follow_up.monitor.lost_or_account", side_effect=Undecided):
             assert signed_in.visit("/flush/").status_code == 200

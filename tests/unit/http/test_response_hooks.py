@@ -1,4 +1,4 @@
-"""What an answer says of the page that is shown, and how authenticated pages are kept out of caches."""
+"""Responses report which page is shown, and keep the pages and data of a user from caches and the next user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import TabClosed, TabOpened
 from idlewatch.http.request_state import attach_state
 from idlewatch.http.response_hooks import set_headers
 from idlewatch.http.session_state import SessionState
@@ -21,20 +20,13 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import Process
 from tests.conftest import START, Time
 from tests.support import http_site
-from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, last_active, record
+from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, close_last_tab, last_active, record
 
 
 @pytest.fixture
-def page(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    browser.visit("/page/")
-    return browser
-
-
-def close_last_tab(clock: Time) -> None:
-    watch_id = record().pk
-    monitor.look(watch_id, clock.now, TabOpened("p", 5))
-    monitor.look(watch_id, clock.now, TabClosed("p", closed=True))
+def page(signed_in: Browser) -> Browser:
+    signed_in.visit("/page/")
+    return signed_in
 
 
 def ends_closed(browser: Browser, clock: Time) -> bool:

@@ -1,4 +1,4 @@
-"""What a request gets whose session has ended (SPEC, HTTP)."""
+"""The response to a request whose session has ended (SPEC, HTTP)."""
 
 from __future__ import annotations
 

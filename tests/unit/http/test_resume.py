@@ -8,22 +8,14 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
-from idlewatch.core.events import TabClosed, TabOpened
-from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
-from tests.support.http import Browser, phase, record, restart_server, tick
+from tests.support.http import Browser, close_last_tab, phase, record, restart_server, tick
 
 
 @pytest.fixture
-def tab(browser: Browser, ann: User) -> Browser:
-    browser.sign_in(ann)
-    browser.visit("/page/")
-    return browser
-
-
-def close_browser(clock: Time) -> None:
-    monitor.look(record().pk, clock.now, TabOpened("p", 5))
-    monitor.look(record().pk, clock.now, TabClosed("p", closed=True))
+def tab(signed_in: Browser) -> Browser:
+    signed_in.visit("/page/")
+    return signed_in
 
 
 def end_in_good_order(clock: Time) -> None:
@@ -33,7 +25,7 @@ def end_in_good_order(clock: Time) -> None:
 
 
 def test_a_browser_that_was_closed_is_still_noticed(tab: Browser, clock: Time):
-    close_browser(clock)
+    close_last_tab(clock)
     end_in_good_order(clock)
     clock.pass_(299)
     assert phase(clock) == "active"
@@ -42,7 +34,7 @@ def test_a_browser_that_was_closed_is_still_noticed(tab: Browser, clock: Time):
 
 
 def test_after_a_crash_the_browser_counts_as_open(tab: Browser, clock: Time):
-    close_browser(clock)
+    close_last_tab(clock)
     clock.pass_(40)
     tick(clock)
     restart_server()
@@ -53,7 +45,7 @@ def test_after_a_crash_the_browser_counts_as_open(tab: Browser, clock: Time):
 def test_a_page_without_the_client_is_remembered(tab: Browser, clock: Time):
     tab.visit("/bare/")
     end_in_good_order(clock)
-    close_browser(clock)
+    close_last_tab(clock)
     clock.pass_(300)
     assert phase(clock) == "active"
 

@@ -1,4 +1,4 @@
-"""What a sign-in begins, goes on with, or ends."""
+"""Sessions that a sign-in starts, continues or ends."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class TestOtherUser:
         signed_in.key = str(first)
         assert user_of(signed_in) == ""
 
-    def test_the_second_is_not_told_of_the_firsts_end(self, late: Browser, bob: User):
+    def test_the_second_gets_no_notice_of_the_firsts_end(self, late: Browser, bob: User):
         late.poll("/api/")
         late.sign_in(bob)
         page = late.visit("/open/").json()

@@ -10,14 +10,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import TabClosed, TabOpened
-from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
-from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, last_active, record
+from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, close_last_tab, last_active, record
 
 
 class TestState:
-    def test_it_is_told_and_costs_no_activity(self, signed_in: Browser, clock: Time):
+    def test_it_is_returned_and_is_no_activity(self, signed_in: Browser, clock: Time):
         clock.pass_(790)
         state = signed_in.poll("/idlewatch/state/").json()
         assert (state["phase"], state["reason"], state["remaining"]) == ("warned", "idle", 110.0)
@@ -34,7 +32,7 @@ class TestState:
         response = signed_in.poll("/idlewatch/state/")
         assert response.status_code == 401
         assert response.json()["reason"] == response.headers["Idlewatch-Ended"] == "idle"
-        assert signed_in.poll("/idlewatch/state/").json()["reason"] == "idle", "told again, from the cookie"
+        assert signed_in.poll("/idlewatch/state/").json()["reason"] == "idle", "again, from the cookie"
         assert signed_in.visit("/idlewatch/state/").json()["reason"] == "idle", "also to a browser that goes there"
 
     def test_it_takes_no_post(self, signed_in: Browser):
@@ -98,15 +96,14 @@ class TestMessages:
 
     def test_a_page_that_asks_over_http_keeps_the_browser_open(self, signed_in: Browser, clock: Time):
         signed_in.poll("/idlewatch/state/")
-        monitor.look(record().pk, clock.now, TabOpened("p", 5))
-        monitor.look(record().pk, clock.now + 1, TabClosed("p", closed=True))
-        clock.pass_(301)
+        clock.pass_(1)
+        close_last_tab(clock)
+        clock.pass_(300)
         assert signed_in.poll("/idlewatch/state/").status_code == 200
 
     @pytest.mark.parametrize("body", [None, '{"type": "sync"}'])
     def test_a_call_shows_that_the_browser_is_not_closed(self, signed_in: Browser, clock: Time, body: str | None):
-        monitor.look(record().pk, clock.now, TabOpened("p", 5))
-        monitor.look(record().pk, clock.now, TabClosed("p", closed=True))
+        close_last_tab(clock)
         clock.pass_(299)
         answer = signed_in.poll("/idlewatch/state/") if body is None else signed_in.say(body)
         assert answer.json()["remaining"] == 601
