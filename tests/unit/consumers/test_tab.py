@@ -295,7 +295,11 @@ class TestMessages:
 class TestBadMessages:
     @pytest.mark.parametrize(
         ("sent", "code"),
-        [({"text": '{"type": "hold", "id": "\ud800"}'}, "bad_json"), ({"binary": b'{"type": "sync"}'}, "bad_json")],
+        [
+            ({"text": '{"type": "hold", "id": "\ud800"}'}, "bad_json"),
+            ({"text": "x" * 100_000}, "too_large"),
+            ({"binary": b'{"type": "sync"}'}, "bad_json"),
+        ],
     )
     async def test_is_answered_with_its_code_and_the_socket_stays_open(self, sent: dict[str, Any], code: str, tab: Tab):
         await tab.send(**sent)

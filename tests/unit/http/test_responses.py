@@ -74,6 +74,7 @@ class TestScripts:
         assert response.status_code == 401
         assert response.headers["Idlewatch-Ended"] == "idle"
         assert response.headers["Content-Type"] == "application/json"
+        assert response.headers["Cache-Control"] == "no-store"
         assert "HX-Redirect" not in response.headers
         frame = response.json()
         assert (frame["type"], frame["phase"], frame["reason"]) == ("state", "ended", "idle")
