@@ -20,7 +20,7 @@ LATENCY = 0.02
 
 
 class World:
-    """What passes everywhere, and the clock of the server behind the store."""
+    """The time that passes everywhere, the clock of the server behind the store, and the processes."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -30,9 +30,24 @@ class World:
         self.corrections: list[float] = []
         self.is_away = False
 
+        self.store = SharedClock(self)
+
     @property
     def told(self) -> float:
         return self.server + self.passed + self.correction
+
+    def start(self, name: str, ahead: float = 0.0) -> Host:
+        """Start a process whose host's clock is ahead of the true time."""
+        host = Host(self, name, ahead)
+        host.keeper.follow(self.store)
+        return host
+
+    async def round(self, *hosts: Host, after: float = 1.0) -> None:
+        """Have each process keep a round, as the timer does: it looks at the time, and gives its sign of life."""
+        self.passed += after
+        for host in hosts:
+            await host.keeper.keep(self.store)
+            self.signs[host.name] = host.now()
 
 
 class Host(Clock):
@@ -85,71 +100,50 @@ class SharedClock(MemoryPresence):
             self.world.corrections.append(by)
 
 
-class Cast:
-    """Lets one process after the other act."""
-
-    def __init__(self) -> None:
-        self.world = World()
-        self.store = SharedClock(self.world)
-
-    def start(self, name: str, ahead: float = 0.0) -> Host:
-        """Start a process whose host's clock is ahead of the true time."""
-        host = Host(self.world, name, ahead)
-        host.keeper.follow(self.store)
-        return host
-
-    async def round(self, *hosts: Host, after: float = 1.0) -> None:
-        """Have each process keep a round, as the timer does: it looks at the time, and gives its sign of life."""
-        self.world.passed += after
-        for host in hosts:
-            await host.keeper.keep(self.store)
-            self.world.signs[host.name] = host.now()
-
-
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def world() -> World:
+    return World()
 
 
 @pytest.mark.parametrize("ahead", [0.0, 0.3, -0.3, HOUR, -HOUR, 90 * 24 * HOUR])
 @pytest.mark.parametrize("was_down", [False, True])
 async def test_a_process_takes_over_the_time_of_the_store_whatever_its_hosts_clock_says(
-    cast: Cast, ahead: float, was_down: bool
+    world: World, ahead: float, was_down: bool
 ):
     if was_down:
-        await cast.round(cast.start("old"))
-        cast.world.passed += 600
-    host = cast.start("a", ahead)
+        await world.round(world.start("old"))
+        world.passed += 600
+    host = world.start("a", ahead)
     assert host.off == pytest.approx(0, abs=LATENCY)
-    await cast.round(host)
+    await world.round(host)
     assert host.off == pytest.approx(0, abs=LATENCY)
-    assert cast.world.corrections == []
+    assert world.corrections == []
 
 
-async def test_a_process_that_could_not_ask_at_first_takes_the_time_over_when_it_can(cast: Cast):
-    cast.world.is_away = True
+async def test_a_process_that_could_not_ask_at_first_takes_the_time_over_when_it_can(world: World):
+    world.is_away = True
     with pytest.raises(StoreUnavailable):
-        cast.start("a", HOUR)
-    host = Host(cast.world, "a", HOUR)
+        world.start("a", HOUR)
+    host = Host(world, "a", HOUR)
     with pytest.raises(StoreUnavailable):
-        await cast.round(host)
+        await world.round(host)
     assert host.off == HOUR
-    cast.world.is_away = False
-    await cast.round(host)
+    world.is_away = False
+    await world.round(host)
     assert host.off == pytest.approx(0, abs=LATENCY)
-    assert cast.world.corrections == []
+    assert world.corrections == []
 
 
 @pytest.mark.parametrize("drift", [1e-3, -1e-3, 0.5, -0.5])
 async def test_drift_of_the_server_is_followed_without_a_correction(
-    cast: Cast, drift: float, caplog: pytest.LogCaptureFixture
+    world: World, drift: float, caplog: pytest.LogCaptureFixture
 ):
-    hosts = [cast.start("a"), cast.start("b", HOUR)]
+    hosts = [world.start("a"), world.start("b", HOUR)]
     for _ in range(10):
-        cast.world.server += drift
-        await cast.round(*hosts)
+        world.server += drift
+        await world.round(*hosts)
     assert [host.off for host in hosts] == pytest.approx([10 * drift] * 2, abs=LATENCY)
-    assert cast.world.corrections == []
+    assert world.corrections == []
     assert caplog.records == []
 
 
@@ -157,88 +151,88 @@ async def test_drift_of_the_server_is_followed_without_a_correction(
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 10.0, -10.0, 90 * 24 * HOUR])
 @pytest.mark.parametrize("count", [1, 2, 5])
 async def test_a_step_of_the_server_is_corrected_once_and_moves_no_process(
-    cast: Cast, step: float, count: int, caplog: pytest.LogCaptureFixture
+    world: World, step: float, count: int, caplog: pytest.LogCaptureFixture
 ):
-    hosts = [cast.start(f"{number}", number * 100.0) for number in range(count)]
+    hosts = [world.start(f"{number}", number * 100.0) for number in range(count)]
     for _ in range(3):
-        await cast.round(*hosts)
-    cast.world.server += step
+        await world.round(*hosts)
+    world.server += step
     for _ in range(3):
-        await cast.round(*hosts)
+        await world.round(*hosts)
         assert [host.off for host in hosts] == pytest.approx([0] * count, abs=LATENCY)
-    assert cast.world.corrections == [pytest.approx(-step, abs=LATENCY)]
+    assert world.corrections == [pytest.approx(-step, abs=LATENCY)]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     # Who comes later is told the time that holds.
-    late = cast.start("late", step)
+    late = world.start("late", step)
     assert late.off == pytest.approx(0, abs=LATENCY)
 
 
-async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_once(cast: Cast):
-    hosts = [cast.start("a"), cast.start("b")]
-    await cast.round(*hosts)
-    cast.world.server += HOUR
+async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_once(world: World):
+    hosts = [world.start("a"), world.start("b")]
+    await world.round(*hosts)
+    world.server += HOUR
     # Both have read before either corrects.
-    reading = cast.store.read_time("a")
+    reading = world.store.read_time("a")
     assert reading is not None
-    await cast.round(hosts[1])
-    await cast.store.correct_time(reading, -HOUR)
-    await cast.round(*hosts)
-    assert cast.world.corrections == [pytest.approx(-HOUR, abs=LATENCY)]
+    await world.round(hosts[1])
+    await world.store.correct_time(reading, -HOUR)
+    await world.round(*hosts)
+    assert world.corrections == [pytest.approx(-HOUR, abs=LATENCY)]
     assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
 
 
 @pytest.mark.parametrize("still", [10.0, HOUR])
-async def test_a_process_that_stood_still_follows_the_others(cast: Cast, still: float):
-    hosts = [cast.start("a"), cast.start("b")]
-    await cast.round(*hosts)
+async def test_a_process_that_stood_still_follows_the_others(world: World, still: float):
+    hosts = [world.start("a"), world.start("b")]
+    await world.round(*hosts)
     hosts[0].still = still
-    cast.world.passed += still - 1
-    await cast.round(hosts[1])
-    await cast.round(*hosts)
+    world.passed += still - 1
+    await world.round(hosts[1])
+    await world.round(*hosts)
     assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
-    assert cast.world.corrections == []
+    assert world.corrections == []
 
 
-async def test_an_answer_that_took_long_moves_nothing_within_its_doubt(cast: Cast):
-    host = cast.start("a")
-    await cast.round(host)
-    cast.store.before_answer = 8.0
+async def test_an_answer_that_took_long_moves_nothing_within_its_doubt(world: World):
+    host = world.start("a")
+    await world.round(host)
+    world.store.before_answer = 8.0
     off = host.off
-    await cast.round(host)
+    await world.round(host)
     # The answer came eight seconds after the question; the time in it may be from any moment between.
     assert host.off == pytest.approx(off, abs=1e-6)
-    assert cast.world.corrections == []
+    assert world.corrections == []
 
 
-async def test_a_store_that_is_away_leaves_the_process_its_own_count(cast: Cast):
-    host = cast.start("a", HOUR)
-    await cast.round(host)
-    cast.world.is_away = True
+async def test_a_store_that_is_away_leaves_the_process_its_own_count(world: World):
+    host = world.start("a", HOUR)
+    await world.round(host)
+    world.is_away = True
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
-            await cast.round(host)
+            await world.round(host)
     assert host.off == pytest.approx(0, abs=LATENCY)
-    cast.world.is_away = False
-    cast.world.server += HOUR
-    await cast.round(host)
+    world.is_away = False
+    world.server += HOUR
+    await world.round(host)
     assert host.off == pytest.approx(0, abs=LATENCY)
-    assert cast.world.corrections == [pytest.approx(-HOUR, abs=LATENCY)]
+    assert world.corrections == [pytest.approx(-HOUR, abs=LATENCY)]
 
 
-async def test_a_correction_that_was_lost_with_the_data_of_the_store_is_made_again(cast: Cast):
-    hosts = [cast.start("a"), cast.start("b")]
-    await cast.round(*hosts)
-    cast.world.server += HOUR
-    await cast.round(*hosts)
-    cast.world.correction = 0.0
-    cast.world.signs.clear()
-    await cast.round(*hosts)
+async def test_a_correction_that_was_lost_with_the_data_of_the_store_is_made_again(world: World):
+    hosts = [world.start("a"), world.start("b")]
+    await world.round(*hosts)
+    world.server += HOUR
+    await world.round(*hosts)
+    world.correction = 0.0
+    world.signs.clear()
+    await world.round(*hosts)
     assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
-    assert cast.world.told == pytest.approx(START + cast.world.passed, abs=LATENCY)
+    assert world.told == pytest.approx(START + world.passed, abs=LATENCY)
 
 
-async def test_a_store_without_a_clock_to_share_changes_nothing(cast: Cast):
-    host = Host(cast.world, "a", HOUR)
+async def test_a_store_without_a_clock_to_share_changes_nothing(world: World):
+    host = Host(world, "a", HOUR)
     host.keeper.follow(MemoryStore().presence)
     await host.keeper.keep(MemoryStore().presence)
     assert host.off == HOUR
@@ -247,32 +241,32 @@ async def test_a_store_without_a_clock_to_share_changes_nothing(cast: Cast):
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
 @pytest.mark.parametrize("ahead", [0.0, 3.0, -3.0])
 async def test_a_process_that_starts_between_a_step_and_its_correction_is_not_misled(
-    cast: Cast, step: float, ahead: float
+    world: World, step: float, ahead: float
 ):
-    hosts = [cast.start("a"), cast.start("b")]
+    hosts = [world.start("a"), world.start("b")]
     for _ in range(3):
-        await cast.round(*hosts)
-    cast.world.passed += 0.5
-    cast.world.server += step
-    new = cast.start("new", ahead)
+        await world.round(*hosts)
+    world.passed += 0.5
+    world.server += step
+    new = world.start("new", ahead)
     assert -1.5 <= new.off <= 0
     # Its first round comes before that of the others; its sign of life misleads no other.
-    await cast.round(new, *hosts, after=0.2)
+    await world.round(new, *hosts, after=0.2)
     assert -1.5 <= new.off <= 0
-    await cast.round(new, *hosts)
+    await world.round(new, *hosts)
     assert [host.off for host in (*hosts, new)] == pytest.approx([0] * 3, abs=LATENCY)
-    assert cast.world.corrections == [pytest.approx(-step, abs=LATENCY)]
+    assert world.corrections == [pytest.approx(-step, abs=LATENCY)]
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
-async def test_where_the_others_are_gone_the_new_process_puts_the_step_right(cast: Cast, step: float):
-    old = cast.start("old")
-    await cast.round(old)
-    cast.world.passed += 2
-    cast.world.server += step
-    new = cast.start("new")
+async def test_where_the_others_are_gone_the_new_process_puts_the_step_right(world: World, step: float):
+    old = world.start("old")
+    await world.round(old)
+    world.passed += 2
+    world.server += step
+    new = world.start("new")
     for _ in range(int(CORRECTION_GRACE) + 2):
-        await cast.round(new)
+        await world.round(new)
         # Late by no more than the time without a sign of life.
         assert -2.1 <= new.off <= 0
-    assert cast.world.corrections == [pytest.approx(new.off - step, abs=LATENCY)]
+    assert world.corrections == [pytest.approx(new.off - step, abs=LATENCY)]

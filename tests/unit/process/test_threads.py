@@ -26,9 +26,11 @@ def thread() -> str:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("lane", OWN)
 class TestALaneWithAThreadOfItsOwn:
-    async def test_has_one(self, lane: Lane):
+    async def test_has_one_that_leaves_no_connection_open(self, lane: Lane):
         assert (await in_thread(lane, thread)).startswith(f"idlewatch-{lane.value}")
         assert len({await in_thread(lane, threading.get_ident) for _ in range(5)}) == 1
+        await in_thread(lane, User.objects.count)
+        assert await in_thread(lane, lambda: connection.connection) is None
 
     async def test_is_not_held_up_by_djangos_thread(self, lane: Lane):
         await in_thread(lane, thread)
@@ -43,10 +45,6 @@ class TestALaneWithAThreadOfItsOwn:
         assert await in_thread(lane, User.objects.count) == 0
         go_on.set()
         await blocking
-
-    async def test_leaves_no_connection_open(self, lane: Lane):
-        await in_thread(lane, User.objects.count)
-        assert await in_thread(lane, lambda: connection.connection) is None
 
     async def test_needs_nothing_of_djangos_thread_in_production(self, lane: Lane, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delattr(mail, "outbox")

@@ -68,7 +68,7 @@ class TestLine:
         assert event_log.format_line("e", **fields).isprintable()
 
 
-class TestNote:
+class TestLogEvent:
     @pytest.mark.rule("R28")
     def test_a_formatter_finds_each_field(self, caplog: pytest.LogCaptureFixture):
         caplog.set_level(logging.INFO, "idlewatch")
@@ -86,12 +86,8 @@ class TestNote:
         }
         assert record.getMessage() == "session_ended watch_id=w1 reason=idle by=- at=2030-03-17T17:46:40Z"
 
-    def test_what_was_refused_is_a_warning(self, caplog: pytest.LogCaptureFixture):
+    def test_what_was_refused_is_a_warning_of_where_it_was_logged(self, caplog: pytest.LogCaptureFixture):
         event_log.log_event("metrics_refused", level=logging.WARNING, why="no token")
-        assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
-            ("WARNING", 'metrics_refused why="no token"')
-        ]
-
-    def test_it_is_of_where_it_was_noted(self, caplog: pytest.LogCaptureFixture):
-        event_log.log_event("e", level=logging.WARNING)
-        assert caplog.records[0].filename == "test_event_log.py"
+        (record,) = caplog.records
+        assert (record.levelname, record.getMessage()) == ("WARNING", 'metrics_refused why="no token"')
+        assert record.filename == "test_event_log.py"
