@@ -12,7 +12,6 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import (
-    FileResponse,
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
@@ -121,10 +120,6 @@ def stream(request: HttpRequest) -> HttpResponse:
 
 async def astream(request: HttpRequest) -> HttpResponse:
     return StreamingHttpResponse(_aparts(request), content_type=request.GET.get("type", "text/html"))
-
-
-def file(request: HttpRequest) -> HttpResponse:
-    return FileResponse(_parts(request), as_attachment=True, filename="a.bin")
 
 
 class Plain(View):
@@ -254,7 +249,6 @@ urlpatterns = [
     path("ameanwhile/", ameanwhile),
     path("stream/", stream),
     path("astream/", astream),
-    path("file/", file),
     path("active/", idlewatch.active(answer())),
     path("aactive/", idlewatch.active(aanswer())),
     path("class-active/", Active.as_view()),
