@@ -22,6 +22,8 @@ STAY = "[data-idlewatch-part=stay]"
 COVER = "[data-idlewatch=overlay]"
 SECRET = "What to try"
 POLLED = "performance.getEntriesByType('resource').some(({name}) => name.includes('/idlewatch/state/'))"
+CAME_BACK = """document.readyState === "complete" &&
+    performance.getEntriesByType("navigation").some(({type}) => type === "back_forward")"""
 FORBID_SOCKETS = """() => {
     window.WebSocket = class { constructor() { throw new DOMException("Forbidden", "SecurityError"); } };
 }"""
@@ -100,7 +102,7 @@ class TestEnd:
         tab.until(lambda: tab.url.startswith(site.url("/accounts/login/?next=")), SOON)
         tab.until(lambda: "because of inactivity" in words(tab))
         tab.back()
-        time.sleep(1)
+        tab.until(lambda: tab.evaluate(CAME_BACK))
         assert SECRET not in words(tab)
 
     @pytest.mark.rule("R32")
