@@ -19,7 +19,7 @@ LASTING = {"IDLE_TIMEOUT": 300, "WARN_BEFORE": 20, "HEARTBEAT": 0.5, "CLOSE_GRAC
 SOON = IDLE + 10
 DIALOG = "[data-idlewatch=dialog]"
 STAY = "[data-idlewatch-part=stay]"
-COVER = "[data-idlewatch=overlay]"
+OVERLAY = "[data-idlewatch=overlay]"
 SECRET = "What to try"
 POLLED = "performance.getEntriesByType('resource').some(({name}) => name.includes('/idlewatch/state/'))"
 CAME_BACK = """document.readyState === "complete" &&
@@ -110,7 +110,7 @@ class TestEnd:
         tab.click("textarea")
         tab.type("half a letter")
         tab.evaluate("window.stayed = true")
-        tab.until(lambda: tab.sees(f"{COVER} [data-idlewatch-when=unsaved]"), SOON)
+        tab.until(lambda: tab.sees(f"{OVERLAY} [data-idlewatch-when=unsaved]"), SOON)
         assert SECRET not in words(tab)
         assert "half a letter" not in tab.evaluate("document.documentElement.outerHTML")
         # Longer than a page without typed words would stay.
