@@ -9,12 +9,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from django.utils.translation import get_language
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Held, TabOpened
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES
 from idlewatch.exceptions import BadMessage
-from idlewatch.live import authorization, search, subscriber
+from idlewatch.live import authorization, search
 from idlewatch.live.query import parse
 from idlewatch.live.reader import ROUND_INTERVAL, reader_of
 from idlewatch.models import WatchedSession
@@ -107,17 +108,11 @@ class TestWhatIsShown:
         signed = await astaff()
         await apeople(1)
         seen = set()
-        with mock.patch("idlewatch.live.rows.device_of", side_effect=lambda _: seen.add(language()) or ""):
+        with mock.patch("idlewatch.live.rows.device_of", side_effect=lambda _: seen.add(get_language()) or ""):
             async with watching(signed.key, headers=[("accept-language", "fr")]) as operator:
                 await operator.ask(language=asked)
         # Before it asks by its language, it has asked without.
         assert seen == {given, "en-us"}
-
-
-def language() -> str:
-    from django.utils.translation import get_language
-
-    return get_language() or ""
 
 
 class TestWhatChanges:
@@ -234,17 +229,6 @@ class TestStaying:
         assert [each.getMessage() for each in caplog.records if "permissions" in each.getMessage()] == [
             "The operators' permissions cannot be checked (OperationalError)."
         ] * 2
-
-    async def test_a_page_that_works_nothing_in_is_dropped_and_nothing_piles_up(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(subscriber, "ACK_TIMEOUT", 2.0)
-        signed = await astaff()
-        (person,) = await apeople(1)
-        async with watching(signed.key) as operator:
-            await operator.say("watch", query=1)
-            frame = await operator.frame()
-            assert frame["type"] == "page"
-            await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
-            assert await operator.close_code() == 4408
 
     async def test_the_server_that_goes_away_says_so_also_to_who_comes_then(self):
         signed, hub = await astaff(), runtime_of(current_process()).hub

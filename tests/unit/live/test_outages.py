@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from idlewatch.core.activity import Reason
-from idlewatch.live.reader import reader_of
 from idlewatch.monitor import service as monitor
-from idlewatch.process import current_process
+from idlewatch.process import now
 from tests.conftest import Time
 from tests.support.outages import Outage, outage
-from tests.support.sockets import Signed, sign_in
+from tests.support.sockets import sign_in
 from tests.unit.live.operators import astaff, watching
 
 pytestmark = [
@@ -32,8 +30,10 @@ def kept(tmp_path: Path, clock: Time) -> Iterator[Outage]:
         yield made
 
 
-async def test_a_store_that_is_away_is_reported_and_the_page_goes_on_afterwards(kept: Outage, caplog: Any):
-    process = kept.process("one")
+async def test_a_store_that_is_away_is_reported_and_the_page_goes_on_afterwards_with_what_others_write(
+    kept: Outage, caplog: Any
+):
+    process, other = kept.process("one"), kept.process("two")
     with process.entered():
         signed = await astaff()
         async with watching(signed.key) as operator:
@@ -48,23 +48,12 @@ async def test_a_store_that_is_away_is_reported_and_the_page_goes_on_afterwards(
             await sync_to_async(kept.redis.start)()
             frame = await operator.next()
             assert (frame["type"], frame["total"], frame["query"]) == ("page", 1, 8)
-        await process.store.aclose()
+            with other.entered():
+                person = await sign_in("ada")
+                await operator.until(lambda page: person.watch_id in page.order)
+                await monitor.aend(person.watch_id, Reason.REVOKED, now())
+            await operator.until(lambda page: person.watch_id not in page.order)
+        for each in (process, other):
+            await each.store.aclose()
     logged = [each for each in caplog.records if "updated" in each.getMessage()]
     assert [each.levelname for each in logged] == ["WARNING"]
-
-
-async def test_what_one_process_changes_the_operators_of_another_see(kept: Outage, clock: Time):
-    one, two = kept.process("one"), kept.process("two")
-    with one.entered():
-        signed: Signed = await astaff()
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            with two.entered():
-                person = await sign_in("ada")
-            await operator.until(lambda page: person.watch_id in page.order)
-            with mock.patch.object(monitor, "store", return_value=two.store):
-                await monitor.aend(person.watch_id, Reason.REVOKED, clock.now)
-            await operator.until(lambda page: person.watch_id not in page.order)
-        assert not reader_of(current_process()).is_running
-        for process in (one, two):
-            await process.store.aclose()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
 
+from idlewatch.core.protocol import LIVE_PATH, TAB_PATH
+from tests.integration.server.visitors import Tab
 from tests.support.serving import Server, demo
 
 pytestmark = [pytest.mark.server]
 
-WITHIN = 10.0
 SIGN_IN = """
 from django.conf import settings; from django.contrib.auth import get_user_model; from django.test import Client
 client = Client(); client.force_login(get_user_model().objects.get(username="{name}"))
@@ -23,58 +24,37 @@ print(settings.SESSION_COOKIE_NAME + "=" + client.cookies[settings.SESSION_COOKI
 """
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with demo(tmp_path) as server:
-        yield server
+@asynccontextmanager
+async def opened(server: Server, name: str, path: str) -> AsyncIterator[Tab]:
+    """Open a socket of a user who signs in for it."""
+    headers = {"Cookie": server.manage("shell", "--verbosity", "0", "-c", SIGN_IN.format(name=name)).strip()}
+    async with websockets.connect(server.socket_url(path), origin=server.origin, additional_headers=headers) as socket:
+        yield Tab(socket)
 
 
-def sign_in(server: Server, name: str) -> str:
-    return server.manage("shell", "--verbosity", "0", "-c", SIGN_IN.format(name=name)).strip()
-
-
-def connect(server: Server, cookie: str) -> Any:
-    url = server.socket_url("/ws/idlewatch/live/")
-    return websockets.connect(url, origin=server.origin, additional_headers={"Cookie": cookie})
-
-
-async def frame(socket: websockets.ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(WITHIN):
-        told: dict[str, Any] = json.loads(await socket.recv())
-    await socket.send(json.dumps({"type": "seen", "frame": told["frame"]}))
-    return told
-
-
-async def closed(socket: websockets.ClientConnection) -> int | None:
-    async with asyncio.timeout(WITHIN):
-        await socket.wait_closed()
-    return socket.close_code
+async def next_frame(page: Tab) -> dict[str, Any]:
+    frame = await page.frame()
+    await page.say("seen", frame=frame["frame"])
+    return frame
 
 
 @pytest.mark.rule("R26")
 @pytest.mark.rule("R14")
-def test_operators_see_the_sessions_until_the_server_goes_away(server: Server):
-    operator, user = sign_in(server, "admin"), sign_in(server, "demo")
-
-    async def watch() -> None:
-        async with connect(server, user) as refused:
-            assert await closed(refused) == 4403
-        async with connect(server, operator) as socket:
-            await socket.send('{"type": "watch", "query": 1, "sort": "user"}')
-            page = await frame(socket)
-            while page["type"] == "unavailable":
+async def test_operators_see_the_sessions_until_the_server_goes_away(tmp_path: Path):
+    with demo(tmp_path) as server:
+        async with opened(server, "demo", LIVE_PATH) as refused:
+            assert await refused.rest() == ([], 4403)
+        async with opened(server, "admin", LIVE_PATH) as page:
+            await page.say("watch", query=1, sort="user")
+            frame = await next_frame(page)
+            while frame["type"] == "unavailable":
                 # It has yet to read the records.
-                page = await frame(socket)
-            assert {"admin"} <= {row["user"] for row in page["rows"]}
-            url = server.socket_url("/ws/idlewatch/tab/")
-            headers = {"Cookie": user}
-            async with websockets.connect(url, origin=server.origin, additional_headers=headers) as tab:
-                await tab.recv()
-                told: dict[str, Any] = {}
-                while not any(row.get("tabs") == 1 for row in told.get("rows", {}).values()):
-                    told = await frame(socket)
-            going = asyncio.create_task(asyncio.to_thread(server.stop))
-            assert await closed(socket) == 4503
-            assert await going == 0
-
-    asyncio.run(watch())
+                frame = await next_frame(page)
+            assert {"admin"} <= {row["user"] for row in frame["rows"]}
+            async with opened(server, "demo", TAB_PATH):
+                changed: dict[str, Any] = {}
+                while not any(row.get("tabs") == 1 for row in changed.values()):
+                    changed = (await next_frame(page)).get("rows", {})
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            _, code = await page.rest()
+            assert (code, await stopping) == (4503, 0)

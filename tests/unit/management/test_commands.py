@@ -95,13 +95,6 @@ def off(on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return begin
 
 
-@pytest.fixture
-def away(settings: Any) -> None:
-    """A store that does not answer."""
-    store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": "redis://127.0.0.1:1/0"}
-    settings.IDLEWATCH = {"STORE": store}
-
-
 @contextmanager
 def receiver(takes: float = 0.0) -> Iterator[list[Any]]:
     """Receive the ends, and take so many seconds for each."""
@@ -119,14 +112,18 @@ def receiver(takes: float = 0.0) -> Iterator[list[Any]]:
 
 @pytest.mark.django_db(transaction=True)
 class TestSessions:
-    def test_lists_the_live_ones_in_a_table(self, clock: Time):
+    def test_lists_the_live_ones_in_a_table_without_control_characters_by_the_sites_time(
+        self, clock: Time, settings: Any
+    ):
+        settings.TIME_ZONE = "Asia/Tokyo"
         (first,) = sign_in_many(1)
+        WatchedSession.objects.update(address="\x1b[2J\x07")
         (ended,) = sign_in_many(1, name="bob")
         monitor.end(ended.id, Reason.LOGOUT, START)
         head, line, foot = run("sessions").splitlines()
         assert head.split()[:2] == ["session", "user"]
         assert line.split()[:2] == [first.id, "ada"]
-        assert "active" in line
+        assert all(cell in line for cell in ("?[2J?", "2030-03-18 02:46:40", "active"))
         assert foot == "Total: 1"
 
     def test_says_so_where_there_are_none(self):
@@ -164,12 +161,6 @@ class TestSessions:
         assert listed("--ended", "--limit", "1") == [second.id]
         assert "revoked" in run("sessions", "--ended")
 
-    def test_times_are_the_sites_in_the_table_and_utc_in_json(self, clock: Time, settings: Any):
-        settings.TIME_ZONE = "Asia/Tokyo"
-        sign_in_many(1)
-        assert "2030-03-18 02:46:40" in run("sessions")
-        assert run_json()[0]["started"] == "2030-03-17T17:46:40.000Z"
-
     @pytest.mark.parametrize("on", ["memory", "redis"])
     def test_asks_a_store_that_is_shared_and_of_one_in_memory_the_records(self, clock: Time, request: Any, on: str):
         if on == "redis":
@@ -179,6 +170,7 @@ class TestSessions:
         for event in (TabOpened("p1", 50), Acted()):
             monitor.store().sessions.apply(first.id, event, clock.now)
         (found,) = run_json()
+        assert found["started"] == "2030-03-17T17:46:40.000Z"
         if on == "memory":
             assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:46:40.000Z", None)
             return
@@ -188,21 +180,6 @@ class TestSessions:
         monitor.store().sessions.apply(first.id, Held("upload"), START + 30)
         clock.now = START + 40
         assert run_json()[0]["last_active"] == "2030-03-17T17:47:20.000Z"
-
-    def test_judges_by_the_time_of_a_store_that_is_shared(self, clock: Time, off: Callable[[float], None]):
-        sign_in_many(1)
-        off(HOUR)
-        assert run_json()[0]["phase"] == "active"
-
-    def test_a_store_that_is_away_is_not_waited_for(self, clock: Time, away: None):
-        sign_in_many(3)
-        assert len(run_json()) == 3
-
-    def test_prints_no_control_characters(self, clock: Time):
-        (first,) = sign_in_many(1)
-        WatchedSession.objects.filter(pk=first.id).update(address="\x1b[2J\x07")
-        assert "?[2J?" in run("sessions")
-        assert run_json()[0]["address"] == "\x1b[2J\x07"
 
     def test_many_cost_no_more_queries(self, clock: Time, django_assert_max_num_queries: Any):
         sign_in_many(20)
@@ -223,32 +200,24 @@ class TestEndSessions:
         }
 
     @pytest.mark.rule("R14")
-    def test_ends_all_of_all_users(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
+    def test_ends_all_of_all_users_and_announces_each_once(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(records, "BATCH_SIZE", 2)
-        sign_in_many(3), sign_in_many(2, name="bob")
-        assert run("endsessions", "--all", "--noinput") == "Ended 5 sessions.\n"
+        watched = [*sign_in_many(3), *sign_in_many(2, name="bob")]
+        with receiver() as received:
+            assert run("endsessions", "--all", "--noinput") == "Ended 5 sessions.\n"
+            assert run("endsessions", "--all", "--noinput") == "No live sessions.\n"
+        assert sorted(received) == sorted((each.id, each.user, Reason.REVOKED, START, None) for each in watched)
         assert live() == set()
 
     @pytest.mark.parametrize("by", [-HOUR, HOUR])
-    def test_ends_them_at_the_time_of_a_store_that_is_shared(
-        self, clock: Time, off: Callable[[float], None], by: float
-    ):
+    def test_goes_by_the_time_of_a_store_that_is_shared(self, clock: Time, off: Callable[[float], None], by: float):
         (first,) = sign_in_many(1)
         clock.now = START + 30
         off(by)
+        assert run_json()[0]["phase"] == "active"
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
         row = WatchedSession.objects.get(pk=first.id)
         assert (row.reason, row.ended) == ("revoked", as_datetime(START + 30))
-
-    def test_one_that_begins_after_the_question_lives(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
-        sign_in_many(2)
-        late: list[str] = []
-        monkeypatch.setattr(
-            endsessions, "confirm", lambda *_, **__: late.extend(each.id for each in sign_in_many(1, at=START + 1))
-        )
-        clock.now = START + HOUR
-        assert run("endsessions", "--all") == "Ended 2 sessions.\n"
-        assert live() == set(late) != set()
 
     def test_has_to_be_told_whose(self):
         with pytest.raises(CommandError, match="one of the arguments --user --all is required"):
@@ -256,12 +225,21 @@ class TestEndSessions:
         with pytest.raises(CommandError, match="not allowed with"):
             run("endsessions", "--all", "--user", "ada", "--noinput")
 
-    def test_ends_them_where_the_number_is_confirmed(self, clock: Time, terminal: mock.Mock):
+    def test_where_the_number_is_confirmed_one_that_began_after_the_question_lives(
+        self, clock: Time, terminal: mock.Mock
+    ):
         sign_in_many(2)
-        terminal.return_value = "y"
-        run("endsessions", "--user", "ada")
+        late: list[Watched] = []
+
+        def ask(question: str) -> str:
+            late.extend(sign_in_many(1, at=START + 1))
+            return "y"
+
+        terminal.side_effect = ask
+        clock.now = START + HOUR
+        assert run("endsessions", "--user", "ada") == "Ended 2 sessions.\n"
         terminal.assert_called_once_with("This ends 2 sessions of ada. [y/N] ")
-        assert live() == set()
+        assert live() == {late[0].id}
 
     @pytest.mark.parametrize("said", ["", "n", "what?", EOFError(), KeyboardInterrupt()], ids=str)
     def test_ends_nothing_without_a_yes_or_a_terminal(
@@ -311,13 +289,6 @@ class TestEndSessions:
         assert live() == {first.id}
         assert run("endsessions", "--user", "ann", "--noinput") == "Ended 1 session.\n"
 
-    def test_what_it_ends_is_announced_once(self, clock: Time):
-        (first,) = sign_in_many(1)
-        with receiver() as received:
-            for _ in range(2):
-                run("endsessions", "--all", "--noinput")
-        assert received == [(first.id, first.user, Reason.REVOKED, START, None)]
-
     def test_one_that_another_process_ends_meanwhile_is_not_counted(self, clock: Time, monkeypatch: pytest.MonkeyPatch):
         first, _ = sign_in_many(2)
         find = WatchedSessionQuerySet.find
@@ -347,8 +318,13 @@ class TestEndSessions:
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
         assert live() == set()
 
-    def test_what_it_ends_counts_while_the_store_is_away(self, clock: Time, away: None):
+    def test_a_store_that_is_away_is_not_waited_for_and_what_ends_by_the_records_counts(
+        self, clock: Time, settings: Any
+    ):
+        store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": "redis://127.0.0.1:1/0"}
         sign_in_many(2)
+        settings.IDLEWATCH = {"STORE": store}
+        assert len(run_json()) == 2
         # Of which the records keep the microseconds alone.
         clock.now = START + 0.123_456_7
         assert run("endsessions", "--all", "--noinput") == "Ended 2 sessions.\n"

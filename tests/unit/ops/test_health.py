@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 from unittest import mock
@@ -13,11 +11,9 @@ from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.test import AsyncClient, Client
 
-from idlewatch.core.clock import as_datetime
-from idlewatch.models import StoreOwner
 from idlewatch.monitor import service as monitor
 from idlewatch.ops import health
-from idlewatch.process import current_process, now
+from idlewatch.process import current_process
 from idlewatch.runtime.runtime import Runtime, running_runtime, runtime_of
 from tests.conftest import Time
 
@@ -27,20 +23,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 async def served() -> AsyncIterator[Runtime]:
     """A process whose timer has kept a round."""
-    served = await start()
+    served = runtime_of(current_process())
+    served.start()
+    async with asyncio.timeout(5):
+        while served.timer.kept_at is None:
+            assert served.runs
+            await asyncio.sleep(0.01)
     yield served
     await served.stop()
-
-
-async def start() -> Runtime:
-    """Start the timer, and wait for its first round."""
-    started = runtime_of(current_process())
-    started.start()
-    async with asyncio.timeout(5):
-        while started.timer.kept_at is None and not started.timer.membership.refused:
-            assert started.runs
-            await asyncio.sleep(0.01)
-    return started
 
 
 async def ready() -> tuple[int, dict[str, str]]:
@@ -80,6 +70,10 @@ class TestNotReady:
         served.timer.kept_at = clock.now - health.ROUND_TIMEOUT - 1
         assert await ready() == (503, {"timer": "it has not kept a round for 10 s"})
 
+    async def test_on_a_memory_store_that_belongs_to_another_process(self, served: Runtime):
+        served.timer.membership.refused = True
+        assert await ready() == (503, {"timer": "the memory store belongs to another process"})
+
     async def test_without_a_database(self, served: Runtime):
         with mock.patch.object(CursorWrapper, "execute", side_effect=OperationalError("no such host")):
             assert (await ready())[1]["database"] == "no such host"
@@ -99,20 +93,3 @@ def test_a_process_that_is_up_is_healthy_without_a_query(django_assert_num_queri
     with django_assert_num_queries(0):
         response = Client().get("/healthz")
     assert (response.status_code, response.content) == (200, b"ok\n")
-
-
-async def test_a_second_process_on_the_memory_store_is_not_ready(caplog: pytest.LogCaptureFixture):
-    # The tests' parent lives as long as they do.
-    await StoreOwner.objects.acreate(
-        host=socket.gethostname(), pid=os.getppid(), process="other", renewed=as_datetime(now())
-    )
-    second = await start()
-    status, problems = await ready()
-    assert status == 503
-    assert "belongs to another process" in problems["timer"]
-    await StoreOwner.objects.all().adelete()
-    async with asyncio.timeout(5):
-        while (await ready())[0] != 200:
-            assert second.runs
-            await asyncio.sleep(0.05)
-    await second.stop()
