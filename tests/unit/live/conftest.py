@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from idlewatch.process import Process
 from idlewatch.runtime.runtime import Runtime
 from tests.support.clocks import TestClock
+from tests.support.sockets import Signed
+from tests.unit.live.operators import Operator, astaff, watching
 
 
 @pytest.fixture
@@ -19,3 +23,16 @@ async def advanced(process: Process) -> TestClock:
     assert isinstance(process.clock, TestClock)
     process.clock.take_over()
     return process.clock
+
+
+@pytest.fixture
+async def signed() -> Signed:
+    """An operator who may see the sessions."""
+    return await astaff()
+
+
+@pytest.fixture
+async def operator(advanced: TestClock, signed: Signed) -> AsyncIterator[Operator]:
+    """The operator's live page, which has not asked for anything yet."""
+    async with watching(signed.key) as operator:
+        yield operator

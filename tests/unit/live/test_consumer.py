@@ -22,7 +22,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process, now
 from idlewatch.runtime.runtime import runtime_of
-from tests.support.sockets import WITHIN
+from tests.support.sockets import WITHIN, Signed
 from tests.unit.live.operators import Operator, apeople, astaff, pass_time, watching
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_timer", "advanced")]
@@ -73,13 +73,11 @@ class TestTheDoor:
 
 
 class TestWhatIsShown:
-    async def test_a_row_has_every_field_and_no_other(self):
-        signed = await astaff()
+    async def test_a_row_has_every_field_and_no_other(self, operator: Operator):
         (person,) = await apeople(1)
         await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
         await monitor.store().sessions.aapply(person.id, Held("u", "Uploading <b>3</b> files"), now())
-        async with watching(signed.key) as operator:
-            page = await operator.ask()
+        page = await operator.ask()
         rows = {row["user"]: row for row in page["rows"]}
         row, own = rows["user000000"], rows["op"]
         known = await monitor.store().sessions.aget(person.id)
@@ -116,34 +114,31 @@ class TestWhatIsShown:
 
 
 class TestWhatChanges:
-    async def test_a_session_appears_and_leaves_by_itself_and_once(self):
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            assert await operator.is_told_nothing(2.5)
-            (person,) = await apeople(1)
-            await operator.until(lambda page: person.id in page.order)
-            assert operator.page["total"] == 2
-            await monitor.aend(person.id, Reason.REVOKED, now())
-            await operator.until(lambda page: person.id not in page.order)
-            assert operator.page["total"] == 1
-            assert await operator.is_told_nothing()
+    async def test_a_session_appears_and_leaves_by_itself_and_once(self, operator: Operator):
+        await operator.ask()
+        assert await operator.is_told_nothing(2.5)
+        (person,) = await apeople(1)
+        await operator.until(lambda page: person.id in page.order)
+        assert operator.page["total"] == 2
+        await monitor.aend(person.id, Reason.REVOKED, now())
+        await operator.until(lambda page: person.id not in page.order)
+        assert operator.page["total"] == 1
+        assert await operator.is_told_nothing()
         assert sum(person.id in frame.get("order", ()) for frame in operator.frames) == 1
 
-    async def test_who_acts_comes_first_by_activity_before_the_records_know(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_who_acts_comes_first_by_activity_before_the_records_know(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    ):
         # So few are named by the store, in its own order; of more, the records have it.
         monkeypatch.setattr(search, "WINDOW_SIZE", 2)
-        signed = await astaff()
         await apeople(3)
-        async with watching(signed.key) as operator:
-            await operator.ask(sort="-seen")
-            first, second, *others = operator.order
-            await monitor.store().sessions.aapply(second, Acted(0.0), now())
-            await operator.until(lambda page: page.order[0] != first)
+        await operator.ask(sort="-seen")
+        first, second, *others = operator.order
+        await monitor.store().sessions.aapply(second, Acted(0.0), now())
+        await operator.until(lambda page: page.order[0] != first)
         assert operator.order == [second, first, *others]
 
-    async def test_what_changes_often_is_told_once_a_second(self):
-        signed = await astaff()
+    async def test_what_changes_often_is_told_once_a_second(self, operator: Operator):
         (person,) = await apeople(1)
 
         async def act() -> None:
@@ -151,81 +146,74 @@ class TestWhatChanges:
                 await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
                 await current_process().clock.sleep(0.02)
 
-        async with watching(signed.key) as operator:
-            acting = asyncio.create_task(act())
-            # An answer comes at once, at any moment of the reader's second.
-            for turn in range(5):
-                await pass_time(0.2 * turn)
-                await operator.ask(sort="user")
-                for _ in range(2):
-                    assert (await operator.next())["type"] == "changes"
-                answer, first, second = operator.arrived[-3:]
-                assert first - answer > 0.6
-                assert second - first > 0.9
-            acting.cancel()
-
-    async def test_what_changed_meanwhile_comes_as_one_difference(self):
-        signed = await astaff()
-        people = await apeople(3)
-        async with watching(signed.key) as operator:
+        acting = asyncio.create_task(act())
+        # An answer comes at once, at any moment of the reader's second.
+        for turn in range(5):
+            await pass_time(0.2 * turn)
             await operator.ask(sort="user")
-            await monitor.store().sessions.aapply(people[0].id, Acted(0.0), now())
-            unseen = await operator.frame()
-            operator.work_in(unseen)
-            for other in (0, unseen["frame"] + 1):
-                await operator.say("seen", frame=other)
-            for person in people:
-                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
-                await pass_time(0.3)
-            await monitor.aend(people[2].id, Reason.REVOKED, now())
-            assert await operator.is_told_nothing()
-            await operator.say("seen", frame=unseen["frame"])
-            frame = await operator.next()
-            assert frame["frame"] == unseen["frame"] + 1
-            assert set(frame["rows"]) == {people[0].id, people[1].id}
-            assert people[2].id not in frame["order"]
-            assert await operator.is_told_nothing()
+            for _ in range(2):
+                assert (await operator.next())["type"] == "changes"
+            answer, first, second = operator.arrived[-3:]
+            assert first - answer > 0.6
+            assert second - first > 0.9
+        acting.cancel()
+
+    async def test_what_changed_meanwhile_comes_as_one_difference(self, operator: Operator):
+        people = await apeople(3)
+        await operator.ask(sort="user")
+        await monitor.store().sessions.aapply(people[0].id, Acted(0.0), now())
+        unseen = await operator.frame()
+        operator.work_in(unseen)
+        for other in (0, unseen["frame"] + 1):
+            await operator.say("seen", frame=other)
+        for person in people:
+            await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
+            await pass_time(0.3)
+        await monitor.aend(people[2].id, Reason.REVOKED, now())
+        assert await operator.is_told_nothing()
+        await operator.say("seen", frame=unseen["frame"])
+        frame = await operator.next()
+        assert frame["frame"] == unseen["frame"] + 1
+        assert set(frame["rows"]) == {people[0].id, people[1].id}
+        assert people[2].id not in frame["order"]
+        assert await operator.is_told_nothing()
 
 
 class TestStaying:
     @pytest.mark.rule("R14")
     @pytest.mark.parametrize("lost", ["is_staff", "is_active", "permission"])
-    async def test_a_permission_that_is_lost_closes_the_page_within_five_seconds(self, lost: str):
-        signed = await astaff()
+    async def test_a_permission_that_is_lost_closes_the_page_within_five_seconds(
+        self, operator: Operator, signed: Signed, lost: str
+    ):
         assert authorization.PERMISSION_CHECK_INTERVAL + ROUND_INTERVAL <= 5
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            if lost == "permission":
-                await sync_to_async(signed.user.user_permissions.clear)()
-            else:
-                await User.objects.filter(username="op").aupdate(**{lost: False})
-            revoked_at = now()
-            assert await operator.closed_at() == 4403
-            assert now() - revoked_at <= 5.2
+        await operator.ask()
+        if lost == "permission":
+            await sync_to_async(signed.user.user_permissions.clear)()
+        else:
+            await User.objects.filter(username="op").aupdate(**{lost: False})
+        revoked_at = now()
+        assert await operator.closed_at() == 4403
+        assert now() - revoked_at <= 5.2
 
     @pytest.mark.rule("R25")
-    async def test_the_end_of_the_session_closes_the_page_at_once(self):
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            await monitor.aend(signed.watch_id, Reason.LOGOUT, now())
-            assert await operator.closed_at() == 4401
+    async def test_the_end_of_the_session_closes_the_page_at_once(self, operator: Operator, signed: Signed):
+        await operator.ask()
+        await monitor.aend(signed.watch_id, Reason.LOGOUT, now())
+        assert await operator.closed_at() == 4401
 
     @pytest.mark.rule("R25")
     async def test_a_page_whose_permission_cannot_be_checked_for_long_is_sent_away(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: Any
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ):
         monkeypatch.setattr(authorization, "PERMISSION_CHECK_INTERVAL", 0.1)
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            away = mock.patch("idlewatch.live.authorization.permitted_users", side_effect=OperationalError)
-            with away:
-                assert await operator.is_told_nothing(authorization.TRUST_PERIOD - ROUND_INTERVAL)
-            assert (await operator.ask())["total"] == 1
-            assert await operator.is_told_nothing()
-            with away:
-                assert await operator.closed_at() == 4503
+        await operator.ask()
+        away = mock.patch("idlewatch.live.authorization.permitted_users", side_effect=OperationalError)
+        with away:
+            assert await operator.is_told_nothing(authorization.TRUST_PERIOD - ROUND_INTERVAL)
+        assert (await operator.ask())["total"] == 1
+        assert await operator.is_told_nothing()
+        with away:
+            assert await operator.closed_at() == 4503
         assert [each.getMessage() for each in caplog.records if "permissions" in each.getMessage()] == [
             "The operators' permissions cannot be checked (OperationalError)."
         ] * 2
@@ -277,23 +265,19 @@ class TestBadMessages:
         assert raised.value.code == code
 
     @pytest.mark.rule("R24")
-    async def test_they_are_refused_and_too_many_of_them_close_the_socket(self):
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            await operator.send(binary=b"{}")
-            assert (await operator.frame())["code"] == "bad_json"
-            assert (await operator.ask())["total"] == 1
-            for _ in range(MAX_BAD_MESSAGES - 1):
-                await operator.send("ping")
-            assert await operator.closed_at() == 4400
+    async def test_they_are_refused_and_too_many_of_them_close_the_socket(self, operator: Operator):
+        await operator.send(binary=b"{}")
+        assert (await operator.frame())["code"] == "bad_json"
+        assert (await operator.ask())["total"] == 1
+        for _ in range(MAX_BAD_MESSAGES - 1):
+            await operator.send("ping")
+        assert await operator.closed_at() == 4400
 
     @pytest.mark.rule("R24")
-    async def test_a_flood_closes_the_socket(self):
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            for number in range(MAX_MESSAGES + 1):
-                await operator.say("seen", frame=number)
-            assert await operator.closed_at() == 4429
+    async def test_a_flood_closes_the_socket(self, operator: Operator):
+        for number in range(MAX_MESSAGES + 1):
+            await operator.say("seen", frame=number)
+        assert await operator.closed_at() == 4429
 
 
 class TestSharing:
@@ -342,26 +326,24 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("error", "level"), [(RuntimeError("a bug"), "ERROR"), (OperationalError("no such host"), "WARNING")]
     )
-    async def test_an_error_is_reported_logged_once_and_over(self, error: Exception, level: str, caplog: Any):
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            with mock.patch("idlewatch.live.search_cache.find", side_effect=error):
-                assert (await operator.next())["type"] == "unavailable"
-                assert await operator.is_told_nothing()
-            assert (await operator.next())["type"] == "page"
-            assert (await operator.ask())["total"] == 1
+    async def test_an_error_is_reported_logged_once_and_over(
+        self, operator: Operator, error: Exception, level: str, caplog: Any
+    ):
+        await operator.ask()
+        with mock.patch("idlewatch.live.search_cache.find", side_effect=error):
+            assert (await operator.next())["type"] == "unavailable"
+            assert await operator.is_told_nothing()
+        assert (await operator.next())["type"] == "page"
+        assert (await operator.ask())["total"] == 1
         (logged,) = [each for each in caplog.records if "updated" in each.getMessage()]
         assert logged.levelname == level
         assert bool(logged.exc_info) == (level == "ERROR")
 
-    async def test_a_session_whose_record_is_not_there_yet_is_shown_and_named_later(self):
-        signed = await astaff()
+    async def test_a_session_whose_record_is_not_there_yet_is_shown_and_named_later(self, operator: Operator):
         (person,) = await apeople(1)
         row = await WatchedSession.objects.aget(pk=person.id)
         await WatchedSession.objects.filter(pk=person.id).adelete()
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            assert operator.rows[person.id]["user"] == ""
-            await row.asave(force_insert=True)
-            await operator.until(lambda page: page.rows[person.id]["user"] == "user000000")
+        await operator.ask()
+        assert operator.rows[person.id]["user"] == ""
+        await row.asave(force_insert=True)
+        await operator.until(lambda page: page.rows[person.id]["user"] == "user000000")

@@ -125,13 +125,11 @@ class TestAnAbandonedQuery:
             assert await operator.is_told_nothing(2.5)
         assert len(complaints(caplog)) == 1
 
-    async def test_its_trouble_goes_on_with_what_is_asked_instead(self, caplog: Any):
-        signed = await astaff()
-        async with watching(signed.key) as operator:
-            with mock.patch.object(search_cache, "find", side_effect=TimeoutError):
-                for number in range(1, 4):
-                    await operator.say("watch", query=number, search="x" * number)
-                    await pass_time(1.2)
+    async def test_its_trouble_goes_on_with_what_is_asked_instead(self, operator: Operator, caplog: Any):
+        with mock.patch.object(search_cache, "find", side_effect=TimeoutError):
+            for number in range(1, 4):
+                await operator.say("watch", query=number, search="x" * number)
+                await pass_time(1.2)
         assert len(complaints(caplog)) == 1
 
     async def test_a_page_that_is_being_told_is_told_all(self, monkeypatch: pytest.MonkeyPatch):
