@@ -41,7 +41,8 @@ def config(text: str) -> dict:
     return json.loads(html.unescape(found))
 
 
-def test_it_stands_inside_the_admin(operator: Client):
+@pytest.mark.rule("R27")
+def test_it_stands_inside_the_admin_and_nothing_in_it_inline(operator: Client):
     text = page(operator)
     assert reverse("admin:idlewatch_live_changelist") == "/admin/idlewatch/live/"
     assert "<h1>Live sessions</h1>" in text
@@ -49,11 +50,6 @@ def test_it_stands_inside_the_admin(operator: Client):
     assert crumbs.split("&rsaquo;")[-1].strip() == "Live sessions"
     assert 'id="idlewatch-client"' in text, "operators are warned too"
     assert "<noscript>" in text
-
-
-@pytest.mark.rule("R27")
-def test_nothing_in_it_stands_inline(operator: Client):
-    text = page(operator)
     inside = text[text.index('id="live-sessions"') : text.index('id="footer"')]
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script", inside)
 

@@ -84,7 +84,7 @@ apeople = sync_to_async(people)
 
 STEP = 0.1
 """Seconds of a test's clock that pass together."""
-PATIENCE = 30.0
+FRAME_TIMEOUT = 30.0
 """Seconds of a test's clock that an operator waits for a frame."""
 REDIS_PAUSE = 0.01
 """Seconds that each step lasts where Redis has to answer in between."""
@@ -132,7 +132,7 @@ class Operator(Tab):
 
     async def output(self) -> dict[str, Any]:
         """Return what the server sends next; time passes until then."""
-        for _ in range(round(PATIENCE / STEP) if is_advanced() else 0):
+        for _ in range(round(FRAME_TIMEOUT / STEP) if is_advanced() else 0):
             if not self.socket.output_queue.empty():
                 break
             await pass_time(STEP)
@@ -143,8 +143,7 @@ class Operator(Tab):
         """Return the code with which the server closes, before it sends anything else."""
         message = await self.output()
         assert message["type"] == "websocket.close", message
-        code: int = message["code"]
-        return code
+        return int(message["code"])
 
     async def ask(self, **query: Any) -> dict[str, Any]:  # type: ignore[override]
         """Ask for something; return the page that comes."""
@@ -194,8 +193,7 @@ class Operator(Tab):
         """Return the code with which the server closes, whatever it sends before."""
         while (message := await self.output())["type"] != "websocket.close":
             pass
-        code: int = message["code"]
-        return code
+        return int(message["code"])
 
 
 @asynccontextmanager

@@ -46,24 +46,20 @@ class TestTheDoor:
         # Before it has joined the reader, which would find out too.
         assert [each.getMessage().split()[0] for each in caplog.records] == ["live_page_refused"]
 
-    async def test_without_a_live_session_it_is_closed_as_ended(self):
+    async def test_without_a_live_session_it_is_closed_as_ended(self, signed: Signed):
         assert await refused_with(Operator("unknown")) == 4401
-        signed = await astaff()
         await monitor.aend(signed.watch_id, Reason.REVOKED, now())
         assert await refused_with(Operator(signed.key)) == 4401
 
     @pytest.mark.rule("R21")
-    async def test_another_sites_page_is_refused_at_the_handshake(self):
-        signed = await astaff()
+    async def test_another_sites_page_is_refused_at_the_handshake(self, signed: Signed):
         assert not await Operator(signed.key, origin="http://evil.test").is_accepted()
 
-    async def test_while_the_database_is_away_pages_are_sent_back(self):
-        signed = await astaff()
+    async def test_while_the_database_is_away_pages_are_sent_back(self, signed: Signed):
         with mock.patch("idlewatch.live.consumer.find_operator", side_effect=OperationalError):
             assert await refused_with(Operator(signed.key)) == 4503
 
-    async def test_watching_is_no_activity_and_no_tab(self):
-        signed = await astaff()
+    async def test_watching_is_no_activity_and_no_tab(self, signed: Signed):
         before = await sync_to_async(lambda: signed.watched.activity)()
         async with watching(signed.key) as operator:
             await operator.ask()

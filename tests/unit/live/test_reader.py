@@ -102,9 +102,11 @@ class TestHowLongAFindStands:
 
 
 class TestAnAbandonedQuery:
-    async def test_is_read_no_more_and_complained_of_no_more(self, monkeypatch: pytest.MonkeyPatch, caplog: Any):
+    async def test_is_read_no_more_and_complained_of_no_more(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    ):
         monkeypatch.setattr(reader, "READ_TIMEOUT", 0.5)
-        signed, given_up = await astaff(), asyncio.Event()
+        given_up = asyncio.Event()
 
         async def slow(asked: Query, census: Census) -> Results:
             if asked.sort == "user":
@@ -115,14 +117,13 @@ class TestAnAbandonedQuery:
             return await find(asked, census)
 
         monkeypatch.setattr(search_cache, "find", slow)
-        async with watching(signed.key) as operator:
-            await operator.say("watch", query=1, sort="user")
-            assert (await operator.next())["type"] == "unavailable"
-            operator.query = 1
-            await operator.ask()
-            await pass_time(1.5)
-            assert given_up.is_set()
-            assert await operator.is_told_nothing(2.5)
+        await operator.say("watch", query=1, sort="user")
+        assert (await operator.next())["type"] == "unavailable"
+        operator.query = 1
+        await operator.ask()
+        await pass_time(1.5)
+        assert given_up.is_set()
+        assert await operator.is_told_nothing(2.5)
         assert len(complaints(caplog)) == 1
 
     async def test_its_trouble_goes_on_with_what_is_asked_instead(self, operator: Operator, caplog: Any):
@@ -132,10 +133,9 @@ class TestAnAbandonedQuery:
                 await pass_time(1.2)
         assert len(complaints(caplog)) == 1
 
-    async def test_a_page_that_is_being_told_is_told_all(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_a_page_that_is_being_told_is_told_all(self, signed: Signed, monkeypatch: pytest.MonkeyPatch):
         """A frame that was begun arrives, though its page asks for something else by now."""
         monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 30.0)
-        signed = await astaff()
         begun, going, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def send(_: str) -> None:
@@ -157,11 +157,10 @@ class TestAnAbandonedQuery:
 
     @pytest.mark.parametrize("fails", [False, True], ids=["its_rows", "its_trouble"])
     async def test_is_not_sent_to_a_page_that_asks_something_else_by_then(
-        self, fails: bool, monkeypatch: pytest.MonkeyPatch
+        self, fails: bool, signed: Signed, monkeypatch: pytest.MonkeyPatch
     ):
         """One page keeps the next waiting, which asks something else meanwhile."""
         monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 30.0)
-        signed = await astaff()
         first, second, *_ = await apeople(2)
         told, going = asyncio.Queue[tuple[int, dict[str, Any]]](), asyncio.Event()
 
@@ -194,9 +193,11 @@ def complaints(caplog: Any) -> list[str]:
 
 class TestAClose:
     @pytest.mark.rule("R24")
-    async def test_that_waits_for_its_client_delays_no_other_page(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_that_waits_for_its_client_delays_no_other_page(
+        self, signed: Signed, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr(subscriber, "ACK_TIMEOUT", 0.5)
-        signed, told, asked_to_close = await astaff(), asyncio.Queue[str](), []
+        told, asked_to_close = asyncio.Queue[str](), []
 
         async def never(code: Close) -> None:
             asked_to_close.append(code)
@@ -223,20 +224,21 @@ class TestAClose:
 
 
 class TestTheChart:
-    async def test_goes_on_and_starts_over_after_the_clock_was_set_back(self, monkeypatch: pytest.MonkeyPatch):
+    async def test_goes_on_and_starts_over_after_the_clock_was_set_back(
+        self, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.2)
-        signed, at, statistics = await astaff(), now(), monitor.store().statistics
+        at, statistics = now(), monitor.store().statistics
         await statistics.take_sample(at - 30, 15.0, 3600.0)
-        async with watching(signed.key) as operator:
-            assert times(await operator.ask()) == [at - 30]
-            await statistics.take_sample(at + 600, 15.0, 3600.0)
-            frame = await operator.next()
-            assert (frame["type"], times(frame)) == ("changes", [at + 600])
-            # The store drops what is yet to come.
-            await statistics.take_sample(at, 15.0, 3600.0)
-            frame = await operator.next()
-            assert (frame["type"], times(frame)) == ("page", [at - 30, at])
-            assert await operator.is_told_nothing()
+        assert times(await operator.ask()) == [at - 30]
+        await statistics.take_sample(at + 600, 15.0, 3600.0)
+        frame = await operator.next()
+        assert (frame["type"], times(frame)) == ("changes", [at + 600])
+        # The store drops what is yet to come.
+        await statistics.take_sample(at, 15.0, 3600.0)
+        frame = await operator.next()
+        assert (frame["type"], times(frame)) == ("page", [at - 30, at])
+        assert await operator.is_told_nothing()
 
     async def test_shows_no_more_than_the_last_hour_however_long_it_is_watched(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.0)

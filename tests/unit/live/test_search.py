@@ -167,21 +167,19 @@ class TestExactness:
         assert (await found(ask(terms=(term,)))).total == 0
 
 
-class TestTwoFiltersOfWhichEachLeavesOutFew:
+@pytest.mark.parametrize("terms", [(), ("user",)], ids=["all", "searched"])
+@pytest.mark.parametrize("sort", Sort)
+async def test_two_filters_of_which_each_leaves_out_few_leave_out_what_either_does(
+    sort: Sort, terms: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
     """An eighth was warned, another has no tab: those can be named, and what is left can't."""
-
-    @pytest.mark.parametrize("terms", [(), ("user",)], ids=["all", "searched"])
-    @pytest.mark.parametrize("sort", Sort)
-    async def test_leave_out_what_either_does(
-        self, sort: Sort, terms: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(search, "WINDOW_SIZE", 6)
-        for number, person in enumerate(await apeople(COUNT)):
-            if number % 8 != 1:
-                await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
-            if number % 8 == 0:
-                await warn(person.id)
-        question = ask(sort=sort, phase=Phase.ACTIVE, connected=True, terms=terms)
-        right, given = expected(await look_at_all(), question), await found(question)
-        assert len(right) == COUNT * 6 // 8
-        assert (given.total, given.watch_ids, given.bounded) == (len(right), right, False)
+    monkeypatch.setattr(search, "WINDOW_SIZE", 6)
+    for number, person in enumerate(await apeople(COUNT)):
+        if number % 8 != 1:
+            await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
+        if number % 8 == 0:
+            await warn(person.id)
+    question = ask(sort=sort, phase=Phase.ACTIVE, connected=True, terms=terms)
+    right, given = expected(await look_at_all(), question), await found(question)
+    assert len(right) == COUNT * 6 // 8
+    assert (given.total, given.watch_ids, given.bounded) == (len(right), right, False)
