@@ -175,21 +175,20 @@ class TestEnding:
         assert {(entry.user, entry.action_flag) for entry in entries} == {(operator.user, CHANGE)}
         assert {entry.get_change_message() for entry in entries} == {"Ended from the live page."}
 
-    def test_leaves_the_session_alone_in_which_the_operator_acts(self, operator: Operator):
-        other, *_ = ids(sign_in_many(1, name="op"))
-        asked = {"watches": [operator.watch_id, other]}
-        assert operator.count(**asked) == {"sessions": 1, "users": 1, "own": 1, "before": LATER}
-        assert operator.act("end", **asked) == {"done": 1, "own": 1, "cursor": None}
-        assert live() == {operator.watch_id}
-
     @pytest.mark.rule("R14")
-    def test_all_that_match_are_ended_but_for_the_operators_own(self, operator: Operator):
+    def test_all_that_match_are_ended_but_for_the_operators_own_and_of_those_selected_the_present_one(
+        self, operator: Operator
+    ):
         other, *_ = ids(sign_in_many(1, name="op"))
         sign_in_many(3)
         sign_in_many(2, name="bob")
         assert operator.count(**ALL) == {"sessions": 5, "users": 2, "own": 2, "before": LATER}
         assert operator.act("end", **ALL) == {"done": 5, "own": 2, "cursor": None}
         assert live() == {operator.watch_id, other}
+        asked = {"watches": [operator.watch_id, other]}
+        assert operator.count(**asked) == {"sessions": 1, "users": 1, "own": 1, "before": LATER}
+        assert operator.act("end", **asked) == {"done": 1, "own": 1, "cursor": None}
+        assert live() == {operator.watch_id}
 
     def test_sessions_that_began_after_the_confirmation_stay(self, operator: Operator, clock: Time):
         sign_in_many(1)
@@ -393,11 +392,10 @@ class TestNotices:
             "Sent a message, which reached 2 of 3 open tabs: “100 %”",
         ]
         assert LogEntry.objects.filter(object_id=second).count() == 1
-
-    def test_may_go_to_the_session_in_which_the_operator_acts(self, operator: Operator, sent: Sent):
+        # It may go to the session in which the operator acts.
         assert operator.count(action="notice", watches=[operator.watch_id])["sessions"] == 1
         assert operator.act("notice", watches=[operator.watch_id], text="Hello")["own"] == 0
-        assert sent == [([operator.watch_id], "Hello")]
+        assert sent[2:] == [([operator.watch_id], "Hello")]
 
     def test_to_all_that_match_goes_past_the_operator_and_without_others_to_none(self, operator: Operator, sent: Sent):
         answer = operator.act("notice", text="Hello", **ALL)
@@ -417,12 +415,10 @@ class TestNotices:
 
 BAD = [
     ("", "Expected JSON"),
-    ("[]", "Expected `object`, got `array`"),
     (b"\xff", "Expected JSON"),
     (" " * 262_145, "Expected at most 262144 bytes"),
     ({"watches": []}, "Expected `array` of length >= 1"),
     ({"watches": ["x"] * 1001}, "Expected `array` of length <= 1000"),
-    ({"watches": [7]}, "Expected `str`, got `int`"),
     ({"watches": ["x" * 33]}, "Expected `str` of length <= 32"),
     ({"watches": ["a\x00"]}, "Expected `str` matching regex"),
     ({}, "Expected either `watches` or `query`, got neither"),
@@ -430,11 +426,9 @@ BAD = [
     ({"query": {"search": "a\x00"}}, "Expected `str` matching regex"),
     ({"query": {"search": "a" * 101}}, "Expected `str` of length <= 100"),
     ({"query": {"phase": "ended"}}, "Invalid enum value 'ended'"),
-    ({"query": {"connected": True}}, "Expected `str`, got `bool`"),
     ({"query": {"user": 1}}, "Object contains unknown field `user`"),
     ({"query": {}, "before": -1}, "Expected `float` >= 0"),
     ({"query": {}, "before": 1e300}, "Expected `float` <= "),
-    ({"query": {}, "before": "now"}, "Expected `float | null`, got `str`"),
     ({"query": {}, "action": "delete"}, "Invalid enum value 'delete'"),
     ({"query": {}, "users": 1}, "Object contains unknown field `users`"),
 ]

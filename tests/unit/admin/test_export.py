@@ -46,13 +46,10 @@ def record(watch_id: str, at: datetime = datetime(2026, 3, 29, 1, 30, tzinfo=UTC
     return WatchedSession.objects.create(id=watch_id, **(given | fields))
 
 
-def rows(response: Any) -> list[dict[str, str]]:
+def exported(client: Client, query: str = "") -> list[dict[str, str]]:
+    response: Any = client.get(f"{EXPORT}{query}")
     assert response.status_code == 200
     return list(csv.DictReader(io.StringIO(response.getvalue().decode(), newline="")))
-
-
-def exported(client: Client, query: str = "") -> list[dict[str, str]]:
-    return rows(client.get(f"{EXPORT}{query}"))
 
 
 def test_holds_what_is_known_of_a_session_with_times_in_utc_wherever_the_site_is(auditor: Client, settings: Any):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -29,8 +29,6 @@ from tests.unit.live.operators import Operator, apeople, astaff, pass_time, watc
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_timer", "advanced")]
 
-T = TypeVar("T")
-
 NO_CENSUS = Census(0, 0, 0)
 
 
@@ -38,7 +36,7 @@ def ask(**query: Any) -> Query:
     return WatchMessage(1, **query).to_query()
 
 
-async def taken_from(queue: asyncio.Queue[T]) -> T:
+async def taken_from(queue: asyncio.Queue[Any]) -> Any:
     """Return what is put into a queue; time passes until then."""
     for _ in range(100):
         if not queue.empty():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -56,19 +56,16 @@ def ask(**changes: Any) -> Query:
     return Query((), None, None, Sort.ENDS, 1, 25, "en")._replace(**changes)
 
 
-class All(NamedTuple):
-    """Every single session, from both sides."""
-
-    rows: Mapping[str, WatchedSession]
-    watches: Sequence[Watched | None]
+Everything = tuple[Mapping[str, WatchedSession], Sequence[Watched | None]]
+"""Every single session, as record and as watch."""
 
 
-async def look_at_all() -> All:
+async def look_at_all() -> Everything:
     rows = await sync_to_async(lambda: {row.pk: row for row in WatchedSession.objects.all()})()
-    return All(rows, await monitor.store().sessions.aget_many(list(rows)))
+    return rows, await monitor.store().sessions.aget_many(list(rows))
 
 
-def expected(everything: All, ask: Query) -> list[str]:
+def expected(everything: Everything, ask: Query) -> list[str]:
     """Return what a look at every single session finds."""
     rows, watches = everything
     left = [each for each in watches if each is not None and ask.matches(each)]

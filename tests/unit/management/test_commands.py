@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -37,11 +38,12 @@ from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis.presence import RedisPresence
 from idlewatch.store.values import Reading, Watched
 from tests.conftest import START, Time
+from tests.integration.conftest import on
 from tests.integration.server.visitors import Visitor
 from tests.support.clocks import TestClock
 from tests.support.processes import lose_store
 from tests.support.redis_server import redis_url
-from tests.support.serving import ROOT, Server, clean_environment
+from tests.support.serving import ROOT, Server, migrated
 from tests.support.watches import arecord, asign_in, known, sign_in_many
 
 HOUR, DAY = 3600, 86400
@@ -79,20 +81,6 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr("builtins.input", ask)
     return ask
-
-
-@pytest.fixture
-def off(on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Go on as a new process, on a host whose clock is off by so many seconds; the store has the right time."""
-
-    def begin(by: float) -> None:
-        right = clock.now
-        monkeypatch.setattr(RedisPresence, "read_time", lambda *_: Reading(right, 0.0, None))
-        monkeypatch.setattr(TestClock, "shift", lambda _, by: clock.pass_(by))
-        lose_store()
-        clock.pass_(by)
-
-    return begin
 
 
 @contextmanager
@@ -210,10 +198,15 @@ class TestEndSessions:
         assert live() == set()
 
     @pytest.mark.parametrize("by", [-HOUR, HOUR])
-    def test_goes_by_the_time_of_a_store_that_is_shared(self, clock: Time, off: Callable[[float], None], by: float):
+    def test_goes_by_the_time_of_a_store_that_is_shared_where_the_clock_of_its_host_is_off(
+        self, on_redis: None, clock: Time, monkeypatch: pytest.MonkeyPatch, by: float
+    ):
         (first,) = sign_in_many(1)
         clock.now = START + 30
-        off(by)
+        monkeypatch.setattr(RedisPresence, "read_time", lambda *_: Reading(START + 30, 0.0, None))
+        monkeypatch.setattr(TestClock, "shift", lambda _, by: clock.pass_(by))
+        lose_store()
+        clock.pass_(by)
         assert run_json()[0]["phase"] == "active"
         assert run("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
         row = WatchedSession.objects.get(pk=first.id)
@@ -399,17 +392,12 @@ class TestPruneSessions:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("options", "kept"),
-    [
-        ({}, ("127.0.0.1", "Mozilla")),
-        ({"KEEP_ADDRESS": False}, ("", "Mozilla")),
-        ({"KEEP_USER_AGENT": False}, ("127.0.0.1", "")),
-    ],
+    ("dropped", "kept"), [("KEEP_ADDRESS", ("", "Mozilla")), ("KEEP_USER_AGENT", ("127.0.0.1", ""))]
 )
 def test_a_site_may_keep_neither_address_nor_user_agent(
-    clock: Time, client: Any, settings: Any, options: dict[str, bool], kept: tuple[str, str]
+    clock: Time, client: Any, settings: Any, dropped: str, kept: tuple[str, str]
 ):
-    settings.IDLEWATCH = options
+    settings.IDLEWATCH = {dropped: False}
     User.objects.create_user("ann", password="pw")
     client.post("/login/", {"username": "ann", "password": "pw"}, headers={"User-Agent": "Mozilla"})
     assert WatchedSession.objects.values_list("address", "user_agent").get() == kept
@@ -418,19 +406,10 @@ def test_a_site_may_keep_neither_address_nor_user_agent(
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def server(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("beside")
-    environ = {"REDIS_URL": redis_url()} if request.param == "redis" else {}
-    server = Server(
-        "project.asgi:application",
-        clean_environment(
-            DEBUG="1",
-            DATABASE_URL=f"sqlite:///{directory / 'db.sqlite3'}",
-            DJANGO_SETTINGS_MODULE="tests.integration.server.settings",
-            IDLEWATCH_IDLE_TIMEOUT="300",
-            **environ,
-        ),
-        directory / "daphne.log",
-    )
-    server.manage("migrate", "--verbosity", "0")
+    server = on(shutil.copy(migrated(), directory / "db.sqlite3"), directory)
+    server.environ["IDLEWATCH_IDLE_TIMEOUT"] = "300"
+    if request.param == "redis":
+        server.environ["REDIS_URL"] = redis_url()
     server.start()
     yield server
     server.stop()

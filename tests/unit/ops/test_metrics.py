@@ -330,8 +330,6 @@ class TestWhatIsCounted:
 
 @pytest.mark.django_db(transaction=True)
 class TestLabels:
-    STRANGE = "\n\"'{}=,\\\x00é" * 5
-
     async def test_nothing_that_a_browser_sends_becomes_one(self, census: Any, caplog: pytest.LogCaptureFixture):
         @sync_to_async
         def send() -> Signed:
