@@ -381,9 +381,7 @@ class TestSocket:
         await tab.leave()
         assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {}
 
-    async def test_of_an_undecided_session_is_sent_away_to_come_back(
-        self, away: Outage, web: Member, signed: Signed, clock: Time, tab: Tab
-    ):
+    async def test_of_an_undecided_session_is_sent_away_to_come_back(self, signed: Signed, clock: Time, tab: Tab):
         clock.pass_(930)
         await tab.say("sync")
         assert await tab.close_code() == Close.GOING_AWAY
@@ -394,7 +392,7 @@ class TestSocket:
         await tab.leave()
 
     async def test_whose_session_is_revoked_is_told_when_it_asks_or_when_the_store_is_back(
-        self, away: Outage, web: Member, signed: Signed, clock: Time
+        self, away: Outage, signed: Signed, clock: Time
     ):
         asking, silent = await Tab.open(signed), await Tab.open(signed)
         await away.around()

@@ -86,15 +86,13 @@ class TestFound:
 
 
 class TestRebound:
-    def test_the_same_key_is_not_the_one_before(self, watched: Watched):
-        records.rebind(watched.id, watched.key, "auth")
-        assert (row(watched).session_digest, row(watched).previous_digest) == (django_sessions.digest(watched.key), "")
+    @pytest.mark.parametrize("has_key", [True, False])
+    def test_the_same_key_or_none_leaves_the_digest_and_the_auth_hash_follows(self, watched: Watched, has_key: bool):
+        key = watched.key if has_key else None
+        WatchedSession.objects.update(session_digest=django_sessions.digest(key))
+        records.rebind(watched.id, key, "auth")
+        assert (row(watched).session_digest, row(watched).previous_digest) == (django_sessions.digest(key), "")
         assert row(watched).auth_digest == "auth"
-
-    def test_no_key_leaves_the_auth_hash_to_follow(self, watched: Watched):
-        WatchedSession.objects.update(session_digest="")
-        records.rebind(watched.id, None, "auth")
-        assert (row(watched).session_digest, row(watched).auth_digest) == ("", "auth")
 
 
 class TestClosed:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,18 +16,8 @@ from tests.conftest import START
 
 def split(line: str) -> tuple[str, dict[str, str]]:
     """Read a line of logfmt, as a log shipper does."""
-    event, _, rest = line.partition(" ")
-    fields: dict[str, str] = {}
-    while rest:
-        name, _, rest = rest.partition("=")
-        if not rest.startswith('"'):
-            fields[name], _, rest = rest.partition(" ")
-            continue
-        end = 1
-        while rest[end] != '"':
-            end += 2 if rest[end] == "\\" else 1
-        fields[name], rest = rest[: end + 1], rest[end + 2 :]
-    return event, fields
+    event, *fields = shlex.split(line)
+    return event, dict(field.split("=", 1) for field in fields)
 
 
 class TestLine:
