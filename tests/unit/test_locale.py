@@ -102,15 +102,18 @@ class TestCatalogues:
     def test_they_are_these(self):
         assert sorted(entry.name for entry in (APP / "locale").iterdir()) == sorted(LANGUAGES)
 
-    def test_extracting_the_strings_again_changes_nothing(self, tmp_path):
+    def test_extracting_the_strings_again_changes_nothing_and_begins_a_new_language(self, tmp_path):
         copy = tmp_path / "idlewatch"
         shutil.copytree(APP, copy, ignore=shutil.ignore_patterns("*.pyc", "*.mo"))
+        (copy / "locale" / "sv").mkdir()
         done = subprocess.run([ROOT / "scripts" / "messages", copy], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         for language in LANGUAGES:
             is_current = catalogue(copy, language).read_bytes() == catalogue(APP, language).read_bytes()
             assert is_current, f"{language}: run make messages, and translate what is new"
             assert translations(language, copy) == translations(language), f"{language}: run make messages"
+        assert catalogue(copy, "sv").read_text().count("\nmsgid ") == catalogue(APP, "de").read_text().count("\nmsgid ")
+        assert catalogue(copy, "sv").with_suffix(".mo").is_file()
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_every_string_is_translated_in_every_form(self, language):
