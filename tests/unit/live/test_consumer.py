@@ -16,6 +16,7 @@ from idlewatch.core.events import Acted, Held, TabOpened
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES
 from idlewatch.exceptions import BadMessage
 from idlewatch.live import authorization, search
+from idlewatch.live.consumer import LiveConsumer
 from idlewatch.live.query import parse
 from idlewatch.live.reader import ROUND_INTERVAL, reader_of
 from idlewatch.models import WatchedSession
@@ -222,15 +223,12 @@ class TestStaying:
             assert await operator.closed_at() == 4503
             await operator.leave(4503)
             await stopping
-        with mock.patch("idlewatch.asgi.WatchedApplication._server_of", new=live_socket):
+        # The server turned to stopping only after the handshake had been routed.
+        with mock.patch("idlewatch.asgi._send_back", LiveConsumer.as_asgi()):
             late = Operator(signed.key)
             assert await late.is_accepted()
             assert await late.close_code() == 4503
         assert not reader_of(current_process()).is_running
-
-
-def live_socket(self: Any, scope: Any, *, going: bool) -> Any:
-    return self._sockets[scope["path"]]
 
 
 class TestBadMessages:
