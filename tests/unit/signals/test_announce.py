@@ -116,7 +116,7 @@ class TestReceivers:
             """Its method is another object each time."""
 
             def hear(self, signal: Any, watch_id: str, **_: Any) -> None:
-                if not list.__len__(heard):
+                if watch_id == "w0":
                     time.sleep(0.01)
                 heard.append((signal.name, watch_id, threading.get_ident()))
 
@@ -151,17 +151,11 @@ class TestReceivers:
 
     @pytest.mark.usefixtures("hung")
     def test_one_that_hangs_holds_up_neither_the_caller_nor_the_others(self, connect: Connect):
-        heard, others = [], threading.Event()
-
-        def hear(watch_id: str, **_: Any) -> None:
-            heard.append(watch_id)
-            if len(heard) == 2:
-                others.set()
-
-        connect(hear)
+        others = [threading.Event(), threading.Event()]
+        connect(lambda watch_id, **_: others[watch_id == "w2"].set())
         end("w1")
         end("w2")
-        assert others.wait(WITHIN)
+        assert all(other.wait(WITHIN) for other in others)
         assert not dispatcher.wait(0)
 
     def test_one_that_is_slow_is_logged_once_a_call(

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import logging
 from threading import Event, Lock, Thread
-from typing import Any, cast
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -11,21 +12,6 @@ from idlewatch.signals import session_ended, worker
 from idlewatch.signals.delivery import Delivery
 from idlewatch.signals.worker import Worker
 from tests.support.announced import WITHIN
-
-
-class WatchedLock:
-    """A lock that notes when a thread is about to take it."""
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.wanted = Event()
-
-    def __enter__(self) -> None:
-        self.wanted.set()
-        self.lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
 
 
 def test_a_call_that_is_about_to_begin_is_lost_with_the_rest(
@@ -37,14 +23,17 @@ def test_a_call_that_is_about_to_begin_is_lost_with_the_rest(
     def hear(watch_id: str, **_: Any) -> None:
         called.append(watch_id)
 
-    lock = WatchedLock()
-    queued = Worker(cast("Lock", lock), Clock(), lambda _: True)
+    # A lock that notes when a thread is about to take it.
+    lock, wanted, watched = Lock(), Event(), MagicMock()
+    watched.__enter__.side_effect = lambda: (wanted.set(), lock.acquire())
+    watched.__exit__.side_effect = lambda *_: lock.release()
+    queued = Worker(watched, Clock(), lambda _: True)
     thread = Thread(target=queued.work, daemon=True)
-    with lock.lock:
+    with lock:
         for watch_id in ("w1", "w2"):
             queued.put(Delivery(session_ended, hear, False, {"watch_id": watch_id}))
         thread.start()
-        assert lock.wanted.wait(WITHIN)
+        assert wanted.wait(WITHIN)
         queued.drop_rest()
     thread.join(WITHIN)
     assert not thread.is_alive()
