@@ -62,9 +62,8 @@ class Person(Visitor):
 class Surfer(Person):
     """Asks for a page now and then, of whatever process, and has no tab open."""
 
-    timeout = 3.0
-
     async def live(self, until: asyncio.Event, every: float = 1.0) -> None:
+        self.timeout = 3.0
         while not until.is_set():
             for web in random.sample(self.webs, len(self.webs)):
                 # A proxy asks another process where one does not answer, and a browser asks again after a 503.
