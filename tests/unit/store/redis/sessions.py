@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Extended, Held, Requested, TabOpened, TabsCounted
 from idlewatch.core.policy import Policy
@@ -51,9 +53,12 @@ def running(directory: Path, *options: str) -> Iterator[RedisServer]:
 
 
 def until(met: Callable[[], object], within: float = 10.0) -> None:
-    """Wait for something that another thread or process does."""
+    """Wait for something that another thread or process does; until then it may raise errors of Redis."""
     deadline = time.monotonic() + within
-    while not met():
+    while True:
+        with suppress(RedisError, StoreUnavailable):
+            if met():
+                return
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
