@@ -52,6 +52,10 @@ def test_a_user_signs_in_by_the_form_and_gets_the_page(deployment: Deployment):
     assert 'id="idlewatch-state"' in page.text
 
 
+def test_this_machine_may_ask_through_nginx_whether_it_is_ready(deployment: Deployment):
+    assert Guest(deployment).get("/readyz").status == 200
+
+
 def test_plain_http_leads_to_https(deployment: Deployment):
     connection = HTTPConnection("127.0.0.1", deployment.nginx.plain_port, timeout=10)
     forged = {"Host": documented.HOST, "X-Forwarded-Proto": "https"}
