@@ -215,14 +215,12 @@ class TestStaying:
             "The operators' permissions cannot be checked (OperationalError)."
         ] * 2
 
-    async def test_the_server_that_goes_away_says_so_also_to_who_comes_then(self):
-        signed, hub = await astaff(), runtime_of(current_process()).hub
-        async with watching(signed.key) as operator:
-            await operator.ask()
-            stopping = asyncio.create_task(hub.dismiss())
-            assert await operator.closed_at() == 4503
-            await operator.leave(4503)
-            await stopping
+    async def test_the_server_that_goes_away_says_so_also_to_who_comes_then(self, operator: Operator, signed: Signed):
+        await operator.ask()
+        stopping = asyncio.create_task(runtime_of(current_process()).hub.dismiss())
+        assert await operator.closed_at() == 4503
+        await operator.leave(4503)
+        await stopping
         # The server turned to stopping only after the handshake had been routed.
         with mock.patch("idlewatch.asgi._send_back", LiveConsumer.as_asgi()):
             late = Operator(signed.key)
