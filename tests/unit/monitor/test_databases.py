@@ -96,7 +96,7 @@ print(json.dumps(told))
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    """What was announced of each change, before and after its transaction ended."""
+    """The signals of each change, before and after its transaction ended."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What the database keeps of a watch, and what a store resumes from it."""
+"""Records of sessions: what the database keeps, and resuming a session in a store from it."""
 
 from __future__ import annotations
 

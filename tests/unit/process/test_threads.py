@@ -53,7 +53,7 @@ class TestALaneWithAThreadOfItsOwn:
 
 
 class TestInATestsTransaction(TestCase):
-    """What no other thread would see, and a project's tests with a communicator are about."""
+    """A project's tests with a communicator: no other thread would see what they wrote."""
 
     async def test_the_work_stays_in_djangos_thread_and_sees_the_same(self):
         for lane in OWN:

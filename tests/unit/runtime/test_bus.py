@@ -22,7 +22,7 @@ from tests.support.sockets import FakeTab, until
 WITHIN = 5.0
 CHANGE = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
 SECRET = "of-the-future"
-"""What stands in a message, and may not stand in the log."""
+"""Stands in a message, and may not stand in the log."""
 
 
 def changed(*fields: object) -> dict[str, Any]:
