@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import HOLD_TTL, Activity, Reason
@@ -24,7 +23,7 @@ from idlewatch.core.events import (
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.core.reducer import MAX_HOLDS, applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
-from tests.support.facts import POLICY, START, after, events, histories, policies, signed_in, timed
+from tests.support.facts import POLICY, START, after, histories, policies, signed_in, timed
 
 OPEN = TabOpened("p1", 50)
 CLOSE = TabClosed("p1", closed=True)
@@ -87,9 +86,6 @@ class TestActivity:
     def test_what_no_user_did_does_not_count(self, event: Event) -> None:
         facts = after(signed_in(tabs={"p1": 1}), POLICY, *((float(at), event) for at in range(0, 890, 10)))
         assert assess(facts, POLICY, 900.0).reason is Reason.IDLE
-
-    def test_extensions_are_counted(self) -> None:
-        assert after(signed_in(), POLICY, (800.0, Extended()), (1600.0, Extended())).extensions == 2
 
 
 class TestHolds:
@@ -241,17 +237,6 @@ def test_the_first_event_after_the_deadline_makes_the_end_final(event: Event) ->
     assert (ended.ended, ended.reason) == (900.0, Reason.IDLE)
     # A process whose clock is behind.
     assert applied(Extended(), ended, POLICY, 899.0) is ended
-
-
-@given(policies(), histories(), st.lists(st.tuples(st.integers(-300, 300), events()), max_size=8))
-def test_ended_is_final_whatever_arrives_in_whatever_order(
-    policy: Policy, history: list[tuple[float, Event]], late: list[tuple[int, Event]]
-) -> None:
-    facts = after(signed_in(START), policy, *timed(history))
-    end = assess(facts, policy, START).ends_at
-    ended = after(facts, policy, (end, Polled()))
-    assert assess(ended, policy, end).phase is Phase.ENDED
-    assert after(ended, policy, *((end + offset, event) for offset, event in late)) is ended
 
 
 @given(policies(), histories())

@@ -355,17 +355,6 @@ class TestBatches:
         assert [store.sessions.get(each.id) for each in settled if each] == list(settled)
 
 
-class TestRecords:
-    async def test_a_tombstone_stands_until_it_was_recorded_and_a_while_longer(self, live: Store) -> None:
-        live.sessions.end("w1", Reason.LOGOUT, 10.0)
-        record = await claim_one(live, Due.RECORD, 1e6)
-        assert live.sessions.get("w1") is not None
-        await live.queue.confirm(Due.RECORD, [record], 1e6)
-        for due in Due:
-            await claim(live, due, 1e6 + 60)
-        assert live.sessions.open(watched(), 1e6 + 60).verdict(1e6 + 60).reason is Reason.LOGOUT
-
-
 class TestChecks:
     async def test_come_round_within_the_checkpoint_and_sooner_where_one_left_a_doubt(self, live: Store) -> None:
         first = await claim_one(live, Due.CHECK, 60.0)
