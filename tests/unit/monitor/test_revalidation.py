@@ -144,6 +144,11 @@ class TestTakingOver:
         assert reason(watched) is Reason.REVOKED
         assert known(watched.id).activity.ended == NOW
 
+    def test_an_open_record_ends_nothing(self):
+        (watched,) = sign_in_many(1)
+        revalidation.take_over(WatchedSession.objects.get(), NOW)
+        assert reason(watched) is None
+
 
 class TestCost:
     def test_three_hundred_sessions_take_a_handful_of_queries_and_what_did_not_change_none(
