@@ -59,6 +59,17 @@ async def test_a_restart_sends_every_tab_back_and_resumes_each_session_where_it_
     assert " ERROR " not in log
 
 
+@pytest.mark.rule("R14", "R26")
+async def test_a_stop_sends_the_live_page_back_and_others_do_not_get_it(server: Server):
+    live = server.socket_url("/ws/idlewatch/live/")
+    refused = await Visitor(server, "steady").connect(url=live)
+    assert await Tab(refused).rest() == ([], 4403)
+    watching = await Visitor(server, "operator").connect(url=live)
+    stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+    assert await Tab(watching).rest() == ([], 4503)
+    assert await stopping == 0
+
+
 @pytest.mark.rule("R26")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 async def test_a_handshake_just_before_the_end_does_no_harm(server: Server, how: signal.Signals):
