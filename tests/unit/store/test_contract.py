@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Barrier
-from typing import TypeVar
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -36,9 +36,7 @@ POLICY = Policy(idle_timeout=900, warn_before=120, absolute_timeout=43200, close
 WARNING = 780.0
 END = 900.0
 LEASE = 10.0
-WORKERS = 8
-
-T = TypeVar("T")
+WORKERS, TIMES = 8, 100
 
 
 def watched(watch_id: str = "w1", activity: Activity | None = None, **fields: object) -> Watched:
@@ -70,14 +68,6 @@ async def claim_one(store: Store, due: Due, now: float) -> Watched:
 
 async def settle(store: Store, claimed: Watched, now: float) -> Watched | None:
     (settled,) = await store.queue.settle([claimed], now)
-    return settled
-
-
-async def publish(store: Store, now: float) -> Watched:
-    """Do what a timer does for the one watch that is due."""
-    settled = await settle(store, await claim_one(store, Due.PUSH, now), now)
-    assert settled is not None
-    await store.queue.confirm(Due.PUSH, [settled], now)
     return settled
 
 
@@ -253,7 +243,8 @@ class TestSettling:
         assert not await claim(live, Due.PUSH, WARNING + LEASE)
 
     async def test_an_end_is_final_from_its_own_moment(self, live: Store) -> None:
-        settled = await publish(live, END + 2)
+        settled = await settle(live, await claim_one(live, Due.PUSH, END + 2), END + 2)
+        assert settled is not None
         assert (settled.activity.ended, settled.activity.reason) == (END, Reason.IDLE)
         assert live.sessions.apply("w1", Extended(), END - 1) == settled
 
@@ -323,12 +314,7 @@ class TestBatches:
         store.sessions.apply("w2", Extended(), WARNING)
         batch = [claimed["w3"], watched("unknown"), claimed["w2"], claimed["w1"]]
         settled = await store.queue.settle(batch, WARNING)
-        assert [each and (each.id, each.shown.phase) for each in settled] == [
-            ("w3", Phase.WARNED),
-            None,
-            None,
-            ("w1", Phase.WARNED),
-        ]
+        assert {each.shown.phase for each in settled if each} == {Phase.WARNED}
         assert list(settled) == [store.sessions.get("w3"), None, None, store.sessions.get("w1")]
 
     async def test_settle_and_confirm_many(self, store: Store) -> None:
@@ -402,11 +388,11 @@ class TestWaking:
         assert (records, checks) == (["sooner"], [])
 
 
-def at_once(work: Callable[[int], T]) -> list[T]:
+def at_once(work: Callable[[int], Any]) -> list[Any]:
     """Have threads do some work, all of them starting together."""
     start = Barrier(WORKERS)
 
-    def one(index: int) -> T:
+    def one(index: int) -> Any:
         start.wait()
         return work(index)
 
@@ -415,14 +401,12 @@ def at_once(work: Callable[[int], T]) -> list[T]:
 
 
 class TestManyAtOnce:
-    TIMES = 100
-
     async def test_threads_and_event_loops_lose_no_change(self, live: Store) -> None:
         first = live.sessions.get("w1")
         assert first is not None
 
         async def extend() -> None:
-            for _ in range(self.TIMES):
+            for _ in range(TIMES):
                 await live.sessions.aapply("w1", Extended(), 1.0)
             await live.aclose()
 
@@ -431,14 +415,14 @@ class TestManyAtOnce:
                 asyncio.run(extend())
                 return
             # All at one moment: changes that look alike are changes all the same.
-            for _ in range(self.TIMES):
+            for _ in range(TIMES):
                 live.sessions.apply("w1", Extended(), 1.0)
 
         at_once(work)
         last = live.sessions.get("w1")
         assert last is not None
-        assert last.activity.extensions == WORKERS * self.TIMES
-        assert last.version >= first.version + WORKERS * self.TIMES
+        assert last.activity.extensions == WORKERS * TIMES
+        assert last.version >= first.version + WORKERS * TIMES
 
     @pytest.mark.rule("R17")
     async def test_tabs_that_open_are_counted_each_and_no_more_than_allowed(self, live: Store) -> None:

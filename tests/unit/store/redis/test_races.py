@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -59,12 +60,9 @@ class TestAnAnswerThatIsLost:
         store, direct = make(proxy.url), make()
         direct.sessions.open(session(), NOW)
 
-        def overtake() -> None:
-            if is_overtaken:
-                direct.sessions.apply("w1", Requested(), NOW + 2)
-
         await store.ping()
-        proxy.lose_answer(WRITE, then=overtake)
+        overtake = partial(direct.sessions.apply, "w1", Requested(), NOW + 2)
+        proxy.lose_answer(WRITE, then=overtake if is_overtaken else lambda: None)
         event = TabOpened("p1", 50)
         apply, aapply = store.sessions.apply, store.sessions.aapply
         opened = await aapply("w1", event, NOW + 1) if is_async else apply("w1", event, NOW + 1)
