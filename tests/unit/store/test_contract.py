@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -396,8 +397,13 @@ def at_once(work: Callable[[int], Any]) -> list[Any]:
         start.wait()
         return work(index)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(one, range(WORKERS)))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(one, range(WORKERS)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 class TestManyAtOnce:
