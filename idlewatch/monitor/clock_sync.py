@@ -66,9 +66,8 @@ class ClockSync:
             # This machine stood still without its clock noticing, a suspended one, say.
             logger.warning("The clock of this process was off by %.1f s; it follows the others now.", -apart)
             self._clock.shift(apart)
-        else:
+        elif await presence.correct_time(reading, -apart):
             logger.warning("The clock of the store's server jumped by %.1f s; the jump is compensated.", apart)
-            await presence.correct_time(reading, -apart)
 
     def _begin(self, reading: Reading, apart: float) -> None:
         """Take over the store's time, or that of the other processes where the store's clock was set a moment ago."""

@@ -140,8 +140,11 @@ class Presence(Protocol):
     async def aread_time(self, process: str) -> Reading | None:
         """Async version of `read_time`."""
 
-    async def correct_time(self, reading: Reading, by: float) -> None:
-        """Correct the shared time, whose clock was set, by so many seconds, unless it was corrected since `reading`."""
+    async def correct_time(self, reading: Reading, by: float) -> bool:
+        """Correct the shared time, whose clock was set, by so many seconds, unless it was corrected since `reading`.
+
+        Return whether this call did it.
+        """
 
 
 class Statistics(Protocol):

@@ -48,8 +48,9 @@ class MemoryPresence(Presence):
     async def aread_time(self, process: str) -> Reading | None:
         return None
 
-    async def correct_time(self, reading: Reading, by: float) -> None:
+    async def correct_time(self, reading: Reading, by: float) -> bool:
         """Do nothing: there is no clock to share."""
+        return False
 
     def clear(self) -> None:
         """Forget all processes. The caller holds the lock."""

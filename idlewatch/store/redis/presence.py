@@ -64,9 +64,9 @@ class RedisPresence(Presence):
     async def aread_time(self, process: str) -> Reading | None:
         return await self._client.arun(self._read_time(process))
 
-    async def correct_time(self, reading: Reading, by: float) -> None:
+    async def correct_time(self, reading: Reading, by: float) -> bool:
         args = [repr(reading.correction), repr(reading.correction + by), KEY_TTL]
-        await self._client.acall(script("correct", [self._keys.other("correction")], args))
+        return bool(await self._client.acall(script("correct", [self._keys.other("correction")], args)))
 
     def _read_time(self, process: str) -> Steps[Reading | None]:
         keys = [self._keys.other("correction"), self._keys.other("last_seen")]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from unittest import mock
 
 import pytest
 
@@ -94,10 +95,12 @@ class SharedClock(MemoryPresence):
     async def aread_time(self, process: str) -> Reading | None:
         return self.read_time(process)
 
-    async def correct_time(self, reading: Reading, by: float) -> None:
-        if self.world.correction == reading.correction:
-            self.world.correction = reading.correction + by
-            self.world.corrections.append(by)
+    async def correct_time(self, reading: Reading, by: float) -> bool:
+        if self.world.correction != reading.correction:
+            return False
+        self.world.correction = reading.correction + by
+        self.world.corrections.append(by)
+        return True
 
 
 @pytest.fixture
@@ -167,7 +170,9 @@ async def test_a_step_of_the_server_is_corrected_once_and_moves_no_process(
     assert late.off == pytest.approx(0, abs=LATENCY)
 
 
-async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_once(world: World):
+async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_once(
+    world: World, caplog: pytest.LogCaptureFixture
+):
     hosts = [world.start("a"), world.start("b")]
     await world.round(*hosts)
     world.server += HOUR
@@ -175,7 +180,9 @@ async def test_two_processes_that_find_the_step_at_the_same_moment_put_it_right_
     reading = world.store.read_time("a")
     assert reading is not None
     await world.round(hosts[1])
-    await world.store.correct_time(reading, -HOUR)
+    with mock.patch.object(world.store, "aread_time", return_value=reading):
+        await hosts[0].keeper.keep(world.store)
+    assert len(caplog.records) == 1
     await world.round(*hosts)
     assert world.corrections == [pytest.approx(-HOUR, abs=LATENCY)]
     assert [host.off for host in hosts] == pytest.approx([0] * 2, abs=LATENCY)
