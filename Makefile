@@ -23,7 +23,7 @@ serve: install  ## Serve the demo by several processes behind nginx, on http://1
 	@exec scripts/serve
 
 .PHONY: test
-test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, browser, newest Python.
+test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, browser, sites, newest Python.
 	@scripts/test
 
 .PHONY: test-fast
@@ -37,6 +37,10 @@ lint: .venv/.dev  ## Check style, layers and types.
 .PHONY: newest
 newest: .venv-newest/.dev  ## Run the fast tests on the newest Python that is here.
 	@scripts/test newest
+
+.PHONY: sites
+sites: .venv-sites/.dev  ## Try all sites of tests/sites with their packages, and write docs/sites.md.
+	@scripts/test all_sites
 
 .PHONY: format
 format: .venv/.dev  ## Format the code.
@@ -69,7 +73,7 @@ lock: .venv/.dev  ## Resolve the dependencies again and write the lock files.
 
 .PHONY: clean
 clean:  ## Remove what was made.
-	rm -rf .venv .venv-newest node_modules build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf .venv .venv-newest .venv-sites node_modules build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -86,4 +90,9 @@ clean:  ## Remove what was made.
 .venv-newest/.dev: requirements-dev.txt
 	scripts/make-venv "$$(scripts/find-python --newest)" .venv-newest
 	.venv-newest/bin/python -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	touch $@
+
+.venv-sites/.dev: requirements-sites.txt
+	scripts/make-venv "$$(scripts/find-python --newest || scripts/find-python)" .venv-sites
+	.venv-sites/bin/python -m pip install $(PIP_FLAGS) -r requirements-sites.txt
 	touch $@

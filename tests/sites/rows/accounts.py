@@ -1,0 +1,135 @@
+"""Packages about how users sign in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+
+from tests.sites.row import NAME, PASSWORD, Row, SignIn, after
+from tests.sites.views import plain_urls, site_page
+
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+CODE = "abcd1234"
+ALLAUTH_BASE = """\
+{% load idlewatch %}<!doctype html><html><head><title>A site</title></head>
+<body>{% block content %}{% endblock %}{% block extra_body %}{% endblock %}{% idlewatch %}</body></html>
+"""
+HIJACK_PAGE = """\
+{% extends "sites/base.html" %}
+{% block content %}<h1>Private</h1>
+{% if not request.user.is_hijacked %}
+<form method="post" action="{% url "hijack:acquire" %}">{% csrf_token %}
+<input type="hidden" name="user_pk" value="2"><input type="hidden" name="next" value="/"><button>Hijack</button></form>
+{% endif %}{% endblock %}
+"""
+
+
+def _allauth(*apps: str, sign_in: SignIn | None = None, **settings: Any) -> dict[str, Any]:
+    backends = [MODEL_BACKEND, "allauth.account.auth_backends.AuthenticationBackend"]
+    return {
+        "apps": ("allauth", "allauth.account", *apps),
+        "middleware": ("allauth.account.middleware.AccountMiddleware",),
+        "settings": {"LOGIN_URL": "account_login", "AUTHENTICATION_BACKENDS": backends, **settings},
+        "templates": {"allauth/layouts/base.html": ALLAUTH_BASE},
+        "urls": lambda: [site_page(), path("accounts/", include("allauth.urls"))],
+        "sign_in": sign_in or SignIn(fields={"login": NAME, "password": PASSWORD}),
+    }
+
+
+def give_codes() -> None:
+    """Set up two factors: an authenticator, and recovery codes, all alike, as many as a run needs."""
+    from allauth.mfa.adapter import get_adapter
+    from allauth.mfa.models import Authenticator
+    from django.contrib.auth import get_user_model
+
+    user, encrypt = get_user_model().objects.get(), get_adapter().encrypt
+    codes = {"migrated_codes": [encrypt(CODE)] * 20}
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": encrypt("JBSWY3DPEHPK3PXP")})
+    Authenticator.objects.create(user=user, type=Authenticator.Type.RECOVERY_CODES, data=codes)
+
+
+def _otp_admin() -> list[Any]:
+    from django.contrib import admin
+    from django_otp.admin import OTPAdminSite
+
+    admin.site.__class__ = OTPAdminSite
+    return plain_urls()
+
+
+def give_tokens() -> None:
+    """Give the visitor one-time tokens, all alike, as many as a run needs."""
+    from django.contrib.auth import get_user_model
+    from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+
+    device = StaticDevice.objects.create(user=get_user_model().objects.get(), name="tokens")
+    StaticToken.objects.bulk_create(StaticToken(device=device, token="abcdefgh") for _ in range(20))
+
+
+def add_victim() -> None:
+    """Add the user whom the visitor impersonates."""
+    from django.contrib.auth import get_user_model
+
+    get_user_model().objects.create_user("victim", pk=2)
+
+
+def _hijack() -> list[Any]:
+    return [path("hijack/", include("hijack.urls")), *plain_urls()]
+
+
+ROWS = [
+    Row("django-allauth", packages=("django-allauth",), **_allauth()),
+    Row(
+        "django-allauth with MFA",
+        packages=("django-allauth",),
+        prepare="tests.sites.rows.accounts.give_codes",
+        **_allauth(
+            "allauth.mfa",
+            sign_in=SignIn(fields={"login": NAME, "password": PASSWORD}, then=({"code": CODE},)),
+        ),
+    ),
+    Row(
+        "django-allauth, a social account without a password",
+        packages=("django-allauth",),
+        **_allauth(
+            "allauth.socialaccount",
+            "allauth.socialaccount.providers.dummy",
+            sign_in=SignIn(link="/dummy/login/", fields={"id": "7", "email": "social@example.com"}),
+            SOCIALACCOUNT_LOGIN_ON_GET=True,
+        ),
+    ),
+    Row(
+        "django-hijack, impersonating",
+        packages=("django-hijack",),
+        apps=("hijack",),
+        middleware=("hijack.middleware.HijackUserMiddleware",),
+        templates={"sites/page.html": HIJACK_PAGE},
+        urls=_hijack,
+        prepare="tests.sites.rows.accounts.add_victim",
+        sign_in=SignIn(then=({"user_pk": "2"},)),
+    ),
+    Row(
+        "django-otp in the admin",
+        packages=("django-otp",),
+        apps=("django_otp", "django_otp.plugins.otp_static"),
+        page="/admin/",
+        settings=lambda plain: {
+            "LOGIN_URL": "admin:login",
+            "MIDDLEWARE": after(
+                plain["MIDDLEWARE"],
+                "django.contrib.auth.middleware.AuthenticationMiddleware",
+                "django_otp.middleware.OTPMiddleware",
+            ),
+        },
+        urls=_otp_admin,
+        prepare="tests.sites.rows.accounts.give_tokens",
+        sign_in=SignIn("/admin/login/", {"username": NAME, "password": PASSWORD, "otp_token": "abcdefgh"}),
+    ),
+    Row(
+        "django-axes",
+        packages=("django-axes",),
+        apps=("axes",),
+        middleware=("axes.middleware.AxesMiddleware",),
+        settings={"AUTHENTICATION_BACKENDS": ["axes.backends.AxesStandaloneBackend", MODEL_BACKEND]},
+    ),
+]

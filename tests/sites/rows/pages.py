@@ -1,0 +1,115 @@
+"""How pages are made, and what follows their links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.urls import include, path
+
+from tests.sites.row import Row, without
+from tests.sites.views import site_page
+
+HTMX = """\
+{% extends "sites/base.html" %}{% load django_htmx %}
+{% block head %}{% htmx_script %}{% endblock %}
+{% block content %}<h1>Private</h1><output hx-get="/api/" hx-trigger="every 300ms"></output>{% endblock %}
+"""
+BOOSTED = """\
+{% extends "sites/base.html" %}{% load django_htmx %}
+{% block head %}{% htmx_script %}{% endblock %}
+{% block content %}<h1>Private</h1><nav hx-boost="true"><a href="/?next">Next</a></nav>{% endblock %}
+"""
+TURBO = """\
+{% extends "sites/base.html" %}{% load static %}
+{% block head %}<script type="module" src="{% static "turbo/turbo.es2017-esm.js" %}"></script>{% endblock %}
+{% block content %}<h1>Private</h1><a href="/?next">Next</a>{% endblock %}
+"""
+UNPOLY = """\
+{% extends "sites/base.html" %}{% load static %}
+{% block head %}<script src="{% static "unpoly/unpoly.min.js" %}"></script>{% endblock %}
+{% block content %}<h1>Private</h1><a href="/?next" up-follow>Next</a>{% endblock %}
+"""
+REACT = """\
+{% extends "sites/base.html" %}{% load static %}
+{% block content %}<div id="root"></div><script type="module" src="{% static "page.js" %}"></script>{% endblock %}
+"""
+NODE_PACKAGES = Path(__file__).resolve().parents[3] / "node_modules"
+
+
+def _jinja(plain: dict[str, Any]) -> dict[str, Any]:
+    jinja = {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [Path(__file__).resolve().parents[1] / "jinja2"],
+        "OPTIONS": {"environment": "tests.sites.jinja.environment"},
+    }
+    return {"TEMPLATES": [jinja, *plain["TEMPLATES"]]}
+
+
+def _jinja_urls() -> list[Any]:
+    from tests.sites.jinja import page
+
+    return [site_page(page), path("accounts/", include("django.contrib.auth.urls"))]
+
+
+def _whitenoise(plain: dict[str, Any]) -> dict[str, Any]:
+    middleware = "whitenoise.middleware.WhiteNoiseMiddleware"
+    return {
+        "INSTALLED_APPS": ["whitenoise.runserver_nostatic", *without(plain["INSTALLED_APPS"], "servestatic")],
+        "MIDDLEWARE": [middleware if "servestatic" in each else each for each in plain["MIDDLEWARE"]],
+        "WHITENOISE_USE_FINDERS": True,
+        "WHITENOISE_AUTOREFRESH": True,
+    }
+
+
+def _with_packages(plain: dict[str, Any]) -> dict[str, Any]:
+    packages = [("turbo", NODE_PACKAGES / "@hotwired/turbo/dist"), ("unpoly", NODE_PACKAGES / "unpoly")]
+    return {"STATICFILES_DIRS": [*plain["STATICFILES_DIRS"], *packages]}
+
+
+def _bundled(plain: dict[str, Any]) -> dict[str, Any]:
+    return {"STATICFILES_DIRS": [*plain["STATICFILES_DIRS"], plain["DATABASES"]["default"]["NAME"].parent / "bundled"]}
+
+
+def bundle_react() -> None:
+    """Bundle the React page, as a site's build does."""
+    from django.conf import settings
+
+    from tests.support import node
+
+    source = Path(__file__).resolve().parents[1] / "react" / "page.jsx"
+    options = ("--bundle", "--format=esm", "--jsx=automatic", f"--outfile={settings.STATICFILES_DIRS[-1]}/page.js")
+    done = node.run("esbuild", str(source), *options, cwd=source.parent)
+    assert done.returncode == 0, done.stderr
+
+
+ROWS = [
+    Row(
+        "htmx, a page that polls",
+        shows=("django-htmx",),
+        apps=("django_htmx",),
+        middleware=("django_htmx.middleware.HtmxMiddleware",),
+        templates={"sites/page.html": HTMX},
+        polls_itself=True,
+    ),
+    Row(
+        "htmx, boosted links",
+        shows=("django-htmx",),
+        apps=("django_htmx",),
+        middleware=("django_htmx.middleware.HtmxMiddleware",),
+        templates={"sites/page.html": BOOSTED},
+        link="nav a",
+    ),
+    Row("Turbo", templates={"sites/page.html": TURBO}, settings=_with_packages, link="main a"),
+    Row("Unpoly", templates={"sites/page.html": UNPOLY}, settings=_with_packages, link="main a"),
+    Row(
+        "React, links in the page",
+        templates={"sites/page.html": REACT},
+        settings=_bundled,
+        prepare="tests.sites.rows.pages.bundle_react",
+        link="main a",
+        polls_itself=True,
+    ),
+    Row("Jinja2", packages=("jinja2",), settings=_jinja, urls=_jinja_urls),
+    Row("WhiteNoise", packages=("whitenoise",), settings=_whitenoise),
+]

@@ -1,0 +1,1 @@
+"""What a Wagtail site adds to the templates of its admin."""
