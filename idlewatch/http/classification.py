@@ -26,6 +26,8 @@ from idlewatch.decorators import Mark, mark_of, marked
 
 CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
 BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
+HANDSHAKE_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
+"""Headers of a WebSocket handshake that reach the application also where a proxy drops `Upgrade`."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -35,7 +37,7 @@ def is_navigation(request: HttpRequest) -> bool:
     Without fetch metadata (plain HTTP off localhost, old browsers), `Accept` decides.
     """
     headers = request.headers
-    if any(name in headers for name in BACKGROUND_HEADERS):
+    if any(name in headers for name in BACKGROUND_HEADERS) or _is_handshake(request):
         return False
     mode = headers.get("Sec-Fetch-Mode")
     if mode is not None:
@@ -67,10 +69,16 @@ def counts(request: HttpRequest) -> bool:
 
 
 def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
-    if request.headers.get("Idlewatch-Passive") == "1" or mark is Mark.PASSIVE:
+    if request.headers.get("Idlewatch-Passive") == "1" or mark is Mark.PASSIVE or _is_handshake(request):
         return True
     paths = conf.passive_paths
     return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
+
+
+def _is_handshake(request: HttpRequest) -> bool:
+    """Return whether a page tries to open a WebSocket, which is a GET to a server that knows none."""
+    headers = request.headers
+    return "websocket" in headers.get("Upgrade", "").lower() or any(name in headers for name in HANDSHAKE_HEADERS)
 
 
 def is_client_endpoint(request: HttpRequest) -> bool:

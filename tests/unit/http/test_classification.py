@@ -25,6 +25,9 @@ from tests.support.http import FETCH, HTMX, NAVIGATION
 
 PLAIN = {"Accept": "text/html,application/xhtml+xml"}
 
+HANDSHAKE = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+"""As a proxy passes it on to a server that has no sockets: without `Upgrade`, and plain HTTP has no fetch metadata."""
+
 NAVIGATIONS = [
     NAVIGATION,
     {"Sec-Fetch-Mode": "navigate"},
@@ -42,6 +45,8 @@ BACKGROUND = [
     {"Sec-Fetch-Mode": "same-origin"},
     {"Sec-Fetch-Mode": "no-cors", "Accept": "image/*"},
     {"Sec-Fetch-Mode": "websocket"},
+    HANDSHAKE,
+    {"Connection": "Upgrade", "Upgrade": "WebSocket"},
     {"Accept": "*/*"},
     {"Accept": "application/json"},
     {"Accept": ""},
@@ -96,6 +101,7 @@ def test_a_passive_view_never_counts(path: str):
 def test_an_active_view_counts_background_requests_too(path: str):
     assert counts(request(path, FETCH))
     assert counts(request(path, HTMX))
+    assert not counts(request(path, HANDSHAKE))
 
 
 @pytest.mark.rule("R5")
@@ -124,6 +130,7 @@ def test_background_requests_count_if_the_setting_says_so(settings: Any):
     assert not counts(request(headers=FETCH | {"Idlewatch-Passive": "1"}))
     assert not counts(request(headers=FETCH | {"Sec-Purpose": "prefetch"}))
     assert not counts(request("/idlewatch/state/", FETCH))
+    assert not counts(request(headers=HANDSHAKE))
 
 
 class TestClientEndpoints:
