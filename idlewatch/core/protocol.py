@@ -48,8 +48,8 @@ class Close(IntEnum):
     """The server is shutting down, or cannot determine the session's state right now; the page reconnects."""
 
 
-CLEAN_CLOSES = frozenset({Close.CLOSED, Close.GONE, 1005, None})
-"""Codes with which a closed tab starts `CLOSE_GRACE`; `close()` without a code arrives as None."""
+CLEAN_CLOSES = frozenset({Close.CLOSED, Close.GONE})
+"""Codes with which a closed tab starts `CLOSE_GRACE`; never 1005, 1006 or none: servers report a lost network so."""
 
 
 class ErrorCode(StrEnum):

@@ -374,7 +374,7 @@ class TestClosing:
 
     @pytest.mark.parametrize(
         ("code", "arms"),
-        [(1000, True), (1001, True), (1005, True), (None, True), (1006, False), (1012, False), (4000, False)],
+        [(1000, True), (1001, True), *((code, False) for code in (1005, 1006, None, 1011, 1012, 4000))],
     )
     async def test_the_last_clean_close_alone_arms_the_grace(
         self, code: int | None, arms: bool, clock: Time, signed: Signed, tab: Tab
