@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from idlewatch.core.protocol import Close
-from idlewatch.runtime import daphne
+from idlewatch.runtime import daphne, lifespan
 
 if TYPE_CHECKING:
     from idlewatch.process import Process
@@ -53,11 +53,15 @@ class WatchedApplication:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
         """Serve a scope: a socket of idlewatch here, anything else by the wrapped application."""
         process = self._process
-        with process.entered(), self._noted(scope["type"]):
+        with process.entered():
             # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
             runtime = _runtime_of(process)
             runtime.start()
-            await self._server_of(scope, going=runtime.hub.dismissed)(scope, receive, send)
+            if scope["type"] == "lifespan":
+                await lifespan.speak(self._application, scope, receive, send, self._stop_runtime)
+                return
+            with self._noted(scope["type"]):
+                await self._server_of(scope, going=runtime.hub.dismissed)(scope, receive, send)
 
     @property
     def _process(self) -> Process:
@@ -91,15 +95,19 @@ class WatchedApplication:
         return sockets
 
     async def _stop(self) -> None:
-        process = self._process
+        """Stop under Daphne, which waits for this and then ends its applications without a word."""
         try:
             # In this very task: Daphne cancels its applications next, and a tab that is gone could not be sent away.
-            async with process.clock.timeout(SHUTDOWN_TIMEOUT):
-                with process.entered():
-                    await _runtime_of(process).stop()
+            await self._stop_runtime()
         finally:
             await self._drain()
             await self._end_all()
+
+    async def _stop_runtime(self) -> None:
+        process = self._process
+        async with process.clock.timeout(SHUTDOWN_TIMEOUT):
+            with process.entered():
+                await _runtime_of(process).stop()
 
     async def _drain(self) -> None:
         """Let the responses in progress finish, and leave."""

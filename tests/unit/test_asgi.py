@@ -10,7 +10,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
+from django.core.asgi import get_asgi_application
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import directlyProvides
 
@@ -22,7 +24,6 @@ from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer
 
 HTTP = {"type": "http", "path": "/page/", "headers": []}
-LIFESPAN = {"type": "lifespan"}
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def here() -> Runtime:
 class TestRouting:
     @pytest.mark.parametrize(
         "scope",
-        [HTTP, LIFESPAN, {"type": "websocket", "path": "/ws/chat/", "headers": []}, HTTP | {"path": TAB_PATH}],
-        ids=["http", "lifespan", "socket", "http-to-the-path-of-a-socket"],
+        [HTTP, {"type": "websocket", "path": "/ws/chat/", "headers": []}, HTTP | {"path": TAB_PATH}],
+        ids=["http", "socket", "http-to-the-path-of-a-socket"],
     )
     async def test_what_is_the_projects_goes_to_it_untouched(self, project: mock.AsyncMock, scope: dict[str, Any]):
         receive, send = mock.AsyncMock(), mock.AsyncMock()
@@ -98,12 +99,11 @@ class TestRouting:
 
 
 class TestStarting:
-    @pytest.mark.parametrize("scope", [HTTP, LIFESPAN], ids=["http", "lifespan"])
-    async def test_the_first_scope_of_any_kind_starts_the_timer_and_no_other_does(
-        self, project: mock.AsyncMock, scope: Any, idle_timer: list[Timer]
+    async def test_the_first_scope_starts_the_timer_and_no_other_does(
+        self, project: mock.AsyncMock, idle_timer: list[Timer]
     ):
         first, second = watched(project), watched(project)
-        await asyncio.gather(*(call(each, scope) for each in [first, second] * 10))
+        await asyncio.gather(*(call(each) for each in [first, second] * 10))
         await asyncio.sleep(0)
         assert idle_timer == [here().timer]
         assert here().runs
@@ -154,6 +154,73 @@ class TestStarting:
         code = "import idlewatch.asgi, sys; assert 'django.apps' not in sys.modules, 'it imports Django'"
         done = subprocess.run([sys.executable, "-c", code], env={}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+class TestLifespan:
+    """Servers other than Daphne say when they start and when they stop."""
+
+    @staticmethod
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        """An application that does not know the protocol, and raises no error either."""
+
+    @staticmethod
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise LookupError("not known here")
+
+    @pytest.mark.rule("R26")
+    @pytest.mark.parametrize("application", [get_asgi_application(), silent, late], ids=["django", "silent", "late"])
+    async def test_the_timer_starts_with_the_server_which_waits_for_its_end(
+        self, application: Any, idle_timer: list[Timer]
+    ):
+        server = ApplicationCommunicator(watched(application), {"type": "lifespan"})
+        await server.send_input({"type": "lifespan.startup"})
+        assert await server.receive_output() == {"type": "lifespan.startup.complete"}
+        assert idle_timer == [here().timer]
+        hub, tab = here().hub, mock.AsyncMock()
+        tab.dismiss.side_effect = lambda: hub.leave("w1", tab)
+        hub.join("w1", tab)
+        with mock.patch.object(Timer, "finish") as finish:
+            await server.send_input({"type": "lifespan.shutdown"})
+            assert await server.receive_output() == {"type": "lifespan.shutdown.complete"}
+        await server.wait()
+        tab.dismiss.assert_awaited_once_with()
+        finish.assert_awaited_once_with()
+        assert not here().runs
+
+    @pytest.mark.parametrize("broken", [False, True])
+    async def test_an_application_that_speaks_it_answers_for_itself_and_stops_last(
+        self, broken: bool, monkeypatch: pytest.MonkeyPatch
+    ):
+        told: list[tuple[str, bool]] = []
+
+        async def speaking(scope: Any, receive: Any, send: Any) -> None:
+            for _ in range(2):
+                event = (await receive())["type"]
+                told.append((event, here().runs))
+                await send({"type": f"{event}.complete", "by": "the project"})
+
+        if broken:
+            monkeypatch.setattr(Timer, "finish", mock.AsyncMock(side_effect=RuntimeError("of the database")))
+        server = ApplicationCommunicator(watched(speaking), {"type": "lifespan"})
+        for event in ("lifespan.startup", "lifespan.shutdown"):
+            await server.send_input({"type": event})
+            assert await server.receive_output() == {"type": f"{event}.complete", "by": "the project"}
+        await server.wait()
+        assert told == [("lifespan.startup", True), ("lifespan.shutdown", False)]
+
+    async def test_a_start_that_the_application_refuses_is_taken_back(self):
+        async def failing(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no licence"})
+            raise LookupError("of the project")
+
+        server = ApplicationCommunicator(watched(failing), {"type": "lifespan"})
+        await server.send_input({"type": "lifespan.startup"})
+        assert (await server.receive_output())["message"] == "no licence"
+        assert not here().runs
+        with pytest.raises(LookupError, match="of the project"):
+            await server.wait()
 
 
 class FakeReactor(SimpleNamespace):
