@@ -9,7 +9,7 @@ import { FRAME, MESSAGE, parse } from "./protocol.js";
 const SILENCE_TIMEOUT = 25;
 /** Seconds for the answer. */
 const ANSWER_TIMEOUT = 5;
-/** Seconds over which pages come back after a server has sent them away. */
+/** Seconds over which pages come back after a loss: whatever the code, a server may have lost all of them at once. */
 const SPREAD = 3;
 /** Close codes that are for good: the session has ended, or the permission is gone. */
 const FINAL = /** @type {number[]} */ ([CLOSE.ENDED, CLOSE.FORBIDDEN]);

@@ -45,7 +45,7 @@ export class ReconnectingSocket {
    * @param {() => WebSocket} options.open Makes a socket; may throw.
    * @param {SocketDelegate} options.delegate
    * @param {number[]} options.final Close codes after which there is no next attempt.
-   * @param {number} options.spread Seconds over which pages come back after a server has sent them away.
+   * @param {number} options.spread Seconds over which the pages of a server that is gone come back: all lost it at once.
    * @param {number} [options.stable] Seconds that a socket must live before its loss resets the backoff.
    * @param {() => number} [options.random] Even over 0 to 1.
    */
@@ -155,8 +155,7 @@ export class ReconnectingSocket {
   #wait(code) {
     const wait = this.backoff.next();
     if (OVERLOAD.includes(code)) return OVERLOAD_WAIT * (1 + this.random()) + wait;
-    if (code === CLOSE.GOING_AWAY) return Math.max(wait, this.random() * this.spread);
-    return wait;
+    return Math.max(wait, this.random() * this.spread);
   }
 
   /**

@@ -7,7 +7,7 @@ import { BLOCKED, ReconnectingSocket } from "./socket.js";
 const ANSWER_TIMEOUT = 5;
 /** Seconds that a socket must live before its loss counts as a first one. */
 const STABLE_AFTER = 10;
-/** Seconds over which tabs come back after a server has sent them away. */
+/** Seconds over which tabs come back after a loss: whatever the code, a server may have lost all of them at once. */
 const SPREAD = 5;
 /** Seconds after which a page that announced a navigation and is still there connects again. */
 const NAVIGATION_TIMEOUT = 2;

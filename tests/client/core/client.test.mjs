@@ -59,7 +59,9 @@ function setUp({ frame = null, visible = true } = {}) {
   const random = () => 0.5;
   const backoff = () => new Backoff({ base: 2, cap: 15, random });
   const renewals = [];
-  const websocket = (delegate) => new TabSocket({ clock, delegate, random, open: network.open, backoff: backoff() });
+  // The backoff alone: other tests spread the pages of a server.
+  const spread = { random: () => 0, open: network.open, backoff: backoff() };
+  const websocket = (delegate) => new TabSocket({ clock, delegate, ...spread });
   const polling = (delegate) =>
     new Polling({ clock, delegate, server: server.addresses, fetch: server.fetch, backoff: backoff() });
   const client = new Client({

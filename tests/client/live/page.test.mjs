@@ -69,7 +69,7 @@ test("nothing remains of a page that was stopped: no listener, no timer, no sock
   assert.ok(listeners.size > 20, `${listeners.size} listeners`);
   assert.ok(clock.timers.length >= 6, `${clock.timers.length} timers`);
   assert.equal(observers.size, 1);
-  clock.advance(1);
+  clock.advance(3);
   assert.equal(network.sockets.length, 2, "it has connected again");
   page.stop();
   assert.deepEqual([...listeners], []);
@@ -138,7 +138,7 @@ test("a page whose session has ended is reloaded when its user has signed in aga
 
 test("an operator whose permission is gone sees nothing more, and nothing goes on", () => {
   const { clock, network, root } = busy();
-  clock.advance(1);
+  clock.advance(3);
   network.last.drop(4403);
   assert.ok(root.part("content").removed);
   assert.equal(root.part("refusal").hidden, false);

@@ -61,7 +61,7 @@ test("a frame on which the page fails is still acknowledged, and the next is sho
 test("it comes back after a loss and sends the query again, after waits that only an answer shortens", () => {
   const all = connected();
   const { network, received } = all;
-  for (const wait of [1, 2, 4]) {
+  for (const wait of [1.5, 2, 4]) {
     network.last.drop(1006);
     reconnectsAfter(all, wait);
     network.last.accept();
@@ -69,7 +69,7 @@ test("it comes back after a loss and sends the query again, after waits that onl
   }
   network.last.receive(page(1));
   network.last.drop(1006);
-  reconnectsAfter(all, 1);
+  reconnectsAfter(all, 1.5);
   assert.deepEqual([received.ups, received.downs], [1, 4]);
 });
 
@@ -108,7 +108,7 @@ test("a browser that may open no socket tries again later, also when the page is
   const { clock, network, received, socket } = connected();
   network.forbidden = true;
   network.last.drop(1006);
-  clock.advance(1);
+  clock.advance(1.5);
   assert.equal(received.downs, 2);
   network.forbidden = false;
   socket.hurry();
