@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
+from idlewatch.runtime.event_loop import new_event_loop
+
 if TYPE_CHECKING:
     from idlewatch.process import Process
 
@@ -69,7 +71,7 @@ class _TimerThread(Thread):
     def __init__(self, process: Process) -> None:
         super().__init__(name="idlewatch-timer", daemon=True)
         self._process = process
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._stopped = asyncio.Event()
 
     def run(self) -> None:
