@@ -17,12 +17,14 @@ from django.template.context import Context
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH, encode
 from idlewatch.http.i18n import NOTICES, ui_context
+from idlewatch.http.nonces import nonce_of
 from idlewatch.http.page_tokens import token_of
 from idlewatch.http.request_state import state_of
 
@@ -53,21 +55,38 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
     Raises:
         ImproperlyConfigured: the context has no request, or the middleware has not seen it.
     """
-    request = _request(context)
+    return render(_request(context), notice=notice, script=script)
+
+
+@register.simple_tag(takes_context=True)
+def idlewatch_nonce(context: Context) -> str:
+    """Return the attribute `nonce` for a script or stylesheet; nothing if the request has no nonce."""
+    request = context.get("request")
+    nonce = None if request is None else nonce_of(request)
+    return "" if nonce is None else format_html(' nonce="{}"', nonce)
+
+
+def render(request: HttpRequest, *, notice: bool = True, script: bool = True) -> SafeString:
+    """Return what the tag renders, for templates of another engine than Django's.
+
+    Raises:
+        ImproperlyConfigured: the middleware has not seen the request.
+    """
     state = state_of(request)
+    context = ui_context() | {"request": request}
     parts = []
     if notice and not state.page.notice and (sentence := state.notice):
-        parts.append(render_to_string("idlewatch/notice.html", ui_context() | {"notice": sentence}, request))
+        parts.append(render_to_string("idlewatch/notice.html", context | {"notice": sentence}, request))
     offer = state.admission.offer
     if offer is not None and not state.page.offer:
         state.page.offer = True
         if offer.has_other_sessions:
-            parts.append(render_to_string("idlewatch/offer.html", ui_context() | {"offer": offer}, request))
+            parts.append(render_to_string("idlewatch/offer.html", context | {"offer": offer}, request))
     if state.watch_id is not None:
         state.page.client = True
         config = client_config(request)
         client = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}
-        parts.append(render_to_string("idlewatch/client.html", client, request))
+        parts.append(render_to_string("idlewatch/client.html", context | client, request))
     # Templates have escaped the parts where needed.
     return mark_safe("".join(parts))  # noqa: S308
 
