@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -11,8 +12,10 @@ from django.apps import apps
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 
 from idlewatch.exceptions import Undecided
+from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
 from idlewatch.http.classification import is_client_endpoint, needs_no_login
 from idlewatch.http.follow_up import answering, end_response, follow
@@ -63,6 +66,13 @@ class IdleWatchMiddleware:
             if cookie_of(request) or session_of(request).accessed:
                 return await in_thread(Lane.REQUEST, follow, request, response)
             return follow(request, response)
+
+    def process_template_response(
+        self, request: HttpRequest, response: SimpleTemplateResponse
+    ) -> SimpleTemplateResponse:
+        """Complete a page of the admin when it is rendered: before another middleware has written a policy's nonce."""
+        response.add_post_render_callback(partial(insert_client, request))
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer 503 for a view that needed the session's state when it could not be determined; the client retries."""

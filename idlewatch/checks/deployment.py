@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.checks.registry import Messages, check, policy
+from idlewatch.checks.registry import DOCUMENTATION, Messages, check, policy
 from idlewatch.conf.declaration import place
 from idlewatch.conf.settings import LIMITS, conf
 from idlewatch.core.baselines import BASELINES, Violation, violations
@@ -95,7 +95,10 @@ def events_are_logged() -> Messages:
     """Check that the events of sessions are logged."""
     if not logging.getLogger("idlewatch").isEnabledFor(logging.INFO):
         message = "The logger 'idlewatch' discards INFO, the level of its events; expected LOGGING to let it through."
-        hint = "ASVS 16.2 and 16.3 ask you to log how sessions start and end; docs/signals.md shows the setting."
+        hint = (
+            "ASVS 16.2 and 16.3 ask you to log how sessions start and end. The setting for it: "
+            f"{DOCUMENTATION}/signals.md#the-log"
+        )
         yield Warning(message, hint=hint, id="idlewatch.W024")
 
 

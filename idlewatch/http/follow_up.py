@@ -12,6 +12,7 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
+from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.key_rotation import is_shared, under_way
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, session_of
@@ -53,6 +54,8 @@ def end_response(request: HttpRequest) -> HttpResponseBase:
 
 def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     state = state_of(request)
+    # Views of the admin that are the project's own may have rendered their page themselves.
+    insert_client(request, response)
     if session_of(request).accessed:
         _follow_session(request, response, state)
     if turns_away(request, response):

@@ -12,7 +12,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 
 INSTALLED_APPS = [
-    "idlewatch",  # Before the admin: its pages carry the client.
+    "idlewatch",
     "idlewatch.drafts",
     "django.contrib.admin",
     "django.contrib.auth",

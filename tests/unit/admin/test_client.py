@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django import urls
 from django.conf import settings as site
 from django.contrib.auth.models import User
-from django.core.checks import run_checks
+from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
-from idlewatch.checks.registry import TAG
 from idlewatch.conf import conf
 from idlewatch.models import WatchedSession
 from tests.conftest import Time
 from tests.support.serving import ROOT
+from tests.support.urls import urlpatterns
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 CLIENT = 'id="idlewatch-client"'
 ADMIN = "django.contrib.admin"
+LIVE = "/admin/idlewatch/live/"
 
 
 @pytest.fixture
@@ -89,52 +91,54 @@ def test_page_without_a_watch_is_as_django_made_it(context: dict[str, Any]):
     assert CLIENT not in render_to_string("admin/base_site.html", {**context, "title": "Server error"})
 
 
-class TestTheCheck:
-    @pytest.fixture
-    def installed(self, settings: Any):
-        def install(*names: str, directory: Path | None = None) -> list[str]:
-            settings.INSTALLED_APPS = list(names)
-            settings.TEMPLATES = [{**site.TEMPLATES[0], "DIRS": [directory] if directory else []}]
-            return [message.id for message in run_checks(tags=[TAG])]
+class TestThemeWithoutTheBlocks:
+    """No block of Django's templates is common to the themes that replace them."""
 
-        return install
+    @pytest.fixture(autouse=True)
+    def theme(self, settings: Any, tmp_path: Path) -> None:
+        (tmp_path / "admin").mkdir()
+        (tmp_path / "admin" / "base.html").write_text("<html><body>{% block content %}{% endblock %}</BODY></html>")
+        settings.TEMPLATES = [{**site.TEMPLATES[0], "DIRS": [tmp_path]}]
 
-    @pytest.fixture
-    def others(self) -> list[str]:
-        return [name for name in site.INSTALLED_APPS if name not in {"idlewatch", ADMIN}]
+    @pytest.mark.parametrize("path", ["/admin/", "/admin/auth/user/", "/admin/auth/user/add/?_popup=1", LIVE])
+    def test_carries_the_client_at_the_end_of_its_body(self, operator: Client, path: str):
+        response = operator.get(path)
+        content = response.content.decode()
+        assert content.count(CLIENT) == 1
+        assert content.index(CLIENT) < content.index("</BODY>") < len(content) - len("</BODY>")
+        assert response.headers["Content-Length"] == str(len(response.content))
 
-    def test_warns_where_idlewatch_stands_after_the_admin(self, installed, others):
-        assert installed("idlewatch", ADMIN, *others) == []
-        assert installed(ADMIN, *others, "idlewatch") == ["idlewatch.W023"]
+    @pytest.mark.parametrize("installed", [("idlewatch", ADMIN), (ADMIN, "idlewatch")])
+    def test_does_so_wherever_the_app_stands(self, operator: Client, settings: Any, installed: tuple[str, str]):
+        others = [name for name in site.INSTALLED_APPS if name not in installed]
+        settings.INSTALLED_APPS = [*installed, *others]
+        assert CLIENT in operator.get("/admin/").content.decode()
+
+    def test_tells_the_reason_at_its_login_page_once(self, operator: Client, clock: Time):
+        clock.pass_(conf.policy.idle_timeout + 1)
+        operator.get("/admin/")
+        told, again = (operator.get("/admin/login/").content.decode() for _ in range(2))
+        assert told.count("because of inactivity") == 1
+        assert "because of inactivity" not in again
 
     @pytest.mark.parametrize(
-        ("source", "has_tag"),
+        ("path", "content", "inserted"),
         [
-            ('{% extends "admin/base.html" %}', False),
-            ('{% extends "admin/base_site.html" %}', True),
-            (
-                '{% extends "admin/base.html" %}{% load idlewatch %}{% block extrabody %}{% idlewatch %}{% endblock %}',
-                True,
-            ),
-            (
-                '{% extends "admin/base.html" %}{% block extrabody %}{% include "admin/client.html" %}{% endblock %}',
-                True,
-            ),
-            # Django reports it.
-            ("{% nonsense %}", True),
+            ("/admin/report/", b"<html><body>2026</body></html>", True),
+            ("/admin/report/", b"<p>2026</p>", False),
+            ("/report/", b"<html><body>2026</body></html>", False),
         ],
     )
-    def test_warns_where_a_template_of_the_site_lacks_the_tag(
-        self, installed, others, tmp_path: Path, source: str, has_tag: bool
+    def test_shares_it_with_whole_pages_of_the_project_below_the_admin(
+        self, operator: Client, settings: Any, path: str, content: bytes, inserted: bool
     ):
-        (tmp_path / "admin").mkdir()
-        base = tmp_path / "admin" / "base_site.html"
-        base.write_text(source)
-        (tmp_path / "admin" / "client.html").write_text("{% load idlewatch %}{% idlewatch %}")
-        assert installed("idlewatch", ADMIN, *others, directory=tmp_path) == ([] if has_tag else ["idlewatch.W023"])
-        for message in run_checks(tags=[TAG]):
-            assert str(base) in message.msg
-            assert "extrabody" in str(message.hint)
+        settings.ROOT_URLCONF = (urls.path(path.removeprefix("/"), lambda request: HttpResponse(content)), *urlpatterns)
+        response = operator.get(path)
+        assert (CLIENT in response.content.decode()) is inserted
+        assert inserted or response.content == content
+
+    def test_keeps_what_a_script_fetches_as_it_is(self, operator: Client):
+        assert CLIENT not in operator.get("/admin/", headers={"Sec-Fetch-Mode": "cors"}).content.decode()
 
 
 def test_site_without_the_admin_works(tmp_path: Path):
