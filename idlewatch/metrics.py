@@ -87,6 +87,7 @@ RECEIVER_FAILURES = Counter(
     registry=REGISTRY,
 )
 NOTICES = Counter("idlewatch_notices", "Tabs to which a message was sent.", ["result"], registry=REGISTRY)
+SILENT_PAGES = Counter("idlewatch_silent_pages", "Pages with the client that did not connect.", registry=REGISTRY)
 LAST_ROUND = Gauge(
     "idlewatch_timer_last_round_timestamp_seconds",
     "Time of the last complete round of the timer of this process; 0: never.",

@@ -58,6 +58,8 @@ class Activity(Struct, frozen=True):
     """Number of open sockets, by the process that serves them."""
     has_client: bool = True
     """Whether the last page that was shown has the client."""
+    awaited_since: float | None = None
+    """When a page with the client was shown that has not connected yet; None: none is awaited."""
     closed_at: float | None = None
     """When the last tab was closed cleanly; None if it was not, or the user came back."""
     polled_at: float | None = None

@@ -68,6 +68,10 @@ class PageShown(Struct, frozen=True):
     """Whether the page has the client."""
 
 
+class PageMissed(Struct, frozen=True):
+    """The client of the last page has not connected in time."""
+
+
 class Polled(Struct, frozen=True):
     """A page without a socket polled over HTTP, so a tab is open."""
 
@@ -96,6 +100,7 @@ Event = (
     | TabClosed
     | TabsCounted
     | PageShown
+    | PageMissed
     | Polled
     | Reported
 )

@@ -16,6 +16,7 @@ from idlewatch.core.events import (
     Event,
     Extended,
     Held,
+    PageMissed,
     PageShown,
     Polled,
     Released,
@@ -129,7 +130,7 @@ def _(event: Released, activity: Activity, policy: Policy, now: float) -> Activi
 def _(event: TabOpened, activity: Activity, policy: Policy, now: float) -> Activity:
     if activity.tab_count >= event.limit:
         raise TooManyTabs(f"The session already has {event.limit} tabs open, the maximum.")
-    return replace(activity, tabs=_counted(activity, event.process, 1), closed_at=None)
+    return replace(activity, tabs=_counted(activity, event.process, 1), closed_at=None, awaited_since=None)
 
 
 @_apply.register
@@ -137,8 +138,8 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
     if event.process not in activity.tabs:
         return activity
     changed = replace(activity, tabs=_counted(activity, event.process, -1))
-    elsewhere = activity.polled_at is not None and now < activity.polled_at + POLL_TTL
-    if event.closed and activity.has_client and not changed.tabs and not elsewhere and policy.close_grace is not None:
+    is_last = not changed.tabs and not _polls(activity, now)
+    if event.closed and activity.has_client and is_last and policy.close_grace is not None:
         return replace(changed, closed_at=now)
     return changed
 
@@ -147,17 +148,26 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
 def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Activity:
     tabs = {**activity.tabs, event.process: event.count}
     tabs = {process: count for process, count in tabs.items() if count > 0}
-    return replace(activity, tabs=tabs, closed_at=None if event.count else activity.closed_at)
+    changed = replace(activity, tabs=tabs)
+    return replace(changed, closed_at=None, awaited_since=None) if event.count else changed
 
 
 @_apply.register
 def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activity:
-    return activity if event.has_client == activity.has_client else replace(activity, has_client=event.has_client)
+    awaited_since = activity.awaited_since if event.has_client else None
+    if event.has_client and awaited_since is None and not activity.tabs and not _polls(activity, now):
+        awaited_since = now
+    return replace(activity, has_client=event.has_client, awaited_since=awaited_since)
+
+
+@_apply.register
+def _(event: PageMissed, activity: Activity, policy: Policy, now: float) -> Activity:
+    return replace(activity, awaited_since=None)
 
 
 @_apply.register
 def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity:
-    return replace(activity, polled_at=now, closed_at=None)
+    return replace(activity, polled_at=now, closed_at=None, awaited_since=None)
 
 
 def reported(event: Reported, activity: Activity, policy: Policy, now: float) -> Activity:
@@ -181,6 +191,11 @@ def reported(event: Reported, activity: Activity, policy: Policy, now: float) ->
     held_since = max(event.held_since, activity.active)
     held_from = held_since if activity.held_from is None else activity.held_from
     return replace(activity, held_until=held_until, held_since=held_since, held_from=held_from)
+
+
+def _polls(activity: Activity, now: float) -> bool:
+    """Return whether a page without a socket is open."""
+    return activity.polled_at is not None and now < activity.polled_at + POLL_TTL
 
 
 def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:

@@ -20,6 +20,7 @@ from idlewatch.http.responses import REASON_COOKIE, drop_reason, leave_reason
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
+from idlewatch.store import transitions
 from idlewatch.store.values import Watched
 
 
@@ -46,9 +47,14 @@ def record_response(request: HttpRequest, response: HttpResponseBase, watched: W
     with suppress(Undecided):
         if state.admission.counted and at - state.admission.arrived > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested())
-        has_client = state.page.client
-        if has_client != watched.activity.has_client and shows_a_page(request) and replaces_page(response):
-            monitor.look(watched.id, at, PageShown(has_client))
+        shown = PageShown(state.page.client)
+        if shows_a_page(request) and replaces_page(response) and _changes(watched, shown, at):
+            monitor.look(watched.id, at, shown)
+
+
+def _changes(watched: Watched, shown: PageShown, at: float) -> bool:
+    """Return whether a page is worth a write: most follow another one that has the client too."""
+    return transitions.after(shown, watched, at) is not watched
 
 
 def replaces_page(response: HttpResponseBase) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
+from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
+from idlewatch.core.events import PageMissed
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import report_of
+from idlewatch.signals.event_log import log_event
 from idlewatch.store.values import Watched
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds within which a page with the client connects, over a socket or over HTTP."""
 
 
 def examine(sessions: Sequence[Watched], now: float) -> set[str]:
@@ -26,6 +33,7 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
     _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)
+    _report_silent_pages(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
     users = accounts.by_primary_key(watched.user for watched in sessions)
@@ -59,6 +67,25 @@ def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched
         watched = sessions[row.pk]
         if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
             monitor.store().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
+
+
+def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
+    """Report pages whose client has not connected: blocked by a policy or by CORS, or not found.
+
+    Such a page neither warns nor hides its content at the end.
+    """
+    for row in rows:
+        since = sessions[row.pk].activity.awaited_since
+        if since is not None and now - since >= CONNECT_TIMEOUT:
+            metrics.SILENT_PAGES.inc()
+            log_event(
+                "page_silent",
+                level=logging.WARNING,
+                watch_id=row.pk,
+                user=sessions[row.pk].user,
+                shown=as_datetime(since),
+            )
+            monitor.store().sessions.apply(row.pk, PageMissed(), now)
 
 
 def take_over(row: WatchedSession, now: float) -> None:

@@ -14,6 +14,7 @@ from idlewatch.core.events import (
     Event,
     Extended,
     Held,
+    PageMissed,
     PageShown,
     Polled,
     Released,
@@ -78,6 +79,7 @@ def events() -> SearchStrategy[Event]:
         st.builds(TabClosed, process=process, closed=st.booleans()),
         st.builds(TabsCounted, process=process, count=st.integers(0, 2)),
         st.builds(PageShown, has_client=st.booleans()),
+        st.just(PageMissed()),
         st.just(Polled()),
     )
 

@@ -10,6 +10,7 @@ from idlewatch.core.events import (
     Event,
     Extended,
     Held,
+    PageMissed,
     PageShown,
     Polled,
     Released,
@@ -39,6 +40,7 @@ EVERY_EVENT: list[Event] = [
     CLOSE,
     TabsCounted("p1", 1),
     PageShown(has_client=False),
+    PageMissed(),
     Polled(),
 ]
 
@@ -158,6 +160,28 @@ class TestHolds:
         lapsed = after(signed_in(), POLICY, (0.0, Held("a")), (HOLD_TTL + 40.0, event))
         assert (lapsed.held_since, lapsed.held_from) == (None, None)
         assert after(lapsed, POLICY, (500.0, Held("a"))).held_since == 500.0
+
+
+class TestPageWithTheClient:
+    SHOWN = (10.0, PageShown(has_client=True))
+
+    def test_is_awaited_from_the_first_of_those_that_do_not_connect(self) -> None:
+        assert after(signed_in(), POLICY, self.SHOWN, (20.0, PageShown(has_client=True))).awaited_since == 10.0
+
+    @pytest.mark.parametrize("event", [OPEN, TabsCounted("p1", 1), Polled(), PageMissed(), PageShown(has_client=False)])
+    def test_is_awaited_no_longer_once_it_connects_is_missed_or_another_page_takes_its_place(
+        self, event: Event
+    ) -> None:
+        assert after(signed_in(), POLICY, self.SHOWN, (11.0, event)).awaited_since is None
+
+    @pytest.mark.parametrize("event", [Acted(), Requested(), LOSE, TabsCounted("p2", 0)])
+    def test_is_awaited_whatever_else_happens(self, event: Event) -> None:
+        assert after(signed_in(), POLICY, self.SHOWN, (11.0, event)).awaited_since == 10.0
+
+    @pytest.mark.parametrize("event", [OPEN, Polled()])
+    def test_is_not_awaited_beside_a_page_that_has_connected(self, event: Event) -> None:
+        facts = after(signed_in(), POLICY, (1.0, event))
+        assert applied(PageShown(has_client=True), facts, POLICY, 2.0) == facts
 
 
 class TestClosingTheBrowser:

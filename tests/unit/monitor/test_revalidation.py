@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Extended
+from idlewatch.core.events import Acted, Extended, PageShown
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records, revalidation
 from idlewatch.monitor import service as monitor
@@ -58,6 +58,19 @@ class TestWhatStands:
         records.advance(replace(watched, activity=replace(watched.activity, active=START + 20)), START + 20)
         assert examine(watched) == set()
         assert known(watched.id).activity.active == START + 20
+
+    @pytest.mark.parametrize(
+        ("passed", "lines"), [(revalidation.CONNECT_TIMEOUT - 1, 0), (revalidation.CONNECT_TIMEOUT, 1)]
+    )
+    def test_a_page_whose_client_does_not_connect_is_logged_once(
+        self, caplog: pytest.LogCaptureFixture, passed: float, lines: int
+    ):
+        (watched,) = sign_in_many(1)
+        monitor.store().sessions.apply(watched.id, PageShown(has_client=True), NOW - passed)
+        for _ in range(2):
+            examine(watched)
+        silent = [record for record in caplog.records if getattr(record, "event", "") == "page_silent"]
+        assert [(record.levelname, record.watch_id) for record in silent] == [("WARNING", watched.id)] * lines
 
     @pytest.mark.parametrize("engine", ["cache", "cached_db", "file"], indirect=True)
     def test_every_engine_is_asked(self, engine: str):
