@@ -159,7 +159,8 @@ class Search:
     def _sorted_rows(self) -> WatchedSessionQuerySet:
         sort = self._query.sort
         sign = "-" if sort.is_descending else ""
-        return self._rows().order_by(f"{sign}{SORT_FIELDS[sort.column]}", f"{sign}pk")
+        # None of them has ended; named here all the same, for an index of PostgreSQL to be in this order.
+        return self._rows().order_by(f"{sign}ended", f"{sign}{SORT_FIELDS[sort.column]}", f"{sign}pk")
 
     def _page(self, ascending: Sequence[Watched]) -> Results:
         ids = _ids(ascending)

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('held_seconds', models.FloatField(default=0.0, verbose_name='seconds held')),
                 ('failed_attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('attempts_since', models.DateTimeField(editable=False, null=True)),
-                ('ended', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='ended')),
+                ('ended', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
                 ('reason', models.CharField(blank=True, choices=[('idle', 'inactivity'), ('absolute', 'time limit'), ('closed', 'browser closed'), ('logout', 'signed out'), ('revoked', 'revoked'), ('replaced', 'replaced by a newer sign-in'), ('account', 'account or password changed'), ('lost', 'session lost')], max_length=16, verbose_name='reason')),
                 ('ended_by_name', models.CharField(blank=True, editable=False, max_length=254)),
                 ('ended_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='ended by')),
@@ -95,14 +95,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='watchedsession',
-            index=models.Index(condition=models.Q(('ended', None)), fields=['username', 'id'], name='idlewatch_live_username'),
+            index=models.Index(fields=['ended', 'username', 'id'], name='idlewatch_live_username'),
         ),
         migrations.AddIndex(
             model_name='watchedsession',
-            index=models.Index(condition=models.Q(('ended', None)), fields=['started', 'id'], name='idlewatch_live_started'),
+            index=models.Index(fields=['ended', 'started', 'id'], name='idlewatch_live_started'),
         ),
         migrations.AddIndex(
             model_name='watchedsession',
-            index=models.Index(condition=models.Q(('ended', None)), fields=['last_active', 'id'], name='idlewatch_live_last_active'),
+            index=models.Index(fields=['ended', 'last_active', 'id'], name='idlewatch_live_last_active'),
         ),
     ]

@@ -52,6 +52,14 @@ async def warn(watch_id: str) -> None:
     assert settled.shown.phase is Phase.WARNED
 
 
+@pytest.mark.parametrize(("sort", "direction"), [*product(search.SORT_FIELDS, ("", "-"))])
+def test_the_database_reads_a_page_in_the_order_of_an_index(sort: str, direction: str):
+    rows = search.Search(ask(sort=Sort(f"{direction}{sort}")))._sorted_rows()
+    plan = rows.values_list("pk", flat=True)[:50].explain()
+    assert f"idlewatch_live_{search.SORT_FIELDS[sort]}" in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def ask(**changes: Any) -> Query:
     return Query((), None, None, Sort.ENDS, 1, 25, "en")._replace(**changes)
 
