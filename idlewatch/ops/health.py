@@ -73,5 +73,7 @@ async def _timer() -> None:
     timer = runtime.timer
     if timer.membership.refused:
         raise RuntimeError("the memory store belongs to another process")
-    if timer.kept_at is None or now() - timer.kept_at > ROUND_TIMEOUT:
+    if timer.kept_at is None:
+        raise RuntimeError("it has not finished its first round yet")
+    if now() - timer.kept_at > ROUND_TIMEOUT:
         raise RuntimeError(f"it has not kept a round for {ROUND_TIMEOUT:g} s")

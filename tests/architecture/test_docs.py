@@ -52,7 +52,7 @@ def test_every_baseline_is_documented_as_it_is():
 
 
 def test_example_passes_every_check(settings):
-    source = re.search(r"^```python\nIDLEWATCH = (.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    source = re.search(r"^IDLEWATCH = (.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert source is not None
     settings.IDLEWATCH = eval(source[1], {"timedelta": timedelta})
     # Its baseline is met, too; what else a deployment lacks is the tests' site's own affair.

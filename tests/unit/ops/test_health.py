@@ -69,6 +69,8 @@ class TestNotReady:
     async def test_when_the_timer_is_stuck(self, served: Runtime, clock: Time):
         served.timer.kept_at = clock.now - health.ROUND_TIMEOUT - 1
         assert await ready() == (503, {"timer": "it has not kept a round for 10 s"})
+        served.timer.kept_at = None
+        assert await ready() == (503, {"timer": "it has not finished its first round yet"})
 
     async def test_on_a_memory_store_that_belongs_to_another_process(self, served: Runtime):
         served.timer.membership.refused = True
