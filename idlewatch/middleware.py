@@ -67,11 +67,11 @@ class IdleWatchMiddleware:
                 return await in_thread(Lane.REQUEST, follow, request, response)
             return follow(request, response)
 
-    def process_template_response(
-        self, request: HttpRequest, response: SimpleTemplateResponse
-    ) -> SimpleTemplateResponse:
+    def process_template_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Complete a page of the admin when it is rendered: before another middleware has written a policy's nonce."""
-        response.add_post_render_callback(partial(insert_client, request))
+        # Anything with a method `render` gets here.
+        if isinstance(response, SimpleTemplateResponse):
+            response.add_post_render_callback(partial(insert_client, request))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:

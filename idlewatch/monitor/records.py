@@ -25,11 +25,12 @@ PROGRESS = ("facts", "last_active", "warnings", "extensions", "held_seconds")
 def watched_of(record: WatchedSession, now: float) -> Watched:
     """Return what a store needs to resume from a record at `now` (epoch seconds).
 
-    Tabs and holds are reported again by the pages; the holds of the record stopped the idle clock until the checkpoint.
+    Tabs and holds are reported again by the pages, none of which is awaited; the holds of the record stopped the idle
+    clock until the checkpoint.
     """
     facts = msgspec.convert(record.facts, Activity)
     held_until = min(facts.held_until, record.last_active.timestamp())
-    activity = replace(facts, tabs={}, holds={}, held_until=held_until)
+    activity = replace(facts, tabs={}, holds={}, held_until=held_until, awaited_since=None)
     policy = msgspec.convert(record.limits, Policy)
     if record.ended is not None:
         activity = activity.finished(Reason(record.reason), record.ended.timestamp())
