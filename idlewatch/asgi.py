@@ -71,9 +71,12 @@ class WatchedApplication:
         return self._own_process or current_process()
 
     def _server_of(self, scope: Mapping[str, Any], *, going: bool) -> Application:
-        if scope["type"] != "websocket" or not scope["path"].startswith(SOCKET_PREFIX):
+        if scope["type"] != "websocket":
             return self._application
-        return _send_back if going else self._sockets.get(scope["path"], _refuse)
+        path = _path_info(scope)
+        if not path.startswith(SOCKET_PREFIX):
+            return self._application
+        return _send_back if going else self._sockets.get(path, _refuse)
 
     @contextmanager
     def _noted(self, kind: str) -> Iterator[None]:
@@ -137,6 +140,13 @@ def _runtime_of(process: Process) -> Runtime:
     from idlewatch.runtime.runtime import runtime_of  # noqa: PLC0415 - the apps have to be ready
 
     return runtime_of(process)
+
+
+def _path_info(scope: Mapping[str, Any]) -> str:
+    """Return the path of a scope below the script name, as Django does; a proxy may have cut that off."""
+    from django.core.handlers.asgi import get_script_prefix  # noqa: PLC0415 - Django has to be ready
+
+    return str(scope["path"]).removeprefix(get_script_prefix(scope).removesuffix("/"))
 
 
 async def _refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it

@@ -20,7 +20,9 @@ from idlewatch import notify
 from idlewatch.admin import actions
 from idlewatch.admin.live_strings import STRINGS, plurals
 from idlewatch.admin.read_only import ReadOnlyAdmin
+from idlewatch.conf import conf
 from idlewatch.core.protocol import LIVE_PATH
+from idlewatch.http.addresses import below_script_name
 from idlewatch.http.i18n import ui_direction, ui_language
 from idlewatch.http.request_state import state_of
 from idlewatch.live.query import SIZES
@@ -69,12 +71,13 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
     """Return the configuration of the page's script."""
     acts = request.user.has_perm(END)
     return {
-        "socket": LIVE_PATH,
+        "socket": below_script_name(LIVE_PATH),
         "count": reverse(f"{site.name}:idlewatch_live_count") if acts else None,
         "act": reverse(f"{site.name}:idlewatch_live_act") if acts else None,
         "records": _address(site, "idlewatch_watchedsession_changelist"),
         "record": _address(site, "idlewatch_watchedsession_change", ID_PLACEHOLDER),
         "account": _account(request, site),
+        "csrfHeader": conf.csrf_header,
         "present": state_of(request).watch_id,
         "language": ui_language(),
         "direction": ui_direction(),

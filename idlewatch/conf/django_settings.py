@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import global_settings, settings
+from django.http.request import HttpHeaders
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, is_valid_path
+from django.urls import NoReverseMatch, get_script_prefix, is_valid_path
 
 
 class DjangoSettings:
@@ -43,6 +44,11 @@ class DjangoSettings:
         }
 
     @property
+    def csrf_header(self) -> str:
+        """The header in which scripts send the CSRF token; the setting is its key in `request.META`."""
+        return HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME) or settings.CSRF_HEADER_NAME
+
+    @property
     def cookies_secure(self) -> bool:
         """Whether browsers send the session cookie over HTTPS only."""
         return bool(settings.SESSION_COOKIE_SECURE)
@@ -64,12 +70,18 @@ class DjangoSettings:
 
     @property
     def home_url(self) -> str:
-        """The URL of the start page, where Django redirects after a login without `next`; `/` where that is missing."""
+        """The URL of the start page, where Django redirects after a login without `next`; else that of the site."""
         given = settings.LOGIN_REDIRECT_URL
         # A project whose logins all have a `next` may have no page at Django's default.
-        if not given or (given == global_settings.LOGIN_REDIRECT_URL and not is_valid_path(given)):
-            return "/"
+        if not given or (given == global_settings.LOGIN_REDIRECT_URL and not leads_to_a_page(given)):
+            return get_script_prefix()
         try:
             return resolve_url(given)
         except NoReverseMatch:
-            return "/"
+            return get_script_prefix()
+
+
+def leads_to_a_page(path: str) -> bool:
+    """Return whether a path matches a URL of the site, which may lie below a script name."""
+    prefix = get_script_prefix()
+    return path.startswith(prefix) and bool(is_valid_path("/" + path.removeprefix(prefix)))

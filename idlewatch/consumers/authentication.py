@@ -1,8 +1,14 @@
-"""Authentication of a socket: from its session cookie to its watched session."""
+"""Authentication of a socket: from its session cookie to its watched session, and where to sign in again."""
 
 from __future__ import annotations
 
+from django.http import HttpRequest
+from django.urls import NoReverseMatch
+from django.utils.translation import get_language_from_request
+from msgspec import UNSET, UnsetType
+
 from idlewatch.core.activity import Reason
+from idlewatch.http.addresses import login_url_of
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
@@ -29,3 +35,12 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     if watched.key != django_sessions.key_of(session):
         monitor.rebind(watch_id, session)
     return watched, None
+
+
+def find_login_url(request: HttpRequest) -> str | UnsetType:
+    """Return the URL of the login page for the page that opened a socket; UNSET if it cannot be told from here."""
+    try:
+        return login_url_of(request, get_language_from_request(request))
+    except NoReverseMatch:
+        # It is in a URLconf that a middleware sets for each request, which no socket passes.
+        return UNSET

@@ -12,6 +12,8 @@ from typing import Any
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.core.handlers.asgi import get_script_prefix
+from django.urls import set_script_prefix
 
 from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, MAX_MESSAGES, RATE_WINDOW, Close, ErrorCode, ErrorFrame, encode
@@ -39,6 +41,8 @@ class Socket(AsyncWebsocketConsumer):
         """Serve the socket until it is closed."""
         self.scope = scope
         self.base_send = _while_there(send)
+        # As Django's handler does for a request: URLs lie below it.
+        set_script_prefix(get_script_prefix(scope))
         try:
             while True:
                 await self.dispatch(await receive())

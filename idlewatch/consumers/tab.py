@@ -7,11 +7,12 @@ from typing import Any
 
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
+from django.http import HttpRequest
 from msgspec import UNSET, UnsetType
 
 from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.consumers.authentication import find_session
+from idlewatch.consumers.authentication import find_login_url, find_session
 from idlewatch.consumers.base import Socket
 from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.activity import Reason
@@ -24,6 +25,7 @@ from idlewatch.core.protocol import (
     Close,
     ErrorCode,
     ErrorFrame,
+    add_login_url,
     encode,
     no_session_frame,
     parse,
@@ -49,6 +51,7 @@ class TabConsumer(Socket):
         self._hub: Hub | None = None
         self._watch_id: str | None = None
         self._counted = False
+        self._login_url: str | UnsetType = UNSET
 
     async def connect(self) -> None:
         """Accept a tab of this site, and send it the state of its session."""
@@ -58,7 +61,7 @@ class TabConsumer(Socket):
             await self.close()
             return
         try:
-            found, reason = await in_thread(Lane.DATABASE, find_session, request.COOKIES.get(conf.session_cookie_name))
+            found, reason, self._login_url = await in_thread(Lane.DATABASE, _authenticate, request)
         except (DatabaseError, Undecided):
             # The session's state cannot be determined right now; the page reconnects.
             await self.accept()
@@ -67,7 +70,7 @@ class TabConsumer(Socket):
         # A close before the accept could not be read by the page.
         await self.accept()
         if found is None:
-            await self._end(encode(no_session_frame(reason, conf.login_url)))
+            await self._end(encode(no_session_frame(reason)))
             return
         token = token_in(request)
         if page_owner(token, found) is PageOwner.FOREIGN:
@@ -143,7 +146,7 @@ class TabConsumer(Socket):
     async def _tell_state(self, watched: Watched | None, page: str | UnsetType = UNSET) -> None:
         at = now()
         if watched is None:
-            await self._end(encode(no_session_frame(Reason.LOST, conf.login_url)))
+            await self._end(encode(no_session_frame(Reason.LOST)))
             return
         verdict = watched.verdict(at)
         if verdict.phase is Phase.ENDED and watched.activity.ended is None:
@@ -154,11 +157,11 @@ class TabConsumer(Socket):
                 await self._shut(Close.GOING_AWAY)
                 return
             verdict = watched.verdict(at)
-        frame = encode(state_frame(verdict, watched.policy, watched.version, conf.login_url, page))
+        frame = encode(state_frame(verdict, watched.policy, watched.version, page=page))
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)
 
     async def _end(self, frame: str) -> None:
-        await self.send(text_data=frame)
+        await self.send(text_data=add_login_url(frame, self._login_url))
         await self._shut(Close.ENDED)
 
     async def _leave(self, *, closed: bool = False) -> None:
@@ -174,6 +177,11 @@ class TabConsumer(Socket):
                 with self._hub.counting(watch_id):
                     watched = await monitor.store().sessions.aapply(watch_id, closing, now())
                 await _count_right(self._hub, watched)
+
+
+def _authenticate(request: HttpRequest) -> tuple[Watched | None, Reason | None, str | UnsetType]:
+    # In the thread too: the URL of the login page may be what loads the URLconf.
+    return *find_session(request.COOKIES.get(conf.session_cookie_name)), find_login_url(request)
 
 
 async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase, Policy, Verdict, ended
@@ -183,10 +184,15 @@ class ErrorFrame(Struct, frozen=True, tag="error"):
 
 
 Frame = StateFrame | NoticeFrame | ErrorFrame
+_state_decoder: msgspec.json.Decoder[StateFrame] = msgspec.json.Decoder(StateFrame)
 
 
 def state_frame(
-    verdict: Verdict, policy: Policy, version: int, login_url: str, page: str | UnsetType = UNSET
+    verdict: Verdict,
+    policy: Policy,
+    version: int,
+    login_url: str | UnsetType = UNSET,
+    page: str | UnsetType = UNSET,
 ) -> StateFrame:
     """Return the frame of a verdict; `login_url` goes into ended frames only."""
     return StateFrame(
@@ -204,9 +210,16 @@ def state_frame(
     )
 
 
-def no_session_frame(reason: Reason | None, login_url: str, page: str | UnsetType = UNSET) -> StateFrame:
+def no_session_frame(
+    reason: Reason | None, login_url: str | UnsetType = UNSET, page: str | UnsetType = UNSET
+) -> StateFrame:
     """Return the ended frame for a page without a session; None stands for an unknown reason."""
     return state_frame(ended(reason, at=0.0), Policy(), 0, login_url, page)
+
+
+def add_login_url(frame: str, login_url: str | UnsetType) -> str:
+    """Return an ended frame, as JSON text, with the URL of a page's login page: those that are pushed have none."""
+    return encode(replace(_state_decoder.decode(frame), login_url=login_url))
 
 
 def encode(frame: Frame) -> str:

@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponseForbidden
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
+from django.urls import get_script_prefix
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
@@ -31,6 +32,7 @@ from idlewatch.drafts import service
 from idlewatch.drafts.models import Draft
 from idlewatch.drafts.redaction import NAMES_FIELD, Field, redact
 from idlewatch.exceptions import BadMessage
+from idlewatch.http.addresses import full_path_of
 from idlewatch.http.admission import Admission
 from idlewatch.http.bodies import FORM_TYPES
 from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, page_path_of
@@ -132,8 +134,8 @@ def _watched_of(request: HttpRequest, admission: Admission) -> Watched | None:
 
 
 def _put(request: HttpRequest, user: AbstractBaseUser, now: float) -> None:
-    path, page = request.get_full_path(), page_path_of(request)
-    if page == "/" and "HX-Current-URL" not in request.headers:
+    path, page = full_path_of(request), page_path_of(request)
+    if page == get_script_prefix() and "HX-Current-URL" not in request.headers:
         # The form's page is unknown, since a `Referer` may name the site alone; many forms are sent to their own page.
         page = path
     private = request.POST.getlist(NAMES_FIELD)

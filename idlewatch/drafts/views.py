@@ -12,12 +12,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from msgspec import Meta, Struct
 
-from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import ErrorCode, ErrorFrame, Frame, no_session_frame
 from idlewatch.drafts import service
 from idlewatch.drafts.redaction import Field
 from idlewatch.exceptions import BadMessage
+from idlewatch.http.addresses import login_url_of
 from idlewatch.http.bodies import body_of
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of
 from idlewatch.http.request_state import state_of
@@ -86,9 +86,9 @@ def _refusal_frame(request: HttpRequest) -> Frame | None:
     if owner is None:
         return state_of(request).frame
     if owner is PageOwner.FOREIGN:
-        return foreign_frame()
+        return foreign_frame(login_url_of(request))
     # The account was disabled, or its password changed, and the session has not ended yet: the middleware ends it now.
-    return None if request.user.is_authenticated else no_session_frame(Reason.ACCOUNT, conf.login_url)
+    return None if request.user.is_authenticated else no_session_frame(Reason.ACCOUNT, login_url_of(request))
 
 
 def _find(request: HttpRequest) -> DraftList:

@@ -23,6 +23,7 @@ from django.utils.translation import get_language
 
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
+from idlewatch.http.addresses import full_path_of, is_elsewhere, path_of
 
 CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
 BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
@@ -58,6 +59,14 @@ def shows_a_page(request: HttpRequest) -> bool:
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest") not in FRAMES
 
 
+def comes_from_elsewhere(request: HttpRequest) -> bool:
+    """Return whether a request that signs a user in follows a login page of another site, such as a single sign-on.
+
+    OAuth redirects back, which is a GET; SAML posts a form.
+    """
+    return request.method == "GET" or request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
+
+
 def counts(request: HttpRequest) -> bool:
     """Return whether a request is activity of its user."""
     mark = _mark(request)
@@ -84,7 +93,7 @@ def _is_handshake(request: HttpRequest) -> bool:
 def is_client_endpoint(request: HttpRequest) -> bool:
     """Return whether a request goes to an endpoint of the browser client: state, message, page, drafts."""
     urlconf = getattr(request, "urlconf", None) or get_urlconf()
-    return request.path in _client_paths(urlconf, get_script_prefix(), get_language())
+    return path_of(request) in _client_paths(urlconf, get_script_prefix(), get_language())
 
 
 @lru_cache(maxsize=256)
@@ -128,7 +137,8 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
 
 def needs_no_login(request: HttpRequest) -> bool:
     """Return whether a request goes to the sign-in page, or to a view marked `login_not_required`."""
-    if request.path == urlsplit(conf.login_url).path:
+    login = conf.login_url
+    if path_of(request) == urlsplit(login).path and not is_elsewhere(request, login):
         return True
     match = match_of(request)
     return match is not None and getattr(match.func, "login_required", True) is False
@@ -137,14 +147,14 @@ def needs_no_login(request: HttpRequest) -> bool:
 def page_path_of(request: HttpRequest) -> str:
     """Return the path, with its query, of the page that the user is on: where to return after signing in again."""
     if is_navigation(request) and request.method in {"GET", "HEAD"}:
-        return request.get_full_path()
+        return full_path_of(request)
     page = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
     try:
         parts = urlsplit(page)
     except ValueError:
-        return "/"
+        return get_script_prefix()
     if (parts.scheme, parts.netloc) != (request.scheme, request.get_host()):
-        return "/"
+        return get_script_prefix()
     path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
     # A path that begins with two slashes would be another host's.
-    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else "/"
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else get_script_prefix()

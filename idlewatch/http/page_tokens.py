@@ -12,6 +12,7 @@ from enum import StrEnum
 from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from msgspec import UNSET, UnsetType
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
@@ -55,9 +56,9 @@ def page_owner_of(request: HttpRequest) -> PageOwner | None:
     return None if session.watched is None or session.is_ended else page_owner(token_in(request), session.watched)
 
 
-def foreign_frame() -> StateFrame:
+def foreign_frame(login_url: str | UnsetType = UNSET) -> StateFrame:
     """Return the frame for a page of another user: its session has ended."""
-    return no_session_frame(Reason.LOGOUT, conf.login_url, PageOwner.FOREIGN)
+    return no_session_frame(Reason.LOGOUT, login_url, PageOwner.FOREIGN)
 
 
 def token_in(request: HttpRequest) -> str | None:

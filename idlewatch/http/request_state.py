@@ -9,10 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.functional import Promise
 
-from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import StateFrame, no_session_frame, state_frame
+from idlewatch.http.addresses import login_url_of
 from idlewatch.http.admission import Admission
 from idlewatch.http.classification import is_seen
 from idlewatch.http.i18n import NOTICES
@@ -92,15 +92,16 @@ class RequestState:
         session = self.session
         if session.is_ended:
             return session.reason
-        return read_reason(self._request) if session.verdict is None else None
+        return read_reason(self._request, None if session.watched is None else session.watched.user)
 
     @property
     def frame(self) -> StateFrame:
         """The state frame for the page."""
         watched, verdict = self.session
+        login_url = login_url_of(self._request)
         if watched is None or verdict is None:
-            return no_session_frame(self.untold, conf.login_url)
-        return state_frame(verdict, watched.policy, watched.version, conf.login_url)
+            return no_session_frame(self.untold, login_url)
+        return state_frame(verdict, watched.policy, watched.version, login_url)
 
 
 current_state: ContextVar[RequestState | None] = ContextVar("idlewatch_current_state", default=None)

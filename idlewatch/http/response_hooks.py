@@ -13,10 +13,10 @@ from django.utils.cache import patch_vary_headers
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
-from idlewatch.http.classification import shows_a_page
+from idlewatch.http.classification import comes_from_elsewhere, shows_a_page
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState, state_of
-from idlewatch.http.responses import REASON_COOKIE, drop_reason, leave_reason
+from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
@@ -76,11 +76,18 @@ def set_headers(request: HttpRequest, response: HttpResponseBase) -> None:
         # A cache must not show one user's notice to another.
         patch_vary_headers(response, ["Cookie"])
         response.headers.setdefault("Cache-Control", "no-store")
-    if state.page.notice or state.change.signed_in:
-        if REASON_COOKIE in request.COOKIES:
+    watched = state.session.watched
+    user = None if watched is None else watched.user
+    if state.page.notice or (state.change.signed_in and not _is_told_after_sign_in(request, user)):
+        if reason_cookie() in request.COOKIES:
             drop_reason(response)
     elif state.session.is_ended and not state.change.signed_out and state.reason is not None:
-        leave_reason(request, response, state.reason)
+        leave_reason(request, response, state.reason, user)
+
+
+def _is_told_after_sign_in(request: HttpRequest, user: str | None) -> bool:
+    """Return whether no page has shown a user the reason: their login page is another site's, or leads to one."""
+    return comes_from_elsewhere(request) and read_reason(request, user) is not None
 
 
 def is_html(response: HttpResponseBase) -> bool:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from urllib.parse import urljoin, urlsplit
 
-from django.contrib.auth.views import redirect_to_login
 from django.core import signing
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, encode
+from idlewatch.http.addresses import to_login
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.i18n import NOTICES
 from idlewatch.types import Ended
 
-REASON_COOKIE = "idlewatch_ended"
 REASON_COOKIE_AGE = 300
 """Seconds."""
 RETRY_AFTER = 2
@@ -27,14 +27,14 @@ _SALT = "idlewatch.ended"
 
 def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> HttpResponseBase:
     """Return the ended response: a redirect to the sign-in page for a navigation, else a 401 with the state frame."""
-    to_login = redirect_to_login(page_path_of(request), conf.login_url)
-    ended = Ended(reason, NOTICES[reason], to_login.url, frame)
+    ended = Ended(reason, NOTICES[reason], to_login(request, page_path_of(request)), frame)
     # The browser client needs the frame, whatever the project's response is.
     is_client = is_client_endpoint(request)
     make_response = None if is_client else conf.ended_response
     response = None if make_response is None else make_response(request, ended)
     if response is None:
-        response = to_login if is_navigation(request) and not is_client else _unauthorized(request, ended)
+        redirects = is_navigation(request) and not is_client
+        response = HttpResponseRedirect(ended.login_url) if redirects else _unauthorized(request, ended)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -68,20 +68,29 @@ def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (location.netloc, location.path) == (login.netloc, login.path)
 
 
-def read_reason(request: HttpRequest) -> Reason | None:
-    """Return the reason in the cookie of an earlier response; None if there is none, or it has expired."""
+def reason_cookie() -> str:
+    """Return the name of the cookie with the reason: each site on a host has its own, as it has a session cookie."""
+    return f"{conf.session_cookie_name}_ended"
+
+
+def read_reason(request: HttpRequest, user: str | None = None) -> Reason | None:
+    """Return the reason in the cookie of an earlier response; None if there is none, or it has expired.
+
+    `user`: the primary key of the user who is signed in by now, to whom the end of another's session is none.
+    """
     try:
-        value = signing.loads(request.COOKIES.get(REASON_COOKIE, ""), salt=_SALT, max_age=REASON_COOKIE_AGE)
-        return Reason(value)
+        cookie = signing.loads(request.COOKIES.get(reason_cookie(), ""), salt=_SALT, max_age=REASON_COOKIE_AGE)
+        reason, whose = cookie
+        return Reason(reason) if user is None or constant_time_compare(whose, _digest(user)) else None
     except (signing.BadSignature, ValueError):
         return None
 
 
-def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reason) -> None:
-    """Set the cookie with the reason, for the next page that shows it."""
+def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reason, user: str | None) -> None:
+    """Set the cookie with the reason for a user's end, None if unknown: for the next page that shows it."""
     response.set_cookie(
-        REASON_COOKIE,
-        signing.dumps(reason.value, salt=_SALT),
+        reason_cookie(),
+        signing.dumps((reason.value, "" if user is None else _digest(user)), salt=_SALT),
         max_age=REASON_COOKIE_AGE,
         secure=conf.cookies_secure or request.is_secure(),
         httponly=True,
@@ -91,4 +100,8 @@ def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reaso
 
 def drop_reason(response: HttpResponseBase) -> None:
     """Delete the cookie: the reason was shown, or no longer applies."""
-    response.delete_cookie(REASON_COOKIE, **conf.cookie_options)
+    response.delete_cookie(reason_cookie(), **conf.cookie_options)
+
+
+def _digest(user: str) -> str:
+    return salted_hmac(_SALT, user).hexdigest()[:20]

@@ -14,7 +14,6 @@ from contextlib import suppress
 from channels.layers import get_channel_layer
 
 from idlewatch import metrics
-from idlewatch.conf import conf
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
@@ -255,7 +254,8 @@ class Timer:
 def change_of(watched: Watched, now: float) -> Change:
     """Return what the tabs of a session are to be told at `now`."""
     verdict = watched.verdict(now)
-    frame = state_frame(verdict, watched.policy, watched.version, conf.login_url)
+    # Each tab adds the URL of the login page: it depends on the page.
+    frame = state_frame(verdict, watched.policy, watched.version)
     return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
 
 

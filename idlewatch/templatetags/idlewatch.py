@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import template
 from django.apps import apps
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
@@ -23,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH, encode
+from idlewatch.http.addresses import below_script_name, client_url, to_login
 from idlewatch.http.i18n import NOTICES, ui_context
 from idlewatch.http.nonces import nonce_of
 from idlewatch.http.page_tokens import token_of
@@ -96,15 +95,16 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
     watched = state_of(request).session.watched
     assert watched is not None, "a page without a session has no client"  # noqa: S101
     config: dict[str, Any] = {
-        "socket": TAB_PATH,
-        "state": reverse("idlewatch:state"),
-        "message": reverse("idlewatch:message"),
+        "socket": client_url(below_script_name(TAB_PATH)),
+        "state": client_url(reverse("idlewatch:state")),
+        "message": client_url(reverse("idlewatch:message")),
         "page": reverse("idlewatch:page"),
         "logout": reverse("idlewatch:logout"),
         "login": conf.login_url,
-        "signIn": _sign_in_again(request),
+        "signIn": to_login(request, reverse("idlewatch:signed-in")),
         "home": conf.home_url,
         "csrf": get_token(request),
+        "csrfHeader": conf.csrf_header,
         "token": token_of(watched),
         "frame": json.loads(encode(state_of(request).frame)),
         **ui_context(),
@@ -115,14 +115,6 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
 
         add_drafts(config, request)
     return config
-
-
-def _sign_in_again(request: HttpRequest) -> str:
-    """Return the URL of the sign-in page for a small window: `next` is the page that informs the other tabs."""
-    after = reverse("idlewatch:signed-in")
-    if urlsplit(conf.login_url).netloc:
-        after = request.build_absolute_uri(after)
-    return redirect_to_login(after, conf.login_url).url
 
 
 def _request(context: Context) -> HttpRequest:

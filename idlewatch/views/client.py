@@ -19,6 +19,7 @@ from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
 from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.exceptions import BadMessage, HoldRefused
+from idlewatch.http.addresses import login_url_of
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, token_of
@@ -96,7 +97,7 @@ def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
     state, owner = state_of(request), page_owner_of(request)
     if owner is PageOwner.FOREIGN:
         # A page of another user must not keep this session alive.
-        return _json(foreign_frame(), 401)
+        return _json(foreign_frame(login_url_of(request)), 401)
     watch_id = state.watch_id
     if watch_id is not None:
         at = now()

@@ -8,7 +8,6 @@ from typing import NamedTuple, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -20,12 +19,12 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import Undecided
+from idlewatch.http.addresses import to_login
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.request_state import state_of
 from idlewatch.http.user_agents import device_of
@@ -163,7 +162,7 @@ def _confirmation_page(request: HttpRequest, target: Target, error: str | Promis
         "error": error,
         "asks_password": asks_password,
         "locked": not asks_password and user.has_usable_password(),
-        "sign_in": redirect_to_login(reverse("idlewatch:sessions"), conf.login_url).url,
+        "sign_in": to_login(request, reverse("idlewatch:sessions")),
     }
     return render(request, "idlewatch/sessions.html", ui_context() | context)
 

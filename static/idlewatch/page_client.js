@@ -41,6 +41,7 @@ const CLOSE_AFTER = 0.5;
  * @property {string} language Of the sentences.
  * @property {string} direction
  * @property {string} csrf
+ * @property {string} csrfHeader The name of the header in which scripts send it.
  * @property {string} [drafts] Where drafts are stored, if they are.
  * @property {boolean} [kept] Whether a rejected form of this user is stored.
  * @property {string} token Tells the session and its user from others.
@@ -84,7 +85,8 @@ export class PageClient {
     const hold = client.hold.bind(client);
     const forms = new FormObserver({ window, clock, unsaved, hold, label: i18n.text("form") });
     const signInChannel = new SignInChannel({
-      open: () => ("BroadcastChannel" in window ? new BroadcastChannel("idlewatch") : null),
+      // Of this site: others on the host have tabs of their own.
+      open: () => ("BroadcastChannel" in window ? new BroadcastChannel(config.socket.split("?")[0]) : null),
       onToken: (token) => {
         if (token !== config.token) pageOwner.ask();
       },

@@ -66,14 +66,14 @@ class TestEnd:
     def test_every_tab_hides_its_content_says_why_and_leads_to_the_login(
         self, page: Page, context: BrowserContext, site: Server
     ):
-        other = open_tab(context, site.url("/?b=2&c=d"))
+        other = open_tab(context, site.url("/?b=2&c=d#part"))
         stay_covered(other)
         expect(page).to_have_url(login_url(site, "/"), timeout=SOON)
         expect(page.get_by_text("because of inactivity")).to_be_visible()
         expect(other.get_by_text("because of inactivity")).to_be_visible()
         expect(other.get_by_text("What to try")).to_have_count(0)
         expect(other.get_by_role("link", name="Sign in again")).to_have_attribute(
-            "href", re.compile(re.escape("/accounts/login/?next=%2F%3Fb%3D2%26c%3Dd"))
+            "href", re.compile(re.escape("/accounts/login/?next=%2F%3Fb%3D2%26c%3Dd%23part"))
         )
         sign_in(page, page.url)
         expect(page).to_have_url(site.url("/"))

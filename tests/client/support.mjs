@@ -116,7 +116,7 @@ export class FakeNetwork {
 
 /** The server over HTTP: answers as the test says, and records the requests. */
 export class FakeServer {
-  addresses = { state: "/state/", message: "/message/", csrf: "token", token: "page" };
+  addresses = { state: "/state/", message: "/message/", csrf: "token", csrfHeader: "X-Token", token: "page" };
   requests = [];
   answer = () => ({ status: 200, frame: state() });
 

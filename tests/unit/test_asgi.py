@@ -89,6 +89,26 @@ class TestRouting:
         assert await socket_to(path, watched(project)).connect() == (False, 1000)
         project.assert_not_awaited()
 
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(
+        ("forced", "root_path", "path"),
+        [
+            (None, "/app", "/app" + TAB_PATH),
+            (None, "/app", TAB_PATH),
+            ("/app", "", "/app" + TAB_PATH),
+            ("/app", "", TAB_PATH),
+        ],
+    )
+    async def test_it_is_below_a_script_name_too_also_if_a_proxy_has_cut_that_off(
+        self, project: mock.AsyncMock, settings: Any, forced: str | None, root_path: str, path: str
+    ):
+        settings.FORCE_SCRIPT_NAME, settings.LOGIN_URL = forced, "login"
+        tab = socket_to(path, watched(project))
+        tab.scope["root_path"] = root_path
+        assert (await tab.connect())[0]
+        assert (await tab.receive_json_from())["login_url"] == "/app/login/"
+        project.assert_not_awaited()
+
     async def test_nothing_is_kept_of_what_was_served_or_raised(self, project: mock.AsyncMock):
         project.side_effect = [None, LookupError("of the project")]
         application = watched(project)

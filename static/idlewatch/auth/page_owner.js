@@ -23,7 +23,8 @@ export class PageOwner {
 
   /**
    * @param {object} options
-   * @param {{page: string, csrf: string, token: string}} options.server Its tokens are replaced by the new session's.
+   * @param {{page: string, csrf: string, csrfHeader: string, token: string}} options.server Its tokens are replaced by
+   *   the new session's.
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    * @param {PageOwnerDelegate} options.delegate
    * @param {Clock} options.clock

@@ -33,7 +33,7 @@ export class Drafts {
    * @param {Clock} options.clock
    * @param {UnsavedInput} options.unsaved
    * @param {I18n} options.i18n
-   * @param {{drafts?: string, kept?: boolean, token: string, csrf: string}} options.server
+   * @param {{drafts?: string, kept?: boolean, token: string, csrf: string, csrfHeader: string}} options.server
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    * @param {(text: string, choices: Record<string, () => void>) => void} options.offer
    */

@@ -18,7 +18,7 @@ const MAX_KEEPALIVE_LENGTH = 20_000;
 export class DraftServer {
   /**
    * @param {object} options
-   * @param {{drafts?: string, token: string, csrf: string}} options.server
+   * @param {{drafts?: string, token: string, csrf: string, csrfHeader: string}} options.server
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    */
   constructor({ server, fetch }) {

@@ -17,11 +17,12 @@ export class ActionBar {
    * @param {I18n} options.i18n
    * @param {LiveSelection} options.selection
    * @param {{count: string, act: string}} options.addresses
+   * @param {string} options.csrfHeader The name of the header for the CSRF token.
    * @param {() => Query} options.query
    * @param {(id: string) => Row | undefined} options.find
    * @param {() => void} options.onSelection The bar has changed the selection.
    */
-  constructor({ root, fetch, i18n, selection, addresses, query, find, onSelection }) {
+  constructor({ root, fetch, i18n, selection, addresses, csrfHeader, query, find, onSelection }) {
     this.root = root;
     this.i18n = i18n;
     this.selection = selection;
@@ -30,7 +31,7 @@ export class ActionBar {
     this.onSelection = onSelection;
     this.element = partOf(root, "actions");
     this.outcomeLine = partOf(root, "outcome");
-    const server = new ActionServer({ fetch, addresses, i18n, token: () => csrfToken(root) });
+    const server = new ActionServer({ fetch, addresses, i18n, token: () => csrfToken(root), csrfHeader });
     this.dialog = new ActionDialog({ root, i18n, server, onReport: (report) => this.#report(report) });
   }
 

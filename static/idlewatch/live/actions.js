@@ -32,12 +32,14 @@ export class ActionServer {
    * @param {{count: string, act: string}} options.addresses
    * @param {I18n} options.i18n
    * @param {() => string} options.token The CSRF token.
+   * @param {string} options.csrfHeader The name of the header in which it is sent.
    */
-  constructor({ fetch, addresses, i18n, token }) {
+  constructor({ fetch, addresses, i18n, token, csrfHeader }) {
     this.fetch = fetch;
     this.addresses = addresses;
     this.i18n = i18n;
     this.token = token;
+    this.csrfHeader = csrfHeader;
   }
 
   /**
@@ -64,7 +66,7 @@ export class ActionServer {
    * @param {object} message
    */
   async #post(address, message) {
-    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token() };
+    const headers = { "Content-Type": "application/json", [this.csrfHeader]: this.token() };
     /** @type {Response} */
     let response;
     try {

@@ -21,6 +21,7 @@ const HIDDEN_TIMEOUT = 10;
  * @property {string} socket
  * @property {string | null} count Where actions are counted; null for an operator who may only watch.
  * @property {string | null} act
+ * @property {string} csrfHeader The name of the header for the CSRF token.
  * @property {string | null} record The address of a record, `/0/` standing for its id.
  * @property {string | null} account The start of an account's address.
  * @property {string | null} present The session that the operator is in.

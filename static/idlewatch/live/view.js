@@ -64,7 +64,7 @@ export class LiveView {
         onHide: () => this.table.pageBox?.focus(),
       },
     });
-    const { count, act } = config;
+    const { count, act, csrfHeader } = config;
     this.actionBar =
       count === null || act === null
         ? null
@@ -74,6 +74,7 @@ export class LiveView {
             i18n,
             selection,
             addresses: { count, act },
+            csrfHeader,
             query: delegate.query,
             find: (id) => results.rows.get(id),
             onSelection: () => delegate.onSelection(() => {}),

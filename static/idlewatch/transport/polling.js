@@ -28,7 +28,7 @@ export class Polling {
    * @param {object} options
    * @param {Clock} options.clock
    * @param {Backoff} options.backoff
-   * @param {{state: string, message: string, csrf: string, token: string}} options.server Addresses and tokens, which are
+   * @param {{state: string, message: string, csrf: string, csrfHeader: string, token: string}} options.server Addresses and tokens, which are
    *   read at each request: they change when the user signs in again.
    * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
    * @param {PollingDelegate} options.delegate

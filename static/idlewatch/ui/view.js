@@ -21,10 +21,11 @@ const OPENS_TAB = "[data-idlewatch-part=sign-in]";
  * @typedef {object} ViewConfig
  * @property {string} language Of the sentences, which is not always the page's.
  * @property {string} direction
- * @property {string} login Where to sign in, until the server sends its own.
+ * @property {string} login Where to sign in.
  * @property {string} signIn Where to sign in again without losing the page.
  * @property {string} home The start page.
  * @property {string} csrf The CSRF token of the last sign-in.
+ * @property {string} csrfHeader The name of the header in which scripts send it.
  */
 
 /** Shows a state. The markup comes from the page's template, which a project may override. */
@@ -87,7 +88,7 @@ export class PageView {
   /** @param {State} state */
   end(state) {
     this.#clear();
-    this.#destination = this.#signInAddress(state.login_url ?? this.config.login);
+    this.#destination = this.#signInAddress();
     const { element } = this.overlay;
     setPartText(element, "reason", this.i18n.reason(state.reason));
     for (const link of element.querySelectorAll("a")) if (!link.matches(OPENS_TAB)) link.href = this.#destination;
@@ -127,7 +128,7 @@ export class PageView {
    * @param {string} csrf
    */
   replaceTokens(csrf) {
-    replaceTokens(this.overlay.find("*"), csrf);
+    replaceTokens(this.overlay.find("*"), csrf, this.config.csrfHeader);
   }
 
   /** Whether the page is kept, hidden, for its unsaved input. */
@@ -173,15 +174,12 @@ export class PageView {
     return !this.window.dispatchEvent(event) || Boolean(event.returnValue);
   }
 
-  /**
-   * Complete the address of the sign-in page, which leads back to this one.
-   * @param {string} login
-   */
-  #signInAddress(login) {
+  /** Return the address of the sign-in page, which leads back to this one. */
+  #signInAddress() {
     const { location } = this.window;
-    const address = new URL(login, location.href);
+    const address = new URL(this.config.login, location.href);
     const sameOrigin = address.origin === location.origin;
-    address.searchParams.set("next", sameOrigin ? location.pathname + location.search : location.href);
+    address.searchParams.set("next", sameOrigin ? location.pathname + location.search + location.hash : location.href);
     return address.href;
   }
 

@@ -18,7 +18,7 @@ class Page {
     this.stored = stored;
     const marked = () => forms.filter((form) => form.getAttribute("data-idlewatch-draft") !== null);
     Object.assign(this.window.document, { forms, querySelectorAll: (selector) => (selector.startsWith("form") ? marked() : []) });
-    this.server = { drafts: "/drafts/", kept: false, token: "t-t", csrf: "first", ...server };
+    this.server = { drafts: "/drafts/", kept: false, token: "t-t", csrf: "first", csrfHeader: "X-Token", ...server };
     this.drafts = new Drafts({
       window: this.window,
       clock: this.clock,
@@ -92,7 +92,7 @@ test("a form is saved two seconds after the last input, and not again unless it 
   assert.deepEqual(page.saved, [["letter", "subject", "Ha", "body", "Good day,"]]);
   const { address, page: place, options } = page.requests.at(-1);
   assert.deepEqual([address, place], ["/drafts/?for=t-t", "/letters/new/?to=7"]);
-  assert.equal(options.headers["X-CSRFToken"], "first");
+  assert.equal(options.headers["X-Token"], "first");
   assert.equal(options.headers["Idlewatch-Passive"], "1");
   await settle();
   page.type(letter.elements[0], "Hat");
@@ -129,7 +129,7 @@ test("a draft that could not be saved is saved at the next occasion, with the ne
     page.server.csrf = "second";
     dispatch(page.window, "idlewatch:resumed");
     const saving = page.requests.filter(({ fields }) => fields);
-    assert.deepEqual(saving.map(({ options }) => options.headers["X-CSRFToken"]), csrfs, String(status));
+    assert.deepEqual(saving.map(({ options }) => options.headers["X-Token"]), csrfs, String(status));
     await settle();
   }
 });

@@ -9,14 +9,14 @@ const i18n = new I18n({ strings: { unreachable: "away", refused: "no" }, languag
 function answering(...answers) {
   const requests = [];
   const fetch = async (address, { headers, body }) => {
-    requests.push({ address, token: headers["X-CSRFToken"], ...JSON.parse(body) });
+    requests.push({ address, token: headers["X-Token"], ...JSON.parse(body) });
     const answer = answers.shift();
     if (answer instanceof Error) throw answer;
     const { status = 200, body: frame, text = JSON.stringify(frame) } = answer;
     return { ok: status === 200, status, json: async () => JSON.parse(text) };
   };
-  const addresses = { count: "/count/", act: "/act/" };
-  return { requests, server: new ActionServer({ fetch, addresses, i18n, token: () => `token ${requests.length}` }) };
+  const context = { addresses: { count: "/count/", act: "/act/" }, csrfHeader: "X-Token", i18n };
+  return { requests, server: new ActionServer({ ...context, fetch, token: () => `token ${requests.length}` }) };
 }
 
 const step = (done, cursor, changes = {}) => ({ body: { done, own: 0, cursor, ...changes } });

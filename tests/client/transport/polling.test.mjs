@@ -46,7 +46,7 @@ test("a message goes out by POST with the newest token, and its answer is the st
   await settle();
   const { address, message, options } = server.requests.at(-1);
   assert.deepEqual([address, message, options.method], ["/message/?for=page", { type: "extend" }, "POST"]);
-  assert.equal(options.headers["X-CSRFToken"], "newer");
+  assert.equal(options.headers["X-Token"], "newer");
   assert.equal(frames.length, 2);
   polling.sendLast({ type: "activity", ago: 3 });
   assert.equal(server.requests.at(-1).options.keepalive, true);

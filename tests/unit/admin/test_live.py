@@ -79,6 +79,7 @@ def test_actions_and_links_to_accounts_are_there_only_for_those_permitted(operat
     given = config(page(operator))
     assert given["account"] == "/admin/auth/user/?username__exact="
     assert given["socket"] == LIVE_PATH
+    assert given["csrfHeader"].lower() == "x-csrftoken"
     assert given["record"] == "/admin/idlewatch/watchedsession/0/change/"
     assert given["present"] == WatchedSession.objects.get(username="root").pk
     assert given["zone"] == "Asia/Tokyo"

@@ -531,6 +531,33 @@ class TestCost:
         await find()
 
 
+class TestLoginUrl:
+    """In an ended frame: it is the page's, which a push to all tabs of a session knows nothing of."""
+
+    @pytest.fixture(autouse=True)
+    def multilingual(self, site: Any) -> None:
+        site.ROOT_URLCONF, site.LOGIN_URL = "tests.support.multilingual_site", "login"
+
+    async def test_each_tab_gets_that_of_its_pages_language_and_of_its_script_name(self, clock: Time, signed: Signed):
+        tabs = [
+            await Tab.open(signed, path=f"{TAB_PATH}?idlewatch-language=de", headers=[("accept-language", "fr")]),
+            await Tab.open(signed, path=f"/app{TAB_PATH}", root_path="/app", headers=[("accept-language", "fr")]),
+            await Tab.open(signed, path=f"{TAB_PATH}?idlewatch-language=xx"),
+        ]
+        clock.pass_(100)
+        await push(clock)
+        urls = [(await tab.frame())["login_url"] for tab in tabs]
+        assert urls == ["/de/login/", "/app/fr/login/", "/en/login/"]
+
+    async def test_one_that_only_requests_can_tell_is_left_to_the_page(self, clock: Time, signed: Signed, site: Any):
+        site.LOGIN_URL = "of-another-urlconf"
+        tab = await Tab.open(signed)
+        clock.pass_(100)
+        await push(clock)
+        frame = await tab.frame()
+        assert (frame["phase"], "login_url" in frame) == ("ended", False)
+
+
 class TestPage:
     """A page may outlive its session: its address says for which it was made."""
 

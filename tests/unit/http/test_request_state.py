@@ -11,7 +11,7 @@ from django.utils import translation
 
 from idlewatch.core.activity import Reason
 from idlewatch.http.i18n import NOTICES
-from idlewatch.http.responses import REASON_COOKIE, REASON_COOKIE_AGE
+from idlewatch.http.responses import REASON_COOKIE_AGE, reason_cookie
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
 from tests.support import http_site
@@ -37,19 +37,19 @@ def test_what_a_script_fetches_and_a_page_that_does_not_show_it_leave_it(late: B
 def test_it_travels_in_a_short_lived_signed_cookie(late: Browser, clock: Time, settings: Any):
     settings.SESSION_COOKIE_SECURE = True
     response = late.visit("/closed/")
-    cookie = response.cookies[REASON_COOKIE]
+    cookie = response.cookies[reason_cookie()]
     assert cookie["httponly"]
     assert cookie["secure"]
     assert cookie["samesite"] == "Lax"
     assert cookie["max-age"] == REASON_COOKIE_AGE
-    late.client.cookies[REASON_COOKIE] = "revoked:forged"
+    late.client.cookies[reason_cookie()] = "revoked:forged"
     assert notice(late) is None
 
 
 def test_signing_in_drops_it(late: Browser, ann: User):
     late.visit("/closed/")
     late.sign_in(ann)
-    assert not late.client.cookies[REASON_COOKIE].value
+    assert not late.client.cookies[reason_cookie()].value
     assert notice(late) is None
 
 

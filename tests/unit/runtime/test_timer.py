@@ -102,7 +102,6 @@ class TestPush:
         ended = ("ended", "idle", False)
         assert [tab.told for tab in tabs] == [[WARNED, *[ACTIVE, WARNED] * 10, ended]] * 3
         assert all(tab.ended for tab in tabs)
-        assert tabs[0].frames[-1]["login_url"] == "/login/"
 
     async def test_activity_that_comes_before_the_verdict_is_settled_wins(
         self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch

@@ -119,15 +119,21 @@ class TestCsrf:
     def token(self, client: Client) -> str:
         page = client.get("/page/", headers=NAVIGATION).content.decode()
         [token] = re.findall(r"&quot;csrf&quot;: &quot;(\w+)&quot;", page)
+        [self.header] = re.findall(r"&quot;csrfHeader&quot;: &quot;([\w-]+)&quot;", page)
         return token
 
     @pytest.mark.parametrize(
         "kept",
-        [{}, {"CSRF_USE_SESSIONS": True}, {"CSRF_COOKIE_HTTPONLY": True}],
-        ids=["cookie", "session", "http-only"],
+        [
+            {},
+            {"CSRF_USE_SESSIONS": True},
+            {"CSRF_COOKIE_HTTPONLY": True},
+            {"CSRF_COOKIE_NAME": "XSRF-TOKEN", "CSRF_HEADER_NAME": "HTTP_X_XSRF_TOKEN"},
+        ],
+        ids=["cookie", "session", "http-only", "other-names"],
     )
     def test_a_message_needs_the_token_that_the_tag_hands_out(
-        self, client: Client, settings: Any, kept: dict[str, bool]
+        self, client: Client, settings: Any, kept: dict[str, Any]
     ):
         for key, value in kept.items():
             setattr(settings, key, value)
@@ -139,8 +145,8 @@ class TestCsrf:
             ).status_code
 
         assert say() == 403
-        assert say(**{"X-CSRFToken": "0" * 64}) == 403
-        assert say(**{"X-CSRFToken": token}) == 200
+        assert say(**{self.header: "0" * 64}) == 403
+        assert say(**{self.header: token}) == 200
 
     def test_a_form_that_signs_in_again_after_the_end_is_taken(self, client: Client, clock: Time, settings: Any):
         settings.CSRF_USE_SESSIONS = True
