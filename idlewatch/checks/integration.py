@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import global_settings, settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
+from django.core.handlers.asgi import ASGIHandler
+from django.http.request import HttpHeaders
 from django.shortcuts import resolve_url
 from django.template import engines
 from django.template.backends.django import DjangoTemplates
-from django.urls import NoReverseMatch, get_script_prefix, is_valid_path, reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.middleware import position
 from idlewatch.checks.registry import Messages, check
 from idlewatch.conf import conf
+from idlewatch.conf.django_settings import leads_to_a_page
+from idlewatch.core.protocol import TAB_PATH
+from idlewatch.http.addresses import below_script_name
 
 REQUEST_PROCESSOR = "django.template.context_processors.request"
 LOCALE = "django.middleware.locale.LocaleMiddleware"
@@ -34,17 +40,71 @@ def sockets_are_served() -> Messages:
         return
     from idlewatch.asgi import is_watched  # noqa: PLC0415 - it needs the models, and a command may never get here
 
-    if is_watched():
-        return
     try:
-        import_string(path)
+        application = import_string(path)
     except Exception as error:  # noqa: BLE001 - an exception in the module is a finding, not a crash
-        message = f"ASGI_APPLICATION is {path!r}, which can't be imported: {type(error).__name__} ({error})."
-        yield Warning(message, hint=WRAP, id="idlewatch.W010")
+        if not is_watched():
+            message = f"ASGI_APPLICATION is {path!r}, which can't be imported: {type(error).__name__} ({error})."
+            yield Warning(message, hint=WRAP, id="idlewatch.W010")
         return
     if not is_watched():
         message = f"ASGI_APPLICATION is {path!r}; expected an application that is wrapped by idlewatch.asgi.watched."
         yield Warning(message, hint=WRAP, id="idlewatch.W011")
+    elif not _gets_sockets(application):
+        message = (
+            f"ASGI_APPLICATION is {path!r}, in which sockets do not reach idlewatch.asgi.watched; expected it around "
+            "the whole: application = watched(ProtocolTypeRouter({…}))."
+        )
+        hint = "It serves the sockets below /ws/idlewatch/ itself, and passes all others on to your own consumers."
+        yield Error(message, hint=hint, id="idlewatch.E046")
+
+
+def _gets_sockets(application: object) -> bool:
+    """Return whether a socket reaches `watched`, as far as an application of channels or Django shows that."""
+    from idlewatch.asgi import WatchedApplication  # noqa: PLC0415 - it needs the models
+
+    if isinstance(application, WatchedApplication):
+        return True
+    if isinstance(application, ProtocolTypeRouter):
+        return _gets_sockets(application.application_mapping.get("websocket"))
+    if isinstance(application, URLRouter):
+        return any(_gets_sockets(getattr(route, "callback", None)) for route in application.routes)
+    # A middleware of channels names what it wraps `inner`, its validators of origins `application`.
+    inner = getattr(application, "inner", None) or getattr(application, "application", None)
+    if inner is not None:
+        return _gets_sockets(inner)
+    is_end = application is None or isinstance(application, ASGIHandler) or hasattr(application, "consumer_class")
+    return not is_end
+
+
+@check()
+def session_cookie_covers_the_client() -> Messages:
+    """Check that the session cookie is sent with what the client of a page requests."""
+    path = settings.SESSION_COOKIE_PATH
+    try:
+        urls = [below_script_name(TAB_PATH), reverse("idlewatch:state")]
+    except Exception:  # noqa: BLE001 - other checks report a URLconf without idlewatch's URLs, or that can't be loaded
+        return
+    for url in urls:
+        if not f"{url}/".startswith(f"{path}".removesuffix("/") + "/"):
+            message = f"SESSION_COOKIE_PATH is {path!r}, and pages request {url}; expected a path that includes it."
+            hint = (
+                "Otherwise every page counts as signed out. If the site lies below a path, set FORCE_SCRIPT_NAME to "
+                "it, also where your server does that by itself."
+            )
+            yield Warning(message, hint=hint, id="idlewatch.W035")
+            return
+
+
+@check()
+def csrf_header_can_arrive() -> Messages:
+    """Check that scripts can send the CSRF token."""
+    name = settings.CSRF_HEADER_NAME
+    if not isinstance(name, str) or HttpHeaders.parse_header_name(name) is None:
+        expected = f"HTTP_{name}".upper().replace("-", "_")
+        message = f"CSRF_HEADER_NAME is {name!r}, which is the key of no header; expected one like {expected!r}."
+        hint = "Django looks it up in request.META. Without it, messages over HTTP and the live page's actions fail."
+        yield Warning(message, hint=hint, id="idlewatch.W036")
 
 
 @check()
@@ -121,5 +181,4 @@ def templates_have_the_request() -> Messages:
 
 def _leads_somewhere(path: str) -> bool:
     """Return whether a URL matches, with or without a slash at the end."""
-    path = "/" + path.removeprefix(get_script_prefix()).removeprefix("/")
-    return bool(is_valid_path(path) or is_valid_path(f"{path}/"))
+    return leads_to_a_page(path) or leads_to_a_page(f"{path}/")

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from channels.auth import AuthMiddlewareStack
+from channels.generic.websocket import WebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings as project
+from django.core.asgi import get_asgi_application
+from django.test.utils import override_script_prefix
+from django.urls import path
 
 import idlewatch.asgi
+from idlewatch.asgi import watched
 
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 
@@ -20,6 +28,12 @@ LOCALE = "django.middleware.locale.LocaleMiddleware"
         ({"LOGIN_URL": "/login"}, []),
         ({"LOGIN_URL": "/login/?from=here"}, []),
         ({"LOGIN_URL": "https://login.example/"}, []),
+        ({"SESSION_COOKIE_PATH": "/app/"}, ["W035"]),
+        ({"SESSION_COOKIE_PATH": "/ws"}, ["W035"]),
+        ({"SESSION_COOKIE_PATH": None}, ["W035"]),
+        ({"CSRF_HEADER_NAME": "HTTP_X_XSRF_TOKEN"}, []),
+        ({"CSRF_HEADER_NAME": "X-XSRF-TOKEN"}, ["W036"]),
+        ({"CSRF_HEADER_NAME": None}, ["W036"]),
         ({"LOGIN_REDIRECT_URL": "/accounts/profile/"}, []),
         ({"LOGIN_REDIRECT_URL": None}, ["W022"]),
         ({"LOGIN_REDIRECT_URL": ""}, ["W022"]),
@@ -58,6 +72,42 @@ def test_project_whose_sockets_are_not_served_gets_a_warning(found, monkeypatch,
 
 def test_application_is_imported_to_see_that_it_is_watched(found):
     assert found(ASGI_APPLICATION="tests.support.asgi.application") == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"LOGIN_URL": "login", "LOGIN_REDIRECT_URL": "/app/private/", "SESSION_COOKIE_PATH": "/app"}, []),
+        ({"LOGIN_URL": "login", "LOGIN_REDIRECT_URL": "/app/private/", "SESSION_COOKIE_PATH": "/ap"}, ["W035"]),
+        ({"LOGIN_URL": "/login/", "LOGIN_REDIRECT_URL": "/private/"}, ["W012", "W022"]),
+    ],
+)
+def test_below_a_script_name_what_lies_outside_is_not_the_sites(found, changes, expected):
+    with override_script_prefix("/app/"):
+        assert sorted(found(**changes)) == expected
+
+
+sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([path("ws/chat/", WebsocketConsumer.as_asgi())])))
+around_all = watched(ProtocolTypeRouter({"http": get_asgi_application(), "websocket": sockets}))
+around_each = ProtocolTypeRouter({"http": watched(get_asgi_application()), "websocket": watched(sockets)})
+inside = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": AuthMiddlewareStack(watched(sockets))})
+around_http = ProtocolTypeRouter({"http": watched(get_asgi_application()), "websocket": sockets})
+around_http_alone = ProtocolTypeRouter({"http": watched(get_asgi_application())})
+
+
+@pytest.mark.parametrize(
+    ("application", "expected"),
+    [
+        ("around_all", []),
+        ("around_each", []),
+        ("inside", []),
+        ("test_application_is_imported_to_see_that_it_is_watched", []),
+        ("around_http", ["E046"]),
+        ("around_http_alone", ["E046"]),
+    ],
+)
+def test_router_of_channels_has_to_let_sockets_through(found, application, expected):
+    assert sorted(found(ASGI_APPLICATION=f"{__name__}.{application}")) == expected
 
 
 @pytest.mark.parametrize("name", ["MIDDLEWARE", "TEMPLATES", "LOGIN_URL", "SESSION_COOKIE_AGE", "SESSION_ENGINE"])
