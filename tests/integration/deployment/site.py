@@ -57,13 +57,30 @@ class Unit(Server):
             subprocess.run(documented.command(line, str(self.port)), check=True)
 
 
-class Nginx(Server):
+class NginxProcess(Server):
+    """An nginx that serves one site."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("", clean_environment(), directory / "error.log")
+        self.directory = directory
+
+    def configure(self, site: str) -> None:
+        (self.directory / "site.conf").write_text(site)
+        (self.directory / "nginx.conf").write_text(NGINX.format(directory=self.directory))
+
+    @property
+    def command(self) -> list[str]:
+        path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+        program = find_program("nginx", remedy="run scripts/ensure-servers", path=path)
+        return [program, "-e", "stderr", "-p", str(self.directory), "-c", str(self.directory / "nginx.conf")]
+
+
+class Nginx(NginxProcess):
     """The documented nginx before the web processes; `origin` is what a browser calls it."""
 
     def __init__(self, directory: Path, webs: Sequence[Server], static: Path) -> None:
-        super().__init__("", clean_environment(), directory / "error.log")
+        super().__init__(directory)
         self.plain_port = free_port()
-        self.directory = directory
         key, certificate = self_signed()
         (directory / "locations.conf").write_text(documented.text("locations.conf"))
         site = documented.replaced(
@@ -81,8 +98,7 @@ class Nginx(Server):
                 },
             },
         )
-        (directory / "site.conf").write_text(site)
-        (directory / "nginx.conf").write_text(NGINX.format(directory=directory))
+        self.configure(site)
 
     @property
     def host(self) -> str:
@@ -94,12 +110,6 @@ class Nginx(Server):
 
     def socket_url(self, path: str = "/ws/idlewatch/tab/") -> str:
         return f"wss://{self.host}{path}"
-
-    @property
-    def command(self) -> list[str]:
-        path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-        program = find_program("nginx", remedy="run scripts/ensure-servers", path=path)
-        return [program, "-e", "stderr", "-p", str(self.directory), "-c", str(self.directory / "nginx.conf")]
 
 
 @cache
