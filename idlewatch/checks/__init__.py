@@ -1,6 +1,7 @@
 """The system checks: of the setting `IDLEWATCH`, and of the project that idlewatch is installed in."""
 
 from idlewatch.checks import (
+    caching,
     deployment,
     extras,
     integration,
@@ -15,6 +16,7 @@ from idlewatch.checks import (
 )
 
 __all__ = [
+    "caching",
     "deployment",
     "extras",
     "integration",

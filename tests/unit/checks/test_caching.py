@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+
+from idlewatch.checks.middleware import IDLEWATCH
+
+UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
+FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
+BOTH = "django.middleware.cache.CacheMiddleware"
+AT = project.MIDDLEWARE.index(IDLEWATCH)
+BEFORE, AFTER = project.MIDDLEWARE[:AT], project.MIDDLEWARE[AT:]
+
+LOADS = "{% load idlewatch cache %}"
+CACHED = LOADS + "{% cache 60 footer %}"
+IN_A_BLOCK = CACHED + "{% block footer %}{% endblock %}{% endcache %}{% block free %}{% endblock %}"
+CHILD = "{% extends 'base.html' %}{% load idlewatch %}"
+TAG = LOADS + "{% idlewatch %}"
+
+
+@pytest.mark.parametrize(
+    ("middleware", "expected"),
+    [
+        ([UPDATE, *project.MIDDLEWARE, FETCH], []),
+        ([*BEFORE, UPDATE, *AFTER, FETCH], []),
+        ([UPDATE, *BEFORE, FETCH, *AFTER], ["E043"]),
+        ([*project.MIDDLEWARE, UPDATE, FETCH], ["E043"]),
+        ([BOTH, *project.MIDDLEWARE], ["E043"]),
+        ([*project.MIDDLEWARE, BOTH], ["E043"]),
+    ],
+)
+def test_cache_middleware_that_is_not_around_is_an_error(found, middleware, expected):
+    messages = found(MIDDLEWARE=middleware)
+    assert list(messages) == expected
+    assert all(message.hint for message in messages.values())
+
+
+@pytest.mark.parametrize(
+    ("templates", "name"),
+    [
+        ({"base.html": TAG + "{% cache 60 footer %}footer{% endcache %}"}, None),
+        ({"base.html": CACHED + "{% if user %}{% idlewatch %}{% endif %}{% endcache %}"}, "base.html"),
+        ({"base.html": CACHED + "{% include 'parts/foot.html' %}{% endcache %}", "parts/foot.html": TAG}, "base.html"),
+        ({"a/base.html": CACHED + "{% include './foot.html' %}{% endcache %}", "a/foot.html": TAG}, "a/base.html"),
+        ({"base.html": CACHED + "{% include foot %}{% endcache %}", "foot.html": TAG}, None),
+        ({"base.html": CACHED + "{% include 'none.html' %}{% endcache %}"}, None),
+        ({"base.html": CACHED + "{% include 'base.html' %}{% endcache %}"}, None),
+        (
+            {"base.html": IN_A_BLOCK, "page.html": CHILD + "{% block footer %}{% idlewatch %}{% endblock %}"},
+            "page.html",
+        ),
+        ({"base.html": IN_A_BLOCK, "page.html": CHILD + "{% block free %}{% idlewatch %}{% endblock %}"}, None),
+        ({"base.html": CACHED + "{% idlewatch %}{% endcache %}", "page.html": TAG + "{% endif %}"}, "base.html"),
+        ({"base.html": "{% extends parent %}" + CACHED + "{% idlewatch %}{% endcache %}"}, "base.html"),
+    ],
+)
+def test_client_in_a_cached_fragment_is_an_error(found, settings, tmp_path, templates: Any, name: str | None):
+    for path, source in templates.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(source)
+    (tmp_path / "binary.html").write_bytes(b"\xff{% idlewatch %}")
+    messages = found(TEMPLATES=[project.TEMPLATES[0] | {"DIRS": [tmp_path]}])
+    assert list(messages) == ([] if name is None else ["E042"])
+    assert all(repr(name) in message.msg and message.hint for message in messages.values())
