@@ -25,11 +25,12 @@ const options = {
 
 /** Properties that only the client's own modules use, which may be shortened: callbacks, constants, and these. */
 const OWN = [
-  "announcer", "backoff", "clock", "delegate", "departure", "expectAnswer", "hurry", "i18n", "isDoubtful", "isLeaving",
-  "monotonic", "nameOf", "notePasswords", "noticeTemplate", "openFrom", "overdue", "overlay", "polling",
-  "privateNames", "reachable", "recordActivity", "replaceTokens", "reporter", "restorer", "returnFromCache",
-  "sendLast", "shelf", "signInChannel", "stateNow", "takeUnsent", "timedOut", "topLayer", "transport", "unsaved",
-  "wasUp", "websocket",
+  "allow", "announcer", "attempt", "backoff", "clock", "delegate", "departure", "events", "expectAnswer", "holds",
+  "hurry", "i18n", "isDoubtful", "isLeaving", "leaving", "monotonic", "nameOf", "notePasswords", "noticeTemplate",
+  "openFrom", "overdue", "overlay", "polling", "privateNames", "reachable", "record", "recordActivity",
+  "replaceTokens", "reporter", "restore", "restorer", "returnFromCache", "running", "sendLast", "server", "session",
+  "settle", "shelf", "signInChannel", "spacing", "stateNow", "takeUnsent", "timedOut", "topLayer", "transport",
+  "unsaved", "wasUp", "websocket",
 ].join("|");
 
 await build({

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from pathlib import Path
 
 from csp.decorators import csp_replace, csp_update
 from django.contrib.auth.decorators import login_not_required, login_required
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import etag
 
 ANYWHERE = {"frame-ancestors": ["'self'", "http://127.0.0.1:*"]}
 STRICT = {
@@ -24,6 +26,7 @@ STRICT = {
     "require-trusted-types-for": ["'script'"],
     "trusted-types": ["'none'"],
 }
+WORKER = Path(__file__).parent / "static" / "life" / "worker.js"
 RATE = 8000
 """Samples of sound in a second."""
 
@@ -50,6 +53,22 @@ def kept(request: HttpRequest) -> HttpResponse:
     response = render(request, "life/light.html")
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+@login_not_required
+@etag(lambda _: "the same for all")
+def tagged(request: HttpRequest) -> HttpResponse:
+    """Show a page with a validator that knows nothing of users."""
+    response = render(request, "life/light.html")
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+@login_not_required
+def worker(request: HttpRequest) -> HttpResponse:
+    """Serve a service worker for the whole site."""
+    headers = {"Service-Worker-Allowed": "/"}
+    return HttpResponse(WORKER.read_text(), content_type="text/javascript", headers=headers)
 
 
 @login_required
@@ -79,6 +98,8 @@ def silence(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("kept/", kept),
+    path("etag/", tagged),
+    path("worker.js", worker),
     path("strict/", strict),
     path("open/", opened),
     path("tone.wav", silence),

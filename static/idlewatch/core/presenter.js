@@ -4,7 +4,7 @@ import { PHASE } from "./protocol.js";
 
 /**
  * @typedef {object} View What the user sees.
- * @property {(state: State) => void} show
+ * @property {(state: State, received?: boolean) => void} show `received`: the server has just sent it.
  * @property {(state: State) => void} end Hide the content, and show the reason.
  * @property {(state: State) => void} leave Go to the sign-in page.
  * @property {() => void} restore Show the content again, as it was.
@@ -56,7 +56,7 @@ export class Presenter {
     if (state.phase === PHASE.ENDED) return;
     if (state.phase !== PHASE.WARNED) this.#warningTaken = false;
     else if (before?.phase !== PHASE.WARNED) this.#warningTaken = !this.events.warned(state);
-    this.view.show(this.#warningTaken ? { ...state, phase: PHASE.ACTIVE } : state);
+    this.view.show(this.#warningTaken ? { ...state, phase: PHASE.ACTIVE } : state, received);
     if (resumed) this.events.resumed(state);
   }
 

@@ -16,8 +16,8 @@ export const CLOSE = Object.freeze({
 /** Phases of a session. */
 export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned", ENDED: "ended" });
 
-/** Reasons why a session ends: the one that the page can tell by itself. */
-export const REASON = Object.freeze({ IDLE: "idle" });
+/** Reasons why a session ends: those that the page gives by itself. */
+export const REASON = Object.freeze({ IDLE: "idle", LOGOUT: "logout" });
 
 /** Reasons why the server refuses a message: the one that the client acts on. */
 export const ERROR = Object.freeze({ HOLD_REFUSED: "hold_refused" });

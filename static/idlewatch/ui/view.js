@@ -1,6 +1,6 @@
 /** Everything that the user sees of the client, put together. */
 
-import { PHASE } from "../core/protocol.js";
+import { PHASE, REASON } from "../core/protocol.js";
 import { replaceTokens } from "./csrf.js";
 import { Departure } from "./departure.js";
 import { WarningDialog } from "./dialog.js";
@@ -67,8 +67,12 @@ export class PageView {
     for (const element of [overlay, this.limit.element]) signIn.openFrom(element);
   }
 
-  /** @param {State} state */
-  show(state) {
+  /**
+   * @param {State} state
+   * @param {boolean} [received] Whether the server has just sent it.
+   */
+  show(state, received) {
+    if (received) this.departure.confirm();
     this.topLayer.settle();
     const warned = state.phase === PHASE.WARNED && !state.hidden;
     const asks = warned && state.extendable;
@@ -114,13 +118,18 @@ export class PageView {
 
   /** Remove the content for good, and go to the start page: another user has signed in. */
   drop() {
+    const home = this.departure.attempt(this.config.home);
+    if (home === null) {
+      this.end(/** @type {State} */ ({ reason: REASON.LOGOUT }));
+      return;
+    }
     this.#clear();
     this.departure.cancel();
     this.#hideContent("checking");
     this.overlay.discard();
     // Nothing of the page is left then, nor any listener that would ask before the page is left.
     this.window.document.open();
-    this.window.location.replace(this.config.home);
+    this.window.location.replace(home);
   }
 
   /**
