@@ -17,10 +17,12 @@ from django.template.response import SimpleTemplateResponse
 from idlewatch.exceptions import Undecided
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
+from idlewatch.http.caching import ignore_conditions
 from idlewatch.http.classification import is_client_endpoint, needs_no_login
 from idlewatch.http.follow_up import answering, end_response, follow
 from idlewatch.http.request_session import (
     cookie_of,
+    hide_cookie,
     make_anonymous,
     make_anonymous_before_sign_in,
     session_of,
@@ -89,8 +91,10 @@ def enter(request: HttpRequest) -> HttpResponseBase | None:
     state.admission = admit(request, state.admission.arrived)
     if state.admission.is_undecided:
         return undecided_response(request)
+    ignore_conditions(request)
     if not state.session.is_ended:
         return None
+    hide_cookie(request)
     if apps.is_installed("idlewatch.drafts"):
         from idlewatch.drafts import rejected_forms  # noqa: PLC0415 - an app that may not be installed
 

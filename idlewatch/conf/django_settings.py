@@ -35,6 +35,11 @@ class DjangoSettings:
         return bool(settings.SESSION_SAVE_EVERY_REQUEST)
 
     @property
+    def caches_all_pages(self) -> bool:
+        """Whether Django's cache middleware keeps pages, not only `cache_page`."""
+        return "django.middleware.cache.UpdateCacheMiddleware" in settings.MIDDLEWARE
+
+    @property
     def cookie_options(self) -> dict[str, Any]:
         """Path, domain and SameSite of the session cookie, as arguments of `set_cookie`."""
         return {

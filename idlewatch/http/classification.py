@@ -67,6 +67,14 @@ def comes_from_elsewhere(request: HttpRequest) -> bool:
     return request.method == "GET" or request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
 
 
+def may_show_a_page(request: HttpRequest) -> bool:
+    """Return whether the response may be a page: also that to a script which swaps pages, as Turbo and Unpoly do."""
+    headers = request.headers
+    if is_navigation(request) or headers.get("HX-Boosted") == "true":
+        return True
+    return "text/html" in headers.get("Accept", "").lower()
+
+
 def counts(request: HttpRequest) -> bool:
     """Return whether a request is activity of its user."""
     mark = _mark(request)

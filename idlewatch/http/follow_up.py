@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -13,11 +13,12 @@ from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
 from idlewatch.http.admin_pages import insert_client
+from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.key_rotation import is_shared, under_way
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, session_of
 from idlewatch.http.request_state import RequestState, current_state, state_of
-from idlewatch.http.response_hooks import is_html, on_sent, set_headers
+from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import ended_response, turns_away
 from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import django_sessions
@@ -39,17 +40,17 @@ def answering(request: HttpRequest) -> Iterator[None]:
 
 def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Follow the session through what the view did to it; return the response, or the ended response in its place."""
-    try:
-        return _follow(request, response)
-    except Undecided:
-        # The request was admitted, and its view has done its work.
-        return response
+    # If undecided: the request was admitted, and its view has done its work.
+    with suppress(Undecided):
+        response = _follow(request, response)
+    restrict_caches(request, response)
+    return response
 
 
 def end_response(request: HttpRequest) -> HttpResponseBase:
     """Return the ended response to a request whose session has ended."""
     state = state_of(request)
-    return ended_response(request, state.reason or Reason.LOST, state.frame)
+    return ended_response(request, state.session.reason or Reason.LOST, state.frame)
 
 
 def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -63,9 +64,6 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
         if state.session.is_ended and not state.change.signed_out and _is_replaceable(request, state):
             state.page.notice = False
             response = end_response(request)
-    if state.session.watched is not None and is_html(response):
-        # ASVS 14.3.2, also where the session ended meanwhile; the view may have set another header.
-        response.headers.setdefault("Cache-Control", "no-store")
     set_headers(request, response)
     return response
 
@@ -136,7 +134,7 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
 
 def _end_unusable_account(request: HttpRequest, state: RequestState) -> None:
     """End a session whose user a view could not load: Django keeps it when an account is disabled."""
-    watch_id = state.watch_id
+    watch_id = state.session.watch_id
     if watch_id is None or request.user.is_authenticated:
         return
     left = now()

@@ -36,6 +36,18 @@ def keep_cookie(request: HttpRequest) -> None:
     request.COOKIES.pop(conf.session_cookie_name, None)
 
 
+def hide_cookie(request: HttpRequest) -> None:
+    """Empty the cookie of an ended session in the header by which caches find what they kept for its user.
+
+    Django deletes the cookie in the browser by `request.COOKIES`, which was read from that header before.
+    """
+    name = conf.session_cookie_name
+    pairs = [pair.strip() for pair in request.META.get("HTTP_COOKIE", "").split(";")]
+    request.META["HTTP_COOKIE"] = "; ".join(f"{name}=" if pair.startswith(f"{name}=") else pair for pair in pairs)
+    # They were copied from there.
+    request.__dict__.pop("headers", None)
+
+
 def make_anonymous(request: HttpRequest) -> None:
     """Flush the session, and with it its cookie and every user that was cached on the request."""
 

@@ -15,6 +15,7 @@ from idlewatch.core.protocol import StateFrame, no_session_frame, state_frame
 from idlewatch.http.addresses import login_url_of
 from idlewatch.http.admission import Admission
 from idlewatch.http.classification import is_seen
+from idlewatch.http.django_cache import withhold
 from idlewatch.http.i18n import NOTICES
 from idlewatch.http.responses import read_reason
 from idlewatch.http.session_change import SessionChange
@@ -28,6 +29,15 @@ class PageParts:
     client: bool = False
     notice: bool = False
     offer: bool = False
+    varies: bool = False
+    """What it shows depends on the session."""
+    withheld: bool = False
+    """Django was about to cache it."""
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the page belongs to one user."""
+        return self.client or self.notice or self.offer
 
 
 class RequestState:
@@ -45,16 +55,19 @@ class RequestState:
     @property
     def phase(self) -> Phase | None:
         """The phase of the session."""
+        self.depend()
         return self.session.phase
 
     @property
     def reason(self) -> Reason | None:
         """Why it ended, or, while warned, why it is about to."""
+        self.depend()
         return self.session.reason
 
     @property
     def remaining(self) -> float | None:
         """Seconds until the end, if nothing happens."""
+        self.depend()
         verdict = self.session.verdict
         return None if verdict is None else verdict.remaining
 
@@ -65,15 +78,22 @@ class RequestState:
         None for background requests: users may never see their responses, such as a sign-in page to which a poll was
         redirected.
         """
+        self.depend()
         reason = self.untold
         if reason is None or not is_seen(self._request):
             return None
         self.page.notice = True
         return NOTICES[reason]
 
+    def depend(self) -> None:
+        """Record that the response depends on the session, also if there is none: a cache must not keep it for all."""
+        self.page.varies = True
+        self.page.withheld |= withhold(self._request)
+
     @property
     def watch_id(self) -> str | None:
         """The id of the live session: random, safe to show and to log. None for anonymous users and after an end."""
+        self.depend()
         return self.session.watch_id
 
     @property
@@ -115,7 +135,7 @@ def attach_state(request: HttpRequest, arrived: float) -> RequestState:
     return state
 
 
-def find_state(request: HttpRequest) -> RequestState | None:
+def find_state(request: HttpRequest | None) -> RequestState | None:
     """Return `request.idlewatch`; None if the middleware has not seen the request."""
     state = getattr(request, "idlewatch", None)
     return state if isinstance(state, RequestState) else None

@@ -8,7 +8,6 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
 
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
@@ -72,17 +71,13 @@ def set_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     state = state_of(request)
     if conf.clear_site_data and _is_storage_stale(request, state):
         response.headers.setdefault("Clear-Site-Data", '"storage"')
-    if state.page.notice:
-        # A cache must not show one user's notice to another.
-        patch_vary_headers(response, ["Cookie"])
-        response.headers.setdefault("Cache-Control", "no-store")
     watched = state.session.watched
     user = None if watched is None else watched.user
     if state.page.notice or (state.change.signed_in and not _is_told_after_sign_in(request, user)):
         if reason_cookie() in request.COOKIES:
             drop_reason(response)
-    elif state.session.is_ended and not state.change.signed_out and state.reason is not None:
-        leave_reason(request, response, state.reason, user)
+    elif state.session.is_ended and not state.change.signed_out and (reason := state.session.reason) is not None:
+        leave_reason(request, response, reason, user)
 
 
 def _is_told_after_sign_in(request: HttpRequest, user: str | None) -> bool:

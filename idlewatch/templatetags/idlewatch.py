@@ -7,7 +7,6 @@ from typing import Any
 
 from django import template
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
@@ -25,7 +24,7 @@ from idlewatch.http.addresses import below_script_name, client_url, to_login
 from idlewatch.http.i18n import NOTICES, ui_context
 from idlewatch.http.nonces import nonce_of
 from idlewatch.http.page_tokens import token_of
-from idlewatch.http.request_state import state_of
+from idlewatch.http.request_state import find_state, state_of
 
 register = template.Library()
 
@@ -51,10 +50,10 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
     `request.idlewatch.notice`; a notice that it has read before the tag is not repeated. With `script=False`, the
     page's own bundle contains and starts the client.
 
-    Raises:
-        ImproperlyConfigured: the context has no request, or the middleware has not seen it.
+    A page that is rendered without a request, or for one that the middleware has not seen, has no session, and gets
+    nothing: error pages are rendered so.
     """
-    return render(_request(context), notice=notice, script=script)
+    return render(context.get("request"), notice=notice, script=script)
 
 
 @register.simple_tag(takes_context=True)
@@ -65,13 +64,12 @@ def idlewatch_nonce(context: Context) -> str:
     return "" if nonce is None else format_html(' nonce="{}"', nonce)
 
 
-def render(request: HttpRequest, *, notice: bool = True, script: bool = True) -> SafeString:
-    """Return what the tag renders, for templates of another engine than Django's.
-
-    Raises:
-        ImproperlyConfigured: the middleware has not seen the request.
-    """
-    state = state_of(request)
+def render(request: HttpRequest | None, *, notice: bool = True, script: bool = True) -> SafeString:
+    """Return what the tag renders, for templates of another engine than Django's."""
+    state = find_state(request)
+    if request is None or state is None:
+        return SafeString()
+    state.depend()
     context = ui_context() | {"request": request}
     parts = []
     if notice and not state.page.notice and (sentence := state.notice):
@@ -115,13 +113,3 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
 
         add_drafts(config, request)
     return config
-
-
-def _request(context: Context) -> HttpRequest:
-    request = context.get("request")
-    if request is None:
-        raise ImproperlyConfigured(
-            "{% idlewatch %} found no request in the template's context; expected the context processor "
-            "'django.template.context_processors.request' in TEMPLATES, and a template rendered with a request."
-        )
-    return request  # type: ignore[no-any-return]

@@ -92,4 +92,4 @@ def test_no_cache_keeps_it(late: Browser):
     response = late.visit("/page/")
     assert IDLE in response.content.decode()
     assert "Cookie" in response.headers["Vary"]
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-store, private"

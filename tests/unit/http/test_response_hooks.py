@@ -81,13 +81,13 @@ class TestClosedBrowser:
 @pytest.mark.rule("R19")
 class TestCaches:
     def test_an_authenticated_page_is_not_stored(self, page: Browser):
-        assert page.visit("/page/").headers["Cache-Control"] == "no-store"
+        assert page.visit("/page/").headers["Cache-Control"] == "no-store, private"
 
     def test_nor_one_whose_session_ended_meanwhile(self, page: Browser, clock: Time):
         http_site.during.append(lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now))
         response = page.visit("/note/")
         assert response.content == b"noted"
-        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "no-store, private"
 
     def test_unless_the_view_says_otherwise(self, page: Browser):
         assert page.visit("/cached/").headers["Cache-Control"] == "max-age=60"

@@ -39,7 +39,7 @@ class TestPages:
         response = late.visit(f"{path}?a=1&b=%C3%BC")
         assert response.status_code == 302
         assert response.url == f"/login/?next={path}%3Fa%3D1%26b%3D%25C3%25BC"
-        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "no-store, private"
 
     def test_a_head_request_goes_on_too(self, late: Browser):
         assert late.ask("head", "/open/", headers=NAVIGATION).status_code == 200
@@ -74,7 +74,7 @@ class TestScripts:
         assert response.status_code == 401
         assert response.headers["Idlewatch-Ended"] == "idle"
         assert response.headers["Content-Type"] == "application/json"
-        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "no-store, private"
         assert "HX-Redirect" not in response.headers
         frame = response.json()
         assert (frame["type"], frame["phase"], frame["reason"]) == ("state", "ended", "idle")

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template import Context, engines
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import include, path
 from django.utils import translation
 
@@ -31,8 +32,22 @@ def page(request: HttpRequest, source: str = PAGE) -> HttpResponse:
     return HttpResponse(engines["django"].from_string(source).render({}, request))
 
 
+def fail(request: HttpRequest, status: int) -> HttpResponse:
+    raise {400: SuspiciousOperation, 403: PermissionDenied, 500: RuntimeError}[status]
+
+
+def refuse(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Refuse all requests before any other middleware sees them."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        raise Http404
+
+    return middleware
+
+
 urlpatterns = [
     path("", page),
+    path("fails/<int:status>/", fail),
     path("placed/", page, {"source": PLACED}),
     path("without/", page, {"source": "{% load idlewatch %}{% idlewatch notice=False %}"}),
     path("bundled/", page, {"source": "{% load idlewatch %}{% idlewatch script=False %}"}),
@@ -188,15 +203,53 @@ def test_every_word_that_the_user_sees_can_be_translated(signed_in, monkeypatch)
     assert all(words.startswith("«") for words in config_of(body(signed_in))["strings"].values())
 
 
-def test_a_context_without_a_request_says_what_is_missing():
+@pytest.mark.parametrize("context", [{}, {"request": None}, {"request": "a leave"}, {"request": HttpRequest()}])
+def test_a_page_without_a_session_gets_nothing(context):
     template = engines["django"].from_string(PAGE).template
-    with pytest.raises(ImproperlyConfigured, match=r"context_processors\.request"):
-        template.render(Context({}))
+    assert template.render(Context(context)) == "<body></body>"
 
 
-def test_a_request_that_the_middleware_has_not_seen_says_what_is_missing():
-    with pytest.raises(ImproperlyConfigured, match="IdleWatchMiddleware"):
-        page(RequestFactory().get("/"))
+class TestErrorPages:
+    """A project's own error pages extend its base template, and Django renders some of them without a request."""
+
+    @pytest.fixture(autouse=True)
+    def own_pages(self, settings):
+        base = "{% load idlewatch %}<body>{% block main %}{% endblock %}{% idlewatch %}</body>"
+        own = "{{% extends 'base.html' %}}{{% block main %}}own {}{{% endblock %}}".format
+        pages = {f"{name}.html": own(name) for name in ("400", "403", "403_csrf", "404", "500")}
+        memory = ("django.template.loaders.locmem.Loader", pages | {"base.html": base})
+        (templates,) = settings.TEMPLATES
+        options = templates["OPTIONS"] | {"loaders": [memory, "django.template.loaders.app_directories.Loader"]}
+        settings.TEMPLATES = [templates | {"APP_DIRS": False, "OPTIONS": options}]
+
+    @pytest.fixture
+    def visitor(self):
+        return sign_in(Client(raise_request_exception=False, enforce_csrf_checks=True))
+
+    @pytest.mark.parametrize(
+        ("path", "status", "has_client"),
+        [
+            ("/nowhere/", 404, True),
+            ("/fails/403/", 403, True),
+            ("/fails/500/", 500, False),
+            ("/fails/400/", 400, True),
+        ],
+    )
+    def test_they_are_shown_with_the_client_where_they_have_a_request(self, visitor, path, status, has_client):
+        response = visitor.get(path, headers={"Sec-Fetch-Mode": "navigate"})
+        assert response.status_code == status
+        assert f"own {status}" in response.content.decode()
+        assert bool(Tags(response.content.decode()).all("template")) is has_client
+
+    def test_so_is_that_of_a_refused_form(self, visitor):
+        response = visitor.post("/")
+        assert response.status_code == 403
+        assert b"<body>own 403_csrf" in response.content
+
+    def test_so_is_that_of_a_request_that_an_outer_middleware_refuses(self, visitor, settings):
+        settings.MIDDLEWARE = [f"{__name__}.refuse", *settings.MIDDLEWARE]
+        response = visitor.get("/")
+        assert (response.status_code, response.content) == (404, b"<body>own 404</body>")
 
 
 def constants(name: str) -> dict[str, object]:
