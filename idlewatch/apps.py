@@ -18,5 +18,7 @@ class IdleWatchConfig(AppConfig):
         """Import what takes effect by being imported."""
         from idlewatch import checks, receivers  # noqa: F401, PLC0415 - models must be loaded first
         from idlewatch.management.schema import refuse_outdated  # noqa: PLC0415
+        from idlewatch.monitor import django_sessions  # noqa: PLC0415
 
+        django_sessions.read_from_primary()
         pre_migrate.connect(refuse_outdated, sender=self, dispatch_uid="idlewatch.refuse_outdated")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db import router
+from django.db.models import Manager, Model, Q, QuerySet
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
@@ -15,8 +16,19 @@ from idlewatch.core.clock import as_datetime
 if TYPE_CHECKING:
     from idlewatch.models import WatchedSession
 
+M = TypeVar("M", bound=Model)
+
 SEARCH_FIELDS = ("username", "address", "user_agent")
 """The fields that operators search."""
+
+
+class PrimaryManager(Manager[M]):
+    """Reads where it writes, whatever routers say of reads: a replica may lag, and sessions are judged by this."""
+
+    def get_queryset(self) -> QuerySet[M]:
+        """Return a query on the primary database."""
+        rows = super().get_queryset()
+        return rows if self._db is not None else rows.using(router.db_for_write(self.model))
 
 
 class WatchedSessionQuerySet(QuerySet["WatchedSession"]):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idlewatch.core.activity import Reason
-from idlewatch.managers import WatchedSessionQuerySet
+from idlewatch.managers import PrimaryManager, WatchedSessionQuerySet
 
 REASON_LABELS = {
     Reason.IDLE: _("inactivity"),
@@ -87,7 +87,7 @@ class WatchedSession(models.Model):
     ended_by_name = models.CharField(max_length=MAX_NAME, blank=True, editable=False)
     """The user name of the operator: remains when the account is deleted."""
 
-    objects = WatchedSessionQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(WatchedSessionQuerySet)()
 
     class Meta:
         verbose_name = _("session")
@@ -128,6 +128,8 @@ class StoreOwner(models.Model):
     """The random name of the process: pids are reused."""
     renewed = models.DateTimeField()
 
+    objects = PrimaryManager["StoreOwner"]()
+
     class Meta:
         default_permissions = ()
 
@@ -144,6 +146,8 @@ class HistorySample(models.Model):
     warned = models.PositiveIntegerField()
     ended = models.PositiveIntegerField()
     """How many ended since the previous sample."""
+
+    objects = PrimaryManager["HistorySample"]()
 
     class Meta:
         default_permissions = ()

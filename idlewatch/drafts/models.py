@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from idlewatch.managers import PrimaryManager
+
 
 class Draft(models.Model):
     """What a user typed into a form of a page: not sent yet, or refused because the session had ended."""
@@ -25,6 +27,8 @@ class Draft(models.Model):
     ciphertext = models.TextField()
     """The fields of the form, encrypted; see `idlewatch.drafts.cipher`."""
     saved_at = models.DateTimeField(db_index=True)
+
+    objects = PrimaryManager["Draft"]()
 
     class Meta:
         verbose_name = _("draft")

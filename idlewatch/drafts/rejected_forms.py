@@ -91,7 +91,7 @@ def mark_session(session: SessionBase, user: AbstractBaseUser, now: float) -> No
     The mark stays for the whole session: removing it would overwrite session data that other requests save.
     """
     try:
-        with transaction.atomic(using=router.db_for_read(Draft)):
+        with transaction.atomic(using=router.db_for_write(Draft)):
             is_marked = service.has_rejected_form(user, now)
     except DatabaseError as error:
         # The sign-in goes on without it.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router
 
 from idlewatch.monitor.django_sessions import auth_digest
 
@@ -29,7 +30,8 @@ def has_auth_digest(user: AbstractBaseUser, digest: str) -> bool:
 
 
 def by_primary_key(keys: Iterable[str]) -> Mapping[str, AbstractBaseUser]:
-    """Return the accounts that exist, by their primary keys as strings."""
+    """Return the accounts that exist, by their primary keys as strings, from the primary database."""
     field = get_user_model()._meta.pk
     wanted = [field.to_python(key) for key in set(keys) if key]
-    return {primary_key(user): user for user in get_user_model()._default_manager.filter(pk__in=wanted)}
+    accounts = get_user_model()._default_manager.using(router.db_for_write(get_user_model()))
+    return {primary_key(user): user for user in accounts.filter(pk__in=wanted)}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db, signed_cookies
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import router
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -23,6 +28,19 @@ SIGNED_IN_KEY = "_idlewatch_signed_in"
 def engine() -> type[SessionBase]:
     """Return the session class of the configured engine."""
     return import_module(conf.session_engine).SessionStore  # type: ignore[no-any-return]
+
+
+def read_from_primary() -> None:
+    """Have Django read sessions that are in the database where it writes them, whatever routers say of reads.
+
+    A replica that lags does not have the session of a user who just signed in, and still has one that ended. Django's
+    engines leave the choice to the routers, so it is made for them.
+    """
+    vars(router).setdefault("db_for_read", partial(_db_for_read, router.db_for_read))
+
+
+def _db_for_read(by_routers: Callable[..., str], model: type[Model], **hints: Any) -> str:
+    return router.db_for_write(model, **hints) if issubclass(model, AbstractBaseSession) else by_routers(model, **hints)
 
 
 def keeps_keys() -> bool:
