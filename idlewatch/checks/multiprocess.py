@@ -1,4 +1,4 @@
-"""Checks of what several processes need besides a shared store: channel layer, sessions and database."""
+"""Checks of what several processes need: a shared store and, besides it, channel layer, sessions and database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.registry import Messages, check
-from idlewatch.checks.stores import store_class
+from idlewatch.checks.stores import REDIS_STORE, store_class
 from idlewatch.conf.declaration import place
 from idlewatch.conf.extras import Extra
 from idlewatch.conf.settings import conf
@@ -88,6 +88,19 @@ def sessions_reach_every_process() -> Messages:
         )
         hint = "Name a cache in Redis or memcached in SESSION_CACHE_ALIAS, or keep the sessions in the database."
         yield Error(message, hint=hint, id="idlewatch.E035")
+
+
+@check(deploy=True)
+def store_is_shared() -> Messages:
+    """Check that more than one process may be deployed."""
+    backend = store_class()
+    if backend is not None and not getattr(backend, "shared", True):
+        message = f"{place('STORE')} is the memory store, which supports exactly one process; expected a shared store."
+        hint = (
+            "In a second process, users who are signed in get 503. With more than one worker or process, use the Redis "
+            f"store: {{'BACKEND': '{REDIS_STORE}RedisStore', 'LOCATION': …}}. Silence this if there is exactly one."
+        )
+        yield Warning(message, hint=hint, id="idlewatch.W034")
 
 
 @check(deploy=True)

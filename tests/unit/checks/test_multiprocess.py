@@ -4,9 +4,10 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 from channels_redis.core import RedisChannelLayer
 from django.conf import settings as project
-from django.core.checks import ERROR, WARNING
+from django.core.checks import ERROR, WARNING, run_checks
 
-from tests.unit.checks.conftest import LAYER, SILENT
+from idlewatch.checks.registry import TAG
+from tests.unit.checks.conftest import LAYER, ONE_PROCESS, REDIS, SILENT
 
 IN_MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 
@@ -109,3 +110,13 @@ def test_no_setting_of_the_project_makes_the_checks_of_many_processes_raise(run,
         with monkeypatch.context() as patch:
             patch.setattr(project, name, value)
             run(deploy=True)
+
+
+@pytest.mark.parametrize(("store", "expected"), [({}, [ONE_PROCESS]), ({"STORE": REDIS}, [])])
+def test_the_memory_store_is_reported_before_a_deployment(settings, store, expected):
+    settings.IDLEWATCH = store
+    messages = {deploy: run_checks(tags=[TAG], include_deployment_checks=deploy) for deploy in (False, True)}
+    found = [message for message in messages[True] if message.id == ONE_PROCESS]
+    assert [message.id for message in found] == expected
+    assert all(message.level == WARNING and "RedisStore" in str(message.hint) for message in found)
+    assert ONE_PROCESS not in {message.id for message in messages[False]}

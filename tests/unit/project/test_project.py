@@ -149,15 +149,20 @@ class TestSecurity:
         assert not {source for source in sources if source.startswith("'unsafe")}
 
     @pytest.mark.rule("R8")
-    def test_a_deployment_passes_every_check(self, tmp_path: Path):
-        environ = clean_environment(
-            SECRET_KEY="0123456789abcdef" * 4,
-            ALLOWED_HOSTS="site.test",
-            DATABASE_URL=f"sqlite:///{tmp_path / 'db'}",
-        )
-        command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    @pytest.mark.parametrize(
+        ("parts", "warnings"),
+        [
+            ({"DATABASE_URL": "postgres://site.test/db", "REDIS_URL": "redis://site.test"}, []),
+            # One process, which keeps the sessions in its memory.
+            ({}, ["idlewatch.W034"]),
+        ],
+    )
+    def test_a_deployment_passes_every_check(self, parts: dict[str, str], warnings: list[str]):
+        environ = clean_environment(SECRET_KEY="0123456789abcdef" * 4, ALLOWED_HOSTS="site.test", **parts)
+        command = [sys.executable, "manage.py", "check", "--deploy"]
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert re.findall(r"\((\w+\.\w+)\)", done.stderr) == warnings
 
 
 class TestCommands:
