@@ -1,4 +1,4 @@
-"""Decorators for views: whether their requests count as activity, and whether they run in a transaction."""
+"""Decorators for views: whether requests count as activity, and whether the view needs a transaction or a session."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ def outside_transactions(view: View) -> View:
     for alias in connections:
         transaction.non_atomic_requests(using=alias)(view)
     return view
+
+
+def without_session(view: View) -> View:
+    """Serve a view, as to a visitor, also where the state of a session cannot be determined."""
+    view.idlewatch_without_session = True  # type: ignore[attr-defined]
+    return view
+
+
+def needs_session(view: Callable[..., object]) -> bool:
+    """Return whether a view is not marked by `without_session`."""
+    return not getattr(view, "idlewatch_without_session", False)
 
 
 def mark_of(view: Callable[..., object]) -> Mark | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class IdleWatchError(Exception):
     """An error of idlewatch; the base class of all others."""
@@ -39,6 +41,15 @@ class LayerUnavailable(IdleWatchError):
 
 class Undecided(IdleWatchError):
     """The session's state cannot be determined right now; retry."""
+
+    retry_after: ClassVar[int] = 2
+    """Seconds after which to retry."""
+
+
+class StoreElsewhere(Undecided):
+    """The memory store belongs to another process."""
+
+    retry_after: ClassVar[int] = 5
 
 
 class NotRunning(IdleWatchError):

@@ -29,6 +29,7 @@ from idlewatch.http.request_session import (
 )
 from idlewatch.http.request_state import attach_state
 from idlewatch.http.responses import undecided_response
+from idlewatch.http.undecided import refuse
 from idlewatch.process import Lane, in_thread, now
 
 logger = logging.getLogger("idlewatch")
@@ -80,8 +81,8 @@ class IdleWatchMiddleware:
         """Answer 503 for a view that needed the session's state when it could not be determined; the client retries."""
         if isinstance(exception, DatabaseError) and is_client_endpoint(request):
             logger.error("The database failed (%s): a page's client was answered with 503.", exception)
-            return undecided_response(request)
-        return undecided_response(request) if isinstance(exception, Undecided) else None
+            return undecided_response(request, Undecided(str(exception)))
+        return undecided_response(request, exception) if isinstance(exception, Undecided) else None
 
 
 def enter(request: HttpRequest) -> HttpResponseBase | None:
@@ -89,8 +90,8 @@ def enter(request: HttpRequest) -> HttpResponseBase | None:
     session_of(request)
     state = attach_state(request, now())
     state.admission = admit(request, state.admission.arrived)
-    if state.admission.is_undecided:
-        return undecided_response(request)
+    if state.admission.undecided is not None:
+        return refuse(request, state.admission.undecided)
     ignore_conditions(request)
     if not state.session.is_ended:
         return None

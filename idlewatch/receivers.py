@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.apps import apps
@@ -14,6 +15,8 @@ from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
+from idlewatch.exceptions import StoreElsewhere
+from idlewatch.http.request_session import keep_cookie, make_anonymous
 from idlewatch.http.request_state import current_state, find_state
 from idlewatch.http.session_state import SessionState
 from idlewatch.models import WatchedSession
@@ -25,12 +28,21 @@ ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 
 
 def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> None:
-    """Watch the session of a user who just signed in; end the one of another user that it replaced."""
+    """Watch the session of a user who just signed in; end the one of another user that it replaced.
+
+    Raises:
+        StoreElsewhere: another process owns the memory store; the middleware answers 503.
+    """
     session = getattr(request, "session", None)
     if request is None or session is None or django_sessions.user_of(session) != accounts.primary_key(user):
         # The user did not sign in to the session: a token was issued, for example.
         return
     at = now()
+    try:
+        monitor.require_store(at, in_view=True)
+    except StoreElsewhere as error:
+        _refuse_sign_in(request, error)
+        raise
     if session.session_key is None:
         # Another user's session was flushed: saving assigns the new key.
         session.save()
@@ -53,6 +65,15 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
         displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
         auth_digest = django_sessions.auth_digest_of(session)
         state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)
+
+
+def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere) -> None:
+    """Leave nothing of a sign-in, and have the middleware answer 503, also where the view goes on after the error."""
+    make_anonymous(request)
+    keep_cookie(request)
+    state = find_state(request)
+    if state is not None:
+        state.admission = replace(state.admission, undecided=error)
 
 
 def on_logout(request: HttpRequest | None, **_: Any) -> None:

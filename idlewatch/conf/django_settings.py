@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import global_settings, settings
 from django.http.request import HttpHeaders
@@ -13,6 +14,17 @@ from django.urls import NoReverseMatch, get_script_prefix, is_valid_path
 
 class DjangoSettings:
     """Session, cookie and login settings of the project, read at each access."""
+
+    @property
+    def debug(self) -> bool:
+        """Whether responses may explain themselves to developers."""
+        return bool(settings.DEBUG)
+
+    @property
+    def static_path(self) -> str | None:
+        """The path below which static files are; None if they have no path of their own here."""
+        url = urlsplit(settings.STATIC_URL or "")
+        return url.path if not url.netloc and url.path.strip("/") else None
 
     @property
     def session_cookie_name(self) -> str:

@@ -26,6 +26,8 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     at = now()
     session = django_sessions.engine()(key)
     watch_id, user = session.get(django_sessions.WATCH_KEY), django_sessions.user_of(session)
+    if watch_id is not None or user is not None:
+        monitor.require_store(at)
     if watch_id is None:
         reason, _ = (None, False) if session.session_key else monitor.why_gone(key, at)
         return None, reason

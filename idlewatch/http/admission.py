@@ -36,8 +36,8 @@ class Admission:
     """Digest of the auth hash in the session's data."""
     offer: credential_change.Offer | None = None
     """The offer to end the user's other sessions, if no page has shown it yet."""
-    is_undecided: bool = False
-    """The session's state cannot be determined right now."""
+    undecided: Undecided | None = None
+    """Why the session's state cannot be determined right now."""
 
 
 def admit(request: HttpRequest, arrived: float) -> Admission:
@@ -51,7 +51,8 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
         if not isinstance(error, Undecided):
             logger.error("The database failed (%s): a request was answered with 503.", error)  # noqa: TRY400
         metrics.JUDGED[metrics.UNDECIDED].inc()
-        return Admission(arrived, is_undecided=True)
+        undecided = error if isinstance(error, Undecided) else Undecided(str(error))
+        return Admission(arrived, undecided=undecided.with_traceback(None))
     metrics.JUDGED[admission.state.phase or metrics.ANONYMOUS].inc()
     return admission
 
@@ -59,6 +60,8 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
 def _judge(request: HttpRequest, arrived: float) -> Admission:
     session = session_of(request)
     watch_id = session.get(django_sessions.WATCH_KEY)
+    if watch_id is not None or django_sessions.user_of(session) is not None:
+        monitor.require_store(arrived)
     if watch_id is None:
         if django_sessions.user_of(session) is None:
             return Admission(arrived, _find_lost(request, arrived))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from django.contrib.auth.views import LogoutView
 from django.core.signals import setting_changed
 from django.http import HttpRequest
 from django.urls import (
@@ -23,8 +25,11 @@ from django.utils.translation import get_language
 
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
+from idlewatch.decorators import needs_session as needs_session_of
 from idlewatch.http.addresses import full_path_of, is_elsewhere, path_of
 
+_SIGN_OUT = re.compile(r"(\w+[-_])?(log|sign)[-_]?out")
+"""Names of URLs that sign out: `logout` in the admin and here, `account_logout` in allauth."""
 CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
 BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
 HANDSHAKE_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
@@ -150,6 +155,26 @@ def needs_no_login(request: HttpRequest) -> bool:
         return True
     match = match_of(request)
     return match is not None and getattr(match.func, "login_required", True) is False
+
+
+def needs_session(request: HttpRequest) -> bool:
+    """Return whether a request concerns its session: static files, health and metrics do not."""
+    static = conf.static_path
+    if static is not None and request.path.startswith(static):
+        return False
+    match = match_of(request)
+    return match is None or needs_session_of(match.func)
+
+
+def is_sign_out(request: HttpRequest) -> bool:
+    """Return whether a request goes to a view that signs the user out, by its class or the name of its URL."""
+    match = match_of(request)
+    if match is None:
+        return False
+    view_class = getattr(match.func, "view_class", None)
+    if isinstance(view_class, type) and issubclass(view_class, LogoutView):
+        return True
+    return _SIGN_OUT.fullmatch(match.url_name or "") is not None
 
 
 def page_path_of(request: HttpRequest) -> str:

@@ -21,6 +21,7 @@ from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import ended_response, turns_away
 from idlewatch.http.session_state import SessionState
+from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
@@ -55,6 +56,10 @@ def end_response(request: HttpRequest) -> HttpResponseBase:
 
 def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     state = state_of(request)
+    if state.admission.undecided is not None:
+        refusal = refuse_after_view(request, state.admission.undecided)
+        if refusal is not None:
+            return refusal
     # Views of the admin that are the project's own may have rendered their page themselves.
     insert_client(request, response)
     if session_of(request).accessed:

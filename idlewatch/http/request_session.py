@@ -48,6 +48,18 @@ def hide_cookie(request: HttpRequest) -> None:
     request.__dict__.pop("headers", None)
 
 
+def set_session_aside(request: HttpRequest) -> None:
+    """Serve a request as a visitor's, and leave its session and its cookie as they are."""
+    request.session = type(session_of(request))()
+    request.user = AnonymousUser()
+    request.auser = _anonymous
+    keep_cookie(request)
+
+
+async def _anonymous() -> AnonymousUser:
+    return AnonymousUser()
+
+
 def make_anonymous(request: HttpRequest) -> None:
     """Flush the session, and with it its cookie and every user that was cached on the request."""
 

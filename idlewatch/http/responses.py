@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, encode
+from idlewatch.exceptions import Undecided
 from idlewatch.http.addresses import to_login
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.i18n import NOTICES
@@ -20,8 +21,6 @@ from idlewatch.types import Ended
 
 REASON_COOKIE_AGE = 300
 """Seconds."""
-RETRY_AFTER = 2
-"""Seconds, after a response that the session's state cannot be determined."""
 _SALT = "idlewatch.ended"
 
 
@@ -47,13 +46,16 @@ def _unauthorized(request: HttpRequest, ended: Ended) -> HttpResponse:
     return response
 
 
-def undecided_response(request: HttpRequest) -> HttpResponseBase:
+def undecided_response(request: HttpRequest, error: Undecided) -> HttpResponseBase:
     """Return 503: the session's state cannot be determined right now. Browsers reload a page by themselves."""
-    response = HttpResponse(_("One moment, please."), status=503, content_type="text/plain; charset=utf-8")
-    response.headers["Retry-After"] = str(RETRY_AFTER)
+    text = _("One moment, please.")
+    if conf.debug:
+        text += f"\n\n{error}"
+    response = HttpResponse(text, status=503, content_type="text/plain; charset=utf-8")
+    response.headers["Retry-After"] = str(error.retry_after)
     response.headers["Cache-Control"] = "no-store"
     if request.method == "GET" and is_navigation(request):
-        response.headers["Refresh"] = str(RETRY_AFTER)
+        response.headers["Refresh"] = str(error.retry_after)
     return response
 
 

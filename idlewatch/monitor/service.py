@@ -26,8 +26,10 @@ from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.fallback import FallbackStore
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.recovery import Recovery
+from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process, current_process, in_thread
 from idlewatch.signals import announce
+from idlewatch.store import transitions
 from idlewatch.store.base import Store
 from idlewatch.store.values import Watched
 
@@ -45,8 +47,25 @@ class OpenedStore(NamedTuple):
 
 
 def store() -> Store:
-    """Return the current process's store: see `store_of`."""
-    return store_of(current_process())
+    """Return the current process's store: see `store_of`.
+
+    Raises:
+        StoreElsewhere: it is in memory, and belongs to another process.
+    """
+    process = current_process()
+    process.part(StoreLease).check()
+    return store_of(process)
+
+
+def require_store(now: float, *, in_view: bool = False) -> None:
+    """Check that the current process may judge: its store is shared, or its own. See `StoreLease.ensure`.
+
+    Raises:
+        StoreElsewhere: the store is in memory, and belongs to another process.
+    """
+    process = current_process()
+    if not store_of(process).shared:
+        process.part(StoreLease).ensure(now, in_view=in_view)
 
 
 def store_of(process: Process) -> Store:
@@ -70,6 +89,7 @@ def open_store(process: Process) -> OpenedStore:
         raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
     made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
     if not made.shared:
+        process.part(StoreLease).on_loss(made.clear)
         return OpenedStore(made, None)
     # While it is unavailable, this process goes by its own clock.
     with suppress(StoreUnavailable):
@@ -117,6 +137,9 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
     Raises:
         StoreUnavailable: the event has to wait until the store is back.
     """
+    process = current_process()
+    if process.part(StoreLease).is_doubtful:
+        await in_thread(Lane.DATABASE, require_store, now)
     sessions = store().sessions
     watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
     if watched is None and (watched := await in_thread(Lane.DATABASE, resume, watch_id, now)) and event is not None:
@@ -145,8 +168,11 @@ def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None =
     """End a session by request; return it as it ended.
 
     The record is closed first, so that a store that loses its data does not bring the session back. An earlier end, by
-    the clock or by another request, keeps its reason.
+    the clock or by another request, keeps its reason. A process that does not own the memory store closes the record
+    alone.
     """
+    if _knows_only_record(watch_id):
+        return _end_record(watch_id, reason, now, by)
     watched = _look_to_end(watch_id, now)
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
         return finish(watch_id, now)
@@ -172,16 +198,34 @@ async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser |
     return await in_thread(Lane.DATABASE, end, watch_id, reason, now, by)
 
 
-def end_by_record(watch_id: str, reason: Reason, now: float) -> bool:
+def _knows_only_record(watch_id: str) -> bool:
+    """Return whether the facts of a session are, if anywhere, in the memory of another process.
+
+    A command, or a worker of a task queue, has a store of its own, in which nothing is.
+    """
+    process = current_process()
+    own = store_of(process)
+    return not own.shared and not process.part(StoreLease).is_held and own.sessions.get(watch_id) is None
+
+
+def _end_record(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None) -> Watched:
+    end_by_record(watch_id, reason, now, by)
+    # It may have been closed before, or not exist.
+    record = WatchedSession.objects.find(watch_id)
+    known = transitions.unknown(watch_id, now) if record is None else records.watched_of(record, now)
+    return transitions.ended(known, reason, now)
+
+
+def end_by_record(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> bool:
     """End a session that another process has in its memory; return whether this call ended it.
 
     That process copies the end from the record within a second. The record is up to `CHECKPOINT` seconds old: if the
     deadline has passed by it, the user may have acted since, so that the session would go on without this end.
     """
     record = WatchedSession.objects.find(watch_id)
-    if record is None or not records.close(watch_id, reason, now):
+    if record is None or not records.close(watch_id, reason, now, by):
         return False
-    announce.ended(records.watched_of(record, now), reason, now, None)
+    announce.ended(records.watched_of(record, now), reason, now, by)
     return True
 
 
@@ -223,12 +267,17 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
     """Return why the session with this key ended, and whether its key was merely rotated.
 
     The reason is None for an unknown key. A record that is still open has lost its session, and is closed.
+
+    Raises:
+        StoreElsewhere: the record is open, and another process judges.
     """
     record = records.find_by_key(key)
     if record is None:
         return None, False
     if record.ended is None and records.was_rotated(record, key):
         return None, True
+    if record.ended is None:
+        require_store(now)
     return end(record.id, Reason.LOST, now).activity.reason, False
 
 

@@ -39,14 +39,14 @@ async def problems() -> dict[str, str]:
 
 async def _database() -> None:
     def ask() -> None:
-        with connections[router.db_for_read(WatchedSession)].cursor() as cursor:
+        with connections[router.db_for_write(WatchedSession)].cursor() as cursor:
             cursor.execute("SELECT 1")
 
     await in_thread(Lane.DATABASE, ask)
 
 
 async def _store() -> None:
-    await monitor.store().ping()
+    await monitor.store_of(current_process()).ping()
 
 
 async def _channel_layer() -> None:

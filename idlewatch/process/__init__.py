@@ -1,7 +1,7 @@
 """The server process: what exists once in it, and its hops to threads."""
 
 from idlewatch.process.per_loop import PerLoop
-from idlewatch.process.process import Process, current_process, in_thread, now, set_default
+from idlewatch.process.process import Process, current_process, in_thread, lives_here, now, set_default
 from idlewatch.process.threads import Lane, Threads
 
-__all__ = ["Lane", "PerLoop", "Process", "Threads", "current_process", "in_thread", "now", "set_default"]
+__all__ = ["Lane", "PerLoop", "Process", "Threads", "current_process", "in_thread", "lives_here", "now", "set_default"]

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from threading import Lock, RLock
 from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
+from weakref import WeakSet
 
 from idlewatch.core.clock import Clock
 from idlewatch.process.threads import Lane, Threads
@@ -50,6 +51,7 @@ class Process:
         # Two first requests in two threads would otherwise get a part each.
         self._making = RLock()
         self._tasks: set[asyncio.Task[None]] = set()
+        _living.add(self)
 
     def part(self, make: Callable[[Process], T]) -> T:
         """Return what `make` makes of this process: once, when it is first asked for."""
@@ -102,11 +104,14 @@ class Process:
         for make in reversed(list(self._parts)):
             self.discard(make)
         self.threads.close()
+        _living.discard(self)
 
 
 _current: ContextVar[Process | None] = ContextVar("idlewatch_process", default=None)
 _default: Process | None = None
 _choosing = Lock()
+_living: WeakSet[Process] = WeakSet()
+"""The processes of this interpreter that are not closed."""
 
 
 def current_process() -> Process:
@@ -130,6 +135,11 @@ def set_default(process: Process | None) -> None:
     _default = process
 
 
+def lives_here(name: str) -> bool:
+    """Return whether a process with this name lives in this interpreter."""
+    return any(process.name == name for process in list(_living))
+
+
 def _make_default() -> Process:
     global _default  # noqa: PLW0603 - there is one for the interpreter
     with _choosing:
@@ -142,6 +152,7 @@ def _begin_after_fork() -> None:
     """Leave the parent's process to the parent: a fork has none of its threads, and may have its locks held."""
     global _choosing  # noqa: PLW0603 - there is one for the interpreter
     _choosing = Lock()
+    _living.clear()
     _current.set(None)
     set_default(None)
 

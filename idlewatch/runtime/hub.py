@@ -240,6 +240,11 @@ class Hub:
         """Close every tab and every guest, and any that still comes: the server is shutting down."""
         self.dismissed = True
         # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
+        await self.send_back()
+        await self._see_off()
+
+    async def send_back(self) -> None:
+        """Close every tab and every guest that is here now; they come back, to this process or another."""
         for watch_id, tabs in list(self._tabs.items()):
             for tab in list(tabs):
                 try:
@@ -252,7 +257,6 @@ class Hub:
                 await guest.dismiss()
             except Exception:
                 logger.exception("An operator's live page could not be closed.")
-        await self._see_off()
 
     async def _see_off(self) -> None:
         """Wait until they are gone: one that is cut off before its close left sees a broken connection."""

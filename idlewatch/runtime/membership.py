@@ -6,8 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
+from django.db import DatabaseError
+
 from idlewatch.core.events import TabsCounted
-from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.exceptions import StoreElsewhere, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import history, records, revalidation
 from idlewatch.monitor import service as monitor
@@ -25,6 +27,8 @@ PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
 SIGN_IN_GRACE = 60.0
 """Seconds after a sign-in by which the store knows the session, unless it was away."""
+DOUBT_TIMEOUT = 2.0
+"""Seconds that a push waits, at most, to find out whether the memory store still belongs to this process."""
 SAMPLE_RETENTION = 3600.0
 """Seconds for which a sample is kept."""
 
@@ -50,14 +54,28 @@ class Membership:
         """Whether the records are still to be resumed into the store, and the tabs here still to be reported."""
         self._joined = False
         """Whether this process took part in the shared store before."""
-        self.refused = False
-        """Another process owns the store, and this one has logged so."""
+        self._terms = 0
+        """The term of the lease for which the sessions were resumed into the store."""
         self.owns_store = False
         """Whether this process may act on the store: always, where it is shared."""
 
     @property
     def _store(self) -> Store:
         return monitor.store_of(self._process)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the memory store belongs to another process."""
+        return self._lease.owner is not None
+
+    async def is_certain(self, now: float) -> bool:
+        """Return whether this process may judge now; ask the database only if the lease is in doubt."""
+        if self._lease.is_doubtful:
+            # A database that is away or slow for this process is so for the others, who need it to take the store.
+            with suppress(DatabaseError, StoreElsewhere, TimeoutError):
+                async with self._clock.timeout(DOUBT_TIMEOUT):
+                    await self._threads.run(Lane.LIVE, self._lease.ensure, now)
+        return not self.refused
 
     @property
     def settle_after(self) -> float:
@@ -133,26 +151,17 @@ class Membership:
 
     async def _own(self, now: float) -> None:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""
-        owner = await self._threads.run(Lane.TIMER, self._lease.claim, now)
-        if owner is not None:
-            if not self.refused:
-                logger.error(
-                    "The memory store supports one process, and belongs to %s: stop this process, or use a "
-                    "shared STORE such as the Redis store.",
-                    owner,
-                )
-            self.owns_store, self.refused = False, True
+        if await self._threads.run(Lane.TIMER, self._lease.renew, now) is not None:
+            self.owns_store = False
             return
-        if not self.owns_store:
-            if self.refused:
-                # Another process had the truth meanwhile, and wrote it into the records.
-                self._store.clear()
-                self.refused = False
+        terms = self._lease.terms
+        if not self.owns_store or self._terms != terms:
+            # Another process may have had the truth meanwhile, and wrote it into the records.
             await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
             await self._store.statistics.restore_samples(
                 await self._threads.run(Lane.TIMER, history.kept, now - SAMPLE_RETENTION)
             )
-            self.owns_store = True
+            self.owns_store, self._terms = True, terms
         since = (self._records_seen or now) - COMMIT_OVERLAP
         await self._threads.run(Lane.TIMER, _take_over, since, now)
         # Commands write by the machine's clock, which may have been set back since this process began.

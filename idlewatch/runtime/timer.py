@@ -16,7 +16,7 @@ from channels.layers import get_channel_layer
 from idlewatch import metrics
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
-from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
+from idlewatch.exceptions import LayerUnavailable, StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation
 from idlewatch.monitor import service as monitor
@@ -67,7 +67,7 @@ class Timer:
     @property
     def owns_store(self) -> bool:
         """Whether this process may act on the store: always, where it is shared."""
-        return self.membership.owns_store
+        return self.membership.owns_store and not self.membership.refused
 
     @property
     def _store(self) -> Store:
@@ -96,8 +96,8 @@ class Timer:
                     with metrics.TICK.labels(due.value).time():
                         await work(self._clock.now())
                     due_at = await self._next_at(due)
-                except StoreUnavailable:
-                    # The store has logged it, once.
+                except (StoreUnavailable, StoreElsewhere):
+                    # It has been logged, once.
                     pass
                 except LayerUnavailable as error:
                     logger.warning("The channel layer accepted no message (%s).", type(error.__cause__).__name__)
@@ -124,7 +124,7 @@ class Timer:
 
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
-        while self.owns_store and now >= self.membership.settle_after:
+        while self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now):
             claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
             changes = await self._settle(claimed, now)
             await self._publish([change_of(settled, now) for _, settled in changes])
@@ -192,6 +192,8 @@ class Timer:
         """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
         self._dispatcher.report_slow()
         now = await self.membership.renew(now)
+        if self.membership.refused:
+            await self._hub.send_back()
         if self.owns_store:
             if now >= self.membership.settle_after:
                 # To take tabs back is to judge: not before all processes have reported.

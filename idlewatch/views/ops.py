@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from idlewatch.conf import conf
 from idlewatch.conf.extras import Extra, is_installed
-from idlewatch.decorators import outside_transactions, passive
+from idlewatch.decorators import outside_transactions, passive, without_session
 from idlewatch.ops import exposition, health
 from idlewatch.permissions import may_watch
 from idlewatch.process import Lane, in_thread
@@ -17,6 +17,7 @@ from idlewatch.process import Lane, in_thread
 
 # It works without a database.
 @outside_transactions
+@without_session
 @require_safe
 @never_cache
 @login_not_required
@@ -27,6 +28,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 # Django has no transactions around asynchronous views, and refuses to serve one that is to have one.
 @outside_transactions
+@without_session
 @require_safe
 @never_cache
 @login_not_required
@@ -37,6 +39,7 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 
 
 @outside_transactions
+@without_session
 @passive
 @require_safe
 @never_cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from idlewatch.core.clock import Clock
+from idlewatch.core.clock import Clock, as_datetime
+from idlewatch.models import StoreOwner
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, set_default
 
@@ -20,6 +21,12 @@ def default_process(clock: Clock | None = None) -> Iterator[Process]:
     finally:
         process.close()
         set_default(None)
+
+
+def give_store_away(now: float) -> None:
+    """Let a process on another host own the memory store, for an hour if it does not renew its lease."""
+    StoreOwner.objects.all().delete()
+    StoreOwner.objects.create(host="elsewhere", pid=1, process="other", renewed=as_datetime(now + 3600))
 
 
 def lose_store() -> None:

@@ -19,6 +19,7 @@ from django.utils.translation import trans_real
 
 from idlewatch.core.activity import Reason
 from idlewatch.drafts import client as drafts
+from idlewatch.exceptions import Undecided
 from idlewatch.http.i18n import NOTICES, ui_direction, ui_language
 from idlewatch.http.responses import undecided_response
 from idlewatch.models import WatchedSession
@@ -197,7 +198,7 @@ class TestWords:
             assert not set(notices) & set(english)
             assert len(set(labels)) == len(Reason)
             assert str(WatchedSession._meta.verbose_name_plural) != "session history"
-            assert undecided_response(rf.get("/")).content.decode() != "One moment, please."
+            assert undecided_response(rf.get("/"), Undecided()).content.decode() != "One moment, please."
 
     @pytest.mark.parametrize(
         ("asked", "given"),

@@ -18,11 +18,12 @@ from idlewatch.http.page_tokens import token_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime.runtime import Runtime, runtime_of
 from tests.conftest import Time
 from tests.support.asgi import application
-from tests.support.processes import lose_store
+from tests.support.processes import give_store_away, lose_store
 from tests.support.sockets import Signed, Tab, errors, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +109,17 @@ class TestConnecting:
         assert await ended(Tab(signed.key)) == "replaced"
         lose_store()
         assert await ended(Tab(signed.key)) == "replaced"
+
+    async def test_at_a_process_without_the_store_it_is_sent_back(
+        self, clock: Time, signed: Signed, tab: Tab, monkeypatch: pytest.MonkeyPatch
+    ):
+        await sync_to_async(give_store_away)(clock.now)
+        monkeypatch.setattr(StoreLease, "is_doubtful", True)
+        await tab.say("extend")
+        assert await tab.close_code() == Close.GOING_AWAY
+        refused = Tab(signed.key)
+        assert await refused.is_accepted()
+        assert await refused.close_code() == Close.GOING_AWAY
 
     @pytest.mark.rule("R1")
     async def test_a_session_past_its_limit_is_refused_though_its_end_was_not_recorded(

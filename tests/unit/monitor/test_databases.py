@@ -89,7 +89,7 @@ told["kept"] = [kept, len(drafts.find(user, "/private/", now()))]
 drafts.delete(user, "/private/", "f")
 told["kept"].append(len(drafts.find(user, "/private/", now())))
 told["problems"] = asyncio.run(health.problems())
-told["owner"] = StoreLease(current_process()).claim(now()) is None
+told["owner"] = StoreLease(current_process()).renew(now()) is None
 print(json.dumps(told))
 """
 

@@ -78,7 +78,7 @@ for engine in ("db", "cached_db", "cache"):
 content = drafts.Content([("note", "half")])
 told["drafts"] = [drafts.put(ann, "/private/", "f", Draft.Kind.DRAFT, content, now())]
 told["drafts"].append(len(drafts.find(ann, "/private/", now())))
-told["owner"] = StoreLease(current_process()).claim(now()) is None
+told["owner"] = StoreLease(current_process()).renew(now()) is None
 print(json.dumps(told))
 """
 

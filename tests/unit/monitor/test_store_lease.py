@@ -6,15 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from idlewatch.core.clock import as_datetime
+from idlewatch.exceptions import StoreElsewhere
 from idlewatch.models import StoreOwner
 from idlewatch.monitor import store_lease
-from idlewatch.monitor.store_lease import StoreLease
-from idlewatch.process import current_process
+from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
+from idlewatch.process import Process, current_process
 from tests.conftest import START
 
 pytestmark = pytest.mark.django_db
@@ -53,12 +55,16 @@ def mine() -> tuple[str, int]:
     return current_process().name, os.getpid()
 
 
+def lease(process: Process | None = None) -> StoreLease:
+    return (process or current_process()).part(StoreLease)
+
+
 def claim(now: float) -> StoreOwner | None:
-    return current_process().part(StoreLease).claim(now)
+    return lease().renew(now)
 
 
 def release() -> None:
-    current_process().part(StoreLease).release()
+    lease().release()
 
 
 class TestClaiming:
@@ -110,9 +116,12 @@ class TestClaiming:
 
 
 def test_an_owner_that_gives_no_sign_of_life_is_replaced_wherever_it_is(stranger: int):
-    """Another process may bear the number of one that is gone."""
+    """Another process may bear the number of one that is gone; requests, which come at any rate, are no looks."""
     owned_by(stranger)
-    for second in range(3 * store_lease.MAX_UNCHANGED_LOOKS):
+    for _ in range(40):
+        with pytest.raises(StoreElsewhere):
+            lease().ensure(START)
+    for second in range(40):
         StoreOwner.objects.update(renewed=as_datetime(START + second // 5))
         assert claim(START + second) is not None
     looks = [claim(START + 100 + second) for second in range(store_lease.MAX_UNCHANGED_LOOKS - 4)]
@@ -194,3 +203,68 @@ class TestReleasing:
         owned_by(stranger, process=name)
         release()
         assert present() == (name, stranger)
+
+
+@pytest.fixture
+def other() -> Iterator[Process]:
+    """Another process of this interpreter, with the same number."""
+    process = Process(clock=current_process().clock)
+    yield process
+    process.close()
+
+
+class TestRequests:
+    def test_the_first_claims_the_store_and_others_need_no_query(self, django_assert_num_queries: Any):
+        assert not lease().is_held
+        lease().ensure(START)
+        assert present() == mine()
+        with django_assert_num_queries(0):
+            lease().ensure(START + 3600)
+
+    def test_the_store_of_another_process_is_left_to_it_until_it_is_gone(
+        self, other: Process, caplog: pytest.LogCaptureFixture
+    ):
+        forgotten: list[str] = []
+        lease(other).on_loss(lambda: forgotten.append("all"))
+        lease().ensure(START)
+        for second in range(3):
+            with pytest.raises(StoreElsewhere, match="supports one process, and belongs to process"):
+                lease(other).ensure(START + second)
+        assert (len(caplog.messages), set(forgotten), lease(other).is_held) == (1, {"all"}, False)
+        release()
+        lease(other).ensure(START + 3)
+        assert (present()[0], lease(other).terms) == (other.name, 1)
+        assert claim(START + 4) is not None
+
+    def test_one_of_this_interpreter_that_was_closed_is_gone(self, other: Process):
+        lease(other).ensure(START)
+        other.close()
+        lease().ensure(START)
+        assert present() == mine()
+
+    def test_in_the_transaction_of_a_view_it_looks_and_claims_nothing(self, stranger: int):
+        lease().ensure(START, in_view=True)
+        assert not StoreOwner.objects.exists()
+        owned_by(stranger)
+        with pytest.raises(StoreElsewhere):
+            lease().ensure(START, in_view=True)
+
+    def test_a_process_that_stood_still_looks_again(self, stranger: int, monkeypatch: pytest.MonkeyPatch):
+        """Another one may have taken the store meanwhile, and knows more."""
+        claim(START)
+        ticks = current_process().clock.ticks()
+        monkeypatch.setattr(current_process().clock, "ticks", lambda: ticks + TRUST_PERIOD)
+        assert lease().is_doubtful
+        with mock.patch.object(StoreLease, "_mine", side_effect=OperationalError("away")):
+            # No other process can take it while the database is away.
+            lease().ensure(START)
+        assert not lease().is_doubtful
+        monkeypatch.setattr(current_process().clock, "ticks", lambda: ticks + 2 * TRUST_PERIOD)
+        StoreOwner.objects.update(process="heir", pid=stranger)
+        with pytest.raises(StoreElsewhere):
+            lease().ensure(START)
+
+    def test_without_a_database_the_first_one_is_not_served(self):
+        away = mock.patch.object(StoreLease, "_mine", side_effect=OperationalError("away"))
+        with away, pytest.raises(OperationalError):
+            lease().ensure(START)

@@ -11,7 +11,9 @@ from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.test import AsyncClient, Client
 
+from idlewatch.models import StoreOwner
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.ops import health
 from idlewatch.process import current_process
 from idlewatch.runtime.runtime import Runtime, running_runtime, runtime_of
@@ -73,7 +75,7 @@ class TestNotReady:
         assert await ready() == (503, {"timer": "it has not finished its first round yet"})
 
     async def test_on_a_memory_store_that_belongs_to_another_process(self, served: Runtime):
-        served.timer.membership.refused = True
+        current_process().part(StoreLease).owner = StoreOwner(host="elsewhere", pid=1)
         assert await ready() == (503, {"timer": "the memory store belongs to another process"})
 
     async def test_without_a_database(self, served: Runtime):

@@ -331,10 +331,9 @@ class TestRound:
             await timer.keep(START + moment)
             await timer.push(START + moment)
         assert not timer.owns_store
-        assert tab.told == []
+        assert (tab.told, tab.dismissed) == ([], True)
         (error,) = errors(caplog)
         assert "memory store supports one process" in error
-        monitor.store().sessions.end(watched.id, Reason.LOST, START + 82)
         later = replace(watched, activity=replace(watched.activity, active=START + 90))
         await sync_to_async(records.advance)(later, START + 90)
         await StoreOwner.objects.all().adelete()
