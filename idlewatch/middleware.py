@@ -18,8 +18,9 @@ from idlewatch.exceptions import Undecided
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
 from idlewatch.http.caching import ignore_conditions
-from idlewatch.http.classification import is_client_endpoint, needs_no_login
+from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.follow_up import answering, end_response, follow
+from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import (
     cookie_of,
     hide_cookie,

@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
@@ -76,6 +76,14 @@ def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere) -> None:
         state.admission = replace(state.admission, undecided=error)
 
 
+def on_login_failed(**_: Any) -> None:
+    """Note that the view is about signing in: its refusal is of the credentials."""
+    # `authenticate()` may be called without the request.
+    state = current_state.get()
+    if state is not None:
+        state.change.sign_in_failed = True
+
+
 def on_logout(request: HttpRequest | None, **_: Any) -> None:
     """End the session of a user who signs out."""
     watch_id = getattr(request, "session", {}).get(django_sessions.WATCH_KEY)
@@ -121,6 +129,7 @@ def _end_all(watch_ids: Iterable[str]) -> None:
 
 
 user_logged_in.connect(on_login, dispatch_uid="idlewatch.on_login")
+user_login_failed.connect(on_login_failed, dispatch_uid="idlewatch.on_login_failed")
 user_logged_out.connect(on_logout, dispatch_uid="idlewatch.on_logout")
 for _model in apps.get_models():
     # The sender is the class that was saved: a proxy of the user model sends its own signal.

@@ -35,7 +35,8 @@ from idlewatch.exceptions import BadMessage
 from idlewatch.http.addresses import full_path_of
 from idlewatch.http.admission import Admission
 from idlewatch.http.bodies import FORM_TYPES
-from idlewatch.http.classification import is_client_endpoint, is_navigation, needs_no_login, page_path_of
+from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
+from idlewatch.http.login_views import needs_no_login
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.store.values import Watched
 

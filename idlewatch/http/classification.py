@@ -26,7 +26,7 @@ from django.utils.translation import get_language
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
 from idlewatch.decorators import needs_session as needs_session_of
-from idlewatch.http.addresses import full_path_of, is_elsewhere, path_of
+from idlewatch.http.addresses import full_path_of, path_of
 
 _SIGN_OUT = re.compile(r"(\w+[-_])?(log|sign)[-_]?out")
 """Names of URLs that sign out: `logout` in the admin and here, `account_logout` in allauth."""
@@ -146,15 +146,6 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
         return resolve(request.path_info, getattr(request, "urlconf", None))
     except Resolver404:
         return None
-
-
-def needs_no_login(request: HttpRequest) -> bool:
-    """Return whether a request goes to the sign-in page, or to a view marked `login_not_required`."""
-    login = conf.login_url
-    if path_of(request) == urlsplit(login).path and not is_elsewhere(request, login):
-        return True
-    match = match_of(request)
-    return match is not None and getattr(match.func, "login_required", True) is False
 
 
 def needs_session(request: HttpRequest) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CSRF_SESSION_KEY
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
@@ -16,10 +17,11 @@ from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.key_rotation import is_shared, under_way
+from idlewatch.http.login_views import is_login_page, turns_away
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, session_of
 from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.response_hooks import on_sent, set_headers
-from idlewatch.http.responses import ended_response, turns_away
+from idlewatch.http.responses import ended_response
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions
@@ -48,10 +50,12 @@ def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     return response
 
 
-def end_response(request: HttpRequest) -> HttpResponseBase:
-    """Return the ended response to a request whose session has ended."""
+def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) -> HttpResponseBase:
+    """Return the ended response to a request whose session has ended, in the place of a view's `refusal` if any."""
     state = state_of(request)
-    return ended_response(request, state.session.reason or Reason.LOST, state.frame)
+    reason = state.session.reason or Reason.LOST
+    state.ended_response = ended_response(request, reason, state.frame, refusal)
+    return state.ended_response
 
 
 def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -64,22 +68,30 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     insert_client(request, response)
     if session_of(request).accessed:
         _follow_session(request, response, state)
-    if turns_away(request, response):
+    is_judged = state.session.phase is not None and response is not state.ended_response
+    if is_judged and turns_away(request, response):
         _end_unusable_account(request, state)
         if state.session.is_ended and not state.change.signed_out and _is_replaceable(request, state):
             state.page.notice = False
-            response = end_response(request)
+            response = end_response(request, response)
     set_headers(request, response)
     return response
 
 
 def _is_replaceable(request: HttpRequest, state: RequestState) -> bool:
-    """Return whether the ended response may go out in place of a refusal.
+    """Return whether the ended response may go out in place of a refusal: not where the user is signing in.
 
-    If the session had ended before the view, methods other than GET have got that response, or that of a sign-in view.
+    A login view refuses credentials, or redirects to another. A view that merely needs no login may do the same; but
+    Django REST framework marks all its views so. There a failed sign-in shows it, or a session that the view began.
     """
-    is_read = request.method in {"GET", "HEAD"}
-    return is_read or not state.admission.state.is_ended or is_client_endpoint(request)
+    if is_client_endpoint(request):
+        return True
+    if is_login_page(request):
+        return False
+    if request.method in {"GET", "HEAD"} or not state.admission.state.is_ended:
+        return True
+    begun = set(session_of(request).keys()) - {CSRF_SESSION_KEY}
+    return not (state.change.sign_in_failed or begun)
 
 
 def _follow_session(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:

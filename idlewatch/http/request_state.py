@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
 
 from idlewatch.core.activity import Reason
@@ -51,6 +52,8 @@ class RequestState:
         self.admission = Admission(arrived)
         self.change = SessionChange()
         self.page = PageParts()
+        self.ended_response: HttpResponseBase | None = None
+        """The response that reports the end, where it has been made."""
 
     @property
     def phase(self) -> Phase | None:

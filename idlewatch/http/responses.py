@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
-
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -14,9 +12,9 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import StateFrame, encode
 from idlewatch.exceptions import Undecided
-from idlewatch.http.addresses import to_login
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.i18n import NOTICES
+from idlewatch.http.login_views import login_address
 from idlewatch.types import Ended
 
 REASON_COOKIE_AGE = 300
@@ -24,16 +22,22 @@ REASON_COOKIE_AGE = 300
 _SALT = "idlewatch.ended"
 
 
-def ended_response(request: HttpRequest, reason: Reason, frame: StateFrame) -> HttpResponseBase:
-    """Return the ended response: a redirect to the sign-in page for a navigation, else a 401 with the state frame."""
-    ended = Ended(reason, NOTICES[reason], to_login(request, page_path_of(request)), frame)
+def ended_response(
+    request: HttpRequest, reason: Reason, frame: StateFrame, refusal: HttpResponseBase | None = None
+) -> HttpResponseBase:
+    """Return the ended response: a redirect to the sign-in page for a navigation, else a 401 with the state frame.
+
+    `refusal`: the response of the view that turned the user away; its own sign-in page is kept.
+    """
+    address = login_address(request, page_path_of(request), refusal)
+    ended = Ended(reason, NOTICES[reason], address, frame)
     # The browser client needs the frame, whatever the project's response is.
     is_client = is_client_endpoint(request)
     make_response = None if is_client else conf.ended_response
     response = None if make_response is None else make_response(request, ended)
     if response is None:
-        redirects = is_navigation(request) and not is_client
-        response = HttpResponseRedirect(ended.login_url) if redirects else _unauthorized(request, ended)
+        is_page = is_navigation(request) and not is_client
+        response = HttpResponseRedirect(address) if is_page else _unauthorized(request, ended)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -57,17 +61,6 @@ def undecided_response(request: HttpRequest, error: Undecided) -> HttpResponseBa
     if request.method == "GET" and is_navigation(request):
         response.headers["Refresh"] = str(error.retry_after)
     return response
-
-
-def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Return whether a view asks the user to sign in: 401, 403, or a redirect to the sign-in page."""
-    if response.status_code in {401, 403}:
-        return True
-    if response.status_code not in {301, 302, 303, 307, 308}:
-        return False
-    here = request.build_absolute_uri()
-    location, login = (urlsplit(urljoin(here, url)) for url in (response.headers.get("Location", ""), conf.login_url))
-    return (location.netloc, location.path) == (login.netloc, login.path)
 
 
 def reason_cookie() -> str:

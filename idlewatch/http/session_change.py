@@ -19,6 +19,8 @@ class SessionChange:
     """The user signed in."""
     displaced: bool = False
     """The sign-in replaced a session that was, or may have been, another user's."""
+    sign_in_failed: bool = False
+    """The user tried to sign in, with other credentials than those of the account."""
     signed_out: bool = False
     """The user signed out, and needs no notice of it."""
 

@@ -10,6 +10,7 @@ from django.contrib.auth import authenticate, get_user_model, login, update_sess
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import LoginView
 from django.db import transaction
 from django.http import (
     HttpRequest,
@@ -209,6 +210,13 @@ def api_login(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+def first_step(request: HttpRequest) -> HttpResponse:
+    """Take a password, and ask for a code."""
+    request.session["pending"] = 1
+    return JsonResponse({"next": "code"}, status=401)
+
+
+@login_not_required
 def failing_login(request: HttpRequest) -> HttpResponse:
     """Sign in, then fail: by an exception, or by taking the transaction back."""
     user = authenticate(request, **_credentials(request))
@@ -267,6 +275,9 @@ urlpatterns = [
     path("keep-me/", keep_me),
     path("api-login/", api_login),
     path("failing-login/", failing_login),
+    path("first-step/", first_step),
+    path("members/", LoginView.as_view()),
+    path("rest/", login_not_required(answer(status=403))),
     path("own/", include((names, "own"))),
     path("named/", body, name="named"),
     path("", include("tests.support.urls")),

@@ -16,7 +16,6 @@ from idlewatch.http.classification import (
     is_client_endpoint,
     is_navigation,
     is_seen,
-    needs_no_login,
     page_path_of,
     shows_a_page,
 )
@@ -183,13 +182,6 @@ def test_what_fills_a_frame_does_not_fill_the_tab(destination: str):
     assert not shows_a_page(request(headers=NAVIGATION | {"Sec-Fetch-Dest": destination}))
     assert shows_a_page(request(headers=NAVIGATION))
     assert not shows_a_page(request(headers=FETCH))
-
-
-@pytest.mark.parametrize(
-    ("path", "needless"), [("/login/?next=/", True), ("/open/", True), ("/closed/", False), ("/nowhere/", False)]
-)
-def test_which_views_need_no_login(path: str, needless: bool):
-    assert needs_no_login(request(path)) is needless
 
 
 class TestPagePath:

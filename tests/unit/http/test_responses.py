@@ -7,17 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseNotModified,
-    HttpResponsePermanentRedirect,
-    HttpResponseRedirect,
-)
-from django.test import RequestFactory
+from django.http import HttpRequest, HttpResponse
 
 from idlewatch.core.activity import Reason
-from idlewatch.http.responses import turns_away
 from idlewatch.monitor import service as monitor
 from idlewatch.types import Ended
 from tests.conftest import Time
@@ -108,25 +100,42 @@ class TestOtherMethods:
         assert late.ask("post", "/api-login/", {"username": "ann", "password": PASSWORD}, FETCH).status_code == 200
         assert late.visit("/closed/").json()["user"] == "ann"
 
+    def test_a_view_that_needs_no_login_and_refuses_ends_in_the_usual_way(self, late: Browser):
+        """Django REST framework marks all its views so, and answers 403 by itself."""
+        key = late.key
+        response = late.ask("post", "/rest/", headers=FETCH)
+        assert (response.status_code, response.headers["Idlewatch-Ended"]) == (401, "idle")
+        late.key = str(key)
+        assert late.submit("/rest/", Referer="http://testserver/bare/").url == "/login/?next=/bare/"
 
-@pytest.mark.parametrize(
-    ("response", "refuses"),
-    [
-        (HttpResponse(status=401), True),
-        (HttpResponse(status=403), True),
-        (HttpResponseRedirect("/login/?next=/closed/"), True),
-        (HttpResponseRedirect("http://testserver/login/"), True),
-        (HttpResponsePermanentRedirect("../login/"), True),
-        (HttpResponse(), False),
-        (HttpResponse(status=404), False),
-        (HttpResponseRedirect("/bare/"), False),
-        (HttpResponseRedirect("http://elsewhere.example/login/"), False),
-        (HttpResponseNotModified(), False),
-    ],
-    ids=lambda value: f"{value.status_code} {value.headers.get('Location', '')}" if hasattr(value, "headers") else "",
-)
-def test_what_turns_a_user_away(response: HttpResponse, refuses: bool):
-    assert turns_away(RequestFactory().get("/closed/"), response) is refuses
+    def test_the_first_step_of_a_sign_in_is_answered_by_its_view(self, late: Browser):
+        response = late.ask("post", "/first-step/", headers=FETCH)
+        assert (response.status_code, response.json()) == (401, {"next": "code"})
+
+
+class TestAdmin:
+    """A site whose own sign-in page is not the one of `LOGIN_URL`."""
+
+    def test_a_page_leads_to_its_own_sign_in_page(self, late: Browser):
+        key = late.key
+        assert late.visit("/admin/auth/user/?q=a").url == "/admin/login/?next=/admin/auth/user/%3Fq%3Da"
+        late.key = str(key)
+        page = "/admin/auth/user/add/"
+        assert late.submit(page, Referer=f"http://testserver{page}").url == f"/admin/login/?next={page}"
+
+    def test_a_script_gets_a_401(self, late: Browser):
+        response = late.poll("/admin/auth/user/")
+        assert (response.status_code, response.headers["Idlewatch-Ended"]) == (401, "idle")
+        assert late.visit("/admin/login/").status_code == 200
+
+    def test_htmx_is_led_back_to_its_page(self, late: Browser):
+        headers = HTMX | {"HX-Current-URL": "http://testserver/admin/auth/"}
+        response = late.ask("get", "/admin/auth/user/", headers=headers)
+        assert response.headers["HX-Redirect"] == "/admin/login/?next=/admin/auth/"
+
+    def test_its_sign_in_page_answers_for_itself(self, late: Browser):
+        response = late.submit("/admin/login/", {"username": "ann", "password": "wrong"})
+        assert response.status_code == 200
 
 
 class TestEndedResponse:

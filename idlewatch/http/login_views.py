@@ -1,0 +1,114 @@
+"""The views by which users sign in: which request goes to one, and which response leads to one."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix, resolve, reverse
+from django.utils.translation import get_language, get_language_from_path, override
+
+from idlewatch.conf import conf
+from idlewatch.http.addresses import is_elsewhere, login_url_of, path_of, to_login
+from idlewatch.http.classification import match_of
+
+ADMIN = "admin"
+"""The name of the app in the URLs of every admin site."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LOGIN_VIEW = "LoginView"
+"""The name that Django, allauth and others give the class of their login view; what a project derives has it too."""
+
+
+def is_login_page(request: HttpRequest) -> bool:
+    """Return whether a request goes to a page where users sign in."""
+    match = match_of(request)
+    return _is_login_url(request) or (match is not None and _signs_in(match))
+
+
+def needs_no_login(request: HttpRequest) -> bool:
+    """Return whether a request goes to a login view, or to a view marked `login_not_required`."""
+    match = match_of(request)
+    return is_login_page(request) or (match is not None and getattr(match.func, "login_required", True) is False)
+
+
+def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return whether a view asks the user to sign in: by 401, 403, or a redirect to where users sign in."""
+    return response.status_code in {401, 403} or sign_in_redirect(request, response) is not None
+
+
+def sign_in_redirect(request: HttpRequest, response: HttpResponseBase) -> str | None:
+    """Return the URL to which a response redirects users to sign in; None if it does not.
+
+    That is a login view, or any URL that carries the requested path in `next`, such as that of a central login.
+    """
+    if response.status_code not in REDIRECTS:
+        return None
+    here, location = request.build_absolute_uri(), response.headers.get("Location", "")
+    try:
+        login_url = login_url_of(request)
+        target, login = (urlsplit(urljoin(here, url)) for url in (location, login_url))
+        if (target.netloc, target.path) == (login.netloc, login.path):
+            return login_url
+        is_here = target.netloc == urlsplit(here).netloc
+        leads = _returns_to(request, target.query) or (is_here and _leads_to_login(request, unquote(target.path)))
+    except ValueError:
+        # The view's redirect is no URL.
+        return None
+    if not leads:
+        return None
+    return target._replace(scheme="", netloc="").geturl() if is_here else location
+
+
+def login_address(request: HttpRequest, page: str, refusal: HttpResponseBase | None = None) -> str:
+    """Return the address where users sign in and that leads back to a page, given by its path.
+
+    It is the one to which the `refusal` of a view redirects, that of an admin site for a request to it, or `LOGIN_URL`.
+    """
+    asked = None if refusal is None else sign_in_redirect(request, refusal)
+    return to_login(request, page, asked or _admin_login_of(request))
+
+
+def _is_login_url(request: HttpRequest) -> bool:
+    login = conf.login_url
+    return path_of(request) == urlsplit(login).path and not is_elsewhere(request, login)
+
+
+def _admin_login_of(request: HttpRequest) -> str | None:
+    """Return the login page of the admin site that a request goes to; None if it goes elsewhere."""
+    match = match_of(request)
+    if match is None or match.app_name != ADMIN:
+        return None
+    try:
+        return reverse(f"{ADMIN}:login", getattr(request, "urlconf", None), current_app=match.namespace)
+    except NoReverseMatch:
+        # An app of the project may have that name too.
+        return None
+
+
+def _signs_in(match: ResolverMatch) -> bool:
+    if (match.app_name, match.url_name) == (ADMIN, "login"):
+        return True
+    # Views of Django REST framework have `cls`, others `view_class`.
+    view = getattr(match.func, "view_class", None) or getattr(match.func, "cls", None)
+    return any(each.__name__ == LOGIN_VIEW for each in getattr(view, "__mro__", ()))
+
+
+def _leads_to_login(request: HttpRequest, path: str) -> bool:
+    prefix = get_script_prefix()
+    if not path.startswith(prefix):
+        return False
+    # The path may begin with another language than the request's (`i18n_patterns`).
+    with override(get_language_from_path(path) or get_language()):
+        try:
+            match = resolve("/" + path.removeprefix(prefix), getattr(request, "urlconf", None))
+        except Resolver404:
+            return False
+    return _signs_in(match)
+
+
+def _returns_to(request: HttpRequest, query: str) -> bool:
+    """Return whether a query leads back to the requested path after signing in."""
+    values = parse_qs(query).get(REDIRECT_FIELD_NAME, ())
+    return any(unquote(urlsplit(value).path) == path_of(request) for value in values)
