@@ -163,7 +163,7 @@ class Conf(DjangoSettings):
         None,
         "Finds the user's address behind a proxy",
         check="E021",
-        hint="Write a function (scope_or_request) that returns an address or None, and its dotted path here.",
+        hint="Choose one of idlewatch.client_ip, or write a function (scope_or_request) that returns an address.",
     )
     keep_address = Setting(
         "KEEP_ADDRESS", Boolean(), True, "Records the address that a session was started from", check="E038"

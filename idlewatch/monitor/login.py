@@ -17,7 +17,7 @@ from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.peer import address_of, user_agent_of
+from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
 from idlewatch.signals import announce
 from idlewatch.store.values import Watched
 
@@ -91,7 +91,7 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
         session_digest=django_sessions.digest(watched.key),
         previous_digest=django_sessions.digest(rotated) if rotated != watched.key else "",
         auth_digest=django_sessions.auth_digest_of(request.session),
-        address=address_of(request) if conf.keep_address else "",
+        address=sign_in_address_of(request, watched.user) if conf.keep_address else "",
         user_agent=user_agent_of(request) if conf.keep_user_agent else "",
         started=moment,
         signed_in=moment,
