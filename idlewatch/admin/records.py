@@ -9,9 +9,10 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -75,6 +76,17 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: WatchedSession | None = None) -> list[str]:
         """Return every field."""
         return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Leave out the choice of dates where the database can't tell them: MariaDB without its time zone tables."""
+        listed = super().get_changelist_instance(request)
+        database = connections[listed.queryset.db]
+        if (
+            not database.features.has_zoneinfo_database
+            and timezone.get_current_timezone_name() != database.timezone_name
+        ):
+            listed.date_hierarchy = None
+        return listed
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Return whether a URL may filter by this lookup: by others, digests could be guessed letter by letter."""

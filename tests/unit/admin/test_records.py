@@ -114,6 +114,16 @@ class TestTheList:
             "2",
         ]
 
+    @pytest.mark.parametrize(("zone", "offered"), [("UTC", True), ("Europe/Berlin", False)])
+    def test_offers_no_dates_where_the_database_has_no_time_zones(
+        self, auditor: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, zone: str, offered: bool
+    ):
+        """MariaDB has none until its tables are loaded, and then each of Django's own date lists answers 500."""
+        ended()
+        monkeypatch.setattr(type(connection.features), "has_zoneinfo_database", False)
+        settings.TIME_ZONE = zone
+        assert ("toplinks" in page(auditor, LIST)) is offered
+
     def test_counts_what_each_filter_would_leave_by_conditions_alone(self, auditor: Client):
         """A subquery of all records would keep PostgreSQL busy for ever."""
         ended(), ended("bob", Reason.ACCOUNT)
