@@ -129,10 +129,11 @@ async def in_thread(lane: Lane, function: Callable[P, T], *args: P.args, **kwarg
     return await current_process().threads.run(lane, function, *args, **kwargs)
 
 
-def set_default(process: Process | None) -> None:
-    """Make `process` the default; None: the next that asks makes one."""
-    global _default  # noqa: PLW0603 - there is one for the interpreter
-    _default = process
+def set_default(process: Process | None) -> Process | None:
+    """Make `process` the default, and return the one before; None: the next that asks makes one."""
+    global _default
+    before, _default = _default, process
+    return before
 
 
 def lives_here(name: str) -> bool:

@@ -73,7 +73,7 @@ call_command("migrate", verbosity=0)
 get_user_model().objects.create_superuser("ada", password="countess")
 """
 LOCATE = """
-import idlewatch
+import idlewatch.testing
 from django.contrib.staticfiles.finders import find
 print(idlewatch.__file__, find("idlewatch/idlewatch.js"), find("idlewatch/idlewatch.css"))
 """

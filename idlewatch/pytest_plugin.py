@@ -1,0 +1,17 @@
+"""The fixture `idlewatch` for pytest, which finds it by the entry point of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def idlewatch() -> Iterator[ModuleType]:
+    """Return the module `idlewatch.testing`, in a server process of the test's own: with its own store and time."""
+    from idlewatch import testing  # noqa: PLC0415 - plugins are imported before Django has its settings
+
+    with testing.isolated():
+        yield testing

@@ -1,0 +1,34 @@
+"""Ends of sessions in tests."""
+
+from __future__ import annotations
+
+from django.test import AsyncClient, Client
+
+from idlewatch.core.activity import Reason
+from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
+from idlewatch.process import Lane, in_thread, now
+from idlewatch.testing.work import aoverdue, overdue
+
+
+def expire(client: Client | AsyncClient, reason: Reason | str = Reason.IDLE) -> None:
+    """End the session of a test client for a reason, as if it had come about; its next request has no user.
+
+    Raises:
+        ValueError: no user is signed in there, or the reason is unknown.
+    """
+    _end(client, reason)
+    overdue()
+
+
+async def aexpire(client: Client | AsyncClient, reason: Reason | str = Reason.IDLE) -> None:
+    """Async version of `expire`."""
+    await in_thread(Lane.DATABASE, _end, client, reason)
+    await aoverdue()
+
+
+def _end(client: Client | AsyncClient, reason: Reason | str) -> None:
+    watch_id = client.session.get(django_sessions.WATCH_KEY)
+    if watch_id is None:
+        raise ValueError("The test client has no watched session; expected a user who signed in with it.")
+    monitor.end(watch_id, Reason(reason), now())
