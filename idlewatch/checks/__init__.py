@@ -13,6 +13,7 @@ from idlewatch.checks import (
     sessions,
     settings,
     stores,
+    tenants,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "sessions",
     "settings",
     "stores",
+    "tenants",
 ]

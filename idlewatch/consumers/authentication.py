@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
 from django.utils.translation import get_language_from_request
@@ -11,8 +13,10 @@ from idlewatch.core.activity import Reason
 from idlewatch.http.addresses import login_url_of
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
-from idlewatch.process import now
+from idlewatch.process import Process, current_process, now
 from idlewatch.store.values import Watched
+
+logger = logging.getLogger("idlewatch")
 
 
 def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
@@ -29,8 +33,7 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     if watch_id is not None or user is not None:
         monitor.require_store(at)
     if watch_id is None:
-        reason, _ = (None, False) if session.session_key else monitor.why_gone(key, at)
-        return None, reason
+        return None, None if session.session_key else _why_gone(key, at)
     watched = monitor.look(watch_id, at)
     if watched is None or watched.user != user:
         return None, Reason.LOST
@@ -46,3 +49,27 @@ def find_login_url(request: HttpRequest) -> str | UnsetType:
     except NoReverseMatch:
         # It is in a URLconf that a middleware sets for each request, which no socket passes.
         return UNSET
+
+
+def _why_gone(key: str, at: float) -> Reason | None:
+    reason, is_rotated = monitor.why_gone(key, at)
+    if reason is None and not is_rotated:
+        current_process().part(UnknownSessions).note()
+    return reason
+
+
+class UnknownSessions:
+    """Logs, once in a process, that a tab came with a session that is in no table."""
+
+    def __init__(self, _process: Process) -> None:
+        self._is_logged = False
+
+    def note(self) -> None:
+        """Note such a tab."""
+        if not self._is_logged:
+            self._is_logged = True
+            logger.warning(
+                "A tab came with a session that neither the sessions nor the records have. If requests find it, a "
+                "middleware chooses where they look; sockets pass none: "
+                "https://github.com/idlewatch/idlewatch/blob/main/docs/deployment.md#tenants"
+            )
