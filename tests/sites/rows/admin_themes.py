@@ -32,9 +32,10 @@ def _themed(name: str, package: str, *apps: str, **more: Any) -> Row:
 
 
 ROWS = [
-    _themed("django-unfold", "django-unfold", "unfold", fault=7),
-    _themed("django-jazzmin", "django-jazzmin", "jazzmin", fault=7),
-    _themed("django-simpleui", "django-simpleui", "simpleui", fault=7),
+    _themed("django-unfold", "django-unfold", "unfold"),
+    _themed("django-jazzmin", "django-jazzmin", "jazzmin"),
+    # A script makes its sign-in form.
+    _themed("django-simpleui", "django-simpleui", "simpleui", wire=False),
     Row(
         "Wagtail",
         packages=("wagtail",),
