@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from idlewatch.runtime.event_loop import new_event_loop
+from idlewatch.runtime.greenlets import separate_event_loops
 
 if TYPE_CHECKING:
     from idlewatch.process import Process
@@ -41,6 +41,7 @@ class WatchedApplication:
         process = self._own_process or current_process()
         with self._lock:
             if self._timer is None:
+                separate_event_loops()
                 self._timer = _TimerThread(process)
                 self._timer.start()
         with process.entered():
@@ -71,7 +72,7 @@ class _TimerThread(Thread):
     def __init__(self, process: Process) -> None:
         super().__init__(name="idlewatch-timer", daemon=True)
         self._process = process
-        self._loop = new_event_loop()
+        self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
 
     def run(self) -> None:
