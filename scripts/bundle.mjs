@@ -25,12 +25,14 @@ const options = {
 
 /** Properties that only the client's own modules use, which may be shortened: callbacks, constants, and these. */
 const OWN = [
-  "allow", "announcer", "attempt", "backoff", "clock", "delegate", "departure", "events", "expectAnswer", "holds",
-  "hurry", "i18n", "isDoubtful", "isLeaving", "leaving", "monotonic", "nameOf", "notePasswords", "noticeTemplate",
-  "openFrom", "overdue", "overlay", "polling", "privateNames", "reachable", "record", "recordActivity",
-  "replaceTokens", "reporter", "restore", "restorer", "returnFromCache", "running", "sendLast", "server", "session",
-  "settle", "shelf", "signInChannel", "spacing", "stateNow", "takeUnsent", "timedOut", "topLayer", "transport",
-  "unsaved", "wasUp", "websocket",
+  "accept", "address", "allow", "announcer", "answered", "attempt", "backoff", "begin", "clock", "confirm", "delegate",
+  "departure", "doubt", "events", "expectAnswer", "final", "flush", "follow", "forget", "fresh", "holds", "hurry",
+  "i18n", "interval", "isDoubtful", "isLeaving", "lasts", "leave", "leaving", "limit", "lower", "markup", "monotonic",
+  "nameOf", "notePasswords", "noticeTemplate", "offer", "openFrom", "overdue", "overlay", "parts", "polling", "present",
+  "privateNames", "raise", "reachable", "received", "record", "recordActivity", "refuse", "renew", "replaceTokens",
+  "replay", "reporter", "restore", "restorer", "resume", "returnFromCache", "running", "sendLast", "server", "session",
+  "settle", "shelf", "signInChannel", "since", "spacing", "spread", "stable", "stateNow", "suspend", "takeUnsent",
+  "timedOut", "topLayer", "touch", "transport", "unsaved", "visible", "wasUp", "websocket",
 ].join("|");
 
 await build({

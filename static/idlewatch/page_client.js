@@ -59,7 +59,7 @@ export class PageClient {
     const clock = new Clock();
     const fetch = window.fetch.bind(window);
     const i18n = new I18n(config);
-    const unsaved = new UnsavedInput();
+    const unsaved = new UnsavedInput(document);
     const navigation = new NavigationObserver({ window, clock, onLeave: () => client.transport.leave() });
     const view = new PageView({
       window,
@@ -137,7 +137,7 @@ export class PageClient {
         window,
         clock,
         onActivity: (event) => {
-          if (event.type === "input") unsaved.record(event);
+          unsaved.record(event);
           client.recordActivity();
         },
       }),

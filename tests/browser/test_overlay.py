@@ -266,6 +266,18 @@ class TestNothingIsLost:
         played.say(ENDED)
         expect(overlay(page).get_by_role("link", name="Leave without saving")).to_be_visible()
 
+    def test_what_a_script_fills_in_for_the_user_is_unsaved(self, open_page: OpenPage):
+        page, played = open_page()
+        page.evaluate("""() => {
+          const add = (name) => document.body.appendChild(document.createElement(name));
+          const [today, other] = ["button", "input"].map(add);
+          today.textContent = "Today";
+          today.addEventListener("mousedown", () => { other.value = "2026-11-29"; });
+        }""")
+        page.get_by_role("button", name="Today").click()
+        played.say(ENDED)
+        expect(overlay(page).get_by_role("link", name="Leave without saving")).to_be_visible()
+
 
 class TestView:
     """The calls of the client when a user signs in again, to a view that is alone in its page."""

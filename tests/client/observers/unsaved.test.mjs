@@ -2,15 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { UnsavedInput } from "../../../static/idlewatch/observers/unsaved.js";
-import { FakeField } from "../dom.mjs";
+import { FakeElement, FakeField, FakeForm, FakeSelect } from "../dom.mjs";
 
 const IGNORED = "data-idlewatch-ignore";
 const typed = (marked) => new FakeField("q", "ada", { defaultValue: "", marked });
 const ticked = (marked) => new FakeField("q", "on", { type: "checkbox", checked: true, marked });
+const input = (field) => ({ type: "input", composedPath: () => [field] });
+const act = { type: "pointerdown" };
+
+globalThis.Element = FakeElement;
+
+function page(...fields) {
+  return { querySelectorAll: () => fields };
+}
 
 function after(...fields) {
-  const unsaved = new UnsavedInput();
-  for (const field of fields) unsaved.record({ composedPath: () => [field] });
+  const unsaved = new UnsavedInput(page());
+  for (const field of fields) unsaved.record(input(field));
   return unsaved.any;
 }
 
@@ -20,9 +28,58 @@ test("typed text and ticked boxes are unsaved, but not in fields that the page i
 });
 
 test("so is text that a field had before the client ran", () => {
-  const unsaved = new UnsavedInput();
-  unsaved.find({ querySelectorAll: () => [typed(IGNORED)] });
+  const fields = [typed(IGNORED)];
+  const unsaved = new UnsavedInput(page(...fields));
+  unsaved.find(page(...fields));
   assert.equal(unsaved.any, false);
-  unsaved.find({ querySelectorAll: () => [typed()] });
+  const own = [typed()];
+  const other = new UnsavedInput(page(...own));
+  other.find(page(...own));
+  assert.equal(other.any, true);
+});
+
+const date = () => new FakeField("date");
+const FILLS = {
+  "a date that a script writes": [date, (field) => (field.value = "2026-11-29")],
+  "a hidden key": [() => new FakeField("key", "", { type: "hidden" }), (field) => (field.value = "7")],
+  "a box that a script ticks": [() => new FakeField("all", "on", { type: "checkbox" }), (field) => (field.checked = true)],
+  "a choice that moves to another list": [
+    () => Object.assign(new FakeSelect("chosen", ["1"], [], { multiple: true }), { isConnected: true }),
+    (field) => field.options.push({ value: "2", selected: true }),
+  ],
+};
+
+for (const [name, [make, fill]] of Object.entries(FILLS)) {
+  test(`${name} for the user is unsaved, without an event`, () => {
+    const field = make();
+    const unsaved = new UnsavedInput(page(field));
+    unsaved.record(act);
+    assert.equal(unsaved.any, false);
+    fill(field);
+    unsaved.record(act);
+    assert.equal(unsaved.any, true);
+  });
+}
+
+test("what scripts fill before the user acts is not, nor what they write into fields that the page ignores", () => {
+  const [field, ignored] = [date(), new FakeField("clock", "", { marked: IGNORED })];
+  const unsaved = new UnsavedInput(page(field, ignored));
+  field.value = "2026-11-29";
+  unsaved.record({ type: "pointermove" });
+  unsaved.record(act);
+  ignored.value = "12:00";
+  assert.equal(unsaved.any, false);
+});
+
+test("a form that was sent is compared with what it held then", () => {
+  const field = date();
+  const form = new FakeForm([field]);
+  const unsaved = new UnsavedInput(page(field));
+  unsaved.record(act);
+  field.value = "2026-11-29";
+  unsaved.forget(form);
+  unsaved.record(act);
+  assert.equal(unsaved.any, false);
+  field.value = "2026-11-30";
   assert.equal(unsaved.any, true);
 });

@@ -10,7 +10,7 @@ shadow.append(Object.assign(document.createElement("input"), { type: "hidden", n
 
 const carrier = document.getElementById("idlewatch-client");
 const config = JSON.parse(carrier.dataset.config);
-const unsaved = new UnsavedInput();
+const unsaved = new UnsavedInput(document);
 addEventListener("input", (event) => unsaved.record(event));
 
 window.ended = { ...config.frame, phase: "ended", reason: "idle", remaining: 0, login_url: "/accounts/login/" };
