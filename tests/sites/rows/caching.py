@@ -22,14 +22,12 @@ ROWS = [
     Row(
         "cache_page around the page",
         urls=lambda: [site_page(cache_page(60)(page)), path("accounts/", include(ACCOUNTS))],
-        fault=1,
     ),
     Row(
         "Site-wide cache, public page",
         public=True,
         settings=_site_wide,
         urls=lambda: [site_page(public_page), path("accounts/", include(ACCOUNTS))],
-        fault=1,
     ),
     Row(
         "ConditionalGetMiddleware, public page",
