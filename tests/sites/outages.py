@@ -41,6 +41,8 @@ async def stop(site: Site, report: Report, browser: Chromium | None) -> None:
             await tab.until("active")
         if browser is not None:
             await browser.close()
+            # Where the server tells no closed browser, its session lives on.
+            await browser.context.clear_cookies()
             await browser.ask_for(STEADY)
             await browser.sign_in()
             window = await browser.open()

@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from tests.sites.row import Command, Row
 from tests.support.redis_server import RedisServer
-from tests.support.serving import ROOT, Server, clean_environment, find_program
+from tests.support.serving import ROOT, START_TIMEOUT, Server, clean_environment, find_program
 
 NGINX = """\
 daemon off;
@@ -56,6 +57,13 @@ class Program(Server):
     @property
     def command(self) -> list[str]:
         return [self.python, "-m", *(part.format(port=self.port) for part in self.module)]
+
+    def start(self) -> None:
+        """Start, and wait until it answers: gunicorn listens long before it can."""
+        super().start()
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT)) as connection:
+            connection.request("HEAD", "/")
+            connection.getresponse()
 
 
 class Front(Server):

@@ -21,22 +21,20 @@ def _gunicorn(application: str, *options: str) -> Command:
 
 ROWS = [
     Row("Daphne", shows=("daphne",), outages=True),
-    _server("uvicorn, websockets", _uvicorn("websockets"), "uvicorn", "websockets", fault=5),
-    _server("uvicorn, websockets-sansio", _uvicorn("websockets-sansio"), "uvicorn", "websockets", fault=5),
-    _server("uvicorn, wsproto", _uvicorn("wsproto"), "uvicorn", "wsproto", fault=5),
+    _server("uvicorn, websockets", _uvicorn("websockets"), "uvicorn", "websockets"),
+    _server("uvicorn, websockets-sansio", _uvicorn("websockets-sansio"), "uvicorn", "websockets"),
+    _server("uvicorn, wsproto", _uvicorn("wsproto"), "uvicorn", "wsproto"),
     _server(
         "gunicorn with uvicorn's worker",
         _gunicorn(ASGI, "--worker-class", "uvicorn_worker.UvicornWorker"),
         "gunicorn",
         "uvicorn-worker",
-        fault=5,
     ),
-    _server("hypercorn", ("hypercorn", "--bind", "127.0.0.1:{port}", ASGI), "hypercorn", closes=False, fault=5),
+    _server("hypercorn", ("hypercorn", "--bind", "127.0.0.1:{port}", ASGI), "hypercorn", closes=False),
     _server(
         "granian",
         ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", ASGI),
         "granian",
-        fault=5,
     ),
     _server(
         "gunicorn with threads, beside a Daphne",
@@ -52,13 +50,11 @@ ROWS = [
         "gevent",
         sockets=DAPHNE,
         redis=True,
-        fault=4,
     ),
     Row(
         "gunicorn with threads alone, pages poll",
         packages=("gunicorn",),
         server=_gunicorn(WSGI, "--threads", "4"),
         wire=False,
-        fault=2,
     ),
 ]
