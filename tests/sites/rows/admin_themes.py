@@ -34,6 +34,19 @@ def _themed(name: str, package: str, *apps: str, **more: Any) -> Row:
 ROWS = [
     _themed("django-unfold", "django-unfold", "unfold"),
     _themed("django-jazzmin", "django-jazzmin", "jazzmin"),
+    _themed(
+        "django-grappelli",
+        "django-grappelli",
+        "grappelli",
+        urls=lambda: [path("grappelli/", include("grappelli.urls")), *plain_urls()],
+    ),
+    _themed("django-daisy", "django-daisy", "django_daisy", "django.contrib.humanize"),
+    _themed(
+        "django-jet-reboot",
+        "django-jet-reboot",
+        "jet",
+        urls=lambda: [path("jet/", include("jet.urls", "jet")), *plain_urls()],
+    ),
     # A script makes its sign-in form.
     _themed("django-simpleui", "django-simpleui", "simpleui", wire=False),
     Row(

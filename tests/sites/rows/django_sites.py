@@ -99,6 +99,27 @@ ROWS = [
         middleware=("django.middleware.csp.ContentSecurityPolicyMiddleware",),
         settings=_own_nonces,
     ),
+    Row("Static files on another origin", settings={"STATIC_URL": "https://cdn.example/"}, refused="idlewatch.W023"),
+    Row(
+        "django-session-security left installed",
+        packages=("django-session-security",),
+        apps=("session_security",),
+        middleware=("session_security.middleware.SessionSecurityMiddleware",),
+        refused="idlewatch.W038",
+    ),
+    Row(
+        "django-auto-logout left installed",
+        packages=("django-auto-logout",),
+        middleware=("django_auto_logout.middleware.auto_logout",),
+        settings={"AUTO_LOGOUT": {"IDLE_TIME": 600}},
+        refused="idlewatch.W039",
+    ),
+    Row(
+        "django-session-timeout left installed",
+        packages=("django-session-timeout",),
+        middleware=("django_session_timeout.middleware.SessionTimeoutMiddleware",),
+        refused="idlewatch.W040",
+    ),
     Row("Channels consumers, the router wrapped", shows=("channels",), asgi=_wrapped_as_a_whole),
     Row("Channels consumers, HTTP wrapped alone", shows=("channels",), asgi=_wrapped_inside, fault=9),
 ]
