@@ -10,8 +10,9 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 
+from idlewatch.http.addresses import path_of
 from idlewatch.http.classification import is_seen
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html
@@ -52,7 +53,7 @@ def _is_of_admin(request: HttpRequest) -> bool:
     match = request.resolver_match
     if match is not None and NAMESPACE in match.app_names:
         return True
-    return any(request.path.startswith(path) for path in _admin_paths() if path != "/")
+    return any(path_of(request).startswith(path) for path in _admin_paths() if path != get_script_prefix())
 
 
 def _admin_paths() -> Iterator[str]:

@@ -151,7 +151,7 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
 def needs_session(request: HttpRequest) -> bool:
     """Return whether a request concerns its session: static files, health and metrics do not."""
     static = conf.static_path
-    if static is not None and request.path.startswith(static):
+    if static is not None and path_of(request).startswith(static):
         return False
     match = match_of(request)
     return match is None or needs_session_of(match.func)

@@ -12,11 +12,13 @@ import pytest
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import AsyncRequestFactory, RequestFactory
 from django.test.utils import override_script_prefix
 from django.utils.translation import override
 
 from idlewatch.http.addresses import is_elsewhere, to_login
+from idlewatch.http.admin_pages import _is_of_admin as is_of_admin
+from idlewatch.http.classification import needs_session
 from idlewatch.http.responses import reason_cookie
 from tests.conftest import Time
 from tests.support import http_site
@@ -67,6 +69,14 @@ class TestBelowAPath:
         assert browser.visit(f"{prefix}/closed/?a=1").url == "/app/login/?next=/app/closed/%3Fa%3D1"
         browser.key = key
         assert browser.submit(f"{prefix}/closed/").url == "/app/login/?next=/app/", "the form's page is not known"
+
+    def test_pages_of_the_admin_and_static_files_are_known_though_a_proxy_cuts_it_off(self, settings: Any):
+        settings.STATIC_URL = "static/"
+        request = AsyncRequestFactory().get
+        assert not needs_session(request("/static/client.js"))
+        assert needs_session(request("/closed/"))
+        pages = [request("/admin/a-report-of-the-projects-own/"), request("/closed/")]
+        assert [is_of_admin(page) for page in pages] == [True, False]
 
 
 class TestOnOneHost:
