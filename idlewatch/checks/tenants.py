@@ -11,16 +11,13 @@ from django.core.checks import Error
 from django.db import router
 from django.db.models import Model
 
-from idlewatch.checks.registry import Messages, check
+from idlewatch.checks.registry import DOCUMENTATION, Messages, check
 from idlewatch.checks.sessions import ENGINES_WITH_A_TABLE
 from idlewatch.conf.settings import conf
 
 DRAFTS = "idlewatch.drafts"
 SESSIONS = "django.contrib.sessions"
-HINT = (
-    "Sockets and the timer pass no middleware, so no tenant is set there. See "
-    "https://github.com/idlewatch/idlewatch/blob/main/docs/deployment.md#tenants."
-)
+HINT = f"Sockets and the timer pass no middleware, so no tenant is set there. See {DOCUMENTATION}/deployment.md#tenants"
 
 
 @check()

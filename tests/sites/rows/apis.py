@@ -47,7 +47,6 @@ ROWS = [
         api="/data/",
         templates={"sites/page.html": FETCHING},
         polls_itself=True,
-        fault=11,
     ),
     Row("django-ninja", packages=("django-ninja",), urls=_ninja, api="/ninja/data/"),
 ]
