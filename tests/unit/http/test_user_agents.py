@@ -39,6 +39,14 @@ def test_a_user_agent_is_put_into_words(user_agent: str, words: str):
         assert device_of(user_agent) == words
 
 
+@pytest.mark.parametrize(("user_agent", "words"), [("curl/8.5.0", "curl 8"), ("<script>", "Unknown device")])
+def test_without_the_parser_the_product_is_named(user_agent: str, words: str):
+    user_agents._read.cache_clear()
+    with override("en"), mock.patch("idlewatch.http.user_agents.is_installed", return_value=False):
+        assert device_of(user_agent) == words
+    user_agents._read.cache_clear()
+
+
 def test_it_is_read_once():
     user_agent = "Mozilla/5.0 (X11; Linux x86_64; rv:77.0) Gecko/20100101 Firefox/77.0"
     user_agents._read.cache_clear()

@@ -147,6 +147,8 @@ class TestSessions:
         ]
         assert found[0]["ended"] == "2030-03-17T17:46:42.000Z"
         assert listed("--ended", "--limit", "1") == [second.id]
+        with pytest.raises(CommandError, match="'0' is not a number of sessions; expected 1 or more"):
+            listed("--limit", "0")
         assert "revoked" in run("sessions", "--ended")
 
     @pytest.mark.parametrize("on", ["memory", "redis"])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.core.exceptions import ImproperlyConfigured
 
 from idlewatch.process import current_process
 from idlewatch.runtime import bus as bus_module
@@ -85,6 +86,12 @@ async def layer(request: pytest.FixtureRequest) -> AsyncIterator[BaseChannelLaye
 
 def members(layer: InMemoryChannelLayer) -> set[str]:
     return set(layer.groups.get(GROUP, {}))
+
+
+async def test_without_a_channel_layer_it_names_the_setting():
+    process = current_process()
+    with pytest.raises(ImproperlyConfigured, match="CHANNEL_LAYERS"):
+        await Bus(process, Hub(process))._listen(None)
 
 
 class TestAMessageThatCantBeTaken:

@@ -165,3 +165,14 @@ class TestDismissing:
         await asyncio.wait_for(hub.dismiss(), 1)
         assert tab.dismissed
         assert len(errors(caplog)) == 1
+
+
+async def test_a_loop_that_is_closed_took_its_tabs_with_it(hub: Hub):
+    other = Hub(current_process())
+    gone = asyncio.new_event_loop()
+    other.join("w1", FakeTab())
+    other._loop = gone
+    gone.close()
+    join(hub)
+    assert await hub.show(["w1"], "{}") == 1
+    await hub.deliver([NEWS])

@@ -1,0 +1,55 @@
+"""The use cases where no journey passes: what is gone, undecided, over already, or misconfigured."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Acted
+from idlewatch.exceptions import Undecided
+from idlewatch.monitor import accounts
+from idlewatch.monitor import service as monitor
+from idlewatch.process import current_process
+from tests.conftest import START, Time
+from tests.support.watches import arecord, asign_in, known, sign_in_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_an_event_for_a_session_that_the_store_has_lost_is_applied_once_it_is_resumed(clock: Time):
+    watched = await asign_in()
+    current_process().discard(monitor.open_store)
+    clock.pass_(5)
+    looked = await monitor.alook(watched.id, clock.now, Acted())
+    assert looked is not None
+    assert known(watched.id).activity.active == looked.activity.active == START + 5
+    assert (await arecord(watched.id)).ended is None
+
+
+def test_a_session_that_the_clock_has_ended_keeps_that_reason_when_it_is_ended(clock: Time):
+    (watched,) = sign_in_many(1)
+    clock.pass_(watched.policy.idle_timeout + 1)
+    assert monitor.end(watched.id, Reason.REVOKED, clock.now).activity.reason is Reason.IDLE
+
+
+def test_a_session_whose_state_is_undecided_has_not_ended(clock: Time):
+    with mock.patch.object(monitor, "look", side_effect=Undecided):
+        assert not monitor.has_ended("w1", clock.now)
+
+
+def test_a_session_without_a_record_is_lost():
+    assert monitor.lost_or_account("unknown") is Reason.LOST
+
+
+def test_a_user_without_an_auth_hash_has_not_changed_the_password():
+    assert accounts.has_auth_digest(mock.Mock(spec=["pk", "is_active"]), "any")
+
+
+def test_a_backend_that_is_no_store_is_refused_by_its_name(settings: Any):
+    settings.IDLEWATCH = {"STORE": {"BACKEND": "datetime.datetime"}}
+    with pytest.raises(ImproperlyConfigured, match=r"'datetime\.datetime'; expected a Store"):
+        monitor.store()
