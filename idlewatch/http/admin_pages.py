@@ -43,7 +43,8 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _lacks_parts(state: RequestState) -> bool:
-    if state.watch_id is not None:
+    # Not by `state.watch_id`, whose reader's response depends on the session: this one may not.
+    if state.session.watch_id is not None:
         return not state.page.client
     return state.untold is not None and not state.page.notice
 
