@@ -93,7 +93,10 @@ class Chromium(Device):
         first = next(iter(fields))
         form = page.locator("form").filter(has=page.locator(f'[name="{first}"]')).first
         for name, value in fields.items():
-            if await (field := form.locator(f'[name="{name}"]').first).is_visible():
+            field = form.locator(f'[name="{name}"]').first
+            if await field.evaluate("field => field.tagName") == "SELECT":
+                await field.select_option(value)
+            elif await field.is_visible():
                 await field.fill(value)
         async with page.expect_navigation():
             await form.evaluate("form => form.requestSubmit()")

@@ -18,6 +18,7 @@ from tests.sites import limits
 from tests.sites.row import Row
 from tests.support.serving import Server
 
+FIELDS = {"input", "select", "el-input"}
 REDIRECTS = {301, 302, 303, 307, 308}
 CONFIG = re.compile(r'id="idlewatch-client" data-config="([^"]*)"')
 
@@ -181,7 +182,7 @@ class _Forms(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.found.append((given.get("action", ""), {}))
-        elif tag == "input" and self.found and given.get("type") not in {"checkbox", "radio", "submit"}:
+        elif tag in FIELDS and self.found and given.get("type") not in {"checkbox", "radio", "submit"}:
             self.found[-1][1][given.get("name", "")] = given.get("value", "")
 
 

@@ -107,7 +107,7 @@ class Journey:
         """Closing the browser ends the session after the grace, even if its cookies come back."""
         await self.device.open()
         await self.device.close()
-        await asyncio.sleep(GRACE + 0.6)
+        await asyncio.sleep(GRACE + 1.5)
         place = await self.device.visit()
         if self.device.tells_closing:
             self._is_turned_away(place)

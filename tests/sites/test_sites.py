@@ -29,6 +29,7 @@ def marked(row: Row) -> Any:
     return pytest.param(row, id=row.slug, marks=marks)
 
 
+@pytest.mark.timeout(240)  # Migrations of a whole CMS, on a busy machine.
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("row", [marked(row) for row in ROWS])
 async def test_journey(row: Row, engine: Browser, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from tests.sites.row import NAME, PASSWORD, Row, SignIn, after
 from tests.sites.views import plain_urls, site_page
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+CREDENTIALS = {"username": NAME, "password": PASSWORD}
+TOKEN = {"otp_device": "otp_static.staticdevice/1", "otp_token": "abcdefgh"}
 CODE = "abcd1234"
 ALLAUTH_BASE = """\
 {% load idlewatch %}<!doctype html><html><head><title>A site</title></head>
@@ -63,7 +65,7 @@ def give_tokens() -> None:
     from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
     device = StaticDevice.objects.create(user=get_user_model().objects.get(), name="tokens")
-    StaticToken.objects.bulk_create(StaticToken(device=device, token="abcdefgh") for _ in range(20))
+    StaticToken.objects.bulk_create(StaticToken(device=device, token=TOKEN["otp_token"]) for _ in range(20))
 
 
 def add_victim() -> None:
@@ -123,7 +125,7 @@ ROWS = [
         },
         urls=_otp_admin,
         prepare="tests.sites.rows.accounts.give_tokens",
-        sign_in=SignIn("/admin/login/", {"username": NAME, "password": PASSWORD, "otp_token": "abcdefgh"}),
+        sign_in=SignIn("/admin/login/", CREDENTIALS, then=(CREDENTIALS | TOKEN,)),
     ),
     Row(
         "django-axes",

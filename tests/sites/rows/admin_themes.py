@@ -47,8 +47,7 @@ ROWS = [
         "jet",
         urls=lambda: [path("jet/", include("jet.urls", "jet")), *plain_urls()],
     ),
-    # A script makes its sign-in form.
-    _themed("django-simpleui", "django-simpleui", "simpleui", wire=False),
+    _themed("django-simpleui", "django-simpleui", "simpleui"),
     Row(
         "Wagtail",
         packages=("wagtail",),

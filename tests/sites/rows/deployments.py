@@ -35,5 +35,5 @@ ROWS = [
     Row("A sub-path behind nginx", prefix="/app", settings=_below, fault=6),
     Row("Two sites on one host", prefix="/app", neighbour="/other", settings=_below, wire=False, fault=6),
     Row("A read replica that lags", settings=_replicated, prepare="tests.sites.replica.copy"),
-    Row("MariaDB", packages=("pymysql",), database="mariadb", settings=_mariadb, fault=15),
+    Row("MariaDB", packages=("pymysql",), database="mariadb", settings=_mariadb),
 ]
