@@ -65,7 +65,7 @@ class Chromium(Device):
     @property
     def tells_closing(self) -> bool:
         # Polls just stop.
-        return self.row.closes and self.row.wire and not self.row.blocks_sockets
+        return self.row.closes and not self.row.polls
 
     async def ask_for(self, asked: Mapping[str, float]) -> None:
         """Have the next session live under these limits."""
@@ -171,7 +171,7 @@ async def visitor(row: Row, server: Server, browser: Browser) -> AsyncIterator[C
     context = await browser.new_context(locale="en")
     device = Chromium(row, server, context)
     await device.ask_for(limits.BRIEF)
-    if row.blocks_sockets:
+    if row.polls and row.wire:
         await context.add_init_script(WITHOUT_SOCKETS)
     try:
         yield device

@@ -82,10 +82,10 @@ class Row:
     database: str = "sqlite"
     environ: Mapping[str, str] = field(default_factory=dict)
     wire: bool = True
-    """Whether bare sockets walk the journey; a server without sockets has the browser, which polls."""
+    """Whether bare requests and sockets make the journey, beside the browser."""
     browser: bool = True
-    blocks_sockets: bool = False
-    """The browser's network lets no socket through."""
+    polls: bool = False
+    """The browser's network lets no socket through, or the server has none: its pages poll."""
     outages: bool = False
     """Whether the server is also stopped, and the network lost."""
     closes: bool = True

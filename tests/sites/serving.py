@@ -42,8 +42,8 @@ http {{
 }}
 """
 LOCATION = """\
-        location {prefix}/ws/ {{ proxy_pass http://127.0.0.1:{sockets}/ws/; }}
-        location {prefix}/ {{ proxy_pass http://127.0.0.1:{web}/; }}
+        location {prefix}/ws/ {{ proxy_pass http://127.0.0.1:{sockets}; }}
+        location {prefix}/ {{ proxy_pass http://127.0.0.1:{web}; }}
 """
 
 

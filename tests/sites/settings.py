@@ -79,7 +79,7 @@ def plain() -> dict[str, Any]:
         # A password costs half a second of a core otherwise.
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
         "LOGIN_URL": "login",
-        "LOGIN_REDIRECT_URL": "/",
+        "LOGIN_REDIRECT_URL": "home",
         "SESSION_EXPIRE_AT_BROWSER_CLOSE": True,
         "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
         "STATIC_URL": "static/",

@@ -10,7 +10,9 @@ from tests.sites.row import Row
 
 def _below(plain: dict[str, Any]) -> dict[str, Any]:
     prefix = os.environ["SITE_PREFIX"]
-    return {"FORCE_SCRIPT_NAME": prefix, "SESSION_COOKIE_PATH": prefix, "CSRF_COOKIE_PATH": prefix}
+    paths = dict.fromkeys(("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH"), f"{prefix}/")
+    # In full: under ASGI Django reads it before it knows the script name.
+    return {"FORCE_SCRIPT_NAME": prefix, "STATIC_URL": f"{prefix}/static/", **paths}
 
 
 def _replicated(plain: dict[str, Any]) -> dict[str, Any]:

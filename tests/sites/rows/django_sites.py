@@ -74,9 +74,8 @@ ROWS = [
             ),
         },
         urls=lambda: i18n_patterns(*plain_urls()),
-        fault=12,
     ),
-    Row("CSRF_USE_SESSIONS, no sockets", settings={"CSRF_USE_SESSIONS": True}, blocks_sockets=True),
+    Row("CSRF_USE_SESSIONS, no sockets", settings={"CSRF_USE_SESSIONS": True}, polls=True),
     Row(
         "Other names of cookies and CSRF header, no sockets",
         settings={
@@ -84,8 +83,7 @@ ROWS = [
             "CSRF_COOKIE_NAME": "xsrf",
             "CSRF_HEADER_NAME": "HTTP_X_XSRF_TOKEN",
         },
-        blocks_sockets=True,
-        fault=10,
+        polls=True,
     ),
     Row(
         "django-csp with nonces and strict-dynamic",
@@ -121,5 +119,5 @@ ROWS = [
         refused="idlewatch.W040",
     ),
     Row("Channels consumers, the router wrapped", shows=("channels",), asgi=_wrapped_as_a_whole),
-    Row("Channels consumers, HTTP wrapped alone", shows=("channels",), asgi=_wrapped_inside, fault=9),
+    Row("Channels consumers, HTTP wrapped alone", shows=("channels",), asgi=_wrapped_inside, refused="idlewatch.E046"),
 ]

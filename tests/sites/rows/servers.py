@@ -56,5 +56,6 @@ ROWS = [
         packages=("gunicorn",),
         server=_gunicorn(WSGI, "--threads", "4"),
         wire=False,
+        polls=True,
     ),
 ]
