@@ -90,6 +90,8 @@ class Row:
     """Whether the server is also stopped, and the network lost."""
     closes: bool = True
     """Whether the server tells a closed browser from a lost network."""
+    rarely: bool = False
+    """Left to `make sites`: another row of `make test` is much like it."""
     complaints: tuple[str, ...] = ()
     """What the checks say of the site, although it works."""
     refused: str | None = None

@@ -31,6 +31,7 @@ ROWS = [
     ),
     Row(
         "ConditionalGetMiddleware, public page",
+        rarely=True,
         public=True,
         settings=lambda plain: {
             "MIDDLEWARE": ["django.middleware.http.ConditionalGetMiddleware", *plain["MIDDLEWARE"]]

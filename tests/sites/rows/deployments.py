@@ -35,7 +35,7 @@ def _mariadb(plain: dict[str, Any]) -> dict[str, Any]:
 
 ROWS = [
     Row("A sub-path behind nginx", prefix="/app", settings=_below),
-    Row("Two sites on one host", prefix="/app", neighbour="/other", settings=_below, wire=False),
+    Row("Two sites on one host", rarely=True, prefix="/app", neighbour="/other", settings=_below, wire=False),
     Row("A read replica that lags", settings=_replicated, prepare="tests.sites.replica.copy"),
     Row("MariaDB", packages=("pymysql",), database="mariadb", settings=_mariadb),
 ]

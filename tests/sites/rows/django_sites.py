@@ -52,7 +52,7 @@ def _wrapped_inside(django: Any) -> Any:
 
 
 ROWS = [
-    Row("django.contrib.auth.urls"),
+    Row("django.contrib.auth.urls", rarely=True),
     Row("Django admin", page="/admin/", sign_in=SignIn("/admin/login/"), settings={"LOGIN_URL": "admin:login"}),
     Row(
         "User with a UUID key and no username",
@@ -75,7 +75,7 @@ ROWS = [
         },
         urls=lambda: i18n_patterns(*plain_urls()),
     ),
-    Row("CSRF_USE_SESSIONS, no sockets", settings={"CSRF_USE_SESSIONS": True}, polls=True),
+    Row("CSRF_USE_SESSIONS, no sockets", rarely=True, settings={"CSRF_USE_SESSIONS": True}, polls=True),
     Row(
         "Other names of cookies and CSRF header, no sockets",
         settings={
@@ -118,6 +118,6 @@ ROWS = [
         middleware=("django_session_timeout.middleware.SessionTimeoutMiddleware",),
         refused="idlewatch.W040",
     ),
-    Row("Channels consumers, the router wrapped", shows=("channels",), asgi=_wrapped_as_a_whole),
+    Row("Channels consumers, the router wrapped", rarely=True, shows=("channels",), asgi=_wrapped_as_a_whole),
     Row("Channels consumers, HTTP wrapped alone", shows=("channels",), asgi=_wrapped_inside, refused="idlewatch.E046"),
 ]

@@ -94,6 +94,7 @@ ROWS = [
     ),
     Row(
         "htmx, boosted links",
+        rarely=True,
         shows=("django-htmx",),
         apps=("django_htmx",),
         middleware=("django_htmx.middleware.HtmxMiddleware",),
@@ -101,9 +102,10 @@ ROWS = [
         link="nav a",
     ),
     Row("Turbo", templates={"sites/page.html": TURBO}, settings=_with_packages, link="main a"),
-    Row("Unpoly", templates={"sites/page.html": UNPOLY}, settings=_with_packages, link="main a"),
+    Row("Unpoly", rarely=True, templates={"sites/page.html": UNPOLY}, settings=_with_packages, link="main a"),
     Row(
         "React, links in the page",
+        rarely=True,
         templates={"sites/page.html": REACT},
         settings=_bundled,
         prepare="tests.sites.rows.pages.bundle_react",

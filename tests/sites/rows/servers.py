@@ -20,7 +20,7 @@ def _gunicorn(application: str, *options: str) -> Command:
 
 
 ROWS = [
-    Row("Daphne", shows=("daphne",), outages=True),
+    Row("Daphne", rarely=True, shows=("daphne",), outages=True),
     _server("uvicorn, websockets", _uvicorn("websockets"), "uvicorn", "websockets"),
     _server("uvicorn, websockets-sansio", _uvicorn("websockets-sansio"), "uvicorn", "websockets"),
     _server("uvicorn, wsproto", _uvicorn("wsproto"), "uvicorn", "wsproto"),
