@@ -58,6 +58,14 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
         """Return those of a user, by primary key."""
         return self.filter(user_id=key)
 
+    def used_by(self, key: Any) -> Self:  # noqa: ANN401 - as above
+        """Return those of a user, by primary key, and those in which this user acts as another."""
+        return self.filter(Q(user_id=key) | Q(impersonator_id=key))
+
+    def without_impersonation(self) -> Self:
+        """Return those whose user is the person who signed in."""
+        return self.filter(impersonator_name="")
+
     def revoked_by(self, key: Any) -> Self:  # noqa: ANN401 - as above
         """Return those that a user, by primary key, has ended."""
         return self.filter(reason=Reason.REVOKED.value, ended_by=key)

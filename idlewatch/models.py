@@ -86,6 +86,19 @@ class WatchedSession(models.Model):
     )
     ended_by_name = models.CharField(max_length=MAX_NAME, blank=True, editable=False)
     """The user name of the operator: remains when the account is deleted."""
+    impersonator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    """The operator who signed in, and acts as `user` (`idlewatch.monitor.impersonation`)."""
+    impersonator_name = models.CharField(_("impersonated by"), max_length=MAX_NAME, blank=True, editable=False)
+    """The user name of that operator: remains when the account is deleted."""
+    impersonator_digest = models.CharField(max_length=64, blank=True, editable=False)
+    """A digest of that operator's session auth hash."""
 
     objects = PrimaryManager.from_queryset(WatchedSessionQuerySet)()
 

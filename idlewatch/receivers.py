@@ -18,9 +18,9 @@ from idlewatch.core.activity import Reason
 from idlewatch.exceptions import StoreElsewhere
 from idlewatch.http.request_session import keep_cookie, make_anonymous
 from idlewatch.http.request_state import current_state, find_state
-from idlewatch.http.session_state import SessionState
+from idlewatch.http.sign_in import signed_in, signed_out
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, login
+from idlewatch.monitor import accounts, django_sessions
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 
@@ -43,28 +43,7 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
     except StoreElsewhere as error:
         _refuse_sign_in(request, error)
         raise
-    if session.session_key is None:
-        # Another user's session was flushed: saving assigns the new key.
-        session.save()
-    elif django_sessions.WATCH_KEY in session:
-        # Django keeps the key where the same user signs in again; ASVS 7.2.4 asks for a new one.
-        session.cycle_key()
-    watched = login.sign_in(request, user, at)
-    session[django_sessions.WATCH_KEY] = watched.id
-    session[django_sessions.SIGNED_IN_KEY] = at
-    session.set_expiry(0)
-    if apps.is_installed("idlewatch.drafts"):
-        from idlewatch.drafts.rejected_forms import mark_session  # noqa: PLC0415 - an app that may not be installed
-
-        mark_session(session, user, at)
-    state = find_state(request)
-    if state is not None:
-        before = state.session
-        if before.watch_id is not None and before.watch_id != watched.id:
-            monitor.end(before.watch_id, Reason.LOGOUT, at)
-        displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
-        auth_digest = django_sessions.auth_digest_of(session)
-        state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)
+    signed_in(request, user, at)
 
 
 def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere) -> None:
@@ -89,11 +68,7 @@ def on_logout(request: HttpRequest | None, **_: Any) -> None:
     watch_id = getattr(request, "session", {}).get(django_sessions.WATCH_KEY)
     if request is None or watch_id is None:
         return
-    at = now()
-    ended = monitor.end(watch_id, Reason.LOGOUT, at)
-    state = find_state(request)
-    if state is not None:
-        state.change.sign_out(SessionState.at(ended, at))
+    signed_out(request, watch_id, now())
 
 
 def on_user_saved(
@@ -107,18 +82,18 @@ def on_user_saved(
 
 def on_user_deletion(instance: AbstractBaseUser, *, using: str, **_: Any) -> None:
     """End the sessions of an account, once its deletion is committed."""
-    watch_ids = list(WatchedSession.objects.live().for_user(instance.pk).values_list("pk", flat=True))
+    watch_ids = list(WatchedSession.objects.live().used_by(instance.pk).values_list("pk", flat=True))
     if watch_ids:
         transaction.on_commit(lambda: _end_all(watch_ids), using=using, robust=True)
 
 
 def _end_invalid(user: AbstractBaseUser) -> None:
-    live = list(WatchedSession.objects.live().for_user(user.pk))
+    live = list(WatchedSession.objects.live().used_by(user.pk))
     if accounts.is_usable(user):
         # The session in which the password is being changed gets its new auth hash at the end of its request.
         answered = current_state.get()
         own = None if answered is None else answered.watch_id
-        live = [each for each in live if each.id != own and not accounts.has_auth_digest(user, each.auth_digest)]
+        live = [each for each in live if each.id != own and not accounts.is_unchanged(user, each)]
     _end_all(record.id for record in live)
 
 

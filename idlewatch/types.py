@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -31,5 +32,16 @@ EndedResponse: TypeAlias = Callable[[HttpRequest, Ended], HttpResponseBase | Non
 """`ENDED_RESPONSE`: what to answer after an end; None: the usual response."""
 PolicyCallable: TypeAlias = Callable[[Any, HttpRequest], Mapping[str, object] | None]
 """`POLICY`: limits for a user who signs in with this request, by their keys; None: those of the settings."""
+
 ClientIP: TypeAlias = Callable[[Any], str | None]
 """`CLIENT_IP`: the client's address, from an `HttpRequest` or an ASGI scope; None: it is unknown."""
+
+
+class Reauthentication(Protocol):
+    """`REAUTHENTICATE`: where users prove again who they are, and when they did so last."""
+
+    def proved_at(self, request: HttpRequest) -> datetime | None:
+        """Return when the user of this session last did so; None: not in this session."""
+
+    def url(self, request: HttpRequest, next: str) -> str | None:  # noqa: A002 - as Django's parameter
+        """Return the URL where this user does so, and is then redirected to `next`; None: there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.urls import path
 
-from idlewatch.views import client, own_sessions
+from idlewatch.views import client, own_sessions, reauthentication
 
 app_name = "idlewatch"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("message/", client.message, name="message"),
     path("page/", client.page, name="page"),
     path("signed-in/", client.signed_in, name="signed-in"),
+    path("reauthenticate/", reauthentication.reauthenticate, name="reauthenticate"),
     path("logout/", client.logout, name="logout"),
     path("sessions/", own_sessions.own_sessions, name="sessions"),
 ]

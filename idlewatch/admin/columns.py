@@ -30,16 +30,23 @@ else:
 class RecordColumns(_ModelAdmin):
     """The columns of a record that are more than one of its fields."""
 
+    @admin.display(description=_("user name"), ordering="username")
+    def name(self, record: WatchedSession) -> SafeString:
+        """Return the user name, and the operator who acts as the user, if there is one."""
+        if not record.impersonator_name:
+            return format_html("<bdi>{}</bdi>", record.username)
+        by = gettext("impersonated by")
+        return format_html("<bdi>{}</bdi> ({}: <bdi>{}</bdi>)", record.username, by, record.impersonator_name)
+
     @admin.display(description=_("user name"))
     def account(self, record: WatchedSession) -> SafeString:
-        """Return the user name, with a link to the user's other sessions."""
+        """Return the name, with a link to the user's other sessions."""
+        name = self.name(record)
         if record.user_id is None:
-            return format_html("<bdi>{}</bdi>", record.username)
+            return name
         url = reverse(f"{self.admin_site.name}:idlewatch_watchedsession_changelist")
         others = f"{url}?{urlencode({UserFilter.parameter_name: record.user_id})}"
-        return format_html(
-            '<bdi>{}</bdi> (<a href="{}">{}</a>)', record.username, others, gettext("all sessions of this user")
-        )
+        return format_html('{} (<a href="{}">{}</a>)', name, others, gettext("all sessions of this user"))
 
     @admin.display(description=_("session"))
     def session(self, record: WatchedSession) -> str:

@@ -41,6 +41,7 @@ COLUMNS = (
     "warnings",
     "extensions",
     "held_seconds",
+    "impersonator",
 )
 """The same in every language, for programs."""
 
@@ -97,6 +98,7 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
         record.warnings,
         record.extensions,
         round(record.held_seconds, 3),
+        escaped(record.impersonator_name),
     )
 
 

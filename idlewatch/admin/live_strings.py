@@ -24,6 +24,7 @@ STRINGS: dict[str, str | Promise] = {
     "held": _("Held"),
     # Translators: beside the operator's own name.
     "you": _("you"),
+    "impersonator": _("impersonated by"),
     "gone": _("Ended"),
     "left": _("No longer on this page"),
     "present": _("This is your current session."),

@@ -42,7 +42,7 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
     """Shows the record of each session."""
 
     list_display = (
-        "username",
+        "name",
         "device",
         "address",
         "started_at",
@@ -52,7 +52,7 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
         "extensions",
     )
     list_filter = (LiveFilter, "reason", ("started", admin.DateFieldListFilter), UserFilter)
-    search_fields = (*SEARCH_FIELDS, "pk__exact")  # The id is what logs name a session by.
+    search_fields = (*SEARCH_FIELDS, "impersonator_name", "pk__exact")  # The id is what logs name a session by.
     search_help_text = _("User name, address or user agent")
     date_hierarchy = "started"
     ordering = ("-started", "-pk")

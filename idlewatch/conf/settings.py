@@ -22,6 +22,7 @@ from idlewatch.conf.validators import (
     Backend,
     Boolean,
     Choice,
+    DottedObject,
     DottedPath,
     Duration,
     Integer,
@@ -32,7 +33,7 @@ from idlewatch.conf.validators import (
 )
 from idlewatch.core.baselines import BASELINES, clamped
 from idlewatch.core.policy import Policy, fitted
-from idlewatch.types import ClientIP, EndedResponse, PolicyCallable
+from idlewatch.types import ClientIP, EndedResponse, PolicyCallable, Reauthentication
 
 logger = logging.getLogger("idlewatch")
 
@@ -164,6 +165,13 @@ class Conf(DjangoSettings):
         "Finds the user's address behind a proxy",
         check="E021",
         hint="Choose one of idlewatch.client_ip, or write a function (scope_or_request) that returns an address.",
+    )
+    reauthenticate: Setting[Reauthentication] = Setting(
+        "REAUTHENTICATE",
+        DottedObject(("proved_at", "url")),
+        "idlewatch.reauthentication.Password",
+        "Proves again who the user is: for “Sign in again”, and before a user ends other sessions",
+        check="E048",
     )
     keep_address = Setting(
         "KEEP_ADDRESS", Boolean(), True, "Records the address that a session was started from", check="E038"

@@ -198,6 +198,29 @@ class DottedPath(Validator[Callable[..., Any]]):
 
 
 @dataclass(frozen=True)
+class DottedObject(Validator[Any]):
+    """The dotted path of an object that has these methods, or of its class, which is called without arguments."""
+
+    methods: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        return f"the dotted path of an object with the methods {' and '.join(self.methods)}"
+
+    def parse(self, value: object) -> Any:  # noqa: ANN401 - the caller declares the type
+        if not isinstance(value, str):
+            raise Unusable
+        try:
+            imported = import_string(value)
+            found = imported() if isinstance(imported, type) else imported
+        except (ImportError, TypeError) as error:
+            raise Unusable(f", which can't be imported ({error})") from error
+        if missing := [name for name in self.methods if not callable(getattr(found, name, None))]:
+            raise Unusable(f", which lacks {' and '.join(missing)}")
+        return found
+
+
+@dataclass(frozen=True)
 class Token(Validator[str]):
     """A bearer token; no message shows it."""
 

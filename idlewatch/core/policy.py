@@ -87,6 +87,26 @@ def fitted(policy: Policy) -> Policy:
     return replace(policy, warn_before=warn, heartbeat=heartbeat, checkpoint=min(policy.checkpoint, idle / 10))
 
 
+def stricter(first: Policy, second: Policy) -> Policy:
+    """Return the stricter of two policies in each of their limits."""
+    return fitted(
+        Policy(
+            idle_timeout=min(first.idle_timeout, second.idle_timeout),
+            warn_before=max(first.warn_before, second.warn_before),
+            absolute_timeout=_least(first.absolute_timeout, second.absolute_timeout),
+            close_grace=_least(first.close_grace, second.close_grace),
+            hold_limit=min(first.hold_limit, second.hold_limit),
+            heartbeat=min(first.heartbeat, second.heartbeat),
+            activity_extends_warning=first.activity_extends_warning and second.activity_extends_warning,
+            checkpoint=min(first.checkpoint, second.checkpoint),
+        )
+    )
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     """Return the verdict on a session's facts at `now` (epoch seconds).
 

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class DraftsConfig(AppConfig):
-    """Has the timer delete drafts that are too old."""
+    """Has the timer delete drafts that are too old, and sessions know of rejected forms."""
 
     name = "idlewatch.drafts"
     label = "idlewatch_drafts"
@@ -14,8 +14,11 @@ class DraftsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the sweep."""
-        from idlewatch.drafts.service import sweep  # noqa: PLC0415 - models must be loaded first
+        """Register the sweep, and what is done at each sign-in."""
+        from idlewatch.drafts.rejected_forms import mark_session  # noqa: PLC0415 - models must be loaded first
+        from idlewatch.drafts.service import sweep  # noqa: PLC0415
+        from idlewatch.http.sign_in import after_sign_in  # noqa: PLC0415
         from idlewatch.runtime.timer import SWEEPS  # noqa: PLC0415
 
         SWEEPS.append(sweep)
+        after_sign_in.append(mark_session)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from django.contrib.sessions.backends.base import SessionBase
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 
@@ -19,6 +18,7 @@ from idlewatch.http.request_session import cookie_of, keep_cookie, session_of
 from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.monitor import django_sessions, login
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.impersonation import actors_of
 
 logger = logging.getLogger("idlewatch")
 
@@ -34,6 +34,8 @@ class Admission:
     """The request is activity of its user."""
     auth_digest: str = ""
     """Digest of the auth hash in the session's data."""
+    signed_in_at: float | None = None
+    """When the user last signed in (epoch seconds); None for an adopted session."""
     offer: credential_change.Offer | None = None
     """The offer to end the user's other sessions, if no page has shown it yet."""
     undecided: Undecided | None = None
@@ -63,27 +65,34 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
     if watch_id is not None or django_sessions.user_of(session) is not None:
         monitor.require_store(arrived)
     if watch_id is None:
-        if django_sessions.user_of(session) is None:
+        actors = actors_of(session)
+        if actors is None:
             return Admission(arrived, _find_lost(request, arrived))
         if not request.user.is_authenticated:
             return Admission(arrived)
         if not django_sessions.keeps_keys():
             # A signed cookie from before the installation looks like one that is replayed after its end.
             return Admission(arrived, SessionState.lost(Reason.LOST, arrived))
-        watch_id = session[django_sessions.WATCH_KEY] = login.adopt(request, request.user, arrived).id
+        watch_id = session[django_sessions.WATCH_KEY] = login.adopt(request, actors, arrived).id
         session.set_expiry(0)
     counted = counts(request)
-    state = _assess(session, watch_id, arrived, Requested() if counted else None)
+    state = _assess(request, watch_id, arrived, Requested() if counted else None)
     offer = credential_change.find_offer(session, state.watch_id) if state.watch_id and is_seen(request) else None
-    return Admission(arrived, state, counted, django_sessions.auth_digest_of(session), offer)
+    auth_digest, signed_in_at = django_sessions.auth_digest_of(session), session.get(django_sessions.SIGNED_IN_KEY)
+    return Admission(arrived, state, counted, auth_digest, signed_in_at, offer)
 
 
-def _assess(session: SessionBase, watch_id: str, now: float, event: Event | None) -> SessionState:
+def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None) -> SessionState:
+    session = session_of(request)
     watched = monitor.look(watch_id, now, event)
     if watched is None:
         return SessionState.lost(Reason.LOST, now)
-    state = SessionState.at(watched, now)
-    if not state.is_ended and watched.user == django_sessions.user_of(session):
+    state, actors = SessionState.at(watched, now), actors_of(session)
+    if not state.is_ended and actors is not None and watched.user != actors.user:
+        # A store that was away may not know yet that an operator acts as another user.
+        watched = login.switch(request, watched, now) or watched
+        state = SessionState.at(watched, now)
+    if not state.is_ended and actors is not None and watched.user == actors.user:
         if watched.key != django_sessions.key_of(session):
             monitor.rebind(watch_id, session)
         return state

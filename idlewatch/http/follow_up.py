@@ -23,6 +23,7 @@ from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import ended_response
 from idlewatch.http.session_state import SessionState
+from idlewatch.http.sign_in import settle
 from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
@@ -67,6 +68,7 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     # Views of the admin that are the project's own may have rendered their page themselves.
     insert_client(request, response)
     if session_of(request).accessed:
+        settle(request, response, now())
         _follow_session(request, response, state)
     is_judged = state.session.phase is not None and response is not state.ended_response
     if is_judged and turns_away(request, response):

@@ -20,7 +20,7 @@ from idlewatch.http.django_cache import withhold
 from idlewatch.http.i18n import NOTICES
 from idlewatch.http.responses import read_reason
 from idlewatch.http.session_change import SessionChange
-from idlewatch.http.session_state import SessionState
+from idlewatch.http.session_state import NO_SESSION, SessionState
 
 
 @dataclass(slots=True)
@@ -101,7 +101,12 @@ class RequestState:
 
     @property
     def session(self) -> SessionState:
-        """The session after what the view has done so far."""
+        """The session after what the view has done so far; none while it is open whose it is."""
+        return NO_SESSION if self.change.is_deferred else self.present
+
+    @property
+    def present(self) -> SessionState:
+        """The session as it is, also while it is open whose it will be."""
         return self.admission.state if self.change.state is None else self.change.state
 
     @property

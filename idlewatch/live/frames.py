@@ -79,7 +79,10 @@ def _changed_rows(previous: Snapshot, snapshot: Snapshot) -> dict[str, dict[str,
     changed = {}
     for watch_id, row in snapshot.rows.items():
         earlier = previous.rows.get(watch_id)
-        fields = row.fields(snapshot.operator) if earlier is None else earlier.changes_to(row)
+        if earlier is None or earlier.owner != row.owner:
+            fields = row.fields(snapshot.operator)
+        else:
+            fields = earlier.changes_to(row)
         if fields:
             changed[watch_id] = fields
     return changed

@@ -159,7 +159,7 @@ class Reader:
             if query.is_by_activity:
                 # The records only have it as of the checkpoint.
                 sessions.sort(key=lambda each: (each.activity.active, each.id), reverse=query.sort.is_descending)
-        fields = await self._fields.get(watched.id for watched in sessions)
+        fields = await self._fields.get(sessions)
         now = self._clock.now()
         with translation.override(query.language):
             return results, {each.id: row_of(each, fields.get(each.id, NO_FIELDS), now) for each in sessions}

@@ -12,6 +12,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.policy import Phase
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
+from idlewatch.monitor.records import user_text
 from idlewatch.process import Lane, in_thread
 from idlewatch.store.values import Watched
 
@@ -20,16 +21,20 @@ FIELDS_CACHE_SIZE = 5000
 
 
 class RecordFields(NamedTuple):
-    """The fields of a session that never change."""
+    """The fields of a session that change with its user alone."""
 
+    owner: str
+    """The primary key of the user, as a string."""
     user: str
+    impersonator: str
+    """The operator who acts as the user; empty without one."""
     user_agent: str
     address: str
     started: float
     """Epoch seconds."""
 
 
-NO_FIELDS = RecordFields("", "", "", 0.0)
+NO_FIELDS = RecordFields("", "", "", "", "", 0.0)
 """Of a session without a visible record: its sign-in is not committed yet."""
 
 
@@ -40,6 +45,7 @@ class Row(Struct, frozen=True):
     owner: str
     """The primary key of the user, as a string; only compared with the operator's, never sent."""
     user: str
+    impersonator: str
     device: str
     address: str
     started: float
@@ -56,7 +62,7 @@ class Row(Struct, frozen=True):
         return fields | {"mine": self.owner == operator}
 
     def changes_to(self, later: Row) -> dict[str, object]:
-        """Return the fields that differ in a later row; the owner never changes."""
+        """Return the fields that differ in a later row of the same owner."""
         return {name: value for name in SENT_FIELDS if (value := getattr(later, name)) != getattr(self, name)}
 
 
@@ -71,6 +77,7 @@ def row_of(watched: Watched, record: RecordFields, now: float) -> Row:
         id=watched.id,
         owner=watched.user,
         user=record.user,
+        impersonator=record.impersonator,
         device=device_of(record.user_agent),
         address=record.address,
         started=record.started or round(activity.logged_in_at, 3),
@@ -90,18 +97,19 @@ def _label_of(activity: Activity, now: float) -> str:
 
 
 class RecordFieldsCache:
-    """The record fields of the sessions that are shown: each is read from the database once."""
+    """The record fields of the sessions that are shown: each is read from the database once for each of its users."""
 
     def __init__(self) -> None:
         self._fields: OrderedDict[str, RecordFields] = OrderedDict()
 
-    async def get(self, watch_ids: Iterable[str]) -> Mapping[str, RecordFields]:
+    async def get(self, sessions: Iterable[Watched]) -> Mapping[str, RecordFields]:
         """Return the fields of these sessions, without those that have no record yet."""
-        wanted = list(watch_ids)
-        if missing := [watch_id for watch_id in wanted if watch_id not in self._fields]:
-            self._fields.update(await in_thread(Lane.LIVE, read_fields, missing))
+        owners = {watched.id: watched.user for watched in sessions}
+        known = self._fields
+        if missing := [each for each, owner in owners.items() if each not in known or known[each].owner != owner]:
+            known.update(await in_thread(Lane.LIVE, read_fields, missing))
         fields = {}
-        for watch_id in wanted:
+        for watch_id in owners:
             if watch_id in self._fields:
                 self._fields.move_to_end(watch_id)
                 fields[watch_id] = self._fields[watch_id]
@@ -114,10 +122,15 @@ def read_fields(watch_ids: Iterable[str]) -> dict[str, RecordFields]:
     """Read the fields of these sessions from their records."""
     rows = WatchedSession.objects.filter(pk__in=list(watch_ids))
     fields = {}
-    for watch_id, user, agent, address, started in rows.values_list(
-        "pk", "username", "user_agent", "address", "started"
-    ):
-        fields[watch_id] = RecordFields(user, agent, address, round(started.timestamp(), 3))
+    for row in rows.only("user_id", "username", "impersonator_name", "user_agent", "address", "started"):
+        fields[row.pk] = RecordFields(
+            user_text(row),
+            row.username,
+            row.impersonator_name,
+            row.user_agent,
+            row.address,
+            round(row.started.timestamp(), 3),
+        )
         # Cached by it: parsing a user agent takes a while, which this thread may.
-        device_of(agent)
+        device_of(row.user_agent)
     return fields

@@ -8,7 +8,9 @@ from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-FORMER_MIGRATIONS = frozenset(("idlewatch", name) for name in ("0001_initial", "0002_draft", "0003_live"))
+FORMER_MIGRATIONS = frozenset(
+    ("idlewatch", name) for name in ("0001_initial", "0002_draft", "0003_live", "0001_sessions")
+)
 
 
 def is_outdated(using: str = DEFAULT_DB_ALIAS) -> bool:

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 
+from idlewatch.models import WatchedSession
 from idlewatch.monitor.django_sessions import auth_digest
 
 
@@ -27,6 +28,38 @@ def has_auth_digest(user: AbstractBaseUser, digest: str) -> bool:
         return True
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return digest in {auth_digest(each) for each in hashes}
+
+
+def auth_digest_of(user: AbstractBaseUser) -> str:
+    """Return the digest of the auth hash that a session of this user has."""
+    return auth_digest(user.get_session_auth_hash()) if hasattr(user, "get_session_auth_hash") else auth_digest("")
+
+
+def is_unchanged(user: AbstractBaseUser, record: WatchedSession) -> bool:
+    """Return whether the password of a session's user, or of the operator who acts as that user, has not changed."""
+    if record.impersonator_id == user.pk:
+        return has_auth_digest(user, record.impersonator_digest)
+    # Where only the requests have another user, Django's session has the auth hash of the operator.
+    return record.auth_digest == record.impersonator_digest or has_auth_digest(user, record.auth_digest)
+
+
+def may_continue(record: WatchedSession, users: Mapping[str, AbstractBaseUser]) -> tuple[bool, bool]:
+    """Return whether all accounts behind a session may sign in, and whether their passwords have not changed.
+
+    `users` has the accounts that exist, by their primary keys as strings.
+    """
+    found = [users.get(key) for key in keys_of(record)]
+    people = [user for user in found if user is not None and is_usable(user)]
+    return len(people) == len(found), all(is_unchanged(user, record) for user in people)
+
+
+def keys_of(record: WatchedSession) -> list[str]:
+    """Return the primary keys, as strings, of a session's user and of the operator who acts as that user.
+
+    An account that was deleted has an empty one.
+    """
+    keys = [record.user_id, record.impersonator_id] if record.impersonator_name else [record.user_id]
+    return ["" if key is None else str(key) for key in keys]
 
 
 def by_primary_key(keys: Iterable[str]) -> Mapping[str, AbstractBaseUser]:

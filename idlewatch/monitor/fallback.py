@@ -63,8 +63,14 @@ class FallbackStore(SessionStore):
             self._report(watched.id)
             return self._sessions.restart(watched, now)
         except StoreUnavailable:
-            present = self._judge(watched.id, None, now)
-            return transitions.opened(watched, now) if present is None else transitions.restarted(present, watched, now)
+            return self._replace(watched, now, transitions.restarted)
+
+    def transfer(self, watched: Watched, now: float) -> Watched:
+        try:
+            self._report(watched.id)
+            return self._sessions.transfer(watched, now)
+        except StoreUnavailable:
+            return self._replace(watched, now, transitions.transferred)
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         try:
@@ -131,6 +137,10 @@ class FallbackStore(SessionStore):
             return await self._sessions.aend(watch_id, reason, now)
         except StoreUnavailable:
             return await self._threads.run(Lane.DATABASE, self.end, watch_id, reason, now)
+
+    def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Watched:
+        present = self._judge(watched.id, None, now)
+        return transitions.opened(watched, now) if present is None else change(present, watched, now)
 
     async def _acredit(self, watch_id: str, event: Acted, now: float) -> Watched | None:
         """Credit what a socket reports; where that can't be done now, it waits."""

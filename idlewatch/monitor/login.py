@@ -1,21 +1,23 @@
-"""The start of a watched session: by a sign-in, or when a request finds it signed in already."""
+"""The start of a watched session, by a sign-in or when a request finds it signed in already, and its change of user."""
 
 from __future__ import annotations
 
 import secrets
+from typing import cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.policy import Phase, Policy
+from idlewatch.core.policy import Phase, Policy, stricter
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, records
+from idlewatch.monitor import accounts, django_sessions, impersonation, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
 from idlewatch.signals import announce
@@ -45,7 +47,7 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
     return opened
 
 
-def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
+def adopt(request: HttpRequest, actors: impersonation.Actors, now: float) -> Watched:
     """Watch a session that was signed in before idlewatch was installed.
 
     Its id is derived from its key, so that the replay of an ended session finds it ended.
@@ -54,16 +56,57 @@ def adopt(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
     present = monitor.look(watch_id, now)
     if present is not None:
         return present
+    users = accounts.by_primary_key(actors)
+    user = users.get(actors.user) or cast("AbstractBaseUser", request.user)
     watched, database = _new_watch(watch_id, request, user, now), router.db_for_write(WatchedSession)
+    record = _record(watched, request, user, now)
+    if actors.is_impersonated and (operator := users.get(actors.operator)) is not None:
+        record.impersonator_id, record.impersonator_name = operator.pk, records.name_of(operator)
+        record.impersonator_digest = accounts.auth_digest_of(operator)
     try:
         with transaction.atomic(using=database):
-            _record(watched, request, user, now).save(force_insert=True, using=database)
+            record.save(force_insert=True, using=database)
     except IntegrityError:
         # Another first request of the same session was faster.
         return monitor.look(watch_id, now) or monitor.store().sessions.open(watched, now)
     opened = monitor.store().sessions.open(watched, now)
     announce.opened(opened)
     return opened
+
+
+def switch(request: HttpRequest, watched: Watched, now: float, *, is_release: bool = False) -> Watched | None:
+    """Continue a session in which the same person acts as another user, or no longer does.
+
+    It keeps its clocks, and the stricter of both users' limits. Return None if another person has signed in.
+    `is_release`: an operator who acted as a user was signed out and in by one request, which no sign-in page does.
+    """
+    actors, record = impersonation.actors_of(request.session), WatchedSession.objects.find(watched.id)
+    if actors is None or record is None:
+        return None
+    *_, person = known = accounts.keys_of(record)
+    if actors.operator not in known and not is_release:
+        return None
+    actors = impersonation.keep_operator(request.session, actors.user, person)
+    users = accounts.by_primary_key(actors)
+    if len(users) < len(set(actors)):
+        return None
+    user, operator = users[actors.user], users[actors.operator]
+    present = replace(
+        watched,
+        user=actors.user,
+        key=django_sessions.key_of(request.session),
+        policy=stricter(watched.policy, _policy_for(user, request)),
+    )
+    transferred = monitor.store().sessions.transfer(present, now)
+    if transferred.verdict(now).phase is not Phase.ENDED:
+        digest = record.impersonator_digest or accounts.auth_digest_of(operator)
+        records.transfer(transferred, user, operator, digest)
+        records.rebind(transferred.id, present.key, django_sessions.auth_digest_of(request.session))
+        announce.switched(transferred, actors.operator, now)
+    if not actors.is_impersonated:
+        # It counts for the operator's limit again.
+        announce.once_recorded(lambda: _replace_oldest(user, now))
+    return transferred
 
 
 def _new_watch(watch_id: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
@@ -109,8 +152,8 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
     most = conf.max_sessions_per_user
     if most is None:
         return
-    records_by_age = WatchedSession.objects.live().for_user(user.pk).order_by("signed_in", "pk")
-    live = [record for record in records_by_age if not _is_over(record, now)]
+    records_by_age = WatchedSession.objects.live().for_user(user.pk).without_impersonation()
+    live = [record for record in records_by_age.order_by("signed_in", "pk") if not _is_over(record, now)]
     for record in live[:-most]:
         monitor.end(record.id, Reason.REPLACED, now)
 

@@ -152,6 +152,22 @@ def restart(watched: Watched, at: float) -> None:
     WatchedSession.objects.live().filter(pk=watched.id).update(**restarted, **progress_of(watched, at))
 
 
+def transfer(watched: Watched, user: AbstractBaseUser, operator: AbstractBaseUser, digest: str) -> None:
+    """Give a session its new user and limits, and the operator who acts as that user, if it is another.
+
+    `digest`: of the operator's auth hash.
+    """
+    is_impersonated = user.pk != operator.pk
+    WatchedSession.objects.live().filter(pk=watched.id).update(
+        user_id=user.pk,
+        username=name_of(user),
+        limits=msgspec.to_builtins(watched.policy),
+        impersonator_id=operator.pk if is_impersonated else None,
+        impersonator_name=name_of(operator) if is_impersonated else "",
+        impersonator_digest=digest if is_impersonated else "",
+    )
+
+
 def expect_rotation(watch_id: str) -> None:
     """Mark the session's key as about to be rotated: requests that still carry it are not signed out."""
     WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F("session_digest"))

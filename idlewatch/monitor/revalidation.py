@@ -36,7 +36,7 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
     _report_silent_pages(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
-    users = accounts.by_primary_key(watched.user for watched in sessions)
+    users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
     existing = django_sessions.standing(watched.key for watched in sessions if watched.key)
     again: set[str] = set()
     for row in live:
@@ -99,11 +99,9 @@ def _flaw(
     watched: Watched, row: WatchedSession, users: Mapping[str, AbstractBaseUser], existing: Collection[str]
 ) -> tuple[Reason | None, bool]:
     """Return the reason why a session must end, if there is one, and whether one examination is enough."""
-    user = users.get(watched.user)
-    if user is None or not accounts.is_usable(user):
-        return Reason.ACCOUNT, True
-    if not accounts.has_auth_digest(user, row.auth_digest):
-        return Reason.ACCOUNT, False
+    are_usable, are_unchanged = accounts.may_continue(row, users)
+    if not are_usable or not are_unchanged:
+        return Reason.ACCOUNT, not are_usable
     # A key that the record no longer has was rotated while the store was unavailable: its session still exists.
     if watched.key and watched.key not in existing and row.session_digest in django_sessions.digests(watched.key):
         return Reason.LOST, False

@@ -286,8 +286,7 @@ def lost_or_account(watch_id: str) -> Reason:
     record = WatchedSession.objects.find(watch_id)
     if record is None:
         return Reason.LOST
-    user = accounts.by_primary_key([records.user_text(record)]).get(records.user_text(record))
-    is_valid = user is not None and accounts.is_usable(user) and accounts.has_auth_digest(user, record.auth_digest)
+    is_valid = all(accounts.may_continue(record, accounts.by_primary_key(accounts.keys_of(record))))
     return Reason.LOST if is_valid else Reason.ACCOUNT
 
 

@@ -24,6 +24,16 @@ def opened(watched: Watched) -> None:
     once_recorded(partial(_announce_opened, watched))
 
 
+def switched(watched: Watched, operator: str, at: float) -> None:
+    """Announce that an operator acts as another user in a session, or no longer does, once that is committed.
+
+    `operator`: the primary key of the person who signed in, as a string.
+    """
+    event = "impersonation_ended" if watched.user == operator else "impersonation_started"
+    log = partial(event_log.log_event, event, watch_id=watched.id, user=watched.user, operator=operator)
+    once_recorded(partial(log, at=as_datetime(at)))
+
+
 def ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
     """Announce an end once its record is committed."""
     once_recorded(partial(_announce_ended, watched, reason, at, by))

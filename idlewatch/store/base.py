@@ -44,6 +44,12 @@ class SessionStore(Protocol):
         An ended session stays ended, and is returned as it ended.
         """
 
+    def transfer(self, watched: Watched, now: float) -> Watched:
+        """Replace user, key and limits of a live session by those of `watched`; open it if it is unknown.
+
+        Its clocks go on: the same person acts as another user. An ended session is returned as it ended.
+        """
+
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Apply an event; return the session after it, None if it is unknown.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
@@ -9,6 +11,9 @@ from idlewatch.core.events import Event, Reported, SignedIn
 from idlewatch.core.policy import Phase, Policy
 from idlewatch.core.reducer import applied
 from idlewatch.store.values import Watched
+
+Replacement = Callable[[Watched, Watched, float], Watched]
+"""What `restarted` and `transferred` are: the present session, the one that replaces parts of it, and `now`."""
 
 RECHECK_INTERVAL = 5.0
 """Seconds until a session that looked lost is checked again: longer than a request takes to save it."""
@@ -25,6 +30,13 @@ def restarted(present: Watched, watched: Watched, now: float) -> Watched:
     if activity.ended is None:
         return _next(present, activity, now, policy=watched.policy, key=watched.key)
     return _with_activity(present, activity, now)
+
+
+def transferred(present: Watched, watched: Watched, now: float) -> Watched:
+    """Return a session with the user, the key and the limits of `watched`; its clocks go on, and an end stays."""
+    if present.verdict(now).phase is Phase.ENDED:
+        return ended(present, Reason.LOST, now)
+    return _next(present, present.activity, now, user=watched.user, policy=watched.policy, key=watched.key)
 
 
 def ended(present: Watched, reason: Reason, now: float) -> Watched:

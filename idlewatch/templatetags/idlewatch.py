@@ -25,6 +25,8 @@ from idlewatch.http.i18n import NOTICES, ui_context
 from idlewatch.http.nonces import nonce_of
 from idlewatch.http.page_tokens import token_of
 from idlewatch.http.request_state import find_state, state_of
+from idlewatch.http.sign_in import settle
+from idlewatch.process import now
 
 register = template.Library()
 
@@ -69,6 +71,8 @@ def render(request: HttpRequest | None, *, notice: bool = True, script: bool = T
     state = find_state(request)
     if request is None or state is None:
         return SafeString()
+    # A view may sign a user in over another one's session, and render a page at once.
+    settle(request, None, now())
     state.depend()
     context = ui_context() | {"request": request}
     parts = []
@@ -100,6 +104,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
         "logout": reverse("idlewatch:logout"),
         "login": conf.login_url,
         "signIn": to_login(request, reverse("idlewatch:signed-in")),
+        "reauthenticate": f"{reverse('idlewatch:reauthenticate')}?next={reverse('idlewatch:signed-in')}",
         "home": conf.home_url,
         "csrf": get_token(request),
         "csrfHeader": conf.csrf_header,

@@ -19,7 +19,7 @@ from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
 from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.exceptions import BadMessage, HoldRefused
-from idlewatch.http.addresses import login_url_of
+from idlewatch.http.addresses import login_url_of, to_login
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, token_of
@@ -27,6 +27,7 @@ from idlewatch.http.request_state import state_of
 from idlewatch.http.session_state import SessionState
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
+from idlewatch.views.reauthentication import accept_proof, safe_next
 
 
 @require_safe
@@ -81,15 +82,22 @@ def page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def signed_in(request: HttpRequest) -> HttpResponse:
-    """Show the page that follows a sign-in in a small window: it informs the other tabs and closes."""
+    """Show the page that follows a sign-in in a small window: it informs the other tabs and closes.
+
+    To open it proves nothing; what the user has proved since the sign-in restarts the clocks.
+    """
+    accept_proof(request)
     return render(request, "idlewatch/signed_in.html", ui_context() | {"home": conf.home_url})
 
 
 @require_POST
 @csrf_protect
 def logout(request: HttpRequest) -> HttpResponseBase:
-    """Sign the user out, from the warning or the page of active sessions (ASVS 7.4.4)."""
+    """Sign the user out, from the warning or the page of active sessions (ASVS 7.4.4); by `next`, to sign in again."""
+    after = safe_next(request)
     auth_logout(request)
+    if after is not None:
+        return HttpResponseRedirect(to_login(request, after))
     return HttpResponseRedirect(conf.logout_redirect_url)
 
 

@@ -24,16 +24,16 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import Undecided
-from idlewatch.http.addresses import to_login
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.request_state import state_of
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.impersonation import is_impersonated
 from idlewatch.process import now
 from idlewatch.store.values import Watched
-from idlewatch.views.reauthentication import can_try_password, check_password, has_just_signed_in
+from idlewatch.views.reauthentication import check_factors, confirmation, is_fresh
 
 MAX_ROWS = 100
 """Sessions that are listed. “End all other sessions” ends the others, too."""
@@ -51,6 +51,10 @@ class Row(NamedTuple):
     last_active: datetime
     is_current: bool
     """The user looks at the page in this session."""
+    username: str
+    """As whom the user acts in this session; empty: as themselves."""
+    impersonator: str
+    """Who acts as the user in this session; empty: the user."""
 
 
 class Target(NamedTuple):
@@ -80,8 +84,10 @@ def _end(request: HttpRequest) -> HttpResponseBase:
     target = _find_target(request)
     if not isinstance(target, Target):
         return _back_to_list(request, target)
-    if not has_just_signed_in(request):
-        error = check_password(request, _user(request))
+    if is_impersonated(request.session):
+        return _back_to_list(request, gettext("You can’t end sessions while you act as another user."))
+    if not is_fresh(request):
+        error = check_factors(request, _user(request))
         if error is not None:
             return _confirmation_page(request, target, error)
     return _back_to_list(request, _end_target(request, target))
@@ -116,9 +122,9 @@ def _end_target(request: HttpRequest, target: Target) -> str:
 
 def _rows(request: HttpRequest) -> Sequence[Row]:
     """Return the user's live sessions, the current one first, then by last activity."""
-    at, current = now(), state_of(request).watch_id
-    live = list(WatchedSession.objects.live().for_user(_user(request).pk))
-    rows = [_row(record, watched, at, current) for record, watched in zip(live, _get_all(live, at), strict=True)]
+    at = now()
+    live = list(WatchedSession.objects.live().used_by(_user(request).pk))
+    rows = [_row(request, record, watched, at) for record, watched in zip(live, _get_all(live, at), strict=True)]
     return sorted(filter(None, rows), key=lambda row: (row.is_current, row.last_active), reverse=True)
 
 
@@ -131,7 +137,7 @@ def _get_all(live: Sequence[WatchedSession], at: float) -> Sequence[Watched | No
     return [watched or records.watched_of(record, at) for record, watched in zip(live, stored, strict=True)]
 
 
-def _row(record: WatchedSession, watched: Watched | None, at: float, current: str | None) -> Row | None:
+def _row(request: HttpRequest, record: WatchedSession, watched: Watched | None, at: float) -> Row | None:
     """Return the row of a session; None if it has ended, and the record is not closed yet."""
     last_active = record.last_active
     if watched is not None:
@@ -139,7 +145,17 @@ def _row(record: WatchedSession, watched: Watched | None, at: float, current: st
             return None
         last_active = max(last_active, as_datetime(watched.activity.idle_from(at, watched.policy.hold_limit)))
     device = device_of(record.user_agent) or gettext("Unknown device")
-    return Row(record.id, device, record.address, record.started, last_active, record.id == current)
+    is_own = record.user_id == _user(request).pk
+    return Row(
+        id=record.id,
+        device=device,
+        address=record.address,
+        started=record.started,
+        last_active=last_active,
+        is_current=record.id == state_of(request).watch_id,
+        username="" if is_own else record.username,
+        impersonator=record.impersonator_name if is_own else "",
+    )
 
 
 def _list_page(request: HttpRequest) -> HttpResponseBase:
@@ -155,15 +171,7 @@ def _list_page(request: HttpRequest) -> HttpResponseBase:
 
 def _confirmation_page(request: HttpRequest, target: Target, error: str | Promise) -> HttpResponseBase:
     """Ask for the password. Like Django's own forms, one with a wrong password is shown again with status 200."""
-    user = _user(request)
-    asks_password = can_try_password(request, user)
-    context = {
-        "target": target,
-        "error": error,
-        "asks_password": asks_password,
-        "locked": not asks_password and user.has_usable_password(),
-        "sign_in": to_login(request, reverse("idlewatch:sessions")),
-    }
+    context = confirmation(request, reverse("idlewatch:sessions")) | {"target": target, "error": error}
     return render(request, "idlewatch/sessions.html", ui_context() | context)
 
 

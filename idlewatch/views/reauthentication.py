@@ -1,65 +1,156 @@
-"""Proof that the user of a session is present: a recent sign-in, or the password (ASVS 7.5.2)."""
+"""Proof that the user of a session is present: a recent sign-in, or what `REAUTHENTICATE` asks for (ASVS 7.5.2)."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 
 from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
 
+from idlewatch.conf import conf
+from idlewatch.decorators import outside_transactions
+from idlewatch.http.i18n import ui_context
 from idlewatch.http.request_state import state_of
+from idlewatch.http.sign_in import prove
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.impersonation import is_impersonated
 from idlewatch.process import now
+from idlewatch.reauthentication import PROVED_KEY, Password
 from idlewatch.signals import event_log
 
 SIGN_IN_VALIDITY = 300.0
-"""Seconds after a sign-in in which no password is asked for."""
+"""Seconds after a sign-in, or another proof, in which none is asked for."""
 MAX_ATTEMPTS = 5
 """Wrong passwords within `ATTEMPTS_PERIOD`; after them only a new sign-in counts."""
 ATTEMPTS_PERIOD = 900.0
 """Seconds."""
+ROUNDING = 0.001
+"""Seconds by which dates and numbers may differ."""
 
 
-def has_just_signed_in(request: HttpRequest) -> bool:
-    """Return whether the user signed in to this session within `SIGN_IN_VALIDITY`."""
-    signed_in = request.session.get(django_sessions.SIGNED_IN_KEY)
-    # A time in the future was written before the clock was set back.
-    return signed_in is not None and 0 <= now() - signed_in < SIGN_IN_VALIDITY
+@outside_transactions
+@sensitive_post_parameters("password", "code")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+@csrf_protect
+def reauthenticate(request: HttpRequest) -> HttpResponseBase:
+    """Have the user prove again who they are: here, or where the project's object says. Then go to `next`."""
+    after = safe_next(request) or conf.home_url
+    error: str | Promise = ""
+    if request.method == "POST":
+        user = cast("AbstractBaseUser", request.user)
+        failure = check_factors(request, user)
+        if failure is None:
+            at = now()
+            request.session[PROVED_KEY] = at
+            prove(request, user, at)
+            return HttpResponseRedirect(after)
+        error = failure
+    context = confirmation(request, after)
+    if context["elsewhere"] and request.method != "POST":
+        return HttpResponseRedirect(context["elsewhere"])
+    return render(request, "idlewatch/reauthenticate.html", ui_context() | context | {"error": error})
 
 
-def can_try_password(request: HttpRequest, user: AbstractBaseUser) -> bool:
-    """Return whether the user has a password and attempts left."""
-    return (
-        user.has_usable_password()
-        and records.failed_attempts(_watch_id(request), ATTEMPTS_PERIOD, now()) < MAX_ATTEMPTS
-    )
+def accept_proof(request: HttpRequest) -> None:
+    """Restart the clocks of a session if its user has proved who they are since they signed in to it."""
+    if _has_new_proof(request):
+        prove(request, cast("AbstractBaseUser", request.user), now())
 
 
-@sensitive_variables("password")
-def check_password(request: HttpRequest, user: AbstractBaseUser) -> str | Promise | None:
-    """Check the password in a form. Return None if it is right, else the error: empty if the form has no password."""
-    if not can_try_password(request, user):
+def is_fresh(request: HttpRequest) -> bool:
+    """Return whether the user signed in to this session, or proved who they are, within `SIGN_IN_VALIDITY`."""
+    if is_impersonated(request.session):
+        return False
+    return _is_recent(request.session.get(django_sessions.SIGNED_IN_KEY)) or _has_new_proof(request)
+
+
+def confirmation(request: HttpRequest, after: str) -> dict[str, Any]:
+    """Return the context of a page that asks the user to prove who they are, and to go to the URL `after` then."""
+    user, method = cast("AbstractBaseUser", request.user), conf.reauthenticate
+    is_locked = isinstance(method, Password) and not _has_attempts(request)
+    is_possible = not is_locked and not is_impersonated(request.session)
+    url = method.url(request, after) if is_possible else None
+    here = method if url is not None and isinstance(method, Password) else None
+    return {
+        "asks_password": here is not None and here.asks_password(user),
+        "asks_code": here is not None and here.asks_code(user),
+        "elsewhere": url if here is None else None,
+        "locked": is_locked,
+        "next": after,
+    }
+
+
+@sensitive_variables("password", "code")
+def check_factors(request: HttpRequest, user: AbstractBaseUser) -> str | Promise | None:
+    """Check password and one-time code in a form. Return None if they are right, else the error.
+
+    It is empty if the form has neither, or the user proves who they are elsewhere.
+    """
+    method, asked = conf.reauthenticate, confirmation(request, "/")
+    password, code = request.POST.get("password"), request.POST.get("code", "")
+    if not isinstance(method, Password) or not (asked["asks_password"] or asked["asks_code"]):
         return ""
-    password = request.POST.get("password")
-    if password is None:
+    if password is None and not code:
         return ""
-    if not password:
+    if asked["asks_password"] and not password:
         return _("Enter your password.")
     watch_id = _watch_id(request)
     if not records.count_attempt(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now()):
         return ""
-    authenticated = authenticate(request, username=user.get_username(), password=password)
-    if authenticated is None or authenticated.pk != user.pk:
+    authenticated = _authenticate(request, user, password) if asked["asks_password"] else user
+    if authenticated is None or (asked["asks_code"] and not method.accepts_code(request, user, code)):
         event_log.log_event("wrong_password", level=logging.WARNING, watch_id=watch_id, user=str(user.pk))
-        return _("Incorrect password.")
+        return _("Incorrect password or one-time code.") if asked["asks_code"] else _("Incorrect password.")
     records.reset_attempts(watch_id)
     _follow_upgraded_hash(request, authenticated)
     return None
+
+
+def safe_next(request: HttpRequest) -> str | None:
+    """Return the URL in the parameter `next` of a form or a query; None if it is missing, or leads to another site."""
+    url = request.POST.get("next") or request.GET.get("next")
+    is_safe = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return url if is_safe else None
+
+
+@sensitive_variables("password")
+def _authenticate(request: HttpRequest, user: AbstractBaseUser, password: str | None) -> AbstractBaseUser | None:
+    authenticated = authenticate(request, username=user.get_username(), password=password)
+    return authenticated if authenticated is not None and authenticated.pk == user.pk else None
+
+
+def _has_new_proof(request: HttpRequest) -> bool:
+    """Return whether the user has proved who they are after they signed in to this session, and recently."""
+    watched = state_of(request).session.watched
+    if watched is None or is_impersonated(request.session):
+        return False
+    proved = conf.reauthenticate.proved_at(request)
+    at = None if proved is None else proved.timestamp()
+    return _is_recent(at) and at is not None and at > watched.activity.logged_in_at + ROUNDING
+
+
+def _is_recent(at: float | None) -> bool:
+    # A time in the future was written before the clock was set back.
+    return at is not None and 0 <= now() - at < SIGN_IN_VALIDITY
+
+
+def _has_attempts(request: HttpRequest) -> bool:
+    return records.failed_attempts(_watch_id(request), ATTEMPTS_PERIOD, now()) < MAX_ATTEMPTS
 
 
 def _follow_upgraded_hash(request: HttpRequest, user: AbstractBaseUser) -> None:

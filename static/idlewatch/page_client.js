@@ -37,6 +37,7 @@ const CLOSE_AFTER = 0.5;
  * @property {string} logout
  * @property {string} login
  * @property {string} signIn Where to sign in again without losing the page.
+ * @property {string} reauthenticate Where to do so before the session ends.
  * @property {string} home The start page.
  * @property {string} language Of the sentences.
  * @property {string} direction

@@ -179,7 +179,7 @@ def visitor(site: Server) -> Visitor:
 def test_the_wheel_holds_the_app_and_nothing_else(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"idlewatch", "idlewatch-0.1.0.dist-info"}
-    migrations = ("migrations/0001_sessions.py", "drafts/migrations/0001_drafts.py")
+    migrations = ("migrations/0001_watched_sessions.py", "drafts/migrations/0001_drafts.py")
     for needed in ("py.typed", *migrations, "static/idlewatch/idlewatch.js"):
         assert f"idlewatch/{needed}" in names
     catalogues = list(ROOT.glob("idlewatch/locale/*/LC_MESSAGES/django.mo"))

@@ -81,7 +81,7 @@ def test_after_five_minutes_the_password_is_asked_for_and_after_five_wrong_ones_
         if said == "Incorrect password.":
             expect(password).to_be_focused()
             expect(password).to_be_empty()
-    desk.get_by_role("link", name="Sign in again").click()
+    desk.get_by_role("button", name="Sign out and in again").click()
     sign_in(desk, desk.url, "cid")
     desk.get_by_role("button", name="End all other sessions").click()
     expect(desk.get_by_text("1 other session was ended.")).to_be_visible()

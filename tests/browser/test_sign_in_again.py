@@ -116,12 +116,19 @@ def test_a_tab_that_was_cut_off_shows_nothing_to_another_user(page: Page, contex
     assert "half a letter" not in page.content()
 
 
+@pytest.mark.parametrize("path", ["/accounts/login/", "/idlewatch/reauthenticate/"])
 def test_signing_in_again_before_the_end_keeps_the_page_and_its_forms_for_one_new_connection(
-    page: Page, context: BrowserContext, site: Server
+    page: Page, context: BrowserContext, site: Server, path: str
 ):
     wire = Wire(page)
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
-    sign_in(context.new_page(), site.url("/accounts/login/?next=/idlewatch/signed-in/"))
+    window, address = context.new_page(), site.url(f"{path}?next=/idlewatch/signed-in/")
+    if path == "/accounts/login/":
+        sign_in(window, address)
+    else:
+        window.goto(address)
+        window.get_by_label("Password").fill("demo")
+        window.get_by_role("button", name="Confirm").click()
     until(page, f"document.querySelector('input[name=csrfmiddlewaretoken]').value !== '{token}'")
     page.evaluate("window.idlewatch.extend()")
     until(page, f"window.idlewatch.state.phase === 'active' && window.idlewatch.state.remaining > {IDLE} - 1")

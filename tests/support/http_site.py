@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from django.contrib.auth import authenticate, get_user_model, login, update_session_auth_hash
+from django.contrib.auth import authenticate, get_user_model, login, logout, update_session_auth_hash
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.contrib.auth.models import AnonymousUser
@@ -200,6 +200,19 @@ def keep_me(request: HttpRequest) -> HttpResponse:
     return HttpResponse("in")
 
 
+def act_as(request: HttpRequest) -> HttpResponse:
+    """Sign the operator in as another user, or in again as themselves; note it as a package or a project does."""
+    user = get_user_model().objects.get_by_natural_key(request.POST["username"])
+    if "logout" in request.POST:
+        logout(request)
+    login(request, user, "django.contrib.auth.backends.ModelBackend")
+    if "note" in request.POST:
+        idlewatch.mark_impersonation(request)
+    if "fail" in request.POST:
+        raise RuntimeError("after the login")
+    return page(request) if "page" in request.POST else HttpResponse("switched")
+
+
 @login_not_required
 def api_login(request: HttpRequest) -> HttpResponse:
     user = authenticate(request, **_credentials(request))
@@ -273,6 +286,7 @@ urlpatterns = [
     path("change-password/", change_password),
     path("sign-up/", sign_up),
     path("keep-me/", keep_me),
+    path("act-as/", act_as),
     path("api-login/", api_login),
     path("failing-login/", failing_login),
     path("first-step/", first_step),

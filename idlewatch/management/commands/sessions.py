@@ -92,6 +92,7 @@ def _description(record: WatchedSession, watched: Watched | None, at: float) -> 
     return {
         "session": record.pk,
         "user": record.username,
+        "impersonator": record.impersonator_name or None,
         "device": device_of(record.user_agent),
         "address": record.address,
         "started": record.started,

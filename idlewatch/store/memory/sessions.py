@@ -36,11 +36,10 @@ class MemorySessions(SessionStore):
             return self._ledger.add(transitions.opened(watched, now), now) if entry is None else entry.watched
 
     def restart(self, watched: Watched, now: float) -> Watched:
-        with self._lock:
-            entry = self._ledger.entries.get(watched.id)
-            if entry is None:
-                return self.open(watched, now)
-            return self._ledger.change(entry, transitions.restarted(entry.watched, watched, now), now)
+        return self._replace(watched, now, transitions.restarted)
+
+    def transfer(self, watched: Watched, now: float) -> Watched:
+        return self._replace(watched, now, transitions.transferred)
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         with self._lock:
@@ -79,3 +78,10 @@ class MemorySessions(SessionStore):
 
     async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
         return self.end(watch_id, reason, now)
+
+    def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Watched:
+        with self._lock:
+            entry = self._ledger.entries.get(watched.id)
+            if entry is None:
+                return self.open(watched, now)
+            return self._ledger.change(entry, change(entry.watched, watched, now), now)

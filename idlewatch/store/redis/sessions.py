@@ -48,7 +48,10 @@ class RedisSessions(SessionStore):
         return self._client.run(self._open(watched, now))
 
     def restart(self, watched: Watched, now: float) -> Watched:
-        return self._client.run(self._restart(watched, now))
+        return self._client.run(self._replace(watched, now, transitions.restarted))
+
+    def transfer(self, watched: Watched, now: float) -> Watched:
+        return self._client.run(self._replace(watched, now, transitions.transferred))
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return self._client.run(self._apply(watch_id, event, now))
@@ -91,10 +94,10 @@ class RedisSessions(SessionStore):
             present = (yield from self._write(None, transitions.opened(watched, now), now)).present
         return present
 
-    def _restart(self, watched: Watched, now: float) -> Steps[Watched]:
+    def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Steps[Watched]:
         present = yield from self._get(watched.id)
         while True:
-            new = transitions.opened(watched, now) if present is None else transitions.restarted(present, watched, now)
+            new = transitions.opened(watched, now) if present is None else change(present, watched, now)
             if new is present:
                 return new
             done, present = yield from self._write(present, new, now, mode="rekey")

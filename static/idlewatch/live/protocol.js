@@ -15,6 +15,7 @@ export const MESSAGE = Object.freeze({ WATCH: "watch", SEEN: "seen" });
  * @typedef {object} Row One live session. Times are epoch seconds by the server's clock.
  * @property {string} id
  * @property {string} user
+ * @property {string} impersonator The operator who acts as the user; empty without one.
  * @property {string} device In words; empty if unknown.
  * @property {string} address
  * @property {number} started

@@ -49,6 +49,8 @@ export class RowView {
     const user = /** @type {HTMLAnchorElement} */ (this.#set("user", row.user));
     if (addresses.account !== null) user.href = addresses.account + encodeURIComponent(row.user);
     this.#set("mine", i18n.text("you")).hidden = !row.mine;
+    const by = row.impersonator ? `${i18n.text("impersonator")}: ${row.impersonator}` : "";
+    this.#set("impersonator", by).hidden = by === "";
     this.#set("device", row.device || NONE);
     this.#set("address", row.address || NONE);
     this.#setMoment("started", row.started);

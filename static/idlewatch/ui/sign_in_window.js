@@ -12,28 +12,33 @@ export class SignInWindow {
   /**
    * @param {object} options
    * @param {Window} options.window
-   * @param {string} options.address
    * @param {() => void} options.onOpen
    */
-  constructor({ window, address, onOpen }) {
+  constructor({ window, onOpen }) {
     this.window = window;
-    this.address = address;
     this.onOpen = onOpen;
   }
 
-  /** @param {HTMLElement} element Contains the links. */
-  openFrom(element) {
-    element.addEventListener("click", this.#click);
+  /**
+   * @param {HTMLElement} element Contains the links.
+   * @param {string} address
+   */
+  openFrom(element, address) {
+    element.addEventListener("click", (event) => this.#click(event, address));
   }
 
-  #click = (/** @type {Event} */ event) => {
+  /**
+   * @param {Event} event
+   * @param {string} address
+   */
+  #click(event, address) {
     const link = /** @type {Element} */ (event.target).closest(LINKS);
     if (link === null) return;
     // One that is open may hold half a password.
-    if (this.#opened?.closed !== false) this.#opened = this.window.open(this.address, ...WINDOW);
+    if (this.#opened?.closed !== false) this.#opened = this.window.open(address, ...WINDOW);
     if (this.#opened === null) return;
     event.preventDefault();
     this.onOpen();
     this.#opened.focus();
-  };
+  }
 }

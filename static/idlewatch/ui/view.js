@@ -23,6 +23,7 @@ const OPENS_TAB = "[data-idlewatch-part=sign-in]";
  * @property {string} direction
  * @property {string} login Where to sign in.
  * @property {string} signIn Where to sign in again without losing the page.
+ * @property {string} reauthenticate Where to do so before the session ends.
  * @property {string} home The start page.
  * @property {string} csrf The CSRF token of the last sign-in.
  * @property {string} csrfHeader The name of the header in which scripts send it.
@@ -63,8 +64,9 @@ export class PageView {
     this.noticeTemplate = this.#piece("notice");
     this.noticeTemplate.remove();
     this.departure = new Departure({ window, clock, isLeaving });
-    const signIn = new SignInWindow({ window, address: config.signIn, onOpen: () => this.departure.cancel() });
-    for (const element of [overlay, this.limit.element]) signIn.openFrom(element);
+    const signIn = new SignInWindow({ window, onOpen: () => this.departure.cancel() });
+    signIn.openFrom(overlay, config.signIn);
+    signIn.openFrom(this.limit.element, config.reauthenticate);
   }
 
   /**

@@ -32,7 +32,12 @@ def _allauth(*apps: str, sign_in: SignIn | None = None, **settings: Any) -> dict
     return {
         "apps": ("allauth", "allauth.account", *apps),
         "middleware": ("allauth.account.middleware.AccountMiddleware",),
-        "settings": {"LOGIN_URL": "account_login", "AUTHENTICATION_BACKENDS": backends, **settings},
+        "settings": lambda plain: {
+            "LOGIN_URL": "account_login",
+            "AUTHENTICATION_BACKENDS": backends,
+            "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.reauthentication.Allauth"},
+            **settings,
+        },
         "templates": {"allauth/layouts/base.html": ALLAUTH_BASE},
         "urls": lambda: [site_page(), path("accounts/", include("allauth.urls"))],
         "sign_in": sign_in or SignIn(fields={"login": NAME, "password": PASSWORD}),
@@ -75,6 +80,14 @@ def add_victim() -> None:
     get_user_model().objects.create_user("victim", pk=2)
 
 
+def _impersonate() -> list[Any]:
+    return [path("impersonate/", include("impersonate.urls")), *plain_urls()]
+
+
+def _loginas() -> list[Any]:
+    return [path("admin/", include("loginas.urls")), *plain_urls()]
+
+
 def _hijack() -> list[Any]:
     return [path("hijack/", include("hijack.urls")), *plain_urls()]
 
@@ -111,12 +124,28 @@ ROWS = [
         sign_in=SignIn(then=({"user_pk": "2"},)),
     ),
     Row(
+        "django-impersonate",
+        packages=("django-impersonate",),
+        apps=("impersonate",),
+        middleware=("impersonate.middleware.ImpersonateMiddleware",),
+        urls=_impersonate,
+        prepare="tests.sites.rows.accounts.add_victim",
+    ),
+    Row(
+        "django-loginas",
+        packages=("django-loginas",),
+        apps=("loginas",),
+        urls=_loginas,
+        prepare="tests.sites.rows.accounts.add_victim",
+    ),
+    Row(
         "django-otp in the admin",
         packages=("django-otp",),
         apps=("django_otp", "django_otp.plugins.otp_static"),
         page="/admin/",
         settings=lambda plain: {
             "LOGIN_URL": "admin:login",
+            "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.reauthentication.OneTimeCode"},
             "MIDDLEWARE": after(
                 plain["MIDDLEWARE"],
                 "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -58,6 +58,7 @@ def test_holds_what_is_known_of_a_session_with_times_in_utc_wherever_the_site_is
     fields = {"address": "10.0.0.1", "user_agent": CHROME, "warnings": 2, "extensions": 1, "held_seconds": 12.5}
     name = 'Zoë "Zo", 張\nbob'
     record("w1", at, username=name, ended=at + timedelta(minutes=5), reason="revoked", ended_by_name="op", **fields)
+    WatchedSession.objects.filter(pk="w1").update(impersonator_name="boss")
     assert exported(auditor) == [
         {
             "session": "w1",
@@ -74,6 +75,7 @@ def test_holds_what_is_known_of_a_session_with_times_in_utc_wherever_the_site_is
             "warnings": "2",
             "extensions": "1",
             "held_seconds": "12.5",
+            "impersonator": "boss",
         }
     ]
 

@@ -18,6 +18,8 @@ def callable_for_tests(*_: object) -> None:
     """Be imported by a dotted path."""
 
 
+PROVE = "idlewatch.reauthentication"
+
 # What SPEC has, key by key: the default, values at the edge of what is allowed, and values just beyond it.
 CONTRACT: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "IDLE_TIMEOUT": (900, [0.5, timedelta(minutes=10)], [0, None]),
@@ -43,6 +45,7 @@ CONTRACT: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "METRICS_TOKEN": (None, ["a-token-that-cannot-be-guessed"], ["guessable", 7]),
     "STORE": ({"BACKEND": "idlewatch.store.memory.MemoryStore"}, [{"BACKEND": "x.Y", "OPTIONS": {}}], [{}, None]),
     "CLIENT_IP": (None, [HERE], ["", "nowhere"]),
+    "REAUTHENTICATE": (f"{PROVE}.Password", [f"{PROVE}.Allauth"], [HERE, "nowhere", None]),
 }
 
 

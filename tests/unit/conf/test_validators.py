@@ -11,6 +11,7 @@ from idlewatch.conf.validators import (
     Backend,
     Boolean,
     Choice,
+    DottedObject,
     DottedPath,
     Duration,
     Integer,
@@ -51,6 +52,8 @@ USABLE: list[tuple[Validator, object, object]] = [
     (Strings("names"), (), frozenset()),
     (Patterns(), (), None),
     (DottedPath(), HERE, callable_for_tests),
+    (DottedObject(("total_seconds",)), f"{__name__}.timedelta", timedelta()),
+    (DottedObject(("search",)), "idlewatch.conf.validators.TOKEN", validators.TOKEN),
     (Token(), TOKEN, TOKEN),
     (Token(), f"{TOKEN}==", f"{TOKEN}=="),
     (Backend(), {"BACKEND": BACKEND}, {"BACKEND": BACKEND}),
@@ -71,6 +74,8 @@ UNUSABLE: list[tuple[Validator, object]] = [
     *((Patterns(), value) for value in ["^/poll/", [1], ["(unclosed"], ["^/a", "(?i)^/b"], {"^/": 1}, (b"^/",), None]),
     *((DottedPath(), value) for value in [callable_for_tests, 7, "", "no dots", "nowhere.at.all", f"{__name__}.HERE"]),
     *((DottedPath(), value) for value in [f"{__name__}.nothing", None]),
+    *((DottedObject(("days",)), value) for value in [7, "nowhere", HERE, f"{__name__}.timedelta", None]),
+    (DottedObject(("__call__",)), "idlewatch.conf.validators.DottedObject"),
 ]
 
 

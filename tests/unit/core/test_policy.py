@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Hold, Reason
-from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, assess, closes_at, fitted, warned_from
+from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, assess, closes_at, fitted, stricter, warned_from
 from tests.support.facts import POLICY, any_facts, moments, policies, seconds, signed_in
 
 HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
@@ -177,3 +177,12 @@ def test_what_remains_never_grows_by_itself(facts: Activity, policy: Policy, now
 )
 def test_limits_are_made_to_fit_each_other(limits: dict[str, float], expected: dict[str, float]) -> None:
     assert fitted(Policy(**limits)) == replace(Policy(**limits), **expected)
+
+
+@given(policies(), policies())
+def test_the_stricter_of_two_policies_ends_no_later_than_either(first: Policy, second: Policy) -> None:
+    both, activity = stricter(first, second), signed_in()
+    assert both == stricter(second, first)
+    assert assess(activity, both, 0.0).ends_at == min(assess(activity, each, 0.0).ends_at for each in (first, second))
+    assert both.hold_limit == min(first.hold_limit, second.hold_limit)
+    assert both.activity_extends_warning == (first.activity_extends_warning and second.activity_extends_warning)

@@ -82,6 +82,7 @@ class TestWhatIsShown:
         assert row == {
             "id": person.id,
             "user": "user000000",
+            "impersonator": "",
             "device": "Firefox 128 on Linux",
             "address": "10.0.0.0",
             "started": pytest.approx(person.activity.logged_in_at, abs=0.01),

@@ -21,7 +21,7 @@ from tests.support.serving import ROOT
 CLIENT = ROOT / "static" / "idlewatch" / "live"
 PROTOCOL, QUERY = (CLIENT / "protocol.js").read_text(), (CLIENT / "query.js").read_text()
 MESSAGES, FRAMES = BLOCKS[2:4]
-ROW = Row("w1", "7", "ada", "Firefox 128 on Linux", "203.0.113.7", 5.0, 6.0, 2, None, Phase.ACTIVE, None, 90.0)
+ROW = Row("w1", "7", "ada", "", "Firefox 128 on Linux", "203.0.113.7", 5.0, 6.0, 2, None, Phase.ACTIVE, None, 90.0)
 
 
 def snapshot(*rows: Row, **changes: Any) -> Snapshot:
@@ -109,7 +109,7 @@ def test_a_difference_has_what_is_different_alone():
     assert changes_frame(snapshot(ROW), snapshot(ROW), 8, 12.0) is None
     acted = replace(ROW, seen=7.0, ends=92.0)
     assert changes(snapshot(ROW), snapshot(acted)) == {"rows": {"w1": {"seen": 7.0, "ends": 92.0}}}
-    other = Row("w2", "1", "bob", "", "", 5.0, 6.0, 0, "", Phase.WARNED, "idle", None)
+    other = Row("w2", "1", "bob", "", "", "", 5.0, 6.0, 0, "", Phase.WARNED, "idle", None)
     assert changes(snapshot(ROW), snapshot(ROW, census=Census(2, 0, 1))) == {
         "counts": {"active": 2, "warned": 0, "connected": 1}
     }
@@ -122,3 +122,11 @@ def test_a_difference_has_what_is_different_alone():
     assert changes(snapshot(ROW, other), snapshot(other, ROW)) == {"order": ["w2", "w1"]}
     later = [Sample(10.0, 1, 0, 0), Sample(25.0, 1, 0, 2)]
     assert changes(snapshot(ROW), snapshot(ROW, samples=later)) == {"samples": [[25.0, 1, 0, 2]]}
+
+
+def test_a_row_that_gets_another_user_is_sent_whole():
+    """An operator acts as another user: the session may no longer be one of the page's own operator."""
+    acting = replace(ROW, owner="1", user="bob", impersonator="ada")
+    sent = changes(snapshot(ROW), snapshot(acting))
+    assert sent == {"rows": {"w1": acting.fields("1")}}
+    assert acting.fields("1")["mine"]

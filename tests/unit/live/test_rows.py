@@ -12,7 +12,7 @@ from idlewatch.live.rows import NO_FIELDS, RecordFields, RecordFieldsCache, row_
 from idlewatch.store.values import Watched
 from tests.unit.live.operators import POLICY
 
-ADA = RecordFields("ada", "", "203.0.113.7", 5.0)
+ADA = RecordFields("7", "ada", "", "", "203.0.113.7", 5.0)
 
 
 def watched(**facts: object) -> Watched:
@@ -63,12 +63,18 @@ class TestRecordFields:
         monkeypatch.setattr(rows, "FIELDS_CACHE_SIZE", 2)
         cache = RecordFieldsCache()
         with mock.patch.object(rows, "read_fields", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
-            for watches in (["a", "b"], ["a"], ["a", "b", "c"], ["b", "c"], ["a"]):
-                assert await cache.get(watches) == dict.fromkeys(watches, ADA)
+            for ids in (["a", "b"], ["a"], ["a", "b", "c"], ["b", "c"], ["a"]):
+                assert await cache.get([replace(watched(), id=each) for each in ids]) == dict.fromkeys(ids, ADA)
         assert [call.args[0] for call in read.call_args_list] == [["a", "b"], ["c"], ["a"]]
+
+    async def test_one_in_which_an_operator_acts_as_another_user_is_asked_for_again(self):
+        cache, bob = RecordFieldsCache(), ADA._replace(owner="8", user="bob", impersonator="ada")
+        with mock.patch.object(rows, "read_fields", side_effect=[{"w1": ADA}, {"w1": bob}]):
+            for user, fields in (("7", ADA), ("8", bob), ("8", bob)):
+                assert await cache.get([replace(watched(), user=user)]) == {"w1": fields}
 
     async def test_one_that_is_not_there_yet_is_asked_for_again(self):
         cache = RecordFieldsCache()
-        with mock.patch.object(rows, "read_fields", side_effect=[{}, {"a": ADA}]):
-            assert await cache.get(["a"]) == {}
-            assert await cache.get(["a"]) == {"a": ADA}
+        with mock.patch.object(rows, "read_fields", side_effect=[{}, {"w1": ADA}]):
+            assert await cache.get([watched()]) == {}
+            assert await cache.get([watched()]) == {"w1": ADA}

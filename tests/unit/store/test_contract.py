@@ -150,6 +150,17 @@ class TestEvents:
 
 
 class TestSigningInAgain:
+    async def test_transfers_a_session_to_another_user_and_leaves_its_clocks(self, live: Store) -> None:
+        policy = Policy(idle_timeout=60.0)
+        before = live.sessions.apply("w1", Extended(), 5.0)
+        assert before is not None
+        after = live.sessions.transfer(watched(user="9", key="k2", policy=policy, activity=signed_in(50.0)), 50.0)
+        assert (after.user, after.key, after.policy, after.activity) == ("9", "k2", policy, before.activity)
+        assert after.version > before.version
+        assert live.sessions.get("w1") == after
+        over = live.sessions.transfer(watched(user="8"), 65.0)
+        assert (over.user, over.activity.reason) == ("9", Reason.IDLE)
+
     @pytest.mark.rule("R3")
     @pytest.mark.rule("R16")
     async def test_restarts_the_clocks_with_the_new_key_and_limits(self, store: Store) -> None:

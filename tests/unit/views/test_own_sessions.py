@@ -336,7 +336,6 @@ class TestThePassword:
         assert failures == [("ann", PAGE)] * MAX_ATTEMPTS
         assert "Too many incorrect passwords. Sign in again to continue." in words(response)
         assert not asks_password(response)
-        assert f'href="/login/?next={PAGE}"' in response.content.decode()
         assert phone.lives
         clock.pass_(1)
         desk.browser.sign_in(ann)
@@ -360,17 +359,6 @@ class TestThePassword:
         for other in others:
             desk.end(other, password=PASSWORD)
         assert not any(other.lives for other in others)
-
-    def test_a_user_who_has_no_password_signs_in_again(
-        self, desk: Device, phone: Device, clock: Time, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(User, "has_usable_password", lambda _: False)
-        stale(clock, desk, phone)
-        response = desk.end(phone, password=PASSWORD)
-        assert not asks_password(response)
-        assert "Sign in again to confirm that it is you." in words(response)
-        assert f'href="/login/?next={PAGE}"' in response.content.decode()
-        assert phone.lives
 
     def test_a_session_that_was_adopted_knows_of_no_sign_in(self, desk: Device, phone: Device):
         session = desk.browser.client.session

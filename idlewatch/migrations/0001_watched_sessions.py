@@ -61,7 +61,10 @@ class Migration(migrations.Migration):
                 ('ended', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
                 ('reason', models.CharField(blank=True, choices=[('idle', 'inactivity'), ('absolute', 'time limit'), ('closed', 'browser closed'), ('logout', 'signed out'), ('revoked', 'revoked'), ('replaced', 'replaced by a newer sign-in'), ('account', 'account or password changed'), ('lost', 'session lost')], max_length=16, verbose_name='reason')),
                 ('ended_by_name', models.CharField(blank=True, editable=False, max_length=254)),
+                ('impersonator_name', models.CharField(blank=True, editable=False, max_length=254, verbose_name='impersonated by')),
+                ('impersonator_digest', models.CharField(blank=True, editable=False, max_length=64)),
                 ('ended_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='ended by')),
+                ('impersonator', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={

@@ -1,0 +1,143 @@
+"""A user signs in or out in a view, proves again who they are, or acts as another user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from idlewatch.core.activity import Reason
+from idlewatch.http.request_session import make_anonymous, session_of
+from idlewatch.http.request_state import RequestState, find_state, state_of
+from idlewatch.http.session_state import SessionState
+from idlewatch.monitor import accounts, django_sessions, impersonation, login, records
+from idlewatch.monitor import service as monitor
+
+after_sign_in: list[Callable[[SessionBase, AbstractBaseUser, float], None]] = []
+"""Functions that apps add: called with the session in which a user has just signed in, the user and the time."""
+
+
+def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
+    """Watch the session of a user who just signed in.
+
+    Over another user's session this waits for `settle`: packages for impersonation note what they do only afterwards.
+    """
+    session, state = session_of(request), find_state(request)
+    if session.session_key is None:
+        # Another user's session was flushed: saving assigns the new key.
+        session.save()
+    elif django_sessions.WATCH_KEY in session:
+        # Django keeps the key where the same user signs in again; ASVS 7.2.4 asks for a new one.
+        session.cycle_key()
+    watched = None if state is None else state.present.watched
+    if (
+        state is not None
+        and watched is not None
+        and not state.present.is_ended
+        and (watched.user != accounts.primary_key(user) or impersonation.is_impersonated(session))
+    ):
+        records.expect_rotation(watched.id)
+        state.change.defer(user, at)
+        return
+    _open(request, user, at)
+
+
+def signed_out(request: HttpRequest, watch_id: str, at: float) -> None:
+    """End the session of a user who signs out; one of an operator who acts as another user by `settle`.
+
+    To act as themselves again, some packages sign the operator out, and in.
+    """
+    state = find_state(request)
+    if state is not None and state.watch_id == watch_id and impersonation.is_impersonated(session_of(request)):
+        records.expect_rotation(watch_id)
+        state.change.defer(None, at)
+        return
+    ended = monitor.end(watch_id, Reason.LOGOUT, at)
+    if state is not None:
+        state.change.sign_out(SessionState.at(ended, at))
+
+
+def mark_impersonation(request: HttpRequest) -> None:
+    """Note that the user who was signed in before acts as another user, in whose name they have just been signed in.
+
+    Call it after `login(request, user)` in a view of your own for that. When the same view signs the operator in again,
+    the note goes with the rest of the session's data. django-hijack, django-impersonate, django-loginas and django-su
+    need no call.
+
+    Raises:
+        ValueError: no user was signed in before.
+    """
+    watched = state_of(request).present.watched
+    if watched is None:
+        raise ValueError("The request came without a signed-in user; expected the operator who acts as another.")
+    request.session[impersonation.IMPERSONATOR_KEY] = watched.user
+
+
+def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -> None:
+    """Decide, once its view is done, what a request made of its session: see `signed_in` and `signed_out`."""
+    state, session = state_of(request), session_of(request)
+    change, watched = state.change, state.present.watched
+    if watched is None or state.present.is_ended:
+        return
+    actors = impersonation.actors_of(session)
+    is_failed = response is not None and response.status_code >= 500
+    if not change.is_deferred and (actors is None or actors.user == watched.user or not session.modified):
+        return
+    switched = None if actors is None or is_failed else login.switch(request, watched, at, is_release=change.is_release)
+    if switched is not None:
+        _continue(request, state, SessionState.at(switched, at))
+    elif change.is_deferred:
+        _replace(request, state, watched.id, is_failed=is_failed)
+
+
+def prove(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
+    """Restart the clocks of a session whose user has proved again who they are."""
+    session_of(request).cycle_key()
+    _open(request, user, at)
+
+
+def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
+    session, state = session_of(request), find_state(request)
+    watched = login.sign_in(request, user, at)
+    _mark(request, watched.id, at)
+    for mark_session in after_sign_in:
+        mark_session(session, user, at)
+    if state is not None:
+        before = state.present
+        if before.watch_id is not None and before.watch_id != watched.id:
+            monitor.end(before.watch_id, Reason.LOGOUT, at)
+        displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
+        auth_digest = django_sessions.auth_digest_of(session)
+        state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)
+
+
+def _continue(request: HttpRequest, state: RequestState, session_state: SessionState) -> None:
+    """Keep the session: the same person acts as another user. That is no sign-in, so none is noted."""
+    session = session_of(request)
+    assert session_state.watched is not None, "a session that goes on has facts"  # noqa: S101
+    _mark(request, session_state.watched.id, state.admission.signed_in_at)
+    state.change.switch(session_state, django_sessions.auth_digest_of(session))
+
+
+def _replace(request: HttpRequest, state: RequestState, watch_id: str, *, is_failed: bool) -> None:
+    """End the session of the former user, and watch that of the one who signed in over it, if there is one."""
+    user, at = state.change.newcomer, state.change.deferred_at
+    ended = monitor.end(watch_id, Reason.LOGOUT, at)
+    state.change.sign_out(SessionState.at(ended, at))
+    if is_failed:
+        # Django does not save the session after an error.
+        make_anonymous(request)
+    elif user is not None:
+        _open(request, user, at)
+
+
+def _mark(request: HttpRequest, watch_id: str, signed_in_at: float | None) -> None:
+    """Note the watch, and when its user signed in, in the session's data."""
+    session = session_of(request)
+    session[django_sessions.WATCH_KEY] = watch_id
+    if signed_in_at is not None:
+        session[django_sessions.SIGNED_IN_KEY] = signed_in_at
+    session.set_expiry(0)

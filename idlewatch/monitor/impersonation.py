@@ -1,0 +1,97 @@
+"""Who is behind a session: operators who act as another user, as packages for that note it in the session's data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.core import signing
+
+IMPERSONATOR_KEY = "_idlewatch_impersonator"
+"""Key in the session's data of the operator's primary key, where the project signs operators in as users by itself."""
+
+
+class Actors(NamedTuple):
+    """The people behind a session, by their primary keys as strings."""
+
+    user: str
+    """Whose account is used."""
+    operator: str
+    """Who signed in: the same person, unless an operator acts as the user."""
+
+    @property
+    def is_impersonated(self) -> bool:
+        """Whether an operator acts as the user."""
+        return self.user != self.operator
+
+
+def actors_of(session: SessionBase) -> Actors | None:
+    """Return who is behind a session; None if no user is signed in."""
+    signed_in = session.get(SESSION_KEY)
+    if signed_in is None:
+        return None
+    if apps.is_installed("impersonate") and (user := session.get("_impersonate")) is not None:
+        # django-impersonate leaves the operator signed in, and replaces the user of each request.
+        return Actors(_text(user), str(signed_in))
+    for app, read in READERS.items():
+        if (app is None or apps.is_installed(app)) and (operator := read(session)) is not None:
+            return Actors(str(signed_in), operator)
+    return Actors(str(signed_in), str(signed_in))
+
+
+def is_impersonated(session: SessionBase) -> bool:
+    """Return whether an operator acts as the user of a session."""
+    actors = actors_of(session)
+    return actors is not None and actors.is_impersonated
+
+
+def keep_operator(session: SessionBase, user: str, operator: str) -> Actors:
+    """Note who signed in where a package notes the last of several who acted as one another; return who acts now."""
+    actors = actors_of(session)
+    if actors != (user, operator):
+        session[IMPERSONATOR_KEY] = operator
+    return Actors(user, operator)
+
+
+def _own(session: SessionBase) -> str | None:
+    return session.get(IMPERSONATOR_KEY)
+
+
+def _hijack(session: SessionBase) -> str | None:
+    # Those who acted as one another: the first of them signed in.
+    history = session.get("hijack_history")
+    return _text(history[0]) if history else None
+
+
+def _su(session: SessionBase) -> str | None:
+    # Pairs of a user and a backend.
+    history = session.get("exit_users_pk")
+    return _text(history[0][0]) if history else None
+
+
+def _loginas(session: SessionBase) -> str | None:
+    note = session.get(getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user"))
+    if note is None:
+        return None
+    try:
+        return signing.TimestampSigner().unsign(str(note))
+    except signing.BadSignature:
+        return None
+
+
+READERS: Mapping[str | None, Callable[[SessionBase], str | None]] = {
+    None: _own,
+    "hijack": _hijack,
+    "loginas": _loginas,
+    "django_su": _su,
+}
+"""Return the operator that a package, by its app, has noted in a session's data; None without one."""
+
+
+def _text(key: Any) -> str:  # noqa: ANN401 - keys of users are of any type
+    """Return a primary key as Django's session writes it: packages write some as they are."""
+    return str(key)
