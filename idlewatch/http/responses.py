@@ -99,4 +99,4 @@ def drop_reason(response: HttpResponseBase) -> None:
 
 
 def _digest(user: str) -> str:
-    return salted_hmac(_SALT, user).hexdigest()[:20]
+    return salted_hmac(_SALT, user, algorithm="sha256").hexdigest()[:20]
