@@ -20,5 +20,8 @@ class DraftsConfig(AppConfig):
         from idlewatch.http.sign_in import after_sign_in  # noqa: PLC0415
         from idlewatch.runtime.timer import SWEEPS  # noqa: PLC0415
 
-        SWEEPS.append(sweep)
-        after_sign_in.append(mark_session)
+        # Django calls this again whenever a test changes `INSTALLED_APPS`.
+        if sweep not in SWEEPS:
+            SWEEPS.append(sweep)
+        if mark_session not in after_sign_in:
+            after_sign_in.append(mark_session)

@@ -13,7 +13,7 @@ KEEPERS = {
     "WeakValueDictionary", "defaultdict", "deque", "dict", "list", "set",
 }  # fmt: skip
 """What is made empty, and filled later."""
-REGISTRIES = {("runtime/timer.py", "SWEEPS"), ("decorators.py", "marked")}
+REGISTRIES = {("runtime/timer.py", "SWEEPS"), ("decorators.py", "marked"), ("http/sign_in.py", "after_sign_in")}
 """Filled when the code is loaded, as registries of Django are, and the same in every process."""
 OF_THE_INTERPRETER = {("signals/dispatcher.py", "_dispatchers")}
 """Weak references to the parts of all processes, for what happens once in the interpreter: its exit."""

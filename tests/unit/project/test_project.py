@@ -86,6 +86,7 @@ class TestEnvironment:
 
     def test_every_numeric_or_boolean_key_and_the_token_can_come_from_the_environment(self):
         others = {"POLICY", "PASSIVE_PATHS", "PASSIVE_URL_NAMES", "ENDED_RESPONSE", "BASELINE", "STORE", "CLIENT_IP"}
+        others |= {"REAUTHENTICATE"}
         assert env.IDLEWATCH_VARIABLES.keys() == {f"IDLEWATCH_{key}" for key in SETTINGS.keys() - others}
 
     @pytest.mark.parametrize(
