@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from idlewatch.checks.registry import Messages, check, written
 from idlewatch.conf import conf
 from idlewatch.conf.declaration import place
-from idlewatch.reauthentication import Allauth, OneTimeCode
+from idlewatch.http.reauthentication import Allauth, OneTimeCode
 
 PACKAGES: Mapping[str, type] = {"allauth.account": Allauth, "django_otp": OneTimeCode}
 """What fits the users of an app."""

@@ -164,12 +164,12 @@ class Conf(DjangoSettings):
         None,
         "Finds the user's address behind a proxy",
         check="E021",
-        hint="Choose one of idlewatch.client_ip, or write a function (scope_or_request) that returns an address.",
+        hint="Choose one of idlewatch.http.client_ip, or write a function (scope_or_request) that returns an address.",
     )
     reauthenticate: Setting[Reauthentication] = Setting(
         "REAUTHENTICATE",
         DottedObject(("proved_at", "url")),
-        "idlewatch.reauthentication.Password",
+        "idlewatch.http.reauthentication.Password",
         "Proves again who the user is: for “Sign in again”, and before a user ends other sessions",
         check="E048",
     )

@@ -3,8 +3,24 @@
 `docs/testing.md` shows them. Each twin with the prefix `a` is for tests that run in an event loop.
 """
 
-from idlewatch.testing.clock import SystemClock, Travel, atravel, isolated, travel
-from idlewatch.testing.sessions import aexpire, expire
-from idlewatch.testing.tab import TabCommunicator
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from idlewatch.testing.clock import SystemClock, Travel, atravel, isolated, travel
+    from idlewatch.testing.sessions import aexpire, expire
+    from idlewatch.testing.tab import TabCommunicator
 
 __all__ = ["SystemClock", "TabCommunicator", "Travel", "aexpire", "atravel", "expire", "isolated", "travel"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a tool when it is first used: pytest loads the plugin in this package before Django has its settings."""
+    if name in __all__:
+        for module in ("clock", "sessions", "tab"):
+            found: object = getattr(import_module(f"{__name__}.{module}"), name, None)
+            if found is not None:
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,13 +22,13 @@ from django.views.decorators.http import require_http_methods
 from idlewatch.conf import conf
 from idlewatch.decorators import outside_transactions
 from idlewatch.http.i18n import ui_context
+from idlewatch.http.reauthentication import PROVED_KEY, Password
 from idlewatch.http.request_state import state_of
 from idlewatch.http.sign_in import prove
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import is_impersonated
 from idlewatch.process import now
-from idlewatch.reauthentication import PROVED_KEY, Password
 from idlewatch.signals import event_log
 
 SIGN_IN_VALIDITY = 300.0

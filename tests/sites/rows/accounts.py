@@ -35,7 +35,7 @@ def _allauth(*apps: str, sign_in: SignIn | None = None, **settings: Any) -> dict
         "settings": lambda plain: {
             "LOGIN_URL": "account_login",
             "AUTHENTICATION_BACKENDS": backends,
-            "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.reauthentication.Allauth"},
+            "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.http.reauthentication.Allauth"},
             **settings,
         },
         "templates": {"allauth/layouts/base.html": ALLAUTH_BASE},
@@ -145,7 +145,7 @@ ROWS = [
         page="/admin/",
         settings=lambda plain: {
             "LOGIN_URL": "admin:login",
-            "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.reauthentication.OneTimeCode"},
+            "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.http.reauthentication.OneTimeCode"},
             "MIDDLEWARE": after(
                 plain["MIDDLEWARE"],
                 "django.contrib.auth.middleware.AuthenticationMiddleware",

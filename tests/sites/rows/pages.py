@@ -41,7 +41,7 @@ def _jinja(plain: dict[str, Any]) -> dict[str, Any]:
     jinja = {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [Path(__file__).resolve().parents[1] / "jinja2"],
-        "OPTIONS": {"context_processors": ["idlewatch.context_processors.idlewatch"]},
+        "OPTIONS": {"context_processors": ["idlewatch.templatetags.context_processors.idlewatch"]},
     }
     return {"TEMPLATES": [jinja, *plain["TEMPLATES"]]}
 

@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 
 from idlewatch.conf import conf
-from idlewatch.reauthentication import Allauth, OneTimeCode, Password
+from idlewatch.http.reauthentication import Allauth, OneTimeCode, Password
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_package_without_the_object_that_fits_it_and_the_other_way_round(
     found: Any, settings: Any, installed: list[str], app: str, kind: type
 ):
-    path = f"idlewatch.reauthentication.{kind.__name__}"
+    path = f"idlewatch.http.reauthentication.{kind.__name__}"
     settings.IDLEWATCH = {"REAUTHENTICATE": path}
     assert f"{app!r} is not in INSTALLED_APPS" in found()["E049"].msg
     installed.append(app)
@@ -31,7 +31,7 @@ def test_a_package_without_the_object_that_fits_it_and_the_other_way_round(
         assert found() == {}
     settings.IDLEWATCH = {}
     assert path in found()["W043"].hint
-    settings.IDLEWATCH = {"REAUTHENTICATE": "idlewatch.reauthentication.Password"}
+    settings.IDLEWATCH = {"REAUTHENTICATE": "idlewatch.http.reauthentication.Password"}
     assert found() == {}
 
 

@@ -18,7 +18,7 @@ def callable_for_tests(*_: object) -> None:
     """Be imported by a dotted path."""
 
 
-PROVE = "idlewatch.reauthentication"
+PROVE = "idlewatch.http.reauthentication"
 
 # What SPEC has, key by key: the default, values at the edge of what is allowed, and values just beyond it.
 CONTRACT: dict[str, tuple[Any, list[Any], list[Any]]] = {

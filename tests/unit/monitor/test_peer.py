@@ -26,7 +26,7 @@ def test_a_header_of_a_proxy_that_is_not_read_is_logged_once(process: Process, c
 def test_one_that_is_read_is_not(process: Process, caplog: pytest.LogCaptureFixture, settings: Any):
     # By the server itself, then by the setting.
     sign_in(1, "1.2.3.4", **{"X-Forwarded-For": "1.2.3.4"})
-    settings.IDLEWATCH = {"CLIENT_IP": "idlewatch.client_ip.x_forwarded_for"}
+    settings.IDLEWATCH = {"CLIENT_IP": "idlewatch.http.client_ip.x_forwarded_for"}
     assert sign_in(2, **{"X-Forwarded-For": "1.2.3.5"}) == "1.2.3.5"
     assert caplog.messages == []
 

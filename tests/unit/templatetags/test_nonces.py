@@ -16,12 +16,12 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path
 
-from idlewatch.context_processors import idlewatch
 from idlewatch.core.activity import Reason
 from idlewatch.http.nonces import nonce_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
+from idlewatch.templatetags.context_processors import idlewatch
 from tests.support.urls import urlpatterns as others
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from idlewatch.pytest_plugin import idlewatch  # noqa: F401 - the fixture, which an installed package brings by itself
+from idlewatch.testing.plugin import idlewatch  # noqa: F401 - the fixture, which an installed package brings by itself
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "testing.md"
 

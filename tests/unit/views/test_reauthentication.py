@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from idlewatch.core.clock import as_datetime
+from idlewatch.http.reauthentication import OneTimeCode
 from idlewatch.monitor import django_sessions
-from idlewatch.reauthentication import OneTimeCode
 from idlewatch.views.reauthentication import MAX_ATTEMPTS, SIGN_IN_VALIDITY
 from tests.conftest import START, Time
 from tests.support.http import PASSWORD, Browser, record, user_of

@@ -2,7 +2,7 @@
 
 For one proxy that sets `X-Forwarded-For`::
 
-    IDLEWATCH = {"CLIENT_IP": "idlewatch.client_ip.x_forwarded_for"}
+    IDLEWATCH = {"CLIENT_IP": "idlewatch.http.client_ip.x_forwarded_for"}
 
 `x_forwarded_for_2` and `_3` are for two and three, `forwarded`, `forwarded_2` and `forwarded_3` for proxies that set
 `Forwarded` (RFC 7239). For more, make your own in a module of your project: `client_ip = XForwardedFor(4)`.

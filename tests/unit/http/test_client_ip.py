@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from idlewatch import client_ip
-from idlewatch.client_ip import Forwarded, XForwardedFor
+from idlewatch.http import client_ip
+from idlewatch.http.client_ip import Forwarded, XForwardedFor
 
 PEER = "10.0.0.1"
 
