@@ -88,7 +88,8 @@ class TestDialog:
         page, played = visited
         warn(page, played)
         played.fall_silent()
-        for times in (1, 2, 3, 4):
+        # Chromium lets a page cancel the first alone. More might outlast the time that the server has to answer.
+        for times in (1, 2):
             page.keyboard.press("Escape")
             wait_for(page, lambda times=times: played.received.count("extend") == times)
         expect(dialog(page)).to_be_visible()
