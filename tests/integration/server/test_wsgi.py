@@ -23,12 +23,13 @@ def call(path):
 call("/enter/steady/")
 
 from idlewatch.monitor import service as monitor
-from idlewatch.process import now
+from idlewatch.process import current_process, now
 from idlewatch.core.events import Extended
-from idlewatch.models import StoreOwner, WatchedSession
+from idlewatch.models import WatchedSession
+from idlewatch.runtime.runtime import running_runtime
 
 deadline = time.monotonic() + 5
-while not StoreOwner.objects.exists():
+while not ((runtime := running_runtime(current_process())) and runtime.timer.owns_store):
     assert time.monotonic() < deadline
     time.sleep(0.02)
 monitor.store().sessions.apply(WatchedSession.objects.get().pk, Extended(), now())
