@@ -11,7 +11,6 @@ A site is a `Row` in one of the modules below `rows/`. It says in what it differ
         settings={"LOGIN_URL": "account_login"},           # or a function of the plain settings
         urls=lambda: [path("accounts/", include("allauth.urls")), site_page()],
         sign_in=SignIn("/accounts/login/", {"login": NAME, "password": PASSWORD}),
-        fault=8,                                           # known to fail, by the fault of that number
     )
 
 `journey.py` has the steps, which are the table's columns; `wire.py` and `chromium.py` walk them, one with bare requests

@@ -61,15 +61,14 @@ def table(rows: list[Row], columns: tuple[str, ...]) -> str:
     known = {line.split(" | ")[0]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
     for row in rows:
         path = RESULTS / f"{row.slug}.json"
-        name = f"{row.name}{'' if row.fault is None else f' (fault {row.fault})'}"
         if not path.exists():
-            lines.append(known.get(f"| {name}", f"| {name} |{' |' * (len(columns) + 3)}"))
+            lines.append(known.get(f"| {row.name}", f"| {row.name} |{' |' * (len(columns) + 3)}"))
             continue
         result = json.loads(path.read_text())
         cells = [result["steps"].get(column, "") for column in columns]
         versions = ", ".join(f"{key} {value}" for key, value in result["versions"].items())
         cells += [", ".join(result["checks"]), f"{result['seconds']:.0f}", versions]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {row.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -96,8 +96,6 @@ class Row:
     """What the checks say of the site, although it works."""
     refused: str | None = None
     """The id of the check that refuses the site: it is not served."""
-    fault: int | None = None
-    """The number of the fault by which it is known to fail."""
 
     @property
     def slug(self) -> str:

@@ -22,12 +22,10 @@ from tests.sites.wire import Wire
 
 
 def marked(row: Row) -> Any:
-    """Return the row as a parameter: what it needs, and whether it is known to fail."""
+    """Return the row as a parameter, marked by what it needs."""
     marks = [pytest.mark.packages] if row.packages else []
     if row.rarely:
         marks.append(pytest.mark.rarely)
-    if row.fault is not None:
-        marks.append(pytest.mark.xfail(reason=f"fault {row.fault}", strict=True))
     return pytest.param(row, id=row.slug, marks=marks)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import signal
@@ -34,6 +35,21 @@ def clean_environment(**extra: str) -> dict[str, str]:
         if name not in DEPLOYMENT | {"DJANGO_SETTINGS_MODULE"} and not name.startswith("IDLEWATCH_")
     }
     return kept | {"PYTHONUNBUFFERED": "1"} | extra
+
+
+def run_program(source: str, settings: str) -> Any:
+    """Run a program under other settings, in a process of its own; return the JSON that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        cwd=ROOT,
+        env=clean_environment(DJANGO_SETTINGS_MODULE=settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def free_port() -> int:

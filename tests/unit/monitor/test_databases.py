@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-from tests.support.serving import ROOT, clean_environment
+from tests.support.serving import run_program
 
 PROGRAM = """
 import asyncio, json, django; django.setup()
@@ -97,17 +94,8 @@ print(json.dumps(told))
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """The signals of each change, before and after its transaction ended."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        env=clean_environment(DJANGO_SETTINGS_MODULE="tests.support.routed"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    found: dict[str, Any] = run_program(PROGRAM, "tests.support.routed")
+    return found
 
 
 @pytest.mark.parametrize("change", ["sign_in", "adopt", "sign_out", "disable", "delete"])
