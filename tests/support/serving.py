@@ -8,12 +8,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from random import SystemRandom
@@ -162,6 +163,29 @@ class Server(ServerProcess):
         if done.returncode:
             raise RuntimeError(f"manage.py {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+
+@contextmanager
+def standing_still(*servers: Server) -> Iterator[None]:
+    """Stop servers, and let them go on at the end.
+
+    None of them stops with SQLite's lock in its hand: nobody could write until it went on.
+    """
+    processes = [server.process for server in servers if server.process is not None]
+    assert len(processes) == len(servers)
+    try:
+        with ExitStack() as locks:
+            for database in {server.environ["DATABASE_URL"] for server in servers}:
+                if database.startswith("sqlite:///"):
+                    connection = sqlite3.connect(database.removeprefix("sqlite:///"), timeout=20, isolation_level=None)
+                    locks.enter_context(closing(connection)).execute("BEGIN IMMEDIATE")
+            for process in processes:
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
 
 
 @cache

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 
 import pytest
 
 from tests.integration.faults.people import Watcher
-from tests.integration.faults.test_processes import suspend
 from tests.integration.site import CORE, Site
+from tests.support.serving import standing_still
 
 COMPARED = 15.0
 """Seconds within which a process finds out what its tabs were not told."""
@@ -23,8 +22,7 @@ async def test_tabs_are_told_in_the_end_what_a_lost_message_said(make_site, envi
     waiting = [asyncio.create_task(watcher.live(reason="logout")) for watcher in watchers]
     await asyncio.sleep(1)
     # One that hears nothing for a while: of six messages its channel keeps one, or none.
-    suspend(site.webs[1], signal.SIGSTOP)
-    try:
+    with standing_still(site.webs[1]):
         for watcher in watchers:
             watcher.server = site.webs[0]
             key = watcher.cookies["sessionid"]
@@ -33,8 +31,6 @@ async def test_tabs_are_told_in_the_end_what_a_lost_message_said(make_site, envi
             watcher.active = time.monotonic()
         with site.redis.client() as client:
             client.client_kill_filter(_type="pubsub")
-    finally:
-        suspend(site.webs[1], signal.SIGCONT)
     async with asyncio.timeout(COMPARED + 5):
         await asyncio.gather(*waiting)
     assert len(site.announced()) == 6

@@ -12,12 +12,7 @@ import pytest
 from tests.integration.faults.life import endure, recorded
 from tests.integration.faults.people import Person, Watcher
 from tests.integration.site import GRACE, IDLE, Site
-from tests.support.serving import ROOT, Server
-
-
-def suspend(web: Server, how: signal.Signals) -> None:
-    assert web.process is not None
-    web.process.send_signal(how)
+from tests.support.serving import ROOT, standing_still
 
 
 @pytest.mark.rule("R7")
@@ -34,11 +29,8 @@ async def test_a_web_process_that_is_killed_or_terminated_loses_no_session(site:
 @pytest.mark.rule("R7")
 async def test_a_web_process_that_is_stopped_for_longer_than_the_timeout_loses_no_session(site: Site):
     async def stop(site: Site) -> None:
-        suspend(site.webs[0], signal.SIGSTOP)
-        try:
+        with standing_still(site.webs[0]):
             await asyncio.sleep(IDLE + 2)
-        finally:
-            suspend(site.webs[0], signal.SIGCONT)
 
     await endure(site, stop)
 
@@ -74,9 +66,7 @@ async def test_what_a_process_claimed_that_is_killed_before_it_settles_is_finish
     waiting = asyncio.create_task(watcher.live())
     await asyncio.sleep(1)
     # Only the process that is to die claims what is due.
-    for web in site.webs:
-        suspend(web, signal.SIGSTOP)
-    try:
+    with standing_still(*site.webs):
         dying = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "manage.py", "shell", "-c", CLAIM_AND_DIE],
@@ -87,9 +77,6 @@ async def test_what_a_process_claimed_that_is_killed_before_it_settles_is_finish
             timeout=IDLE + 20,
             check=False,
         )
-    finally:
-        for web in site.webs:
-            suspend(web, signal.SIGCONT)
     assert dying.returncode == -signal.SIGKILL, dying.stderr
     assert "claimed " in dying.stdout
     async with asyncio.timeout(IDLE + 5):

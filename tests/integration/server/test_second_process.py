@@ -11,7 +11,7 @@ import pytest
 from tests.integration.conftest import on
 from tests.integration.server.visitors import FETCH, NAVIGATION, Tab, Visitor
 from tests.integration.site import until
-from tests.support.serving import Server
+from tests.support.serving import Server, standing_still
 
 
 @pytest.fixture
@@ -74,12 +74,8 @@ async def test_the_second_serves_visitors_until_the_first_is_gone(server: Server
 async def test_one_that_stood_still_judges_nothing_when_it_goes_on(server: Server, second: Server):
     visitor = Visitor(server, "steady")
     tab = await visitor.open_tab()
-    assert server.process is not None
-    server.process.send_signal(signal.SIGSTOP)
-    try:
+    with standing_still(server):
         there = at(second, visitor)
         until(lambda: there.get("/").status == 200, within=15)
-    finally:
-        server.process.send_signal(signal.SIGCONT)
     until(lambda: visitor.get("/").status == 503, within=3)
     assert await tab.rest() == ([], 4503)

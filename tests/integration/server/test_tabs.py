@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
 import time
 
@@ -11,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.integration.server.visitors import FETCH, Visitor, story
-from tests.support.serving import Server
+from tests.support.serving import Server, standing_still
 
 AT_ONCE = 2.0
 """Seconds within which a tab receives a change."""
@@ -60,16 +58,12 @@ async def test_a_logout_closes_every_socket_at_once_and_waits_for_a_page_that_an
 
 @pytest.mark.rule("R6", "R7")
 async def test_a_server_that_was_stopped_past_the_limit_serves_nothing_late(shared: Server):
-    assert shared.process is not None
     quick, steady = Visitor(shared, "quick-stopped"), Visitor(shared, "steady")
     async with quick.tab() as tab, steady.tab() as other:
-        os.kill(shared.process.pid, signal.SIGSTOP)
-        try:
+        with standing_still(shared):
             await tab.say("extend")
             await asyncio.sleep(2.5)
             await tab.say("extend")
-        finally:
-            os.kill(shared.process.pid, signal.SIGCONT)
         told, code = await tab.rest()
         assert code == 4401
         assert story(told)[-1] == ("ended", "idle")
