@@ -77,9 +77,9 @@ class Ledger:
         """Drop the tombstones whose time has come."""
         while self._forgettable and self._forgettable[0][0] <= now:
             _, watch_id = heapq.heappop(self._forgettable)
-            if self.entries.pop(watch_id, None) is not None:
-                for served in self.served.values():
-                    served.discard(watch_id)
+            del self.entries[watch_id]
+            for served in self.served.values():
+                served.discard(watch_id)
 
     def clear(self) -> None:
         """Forget everything but the listeners."""
