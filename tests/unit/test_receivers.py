@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -199,6 +200,12 @@ class TestNewPassword:
         other.sign_in(ann)
         assert user_of(other) == "ann"
         assert records()[-1] == ("ann", "")
+
+
+@pytest.mark.django_db
+def test_credentials_may_be_checked_outside_any_request(ann: User):
+    assert authenticate(username="ann", password="wrong") is None
+    assert authenticate(username="ann", password=PASSWORD) == ann
 
 
 class TestFlush:

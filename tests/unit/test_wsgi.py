@@ -54,3 +54,11 @@ def test_it_records_an_end_without_any_request(ann: User, settings: Any, applica
     call(application)
     until(lambda: record().ended is not None)
     assert record().reason == "idle"
+
+
+def test_later_requests_share_the_timer_and_a_stop_without_one_does_nothing(application: Any):
+    application.stop()
+    call(application)
+    timer = application._timer
+    assert call(application) == "200 OK"
+    assert application._timer is timer

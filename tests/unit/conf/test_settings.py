@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from msgspec.structs import replace
 
-from idlewatch.conf.settings import LIMITS, SETTINGS, conf
+from idlewatch.conf.settings import LIMITS, SETTINGS, Conf, conf
 from idlewatch.core.policy import Policy
 
 HERE = f"{__name__}.callable_for_tests"
@@ -146,3 +146,8 @@ class TestPolicyWith:
     def test_limits_of_the_project_are_clamped_too(self, settings):
         settings.IDLEWATCH = {"BASELINE": "pci-dss"}
         assert (conf.written.hold_limit, conf.policy.hold_limit) == (7200, 0)
+
+
+def test_setting_of_the_class_is_its_declaration():
+    assert Conf.max_tabs.key == "MAX_TABS"
+    assert Conf.max_tabs.default == 50

@@ -18,6 +18,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from websockets.sync.client import connect
 
 from idlewatch.core.activity import Reason
@@ -379,6 +380,13 @@ class TestPruneSessions:
         assert out.getvalue() == "Deleted 2 records.\n"
         shown = ["", "1 of 2 records (50 %)", "2 of 2 records (100 %)", "\x1b[K"]
         assert terminal.getvalue().split("\r") == shown
+
+    def test_writes_no_more_than_a_hundred_times_there(self):
+        terminal = Terminal()
+        with options.progress(OutputWrapper(terminal), 1000, "records") as advance:
+            for _ in range(1000):
+                advance(1)
+        assert terminal.getvalue().count("\r") == 101
 
     def test_refuses_what_a_stale_cookie_may_still_ask_for(self, aged: dict[str, str], settings: Any):
         settings.SESSION_COOKIE_AGE = 30 * DAY

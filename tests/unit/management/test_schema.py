@@ -21,8 +21,6 @@ from django.db.migrations.recorder import MigrationRecorder
 from idlewatch.management.schema import FORMER_MIGRATIONS, is_outdated
 from tests.support.serving import ROOT, clean_environment, free_port
 
-pytestmark = pytest.mark.server
-
 FORMER_SCHEMA = Path(__file__).with_name("former_schema.sql").read_text()
 
 
@@ -42,6 +40,7 @@ def manage(command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(done, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.server
 def test_migrate_stops_with_a_sentence_of_advice_that_works(tmp_path: Path):
     database = tmp_path / "db.sqlite3"
     make_former(database)
@@ -78,6 +77,7 @@ def test_no_migration_has_a_former_name():
     assert FORMER_MIGRATIONS.isdisjoint(names)
 
 
+@pytest.mark.server
 class TestMakeRun:
     """What `make run` does once everything is installed: scripts/run."""
 

@@ -7,9 +7,12 @@ from functools import partial
 
 import pytest
 
+from idlewatch.core.policy import Policy
 from idlewatch.process import current_process
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.hub import YIELD_EVERY, Change, Hub
+from idlewatch.store.values import Watched
+from tests.support.facts import signed_in
 from tests.support.sockets import FakeTab, errors, until
 
 NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
@@ -138,6 +141,23 @@ async def test_what_was_told_is_known_until_something_else_is(hub: Hub):
     assert not hub.has_told(END)
     await hub.deliver([END])
     assert not hub.has_told(NEWS)
+
+
+async def test_two_reports_in_progress_are_over_with_the_second(hub: Hub):
+    with hub.counting("w1"):
+        with hub.counting("w1"):
+            pass
+        assert hub.is_counting("w1")
+    assert not hub.is_counting("w1")
+
+
+async def test_activity_is_noted_for_sessions_with_tabs_here_alone(hub: Hub):
+    seen = Watched(id="w1", user="7", policy=Policy(), activity=signed_in(5.0))
+    hub.note(seen)
+    join(hub)
+    assert hub.tabs() == {"w1": (1, 0.0)}
+    hub.note(seen)
+    assert hub.tabs() == {"w1": (1, 5.0)}
 
 
 class TestDismissing:

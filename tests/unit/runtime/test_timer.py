@@ -39,7 +39,7 @@ from tests.support.clocks import TestClock
 from tests.support.outages import Outage, outage
 from tests.support.processes import lose_store
 from tests.support.sockets import FakeTab, errors, until
-from tests.support.watches import arecord, asign_in, keep, known
+from tests.support.watches import arecord, asign_in, keep, known, sign_in_many
 
 WARNED = ("warned", "idle", True)
 ACTIVE = ("active", None, True)
@@ -226,6 +226,15 @@ class TestKeep:
         assert tab.told == [("ended", "idle", False)]
         assert (await arecord(watched.id)).reason == "idle"
         assert ends == [(watched.id, Reason.IDLE, START + 100)]
+
+    async def test_more_than_a_batch_is_checked_and_recorded_at_once(self, timer: Timer, monkeypatch: Any):
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 2)
+        sessions = await sync_to_async(sign_in_many)(5)
+        await Session.objects.all().adelete()
+        # Twice: the first time, it is a doubt.
+        for moment in (10, 20):
+            await timer.keep(START + moment)
+        assert [(await arecord(each.id)).reason for each in sessions] == ["lost"] * 5
 
     async def test_a_round_that_fails_does_not_keep_ends_from_the_records(self, timer: Timer):
         watched = await asign_in()

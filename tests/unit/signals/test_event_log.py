@@ -82,3 +82,9 @@ class TestLogEvent:
         (record,) = caplog.records
         assert (record.levelname, record.getMessage()) == ("WARNING", 'metrics_refused why="no token"')
         assert record.filename == "test_event_log.py"
+
+    def test_what_the_project_does_not_log_costs_no_record(self, caplog: pytest.LogCaptureFixture):
+        caplog.set_level(logging.WARNING, "idlewatch")
+        event_log.log_event("session_ended", watch_id="w1")
+        event_log.log_event("metrics_refused", level=logging.WARNING)
+        assert caplog.messages == ["metrics_refused"]

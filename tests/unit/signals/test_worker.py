@@ -8,8 +8,10 @@ from unittest.mock import MagicMock
 import pytest
 
 from idlewatch.core.clock import Clock
+from idlewatch.process import current_process
 from idlewatch.signals import session_ended, worker
 from idlewatch.signals.delivery import Delivery
+from idlewatch.signals.dispatcher import Dispatcher
 from idlewatch.signals.worker import Worker
 from tests.support.announced import WITHIN
 
@@ -41,3 +43,21 @@ def test_a_call_that_is_about_to_begin_is_lost_with_the_rest(
     assert queued.wait(0)
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     assert line.endswith("missed 2 events: the process shuts down.")
+
+
+def test_with_nothing_queued_nothing_is_reported_as_lost(caplog: pytest.LogCaptureFixture):
+    Worker(Lock(), Clock(), lambda _: True).drop_rest()
+    assert caplog.records == []
+
+
+def test_a_worker_that_got_a_call_just_before_it_retired_goes_on():
+    dispatcher = Dispatcher(current_process())
+    busy = Worker(Lock(), Clock(), dispatcher._retire)
+    delivery = Delivery(session_ended, print, False, {})
+    dispatcher._workers[delivery.key] = busy
+    busy.put(delivery)
+    assert not dispatcher._retire(busy)
+    assert dispatcher._workers == {delivery.key: busy}
+    busy.drop_rest()
+    assert dispatcher._retire(busy)
+    assert dispatcher._workers == {}

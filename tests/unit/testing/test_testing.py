@@ -104,6 +104,18 @@ async def test_a_tab_says_all_that_a_page_says(client: Client):
         assert await tab.close_code() == 4401
 
 
+async def test_a_tab_tells_frames_from_a_close_and_keeps_the_latest_state(client: Client):
+    async with TabCommunicator(client) as tab:
+        state = tab.state
+        assert (await tab.hold("x" * 65))["code"] == "bad_value"
+        assert tab.state is state
+        await aexpire(client, Reason.REVOKED)
+        with pytest.raises(AssertionError, match="expected it to close"):
+            await tab.close_code()
+        with pytest.raises(AssertionError, match="expected a frame"):
+            await tab.frame()
+
+
 async def test_the_last_tab_that_closes_ends_the_session(client: Client):
     async with TabCommunicator(client):
         pass

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from idlewatch.core.clock import as_datetime
 from idlewatch.http.reauthentication import OneTimeCode
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, records
 from idlewatch.views.reauthentication import MAX_ATTEMPTS, SIGN_IN_VALIDITY
 from tests.conftest import START, Time
 from tests.support.http import PASSWORD, Browser, record, user_of
@@ -175,6 +175,15 @@ def test_where_neither_fits_one_signs_out_and_in_again(
     assert user_of(browser) == ""
     browser.sign_in(ann)
     assert browser.submit(PAGE, {"others": "1"}).url == PAGE
+
+
+def test_attempts_that_come_together_are_counted_one_by_one(browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    """Each has found the session below its limit before the others were counted."""
+    monkeypatch.setattr(records, "failed_attempts", lambda *_: 0)
+    for _ in range(MAX_ATTEMPTS):
+        assert "Incorrect password." in words(browser.submit(HERE, {"password": "wrong"}))
+    assert asks_password(browser.submit(HERE, {"password": PASSWORD}))
+    assert signed_in_at() == 0
 
 
 def test_an_operator_who_acts_as_the_user_proves_nothing(browser: Browser, bob: User, clock: Time):

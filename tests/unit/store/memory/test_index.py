@@ -74,3 +74,14 @@ def test_keeps_nothing_of_what_ended_whether_the_order_was_read_or_not() -> None
         assert not index._places
         assert order(index) == []
         assert index.census() == (0, 0, 0)
+
+
+def test_a_change_that_moves_nothing_leaves_the_order() -> None:
+    index = Index()
+    for number in range(10):
+        index.put(watched(f"w{number}", float(number)))
+    before = order(index)
+    index.put(replace(watched("w5", 5.0), version=2))
+    assert order(index) == before
+    index.put(watched("w5", 50.0))
+    assert order(index) == [*(each for each in before if each != "w5"), "w5"]
