@@ -12,7 +12,7 @@ import pytest
 from django import urls
 from django.conf import settings as site
 from django.contrib.auth.models import User
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
@@ -132,10 +132,20 @@ class TestThemeWithoutTheBlocks:
     def test_shares_it_with_whole_pages_of_the_project_below_the_admin(
         self, operator: Client, settings: Any, path: str, content: bytes, inserted: bool
     ):
-        settings.ROOT_URLCONF = (urls.path(path.removeprefix("/"), lambda request: HttpResponse(content)), *urlpatterns)
+        def report(_: HttpRequest) -> HttpResponse:
+            return HttpResponse(content, headers={"Content-Length": str(len(content))})
+
+        settings.ROOT_URLCONF = (urls.path(path.removeprefix("/"), report), *urlpatterns)
         response = operator.get(path)
         assert (CLIENT in response.content.decode()) is inserted
+        assert response.headers["Content-Length"] == str(len(response.content))
         assert inserted or response.content == content
+
+    def test_has_no_such_pages_where_the_admin_is_not_installed(self, operator: Client, settings: Any):
+        content = b"<html><body>2026</body></html>"
+        settings.INSTALLED_APPS = [name for name in site.INSTALLED_APPS if name != ADMIN]
+        settings.ROOT_URLCONF = (urls.path("admin/report/", lambda _: HttpResponse(content)), *urlpatterns[:4])
+        assert operator.get("/admin/report/").content == content
 
     def test_keeps_what_a_script_fetches_as_it_is(self, operator: Client):
         assert CLIENT not in operator.get("/admin/", headers={"Sec-Fetch-Mode": "cors"}).content.decode()

@@ -17,6 +17,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
 from idlewatch.monitor import django_sessions, login
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.impersonation import IMPERSONATOR_KEY
 from tests.conftest import Time
 from tests.support.http import ENGINES, NAVIGATION, Browser, phase, record, records, restart_server, tick
 
@@ -160,3 +161,22 @@ def test_it_can_sign_in_again_at_once(before: Browser, ann: User, clock: Time):
 def test_another_user_can_sign_in_over_it_at_once(before: Browser, bob: User):
     before.sign_in(bob)
     assert sorted(records()) == [("ann", "logout"), ("bob", "")]
+
+
+def test_one_in_which_an_operator_acts_as_the_user_ends_with_either_account(browser: Browser, ann: User, bob: User):
+    browser.key = str(signed_in_before(bob, **{IMPERSONATOR_KEY: str(ann.pk)}).session_key)
+    assert browser.visit("/closed/").json()["user"] == "bob"
+    assert (record().username, record().impersonator_name) == ("bob", "ann")
+    ann.set_password("changed")
+    ann.save()
+    assert records() == [("bob", "account")]
+
+
+def test_acting_as_another_user_and_back_makes_no_sign_in_of_it(before: Browser, ann: User, bob: User):
+    before.visit("/closed/")
+    before.submit("/act-as/", {"username": "bob", "note": "1"})
+    assert record().username == "bob"
+    before.submit("/act-as/", {"username": "ann"})
+    assert record().username == "ann"
+    assert django_sessions.SIGNED_IN_KEY not in before.client.session
+    assert 'type="password"' in before.submit("/idlewatch/sessions/", {"others": "1"}).content.decode()

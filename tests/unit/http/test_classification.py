@@ -11,11 +11,13 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.translation import override
 
+from idlewatch.http import classification
 from idlewatch.http.classification import (
     counts,
     is_client_endpoint,
     is_navigation,
     is_seen,
+    is_sign_out,
     page_path_of,
     shows_a_page,
 )
@@ -130,6 +132,28 @@ def test_background_requests_count_if_the_setting_says_so(settings: Any):
     assert not counts(request(headers=FETCH | {"Sec-Purpose": "prefetch"}))
     assert not counts(request("/idlewatch/state/", FETCH))
     assert not counts(request(headers=HANDSHAKE))
+
+
+def test_on_a_site_without_marks_the_headers_alone_decide_and_no_url_is_resolved(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(classification, "marked", set())
+    monkeypatch.delattr(classification, "match_of")
+    for path in ("/closed/", "/nowhere/"):
+        assert counts(request(path, NAVIGATION))
+        assert not counts(request(path, FETCH))
+
+
+@pytest.mark.parametrize(
+    ("path", "signs_out"),
+    [
+        ("/logout/", True),
+        ("/admin/logout/", True),
+        ("/idlewatch/logout/", True),
+        ("/login/", False),
+        ("/logout", False),
+    ],
+)
+def test_which_views_sign_out(path: str, signs_out: bool):
+    assert is_sign_out(request(path, method="POST")) is signs_out
 
 
 class TestClientEndpoints:

@@ -8,9 +8,12 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core import signing
+from django.test import RequestFactory
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
+from idlewatch.http.request_state import attach_state
+from idlewatch.http.sign_in import mark_impersonation
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor.impersonation import Actors, actors_of
@@ -208,6 +211,21 @@ def test_a_store_that_does_not_know_of_it_is_told(operator: Browser, ann: User, 
     assert store().sessions.get(record().pk).user == str(bob.pk)
 
 
+def test_one_that_ends_during_the_switch_stays_ended(operator: Browser, bob: User, signals: list[Any], settings: Any):
+    settings.IDLEWATCH = {"POLICY": "tests.unit.http.test_sign_in.revoking"}
+    act_as(operator, bob)
+    assert user_of(operator) == ""
+    assert (records(), people()) == ([("ann", "revoked")], ("ann", ""))
+    assert signals == [("ended", Reason.REVOKED)]
+
+
+def test_only_a_user_who_is_signed_in_can_act_as_another():
+    request = RequestFactory().get("/")
+    attach_state(request, START)
+    with pytest.raises(ValueError, match="without a signed-in user"):
+        mark_impersonation(request)
+
+
 @pytest.mark.parametrize(
     ("app", "data", "actors"),
     [
@@ -216,6 +234,7 @@ def test_a_store_that_does_not_know_of_it_is_told(operator: Browser, ann: User, 
         ("impersonate", {"_impersonate": 7}, ("7", "3")),
         ("impersonate", {}, ("3", "3")),
         ("loginas", {"loginas_from_user": "forged:1:x"}, ("3", "3")),
+        ("loginas", {}, ("3", "3")),
         ("django_su", {"exit_users_pk": [[1, "backend"], [2, "backend"]]}, ("3", "1")),
     ],
 )

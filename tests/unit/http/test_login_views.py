@@ -14,6 +14,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.test import RequestFactory
+from django.test.utils import override_script_prefix
 from django.urls import path
 
 from idlewatch.http.login_views import is_login_page, login_address, needs_no_login, turns_away
@@ -76,6 +77,13 @@ def test_a_login_page_in_another_language_and_below_a_path_is_found(settings: An
     request = RequestFactory().get("/closed/")
     assert turns_away(request, HttpResponseRedirect("/de/members/"))
     assert not turns_away(request, HttpResponseRedirect("/de/nowhere/"))
+
+
+def test_on_a_site_below_a_path_what_lies_beside_it_is_no_login_page_of_it():
+    request = RequestFactory().get("/closed/", SCRIPT_NAME="/app")
+    with override_script_prefix("/app/"):
+        assert turns_away(request, HttpResponseRedirect("/app/members/"))
+        assert not turns_away(request, HttpResponseRedirect("/members/"))
 
 
 def test_a_login_on_another_host_leads_back_to_this_one(settings: Any):

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ImproperlyConfigured
+from django.test import RequestFactory
 from django.utils import translation
 
 from idlewatch.core.activity import Reason
 from idlewatch.http.i18n import NOTICES
+from idlewatch.http.request_state import find_state, state_of
 from idlewatch.http.responses import REASON_COOKIE_AGE, reason_cookie
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
@@ -84,6 +87,15 @@ def test_a_page_may_ask_for_it_again_and_again(late: Browser):
     http_site.during.append(lambda request: asked.extend(str(request.idlewatch.notice) for _ in range(2)))
     late.visit("/meanwhile/")
     assert asked == [IDLE, IDLE]
+
+
+def test_a_request_that_the_middleware_has_not_seen_has_no_state():
+    request = RequestFactory().get("/closed/")
+    assert find_state(request) is None
+    with pytest.raises(
+        ImproperlyConfigured, match=r"/closed/ .* expected 'idlewatch\.middleware\.IdleWatchMiddleware'"
+    ):
+        state_of(request)
 
 
 @pytest.mark.rule("R19")

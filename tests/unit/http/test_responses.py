@@ -6,6 +6,9 @@ import sys
 from typing import Any
 
 import pytest
+from django import urls
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import LoginView
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 
@@ -14,7 +17,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.types import Ended
 from tests.conftest import Time
 from tests.support import http_site
-from tests.support.http import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, records
+from tests.support.http import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, records, user_of
 
 
 def teapot(request: HttpRequest, ended: Ended) -> HttpResponse | None:
@@ -111,6 +114,26 @@ class TestOtherMethods:
     def test_the_first_step_of_a_sign_in_is_answered_by_its_view(self, late: Browser):
         response = late.ask("post", "/first-step/", headers=FETCH)
         assert (response.status_code, response.json()) == (401, {"next": "code"})
+
+    def test_a_login_view_that_refuses_the_credentials_answers_in_its_own_way(
+        self, late: Browser, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(LoginView, "post", lambda *_: HttpResponse("locked out", status=403))
+        response = late.submit("/members/")
+        assert (response.status_code, response.content) == (403, b"locked out")
+
+    def test_a_view_that_refuses_a_user_whose_account_is_good_ends_nothing(self, signed_in: Browser, settings: Any):
+        """One that goes by tokens alone, say."""
+
+        def by_token(request: HttpRequest) -> HttpResponse:
+            request.user = AnonymousUser()
+            return HttpResponse("no token", status=401)
+
+        settings.ROOT_URLCONF = (urls.path("by-token/", by_token), *http_site.urlpatterns)
+        response = signed_in.poll("/by-token/")
+        assert (response.status_code, response.content) == (401, b"no token")
+        assert "Idlewatch-Ended" not in response.headers
+        assert user_of(signed_in) == "ann"
 
 
 class TestAdmin:

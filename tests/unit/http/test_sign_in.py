@@ -18,8 +18,10 @@ from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.impersonation import IMPERSONATOR_KEY
 from idlewatch.process import now
 from tests.conftest import START, Time
+from tests.support import http_site
 from tests.support.http import PASSWORD, Browser, last_active, record, records, tick, user_of
 from tests.support.processes import lose_store
 
@@ -149,6 +151,12 @@ class TestSameUser:
         assert user_of(again) == "ann"
         assert records() == [("ann", "idle"), ("ann", "")]
 
+    def test_one_that_ends_meanwhile_is_not_brought_back(self, again: Browser, ann: User, settings: Any):
+        settings.IDLEWATCH = {"POLICY": "tests.unit.http.test_sign_in.revoking"}
+        again.sign_in(ann)
+        assert user_of(again) == "ann"
+        assert records() == [("ann", "revoked"), ("ann", "")]
+
     def test_a_sign_in_by_force_is_one_too(self, again: Browser, ann: User, clock: Time):
         again.client.force_login(ann)
         assert user_of(again) == "ann"
@@ -187,6 +195,27 @@ class TestOtherUser:
         assert user_of(signed_in) == ""
         assert records() == [("ann", "lost")]
 
+    @pytest.mark.parametrize("is_noted", [False, True])
+    def test_a_view_that_writes_a_user_into_the_session_without_a_sign_in_serves_no_one(
+        self, signed_in: Browser, ann: User, bob: User, is_noted: bool
+    ):
+        """Neither another user, nor an account that does not exist, as which the user would act."""
+        data = {"_auth_user_id": str(bob.pk), "_auth_user_hash": bob.get_session_auth_hash()}
+        if is_noted:
+            data = {"_auth_user_id": "0", IMPERSONATOR_KEY: str(ann.pk)}
+        http_site.during.append(lambda request: request.session.update(data))
+        signed_in.visit("/note/")
+        assert user_of(signed_in) == ""
+        assert records() == [("ann", "lost")]
+
+    def test_nor_does_such_a_session_without_a_record(self, signed_in: Browser, bob: User):
+        session = signed_in.client.session
+        session["_auth_user_id"], session["_auth_user_hash"] = str(bob.pk), bob.get_session_auth_hash()
+        session.save()
+        WatchedSession.objects.all().delete()
+        assert user_of(signed_in) == ""
+        assert signed_in.key is None
+
 
 class TestForce:
     def test_a_sign_in_without_a_request_is_watched(self, browser: Browser, ann: User, clock: Time):
@@ -195,6 +224,10 @@ class TestForce:
         assert records() == [("ann", "")]
         clock.pass_(900)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
+
+    def test_a_sign_out_without_one_ends_the_session(self, signed_in: Browser):
+        signed_in.client.logout()
+        assert records() == [("ann", "logout")]
 
     def test_one_that_signs_no_user_into_a_session_is_not(self, ann: User):
         without, anonymous = RequestFactory().get("/"), RequestFactory().get("/")
@@ -229,6 +262,12 @@ class TestCookie:
 def short_for_bob(user: User, request: HttpRequest) -> dict[str, object] | None:
     assert request.method == "POST"
     return {"IDLE_TIMEOUT": 300, "WARN_BEFORE": 60} if user.get_username() == "bob" else None
+
+
+def revoking(_user: User, _request: HttpRequest) -> None:
+    """End every live session, as an operator may while one of them is about to be continued."""
+    for each in WatchedSession.objects.live():
+        monitor.end(each.pk, Reason.REVOKED, now())
 
 
 class TestPolicy:

@@ -187,6 +187,21 @@ class TestMadeGood:
         assert (await web.recovery.sessions.aget(watch_id)).activity.ended is None
         assert (await arecord(watch_id)).ended is None
 
+    async def test_tabs_of_a_session_without_a_record_keep_no_other_from_the_store(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        gone, live = (await web.asign_in()).id, (await web.asign_in()).id
+        await lost.around()
+        for watch_id in (gone, live):
+            web.hub.join(watch_id, FakeTab())
+        await WatchedSession.objects.filter(pk=gone).adelete()
+        lost.redis.stop()
+        await lost.around()
+        lost.redis.start()
+        await lost.around()
+        assert await web.recovery.sessions.aget(gone) is None
+        assert (await web.recovery.sessions.aget(live)).activity.tabs == {"web": 1}
+        assert not web.recovery.is_away
+
     async def test_one_in_doubt_keeps_the_store_from_no_other_and_is_decided_soon(self, lost: Outage, clock: Time):
         web = lost.process("web")
         idle = (await web.asign_in(checkpoint=60.0)).id
@@ -292,6 +307,32 @@ class TestUnknown:
         lost.redis.stop()
         assert web.store.sessions.get("unknown") is None
         assert web.store.sessions.apply("unknown", Requested(), START) is None
+
+    def test_several_are_judged_by_their_records_as_one_is(self, lost: Outage, clock: Time):
+        web = lost.process("web")
+        watch_id = web.sign_in().id
+        lost.redis.stop()
+        for _ in range(2):
+            clock.pass_(40)
+            web.store.sessions.apply(watch_id, Requested(), clock.now)
+            several = web.store.sessions.get_many([watch_id, "unknown"])
+            assert [each and each.activity.active for each in several] == [clock.now, None]
+
+    def test_without_the_database_a_store_that_is_back_is_believed_unless_the_session_is_over_by_it(
+        self, kept: Outage, clock: Time
+    ):
+        web = kept.process("web")
+        watch_id = web.sign_in().id
+        kept.redis.stop()
+        assert web.store.sessions.get(watch_id) is not None
+        kept.redis.start()
+        with mock.patch.object(WatchedSessionQuerySet, "find", side_effect=DatabaseError):
+            clock.pass_(99)
+            assert found(web, watch_id) == web.recovery.sessions.get(watch_id)
+            for undecided in (watch_id, "unknown"):
+                clock.pass_(1)
+                with pytest.raises(Undecided):
+                    web.store.sessions.get(undecided)
 
     @pytest.mark.parametrize("call", ["get", "apply", "restart", "end"])
     def test_without_the_database_too_it_is_undecided(self, lost: Outage, clock: Time, call: str):

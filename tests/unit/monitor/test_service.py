@@ -9,8 +9,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted
 from idlewatch.exceptions import Undecided
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
@@ -30,10 +32,18 @@ async def test_an_event_for_a_session_that_the_store_has_lost_is_applied_once_it
     assert (await arecord(watched.id)).ended is None
 
 
-def test_a_session_that_the_clock_has_ended_keeps_that_reason_when_it_is_ended(clock: Time):
+@pytest.mark.parametrize("undecided", [False, True])
+def test_a_session_that_the_clock_has_ended_keeps_that_reason_when_it_is_ended(
+    clock: Time, monkeypatch: pytest.MonkeyPatch, undecided: bool
+):
     (watched,) = sign_in_many(1)
     clock.pass_(watched.policy.idle_timeout + 1)
+    if undecided:
+        monkeypatch.setattr(monitor, "look", mock.Mock(side_effect=Undecided))
     assert monitor.end(watched.id, Reason.REVOKED, clock.now).activity.reason is Reason.IDLE
+    record = WatchedSession.objects.get()
+    assert record.reason == "idle"
+    assert record.ended == as_datetime(START + watched.policy.idle_timeout)
 
 
 def test_a_session_whose_state_is_undecided_has_not_ended(clock: Time):

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import pytest
@@ -21,6 +23,13 @@ class Part:
         self.closed = True
 
 
+@contextmanager
+def waiting_while(happen: Callable[[], object]) -> Iterator[None]:
+    """A lock for which one waits while another thread, which has it, does something."""
+    happen()
+    yield
+
+
 def name() -> str:
     return current_process().name
 
@@ -31,6 +40,12 @@ class TestTheCurrentProcess:
         with ThreadPoolExecutor(8) as threads:
             found = set(threads.map(lambda _: current_process(), range(50)))
         assert found == {current_process()}
+
+    def test_is_the_default_that_another_thread_has_just_made(self, monkeypatch: pytest.MonkeyPatch):
+        other = Process("other")
+        set_default(None)
+        monkeypatch.setattr("idlewatch.process.process._choosing", waiting_while(lambda: set_default(other)))
+        assert current_process() is other
 
     def test_is_the_one_that_was_entered(self):
         default, other = current_process(), Process("other")
@@ -75,6 +90,11 @@ class TestParts:
         assert found == {one.part(Part)}
         assert one.part(Part).process is one
         assert two.part(Part) is not one.part(Part)
+
+    def test_that_another_thread_has_just_made_are_not_made_again(self, monkeypatch: pytest.MonkeyPatch):
+        process, other = Process(), Part(Process())
+        monkeypatch.setattr(process, "_making", waiting_while(lambda: process.keep(Part, other)))
+        assert process.part(Part) is other
 
     def test_are_closed_with_the_process_or_when_they_are_discarded(self):
         process = Process()

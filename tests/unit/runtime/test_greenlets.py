@@ -54,6 +54,30 @@ def test_greenlets_that_take_turns_in_one_thread_have_an_event_loop_each():
     assert len(traced) == 8, "what traced the switches before still does"
 
 
+@pytest.mark.usefixtures("patched")
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_an_event_loop_stays_with_its_greenlet_whether_switches_were_traced_before_or_not(is_traced: bool):
+    """By the tracer itself: inside a switch, nothing can measure it."""
+    traced: list[str] = []
+    greenlet.settrace((lambda event, _: traced.append(event)) if is_traced else None)
+    separate_event_loops()
+    follow = greenlet.gettrace()
+    greenlet.settrace(None)
+    server, other, loop = greenlet.greenlet(), greenlet.greenlet(), asyncio.new_event_loop()
+    try:
+        follow("switch", (other, server))
+        assert asyncio._get_running_loop() is None
+        asyncio._set_running_loop(loop)
+        follow("switch", (server, other))
+        assert asyncio._get_running_loop() is None
+        follow("throw", (other, server))
+        assert asyncio._get_running_loop() is loop
+    finally:
+        asyncio._set_running_loop(None)
+        loop.close()
+    assert traced == (["switch", "switch", "throw"] if is_traced else [])
+
+
 def test_true_threads_are_left_alone():
     earlier = greenlet.gettrace()
     separate_event_loops()

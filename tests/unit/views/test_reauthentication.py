@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 from urllib.parse import urlencode
 
 import pytest
@@ -113,6 +116,17 @@ def test_a_one_time_code_is_asked_for_too(browser: Browser, settings: Any):
         assert "Incorrect password or one-time code." in words(page)
     assert browser.submit(HERE, data | {"password": PASSWORD, "code": "123456"}).status_code == 302
     assert signed_in_at() == 600
+
+
+@pytest.mark.parametrize(("code", "is_right"), [("123456", True), ("1", False)])
+def test_the_right_code_of_a_device_verifies_the_session_by_it(
+    code: str, is_right: bool, ann: User, monkeypatch: pytest.MonkeyPatch
+):
+    otp = SimpleNamespace(login=mock.Mock(), match_token=lambda user, code: f"{user}'s" if code == "123456" else None)
+    monkeypatch.setitem(sys.modules, "django_otp", otp)
+    request = HttpRequest()
+    assert OneTimeCode().accepts_code(request, ann, code) is is_right
+    assert otp.login.call_args_list == ([mock.call(request, "ann's")] if is_right else [])
 
 
 class TestElsewhere:
