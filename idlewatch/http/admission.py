@@ -90,7 +90,7 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
     state, actors = SessionState.at(watched, now), actors_of(session)
     if not state.is_ended and actors is not None and watched.user != actors.user:
         # A store that was away may not know yet that an operator acts as another user.
-        watched = login.switch(request, watched, now) or watched
+        watched = login.switch(request, actors, watched, now) or watched
         state = SessionState.at(watched, now)
     if not state.is_ended and actors is not None and watched.user == actors.user:
         if watched.key != django_sessions.key_of(session):

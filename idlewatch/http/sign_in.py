@@ -86,7 +86,9 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
     is_failed = response is not None and response.status_code >= 500
     if not change.is_deferred and (actors is None or actors.user == watched.user or not session.modified):
         return
-    switched = None if actors is None or is_failed else login.switch(request, watched, at, is_release=change.is_release)
+    switched = None
+    if actors is not None and not is_failed:
+        switched = login.switch(request, actors, watched, at, is_release=change.is_release)
     if switched is not None:
         _continue(request, state, SessionState.at(switched, at))
     elif change.is_deferred:

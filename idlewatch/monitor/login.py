@@ -74,14 +74,16 @@ def adopt(request: HttpRequest, actors: impersonation.Actors, now: float) -> Wat
     return opened
 
 
-def switch(request: HttpRequest, watched: Watched, now: float, *, is_release: bool = False) -> Watched | None:
+def switch(
+    request: HttpRequest, actors: impersonation.Actors, watched: Watched, now: float, *, is_release: bool = False
+) -> Watched | None:
     """Continue a session in which the same person acts as another user, or no longer does.
 
     It keeps its clocks, and the stricter of both users' limits. Return None if another person has signed in.
     `is_release`: an operator who acted as a user was signed out and in by one request, which no sign-in page does.
     """
-    actors, record = impersonation.actors_of(request.session), WatchedSession.objects.find(watched.id)
-    if actors is None or record is None:
+    record = WatchedSession.objects.find(watched.id)
+    if record is None:
         return None
     *_, person = known = accounts.keys_of(record)
     if actors.operator not in known and not is_release:
