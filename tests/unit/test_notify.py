@@ -235,6 +235,22 @@ class TestWithoutWhatItNeeds:
             await asyncio.to_thread(send, ["w1"], "Noon")
         assert tab.frames == []
 
+    async def test_a_caller_that_is_cancelled_is_not_told_that_the_store_is_away(
+        self, here: Runtime, monkeypatch: pytest.MonkeyPatch
+    ):
+        asked = asyncio.Event()
+
+        async def stuck(self: MemorySessions, watches: object) -> None:
+            asked.set()
+            await hang()
+
+        monkeypatch.setattr(MemorySessions, "aget_many", stuck)
+        sending = asyncio.create_task(asend(["w1"], "Noon"))
+        await asyncio.wait_for(asked.wait(), WITHIN)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
     @pytest.mark.parametrize("how", [send, lambda *said: asyncio.run(asend(*said))], ids=["sync", "async"])
     def test_a_view_is_told_when_the_event_loop_goes_away_meanwhile(
         self, monkeypatch: pytest.MonkeyPatch, how: Callable[[list[str], str], object]

@@ -64,3 +64,13 @@ def test_client_in_a_cached_fragment_is_an_error(found, settings, tmp_path, temp
     messages = found(TEMPLATES=[project.TEMPLATES[0] | {"DIRS": [tmp_path]}])
     assert list(messages) == ([] if name is None else ["E042"])
     assert all(repr(name) in message.msg and message.hint for message in messages.values())
+
+
+def test_templates_that_no_directory_has_are_passed_over(found, tmp_path):
+    (tmp_path / "page.html").write_text(CACHED + "{% idlewatch %}{% endcache %}")
+    memory = ("django.template.loaders.locmem.Loader", {"base.html": CACHED + "{% idlewatch %}{% endcache %}"})
+    (templates,) = project.TEMPLATES
+    options = templates["OPTIONS"] | {"loaders": [memory, "django.template.loaders.filesystem.Loader"]}
+    messages = found(TEMPLATES=[templates | {"APP_DIRS": False, "DIRS": [tmp_path], "OPTIONS": options}])
+    assert list(messages) == ["E042"]
+    assert "'page.html'" in messages["E042"].msg

@@ -249,6 +249,15 @@ class TestConnecting:
         assert hub_tabs() == 0
         assert signed.watched.activity.tabs == {}
 
+    async def test_a_tab_that_is_being_closed_keeps_its_code_when_the_server_goes_away(self, tab: Tab):
+        for _ in range(MAX_BAD_MESSAGES):
+            assert (await tab.ask("nonsense"))["type"] == "error"
+        assert await tab.close_code() == Close.BAD_MESSAGES
+        stopping = asyncio.create_task(runtime_of(current_process()).hub.dismiss())
+        assert await tab.socket.receive_nothing()
+        await tab.leave(4400)
+        await stopping
+
 
 async def ended(tab: Tab) -> str | None:
     """Return the reason with which a tab is sent away: accepted, informed, closed with 4401."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -95,6 +97,15 @@ class TestOffer:
         monitor.end(record().pk, reason, clock.now)
         assert send(browser).status_code == 302
         assert Draft.objects.exists() is (reason in {Reason.IDLE, Reason.ABSOLUTE, Reason.CLOSED})
+
+    def test_also_where_another_middleware_has_read_the_form(
+        self, browser: Browser, ann: User, clock: Time, settings: Any
+    ):
+        settings.MIDDLEWARE = [f"{__name__}.read_form", *settings.MIDDLEWARE]
+        browser.sign_in(ann)
+        clock.pass_(900)
+        send(browser)
+        assert offered(browser, ann) == [FIELDS]
 
     def test_an_upload_loses_its_files_and_keeps_its_words(self, page: Browser, ann: User, settings: Any):
         settings.FILE_UPLOAD_HANDLERS = [f"{__name__}.NoUploads"]
@@ -429,3 +440,13 @@ class NoUploads(FileUploadHandler):
 def reading_answer(request: HttpRequest, _: object) -> JsonResponse:
     read = b"A letter" in request.body or b"A+letter" in request.body
     return JsonResponse({"subject": request.POST["subject"], "files": sorted(request.FILES), "read": read})
+
+
+def read_form(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Make a middleware that reads the form of every request before idlewatch does."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        request.POST.get("subject")
+        return get_response(request)
+
+    return middleware

@@ -59,6 +59,17 @@ def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: 
     assert record().previous_digest == django_sessions.digest(old)
 
 
+@pytest.mark.parametrize("path", ["/rotate/", "/arotate/"])
+@pytest.mark.usefixtures("site")
+def test_a_session_that_is_not_watched_gets_its_new_key_too(browser: Browser, path: str):
+    browser.submit("/first-step/")
+    old = browser.key
+    browser.submit(path)
+    assert browser.key not in {None, old}
+    assert browser.client.session["pending"] == 1
+    assert records() == []
+
+
 @pytest.mark.parametrize("engine", KEYED, indirect=True)
 def test_the_end_takes_the_session_of_the_new_key_also_after_a_restart(
     browser: Browser, ann: User, clock: Time, engine: str

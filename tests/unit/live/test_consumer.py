@@ -263,6 +263,10 @@ class TestBadMessages:
         for _ in range(MAX_BAD_MESSAGES - 1):
             await operator.send("ping")
         assert await operator.closed_at() == 4400
+        # Until its client has answered the close.
+        await operator.say("watch", query=2)
+        await apeople(1)
+        assert await operator.is_told_nothing()
 
     @pytest.mark.rule("R24")
     async def test_a_flood_closes_the_socket(self, operator: Operator):

@@ -13,7 +13,9 @@ from unittest import mock
 import pytest
 
 from idlewatch.core.protocol import Close
-from idlewatch.live import reader, search_cache, subscriber
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.live import authorization, reader, search_cache, subscriber
+from idlewatch.live.authorization import AccessGuard
 from idlewatch.live.query import Query, Sort, WatchMessage
 from idlewatch.live.reader import Reader
 from idlewatch.live.search import Results, find
@@ -219,6 +221,36 @@ class TestAClose:
         page.close(Close.TOO_SLOW)
         await asyncio.wait(current_process()._tasks)
         assert [each.getMessage() for each in caplog.records] == ["A live page could not be closed."]
+
+
+class TestAPageThatLeaves:
+    async def test_is_not_read_for(self, signed: Signed):
+        page = page_of(signed, mock.AsyncMock())
+        page.set_query(WatchMessage(1))
+        with reading(page) as read:
+            read.leave(page)
+            read.read_now(page)
+            assert read._readings.queries == set()
+
+    async def test_while_its_permission_is_checked_is_guarded_no_more(
+        self, signed: Signed, monkeypatch: pytest.MonkeyPatch
+    ):
+        guard, page = AccessGuard(current_process()), page_of(signed, mock.AsyncMock())
+        guard.admit(page)
+
+        def check(users: set[str]) -> set[str]:
+            guard.release(page)
+            return users
+
+        monkeypatch.setattr(authorization, "permitted_users", check)
+        await guard.check()
+        await pass_time(authorization.TRUST_PERIOD + 1)
+        assert guard.unconfirmed() == []
+
+
+async def test_without_the_store_there_are_no_counts():
+    with pytest.raises(StoreUnavailable):
+        await Summaries(current_process()).get()
 
 
 class TestTheChart:

@@ -174,8 +174,9 @@ class TestExactness:
 
 @pytest.mark.parametrize("terms", [(), ("user",)], ids=["all", "searched"])
 @pytest.mark.parametrize("sort", Sort)
-async def test_two_filters_of_which_each_leaves_out_few_leave_out_what_either_does(
-    sort: Sort, terms: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("phase", "eighths"), [(Phase.ACTIVE, 6), (None, 7)])
+async def test_filters_of_which_each_leaves_out_few_leave_out_what_any_does(
+    sort: Sort, terms: tuple[str, ...], phase: Phase | None, eighths: int, monkeypatch: pytest.MonkeyPatch
 ):
     """An eighth was warned, another has no tab: those can be named, and what is left can't."""
     monkeypatch.setattr(search, "WINDOW_SIZE", 6)
@@ -184,7 +185,7 @@ async def test_two_filters_of_which_each_leaves_out_few_leave_out_what_either_do
             await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
         if number % 8 == 0:
             await warn(person.id)
-    question = ask(sort=sort, phase=Phase.ACTIVE, connected=True, terms=terms)
+    question = ask(sort=sort, phase=phase, connected=True, terms=terms)
     right, given = expected(await look_at_all(), question), await found(question)
-    assert len(right) == COUNT * 6 // 8
+    assert len(right) == COUNT * eighths // 8
     assert (given.total, given.watch_ids, given.bounded) == (len(right), right, False)

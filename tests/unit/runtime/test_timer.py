@@ -25,6 +25,7 @@ from idlewatch.models import HistorySample, StoreOwner
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
@@ -324,6 +325,20 @@ class TestRound:
         await timer.round(START + 60)
         assert known(watched.id).activity.tabs == {name: 1}
         assert known(watched.id).activity.closed_at is None
+
+    async def test_a_process_that_stood_still_judges_only_what_is_still_its_own(self, hub: Hub):
+        watched = await asign_in()
+        timer, (tab,) = Timer(current_process(), hub), tabs_of(hub, watched.id, 1)
+        await timer.round(START + 1)
+        lease = current_process().part(StoreLease)
+        lease._claimed_at = current_process().clock.ticks() - TRUST_PERIOD
+        await timer.push(START + 80)
+        assert tab.told == [WARNED]
+        lease._claimed_at = current_process().clock.ticks() - TRUST_PERIOD
+        await StoreOwner.objects.aupdate(process="other", pid=os.getppid(), renewed=as_datetime(START + 81))
+        await timer.push(START + 100)
+        assert tab.told == [WARNED]
+        assert timer.membership.refused
 
     async def test_while_another_process_owns_the_store_it_does_nothing_and_then_goes_by_the_records(
         self, hub: Hub, caplog: pytest.LogCaptureFixture

@@ -10,8 +10,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.events import Event, Polled
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import service as monitor
+from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.http import FETCH, NAVIGATION, PASSWORD, Browser, close_last_tab, last_active, record
+from tests.support.processes import lose_store
 
 
 class TestState:
@@ -34,6 +39,22 @@ class TestState:
         assert response.json()["reason"] == response.headers["Idlewatch-Ended"] == "idle"
         assert signed_in.poll("/idlewatch/state/").json()["reason"] == "idle", "again, from the cookie"
         assert signed_in.visit("/idlewatch/state/").json()["reason"] == "idle", "also to a browser that goes there"
+
+    def test_of_a_session_that_is_gone_meanwhile_it_is_the_one_that_the_request_found(
+        self, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+    ):
+        look = monitor.look
+
+        def overtaken(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
+            if isinstance(event, Polled):
+                WatchedSession.objects.all().delete()
+                lose_store()
+            return look(watch_id, now, event)
+
+        monkeypatch.setattr(monitor, "look", overtaken)
+        response = signed_in.poll("/idlewatch/state/")
+        assert (response.status_code, response.json()["phase"]) == (200, "active")
+        assert signed_in.poll("/idlewatch/state/").status_code == 401
 
     def test_it_takes_no_post(self, signed_in: Browser):
         assert signed_in.ask("post", "/idlewatch/state/", headers=FETCH).status_code == 405

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +11,16 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from idlewatch.core.clock import as_datetime
 from idlewatch.http.reauthentication import OneTimeCode
 from idlewatch.monitor import django_sessions, records
-from idlewatch.views.reauthentication import MAX_ATTEMPTS, SIGN_IN_VALIDITY
+from idlewatch.views.reauthentication import MAX_ATTEMPTS, SIGN_IN_VALIDITY, is_fresh
 from tests.conftest import START, Time
+from tests.support import http_site
 from tests.support.http import PASSWORD, Browser, record, user_of
 from tests.unit.views.test_own_sessions import PAGE, asks_password, words
 
@@ -210,3 +213,24 @@ def test_an_operator_who_acts_as_the_user_proves_nothing(browser: Browser, bob: 
     assert "Sign out and in again" in words(browser.submit(HERE, {"password": PASSWORD}))
     assert signed_in_at() == 0
     assert django_sessions.WATCH_KEY in browser.client.session
+
+
+@pytest.mark.parametrize(("note", "expected"), [("1", False), ("", True)])
+def test_a_sign_in_as_another_user_is_no_fresh_one(browser: Browser, bob: User, note: str, expected: bool):
+    found: list[bool] = []
+    browser.submit("/act-as/", {"username": "bob"} | ({"note": note} if note else {}))
+    http_site.during.append(lambda request: found.append(is_fresh(request)))
+    browser.submit("/meanwhile/")
+    assert found == [expected]
+
+
+def test_a_project_whose_users_have_no_auth_hash_may_ask_for_the_password(
+    make_browser: Callable[..., Browser], ann: User, clock: Time, monkeypatch: pytest.MonkeyPatch
+):
+    """Django asks a user model for one only if it has it."""
+    monkeypatch.delattr(AbstractBaseUser, "get_session_auth_hash")
+    browser = make_browser()
+    browser.sign_in(ann)
+    clock.pass_(600)
+    assert browser.submit("/idlewatch/reauthenticate/", {"password": PASSWORD, "next": RETURN}).url == RETURN
+    assert signed_in_at() == 600

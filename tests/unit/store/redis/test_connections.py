@@ -17,7 +17,7 @@ from asgiref.sync import async_to_sync
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.breaker import STORE_TIMEOUT
-from idlewatch.store.redis.connection import ConnectionOptions
+from idlewatch.store.redis.connection import ConnectionOptions, close_async_client
 from tests.support.redis_server import RedisServer, executable, redis_url, shared_redis
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore
@@ -189,6 +189,17 @@ class TestOptions:
             for each in (pool, *(sentinel.connection_pool for sentinel in sentinels)):
                 kwargs = each.connection_kwargs
                 assert kwargs["socket_timeout"] == kwargs["socket_connect_timeout"] == STORE_TIMEOUT
+
+    async def test_to_use_sentinels_are_closed_with_the_client(self) -> None:
+        # A Redis answers a ping as a Sentinel does.
+        at = {"SENTINELS": [("127.0.0.1", shared_redis().port)]}
+        client = ConnectionOptions(redis_url(), at).make_async_client()
+        (sentinel,) = client.connection_pool.sentinel_manager.sentinels  # type: ignore[attr-defined]
+        await sentinel.ping()
+        (connection,) = sentinel.connection_pool._available_connections
+        assert connection.is_connected
+        await close_async_client(client)
+        assert not connection.is_connected
 
     async def test_reach_the_connections(self, make: MakeStore) -> None:
         store = make(client_name="the-site", protocol=3)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event, Requested, TabOpened, TabsCounted
+from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import Due, Watched
 from tests.support.redis_server import shared_redis
 from tests.unit.store.redis.conftest import MakeStore
@@ -49,6 +51,43 @@ async def test_what_a_process_counts_while_it_is_being_buried_does_not_outlive_i
     last = other.sessions.get("w1")
     assert last is not None
     assert last.activity.tabs == {}
+
+
+class TestAChangeThatIsOvertaken:
+    """Another process writes between the reading of a session and the writing of it."""
+
+    @pytest.fixture
+    def overtake(self, store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+        read = store.sessions._get
+
+        def overtake(happen: Callable[[], object]) -> None:
+            def read_and_be_overtaken(watch_id: str) -> Any:
+                present = yield from read(watch_id)
+                happen()
+                return present
+
+            monkeypatch.setattr(store.sessions, "_get", read_and_be_overtaken)
+
+        return overtake
+
+    def test_is_made_to_what_the_other_wrote(self, store: RedisStore, make: MakeStore, overtake: Any) -> None:
+        other = make()
+        store.sessions.open(session(), NOW)
+        overtake(lambda: other.sessions.apply("w1", TabOpened("p2", 50), NOW + 1))
+        restarted = store.sessions.restart(session(key="another key"), NOW + 2)
+        assert (restarted.key, restarted.activity.tabs) == ("another key", {"p2": 1})
+        overtake(lambda: other.sessions.apply("w1", TabOpened("p3", 50), NOW + 3))
+        ended = store.sessions.end("w1", Reason.LOGOUT, NOW + 4)
+        assert (ended.activity.reason, ended.activity.tabs) == (Reason.LOGOUT, {"p2": 1, "p3": 1})
+        assert other.sessions.get("w1") == ended
+
+    def test_does_not_bring_back_what_redis_lost_but_an_end_is_kept(self, store: RedisStore, overtake: Any) -> None:
+        store.sessions.open(session(), NOW)
+        overtake(store.clear)
+        assert store.sessions.apply("w1", TabOpened("p1", 50), NOW + 1) is None
+        store.sessions.open(session(), NOW + 2)
+        ended = store.sessions.end("w1", Reason.LOGOUT, NOW + 3)
+        assert (ended.activity.reason, ended.user) == (Reason.LOGOUT, "")
 
 
 class TestAnAnswerThatIsLost:
