@@ -28,6 +28,13 @@ ADMIN = "django.contrib.admin"
 LIVE = "/admin/idlewatch/live/"
 
 
+class Rendered(HttpResponse):
+    """A response that renders itself, and is none of Django's."""
+
+    def render(self) -> HttpResponse:
+        return self
+
+
 @pytest.fixture
 def operator(transactional_db: None, clock: Time) -> Client:
     User.objects.create_superuser("op", password="pw")
@@ -129,11 +136,12 @@ class TestThemeWithoutTheBlocks:
             ("/report/", b"<html><body>2026</body></html>", False),
         ],
     )
+    @pytest.mark.parametrize("kind", [HttpResponse, Rendered])
     def test_shares_it_with_whole_pages_of_the_project_below_the_admin(
-        self, operator: Client, settings: Any, path: str, content: bytes, inserted: bool
+        self, operator: Client, settings: Any, path: str, content: bytes, inserted: bool, kind: type[HttpResponse]
     ):
         def report(_: HttpRequest) -> HttpResponse:
-            return HttpResponse(content, headers={"Content-Length": str(len(content))})
+            return kind(content, headers={"Content-Length": str(len(content))})
 
         settings.ROOT_URLCONF = (urls.path(path.removeprefix("/"), report), *urlpatterns)
         response = operator.get(path)

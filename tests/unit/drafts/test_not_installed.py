@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
+import pytest
+from django.conf import settings as project
+
+from idlewatch.drafts.models import Draft
+from tests.conftest import Time
+from tests.support.http import Browser
 from tests.support.serving import ROOT, clean_environment
 
 PROGRAM = """
@@ -72,3 +79,16 @@ def test_nothing_of_drafts_is_there():
         "messages": [],
         "modules": [],
     }
+
+
+@pytest.mark.usefixtures("site")
+def test_a_project_that_removes_it_from_its_apps_stores_no_form_any_longer(
+    signed_in: Browser, clock: Time, settings: Any
+):
+    settings.INSTALLED_APPS = [name for name in project.INSTALLED_APPS if name != "idlewatch.drafts"]
+    page = signed_in.visit("/page/").content.decode()
+    assert "&quot;token&quot;" in page
+    assert "&quot;drafts&quot;" not in page
+    clock.pass_(900)
+    assert signed_in.submit("/note/", {"body": "a letter"}).url.startswith("/login/")
+    assert not Draft.objects.exists()
