@@ -74,9 +74,7 @@ def _su(session: SessionBase) -> str | None:
 
 
 def _loginas(session: SessionBase) -> str | None:
-    note = session.get(getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user"))
-    if note is None:
-        return None
+    note = session.get(getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user"), "")
     try:
         return signing.TimestampSigner().unsign(str(note))
     except signing.BadSignature:
