@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -211,12 +212,16 @@ def test_a_store_that_does_not_know_of_it_is_told(operator: Browser, ann: User, 
     assert store().sessions.get(record().pk).user == str(bob.pk)
 
 
-def test_one_that_ends_during_the_switch_stays_ended(operator: Browser, bob: User, signals: list[Any], settings: Any):
+def test_one_that_ends_during_the_switch_stays_ended(
+    operator: Browser, bob: User, signals: list[Any], settings: Any, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "idlewatch")
     settings.IDLEWATCH = {"POLICY": "tests.unit.http.test_sign_in.revoking"}
     act_as(operator, bob)
     assert user_of(operator) == ""
     assert (records(), people()) == ([("ann", "revoked")], ("ann", ""))
     assert signals == [("ended", Reason.REVOKED)]
+    assert "impersonation_started" not in caplog.text
 
 
 def test_only_a_user_who_is_signed_in_can_act_as_another():
