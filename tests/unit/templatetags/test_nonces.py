@@ -61,6 +61,7 @@ def read(browser: Client, at: str) -> tuple[list[str], str]:
     [
         ("/", 2),
         ("/idlewatch/sessions/", 4),
+        ("/idlewatch/reauthenticate/", 4),
         ("/idlewatch/signed-in/", 3),
         ("/admin/", 2),
         ("/admin/idlewatch/live/", 4),
