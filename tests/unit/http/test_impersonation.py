@@ -221,7 +221,7 @@ def test_one_that_ends_during_the_switch_stays_ended(
     assert user_of(operator) == ""
     assert (records(), people()) == ([("ann", "revoked")], ("ann", ""))
     assert signals == [("ended", Reason.REVOKED)]
-    assert "impersonation_started" not in caplog.text
+    assert "impersonation" not in caplog.text
 
 
 def test_only_a_user_who_is_signed_in_can_act_as_another():
