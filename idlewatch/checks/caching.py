@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from django.core.checks import Error
-from django.template import Context, Template, TemplateDoesNotExist, engines
-from django.template.backends.django import DjangoTemplates
+from django.template import Context, Template, TemplateDoesNotExist
 from django.template.base import Node
 from django.template.engine import Engine
 from django.template.library import SimpleNode
@@ -20,7 +19,7 @@ from django.template.loaders.base import Loader
 from django.templatetags.cache import CacheNode
 
 from idlewatch.checks.middleware import IDLEWATCH, position
-from idlewatch.checks.registry import Messages, check
+from idlewatch.checks.registry import Messages, check, template_engines
 
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
 FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
@@ -54,11 +53,7 @@ def cache_middleware_is_around() -> Messages:
 @check()
 def cached_fragments_lack_the_client() -> Messages:
     """Check that no template has the tag inside `{% cache %}`."""
-    try:
-        backends = [backend.engine for backend in engines.all() if isinstance(backend, DjangoTemplates)]
-    except Exception:  # noqa: BLE001 - Django's own checks report engines that can't be made
-        return
-    for engine in backends:
+    for engine in template_engines() or ():
         for name in sorted(set(_names(engine))):
             # Django's own checks, and pages, report templates that can't be loaded.
             with suppress(Exception):

@@ -10,13 +10,11 @@ from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.handlers.asgi import ASGIHandler
 from django.http.request import HttpHeaders
 from django.shortcuts import resolve_url
-from django.template import engines
-from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.middleware import position
-from idlewatch.checks.registry import Messages, check
+from idlewatch.checks.registry import Messages, check, template_engines
 from idlewatch.conf import conf
 from idlewatch.conf.django_settings import leads_to_a_page
 from idlewatch.core.protocol import TAB_PATH
@@ -170,11 +168,8 @@ def start_page_exists() -> Messages:
 @check()
 def templates_have_the_request() -> Messages:
     """Check that the tag finds the request."""
-    try:
-        template_engines = [backend.engine for backend in engines.all() if isinstance(backend, DjangoTemplates)]
-    except Exception:  # noqa: BLE001 - Django's own checks report engines that can't be made
-        return
-    if not any(REQUEST_PROCESSOR in engine.context_processors for engine in template_engines):
+    used = template_engines()
+    if used is not None and not any(REQUEST_PROCESSOR in engine.context_processors for engine in used):
         message = f"No backend in TEMPLATES has the context processor {REQUEST_PROCESSOR!r}; expected it in one."
         yield Warning(message, hint="The tag {% idlewatch %} needs the request.", id="idlewatch.W013")
 
