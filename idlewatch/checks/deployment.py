@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.checks.registry import DOCUMENTATION, Messages, check, policy
-from idlewatch.conf.declaration import place
+from idlewatch.checks.registry import Messages, check, policy
+from idlewatch.conf.declaration import DOCUMENTATION, place
 from idlewatch.conf.settings import LIMITS, conf
 from idlewatch.core.baselines import BASELINES, Violation, violations
 

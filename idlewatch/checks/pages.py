@@ -11,7 +11,8 @@ from django.http.request import split_domain_port, validate_host
 from django.templatetags.static import static
 
 from idlewatch.checks.middleware import position
-from idlewatch.checks.registry import DOCUMENTATION, Messages, check
+from idlewatch.checks.registry import Messages, check
+from idlewatch.conf.declaration import DOCUMENTATION
 
 SCRIPT = "idlewatch/idlewatch.min.js"
 POLICIES = {

@@ -19,8 +19,6 @@ from idlewatch.conf.settings import conf
 from idlewatch.core.policy import Policy
 
 TAG = "idlewatch"
-DOCUMENTATION = "https://github.com/idlewatch/idlewatch/blob/main/docs"
-"""Where hints refer to: the wheel has no documentation."""
 
 Messages = Iterator[CheckMessage]
 Run = Callable[..., list[CheckMessage]]

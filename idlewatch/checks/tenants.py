@@ -11,8 +11,9 @@ from django.core.checks import Error
 from django.db import router
 from django.db.models import Model
 
-from idlewatch.checks.registry import DOCUMENTATION, Messages, check
+from idlewatch.checks.registry import Messages, check
 from idlewatch.checks.sessions import ENGINES_WITH_A_TABLE
+from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.conf.settings import conf
 
 DRAFTS = "idlewatch.drafts"

@@ -13,6 +13,9 @@ from idlewatch.conf.validators import Validator
 
 T = TypeVar("T")
 
+DOCUMENTATION = "https://github.com/idlewatch/idlewatch/blob/main/docs"
+"""Where messages refer to: the wheel has no documentation."""
+
 
 class Project(Protocol):
     """What holds the dict that a project wrote."""

@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch
 from django.utils.translation import get_language_from_request
 from msgspec import UNSET, UnsetType
 
+from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.core.activity import Reason
 from idlewatch.http.addresses import login_url_of
 from idlewatch.monitor import django_sessions
@@ -59,7 +60,7 @@ def _why_gone(key: str, at: float) -> Reason | None:
 
 
 class UnknownSessions:
-    """Logs, once in a process, that a tab came with a session that is in no table."""
+    """Logs, once in a process, that a tab connected with an unknown session."""
 
     def __init__(self, _process: Process) -> None:
         self._is_logged = False
@@ -69,7 +70,7 @@ class UnknownSessions:
         if not self._is_logged:
             self._is_logged = True
             logger.warning(
-                "A tab came with a session that neither the sessions nor the records have. If requests find it, a "
-                "middleware chooses where they look; sockets pass none: "
-                "https://github.com/idlewatch/idlewatch/blob/main/docs/deployment.md#tenants"
+                "A tab connected with a session cookie that matches no session and no record. If requests find its "
+                "session, a middleware selects the database or schema for them; sockets pass no middleware. See %s",
+                f"{DOCUMENTATION}/deployment.md#tenants",
             )

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from idlewatch.conf import conf
-from idlewatch.conf.declaration import place
+from idlewatch.conf.declaration import DOCUMENTATION, place
 from idlewatch.process import Process, current_process
 
 logger = logging.getLogger("idlewatch")
@@ -19,7 +19,7 @@ USER_AGENT_LENGTH = 512
 FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 MIN_USERS = 20
 """Users who all signed in from one address, from which on it is likely to be a proxy's."""
-HINT = "https://github.com/idlewatch/idlewatch/blob/main/docs/settings.md#client_ip"
+HINT = f"{DOCUMENTATION}/settings.md#client_ip"
 
 
 def address_of(request: HttpRequest) -> str:

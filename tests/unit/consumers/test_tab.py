@@ -92,7 +92,7 @@ class TestConnecting:
     async def test_a_session_that_is_in_no_table_is_logged_once(self, caplog: pytest.LogCaptureFixture):
         for key in ("unknown", "other"):
             assert await ended(Tab(key)) is None
-        (message,) = [message for message in caplog.messages if "A tab came with a session" in message]
+        (message,) = [message for message in caplog.messages if "A tab connected with a session cookie" in message]
         assert "#tenants" in message
 
     async def test_an_anonymous_session_has_no_reason(self):
