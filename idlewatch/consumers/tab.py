@@ -61,7 +61,7 @@ class TabConsumer(Socket):
             await self.close()
             return
         try:
-            found, reason, self._login_url = await in_thread(Lane.DATABASE, _authenticate, request)
+            session, reason, self._login_url = await in_thread(Lane.DATABASE, _authenticate, request)
         except (DatabaseError, Undecided):
             # The session's state cannot be determined right now; the page reconnects.
             await self.accept()
@@ -69,36 +69,13 @@ class TabConsumer(Socket):
             return
         # A close before the accept could not be read by the page.
         await self.accept()
-        if found is None:
-            await self._end(encode(no_session_frame(reason)))
-            return
         token = token_in(request)
-        if page_owner(token, found) is PageOwner.FOREIGN:
+        if session is None:
+            await self._end(encode(no_session_frame(reason)))
+        elif page_owner(token, session) is PageOwner.FOREIGN:
             await self._end(encode(foreign_frame()))
-            return
-        # Joined before the state is read, so that no change falls between.
-        self._hub, self._watch_id = runtime_of(current_process()).hub, found.id
-        self._hub.join(found.id, self)
-        if self._hub.dismissed:
-            await self._shut(Close.GOING_AWAY)
-            # The answer of the page would reach no handler.
-            raise StopConsumer
-        try:
-            with self._hub.counting(found.id):
-                watched = await monitor.alook(found.id, now(), TabOpened(current_process().name, conf.max_tabs))
-            self._counted = True
-            watched = await _count_right(self._hub, watched)
-        except TooManyTabs:
-            # It must not be counted as an open tab.
-            await self._leave()
-            await self._shut(Close.TOO_MANY)
-            return
-        except (DatabaseError, Undecided):
-            await self._leave()
-            await self._shut(Close.GOING_AWAY)
-            return
-        renewed = watched is not None and page_owner(token, watched) is PageOwner.RENEWED
-        await self._tell_state(watched, PageOwner.RENEWED if renewed else UNSET)
+        else:
+            await self._join(session.id, token)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a message; stay open after a bad one."""
@@ -142,6 +119,32 @@ class TabConsumer(Socket):
             await self._end(frame)
         else:
             await self.send(text_data=frame)
+
+    async def _join(self, watch_id: str, token: str | None) -> None:
+        """Count the tab as open, and send it the state; `token` is its page's."""
+        # Joined before the state is read, so that no change falls between.
+        hub = runtime_of(current_process()).hub
+        self._hub, self._watch_id = hub, watch_id
+        hub.join(watch_id, self)
+        if hub.dismissed:
+            await self._shut(Close.GOING_AWAY)
+            # The answer of the page would reach no handler.
+            raise StopConsumer
+        try:
+            with hub.counting(watch_id):
+                watched = await monitor.alook(watch_id, now(), TabOpened(current_process().name, conf.max_tabs))
+            self._counted = True
+            watched = await _count_right(hub, watched)
+        except TooManyTabs:
+            # It must not be counted as an open tab.
+            await self._leave()
+            await self._shut(Close.TOO_MANY)
+        except (DatabaseError, Undecided):
+            await self._leave()
+            await self._shut(Close.GOING_AWAY)
+        else:
+            renewed = watched is not None and page_owner(token, watched) is PageOwner.RENEWED
+            await self._tell_state(watched, PageOwner.RENEWED if renewed else UNSET)
 
     async def _tell_state(self, watched: Watched | None, page: str | UnsetType = UNSET) -> None:
         at = now()
