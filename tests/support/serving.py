@@ -169,7 +169,7 @@ class Server(ServerProcess):
 def standing_still(*servers: Server) -> Iterator[None]:
     """Stop servers, and let them go on at the end.
 
-    None of them stops with SQLite's lock in its hand: nobody could write until it went on.
+    None of them stops with SQLite's lock in its hand: no other process could write until it went on.
     """
     processes = [server.process for server in servers if server.process is not None]
     assert len(processes) == len(servers)
