@@ -60,7 +60,6 @@ def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: 
 
 
 @pytest.mark.parametrize("path", ["/rotate/", "/arotate/"])
-@pytest.mark.usefixtures("site")
 def test_a_session_that_is_not_watched_gets_its_new_key_too(browser: Browser, path: str):
     browser.submit("/first-step/")
     old = browser.key
