@@ -22,7 +22,7 @@ from idlewatch import metrics
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import NoticeFrame, encode
 from idlewatch.exceptions import NotRunning, StoreUnavailable
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, NOTICE, Ack, Bus
 from idlewatch.runtime.runtime import Runtime, running_runtime
@@ -131,7 +131,7 @@ def _start(process: Process, sending: Coroutine[Any, Any, Reach], loop: asyncio.
 
 
 async def _send(process: Process, runtime: Runtime, watch_ids: Sequence[str], text: str) -> Reach:
-    store = monitor.store_of(process)
+    store = stores.store_of(process)
     watch_ids = list(dict.fromkeys(watch_ids))
     sessions = await store.sessions.aget_many(watch_ids)
     now = process.clock.now()

@@ -20,7 +20,7 @@ from idlewatch.http.request_session import keep_cookie, make_anonymous
 from idlewatch.http.request_state import current_state, find_state
 from idlewatch.http.sign_in import signed_in, signed_out
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions
+from idlewatch.monitor import accounts, django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 
@@ -39,7 +39,7 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
         return
     at = now()
     try:
-        monitor.require_store(at, in_view=True)
+        stores.require_store(at, in_view=True)
     except StoreElsewhere as error:
         _refuse_sign_in(request, error)
         raise

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.core.activity import Reason
 from idlewatch.http.addresses import login_url_of
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
 from idlewatch.store.values import Watched
@@ -32,7 +32,7 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     session = django_sessions.engine()(key)
     watch_id, user = session.get(django_sessions.WATCH_KEY), django_sessions.user_of(session)
     if watch_id is not None or user is not None:
-        monitor.require_store(at)
+        stores.require_store(at)
     if watch_id is None:
         return None, None if session.session_key else _why_gone(key, at)
     watched = monitor.look(watch_id, at)

@@ -34,6 +34,7 @@ from idlewatch.core.protocol import (
 from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Lane, current_process, in_thread, now
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.runtime import runtime_of
@@ -155,7 +156,7 @@ class TabConsumer(Socket):
         if verdict.phase is Phase.ENDED and watched.activity.ended is None:
             # What a page has received is final, also for a process whose clock is a little behind.
             try:
-                watched = await monitor.store().sessions.aend(watched.id, Reason.LOST, at)
+                watched = await stores.current().sessions.aend(watched.id, Reason.LOST, at)
             except Undecided:
                 await self._shut(Close.GOING_AWAY)
                 return
@@ -178,7 +179,7 @@ class TabConsumer(Socket):
             with suppress(StoreUnavailable, Undecided):
                 closing = TabClosed(current_process().name, closed)
                 with self._hub.counting(watch_id):
-                    watched = await monitor.store().sessions.aapply(watch_id, closing, now())
+                    watched = await stores.current().sessions.aapply(watch_id, closing, now())
                 await _count_right(self._hub, watched)
 
 
@@ -197,7 +198,7 @@ async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
         counted, here = watched.activity.tabs, process.part(Hubs).count(watched.id)
         if counted.get(process.name, 0) == here:
             break
-        watched = await monitor.store().sessions.aapply(watched.id, TabsCounted(process.name, here), now())
+        watched = await stores.current().sessions.aapply(watched.id, TabsCounted(process.name, here), now())
         if watched is not None and watched.activity.tabs == counted:
             # The store is away, and keeps no counts.
             break

@@ -16,7 +16,7 @@ from idlewatch.http import credential_change
 from idlewatch.http.classification import counts, is_seen
 from idlewatch.http.request_session import cookie_of, keep_cookie, session_of
 from idlewatch.http.session_state import NO_SESSION, SessionState
-from idlewatch.monitor import django_sessions, login
+from idlewatch.monitor import django_sessions, login, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import actors_of
 
@@ -63,7 +63,7 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
     session = session_of(request)
     watch_id = session.get(django_sessions.WATCH_KEY)
     if watch_id is not None or django_sessions.user_of(session) is not None:
-        monitor.require_store(arrived)
+        stores.require_store(arrived)
     if watch_id is None:
         actors = actors_of(session)
         if actors is None:

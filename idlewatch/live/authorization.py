@@ -12,7 +12,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.live.subscriber import Subscriber
-from idlewatch.monitor import accounts
+from idlewatch.monitor import accounts, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.permissions import may_watch
 from idlewatch.process import Lane, Process, now
@@ -95,7 +95,7 @@ async def _read_sessions(watch_ids: Iterable[str]) -> Mapping[str, Watched | Non
     """Return these sessions; reading them is no activity."""
     wanted = list(watch_ids)
     try:
-        known = list(await monitor.store().sessions.aget_many(wanted))
+        known = list(await stores.current().sessions.aget_many(wanted))
     except StoreUnavailable:
         known = [None for _ in wanted]
     # If the store is unavailable, new and empty, or yet to receive what it missed, the records know better.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from idlewatch.core.policy import Phase
 from idlewatch.live.query import Query
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.store.values import Census, Watched
 
 
@@ -26,7 +26,7 @@ async def find_candidates(query: Query, census: Census, limit: int) -> Candidate
     live = census.active + census.warned
     total = await _count(query, census) if query.is_filtered else live
     if total <= limit and (query.is_filtered or query.is_by_activity):
-        return Candidates(*await monitor.store().statistics.list(query.phase, query.connected, 0, limit))
+        return Candidates(*await stores.current().statistics.list(query.phase, query.connected, 0, limit))
     if not query.is_filtered:
         return Candidates(live)
     if live - total > limit:
@@ -47,9 +47,9 @@ async def _count(query: Query, census: Census) -> int:
     if query.phase is None:
         live = census.active + census.warned
         return census.connected if query.connected else live - census.connected
-    return (await monitor.store().statistics.list(query.phase, query.connected, 0, 1)).total
+    return (await stores.current().statistics.list(query.phase, query.connected, 0, 1)).total
 
 
 async def _ids(phase: Phase | None, connected: bool | None, limit: int) -> set[str]:
-    listing = await monitor.store().statistics.list(phase, connected, 0, limit)
+    listing = await stores.current().statistics.list(phase, connected, 0, limit)
     return {watched.id for watched in listing.sessions}

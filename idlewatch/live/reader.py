@@ -21,7 +21,7 @@ from idlewatch.live.search import Results, last_page
 from idlewatch.live.search_cache import SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import PerLoop, Process
 from idlewatch.store.values import Census
 
@@ -154,7 +154,7 @@ class Reader:
     async def _read_rows(self, query: Query, census: Census) -> tuple[Results, dict[str, Row]]:
         results = await self._searches.find(query, census)
         if (sessions := results.sessions) is None:
-            known = await monitor.store_of(self._process).sessions.aget_many(results.watch_ids)
+            known = await stores.store_of(self._process).sessions.aget_many(results.watch_ids)
             sessions = [watched for watched in known if watched is not None and query.matches(watched)]
             if query.is_by_activity:
                 # The records only have it as of the checkpoint.

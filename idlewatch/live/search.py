@@ -15,7 +15,7 @@ from idlewatch.live.candidates import Candidates, find_candidates
 from idlewatch.live.query import Query
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Lane, in_thread
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.values import Census, Listing, Watched
@@ -138,7 +138,7 @@ class Search:
 
     async def _list(self, offset: int, limit: int) -> Listing:
         query = self._query
-        statistics = monitor.store().statistics
+        statistics = stores.current().statistics
         return await statistics.list(query.phase, query.connected, offset, limit, reverse=query.sort.is_descending)
 
     async def _search_among(self, sessions: Sequence[Watched]) -> Sequence[Watched]:
@@ -150,7 +150,7 @@ class Search:
 
     async def _filter(self, watch_ids: Sequence[str]) -> list[Watched]:
         """Return those that match the query's phase and connection."""
-        sessions = await monitor.store().sessions.aget_many(watch_ids)
+        sessions = await stores.current().sessions.aget_many(watch_ids)
         return [watched for watched in sessions if watched is not None and self._query.matches(watched)]
 
     def _rows(self) -> WatchedSessionQuerySet:

@@ -6,7 +6,7 @@ import asyncio
 from typing import NamedTuple
 
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Process
 from idlewatch.runtime.membership import SAMPLE_RETENTION
 from idlewatch.runtime.runtime import runtime_of
@@ -52,7 +52,7 @@ class Summaries:
             raise StoreUnavailable
         async with self._lock:
             if self._summary is None:
-                census = await monitor.store_of(self._process).statistics.census()
+                census = await stores.store_of(self._process).statistics.census()
                 if self._clock.ticks() - self._sampled_at >= SAMPLE_INTERVAL:
                     await self._sample()
                 self._summary = Summary(census, self._samples)
@@ -64,7 +64,7 @@ class Summaries:
         if known and known[-1].at > self._clock.now():
             # The clock was set back: new samples would not be later than these.
             known = ()
-        statistics = monitor.store_of(self._process).statistics
+        statistics = stores.store_of(self._process).statistics
         samples = (*known, *await statistics.samples(known[-1].at if known else 0.0))
         self._samples = tuple(each for each in samples if each.at > samples[-1].at - SAMPLE_RETENTION)
         self._sampled_at = self._clock.ticks()

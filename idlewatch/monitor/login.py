@@ -17,7 +17,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase, Policy, stricter
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, impersonation, records
+from idlewatch.monitor import accounts, django_sessions, impersonation, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
 from idlewatch.signals import announce
@@ -34,14 +34,14 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
         and present.verdict(now).phase is not Phase.ENDED
     ):
         watched = _new_watch(present.id, request, user, now)
-        restarted = monitor.store().sessions.restart(watched, now)
+        restarted = stores.current().sessions.restart(watched, now)
         if restarted.verdict(now).phase is not Phase.ENDED:
             records.restart(restarted, now)
             records.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
             return restarted
     watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
     _record(watched, request, user, now).save(force_insert=True)
-    opened = monitor.store().sessions.open(watched, now)
+    opened = stores.current().sessions.open(watched, now)
     announce.opened(opened)
     announce.once_recorded(lambda: _replace_oldest(user, now))
     return opened
@@ -68,8 +68,8 @@ def adopt(request: HttpRequest, actors: impersonation.Actors, now: float) -> Wat
             record.save(force_insert=True, using=database)
     except IntegrityError:
         # Another first request of the same session was faster.
-        return monitor.look(watch_id, now) or monitor.store().sessions.open(watched, now)
-    opened = monitor.store().sessions.open(watched, now)
+        return monitor.look(watch_id, now) or stores.current().sessions.open(watched, now)
+    opened = stores.current().sessions.open(watched, now)
     announce.opened(opened)
     return opened
 
@@ -99,7 +99,7 @@ def switch(
         key=django_sessions.key_of(request.session),
         policy=stricter(watched.policy, _policy_for(user, request)),
     )
-    transferred = monitor.store().sessions.transfer(present, now)
+    transferred = stores.current().sessions.transfer(present, now)
     if transferred.verdict(now).phase is not Phase.ENDED:
         digest = record.impersonator_digest or accounts.auth_digest_of(operator)
         records.transfer(transferred, user, operator, digest)
@@ -162,7 +162,7 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
 
 def _is_over(record: WatchedSession, now: float) -> bool:
     try:
-        watched = monitor.store().sessions.get(record.id) or records.watched_of(record, now)
+        watched = stores.current().sessions.get(record.id) or records.watched_of(record, now)
     except Undecided:
         # It may be live, so it counts.
         return False

@@ -12,7 +12,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import PageMissed
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, records
+from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import report_of
 from idlewatch.signals.event_log import log_event
@@ -66,7 +66,7 @@ def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched
     for row in rows:
         watched = sessions[row.pk]
         if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
-            monitor.store().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
+            stores.current().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
 
 def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
@@ -85,14 +85,14 @@ def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, 
                 user=sessions[row.pk].user,
                 shown=as_datetime(since),
             )
-            monitor.store().sessions.apply(row.pk, PageMissed(), now)
+            stores.current().sessions.apply(row.pk, PageMissed(), now)
 
 
 def take_over(row: WatchedSession, now: float) -> None:
     """End a session in the store if its record has ended."""
     if row.ended is not None:
         # The clock of the process that closed it may be ahead, and the limits would seem to have come first.
-        monitor.store().sessions.end(row.pk, Reason(row.reason), min(row.ended.timestamp(), now))
+        stores.current().sessions.end(row.pk, Reason(row.reason), min(row.ended.timestamp(), now))
 
 
 def _flaw(

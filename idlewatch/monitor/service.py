@@ -6,103 +6,21 @@ They write to the store and the records. Tabs are notified by the timer, from wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
-from django.utils.module_loading import import_string
 
-from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
-from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, records
-from idlewatch.monitor.clock_sync import ClockSync
-from idlewatch.monitor.fallback import FallbackStore
-from idlewatch.monitor.outage import Outage
-from idlewatch.monitor.recovery import Recovery
+from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor.store_lease import StoreLease
-from idlewatch.process import Lane, Process, current_process, in_thread
+from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.signals import announce
 from idlewatch.store import transitions
-from idlewatch.store.base import Store
 from idlewatch.store.values import Watched
-
-
-class OpenedStore(NamedTuple):
-    """The store of a process."""
-
-    store: Store
-    recovery: Recovery | None
-    """Reports to a shared store what it missed; None for a store of this process."""
-
-    def close(self) -> None:
-        """Close the store."""
-        self.store.close()
-
-
-def store() -> Store:
-    """Return the current process's store: see `store_of`.
-
-    Raises:
-        StoreElsewhere: it is in memory, and belongs to another process.
-    """
-    process = current_process()
-    process.part(StoreLease).check()
-    return store_of(process)
-
-
-def require_store(now: float, *, in_view: bool = False) -> None:
-    """Check that the current process may judge: its store is shared, or its own. See `StoreLease.ensure`.
-
-    Raises:
-        StoreElsewhere: the store is in memory, and belongs to another process.
-    """
-    process = current_process()
-    if not store_of(process).shared:
-        process.part(StoreLease).ensure(now, in_view=in_view)
-
-
-def store_of(process: Process) -> Store:
-    """Return the store of a process, opened by the first call.
-
-    While a shared store is unavailable, its `sessions` go by the records: see `FallbackStore`.
-    """
-    return process.part(open_store).store
-
-
-def recovery_of(process: Process) -> Recovery | None:
-    """Return what reports to a shared store what it missed; None for a store of this process."""
-    return process.part(open_store).recovery
-
-
-def open_store(process: Process) -> OpenedStore:
-    """Open the store that the setting `STORE` describes."""
-    configured = conf.store
-    backend = import_string(configured["BACKEND"])
-    if not (isinstance(backend, type) and issubclass(backend, Store)):
-        raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
-    made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
-    if not made.shared:
-        process.part(StoreLease).on_loss(made.clear)
-        return OpenedStore(made, None)
-    # While it is unavailable, this process goes by its own clock.
-    with suppress(StoreUnavailable):
-        process.part(ClockSync).follow(made.presence)
-    return OpenedStore(made, add_fallback(process, made))
-
-
-def add_fallback(process: Process, made: Store) -> Recovery:
-    """Let a shared store go by the records while it is unavailable; return its recovery."""
-    sessions, outage = made.sessions, Outage(process.clock, made.presence.read_created_at)
-    made.on_outage(outage.note)
-    made.sessions = fallback = FallbackStore(process, sessions, outage)
-    return Recovery(process, sessions, fallback, outage)
 
 
 def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
@@ -114,7 +32,7 @@ def look(watch_id: str, now: float, event: Event | None = None) -> Watched | Non
         HoldRefused, TooManyTabs: as the event does.
         Undecided: the store is unavailable, or just back, and the session's state cannot be determined.
     """
-    sessions = store().sessions
+    sessions = stores.current().sessions
     watched = sessions.get(watch_id) if event is None else sessions.apply(watch_id, event, now)
     if watched is None and (watched := resume(watch_id, now)) is not None and event is not None:
         watched = sessions.apply(watch_id, event, now)
@@ -127,7 +45,7 @@ def look_at_all(watch_ids: Sequence[str], now: float) -> Sequence[Watched | None
     Raises:
         Undecided: the state of one of them cannot be determined.
     """
-    known = store().sessions.get_many(watch_ids)
+    known = stores.current().sessions.get_many(watch_ids)
     return [watched or resume(watch_id, now) for watch_id, watched in zip(watch_ids, known, strict=True)]
 
 
@@ -139,8 +57,8 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
     """
     process = current_process()
     if process.part(StoreLease).is_doubtful:
-        await in_thread(Lane.DATABASE, require_store, now)
-    sessions = store().sessions
+        await in_thread(Lane.DATABASE, stores.require_store, now)
+    sessions = stores.current().sessions
     watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
     if watched is None and (watched := await in_thread(Lane.DATABASE, resume, watch_id, now)) and event is not None:
         watched = await sessions.aapply(watch_id, event, now)
@@ -150,7 +68,7 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
 def resume(watch_id: str, now: float) -> Watched | None:
     """Open a session in the store from its record; return None if there is no record."""
     record = WatchedSession.objects.find(watch_id)
-    return None if record is None else store().sessions.open(records.watched_of(record, now), now)
+    return None if record is None else stores.current().sessions.open(records.watched_of(record, now), now)
 
 
 def rebind(watch_id: str, session: SessionBase) -> None:
@@ -161,7 +79,7 @@ def rebind(watch_id: str, session: SessionBase) -> None:
         return
     records.rebind(watch_id, key, django_sessions.auth_digest_of(session))
     if key is not None:
-        store().sessions.bind(watch_id, key)
+        stores.current().sessions.bind(watch_id, key)
 
 
 def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
@@ -177,7 +95,7 @@ def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None =
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
         return finish(watch_id, now)
     closed = records.close(watch_id, reason, now, by, watched)
-    ended = store().sessions.end(watch_id, reason, now)
+    ended = stores.current().sessions.end(watch_id, reason, now)
     if closed:
         if ended.activity.reason is not reason:
             records.correct(watch_id, *_end_of(ended))
@@ -204,7 +122,7 @@ def _knows_only_record(watch_id: str) -> bool:
     A command, or a worker of a task queue, has a store of its own, in which nothing is.
     """
     process = current_process()
-    own = store_of(process)
+    own = stores.store_of(process)
     return not own.shared and not process.part(StoreLease).is_held and own.sessions.get(watch_id) is None
 
 
@@ -231,7 +149,7 @@ def end_by_record(watch_id: str, reason: Reason, now: float, by: AbstractBaseUse
 
 def finish(watch_id: str, now: float) -> Watched:
     """Make the end of a session final in the store and the record; a session without one ends as `lost`."""
-    ended = store().sessions.end(watch_id, Reason.LOST, now)
+    ended = stores.current().sessions.end(watch_id, Reason.LOST, now)
     close_record(ended)
     return ended
 
@@ -277,7 +195,7 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
     if record.ended is None and records.was_rotated(record, key):
         return None, True
     if record.ended is None:
-        require_store(now)
+        stores.require_store(now)
     return end(record.id, Reason.LOST, now).activity.reason, False
 
 
@@ -299,11 +217,3 @@ def _end_of(ended: Watched) -> tuple[Reason, float]:
 def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
     # If the end of the record is rolled back, the timer writes it again, and announces it then.
     announce.ended(ended, *_end_of(ended), by)
-
-
-def _reopen(*, setting: str, **_: object) -> None:
-    if setting == "IDLEWATCH":
-        current_process().discard(open_store)
-
-
-setting_changed.connect(_reopen, dispatch_uid="idlewatch.monitor.service")

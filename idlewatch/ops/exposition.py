@@ -12,7 +12,7 @@ from idlewatch import metrics
 from idlewatch.conf import conf
 from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.policy import Phase
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process
 from idlewatch.runtime.hub import Hubs
 from idlewatch.signals import event_log
@@ -91,6 +91,6 @@ def log_refusal(why: str) -> None:
 async def _census() -> Census | None:
     try:
         async with current_process().clock.timeout(STORE_TIMEOUT):
-            return await monitor.store().statistics.census()
+            return await stores.current().statistics.census()
     except Exception:  # noqa: BLE001 - whatever fails in the store, the other metrics are available
         return None

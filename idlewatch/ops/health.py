@@ -9,7 +9,7 @@ from channels.layers import get_channel_layer
 from django.db import connections, router
 
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Lane, current_process, in_thread, now
 from idlewatch.runtime.runtime import running_runtime
 
@@ -46,7 +46,7 @@ async def _database() -> None:
 
 
 async def _store() -> None:
-    await monitor.store_of(current_process()).ping()
+    await stores.store_of(current_process()).ping()
 
 
 async def _channel_layer() -> None:

@@ -11,8 +11,7 @@ from django.db import DatabaseError
 from idlewatch.core.events import TabsCounted
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import history, records, revalidation
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import history, records, revalidation, stores
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery
@@ -61,7 +60,7 @@ class Membership:
 
     @property
     def _store(self) -> Store:
-        return monitor.store_of(self._process)
+        return stores.store_of(self._process)
 
     @property
     def refused(self) -> bool:
@@ -80,12 +79,12 @@ class Membership:
     @property
     def settle_after(self) -> float:
         """Until when nothing is to be ended: other processes may still report activity of their sessions."""
-        recovery = monitor.recovery_of(self._process)
+        recovery = stores.recovery_of(self._process)
         return float("-inf") if recovery is None else recovery.settle_after
 
     async def renew(self, now: float) -> float:
         """Own the store, or take part in it; return the time, which a shared store may have put right."""
-        recovery = monitor.recovery_of(self._process)
+        recovery = stores.recovery_of(self._process)
         if recovery is not None:
             return await self._join(recovery)
         await self._own(now)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from idlewatch.exceptions import StoreUnavailable
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Lane, PerLoop, Process
 from idlewatch.runtime.bus import Bus
 from idlewatch.runtime.hub import Hub
@@ -30,7 +30,7 @@ class Runtime:
         """Run the timer, unless it runs or the process is going away."""
         if self._task is None and not self.hub.dismissed:
             self._task = self._process.start(self.timer.run())
-            if monitor.store_of(self._process).shared:
+            if stores.store_of(self._process).shared:
                 self._listening = self._process.start(self.bus.run())
 
     @property
@@ -55,7 +55,7 @@ class Runtime:
             with suppress(StoreUnavailable):
                 # The store has what it would record, when it is back.
                 await self.timer.finish()
-            await monitor.store_of(self._process).aclose()
+            await stores.store_of(self._process).aclose()
         # A receiver that hangs must not hold up the process's other work meanwhile.
         await self._process.threads.run(Lane.WAITING, self._process.part(Dispatcher).drain)
 

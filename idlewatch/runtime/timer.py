@@ -18,7 +18,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable, StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, history, records, revalidation
+from idlewatch.monitor import django_sessions, history, records, revalidation, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
@@ -71,7 +71,7 @@ class Timer:
 
     @property
     def _store(self) -> Store:
-        return monitor.store_of(self._process)
+        return stores.store_of(self._process)
 
     async def run(self) -> None:
         """Work until cancelled."""

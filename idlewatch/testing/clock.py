@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Self
 
 from idlewatch.core.clock import Clock
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process, set_default
 from idlewatch.testing.work import aoverdue, overdue
 
@@ -67,7 +67,7 @@ async def atravel(seconds: float | timedelta) -> Travel:
 
 def _depart(seconds: float | timedelta) -> Travel:
     process = current_process()
-    if monitor.store_of(process).shared:
+    if stores.store_of(process).shared:
         raise RuntimeError(
             "Tests travel in time with the memory store alone; expected IDLEWATCH['STORE'] to be unset in the "
             "settings of your tests."

@@ -28,7 +28,7 @@ from idlewatch.http.i18n import ui_context
 from idlewatch.http.request_state import state_of
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import is_impersonated
 from idlewatch.process import now
@@ -131,7 +131,7 @@ def _rows(request: HttpRequest) -> Sequence[Row]:
 def _get_all(live: Sequence[WatchedSession], at: float) -> Sequence[Watched | None]:
     """Return the sessions from the store, by one call; None for each if their state cannot be determined right now."""
     try:
-        stored = monitor.store().sessions.get_many([record.id for record in live])
+        stored = stores.current().sessions.get_many([record.id for record in live])
     except Undecided:
         return [None] * len(live)
     return [watched or records.watched_of(record, at) for record, watched in zip(live, stored, strict=True)]

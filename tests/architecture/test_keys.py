@@ -18,7 +18,7 @@ from django.core.management.base import OutputWrapper
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
 from idlewatch.models import StoreOwner
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.signals import event_log
 from idlewatch.store.redis.commands import Command
 from tests.support import keys
@@ -104,7 +104,7 @@ def test_a_key_is_seen_in_redis_but_in_the_row_of_its_session():
         keep("w1", key=KEY)
         lose_store()
         assert found.seen == []
-        client: Any = monitor.store()._client  # type: ignore[attr-defined]
+        client: Any = stores.current()._client  # type: ignore[attr-defined]
         client.call(Command("HSET", [f"{client.prefix}stray"], ["key", KEY]))
         client.call(Command("SADD", [f"{client.prefix}{KEY}"], ["x"]))
         lose_store()

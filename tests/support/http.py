@@ -23,6 +23,7 @@ from idlewatch.core.events import TabClosed, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
@@ -183,7 +184,7 @@ def phase(time: Time, watch_id: str | None = None) -> Phase:
 
 
 def last_active(watch_id: str | None = None) -> float:
-    watched = monitor.store().sessions.get(watch_id or record().pk)
+    watched = stores.current().sessions.get(watch_id or record().pk)
     assert watched is not None
     return watched.activity.active
 

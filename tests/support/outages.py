@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
 from idlewatch.exceptions import StoreUnavailable, Undecided
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.process import Process
 from idlewatch.runtime.hub import Hub
@@ -38,8 +38,8 @@ class Member:
         self.clock = clock
         self.process = Process(name, clock.clock)
         self.store = RedisStore(url, {"PREFIX": PREFIX})
-        self.recovery = monitor.add_fallback(self.process, self.store)
-        self.process.keep(monitor.open_store, monitor.OpenedStore(self.store, self.recovery))
+        self.recovery = stores.add_fallback(self.process, self.store)
+        self.process.keep(stores.open_store, stores.OpenedStore(self.store, self.recovery))
         self.hub = Hub(self.process)
         self.timer = Timer(self.process, self.hub)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from idlewatch.core.clock import Clock, as_datetime
 from idlewatch.models import StoreOwner
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process, set_default
 
 
@@ -31,4 +31,4 @@ def give_store_away(now: float) -> None:
 
 def lose_store() -> None:
     """Go on with another store, as a process does that was started again."""
-    current_process().discard(monitor.open_store)
+    current_process().discard(stores.open_store)

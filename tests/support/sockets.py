@@ -15,8 +15,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from idlewatch.core.protocol import TAB_PATH
-from idlewatch.monitor import django_sessions
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.process import current_process
 from idlewatch.store.values import Watched
 from tests.support.asgi import application
@@ -41,7 +40,7 @@ class Signed:
 
     @property
     def watched(self) -> Watched:
-        found = monitor.store().sessions.get(self.watch_id)
+        found = stores.current().sessions.get(self.watch_id)
         assert found is not None
         return found
 

@@ -14,8 +14,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Policy
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import django_sessions, records, stores
 from idlewatch.store.values import Watched
 from tests.conftest import START
 
@@ -34,12 +33,14 @@ def keep(watch_id: str, *, user: str = "1", key: str | None = None, at: float = 
     """Put a session that began at `at` into the store, without a record."""
     policy = replace(POLICY, **limits)
     activity = Activity(logged_in_at=at, active=at)
-    return monitor.store().sessions.open(Watched(id=watch_id, user=user, key=key, policy=policy, activity=activity), at)
+    return stores.current().sessions.open(
+        Watched(id=watch_id, user=user, key=key, policy=policy, activity=activity), at
+    )
 
 
 def known(watch_id: str) -> Watched:
     """Return a session as the store has it."""
-    found = monitor.store().sessions.get(watch_id)
+    found = stores.current().sessions.get(watch_id)
     assert found is not None
     return found
 

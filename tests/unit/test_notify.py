@@ -18,7 +18,7 @@ from idlewatch import metrics, notify
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabOpened, TabsCounted
 from idlewatch.exceptions import IdleWatchError, NotRunning, StoreUnavailable
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.notify import MAX_NOTICE_LENGTH, Reach, asend, clean_text, send
 from idlewatch.process import current_process
 from idlewatch.runtime import hub as hub_module
@@ -71,7 +71,7 @@ def layer(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.Mon
         config["CONFIG"] = {"hosts": hosts, "prefix": secrets.token_hex(8)}
     settings.CHANNEL_LAYERS = {"default": config}
     channel_layers.backends.clear()
-    monkeypatch.setattr(monitor.store(), "shared", True)
+    monkeypatch.setattr(stores.current(), "shared", True)
     yield get_channel_layer()
     channel_layers.backends.clear()
 
@@ -89,21 +89,21 @@ async def connected(layer: BaseChannelLayer, here: Runtime) -> Runtime:
 
 def open_tabs(service: Runtime, watch_id: str, count: int = 1, **options: Any) -> list[FakeTab]:
     """Open tabs of a session in this process."""
-    if monitor.store().sessions.get(watch_id) is None:
+    if stores.current().sessions.get(watch_id) is None:
         keep(watch_id)
     tabs = [FakeTab(**options) for _ in range(count)]
     for tab in tabs:
         service.hub.join(watch_id, tab)
-        monitor.store().sessions.apply(watch_id, TabOpened(current_process().name, 50), START)
+        stores.current().sessions.apply(watch_id, TabOpened(current_process().name, 50), START)
     return tabs
 
 
 def open_elsewhere(watch_id: str, **tabs: int) -> None:
     """Have the store count tabs of a session in other processes."""
-    if monitor.store().sessions.get(watch_id) is None:
+    if stores.current().sessions.get(watch_id) is None:
         keep(watch_id)
     for process, count in tabs.items():
-        monitor.store().sessions.apply(watch_id, TabsCounted(process, count), START)
+        stores.current().sessions.apply(watch_id, TabsCounted(process, count), START)
 
 
 def counted() -> list[float]:
@@ -148,7 +148,7 @@ class TestHere:
     async def test_every_open_tab_of_the_sessions_is_told_once_and_no_other(self, here: Runtime):
         ours, theirs = [*open_tabs(here, "w1", 2), *open_tabs(here, "w2")], open_tabs(here, "w3")
         over = open_tabs(here, "w4")
-        monitor.store().sessions.end("w4", Reason.REVOKED, START)
+        stores.current().sessions.end("w4", Reason.REVOKED, START)
         sent = await asend(["w1", "w2", "w1", "w4", "unknown"], "The site closes at noon.")
         assert sent == Reach(3, 3)
         assert texts(*ours) == [["The site closes at noon."]] * 3
@@ -390,7 +390,7 @@ class TestAChannelLayerThatIsAway:
     ):
         layer = mock.AsyncMock()
         layer.group_send.side_effect = failure
-        monkeypatch.setattr(monitor.store(), "shared", True)
+        monkeypatch.setattr(stores.current(), "shared", True)
         monkeypatch.setattr(notify, "get_channel_layer", lambda: layer)
         monkeypatch.setattr(notify, "LAYER_TIMEOUT", 0.05)
         here.bus.channel = "some.channel"
@@ -403,7 +403,7 @@ class TestAChannelLayerThatIsAway:
     async def test_without_a_channel_to_answer_to_no_process_is_asked(
         self, here: Runtime, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(monitor.store(), "shared", True)
+        monkeypatch.setattr(stores.current(), "shared", True)
         open_tabs(here, "w1")
         assert here.bus.channel is None
         assert await asend(["w1"], "Noon") == Reach(1, 1)

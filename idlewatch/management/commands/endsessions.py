@@ -12,7 +12,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.management.options import add_user_option, confirm, of_user, progress
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from idlewatch.signals import dispatcher
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         whose = "of every user" if options["user"] is None else f"of {options['user']}"
         confirm(f"This ends {_sessions(count)} {whose}.", ask=not options["noinput"])
         # Before the first `now()`: opening a shared store corrects this process's clock.
-        monitor.store()
+        stores.current()
         ended, last = 0, ""
         with progress(self.stderr, count, "sessions") as advance:
             # In batches: databases differ in what a query reads while its rows change.
@@ -61,7 +61,7 @@ class Command(BaseCommand):
 
 def _end(watch_id: str, at: float) -> bool:
     """End a session; return whether this call ended it, and not the clock or another process."""
-    if monitor.store().shared:
+    if stores.current().shared:
         activity = monitor.end(watch_id, Reason.REVOKED, at).activity
         # Another time means another process. The records, which stand in for a store, have microseconds.
         is_ours = activity.ended is not None and as_datetime(activity.ended) == as_datetime(at)

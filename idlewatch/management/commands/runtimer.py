@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idlewatch.conf.extras import Extra, is_installed
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import current_process
 from idlewatch.runtime.runtime import runtime_of
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         async with AsyncExitStack() as stack:
             if metrics is not None:
                 await _serve(metrics, stack)
-            if not monitor.store().shared:
+            if not stores.current().shared:
                 self.stderr.write("The memory store and its timer belong to the web process: nothing to do here.")
                 await asyncio.Event().wait()
             loop, stopping = asyncio.get_running_loop(), asyncio.Event()

@@ -20,8 +20,7 @@ from idlewatch.exceptions import IdleWatchError
 from idlewatch.http.user_agents import device_of
 from idlewatch.management.options import add_user_option, of_user
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import records, stores
 from idlewatch.process import current_process, now
 from idlewatch.store.values import Watched
 
@@ -49,7 +48,7 @@ class Command(BaseCommand):
         rows = rows.ended().order_by("-ended", "pk") if options["ended"] else rows.live().order_by("started", "pk")
         listed = rows if options["limit"] is None else rows[: options["limit"]]
         # Before the first `now()`: opening a shared store corrects this process's clock.
-        monitor.store()
+        stores.current()
         described = _descriptions(listed.iterator(chunk_size=records.BATCH_SIZE), now())
         try:
             if options["json"]:
@@ -123,11 +122,11 @@ def _state(record: WatchedSession, watched: Watched | None, at: float) -> dict[s
 
 def _known(watch_ids: Sequence[str]) -> Mapping[str, Watched]:
     """Return these sessions from the store, if it is shared and available."""
-    recovery = monitor.recovery_of(current_process())
+    recovery = stores.recovery_of(current_process())
     if recovery is None or recovery.is_away:
         return {}
     try:
-        return {watched.id: watched for watched in monitor.store().sessions.get_many(watch_ids) if watched is not None}
+        return {watched.id: watched for watched in stores.current().sessions.get_many(watch_ids) if watched is not None}
     except IdleWatchError:
         return {}
 

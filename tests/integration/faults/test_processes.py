@@ -47,11 +47,12 @@ async def test_a_timer_that_is_killed_is_not_missed(site: Site):
 CLAIM_AND_DIE = """
 import asyncio, os, signal
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import now
 from idlewatch.store.values import Due
 
 async def claim():
-    while not (found := await monitor.store().queue.claim(Due.PUSH, now(), 10, 4.0)):
+    while not (found := await stores.current().queue.claim(Due.PUSH, now(), 10, 4.0)):
         await asyncio.sleep(0.01)
     print("claimed", *(watched.id for watched in found), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

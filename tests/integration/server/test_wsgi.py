@@ -23,6 +23,7 @@ def call(path):
 call("/enter/steady/")
 
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import current_process, now
 from idlewatch.core.events import Extended
 from idlewatch.models import WatchedSession
@@ -32,7 +33,7 @@ deadline = time.monotonic() + 5
 while not ((runtime := running_runtime(current_process())) and runtime.timer.owns_store):
     assert time.monotonic() < deadline
     time.sleep(0.02)
-monitor.store().sessions.apply(WatchedSession.objects.get().pk, Extended(), now())
+stores.current().sessions.apply(WatchedSession.objects.get().pk, Extended(), now())
 """
 
 

@@ -22,7 +22,7 @@ from idlewatch.core.events import TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import NotRunning, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.notify import Reach
 from idlewatch.signals import session_ended
@@ -286,7 +286,7 @@ class TestThePhaseAndTheConnection:
     @pytest.fixture
     def sessions(self, operator: Operator, clock: Time) -> dict[str, str]:
         warned, connected, away = ids(sign_in_many(3))
-        store = monitor.store()
+        store = stores.current()
         clock.now = START + 85
         store.sessions.apply(connected, TabOpened("p1", 50), clock.now)
         (settled,) = async_to_sync(store.queue.settle)([known(warned)], clock.now)
@@ -326,7 +326,7 @@ class TestThePhaseAndTheConnection:
         monkeypatch.setattr(selection, "MAX_BATCH", 2)
         monkeypatch.setattr(selection, "MAX_CANDIDATES", 10)
         for watch_id in ids(sign_in_many(5)):
-            monitor.store().sessions.apply(watch_id, TabOpened("p1", 50), LATER)
+            stores.current().sessions.apply(watch_id, TabOpened("p1", 50), LATER)
         answers = operator.act_on_all("end", query={"connected": "yes"}, before=LATER)
         assert [answer["done"] for answer in answers] == [2, 2, 1]
         assert live() == {operator.watch_id}
@@ -373,7 +373,7 @@ class TestEndingAllOfAUser:
     def test_users_are_found_by_the_phase_of_a_session_too(self, operator: Operator):
         connected, *_ = ids(sign_in_many(3))
         sign_in_many(1, name="bob")
-        monitor.store().sessions.apply(connected, TabOpened("p1", 50), LATER)
+        stores.current().sessions.apply(connected, TabOpened("p1", 50), LATER)
         asked = {"query": {"connected": "yes"}, "before": LATER}
         assert operator.count(action="end_users", **asked) == {"sessions": 3, "users": 1, "own": 0, "before": LATER}
         assert operator.act("end_users", **asked)["done"] == 3

@@ -16,7 +16,7 @@ from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
 from idlewatch.http.key_rotation import under_way
 from idlewatch.http.page_tokens import token_of
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import current_process
@@ -207,7 +207,7 @@ class TestConnecting:
 
         async def slow_look(*args: Any) -> Any:
             found = await look(*args)
-            monitor.store().sessions.end(signed.watch_id, Reason.REVOKED, clock.now)
+            stores.current().sessions.end(signed.watch_id, Reason.REVOKED, clock.now)
             await push(clock)
             return found
 
@@ -530,7 +530,7 @@ class TestCost:
         self, clock: Time, signed: Signed, tab: Tab
     ):
         clock.pass_(50)
-        sessions = mock.Mock(wraps=monitor.store().sessions)
+        sessions = mock.Mock(wraps=stores.current().sessions)
         with pytest.MonkeyPatch.context() as patch:
             for forbidden in (
                 "asgiref.sync.SyncToAsync.__call__",
@@ -542,7 +542,7 @@ class TestCost:
                 "django.db.backends.utils.CursorWrapper.execute",
             ):
                 patch.setattr(forbidden, mock.Mock(side_effect=AssertionError(forbidden)))
-            patch.setattr(monitor.store(), "sessions", sessions)
+            patch.setattr(stores.current(), "sessions", sessions)
             await tab.say("activity")
             await tab.sync()
         assert [name for name, *_ in sessions.mock_calls] == ["aapply", "aget"]

@@ -15,7 +15,7 @@ from idlewatch.drafts import views
 from idlewatch.drafts.models import Draft
 from idlewatch.exceptions import BadMessage
 from idlewatch.http.page_tokens import token_of
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import FETCH, NAVIGATION, Browser, last_active, record, tick
@@ -100,7 +100,7 @@ class TestSession:
         assert [save(browser).status_code, load(browser).status_code, post(browser, "nope").status_code] == [401] * 3
 
     def test_a_page_that_another_user_left_behind_is_turned_away(self, page: Browser, bob: User):
-        watched = monitor.store().sessions.get(record().pk)
+        watched = stores.current().sessions.get(record().pk)
         assert watched is not None
         token = token_of(watched)
         assert save(page, path=f"{PATH}?for={token}").status_code == 200

@@ -8,7 +8,7 @@ import pytest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
 from tests.support import http_site
@@ -131,7 +131,7 @@ def test_an_answer_that_lands_after_the_logout_brings_nothing_back(signed_in: Br
 @pytest.mark.rule("R23")
 def test_the_key_of_a_session_is_known_where_the_server_keeps_it(signed_in: Browser, engine: str):
     key = None if engine == "signed_cookies" else signed_in.key
-    watched = monitor.store().sessions.get(record().pk)
+    watched = stores.current().sessions.get(record().pk)
     assert watched is not None
     assert watched.key == key
     assert record().session_digest == django_sessions.digest(key)

@@ -16,9 +16,8 @@ from idlewatch.core.activity import Reason
 from idlewatch.http.request_state import attach_state
 from idlewatch.http.sign_in import mark_impersonation
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor.impersonation import Actors, actors_of
-from idlewatch.monitor.service import store
 from tests.conftest import START, Time
 from tests.support.http import Browser, last_active, record, records, restart_server, tick, user_of
 from tests.support.processes import lose_store
@@ -206,10 +205,10 @@ def test_a_store_that_is_new_has_it_as_it_is(operator: Browser, bob: User, lost:
 def test_a_store_that_does_not_know_of_it_is_told(operator: Browser, ann: User, bob: User):
     """One that was away at the time."""
     act_as(operator, bob)
-    watched = store().sessions.get(record().pk)
-    store().sessions.transfer(replace(watched, user=str(ann.pk)), START + 600)
+    watched = stores.current().sessions.get(record().pk)
+    stores.current().sessions.transfer(replace(watched, user=str(ann.pk)), START + 600)
     assert user_of(operator) == "bob"
-    assert store().sessions.get(record().pk).user == str(bob.pk)
+    assert stores.current().sessions.get(record().pk).user == str(bob.pk)
 
 
 def test_one_that_ends_during_the_switch_stays_ended(

@@ -13,7 +13,7 @@ from django.db import connections
 from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from tests.conftest import Time
 from tests.support import http_site
@@ -52,7 +52,7 @@ def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: 
         tick(clock)
         assert user_of(signed_in) == "ann"
     assert (record().pk, record().reason) == (watch_id, "")
-    watched = monitor.store().sessions.get(watch_id)
+    watched = stores.current().sessions.get(watch_id)
     assert watched is not None
     assert watched.key == signed_in.key
     assert record().session_digest == django_sessions.digest(signed_in.key)
@@ -159,7 +159,7 @@ class TestRequestInFlight:
 
         monkeypatch.setattr(monitor, "look", overtaken)
         other.poll("/bare/")
-        watched = monitor.store().sessions.get(record().pk)
+        watched = stores.current().sessions.get(record().pk)
         assert watched is not None
         assert watched.key == signed_in.key
         assert record().session_digest == django_sessions.digest(signed_in.key)

@@ -16,7 +16,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.exceptions import Undecided
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.monitor.outage import REPORT_GRACE
 from tests.conftest import START, Time
 from tests.support.http import Browser, record, records, user_of
@@ -113,7 +113,7 @@ class TestRequest:
         for _ in range(2):
             signed_in.key = str(key)
             assert signed_in.poll("/api/").status_code == 401
-        assert monitor.store().sessions.get(record().pk).activity.reason is Reason.IDLE
+        assert stores.current().sessions.get(record().pk).activity.reason is Reason.IDLE
 
     @pytest.mark.parametrize("path", ["/idlewatch/state/", "/idlewatch/message/"])
     def test_one_that_becomes_idle_in_the_state_view_is_asked_to_wait(
@@ -142,7 +142,7 @@ class TestSessions:
         assert user_of(browser) == "ann"
         finish(away)
         assert user_of(browser) == "ann"
-        assert monitor.store().sessions.get(record().pk).key == browser.key
+        assert stores.current().sessions.get(record().pk).key == browser.key
         clock.pass_(900)
         assert browser.poll("/api/").headers["Idlewatch-Ended"] == "idle"
 
@@ -156,7 +156,7 @@ class TestSessions:
         signed_in.key = str(key)
         assert signed_in.poll("/api/").status_code == 401
         assert records() == [("ann", "logout")]
-        assert monitor.store().sessions.get(record().pk).activity.reason is Reason.LOGOUT
+        assert stores.current().sessions.get(record().pk).activity.reason is Reason.LOGOUT
 
     @pytest.mark.parametrize("path", ["/rotate/", "/change-password/"])
     def test_one_that_is_given_a_new_key_goes_on(self, away: Outage, signed_in: Browser, clock: Time, path: str):
@@ -170,7 +170,7 @@ class TestSessions:
             clock.pass_(35)
             away.go_round()
         assert user_of(signed_in) == "ann"
-        assert monitor.store().sessions.get(record().pk).key == signed_in.key
+        assert stores.current().sessions.get(record().pk).key == signed_in.key
         assert records() == [("ann", "")]
 
     def test_a_new_password_ends_the_others(self, away: Outage, signed_in: Browser, ann: User):

@@ -18,7 +18,7 @@ from django.db import connections
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http import admission
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
 from tests.support import http_site
@@ -60,7 +60,7 @@ def test_a_long_request_counts_again_when_it_is_answered(signed_in: Browser, clo
 def test_a_request_without_a_cookie_costs_nothing(
     browser: Browser, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(monitor, "store", lambda: pytest.fail("the store was asked"))
+    monkeypatch.setattr(stores, "current", lambda: pytest.fail("the store was asked"))
     with django_assert_num_queries(0):
         response = browser.visit("/bare/")
     assert response.status_code == 200

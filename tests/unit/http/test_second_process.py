@@ -15,7 +15,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.exceptions import StoreElsewhere
 from idlewatch.models import StoreOwner, WatchedSession
 from idlewatch.monitor import records as rows
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Process
 from tests.conftest import START, Time
@@ -100,7 +100,7 @@ class TestSignedIn:
         clock.pass_(1)
         with process.entered():
             tick(clock, timer)
-            found = monitor.store().sessions.get(record().pk)
+            found = stores.current().sessions.get(record().pk)
         assert found is not None
         assert found.activity.reason is Reason.LOGOUT
 

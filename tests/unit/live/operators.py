@@ -18,8 +18,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Policy
 from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import django_sessions, records, stores
 from idlewatch.process import current_process
 from idlewatch.process import now as read_clock
 from idlewatch.store.values import Watched
@@ -60,7 +59,7 @@ def people(count: int, *, start: int = 0, user: User | None = None, **changes: A
         activity = Activity(logged_in_at=moment, active=moment)
         owner = "" if user is None else str(user.pk)
         watched = Watched(id=f"w{number:06}", user=owner, policy=policy, activity=activity)
-        watches.append(monitor.store().sessions.open(watched, at))
+        watches.append(stores.current().sessions.open(watched, at))
         rows.append(
             WatchedSession(
                 id=watched.id,
@@ -101,7 +100,7 @@ async def pass_time(seconds: float) -> None:
     clock = current_process().clock
     assert isinstance(clock, TestClock)
     await clock.settle()
-    if monitor.store().shared:
+    if stores.current().shared:
         await asyncio.sleep(REDIS_PAUSE)
     await clock.advance(seconds)
 

@@ -21,6 +21,7 @@ from idlewatch.live.query import parse
 from idlewatch.live.reader import ROUND_INTERVAL, reader_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import current_process, now
 from idlewatch.runtime.runtime import runtime_of
 from tests.support.sockets import WITHIN, Signed
@@ -72,12 +73,12 @@ class TestTheDoor:
 class TestWhatIsShown:
     async def test_a_row_has_every_field_and_no_other(self, operator: Operator):
         (person,) = await apeople(1)
-        await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
-        await monitor.store().sessions.aapply(person.id, Held("u", "Uploading <b>3</b> files"), now())
+        await stores.current().sessions.aapply(person.id, TabOpened("p", 5), now())
+        await stores.current().sessions.aapply(person.id, Held("u", "Uploading <b>3</b> files"), now())
         page = await operator.ask()
         rows = {row["user"]: row for row in page["rows"]}
         row, own = rows["user000000"], rows["op"]
-        known = await monitor.store().sessions.aget(person.id)
+        known = await stores.current().sessions.aget(person.id)
         assert known is not None
         assert row == {
             "id": person.id,
@@ -132,7 +133,7 @@ class TestWhatChanges:
         await apeople(3)
         await operator.ask(sort="-seen")
         first, second, *others = operator.order
-        await monitor.store().sessions.aapply(second, Acted(0.0), now())
+        await stores.current().sessions.aapply(second, Acted(0.0), now())
         await operator.until(lambda page: page.order[0] != first)
         assert operator.order == [second, first, *others]
 
@@ -141,7 +142,7 @@ class TestWhatChanges:
 
         async def act() -> None:
             while True:
-                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
+                await stores.current().sessions.aapply(person.id, Acted(0.0), now())
                 await current_process().clock.sleep(0.02)
 
         acting = asyncio.create_task(act())
@@ -159,13 +160,13 @@ class TestWhatChanges:
     async def test_what_changed_meanwhile_comes_as_one_difference(self, operator: Operator):
         people = await apeople(3)
         await operator.ask(sort="user")
-        await monitor.store().sessions.aapply(people[0].id, Acted(0.0), now())
+        await stores.current().sessions.aapply(people[0].id, Acted(0.0), now())
         unseen = await operator.frame()
         operator.work_in(unseen)
         for other in (0, unseen["frame"] + 1):
             await operator.say("seen", frame=other)
         for person in people:
-            await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
+            await stores.current().sessions.aapply(person.id, Acted(0.0), now())
             await pass_time(0.3)
         await monitor.aend(people[2].id, Reason.REVOKED, now())
         assert await operator.is_told_nothing()
@@ -279,12 +280,12 @@ class TestSharing:
     async def test_operators_who_ask_the_same_share_one_reading(self):
         first, second = await astaff("op1"), await astaff("op2")
         (person,) = await apeople(1)
-        statistics = monitor.store().statistics
+        statistics = stores.current().statistics
         async with watching(first.key) as one, watching(second.key) as other:
             await one.ask()
             await other.ask()
             with mock.patch.object(statistics, "list", wraps=statistics.list) as listing:
-                await monitor.store().sessions.aapply(person.id, Acted(0.0), now())
+                await stores.current().sessions.aapply(person.id, Acted(0.0), now())
                 seen = await one.next(), await other.next()
             assert [frame["type"] for frame in seen] == ["changes", "changes"]
             assert 1 <= listing.await_count <= 2

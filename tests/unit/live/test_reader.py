@@ -22,7 +22,7 @@ from idlewatch.live.search import Results, find
 from idlewatch.live.search_cache import MAX_AGE, SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import current_process, now
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Census
@@ -258,7 +258,7 @@ class TestTheChart:
         self, operator: Operator, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("idlewatch.live.summary.SAMPLE_INTERVAL", 0.2)
-        at, statistics = now(), monitor.store().statistics
+        at, statistics = now(), stores.current().statistics
         await statistics.take_sample(at - 30, 15.0, 3600.0)
         assert times(await operator.ask()) == [at - 30]
         await statistics.take_sample(at + 600, 15.0, 3600.0)
@@ -276,7 +276,7 @@ class TestTheChart:
         at, moments = now(), Summaries(current_process())
         shown = []
         for sampled in (at - 3700, at - 3500, at):
-            await monitor.store().statistics.take_sample(sampled, 15.0, 3600.0)
+            await stores.current().statistics.take_sample(sampled, 15.0, 3600.0)
             moments.expire()
             shown.append([sample.at for sample in (await moments.get()).samples])
         assert shown == [[at - 3700], [at - 3700, at - 3500], [at - 3500, at]]

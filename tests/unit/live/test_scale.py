@@ -18,7 +18,7 @@ from idlewatch.core.events import Acted, TabOpened
 from idlewatch.live import authorization, search
 from idlewatch.live.query import WatchMessage, parse
 from idlewatch.live.search import find
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import now
 from tests.support.redis_server import shared_redis
 from tests.unit.live.operators import Operator, apeople, astaff, watching
@@ -53,7 +53,7 @@ async def kind(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     if request.param == "redis":
         request.getfixturevalue("on_redis")
     yield request.param
-    await monitor.store().aclose()
+    await stores.current().aclose()
 
 
 class Meter:
@@ -65,7 +65,7 @@ class Meter:
 
     @contextmanager
     def running(self) -> Iterator[Meter]:
-        execute, cursor_iter, store = CursorWrapper.execute, compiler.cursor_iter, monitor.store()
+        execute, cursor_iter, store = CursorWrapper.execute, compiler.cursor_iter, stores.current()
 
         def executed(cursor: Any, *args: Any, **kwargs: Any) -> Any:
             self.queries += 1
@@ -125,7 +125,7 @@ async def cost_of_seconds(operator: Operator, kind: str, seconds: int, acting: s
             if acting is None:
                 assert await operator.is_told_nothing(1.0)
             else:
-                await monitor.store().sessions.aapply(acting, Acted(0.0), now())
+                await stores.current().sessions.aapply(acting, Acted(0.0), now())
                 await operator.next()
         return await sync_to_async(meter.read)(sum(operator.sizes) - before)
 
@@ -151,7 +151,7 @@ async def test_what_is_not_visible_costs_nothing(kind: str):
     await apeople(FEW)
     few = await costs(kind, signed.key, 2)
     await apeople(MANY - FEW, start=FEW)
-    assert (await monitor.store().statistics.census()).active == MANY + 1
+    assert (await stores.current().statistics.census()).active == MANY + 1
     many = await costs(kind, signed.key, 20)
     for name, cost in many.items():
         # Two pages: that of the ids and that of the faces; of the latter the names too.
@@ -188,7 +188,7 @@ async def test_what_many_match_is_exact_and_reads_window_by_window(
     kind: str, query: dict[str, Any], total: int, windows: int
 ):
     people = await apeople(MANY)
-    store = monitor.store()
+    store = stores.current()
     # Of every second, who has Firefox, every second has a tab.
     await asyncio.gather(*(store.sessions.aapply(each.id, TabOpened("p", 60), now()) for each in people[::4]))
     message = parse(json.dumps({"type": "watch", "query": 1, **query}))

@@ -14,7 +14,7 @@ from idlewatch.live import search
 from idlewatch.live.query import Query, Sort
 from idlewatch.live.search import Results, find, last_page
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import now
 from idlewatch.store.values import Watched
 from tests.unit.live.operators import apeople
@@ -33,21 +33,21 @@ async def crowd(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[str]]:
     if request.param == "redis":
         request.getfixturevalue("on_redis")
     people = await apeople(COUNT)
-    store, at = monitor.store(), now()
+    store, at = stores.current(), now()
     for number, person in enumerate(people):
         if number % 2:
             await store.sessions.aapply(person.id, TabOpened("p", 5), at)
         if number % 3 == 0:
             await warn(person.id)
-    await monitor.store().sessions.aend(people[5].id, Reason.REVOKED, at)
+    await stores.current().sessions.aend(people[5].id, Reason.REVOKED, at)
     yield [person.id for person in people]
     await store.aclose()
 
 
 async def warn(watch_id: str) -> None:
-    known = await monitor.store().sessions.aget(watch_id)
+    known = await stores.current().sessions.aget(watch_id)
     assert known is not None
-    (settled,) = await monitor.store().queue.settle([known], known.activity.logged_in_at + 800)
+    (settled,) = await stores.current().queue.settle([known], known.activity.logged_in_at + 800)
     assert settled is not None
     assert settled.shown.phase is Phase.WARNED
 
@@ -70,7 +70,7 @@ Everything = tuple[Mapping[str, WatchedSession], Sequence[Watched | None]]
 
 async def look_at_all() -> Everything:
     rows = await sync_to_async(lambda: {row.pk: row for row in WatchedSession.objects.all()})()
-    return rows, await monitor.store().sessions.aget_many(list(rows))
+    return rows, await stores.current().sessions.aget_many(list(rows))
 
 
 def expected(everything: Everything, ask: Query) -> list[str]:
@@ -93,7 +93,7 @@ def expected(everything: Everything, ask: Query) -> list[str]:
 
 
 async def found(ask: Query) -> Results:
-    return await find(ask, await monitor.store().statistics.census())
+    return await find(ask, await stores.current().statistics.census())
 
 
 ENDED = "w000005"
@@ -105,7 +105,7 @@ def questions() -> list[Query]:
         ask(sort=sort, phase=phase, connected=connected, terms=terms)
         for sort, phase, connected, terms in product(Sort, PHASES, CONNECTED, SEARCHES)
     ]
-    return every[:: 7 if monitor.store().shared else 1]
+    return every[:: 7 if stores.current().shared else 1]
 
 
 class TestExactness:
@@ -141,7 +141,7 @@ class TestExactness:
     async def test_who_was_last_active_is_known_to_the_second_where_there_are_few(self, crowd: Sequence[str]):
         for watch_id in (crowd[3], crowd[7]):
             # The record has it a checkpoint later.
-            await monitor.store().sessions.aapply(watch_id, Acted(0.0), now() + 5)
+            await stores.current().sessions.aapply(watch_id, Acted(0.0), now() + 5)
         for terms in ((), ("user",)):
             pages = [await found(ask(sort=Sort.SEEN_DOWN, size=7, page=page, terms=terms)) for page in (1, 4)]
             assert set(pages[0].watch_ids[:2]) == {crowd[3], crowd[7]}
@@ -149,7 +149,7 @@ class TestExactness:
 
     async def test_pages_follow_each_other_without_gap(self, crowd: Sequence[str], monkeypatch: pytest.MonkeyPatch):
         everything = await look_at_all()
-        sorts = (Sort.ENDS, Sort.USER_DOWN) if monitor.store().shared else Sort
+        sorts = (Sort.ENDS, Sort.USER_DOWN) if stores.current().shared else Sort
         for window, sort, terms, phase in product((1000, 5), sorts, ((), ("user",)), (None, Phase.ACTIVE)):
             monkeypatch.setattr(search, "WINDOW_SIZE", window)
             question = ask(sort=sort, size=7, terms=terms, phase=phase)
@@ -182,7 +182,7 @@ async def test_filters_of_which_each_leaves_out_few_leave_out_what_any_does(
     monkeypatch.setattr(search, "WINDOW_SIZE", 6)
     for number, person in enumerate(await apeople(COUNT)):
         if number % 8 != 1:
-            await monitor.store().sessions.aapply(person.id, TabOpened("p", 5), now())
+            await stores.current().sessions.aapply(person.id, TabOpened("p", 5), now())
         if number % 8 == 0:
             await warn(person.id)
     question = ask(sort=sort, phase=phase, connected=True, terms=terms)

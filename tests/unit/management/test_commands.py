@@ -29,7 +29,7 @@ from idlewatch.management import options
 from idlewatch.management.commands import endsessions
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
@@ -159,7 +159,7 @@ class TestSessions:
         (first,) = sign_in_many(1)
         clock.now = START + 30
         for event in (TabOpened("p1", 50), Acted()):
-            monitor.store().sessions.apply(first.id, event, clock.now)
+            stores.current().sessions.apply(first.id, event, clock.now)
         (found,) = run_json()
         assert found["started"] == "2030-03-17T17:46:40.000Z"
         if on == "memory":
@@ -168,7 +168,7 @@ class TestSessions:
         assert (found["last_active"], found["tabs"]) == ("2030-03-17T17:47:10.000Z", 1)
         assert found["ends"] == "2030-03-17T17:48:50.000Z"
         # What is held is active until now.
-        monitor.store().sessions.apply(first.id, Held("upload"), START + 30)
+        stores.current().sessions.apply(first.id, Held("upload"), START + 30)
         clock.now = START + 40
         assert run_json()[0]["last_active"] == "2030-03-17T17:47:20.000Z"
 
@@ -266,14 +266,14 @@ class TestEndSessions:
         self, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
         first = await asign_in(idle_timeout=900, warn_before=120, absolute_timeout=40_000, checkpoint=60)
-        owner, timer = monitor.store(), Timer(current_process(), Hub(current_process()))
+        owner, timer = stores.current(), Timer(current_process(), Hub(current_process()))
         clock.now = START + 880
         await timer.round(clock.now)
         # The user chose to stay, and the record does not have it yet.
         owner.sessions.apply(first.id, Extended(), clock.now + 1)
         clock.now = START + 910
         with monkeypatch.context() as command:
-            command.setattr(monitor, "store", lambda: MemoryStore(None, {}))
+            command.setattr(stores, "current", lambda: MemoryStore(None, {}))
             assert await sync_to_async(run)("endsessions", "--all", "--noinput") == "Ended 1 session.\n"
             assert await sync_to_async(run)("endsessions", "--all", "--noinput") == "No live sessions.\n"
         row = await arecord(first.id)

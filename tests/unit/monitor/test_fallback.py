@@ -21,7 +21,7 @@ from idlewatch.core.protocol import Close
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.process import current_process, set_default
@@ -277,7 +277,7 @@ class TestMadeGood:
         clock.pass_(80)
         again = replace(watched, activity=replace(watched.activity, logged_in_at=clock.now, active=clock.now))
         with web.entered():
-            records.restart(monitor.store().sessions.restart(again, clock.now), clock.now)
+            records.restart(stores.current().sessions.restart(again, clock.now), clock.now)
         away.redis.start()
         away.go_round(REPORT_GRACE + 1)
         clock.now = START + 160

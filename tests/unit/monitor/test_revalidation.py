@@ -11,8 +11,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, PageShown
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records, revalidation
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import django_sessions, records, revalidation, stores
 from idlewatch.store.values import Watched
 from tests.conftest import START
 from tests.support.watches import keep, known, sign_in_many
@@ -35,8 +34,8 @@ def reason(watched: Watched) -> Reason | None:
 class TestWhatStands:
     def test_is_left_alone_and_checkpointed(self):
         (watched,) = sign_in_many(1)
-        monitor.store().sessions.apply(watched.id, Acted(), START + 20)
-        monitor.store().sessions.apply(watched.id, Extended(), START + 25)
+        stores.current().sessions.apply(watched.id, Acted(), START + 20)
+        stores.current().sessions.apply(watched.id, Extended(), START + 25)
         assert examine(watched) == set()
         assert reason(watched) is None
         record = WatchedSession.objects.get()
@@ -46,7 +45,7 @@ class TestWhatStands:
         """Signed cookies keep nothing on the server that could be gone."""
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
         (watched,) = sign_in_many(1)
-        monitor.store().sessions.bind(watched.id, "")
+        stores.current().sessions.bind(watched.id, "")
         assert examine(watched) == set()
         User.objects.update(is_active=False)
         examine(watched)
@@ -66,7 +65,7 @@ class TestWhatStands:
         self, caplog: pytest.LogCaptureFixture, passed: float, lines: int
     ):
         (watched,) = sign_in_many(1)
-        monitor.store().sessions.apply(watched.id, PageShown(has_client=True), NOW - passed)
+        stores.current().sessions.apply(watched.id, PageShown(has_client=True), NOW - passed)
         for _ in range(2):
             examine(watched)
         silent = [record for record in caplog.records if getattr(record, "event", "") == "page_silent"]
@@ -120,7 +119,7 @@ class TestWhatStandsNoMore:
         (watched,) = sign_in_many(1)
         Session.objects.update(session_key="rotated")
         assert examine(watched) == {watched.id}
-        monitor.store().sessions.bind(watched.id, "rotated")
+        stores.current().sessions.bind(watched.id, "rotated")
         assert examine(watched, suspects={watched.id}) == set()
         assert reason(watched) is None
 
@@ -143,7 +142,7 @@ class TestTakingOver:
     def test_a_record_that_was_closed_elsewhere_ends_the_watch_and_is_not_moved(self):
         (watched,) = sign_in_many(1)
         records.close(watched.id, Reason.REVOKED, START + 10)
-        monitor.store().sessions.apply(watched.id, Acted(), START + 20)
+        stores.current().sessions.apply(watched.id, Acted(), START + 20)
         assert examine(watched) == set()
         assert reason(watched) is Reason.REVOKED
         assert known(watched.id).activity.ended == START + 10
@@ -171,7 +170,7 @@ class TestCost:
         with django_assert_num_queries(3):
             examine(*watches)
         for watched in watches:
-            monitor.store().sessions.apply(watched.id, Acted(), START + 20)
+            stores.current().sessions.apply(watched.id, Acted(), START + 20)
         # The records, the checkpoint in two parts (SQLite takes 999 parameters), the accounts, the sessions.
         with django_assert_max_num_queries(8):
             examine(*watches)

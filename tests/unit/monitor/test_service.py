@@ -1,19 +1,17 @@
-"""The use cases where no journey passes: what is gone, undecided, over already, or misconfigured."""
+"""The use cases where no journey passes: what is gone, undecided, or over already."""
 
 from __future__ import annotations
 
-from typing import Any
 from unittest import mock
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts
+from idlewatch.monitor import accounts, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
 from tests.conftest import START, Time
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def test_an_event_for_a_session_that_the_store_has_lost_is_applied_once_it_is_resumed(clock: Time):
     watched = await asign_in()
-    current_process().discard(monitor.open_store)
+    current_process().discard(stores.open_store)
     clock.pass_(5)
     looked = await monitor.alook(watched.id, clock.now, Acted())
     assert looked is not None
@@ -57,9 +55,3 @@ def test_a_session_without_a_record_is_lost():
 
 def test_a_user_without_an_auth_hash_has_not_changed_the_password():
     assert accounts.has_auth_digest(mock.Mock(spec=["pk", "is_active"]), "any")
-
-
-def test_a_backend_that_is_no_store_is_refused_by_its_name(settings: Any):
-    settings.IDLEWATCH = {"STORE": {"BACKEND": "datetime.datetime"}}
-    with pytest.raises(ImproperlyConfigured, match=r"'datetime\.datetime'; expected a Store"):
-        monitor.store()

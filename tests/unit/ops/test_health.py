@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.test import AsyncClient, Client
 
 from idlewatch.models import StoreOwner
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.ops import health
 from idlewatch.process import current_process
@@ -84,12 +84,12 @@ class TestNotReady:
 
     async def test_with_a_store_that_does_not_answer(self, served: Runtime, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.2)
-        monkeypatch.setattr(monitor.store(), "ping", lambda: asyncio.sleep(60))
+        monkeypatch.setattr(stores.current(), "ping", lambda: asyncio.sleep(60))
         assert await ready() == (503, {"store": "TimeoutError"})
 
     async def test_every_part_is_named(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(InMemoryChannelLayer, "send", mock.AsyncMock(side_effect=ConnectionError("refused")))
-        monkeypatch.setattr(monitor.store(), "ping", mock.AsyncMock(side_effect=ConnectionError()))
+        monkeypatch.setattr(stores.current(), "ping", mock.AsyncMock(side_effect=ConnectionError()))
         assert await ready() == (503, {"store": "ConnectionError", "channel layer": "refused", "timer": mock.ANY})
 
 

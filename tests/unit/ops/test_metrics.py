@@ -29,7 +29,7 @@ from idlewatch.core.events import Extended, TabOpened
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.management.commands.runtimer import Command
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.ops import exposition, metrics_server
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
@@ -55,7 +55,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def census(monkeypatch: pytest.MonkeyPatch) -> mock.AsyncMock:
     """What the store says of how many live."""
     asked = mock.AsyncMock(return_value=Census(active=5, warned=2, connected=4))
-    monkeypatch.setattr(type(monitor.store().statistics), "census", lambda _: asked())
+    monkeypatch.setattr(type(stores.current().statistics), "census", lambda _: asked())
     return asked
 
 
@@ -262,13 +262,13 @@ class TestWhatIsCounted:
     async def test_warnings_extensions_and_delays_of_pushes(self, clock: Time, timer: Timer):
         tab = FakeTab()
         timer._hub.join("w1", tab)
-        monitor.store().sessions.apply("w1", TabOpened(current_process().name, 5), START)
+        stores.current().sessions.apply("w1", TabOpened(current_process().name, 5), START)
         warned, extended = Grown("idlewatch_warnings_total"), Grown("idlewatch_extensions_total")
         delays, late = Grown("idlewatch_push_delay_seconds_count"), Grown("idlewatch_push_delay_seconds_sum")
         clock.now = START + 80.25
         await timer.push(clock.now)
         clock.now = START + 85
-        monitor.store().sessions.apply("w1", Extended(), clock.now)
+        stores.current().sessions.apply("w1", Extended(), clock.now)
         await timer.push(clock.now)
         assert (warned.by, extended.by, delays.by) == (1, 1, 1)
         assert late.by == pytest.approx(0.25)
@@ -292,7 +292,7 @@ class TestWhatIsCounted:
 
     async def test_claims_whose_facts_changed_meanwhile(self, timer: Timer):
         grown = Grown("idlewatch_claims_retried_total", why="changed")
-        (claimed,) = await monitor.store().queue.claim(Due.PUSH, START + 80, 1, CLAIM_LEASE)
+        (claimed,) = await stores.current().queue.claim(Due.PUSH, START + 80, 1, CLAIM_LEASE)
         await timer._settle([claimed], START + 80)
         await timer._settle([claimed], START + 80)
         assert grown.by == 1
@@ -315,7 +315,7 @@ class TestWhatIsCounted:
         write = Grown("idlewatch_store_seconds_count", operation="write")
         get = Grown("idlewatch_store_seconds_count", operation="get")
         await sync_to_async(keep)("w1")
-        await monitor.store().sessions.aget("w1")
+        await stores.current().sessions.aget("w1")
         assert write.by == 1
         assert get.by >= 2
 

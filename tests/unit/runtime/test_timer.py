@@ -22,7 +22,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.models import HistorySample, StoreOwner
-from idlewatch.monitor import records
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
@@ -94,7 +94,7 @@ class TestPush:
         assert known("w1").activity.warnings == 1
         now = START + 99
         for _ in range(10):
-            monitor.store().sessions.apply("w1", Extended(), now)
+            stores.current().sessions.apply("w1", Extended(), now)
             await timer.push(now)
             now += 90
             await timer.push(now)
@@ -109,7 +109,7 @@ class TestPush:
     ):
         keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
-        store = monitor.store()
+        store = stores.current()
         settle = store.queue.settle
 
         async def late(*args: Any) -> Any:
@@ -147,7 +147,7 @@ class TestPush:
         caplog.set_level(logging.INFO, "idlewatch")
         for number in range(CHANGE_BATCH + 1):
             keep(f"w{number}")
-        queue = monitor.store().queue
+        queue = stores.current().queue
         settle = queue.settle
 
         async def fail_later(claimed: Any, now: float) -> Any:
@@ -179,7 +179,7 @@ class TestPush:
 class TestKeep:
     async def test_an_end_by_the_clock_is_recorded_and_the_session_deleted(self, timer: Timer, ends: Any):
         watched = await asign_in()
-        store = monitor.store()
+        store = stores.current()
         store.sessions.apply(watched.id, Held("upload"), START)
         store.sessions.apply(watched.id, Extended(), START + 70)
         await timer.push(START + 70)
@@ -313,7 +313,7 @@ class TestRound:
         self, timer: Timer, hub: Hub, taken_for_dead: bool
     ):
         watched = await asign_in()
-        store, name = monitor.store(), current_process().name
+        store, name = stores.current(), current_process().name
         await timer.round(START)
         await store.presence.renew("dead", START, PROCESS_LEASE)
         tabs_of(hub, watched.id, 1)
@@ -369,7 +369,7 @@ class TestRound:
 @pytest.mark.django_db(transaction=True)
 class TestSampling:
     async def sampled(self) -> list[Sample]:
-        return list(await monitor.store().statistics.samples())
+        return list(await stores.current().statistics.samples())
 
     async def test_is_done_every_fifteen_seconds_and_outlives_the_process(self, hub: Hub):
         timer = Timer(current_process(), hub)
@@ -378,7 +378,7 @@ class TestSampling:
         for second in range(1, 32):
             await timer.round(START + second)
             if second == 20:
-                monitor.store().sessions.end(watched.id, Reason.LOGOUT, START + second)
+                stores.current().sessions.end(watched.id, Reason.LOGOUT, START + second)
         taken = [
             Sample(START, 0, 0, 0),
             Sample(START + SAMPLE_INTERVAL, 1, 0, 0),
@@ -427,7 +427,7 @@ class TestRunning:
         (tab,) = tabs_of(hub, "w1", 1)
         # By then both lanes have been round, and sleep.
         await running.advance(1.2)
-        await asyncio.to_thread(monitor.store().sessions.end, "w1", Reason.REVOKED, running.now())
+        await asyncio.to_thread(stores.current().sessions.end, "w1", Reason.REVOKED, running.now())
         await running.settle()
         assert tab.ended
 
@@ -437,7 +437,7 @@ class TestRunning:
         keep("w1", at=START - 85, checkpoint=1000.0)
         (tab,) = tabs_of(hub, "w1", 1)
         with monkeypatch.context() as patch:
-            patch.setattr(monitor.store().queue, "claim", mock.AsyncMock(side_effect=OSError("away")))
+            patch.setattr(stores.current().queue, "claim", mock.AsyncMock(side_effect=OSError("away")))
             await running.advance(2 * ROUND_INTERVAL)
         assert tab.told == []
         assert any("A round of the timer failed" in line for line in errors(caplog))
@@ -468,7 +468,7 @@ def test_a_loop_that_closed_without_ending_its_timer_hinders_no_other(monkeypatc
     loop.close()
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     keep("w1")
-    monitor.store().sessions.end("w1", Reason.REVOKED, START)
+    stores.current().sessions.end("w1", Reason.REVOKED, START)
     assert known("w1").activity.reason is Reason.REVOKED
 
 
@@ -476,7 +476,7 @@ def test_a_loop_that_closed_without_ending_its_timer_hinders_no_other(monkeypatc
 class TestFinish:
     async def test_what_the_store_alone_knew_is_written_down_and_the_store_given_up(self, hub: Hub, clock: Time):
         active, closed = [await asign_in(name, checkpoint=60.0) for name in ("ada", "eve")]
-        timer, sessions = Timer(current_process(), hub), monitor.store().sessions
+        timer, sessions = Timer(current_process(), hub), stores.current().sessions
         await timer.round(START)
         sessions.apply(active.id, Acted(), START + 3.25)
         sessions.apply(closed.id, TabOpened(current_process().name, 5), START)
@@ -491,7 +491,7 @@ class TestFinish:
 
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
         watched = await asign_in()
-        monitor.store().sessions.apply(watched.id, Acted(), START + 5)
+        stores.current().sessions.apply(watched.id, Acted(), START + 5)
         await Timer(current_process(), hub).finish()
         assert (await arecord(watched.id)).last_active == as_datetime(START)
 

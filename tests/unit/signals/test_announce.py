@@ -24,6 +24,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Extended
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process
 from idlewatch.process import process as process_module
 from idlewatch.runtime.hub import Hub
@@ -317,7 +318,7 @@ class TestWhatIsAnnounced:
 
     async def test_a_warning_and_that_the_session_goes_on(self, told: Heard, timer: Timer):
         keep("w1")
-        sessions = monitor.store().sessions
+        sessions = stores.current().sessions
         sessions.apply("w1", Extended(), START)
         await timer.push(START + 79)
         # To an active one it makes no difference.
@@ -334,7 +335,7 @@ class TestWhatIsAnnounced:
         counted = metrics.WARNINGS._value.get()
         keep("w1", absolute_timeout=95.0, idle_timeout=90.0)
         await timer.push(START + 70)
-        monitor.store().sessions.apply("w1", Extended(), START + 80)
+        stores.current().sessions.apply("w1", Extended(), START + 80)
         await timer.push(START + 80)
         assert [(name, about["reason"]) for name, about in told] == [
             ("session_warned", Reason.IDLE),

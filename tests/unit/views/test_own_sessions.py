@@ -27,9 +27,8 @@ from idlewatch.core.events import Acted
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import django_sessions, records, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.service import store
 from idlewatch.views import own_sessions, reauthentication
 from idlewatch.views.reauthentication import ATTEMPTS_PERIOD, MAX_ATTEMPTS, SIGN_IN_VALIDITY
 from tests.conftest import Time
@@ -105,7 +104,7 @@ def stale(clock: Time, *devices: Device) -> None:
     for _ in range(2):
         clock.pass_(SIGN_IN_VALIDITY / 2)
         for each in devices:
-            store().sessions.apply(each.watch_id, Acted(0), clock.now)
+            stores.current().sessions.apply(each.watch_id, Acted(0), clock.now)
 
 
 @pytest.mark.rule("R15")
@@ -133,16 +132,16 @@ class TestTheList:
     ):
         settings.TIME_ZONE = "UTC"
         clock.pass_(120)
-        store().sessions.apply(desk.watch_id, Acted(60), clock.now)
+        stores.current().sessions.apply(desk.watch_id, Acted(60), clock.now)
         # This one, started and last active; the other, which was active a minute ago.
         assert times(phone) == ["17:46:42+00:00", "17:48:42+00:00", "17:46:41+00:00", "17:47:42+00:00"]
-        monkeypatch.setattr(type(store().sessions), "get_many", mock.Mock(side_effect=Undecided))
+        monkeypatch.setattr(type(stores.current().sessions), "get_many", mock.Mock(side_effect=Undecided))
         assert times(phone)[2:] == ["17:46:41+00:00", "17:46:41+00:00"]
 
     def test_the_others_stand_in_the_order_of_their_last_activity(self, desk: Device, device, ann: User, clock: Time):
         first, second = device(ann), device(ann)
         clock.pass_(30)
-        store().sessions.apply(first.watch_id, Acted(0), clock.now)
+        stores.current().sessions.apply(first.watch_id, Acted(0), clock.now)
         page = desk.browser.visit(PAGE).content.decode()
         assert re.findall(r'name="end" value="([^"]*)"', page) == [first.watch_id, second.watch_id]
 
@@ -154,7 +153,7 @@ class TestTheList:
         assert "You are not signed in anywhere else." in desk.text
         idle = device(get_user_model().objects.get(username="ann"))
         clock.pass_(700)
-        store().sessions.apply(desk.watch_id, Acted(0), clock.now)
+        stores.current().sessions.apply(desk.watch_id, Acted(0), clock.now)
         clock.pass_(300)
         # Its end is not recorded yet.
         assert WatchedSession.objects.get(pk=idle.watch_id).ended is None
@@ -349,7 +348,7 @@ class TestThePassword:
         for _ in range(2):
             clock.pass_(ATTEMPTS_PERIOD / 2 + 1)
             for each in (desk, phone):
-                store().sessions.apply(each.watch_id, Acted(0), clock.now)
+                stores.current().sessions.apply(each.watch_id, Acted(0), clock.now)
         desk.end(phone, password=PASSWORD)
         assert not phone.lives
 

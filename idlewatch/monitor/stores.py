@@ -1,0 +1,99 @@
+"""The store of each process, opened when it is first used."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from idlewatch.conf import conf
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.monitor.clock_sync import ClockSync
+from idlewatch.monitor.fallback import FallbackStore
+from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.recovery import Recovery
+from idlewatch.monitor.store_lease import StoreLease
+from idlewatch.process import Process, current_process
+from idlewatch.store.base import Store
+
+
+class OpenedStore(NamedTuple):
+    """The store of a process."""
+
+    store: Store
+    recovery: Recovery | None
+    """Reports to a shared store what it missed; None for the memory store."""
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+def current() -> Store:
+    """Return the current process's store: see `store_of`.
+
+    Raises:
+        StoreElsewhere: it is in memory, and belongs to another process.
+    """
+    process = current_process()
+    process.part(StoreLease).check()
+    return store_of(process)
+
+
+def require_store(now: float, *, in_view: bool = False) -> None:
+    """Check that the current process may judge: its store is shared, or its own. See `StoreLease.ensure`.
+
+    Raises:
+        StoreElsewhere: the store is in memory, and belongs to another process.
+    """
+    process = current_process()
+    if not store_of(process).shared:
+        process.part(StoreLease).ensure(now, in_view=in_view)
+
+
+def store_of(process: Process) -> Store:
+    """Return the store of a process, opened by the first call.
+
+    While a shared store is unavailable, the records stand in for its `sessions`: see `FallbackStore`.
+    """
+    return process.part(open_store).store
+
+
+def recovery_of(process: Process) -> Recovery | None:
+    """Return the recovery of a shared store after an outage; None for the memory store."""
+    return process.part(open_store).recovery
+
+
+def open_store(process: Process) -> OpenedStore:
+    """Open the store that the setting `STORE` describes."""
+    configured = conf.store
+    backend = import_string(configured["BACKEND"])
+    if not (isinstance(backend, type) and issubclass(backend, Store)):
+        raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
+    made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
+    if not made.shared:
+        process.part(StoreLease).on_loss(made.clear)
+        return OpenedStore(made, None)
+    # While the store is unavailable, this process uses its own clock.
+    with suppress(StoreUnavailable):
+        process.part(ClockSync).follow(made.presence)
+    return OpenedStore(made, add_fallback(process, made))
+
+
+def add_fallback(process: Process, made: Store) -> Recovery:
+    """Have the records stand in for a shared store while it is unavailable; return its recovery."""
+    sessions, outage = made.sessions, Outage(process.clock, made.presence.read_created_at)
+    made.on_outage(outage.note)
+    made.sessions = fallback = FallbackStore(process, sessions, outage)
+    return Recovery(process, sessions, fallback, outage)
+
+
+def _reopen(*, setting: str, **_: object) -> None:
+    if setting == "IDLEWATCH":
+        current_process().discard(open_store)
+
+
+setting_changed.connect(_reopen, dispatch_uid="idlewatch.monitor.stores")
