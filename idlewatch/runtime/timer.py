@@ -1,4 +1,4 @@
-"""The timer: finds what is due, tells the tabs, and does what follows. The only publisher.
+"""The timer: finds what is due, has it published to the tabs, and does what follows.
 
 It works in two lanes, so that a database that is slow or down delays no push: one tells the tabs, the other keeps the
 records.
@@ -11,22 +11,17 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
-from channels.layers import get_channel_layer
-
 from idlewatch import metrics
-from idlewatch.core.policy import Phase
-from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable, StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, Process
-from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
-from idlewatch.runtime.hub import Change, Hub, Hubs
+from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
-from idlewatch.signals import announce
+from idlewatch.runtime.publisher import Publisher, change_of
 from idlewatch.signals.dispatcher import Dispatcher
-from idlewatch.store.base import CHANGE_BATCH, SessionStore, Store
+from idlewatch.store.base import SessionStore, Store
 from idlewatch.store.values import Due, Watched
 
 logger = logging.getLogger("idlewatch")
@@ -57,6 +52,7 @@ class Timer:
         self._dispatcher = process.part(Dispatcher)
         self._hub = hub
         self._hubs = process.part(Hubs)
+        self.publisher = Publisher(process, hub)
         self.membership = Membership(process, self._tell_missed)
         self._round_at = float("-inf")
         self._compared_at = float("-inf")
@@ -126,48 +122,9 @@ class Timer:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
         while self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now):
             claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
-            changes = await self._settle(claimed, now)
-            await self._publish([change_of(settled, now) for _, settled in changes])
-            _note_delays(changes, self._clock.now())
-            await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
+            await self.publisher.publish(claimed, now)
             if len(claimed) < BATCH_SIZE:
                 return
-
-    async def _publish(self, changes: Sequence[Change]) -> None:
-        """Tell the tabs of this process, then, in one message, those of all others."""
-        if not changes:
-            return
-        await self._hub.deliver(changes)
-        layer = get_channel_layer() if self._store.shared else None
-        if layer is not None:
-            # Where this fails, what was settled stays unconfirmed, and is published again when its lease lapses.
-            try:
-                # A layer may be configured to wait for as long as it takes; this lane must not.
-                async with self._clock.timeout(LAYER_TIMEOUT):
-                    await layer.group_send(GROUP, message_of(self._process.name, changes))
-            except Exception as error:
-                raise LayerUnavailable from error
-
-    async def _settle(self, claimed: Sequence[Watched], now: float) -> list[tuple[Watched, Watched]]:
-        """Settle what changed; return the sessions whose tabs are to be told, as they were claimed and as they are."""
-        changed = [watched for watched in claimed if watched.verdict(now).shown != watched.shown]
-        changes = []
-        for start in range(0, len(changed), CHANGE_BATCH):
-            # Each step is announced at once: the store may fail in the next, and what is settled is not settled again.
-            step = changed[start : start + CHANGE_BATCH]
-            for watched, settled in zip(step, await self._store.queue.settle(step, now), strict=True):
-                if settled is None:
-                    # Activity came first.
-                    metrics.CHANGED_SINCE.inc()
-                else:
-                    announce.changed(watched, watched.verdict(now), now)
-                    changes.append((watched, settled))
-        unchanged = [watched for watched in claimed if watched.verdict(now).shown == watched.shown]
-        unpublished = [watched for watched in unchanged if watched.unpublished]
-        metrics.LEASE_LAPSED.inc(len(unpublished))
-        # Before anything is published, which may fail: there is nothing to tell of these.
-        await self._store.queue.confirm(Due.PUSH, [watched for watched in unchanged if not watched.unpublished], now)
-        return [*changes, *((watched, watched) for watched in unpublished)]
 
     async def keep(self, now: float) -> None:
         """Keep a round where one is due, then record the ends that are due."""
@@ -251,31 +208,6 @@ class Timer:
         while claimed := await self._store.queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
             await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())
         await self.membership.release()
-
-
-def change_of(watched: Watched, now: float) -> Change:
-    """Return what the tabs of a session are to be told at `now`."""
-    verdict = watched.verdict(now)
-    # Each tab adds the URL of the login page: it depends on the page.
-    frame = state_frame(verdict, watched.policy, watched.version)
-    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
-
-
-def _note_delays(changes: Iterable[tuple[Watched, Watched]], told: float) -> None:
-    """Measure how late tabs were told of a warning or an end."""
-    for before, after in changes:
-        at = _due_at(before, after) if after.activity.tabs else None
-        if at is not None:
-            metrics.PUSH_DELAY.observe(max(told - at, 0.0))
-
-
-def _due_at(before: Watched, after: Watched) -> float | None:
-    """Return when the tabs were to be told of an end or a warning; other changes have no moment of their own."""
-    if after.activity.ended is not None:
-        return after.activity.ended
-    if after.shown.phase is not Phase.WARNED or (before.shown.phase is Phase.WARNED and not before.unpublished):
-        return None
-    return after.verdict(after.activity.active).ends_at - after.policy.warn_before
 
 
 def _record(ended: Sequence[Watched]) -> None:

@@ -620,8 +620,8 @@ class TestSharedStore:
         (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around(REPORT_GRACE + 1)
         stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
-        monkeypatch.setattr("idlewatch.runtime.timer.get_channel_layer", lambda: stuck)
-        monkeypatch.setattr("idlewatch.runtime.timer.LAYER_TIMEOUT", 0.05)
+        monkeypatch.setattr("idlewatch.runtime.publisher.get_channel_layer", lambda: stuck)
+        monkeypatch.setattr("idlewatch.runtime.publisher.LAYER_TIMEOUT", 0.05)
         clock.now = START + 81
         with web.entered(), pytest.raises(LayerUnavailable):
             await web.timer.push(clock.now)

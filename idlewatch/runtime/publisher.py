@@ -1,0 +1,106 @@
+"""The publisher of changes: settles them in the store, then sends them to the tabs of every process.
+
+The timer alone uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from channels.layers import get_channel_layer
+
+from idlewatch import metrics
+from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import encode, state_frame
+from idlewatch.exceptions import LayerUnavailable
+from idlewatch.monitor import stores
+from idlewatch.process import Process
+from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
+from idlewatch.runtime.hub import Change, Hub
+from idlewatch.signals import announce
+from idlewatch.store.base import CHANGE_BATCH, Store
+from idlewatch.store.values import Due, Watched
+
+
+class Publisher:
+    """Publishes changes of phase, reason or `extendable`: each once, however many timers run."""
+
+    def __init__(self, process: Process, hub: Hub) -> None:
+        self._process = process
+        self._clock = process.clock
+        self._hub = hub
+
+    @property
+    def _store(self) -> Store:
+        return stores.store_of(self._process)
+
+    async def publish(self, claimed: Sequence[Watched], now: float) -> None:
+        """Settle, send and confirm what has changed of these sessions, which the caller has claimed.
+
+        Raises:
+            StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
+        """
+        changes = await self._settle(claimed, now)
+        await self._send([change_of(settled, now) for _, settled in changes])
+        _note_delays(changes, self._clock.now())
+        await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
+
+    async def _send(self, changes: Sequence[Change]) -> None:
+        """Send changes to the tabs of this process, then, in one message, to those of all others."""
+        if not changes:
+            return
+        await self._hub.deliver(changes)
+        layer = get_channel_layer() if self._store.shared else None
+        if layer is not None:
+            try:
+                # A layer may be configured to wait for as long as it takes; this lane must not.
+                async with self._clock.timeout(LAYER_TIMEOUT):
+                    await layer.group_send(GROUP, message_of(self._process.name, changes))
+            except Exception as error:
+                raise LayerUnavailable from error
+
+    async def _settle(self, claimed: Sequence[Watched], now: float) -> list[tuple[Watched, Watched]]:
+        """Settle what changed; return the sessions of the tabs to be notified, as they were claimed and as they are."""
+        changed = [watched for watched in claimed if watched.verdict(now).shown != watched.shown]
+        changes = []
+        for start in range(0, len(changed), CHANGE_BATCH):
+            # Each step is announced at once: the store may fail in the next, and what is settled is not settled again.
+            step = changed[start : start + CHANGE_BATCH]
+            for watched, settled in zip(step, await self._store.queue.settle(step, now), strict=True):
+                if settled is None:
+                    # Activity came first.
+                    metrics.CHANGED_SINCE.inc()
+                else:
+                    announce.changed(watched, watched.verdict(now), now)
+                    changes.append((watched, settled))
+        unchanged = [watched for watched in claimed if watched.verdict(now).shown == watched.shown]
+        unpublished = [watched for watched in unchanged if watched.unpublished]
+        metrics.LEASE_LAPSED.inc(len(unpublished))
+        # Before anything is published, which may fail: there is nothing to publish of these.
+        await self._store.queue.confirm(Due.PUSH, [watched for watched in unchanged if not watched.unpublished], now)
+        return [*changes, *((watched, watched) for watched in unpublished)]
+
+
+def change_of(watched: Watched, now: float) -> Change:
+    """Return the change that the tabs of a session are to be notified of at `now`."""
+    verdict = watched.verdict(now)
+    # Each tab adds the URL of the login page: it depends on the page.
+    frame = state_frame(verdict, watched.policy, watched.version)
+    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
+
+
+def _note_delays(changes: Iterable[tuple[Watched, Watched]], sent_at: float) -> None:
+    """Measure how late tabs were notified of a warning or an end."""
+    for before, after in changes:
+        at = _due_at(before, after) if after.activity.tabs else None
+        if at is not None:
+            metrics.PUSH_DELAY.observe(max(sent_at - at, 0.0))
+
+
+def _due_at(before: Watched, after: Watched) -> float | None:
+    """Return when an end or a warning was due to be sent; other changes have no moment of their own."""
+    if after.activity.ended is not None:
+        return after.activity.ended
+    if after.shown.phase is not Phase.WARNED or (before.shown.phase is Phase.WARNED and not before.unpublished):
+        return None
+    return after.verdict(after.activity.active).ends_at - after.policy.warn_before
