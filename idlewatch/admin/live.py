@@ -22,9 +22,9 @@ from idlewatch.admin.live_strings import STRINGS, plurals
 from idlewatch.admin.read_only import ReadOnlyAdmin
 from idlewatch.conf import conf
 from idlewatch.core.protocol import LIVE_PATH
-from idlewatch.http.addresses import below_script_name
 from idlewatch.http.i18n import ui_direction, ui_language
 from idlewatch.http.request_state import state_of
+from idlewatch.http.site_urls import below_script_name
 from idlewatch.live.query import SIZES
 from idlewatch.models import REASON_LABELS, Live
 from idlewatch.permissions import END, VIEW

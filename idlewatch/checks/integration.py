@@ -18,7 +18,7 @@ from idlewatch.checks.registry import Messages, check, template_engines
 from idlewatch.conf import conf
 from idlewatch.conf.django_settings import leads_to_a_page
 from idlewatch.core.protocol import TAB_PATH
-from idlewatch.http.addresses import below_script_name
+from idlewatch.http.site_urls import below_script_name
 
 REQUEST_PROCESSOR = "django.template.context_processors.request"
 LOCALE = "django.middleware.locale.LocaleMiddleware"

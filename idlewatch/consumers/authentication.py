@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.core.activity import Reason
-from idlewatch.http.addresses import login_url_of
+from idlewatch.http.site_urls import login_url_of
 from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now

@@ -32,11 +32,11 @@ from idlewatch.drafts import service
 from idlewatch.drafts.models import Draft
 from idlewatch.drafts.redaction import NAMES_FIELD, Field, redact
 from idlewatch.exceptions import BadMessage
-from idlewatch.http.addresses import full_path_of
 from idlewatch.http.admission import Admission
 from idlewatch.http.bodies import FORM_TYPES
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.login_views import needs_no_login
+from idlewatch.http.site_urls import full_path_of
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.store.values import Watched
 

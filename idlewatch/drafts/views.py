@@ -17,10 +17,10 @@ from idlewatch.core.protocol import ErrorCode, ErrorFrame, Frame, no_session_fra
 from idlewatch.drafts import service
 from idlewatch.drafts.redaction import Field
 from idlewatch.exceptions import BadMessage
-from idlewatch.http.addresses import login_url_of
 from idlewatch.http.bodies import body_of
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of
 from idlewatch.http.request_state import state_of
+from idlewatch.http.site_urls import login_url_of
 from idlewatch.process import now
 
 MAX_BODY = service.MAX_SIZE + 16_384

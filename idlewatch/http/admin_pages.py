@@ -12,10 +12,10 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
-from idlewatch.http.addresses import path_of
 from idlewatch.http.classification import is_seen
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html
+from idlewatch.http.site_urls import path_of
 
 TEMPLATE = "idlewatch/inserted.html"
 NAMESPACE = "admin"
@@ -46,7 +46,7 @@ def _lacks_parts(state: RequestState) -> bool:
     # Not by `state.watch_id`, whose reader's response depends on the session: this one may not.
     if state.session.watch_id is not None:
         return not state.page.client
-    return state.untold is not None and not state.page.notice
+    return state.unshown_reason is not None and not state.page.notice
 
 
 def _is_of_admin(request: HttpRequest) -> bool:

@@ -38,7 +38,7 @@ def ignore_conditions(request: HttpRequest) -> None:
     if request.method not in {"GET", "HEAD"} or not any(name in request.META for name in CONDITIONS):
         return
     state = state_of(request)
-    is_users = state.session.watch_id is not None or state.untold is not None
+    is_users = state.session.watch_id is not None or state.unshown_reason is not None
     if state.session.is_ended or (is_users and may_show_a_page(request)):
         for name in CONDITIONS:
             request.META.pop(name, None)

@@ -26,7 +26,7 @@ from django.utils.translation import get_language
 from idlewatch.conf import conf
 from idlewatch.decorators import Mark, mark_of, marked
 from idlewatch.decorators import needs_session as needs_session_of
-from idlewatch.http.addresses import full_path_of, path_of
+from idlewatch.http.site_urls import full_path_of, path_of
 
 _SIGN_OUT = re.compile(r"(\w+[-_])?(log|sign)[-_]?out")
 """Names of URLs that sign out: `logout` in the admin and here, `account_logout` in allauth."""
@@ -64,8 +64,8 @@ def shows_a_page(request: HttpRequest) -> bool:
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest") not in FRAMES
 
 
-def comes_from_elsewhere(request: HttpRequest) -> bool:
-    """Return whether a request that signs a user in follows a login page of another site, such as a single sign-on.
+def follows_external_login(request: HttpRequest) -> bool:
+    """Return whether a request that signs a user in comes from the login page of another site, as in single sign-on.
 
     OAuth redirects back, which is a GET; SAML posts a form.
     """
@@ -73,7 +73,7 @@ def comes_from_elsewhere(request: HttpRequest) -> bool:
 
 
 def may_show_a_page(request: HttpRequest) -> bool:
-    """Return whether the response may be a page: also that to a script which swaps pages, as Turbo and Unpoly do."""
+    """Return whether the response may be a page, also for a script that swaps pages, as Turbo and Unpoly do."""
     headers = request.headers
     if is_navigation(request) or headers.get("HX-Boosted") == "true":
         return True
@@ -98,7 +98,7 @@ def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
 
 
 def _is_handshake(request: HttpRequest) -> bool:
-    """Return whether a page tries to open a WebSocket, which is a GET to a server that knows none."""
+    """Return whether a request is a WebSocket handshake, which a WSGI server passes on as a GET."""
     headers = request.headers
     return "websocket" in headers.get("Upgrade", "").lower() or any(name in headers for name in HANDSHAKE_HEADERS)
 

@@ -1,4 +1,4 @@
-"""The views by which users sign in: which request goes to one, and which response leads to one."""
+"""The views by which users sign in: which requests go to one, and which responses redirect to one."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_p
 from django.utils.translation import get_language, get_language_from_path, override
 
 from idlewatch.conf import conf
-from idlewatch.http.addresses import is_elsewhere, login_url_of, path_of, to_login
 from idlewatch.http.classification import match_of
+from idlewatch.http.site_urls import is_cross_origin, login_url_of, login_url_with_next, path_of
 
 ADMIN = "admin"
 """The name of the app in the URLs of every admin site."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOGIN_VIEW = "LoginView"
-"""The name that Django, allauth and others give the class of their login view; what a project derives has it too."""
+"""The class name of the login view of Django, allauth and others; subclasses are login views too."""
 
 
 def is_login_page(request: HttpRequest) -> bool:
     """Return whether a request goes to a page where users sign in."""
     match = match_of(request)
-    return _is_login_url(request) or (match is not None and _signs_in(match))
+    return _is_login_url(request) or (match is not None and _is_login_view(match))
 
 
 def needs_no_login(request: HttpRequest) -> bool:
@@ -41,7 +41,7 @@ def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:
 def sign_in_redirect(request: HttpRequest, response: HttpResponseBase) -> str | None:
     """Return the URL to which a response redirects users to sign in; None if it does not.
 
-    That is a login view, or any URL that carries the requested path in `next`, such as that of a central login.
+    Such a URL is that of a login view, or any that carries the requested path in `next`, as a central login's does.
     """
     if response.status_code not in REDIRECTS:
         return None
@@ -52,27 +52,27 @@ def sign_in_redirect(request: HttpRequest, response: HttpResponseBase) -> str | 
         if (target.netloc, target.path) == (login.netloc, login.path):
             return login_url
         is_here = target.netloc == urlsplit(here).netloc
-        leads = _returns_to(request, target.query) or (is_here and _leads_to_login(request, unquote(target.path)))
+        is_login = _returns_to(request, target.query) or (is_here and _leads_to_login(request, unquote(target.path)))
     except ValueError:
-        # The view's redirect is no URL.
+        # The view redirects to something that is no URL.
         return None
-    if not leads:
+    if not is_login:
         return None
     return target._replace(scheme="", netloc="").geturl() if is_here else location
 
 
-def login_address(request: HttpRequest, page: str, refusal: HttpResponseBase | None = None) -> str:
-    """Return the address where users sign in and that leads back to a page, given by its path.
+def login_url_after_end(request: HttpRequest, page: str, refusal: HttpResponseBase | None = None) -> str:
+    """Return the URL where the user of an ended session signs in again; it leads back to a page, given by its path.
 
-    It is the one to which the `refusal` of a view redirects, that of an admin site for a request to it, or `LOGIN_URL`.
+    That is where the `refusal` of a view redirects, the login page of the requested admin site, or `LOGIN_URL`.
     """
-    asked = None if refusal is None else sign_in_redirect(request, refusal)
-    return to_login(request, page, asked or _admin_login_of(request))
+    redirect = None if refusal is None else sign_in_redirect(request, refusal)
+    return login_url_with_next(request, page, redirect or _admin_login_of(request))
 
 
 def _is_login_url(request: HttpRequest) -> bool:
     login = conf.login_url
-    return path_of(request) == urlsplit(login).path and not is_elsewhere(request, login)
+    return path_of(request) == urlsplit(login).path and not is_cross_origin(request, login)
 
 
 def _admin_login_of(request: HttpRequest) -> str | None:
@@ -87,7 +87,7 @@ def _admin_login_of(request: HttpRequest) -> str | None:
         return None
 
 
-def _signs_in(match: ResolverMatch) -> bool:
+def _is_login_view(match: ResolverMatch) -> bool:
     if (match.app_name, match.url_name) == (ADMIN, "login"):
         return True
     # Views of Django REST framework have `cls`, others `view_class`.
@@ -105,7 +105,7 @@ def _leads_to_login(request: HttpRequest, path: str) -> bool:
             match = resolve("/" + path.removeprefix(prefix), getattr(request, "urlconf", None))
         except Resolver404:
             return False
-    return _signs_in(match)
+    return _is_login_view(match)
 
 
 def _returns_to(request: HttpRequest, query: str) -> bool:

@@ -13,7 +13,6 @@ from django.utils.functional import Promise
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import StateFrame, no_session_frame, state_frame
-from idlewatch.http.addresses import login_url_of
 from idlewatch.http.admission import Admission
 from idlewatch.http.classification import is_seen
 from idlewatch.http.django_cache import withhold
@@ -21,11 +20,12 @@ from idlewatch.http.i18n import NOTICES
 from idlewatch.http.responses import read_reason
 from idlewatch.http.session_change import SessionChange
 from idlewatch.http.session_state import NO_SESSION, SessionState
+from idlewatch.http.site_urls import login_url_of
 
 
 @dataclass(slots=True)
 class PageParts:
-    """Which parts of idlewatch the page shows."""
+    """The parts of idlewatch that the page shows, and what follows for caches."""
 
     client: bool = False
     notice: bool = False
@@ -53,24 +53,24 @@ class RequestState:
         self.change = SessionChange()
         self.page = PageParts()
         self.ended_response: HttpResponseBase | None = None
-        """The response that reports the end, where it has been made."""
+        """The response that reports the end, once it has been made."""
 
     @property
     def phase(self) -> Phase | None:
         """The phase of the session."""
-        self.depend()
+        self.vary_on_session()
         return self.session.phase
 
     @property
     def reason(self) -> Reason | None:
         """Why it ended, or, while warned, why it is about to."""
-        self.depend()
+        self.vary_on_session()
         return self.session.reason
 
     @property
     def remaining(self) -> float | None:
         """Seconds until the end, if nothing happens."""
-        self.depend()
+        self.vary_on_session()
         verdict = self.session.verdict
         return None if verdict is None else verdict.remaining
 
@@ -81,32 +81,32 @@ class RequestState:
         None for background requests: users may never see their responses, such as a sign-in page to which a poll was
         redirected.
         """
-        self.depend()
-        reason = self.untold
+        self.vary_on_session()
+        reason = self.unshown_reason
         if reason is None or not is_seen(self._request):
             return None
         self.page.notice = True
         return NOTICES[reason]
 
-    def depend(self) -> None:
-        """Record that the response depends on the session, also if there is none: a cache must not keep it for all."""
+    def vary_on_session(self) -> None:
+        """Record that the response depends on whether there is a session, and which: no cache may store it for all."""
         self.page.varies = True
         self.page.withheld |= withhold(self._request)
 
     @property
     def watch_id(self) -> str | None:
         """The id of the live session: random, safe to show and to log. None for anonymous users and after an end."""
-        self.depend()
+        self.vary_on_session()
         return self.session.watch_id
 
     @property
     def session(self) -> SessionState:
-        """The session after what the view has done so far; none while it is open whose it is."""
+        """The session after what the view has done so far; `NO_SESSION` while a change of its user is deferred."""
         return NO_SESSION if self.change.is_deferred else self.present
 
     @property
     def present(self) -> SessionState:
-        """The session as it is, also while it is open whose it will be."""
+        """The session after what the view has done so far, without regard to a deferred change of its user."""
         return self.admission.state if self.change.state is None else self.change.state
 
     @property
@@ -115,7 +115,7 @@ class RequestState:
         return self.admission.auth_digest if self.change.auth_digest is None else self.change.auth_digest
 
     @property
-    def untold(self) -> Reason | None:
+    def unshown_reason(self) -> Reason | None:
         """The reason of an end, in this request or an earlier one, that no page has shown yet."""
         session = self.session
         if session.is_ended:
@@ -128,7 +128,7 @@ class RequestState:
         watched, verdict = self.session
         login_url = login_url_of(self._request)
         if watched is None or verdict is None:
-            return no_session_frame(self.untold, login_url)
+            return no_session_frame(self.unshown_reason, login_url)
         return state_frame(verdict, watched.policy, watched.version, login_url)
 
 

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
-from idlewatch.http.classification import comes_from_elsewhere, shows_a_page
+from idlewatch.http.classification import follows_external_login, shows_a_page
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
@@ -82,7 +82,7 @@ def set_headers(request: HttpRequest, response: HttpResponseBase) -> None:
 
 def _is_told_after_sign_in(request: HttpRequest, user: str | None) -> bool:
     """Return whether no page has shown a user the reason: their login page is another site's, or leads to one."""
-    return comes_from_elsewhere(request) and read_reason(request, user) is not None
+    return follows_external_login(request) and read_reason(request, user) is not None
 
 
 def is_html(response: HttpResponseBase) -> bool:

@@ -14,7 +14,7 @@ from idlewatch.core.protocol import StateFrame, encode
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.i18n import NOTICES
-from idlewatch.http.login_views import login_address
+from idlewatch.http.login_views import login_url_after_end
 from idlewatch.types import Ended
 
 REASON_COOKIE_AGE = 300
@@ -29,15 +29,15 @@ def ended_response(
 
     `refusal`: the response of the view that turned the user away; its own sign-in page is kept.
     """
-    address = login_address(request, page_path_of(request), refusal)
-    ended = Ended(reason, NOTICES[reason], address, frame)
+    login_url = login_url_after_end(request, page_path_of(request), refusal)
+    ended = Ended(reason, NOTICES[reason], login_url, frame)
     # The browser client needs the frame, whatever the project's response is.
     is_client = is_client_endpoint(request)
     make_response = None if is_client else conf.ended_response
     response = None if make_response is None else make_response(request, ended)
     if response is None:
         is_page = is_navigation(request) and not is_client
-        response = HttpResponseRedirect(address) if is_page else _unauthorized(request, ended)
+        response = HttpResponseRedirect(login_url) if is_page else _unauthorized(request, ended)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -71,7 +71,7 @@ def reason_cookie() -> str:
 def read_reason(request: HttpRequest, user: str | None = None) -> Reason | None:
     """Return the reason in the cookie of an earlier response; None if there is none, or it has expired.
 
-    `user`: the primary key of the user who is signed in by now, to whom the end of another's session is none.
+    `user`: the primary key of the user who has signed in since, if any: only their own sessions' ends count then.
     """
     try:
         cookie = signing.loads(request.COOKIES.get(reason_cookie(), ""), salt=_SALT, max_age=REASON_COOKIE_AGE)
@@ -82,7 +82,10 @@ def read_reason(request: HttpRequest, user: str | None = None) -> Reason | None:
 
 
 def leave_reason(request: HttpRequest, response: HttpResponseBase, reason: Reason, user: str | None) -> None:
-    """Set the cookie with the reason for a user's end, None if unknown: for the next page that shows it."""
+    """Set the cookie with the reason, for the next page that shows it.
+
+    `user`: the primary key of the user whose session ended; None if unknown.
+    """
     response.set_cookie(
         reason_cookie(),
         signing.dumps((reason.value, "" if user is None else _digest(user)), salt=_SALT),

@@ -26,11 +26,12 @@ class SessionChange:
     signed_out: bool = False
     """The user signed out, and needs no notice of it."""
     is_deferred: bool = False
-    """A user signed in over another's session, or an operator who acts as a user signed out: see `http.sign_in`."""
-    newcomer: AbstractBaseUser | None = None
-    """The user who signed in, while that is deferred; None: one has signed out."""
+    """A sign-in over another user's session, or a sign-out of an operator who acts as a user, waits for
+    `http.sign_in.settle`."""
+    deferred_user: AbstractBaseUser | None = None
+    """The user of a deferred sign-in; None: it is a sign-out."""
     deferred_at: float = 0.0
-    """Epoch seconds."""
+    """When it was deferred (epoch seconds)."""
     is_release: bool = False
     """An operator who acts as a user was signed out, and then in, by this request."""
 
@@ -46,10 +47,10 @@ class SessionChange:
         self.signed_in, self.signed_out = False, True
         self.is_deferred = False
 
-    def defer(self, newcomer: AbstractBaseUser | None, at: float) -> None:
-        """Record that a user has signed in or out, and that the end of the view tells what that means."""
-        self.is_release = self.is_deferred and self.newcomer is None and newcomer is not None
-        self.is_deferred, self.newcomer, self.deferred_at = True, newcomer, at
+    def defer(self, user: AbstractBaseUser | None, at: float) -> None:
+        """Record a sign-in of `user`, or a sign-out, whose meaning shows only at the end of the view."""
+        self.is_release = self.is_deferred and self.deferred_user is None and user is not None
+        self.is_deferred, self.deferred_user, self.deferred_at = True, user, at
 
     def switch(self, state: SessionState, auth_digest: str) -> None:
         """Record that the same person acts as another user, or no longer does."""

@@ -95,7 +95,7 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
         _replace(request, state, watched.id, is_failed=is_failed)
 
 
-def prove(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
+def reauthenticated(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     """Restart the clocks of a session whose user has proved again who they are."""
     session_of(request).cycle_key()
     _open(request, user, at)
@@ -126,7 +126,7 @@ def _continue(request: HttpRequest, state: RequestState, session_state: SessionS
 
 def _replace(request: HttpRequest, state: RequestState, watch_id: str, *, is_failed: bool) -> None:
     """End the session of the former user, and watch that of the one who signed in over it, if there is one."""
-    user, at = state.change.newcomer, state.change.deferred_at
+    user, at = state.change.deferred_user, state.change.deferred_at
     ended = monitor.end(watch_id, Reason.LOGOUT, at)
     state.change.sign_out(SessionState.at(ended, at))
     if is_failed:

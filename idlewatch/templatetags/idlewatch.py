@@ -20,12 +20,12 @@ from django.utils.translation import gettext_lazy as _
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH, encode
-from idlewatch.http.addresses import below_script_name, client_url, to_login
 from idlewatch.http.i18n import NOTICES, ui_context
 from idlewatch.http.nonces import nonce_of
 from idlewatch.http.page_tokens import token_of
 from idlewatch.http.request_state import find_state, state_of
 from idlewatch.http.sign_in import settle
+from idlewatch.http.site_urls import below_script_name, client_url, login_url_with_next
 from idlewatch.process import now
 
 register = template.Library()
@@ -73,7 +73,7 @@ def render(request: HttpRequest | None, *, notice: bool = True, script: bool = T
         return SafeString()
     # A view may sign a user in over another one's session, and render a page at once.
     settle(request, None, now())
-    state.depend()
+    state.vary_on_session()
     context = ui_context() | {"request": request}
     parts = []
     if notice and not state.page.notice and (sentence := state.notice):
@@ -103,7 +103,7 @@ def client_config(request: HttpRequest) -> dict[str, Any]:
         "page": reverse("idlewatch:page"),
         "logout": reverse("idlewatch:logout"),
         "login": conf.login_url,
-        "signIn": to_login(request, reverse("idlewatch:signed-in")),
+        "signIn": login_url_with_next(request, reverse("idlewatch:signed-in")),
         "reauthenticate": f"{reverse('idlewatch:reauthenticate')}?next={reverse('idlewatch:signed-in')}",
         "home": conf.home_url,
         "csrf": get_token(request),

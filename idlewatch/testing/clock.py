@@ -11,7 +11,7 @@ from typing import Self
 from idlewatch.core.clock import Clock
 from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process, set_default
-from idlewatch.testing.work import aoverdue, overdue
+from idlewatch.testing.timer import arun_due, run_due
 
 
 class SystemClock(Clock):
@@ -54,14 +54,14 @@ def travel(seconds: float | timedelta) -> Travel:
         RuntimeError: the sessions are in a shared store, which has a time of its own.
     """
     travelled = _depart(seconds)
-    overdue()
+    run_due()
     return travelled
 
 
 async def atravel(seconds: float | timedelta) -> Travel:
     """Async version of `travel`: open tabs have received what is due when it returns."""
     travelled = _depart(seconds)
-    await aoverdue()
+    await arun_due()
     return travelled
 
 

@@ -8,7 +8,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Lane, in_thread, now
-from idlewatch.testing.work import aoverdue, overdue
+from idlewatch.testing.timer import arun_due, run_due
 
 
 def expire(client: Client | AsyncClient, reason: Reason | str = Reason.IDLE) -> None:
@@ -18,13 +18,13 @@ def expire(client: Client | AsyncClient, reason: Reason | str = Reason.IDLE) -> 
         ValueError: no user is signed in there, or the reason is unknown.
     """
     _end(client, reason)
-    overdue()
+    run_due()
 
 
 async def aexpire(client: Client | AsyncClient, reason: Reason | str = Reason.IDLE) -> None:
     """Async version of `expire`."""
     await in_thread(Lane.DATABASE, _end, client, reason)
-    await aoverdue()
+    await arun_due()
 
 
 def _end(client: Client | AsyncClient, reason: Reason | str) -> None:

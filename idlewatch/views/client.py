@@ -19,12 +19,12 @@ from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
 from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
 from idlewatch.exceptions import BadMessage, HoldRefused
-from idlewatch.http.addresses import login_url_of, to_login
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, token_of
 from idlewatch.http.request_state import state_of
 from idlewatch.http.session_state import SessionState
+from idlewatch.http.site_urls import login_url_of, login_url_with_next
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from idlewatch.views.reauthentication import accept_proof, safe_next
@@ -97,7 +97,7 @@ def logout(request: HttpRequest) -> HttpResponseBase:
     after = safe_next(request)
     auth_logout(request)
     if after is not None:
-        return HttpResponseRedirect(to_login(request, after))
+        return HttpResponseRedirect(login_url_with_next(request, after))
     return HttpResponseRedirect(conf.logout_redirect_url)
 
 

@@ -24,7 +24,7 @@ from idlewatch.decorators import outside_transactions
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.reauthentication import PROVED_KEY, Password
 from idlewatch.http.request_state import state_of
-from idlewatch.http.sign_in import prove
+from idlewatch.http.sign_in import reauthenticated
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import is_impersonated
@@ -57,7 +57,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponseBase:
         if failure is None:
             at = now()
             request.session[PROVED_KEY] = at
-            prove(request, user, at)
+            reauthenticated(request, user, at)
             return HttpResponseRedirect(after)
         error = failure
     context = confirmation(request, after)
@@ -69,7 +69,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponseBase:
 def accept_proof(request: HttpRequest) -> None:
     """Restart the clocks of a session if its user has proved who they are since they signed in to it."""
     if _has_new_proof(request):
-        prove(request, cast("AbstractBaseUser", request.user), now())
+        reauthenticated(request, cast("AbstractBaseUser", request.user), now())
 
 
 def is_fresh(request: HttpRequest) -> bool:

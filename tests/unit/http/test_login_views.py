@@ -17,7 +17,7 @@ from django.test import RequestFactory
 from django.test.utils import override_script_prefix
 from django.urls import path
 
-from idlewatch.http.login_views import is_login_page, login_address, needs_no_login, turns_away
+from idlewatch.http.login_views import is_login_page, login_url_after_end, needs_no_login, turns_away
 
 
 class MembersLoginView(LoginView):
@@ -88,5 +88,5 @@ def test_on_a_site_below_a_path_what_lies_beside_it_is_no_login_page_of_it():
 
 def test_a_login_on_another_host_leads_back_to_this_one(settings: Any):
     settings.LOGIN_URL = "https://sso.example/in?app=1"
-    address = login_address(RequestFactory().get("/closed/"), "/page/?a=1")
+    address = login_url_after_end(RequestFactory().get("/closed/"), "/page/?a=1")
     assert address == "https://sso.example/in?app=1&next=http%3A//testserver/page/%3Fa%3D1"

@@ -1,4 +1,4 @@
-"""What the timer does, done at once."""
+"""The work of the timer, done at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RECEIVER_TIMEOUT = 5.0
 """Seconds that the receivers of signals have to return."""
 
 
-async def aoverdue() -> None:
+async def arun_due() -> None:
     """Do what is due by now, and wait for the receivers of its signals."""
     process = current_process()
     timer = runtime_of(process).timer
@@ -23,5 +23,5 @@ async def aoverdue() -> None:
     await process.threads.run(Lane.WAITING, process.part(Dispatcher).wait, RECEIVER_TIMEOUT)
 
 
-overdue = async_to_sync(aoverdue)
-"""Sync version of `aoverdue`."""
+run_due = async_to_sync(arun_due)
+"""Sync version of `arun_due`."""

@@ -16,10 +16,10 @@ from django.test import AsyncRequestFactory, RequestFactory
 from django.test.utils import override_script_prefix
 from django.utils.translation import override
 
-from idlewatch.http.addresses import is_elsewhere, to_login
 from idlewatch.http.admin_pages import _is_of_admin as is_of_admin
 from idlewatch.http.classification import needs_session
 from idlewatch.http.responses import reason_cookie
+from idlewatch.http.site_urls import is_cross_origin, login_url_with_next
 from tests.conftest import Time
 from tests.support import http_site
 from tests.support.http import FETCH, HTMX, NAVIGATION, Browser, last_active, phase
@@ -100,7 +100,7 @@ class TestOnOneHost:
     ],
 )
 def test_another_origin_is_elsewhere(url: str, elsewhere: bool):
-    assert is_elsewhere(RequestFactory().get("/"), url) is elsewhere
+    assert is_cross_origin(RequestFactory().get("/"), url) is elsewhere
 
 
 class TestLoginElsewhere:
@@ -122,7 +122,7 @@ class TestLoginElsewhere:
 
     def test_no_path_makes_it_lead_to_a_third_host(self):
         request = RequestFactory().get("/closed/")
-        assert to_login(request, "//evil.example/") == f"{self.BACK}//evil.example/"
+        assert login_url_with_next(request, "//evil.example/") == f"{self.BACK}//evil.example/"
 
     def test_a_path_that_is_the_logins_there_is_none_here(self, late: Browser, settings: Any):
         settings.LOGIN_URL = "https://login.example/closed/"

@@ -1,4 +1,4 @@
-"""URLs for pages and redirects: below the script name, in the page's language, absolute for a login elsewhere."""
+"""URLs of the site: below its script name, in the page's language, absolute for a login page of another origin."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from django.utils.translation import get_language, get_supported_language_varian
 from idlewatch.conf import conf
 
 LANGUAGE_PARAMETER = "idlewatch-language"
-"""Query parameter with the page's language, in the client's URLs."""
+"""The query parameter that carries the page's language in the client's URLs."""
 
 
 def below_script_name(path: str) -> str:
-    """Return the URL of a path that is in no URLconf."""
+    """Return the URL of a path that no URLconf has, such as a socket's."""
     return get_script_prefix().removesuffix("/") + path
 
 
@@ -33,20 +33,20 @@ def client_url(url: str) -> str:
 
 
 def path_of(request: HttpRequest) -> str:
-    """Return the path of a request, as the browser has it.
+    """Return the path of a request as the browser sent it.
 
-    Under ASGI, `request.path` lacks the script name if a proxy has cut that off.
+    Under ASGI, `request.path` lacks the script name if a proxy has cut it off.
     """
     return _missing_script_name(request) + request.path
 
 
 def full_path_of(request: HttpRequest) -> str:
-    """Return the path of a request with its query, as the browser has it."""
+    """Return the path of a request with its query, as the browser sent it."""
     return escape_uri_path(_missing_script_name(request)) + request.get_full_path()
 
 
 def page_language(request: HttpRequest) -> str | None:
-    """Return the language of the page whose client sent a request; None if its URL names none of the site's."""
+    """Return the language of the page whose client sent a request; None if the URL names no language of the site."""
     try:
         return get_supported_language_variant(request.GET.get(LANGUAGE_PARAMETER, ""))
     except (LookupError, TooManyFieldsSent):
@@ -54,33 +54,33 @@ def page_language(request: HttpRequest) -> str | None:
 
 
 def login_url_of(request: HttpRequest, language: str | None = None) -> str:
-    """Return the URL of the login page in the language of the page whose client sent a request.
+    """Return the URL of the login page, in the language of the page whose client sent a request.
 
-    `language`: that of other requests, by default the active one.
+    `language`: what to use for requests that name no language; None is the active one.
     """
-    found = page_language(request) or language
-    if found is None:
+    language = page_language(request) or language
+    if language is None:
         return conf.login_url
-    with override(found):
+    with override(language):
         return conf.login_url
 
 
-def is_elsewhere(request: HttpRequest, url: str) -> bool:
-    """Return whether a URL is one of another origin."""
+def is_cross_origin(request: HttpRequest, url: str) -> bool:
+    """Return whether a URL has another origin than the request."""
     parts = urlsplit(url)
     origin = (parts.scheme or request.scheme, parts.netloc)
     return bool(parts.netloc) and origin != (request.scheme, request.get_host())
 
 
-def to_login(request: HttpRequest, path: str, login: str | None = None) -> str:
-    """Return the URL of a login page from which users come back to a path of this site, query included.
+def login_url_with_next(request: HttpRequest, path: str, login_url: str | None = None) -> str:
+    """Return the URL of a login page whose `next` leads back to a path of this site, query included.
 
-    `login`: the page's URL, by default that of `LOGIN_URL`.
+    `login_url`: the page's URL, by default that of `LOGIN_URL`.
     """
-    login = login or login_url_of(request)
+    login_url = login_url or login_url_of(request)
     # Put together by hand: a path that begins with two slashes would be taken for another host's.
-    page = f"{request.scheme}://{request.get_host()}{path}" if is_elsewhere(request, login) else path
-    return redirect_to_login(page, login).url
+    page = f"{request.scheme}://{request.get_host()}{path}" if is_cross_origin(request, login_url) else path
+    return redirect_to_login(page, login_url).url
 
 
 def _missing_script_name(request: HttpRequest) -> str:
