@@ -31,10 +31,7 @@ def reauthentication_is_installed() -> Messages:
         if not apps.is_installed(app):
             missing, hint = f"{app!r} is not in INSTALLED_APPS", f"Add {app!r}, or name another object."
         elif kind is Allauth and not _has_allauth_urls():
-            missing, hint = (
-                "no URL is named 'account_reauthenticate'",
-                'Add include("allauth.urls").',
-            )
+            missing, hint = "no URL is named 'account_reauthenticate'", 'Add include("allauth.urls").'
         else:
             continue
         message = f"{place('REAUTHENTICATE')} is {_path(kind)!r}, and {missing}; expected it."

@@ -90,8 +90,6 @@ def _last_element(value: str) -> tuple[str, str] | None:
         comma = value.rfind(",", 0, comma)
         if _ELEMENT.fullmatch(value, comma + 1):
             return value[: max(comma, 0)], value[comma + 1 :]
-        if comma < 0:
-            break
     return None
 
 

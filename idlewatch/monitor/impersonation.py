@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.apps import apps
 from django.conf import settings
@@ -36,7 +36,7 @@ def actors_of(session: SessionBase) -> Actors | None:
         return None
     if apps.is_installed("impersonate") and (user := session.get("_impersonate")) is not None:
         # django-impersonate leaves the operator signed in, and replaces the user of each request.
-        return Actors(_text(user), str(signed_in))
+        return Actors(str(user), str(signed_in))
     for app, read in READERS.items():
         if (app is None or apps.is_installed(app)) and (operator := read(session)) is not None:
             return Actors(str(signed_in), operator)
@@ -64,13 +64,13 @@ def _own(session: SessionBase) -> str | None:
 def _hijack(session: SessionBase) -> str | None:
     # Those who acted as one another: the first of them signed in.
     history = session.get("hijack_history")
-    return _text(history[0]) if history else None
+    return str(history[0]) if history else None
 
 
 def _su(session: SessionBase) -> str | None:
     # Pairs of a user and a backend.
     history = session.get("exit_users_pk")
-    return _text(history[0][0]) if history else None
+    return str(history[0][0]) if history else None
 
 
 def _loginas(session: SessionBase) -> str | None:
@@ -88,8 +88,3 @@ READERS: Mapping[str | None, Callable[[SessionBase], str | None]] = {
     "django_su": _su,
 }
 """Return the operator that a package, by its app, has noted in a session's data; None without one."""
-
-
-def _text(key: Any) -> str:  # noqa: ANN401 - keys of users are of any type
-    """Return a primary key as Django's session writes it: packages write some as they are."""
-    return str(key)

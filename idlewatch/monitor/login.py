@@ -85,10 +85,11 @@ def switch(
     record = WatchedSession.objects.find(watched.id)
     if record is None:
         return None
-    *_, person = known = accounts.keys_of(record)
-    if actors.operator not in known and not is_release:
+    people = accounts.keys_of(record)
+    if actors.operator not in people and not is_release:
         return None
-    actors = impersonation.keep_operator(request.session, actors.user, person)
+    # The last of them is the one who signed in.
+    actors = impersonation.keep_operator(request.session, actors.user, people[-1])
     users = accounts.by_primary_key(actors)
     if len(users) < len(set(actors)):
         return None

@@ -20,7 +20,7 @@ def __getattr__(name: str) -> object:
     """Import a tool when it is first used: pytest loads the plugin in this package before Django has its settings."""
     if name in __all__:
         for module in ("clock", "sessions", "tab"):
-            found: object = getattr(import_module(f"{__name__}.{module}"), name, None)
-            if found is not None:
-                return found
+            tool: object = getattr(import_module(f"{__name__}.{module}"), name, None)
+            if tool is not None:
+                return tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
