@@ -12,14 +12,12 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
-from idlewatch.http.classification import is_seen
+from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html
 from idlewatch.http.site_urls import path_of
 
 TEMPLATE = "idlewatch/inserted.html"
-NAMESPACE = "admin"
-"""The application namespace of every admin site."""
 END_OF_BODY = re.compile(rb"</body\s*>", re.IGNORECASE)
 
 
@@ -52,7 +50,7 @@ def _lacks_parts(state: RequestState) -> bool:
 def _is_of_admin(request: HttpRequest) -> bool:
     """Return whether a page is one of an admin site, or lies below its start page, as a project's own reports do."""
     match = request.resolver_match
-    if match is not None and NAMESPACE in match.app_names:
+    if match is not None and ADMIN_NAMESPACE in match.app_names:
         return True
     return any(path_of(request).startswith(path) for path in _admin_paths() if path != get_script_prefix())
 

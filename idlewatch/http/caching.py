@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 
 from idlewatch.http import django_cache
 from idlewatch.http.classification import may_show_a_page
+from idlewatch.http.request_session import forget_headers
 from idlewatch.http.request_state import state_of
 from idlewatch.http.response_hooks import is_html
 from idlewatch.http.responses import reason_cookie
@@ -42,8 +43,7 @@ def ignore_conditions(request: HttpRequest) -> None:
     if state.session.is_ended or (is_users and may_show_a_page(request)):
         for name in CONDITIONS:
             request.META.pop(name, None)
-        # They were copied from there.
-        request.__dict__.pop("headers", None)
+        forget_headers(request)
 
 
 def restrict_caches(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -28,6 +28,8 @@ from idlewatch.decorators import Mark, mark_of, marked
 from idlewatch.decorators import needs_session as needs_session_of
 from idlewatch.http.site_urls import full_path_of, path_of
 
+ADMIN_NAMESPACE = "admin"
+"""The application namespace in the URLs of every admin site."""
 _SIGN_OUT = re.compile(r"(\w+[-_])?(log|sign)[-_]?out")
 """Names of URLs that sign out: `logout` in the admin and here, `account_logout` in allauth."""
 CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")

@@ -11,11 +11,9 @@ from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_p
 from django.utils.translation import get_language, get_language_from_path, override
 
 from idlewatch.conf import conf
-from idlewatch.http.classification import match_of
+from idlewatch.http.classification import ADMIN_NAMESPACE, match_of
 from idlewatch.http.site_urls import is_cross_origin, login_url_of, login_url_with_next, path_of
 
-ADMIN = "admin"
-"""The name of the app in the URLs of every admin site."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOGIN_VIEW = "LoginView"
 """The class name of the login view of Django, allauth and others; subclasses are login views too."""
@@ -78,17 +76,17 @@ def _is_login_url(request: HttpRequest) -> bool:
 def _admin_login_of(request: HttpRequest) -> str | None:
     """Return the login page of the admin site that a request goes to; None if it goes elsewhere."""
     match = match_of(request)
-    if match is None or match.app_name != ADMIN:
+    if match is None or match.app_name != ADMIN_NAMESPACE:
         return None
     try:
-        return reverse(f"{ADMIN}:login", getattr(request, "urlconf", None), current_app=match.namespace)
+        return reverse(f"{ADMIN_NAMESPACE}:login", getattr(request, "urlconf", None), current_app=match.namespace)
     except NoReverseMatch:
         # An app of the project may have that name too.
         return None
 
 
 def _is_login_view(match: ResolverMatch) -> bool:
-    if (match.app_name, match.url_name) == (ADMIN, "login"):
+    if (match.app_name, match.url_name) == (ADMIN_NAMESPACE, "login"):
         return True
     # Views of Django REST framework have `cls`, others `view_class`.
     view = getattr(match.func, "view_class", None) or getattr(match.func, "cls", None)

@@ -44,7 +44,11 @@ def hide_cookie(request: HttpRequest) -> None:
     name = conf.session_cookie_name
     pairs = [pair.strip() for pair in request.META.get("HTTP_COOKIE", "").split(";")]
     request.META["HTTP_COOKIE"] = "; ".join(f"{name}=" if pair.startswith(f"{name}=") else pair for pair in pairs)
-    # They were copied from there.
+    forget_headers(request)
+
+
+def forget_headers(request: HttpRequest) -> None:
+    """Have `request.headers`, which Django copies from `request.META` once, made again."""
     request.__dict__.pop("headers", None)
 
 
