@@ -124,7 +124,7 @@ def test_an_owner_that_gives_no_sign_of_life_is_replaced_wherever_it_is(stranger
     for second in range(40):
         StoreOwner.objects.update(renewed=as_datetime(START + second // 5))
         assert claim(START + second) is not None
-    looks = [claim(START + 100 + second) for second in range(store_lease.MAX_UNCHANGED_LOOKS - 4)]
+    looks = [claim(START + 100 + second) for second in range(store_lease.MAX_UNRENEWED_ROUNDS - 4)]
     assert all(owner is not None for owner in looks[:-1])
     assert looks[-1] is None
     assert present() == mine()
