@@ -43,7 +43,7 @@ def outside_transactions(view: View) -> View:
 
 
 def without_session(view: View) -> View:
-    """Serve a view, as to a visitor, also where the state of a session cannot be determined."""
+    """Serve a view as if to a visitor where the state of the session cannot be determined."""
     view.idlewatch_without_session = True  # type: ignore[attr-defined]
     return view
 

@@ -47,7 +47,7 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
 
 
 def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere) -> None:
-    """Leave nothing of a sign-in, and have the middleware answer 503, also where the view goes on after the error."""
+    """Undo a sign-in, and have the middleware answer 503, even if the view handles the error."""
     make_anonymous(request)
     keep_cookie(request)
     state = find_state(request)
@@ -56,7 +56,7 @@ def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere) -> None:
 
 
 def on_login_failed(**_: Any) -> None:
-    """Note that the view is about signing in: its refusal is of the credentials."""
+    """Record that credentials were refused: what the view refuses is a sign-in, not the session."""
     # `authenticate()` may be called without the request.
     state = current_state.get()
     if state is not None:

@@ -38,7 +38,7 @@ ClientIP: TypeAlias = Callable[[Any], str | None]
 
 
 class Reauthentication(Protocol):
-    """`REAUTHENTICATE`: where users prove again who they are, and when they did so last."""
+    """`REAUTHENTICATE`: where users reauthenticate, and when they last did."""
 
     def proved_at(self, request: HttpRequest) -> datetime | None:
         """Return when the user of this session last did so; None: not in this session."""

@@ -44,7 +44,7 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
 
 
 def find_login_url(request: HttpRequest) -> str | UnsetType:
-    """Return the URL of the login page for the page that opened a socket; UNSET if it cannot be told from here."""
+    """Return the URL of the login page for the page that opened a socket; UNSET if a socket can't determine it."""
     try:
         return login_url_of(request, get_language_from_request(request))
     except NoReverseMatch:

@@ -105,8 +105,8 @@ async def _gone(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
 def _while_there(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
     """Wrap `send`, so that sending to a client that is gone does nothing.
 
-    With what code it went, the server says next: the socket lives to hear that, for it tells a tab that was closed from
-    one that was lost.
+    The server reports the close code next. The socket waits for it: the code distinguishes a closed tab from a lost
+    connection.
     """
 
     async def sending(message: Any) -> None:  # noqa: ANN401 - as ASGI has it

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class DraftsConfig(AppConfig):
-    """Has the timer delete drafts that are too old, and sessions know of rejected forms."""
+    """Has the timer delete old drafts, and sign-ins mark sessions of users with rejected forms."""
 
     name = "idlewatch.drafts"
     label = "idlewatch_drafts"

@@ -1,4 +1,4 @@
-"""The pages of Django's admin, which get the client whatever their theme has kept of Django's templates."""
+"""The client in pages of Django's admin, whichever of Django's blocks their theme has kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ END_OF_BODY = re.compile(rb"</body\s*>", re.IGNORECASE)
 
 
 def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Put the client and the notice at the end of a page of the admin that shows neither.
+    """Insert the client or the notice at the end of a page of the admin that lacks it.
 
     Themes replace Django's templates, and no block is common to all of them. Fragments of pages stay as they are.
     """

@@ -1,7 +1,7 @@
-"""What caches may keep of a page: the browser's, those on the way to it, and Django's own.
+"""Restrictions on caches: the browser's, shared ones on the way to it, and Django's own.
 
-A page with the client, a notice or an offer belongs to one user. The same page as a visitor gets it may be kept, but
-must not go to users who are signed in.
+A page with the client, a notice or an offer belongs to one user, and no cache may store it. A visitor's copy of the
+page may be stored, but must not be served to users who are signed in.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from idlewatch.http.responses import reason_cookie
 
 CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
 VALIDATORS = ("ETag", "Last-Modified")
-"""Once the session has ended, they would bring its page back."""
+"""Headers by which a 304 would bring a page back after its session has ended."""
 SHARED = frozenset({"public", "s-maxage"})
-"""Directives of `Cache-Control` by which caches on the way keep a response for everyone."""
+"""Directives of `Cache-Control` that let shared caches store a response for everyone."""
 SHARED_HEADERS = re.compile(r"(.+-)?CDN-Cache-Control|Surrogate-Control|Edge-Control|X-Accel-Expires", re.IGNORECASE)
-"""Headers that such caches obey before `Cache-Control` (RFC 9213)."""
+"""Headers that shared caches obey before `Cache-Control` (RFC 9213)."""
 DIRECTIVE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
 
@@ -47,7 +47,7 @@ def ignore_conditions(request: HttpRequest) -> None:
 
 
 def restrict_caches(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Keep a user's page from every cache, and a visitor's page from the users."""
+    """Keep a user's page out of every cache, and let none serve a visitor's page to a user."""
     state = state_of(request)
     watched, is_page = state.session.watched is not None, is_html(response)
     # The tag may be in what is rendered while it is sent.

@@ -1,4 +1,4 @@
-"""Ready-made values of `CLIENT_IP`: the user's address behind so many proxies of your own.
+"""Ready-made values of `CLIENT_IP`: the user's address behind a known number of your own proxies.
 
 For one proxy that sets `X-Forwarded-For`::
 
@@ -7,8 +7,8 @@ For one proxy that sets `X-Forwarded-For`::
 `x_forwarded_for_2` and `_3` are for two and three, `forwarded`, `forwarded_2` and `forwarded_3` for proxies that set
 `Forwarded` (RFC 7239). For more, make your own in a module of your project: `client_ip = XForwardedFor(4)`.
 
-Each proxy appends the address that it was reached from, so the last so many entries are true, whatever the user sent
-before them. Users must not reach the site past a proxy.
+Each proxy appends the address of its peer. So the last entries, one for each proxy, are true, whatever the user sent
+before them. No request may reach the site past a proxy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d*)?|([^:]+):\d*")
 
 
 class _Forwarding(ABC):
-    """The address that the first of so many proxies was reached from."""
+    """The address of the peer of the first of `proxies` proxies."""
 
     header: str
 
@@ -46,7 +46,10 @@ class _Forwarding(ABC):
         self.proxies = proxies
 
     def __call__(self, source: Source) -> str | None:
-        """Return the user's address, None if the proxy did not know it, or the peer's if proxies were passed by."""
+        """Return the user's address; None if the proxy did not name it.
+
+        A request with fewer entries than proxies has bypassed one of them: return the address of its peer.
+        """
         hops = self._from_last(_header(source, self.header)[-MAX_LENGTH:])
         for number, hop in enumerate(hops, start=1):
             if number == self.proxies:

@@ -1,4 +1,4 @@
-"""What Django's cache middleware and `cache_page` keep."""
+"""The switch by which Django's cache middleware and `cache_page` store a response, or do not."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from idlewatch.conf import conf
 logger = logging.getLogger("idlewatch")
 
 UPDATES_CACHE = "_cache_update_cache"
-"""Django's own attribute of a request: whether the response is to be kept."""
+"""Django's private attribute of a request: whether the response is to be cached."""
 
 
 def withhold(request: HttpRequest) -> bool:
-    """Have the response to a request not kept; return whether it was about to be.
+    """Prevent Django from caching the response to a request; return whether it was about to.
 
     `cache_page` decides by the request, before any middleware sees the response.
     """
@@ -30,13 +30,13 @@ def withhold(request: HttpRequest) -> bool:
 
 
 def release(request: HttpRequest) -> None:
-    """Let the cache middleware keep the response after all."""
+    """Let the cache middleware store the response after all."""
     setattr(request, UPDATES_CACHE, True)
 
 
 @lru_cache(maxsize=1024)
 def _log_withheld(view: str) -> None:
-    """Log it once for each view."""
+    """Log, once for each view, that its page is not cached."""
     logger.warning(
         "%s is decorated with cache_page, but its page depends on the session, by {%% idlewatch %%} or "
         "request.idlewatch: it is not cached. Cache what it shows instead, by {%% cache %%} or in the view.",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 def nonce_of(request: HttpRequest) -> str | None:
     """Return the nonce of a request: that of django-csp, else of Django itself, from 6.0 on; None without one.
 
-    Reading a nonce puts it into the policy's header. One that has not been read yet is false, so ask for None alone.
+    Reading a nonce puts it into the policy's header. One that has not been read yet is falsy: compare it with None.
     """
     nonce = getattr(request, "csp_nonce", None)
     if nonce is None:

@@ -1,4 +1,4 @@
-"""Where users prove again who they are, and when they did so last: the objects that `REAUTHENTICATE` names."""
+"""The objects that `REAUTHENTICATE` names: where users reauthenticate, and when they last did."""
 
 from __future__ import annotations
 

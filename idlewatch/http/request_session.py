@@ -27,17 +27,17 @@ def session_of(request: HttpRequest) -> SessionBase:
 
 
 def cookie_of(request: HttpRequest) -> str:
-    """Return the session cookie with which a request came; empty if it has none."""
+    """Return the session cookie of a request; empty if it has none."""
     return request.COOKIES.get(conf.session_cookie_name, "")
 
 
 def keep_cookie(request: HttpRequest) -> None:
-    """Keep the cookie that the browser has by now: Django would delete it for the request's empty session."""
+    """Leave the browser's present cookie alone: Django would delete it for the request's empty session."""
     request.COOKIES.pop(conf.session_cookie_name, None)
 
 
 def hide_cookie(request: HttpRequest) -> None:
-    """Empty the cookie of an ended session in the header by which caches find what they kept for its user.
+    """Empty the cookie of an ended session in the header by which caches find what they stored for its user.
 
     Django deletes the cookie in the browser by `request.COOKIES`, which was read from that header before.
     """
@@ -53,7 +53,7 @@ def forget_headers(request: HttpRequest) -> None:
 
 
 def set_session_aside(request: HttpRequest) -> None:
-    """Serve a request as a visitor's, and leave its session and its cookie as they are."""
+    """Serve a request as a visitor's; leave its session and its cookie unchanged."""
     request.session = type(session_of(request))()
     request.user = AnonymousUser()
     request.auser = _anonymous

@@ -1,4 +1,4 @@
-"""A user signs in or out in a view, proves again who they are, or acts as another user."""
+"""Sign-in, sign-out, reauthentication and impersonation in a view, and what follows for the session."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def signed_out(request: HttpRequest, watch_id: str, at: float) -> None:
 
 
 def mark_impersonation(request: HttpRequest) -> None:
-    """Note that the user who was signed in before acts as another user, in whose name they have just been signed in.
+    """Record that the user who was signed in before now acts as the user who has just been signed in.
 
-    Call it after `login(request, user)` in a view of your own for that. When the same view signs the operator in again,
-    the note goes with the rest of the session's data. django-hijack, django-impersonate, django-loginas and django-su
-    need no call.
+    Call it after `login(request, user)` in a view of your own for that. Signing the operator in again deletes this
+    note with the rest of the session's data. django-hijack, django-impersonate, django-loginas and django-su need no
+    call.
 
     Raises:
         ValueError: no user was signed in before.
@@ -77,7 +77,7 @@ def mark_impersonation(request: HttpRequest) -> None:
 
 
 def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -> None:
-    """Decide, once its view is done, what a request made of its session: see `signed_in` and `signed_out`."""
+    """Resolve a deferred sign-in or sign-out, or a change of user without a signal, once the view has returned."""
     state, session = state_of(request), session_of(request)
     change, watched = state.change, state.present.watched
     if watched is None or state.present.is_ended:
@@ -96,7 +96,7 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
 
 
 def reauthenticated(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
-    """Restart the clocks of a session whose user has proved again who they are."""
+    """Restart the clocks of a session whose user has reauthenticated."""
     session_of(request).cycle_key()
     _open(request, user, at)
 
@@ -117,7 +117,7 @@ def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
 
 
 def _continue(request: HttpRequest, state: RequestState, session_state: SessionState) -> None:
-    """Keep the session: the same person acts as another user. That is no sign-in, so none is noted."""
+    """Keep the session: the same person acts as another user, which is no sign-in."""
     session = session_of(request)
     assert session_state.watched is not None, "a session that goes on has facts"  # noqa: S101
     _mark(request, session_state.watched.id, state.admission.signed_in_at)
@@ -137,7 +137,7 @@ def _replace(request: HttpRequest, state: RequestState, watch_id: str, *, is_fai
 
 
 def _mark(request: HttpRequest, watch_id: str, signed_in_at: float | None) -> None:
-    """Note the watch, and when its user signed in, in the session's data."""
+    """Store the watch id, and when the user signed in, in the session's data."""
     session = session_of(request)
     session[django_sessions.WATCH_KEY] = watch_id
     if signed_in_at is not None:

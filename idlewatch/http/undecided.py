@@ -1,4 +1,4 @@
-"""The response to a request whose session cannot be judged right now."""
+"""Requests whose session cannot be judged right now: which get 503, and which are served."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from idlewatch.monitor import django_sessions
 
 
 def refuse(request: HttpRequest, error: Undecided) -> HttpResponseBase | None:
-    """Return 503, or None where the view may run all the same.
+    """Return 503, or None if the view may run all the same.
 
-    What concerns no session is served as to a visitor. To sign out is possible in a process without the store, too: the
-    record is closed there, and the process that owns the store sees that.
+    A request that concerns no session is served as a visitor's. Signing out works without the memory store, too: this
+    process closes the record, and the process that owns the store notices.
     """
     if not needs_session(request):
         set_session_aside(request)
@@ -29,9 +29,9 @@ def refuse(request: HttpRequest, error: Undecided) -> HttpResponseBase | None:
 
 
 def refuse_after_view(request: HttpRequest, error: Undecided) -> HttpResponseBase | None:
-    """Return 503 in place of the view's response, or None where that may go out.
+    """Return 503 in place of a view's response, or None if that may be sent.
 
-    It replaces what a view answered that was to sign the user out, and did not, or to sign the user in.
+    It replaces the response of a view that signed the user in, or that was to sign the user out and did not.
     """
     if not isinstance(error, StoreElsewhere) or not needs_session(request):
         return None

@@ -1,4 +1,4 @@
-"""Who is behind a session: operators who act as another user, as packages for that note it in the session's data."""
+"""Impersonation: an operator acts as another user, which packages for it note in the session's data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def is_impersonated(session: SessionBase) -> bool:
 
 
 def keep_operator(session: SessionBase, user: str, operator: str) -> Actors:
-    """Note who signed in where a package notes the last of several who acted as one another; return who acts now."""
+    """Store who signed in, where a package only notes the last of a chain of impersonations; return the actors."""
     actors = actors_of(session)
     if actors != (user, operator):
         session[IMPERSONATOR_KEY] = operator
@@ -62,7 +62,7 @@ def _own(session: SessionBase) -> str | None:
 
 
 def _hijack(session: SessionBase) -> str | None:
-    # Those who acted as one another: the first of them signed in.
+    # The chain of impersonations: the first of them signed in.
     history = session.get("hijack_history")
     return str(history[0]) if history else None
 
@@ -87,4 +87,4 @@ READERS: Mapping[str | None, Callable[[SessionBase], str | None]] = {
     "loginas": _loginas,
     "django_su": _su,
 }
-"""Return the operator that a package, by its app, has noted in a session's data; None without one."""
+"""By the app of a package: a function that returns the operator whom it noted in a session's data, if any."""

@@ -51,7 +51,7 @@ class ProxyWatch:
         self._users: set[str] = set()
 
     def note(self, request: HttpRequest, address: str, user: str) -> None:
-        """Look at one sign-in."""
+        """Check one sign-in, and log the first that looks like a proxy's."""
         with self._lock:
             why = None if self._is_done else self._suspicion(request, address, user)
             self._is_done |= why is not None

@@ -20,7 +20,7 @@ async def speak(
 ) -> None:
     """Pass the protocol on to an application, and call `stop` before the application receives the server's shutdown.
 
-    An application may raise an error instead of speaking it, as Django's does. What it leaves open is answered here.
+    An application may raise an error instead, as Django's does. Any event that it leaves unanswered is answered here.
     """
     received, answered = set[str](), set[str]()
 
@@ -28,14 +28,14 @@ async def speak(
         message = await receive()
         received.add(message["type"])
         if message["type"] == "lifespan.shutdown":
-            await _try(stop)
+            await _stop_safely(stop)
         return message
 
     async def sending(message: Message) -> None:
         answered.add(message["type"])
         if message["type"] == "lifespan.startup.failed":
-            # The server leaves without another word.
-            await _try(stop)
+            # The server exits without another event.
+            await _stop_safely(stop)
         await send(message)
 
     try:
@@ -50,9 +50,9 @@ async def speak(
             await send({"type": f"{event}.complete"})
 
 
-async def _try(stop: Callable[[], Awaitable[None]]) -> None:
+async def _stop_safely(stop: Callable[[], Awaitable[None]]) -> None:
     try:
         await stop()
     except Exception:
         # The application has to be stopped too, and the server waits for its answer.
-        logger.exception("The process could not be stopped in order.")
+        logger.exception("The process could not be stopped cleanly.")
