@@ -1,4 +1,4 @@
-"""Checks that no cache of Django's keeps what belongs to one user."""
+"""Checks that no cache of Django stores what belongs to one user."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cache_middleware_is_around() -> Messages:
         (FETCH, fetch is not None and fetch < at, "after"),
     ):
         if wrong:
-            message = f"MIDDLEWARE has {path!r} on the wrong side of {IDLEWATCH!r}; expected it {side} it."
+            message = f"MIDDLEWARE has {path!r} on the wrong side of {IDLEWATCH!r}; expected it {side} that."
             hint = (
                 f"Put {UPDATE!r} first and {FETCH!r} last. Otherwise a page is cached as it leaves its view, or served "
                 "to a session that has ended."
@@ -60,7 +60,7 @@ def cached_fragments_lack_the_client() -> Messages:
                 if not _caches_the_tag(engine.get_template(name)):
                     continue
                 message = f"The template {name!r} has {{% idlewatch %}} inside {{% cache %}}; expected it outside."
-                hint = "The client belongs to one user, and would be served to all that get the fragment."
+                hint = "The client belongs to one user, and would be served to everyone who gets the fragment."
                 yield Error(message, hint=hint, id="idlewatch.E042")
 
 

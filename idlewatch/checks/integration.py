@@ -77,7 +77,7 @@ def _gets_sockets(application: object) -> bool:
 
 @check()
 def session_cookie_covers_the_client() -> Messages:
-    """Check that the session cookie is sent with what the client of a page requests."""
+    """Check that browsers send the session cookie with the requests of a page's client."""
     path = settings.SESSION_COOKIE_PATH
     try:
         urls = [below_script_name(TAB_PATH), reverse("idlewatch:state")]

@@ -21,11 +21,11 @@ POLICIES = {
 }
 """Settings with a policy, and the middleware that sends it: of Django 6.0 and later, and of django-csp."""
 NONCES = ("<CSP_NONCE_SENTINEL>", "csp.constants.NONCE", "'nonce-")
-"""What stands for the request's nonce in them, as text."""
+"""What those settings have in the place of the request's nonce, as text."""
 NEEDED = {"script-src": "run the script", "style-src": "load the stylesheet", "connect-src": "connect"}
-"""Directives that the client needs, and what for. `default-src` stands for one that is missing."""
+"""Directives that the client needs, and what for; `default-src` applies where one is missing."""
 KEYWORDS = ("'none'", "'unsafe-", "'strict-dynamic'", "'report-sample'", "'wasm-", "'inline-speculation-rules'", "'sha")
-"""How sources begin that allow no address."""
+"""Beginnings of sources that allow no URL."""
 
 
 @check()
@@ -67,7 +67,7 @@ def policy_allows_the_client() -> Messages:
 
 
 def _allows(sources: Collection[str], *, has_nonce: bool) -> bool:
-    """Return whether sources may allow the site's own files; an address that is named may be that of its files."""
+    """Return whether sources may allow the site's own files; a URL among them may be theirs."""
     if has_nonce and any(source.startswith(NONCES) for source in sources):
         return True
     if "'strict-dynamic'" in sources:

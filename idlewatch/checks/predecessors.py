@@ -1,4 +1,4 @@
-"""Checks that no other package ends sessions by a clock of its own."""
+"""Checks that no other package times sessions out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idlewatch.checks.registry import Messages, check
 
 
 class Predecessor(NamedTuple):
-    """A package that idlewatch takes the place of."""
+    """A package that idlewatch replaces."""
 
     package: str
     """As it is installed."""
@@ -37,8 +37,8 @@ def nothing_else_ends_sessions() -> Messages:
             if _is_from(entry, module):
                 message = f"{setting} has {entry!r}, of {package}; expected idlewatch alone to time sessions out."
                 hint = (
-                    "It signs users out by its own clock, without a warning of idlewatch and whatever they do in the "
-                    "page, and requests of pages keep its sessions alive. Remove it, its tags and its URLs."
+                    "It signs users out by its own clock, without idlewatch's warning and whatever they do in a page, "
+                    "and requests of scripts keep its sessions alive. Remove it, with its tags and URLs."
                 )
                 yield Warning(message, hint=hint, id=identifier)
 

@@ -1,4 +1,4 @@
-"""Checks of where users prove again who they are."""
+"""Checks of `REAUTHENTICATE`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idlewatch.conf.declaration import place
 from idlewatch.http.reauthentication import Allauth, OneTimeCode
 
 PACKAGES: Mapping[str, type] = {"allauth.account": Allauth, "django_otp": OneTimeCode}
-"""What fits the users of an app."""
+"""The object that fits the users of an app."""
 
 
 @check()
@@ -40,7 +40,7 @@ def reauthentication_is_installed() -> Messages:
 
 @check()
 def reauthentication_fits() -> Messages:
-    """Check that a site whose users sign in by more than a password has chosen how they prove who they are."""
+    """Check that a site whose users sign in by more than a password has chosen how they reauthenticate."""
     if "REAUTHENTICATE" in written():
         return
     for app, kind in PACKAGES.items():

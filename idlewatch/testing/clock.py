@@ -1,4 +1,4 @@
-"""The time in tests."""
+"""Time travel in tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idlewatch.testing.timer import arun_due, run_due
 
 
 class SystemClock(Clock):
-    """The clock of tests: the machine's, which freezegun and time-machine set, and what `travel` adds."""
+    """The clock of tests: `time.time()`, which freezegun and time-machine set, plus what `travel` adds."""
 
     def __init__(self) -> None:
         self._offset = 0.0
@@ -26,7 +26,7 @@ class SystemClock(Clock):
 
 
 class Travel:
-    """Time that has passed; as a context manager, it is taken back at the end."""
+    """A jump in time; as a context manager, it is undone at the end."""
 
     def __init__(self, process: Process, seconds: float) -> None:
         self._clock = process.clock
@@ -46,40 +46,39 @@ class Travel:
 
 
 def travel(seconds: float | timedelta) -> Travel:
-    """Let time pass at once, and do what is due by then: warn, end, write records, send signals.
+    """Move the clock, and do what is due by then: warn, end, write records, send signals.
 
-    Without `with`, the time stays until the end of `isolated()`, or of the process.
+    Without `with`, the clock stays there until the end of `isolated()`, or of the process.
 
     Raises:
-        RuntimeError: the sessions are in a shared store, which has a time of its own.
+        RuntimeError: the sessions are in a shared store, which has a clock of its own.
     """
-    travelled = _depart(seconds)
+    jump = _jump(seconds)
     run_due()
-    return travelled
+    return jump
 
 
 async def atravel(seconds: float | timedelta) -> Travel:
     """Async version of `travel`: open tabs have received what is due when it returns."""
-    travelled = _depart(seconds)
+    jump = _jump(seconds)
     await arun_due()
-    return travelled
+    return jump
 
 
-def _depart(seconds: float | timedelta) -> Travel:
+def _jump(seconds: float | timedelta) -> Travel:
     process = current_process()
     if stores.store_of(process).shared:
         raise RuntimeError(
-            "Tests travel in time with the memory store alone; expected IDLEWATCH['STORE'] to be unset in the "
-            "settings of your tests."
+            "Time travel needs the memory store; expected IDLEWATCH['STORE'] to be unset in the settings of your tests."
         )
     return Travel(process, seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
 
 
 @contextmanager
 def isolated() -> Iterator[Process]:
-    """Serve what runs inside by a server process of its own, with a new store, and the time of `SystemClock`.
+    """Run a block in a server process of its own, with a new store and a `SystemClock`.
 
-    What sessions of earlier tests left is not in it, and no travel inside lasts longer.
+    No session of an earlier test is in it, and time travel inside ends with it.
     """
     process = Process(clock=SystemClock())
     before = set_default(process)

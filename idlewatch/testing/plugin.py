@@ -1,4 +1,4 @@
-"""The fixture `idlewatch` for pytest, which finds it by the entry point of the package."""
+"""The pytest fixture `idlewatch`, which the package registers by an entry point."""
 
 from __future__ import annotations
 

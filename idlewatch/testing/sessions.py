@@ -1,4 +1,4 @@
-"""Ends of sessions in tests."""
+"""The end of a session in tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idlewatch.testing.timer import arun_due, run_due
 
 
 def expire(client: Client | AsyncClient, reason: Reason | str = Reason.IDLE) -> None:
-    """End the session of a test client for a reason, as if it had come about; its next request has no user.
+    """End the session of a test client for a reason; its next request has no user.
 
     Raises:
         ValueError: no user is signed in there, or the reason is unknown.

@@ -20,14 +20,14 @@ FRAME_TIMEOUT = 5.0
 
 
 class TabCommunicator(ApplicationCommunicator):
-    """An open tab of the user who is signed in with a test client: it speaks as the script of a page does.
+    """An open tab of the user who is signed in with a test client: it sends what the script of a page sends.
 
     Frames are dicts, as `docs/protocol.md` has them. `async with` opens and closes the tab::
 
         async with TabCommunicator(client) as tab:
             assert tab.state["phase"] == "active"
 
-    `application`: the one of `ASGI_APPLICATION` by default. `origin` and `headers`: for a site with other addresses.
+    `application`: by default that of `ASGI_APPLICATION`. `origin` and `headers`: for a site at another origin.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TabCommunicator(ApplicationCommunicator):
         """The latest state frame that was received."""
 
     async def open(self) -> dict[str, Any]:
-        """Open the tab; return the state that comes first. That of a session that has ended is closed next.
+        """Open the tab; return the state, which comes first. After that of an ended session, the server closes.
 
         Raises:
             ConnectionRefusedError: the handshake was refused.
@@ -79,7 +79,7 @@ class TabCommunicator(ApplicationCommunicator):
         return frame
 
     async def close_code(self) -> int:
-        """Return the code with which the server closes, as the next it does: 4401 after an end.
+        """Wait for the server to close, and return the code: 4401 after an end.
 
         Raises:
             AssertionError: it sent a frame instead.
@@ -90,7 +90,7 @@ class TabCommunicator(ApplicationCommunicator):
         return int(message["code"])
 
     async def activity(self, ago: float = 0.0) -> None:
-        """Report that the user acted so many seconds ago; it has no answer."""
+        """Report that the user acted `ago` seconds ago; the server does not answer."""
         await self._send({"type": "activity", "ago": ago})
 
     async def extend(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class TabCommunicator(ApplicationCommunicator):
         return await self._ask({"type": "sync"})
 
     async def close(self, code: int = CLOSED_BY_BROWSER) -> None:
-        """Close the tab: with its browser, unless `code` is 4000, as of a page that is left for another."""
+        """Close the tab as a browser does; `code` 4000 is that of a page which navigates away."""
         await self.send_input({"type": "websocket.disconnect", "code": code})
         await self.wait(FRAME_TIMEOUT)
 

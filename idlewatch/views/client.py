@@ -84,7 +84,7 @@ def page(request: HttpRequest) -> HttpResponse:
 def signed_in(request: HttpRequest) -> HttpResponse:
     """Show the page that follows a sign-in in a small window: it informs the other tabs and closes.
 
-    To open it proves nothing; what the user has proved since the sign-in restarts the clocks.
+    Opening it changes nothing by itself; a reauthentication since the sign-in restarts the clocks.
     """
     accept_proof(request)
     return render(request, "idlewatch/signed_in.html", ui_context() | {"home": conf.home_url})

@@ -32,9 +32,9 @@ from idlewatch.process import now
 from idlewatch.signals import event_log
 
 SIGN_IN_VALIDITY = 300.0
-"""Seconds after a sign-in, or another proof, in which none is asked for."""
+"""Seconds after a sign-in or a reauthentication in which no other is asked for."""
 MAX_ATTEMPTS = 5
-"""Wrong passwords within `ATTEMPTS_PERIOD`; after them only a new sign-in counts."""
+"""Wrong passwords within `ATTEMPTS_PERIOD` after which only a new sign-in helps."""
 ATTEMPTS_PERIOD = 900.0
 """Seconds."""
 ROUNDING = 0.001
@@ -48,7 +48,7 @@ ROUNDING = 0.001
 @login_required
 @csrf_protect
 def reauthenticate(request: HttpRequest) -> HttpResponseBase:
-    """Have the user prove again who they are: here, or where the project's object says. Then go to `next`."""
+    """Reauthenticate the user: here, or where the object of `REAUTHENTICATE` says. Then redirect to `next`."""
     after = safe_next(request) or conf.home_url
     error: str | Promise = ""
     if request.method == "POST":
@@ -67,20 +67,20 @@ def reauthenticate(request: HttpRequest) -> HttpResponseBase:
 
 
 def accept_proof(request: HttpRequest) -> None:
-    """Restart the clocks of a session if its user has proved who they are since they signed in to it."""
+    """Restart the clocks of a session if its user has reauthenticated since the sign-in."""
     if _has_new_proof(request):
         reauthenticated(request, cast("AbstractBaseUser", request.user), now())
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Return whether the user signed in to this session, or proved who they are, within `SIGN_IN_VALIDITY`."""
+    """Return whether the user signed in to this session, or reauthenticated, within `SIGN_IN_VALIDITY`."""
     if is_impersonated(request.session):
         return False
     return _is_recent(request.session.get(django_sessions.SIGNED_IN_KEY)) or _has_new_proof(request)
 
 
 def confirmation(request: HttpRequest, after: str) -> dict[str, Any]:
-    """Return the context of a page that asks the user to prove who they are, and to go to the URL `after` then."""
+    """Return the context of a page on which the user reauthenticates, to be redirected to the URL `after` then."""
     user, method = cast("AbstractBaseUser", request.user), conf.reauthenticate
     is_locked = isinstance(method, Password) and not _has_attempts(request)
     is_possible = not is_locked and not is_impersonated(request.session)
@@ -99,7 +99,7 @@ def confirmation(request: HttpRequest, after: str) -> dict[str, Any]:
 def check_factors(request: HttpRequest, user: AbstractBaseUser) -> str | Promise | None:
     """Check password and one-time code in a form. Return None if they are right, else the error.
 
-    It is empty if the form has neither, or the user proves who they are elsewhere.
+    The error is empty if the form has neither of them, or the user reauthenticates elsewhere.
     """
     method, asked = conf.reauthenticate, confirmation(request, "/")
     password, code = request.POST.get("password"), request.POST.get("code", "")
@@ -135,7 +135,7 @@ def _authenticate(request: HttpRequest, user: AbstractBaseUser, password: str | 
 
 
 def _has_new_proof(request: HttpRequest) -> bool:
-    """Return whether the user has proved who they are after they signed in to this session, and recently."""
+    """Return whether the user has reauthenticated after signing in to this session, and recently."""
     watched = state_of(request).session.watched
     if watched is None or is_impersonated(request.session):
         return False

@@ -86,7 +86,7 @@ def test_what_cannot_be_done_is_refused(client: Client, settings: Any):
 
 @pytest.mark.redis
 def test_a_shared_store_keeps_its_own_time(on_redis: None):
-    with pytest.raises(RuntimeError, match="memory store alone"):
+    with pytest.raises(RuntimeError, match="needs the memory store"):
         travel(1)
 
 
