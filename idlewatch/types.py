@@ -41,7 +41,7 @@ class Reauthentication(Protocol):
     """`REAUTHENTICATE`: where users reauthenticate, and when they last did."""
 
     def proved_at(self, request: HttpRequest) -> datetime | None:
-        """Return when the user of this session last did so; None: not in this session."""
+        """Return when the user of this session last did; None: not in this session."""
 
     def url(self, request: HttpRequest, next: str) -> str | None:  # noqa: A002 - as Django's parameter
         """Return the URL where this user does so, and is then redirected to `next`; None: there is none."""

@@ -170,7 +170,7 @@ class Conf(DjangoSettings):
         "REAUTHENTICATE",
         DottedObject(("proved_at", "url")),
         "idlewatch.http.reauthentication.Password",
-        "Proves again who the user is: for “Sign in again”, and before a user ends other sessions",
+        "Reauthenticates users: for “Sign in again”, and before they end other sessions",
         check="E048",
     )
     keep_address = Setting(
