@@ -9,6 +9,7 @@ from django.core.checks import run_checks
 
 import idlewatch.checks
 from idlewatch.checks.registry import TAG
+from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.conf.settings import SETTINGS
 from idlewatch.core.baselines import BASELINES
 from tests.tools import settings_docs
@@ -17,6 +18,10 @@ PAGE = settings_docs.PAGE.read_text()
 SECTIONS = dict(re.findall(r"^### `([A-Z_]+)`\n\n(.+?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 SOURCES = [path.read_text() for path in Path(idlewatch.checks.__file__).parent.glob("*.py")]
 IDS = {identifier for source in SOURCES for identifier in re.findall(r'id="(idlewatch\.[EWI]\d{3})"', source)}
+ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = DOCUMENTATION.removesuffix("/docs")
+LINK = re.compile(r"\](?:\(|: )(?![a-z]+:)([^)#\s]*)#?([^)\s]*)")
+LINK_OF_A_MESSAGE = re.compile(r"DOCUMENTATION\}/([\w-]+\.md)#?([\w-]*)")
 
 
 def test_table_of_settings_is_that_of_the_code():
@@ -64,3 +69,27 @@ def test_every_fault_is_documented_and_nothing_else():
     tests = Path(__file__).resolve().parents[1] / "integration" / "faults"
     page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     assert set(re.findall(r"\| `(test_\w+\.py)` \|", page)) == {path.name for path in tests.glob("test_*.py")}
+
+
+def test_every_link_leads_to_a_file_and_to_one_of_its_sections():
+    links = [
+        (page, page.parent / target if target else page, section)
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+        for target, section in LINK.findall(page.read_text().replace(f"{REPOSITORY}/", f"{ROOT}/"))
+    ] + [
+        (source, ROOT / "docs" / target, section)
+        for source in ROOT.glob("idlewatch/**/*.py")
+        for target, section in LINK_OF_A_MESSAGE.findall(source.read_text())
+    ]
+    assert [
+        f"{page.relative_to(ROOT)}: {target.name}#{section}"
+        for page, target, section in links
+        if not target.exists() or (section and section not in sections_of(target))
+    ] == []
+
+
+def sections_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = [title.lower() for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
