@@ -38,7 +38,7 @@ def static_files_allow_the_site() -> Messages:
     parts = urlsplit(url)
     if not parts.netloc or _is_own(parts.netloc):
         return
-    message = f"Static files come from {parts.netloc}, another origin: browsers block the client unless it sends CORS."
+    message = f"Static files come from {parts.netloc}, another origin: browsers block the client if it sends no CORS."
     hint = (
         f"Have it send Access-Control-Allow-Origin with {SCRIPT} and live.min.js, then silence this. Without it pages "
         f"neither warn nor hide their content at the end. See {DOCUMENTATION}/pages.md#static-files-on-another-origin"
