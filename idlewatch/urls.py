@@ -1,4 +1,4 @@
-"""The addresses at which pages talk to the server over HTTP."""
+"""The URLs at which pages talk to the server over HTTP."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ def page_config(request: HttpRequest, site: admin.AdminSite) -> dict[str, Any]:
         "socket": below_script_name(LIVE_PATH),
         "count": reverse(f"{site.name}:idlewatch_live_count") if acts else None,
         "act": reverse(f"{site.name}:idlewatch_live_act") if acts else None,
-        "records": _address(site, "idlewatch_watchedsession_changelist"),
-        "record": _address(site, "idlewatch_watchedsession_change", ID_PLACEHOLDER),
+        "records": _url(site, "idlewatch_watchedsession_changelist"),
+        "record": _url(site, "idlewatch_watchedsession_change", ID_PLACEHOLDER),
         "account": _account(request, site),
         "csrfHeader": conf.csrf_header,
         "present": state_of(request).watch_id,
@@ -93,11 +93,11 @@ def _account(request: HttpRequest, site: admin.AdminSite) -> str | None:
     registered = site._registry.get(user)
     if registered is None or not registered.has_view_permission(request):
         return None
-    address = _address(site, f"{user._meta.app_label}_{user._meta.model_name}_changelist")
-    return None if address is None else f"{address}?{user.USERNAME_FIELD}__exact="
+    url = _url(site, f"{user._meta.app_label}_{user._meta.model_name}_changelist")
+    return None if url is None else f"{url}?{user.USERNAME_FIELD}__exact="
 
 
-def _address(site: admin.AdminSite, name: str, *args: str) -> str | None:
+def _url(site: admin.AdminSite, name: str, *args: str) -> str | None:
     try:
         return reverse(f"{site.name}:{name}", args=args)
     except NoReverseMatch:
