@@ -78,7 +78,7 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
         return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Leave out the choice of dates where the database can't tell them: MariaDB without its time zone tables."""
+        """Leave out the date hierarchy where the database can't compute it: MariaDB without time zone tables."""
         listed = super().get_changelist_instance(request)
         database = connections[listed.queryset.db]
         if (

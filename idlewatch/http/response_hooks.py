@@ -1,4 +1,4 @@
-"""Hooks that run on every response: what it tells the store, and what it leaves in the browser."""
+"""Hooks that run on every response: what it reports to the store, and what it leaves in the browser."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ def set_headers(request: HttpRequest, response: HttpResponseBase) -> None:
         response.headers.setdefault("Clear-Site-Data", '"storage"')
     watched = state.session.watched
     user = None if watched is None else watched.user
-    if state.page.notice or (state.change.signed_in and not _is_told_after_sign_in(request, user)):
+    if state.page.notice or (state.change.signed_in and not _is_shown_after_sign_in(request, user)):
         if reason_cookie() in request.COOKIES:
             drop_reason(response)
     elif state.session.is_ended and not state.change.signed_out and (reason := state.session.reason) is not None:
         leave_reason(request, response, reason, user)
 
 
-def _is_told_after_sign_in(request: HttpRequest, user: str | None) -> bool:
-    """Return whether no page has shown a user the reason: their login page is another site's, or leads to one."""
+def _is_shown_after_sign_in(request: HttpRequest, user: str | None) -> bool:
+    """Return whether the reason is still to be shown: the login page is another site's, or leads to one."""
     return follows_external_login(request) and read_reason(request, user) is not None
 
 
