@@ -6,9 +6,9 @@ import { addressed } from "../core/protocol.js";
 /** Seconds to read the reason. */
 const READING_TIME = 2;
 /** Pages in a row that the client leaves by itself, in one tab, without one that the server confirms. */
-const LIMIT = 3;
-/** Where the tab counts them. */
-const KEY = "idlewatch";
+const MAX_DEPARTURES = 3;
+/** The key in the session storage under which the tab counts them. */
+const STORAGE_KEY = "idlewatch";
 
 /** Leaves the page once the user could read why. */
 export class Departure {
@@ -48,7 +48,7 @@ export class Departure {
   attempt(address) {
     // A page is left once, however often that takes an attempt.
     this.#left ||= this.#count(1);
-    if (this.#left > LIMIT) return null;
+    if (this.#left > MAX_DEPARTURES) return null;
     return this.#left > 1 ? addressed(address, String(Date.now())) : address;
   }
 
@@ -61,8 +61,8 @@ export class Departure {
   #count(step) {
     try {
       const { sessionStorage } = this.window;
-      const count = step * (Number(sessionStorage.getItem(KEY)) + 1);
-      sessionStorage.setItem(KEY, String(count));
+      const count = step * (Number(sessionStorage.getItem(STORAGE_KEY)) + 1);
+      sessionStorage.setItem(STORAGE_KEY, String(count));
       return count;
     } catch {
       // Without storage nothing would bound it.
