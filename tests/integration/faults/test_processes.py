@@ -46,7 +46,6 @@ async def test_a_timer_that_is_killed_is_not_missed(site: Site):
 
 CLAIM_AND_DIE = """
 import asyncio, os, signal
-from idlewatch.monitor import service as monitor
 from idlewatch.monitor import stores
 from idlewatch.process import now
 from idlewatch.store.values import Due

@@ -22,7 +22,6 @@ def call(path):
 
 call("/enter/steady/")
 
-from idlewatch.monitor import service as monitor
 from idlewatch.monitor import stores
 from idlewatch.process import current_process, now
 from idlewatch.core.events import Extended
