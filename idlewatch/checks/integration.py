@@ -10,17 +10,19 @@ from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.core.handlers.asgi import ASGIHandler
 from django.http.request import HttpHeaders
 from django.shortcuts import resolve_url
+from django.template import TemplateDoesNotExist
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.middleware import position
-from idlewatch.checks.registry import Messages, check, template_engines
+from idlewatch.checks.registry import Messages, check
 from idlewatch.conf import conf
 from idlewatch.conf.django_settings import leads_to_a_page
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.http.site_urls import below_script_name
+from idlewatch.http.templates import find_template
 
-REQUEST_PROCESSOR = "django.template.context_processors.request"
+TEMPLATE = "idlewatch/client.html"
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 WRAP = (
     "Without sockets pages fall back to HTTP. In your asgi.py: from idlewatch.asgi import watched, then "
@@ -166,12 +168,16 @@ def start_page_exists() -> Messages:
 
 
 @check()
-def templates_have_the_request() -> Messages:
-    """Check that the tag finds the request."""
-    used = template_engines()
-    if used is not None and not any(REQUEST_PROCESSOR in engine.context_processors for engine in used):
-        message = f"No backend in TEMPLATES has the context processor {REQUEST_PROCESSOR!r}; expected it in one."
-        yield Warning(message, hint="The tag {% idlewatch %} needs the request.", id="idlewatch.W013")
+def templates_are_found() -> Messages:
+    """Check that the tag can render its templates."""
+    try:
+        find_template(TEMPLATE)
+    except TemplateDoesNotExist:
+        message = f"No backend in TEMPLATES finds {TEMPLATE!r}; expected one of Django's, with APP_DIRS."
+        hint = "Its 'BACKEND' is 'django.template.backends.django.DjangoTemplates'. Jinja2 needs it beside its own."
+        yield Error(message, hint=hint, id="idlewatch.E057")
+    except Exception:  # noqa: BLE001 - Django's own checks report engines that can't be made
+        return
 
 
 def _leads_somewhere(path: str) -> bool:

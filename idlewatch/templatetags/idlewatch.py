@@ -11,7 +11,6 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.template.context import Context
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
@@ -26,6 +25,7 @@ from idlewatch.http.page_tokens import token_of
 from idlewatch.http.request_state import find_state, state_of
 from idlewatch.http.sign_in import settle
 from idlewatch.http.site_urls import below_script_name, client_url, login_url_with_next
+from idlewatch.http.templates import render_template
 from idlewatch.process import now
 
 register = template.Library()
@@ -55,13 +55,13 @@ def idlewatch(context: Context, *, notice: bool = True, script: bool = True) -> 
     A page that is rendered without a request, or for one that the middleware has not seen, has no session, and gets
     nothing: error pages are rendered so.
     """
-    return render(context.get("request"), notice=notice, script=script)
+    return render(_request_of(context), notice=notice, script=script)
 
 
 @register.simple_tag(takes_context=True)
 def idlewatch_nonce(context: Context) -> str:
     """Return the attribute `nonce` for a script or stylesheet; nothing if the request has no nonce."""
-    request = context.get("request")
+    request = _request_of(context)
     nonce = None if request is None else nonce_of(request)
     return "" if nonce is None else format_html(' nonce="{}"', nonce)
 
@@ -77,19 +77,28 @@ def render(request: HttpRequest | None, *, notice: bool = True, script: bool = T
     context = ui_context() | {"request": request}
     parts = []
     if notice and not state.page.notice and (sentence := state.notice):
-        parts.append(render_to_string("idlewatch/notice.html", context | {"notice": sentence}, request))
+        parts.append(render_template("idlewatch/notice.html", context | {"notice": sentence}, request))
     offer = state.admission.offer
     if offer is not None and not state.page.offer:
         state.page.offer = True
         if offer.has_other_sessions:
-            parts.append(render_to_string("idlewatch/offer.html", context | {"offer": offer}, request))
+            parts.append(render_template("idlewatch/offer.html", context | {"offer": offer}, request))
     if state.watch_id is not None:
         state.page.client = True
         config = client_config(request)
         client = {"config": config, "config_json": json.dumps(config, cls=DjangoJSONEncoder), "script": script}
-        parts.append(render_to_string("idlewatch/client.html", context | client, request))
+        parts.append(render_template("idlewatch/client.html", context | client, request))
     # Templates have escaped the parts where needed.
     return mark_safe("".join(parts))  # noqa: S308
+
+
+def _request_of(context: Context) -> HttpRequest | None:
+    """Return the request for which a template is rendered.
+
+    Under the name `request` a view may pass something else, and an include with `only` has nothing.
+    """
+    request: HttpRequest | None = getattr(context, "request", None) or context.get("request")
+    return request
 
 
 def client_config(request: HttpRequest) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
-from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
@@ -25,6 +24,7 @@ from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, 
 from idlewatch.http.request_state import state_of
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.site_urls import login_url_of, login_url_with_next
+from idlewatch.http.templates import template_response
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from idlewatch.views.reauthentication import accept_proof, safe_next
@@ -87,7 +87,7 @@ def signed_in(request: HttpRequest) -> HttpResponse:
     Opening it changes nothing by itself; a reauthentication since the sign-in restarts the clocks.
     """
     accept_proof(request)
-    return render(request, "idlewatch/signed_in.html", ui_context() | {"home": conf.home_url})
+    return template_response(request, "idlewatch/signed_in.html", ui_context() | {"home": conf.home_url})
 
 
 @require_POST

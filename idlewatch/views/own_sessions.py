@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
@@ -26,6 +26,7 @@ from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import Undecided
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.request_state import state_of
+from idlewatch.http.templates import template_response
 from idlewatch.http.user_agents import device_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, stores
@@ -166,13 +167,13 @@ def _list_page(request: HttpRequest) -> HttpResponseBase:
         "hidden": len(rows[MAX_ROWS:]),
         "others": sum(not row.is_current for row in rows),
     }
-    return render(request, "idlewatch/sessions.html", ui_context() | context)
+    return template_response(request, "idlewatch/sessions.html", ui_context() | context)
 
 
 def _confirmation_page(request: HttpRequest, target: Target, error: str | Promise) -> HttpResponseBase:
     """Ask for the password. Like Django's own forms, one with a wrong password is shown again with status 200."""
     context = confirmation(request, reverse("idlewatch:sessions")) | {"target": target, "error": error}
-    return render(request, "idlewatch/sessions.html", ui_context() | context)
+    return template_response(request, "idlewatch/sessions.html", ui_context() | context)
 
 
 def _back_to_list(request: HttpRequest, message: str) -> HttpResponseBase:

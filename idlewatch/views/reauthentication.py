@@ -10,7 +10,6 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +24,7 @@ from idlewatch.http.i18n import ui_context
 from idlewatch.http.reauthentication import PROVED_KEY, Password
 from idlewatch.http.request_state import state_of
 from idlewatch.http.sign_in import reauthenticated
+from idlewatch.http.templates import template_response
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import is_impersonated
@@ -63,7 +63,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponseBase:
     context = confirmation(request, after)
     if context["elsewhere"] and request.method != "POST":
         return HttpResponseRedirect(context["elsewhere"])
-    return render(request, "idlewatch/reauthenticate.html", ui_context() | context | {"error": error})
+    return template_response(request, "idlewatch/reauthenticate.html", ui_context() | context | {"error": error})
 
 
 def accept_proof(request: HttpRequest) -> None:

@@ -43,9 +43,9 @@ LOCALE = "django.middleware.locale.LocaleMiddleware"
         ({"LOGIN_REDIRECT_URL": "login"}, []),
         ({"LOGIN_REDIRECT_URL": "/private?from=here"}, []),
         ({"LOGIN_REDIRECT_URL": "https://start.example/"}, []),
-        ({"TEMPLATES": []}, ["W013"]),
-        ({"TEMPLATES": [{**project.TEMPLATES[0], "OPTIONS": {}}]}, ["W013"]),
-        ({"TEMPLATES": [{**project.TEMPLATES[0], "OPTIONS": {}}, project.TEMPLATES[0]]}, []),
+        ({"TEMPLATES": []}, ["E057"]),
+        ({"TEMPLATES": [{**project.TEMPLATES[0], "APP_DIRS": False}]}, ["E057"]),
+        ({"TEMPLATES": [{**project.TEMPLATES[0], "APP_DIRS": False, "NAME": "bare"}, project.TEMPLATES[0]]}, []),
     ],
 )
 def test_urls_and_templates_that_do_not_fit_are_found(found, changes, expected):

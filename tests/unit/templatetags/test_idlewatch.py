@@ -45,8 +45,18 @@ def refuse(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
     return middleware
 
 
+def isolated(request: HttpRequest, values: dict[str, object]) -> HttpResponse:
+    """Show a page whose part is included with `only`; by `values`, something else has the name of the request."""
+    inner = engines["django"].from_string(PAGE)
+    source = "{% include inner only %}" if not values else "{% include inner %}"
+    template = engines["django"].from_string(source)
+    return HttpResponse(template.render({"inner": inner, **values}, request))
+
+
 urlpatterns = [
     path("", page),
+    path("only/", isolated, {"values": {}}),
+    path("leave/", isolated, {"values": {"request": "a leave"}}),
     path("fails/<int:status>/", fail),
     path("placed/", page, {"source": PLACED}),
     path("without/", page, {"source": "{% load idlewatch %}{% idlewatch notice=False %}"}),
@@ -128,6 +138,11 @@ def test_a_page_that_bundles_the_client_gets_all_but_the_script(signed_in):
     assert not tags.all("script")
     assert [link["href"] for link in tags.all("link")] == ["/static/idlewatch/idlewatch.min.css"]
     assert config_of(html).keys() == config_of(body(signed_in)).keys()
+
+
+@pytest.mark.parametrize("path", ["/only/", "/leave/"])
+def test_a_part_whose_context_has_no_request_carries_the_client_too(signed_in, path):
+    assert len(Tags(body(signed_in, path)).all("template")) == 1
 
 
 def test_the_client_gets_its_configuration(signed_in):
