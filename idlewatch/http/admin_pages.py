@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 
 from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen
 from idlewatch.http.request_state import RequestState, find_state
-from idlewatch.http.response_hooks import is_html
 from idlewatch.http.site_urls import path_of
+from idlewatch.http.response_hooks import is_html, replaces_page
+from idlewatch.http.templates import render_template
+
+logger = logging.getLogger("idlewatch")
 
 TEMPLATE = "idlewatch/inserted.html"
 END_OF_BODY = re.compile(rb"</body\s*>", re.IGNORECASE)
+WHOLE_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(?><!--.*?-->\s*)*+<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+"""How a page begins; HTML allows its end tags to be left out, and minifiers do."""
 
 
 def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     """Insert the client or the notice at the end of a page of the admin that lacks it.
 
-    Themes replace Django's templates, and no block is common to all of them. Fragments of pages stay as they are.
+    Themes replace Django's templates, and no block is common to all of them. Fragments of pages and downloads stay as
+    they are.
     """
     state = find_state(request)
     if state is None or not isinstance(response, HttpResponse) or not _lacks_parts(state):
         return
-    if not is_html(response) or response.has_header("Content-Encoding") or not is_seen(request):
+    if not (is_html(response) and replaces_page(response) and _may_be_seen(request) and _is_of_admin(request)):
         return
-    ends = list(END_OF_BODY.finditer(response.content))
-    if ends and _is_of_admin(request):
-        at = ends[-1].start()
-        parts = render_to_string(TEMPLATE, {"request": request}, request).encode(response.charset)
-        response.content = response.content[:at] + parts + response.content[at:]
-        if response.has_header("Content-Length"):
-            response.headers["Content-Length"] = str(len(response.content))
+    if response.has_header("Content-Encoding"):
+        _log_compressed(request.path if request.resolver_match is None else request.resolver_match.view_name)
+        return
+    content = response.content
+    at = _end_of(content)
+    if at is None:
+        return
+    parts = render_template(TEMPLATE, {"request": request}, request).encode(response.charset)
+    response.content = content[:at] + parts + content[at:]
+    if response.has_header("Content-Length"):
+        response.headers["Content-Length"] = str(len(response.content))
+
+
+def _end_of(content: bytes) -> int | None:
+    """Return where the body of a page ends; None for a fragment."""
+    ends = list(END_OF_BODY.finditer(content))
+    if ends:
+        return ends[-1].start()
+    return len(content) if WHOLE_PAGE.match(content) else None
+
+
+@lru_cache(maxsize=1024)
+def _log_compressed(view: str) -> None:
+    """Log it once for each view."""
+    logger.warning(
+        "%s is a page of the admin that was compressed before IdleWatchMiddleware, so it lacks the client. Put the "
+        "middleware that compresses, such as GZipMiddleware, before IdleWatchMiddleware in MIDDLEWARE.",
+        view,
+    )
+
+
+def _may_be_seen(request: HttpRequest) -> bool:
+    """Return whether a response is for the tab, also where the browser fetches it before the user asks for it."""
+    return is_seen(request) or (request.method == "GET" and "Sec-Purpose" in request.headers)
 
 
 def _lacks_parts(state: RequestState) -> bool:

@@ -132,6 +132,8 @@ class TestThemeWithoutTheBlocks:
         ("path", "content", "inserted"),
         [
             ("/admin/report/", b"<html><body>2026</body></html>", True),
+            # HTML allows the end tags to be left out, and minifiers do.
+            ("/admin/report/", b"<!-- 1 -->\n<!DOCTYPE html><title>2026</title><p>2026", True),
             ("/admin/report/", b"<p>2026</p>", False),
             ("/report/", b"<html><body>2026</body></html>", False),
         ],
@@ -149,11 +151,27 @@ class TestThemeWithoutTheBlocks:
         assert response.headers["Content-Length"] == str(len(response.content))
         assert inserted or response.content == content
 
+    @pytest.mark.parametrize(
+        "headers", [{"Content-Disposition": "attachment; filename=report.html"}, {"Content-Encoding": "gzip"}]
+    )
+    def test_leaves_downloads_and_what_a_middleware_below_has_compressed(
+        self, operator: Client, settings: Any, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+    ):
+        content = b"<html><body>2026</body></html>"
+        view = lambda _: HttpResponse(content, headers=headers)  # noqa: E731
+        settings.ROOT_URLCONF = (urls.path("admin/report/", view, name=str(headers)), *urlpatterns)
+        assert [operator.get("/admin/report/").content for _ in range(2)] == [content, content]
+        warned = [record for record in caplog.records if "GZipMiddleware" in record.message]
+        assert len(warned) == ("Content-Encoding" in headers)
+
     def test_has_no_such_pages_where_the_admin_is_not_installed(self, operator: Client, settings: Any):
         content = b"<html><body>2026</body></html>"
         settings.INSTALLED_APPS = [name for name in site.INSTALLED_APPS if name != ADMIN]
         settings.ROOT_URLCONF = (urls.path("admin/report/", lambda _: HttpResponse(content)), *urlpatterns)
         assert operator.get("/admin/report/").content == content
+
+    def test_has_it_where_the_browser_fetches_a_page_in_advance(self, operator: Client):
+        assert CLIENT in operator.get("/admin/", headers={"Sec-Purpose": "prefetch;prerender"}).content.decode()
 
     def test_keeps_what_a_script_fetches_as_it_is(self, operator: Client):
         assert CLIENT not in operator.get("/admin/", headers={"Sec-Fetch-Mode": "cors"}).content.decode()
