@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.core.checks import Error
 from django.utils.module_loading import import_string
@@ -31,7 +33,7 @@ def middleware_follows_authentication() -> Messages:
     if at is None:
         return
     for path in NEEDED:
-        before = position(path)
+        before = position_of_kind(path)
         if before is None or before > at:
             problem = f"no {path!r}" if before is None else f"{IDLEWATCH!r} before {path!r}"
             message = f"MIDDLEWARE has {problem}; expected {IDLEWATCH!r} after {path!r}."
@@ -51,10 +53,20 @@ def middleware_precedes_login_required() -> Messages:
 
 def position(path: str) -> int | None:
     """Return the first position of a middleware, or of a subclass of it; None where there is none."""
+    return next((at for at, entry in enumerate(_entries()) if _is(entry, path)), None)
+
+
+def position_of_kind(path: str) -> int | None:
+    """Return the first position of a middleware, or of one of a package that has its name and is no subclass of it."""
+    name = path.rpartition(".")[2]
+    named = (at for at, entry in enumerate(_entries()) if str(entry).rpartition(".")[2] == name)
+    at = position(path)
+    return next(named, None) if at is None else at
+
+
+def _entries() -> Sequence[object]:
     middleware: object = settings.MIDDLEWARE
-    if not isinstance(middleware, list | tuple):
-        return None
-    return next((at for at, entry in enumerate(middleware) if _is(entry, path)), None)
+    return middleware if isinstance(middleware, list | tuple) else ()
 
 
 def _is(entry: object, path: str) -> bool:

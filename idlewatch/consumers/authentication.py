@@ -34,7 +34,8 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     if watch_id is not None or user is not None:
         stores.require_store(at)
     if watch_id is None:
-        return None, None if session.session_key else _why_gone(key, at)
+        # Not by the session's key: some engines keep it when the session is gone, or make another.
+        return None, None if session.keys() or not django_sessions.keeps_keys() else _why_gone(key, at)
     watched = monitor.look(watch_id, at)
     if watched is None or watched.user != user:
         return None, Reason.LOST

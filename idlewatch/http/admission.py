@@ -106,11 +106,11 @@ def _find_lost(request: HttpRequest, now: float) -> SessionState:
     """Return the end of a session whose cookie the browser still has; `NO_SESSION` if it was never watched."""
     session = session_of(request)
     if session.session_key is not None:
-        if not session.keys():
-            # An expired or forged signed cookie keeps its key, as does data under a secret that has been retired;
-            # flushed, it is deleted.
-            session.flush()
-        return NO_SESSION
+        if session.keys():
+            return NO_SESSION
+        # An expired or forged signed cookie keeps its key, as does data under a secret that has been retired, and the
+        # engines of some packages keep that of a session that is gone, or make another; flushed, it is deleted.
+        session.flush()
     reason, rotated = monitor.why_gone(cookie_of(request), now)
     if rotated:
         # The request was sent before the key was rotated.

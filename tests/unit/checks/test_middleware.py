@@ -34,6 +34,9 @@ def own(*_: object) -> None:
         ([SESSION, IDLEWATCH], ["E023"]),
         ([*BASE, LOGIN_REQUIRED, IDLEWATCH], ["E024"]),
         ([*BASE, "nowhere.Middleware", IDLEWATCH], []),
+        # Some packages have one of their own that is no subclass of Django's.
+        (["user_sessions.middleware.SessionMiddleware", AUTHENTICATION, IDLEWATCH], []),
+        ([AUTHENTICATION, IDLEWATCH, "user_sessions.middleware.SessionMiddleware"], ["E023"]),
         ([*BASE, f"{__name__}.own", IDLEWATCH], []),
     ],
 )

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from idlewatch.consumers.authentication import find_session
+from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
+from idlewatch.monitor import django_sessions
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import Browser, last_active, phase
@@ -57,3 +60,11 @@ def test_a_request_that_outlasts_the_session_does_not_revive_it(signed_in: Brows
     http_site.during.append(lambda _: clock.pass_(901))
     signed_in.visit("/meanwhile/")
     assert phase(clock) is Phase.ENDED
+
+
+def test_the_reason_is_known_with_the_session_engines_of_packages_too(browser: Browser, ann: User, package_engine: str):
+    browser.sign_in(ann)
+    django_sessions.delete([browser.key or ""])
+    assert find_session(browser.key) == (None, Reason.LOST)
+    assert browser.poll("/api/").headers["Idlewatch-Ended"] == "lost"
+    assert browser.key is None
