@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from idlewatch.conf import conf
@@ -21,6 +21,9 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
 from idlewatch.store import transitions
 from idlewatch.store.values import Watched
+
+CLIENT_ID = b"idlewatch-client"
+"""The id by which the client finds its template in a page."""
 
 
 def on_sent(request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
@@ -46,9 +49,18 @@ def record_response(request: HttpRequest, response: HttpResponseBase, watched: W
     with suppress(Undecided):
         if state.admission.counted and at - state.admission.arrived > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested())
-        shown = PageShown(state.page.client)
+        shown = PageShown(_carries_client(state, response))
         if shows_a_page(request) and replaces_page(response) and _changes(watched, shown, at):
             monitor.look(watched.id, at, shown)
+
+
+def _carries_client(state: RequestState, response: HttpResponseBase) -> bool:
+    """Return whether a response has the client that the tag rendered: it may have been for a mail, or a PDF."""
+    if not state.page.client or not is_html(response):
+        return False
+    if not isinstance(response, HttpResponse) or response.has_header("Content-Encoding"):
+        return True
+    return CLIENT_ID in response.content
 
 
 def _changes(watched: Watched, shown: PageShown, at: float) -> bool:

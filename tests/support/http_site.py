@@ -94,6 +94,17 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(engines["django"].from_string(template).render({}, request))
 
 
+def printed(request: HttpRequest) -> HttpResponse:
+    """Show a document that was made of a page with the tag."""
+    return HttpResponse(page(request).content, content_type="application/pdf")
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Fail once a page with the tag was rendered."""
+    page(request)
+    return HttpResponse("<p>Sorry.</p>", status=500)
+
+
 def meanwhile(request: HttpRequest) -> HttpResponse:
     for happen in during:
         happen(request)
@@ -261,6 +272,8 @@ urlpatterns = [
     path("forbidden/", answer(status=403)),
     path("to-login/", to_login),
     path("page/", page),
+    path("printed/", printed),
+    path("broken/", broken),
     path("bare/", answer("<p>bare</p>")),
     path("cached/", answer("<p>for all</p>", headers={"Cache-Control": "max-age=60"})),
     path("empty/", answer(status=204)),

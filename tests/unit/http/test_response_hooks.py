@@ -42,7 +42,7 @@ class TestClosedBrowser:
         assert ends_closed(page, clock)
         assert record().reason == "closed"
 
-    @pytest.mark.parametrize("path", ["/bare/", "/nowhere/"])
+    @pytest.mark.parametrize("path", ["/bare/", "/nowhere/", "/printed/", "/broken/"])
     def test_a_page_without_the_client_may_still_be_open_until_one_with_it_is_shown(
         self, page: Browser, clock: Time, path: str
     ):
