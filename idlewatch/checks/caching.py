@@ -1,4 +1,4 @@
-"""Checks that no cache of Django stores what belongs to one user."""
+"""Checks that no cache of pages stores what belongs to one user."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from django.conf import settings
 from django.core.checks import Error
 from django.template import Context, Template, TemplateDoesNotExist
 from django.template.base import Node
@@ -16,14 +17,13 @@ from django.template.library import SimpleNode
 from django.template.loader_tags import BlockNode, ExtendsNode, IncludeNode, construct_relative_path
 from django.template.loaders import cached, filesystem
 from django.template.loaders.base import Loader
-from django.templatetags.cache import CacheNode
 
-from idlewatch.checks.middleware import IDLEWATCH, position
+from idlewatch.checks.middleware import IDLEWATCH, position_of_kind
 from idlewatch.checks.registry import Messages, check, template_engines
 
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
 FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
-TAGS = re.compile(r"{%\s*(\w*cache|idlewatch)\b")
+TAGS = re.compile(r"{%\s*(\w*cache\w*|idlewatch)\b")
 """The tag, and those that may have it inside."""
 MAX_SIZE = 1_000_000
 """Bytes of a template that is read."""
@@ -34,15 +34,16 @@ N = TypeVar("N", bound=Node)
 @check()
 def cache_middleware_is_around() -> Messages:
     """Check that a session is judged before a cached page is served, and a page restricted before it is cached."""
-    at, update, fetch = (position(path) for path in (IDLEWATCH, UPDATE, FETCH))
+    at, update, fetch = (position_of_kind(path) for path in (IDLEWATCH, UPDATE, FETCH))
     if at is None:
         return
-    for path, wrong, side in (
-        (UPDATE, update is not None and update > at, "before"),
-        (FETCH, fetch is not None and fetch < at, "after"),
+    for position, is_wrong, side in (
+        (update, update is not None and update > at, "before"),
+        (fetch, fetch is not None and fetch < at, "after"),
     ):
-        if wrong:
-            message = f"MIDDLEWARE has {path!r} on the wrong side of {IDLEWATCH!r}; expected it {side} that."
+        if position is not None and is_wrong:
+            entry = settings.MIDDLEWARE[position]
+            message = f"MIDDLEWARE has {entry!r} on the wrong side of {IDLEWATCH!r}; expected it {side} that."
             hint = (
                 f"Put {UPDATE!r} first and {FETCH!r} last. Otherwise a page is cached as it leaves its view, or served "
                 "to a session that has ended."
@@ -84,11 +85,19 @@ def _directories(loaders: Iterable[Loader]) -> Iterator[str | Path]:
 def _caches_the_tag(template: Template) -> bool:
     """Return whether a template has the tag in a cached fragment of its own, or of one that it extends."""
     engine = template.engine
-    if any(_has_tag(node, engine) for node in _nodes(template, CacheNode)):
+    if any(_has_tag(node, engine) for node in _fragments(template)):
         return True
-    fragments = (node for parent in _parents(template) for node in _nodes(parent, CacheNode))
+    fragments = (node for parent in _parents(template) for node in _fragments(parent))
     names = {block.name for node in fragments for block in _nodes(node, BlockNode)}
     return any(block.name in names and _has_tag(block, engine) for block in _nodes(template, BlockNode))
+
+
+def _fragments(template: Template) -> Iterator[Node]:
+    """Yield what a template caches, by Django's tag or one that another package names alike."""
+    for node in _nodes(template, Node):
+        kind = type(node)
+        if "cache" in f"{kind.__module__.rpartition('.')[2]}.{kind.__qualname__}".lower():
+            yield node
 
 
 def _parents(template: Template) -> Iterator[Template]:
