@@ -15,8 +15,8 @@ from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen
 from idlewatch.http.request_state import RequestState, find_state
-from idlewatch.http.site_urls import path_of
 from idlewatch.http.response_hooks import is_html, replaces_page
+from idlewatch.http.site_urls import path_of
 from idlewatch.http.templates import render_template
 
 logger = logging.getLogger("idlewatch")
