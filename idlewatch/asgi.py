@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from idlewatch.core.protocol import Close
-from idlewatch.runtime import daphne, lifespan
+from idlewatch.runtime import daphne, hypercorn, lifespan
 
 if TYPE_CHECKING:
     from idlewatch.process import Process
@@ -58,6 +58,7 @@ class WatchedApplication:
             runtime = _runtime_of(process)
             runtime.start()
             if scope["type"] == "lifespan":
+                hypercorn.warn_of_endless_stop(asyncio.get_running_loop())
                 await lifespan.speak(self._application, scope, receive, send, self._stop_runtime)
                 return
             with self._noted(scope["type"]):

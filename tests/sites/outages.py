@@ -14,6 +14,10 @@ from tests.sites.wire import Wire, WireTab
 
 OUTAGES = ("lost network ends nothing", "a stop loses nothing", "tabs at a stop")
 COMES_BACK = 20.0
+STOP_TIMEOUT = 5.0
+"""Seconds in which a server that stops at all has done so."""
+CHECKPOINT = STEADY["IDLE_TIMEOUT"] / 10
+"""Seconds of activity that a killed server may forget."""
 
 
 async def lose_network(site: Site, report: Report) -> None:
@@ -50,14 +54,29 @@ async def stop(site: Site, report: Report, browser: Chromium | None) -> None:
         await tabs[0].act()
         acted = time.monotonic()
         await asyncio.sleep(0.3)
-        await asyncio.to_thread(site.stop)
+        if site.row.stops:
+            await asyncio.to_thread(site.stop)
+        else:
+            await _outlast(site)
+            report.note(OUTAGES[1], "no")
         await until(lambda: all(tab.reading.done() for tab in tabs), "The tabs are closed at the stop")
         report.note(OUTAGES[2], "/".join(sorted({str(tab.socket.close_code) for tab in tabs})))
         await asyncio.to_thread(site.start)
         back = await device.connect(tabs[0].url)
         await back.until("active")
         left = STEADY["IDLE_TIMEOUT"] - (time.monotonic() - acted)
-        assert back.state["remaining"] > left - 0.75, (back.state, left)
+        assert back.state["remaining"] > left - (0.75 if site.row.stops else CHECKPOINT), (back.state, left)
         if browser is not None:
             await until(lambda: ask(window.page, CONNECTED), "The page comes back", COMES_BACK)
         await device.leave()
+
+
+async def _outlast(site: Site) -> None:
+    """Check that the server runs on after SIGTERM, and kill it, as supervisors do."""
+    processes = [program.process for program in site.programs if program.process is not None]
+    for process in processes:
+        process.terminate()
+    await asyncio.sleep(STOP_TIMEOUT)
+    assert [process.poll() for process in processes] == [None] * len(processes), "the server stops after all"
+    for program in site.programs:
+        program.kill()

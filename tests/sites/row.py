@@ -90,6 +90,8 @@ class Row:
     """Whether the server is also stopped, and the network lost."""
     closes: bool = True
     """Whether the server tells a closed browser from a lost network."""
+    stops: bool = True
+    """Whether the server stops while a socket is open."""
     rarely: bool = False
     """Left to `make sites`: another row of `make test` is much like it."""
     complaints: tuple[str, ...] = ()

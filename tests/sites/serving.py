@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -60,10 +61,17 @@ class Program(Server):
 
     def start(self) -> None:
         """Start, and wait until it answers: gunicorn listens long before it can."""
-        super().start()
+        self.launch(self.command, cwd=self.cwd, env=self.environ, start_new_session=True)
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT)) as connection:
             connection.request("HEAD", "/")
             connection.getresponse()
+
+    def kill(self) -> None:
+        """End it without a word, with its workers."""
+        process, self.process = self.process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 class Front(Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from tests.sites.row import ASGI, DAPHNE, WSGI, Command, Row
@@ -19,6 +20,10 @@ def _gunicorn(application: str, *options: str) -> Command:
     return ("gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1", *options, application)
 
 
+def _hypercorn(worker: str) -> Command:
+    return ("hypercorn", "--worker-class", worker, "--bind", "127.0.0.1:{port}", ASGI)
+
+
 ROWS = [
     Row("Daphne", rarely=True, shows=("daphne",), outages=True),
     _server("uvicorn, websockets", _uvicorn("websockets"), "uvicorn", "websockets"),
@@ -30,7 +35,8 @@ ROWS = [
         "gunicorn",
         "uvicorn-worker",
     ),
-    _server("hypercorn", ("hypercorn", "--bind", "127.0.0.1:{port}", ASGI), "hypercorn", closes=False),
+    _server("hypercorn", _hypercorn("asyncio"), "hypercorn", closes=False, stops=sys.version_info < (3, 12)),
+    _server("hypercorn with uvloop", _hypercorn("uvloop"), "hypercorn", "uvloop", closes=False),
     _server(
         "granian",
         ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", ASGI),
