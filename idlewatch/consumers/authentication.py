@@ -14,6 +14,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.http.site_urls import login_url_of
 from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.impersonation import actors_of
 from idlewatch.process import Process, current_process, now
 from idlewatch.store.values import Watched
 
@@ -30,14 +31,14 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
         return None, None
     at = now()
     session = django_sessions.engine()(key)
-    watch_id, user = session.get(django_sessions.WATCH_KEY), django_sessions.user_of(session)
-    if watch_id is not None or user is not None:
+    watch_id, actors = session.get(django_sessions.WATCH_KEY), actors_of(session)
+    if watch_id is not None or actors is not None:
         stores.require_store(at)
     if watch_id is None:
         # Not by the session's key: some engines keep it when the session is gone, or make another.
         return None, None if session.keys() or not django_sessions.keeps_keys() else _why_gone(key, at)
     watched = monitor.look(watch_id, at)
-    if watched is None or watched.user != user:
+    if watched is None or actors is None or watched.user != actors.user:
         return None, Reason.LOST
     if watched.key != django_sessions.key_of(session):
         monitor.rebind(watch_id, session)

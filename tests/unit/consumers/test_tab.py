@@ -8,6 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
+from django.apps import apps
 from django.contrib.sessions.models import Session
 
 from idlewatch.consumers import tab as consumers
@@ -167,6 +168,17 @@ class TestConnecting:
         await session.asave()
         assert await ended(Tab(eve.key)) == "lost"
         assert ada.watched.activity.ended is None
+
+    async def test_an_operator_whom_a_package_leaves_signed_in_has_the_tabs_of_the_user_they_act_as(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        ada, eve = await sign_in("ada"), await sign_in("eve")
+        session = django_sessions.engine()(eve.key)
+        await session.aset(django_sessions.WATCH_KEY, ada.watch_id)
+        await session.aset("_impersonate", int(ada.watched.user))
+        await session.asave()
+        monkeypatch.setattr(apps, "is_installed", lambda app: app == "impersonate")
+        assert (await Tab.open(eve)).first["phase"] == "active"
 
     async def test_a_store_that_came_back_empty_resumes_from_the_record(self, signed: Signed):
         lose_store()
