@@ -15,7 +15,7 @@ export class NavigationObserver {
    * @param {object} options
    * @param {Window & {navigation?: EventTarget}} options.window
    * @param {Clock} options.clock
-   * @param {() => void} [options.onLeave] The page is about to go. Firefox closes its sockets before `pagehide`.
+   * @param {() => void} [options.onLeave] The page is about to go: called in Firefox, which closes sockets before `pagehide`.
    */
   constructor({ window, clock, onLeave = () => {} }) {
     this.window = window;
@@ -65,7 +65,8 @@ export class NavigationObserver {
   };
 
   #unload = () => {
-    if (this.leaving) this.onLeave();
+    // Others keep theirs until `pagehide`, when a form that was sent no longer holds the session.
+    if (this.leaving && "mozInnerScreenX" in this.window) this.onLeave();
   };
 
   #stay = () => {

@@ -5,10 +5,10 @@ import { NavigationObserver } from "../../../static/idlewatch/observers/navigati
 import { dispatch } from "../dom.mjs";
 import { FakeClock } from "../support.mjs";
 
-function setUp() {
+function setUp(browser = { mozInnerScreenX: 0 }) {
   const clock = new FakeClock();
   const navigation = new EventTarget();
-  const window = Object.assign(new EventTarget(), { navigation });
+  const window = Object.assign(new EventTarget(), { navigation }, browser);
   let left = 0;
   const observer = new NavigationObserver({ window, clock, onLeave: () => (left += 1) });
   observer.start();
@@ -28,6 +28,13 @@ test("[R40] a navigation that the page starts is leaving, which is reported whil
   navigate();
   assert.ok(observer.leaving);
   assert.equal(unload(), 1, "Firefox closes sockets before `pagehide`");
+});
+
+test("browsers other than Firefox keep the socket until the page goes, for what it still holds", () => {
+  const { observer, navigate, unload } = setUp({});
+  navigate();
+  assert.equal(unload(), 0);
+  assert.ok(observer.leaving);
 });
 
 for (const [name, navigation] of [
