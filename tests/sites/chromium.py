@@ -130,10 +130,16 @@ class Chromium(Device):
 
     async def visit(self) -> Place:
         page = await self._new(self.server.url(self.row.outside(self.row.page)))
+        if self.row.from_cache:
+            return await Window(self.row, page).place()
         return Place(page.url, await page.content())
 
     async def cookies(self) -> dict[str, str]:
-        return {each["name"]: each["value"] for each in await self.context.cookies()}
+        url = self.server.url(self.row.outside(self.row.page))
+        return {each["name"]: each["value"] for each in await self.context.cookies(url)}
+
+    async def text(self) -> str:
+        return await self.pages[0].content()
 
     async def _arrive(self, page: Page) -> None:
         wanted = self.row.outside(self.row.page)

@@ -113,6 +113,10 @@ class Device(ABC):
     @abstractmethod
     async def cookies(self) -> dict[str, str]: ...
 
+    @abstractmethod
+    async def text(self) -> str:
+        """Return what the page shows to which the sign-in led."""
+
 
 class Guest(Visitor):
     """A visitor by bare requests, who drops the cookies that are deleted."""
@@ -128,7 +132,7 @@ class Guest(Visitor):
         return response
 
     def browse(self, url: str) -> tuple[Place, Response]:
-        """Follow where a URL leads; redirects stay on the site."""
+        """Follow where a URL leads; redirects stay on the site, or are not followed to the sign-in elsewhere."""
         return self._follow(url, self.get(self._path(url)))
 
     def follow_link(self, place: Place, part: str) -> tuple[Place, Response]:
@@ -163,6 +167,8 @@ class Guest(Visitor):
             if response.status not in REDIRECTS:
                 return Place(urljoin(self.server.url(), url), response.text), response
             url = urljoin(urljoin(self.server.url(), url), response.headers["Location"])
+            if self.row.sign_in.host is not None and urlsplit(url).hostname == self.row.sign_in.host:
+                return Place(url, ""), response
             assert urlsplit(url).netloc == f"127.0.0.1:{self.server.port}", url
             response = self.get(self._path(url))
         raise AssertionError(f"{url} leads in circles")

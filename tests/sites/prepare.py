@@ -13,15 +13,24 @@ import django
 
 def main() -> None:
     django.setup()
-    from django.contrib.auth import get_user_model
     from django.core import checks
+
+    from tests.sites.settings import ROW
+
+    found = [message for message in checks.run_checks(databases=["default"]) if _is_ours(message)]
+    warned = _fill() if ROW.refused is None else []
+    print(json.dumps({"checks": [f"{message.id}: {message.msg}" for message in found], "warned": warned}))
+
+
+def _fill() -> list[str]:
+    """Fill the database; return the warnings about idlewatch."""
+    from django.contrib.auth import get_user_model
     from django.core.management import call_command
     from django.utils.module_loading import import_string
 
     from tests.sites.row import EMAIL, NAME, PASSWORD
     from tests.sites.settings import ROW
 
-    found = [message for message in checks.run_checks(databases=["default"]) if _is_ours(message)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         call_command("migrate", verbosity=0, run_syncdb=True)
@@ -32,8 +41,7 @@ def main() -> None:
     )
     if ROW.prepare is not None:
         import_string(ROW.prepare)()
-    warned = [str(each.message) for each in caught if "idlewatch" in str(each.message)]
-    print(json.dumps({"checks": [f"{message.id}: {message.msg}" for message in found], "warned": warned}))
+    return [str(each.message) for each in caught if "idlewatch" in str(each.message)]
 
 
 def _is_ours(message: object) -> bool:

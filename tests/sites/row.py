@@ -27,6 +27,8 @@ class SignIn:
     """A part of the address of the link there that leads to the form, for a sign-in elsewhere."""
     then: tuple[Mapping[str, str], ...] = ()
     """Further forms to fill in, one on each page that follows."""
+    host: str | None = None
+    """The host of the form, where it is another than the site's; what ended a session is said on the page after it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Row:
     """The selector of a link in the page that a library of scripts follows, instead of the browser."""
     polls_itself: bool = False
     """The page polls by a library of its own."""
+    from_cache: bool = False
+    """The browser keeps the page, and shows it without a request: its client finds out what the server knows."""
 
     server: Command = DAPHNE
     sockets: Command | None = None

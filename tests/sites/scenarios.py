@@ -1,12 +1,12 @@
 """What packages about sign-ins do to a session, step by step, in the site in `SITE`.
 
 Run as `python -m tests.sites.scenarios NAME`, once the site is prepared. The journey shows that such sites work; here
-are the ways that only their users go: proving who they are, and acting as another user.
+are the ways that only their users go: proving who they are, acting as another user, and tests that set the time.
 """
 
 from __future__ import annotations
 
-import re
+import asyncio
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -47,9 +47,11 @@ class Visitor:
             page = self.client.post(f"/accounts{sign_in.link}", follow=True)
             self.client.post(page.redirect_chain[-1][0], dict(sign_in.fields))
             return
-        response = self.client.post(sign_in.path, dict(sign_in.fields))
-        for fields in sign_in.then:
-            response = self.client.post(response.url, dict(fields))
+        place = sign_in.path
+        for fields in (sign_in.fields, *sign_in.then):
+            response = self.client.post(place, dict(fields))
+            # Some ask for the rest in the same place.
+            place = response.headers.get("Location", place)
 
     def age(self) -> None:
         """Let the sign-in be more than five minutes ago, for what needs a fresh one."""
@@ -69,11 +71,11 @@ def prove(visitor: Visitor, prove_at: Callable[[str], Any]) -> None:
     """Prove who one is where the link leads, and see what that changes, and nothing else."""
     began = visitor.record().signed_in
     visitor.age()
-    page = text_of(visitor.end_others())
-    elsewhere = re.search(r'href="([^"]*reauthenticate[^"]*)"', page)
+    assert visitor.end_others().status_code == 200
     visitor.get(RETURN)
     assert visitor.record().signed_in == began, "the return page alone restarts the clocks"
-    response = prove_at(AGAIN if elsewhere is None else visitor.get(AGAIN).url)
+    # Its page leads elsewhere, or is where one proves it.
+    response = prove_at(visitor.get(AGAIN).headers.get("Location", AGAIN))
     assert (response.status_code, response.url) == (302, RETURN), text_of(response)
     visitor.get(RETURN)
     restarted = visitor.record().signed_in
@@ -128,6 +130,71 @@ def allauth_social() -> None:
     assert visitor.end_others().status_code == 302
 
 
+def one_time_code() -> None:
+    from tests.sites.row import PASSWORD
+    from tests.sites.rows.accounts import TOKEN
+
+    code = TOKEN["otp_token"]
+    visitor = Visitor()
+    visitor.sign_in()
+
+    def by_both(url: str) -> Any:
+        for given in ({"password": PASSWORD}, {"code": code}, {"password": PASSWORD, "code": "anything"}):
+            response = visitor.post(url, **given)
+            assert response.status_code == 200, given
+            assert 'name="code"' in text_of(response)
+        return visitor.post(url, password=PASSWORD, code=code)
+
+    prove(visitor, by_both)
+
+
+def let_time_pass(wait: Callable[[float], Any]) -> None:
+    """Work for an hour, then leave for one; see requests and tabs go by the time that a package sets."""
+    from idlewatch.models import WatchedSession
+
+    visitor = Visitor()
+    visitor.sign_in()
+    session = visitor.record()
+    for _ in range(6):
+        wait(600)
+        assert visitor.get("/").status_code == 200
+    wait(3600)
+    assert visitor.get("/").url == "/accounts/login/?next=/"
+    assert WatchedSession.objects.get(pk=session.pk).reason == "idle"
+    visitor.sign_in()
+    asyncio.run(_watch_tab(visitor, wait))
+
+
+async def _watch_tab(visitor: Visitor, wait: Callable[[float], Any]) -> None:
+    from idlewatch.testing import TabCommunicator, atravel
+
+    async with TabCommunicator(visitor.client) as tab:
+        assert tab.state["phase"] == "active"
+        for seconds, expected in ((800, ("warned", "idle")), (200, ("ended", "idle"))):
+            wait(seconds)
+            await atravel(0)
+            frame = await tab.frame()
+            assert (frame["phase"], frame["reason"]) == expected
+
+
+def freezegun() -> None:
+    from freezegun import freeze_time
+
+    from idlewatch.testing import isolated
+
+    with isolated(), freeze_time("2030-01-01 12:00", real_asyncio=True) as frozen:
+        let_time_pass(frozen.tick)
+
+
+def time_machine() -> None:
+    from time_machine import travel
+
+    from idlewatch.testing import isolated
+
+    with isolated(), travel("2030-01-01 12:00Z", tick=False) as traveller:
+        let_time_pass(traveller.shift)
+
+
 def impersonate(acquire: Callable[[Visitor], Any], release: Callable[[Visitor], Any]) -> None:
     """Act as the victim, and no longer: one session, no fresh sign-in, no one thrown out."""
     from django.contrib.auth import get_user_model
@@ -163,6 +230,9 @@ SCENARIOS: dict[str, tuple[str, Callable[[], None]]] = {
     "allauth": ("django-allauth", allauth),
     "allauth-mfa": ("django-allauth with MFA", allauth_mfa),
     "allauth-social": ("django-allauth, a social account without a password", allauth_social),
+    "otp": ("django-otp in the admin", one_time_code),
+    "freezegun": ("django.contrib.auth.urls", freezegun),
+    "time-machine": ("django.contrib.auth.urls", time_machine),
     "hijack": (
         "django-hijack, impersonating",
         lambda: impersonate(
@@ -181,6 +251,10 @@ SCENARIOS: dict[str, tuple[str, Callable[[], None]]] = {
         lambda: impersonate(
             lambda visitor: visitor.post("/admin/login/user/2/"), lambda visitor: visitor.post("/admin/logout/")
         ),
+    ),
+    "su": (
+        "django-su",
+        lambda: impersonate(lambda visitor: visitor.post("/su/2/"), lambda visitor: visitor.get("/su/")),
     ),
 }
 """By name: the site, and what happens in it."""

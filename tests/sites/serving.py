@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.sites.row import Command, Row
+from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT, START_TIMEOUT, Server, clean_environment, find_program
 
@@ -53,6 +54,7 @@ class Program(Server):
 
     def __init__(self, module: Command, environ: Mapping[str, str], log: Path) -> None:
         super().__init__("", environ, log)
+        self.environ["SITE_PORT"] = str(self.port)
         self.module = module
 
     @property
@@ -141,6 +143,12 @@ def served(row: Row, directory: Path) -> Iterator[Site]:
             from tests.sites.mariadb import database
 
             environ["SITE_DATABASE"] = stack.enter_context(database())
+        if row.database == "postgresql":
+            postgres = PostgresServer()
+            stack.callback(postgres.remove)
+            postgres.start()
+            postgres.database("site")
+            environ["SITE_DATABASE"] = str(postgres.port)
         prepared = prepare(environ)
         modules = [row.server, *([row.sockets] if row.sockets else [])]
         programs = [Program(each, environ, directory / f"server{number}.log") for number, each in enumerate(modules)]

@@ -79,6 +79,7 @@ class Wire(Device):
     def __init__(self, row: Row, server: Server, asked: Mapping[str, float] = limits.BRIEF) -> None:
         super().__init__(row, server)
         self.guest: Guest = brief(row, server, asked)
+        self.page = ""
         self.tabs: list[WireTab] = []
 
     async def sign_in(self) -> None:
@@ -96,6 +97,7 @@ class Wire(Device):
         for fields in (self.row.sign_in.fields, *self.row.sign_in.then):
             place, response = self.guest.send(place, fields)
         assert (place.path, response.status) == (wanted, 200), f"Signing in led to {place.url}: {place.text[:2000]}"
+        self.page = place.text
 
     async def open(self) -> WireTab:
         config = await asyncio.to_thread(self.guest.config)
@@ -128,3 +130,6 @@ class Wire(Device):
 
     async def cookies(self) -> dict[str, str]:
         return dict(self.guest.cookies)
+
+    async def text(self) -> str:
+        return self.page

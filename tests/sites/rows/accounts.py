@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.urls import include, path
 
-from tests.sites.row import NAME, PASSWORD, Row, SignIn, after
+from tests.sites.row import ASGI, NAME, PASSWORD, Row, SignIn, after
 from tests.sites.views import plain_urls, site_page
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 CREDENTIALS = {"username": NAME, "password": PASSWORD}
 TOKEN = {"otp_device": "otp_static.staticdevice/1", "otp_token": "abcdefgh"}
 CODE = "abcd1234"
+PORTAL = "127.0.0.2"
 ALLAUTH_BASE = """\
 {% load idlewatch %}<!doctype html><html><head><title>A site</title></head>
 <body>{% block content %}{% endblock %}{% block extra_body %}{% endblock %}{% idlewatch %}</body></html>
-"""
-HIJACK_PAGE = """\
-{% extends "sites/base.html" %}
-{% block content %}<h1>Private</h1>
-{% if not request.user.is_hijacked %}
-<form method="post" action="{% url "hijack:acquire" %}">{% csrf_token %}
-<input type="hidden" name="user_pk" value="2"><input type="hidden" name="next" value="/"><button>Hijack</button></form>
-{% endif %}{% endblock %}
 """
 
 
@@ -73,23 +67,25 @@ def give_tokens() -> None:
     StaticToken.objects.bulk_create(StaticToken(device=device, token=TOKEN["otp_token"]) for _ in range(20))
 
 
-def add_victim() -> None:
-    """Add the user whom the visitor impersonates."""
-    from django.contrib.auth import get_user_model
+def _central_login(plain: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "LOGIN_URL": f"http://{PORTAL}:{os.environ.get('SITE_PORT')}/portal/",
+        "ALLOWED_HOSTS": [*plain["ALLOWED_HOSTS"], PORTAL],
+        "AUTHENTICATION_BACKENDS": [MODEL_BACKEND, "sesame.backends.ModelBackend"],
+        # Where its documentation wants it: it signs in, and answers by itself, before the middleware of idlewatch.
+        "MIDDLEWARE": after(
+            plain["MIDDLEWARE"],
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "sesame.middleware.AuthenticationMiddleware",
+        ),
+        "SESAME_MAX_AGE": 10,
+    }
 
-    get_user_model().objects.create_user("victim", pk=2)
 
+def _portal() -> list[Any]:
+    from tests.sites.portal import portal
 
-def _impersonate() -> list[Any]:
-    return [path("impersonate/", include("impersonate.urls")), *plain_urls()]
-
-
-def _loginas() -> list[Any]:
-    return [path("admin/", include("loginas.urls")), *plain_urls()]
-
-
-def _hijack() -> list[Any]:
-    return [path("hijack/", include("hijack.urls")), *plain_urls()]
+    return [path("portal/", portal), site_page()]
 
 
 ROWS = [
@@ -114,37 +110,13 @@ ROWS = [
         ),
     ),
     Row(
-        "django-hijack, impersonating",
-        packages=("django-hijack",),
-        apps=("hijack",),
-        middleware=("hijack.middleware.HijackUserMiddleware",),
-        templates={"sites/page.html": HIJACK_PAGE},
-        urls=_hijack,
-        prepare="tests.sites.rows.accounts.add_victim",
-        sign_in=SignIn(then=({"user_pk": "2"},)),
-    ),
-    Row(
-        "django-impersonate",
-        packages=("django-impersonate",),
-        apps=("impersonate",),
-        middleware=("impersonate.middleware.ImpersonateMiddleware",),
-        urls=_impersonate,
-        prepare="tests.sites.rows.accounts.add_victim",
-    ),
-    Row(
-        "django-loginas",
-        packages=("django-loginas",),
-        apps=("loginas",),
-        urls=_loginas,
-        prepare="tests.sites.rows.accounts.add_victim",
-    ),
-    Row(
         "django-otp in the admin",
         packages=("django-otp",),
         apps=("django_otp", "django_otp.plugins.otp_static"),
         page="/admin/",
         settings=lambda plain: {
             "LOGIN_URL": "admin:login",
+            "OTP_STATIC_THROTTLE_FACTOR": 0,
             "IDLEWATCH": plain["IDLEWATCH"] | {"REAUTHENTICATE": "idlewatch.http.reauthentication.OneTimeCode"},
             "MIDDLEWARE": after(
                 plain["MIDDLEWARE"],
@@ -155,6 +127,15 @@ ROWS = [
         urls=_otp_admin,
         prepare="tests.sites.rows.accounts.give_tokens",
         sign_in=SignIn("/admin/login/", CREDENTIALS, then=(CREDENTIALS | TOKEN,)),
+    ),
+    Row(
+        "A login on another host, django-sesame",
+        packages=("django-sesame",),
+        settings=_central_login,
+        urls=_portal,
+        server=("daphne", "-b", "0.0.0.0", "-p", "{port}", ASGI),
+        sign_in=SignIn("/portal/", host=PORTAL),
+        wire=False,
     ),
     Row(
         "django-axes",

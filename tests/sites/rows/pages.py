@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import include, path
 
 from tests.sites.row import Row, without
-from tests.sites.views import site_page
+from tests.sites.views import plain_urls, site_page
 
 HTMX = """\
 {% extends "sites/base.html" %}{% load django_htmx %}
@@ -33,6 +33,11 @@ UNPOLY = """\
 REACT = """\
 {% extends "sites/base.html" %}{% load static %}
 {% block content %}<div id="root"></div><script type="module" src="{% static "page.js" %}"></script>{% endblock %}
+"""
+INERTIA = """\
+{% extends "sites/base.html" %}{% load static %}
+{% block content %}{% block inertia %}{% endblock %}
+<script type="module" src="{% static "page.js" %}"></script>{% endblock %}
 """
 NODE_PACKAGES = Path(__file__).resolve().parents[3] / "node_modules"
 
@@ -73,14 +78,41 @@ def _bundled(plain: dict[str, Any]) -> dict[str, Any]:
 
 def bundle_react() -> None:
     """Bundle the React page, as a site's build does."""
+    _bundle("page.jsx")
+
+
+def bundle_inertia() -> None:
+    """Bundle the page of Inertia."""
+    _bundle("inertia.jsx")
+
+
+def _bundle(name: str) -> None:
     from django.conf import settings
 
     from tests.support import node
 
-    source = Path(__file__).resolve().parents[1] / "react" / "page.jsx"
+    source = Path(__file__).resolve().parents[1] / "react" / name
     options = ("--bundle", "--format=esm", "--jsx=automatic", f"--outfile={settings.STATICFILES_DIRS[-1]}/page.js")
     done = node.run("esbuild", str(source), *options, cwd=source.parent)
     assert done.returncode == 0, done.stderr
+
+
+def _inertia(plain: dict[str, Any]) -> dict[str, Any]:
+    # As its documentation has it, for the names that its client knows.
+    names = {"CSRF_COOKIE_NAME": "XSRF-TOKEN", "CSRF_HEADER_NAME": "HTTP_X_XSRF_TOKEN"}
+    return {"INERTIA_LAYOUT": "sites/inertia.html", **names, **_bundled(plain)}
+
+
+def _inertia_urls() -> list[Any]:
+    from tests.sites.inertia_page import page
+
+    return [site_page(page), path("accounts/", include("django.contrib.auth.urls"))]
+
+
+def _toolbar_urls() -> list[Any]:
+    from debug_toolbar.toolbar import debug_toolbar_urls
+
+    return [*plain_urls(), *debug_toolbar_urls()]
 
 
 ROWS = [
@@ -111,6 +143,30 @@ ROWS = [
         prepare="tests.sites.rows.pages.bundle_react",
         link="main a",
         polls_itself=True,
+    ),
+    Row(
+        "Inertia with React, a page that polls",
+        packages=("inertia-django",),
+        apps=("inertia",),
+        middleware=("inertia.middleware.InertiaMiddleware",),
+        templates={"sites/inertia.html": INERTIA},
+        settings=_inertia,
+        urls=_inertia_urls,
+        prepare="tests.sites.rows.pages.bundle_inertia",
+        link="main a",
+        polls_itself=True,
+    ),
+    Row(
+        "django-debug-toolbar",
+        packages=("django-debug-toolbar",),
+        apps=("debug_toolbar",),
+        settings=lambda plain: {
+            "INTERNAL_IPS": ["127.0.0.1"],
+            "MIDDLEWARE": ["debug_toolbar.middleware.DebugToolbarMiddleware", *plain["MIDDLEWARE"]],
+            # It then asks the server after each request of the page's scripts.
+            "DEBUG_TOOLBAR_CONFIG": {"UPDATE_ON_FETCH": True},
+        },
+        urls=_toolbar_urls,
     ),
     Row("Jinja2", packages=("jinja2",), settings=_jinja, urls=_jinja_urls),
     Row("WhiteNoise", packages=("whitenoise",), settings=_whitenoise),

@@ -1,0 +1,2 @@
+/** Has a service worker answer for the page. */
+navigator.serviceWorker.register("/worker.js");
