@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -21,6 +22,8 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
 from idlewatch.store import transitions
 from idlewatch.store.values import Watched
+
+logger = logging.getLogger("idlewatch")
 
 CLIENT_ID = b"idlewatch-client"
 """The id by which the client finds its template in a page."""
@@ -49,18 +52,34 @@ def record_response(request: HttpRequest, response: HttpResponseBase, watched: W
     with suppress(Undecided):
         if state.admission.counted and at - state.admission.arrived > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested())
-        shown = PageShown(_carries_client(state, response))
-        if shows_a_page(request) and replaces_page(response) and _changes(watched, shown, at):
-            monitor.look(watched.id, at, shown)
+        if shows_a_page(request) and replaces_page(response):
+            shown = PageShown(_carries_client(request, response))
+            if _changes(watched, shown, at):
+                monitor.look(watched.id, at, shown)
 
 
-def _carries_client(state: RequestState, response: HttpResponseBase) -> bool:
-    """Return whether a response has the client that the tag rendered: it may have been for a mail, or a PDF."""
-    if not state.page.client or not is_html(response):
+def _carries_client(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return whether a page has the client that the tag rendered, possibly for an email or a PDF."""
+    if not state_of(request).page.client or not is_html(response):
         return False
     if not isinstance(response, HttpResponse) or response.has_header("Content-Encoding"):
         return True
-    return CLIENT_ID in response.content
+    is_there = CLIENT_ID in response.content
+    if not is_there and response.status_code < 400:
+        match = request.resolver_match
+        _log_removed(request.path if match is None else match.view_name)
+    return is_there
+
+
+@lru_cache(maxsize=1024)
+def _log_removed(view: str) -> None:
+    """Log, once for each view, that its page has lost the client."""
+    logger.warning(
+        "%s rendered {%% idlewatch %%}, but its page lacks the client, and neither warns nor hides its content at the "
+        "end. Something removed it, such as {%% compress %%} around the tag or a middleware that rewrites pages; or it "
+        "was rendered for something else, such as an email.",
+        view,
+    )
 
 
 def _changes(watched: Watched, shown: PageShown, at: float) -> bool:

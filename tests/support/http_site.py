@@ -105,6 +105,12 @@ def broken(request: HttpRequest) -> HttpResponse:
     return HttpResponse("<p>Sorry.</p>", status=500)
 
 
+def stripped(request: HttpRequest) -> HttpResponse:
+    """Show a page from which the client was removed after it was rendered."""
+    page(request)
+    return HttpResponse("<body></body>")
+
+
 def meanwhile(request: HttpRequest) -> HttpResponse:
     for happen in during:
         happen(request)
@@ -274,6 +280,7 @@ urlpatterns = [
     path("page/", page),
     path("printed/", printed),
     path("broken/", broken),
+    path("stripped/", stripped, name="stripped"),
     path("bare/", answer("<p>bare</p>")),
     path("cached/", answer("<p>for all</p>", headers={"Cache-Control": "max-age=60"})),
     path("empty/", answer(status=204)),

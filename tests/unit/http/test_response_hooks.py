@@ -51,6 +51,15 @@ class TestClosedBrowser:
         page.visit("/page/")
         assert ends_closed(page, clock)
 
+    def test_a_page_that_lost_the_client_on_its_way_is_no_page_with_it_and_is_logged_once(
+        self, page: Browser, clock: Time, caplog: pytest.LogCaptureFixture
+    ):
+        for path in ("/stripped/", "/stripped/", "/printed/", "/broken/"):
+            page.visit(path)
+        (line,) = [record.getMessage() for record in caplog.records if "lacks the client" in record.getMessage()]
+        assert line.startswith("stripped ")
+        assert not ends_closed(page, clock)
+
     @pytest.mark.parametrize("path", ["/redirect/", "/empty/", "/download/"])
     def test_an_answer_that_shows_nothing_changes_nothing(self, page: Browser, clock: Time, path: str):
         page.visit(path)
