@@ -60,6 +60,7 @@ def send(watch_ids: Sequence[str], text: str) -> Reach:
     Raises:
         ValueError: the text is empty, too long, or has control characters.
         NotRunning: the process has no runtime to send it: the ASGI application is not wrapped by `watched`.
+        StoreElsewhere: another process owns the memory store, and serves the tabs.
         StoreUnavailable: the tabs, or how many of them were reached, cannot be determined right now.
     """
     text = clean_text(text)
@@ -131,7 +132,7 @@ def _start(process: Process, sending: Coroutine[Any, Any, Reach], loop: asyncio.
 
 
 async def _send(process: Process, runtime: Runtime, watch_ids: Sequence[str], text: str) -> Reach:
-    store = stores.store_of(process)
+    store = stores.current()
     watch_ids = list(dict.fromkeys(watch_ids))
     sessions = await store.sessions.aget_many(watch_ids)
     now = process.clock.now()

@@ -11,16 +11,18 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import BaseChannelLayer, channel_layers, get_channel_layer
 from django.core.exceptions import SynchronousOnlyOperation
 
 from idlewatch import metrics, notify
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabOpened, TabsCounted
-from idlewatch.exceptions import IdleWatchError, NotRunning, StoreUnavailable
+from idlewatch.exceptions import IdleWatchError, NotRunning, StoreElsewhere, StoreUnavailable
 from idlewatch.monitor import stores
+from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.notify import MAX_NOTICE_LENGTH, Reach, asend, clean_text, send
-from idlewatch.process import current_process
+from idlewatch.process import Process, current_process
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.bus import ANSWER, GROUP, NOTICE
 from idlewatch.runtime.hub import Hub
@@ -28,6 +30,7 @@ from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer
 from idlewatch.store.memory.sessions import MemorySessions
 from tests.conftest import START, Time
+from tests.support.processes import give_store_away
 from tests.support.redis_server import redis_url
 from tests.support.sockets import WITHIN, FakeTab
 from tests.support.watches import keep
@@ -223,6 +226,13 @@ class TestWithoutWhatItNeeds:
         with pytest.raises(NotRunning, match="watched"):
             send(["w1"], "Noon")
         assert issubclass(NotRunning, IdleWatchError)
+
+    @pytest.mark.django_db(transaction=True)
+    async def test_it_is_one_too_where_another_process_has_the_tabs(self, here: Runtime, process: Process):
+        await sync_to_async(give_store_away)(START)
+        await sync_to_async(process.part(StoreLease).renew)(START)
+        with pytest.raises(StoreElsewhere):
+            await asyncio.to_thread(send, ["w1"], "Noon")
 
     @pytest.mark.parametrize("answer", [StoreUnavailable, hang], ids=["away", "stuck"])
     async def test_a_store_without_an_answer_is_said_and_nothing_is_sent(
