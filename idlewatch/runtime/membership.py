@@ -67,6 +67,11 @@ class Membership:
         """Whether the memory store belongs to another process."""
         return self._lease.owner is not None
 
+    @property
+    def holds_store(self) -> bool:
+        """Whether this process may record what its store knows: a request may claim it before a round does."""
+        return not self.refused and (self.owns_store or self._lease.is_held)
+
     async def is_certain(self, now: float) -> bool:
         """Return whether this process may judge now; ask the database only if the lease is in doubt."""
         if self._lease.is_doubtful:

@@ -137,7 +137,7 @@ class Timer:
             await self._record_ends(now)
 
     async def _record_ends(self, now: float) -> None:
-        while self.owns_store:
+        while self.membership.holds_store:
             ended = await self._store.queue.claim(Due.RECORD, now, BATCH_SIZE, CLAIM_LEASE)
             if ended:
                 await self._threads.run(Lane.TIMER, _record, ended)
@@ -195,7 +195,7 @@ class Timer:
 
     async def finish(self) -> None:
         """Write down what ended and how far every session came, and give up the store: the process is going away."""
-        if not self.owns_store:
+        if not self.membership.holds_store:
             return
         # Some ends, a closed browser's, can't be told from the records later.
         await self._record_ends(self._clock.now())

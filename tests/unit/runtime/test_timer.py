@@ -489,6 +489,15 @@ class TestFinish:
         assert (await arecord(closed.id)).reason == "closed"
         assert await StoreOwner.objects.acount() == 0
 
+    async def test_nor_is_forgotten_what_requests_brought_before_the_first_round(self, hub: Hub, clock: Time):
+        watched = await asign_in()
+        await sync_to_async(stores.require_store)(START)
+        stores.current().sessions.apply(watched.id, Acted(), START + 5)
+        clock.pass_(5)
+        await Timer(current_process(), hub).finish()
+        assert (await arecord(watched.id)).last_active == as_datetime(START + 5)
+        assert await StoreOwner.objects.acount() == 0
+
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
         watched = await asign_in()
         stores.current().sessions.apply(watched.id, Acted(), START + 5)
