@@ -39,6 +39,7 @@ class WatchedApplication:
         from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
 
         process = self._own_process or current_process()
+        process.is_served = True
         with self._lock:
             if self._timer is None:
                 separate_event_loops()

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
+from django.core import mail
 from django.db import DatabaseError, IntegrityError, router, transaction
 from django.db.models import QuerySet
 
+from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.core.clock import as_datetime
 from idlewatch.exceptions import StoreElsewhere
 from idlewatch.models import StoreOwner
@@ -36,6 +38,7 @@ class StoreLease:
     """
 
     def __init__(self, process: Process) -> None:
+        self._process = process
         self._name = process.name
         self._clock = process.clock
         self._claiming = Lock()
@@ -46,6 +49,8 @@ class StoreLease:
         """Whether a timer of this process renews the lease."""
         self._last_seen: tuple[str, datetime] | None = None
         self._unrenewed_rounds = 0
+        self._is_missed = False
+        """Whether it was logged that no timer runs here."""
         self.owner: StoreOwner | None = None
         """The other process that owns the store, if this one has seen it."""
         self.terms = 0
@@ -93,7 +98,20 @@ class StoreLease:
             except DatabaseError:
                 if self._claimed_at is None:
                     raise
+            self._report_missing_timer()
         self.check()
+
+    def _report_missing_timer(self) -> None:
+        """Log that sessions end late, and restarts forget activity, where nothing runs beside the requests."""
+        # Django's test environment has an outbox: tests go through no application.
+        if not (self._process.is_served or self._is_missed or hasattr(mail, "outbox")):
+            self._is_missed = True
+            logger.error(
+                "No timer runs in this process, because its application is not wrapped by idlewatch.asgi.watched or "
+                "idlewatch.wsgi.watched: sessions end at their next request only, and a restart forgets activity. See "
+                "%s",
+                f"{DOCUMENTATION}/api.md#under-wsgi",
+            )
 
     def check(self) -> None:
         """Check that no other owner of the store has been seen, without asking the database.

@@ -46,6 +46,8 @@ class Process:
         self.name = name or secrets.token_hex(8)
         """Random: a pid comes again, and means nothing on another host."""
         self.clock = clock or Clock()
+        self.is_served = False
+        """An application that `watched()` wrapped runs in it, and with it the timer."""
         self.threads = Threads(self.entered)
         self._parts: dict[Callable[[Process], Any], Any] = {}
         # Two first requests in two threads would otherwise get a part each.

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.core import mail
 from django.db import IntegrityError, OperationalError
 
 from idlewatch.core.clock import as_datetime
@@ -268,3 +269,20 @@ class TestRequests:
         away = mock.patch.object(StoreLease, "_mine", side_effect=OperationalError("away"))
         with away, pytest.raises(OperationalError):
             lease().ensure(START)
+
+
+class TestWithoutATimer:
+    """The application is not wrapped with `watched`."""
+
+    @pytest.fixture(autouse=True)
+    def as_deployed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(mail, "outbox")
+
+    @pytest.mark.parametrize(("is_served", "expected"), [(False, 1), (True, 0)])
+    def test_it_is_logged_once(
+        self, process: Process, caplog: pytest.LogCaptureFixture, is_served: bool, expected: int
+    ):
+        process.is_served = is_served
+        for _ in range(2):
+            lease().ensure(START)
+        assert sum("No timer runs" in each.getMessage() for each in caplog.records) == expected
