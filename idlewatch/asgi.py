@@ -8,6 +8,7 @@ In a project's `asgi.py`::
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -19,6 +20,8 @@ from idlewatch.runtime import daphne, hypercorn, lifespan
 if TYPE_CHECKING:
     from idlewatch.process import Process
     from idlewatch.runtime.runtime import Runtime
+
+logger = logging.getLogger("idlewatch")
 
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 """An ASGI 3 application; those of Django and of channels have types of their own for what it is called with."""
@@ -46,6 +49,8 @@ class WatchedApplication:
         self._own_process = process
         self._serving: set[asyncio.Task[Any]] = set()
         self._answering: set[asyncio.Task[Any]] = set()
+        self._is_told = False
+        """The server speaks `lifespan`, or it was logged that it does not."""
         type(self).wrapped = True
         daphne.let_closes_be_answered()
         daphne.before_shutdown(self._stop)
@@ -53,16 +58,22 @@ class WatchedApplication:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
         """Serve a scope: a socket of idlewatch here, anything else by the wrapped application."""
         process = self._process
+        process.is_served = True
         with process.entered():
             # Daphne sends no lifespan events: the first scope, of whatever kind, starts what runs beside the requests.
             runtime = _runtime_of(process)
             runtime.start()
             if scope["type"] == "lifespan":
+                self._is_told = True
                 hypercorn.warn_of_endless_stop(asyncio.get_running_loop())
                 await lifespan.speak(self._application, scope, receive, send, self._stop_runtime)
                 return
+            self._expect_stop()
+            server = self._server_of(scope, going=runtime.hub.dismissed)
+            if server is not self._application:
+                scope.setdefault("scheme", daphne.socket_scheme(send))
             with self._noted(scope["type"]):
-                await self._server_of(scope, going=runtime.hub.dismissed)(scope, receive, send)
+                await server(scope, receive, send)
 
     @property
     def _process(self) -> Process:
@@ -71,12 +82,16 @@ class WatchedApplication:
         # Not before a call: a server may fork after the import.
         return self._own_process or current_process()
 
-    def _server_of(self, scope: Mapping[str, Any], *, going: bool) -> Application:
+    def _server_of(self, scope: MutableMapping[str, Any], *, going: bool) -> Application:
         if scope["type"] != "websocket":
             return self._application
-        path = _path_info(scope)
-        if not path.startswith(SOCKET_PREFIX):
+        head, prefix, tail = _path_info(scope).partition(SOCKET_PREFIX)
+        path = prefix + tail
+        if not prefix or (head and path not in self._sockets):
             return self._application
+        if head:
+            # What is wrapped has Django below a path: pages are given addresses there.
+            scope["root_path"] = f"{scope.get('root_path') or ''}{head}"
         return _send_back if going else self._sockets.get(path, _refuse)
 
     @contextmanager
@@ -112,6 +127,23 @@ class WatchedApplication:
         async with process.clock.timeout(SHUTDOWN_TIMEOUT):
             with process.entered():
                 await _runtime_of(process).stop()
+
+    def _expect_stop(self) -> None:
+        """Log, once, that no stop of the server will reach this."""
+        if self._is_told:
+            return
+        from django.core import mail  # noqa: PLC0415 - Django has to be ready
+
+        from idlewatch.conf.declaration import DOCUMENTATION  # noqa: PLC0415 - as above
+
+        self._is_told = True
+        # Django's test environment has an outbox: tests have no server.
+        if not (daphne.is_running() or hasattr(mail, "outbox")):
+            logger.warning(
+                "The server's start and stop do not reach idlewatch.asgi.watched: a stop forgets some activity. Let it "
+                "be the outermost wrapper, around the router or mount in which it is now. See %s",
+                f"{DOCUMENTATION}/deployment.md#other-servers",
+            )
 
     async def _drain(self) -> None:
         """Let the responses in progress finish, and leave."""

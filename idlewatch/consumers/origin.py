@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
+
+from idlewatch.conf.declaration import DOCUMENTATION
+from idlewatch.process import Process, current_process
+
+logger = logging.getLogger("idlewatch")
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]+)?|[a-z][a-z0-9+.-]*://\[[0-9a-f:.]+\](:[0-9]+)?")
 """An origin as browsers write it (RFC 6454 §6.2): Django's wildcards would match any string with that ending."""
@@ -32,4 +39,38 @@ def is_same_origin(request: HttpRequest) -> bool:
         return False
     # A new one each time: it caches the settings that it reads first.
     rule = CsrfViewMiddleware(lambda request: HttpResponse())
-    return bool(rule._origin_verified(request))  # type: ignore[attr-defined]
+    is_same = bool(rule._origin_verified(request))  # type: ignore[attr-defined]
+    if not is_same:
+        current_process().part(RefusedOrigins).note(request)
+    return is_same
+
+
+class RefusedOrigins:
+    """Logs, once in a process, that a page of the site itself seems to be refused, by what a proxy does not pass on."""
+
+    def __init__(self, _process: Process) -> None:
+        self._is_logged = False
+
+    def note(self, request: HttpRequest) -> None:
+        """Note a handshake with an origin that the site does not have."""
+        origin, host = request.headers["Origin"], request.headers.get("Host", "")
+        hosts = {_host_name(f"//{name}") for name in (host, request.headers.get("X-Forwarded-Host", ""))}
+        if self._is_logged or _host_name(origin) not in hosts - {None}:
+            return
+        self._is_logged = True
+        logger.warning(
+            "The socket of a page of %s was refused, because the site's own origin is %s://%s here; pages fall back to "
+            "HTTP. If it is your own page, set what your proxy changes: SECURE_PROXY_SSL_HEADER, USE_X_FORWARDED_HOST, "
+            "or CSRF_TRUSTED_ORIGINS. See %s",
+            origin,
+            request.scheme,
+            host,
+            f"{DOCUMENTATION}/deployment.md#nginx",
+        )
+
+
+def _host_name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

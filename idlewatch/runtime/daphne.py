@@ -12,6 +12,12 @@ CLOSE_TIMEOUT = 5
 takes off up to a second, so that one close in many would be cut before it left."""
 
 
+def is_running() -> bool:
+    """Return whether Daphne serves this process."""
+    reactor = _reactor()
+    return bool(getattr(reactor, "running", False))
+
+
 def before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
     """Have Daphne wait for `stop` before it goes: on SIGTERM it ends its applications without a word."""
     reactor = _reactor()
@@ -34,6 +40,25 @@ def let_closes_be_answered() -> None:
     if reactor is not None:
         # Daphne makes its factories, and listens, between now and then.
         reactor.callWhenRunning(lambda: _set_protocol_options(reactor))
+
+
+def socket_scheme(send: Any) -> str:  # noqa: ANN401 - as ASGI has it
+    """Return the scheme of a socket, which Daphne leaves out of its scope, as it tells that of a request.
+
+    `send`: the one of the socket. With `--proxy-headers` the proxy names the scheme; else Daphne itself may serve TLS.
+    """
+    protocol = next(iter(getattr(send, "args", ())), None)
+    scheme = getattr(protocol, "client_scheme", None) or ("https" if _is_secure(protocol) else "http")
+    return "wss" if scheme == "https" else "ws"
+
+
+def _is_secure(protocol: Any) -> bool:  # noqa: ANN401
+    transport = getattr(protocol, "transport", None)
+    if transport is None:
+        return False
+    from twisted.internet.interfaces import ISSLTransport  # noqa: PLC0415 - only under Daphne
+
+    return bool(ISSLTransport.providedBy(transport))
 
 
 def _set_protocol_options(reactor: Any) -> None:  # noqa: ANN401 - Twisted's reactor is a module

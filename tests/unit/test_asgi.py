@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
+from django.core import mail
 from django.core.asgi import get_asgi_application
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import directlyProvides
@@ -97,6 +98,8 @@ class TestRouting:
             (None, "/app", TAB_PATH),
             ("/app", "", "/app" + TAB_PATH),
             ("/app", "", TAB_PATH),
+            # Wrapped is another application, which has Django below a path.
+            (None, "", "/app" + TAB_PATH),
         ],
     )
     async def test_it_is_below_a_script_name_too_also_if_a_proxy_has_cut_that_off(
@@ -378,3 +381,26 @@ class TestGoing:
         monkeypatch.delitem(sys.modules, "twisted.internet.reactor", raising=False)
         watched(project)
         assert "twisted.internet.reactor" not in sys.modules
+
+
+class TestStopThatIsNotHeard:
+    """In a mount of another application `watched` gets no `lifespan`, so that no stop of the server reaches it."""
+
+    @pytest.mark.parametrize(("has_lifespan", "expected"), [(False, 1), (True, 0)])
+    async def test_it_is_logged_once(
+        self,
+        project: mock.AsyncMock,
+        idle_timer: list[Timer],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        has_lifespan: bool,
+        expected: int,
+    ):
+        monkeypatch.delattr(mail, "outbox")
+        application = watched(project)
+        if has_lifespan:
+            events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+            await application({"type": "lifespan"}, mock.AsyncMock(side_effect=events), mock.AsyncMock())
+        for _ in range(2):
+            await call(application)
+        assert sum("do not reach" in each.getMessage() for each in caplog.records) == expected

@@ -155,3 +155,28 @@ async def test_a_handshake_is_refused_before_anything_is_looked_up(origin: str |
 @pytest.mark.django_db(transaction=True)
 async def test_a_handshake_of_the_site_is_accepted():
     assert await Tab(origin="http://example.com", host="example.com").is_accepted()
+
+
+class TestLog:
+    """A page of the site itself that is refused falls back to HTTP without a word."""
+
+    def refusals(self, caplog: pytest.LogCaptureFixture) -> list[str]:
+        return [each.getMessage() for each in caplog.records if "was refused" in each.getMessage()]
+
+    @pytest.mark.parametrize(
+        ("host", "headers"),
+        [("example.com", {}), ("example.com:8000", {}), ("inner:8000", {"x_forwarded_host": "example.com"})],
+    )
+    def test_says_once_what_the_proxy_does_not_pass_on(
+        self, caplog: pytest.LogCaptureFixture, host: str, headers: dict[str, str]
+    ):
+        for _ in range(2):
+            assert not own("https://example.com", host=host, **headers)
+        (message,) = self.refusals(caplog)
+        assert f"https://example.com was refused, because the site's own origin is http://{host}" in message
+
+    @pytest.mark.parametrize("host", ["example.com", "[", None])
+    def test_has_nothing_to_say_of_other_sites(self, caplog: pytest.LogCaptureFixture, host: str | None):
+        assert not own("http://evil.net", host=host)
+        assert not own("http://[::::]", host=host)
+        assert self.refusals(caplog) == []
