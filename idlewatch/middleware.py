@@ -23,12 +23,13 @@ from idlewatch.http.follow_up import answering, end_response, follow
 from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import (
     cookie_of,
+    has_session,
     hide_cookie,
     make_anonymous,
     make_anonymous_before_sign_in,
     session_of,
 )
-from idlewatch.http.request_state import attach_state
+from idlewatch.http.request_state import attach_state, find_state
 from idlewatch.http.responses import undecided_response
 from idlewatch.http.undecided import refuse
 from idlewatch.process import Lane, in_thread, now
@@ -63,7 +64,7 @@ class IdleWatchMiddleware:
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Async version of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
-        response = await in_thread(Lane.REQUEST, enter, request) if cookie_of(request) else enter(request)
+        response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
         with answering(request):
             if response is None:
                 response = cast("HttpResponseBase", await self.get_response(request))
@@ -89,6 +90,10 @@ class IdleWatchMiddleware:
 def enter(request: HttpRequest) -> HttpResponseBase | None:
     """Admit a request and set `request.idlewatch`; return the response where no view may run."""
     session_of(request)
+    refused = find_state(request)
+    if refused is not None and refused.admission.undecided is not None:
+        # A middleware before this one was to sign the user in.
+        return refuse(request, refused.admission.undecided)
     state = attach_state(request, now())
     state.admission = admit(request, state.admission.arrived)
     if state.admission.undecided is not None:

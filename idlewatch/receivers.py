@@ -10,6 +10,8 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
@@ -17,7 +19,7 @@ from django.http import HttpRequest
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import StoreElsewhere
 from idlewatch.http.request_session import keep_cookie, make_anonymous
-from idlewatch.http.request_state import current_state, find_state
+from idlewatch.http.request_state import attach_state, current_state, find_state
 from idlewatch.http.sign_in import signed_in, signed_out
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, stores
@@ -37,22 +39,27 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
     if request is None or session is None or django_sessions.user_of(session) != accounts.primary_key(user):
         # The user did not sign in to the session: a token was issued, for example.
         return
+    if not session.modified:
+        # Nor here: `login()` writes into the session first. django-rest-knox sends the signal for each token.
+        return
     at = now()
     try:
         stores.require_store(at, in_view=True)
     except StoreElsewhere as error:
-        _refuse_sign_in(request, error)
-        raise
+        _refuse_sign_in(request, error, at)
+        if not (isinstance(request, WSGIRequest | ASGIRequest) and request.resolver_match is None):
+            raise
+        # Another middleware has signed the user in, before any view was found: Django would answer 500 to the error.
+        return
     signed_in(request, user, at)
 
 
-def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere) -> None:
+def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere, at: float) -> None:
     """Undo a sign-in, and have the middleware answer 503, even if the view handles the error."""
     make_anonymous(request)
     keep_cookie(request)
-    state = find_state(request)
-    if state is not None:
-        state.admission = replace(state.admission, undecided=error)
+    state = find_state(request) or attach_state(request, at)
+    state.admission = replace(state.admission, undecided=error)
 
 
 def on_login_failed(**_: Any) -> None:

@@ -14,7 +14,7 @@ from idlewatch.core.events import Event, Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
 from idlewatch.http.classification import counts, is_seen
-from idlewatch.http.request_session import cookie_of, keep_cookie, session_of
+from idlewatch.http.request_session import cookie_of, has_session, keep_cookie, session_of
 from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.monitor import django_sessions, login, stores
 from idlewatch.monitor import service as monitor
@@ -45,10 +45,10 @@ class Admission:
 def admit(request: HttpRequest, arrived: float) -> Admission:
     """Judge a request that arrived at `arrived` (epoch seconds). It ends the session where a limit has passed.
 
-    A request without a session cookie costs neither a session nor a store call.
+    A request without a session costs neither a session nor a store call.
     """
     try:
-        admission = _judge(request, arrived) if cookie_of(request) else Admission(arrived)
+        admission = _judge(request, arrived) if has_session(request) else Admission(arrived)
     except (Undecided, OperationalError, InterfaceError) as error:
         if not isinstance(error, Undecided):
             logger.error("The database failed (%s): a request was answered with 503.", error)  # noqa: TRY400

@@ -24,6 +24,7 @@ from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import ended_response
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.sign_in import settle
+from idlewatch.http.silent_sign_in import note_silent_sign_in
 from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions
 from idlewatch.monitor import service as monitor
@@ -119,6 +120,7 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         change.state = SessionState.at(monitor.finish(watch_id, left), left)
         make_anonymous(request)
     else:
+        note_silent_sign_in(request, response)
         _follow_credentials(request, state, watched)
         on_sent(request, response, watched)
 
@@ -141,6 +143,9 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
     if monitor.has_moved_on(watch_id, state.auth_digest):
         keep_cookie(request)
         state.change.discard()
+        return
+    if state.change.token_signed_out:
+        state.change.sign_out(SessionState.at(monitor.end(watch_id, Reason.LOGOUT, left), left))
         return
     key, reason = cookie_of(request), monitor.lost_or_account(watch_id)
     if reason is Reason.ACCOUNT and is_shared(key, session_of(request)):

@@ -31,6 +31,11 @@ def cookie_of(request: HttpRequest) -> str:
     return request.COOKIES.get(conf.session_cookie_name, "")
 
 
+def has_session(request: HttpRequest) -> bool:
+    """Return whether a request came with a session, or a middleware before has signed its user in."""
+    return bool(cookie_of(request) or session_of(request).session_key)
+
+
 def keep_cookie(request: HttpRequest) -> None:
     """Leave the browser's present cookie alone: Django would delete it for the request's empty session."""
     request.COOKIES.pop(conf.session_cookie_name, None)

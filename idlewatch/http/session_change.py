@@ -25,6 +25,8 @@ class SessionChange:
     """The user tried to sign in, with other credentials than those of the account."""
     signed_out: bool = False
     """The user signed out, and needs no notice of it."""
+    token_signed_out: bool = False
+    """A user who came with a token signed out: it was the token's end, unless the session is gone too."""
     is_deferred: bool = False
     """A sign-in over another user's session, or a sign-out of an operator who acts as a user, waits for
     `http.sign_in.settle`."""

@@ -13,6 +13,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.http.request_session import make_anonymous, session_of
 from idlewatch.http.request_state import RequestState, find_state, state_of
 from idlewatch.http.session_state import SessionState
+from idlewatch.http.silent_sign_in import is_silent_sign_in
 from idlewatch.monitor import accounts, django_sessions, impersonation, login, records
 from idlewatch.monitor import service as monitor
 
@@ -33,15 +34,14 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
         # Django keeps the key where the same user signs in again; ASVS 7.2.4 asks for a new one.
         session.cycle_key()
     watched = None if state is None else state.present.watched
-    if (
-        state is not None
-        and watched is not None
-        and not state.present.is_ended
-        and (watched.user != accounts.primary_key(user) or impersonation.is_impersonated(session))
-    ):
-        records.expect_rotation(watched.id)
-        state.change.defer(user, at)
-        return
+    if state is not None and watched is not None and not state.present.is_ended:
+        if watched.user != accounts.primary_key(user) or impersonation.is_impersonated(session):
+            records.expect_rotation(watched.id)
+            state.change.defer(user, at)
+            return
+        if is_silent_sign_in(request):
+            # The session goes on with its clocks: its user has shown nothing.
+            return
     _open(request, user, at)
 
 
@@ -51,10 +51,15 @@ def signed_out(request: HttpRequest, watch_id: str, at: float) -> None:
     To act as themselves again, some packages sign the operator out, and in.
     """
     state = find_state(request)
-    if state is not None and state.watch_id == watch_id and impersonation.is_impersonated(session_of(request)):
-        records.expect_rotation(watch_id)
-        state.change.defer(None, at)
-        return
+    if state is not None and state.watch_id == watch_id:
+        if impersonation.is_impersonated(session_of(request)):
+            records.expect_rotation(watch_id)
+            state.change.defer(None, at)
+            return
+        if getattr(request, "auth", None) is not None:
+            # Django REST framework and others set it for a token. django-rest-knox ends that, and leaves the session.
+            state.change.token_signed_out = True
+            return
     ended = monitor.end(watch_id, Reason.LOGOUT, at)
     if state is not None:
         state.change.sign_out(SessionState.at(ended, at))

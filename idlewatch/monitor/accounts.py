@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 
@@ -18,8 +19,14 @@ def primary_key(user: AbstractBaseUser) -> str:
 
 
 def is_usable(user: AbstractBaseUser | None) -> bool:
-    """Return whether an account exists and may sign in."""
-    return user is not None and user.is_active
+    """Return whether an account exists and may sign in: it is active, or the site admits others too.
+
+    Django's `AllowAllUsersModelBackend` does.
+    """
+    if user is None or user.is_active:
+        return user is not None
+    backends = [backend for backend in get_backends() if isinstance(backend, ModelBackend)]
+    return any(backend.user_can_authenticate(user) for backend in backends)  # type: ignore[arg-type]
 
 
 def has_auth_digest(user: AbstractBaseUser, digest: str) -> bool:

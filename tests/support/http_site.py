@@ -88,6 +88,10 @@ def to_login(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(request.build_absolute_uri("/login/?next=/elsewhere/"))
 
 
+def leave(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(request.GET["url"])
+
+
 def page(request: HttpRequest) -> HttpResponse:
     """Show a page with the tag."""
     template = "{% load idlewatch %}<body>{% idlewatch %}{{ user.username }}</body>"
@@ -284,6 +288,7 @@ urlpatterns = [
     path("bare/", answer("<p>bare</p>")),
     path("cached/", answer("<p>for all</p>", headers={"Cache-Control": "max-age=60"})),
     path("empty/", answer(status=204)),
+    path("leave/", leave),
     path("redirect/", RedirectView.as_view(url="/bare/")),
     path("download/", answer("a,b", headers={"Content-Disposition": 'Attachment; filename="a.csv"'})),
     path("meanwhile/", meanwhile),
