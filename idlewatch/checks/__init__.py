@@ -2,6 +2,7 @@
 
 from idlewatch.checks import (
     caching,
+    databases,
     deployment,
     extras,
     integration,
@@ -14,12 +15,14 @@ from idlewatch.checks import (
     reauthentication,
     sessions,
     settings,
+    single_sign_on,
     stores,
     tenants,
 )
 
 __all__ = [
     "caching",
+    "databases",
     "deployment",
     "extras",
     "integration",
@@ -32,6 +35,7 @@ __all__ = [
     "reauthentication",
     "sessions",
     "settings",
+    "single_sign_on",
     "stores",
     "tenants",
 ]
