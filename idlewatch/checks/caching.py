@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
 from django.core.checks import Error
-from django.template import Context, Template, TemplateDoesNotExist
+from django.template import Context, Template, TemplateDoesNotExist, engines
+from django.template.backends.django import DjangoTemplates
 from django.template.base import Node
 from django.template.engine import Engine
 from django.template.library import SimpleNode
@@ -19,7 +20,7 @@ from django.template.loaders import cached, filesystem
 from django.template.loaders.base import Loader
 
 from idlewatch.checks.middleware import IDLEWATCH, position_of_kind
-from idlewatch.checks.registry import Messages, check, template_engines
+from idlewatch.checks.registry import Messages, check
 
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
 FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
@@ -54,7 +55,7 @@ def cache_middleware_is_around() -> Messages:
 @check()
 def cached_fragments_lack_the_client() -> Messages:
     """Check that no template has the tag inside `{% cache %}`."""
-    for engine in template_engines() or ():
+    for engine in _engines():
         for name in sorted(set(_names(engine))):
             # Django's own checks, and pages, report templates that can't be loaded.
             with suppress(Exception):
@@ -63,6 +64,13 @@ def cached_fragments_lack_the_client() -> Messages:
                 message = f"The template {name!r} has {{% idlewatch %}} inside {{% cache %}}; expected it outside."
                 hint = "The client belongs to one user, and would be served to everyone who gets the fragment."
                 yield Error(message, hint=hint, id="idlewatch.E042")
+
+
+def _engines() -> Sequence[Engine]:
+    try:
+        return [backend.engine for backend in engines.all() if isinstance(backend, DjangoTemplates)]
+    except Exception:  # noqa: BLE001 - Django's own checks report engines that can't be made
+        return []
 
 
 def _names(engine: Engine) -> Iterator[str]:

@@ -6,13 +6,10 @@ by the check of its key, and the checks that depend on it report nothing until i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from django.core.checks import CheckMessage, register
 from django.core.exceptions import ImproperlyConfigured
-from django.template import engines
-from django.template.backends.django import DjangoTemplates
-from django.template.engine import Engine
 
 from idlewatch.conf.declaration import place
 from idlewatch.conf.settings import conf
@@ -51,14 +48,6 @@ def policy() -> Policy | None:
     try:
         return conf.written
     except ImproperlyConfigured:
-        return None
-
-
-def template_engines() -> Sequence[Engine] | None:
-    """Return the engines of Django's own template language; None if `TEMPLATES` can't be used."""
-    try:
-        return [backend.engine for backend in engines.all() if isinstance(backend, DjangoTemplates)]
-    except Exception:  # noqa: BLE001 - Django's own checks report that
         return None
 
 
