@@ -61,7 +61,7 @@ def _end_of(content: bytes) -> int | None:
 
 @lru_cache(maxsize=1024)
 def _log_compressed(view: str) -> None:
-    """Log it once for each view."""
+    """Log, once for each view, that its page lacks the client."""
     logger.warning(
         "%s is a page of the admin that was compressed before IdleWatchMiddleware, so it lacks the client. Put the "
         "middleware that compresses, such as GZipMiddleware, before IdleWatchMiddleware in MIDDLEWARE.",

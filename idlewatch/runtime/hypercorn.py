@@ -1,4 +1,4 @@
-"""What hypercorn does at its stop; nothing in the process can change it, so it is logged at the start."""
+"""A fault of hypercorn's shutdown, which a process can't work around: it is logged at the start."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def warn_of_endless_stop(loop: asyncio.AbstractEventLoop) -> None:
     if ASYNCIO_WORKER in sys.modules and WAITS_FOR_CONNECTIONS and isinstance(loop, asyncio.BaseEventLoop):
         logger.warning(
             "On Python 3.12 and newer, hypercorn's asyncio worker does not stop while a tab is connected "
-            "(pgjones/hypercorn#308). Once it is killed, the last activity is forgotten, up to CHECKPOINT seconds. "
+            "(pgjones/hypercorn#308). When it is killed, up to CHECKPOINT seconds of activity are lost. "
             "Use its uvloop worker (-k uvloop) or another server."
         )
