@@ -49,8 +49,8 @@ class WatchedApplication:
         self._own_process = process
         self._serving: set[asyncio.Task[Any]] = set()
         self._answering: set[asyncio.Task[Any]] = set()
-        self._is_told = False
-        """The server speaks `lifespan`, or it was logged that it does not."""
+        self._is_stop_checked = False
+        """Whether the server speaks `lifespan`, or it was logged that it does not."""
         type(self).wrapped = True
         daphne.let_closes_be_answered()
         daphne.before_shutdown(self._stop)
@@ -64,11 +64,11 @@ class WatchedApplication:
             runtime = _runtime_of(process)
             runtime.start()
             if scope["type"] == "lifespan":
-                self._is_told = True
+                self._is_stop_checked = True
                 hypercorn.warn_of_endless_stop(asyncio.get_running_loop())
                 await lifespan.speak(self._application, scope, receive, send, self._stop_runtime)
                 return
-            self._expect_stop()
+            self._warn_of_unannounced_stop()
             server = self._server_of(scope, going=runtime.hub.dismissed)
             if server is not self._application:
                 scope.setdefault("scheme", daphne.socket_scheme(send))
@@ -90,7 +90,7 @@ class WatchedApplication:
         if not prefix or (head and path not in self._sockets):
             return self._application
         if head:
-            # What is wrapped has Django below a path: pages are given addresses there.
+            # The wrapped application has Django below a path, and so have the URLs that its pages get.
             scope["root_path"] = f"{scope.get('root_path') or ''}{head}"
         return _send_back if going else self._sockets.get(path, _refuse)
 
@@ -128,20 +128,19 @@ class WatchedApplication:
             with process.entered():
                 await _runtime_of(process).stop()
 
-    def _expect_stop(self) -> None:
-        """Log, once, that no stop of the server will reach this."""
-        if self._is_told:
+    def _warn_of_unannounced_stop(self) -> None:
+        """Log, once, that the server will not announce its stop."""
+        if self._is_stop_checked:
             return
-        from django.core import mail  # noqa: PLC0415 - Django has to be ready
+        from idlewatch.conf.declaration import DOCUMENTATION  # noqa: PLC0415 - Django has to be ready
+        from idlewatch.process import in_tests  # noqa: PLC0415 - as above
 
-        from idlewatch.conf.declaration import DOCUMENTATION  # noqa: PLC0415 - as above
-
-        self._is_told = True
-        # Django's test environment has an outbox: tests have no server.
-        if not (daphne.is_running() or hasattr(mail, "outbox")):
+        self._is_stop_checked = True
+        # Tests have no server.
+        if not (daphne.is_running() or in_tests()):
             logger.warning(
-                "The server's start and stop do not reach idlewatch.asgi.watched: a stop forgets some activity. Let it "
-                "be the outermost wrapper, around the router or mount in which it is now. See %s",
+                "The server's start and stop do not reach idlewatch.asgi.watched: a stop loses some activity. Make it "
+                "the outermost wrapper, around the router or mount that it is in now. See %s",
                 f"{DOCUMENTATION}/deployment.md#other-servers",
             )
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
-from django.core import mail
 from django.db import DatabaseError, IntegrityError, router, transaction
 from django.db.models import QuerySet
 
@@ -17,7 +16,7 @@ from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.core.clock import as_datetime
 from idlewatch.exceptions import StoreElsewhere
 from idlewatch.models import StoreOwner
-from idlewatch.process import Process, lives_here
+from idlewatch.process import Process, in_tests, lives_here
 
 logger = logging.getLogger("idlewatch")
 
@@ -102,13 +101,13 @@ class StoreLease:
         self.check()
 
     def _report_missing_timer(self) -> None:
-        """Log that sessions end late, and restarts forget activity, where nothing runs beside the requests."""
-        # Django's test environment has an outbox: tests go through no application.
-        if not (self._process.is_served or self._is_missed or hasattr(mail, "outbox")):
+        """Log, once, that sessions end late and restarts lose activity, if nothing runs beside the requests."""
+        # Tests go through no application.
+        if not (self._process.is_served or self._is_missed or in_tests()):
             self._is_missed = True
             logger.error(
                 "No timer runs in this process, because its application is not wrapped by idlewatch.asgi.watched or "
-                "idlewatch.wsgi.watched: sessions end at their next request only, and a restart forgets activity. See "
+                "idlewatch.wsgi.watched: sessions end at their next request only, and a restart loses activity. See "
                 "%s",
                 f"{DOCUMENTATION}/api.md#under-wsgi",
             )

@@ -75,13 +75,17 @@ class Threads:
 
     async def _is_tied_to_django(self) -> bool:
         """Return whether the database is to be reached by Django's thread alone, as in a project's `TestCase`."""
-        if not hasattr(mail, "outbox"):
-            # Django's test environment has one.
+        if not in_tests():
             return False
         loop = asyncio.get_running_loop()
         if loop not in self._is_tied:
             self._is_tied[loop] = await sync_to_async(_are_connections_tied)()
         return self._is_tied[loop]
+
+
+def in_tests() -> bool:
+    """Return whether Django's test environment is set up: it alone has an outbox."""
+    return hasattr(mail, "outbox")
 
 
 def _on_usable_connections(work: Callable[[], T]) -> T:
