@@ -11,6 +11,8 @@ from typing import Self
 from idlewatch.core.clock import Clock
 from idlewatch.monitor import stores
 from idlewatch.process import Process, current_process, set_default
+from idlewatch.signals.dispatcher import Dispatcher
+from idlewatch.testing.receivers import DirectDispatcher
 from idlewatch.testing.timer import arun_due, run_due
 
 
@@ -81,6 +83,8 @@ def isolated() -> Iterator[Process]:
     No session of an earlier test is in it, and time travel inside ends with it.
     """
     process = Process(clock=SystemClock())
+    receivers: Dispatcher = DirectDispatcher(process)
+    process.keep(Dispatcher, receivers)
     before = set_default(process)
     try:
         yield process

@@ -20,7 +20,8 @@ async def arun_due() -> None:
     await timer.keep(process.clock.now())
     await timer.push(process.clock.now())
     await timer.keep(process.clock.now())
-    await process.threads.run(Lane.WAITING, process.part(Dispatcher).wait, RECEIVER_TIMEOUT)
+    # In Django's thread, where the test's transaction is.
+    await process.threads.run(Lane.DATABASE, process.part(Dispatcher).wait, RECEIVER_TIMEOUT)
 
 
 run_due = async_to_sync(arun_due)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.dispatch import Signal
 from django.test import Client
 
 from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.process import Process, current_process, now
-from idlewatch.signals import session_ended
+from idlewatch.signals import session_ended, session_warned
 from idlewatch.testing import TabCommunicator, aexpire, atravel, expire, isolated, travel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +54,36 @@ def test_time_passes_and_what_is_due_is_done(client: Client):
         session_ended.disconnect(note)
     assert WatchedSession.objects.get().reason == "idle"
     assert client.get("/private/").url == "/login/?next=/private/"
+
+
+@pytest.fixture
+def audit() -> Iterator[None]:
+    """Write down each warning and each end; then fail."""
+
+    def write(user: str, signal: Signal, **_: object) -> None:
+        change = {"first_name": "ended"} if signal is session_ended else {"last_name": "warned"}
+        get_user_model().objects.filter(pk=user).update(**change)
+        raise RuntimeError
+
+    for signal in (session_warned, session_ended):
+        signal.connect(write)
+    yield
+    for signal in (session_warned, session_ended):
+        signal.disconnect(write)
+
+
+@pytest.mark.django_db(transaction=False)
+def test_receivers_write_in_the_transaction_of_the_test(
+    audit: None, db: None, django_capture_on_commit_callbacks: Any, caplog: pytest.LogCaptureFixture
+):
+    client = Client()
+    client.force_login(get_user_model().objects.create_user("ada"))
+    travel(800)
+    with django_capture_on_commit_callbacks(execute=True):
+        expire(client)
+    user = get_user_model().objects.get()
+    assert (user.first_name, user.last_name) == ("ended", "warned")
+    assert "audit.<locals>.write of session_ended failed" in caplog.text
 
 
 def test_time_goes_back():
