@@ -45,7 +45,8 @@ def requests_do_not_sign_in() -> Messages:
     """Check that the server does not sign each request in."""
     at = position(REMOTE_USER)
     if at is not None:
-        message = f"MIDDLEWARE has {settings.MIDDLEWARE[at]!r}, which signs in without asking whom the server names."
+        entry = settings.MIDDLEWARE[at]
+        message = f"MIDDLEWARE has {entry!r}, which signs in the user that the server names, without asking."
         yield Warning(message, hint=HINT, id="idlewatch.W051")
 
 
