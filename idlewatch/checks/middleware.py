@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.core.checks import Error
+from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
 from django.utils.module_loading import import_string
 
 from idlewatch.checks.registry import Messages, check
 
 IDLEWATCH = "idlewatch.middleware.IdleWatchMiddleware"
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+FLATPAGES = "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware"
 NEEDED = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -49,6 +50,19 @@ def middleware_precedes_login_required() -> Messages:
         message = f"MIDDLEWARE has {IDLEWATCH!r} after {LOGIN_REQUIRED!r}; expected it before."
         hint = "Otherwise users of an ended session are redirected to the login page without the reason."
         yield Error(message, hint=hint, id="idlewatch.E024")
+
+
+@check()
+def pages_are_rendered_behind_it() -> Messages:
+    """Check that no page is rendered after the middleware has set the headers that keep it from caches."""
+    at = position(IDLEWATCH)
+    # Not by `position`, which would import the app.
+    if at is not None and FLATPAGES in _entries()[:at]:
+        message = f"MIDDLEWARE has {FLATPAGES!r} before {IDLEWATCH!r}; expected it after that."
+        hint = (
+            "Put it last, as Django's documentation has it. Otherwise caches may store its pages with a user's client."
+        )
+        yield Warning(message, hint=hint, id="idlewatch.W045")
 
 
 def position(path: str) -> int | None:

@@ -44,3 +44,10 @@ def test_middleware_missing_or_in_the_wrong_place_is_an_error(found, middleware,
     messages = found(MIDDLEWARE=middleware)
     assert sorted(messages) == expected
     assert all(message.level == ERROR and message.hint for message in messages.values())
+
+
+def test_pages_that_a_middleware_renders_before_it_are_found(found):
+    flatpages = "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware"
+    assert not found(MIDDLEWARE=[*BASE, IDLEWATCH, flatpages])
+    (message,) = found(MIDDLEWARE=[flatpages, *BASE, IDLEWATCH]).values()
+    assert message.id == "idlewatch.W045"
