@@ -42,6 +42,10 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
     if not session.modified:
         # Nor here: `login()` writes into the session first. django-rest-knox sends the signal for each token.
         return
+    state = find_state(request)
+    if state is not None and not state.is_of(session):
+        # Nor to that of a browser: django-allauth names the sessions of apps by a token, which no later request shows.
+        return
     at = now()
     try:
         stores.require_store(at, in_view=True)

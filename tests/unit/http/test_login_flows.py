@@ -10,8 +10,10 @@ from django.conf import settings as project
 from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 
+from idlewatch.monitor import django_sessions
 from idlewatch.process import Process
 from tests.conftest import START, Time
 from tests.support import http_site
@@ -120,6 +122,22 @@ class TestTokens:
         http_site.during[:] = [sign_out]
         assert signed_in.poll("/meanwhile/").status_code == 200
         assert records() == [("ann", "logout")]
+
+
+class TestApps:
+    """An app has a session by a token, not by the cookie: the headless API of django-allauth."""
+
+    def test_their_sessions_are_not_watched(self, browser: Browser, ann: User):
+        def sign_in(request: HttpRequest) -> None:
+            kept, request.session = request.session, django_sessions.engine()()
+            login(request, ann, "django.contrib.auth.backends.ModelBackend")
+            request.session.save()
+            request.session = kept
+
+        http_site.during[:] = [sign_in]
+        assert browser.poll("/meanwhile/").status_code == 200
+        assert records() == []
+        assert Session.objects.count() == 1
 
 
 class TestInactiveUsers:
