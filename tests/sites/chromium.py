@@ -58,6 +58,8 @@ class Chromium(Device):
         self.fresh: list[Page] = []
         """Tabs in which the user has signed in, and that are not counted as opened."""
         self.pages: list[Page] = []
+        self.connected: set[Page] = set()
+        """Tabs that have received something over a socket."""
         self.errors: list[str] = []
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
         context.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -75,6 +77,8 @@ class Chromium(Device):
     async def sign_in(self) -> None:
         if self.pages:
             page = self.pages[0]
+            # Both tabs were led to the sign-in at once. Where CSRF tokens are in the session, that of one was lost.
+            await page.reload()
         else:
             page = await self._new(self.server.url(self.row.outside(self.row.page)))
             self.fresh.append(page)
@@ -104,6 +108,9 @@ class Chromium(Device):
     async def open(self) -> Window:
         page = self.fresh.pop() if self.fresh else await self._new(self.server.url(self.row.outside(self.row.page)))
         await self._arrive(page)
+        if not self.row.polls:
+            # One that is closed while it connects counts as lost.
+            await until(lambda: page in self.connected, "The socket of the tab is answered")
         if self.row.link is not None:
             before = page.url
             await page.locator(self.row.link).first.click()
@@ -114,6 +121,7 @@ class Chromium(Device):
     async def _new(self, url: str) -> Page:
         page = await self.context.new_page()
         self.pages.append(page)
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda _: self.connected.add(page)))
         await page.goto(url)
         return page
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from tests.sites.chromium import CONNECTED, Chromium, ask
 from tests.sites.device import until
@@ -62,13 +63,23 @@ async def stop(site: Site, report: Report, browser: Chromium | None) -> None:
         await until(lambda: all(tab.reading.done() for tab in tabs), "The tabs are closed at the stop")
         report.note(OUTAGES[2], "/".join(sorted({str(tab.socket.close_code) for tab in tabs})))
         await asyncio.to_thread(site.start)
-        back = await device.connect(tabs[0].url)
-        await back.until("active")
+        back = await _reconnect(device, tabs[0].url)
         left = STEADY["IDLE_TIMEOUT"] - (time.monotonic() - acted)
         assert back.state["remaining"] > left - (0.75 if site.row.stops else CHECKPOINT), (back.state, left)
         if browser is not None:
             await until(lambda: ask(window.page, CONNECTED), "The page comes back", COMES_BACK)
         await device.leave()
+
+
+async def _reconnect(device: Wire, url: str) -> WireTab:
+    """Connect until the session is known: after a killed process it takes up to 15 s to own the memory store."""
+    deadline = time.monotonic() + COMES_BACK
+    while True:
+        tab = await device.connect(url)
+        with suppress(AssertionError):
+            await tab.until("active", 3.0)
+            return tab
+        assert time.monotonic() < deadline, f"The tab is {await tab.phase()}, not active, within {COMES_BACK:g} s"
 
 
 async def _outlast(site: Site) -> None:
