@@ -182,7 +182,7 @@ def freezegun() -> None:
 
     from idlewatch.testing import isolated
 
-    with isolated(), freeze_time("2030-01-01 12:00", real_asyncio=True) as frozen:
+    with isolated(), freeze_time("2030-01-01 12:00") as frozen:
         let_time_pass(frozen.tick)
 
 
