@@ -35,8 +35,8 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     if watch_id is not None or actors is not None:
         stores.require_store(at)
     if watch_id is None:
-        # Not by the session's key: some engines keep it when the session is gone, or make another.
-        return None, None if session.keys() or not django_sessions.keeps_keys() else _why_gone(key, at)
+        is_live = django_sessions.is_live(session, key) or not django_sessions.keeps_keys()
+        return None, None if is_live else _why_gone(key, at)
     watched = monitor.look(watch_id, at)
     if watched is None or actors is None or watched.user != actors.user:
         return None, Reason.LOST

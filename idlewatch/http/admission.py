@@ -45,7 +45,7 @@ class Admission:
 def admit(request: HttpRequest, arrived: float) -> Admission:
     """Judge a request that arrived at `arrived` (epoch seconds). It ends the session where a limit has passed.
 
-    A request without a session costs neither a session nor a store call.
+    A request without a session loads none, and makes no store call.
     """
     try:
         admission = _judge(request, arrived) if has_session(request) else Admission(arrived)
@@ -104,14 +104,15 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
 
 def _find_lost(request: HttpRequest, now: float) -> SessionState:
     """Return the end of a session whose cookie the browser still has; `NO_SESSION` if it was never watched."""
-    session = session_of(request)
+    session, cookie = session_of(request), cookie_of(request)
     if session.session_key is not None:
-        if session.keys():
+        # Without a cookie, a middleware before has just made it.
+        if not cookie or django_sessions.is_live(session, cookie):
             return NO_SESSION
-        # An expired or forged signed cookie keeps its key, as does data under a secret that has been retired, and the
-        # engines of some packages keep that of a session that is gone, or make another; flushed, it is deleted.
+        # An expired or forged signed cookie keeps its key, and the engines of some packages keep that of a session that
+        # is gone, or make another; flushed, it is deleted.
         session.flush()
-    reason, rotated = monitor.why_gone(cookie_of(request), now)
+    reason, rotated = monitor.why_gone(cookie, now)
     if rotated:
         # The request was sent before the key was rotated.
         keep_cookie(request)

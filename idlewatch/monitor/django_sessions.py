@@ -48,6 +48,15 @@ def keeps_keys() -> bool:
     return not issubclass(engine(), signed_cookies.SessionStore)
 
 
+def is_live(session: SessionBase, key: str) -> bool:
+    """Return whether a session still exists that was opened by `key`.
+
+    A visitor's may have no data: a site may know them, or their cart, by its key. The key alone does not tell: some
+    engines keep that of a session that is gone, or make another.
+    """
+    return bool(session.keys()) or (session.session_key == key and session.exists(key))
+
+
 def key_of(session: SessionBase) -> str | None:
     """Return the key of a session, or None if it must not be stored."""
     return session.session_key if keeps_keys() else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from idlewatch.consumers.authentication import find_session
 from idlewatch.core.activity import Reason
@@ -68,3 +71,36 @@ def test_the_reason_is_known_with_the_session_engines_of_packages_too(browser: B
     assert find_session(browser.key) == (None, Reason.LOST)
     assert browser.poll("/api/").headers["Idlewatch-Ended"] == "lost"
     assert browser.key is None
+
+
+class TestVisitors:
+    """A site knows visitors, or their carts, by the key of a session that has no data."""
+
+    @pytest.mark.usefixtures("engine")
+    @pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "file"], indirect=True)
+    def test_their_sessions_keep_their_keys(self, browser: Browser):
+        http_site.during.append(lambda request: request.session.create())
+        assert browser.visit("/meanwhile/").status_code == 200
+        http_site.during.clear()
+        key = browser.key
+        for _ in range(2):
+            assert browser.visit("/open/").json()["phase"] is None
+            assert browser.key == key
+        assert django_sessions.engine()().exists(key)
+        assert find_session(key) == (None, None)
+
+    def test_one_that_a_middleware_begins_is_kept(self, browser: Browser, settings: Any):
+        at = settings.MIDDLEWARE.index("idlewatch.middleware.IdleWatchMiddleware")
+        begin = f"{__name__}.beginning_a_session"
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE[:at], begin, *settings.MIDDLEWARE[at:]]
+        assert browser.visit("/open/").status_code == 200
+        assert django_sessions.engine()().exists(browser.key)
+
+
+def beginning_a_session(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Any:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not request.session.session_key:
+            request.session.create()
+        return get_response(request)
+
+    return middleware

@@ -257,4 +257,3 @@ class TestSecretKey:
     def test_without_the_fallback_no_user_is_signed_in(self, signed_in: Browser, clock: Time, settings: Any):
         settings.SECRET_KEY = "another"
         assert user_of(signed_in) == ""
-        assert signed_in.key is None
