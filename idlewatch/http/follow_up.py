@@ -110,7 +110,9 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         session.pop(credential_change.CHANGED_KEY, None)
     if session.get(django_sessions.WATCH_KEY) != watch_id:
         _follow_loss(request, state, watch_id, left)
-    elif change.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch_id)):
+        return
+    note_silent_sign_in(request, response)
+    if change.signed_in and (response.status_code >= 500 or not monitor.is_recorded(watch_id)):
         # Django does not save the session after an error, and a sign-in that was rolled back has no record.
         monitor.end(watch_id, Reason.LOST, left)
         make_anonymous(request)
@@ -120,7 +122,6 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         change.state = SessionState.at(monitor.finish(watch_id, left), left)
         make_anonymous(request)
     else:
-        note_silent_sign_in(request, response)
         _follow_credentials(request, state, watched)
         on_sent(request, response, watched)
 

@@ -89,6 +89,7 @@ def to_login(request: HttpRequest) -> HttpResponse:
 
 
 def leave(request: HttpRequest) -> HttpResponse:
+    meanwhile(request)
     return HttpResponseRedirect(request.GET["url"])
 
 

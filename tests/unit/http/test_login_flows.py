@@ -13,7 +13,9 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 
+from idlewatch.core.activity import Reason
 from idlewatch.monitor import django_sessions
+from idlewatch.monitor import service as monitor
 from idlewatch.process import Process
 from tests.conftest import START, Time
 from tests.support import http_site
@@ -87,6 +89,11 @@ class TestSilentSignIn:
         self.begin(signed_in, "s1", **query)
         self.finish(signed_in, state, ann)
         assert record().signed_in.timestamp() == START + 600
+
+    def test_one_that_begins_while_the_session_ends_brings_nothing_back(self, signed_in: Browser, clock: Time):
+        http_site.during[:] = [lambda _: monitor.end(record().pk, Reason.REVOKED, clock.now), lambda _: tick(clock)]
+        self.begin(signed_in, "s1", prompt="none")
+        assert signed_in.key is None
 
     def test_another_user_is_another_session(self, signed_in: Browser, bob: User):
         self.begin(signed_in, "s1", prompt="none")
