@@ -139,8 +139,9 @@ class WatchedApplication:
         # Tests have no server.
         if not (daphne.is_running() or in_tests()):
             logger.warning(
-                "The server's start and stop do not reach idlewatch.asgi.watched: a stop loses some activity. Make it "
-                "the outermost wrapper, around the router or mount that it is in now. See %s",
+                "The server's start and stop do not reach idlewatch.asgi.watched: a stop loses some activity. Leave "
+                "the server's lifespan protocol on, and make `watched` the outermost wrapper, around any router or "
+                "mount. See %s",
                 f"{DOCUMENTATION}/deployment.md#other-servers",
             )
 

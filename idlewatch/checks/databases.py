@@ -61,8 +61,8 @@ def views_can_write_beside_the_timer() -> Messages:
             "'IMMEDIATE' in OPTIONS."
         )
         hint = (
-            "The timer writes once a second. A view that reads, and writes after that, fails with “database is locked” "
-            "if it came between: many sign-ins do."
+            "The timer writes once a second. If it does so between the reads and the writes of a view, as most "
+            "sign-ins have them, the view fails with “database is locked”."
         )
         yield Warning(message, hint=hint, id="idlewatch.W054")
 

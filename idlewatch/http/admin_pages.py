@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
-from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen
+from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen, view_name_of
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html, replaces_page
 from idlewatch.http.site_urls import path_of
@@ -39,7 +39,7 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     if not (is_html(response) and replaces_page(response) and _may_be_seen(request) and _is_of_admin(request)):
         return
     if response.has_header("Content-Encoding"):
-        _log_compressed(request.path if request.resolver_match is None else request.resolver_match.view_name)
+        _log_compressed(view_name_of(request))
         return
     content = response.content
     at = _end_of(content)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from django.http import HttpRequest
 
 from idlewatch.conf import conf
+from idlewatch.http.classification import view_name_of
 
 logger = logging.getLogger("idlewatch")
 
@@ -24,8 +25,7 @@ def withhold(request: HttpRequest) -> bool:
         return False
     setattr(request, UPDATES_CACHE, False)
     if not conf.caches_all_pages:
-        match = request.resolver_match
-        _log_withheld(request.path if match is None else match.view_name)
+        _log_withheld(view_name_of(request))
     return True
 
 

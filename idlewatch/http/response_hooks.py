@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
-from idlewatch.http.classification import follows_external_login, shows_a_page
+from idlewatch.http.classification import follows_external_login, shows_a_page, view_name_of
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
@@ -66,8 +66,7 @@ def _carries_client(request: HttpRequest, response: HttpResponseBase) -> bool:
         return True
     is_there = CLIENT_ID in response.content
     if not is_there and response.status_code < 400:
-        match = request.resolver_match
-        _log_removed(request.path if match is None else match.view_name)
+        _log_removed(view_name_of(request))
     return is_there
 
 

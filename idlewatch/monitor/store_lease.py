@@ -48,7 +48,7 @@ class StoreLease:
         """Whether a timer of this process renews the lease."""
         self._last_seen: tuple[str, datetime] | None = None
         self._unrenewed_rounds = 0
-        self._is_missed = False
+        self._is_absence_logged = False
         """Whether it was logged that no timer runs here."""
         self.owner: StoreOwner | None = None
         """The other process that owns the store, if this one has seen it."""
@@ -103,8 +103,8 @@ class StoreLease:
     def _report_missing_timer(self) -> None:
         """Log, once, that sessions end late and restarts lose activity, if nothing runs beside the requests."""
         # Tests go through no application.
-        if not (self._process.is_served or self._is_missed or in_tests()):
-            self._is_missed = True
+        if not (self._process.is_served or self._is_absence_logged or in_tests()):
+            self._is_absence_logged = True
             logger.error(
                 "No timer runs in this process, because its application is not wrapped by idlewatch.asgi.watched or "
                 "idlewatch.wsgi.watched: sessions end at their next request only, and a restart loses activity. See "
