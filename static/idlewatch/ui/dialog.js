@@ -28,7 +28,8 @@ export class WarningDialog {
     this.announcer = new Announcer((seconds) => {
       setPartText(this.element, "announcement", this.i18n.text("left", { time: this.i18n.duration(seconds) }));
     });
-    element.addEventListener("cancel", this.#cancel);
+    element.addEventListener("keydown", (event) => event.key === "Escape" && this.#keep(event));
+    element.addEventListener("cancel", (event) => event.target === element && this.#keep(event));
     element.addEventListener("close", this.#close);
     element.addEventListener("submit", this.#signOut);
     partOf(element, "stay").addEventListener("click", () => this.#stay());
@@ -61,14 +62,16 @@ export class WarningDialog {
     this.announcer.begin(state.remaining);
   }
 
-  /** Stay on Escape. The dialog closes when the server has agreed, not before. */
-  #cancel = (/** @type {Event} */ event) => {
-    if (event.target !== this.element) return;
+  /**
+   * Stay on Escape, or a gesture that means it. The dialog closes when the server has agreed, not before.
+   * @param {Event} event
+   */
+  #keep(event) {
     event.preventDefault();
     this.#stay();
-  };
+  }
 
-  /** Stay on a second Escape too, which closes a dialog whatever its page does. */
+  /** Stay on a second gesture too, which closes a dialog whatever its page does. */
   #close = () => {
     if (this.#wanted && !this.element.open) this.#stay();
   };
