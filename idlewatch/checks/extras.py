@@ -78,10 +78,9 @@ def devices_have_names() -> Messages:
     except ImproperlyConfigured:
         return
     if is_shown and not is_installed(Extra.DEVICES):
-        message = "The package 'ua-parser' is not installed: devices are shown by the name that their client sends."
-        yield Info(
-            message, hint=f"For names like “Chrome 131 on Windows”: {Extra.DEVICES.command}", id="idlewatch.I001"
-        )
+        message = "The package 'ua-parser' is not installed: every browser is shown as “Unknown device”."
+        hint = f"For names like “Chrome 131 on Windows”: {Extra.DEVICES.command}"
+        yield Info(message, hint=hint, id="idlewatch.I001")
 
 
 def _draft_age() -> float:

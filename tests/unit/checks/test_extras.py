@@ -96,5 +96,6 @@ def test_devices_without_their_parser_are_mentioned_before_a_deployment(found, w
     assert found() == {}
     ((identifier, message),) = found(deploy=True).items()
     assert (identifier, message.level) == ("I001", INFO)
+    assert "Unknown device" in message.msg
     assert 'pip install "idlewatch[devices]"' in message.hint
     assert found(deploy=True, IDLEWATCH={"KEEP_USER_AGENT": False}) == {}
