@@ -50,7 +50,7 @@ class Report:
             "steps": self.steps,
             "seconds": round(time.monotonic() - self.started, 1),
             "versions": {name: version(name) for name in distributions},
-            "checks": [each.split(":")[0].removeprefix("idlewatch.") for each in prepared["checks"]],
+            "checks": list(dict.fromkeys(each.split(":")[0].removeprefix("idlewatch.") for each in prepared["checks"])),
         }
         (RESULTS / f"{self.row.slug}.json").write_text(json.dumps(result, ensure_ascii=False))
 
