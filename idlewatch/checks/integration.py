@@ -174,7 +174,7 @@ def templates_are_found() -> Messages:
         find_template(TEMPLATE)
     except TemplateDoesNotExist:
         message = f"No backend in TEMPLATES finds {TEMPLATE!r}; expected one of Django's, with APP_DIRS."
-        hint = "Its 'BACKEND' is 'django.template.backends.django.DjangoTemplates'. Jinja2 needs it beside its own."
+        hint = "Its 'BACKEND' is 'django.template.backends.django.DjangoTemplates'. A site on Jinja2 needs one as well."
         yield Error(message, hint=hint, id="idlewatch.E057")
     except Exception:  # noqa: BLE001 - Django's own checks report engines that can't be made
         return
