@@ -13,12 +13,16 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from idlewatch.conf.declaration import DOCUMENTATION
+from idlewatch.http.page_tokens import token_in
 from idlewatch.process import Process, current_process
 
 logger = logging.getLogger("idlewatch")
 
+HELP = f"{DOCUMENTATION}/deployment.md#nginx"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]+)?|[a-z][a-z0-9+.-]*://\[[0-9a-f:.]+\](:[0-9]+)?")
 """An origin as browsers write it (RFC 6454 §6.2): Django's wildcards would match any string with that ending."""
+_FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+_SOCKET_SCHEME = re.compile(r"^\s*ws(?=s?\b)", re.IGNORECASE)
 
 
 def request_of(scope: dict[str, Any]) -> HttpRequest:
@@ -26,7 +30,13 @@ def request_of(scope: dict[str, Any]) -> HttpRequest:
     scheme = "https" if scope.get("scheme") in {"wss", "https"} else "http"
     # Django fails on bytes that are not UTF-8.
     query = scope.get("query_string", b"").decode(errors="replace")
-    return ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme, "query_string": query}, BytesIO())
+    request = ASGIRequest(
+        {**scope, "type": "http", "method": "GET", "scheme": scheme, "query_string": query}, BytesIO()
+    )
+    if _FORWARDED_PROTO in request.META:
+        # Traefik sends `wss`, where `SECURE_PROXY_SSL_HEADER` has the `https` of the page.
+        request.META[_FORWARDED_PROTO] = _SOCKET_SCHEME.sub("http", request.META[_FORWARDED_PROTO])
+    return request
 
 
 def is_same_origin(request: HttpRequest) -> bool:
@@ -35,7 +45,11 @@ def is_same_origin(request: HttpRequest) -> bool:
     Scheme, host and port must be equal, or match `CSRF_TRUSTED_ORIGINS`; a missing origin and `null` are refused.
     Behind a proxy, `SECURE_PROXY_SSL_HEADER` and `USE_X_FORWARDED_HOST` tell what the site's own is.
     """
-    if not _ORIGIN.fullmatch(request.headers.get("Origin", "null")):
+    origin = request.headers.get("Origin")
+    if origin is None and token_in(request):
+        # Every browser sends it, and only pages have the token.
+        current_process().part(RefusedOrigins).note_missing()
+    if not _ORIGIN.fullmatch(origin or ""):
         return False
     # A new one each time: it caches the settings that it reads first.
     rule = CsrfViewMiddleware(lambda request: HttpResponse())
@@ -65,8 +79,18 @@ class RefusedOrigins:
             origin,
             request.scheme,
             host,
-            f"{DOCUMENTATION}/deployment.md#nginx",
+            HELP,
         )
+
+    def note_missing(self) -> None:
+        """Note a handshake of a page from which something on its way has taken the origin."""
+        if not self._is_logged:
+            self._is_logged = True
+            logger.warning(
+                "The socket of a page was refused, because its handshake has no header Origin; pages fall back to "
+                "HTTP. Have your proxy pass it on. See %s",
+                HELP,
+            )
 
 
 def _host_name(url: str) -> str | None:

@@ -138,6 +138,13 @@ class TestBehindAProxy:
         assert own("http://example.com", x_forwarded_proto="http")
         assert not own("https://example.com", x_forwarded_proto="http")
 
+    def test_the_proxy_may_tell_the_scheme_of_the_socket_as_traefik_does(self, site: Any):
+        site.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+        for told, scheme, other in (("wss", "https", "http"), ("ws", "http", "https"), ("wss, http", "https", "http")):
+            assert own(f"{scheme}://example.com", x_forwarded_proto=told)
+            assert not own(f"{other}://example.com", x_forwarded_proto=told)
+        assert not own("https://example.com", x_forwarded_proto="wssx")
+
     def test_the_proxy_tells_the_host_where_the_setting_says_so(self, site: Any):
         assert not own("http://a.example.org", host="example.com", x_forwarded_host="a.example.org")
         site.USE_X_FORWARDED_HOST = True
@@ -174,6 +181,13 @@ class TestLog:
             assert not own("https://example.com", host=host, **headers)
         (message,) = self.refusals(caplog)
         assert f"https://example.com was refused, because the site's own origin is http://{host}" in message
+
+    def test_says_once_that_a_page_came_without_an_origin(self, caplog: pytest.LogCaptureFixture):
+        scope = {"type": "websocket", "path": "/ws/idlewatch/tab/", "headers": [(b"host", b"example.com")]}
+        for query in (b"", b"for=a-b", b"for=a-b"):
+            assert not is_same_origin(request_of(scope | {"query_string": query}))
+        (message,) = self.refusals(caplog)
+        assert "no header Origin" in message
 
     @pytest.mark.parametrize("host", ["example.com", "[", None])
     def test_has_nothing_to_say_of_other_sites(self, caplog: pytest.LogCaptureFixture, host: str | None):
