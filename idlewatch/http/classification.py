@@ -66,6 +66,12 @@ def shows_a_page(request: HttpRequest) -> bool:
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest") not in FRAMES
 
 
+def is_script_of_page(request: HttpRequest) -> bool:
+    """Return whether a script of a page of this site sent the request, and that page stays, as far as browsers tell."""
+    headers = request.headers
+    return headers.get("Sec-Fetch-Site") == "same-origin" and headers.get("Sec-Fetch-Mode") not in {None, "navigate"}
+
+
 def follows_external_login(request: HttpRequest) -> bool:
     """Return whether a request that signs a user in comes from the login page of another site, as in single sign-on.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -17,6 +18,8 @@ from idlewatch.http.site_urls import is_cross_origin, login_url_of, login_url_wi
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOGIN_VIEW = "LoginView"
 """The class name of the login view of Django, allauth and others; subclasses are login views too."""
+_SIGN_IN = re.compile(r"(\w+[-_])?(log|sign)[-_]?in")
+"""Names of URLs that sign in, such as those to which scripts send credentials."""
 
 
 def is_login_page(request: HttpRequest) -> bool:
@@ -26,9 +29,13 @@ def is_login_page(request: HttpRequest) -> bool:
 
 
 def needs_no_login(request: HttpRequest) -> bool:
-    """Return whether a request goes to a login view, or to a view marked `login_not_required`."""
+    """Return whether a request goes to a view that signs in, or to one that is marked `login_not_required`."""
     match = match_of(request)
-    return is_login_page(request) or (match is not None and getattr(match.func, "login_required", True) is False)
+    if is_login_page(request):
+        return True
+    if match is None:
+        return False
+    return getattr(match.func, "login_required", True) is False or bool(_SIGN_IN.fullmatch(match.url_name or ""))
 
 
 def turns_away(request: HttpRequest, response: HttpResponseBase) -> bool:

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
-from idlewatch.http.classification import follows_external_login, shows_a_page, view_name_of
+from idlewatch.http.classification import follows_external_login, is_script_of_page, shows_a_page, view_name_of
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
@@ -52,10 +52,19 @@ def record_response(request: HttpRequest, response: HttpResponseBase, watched: W
     with suppress(Undecided):
         if state.admission.counted and at - state.admission.arrived > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested())
-        if shows_a_page(request) and replaces_page(response):
-            shown = PageShown(_carries_client(request, response))
-            if _changes(watched, shown, at):
-                monitor.look(watched.id, at, shown)
+        shown = _page_shown(request, response)
+        if shown is not None and _changes(watched, shown, at):
+            monitor.look(watched.id, at, shown)
+
+
+def _page_shown(request: HttpRequest, response: HttpResponseBase) -> PageShown | None:
+    """Return whether the page that the tab shows now has the client; None if it shows the one that it had."""
+    if shows_a_page(request):
+        return PageShown(_carries_client(request, response)) if replaces_page(response) else None
+    if state_of(request).change.signed_in and is_script_of_page(request):
+        # A visitor's page has no client. It is to be loaded again; if it is not, that is reported like any silent page.
+        return PageShown(has_client=True)
+    return None
 
 
 def _carries_client(request: HttpRequest, response: HttpResponseBase) -> bool:

@@ -227,6 +227,8 @@ def act_as(request: HttpRequest) -> HttpResponse:
     user = get_user_model().objects.get_by_natural_key(request.POST["username"])
     if "logout" in request.POST:
         logout(request)
+    if "early" in request.POST:
+        idlewatch.mark_impersonation(request)
     login(request, user, "django.contrib.auth.backends.ModelBackend")
     if "note" in request.POST:
         idlewatch.mark_impersonation(request)
@@ -314,6 +316,7 @@ urlpatterns = [
     path("keep-me/", keep_me),
     path("act-as/", act_as),
     path("api-login/", api_login),
+    path("credentials/", body, name="api_sign-in"),
     path("failing-login/", failing_login),
     path("first-step/", first_step),
     path("members/", LoginView.as_view()),

@@ -35,6 +35,7 @@ class _Localized:
         ("/members/", True, True),
         ("/admin/login/", True, True),
         ("/open/", True, False),
+        ("/credentials/", True, False),
         ("/admin/logout/", False, False),
         ("/closed/", False, False),
         ("/nowhere/", False, False),

@@ -15,7 +15,8 @@ from idlewatch.core.activity import Reason
 from idlewatch.http.request_state import attach_state
 from idlewatch.http.response_hooks import set_headers
 from idlewatch.http.session_state import SessionState
-from idlewatch.monitor import records
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process
 from tests.conftest import START, Time
@@ -64,6 +65,16 @@ class TestClosedBrowser:
     def test_an_answer_that_shows_nothing_changes_nothing(self, page: Browser, clock: Time, path: str):
         page.visit(path)
         assert ends_closed(page, clock)
+
+    @pytest.mark.parametrize(("origin", "awaited"), [("same-origin", True), ("cross-site", False), (None, False)])
+    def test_a_page_in_which_a_script_signs_in_is_expected_to_be_loaded_again_and_connect(
+        self, signed_in: Browser, ann: User, clock: Time, origin: str | None, awaited: bool
+    ):
+        signed_in.submit("/logout/")
+        headers = FETCH | ({} if origin is None else {"Sec-Fetch-Site": origin})
+        signed_in.ask("post", "/api-login/", {"username": "ann", "password": PASSWORD}, headers)
+        watched = stores.current().sessions.get(WatchedSession.objects.live().get().pk)
+        assert watched.activity.awaited_since == (clock.now if awaited else None)
 
     @pytest.mark.rule("R40")
     @pytest.mark.parametrize(

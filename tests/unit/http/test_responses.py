@@ -103,6 +103,10 @@ class TestOtherMethods:
         assert late.ask("post", "/api-login/", {"username": "ann", "password": PASSWORD}, FETCH).status_code == 200
         assert late.visit("/closed/").json()["user"] == "ann"
 
+    def test_a_script_signs_in_with_the_cookie_of_the_ended_session_at_a_view_with_such_a_name(self, late: Browser):
+        response = late.ask("post", "/credentials/", {}, FETCH, content_type="application/json")
+        assert (response.status_code, response.json()) == (200, {})
+
     def test_a_view_that_needs_no_login_and_refuses_ends_in_the_usual_way(self, late: Browser):
         """Django REST framework marks all its views so, and answers 403 by itself."""
         key = late.key
