@@ -73,11 +73,17 @@ def mark_impersonation(request: HttpRequest) -> None:
     call.
 
     Raises:
-        ValueError: no user was signed in before.
+        ValueError: no user was signed in before, or the other has not been signed in yet.
     """
-    watched = state_of(request).present.watched
+    state = state_of(request)
+    watched = state.present.watched
     if watched is None:
         raise ValueError("The request came without a signed-in user; expected the operator who acts as another.")
+    if not state.change.signed_in and django_sessions.user_of(request.session) == watched.user:
+        # The login, which follows, would delete the note with the rest of the session's data.
+        raise ValueError(
+            "The operator is still signed in as themselves; expected login(request, user) before the call."
+        )
     request.session[impersonation.IMPERSONATOR_KEY] = watched.user
 
 

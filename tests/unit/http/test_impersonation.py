@@ -230,6 +230,17 @@ def test_only_a_user_who_is_signed_in_can_act_as_another():
         mark_impersonation(request)
 
 
+def test_the_note_before_the_sign_in_which_would_delete_it_is_refused(operator: Browser, bob: User):
+    with pytest.raises(ValueError, match="expected login"):
+        operator.submit("/act-as/", {"username": "bob", "note": "1", "early": "1"})
+    assert user_of(operator) == "ann"
+
+
+def test_operators_may_act_as_themselves(operator: Browser, ann: User):
+    assert act_as(operator, ann).status_code == 200
+    assert people() == ("ann", "")
+
+
 @pytest.mark.parametrize(
     ("app", "data", "actors"),
     [
