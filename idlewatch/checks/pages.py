@@ -54,9 +54,11 @@ def policy_allows_the_client() -> Messages:
         directives = policy.get("DIRECTIVES", policy) if isinstance(policy, Mapping) else None
         if not isinstance(directives, Mapping) or position(middleware) is None:
             continue
-        for directive, purpose in NEEDED.items():
+        for needed, purpose in NEEDED.items():
+            # What is said of elements alone comes first (CSP level 3).
+            directive = f"{needed}-elem" if directives.get(f"{needed}-elem") else needed
             sources = directives.get(directive) or directives.get("default-src")
-            if not sources or _allows(_texts(sources), has_nonce=directive != "connect-src"):
+            if not sources or _allows(_texts(sources), has_nonce=needed != "connect-src"):
                 continue
             message = f"{name} has {directive} {sources!r}, by which the client can't {purpose}; expected 'self' there."
             hint = (

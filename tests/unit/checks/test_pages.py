@@ -38,6 +38,8 @@ def test_static_files_of_another_origin_are_found(found, url: str, hosts: list[s
         ({"default-src": ["'self'"], "script-src": ["https://cdn.example"]}, []),
         ({"default-src": ["'self'"], "connect-src": [NONCE, "'none'"]}, ["connect-src"]),
         ({"default-src": None, "style-src": "'self'"}, []),
+        ({"default-src": ["'self'"], "script-src-elem": ["'none'"]}, ["script-src-elem"]),
+        ({"script-src": ["'none'"], "script-src-elem": ["'self'"], "style-src-elem": [NONCE]}, []),
     ],
 )
 def test_policy_that_blocks_the_client_is_found(found, run, directives: dict[str, Any], blocked: list[str]):
