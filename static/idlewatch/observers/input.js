@@ -4,7 +4,7 @@
  * Events that count as activity if the browser trusts them. Assistive technology clicks without a pointer or a key, menus
  * paste, and files are dropped from other windows.
  */
-const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"];
+const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "beforeinput", "input", "click", "paste", "drop"];
 /** Seconds after an act in which scrolling counts: a log may scroll by itself. */
 const SCROLL_AFTER = 1;
 const FRAMES = "iframe, frame";

@@ -2,7 +2,8 @@
 
 /**
  * @typedef {HTMLElement & {type?: string, value?: string, defaultValue?: string, checked?: boolean,
- *   defaultChecked?: boolean, form?: HTMLFormElement | null, multiple?: boolean, options?: HTMLOptionsCollection}} Field
+ *   defaultChecked?: boolean, name?: string, form?: HTMLFormElement | null, multiple?: boolean,
+ *   options?: HTMLOptionsCollection}} Field
  */
 
 /** All but passwords, and CSRF tokens: a script that renews one fills in nothing for the user. */
@@ -34,14 +35,16 @@ export class UnsavedInput {
    */
   find(root) {
     for (const field of /** @type {NodeListOf<Field>} */ (root.querySelectorAll(FIELDS))) {
-      if (TYPED.test(field.type ?? "") && isChanged(field)) this.#remember(field);
+      // One without a name is a script's own, such as the year in a date picker's calendar.
+      if (field.name && TYPED.test(field.type ?? "") && isChanged(field)) this.#remember(field);
     }
   }
 
   /** @param {Event} event A trusted one of the user. */
   record(event) {
     if (ACTS.test(event.type)) for (const field of this.#fields) this.#remember(field, held(field));
-    if (event.type !== "input") return;
+    // An editor may write by itself what was typed, and prevent the `input` that would follow.
+    if (!event.type.endsWith("input")) return;
     const field = /** @type {Field | undefined} */ (event.composedPath()[0]);
     // A text node's events come from its editing host, which may be a frame's document.
     if (field?.nodeType !== Node.ELEMENT_NODE) return;

@@ -15,7 +15,7 @@ function setUp() {
 }
 
 test("what only a user can do is activity, unless a script dispatched it", () => {
-  const types = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "input", "click", "paste", "drop"];
+  const types = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "beforeinput", "input", "click", "paste", "drop"];
   const { acts, act } = setUp();
   for (const type of types) act(type, { isTrusted: false });
   for (const type of ["focus", "visibilitychange", "mouseover", "pointerover", "load"]) act(type);

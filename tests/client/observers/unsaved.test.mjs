@@ -38,6 +38,23 @@ test("so is text that a field had before the client ran", () => {
   assert.equal(other.any, true);
 });
 
+test("what a picker has written before the client ran into fields of its own is not", () => {
+  const field = new FakeField("", "2026", { type: "number", defaultValue: "" });
+  const unsaved = new UnsavedInput(page(field));
+  unsaved.find(page(field));
+  assert.equal(unsaved.any, false);
+});
+
+test("what an editor writes by itself is unsaved, though it prevents the event that says so", () => {
+  const editor = { nodeType: 1, isConnected: true, closest: () => null };
+  const field = new FakeField("q", "ada");
+  const unsaved = new UnsavedInput(page(field));
+  unsaved.record({ ...input(field), type: "beforeinput" });
+  assert.equal(unsaved.any, false);
+  unsaved.record({ ...input(editor), type: "beforeinput" });
+  assert.equal(unsaved.any, true);
+});
+
 const date = () => new FakeField("date");
 const FILLS = {
   "a date that a script writes": [date, (field) => (field.value = "2026-11-29")],
