@@ -95,17 +95,6 @@ def test_another_user_sees_nothing_of_it_and_is_asked_nothing(page: Page, site: 
     assert asked == []
 
 
-def test_where_the_login_page_shows_something_else_the_page_comes_back_with_the_focus(
-    letter: Page, context: BrowserContext, site: Server
-):
-    # Without the client, which would announce the sign-in.
-    sign_in(context.new_page(), site.url("/accounts/login/?next=/healthz"))
-    expect(overlay(letter)).to_be_visible()
-    letter.evaluate("dispatchEvent(new Event('focus'))")
-    expect(content(letter)).to_be_visible(timeout=5000)
-    assert letter.input_value("textarea") == "half a letter"
-
-
 @pytest.mark.rule("R18")
 def test_a_tab_that_was_cut_off_shows_nothing_to_another_user(page: Page, context: BrowserContext, site: Server):
     # No sign-in is announced to the tab: as when it slept, or the browser has no channel between tabs.

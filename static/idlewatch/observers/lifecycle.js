@@ -4,8 +4,7 @@ import { CLOSE } from "../core/protocol.js";
 
 /**
  * @typedef {object} LifecycleDelegate
- * @property {() => void} onWake The page is visible, has the focus or is thawed, or the network has changed: the state may
- *   be out of date.
+ * @property {() => void} onWake The page is visible or thawed, or the network has changed: the state may be out of date.
  * @property {() => void} onHide The page is hidden: its timers are about to be slowed down.
  * @property {(code: number) => void} onLeave The page goes away; the socket is to be closed with `code`.
  * @property {() => void} onReturn The page is shown again from the back/forward cache.
@@ -34,8 +33,7 @@ export class LifecycleObserver {
     this.window.addEventListener("pageshow", this.#show, options);
     this.window.addEventListener("pagehide", this.#leave, options);
     // `offline` proves nothing, but is a reason to check: the server may be on this machine.
-    // The window in which the user signed in again may have been closed: the tab was visible beside it all the time.
-    for (const type of ["online", "offline", "focus"]) this.window.addEventListener(type, this.delegate.onWake, options);
+    for (const type of ["online", "offline"]) this.window.addEventListener(type, this.delegate.onWake, options);
     document.addEventListener("resume", this.delegate.onWake, options);
     document.addEventListener("visibilitychange", this.#changeVisibility, options);
   }
