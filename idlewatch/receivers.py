@@ -42,9 +42,8 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
     if not session.modified:
         # Nor here: `login()` writes into the session first. django-rest-knox sends the signal for each token.
         return
-    state = find_state(request)
-    if state is not None and not state.is_of(session):
-        # Nor to that of a browser: django-allauth names the sessions of apps by a token, which no later request shows.
+    if _is_for_app(request):
+        # Nor to that of a browser: an app names its session by a token, which no later request shows.
         return
     at = now()
     try:
@@ -56,6 +55,12 @@ def on_login(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> N
         # Another middleware has signed the user in, before any view was found: Django would answer 500 to the error.
         return
     signed_in(request, user, at)
+
+
+def _is_for_app(request: HttpRequest) -> bool:
+    """Return whether an app sent a request, by the headless API of django-allauth: it has a session of its own."""
+    headless = getattr(getattr(request, "allauth", None), "headless", None)
+    return getattr(headless, "client", None) == "app"
 
 
 def _refuse_sign_in(request: HttpRequest, error: StoreElsewhere, at: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -50,16 +49,11 @@ class RequestState:
 
     def __init__(self, request: HttpRequest, arrived: float) -> None:
         self._request = request
-        self._django_session = getattr(request, "session", None)
         self.admission = Admission(arrived)
         self.change = SessionChange()
         self.page = PageParts()
         self.ended_response: HttpResponseBase | None = None
         """The response that reports the end, once it has been made."""
-
-    def is_of(self, session: SessionBase) -> bool:
-        """Return whether a session is the one that the request came with: a view may work with another for a while."""
-        return session is self._django_session
 
     @property
     def phase(self) -> Phase | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -136,6 +137,7 @@ class TestApps:
 
     def test_their_sessions_are_not_watched(self, browser: Browser, ann: User):
         def sign_in(request: HttpRequest) -> None:
+            request.allauth = SimpleNamespace(headless=SimpleNamespace(client="app"))  # type: ignore[attr-defined]
             kept, request.session = request.session, django_sessions.engine()()
             login(request, ann, "django.contrib.auth.backends.ModelBackend")
             request.session.save()
@@ -145,6 +147,18 @@ class TestApps:
         assert browser.poll("/meanwhile/").status_code == 200
         assert records() == []
         assert Session.objects.count() == 1
+
+    def test_a_sign_in_whose_view_loads_the_session_again_is_watched_at_once(self, browser: Browser, ann: User):
+        """As that of django-allauth at another site does."""
+
+        def sign_in(request: HttpRequest) -> None:
+            request.session.save()
+            request.session = type(request.session)(request.session.session_key)
+            login(request, ann, "django.contrib.auth.backends.ModelBackend")
+
+        http_site.during[:] = [sign_in]
+        assert browser.submit("/meanwhile/").status_code == 200
+        assert records() == [("ann", "")]
 
 
 class TestInactiveUsers:
