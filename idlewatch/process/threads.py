@@ -31,7 +31,7 @@ class Lane(Enum):
     TIMER = "timer"
     """The timer's database work: it may write hundreds of records, and no slow view may delay it."""
     LIVE = "live"
-    """What the live pages ask by primary key: it must be answered within the second."""
+    """What must be answered within the second: the lease of the process, and what the live pages ask by primary key."""
     SEARCH = "live-search"
     """What they search: it may take as long as it likes, and holds up only other searches."""
     WAITING = "waiting"

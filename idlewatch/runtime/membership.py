@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from django.db import DatabaseError
@@ -19,6 +19,7 @@ from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hubs
 from idlewatch.store.base import SessionStore, Store
+from idlewatch.store.values import Renewal
 
 logger = logging.getLogger("idlewatch")
 
@@ -49,6 +50,10 @@ class Membership:
         """The last record that was looked up in the store."""
         self._created_at: float | None = None
         """When the store was created to which this process has reported all it knew (epoch seconds)."""
+        self._renewal = Renewal(known=False, resume=False, created_at=float("-inf"))
+        """The answer of a shared store to the latest sign of life."""
+        self.lease_renewed_at = float("-inf")
+        """When this process gave its latest sign of life, by the clock's ticks."""
         self._owes_records = self._owes_report = False
         """Whether the records are still to be resumed into the store, and the tabs here still to be reported."""
         self._joined = False
@@ -90,10 +95,35 @@ class Membership:
     async def renew(self, now: float) -> float:
         """Own the store, or take part in it; return the time, which a shared store may have put right."""
         recovery = stores.recovery_of(self._process)
-        if recovery is not None:
-            return await self._join(recovery)
-        await self._own(now)
-        return now
+        if recovery is None:
+            await self.renew_lease(now)
+            if not self.refused:
+                await self._own(now)
+            return now
+        try:
+            await self._clock_sync.keep(self._store.presence)
+            await self.renew_lease(self._clock.now())
+        except StoreUnavailable:
+            self.owns_store = False
+            await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
+            raise
+        return await self._join(recovery)
+
+    async def renew_lease(self, now: float) -> None:
+        """Give a sign of life, by which this process stays owner or member; what it finds is owed is done by `renew`.
+
+        Nothing here takes long, however many sessions there are.
+        """
+        self.lease_renewed_at = self._clock.ticks()
+        recovery = stores.recovery_of(self._process)
+        if recovery is None:
+            if await self._threads.run(Lane.LIVE, self._lease.renew, now) is not None:
+                self.owns_store = False
+            return
+        self._renewal = renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)
+        # Owed until it is done: what fails is retried in the next round.
+        self._owes_records |= renewal.resume
+        self._owes_report |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
 
     async def keep_tabs(self, now: float) -> None:
         """Renew the lease on this process's tabs, count them again where it lapsed, and take back those of the dead."""
@@ -128,23 +158,14 @@ class Membership:
         await self._threads.run(Lane.TIMER, self._lease.release)
 
     async def _join(self, recovery: Recovery) -> float:
-        """Take part in the shared store, and in its time; report what it missed while it was away."""
-        presence = self._store.presence
-        try:
-            await self._clock_sync.keep(presence)
-            now = self._clock.now()
-            renewal = await presence.renew(self._process.name, now, PROCESS_LEASE)
-        except StoreUnavailable:
-            self.owns_store = False
-            await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
-            raise
-        # Owed until it is done: what fails is retried in the next round.
-        self._owes_records |= renewal.resume
-        self._owes_report |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
+        """Take part in the shared store, and report what it missed while it was away."""
+        presence, renewal, now = self._store.presence, self._renewal, self._clock.now()
         if self._owes_records:
-            await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
-            await presence.mark_resumed()
-            self._owes_records = False
+            await self._resume_all(now)
+            if self._renewal.created_at == renewal.created_at:
+                # Otherwise it was emptied again, which the lease has found meanwhile.
+                await presence.mark_resumed()
+                self._owes_records = False
         if self._owes_report and (recovery.is_away or self._joined or now < renewal.created_at + REPORT_GRACE):
             await recovery.recover(self._hubs.tabs, self._process.name, now)
             # By the store itself: this process has just reported what it did not know.
@@ -155,29 +176,33 @@ class Membership:
 
     async def _own(self, now: float) -> None:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""
-        if await self._threads.run(Lane.TIMER, self._lease.renew, now) is not None:
-            self.owns_store = False
-            return
         terms = self._lease.terms
         if not self.owns_store or self._terms != terms:
             # Another process may have had the truth meanwhile, and wrote it into the records.
-            await self._threads.run(Lane.TIMER, _resume_all, self._store.sessions, now)
+            await self._resume_all(now)
             await self._store.statistics.restore_samples(
                 await self._threads.run(Lane.TIMER, history.kept, now - SAMPLE_RETENTION)
             )
+            if self.refused:
+                return
             self.owns_store, self._terms = True, terms
         since = (self._records_seen or now) - COMMIT_OVERLAP
         await self._threads.run(Lane.TIMER, _take_over, since, now)
         # Commands write by the machine's clock, which may have been set back since this process began.
         self._records_seen = min(now, self._clock.wall())
 
+    async def _resume_all(self, now: float) -> None:
+        """Resume every session from its record, batch by batch: between them other work gets its turn."""
+        rows: Sequence[WatchedSession] = await self._threads.run(Lane.TIMER, _live_after, "")
+        while rows:
+            await self._threads.run(Lane.TIMER, _resume, self._store.sessions, rows, now)
+            rows = await self._threads.run(Lane.TIMER, _live_after, rows[-1].pk)
 
-def _resume_all(sessions: SessionStore, now: float) -> None:
-    _resume(sessions, WatchedSession.objects.live().iterator(chunk_size=records.BATCH_SIZE), now)
 
-
-def _live_after(watch_id: str, signed_in_before: float) -> list[WatchedSession]:
-    rows = WatchedSession.objects.live().signed_in_before(signed_in_before).after(watch_id)
+def _live_after(watch_id: str, signed_in_before: float | None = None) -> Sequence[WatchedSession]:
+    rows = WatchedSession.objects.live().after(watch_id)
+    if signed_in_before is not None:
+        rows = rows.signed_in_before(signed_in_before)
     return list(rows[: records.BATCH_SIZE])
 
 

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
+from django.db import DatabaseError
+
 from idlewatch import metrics
 from idlewatch.exceptions import LayerUnavailable, StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
@@ -28,10 +30,14 @@ logger = logging.getLogger("idlewatch")
 
 BATCH_SIZE = 500
 """Sessions claimed at once."""
+RECORD_BATCH_SIZE = 100
+"""Ends claimed at once: each takes statements of its own, and all of them have to be recorded within the lease."""
 CLAIM_LEASE = 10.0
 """Seconds after which what was claimed and not confirmed falls to another timer."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
+LATE_AFTER = 2 * ROUND_INTERVAL
+"""Seconds since the lease of this process was renewed after which a round counts as late."""
 COMPARE_INTERVAL = 15.0
 """Seconds between looks at what is not reported: messages that a layer lost, sessions that the store never had."""
 SWEEP_INTERVAL = 3600.0
@@ -74,6 +80,20 @@ class Timer:
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(self._lane(Due.PUSH, self.push))
             lanes.create_task(self._lane(Due.RECORD, self.keep))
+            lanes.create_task(self._keep_lease())
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease of this process also while a round takes long: it must not be taken for dead meanwhile."""
+        while True:
+            await self._clock.sleep(ROUND_INTERVAL)
+            if self._clock.ticks() >= self.membership.lease_renewed_at + LATE_AFTER:
+                try:
+                    await self.membership.renew_lease(self._clock.now())
+                except (StoreUnavailable, DatabaseError):
+                    # The round logs it.
+                    pass
+                except Exception:
+                    logger.exception("The lease of this process could not be renewed.")
 
     async def _lane(self, due: Due, work: Callable[[float], Awaitable[None]]) -> None:
         """Do some work whenever it is due, and once a round."""
@@ -136,13 +156,15 @@ class Timer:
             # Also where the round failed: what ended has ended.
             await self._record_ends(now)
 
-    async def _record_ends(self, now: float) -> None:
+    async def _record_ends(self, now: float, bound: float = ROUND_INTERVAL) -> None:
+        """Record the ends that are due, for `bound` seconds at most: then a round is due, and the rest comes after."""
+        until = self._clock.ticks() + bound
         while self.membership.holds_store:
-            ended = await self._store.queue.claim(Due.RECORD, now, BATCH_SIZE, CLAIM_LEASE)
+            ended = await self._store.queue.claim(Due.RECORD, now, RECORD_BATCH_SIZE, CLAIM_LEASE)
             if ended:
                 await self._threads.run(Lane.TIMER, _record, ended)
                 await self._store.queue.confirm(Due.RECORD, ended, now)
-            if len(ended) < BATCH_SIZE:
+            if len(ended) < RECORD_BATCH_SIZE or self._clock.ticks() >= until:
                 return
 
     async def round(self, now: float) -> None:
@@ -185,12 +207,14 @@ class Timer:
             await self._threads.run(Lane.TIMER, history.keep, sample, now - SAMPLE_RETENTION)
 
     async def _check(self, now: float) -> None:
-        while True:
+        """Check the sessions that are due, for the length of a round at most: the rest is due in the next."""
+        until = self._clock.ticks() + ROUND_INTERVAL
+        while self.owns_store:
             claimed = await self._store.queue.claim(Due.CHECK, now, BATCH_SIZE, CLAIM_LEASE)
             if claimed:
                 doubted = await self._threads.run(Lane.TIMER, revalidation.examine, claimed, now)
                 await self._store.queue.confirm(Due.CHECK, claimed, now, doubted=doubted)
-            if len(claimed) < BATCH_SIZE:
+            if len(claimed) < BATCH_SIZE or self._clock.ticks() >= until:
                 return
 
     async def finish(self) -> None:
@@ -198,7 +222,7 @@ class Timer:
         if not self.membership.holds_store:
             return
         # Some ends, a closed browser's, can't be told from the records later.
-        await self._record_ends(self._clock.now())
+        await self._record_ends(self._clock.now(), float("inf"))
         if self._store.shared:
             # It knows how far every session came.
             await self.membership.give_up_tabs()

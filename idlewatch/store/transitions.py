@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from zlib import crc32
 
 from msgspec.structs import replace
 
@@ -73,6 +74,17 @@ def after(event: Event, present: Watched, now: float) -> Watched:
         # Always a new version: pages may show a state that the store did not know.
         return _next(present, activity, now)
     return _with_activity(present, activity, now)
+
+
+def first_check_at(watched: Watched, now: float) -> float:
+    """Return when a session that is opened at `now` is to be checked first (epoch seconds).
+
+    One that goes on from its record is opened together with all others, after a restart or in a store that was emptied:
+    its id spreads the checks over the interval between two of them.
+    """
+    interval = watched.policy.checkpoint / 2
+    is_resumed = watched.activity.logged_in_at + interval <= now
+    return now + interval * (crc32(watched.id.encode()) / 2**32 if is_resumed else 1.0)
 
 
 def next_check_at(policy: Policy, now: float, *, is_doubted: bool = False) -> float:

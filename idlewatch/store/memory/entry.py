@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idlewatch.store.transitions import next_check_at
+from idlewatch.store.transitions import first_check_at
 from idlewatch.store.values import Due, Watched
 
 
@@ -13,7 +13,7 @@ class Entry:
 
     def __init__(self, watched: Watched, now: float) -> None:
         self.watched = watched
-        self.check_at = next_check_at(watched.policy, now)
+        self.check_at = first_check_at(watched, now)
         self.leased: dict[Due, float] = {}
         """Until when each kind is claimed."""
         self.queued: dict[Due, float] = {}

@@ -13,7 +13,7 @@ from msgspec.structs import astuple, replace
 from idlewatch.core.activity import Activity
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict
 from idlewatch.store.listing import GROUPS, group_of
-from idlewatch.store.transitions import next_check_at
+from idlewatch.store.transitions import first_check_at
 from idlewatch.store.values import Sample, Watched
 
 HEAD = struct.Struct("<12d4BH")
@@ -97,7 +97,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         cap=NO_LIMIT if absolute is None else activity.logged_in_at + absolute,
         warn=policy.warn_before,
         ttl=max(ends_in, policy.idle_timeout) + ROW_RETENTION,
-        check_at=next_check_at(policy, now),
+        check_at=first_check_at(watched, now),
         mark=mark,
         ended=int(activity.ended is not None),
         group=0 if group is None else GROUPS.index(group) + 1,

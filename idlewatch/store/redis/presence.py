@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from idlewatch.core.events import TabsCounted
-from idlewatch.store.base import Presence, SessionStore
+from idlewatch.store.base import CHANGE_BATCH, Presence, SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Command, Steps, script
 from idlewatch.store.redis.keys import Keys
@@ -46,11 +46,13 @@ class RedisPresence(Presence):
         found = await self._client.acall(script("reap", keys, [repr(now), repr(REAP_LEASE)]))
         dead = [process.decode() for process in found]
         for process in dead:
-            watch_ids = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
-            # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
-            await asyncio.gather(
-                *(self._sessions.aapply(watch_id.decode(), TabsCounted(process, 0), now) for watch_id in watch_ids)
-            )
+            found = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
+            watch_ids = sorted(watch_id.decode() for watch_id in found)
+            for start in range(0, len(watch_ids), CHANGE_BATCH):
+                # Step by step: what else is asked meanwhile, a push say, waits for one of them alone.
+                batch = watch_ids[start : start + CHANGE_BATCH]
+                # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
+                await asyncio.gather(*(self._sessions.aapply(each, TabsCounted(process, 0), now) for each in batch))
             await self._client.acall(Command("ZREM", [self._keys.other("reaping")], [process]))
         return dead
 

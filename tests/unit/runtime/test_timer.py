@@ -29,7 +29,7 @@ from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
-from idlewatch.runtime.timer import CLAIM_LEASE, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
+from idlewatch.runtime.timer import CLAIM_LEASE, LATE_AFTER, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
 from idlewatch.signals import session_ended
 from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.transitions import RECHECK_INTERVAL
@@ -237,6 +237,32 @@ class TestKeep:
             await timer.keep(START + moment)
         assert [(await arecord(each.id)).reason for each in sessions] == ["lost"] * 5
 
+    async def test_no_more_is_checked_or_recorded_at_once_than_a_round_takes(self, timer: Timer, monkeypatch: Any):
+        """So that a round is kept although more is due than the database takes."""
+        done: dict[str, list[int]] = {"checked": [], "recorded": []}
+        clock = current_process().clock
+        assert isinstance(clock, TestClock)
+        clock.take_over()
+
+        def take_long(what: str, sessions: Any) -> Any:
+            done[what].append(len(sessions))
+            clock._go_to(clock.ticks() + 0.4)
+            return set()
+
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 10)
+        monkeypatch.setattr("idlewatch.runtime.timer.RECORD_BATCH_SIZE", 10)
+        monkeypatch.setattr("idlewatch.monitor.revalidation.examine", lambda claimed, _: take_long("checked", claimed))
+        monkeypatch.setattr("idlewatch.runtime.timer._record", lambda ended: take_long("recorded", ended))
+        for number in range(100):
+            keep(f"w{number}")
+            stores.current().sessions.end(keep(f"gone{number}").id, Reason.REVOKED, START)
+        await timer.keep(START + 10)
+        assert done == {"checked": [10, 10, 10], "recorded": [10, 10, 10]}
+        assert timer.kept_at == START + 10
+        for later in (11.5, 13, 14.5):
+            await timer.keep(START + later)
+        assert {what: sum(counts) for what, counts in done.items()} == {"checked": 100, "recorded": 100}
+
     async def test_a_round_that_fails_does_not_keep_ends_from_the_records(self, timer: Timer):
         watched = await asign_in()
         await timer.push(START + 100)
@@ -443,6 +469,17 @@ class TestRunning:
         assert any("A round of the timer failed" in line for line in errors(caplog))
         await running.advance(ROUND_INTERVAL)
         assert tab.told == [WARNED]
+
+    async def test_a_round_that_takes_long_costs_the_process_no_lease(
+        self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
+    ):
+        await running.advance(ROUND_INTERVAL)
+        monkeypatch.setattr(timer, "_check", lambda _: asyncio.Event().wait())
+        await running.advance(30)
+        assert timer.kept_at is not None
+        assert timer.kept_at < running.now() - 25
+        owner = await StoreOwner.objects.aget()
+        assert owner.renewed.timestamp() > running.now() - 2 * LATE_AFTER
 
     async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()

@@ -369,6 +369,18 @@ class TestChecks:
         await live.queue.confirm(Due.CHECK, [third], 95.0)
         assert not (await claim_one(live, Due.CHECK, 125.0)).doubted
 
+    async def test_of_sessions_that_are_resumed_at_one_moment_are_spread_over_the_interval(self, store: Store) -> None:
+        for number in range(200):
+            store.sessions.open(watched(f"w{number}"), 1000.0)
+        interval = POLICY.checkpoint / 2
+        counts = []
+        for part in range(1, 11):
+            claimed = await claim(store, Due.CHECK, 1000.0 + interval * part / 10, limit=200)
+            await store.queue.confirm(Due.CHECK, claimed, 1000.0 + interval * part / 10)
+            counts.append(len(claimed))
+        assert sum(counts) == 200
+        assert all(10 <= count <= 30 for count in counts)
+
 
 class TestWaking:
     @staticmethod
