@@ -105,6 +105,8 @@ class TabConsumer(Socket):
             self._hub.note(watched)
         if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
             metrics.HEARTBEAT_BY_SOCKET.inc()
+            if current_process().name not in watched.activity.tabs:
+                await self._count_again(watched)
             return
         await self._tell_state(watched)
 
@@ -146,6 +148,13 @@ class TabConsumer(Socket):
         else:
             renewed = watched is not None and page_owner(token, watched) is PageOwner.RENEWED
             await self._tell_state(watched, PageOwner.RENEWED if renewed else UNSET)
+
+    async def _count_again(self, watched: Watched) -> None:
+        """Count the tabs here again: this process was taken for dead, or the store lost their number."""
+        # What can't be counted now is counted with the next activity.
+        with suppress(StoreUnavailable, Undecided, DatabaseError):
+            if self._hub is not None and not self._hub.dismissed:
+                await _count_right(self._hub, watched)
 
     async def _tell_state(self, watched: Watched | None, page: str | UnsetType = UNSET) -> None:
         at = now()

@@ -15,6 +15,9 @@ class Acted(Struct, frozen=True):
 class Requested(Struct, frozen=True):
     """The user made a request that counts as activity."""
 
+    took: float = 0.0
+    """Seconds since the request was received: one that takes long counts again when it finishes."""
+
 
 class Extended(Struct, frozen=True):
     """The user chose to stay."""
@@ -87,6 +90,8 @@ class Reported(Struct, frozen=True):
     """Epoch seconds until which holds stopped the idle clock."""
     held_since: float | None = None
     """Epoch seconds at which the first hold after the last activity started."""
+    is_open: bool = False
+    """Whether a page was open, or asked, while the store was unavailable: its browser is not closed."""
 
 
 Event = (

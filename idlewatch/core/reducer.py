@@ -78,24 +78,24 @@ def _apply(event: Event, activity: Activity, policy: Policy, now: float) -> Acti
 @_apply.register
 def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
     moment = min(now, now - event.ago)
-    if moment >= warned_from(activity, policy) and not policy.activity_extends_warning:
-        return activity
-    return acted(activity, policy, moment)
+    is_ignored = moment >= warned_from(activity, policy) and not policy.activity_extends_warning
+    activity = _come_back(activity, moment)
+    return activity if is_ignored else acted(activity, policy, moment)
 
 
 @_apply.register
 def _(event: Requested, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, closed_at=None)
+    return acted(_come_back(activity, now - event.took), policy, now)
 
 
 @_apply.register
 def _(event: Extended, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, extensions=activity.extensions + 1)
+    return acted(_come_back(activity, now), policy, now, extensions=activity.extensions + 1)
 
 
 @_apply.register
 def _(event: SignedIn, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(activity, policy, now, logged_in_at=now, closed_at=None)
+    return acted(_come_back(activity, now), policy, now, logged_in_at=now)
 
 
 @_apply.register
@@ -109,6 +109,7 @@ def _(event: Held, activity: Activity, policy: Policy, now: float) -> Activity:
     if event.id not in holds and len(holds) >= MAX_HOLDS:
         raise HoldRefused(f"The session already has {MAX_HOLDS} holds, the maximum.")
     holds[event.id] = Hold(now + HOLD_TTL, event.label)
+    activity = _come_back(activity, now)
     changed = replace(activity, holds=holds, held_since=held_since, held_until=max(activity.held_until, now + HOLD_TTL))
     if activity.held_from is None:
         return replace(changed, held_from=now)
@@ -138,7 +139,7 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
     if event.process not in activity.tabs:
         return activity
     changed = replace(activity, tabs=_counted(activity, event.process, -1))
-    is_last = not changed.tabs and not _polls(activity, now)
+    is_last = not changed.tabs and not _polls(activity, now) and not _is_back(activity, now)
     if event.closed and activity.has_client and is_last and policy.close_grace is not None:
         return replace(changed, closed_at=now)
     return changed
@@ -175,22 +176,31 @@ def reported(event: Reported, activity: Activity, policy: Policy, now: float) ->
     if activity.ended is not None:
         return activity
     moment = min(event.active, now)
+    activity = _come_back(activity, float("inf") if event.is_open else moment)
     if moment > activity.active or event.logged_in_at > activity.logged_in_at:
-        came_back = activity.closed_at is not None and moment > activity.closed_at
-        closed_at = None if came_back else activity.closed_at
-        activity = acted(
-            activity,
-            policy,
-            moment,
-            logged_in_at=max(activity.logged_in_at, min(event.logged_in_at, now)),
-            closed_at=closed_at,
-        )
+        logged_in_at = max(activity.logged_in_at, min(event.logged_in_at, now))
+        activity = acted(activity, policy, moment, logged_in_at=logged_in_at)
     held_until = min(event.held_until, now)
     if event.held_since is None or held_until <= max(activity.held_until, activity.active):
         return activity
     held_since = max(event.held_since, activity.active)
     held_from = held_since if activity.held_from is None else activity.held_from
     return replace(activity, held_until=held_until, held_since=held_since, held_from=held_from)
+
+
+def _come_back(activity: Activity, moment: float) -> Activity:
+    """Return the facts with the browser no longer taken for closed, if the user did something at `moment`, after that.
+
+    What was received before the close and is written later shows nothing.
+    """
+    if activity.closed_at is None or moment <= activity.closed_at:
+        return activity
+    return replace(activity, closed_at=None)
+
+
+def _is_back(activity: Activity, closed_at: float) -> bool:
+    """Return whether the user did something after a close at `closed_at` that is written only now."""
+    return activity.active > closed_at or activity.held_until > closed_at + HOLD_TTL
 
 
 def _polls(activity: Activity, now: float) -> bool:

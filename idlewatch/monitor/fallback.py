@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from django.db import Error as DatabaseError
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
@@ -178,7 +179,8 @@ class FallbackStore(SessionStore):
         watched = records.watched_of(record, now)
         if watched.activity.ended is not None:
             self._sessions.end(watch_id, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
-        elif self._sessions.apply(watch_id, report_of(watched.activity), now) is None:
+        # A grace that ran out while no tab could be counted ends nothing under the user who asks.
+        elif self._sessions.apply(watch_id, replace(report_of(watched.activity), is_open=True), now) is None:
             self.open(watched, now)
 
     def _decide(self, watched: Watched, now: float) -> None:

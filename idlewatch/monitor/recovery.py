@@ -104,14 +104,14 @@ class Recovery:
 
     async def _report(self, watch_id: str, record: WatchedSession | None, active: float, now: float) -> Watched | None:
         """Report what the record and the tabs here know of a session; return it as it is then."""
-        report = Reported(active)
+        report = Reported(active, is_open=True)
         watched = None if record is None else records.watched_of(record, now)
         if watched is not None and watched.activity.ended is not None:
             reason = watched.activity.reason or Reason.LOST
             return await self.sessions.aend(watch_id, reason, min(watched.activity.ended, now))
         if watched is not None:
             watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
-            report = report_of(watched.activity)
+            report = replace(report_of(watched.activity), is_open=True)
         present = await self.sessions.aapply(watch_id, report, now)
         if present is not None or watched is None:
             return present

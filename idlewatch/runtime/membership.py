@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ from contextlib import suppress
 from django.db import DatabaseError
 
 from idlewatch.core.events import TabsCounted
+from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import history, records, revalidation, stores
@@ -19,7 +21,7 @@ from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hubs
 from idlewatch.store.base import SessionStore, Store
-from idlewatch.store.values import Renewal
+from idlewatch.store.values import Renewal, Watched
 
 logger = logging.getLogger("idlewatch")
 
@@ -133,6 +135,18 @@ class Membership:
                 await store.sessions.aapply(watch_id, TabsCounted(self._process.name, count), now)
         for process in await store.presence.reap(now):
             logger.warning("Process %s has not renewed its lease; its tabs no longer count.", process)
+
+    async def correct_counts(self, sessions: SessionStore, found: Iterable[Watched | None], now: float) -> None:
+        """Report the tabs here where the store has another number: it may have been lost with an old replica."""
+        name = self._process.name
+        live = [watched for watched in found if watched and watched.verdict(now).phase is not Phase.ENDED]
+        counted = [(watched, self._hubs.count(watched.id)) for watched in live]
+        corrections = [
+            sessions.aapply(watched.id, TabsCounted(name, count), now)
+            for watched, count in counted
+            if watched.activity.tabs.get(name, 0) != count
+        ]
+        await asyncio.gather(*corrections)
 
     async def resume_unknown(self, now: float) -> None:
         """Resume what the records have and the store does not, a batch at a time.

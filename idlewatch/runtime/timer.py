@@ -195,6 +195,7 @@ class Timer:
         watch_ids = list(self._hubs.tabs())
         for start in range(0, len(watch_ids), BATCH_SIZE):
             found = await sessions.aget_many(watch_ids[start : start + BATCH_SIZE])
+            await self.membership.correct_counts(sessions, found, now)
             # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = [change_of(watched, now) for watched in settled]

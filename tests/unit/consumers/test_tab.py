@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 
 from idlewatch.consumers import tab as consumers
 from idlewatch.core.activity import Reason
+from idlewatch.core.events import TabClosed, TabOpened, TabsCounted
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
 from idlewatch.http.key_rotation import under_way
 from idlewatch.http.page_tokens import token_of
@@ -421,6 +422,22 @@ class TestClosing:
         await tab.leave(code)
         assert signed.watched.activity.tabs == {}
         assert signed.watched.activity.closed_at == (clock.now if arms else None)
+
+    @pytest.mark.parametrize("is_closed", [False, True])
+    async def test_a_tab_whose_process_was_taken_for_dead_counts_again_when_its_user_acts(
+        self, is_closed: bool, clock: Time, signed: Signed, tab: Tab
+    ):
+        sessions, name = stores.current().sessions, current_process().name
+        sessions.apply(signed.watch_id, TabOpened("other", 50), clock.now)
+        sessions.apply(signed.watch_id, TabsCounted(name, 0), clock.now)
+        if is_closed:
+            clock.pass_(1)
+            sessions.apply(signed.watch_id, TabClosed("other", closed=True), clock.now)
+        clock.pass_(1)
+        await tab.say("activity")
+        await tab.sync()
+        sessions.apply(signed.watch_id, TabClosed("other", closed=True), clock.now)
+        assert (signed.watched.activity.tabs, signed.watched.activity.closed_at) == ({name: 1}, None)
 
 
 class TestSturdiness:

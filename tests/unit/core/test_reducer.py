@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import HOLD_TTL, Activity, Reason
@@ -22,7 +25,7 @@ from idlewatch.core.events import (
     TabsCounted,
 )
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
-from idlewatch.core.reducer import MAX_HOLDS, applied
+from idlewatch.core.reducer import MAX_HOLDS, POLL_TTL, applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from tests.support.facts import POLICY, START, after, histories, policies, signed_in, timed
 
@@ -210,10 +213,44 @@ class TestClosingTheBrowser:
         assert after(signed_in(), POLICY, *shown, (3.0, OPEN), (4.0, CLOSE)).closed_at == 4.0
 
     @pytest.mark.rule("R40")
-    @pytest.mark.parametrize("event", [OPEN, TabsCounted("p2", 1), Requested(), Polled()])
+    @pytest.mark.parametrize(
+        "event",
+        [OPEN, TabsCounted("p2", 1), Requested(), Polled(), Acted(ago=298.0), Extended(), Held("upload"), SignedIn()],
+        ids=repr,
+    )
     def test_a_user_who_comes_back_stops_it(self, event: Event) -> None:
         facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (399.0, event))
         assert assess(facts, POLICY, 400.0).phase is Phase.ACTIVE
+
+    @pytest.mark.rule("R40")
+    @pytest.mark.parametrize(
+        ("now", "event"),
+        [
+            (101.0, Acted(ago=1.0)),
+            (99.0, Acted()),
+            (99.0, Requested()),
+            pytest.param(399.0, Requested(took=300.0), id="a download that the user did not wait for"),
+            (99.0, Extended()),
+            (99.0, Held("upload")),
+            (99.0, SignedIn()),
+            (399.0, Released("upload")),
+            (399.0, TabsCounted("p2", 0)),
+        ],
+        ids=repr,
+    )
+    def test_what_was_received_before_and_is_written_later_does_not(self, now: float, event: Event) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (100.0, CLOSE), (now, event))
+        assert assess(facts, POLICY, 400.0).reason is Reason.CLOSED
+
+    @pytest.mark.rule("R40")
+    def test_activity_in_the_warning_stops_it_and_extends_nothing(self) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (790.0, CLOSE), (800.0, Acted()))
+        assert (facts.closed_at, assess(facts, POLICY, 900.0).reason) == (None, Reason.IDLE)
+
+    @pytest.mark.parametrize("event", [Acted(), Requested(), Extended(), Held("upload"), Polled()], ids=repr)
+    def test_a_close_that_is_written_after_what_the_user_did_next_starts_nothing(self, event: Event) -> None:
+        facts = after(signed_in(), POLICY, (1.0, OPEN), (101.0, event), (100.0, CLOSE))
+        assert (facts.tabs, facts.closed_at) == ({}, None)
 
     @pytest.mark.rule("R39")
     @pytest.mark.parametrize("event", [OPEN, Requested(), Polled(), Extended()])
@@ -261,6 +298,19 @@ def test_the_first_event_after_the_deadline_makes_the_end_final(event: Event) ->
     assert (ended.ended, ended.reason) == (900.0, Reason.IDLE)
     # A process whose clock is behind.
     assert applied(Extended(), ended, POLICY, 899.0) is ended
+
+
+@given(policies(), histories(), st.randoms(use_true_random=False))
+def test_no_browser_is_taken_for_closed_in_which_the_user_does_something_in_whatever_order_it_is_written(
+    policy: Policy, history: list[tuple[float, Event]], random: Random
+) -> None:
+    facts = signed_in(START)
+    for now, event in timed(history):
+        facts = after(facts, policy, (now - random.choice([0.0, 0.0, 3.0]), event))
+        if facts.closed_at is not None:
+            assert not facts.tabs
+            assert max(facts.active, facts.held_until - HOLD_TTL) <= facts.closed_at
+            assert facts.polled_at is None or facts.polled_at + POLL_TTL <= facts.closed_at
 
 
 @given(policies(), histories())
@@ -329,26 +379,32 @@ class BySecond:
             # Seconds before the activity belong to the earlier holds.
             self.held_in_a_row = 0
 
+    def come_back(self, moment: float) -> None:
+        if self.closed_since is not None and moment > self.closed_since:
+            self.closed_since = None
+
     def take(self, event: Event) -> None:  # noqa: C901 - the whole of the rules, one line each
         if self.end is not None:
             return
         match event:
             case Acted(ago=ago):
                 moment = self.now - ago
+                self.come_back(moment)
                 warned = moment >= self.idle_since + self.policy.idle_timeout - self.policy.warn_before
                 ignored = warned and not self.held and not self.policy.activity_extends_warning
                 if not ignored and moment > self.acted_at:
                     self.credit(moment)
             case Requested() | Extended() | SignedIn():
                 self.credit(self.now)
+                self.come_back(self.now - (event.took if isinstance(event, Requested) else 0.0))
                 self.logged_in_at = self.now if isinstance(event, SignedIn) else self.logged_in_at
-                self.closed_since = self.closed_since if isinstance(event, Extended) else None
             case Held(id=hold):
                 start = self.now if self.held_since is None else self.held_since
                 if self.now < start + self.policy.hold_limit:
                     self.held_since = start
                     self.holds[hold] = self.now + HOLD_TTL
                     self.idle_since = self.now
+                    self.come_back(self.now)
             case Released(id=hold):
                 if hold in self.holds:
                     self.holds[hold] = min(self.holds[hold], self.now)
@@ -434,6 +490,10 @@ class TestReported:
         closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
         assert after(closed, POLICY, (400.0, Reported(30.0))).closed_at is None
         assert assess(after(closed, POLICY, (400.0, Reported(15.0))), POLICY, 400.0).reason is Reason.CLOSED
+
+    def test_a_page_that_was_open_while_the_store_was_away_shows_that_the_browser_is(self) -> None:
+        closed = after(signed_in(), POLICY, (10.0, OPEN), (20.0, CLOSE))
+        assert after(closed, POLICY, (400.0, Reported(0.0, is_open=True))) == replace(closed, closed_at=None)
 
     @pytest.mark.parametrize(
         ("now", "held_until", "hold_limit", "held"),

@@ -422,6 +422,27 @@ class TestSocket:
         await tab.leave()
         assert (await web.store.sessions.aget(signed.watch_id)).activity.tabs == {}
 
+    @pytest.mark.parametrize("asks", [False, True], ids=["", "and_asks_before_it_is_counted"])
+    async def test_that_is_opened_keeps_the_session_of_a_browser_that_was_taken_for_closed(
+        self, away: Outage, web: Member, signed: Signed, clock: Time, asks: bool
+    ):
+        """As where a page is loaded again while Redis is restarted, for longer than `CLOSE_GRACE`."""
+        other = away.process("other")
+        before = await Tab.open(signed)
+        await away.around()
+        await before.leave(1001)
+        away.redis.stop()
+        after = await Tab.open(signed)
+        clock.pass_(350)
+        await other.around()
+        away.redis.start()
+        if asks:
+            assert (await after.sync())["phase"] == "active"
+        await away.around(REPORT_GRACE + 1)
+        assert (await after.sync())["phase"] == "active"
+        assert (await web.recovery.sessions.aget(signed.watch_id)).activity.tabs == {"web": 1}
+        await after.leave()
+
     async def test_of_an_undecided_session_is_sent_away_to_come_back(self, signed: Signed, clock: Time, tab: Tab):
         clock.pass_(930)
         await tab.say("sync")

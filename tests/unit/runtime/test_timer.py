@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened
+from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.models import HistorySample, StoreOwner
 from idlewatch.monitor import records, stores
@@ -29,7 +29,14 @@ from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
-from idlewatch.runtime.timer import CLAIM_LEASE, LATE_AFTER, ROUND_INTERVAL, SAMPLE_INTERVAL, Timer
+from idlewatch.runtime.timer import (
+    CLAIM_LEASE,
+    COMPARE_INTERVAL,
+    LATE_AFTER,
+    ROUND_INTERVAL,
+    SAMPLE_INTERVAL,
+    Timer,
+)
 from idlewatch.signals import session_ended
 from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.transitions import RECHECK_INTERVAL
@@ -583,6 +590,20 @@ class TestSharedStore:
         clock.pass_(2)
         await two.around()
         assert tab.told == [WARNED]
+
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    async def test_a_number_of_tabs_that_the_store_has_wrong_is_put_right(
+        self, shared: Outage, clock: Time, count: int
+    ):
+        web = shared.process("web")
+        watch_id = (await web.asign_in(idle_timeout=1000.0)).id
+        tabs_of(web.hub, watch_id, 2)
+        await shared.around(REPORT_GRACE + 1)
+        # As a replica has it that was behind when it took over.
+        await web.recovery.sessions.aapply(watch_id, TabsCounted("web", count), clock.now)
+        clock.pass_(COMPARE_INTERVAL)
+        await shared.around()
+        assert (await web.recovery.sessions.aget(watch_id)).activity.tabs == {"web": 2}
 
     async def test_a_process_that_goes_gives_its_tabs_back_but_judges_nothing_before_all_have_reported(
         self, shared: Outage, clock: Time
