@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -66,10 +66,15 @@ class Socket(AsyncWebsocketConsumer):
         await self.disconnect(message["code"])
         raise StopConsumer
 
-    async def dismiss(self) -> None:
+    def dismiss(self) -> Coroutine[Any, Any, None]:
         """Close because the server is going away, and live until the client has answered; the page comes back."""
+        # At once: Daphne may cancel this socket's application before the close is sent.
         self._dismissed = True
-        await self._shut(Close.GOING_AWAY)
+        return self._shut(Close.GOING_AWAY)
+
+    async def drop(self) -> None:
+        """Close because the client does not read; the page comes back."""
+        await self._shut(Close.TOO_SLOW)
 
     @abstractmethod
     async def _leave(self) -> None:

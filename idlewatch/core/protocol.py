@@ -42,7 +42,7 @@ class Close(IntEnum):
     FORBIDDEN = 4403
     """The user of the live socket lacks the permission, or has lost it."""
     TOO_SLOW = 4408
-    """The page of the live socket does not keep up with its frames."""
+    """The client does not read, or the page of the live socket does not acknowledge its frames."""
     TOO_MANY = 4429
     """There are too many messages, tabs or live pages."""
     GOING_AWAY = 4503

@@ -23,6 +23,7 @@ from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
 from idlewatch.monitor import stores
 from idlewatch.process import PerLoop, Process
+from idlewatch.runtime.fan_out import FanOut, Sends
 from idlewatch.store.values import Census
 
 logger = logging.getLogger("idlewatch")
@@ -31,6 +32,8 @@ ROUND_INTERVAL = 1.0
 """Seconds between two rounds."""
 READ_TIMEOUT = 5.0
 """Seconds after which a page is sent that the sessions cannot be read."""
+SEND_TIMEOUT = 2.0
+"""Seconds in which a page takes a frame, where a server's send waits for the client to read, or is closed."""
 EXPECTED_ERRORS = (StoreUnavailable, Undecided, DatabaseError, TimeoutError)
 """Raised while store or database are unavailable, or do not answer."""
 
@@ -43,10 +46,9 @@ class Reader:
         self._clock = process.clock
         self._subscribers: set[Subscriber] = set()
         self._guard = AccessGuard(process)
+        self._fan_out = FanOut[Subscriber](process)
         self._tasks: list[asyncio.Task[None]] = []
         self._readings = Readings(process, self._read)
-        self._sending: set[Query] = set()
-        """Queries whose results are being sent: a page must not be left with half a frame."""
         self._searches = SearchCache(process)
         self._fields = RecordFieldsCache()
         self._summaries = Summaries(process)
@@ -116,7 +118,7 @@ class Reader:
         for subscriber in [each for each in self._subscribers if each.is_overdue(self._clock.ticks())]:
             subscriber.close(Close.TOO_SLOW)
         queries = self._queries()
-        self._readings.cancel(set(self._readings.queries) - queries - self._sending)
+        self._readings.cancel(set(self._readings.queries) - queries)
         self._searches.retain(queries)
         self._summaries.expire()
         for query in queries:
@@ -139,13 +141,10 @@ class Reader:
             await self._report_failure(query, error)
             return
         self._failing.discard(query)
-        self._sending.add(query)
-        try:
-            for subscriber in self._subscribers_of(query):
-                snapshot = _snapshot(subscriber, summary, results, rows, query.size)
-                await _safely(subscriber.show(snapshot, self._clock.now()))
-        finally:
-            self._sending.discard(query)
+        await self._send(
+            (each, each.show(_snapshot(each, summary, results, rows, query.size), self._clock.now()))
+            for each in self._subscribers_of(query)
+        )
 
     def _subscribers_of(self, query: Query) -> Iterator[Subscriber]:
         """Yield the pages with a query, which is compared late: sending to one may delay the next."""
@@ -174,8 +173,10 @@ class Reader:
             else:
                 logger.error("The live pages can't be updated.", exc_info=error)
         self._failing.add(query)
-        for subscriber in self._subscribers_of(query):
-            await _safely(subscriber.show_unavailable())
+        await self._send((each, each.show_unavailable()) for each in self._subscribers_of(query))
+
+    async def _send(self, frames: Sends[Subscriber]) -> None:
+        await self._fan_out.send(((each, _safely(frame)) for each, frame in frames), SEND_TIMEOUT, _drop)
 
 
 def _snapshot(
@@ -192,6 +193,10 @@ def _snapshot(
         rows=rows,
         samples=summary.samples,
     )
+
+
+async def _drop(subscriber: Subscriber) -> None:
+    subscriber.close(Close.TOO_SLOW)
 
 
 async def _safely(sending: Awaitable[None]) -> None:

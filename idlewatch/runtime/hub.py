@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from msgspec import Struct
 
 from idlewatch.core.policy import UNWARNED, Shown
 from idlewatch.process import Process
+from idlewatch.runtime.fan_out import FanOut, Sends
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
-YIELD_EVERY = 100
-"""Sends after which the event loop gets its turn: a send on Daphne never yields by itself."""
 DRAIN_TIMEOUT = 3.0
 """Seconds that a process waits, at most, for the tabs that it closed to be gone."""
 TAB_TIMEOUT = 2.0
-"""Seconds that a send to one tab may take, where a server's send waits for the client to read."""
+"""Seconds in which a tab takes a change, where a server's send waits for the client to read, or is closed."""
 NOTICE_TIMEOUT = 1.0
 """Seconds in which a tab takes a notice, or counts as not reached: an operator waits for the count."""
 
@@ -39,21 +38,21 @@ class Change(Struct, frozen=True):
     """What the frame shows, to find out whether the tabs were notified."""
 
 
-class Tab(Protocol):
+class Guest(Protocol):
+    """One open socket that is no tab: that of an operator who watches."""
+
+    def dismiss(self) -> Coroutine[Any, Any, None]:
+        """Expect, from the call on, to be closed because the server is going away; return what closes the socket."""
+
+
+class Tab(Guest, Protocol):
     """One open socket."""
 
     async def tell(self, frame: str, *, ended: bool) -> None:
         """Send a frame; after an ended one, close."""
 
-    async def dismiss(self) -> None:
-        """Close, because the server is going away."""
-
-
-class Guest(Protocol):
-    """One open socket that is no tab: that of an operator who watches."""
-
-    async def dismiss(self) -> None:
-        """Close, because the server is going away."""
+    async def drop(self) -> None:
+        """Close, because the client does not read."""
 
 
 class Hubs:
@@ -91,15 +90,18 @@ class Hub:
     """Hands changes and notices to the tabs they are about."""
 
     def __init__(self, process: Process) -> None:
+        self._process = process
         self._clock = process.clock
         self._hubs = process.part(Hubs)
+        self._fan_out = FanOut[Any](process)
         self._tabs: dict[str, set[Tab]] = {}
         self._guests: set[Guest] = set()
         self._active: dict[str, float] = {}
         self._uncounted: Counter[str] = Counter()
         self._told: dict[str, Shown] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._passed_on: set[asyncio.Task[None]] = set()
+        self._telling: dict[Tab, list[Change]] = {}
+        """The tabs that are being sent a change: that one, and those that came for them meanwhile."""
         self._emptied: asyncio.Event | None = None
         self.dismissed = False
         """The server is shutting down: a tab that joins now is closed at once."""
@@ -191,10 +193,20 @@ class Hub:
 
     async def _show(self, watch_ids: Sequence[str], frame: str) -> int:
         tabs = [tab for watch_id in watch_ids for tab in self._tabs.get(watch_id, ())]
-        told = 0
-        for start in range(0, len(tabs), YIELD_EVERY):
-            told += sum(await asyncio.gather(*(self._show_to(tab, frame) for tab in tabs[start : start + YIELD_EVERY])))
-        return told
+        reached: list[Tab] = []
+        waiting = await self._fan_out.send(((tab, self._show_to(tab, frame, reached)) for tab in tabs), NOTICE_TIMEOUT)
+        if waiting:
+            await asyncio.wait(waiting)
+        return len(reached)
+
+    async def _show_to(self, tab: Tab, frame: str, reached: list[Tab]) -> None:
+        try:
+            await tab.tell(frame, ended=False)
+        except Exception:
+            # One broken socket must not keep the notice from the others.
+            logger.exception("A tab could not be shown a notice.")
+        else:
+            reached.append(tab)
 
     async def deliver(self, changes: Iterable[Change]) -> None:
         """Send each change to every tab of its session, also to those on another event loop of this process."""
@@ -215,48 +227,57 @@ class Hub:
             loop.call_soon_threadsafe(self._begin, news)
 
     def _begin(self, news: Sequence[Change]) -> None:
-        task = asyncio.create_task(self.tell(news))
-        self._passed_on.add(task)
-        task.add_done_callback(self._passed_on.discard)
+        self._process.start(self.tell(news))
 
     async def tell(self, news: Sequence[Change]) -> None:
-        """Send each change to the tabs of this hub alone."""
-        told = 0
+        """Send each change to the tabs of this hub alone; those whose clients do not read are not waited for."""
+        await self._fan_out.send(self._sends(news), TAB_TIMEOUT, self._drop)
+
+    def _sends(self, news: Sequence[Change]) -> Sends[Tab]:
         for change in news:
             if change.watch_id in self._tabs:
                 self._told[change.watch_id] = change.shown
             for tab in list(self._tabs.get(change.watch_id, ())):
-                try:
-                    async with self._clock.timeout(TAB_TIMEOUT):
-                        await tab.tell(change.frame, ended=change.ended)
-                except Exception:
-                    # One broken socket must not keep the news from the others.
-                    logger.exception("A tab of session %s could not be notified of a change.", change.watch_id)
-                told += 1
-                if told % YIELD_EVERY == 0:
-                    await asyncio.sleep(0)
+                if tab in self._telling:
+                    self._telling[tab].append(change)
+                else:
+                    yield tab, self._tell(tab, change)
+
+    async def _tell(self, tab: Tab, change: Change) -> None:
+        changes = self._telling[tab] = [change]
+        try:
+            for each in changes:
+                await tab.tell(each.frame, ended=each.ended)
+        except Exception:
+            # One broken socket must not keep the news from the others.
+            logger.exception("A tab of session %s could not be notified of a change.", change.watch_id)
+        finally:
+            del self._telling[tab]
+
+    async def _drop(self, tab: Tab) -> None:
+        """Close a tab whose client does not read; if only its network was slow, it comes back, and reads the state."""
+        logger.warning("A tab that does not read is closed.")
+        await self._fan_out.send([(tab, self._close(tab.drop()))], TAB_TIMEOUT)
 
     async def dismiss(self) -> None:
         """Close every tab and every guest, and any that still comes: the server is shutting down."""
         self.dismissed = True
-        # Without a pause: Daphne ends its applications as soon as anything else gets its turn.
         await self.send_back()
         await self._see_off()
 
     async def send_back(self) -> None:
         """Close every tab and every guest that is here now; they come back, to this process or another."""
-        for watch_id, tabs in list(self._tabs.items()):
-            for tab in list(tabs):
-                try:
-                    await tab.dismiss()
-                except Exception:
-                    # The others are to come back by themselves, and the sessions to be written down.
-                    logger.exception("A tab of session %s could not be closed.", watch_id)
-        for guest in list(self._guests):
-            try:
-                await guest.dismiss()
-            except Exception:
-                logger.exception("An operator's live page could not be closed.")
+        sockets: list[Guest] = [*(tab for tabs in self._tabs.values() for tab in tabs), *self._guests]
+        # Each is told to expect it before anything else gets its turn: Daphne ends its applications next.
+        closes = [(each, self._close(each.dismiss())) for each in sockets]
+        await self._fan_out.send(closes, TAB_TIMEOUT)
+
+    async def _close(self, close: Coroutine[Any, Any, None]) -> None:
+        try:
+            await close
+        except Exception:
+            # The others are to come back by themselves, and the sessions to be written down.
+            logger.exception("A socket could not be closed.")
 
     async def _see_off(self) -> None:
         """Wait until they are gone: one that is cut off before its close left sees a broken connection."""
@@ -265,13 +286,3 @@ class Hub:
             with suppress(TimeoutError):
                 async with self._clock.timeout(DRAIN_TIMEOUT):
                     await self._emptied.wait()
-
-    async def _show_to(self, tab: Tab, frame: str) -> bool:
-        try:
-            async with self._clock.timeout(NOTICE_TIMEOUT):
-                await tab.tell(frame, ended=False)
-        except Exception:
-            # One broken socket must not keep the notice from the others.
-            logger.exception("A tab could not be shown a notice.")
-            return False
-        return True

@@ -146,6 +146,7 @@ class FakeTab:
         self.frames: list[dict[str, Any]] = []
         self.ended = False
         self.dismissed = False
+        self.dropped = False
 
     async def tell(self, frame: str, *, ended: bool) -> None:
         if self.broken:
@@ -157,6 +158,9 @@ class FakeTab:
         if self.broken:
             raise OSError("This tab is broken.")
         self.dismissed = True
+
+    async def drop(self) -> None:
+        self.dropped = True
 
     @property
     def told(self) -> list[tuple[str, str | None, bool]]:

@@ -272,6 +272,15 @@ class TestConnecting:
         await stopping
 
 
+@pytest.mark.rule("R24")
+async def test_a_tab_whose_client_does_not_read_is_closed_and_told_no_more(tab: Tab, signed: Signed):
+    (consumer,) = runtime_of(current_process()).hub._tabs[signed.watch_id]
+    await consumer.drop()
+    assert await tab.close_code() == Close.TOO_SLOW
+    await consumer.tell("{}", ended=True)
+    assert await tab.socket.receive_nothing(0.02)
+
+
 async def ended(tab: Tab) -> str | None:
     """Return the reason with which a tab is sent away: accepted, informed, closed with 4401."""
     assert await tab.is_accepted()

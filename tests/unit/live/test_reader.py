@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -135,7 +134,7 @@ class TestAnAbandonedQuery:
 
     async def test_a_page_that_is_being_told_is_told_all(self, signed: Signed, monkeypatch: pytest.MonkeyPatch):
         """A frame that was begun arrives, though its page asks for something else by now."""
-        monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 30.0)
+        monkeypatch.setattr(reader, "SEND_TIMEOUT", 30.0)
         begun, going, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def send(_: str) -> None:
@@ -155,36 +154,28 @@ class TestAnAbandonedQuery:
             async with asyncio.timeout(5):
                 await told.wait()
 
-    @pytest.mark.parametrize("fails", [False, True], ids=["its_rows", "its_trouble"])
-    async def test_is_not_sent_to_a_page_that_asks_something_else_by_then(
-        self, fails: bool, signed: Signed, monkeypatch: pytest.MonkeyPatch
-    ):
-        """One page keeps the next waiting, which asks something else meanwhile."""
-        monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 30.0)
-        first, second, *_ = await apeople(2)
-        told, going = asyncio.Queue[tuple[int, dict[str, Any]]](), asyncio.Event()
 
-        async def send(number: int, frame: str) -> None:
-            told.put_nowait((number, json.loads(frame)))
-            await going.wait()
+@pytest.mark.rule("R24")
+@pytest.mark.parametrize("fails", [False, True], ids=["rows", "failure"])
+async def test_pages_that_do_not_read_keep_nothing_from_the_others_and_are_closed(
+    fails: bool, signed: Signed, monkeypatch: pytest.MonkeyPatch
+):
+    told = asyncio.Queue[int]()
 
-        async def searching(asked: Query, census: Census) -> Results:
-            if fails and asked == ask(search=named(first)):
-                raise TimeoutError
-            return await find(asked, census)
+    async def send(number: int, _: str) -> None:
+        told.put_nowait(number)
+        await asyncio.Event().wait()
 
-        monkeypatch.setattr(search_cache, "find", searching)
-        pages = [page_of(signed, partial(send, number)) for number in range(2)]
-        for each in pages:
-            each.set_query(WatchMessage(1, search=named(first)))
-        with reading(*pages):
-            busy, _ = await taken_from(told)
-            other = 1 - busy
-            pages[other].set_query(WatchMessage(2, search=named(second)))
-            going.set()
-            number, frame = await taken_from(told)
-        assert (number, frame["type"], frame["query"]) == (other, "page", 2)
-        assert [row["user"] for row in frame["rows"]] == [named(second)]
+    if fails:
+        monkeypatch.setattr(search_cache, "find", mock.AsyncMock(side_effect=TimeoutError))
+    pages = [page_of(signed, partial(send, number)) for number in range(3)]
+    for each in pages:
+        each.set_query(WatchMessage(1))
+    with reading(*pages):
+        assert {await taken_from(told) for _ in pages} == {0, 1, 2}
+        assert not any(each.is_closed for each in pages)
+        await pass_time(reader.SEND_TIMEOUT)
+        assert all(each.is_closed for each in pages)
 
 
 def complaints(caplog: Any) -> list[str]:

@@ -8,7 +8,6 @@ from unittest import mock
 
 import pytest
 
-from idlewatch.core.protocol import Close
 from idlewatch.live import subscriber
 from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import WatchMessage
@@ -84,17 +83,3 @@ async def test_each_query_is_answered_once_that_the_store_is_unavailable(line: L
             line.page.acknowledge(len(line.frames))
         assert len(line.frames) == number
     assert line.told == [("unavailable", None)] * 2
-
-
-@pytest.mark.rule("R24")
-async def test_a_page_that_does_not_read_delays_the_others_for_a_moment_and_is_closed(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subscriber, "SEND_TIMEOUT", 0.05)
-    line.is_read.clear()
-    line.page.set_query(WatchMessage(1))
-    async with asyncio.timeout(5):
-        await line.page.show(snapshot(1), NOW)
-        await asyncio.wait(current_process()._tasks)
-    line.close.assert_awaited_once_with(Close.TOO_SLOW)
-    assert line.page.query is None

@@ -4,14 +4,18 @@ import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
 from idlewatch.core.policy import Policy
 from idlewatch.process import current_process
+from idlewatch.runtime import fan_out
 from idlewatch.runtime import hub as hub_module
-from idlewatch.runtime.hub import YIELD_EVERY, Change, Hub
+from idlewatch.runtime.fan_out import YIELD_EVERY
+from idlewatch.runtime.hub import NOTICE_TIMEOUT, TAB_TIMEOUT, Change, Hub
 from idlewatch.store.values import Watched
+from tests.support.clocks import TestClock
 from tests.support.facts import signed_in
 from tests.support.sockets import FakeTab, errors, until
 
@@ -19,12 +23,15 @@ NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle",
 END = Change("w1", '{"phase": "ended"}', ended=True, shown=("ended", "idle", False))
 
 
+T = TypeVar("T", bound=FakeTab)
+
+
 @pytest.fixture
 def hub() -> Hub:
     return Hub(current_process())
 
 
-def join(hub: Hub, count: int = 1, tab: Callable[[], FakeTab] = FakeTab) -> list[FakeTab]:
+def join(hub: Hub, count: int = 1, tab: Callable[[], T] = FakeTab) -> list[T]:  # type: ignore[assignment]
     tabs = [tab() for _ in range(count)]
     for each in tabs:
         hub.join("w1", each)
@@ -88,22 +95,102 @@ async def test_others_get_their_turn_while_many_are_told(hub: Hub):
     assert len(turns) >= 4
 
 
-async def test_tabs_that_are_broken_or_take_no_frame_keep_it_from_no_other(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    """Other servers than Daphne wait for the client to read."""
-    monkeypatch.setattr(hub_module, "TAB_TIMEOUT", 0.05)
-
-    class Stuck(FakeTab):
-        async def tell(self, frame: str, *, ended: bool) -> None:
-            await asyncio.Event().wait()
-
+async def test_tabs_that_are_broken_keep_a_change_from_no_other(hub: Hub, caplog: pytest.LogCaptureFixture):
     join(hub, 3, broken_tab)
-    join(hub, 1, Stuck)
     tabs = join(hub, 5)
     await hub.deliver([NEWS, END])
     assert [len(tab.frames) for tab in tabs] == [2] * 5
-    assert len(errors(caplog)) == 2 * 4
+    assert len(errors(caplog)) == 2 * 3
+
+
+class Stuck(FakeTab):
+    """A tab whose client does not read, on a server whose `send` waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = asyncio.Event()
+
+    async def tell(self, frame: str, *, ended: bool) -> None:
+        await self.reads.wait()
+        await super().tell(frame, ended=ended)
+
+    async def dismiss(self) -> None:
+        await self.reads.wait()
+        await super().dismiss()
+
+
+@pytest.mark.rule("R24")
+class TestTabsThatDoNotRead:
+    @pytest.fixture
+    def clock(self) -> TestClock:
+        clock = current_process().clock
+        assert isinstance(clock, TestClock)
+        return clock
+
+    async def test_hold_up_no_change_and_are_closed(self, hub: Hub, clock: TestClock):
+        clock.take_over()
+        stuck, (tab,) = join(hub, 50, Stuck), join(hub)
+        await hub.deliver([NEWS])
+        assert len(tab.frames) == 1
+        await clock.advance(TAB_TIMEOUT - 0.1)
+        await hub.deliver([END])
+        assert len(tab.frames) == 2
+        assert not any(each.dropped for each in stuck)
+        await clock.advance(0.1)
+        assert all(each.dropped for each in stuck)
+
+    async def test_that_read_late_get_every_change_in_its_order(self, hub: Hub, clock: TestClock):
+        clock.take_over()
+        (late,) = join(hub, 1, Stuck)
+        for change in (NEWS, NEWS, END):
+            await hub.deliver([change])
+        late.reads.set()
+        await clock.advance(TAB_TIMEOUT)
+        assert [frame["phase"] for frame in late.frames] == ["warned", "warned", "ended"]
+        assert not late.dropped
+        await hub.deliver([END])
+        assert len(late.frames) == 4
+
+    async def test_hold_up_a_notice_once_for_all_of_them(self, hub: Hub, clock: TestClock):
+        clock.take_over()
+        join(hub, 3 * YIELD_EVERY, Stuck)
+        tabs = join(hub, 5)
+        showing = asyncio.create_task(hub.show(["w1"], "{}"))
+        await clock.advance(NOTICE_TIMEOUT)
+        assert await showing == 5
+        assert all(tab.frames for tab in tabs)
+
+    async def test_hold_up_no_close(self, hub: Hub, clock: TestClock):
+        clock.take_over()
+        join(hub, 50, Stuck)
+        (tab,), guest = join(hub), FakeTab()
+        hub.admit(guest)
+        await hub.send_back()
+        assert tab.dismissed
+        assert guest.dismissed
+
+    async def test_wait_in_bounded_number(self, hub: Hub, clock: TestClock, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(fan_out, "MAX_WAITING", 2)
+        clock.take_over()
+        join(hub, 5, Stuck)
+        hub.join("w2", tab := FakeTab())
+        telling = asyncio.create_task(hub.tell([NEWS, Change("w2", "{}", ended=False, shown=NEWS.shown)]))
+        await clock.advance(0)
+        assert len(hub._fan_out._waiting) == 2
+        await clock.advance(3 * TAB_TIMEOUT)
+        assert len(tab.frames) == 1
+        await telling
+
+
+async def test_tabs_that_read_need_no_tasks_of_their_own(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    process, started = current_process(), []
+    start = process.start
+    monkeypatch.setattr(process, "start", lambda work: started.append(work) or start(work))
+    join(hub, YIELD_EVERY * 5)
+    await hub.deliver([NEWS, END])
+    await hub.show(["w1"], "{}")
+    await hub.send_back()
+    assert len(started) == 3
 
 
 async def test_the_tabs_of_another_event_loop_are_told_too(hub: Hub):
@@ -164,8 +251,7 @@ class TestDismissing:
     async def test_waits_until_the_last_tab_has_gone(self, hub: Hub):
         tabs = join(hub, 2)
         dismissing = asyncio.create_task(hub.dismiss())
-        await asyncio.sleep(0)
-        assert all(tab.dismissed for tab in tabs)
+        await until(lambda: all(tab.dismissed for tab in tabs))
         hub.leave("w1", tabs[0])
         await asyncio.sleep(0)
         assert not dismissing.done()
