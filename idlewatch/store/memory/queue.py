@@ -77,6 +77,10 @@ class MemoryQueue(DueQueue):
         return self._ledger.change(entry, settled, now)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
+        check_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
+        if due is Due.CHECK and check_at < entry.check_at:
+            # It was checked later, by another claimant.
+            return
         if due is not Due.PUSH or watched.version >= entry.claimed:
             entry.leased.pop(due, None)
         if due is Due.PUSH and entry.settled is not None and watched.version >= entry.settled:
@@ -85,8 +89,7 @@ class MemoryQueue(DueQueue):
             entry.recorded = True
             self._ledger.forget_later(watched.id, now)
         elif due is Due.CHECK:
-            entry.check_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
-            entry.doubted = is_doubted
+            entry.check_at, entry.doubted = check_at, is_doubted
 
 
 def _lease(entry: Entry, due: Due, until: float) -> Watched:

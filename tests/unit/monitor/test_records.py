@@ -30,6 +30,10 @@ def row(watched: Watched) -> WatchedSession:
     return WatchedSession.objects.get(pk=watched.id)
 
 
+def active_at(watched: Watched, moment: float) -> Watched:
+    return replace(watched, activity=replace(watched.activity, active=moment))
+
+
 def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
     later = replace(watched, activity=replace(watched.activity, **facts))
     records.checkpoint([row(watched)], {watched.id: later}, now)
@@ -148,6 +152,49 @@ class TestCheckpoint:
         records.checkpoint([row(watched), row(other)], {watched.id: watched, other.id: later}, START + 30)
         moments = (START + 30, START + 10)
         assert (row(watched).last_active, row(other).last_active) == tuple(map(as_datetime, moments))
+
+
+class TestOldFacts:
+    """What a process writes that was stopped after it had read them: others wrote meanwhile."""
+
+    @pytest.fixture
+    def old_row(self, watched: Watched) -> WatchedSession:
+        """The record as that process read it."""
+        old = row(watched)
+        checkpoint(watched, START + 30, active=START + 30, warnings=2, extensions=3, held_before=4.0)
+        return old
+
+    @pytest.mark.parametrize("write", ["checkpoint", "checkpoint of many", "advance", "close", "restart"])
+    def test_move_no_record_back(self, watched: Watched, old_row: WatchedSession, write: str):
+        before = row(watched)
+        stale = replace(watched, activity=replace(watched.activity, active=START + 5, warnings=1))
+        (other,) = sign_in_many(1)
+        if write.startswith("checkpoint"):
+            rows = [old_row, row(other)] if write.endswith("many") else [old_row]
+            records.checkpoint(rows, {watched.id: stale, other.id: active_at(other, START + 5)}, START + 5)
+        elif write == "close":
+            assert records.close(watched.id, Reason.IDLE, START + 100, last=stale)
+        else:
+            getattr(records, write)(stale, START + 5)
+        after = row(watched)
+        for field in ("facts", "last_active", "warnings", "extensions", "held_seconds"):
+            assert getattr(after, field) == getattr(before, field)
+        assert (after.ended is not None) == (write == "close")
+        assert (row(other).last_active == as_datetime(START + 5)) == write.endswith("many")
+
+    def test_of_the_same_moment_take_no_count_back(self, watched: Watched, old_row: WatchedSession):
+        records.advance(active_at(watched, START + 30), START + 30)
+        kept = row(watched)
+        assert (kept.warnings, kept.extensions, kept.held_seconds) == (2, 3, 4.0)
+
+    def test_of_an_earlier_sign_in_leave_the_limits_of_the_later_one(self, watched: Watched):
+        for moment, idle_timeout in ((20, 50), (10, 500)):
+            again = Activity(logged_in_at=START + moment, active=START + moment)
+            limits = replace(POLICY, idle_timeout=idle_timeout)
+            records.restart(replace(watched, activity=again, policy=limits), START + moment)
+        kept = row(watched)
+        assert (kept.signed_in, kept.limits["idle_timeout"]) == (as_datetime(START + 20), 50)
+        assert kept.facts["logged_in_at"] == START + 20
 
 
 @pytest.mark.parametrize("write", ["restart", "checkpoint", "advance", "expect_rotation"])

@@ -369,6 +369,14 @@ class TestChecks:
         await live.queue.confirm(Due.CHECK, [third], 95.0)
         assert not (await claim_one(live, Due.CHECK, 125.0)).doubted
 
+    async def test_by_a_claimant_that_was_stopped_change_nothing_of_a_later_one(self, live: Store) -> None:
+        stopped = await claim_one(live, Due.CHECK, 60.0)
+        other = await claim_one(live, Due.CHECK, 80.0)
+        await live.queue.confirm(Due.CHECK, [other], 80.0)
+        await live.queue.confirm(Due.CHECK, [stopped], 60.0, doubted={"w1"})
+        assert not await claim(live, Due.CHECK, 109.75)
+        assert not (await claim_one(live, Due.CHECK, 110.0)).doubted
+
     async def test_of_sessions_that_are_resumed_at_one_moment_are_spread_over_the_interval(self, store: Store) -> None:
         for number in range(200):
             store.sessions.open(watched(f"w{number}"), 1000.0)

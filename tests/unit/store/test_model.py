@@ -246,13 +246,15 @@ class StoreAgainstReference(RuleBasedStateMachine):
         self.run(self.store.queue.confirm(due, claimed, self.now, doubted=doubted))
         for each in claimed:
             known, is_doubted = self.known[each.id], each.id in doubted
+            interval = each.policy.checkpoint / 2
+            check_at = self.now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
+            if due is Due.CHECK and check_at < known.check_at:
+                continue
             known.leases.pop(due, None)
             if due is Due.RECORD:
                 known.recorded = True
             elif known.activity.ended is None:
-                interval = each.policy.checkpoint / 2
-                known.check_at = self.now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
-                known.doubted = is_doubted
+                known.check_at, known.doubted = check_at, is_doubted
 
     @rule(every=st.sampled_from([1.0, 15.0]), keep=st.sampled_from([30.0, 300.0]))
     def a_timer_samples(self, every: float, keep: float) -> None:

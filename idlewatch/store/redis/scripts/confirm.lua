@@ -29,7 +29,8 @@ local function confirm(key, id, version, next_at, doubted)
       row.recorded, row.ttl = 1, tonumber(ARGV[5])
       keep(key, row, row.ttl)
     end
-  elseif row.ended == 0 then
+  elseif row.ended == 0 and tonumber(next_at) >= row.check_at then
+    -- Otherwise it was checked later, by another claimant.
     row.check_at, row.doubted = tonumber(next_at), tonumber(doubted)
     redis.call('SET', key, packed(row), 'KEEPTTL')
     put(prefix, sender, 'check', id, row.check_at, row.ttl)
