@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
-from threading import Lock, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from idlewatch.runtime.greenlets import separate_event_loops
@@ -31,29 +31,24 @@ class WatchedApplication:
     def __init__(self, application: Application, process: Process | None = None) -> None:
         self._application = application
         self._own_process = process
-        self._lock = Lock()
-        self._timer: _TimerThread | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - as WSGI has it
         """Answer a request; the first one starts the timer, in the process that a server may have forked."""
-        from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
-
-        process = self._own_process or current_process()
+        process = self._process
         process.is_served = True
-        with self._lock:
-            if self._timer is None:
-                separate_event_loops()
-                self._timer = _TimerThread(process)
-                self._timer.start()
+        process.part(_start_timer)
         with process.entered():
             return self._application(environ, start_response)
 
     def stop(self) -> None:
         """Stop the timer, once it has recorded how far every session came."""
-        with self._lock:
-            timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.stop()
+        self._process.discard(_start_timer)
+
+    @property
+    def _process(self) -> Process:
+        from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
+
+        return self._own_process or current_process()
 
 
 def watched(application: Application, process: Process | None = None) -> WatchedApplication:
@@ -65,6 +60,13 @@ def watched(application: Application, process: Process | None = None) -> Watched
     # What is registered with `atexit` comes too late: by then no executor takes work any more, the database's neither.
     threading._register_atexit(wrapped.stop)  # type: ignore[attr-defined]
     return wrapped
+
+
+def _start_timer(process: Process) -> _TimerThread:
+    separate_event_loops()
+    timer = _TimerThread(process)
+    timer.start()
+    return timer
 
 
 class _TimerThread(Thread):
@@ -80,7 +82,7 @@ class _TimerThread(Thread):
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
         self.join(SHUTDOWN_TIMEOUT)
 

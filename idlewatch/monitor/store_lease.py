@@ -161,7 +161,7 @@ class StoreLease:
         return (owner.process, owner.pid) == (self._name, os.getpid())
 
     def _mine(self) -> QuerySet[StoreOwner]:
-        # Forks of one process have the name that it was given before.
+        # A process that was given its name may have had a predecessor of the same name.
         return StoreOwner.objects.filter(process=self._name, pid=os.getpid())
 
     def _acquire(self, now: float, *, is_round: bool) -> StoreOwner | None:

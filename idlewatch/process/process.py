@@ -38,14 +38,17 @@ class Process:
     above: the store, the runtimes (hub, bus, timer), the dispatcher of signals, the clock sync, the store lease, the
     readers of the live page.
 
-    The default process is made again after a fork. One that you make yourself is not: make it in the child, or two
-    processes share a name in the store.
+    A fork is another process: there the same object has another name, and none of the parts.
     """
 
     def __init__(self, name: str | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self._begin(name)
+        _living.add(self)
+
+    def _begin(self, name: str | None = None) -> None:
         self.name = name or secrets.token_hex(8)
         """Random: a pid comes again, and means nothing on another host."""
-        self.clock = clock or Clock()
         self.is_served = False
         """An application that `watched()` wrapped runs in it, and with it the timer."""
         self.threads = Threads(self.entered)
@@ -53,7 +56,6 @@ class Process:
         # Two first requests in two threads would otherwise get a part each.
         self._making = RLock()
         self._tasks: set[asyncio.Task[None]] = set()
-        _living.add(self)
 
     def part(self, make: Callable[[Process], T]) -> T:
         """Return what `make` makes of this process: once, when it is first asked for."""
@@ -152,12 +154,13 @@ def _make_default() -> Process:
 
 
 def _begin_after_fork() -> None:
-    """Leave the parent's process to the parent: a fork has none of its threads, and may have its locks held."""
+    """Leave names, parts, threads and locks to the parent: a server may load the application before it forks."""
     global _choosing  # noqa: PLW0603 - there is one for the interpreter
     _choosing = Lock()
-    _living.clear()
     _current.set(None)
     set_default(None)
+    for process in list(_living):
+        process._begin()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.test import RequestFactory
 
 from idlewatch import wsgi as wsgi_face
 from idlewatch.models import StoreOwner
-from idlewatch.process import current_process
+from idlewatch.process import Process, current_process
 from idlewatch.runtime.runtime import running_runtime
 from tests.support.http import Browser, record
 
@@ -59,6 +61,32 @@ def test_it_records_an_end_without_any_request(ann: User, settings: Any, applica
 def test_later_requests_share_the_timer_and_a_stop_without_one_does_nothing(application: Any):
     application.stop()
     call(application)
-    timer = application._timer
+    until(StoreOwner.objects.exists)
+    timer = running_runtime(current_process())
     assert call(application) == "200 OK"
-    assert application._timer is timer
+    assert running_runtime(current_process()) is timer
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_of_a_process_that_has_answered_starts_a_timer_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """A server may warm up the application before it forks its workers (`gunicorn --preload`)."""
+    started: list[tuple[int, str]] = []
+    monkeypatch.setattr(wsgi_face, "_start_timer", lambda process: started.append((os.getpid(), process.name)) or 1)
+    application = wsgi_face.WatchedApplication(lambda *_: [], Process("one"))
+    fork = get_context("fork")
+    received, sent = fork.Pipe(duplex=False)
+
+    def answer_twice() -> None:
+        for _ in range(2):
+            application({}, None)
+        sent.send(started)
+
+    answer_twice()
+    (here,) = received.recv()
+    child = fork.Process(target=answer_twice)
+    child.start()
+    (before, there) = received.recv()
+    child.join(10)
+    assert before == here == (os.getpid(), "one")
+    assert there[0] == child.pid
+    assert there[1] not in {"one", current_process().name}

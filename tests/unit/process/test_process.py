@@ -10,6 +10,7 @@ from multiprocessing import get_context
 import pytest
 
 from idlewatch.process import Lane, Process, current_process, in_thread, set_default
+from tests.support.clocks import TestClock
 
 
 class Part:
@@ -80,6 +81,29 @@ class TestTheCurrentProcess:
             assert current_process().name == "other"
         assert len(forked) == len(before)
         assert forked not in {"other", before}
+
+
+class TestAProcessThatWasMadeBeforeAFork:
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_has_there_a_name_parts_and_threads_of_its_own(self):
+        """Its lease, its tabs and its place in the group of hubs must be its own; it may have been locked, too."""
+        process = Process("one", clock := TestClock())
+        part, threads, fork = process.part(Part), process.threads, get_context("fork")
+        received, sent = fork.Pipe(duplex=False)
+
+        def look() -> None:
+            found = process.part(Part)
+            sent.send((process.name, found is part, process.threads is threads, process.clock is clock))
+
+        with ThreadPoolExecutor(1) as threads_of_a_server, process._making:
+            child = fork.Process(target=look)
+            threads_of_a_server.submit(child.start).result(10)
+        assert received.poll(10), "it waits for a lock that a thread of the parent has"
+        name, *same = received.recv()
+        child.join(10)
+        assert name != "one"
+        assert same == [False, False, True]
+        assert (process.name, process.part(Part)) == ("one", part)
 
 
 class TestParts:
