@@ -10,6 +10,7 @@ from typing import Any, cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
 from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
@@ -82,8 +83,11 @@ class IdleWatchMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer 503 for a view that needed the session's state when it could not be determined; the client retries."""
         if isinstance(exception, DatabaseError) and is_client_endpoint(request):
-            logger.error("The database failed (%s): a page's client was answered with 503.", exception)
-            return undecided_response(request, Undecided(str(exception)))
+            # The text of others may quote the row, and so a session key: that of a violated constraint does.
+            is_harmless = isinstance(exception, OperationalError | InterfaceError)
+            reason = str(exception) if is_harmless else type(exception).__name__
+            logger.error("The database failed (%s): a page's client was answered with 503.", reason)
+            return undecided_response(request, Undecided(reason))
         return undecided_response(request, exception) if isinstance(exception, Undecided) else None
 
 

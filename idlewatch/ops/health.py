@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from channels.layers import get_channel_layer
 from django.db import connections, router
 
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
-from idlewatch.process import Lane, current_process, in_thread, now
+from idlewatch.process import Lane, Process, current_process, in_thread, now
 from idlewatch.runtime.runtime import running_runtime
+
+logger = logging.getLogger("idlewatch")
 
 CHECK_TIMEOUT = 3.0
 """Seconds that each check may take."""
@@ -19,8 +22,27 @@ ROUND_TIMEOUT = 10.0
 """Seconds without a round after which the timer counts as stuck."""
 
 
-async def problems() -> dict[str, str]:
-    """Return the problems of this process, by the part that has them."""
+async def failing_parts() -> Collection[str]:
+    """Return the parts of this process that are not ready; the log has the reasons, which are not for everyone."""
+    problems = await _problems()
+    current_process().part(_Log).note(problems)
+    return list(problems)
+
+
+class _Log:
+    """Logs what is not ready, once for each reason."""
+
+    def __init__(self, _process: Process) -> None:
+        self._known: Mapping[str, str] = {}
+
+    def note(self, problems: Mapping[str, str]) -> None:
+        for part, reason in problems.items():
+            if self._known.get(part) != reason:
+                logger.warning("This process is not ready (%s): %s.", part, reason)
+        self._known = problems
+
+
+async def _problems() -> Mapping[str, str]:
     checks: dict[str, Callable[[], Awaitable[None]]] = {
         "database": _database,
         "store": _store,

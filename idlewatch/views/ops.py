@@ -33,9 +33,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_not_required
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Return whether the process is ready, and its problems with database, store, channel layer and timer."""
-    problems = await health.problems()
-    return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+    """Return whether the process is ready, and which is not: database, store, channel layer, timer."""
+    failing = await health.failing_parts()
+    return JsonResponse({"ready": not failing, "problems": failing}, status=503 if failing else 200)
 
 
 @outside_transactions

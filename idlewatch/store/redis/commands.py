@@ -21,6 +21,10 @@ class Command(NamedTuple):
     args: Sequence[Any] = ()
     is_script: bool = False
 
+    def __repr__(self) -> str:
+        # The generated one would show the arguments, and with them session keys.
+        return f"<Command {self.name} of {len(self.keys)} keys, {len(self.args)} arguments>"
+
 
 Steps = Generator[Command, Any, T]
 """An operation: it yields commands and is sent their answers. So its sync and async versions are one."""
