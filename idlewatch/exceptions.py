@@ -39,6 +39,10 @@ class LayerUnavailable(IdleWatchError):
     """The channel layer accepts no messages."""
 
 
+class EngineUnavailable(IdleWatchError):
+    """The engine of Django's sessions does not answer."""
+
+
 class Undecided(IdleWatchError):
     """The session's state cannot be determined right now; retry."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -18,9 +19,13 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from idlewatch.conf import conf
+from idlewatch.exceptions import EngineUnavailable
+from idlewatch.monitor.isolation import description_of
 
 WATCH_KEY = "_idlewatch"
 """Key of the watch id in the session's data: it survives `cycle_key()`, and `flush()` deletes it."""
+UNUSED_KEY = "idlewatchusesthiskeyfornosession"
+"""The key of no session."""
 SIGNED_IN_KEY = "_idlewatch_signed_in"
 """Key of the time of the last sign-in (epoch seconds); adopted sessions have none."""
 
@@ -97,20 +102,44 @@ def derived_watch(key: str) -> str:
 
 
 def delete(keys: Iterable[str]) -> None:
-    """Delete sessions."""
+    """Delete sessions.
+
+    Raises:
+        EngineUnavailable: the engine can do nothing now; any other error concerns one of these sessions alone.
+    """
     store = engine()()
-    for key in keys:
-        store.delete(key)
+    with _answering(store):
+        for key in keys:
+            store.delete(key)
 
 
 def standing(keys: Iterable[str]) -> set[str]:
-    """Return which of these sessions still exist."""
+    """Return which of these sessions still exist.
+
+    Raises:
+        EngineUnavailable: the engine can do nothing now; any other error concerns one of these sessions alone.
+    """
     wanted = list(keys)
     store = engine()()
     if type(store) is db.SessionStore:
         rows = store.model.objects.filter(session_key__in=wanted, expire_date__gt=timezone.now())
         return set(rows.values_list("session_key", flat=True))
-    return {key for key in wanted if store.exists(key)}
+    with _answering(store):
+        return {key for key in wanted if store.exists(key)}
+
+
+@contextmanager
+def _answering(store: SessionBase) -> Iterator[None]:
+    """Tell an engine that is away from one that can't cope with one session, by asking for one that no one has."""
+    try:
+        yield
+    except Exception:
+        try:
+            store.exists(UNUSED_KEY)
+        except Exception as error:  # noqa: BLE001 - what an engine raises is its own affair
+            # Its text may quote a session key.
+            raise EngineUnavailable(f"The engine of Django's sessions fails: {description_of(error)}.") from None
+        raise
 
 
 def _keyed(key: str, secret: str | bytes) -> str:

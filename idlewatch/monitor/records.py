@@ -15,11 +15,13 @@ from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from msgspec.structs import replace
 
+from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests
+from idlewatch.monitor.isolation import AWAY, isolated, log_once
 from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
@@ -35,21 +37,66 @@ def watched_of(record: WatchedSession, now: float) -> Watched:
     Tabs and holds are reported again by the pages, none of which is awaited; the holds of the record stopped the idle
     clock until the checkpoint.
     """
-    facts = msgspec.convert(record.facts, Activity)
+    facts = _facts_in(record)
     held_until = min(facts.held_until, record.last_active.timestamp())
     activity = replace(facts, tabs={}, holds={}, held_until=held_until, awaited_since=None)
-    policy = msgspec.convert(record.limits, Policy)
+    policy = _limits_in(record)
     if record.ended is not None:
-        activity = activity.finished(Reason(record.reason), record.ended.timestamp())
+        activity = activity.finished(reason_of(record), record.ended.timestamp())
     verdict = assess(activity, policy, now)
     # A recorded end was announced; one that the clock brought meanwhile is still to be announced and recorded.
     shown = UNWARNED if verdict.phase is Phase.ENDED and record.ended is None else verdict.shown
     return Watched(id=record.id, user=user_text(record), policy=policy, activity=activity, shown=shown)
 
 
+def reason_of(record: WatchedSession) -> Reason:
+    """Return why a session ended: `lost` where the record names no reason, as one that was ended by hand."""
+    try:
+        return Reason(record.reason)
+    except ValueError:
+        log_once(f"reason of {record.pk}", f"The record of session {record.pk} has no known reason; it counts as lost.")
+        return Reason.LOST
+
+
+def _limits_in(record: WatchedSession) -> Policy:
+    try:
+        return msgspec.convert(record.limits, Policy)
+    except msgspec.ValidationError as error:
+        log_once(f"limits of {record.pk}", f"Session {record.pk} goes by the limits of the settings: {error}.")
+        return conf.policy
+
+
+def _facts_in(record: WatchedSession) -> Activity:
+    try:
+        return msgspec.convert(record.facts, Activity)
+    except msgspec.ValidationError as error:
+        log_once(f"facts of {record.pk}", f"Session {record.pk} goes by the fields of its record alone: {error}.")
+        return Activity(
+            logged_in_at=record.signed_in.timestamp(),
+            active=record.last_active.timestamp(),
+            held_before=record.held_seconds,
+            warnings=record.warnings,
+            extensions=record.extensions,
+        )
+
+
 def user_text(record: WatchedSession) -> str:
     """Return the user's primary key as Django's session writes it; empty if the account was deleted."""
     return "" if record.user_id is None else str(record.user_id)
+
+
+def read(rows: QuerySet[WatchedSession]) -> list[WatchedSession]:
+    """Return these records; one that can't be read is left out, and logged once."""
+    try:
+        return list(rows)
+    except AWAY:
+        raise
+    except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
+        found = []
+        for watch_id in rows.values_list("pk", flat=True):
+            with isolated("reading its record", watch_id):
+                found.append(rows.get(pk=watch_id))
+        return found
 
 
 def find_by_key(key: str) -> WatchedSession | None:

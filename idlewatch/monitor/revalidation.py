@@ -11,10 +11,12 @@ from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import PageMissed
+from idlewatch.exceptions import EngineUnavailable
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import report_of
+from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.signals.event_log import log_event
 from idlewatch.store.values import Watched
 
@@ -28,16 +30,23 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
     A session whose row is missing, or whose auth hash does not match, may be in the middle of a request that gives it a
     new key or a new hash: it is marked as doubted, and ends if a second examination finds the same.
     """
+    again: set[str] = set()
+    work_through(
+        "check", {watched.id: watched for watched in sessions}, lambda batch: again.update(_examine(batch, now))
+    )
+    return again
+
+
+def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     by_id = {watched.id: watched for watched in sessions}
     rows = WatchedSession.objects.in_bulk(list(by_id))
     _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)
-    _report_silent_pages(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
     users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
-    existing = django_sessions.standing(watched.key for watched in sessions if watched.key)
+    existing = _standing(sessions)
     again: set[str] = set()
     for row in live:
         watched = by_id[row.pk]
@@ -48,7 +57,19 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
             monitor.end(row.pk, reason, now)
         else:
             again.add(row.pk)
+    # Once nothing has failed: each is logged.
+    _report_silent_pages(live, by_id, now)
     return again
+
+
+def _standing(sessions: Sequence[Watched]) -> Collection[str]:
+    keys = [watched.key for watched in sessions if watched.key]
+    try:
+        return django_sessions.standing(keys)
+    except EngineUnavailable as error:
+        # It says nothing of any of them.
+        log_once("session engine", str(error))
+        return keys
 
 
 def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> None:
@@ -92,7 +113,7 @@ def take_over(row: WatchedSession, now: float) -> None:
     """End a session in the store if its record has ended."""
     if row.ended is not None:
         # The clock of the process that closed it may be ahead, and the limits would seem to have come first.
-        stores.current().sessions.end(row.pk, Reason(row.reason), min(row.ended.timestamp(), now))
+        stores.current().sessions.end(row.pk, records.reason_of(row), min(row.ended.timestamp(), now))
 
 
 def _flaw(

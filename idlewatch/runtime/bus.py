@@ -90,7 +90,7 @@ class Bus:
     async def _dispatch(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Do what a message asks for; a type that this version does not know is ignored."""
         if message["type"] == KIND:
-            await self._hub.tell([change_from(change) for change in message["changes"]])
+            await self._hub.tell(changes_in(message["changes"]))
         elif message["type"] == NOTICE:
             # Changes that come meanwhile do not wait for it.
             answering = asyncio.create_task(self._answer(layer, message))
@@ -148,6 +148,17 @@ async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncI
 def message_of(process: str, changes: Sequence[Change]) -> dict[str, object]:
     """Return the message by which a process publishes changes."""
     return {"type": KIND, "process": process, "changes": [list(astuple(change)) for change in changes]}
+
+
+def changes_in(told: Sequence[Sequence[Any]]) -> Sequence[Change]:
+    """Return the changes in a message; one that this version does not understand keeps no other from the tabs."""
+    changes = []
+    for each in told:
+        try:
+            changes.append(change_from(each))
+        except Exception as error:  # noqa: BLE001 - as for a whole message
+            logger.warning("A change in a message of type %r was dropped (%s).", KIND, type(error).__name__)
+    return changes
 
 
 def change_from(told: Sequence[Any]) -> Change:

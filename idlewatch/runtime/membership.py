@@ -11,10 +11,11 @@ from django.db import DatabaseError
 
 from idlewatch.core.events import TabsCounted
 from idlewatch.core.policy import Phase
-from idlewatch.exceptions import StoreElsewhere, StoreUnavailable, Undecided
+from idlewatch.exceptions import StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import history, records, revalidation, stores
 from idlewatch.monitor.clock_sync import ClockSync
+from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery
 from idlewatch.monitor.store_lease import StoreLease
@@ -153,10 +154,10 @@ class Membership:
 
         They began while the store was away, at a process that was gone before it could report them.
         """
-        rows = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
-        self._compared = rows[-1].pk if len(rows) == records.BATCH_SIZE else ""
-        known = await self._store.sessions.aget_many([row.pk for row in rows])
-        unknown = [row for row, watched in zip(rows, known, strict=True) if watched is None]
+        watch_ids = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
+        self._compared = watch_ids[-1] if len(watch_ids) == records.BATCH_SIZE else ""
+        known = await self._store.sessions.aget_many(watch_ids)
+        unknown = [watch_id for watch_id, watched in zip(watch_ids, known, strict=True) if watched is None]
         if unknown:
             await self._threads.run(Lane.TIMER, _resume, self._store.sessions, unknown, now)
 
@@ -207,26 +208,27 @@ class Membership:
 
     async def _resume_all(self, now: float) -> None:
         """Resume every session from its record, batch by batch: between them other work gets its turn."""
-        rows: Sequence[WatchedSession] = await self._threads.run(Lane.TIMER, _live_after, "")
-        while rows:
-            await self._threads.run(Lane.TIMER, _resume, self._store.sessions, rows, now)
-            rows = await self._threads.run(Lane.TIMER, _live_after, rows[-1].pk)
+        watch_ids = await self._threads.run(Lane.TIMER, _live_after, "")
+        while watch_ids:
+            await self._threads.run(Lane.TIMER, _resume, self._store.sessions, watch_ids, now)
+            watch_ids = await self._threads.run(Lane.TIMER, _live_after, watch_ids[-1])
 
 
-def _live_after(watch_id: str, signed_in_before: float | None = None) -> Sequence[WatchedSession]:
+def _live_after(watch_id: str, signed_in_before: float | None = None) -> Sequence[str]:
     rows = WatchedSession.objects.live().after(watch_id)
     if signed_in_before is not None:
         rows = rows.signed_in_before(signed_in_before)
-    return list(rows[: records.BATCH_SIZE])
+    return list(rows.values_list("pk", flat=True)[: records.BATCH_SIZE])
 
 
-def _resume(sessions: SessionStore, rows: Iterable[WatchedSession], now: float) -> None:
-    for record in rows:
+def _resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:
+    for record in records.read(WatchedSession.objects.live().filter(pk__in=watch_ids)):
         # The store keeps in mind what is undecided, until other processes have had the time to report.
-        with suppress(Undecided):
+        with isolated("resumption", record.pk):
             sessions.open(records.watched_of(record, now), now)
 
 
 def _take_over(since: float, now: float) -> None:
-    for record in WatchedSession.objects.closed_since(since):
-        revalidation.take_over(record, now)
+    for record in records.read(WatchedSession.objects.closed_since(since).only("ended", "reason")):
+        with isolated("end by its record", record.pk):
+            revalidation.take_over(record, now)

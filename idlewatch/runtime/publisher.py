@@ -14,6 +14,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable
 from idlewatch.monitor import stores
+from idlewatch.monitor.isolation import isolated
 from idlewatch.process import Process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
 from idlewatch.runtime.hub import Change, Hub
@@ -41,7 +42,7 @@ class Publisher:
             StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
         """
         changes = await self._settle(claimed, now)
-        await self._send([change_of(settled, now) for _, settled in changes])
+        await self._send(changes_of([settled for _, settled in changes], now))
         _note_delays(changes, self._clock.now())
         await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
 
@@ -71,7 +72,8 @@ class Publisher:
                     # Activity came first.
                     metrics.CHANGED_SINCE.inc()
                 else:
-                    announce.changed(watched, watched.verdict(now), now)
+                    with isolated("push", watched.id):
+                        announce.changed(watched, watched.verdict(now), now)
                     changes.append((watched, settled))
         unchanged = [watched for watched in claimed if watched.verdict(now).shown == watched.shown]
         unpublished = [watched for watched in unchanged if watched.unpublished]
@@ -79,6 +81,15 @@ class Publisher:
         # Before anything is published, which may fail: there is nothing to publish of these.
         await self._store.queue.confirm(Due.PUSH, [watched for watched in unchanged if not watched.unpublished], now)
         return [*changes, *((watched, watched) for watched in unpublished)]
+
+
+def changes_of(sessions: Iterable[Watched], now: float) -> Sequence[Change]:
+    """Return the changes that the tabs of sessions are to be notified of at `now`."""
+    changes = []
+    for watched in sessions:
+        with isolated("push", watched.id):
+            changes.append(change_of(watched, now))
+    return changes
 
 
 def change_of(watched: Watched, now: float) -> Change:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from django.db import DatabaseError
 
 from idlewatch import metrics
-from idlewatch.exceptions import LayerUnavailable, StoreElsewhere, StoreUnavailable
+from idlewatch.exceptions import EngineUnavailable, LayerUnavailable, StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, stores
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
-from idlewatch.runtime.publisher import Publisher, change_of
+from idlewatch.runtime.publisher import Publisher, changes_of
 from idlewatch.signals.dispatcher import Dispatcher
 from idlewatch.store.base import SessionStore, Store
 from idlewatch.store.values import Due, Watched
@@ -162,8 +163,9 @@ class Timer:
         while self.membership.holds_store:
             ended = await self._store.queue.claim(Due.RECORD, now, RECORD_BATCH_SIZE, CLAIM_LEASE)
             if ended:
-                await self._threads.run(Lane.TIMER, _record, ended)
-                await self._store.queue.confirm(Due.RECORD, ended, now)
+                failed = await self._threads.run(Lane.TIMER, _record, ended)
+                recorded = [watched for watched in ended if watched.id not in failed]
+                await self._store.queue.confirm(Due.RECORD, recorded, now)
             if len(ended) < RECORD_BATCH_SIZE or self._clock.ticks() >= until:
                 return
 
@@ -198,7 +200,7 @@ class Timer:
             await self.membership.correct_counts(sessions, found, now)
             # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
-            changes = [change_of(watched, now) for watched in settled]
+            changes = changes_of(settled, now)
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _sample(self, now: float) -> None:
@@ -235,13 +237,27 @@ class Timer:
         await self.membership.release()
 
 
-def _record(ended: Sequence[Watched]) -> None:
-    django_sessions.delete(watched.key for watched in ended if watched.key)
-    for watched in ended:
-        monitor.close_record(watched)
+def _record(ended: Sequence[Watched]) -> set[str]:
+    """Close the records of these sessions and delete the Django sessions; return those for which that failed."""
+
+    def record(batch: Sequence[Watched]) -> None:
+        # The record first: an engine that is away must not keep it open.
+        for watched in batch:
+            monitor.close_record(watched)
+        django_sessions.delete(watched.key for watched in batch if watched.key)
+
+    by_id = {watched.id: watched for watched in ended}
+    try:
+        return work_through("record of the end", by_id, record)
+    except EngineUnavailable as error:
+        log_once("session engine", str(error))
+        return set(by_id)
 
 
-def _checkpoint(sessions: Iterable[Watched], now: float) -> None:
-    by_id = {watched.id: watched for watched in sessions}
-    rows = WatchedSession.objects.in_bulk(list(by_id)).values()
-    records.checkpoint(rows, by_id, now, last=True)
+def _checkpoint(sessions: Sequence[Watched], now: float) -> None:
+    def checkpoint(batch: Sequence[Watched]) -> None:
+        by_id = {watched.id: watched for watched in batch}
+        rows = WatchedSession.objects.in_bulk(list(by_id)).values()
+        records.checkpoint(rows, by_id, now, last=True)
+
+    work_through("checkpoint", {watched.id: watched for watched in sessions}, checkpoint)

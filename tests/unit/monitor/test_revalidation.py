@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +17,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records, revalidation, stores
 from idlewatch.store.values import Watched
 from tests.conftest import START
+from tests.support.sockets import errors
 from tests.support.watches import keep, known, sign_in_many
 
 pytestmark = pytest.mark.django_db
@@ -160,6 +164,89 @@ class TestTakingOver:
         (watched,) = sign_in_many(1)
         revalidation.take_over(WatchedSession.objects.get(), NOW)
         assert reason(watched) is None
+
+
+@contextmanager
+def raising(owner: Any, name: str, concerns: Callable[..., bool]) -> Iterator[None]:
+    """Have a method raise where it concerns one session."""
+    method = getattr(owner, name)
+
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        if concerns(*args, **kwargs):
+            raise RuntimeError
+        return method(*args, **kwargs)
+
+    with mock.patch.object(owner, name, patched):
+        yield
+
+
+def broken_record(**fields: Any) -> Callable[[Watched], AbstractContextManager[object]]:
+    def break_it(bad: Watched) -> AbstractContextManager[object]:
+        WatchedSession.objects.filter(pk=bad.id).update(**fields)
+        return nullcontext()
+
+    return break_it
+
+
+def broken_user(name: str) -> Callable[[Watched], AbstractContextManager[object]]:
+    return lambda bad: raising(User, name, lambda user: str(user.pk) == bad.user)
+
+
+def broken_key(bad: Watched) -> AbstractContextManager[object]:
+    return raising(django_sessions.engine(), "exists", lambda _, key: key == bad.key)
+
+
+BROKEN = {
+    "ended by hand, without a reason": broken_record(ended=as_datetime(START + 10)),
+    "ended for a reason of another release": broken_record(ended=as_datetime(START + 10), reason="bored"),
+    "limits of another type": broken_record(limits={"idle_timeout": "soon"}),
+    "limits that are none": broken_record(limits=[]),
+    "facts of another type": broken_record(facts={"active": "yesterday"}),
+    "no facts": broken_record(facts={}),
+    "a user that is deleted": lambda bad: nullcontext(User.objects.filter(pk=bad.user).delete()),
+    "a user model that raises": broken_user("get_session_auth_hash"),
+    "an engine that raises for a key": broken_key,
+}
+
+
+class TestOneThatIsBroken:
+    @pytest.mark.parametrize("engine", ["cache"], indirect=True)
+    @pytest.mark.parametrize("break_it", BROKEN.values(), ids=BROKEN)
+    def test_keeps_no_other_from_being_checked_and_is_logged_once(
+        self, engine: str, break_it: Any, caplog: pytest.LogCaptureFixture
+    ):
+        first, gone, last = sign_in_many(3)
+        (bad,) = sign_in_many(1, name="eve")
+        with break_it(bad):
+            django_sessions.delete([gone.key or ""])
+            for moment in (10, 20):
+                for watched in (first, bad, last):
+                    stores.current().sessions.apply(watched.id, Acted(), START + moment)
+                examine(first, gone, bad, last, suspects={gone.id})
+                checkpoints = WatchedSession.objects.filter(pk__in=[first.id, last.id]).values_list("last_active")
+                assert set(checkpoints) == {(as_datetime(START + moment),)}
+        assert (reason(first), reason(last), reason(gone)) == (None, None, Reason.LOST)
+        assert len(errors(caplog)) <= 1
+
+    def test_is_ended_if_its_record_has(self):
+        (watched,) = sign_in_many(1)
+        WatchedSession.objects.update(ended=as_datetime(START + 10))
+        examine(watched)
+        assert (reason(watched), known(watched.id).activity.ended) == (Reason.LOST, START + 10)
+
+    @pytest.mark.parametrize("engine", ["cache"], indirect=True)
+    def test_an_engine_that_is_away_ends_no_session_and_keeps_none_from_the_records(
+        self, engine: str, caplog: pytest.LogCaptureFixture
+    ):
+        sessions = sign_in_many(3)
+        with raising(django_sessions.engine(), "exists", lambda *_: True):
+            for moment in (10, 20):
+                for watched in sessions:
+                    stores.current().sessions.apply(watched.id, Acted(), START + moment)
+                assert examine(*sessions) == set()
+                assert set(WatchedSession.objects.values_list("last_active")) == {(as_datetime(START + moment),)}
+        (line,) = errors(caplog)
+        assert line.startswith("The engine of Django's sessions fails: RuntimeError")
 
 
 class TestCost:

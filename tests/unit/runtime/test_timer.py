@@ -21,8 +21,8 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
-from idlewatch.models import HistorySample, StoreOwner
-from idlewatch.monitor import records, stores
+from idlewatch.models import HistorySample, StoreOwner, WatchedSession
+from idlewatch.monitor import django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
@@ -244,6 +244,39 @@ class TestKeep:
             await timer.keep(START + moment)
         assert [(await arecord(each.id)).reason for each in sessions] == ["lost"] * 5
 
+    @pytest.mark.parametrize("engine", ["cache"], indirect=True)
+    @pytest.mark.parametrize("flaw", ["session", "record"])
+    async def test_an_end_that_cannot_be_recorded_keeps_no_other_from_it_and_is_tried_again(
+        self, timer: Timer, engine: str, flaw: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        sessions = await sync_to_async(sign_in_many)(5)
+        bad, others = sessions[2], [*sessions[:2], *sessions[3:]]
+        close, delete = records.close, django_sessions.engine().delete
+
+        def failing_close(watch_id: str, *args: Any, **options: Any) -> bool:
+            if flaw == "record" and watch_id == bad.id:
+                raise ValueError
+            return close(watch_id, *args, **options)
+
+        def failing_delete(store: Any, session_key: str) -> None:
+            if flaw == "session" and session_key == bad.key:
+                raise ValueError
+            delete(store, session_key)
+
+        await timer.push(START + 100)
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "close", failing_close)
+            patch.setattr(django_sessions.engine(), "delete", failing_delete)
+            for moment in (100, 105, 110, 120):
+                await timer.keep(START + moment)
+        assert [(await arecord(each.id)).reason for each in others] == ["idle"] * 4
+        assert (await arecord(bad.id)).reason == ("" if flaw == "record" else "idle")
+        assert await sync_to_async(django_sessions.standing)([str(each.key) for each in sessions]) == {bad.key}
+        assert len(errors(caplog)) == 1
+        await timer.keep(START + 120 + CLAIM_LEASE)
+        assert (await arecord(bad.id)).reason == "idle"
+        assert await sync_to_async(django_sessions.standing)([str(bad.key)]) == set()
+
     async def test_no_more_is_checked_or_recorded_at_once_than_a_round_takes(self, timer: Timer, monkeypatch: Any):
         """So that a round is kept although more is due than the database takes."""
         done: dict[str, list[int]] = {"checked": [], "recorded": []}
@@ -288,6 +321,29 @@ class TestKeep:
 
 @pytest.mark.django_db(transaction=True)
 class TestRound:
+    async def test_a_record_that_cannot_be_read_keeps_no_other_from_the_store(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        one, bad, other = [await asign_in(name) for name in ("ada", "eve", "joe")]
+        await sync_to_async(records.close)(other.id, Reason.REVOKED, START)
+        lose_store()
+        from_db = WatchedSession.from_db.__func__  # type: ignore[attr-defined]
+
+        def raising(model: Any, db: Any, names: Any, values: Any) -> Any:
+            if bad.id in values:
+                raise ValueError
+            return from_db(model, db, names, values)
+
+        monkeypatch.setattr(WatchedSession, "from_db", classmethod(raising))
+        timer = Timer(current_process(), hub)
+        for moment in (1, 2, 3):
+            await timer.keep(START + moment)
+        assert timer.owns_store
+        assert known(one.id).activity.ended is None
+        assert stores.current().sessions.get(bad.id) is None
+        assert known(other.id).activity.reason is Reason.REVOKED
+        assert len(errors(caplog)) == 1
+
     async def test_a_first_round_owns_the_store_and_resumes_every_session(self, hub: Hub):
         live = [await asign_in(name) for name in ("ada", "eve")]
         gone = await asign_in("old", at=START - 500)

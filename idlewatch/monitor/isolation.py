@@ -1,0 +1,122 @@
+"""Isolation of the sessions of a batch: one that makes it fail is logged once and set aside, and the others go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from traceback import extract_tb
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError
+
+from idlewatch.exceptions import EngineUnavailable, StoreElsewhere, StoreUnavailable, Undecided
+from idlewatch.process import Process, current_process
+
+logger = logging.getLogger("idlewatch")
+
+T = TypeVar("T")
+
+AWAY = (OperationalError, InterfaceError, EngineUnavailable, StoreElsewhere, StoreUnavailable)
+"""What says that the database, the store or the session engine is away: the whole batch has to wait for it."""
+MAX_SET_ASIDE = 10_000
+"""Sessions that are remembered; past that all are forgotten, and logged again."""
+
+
+class SetAside:
+    """What was logged in one process and has not been well since. Thread-safe."""
+
+    def __init__(self, _process: Process) -> None:
+        self._lock = Lock()
+        self._known: set[str] = set()
+
+    def __contains__(self, subject: str) -> bool:
+        return subject in self._known
+
+    def add(self, subject: str, message: str) -> None:
+        """Log a message about a subject, unless one was logged and the subject has not been well since."""
+        with self._lock:
+            if subject in self._known:
+                return
+            if len(self._known) >= MAX_SET_ASIDE:
+                self._known.clear()
+            self._known.add(subject)
+        logger.error(message)
+
+    def discard(self, subject: str) -> None:
+        """Note that the subject is well."""
+        with self._lock:
+            self._known.discard(subject)
+
+
+def log_once(subject: str, message: str) -> None:
+    """Log a message, once a process for each subject."""
+    current_process().part(SetAside).add(subject, message)
+
+
+@contextmanager
+def isolated(work: str, watch_id: str) -> Iterator[None]:
+    """Do some kind of work on one session; if that raises, set it aside, so that the others of the batch go on.
+
+    Raises:
+        any of `AWAY`.
+    """
+    aside, subject = current_process().part(SetAside), _subject(work, watch_id)
+    try:
+        yield
+    except AWAY:
+        raise
+    except Undecided:
+        # It is decided later.
+        pass
+    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns one session
+        aside.add(subject, f"Session {watch_id} is left out ({work}), and others go on: {description_of(error)}.")
+    else:
+        aside.discard(subject)
+
+
+def work_through(work: str, items: Mapping[str, T], do: Callable[[Sequence[T]], object]) -> set[str]:
+    """Do some kind of work on a batch of sessions, by watch id, at once; return those that make it fail.
+
+    They are found by halving the batch, so `do` may be called again with sessions that it has been called with. The
+    next time, those that failed are worked on by themselves.
+
+    Raises:
+        any of `AWAY`.
+    """
+    aside = current_process().part(SetAside)
+    alone = [watch_id for watch_id in items if _subject(work, watch_id) in aside]
+    failed = _halve(work, [(watch_id, item) for watch_id, item in items.items() if watch_id not in alone], do)
+    for watch_id in alone:
+        failed |= _halve(work, [(watch_id, items[watch_id])], do)
+    return failed
+
+
+def description_of(error: BaseException) -> str:
+    """Return the type of an error and where it was raised, without its text, which may quote a session key."""
+    place = extract_tb(error.__traceback__)[-1:]
+    return type(error).__name__ + "".join(f" at {frame.filename}:{frame.lineno}" for frame in place)
+
+
+def _subject(work: str, watch_id: str) -> str:
+    return f"{work} {watch_id}"
+
+
+def _halve(work: str, items: Sequence[tuple[str, T]], do: Callable[[Sequence[T]], object]) -> set[str]:
+    if len(items) == 1:
+        ((watch_id, item),) = items
+        failed = {watch_id}
+        with isolated(work, watch_id):
+            do([item])
+            failed.clear()
+        return failed
+    try:
+        if items:
+            do([item for _, item in items])
+    except AWAY:
+        raise
+    except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
+        middle = len(items) // 2
+        return _halve(work, items[:middle], do) | _halve(work, items[middle:], do)
+    return set()
