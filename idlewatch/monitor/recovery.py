@@ -24,6 +24,8 @@ from idlewatch.store.values import Watched
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 NO_TABS = (0, 0.0)
+MAX_COUNTS = 5
+"""How many times the tabs of one session are counted: one whose tabs come and go all the time holds up no recovery."""
 
 ReadTabs = Callable[[], Mapping[str, tuple[int, float]]]
 """Returns how many tabs each session has in this process, and when its user was last seen to act (epoch seconds)."""
@@ -123,8 +125,8 @@ class Recovery:
     async def _correct_counts(
         self, sessions: Sequence[Watched | None], read_tabs: ReadTabs, process: str, now: float
     ) -> None:
-        """Report the tabs here until the counts of the store are right: tabs come and go meanwhile."""
-        while True:
+        """Report the tabs here, and again where some came or went meanwhile; the timer corrects what is left."""
+        for _ in range(MAX_COUNTS):
             # Counted as late as can be, and also where the last one closed while the store was away.
             tabs = read_tabs()
             miscounted = [

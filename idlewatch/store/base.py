@@ -55,6 +55,7 @@ class SessionStore(Protocol):
 
         Raises:
             HoldRefused, TooManyTabs: as the event does; nothing changed.
+            Undecided: too many others write the session at once; nothing changed. Every other write may raise it, too.
         """
 
     def bind(self, watch_id: str, key: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,7 @@ from redis.commands.core import Script
 
 from idlewatch import metrics
 from idlewatch.store.redis.breaker import CircuitBreaker
-from idlewatch.store.redis.commands import Command, Steps, T, source_of
+from idlewatch.store.redis.commands import Command, Pause, Steps, T, source_of
 from idlewatch.store.redis.connection import ConnectionOptions, close_client, probe
 from idlewatch.store.redis.pipeline import Pipeline
 
@@ -41,18 +41,26 @@ class Client:
     def run(self, steps: Steps[T]) -> T:
         """Run an operation from a thread; return its result."""
         try:
-            command = next(steps)
+            step = next(steps)
             while True:
-                command = steps.send(self.call(command))
+                if isinstance(step, Pause):
+                    Event().wait(step.seconds)
+                    step = next(steps)
+                else:
+                    step = steps.send(self.call(step))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
 
     async def arun(self, steps: Steps[T]) -> T:
         """Async version of `run`."""
         try:
-            command = next(steps)
+            step = next(steps)
             while True:
-                command = steps.send(await self.acall(command))
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    step = next(steps)
+                else:
+                    step = steps.send(await self.acall(step))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
 

@@ -26,7 +26,13 @@ class Command(NamedTuple):
         return f"<Command {self.name} of {len(self.keys)} keys, {len(self.args)} arguments>"
 
 
-Steps = Generator[Command, Any, T]
+class Pause(NamedTuple):
+    """A wait before something is tried again."""
+
+    seconds: float
+
+
+Steps = Generator[Command | Pause, Any, T]
 """An operation: it yields commands and is sent their answers. So its sync and async versions are one."""
 
 

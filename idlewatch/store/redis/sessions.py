@@ -1,25 +1,57 @@
 """The facts of sessions in Redis.
 
-What an event means is decided here by pure functions; a script is one atomic step, a compare-and-set mostly.
+What an event means is decided here by pure functions; a script is one atomic step, a compare-and-set mostly. Within a
+process the writers of one session take turns, and events that come meanwhile are written together; between processes
+a lost race is tried again, a bounded number of times.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from random import Random
 from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
+from idlewatch.exceptions import HoldRefused, TooManyTabs, Undecided
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import row_of, watched_of
-from idlewatch.store.redis.commands import Command, Steps, script
+from idlewatch.store.redis.commands import Command, Pause, Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
+from idlewatch.store.turns import Batches, Turns
 from idlewatch.store.values import Due, Watched
+
+PROMPT_RACES = 3
+"""Races that a write may lose against other processes before it reserves the session for itself."""
+MAX_TRIES = 40
+"""Tries after which it gives up, and the session that so many write at once bears the error."""
+RESERVATION = 200
+"""Milliseconds for which a session is reserved at most: a writer may die meanwhile."""
+PAUSES = (0.002, 0.01)
+"""Seconds, from and to, before a reservation is tried again: all tries take longer than one that a dead writer left."""
+
+
+class _Change(NamedTuple):
+    """An event that has to be written."""
+
+    event: Event
+    now: float
+    present: Watched | None
+    """The session as the event found it, if it was read."""
+
+
+class _Race:
+    """The tries of one write."""
+
+    def __init__(self, tries: int = 0) -> None:
+        self.tries = tries
+        self.token = ""
+        """Of its reservation; empty if it has none."""
 
 
 class _Written(NamedTuple):
@@ -37,6 +69,10 @@ class RedisSessions(SessionStore):
         self._client = client
         self._keys = Keys(client.prefix)
         self._wakeups = wakeups
+        self._turns = Turns()
+        self._batches = Batches(self._aapply_all)
+        # Processes differ in their pauses, or they would meet again.
+        self._random = Random(client.name)  # noqa: S311 - no secret
 
     def get(self, watch_id: str) -> Watched | None:
         return self._client.run(self._get(watch_id))
@@ -48,19 +84,29 @@ class RedisSessions(SessionStore):
         return self._client.run(self._open(watched, now))
 
     def restart(self, watched: Watched, now: float) -> Watched:
-        return self._client.run(self._replace(watched, now, transitions.restarted))
+        with self._turns.taking(watched.id):
+            return self._client.run(self._replace(watched, now, transitions.restarted))
 
     def transfer(self, watched: Watched, now: float) -> Watched:
-        return self._client.run(self._replace(watched, now, transitions.transferred))
+        with self._turns.taking(watched.id):
+            return self._client.run(self._replace(watched, now, transitions.transferred))
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        return self._client.run(self._apply(watch_id, event, now))
+        change = self._client.run(self._touch(watch_id, event, now))
+        if not isinstance(change, _Change):
+            return change
+        with self._turns.taking(watch_id):
+            (outcome,) = self._client.run(self._apply_all(watch_id, [change]))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def bind(self, watch_id: str, key: str) -> None:
         self._client.call(script("bind", [self._keys.row(watch_id)], [key]))
 
     def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
-        return self._client.run(self._end(watch_id, reason, now))
+        with self._turns.taking(watch_id):
+            return self._client.run(self._end(watch_id, reason, now))
 
     async def aget(self, watch_id: str) -> Watched | None:
         return await self._client.arun(self._get(watch_id))
@@ -72,7 +118,8 @@ class RedisSessions(SessionStore):
         return await self._client.arun(self._open(watched, now))
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        return await self._client.arun(self._apply(watch_id, event, now))
+        change = await self._client.arun(self._touch(watch_id, event, now))
+        return await self._batches.add(watch_id, change) if isinstance(change, _Change) else change
 
     async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
         return await self._client.arun(self._end(watch_id, reason, now))
@@ -89,58 +136,104 @@ class RedisSessions(SessionStore):
         return [None if row is None else watched_of(watch_id, row) for watch_id, row in found]
 
     def _open(self, watched: Watched, now: float) -> Steps[Watched]:
-        present = yield from self._get(watched.id)
+        present, race = (yield from self._get(watched.id)), _Race()
         while present is None:
-            present = (yield from self._write(None, transitions.opened(watched, now), now)).present
+            done, present = yield from self._write(None, transitions.opened(watched, now), now, race)
+            if not done and present is None:
+                present = yield from self._lose(race, watched.id, present)
         return present
 
     def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Steps[Watched]:
-        present = yield from self._get(watched.id)
+        present, race = (yield from self._get(watched.id)), _Race()
         while True:
             new = transitions.opened(watched, now) if present is None else change(present, watched, now)
             if new is present:
                 return new
-            done, present = yield from self._write(present, new, now, mode="rekey")
+            done, present = yield from self._write(present, new, now, race, mode="rekey")
             if done and present is not None:
                 return present
+            present = yield from self._lose(race, watched.id, present)
 
-    def _apply(self, watch_id: str, event: Event, now: float) -> Steps[Watched | None]:
-        present = yield from self._touch(watch_id, event, now)
+    async def _aapply_all(self, watch_id: str, changes: Sequence[_Change]) -> Sequence[Watched | Exception | None]:
+        return await self._client.arun(self._apply_all(watch_id, changes))
+
+    def _apply_all(self, watch_id: str, changes: Sequence[_Change]) -> Steps[Sequence[Watched | Exception | None]]:
+        """Apply events in one write; return for each the session as it is then, or why the event was refused."""
+        present, race = changes[0].present if len(changes) == 1 else None, _Race()
+        if present is None:
+            present = yield from self._get(watch_id)
         while present is not None:
-            new = transitions.after(event, present, now)
-            if new is present:
-                return new
-            done, present = yield from self._write(present, new, now, event=event)
+            new, refusals = _after_all(changes, present)
+            done = new is present
+            if not done:
+                now, events = max(change.now for change in changes), [change.event for change in changes]
+                done, present = yield from self._write(present, new, now, race, events=events)
             if done:
-                return present
-        return None
+                return [refusal or present for refusal in refusals]
+            if present is not None:
+                present = yield from self._lose(race, watch_id, present)
+        return [None] * len(changes)
 
-    def _touch(self, watch_id: str, event: Event, now: float) -> Steps[Watched | None]:
-        """Read a session; mere activity is credited by the same step, where it changes nothing else."""
+    def _touch(self, watch_id: str, event: Event, now: float) -> Steps[Watched | _Change | None]:
+        """Credit mere activity where it changes nothing else; return the session, or the change that is to be written.
+
+        None is an unknown session.
+        """
         if not isinstance(event, Acted | Requested):
-            return (yield from self._get(watch_id))
+            return _Change(event, now, None)
         moment = min(now, now - event.ago) if isinstance(event, Acted) else now
         args = [self._keys.prefix, watch_id, repr(now), repr(moment)]
         row = yield script("touch", [self._keys.row(watch_id)], args)
-        return None if row is None else watched_of(watch_id, row)
+        if row is None:
+            return None
+        present = watched_of(watch_id, row)
+        return present if transitions.after(event, present, now) is present else _Change(event, now, present)
 
     def _end(self, watch_id: str, reason: Reason, now: float) -> Steps[Watched]:
-        present = yield from self._get(watch_id)
+        present, race = (yield from self._get(watch_id)), _Race()
         while True:
             new = transitions.ended(present or transitions.unknown(watch_id, now), reason, now)
             if new is present:
                 return new
-            done, present = yield from self._write(present, new, now)
+            done, present = yield from self._write(present, new, now, race)
             if done and present is not None:
                 return present
+            present = yield from self._lose(race, watch_id, present)
+
+    def _lose(self, race: _Race, watch_id: str, present: Watched | None) -> Steps[Watched | None]:
+        """Return the session to try again with: as it is now, after some tries reserved for this write.
+
+        Raises:
+            Undecided: it can't be reserved, since too many others write the session.
+        """
+        race.tries += 1
+        if race.tries < PROMPT_RACES:
+            return present
+        while True:
+            race.token = secrets.token_hex(8)
+            keys = [self._keys.row(watch_id), self._keys.other(f"turn:{watch_id}")]
+            is_reserved, *row = yield script("reserve", keys, [race.token, RESERVATION])
+            if is_reserved:
+                return watched_of(watch_id, row[0]) if row else None
+            race.tries += 1
+            if race.tries >= MAX_TRIES:
+                raise Undecided("Too many processes change the session at once; retry.")
+            yield Pause(self._random.uniform(*PAUSES))
 
     def _write(
-        self, old: Watched | None, new: Watched, now: float, *, mode: str = "write", event: Event | None = None
+        self,
+        old: Watched | None,
+        new: Watched,
+        now: float,
+        race: _Race,
+        *,
+        mode: str = "write",
+        events: Sequence[Event] = (),
     ) -> Steps[_Written]:
         """Replace `old` by `new`, unless something else changed it first."""
         version = "" if old is None else old.version
-        args = [self._keys.prefix, self._client.name, new.id, repr(now), mode, version, *row_args(new, now)]
-        for process, is_served in served_by(new, event):
+        args = [self._keys.prefix, self._client.name, new.id, repr(now), mode, version, *row_args(new, now), race.token]
+        for process, is_served in served_by(new, events):
             args += [process, "in" if is_served else "out"]
         answer = yield script("write", [self._keys.row(new.id)], args)
         if len(answer) == 1:
@@ -159,11 +252,23 @@ def row_args(watched: Watched, now: float) -> list[object]:
     return [row_of(watched, now, secrets.randbits(53)), repr(deadline_of(watched))]
 
 
-def served_by(watched: Watched, event: Event | None = None) -> Sequence[tuple[str, bool]]:
-    """Return the processes of which it changed whether they have tabs of a session open."""
+def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[str, bool]]:
+    """Return the processes of which events changed whether they have tabs of a session open."""
     if watched.activity.ended is not None:
         # The tabs of a session that ended are not counted.
         return [(process, False) for process in watched.activity.tabs]
-    if isinstance(event, TabOpened | TabClosed | TabsCounted):
-        return [(event.process, event.process in watched.activity.tabs)]
-    return []
+    processes = {event.process for event in events if isinstance(event, TabOpened | TabClosed | TabsCounted)}
+    return [(process, process in watched.activity.tabs) for process in processes]
+
+
+def _after_all(changes: Sequence[_Change], present: Watched) -> tuple[Watched, Sequence[Exception | None]]:
+    """Return a session after events, and for each why it was refused, if it was."""
+    refusals: list[Exception | None] = []
+    for change in changes:
+        try:
+            present = transitions.after(change.event, present, change.now)
+        except (HoldRefused, TooManyTabs) as refusal:
+            refusals.append(refusal)
+        else:
+            refusals.append(None)
+    return present, refusals

@@ -1,9 +1,10 @@
--- Replace the facts that Python read by new ones: a compare-and-set on the version ('' where there was no row).
+-- Replace the facts that Python read by new ones: a compare-and-set on the version ('' where there was no row). It fails too
+-- where another writer has reserved the session; `token` is that of this one.
 --
 -- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key.
 -- Returns whether it was done, the row as it is now (nil: there is none), and when push, record and check are due (-1: not
 -- changed, or never).
-local function change(prefix, sender, now, mode, key, id, version, new, deadline)
+local function change(prefix, sender, now, mode, key, id, version, new, deadline, token)
   local due = {push = -1, record = -1, check = -1}
   local value = redis.call('GET', key)
   if not value and version ~= '' then
@@ -11,7 +12,9 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
   end
   local old = value and read(value)
   local row = read(new)
-  if old and (version == '' or tonumber(version) ~= old.version) then
+  local reservation = redis.call('GET', prefix .. 'turn:' .. id)
+  local is_reserved = reservation and reservation ~= token
+  if old and (is_reserved or version == '' or tonumber(version) ~= old.version) then
     if row.mark == old.mark then
       -- It was done, and the answer got lost on its way: the same is asked again on a new connection.
       due.push = push_at(old, now) or -1
@@ -45,6 +48,9 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
   end
   if mode == 'settle' then
     row.settled = row.version
+  end
+  if reservation == token then
+    redis.call('DEL', prefix .. 'turn:' .. id)
   end
   value = keep(key, row, row.ttl)
   due.push = put_push(prefix, sender, id, row, now)

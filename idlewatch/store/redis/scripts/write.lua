@@ -1,16 +1,16 @@
 -- Replace the facts of one session; see `change`.
 --
--- KEYS: the row. ARGV: prefix, sender, watch id, now, mode, version read, the new row without lease, its deadline, and for each
--- process whose tabs change: its name, 'in' or 'out'.
+-- KEYS: the row. ARGV: prefix, sender, watch id, now, mode, version read, the new row without lease, its deadline, the token of a
+-- reservation or '', and for each process whose tabs change: its name, 'in' or 'out'.
 -- Returns 0 where there is no row; else whether it was done, the row, and when push, record and check are due.
 
 local prefix, sender, id, now, new = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
-local done, value, due = change(prefix, sender, now, ARGV[5], KEYS[1], id, ARGV[6], new, ARGV[8])
+local done, value, due = change(prefix, sender, now, ARGV[5], KEYS[1], id, ARGV[6], new, ARGV[8], ARGV[9])
 if not value then
   return {0}
 end
 if done then
-  for index = 9, #ARGV, 2 do
+  for index = 10, #ARGV, 2 do
     if ARGV[index + 1] == 'in' then
       serve(prefix, ARGV[index], id, read(value).ttl)
     else

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
-from idlewatch.core.events import Acted, Event, Held, Requested, TabOpened
+from idlewatch.core.events import Acted, Event, Extended, Held, Polled, Released, Requested, TabOpened
+from idlewatch.exceptions import TooManyTabs
 from idlewatch.process import current_process
 from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.values import Due
+from idlewatch.store.redis.commands import Command
+from idlewatch.store.values import Due, Watched
 from tests.support.redis_server import RedisServer, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
@@ -50,6 +54,65 @@ class TestATouch:
         print(f"a touch sends {sent} bytes and receives {received}")
         assert sent < KIB
         assert received < KIB
+
+
+class TestOneSessionThatManyWrite:
+    """One signed-in client may have 50 tabs, and each may send ten messages a second."""
+
+    TABS = 50
+    EVENTS = (
+        pytest.param([Extended()] * TABS, id="extend"),
+        pytest.param([Held(f"h{n % 32}", "x" * 120) for n in range(TABS)], id="hold"),
+        pytest.param([Held("h"), *[Acted()] * TABS], id="activity while it is held"),
+        pytest.param([Held("h"), *[Released("h")] * TABS], id="release"),
+        pytest.param([TabOpened("p1", TABS)] * TABS, id="tabs that open"),
+        pytest.param([Polled()] * TABS, id="polls"),
+    )
+
+    @pytest.mark.parametrize("events", EVENTS)
+    async def test_costs_an_event_loop_no_more_than_a_few_commands(
+        self, store: RedisStore, monkeypatch: pytest.MonkeyPatch, events: list[Event]
+    ) -> None:
+        await store.sessions.aopen(session(), NOW)
+        names: list[str] = []
+        call = store._client.acall
+
+        async def counted(command: Command) -> object:
+            names.append(command.name)
+            return await call(command)
+
+        monkeypatch.setattr(store._client, "acall", counted)
+        await asyncio.gather(*(store.sessions.aapply("w1", event, NOW + 1) for event in events))
+        assert len([name for name in names if name != "touch"]) <= 6
+
+    async def test_costs_threads_one_write_for_each(self, store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        store.sessions.open(session(), NOW)
+        writes, call = [], store._client.call
+
+        def counted(command: Command) -> object:
+            writes.append(command.name == "write")
+            return call(command)
+
+        monkeypatch.setattr(store._client, "call", counted)
+        threads = 8
+        start = Barrier(threads)
+
+        def extend(_: int) -> None:
+            start.wait(5)
+            for _ in range(10):
+                store.sessions.apply("w1", Extended(), NOW + 1)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(extend, range(threads)))
+        assert sum(writes) == threads * 10
+        assert len(store.sessions._turns) == 0
+
+    async def test_refuses_by_itself_what_is_refused(self, store: RedisStore) -> None:
+        await store.sessions.aopen(session(), NOW)
+        opening = (store.sessions.aapply("w1", TabOpened("p1", 3), NOW) for _ in range(5))
+        results = await asyncio.gather(*opening, return_exceptions=True)
+        assert [type(each) for each in results] == [Watched] * 3 + [TooManyTabs] * 2
+        assert results[0] == results[2] == store.sessions.get("w1")
 
 
 class TestATurnOfTheEventLoop:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Event, Requested, TabOpened, TabsCounted
+from idlewatch.core.events import Event, Extended, Requested, TabOpened, TabsCounted
+from idlewatch.exceptions import Undecided
+from idlewatch.store import transitions
 from idlewatch.store.redis import RedisStore
+from idlewatch.store.redis.commands import Command
+from idlewatch.store.redis.sessions import MAX_TRIES, PAUSES, PROMPT_RACES, RESERVATION, _Race
 from idlewatch.store.values import Due, Watched
 from tests.support.redis_server import shared_redis
 from tests.unit.store.redis.conftest import MakeStore
@@ -88,6 +93,82 @@ class TestAChangeThatIsOvertaken:
         store.sessions.open(session(), NOW + 2)
         ended = store.sessions.end("w1", Reason.LOGOUT, NOW + 3)
         assert (ended.activity.reason, ended.user) == (Reason.LOGOUT, "")
+
+
+class TestAChangeThatIsOvertakenAgainAndAgain:
+    """Other processes never stop writing the session."""
+
+    @pytest.fixture
+    def overtaken(self, store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Has another process write, or try to, whenever this one is about to; the commands that this one sends."""
+        names: list[str] = []
+        other, call = make(), store._client.call
+        monkeypatch.setattr("idlewatch.store.redis.sessions.MAX_TRIES", 1)
+
+        def overtake(command: Command) -> object:
+            names.append(command.name)
+            if command.name == "write":
+                # It gives up at once where it can't reserve the session.
+                with suppress(Undecided):
+                    other.sessions.apply("w1", Extended(), NOW + 1)
+            return call(command)
+
+        store.sessions.open(session(), NOW)
+        monkeypatch.setattr(store._client, "call", overtake)
+        return names
+
+    @pytest.mark.parametrize("change", ["apply", "end", "restart"])
+    def test_reserves_the_session_and_is_made(
+        self, store: RedisStore, make: MakeStore, overtaken: list[str], change: str
+    ) -> None:
+        if change == "apply":
+            written = store.sessions.apply("w1", TabOpened("p1", 50), NOW + 2)
+        elif change == "end":
+            written = store.sessions.end("w1", Reason.REVOKED, NOW + 2)
+        else:
+            written = store.sessions.restart(session(key="another key"), NOW + 2)
+        assert overtaken == ["GET", *["write"] * PROMPT_RACES, "reserve", "write"]
+        other = make()
+        assert written == other.sessions.get("w1")
+        assert written is not None
+        assert written.activity.extensions == PROMPT_RACES
+        # It is free again, for mere activity too.
+        if change != "end":
+            touched = other.sessions.apply("w1", Requested(), NOW + 3)
+            assert touched is not None
+            assert touched.activity.active == NOW + 3
+
+    def test_gives_up_where_another_has_reserved_it_and_mere_activity_too(
+        self, store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("idlewatch.store.redis.sessions.PAUSES", (0.0, 0.0))
+        monkeypatch.setattr("idlewatch.store.redis.sessions.RESERVATION", 60_000)
+        store.sessions.open(session(), NOW)
+        other = make()
+        other._client.run(other.sessions._lose(race := _Race(PROMPT_RACES), "w1", None))
+        for event in (Extended(), Requested()):
+            with pytest.raises(Undecided, match="at once"):
+                store.sessions.apply("w1", event, NOW + 1)
+        present = other.sessions.get("w1")
+        assert present is not None
+        new = transitions.after(Extended(), present, NOW + 2)
+        assert other._client.run(other.sessions._write(present, new, NOW + 2, race)).done
+        assert store.sessions.apply("w1", Requested(), NOW + 3) == store.sessions.get("w1")
+
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    async def test_waits_no_longer_than_a_writer_that_died_may_have_reserved_it(
+        self, store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch, is_async: bool
+    ) -> None:
+        assert (MAX_TRIES - PROMPT_RACES) * sum(PAUSES) / 2 > RESERVATION / 1000
+        monkeypatch.setattr("idlewatch.store.redis.sessions.RESERVATION", 1)
+        store.sessions.open(session(), NOW)
+        other = make()
+        other._client.run(other.sessions._lose(_Race(PROMPT_RACES), "w1", None))
+        monkeypatch.undo()
+        apply, aapply = store.sessions.apply, store.sessions.aapply
+        extended = await aapply("w1", Extended(), NOW + 1) if is_async else apply("w1", Extended(), NOW + 1)
+        assert extended is not None
+        assert extended.activity.extensions == 1
 
 
 class TestAnAnswerThatIsLost:

@@ -1,0 +1,106 @@
+"""The order in which a process works on one session: what comes meanwhile waits, and is done together where it can be.
+
+Writers that raced each other for one session would each be tried again for every success of another: N² steps for N
+events. Nothing is kept of a session that nothing waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Context
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_BATCH = 100
+"""Events that are written together, at most."""
+
+
+class Turns:
+    """Lets one thread at a time work on each session. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._turns: dict[str, tuple[Lock, int]] = {}
+        """The lock of each session, and how many threads have or want it."""
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    @contextmanager
+    def taking(self, watch_id: str) -> Iterator[None]:
+        """Wait until no other thread works on the session, and keep the others waiting."""
+        with self._lock:
+            turn, users = self._turns.get(watch_id) or (Lock(), 0)
+            self._turns[watch_id] = turn, users + 1
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                users = self._turns[watch_id][1] - 1
+                if users:
+                    self._turns[watch_id] = turn, users
+                else:
+                    del self._turns[watch_id]
+
+
+class Batches(Generic[T, R]):
+    """Collects what event loops have to do with each session while `work` is under way with what came before.
+
+    `work` takes a session's id and what is to be done, and returns a result or an error for each.
+    """
+
+    def __init__(self, work: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]]) -> None:
+        self._work = work
+        self._waiting: dict[tuple[asyncio.AbstractEventLoop, str], list[tuple[T, asyncio.Future[R]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def add(self, watch_id: str, item: T) -> R:
+        """Have something done; return its result, or raise its error."""
+        loop = asyncio.get_running_loop()
+        key = loop, watch_id
+        result: asyncio.Future[R] = loop.create_future()
+        if key in self._waiting:
+            self._waiting[key].append((item, result))
+        else:
+            self._waiting[key] = [(item, result)]
+            # A context of its own: that of one caller must not live on in the work for all.
+            task = loop.create_task(self._do_all(key), context=Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await result
+
+    async def _do_all(self, key: tuple[asyncio.AbstractEventLoop, str]) -> None:
+        try:
+            while waiting := self._waiting[key]:
+                batch, self._waiting[key] = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
+                await self._do(key[1], batch)
+        finally:
+            for _, result in self._waiting.pop(key):
+                result.cancel()
+
+    async def _do(self, watch_id: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+        outcomes: Sequence[R | Exception]
+        try:
+            outcomes = await self._work(watch_id, [item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - those who wait are to have it
+            outcomes = [error] * len(batch)
+        except BaseException:
+            for _, result in batch:
+                result.cancel()
+            raise
+        for (_, result), outcome in zip(batch, outcomes, strict=True):
+            if result.done():
+                continue
+            if isinstance(outcome, Exception):
+                result.set_exception(outcome)
+            else:
+                result.set_result(outcome)
