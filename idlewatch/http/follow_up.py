@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -16,12 +16,13 @@ from idlewatch.http import credential_change
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.key_rotation import is_shared, under_way
+from idlewatch.http.key_rotation import HeldSession, is_shared, under_way
 from idlewatch.http.login_views import is_login_page, turns_away
-from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, session_of
+from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session, session_of
 from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import ended_response
+from idlewatch.http.session_change import SessionChange
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.sign_in import settle
 from idlewatch.http.silent_sign_in import note_silent_sign_in
@@ -35,9 +36,12 @@ from idlewatch.store.values import Watched
 @contextmanager
 def answering(request: HttpRequest) -> Iterator[None]:
     """Register a request while it is answered, for what else happens to its session meanwhile."""
-    token = current_state.set(state_of(request))
+    state, session = state_of(request), session_of(request)
+    watch_id, key = state.admission.state.watch_id, session.session_key
+    state.held = None if watch_id is None or key is None else HeldSession(session, key, watch_id)
+    token = current_state.set(state)
     try:
-        with under_way(session_of(request)):
+        with under_way(session), state.held.holding() if state.held is not None else nullcontext():
             yield
     finally:
         current_state.reset(token)
@@ -69,6 +73,11 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     # Views of the admin that are the project's own may have rendered their page themselves.
     insert_client(request, response)
     if session_of(request).accessed:
+        if _has_failed(request, response, state):
+            _undo(request, state)
+        elif state.held is not None:
+            # Before the record gets the new key: a request that found the old one standing would bind it again.
+            state.held.release()
         settle(request, response, now())
         _follow_session(request, response, state)
     is_judged = state.session.phase is not None and response is not state.ended_response
@@ -79,6 +88,34 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
             response = end_response(request, response)
     set_headers(request, response)
     return response
+
+
+def _has_failed(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
+    """Return whether a view failed that gave the session another key or user: its session is not to be saved.
+
+    After an error Django does not save it. If the transaction was rolled back, neither did the user sign in.
+    """
+    held, session = state.held, session_of(request)
+    if held is None or held.commit is None or state.present.watch_id != held.watch_id:
+        return False
+    if django_sessions.user_of(session) is None:
+        # It was flushed: Django deletes the cookie, after an error too.
+        return False
+    return response.status_code >= 500 or held.commit.is_lost
+
+
+def _undo(request: HttpRequest, state: RequestState) -> None:
+    """Undo what a failed view did to the session: the browser keeps the one with which the request came."""
+    held = state.held
+    assert held is not None, "a session that was replaced was held"  # noqa: S101
+    held.drop_successor()
+    restore_session(request, held.key)
+    session = session_of(request)
+    if django_sessions.user_of(session) is not None:
+        # Where this request adopted the session, its data has not been saved yet.
+        session.setdefault(django_sessions.WATCH_KEY, held.watch_id)
+    state.change = SessionChange(sign_in_failed=True)
+    monitor.rebind(held.watch_id, session)
 
 
 def _is_replaceable(request: HttpRequest, state: RequestState) -> bool:
@@ -99,6 +136,7 @@ def _is_replaceable(request: HttpRequest, state: RequestState) -> bool:
 
 def _follow_session(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
     session, change, left = session_of(request), state.change, now()
+    _end_former(state, left)
     if change.signed_in:
         # A sign-in view may have set an expiry after it signed the user in.
         session.set_expiry(0)
@@ -126,6 +164,15 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         on_sent(request, response, watched)
 
 
+def _end_former(state: RequestState, left: float) -> None:
+    """End the session that the user left, if the transaction in which the view did it was rolled back."""
+    former = state.admission.state.watch_id
+    if former is None or not (state.change.signed_in or state.change.signed_out) or state.present.watch_id == former:
+        return
+    if not monitor.has_ended(former, left):
+        monitor.end(former, Reason.LOGOUT, left)
+
+
 def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watched) -> None:
     """Bind the session to its new key and auth hash."""
     session = session_of(request)
@@ -141,7 +188,8 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
 
     A request that merely has an old copy of the session must not take it from the request that changed the password.
     """
-    if monitor.has_moved_on(watch_id, state.auth_digest):
+    is_own = state.held is not None and state.held.is_announced
+    if monitor.has_moved_on(watch_id, state.auth_digest, is_own=is_own):
         keep_cookie(request)
         state.change.discard()
         return

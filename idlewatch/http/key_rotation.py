@@ -1,7 +1,8 @@
-"""Requests under way, one of which may rotate its session's key.
+"""The Django session of a request whose view may give it a new key, or sign another user in over it.
 
-Between Django's `cycle_key()`, which deletes the old row, and the end of that request, when the record gets the new
-key, the old key looks like that of a lost session. Therefore the record is marked first, for every process to see.
+Until the view has returned, the session stays under the key with which the request came: other requests that carry it
+are answered, and it goes on where the view fails or its transaction is rolled back. Engines that keep sessions in a
+cache or in files would delete it at once, whatever becomes of the transaction.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
 from idlewatch.monitor import django_sessions, records
 from idlewatch.process import Lane, Process, current_process, in_thread
+from idlewatch.signals.transactions import Commit, once_committed
 
 
 class RequestsUnderWay:
@@ -47,12 +50,12 @@ class RequestsUnderWay:
 
 @contextmanager
 def under_way(session: SessionBase) -> Iterator[None]:
-    """Register a session while its request is answered, and announce a rotation of its key."""
+    """Register a session while its request is answered."""
     key = session.session_key
     if key is None:
         yield
         return
-    with current_process().part(RequestsUnderWay).register(key, session), _announcing_rotation(session):
+    with current_process().part(RequestsUnderWay).register(key, session):
         yield
 
 
@@ -61,28 +64,81 @@ def is_shared(key: str, session: SessionBase) -> bool:
     return current_process().part(RequestsUnderWay).is_shared(key, session)
 
 
-@contextmanager
-def _announcing_rotation(session: SessionBase) -> Iterator[None]:
-    """Mark the record before the session's key is rotated: Django has no signal for it."""
-    if not django_sessions.keeps_keys():
-        yield
-        return
-    cycle_key, acycle_key = session.cycle_key, session.acycle_key
+def announce_rotation(watch_id: str) -> None:
+    """Mark the record of a session whose key is about to be replaced, for every process to see.
 
-    def announce_and_cycle() -> None:
-        watch_id = session.get(django_sessions.WATCH_KEY)
-        if watch_id is not None:
-            records.expect_rotation(watch_id)
-        cycle_key()
+    In a transaction it waits for the commit: before that no other process sees what the view has changed, and nothing
+    of ours may hold up, or be refused by, what others write to the record.
+    """
+    once_committed(lambda: records.expect_rotation(watch_id))
 
-    async def aannounce_and_cycle() -> None:
-        watch_id = await session.aget(django_sessions.WATCH_KEY)
-        if watch_id is not None:
-            await in_thread(Lane.REQUEST, records.expect_rotation, watch_id)
-        await acycle_key()
 
-    vars(session).update(cycle_key=announce_and_cycle, acycle_key=aannounce_and_cycle)
-    try:
-        yield
-    finally:
-        del vars(session)["cycle_key"], vars(session)["acycle_key"]
+class HeldSession:
+    """The watched Django session with which a request came: its deletion waits until the view has returned."""
+
+    def __init__(self, session: SessionBase, key: str, watch_id: str) -> None:
+        self.key = key
+        """The key with which the request came; with signed cookies, the cookie."""
+        self.watch_id = watch_id
+        self.commit: Commit | None = None
+        """The transaction in which the view deleted the session or gave it another key; None: it did neither."""
+        self.is_announced = False
+        """The view is giving the session another key, or signing a user in over it."""
+        self._session = session
+        self._is_kept = django_sessions.keeps_keys()
+        self._delete, self._adelete = session.delete, session.adelete
+        self._cycle_key, self._acycle_key = session.cycle_key, session.acycle_key
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Put deletions off, and announce a new key: Django has no signal for either."""
+        own: dict[str, Any] = {
+            "delete": self._put_off,
+            "adelete": self._aput_off,
+            "cycle_key": self._announce_and_cycle,
+            "acycle_key": self._aannounce_and_cycle,
+        }
+        vars(self._session).update(own)
+        try:
+            yield
+        finally:
+            for name in own:
+                del vars(self._session)[name]
+
+    def announce(self) -> None:
+        """Announce that the session is about to get another key."""
+        self.commit, self.is_announced = Commit(), True
+        if self._is_kept:
+            announce_rotation(self.watch_id)
+
+    def release(self) -> None:
+        """Delete the session, if the view did."""
+        if self.commit is not None and self._is_kept:
+            self._delete(self.key)
+
+    def drop_successor(self) -> None:
+        """Delete what the view made of the session, which stays."""
+        key = self._session.session_key
+        if key is not None and key != self.key and self._is_kept:
+            self._delete(key)
+
+    def _put_off(self, session_key: str | None = None) -> None:
+        self.commit = Commit()
+        if not self._is_own(session_key):
+            self._delete(session_key)
+
+    async def _aput_off(self, session_key: str | None = None) -> None:
+        self.commit = await in_thread(Lane.REQUEST, Commit)
+        if not self._is_own(session_key):
+            await self._adelete(session_key)
+
+    def _is_own(self, session_key: str | None) -> bool:
+        return self._is_kept and (session_key or self._session.session_key) == self.key
+
+    def _announce_and_cycle(self) -> None:
+        self.announce()
+        self._cycle_key()
+
+    async def _aannounce_and_cycle(self) -> None:
+        await in_thread(Lane.REQUEST, self.announce)
+        await self._acycle_key()

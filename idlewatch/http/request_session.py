@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from django.contrib.auth import aget_user, get_user
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.middleware.csrf import CSRF_SESSION_KEY
+from django.utils.functional import SimpleLazyObject
 
 from idlewatch.conf import conf
 
@@ -63,6 +67,13 @@ def set_session_aside(request: HttpRequest) -> None:
     request.user = AnonymousUser()
     request.auser = _anonymous
     keep_cookie(request)
+
+
+def restore_session(request: HttpRequest, key: str) -> None:
+    """Give a request the session with this key again, as it was saved, and its user."""
+    request.session = type(session_of(request))(key)
+    request.user = SimpleLazyObject(partial(get_user, request))  # type: ignore[assignment]
+    request.auser = partial(aget_user, request)
 
 
 async def _anonymous() -> AnonymousUser:

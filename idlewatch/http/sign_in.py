@@ -10,12 +10,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from idlewatch.core.activity import Reason
-from idlewatch.http.request_session import make_anonymous, session_of
+from idlewatch.http.key_rotation import announce_rotation
+from idlewatch.http.request_session import session_of
 from idlewatch.http.request_state import RequestState, find_state, state_of
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.silent_sign_in import is_silent_sign_in
-from idlewatch.monitor import accounts, django_sessions, impersonation, login, records
+from idlewatch.monitor import accounts, django_sessions, impersonation, login
 from idlewatch.monitor import service as monitor
+from idlewatch.store import transitions
 
 after_sign_in: list[Callable[[SessionBase, AbstractBaseUser, float], None]] = []
 """Functions that apps add: called with the session in which a user has just signed in, the user and the time."""
@@ -24,7 +26,8 @@ after_sign_in: list[Callable[[SessionBase, AbstractBaseUser, float], None]] = []
 def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     """Watch the session of a user who just signed in.
 
-    Over another user's session this waits for `settle`: packages for impersonation note what they do only afterwards.
+    Over a live session this waits for `settle`: packages for impersonation note what they do only afterwards, and a
+    view that fails leaves the session as it was.
     """
     session, state = session_of(request), find_state(request)
     if session.session_key is None:
@@ -36,12 +39,12 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     watched = None if state is None else state.present.watched
     if state is not None and watched is not None and not state.present.is_ended:
         if watched.user != accounts.primary_key(user) or impersonation.is_impersonated(session):
-            records.expect_rotation(watched.id)
+            _announce_rotation(state, watched.id)
             state.change.defer(user, at)
-            return
-        if is_silent_sign_in(request):
-            # The session goes on with its clocks: its user has shown nothing.
-            return
+        elif not is_silent_sign_in(request):
+            state.change.restart(SessionState.at(transitions.restarted(watched, watched, at), at), user, at)
+        # After a silent sign-in the session goes on with its clocks: its user has shown nothing.
+        return
     _open(request, user, at)
 
 
@@ -53,7 +56,7 @@ def signed_out(request: HttpRequest, watch_id: str, at: float) -> None:
     state = find_state(request)
     if state is not None and state.watch_id == watch_id:
         if impersonation.is_impersonated(session_of(request)):
-            records.expect_rotation(watch_id)
+            _announce_rotation(state, watch_id)
             state.change.defer(None, at)
             return
         if getattr(request, "auth", None) is not None:
@@ -88,22 +91,28 @@ def mark_impersonation(request: HttpRequest) -> None:
 
 
 def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -> None:
-    """Resolve a deferred sign-in or sign-out, or a change of user without a signal, once the view has returned."""
+    """Resolve a deferred sign-in or sign-out, or a change of user without a signal, once the view has returned.
+
+    `response`: None while the view still renders its page.
+    """
     state, session = state_of(request), session_of(request)
     change, watched = state.change, state.present.watched
     if watched is None or state.present.is_ended:
         return
+    if change.is_restart:
+        if response is not None and change.deferred_user is not None:
+            _open(request, change.deferred_user, change.deferred_at)
+        return
     actors = impersonation.actors_of(session)
-    is_failed = response is not None and response.status_code >= 500
     if not change.is_deferred and (actors is None or actors.user == watched.user or not session.modified):
         return
     switched = None
-    if actors is not None and not is_failed:
+    if actors is not None:
         switched = login.switch(request, actors, watched, at, is_release=change.is_release)
     if switched is not None:
         _continue(request, state, SessionState.at(switched, at))
     elif change.is_deferred:
-        _replace(request, state, watched.id, is_failed=is_failed)
+        _replace(request, state, watched.id)
 
 
 def reauthenticated(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
@@ -135,15 +144,19 @@ def _continue(request: HttpRequest, state: RequestState, session_state: SessionS
     state.change.switch(session_state, django_sessions.auth_digest_of(session))
 
 
-def _replace(request: HttpRequest, state: RequestState, watch_id: str, *, is_failed: bool) -> None:
+def _announce_rotation(state: RequestState, watch_id: str) -> None:
+    if state.held is not None:
+        state.held.announce()
+    else:
+        announce_rotation(watch_id)
+
+
+def _replace(request: HttpRequest, state: RequestState, watch_id: str) -> None:
     """End the session of the former user, and watch that of the one who signed in over it, if there is one."""
     user, at = state.change.deferred_user, state.change.deferred_at
     ended = monitor.end(watch_id, Reason.LOGOUT, at)
     state.change.sign_out(SessionState.at(ended, at))
-    if is_failed:
-        # Django does not save the session after an error.
-        make_anonymous(request)
-    elif user is not None:
+    if user is not None:
         _open(request, user, at)
 
 

@@ -20,7 +20,8 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, impersonation, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
-from idlewatch.signals import announce
+from idlewatch.signals import announce, transactions
+from idlewatch.store import transitions
 from idlewatch.store.values import Watched
 
 
@@ -41,9 +42,8 @@ def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched
             return restarted
     watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
     _record(watched, request, user, now).save(force_insert=True)
-    opened = stores.current().sessions.open(watched, now)
-    announce.opened(opened)
-    announce.once_recorded(lambda: _replace_oldest(user, now))
+    opened = _open(watched, now)
+    transactions.once_recorded(lambda: _replace_oldest(user, now))
     return opened
 
 
@@ -69,9 +69,7 @@ def adopt(request: HttpRequest, actors: impersonation.Actors, now: float) -> Wat
     except IntegrityError:
         # Another first request of the same session was faster.
         return monitor.look(watch_id, now) or stores.current().sessions.open(watched, now)
-    opened = stores.current().sessions.open(watched, now)
-    announce.opened(opened)
-    return opened
+    return _open(watched, now)
 
 
 def switch(
@@ -100,16 +98,33 @@ def switch(
         key=django_sessions.key_of(request.session),
         policy=stricter(watched.policy, _policy_for(user, request)),
     )
-    transferred = stores.current().sessions.transfer(present, now)
-    if transferred.verdict(now).phase is not Phase.ENDED:
-        digest = record.impersonator_digest or accounts.auth_digest_of(operator)
-        records.transfer(transferred, user, operator, digest)
-        records.rebind(transferred.id, present.key, django_sessions.auth_digest_of(request.session))
-        announce.switched(transferred, actors.operator, now)
-    if not actors.is_impersonated:
-        # It counts for the operator's limit again.
-        announce.once_recorded(lambda: _replace_oldest(user, now))
-    return transferred
+    digest = record.impersonator_digest or accounts.auth_digest_of(operator)
+    auth_digest = django_sessions.auth_digest_of(request.session)
+
+    def transfer() -> Watched:
+        transferred = stores.current().sessions.transfer(present, now)
+        if transferred.verdict(now).phase is not Phase.ENDED:
+            records.transfer(transferred, user, operator, digest)
+            records.rebind(transferred.id, present.key, auth_digest)
+            announce.switched(transferred, actors.operator, now)
+        if not actors.is_impersonated:
+            # It counts for the operator's limit again.
+            _replace_oldest(user, now)
+        return transferred
+
+    if transactions.is_open():
+        # The view renders its page, and may still fail.
+        transactions.once_recorded(transfer)
+        return transitions.transferred(watched, present, now)
+    return transfer()
+
+
+def _open(watched: Watched, now: float) -> Watched:
+    """Open a session in the store once its record is committed: before that, others would take it for lost."""
+    opened = transitions.opened(watched, now)
+    transactions.once_committed(lambda: stores.current().sessions.open(opened, now))
+    announce.opened(opened)
+    return opened
 
 
 def _new_watch(watch_id: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:

@@ -109,6 +109,11 @@ def was_rotated(record: WatchedSession, key: str) -> bool:
     return record.previous_digest in digests(key)
 
 
+def is_rotating(record: WatchedSession) -> bool:
+    """Return whether the session is about to get another key: a request that is under way has announced it."""
+    return bool(record.session_digest) and record.session_digest == record.previous_digest
+
+
 def was_succeeded(key: str) -> bool:
     """Return whether a later sign-in replaced the session with this key."""
     rows = WatchedSession.objects.filter(previous_digest__in=digests(key))
@@ -234,7 +239,9 @@ def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
     """Write the session's new key and auth hash, and keep the digest of the previous key."""
     rows = WatchedSession.objects.filter(pk=watch_id)
     new = digest(key)
-    rows.exclude(session_digest=new).update(previous_digest=F("session_digest"), session_digest=new)
+    if not rows.exclude(session_digest=new).update(previous_digest=F("session_digest"), session_digest=new):
+        # It kept its key, although another was announced.
+        rows.filter(previous_digest=new).exclude(previous_digest="").update(previous_digest="")
     rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
 
 

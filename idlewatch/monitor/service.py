@@ -18,7 +18,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, current_process, in_thread
-from idlewatch.signals import announce
+from idlewatch.signals import announce, transactions
 from idlewatch.store import transitions
 from idlewatch.store.values import Watched
 
@@ -88,7 +88,18 @@ def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None =
     The record is closed first, so that a store that loses its data does not bring the session back. An earlier end, by
     the clock or by another request, keeps its reason. A process that does not own the memory store closes the record
     alone.
+
+    In a transaction of the project it ends with the commit: before that no other process sees the record closed, and
+    with it open a store that loses its data would bring the session back.
     """
+    if transactions.is_open():
+        transactions.once_recorded(lambda: _end(watch_id, reason, now, by))
+        watched = _look_to_end(watch_id, now)
+        return transitions.ended(watched or transitions.unknown(watch_id, now), reason, now)
+    return _end(watch_id, reason, now, by)
+
+
+def _end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None) -> Watched:
     if _knows_only_record(watch_id):
         return _end_record(watch_id, reason, now, by)
     watched = _look_to_end(watch_id, now)
@@ -175,10 +186,15 @@ def has_ended(watch_id: str, now: float) -> bool:
     return watched is None or watched.verdict(now).phase is Phase.ENDED
 
 
-def has_moved_on(watch_id: str, auth_digest: str) -> bool:
-    """Return whether a live session has another auth hash by now than a request's copy of it."""
+def has_moved_on(watch_id: str, auth_digest: str, *, is_own: bool) -> bool:
+    """Return whether a live session has, or is getting, another key or auth hash than a request's copy of it.
+
+    `is_own`: it is this request that gives it another.
+    """
     record = WatchedSession.objects.find(watch_id)
-    return record is not None and record.ended is None and record.auth_digest != auth_digest
+    if record is None or record.ended is not None:
+        return False
+    return record.auth_digest != auth_digest or (not is_own and records.is_rotating(record))
 
 
 def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:

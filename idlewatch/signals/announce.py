@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router, transaction
 
 from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase, Verdict
-from idlewatch.models import WatchedSession
 from idlewatch.signals import dispatcher, event_log
 from idlewatch.signals.definitions import session_ended, session_extended, session_opened, session_warned
+from idlewatch.signals.transactions import once_recorded
 from idlewatch.store.values import Watched
 
 
@@ -37,11 +35,6 @@ def switched(watched: Watched, operator: str, at: float) -> None:
 def ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
     """Announce an end once its record is committed."""
     once_recorded(partial(_announce_ended, watched, reason, at, by))
-
-
-def once_recorded(function: Callable[[], object]) -> None:
-    """Call a function once the records are committed: immediately, unless a transaction is open on their database."""
-    transaction.on_commit(function, using=router.db_for_write(WatchedSession), robust=True)
 
 
 def changed(before: Watched, verdict: Verdict, at: float) -> None:

@@ -1,0 +1,281 @@
+"""Views inside a transaction, and views that fail after they changed the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.contrib.auth import get_user_model, login, logout, update_session_auth_hash
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.exceptions import PermissionDenied
+from django.db import connection, connections, transaction
+from django.http import HttpRequest
+from msgspec.structs import replace
+
+import idlewatch
+from idlewatch.core.activity import Reason
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import django_sessions, revalidation, stores
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.records import is_rotating
+from idlewatch.store.values import Watched
+from tests.conftest import START, Time
+from tests.support import http_site
+from tests.support.http import ENGINES, PASSWORD, Browser, record, records, tick, user_of
+
+KEYED = [engine for engine in ENGINES if engine != "signed_cookies"]
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@pytest.fixture(params=[False, True], ids=["autocommit", "ATOMIC_REQUESTS"])
+def atomic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> bool:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", request.param)
+    return bool(request.param)
+
+
+@pytest.fixture
+def other(browser: Browser, ann: User) -> Browser:
+    """Another request of the browser in which Ann signs in first."""
+    browser.sign_in(ann)
+    other = Browser(raise_request_exception=False)
+    other.key = str(browser.key)
+    return other
+
+
+@pytest.fixture
+def failing(ann: User, clock: Time) -> Browser:
+    """A browser in which Ann is signed in, and whose views may fail."""
+    browser = Browser(raise_request_exception=False)
+    browser.sign_in(ann)
+    clock.pass_(800)
+    return browser
+
+
+def elsewhere(ask: Callable[[], Any]) -> Any:
+    """Ask another process, which sees what is committed and knows nothing of the requests here."""
+
+    def work() -> Any:
+        try:
+            return ask()
+        finally:
+            connections.close_all()
+
+    with mock.patch("idlewatch.http.follow_up.is_shared", return_value=False), ThreadPoolExecutor(1) as process:
+        return process.submit(work).result()
+
+
+def change_password(request: HttpRequest) -> None:
+    user = get_user_model().objects.get(pk=request.user.pk)
+    user.set_password("new")
+    user.save()
+    update_session_auth_hash(request, user)
+
+
+def fail(_: HttpRequest) -> None:
+    raise RuntimeError
+
+
+def refuse(_: HttpRequest) -> None:
+    raise PermissionDenied
+
+
+def roll_back(_: HttpRequest) -> None:
+    """Refuse as Django REST framework does: with a response of its own."""
+    transaction.set_rollback(True)
+
+
+def sign_in_as(name: str) -> Callable[[HttpRequest], None]:
+    return lambda request: login(request, get_user_model().objects.get(username=name), BACKEND)
+
+
+def stored() -> Watched:
+    """Return the only session as the store has it."""
+    watched = stores.current().sessions.get(record().pk)
+    assert watched is not None
+    return watched
+
+
+class TestNewKey:
+    @pytest.mark.parametrize("engine", KEYED, indirect=True)
+    def test_a_request_that_comes_before_the_view_has_returned_ends_nothing(
+        self, engine: str, atomic: bool, browser: Browser, other: Browser, clock: Time
+    ):
+        answers: list[Any] = []
+        old = other.key
+
+        def ask(_: HttpRequest) -> None:
+            clock.pass_(60)
+            elsewhere(lambda: revalidation.examine([replace(stored(), doubted=atomic)], clock.now))
+            # SQLite lets one transaction of a view wait for the other; the state is shown without one.
+            answers.append(elsewhere(lambda: other.poll("/idlewatch/state/" if atomic else "/api/")))
+
+        http_site.during += [lambda request: request.session.cycle_key(), ask] if atomic else [change_password, ask]
+        browser.submit("/meanwhile/")
+        assert "Idlewatch-Ended" not in answers[0].headers
+        assert other.key == old
+        assert browser.key != old
+        http_site.during.clear()
+        assert user_of(other) == ""
+        assert user_of(browser) == "ann"
+        for _ in range(3):
+            clock.pass_(60)
+            tick(clock)
+        assert records() == [("ann", "")]
+
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    def test_a_view_that_fails_leaves_the_session_under_the_old_one(
+        self, engine: str, atomic: bool, failing: Browser, clock: Time
+    ):
+        old = failing.key
+        http_site.during += [lambda request: request.session.cycle_key(), fail]
+        assert failing.submit("/meanwhile/").status_code == 500
+        goes_on(failing, old, clock)
+
+    @pytest.mark.parametrize("atomic", [True], indirect=True)
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    @pytest.mark.parametrize("undo", [refuse, roll_back])
+    def test_so_does_one_that_is_rolled_back_without_an_error(
+        self, engine: str, atomic: bool, failing: Browser, clock: Time, undo: Any
+    ):
+        old = failing.key
+        http_site.during += [change_password, undo]
+        failing.submit("/meanwhile/")
+        assert failing.key == old or engine == "signed_cookies"
+        goes_on(failing, failing.key, clock)
+
+
+def goes_on(browser: Browser, key: str | None, clock: Time) -> None:
+    """Assert that Ann's first session goes on with this key and the clocks that it had, and is the only one."""
+    http_site.during.clear()
+    assert browser.key == key
+    kept = record()
+    assert (kept.username, kept.ended, kept.signed_in.timestamp()) == ("ann", None, START)
+    assert not is_rotating(kept)
+    if kept.session_digest:
+        assert kept.session_digest == django_sessions.digest(key)
+        assert Session.objects.count() <= 1
+    assert stored().activity.logged_in_at == START
+    for _ in range(3):
+        clock.pass_(30)
+        tick(clock)
+    assert user_of(browser) == "ann"
+    assert records() == [("ann", "")]
+
+
+class TestFailedSignIn:
+    """The first session goes on as if the second sign-in had not been tried."""
+
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    @pytest.mark.parametrize("name", ["ann", "bob"])
+    def test_by_an_error(self, engine: str, atomic: bool, failing: Browser, bob: User, clock: Time, name: str):
+        old = failing.key
+        http_site.during += [sign_in_as(name), fail]
+        assert failing.submit("/meanwhile/").status_code == 500
+        goes_on(failing, old, clock)
+
+    @pytest.mark.parametrize("atomic", [True], indirect=True)
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    @pytest.mark.parametrize("name", ["ann", "bob"])
+    @pytest.mark.parametrize("undo", [refuse, roll_back])
+    def test_by_a_second_factor_for_which_the_view_rolls_back(
+        self, engine: str, atomic: bool, failing: Browser, bob: User, clock: Time, name: str, undo: Any
+    ):
+        http_site.during += [sign_in_as(name), undo]
+        failing.submit("/meanwhile/")
+        goes_on(failing, failing.key, clock)
+
+    def test_in_a_block_of_its_own(self, atomic: bool, failing: Browser, ann: User, clock: Time):
+        old = failing.key
+        response = failing.submit("/failing-login/", {"username": "ann", "password": PASSWORD, "rollback": "1"})
+        assert response.status_code == 200
+        goes_on(failing, old, clock)
+
+    def test_the_session_goes_on_where_only_a_later_block_was_rolled_back(
+        self, atomic: bool, failing: Browser, clock: Time
+    ):
+        def try_more(_: HttpRequest) -> None:
+            with transaction.atomic():
+                transaction.set_rollback(True)
+
+        old = failing.key
+        http_site.during += [sign_in_as("ann"), try_more]
+        failing.submit("/meanwhile/")
+        assert failing.key != old
+        assert stored().activity.logged_in_at == record().signed_in.timestamp() == clock.now
+        assert user_of(failing) == "ann"
+
+    def test_one_after_a_sign_out_leaves_none(self, atomic: bool, failing: Browser, ann: User, bob: User, clock: Time):
+        http_site.during += [logout, sign_in_as("bob"), fail]
+        failing.submit("/meanwhile/")
+        http_site.during.clear()
+        assert user_of(failing) == ""
+        assert ("ann", "logout") in records()
+        assert not WatchedSession.objects.live().exists()
+        assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("atomic", [True], indirect=True)
+class TestCommit:
+    def test_a_sign_in_is_known_to_no_store_before_it(
+        self, atomic: bool, browser: Browser, ann: User, clock: Time, signals: list[tuple[str, Any]]
+    ):
+        seen = []
+        http_site.during += [sign_in_as("ann"), lambda _: seen.append(stores.current().sessions.get(record().pk))]
+        browser.submit("/meanwhile/")
+        assert seen == [None]
+        assert stored().activity.logged_in_at == clock.now
+        assert signals == [("opened", record().pk)]
+
+    def test_a_sign_in_that_is_rolled_back_leaves_no_user_behind(self, atomic: bool, browser: Browser, ann: User):
+        http_site.during += [sign_in_as("ann"), roll_back]
+        browser.submit("/meanwhile/")
+        http_site.during.clear()
+        assert (user_of(browser), records()) == ("", [])
+
+    @pytest.mark.parametrize("mistake", [None, fail, roll_back])
+    def test_a_sign_out_ends_the_session_after_it_whatever_becomes_of_it(
+        self, atomic: bool, failing: Browser, clock: Time, signals: list[tuple[str, Any]], mistake: Any
+    ):
+        live = []
+        http_site.during += [logout, lambda _: live.append(not monitor.has_ended(record().pk, clock.now))]
+        http_site.during += [mistake] if mistake else []
+        signals.clear()
+        failing.submit("/meanwhile/")
+        http_site.during.clear()
+        assert live == [True]
+        assert (failing.key, user_of(failing), records()) == (None, "", [("ann", "logout")])
+        tick(clock)
+        assert (stored().activity.reason, signals) == (Reason.LOGOUT, [("ended", Reason.LOGOUT)])
+
+    @pytest.mark.parametrize("is_undone", [False, True])
+    def test_what_an_operator_ends_ends_with_it_or_not_at_all(
+        self, atomic: bool, failing: Browser, bob: User, clock: Time, is_undone: bool
+    ):
+        watch_id = record().pk
+        with transaction.atomic():
+            ended = monitor.end(watch_id, Reason.REVOKED, clock.now, by=bob)
+            transaction.set_rollback(is_undone)
+        assert ended.activity.reason is Reason.REVOKED
+        assert (user_of(failing), record().reason) == (("ann", "") if is_undone else ("", "revoked"))
+        assert record().ended_by == (None if is_undone else bob)
+
+    @pytest.mark.parametrize("undo", [None, fail])
+    def test_an_operator_who_acts_as_a_user_in_a_page_of_the_view_does_so_after_it(
+        self, atomic: bool, failing: Browser, ann: User, bob: User, clock: Time, undo: Any
+    ):
+        def act_as_bob(request: HttpRequest) -> None:
+            sign_in_as("bob")(request)
+            idlewatch.mark_impersonation(request)
+            http_site.page(request)
+            assert stored().user == str(ann.pk)
+
+        http_site.during += [act_as_bob, *([undo] if undo else [])]
+        failing.submit("/meanwhile/")
+        http_site.during.clear()
+        name = "ann" if undo else "bob"
+        assert (user_of(failing), records()) == (name, [(name, "")])
+        assert stored().user == str(get_user_model().objects.get(username=name).pk)
