@@ -27,8 +27,9 @@ CONNECT_TIMEOUT = 30.0
 def examine(sessions: Sequence[Watched], now: float) -> set[str]:
     """Checkpoint these sessions and end those that are no longer valid; return those to examine again soon.
 
-    A session whose row is missing, or whose auth hash does not match, may be in the middle of a request that gives it a
-    new key or a new hash: it is marked as doubted, and ends if a second examination finds the same.
+    A session whose auth hash does not match may be in the middle of a request that gives it a new one, and a row that
+    is missing (the session, its record or its user) may not be committed yet, or may be missing in a database that just
+    took over. The session is marked as doubted, and ends if a second examination finds the same.
     """
     again: set[str] = set()
     work_through(
@@ -40,14 +41,13 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     by_id = {watched.id: watched for watched in sessions}
     rows = WatchedSession.objects.in_bulk(list(by_id))
-    _copy_ends(by_id, rows, now)
+    again = _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
     users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
     existing = _standing(sessions)
-    again: set[str] = set()
     for row in live:
         watched = by_id[row.pk]
         reason, is_certain = _flaw(watched, row, users, existing)
@@ -72,14 +72,18 @@ def _standing(sessions: Sequence[Watched]) -> Collection[str]:
         return keys
 
 
-def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> None:
-    """End in the store what a command ended in the records, and what has no record."""
-    for watch_id in sessions:
+def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> set[str]:
+    """End in the store what a command ended in the records, and what has no record; return what may yet get one."""
+    again = set()
+    for watch_id, watched in sessions.items():
         row = rows.get(watch_id)
-        if row is None:
-            monitor.end(watch_id, Reason.LOST, now)
-        elif row.ended is not None:
+        if row is not None:
             take_over(row, now)
+        elif watched.doubted:
+            monitor.end(watch_id, Reason.LOST, now)
+        else:
+            again.add(watch_id)
+    return again
 
 
 def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
@@ -122,7 +126,8 @@ def _flaw(
     """Return the reason why a session must end, if there is one, and whether one examination is enough."""
     are_usable, are_unchanged = accounts.may_continue(row, users)
     if not are_usable or not are_unchanged:
-        return Reason.ACCOUNT, not are_usable
+        is_missing = any(key and key not in users for key in accounts.keys_of(row))
+        return Reason.ACCOUNT, not are_usable and not is_missing
     # A key that the record no longer has was rotated while the store was unavailable: its session still exists.
     if watched.key and watched.key not in existing and row.session_digest in django_sessions.digests(watched.key):
         return Reason.LOST, False
