@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.db import router
+from django.db import DatabaseError, connections, router
 from django.db.models import Manager, Model, Q, QuerySet
 
 from idlewatch.core.activity import Reason
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from idlewatch.models import WatchedSession
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+MAX_TRIES = 5
+"""Attempts at a statement that the database refuses because another transaction wrote to the same row."""
+CONFLICTS = frozenset({"40001", "40P01", 1020, 1213})
+"""Errors by which PostgreSQL (SQLSTATE) and MariaDB report that: serialization failures and deadlocks."""
 
 SEARCH_FIELDS = ("username", "address", "user_agent")
 """The fields that operators search."""
@@ -31,8 +37,23 @@ class PrimaryManager(Manager[M]):
         return rows if self._db is not None else rows.using(router.db_for_write(self.model))
 
 
+def persistently(write: Callable[[], T], database: str) -> T:
+    """Write to the records, again after a conflict; in a transaction of the project it would be refused again."""
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return write()
+        except DatabaseError as error:
+            if not _is_conflict(error) or connections[database].in_atomic_block:
+                raise
+    return write()
+
+
 class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
     """The records of watched sessions. Moments are epoch seconds."""
+
+    def update(self, **values: Any) -> int:
+        """Update them; also where another transaction writes to them at the same moment (REPEATABLE READ)."""
+        return persistently(lambda: super(WatchedSessionQuerySet, self).update(**values), self.db)
 
     def live(self) -> Self:
         """Return those that have not ended."""
@@ -89,3 +110,11 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
     def find(self, watch_id: str) -> WatchedSession | None:
         """Return the one with this id, or None."""
         return self.filter(pk=watch_id).first()
+
+
+def _is_conflict(error: DatabaseError) -> bool:
+    """Return whether a statement was refused because another transaction wrote to the same row."""
+    cause = error.__cause__
+    # The names of psycopg 3 and 2, and the number that drivers of MariaDB put first.
+    codes = (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), *error.args[:1])
+    return not CONFLICTS.isdisjoint(code for code in codes if isinstance(code, str | int))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
+from idlewatch.managers import persistently
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
@@ -277,10 +278,13 @@ def write(progress: Mapping[str, Mapping[str, Any]]) -> None:
     # In one order everywhere: two transactions must not wait for each other.
     rows = [_parameters(watch_id, progress[watch_id], connection) for watch_id in sorted(progress)]
     for start in range(0, len(rows), BATCH_SIZE):
-        batch = rows[start : start + BATCH_SIZE]
-        is_one = len(batch) == 1
-        with nullcontext() if is_one else transaction.atomic(database, savepoint=False), connection.cursor() as cursor:
-            cursor.executemany(_progress_statement(connection), batch)
+        persistently(partial(_write_batch, rows[start : start + BATCH_SIZE], connection), database)
+
+
+def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper) -> None:
+    transacting = nullcontext() if len(batch) == 1 else transaction.atomic(connection.alias, savepoint=False)
+    with transacting, connection.cursor() as cursor:
+        cursor.executemany(_progress_statement(connection), batch)
 
 
 def _progress_statement(connection: BaseDatabaseWrapper) -> str:

@@ -17,6 +17,7 @@ from idlewatch.conf import conf
 from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
 from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
+from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import ui_context
@@ -30,6 +31,7 @@ from idlewatch.process import now
 from idlewatch.views.reauthentication import accept_proof, safe_next
 
 
+@outside_transactions
 @require_safe
 @never_cache
 @login_not_required
@@ -38,6 +40,7 @@ def state(request: HttpRequest) -> HttpResponse:
     return _answer(request, None)
 
 
+@outside_transactions
 @require_POST
 @never_cache
 @login_not_required
@@ -78,6 +81,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"page": owner, "token": token_of(watched), "csrf": get_token(request)})
 
 
+@outside_transactions
 @require_safe
 @never_cache
 @login_required

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, transaction
+from django.db.models import QuerySet
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.managers import MAX_TRIES, _is_conflict
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from tests.conftest import START
@@ -81,3 +88,68 @@ def test_one_by_its_id():
     (watched,) = sign_in_many(1)
     assert sessions.find(watched.id) == sessions.get()
     assert sessions.find("nowhere") is None
+
+
+class TestConflict:
+    """Under REPEATABLE READ a database refuses to write to a row that another transaction has just written."""
+
+    class Refusal(Exception):
+        sqlstate = "40001"
+
+    @pytest.fixture
+    def refused(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Refuse the first writes; the test appends how many."""
+        left: list[int] = []
+        update = QuerySet.update
+
+        def refuse(rows: QuerySet[WatchedSession], **values: object) -> int:
+            if left and left[0]:
+                left[0] -= 1
+                raise OperationalError from self.Refusal()
+            return update(rows, **values)
+
+        monkeypatch.setattr(QuerySet, "update", refuse)
+        return left
+
+    @pytest.mark.django_db(transaction=True)
+    def test_it_is_tried_again(self, refused: list[int]):
+        (watched,) = sign_in_many(1)
+        refused.append(MAX_TRIES - 1)
+        assert records.close(watched.id, Reason.LOGOUT, START)
+        refused[:] = [MAX_TRIES]
+        with pytest.raises(OperationalError):
+            records.reset_attempts(watched.id)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_so_is_a_batch_of_checkpoints(self, monkeypatch: pytest.MonkeyPatch):
+        first, second = sign_in_many(2)
+        write, refusals = records._write_batch, [OperationalError(1020)]
+
+        def refuse(*args: Any) -> None:
+            if refusals:
+                raise refusals.pop()
+            write(*args)
+
+        monkeypatch.setattr(records, "_write_batch", refuse)
+        moved = [replace(each, activity=replace(each.activity, active=START + 9)) for each in (first, second)]
+        records.write({each.id: records.progress_of(each, START + 9) for each in moved})
+        assert sessions.filter(last_active=as_datetime(START + 9)).count() == 2
+
+    def test_but_not_in_a_transaction_of_the_project(self, refused: list[int]):
+        (watched,) = sign_in_many(1)
+        refused.append(1)
+        with transaction.atomic(), pytest.raises(OperationalError):
+            records.close(watched.id, Reason.LOGOUT, START)
+
+    @pytest.mark.parametrize(
+        ("error", "is_conflict"),
+        [
+            (OperationalError(1020, "Record has changed since last read in table"), True),
+            (OperationalError(1213, "Deadlock found when trying to get lock"), True),
+            (OperationalError(2006, "MySQL server has gone away"), False),
+            (OperationalError("database is locked"), False),
+            (OperationalError({}), False),
+        ],
+    )
+    def test_of_mariadb_is_known_by_its_number(self, error: OperationalError, is_conflict: bool):
+        assert _is_conflict(error) is is_conflict
