@@ -33,6 +33,7 @@ from idlewatch.core.protocol import (
 )
 from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
+from idlewatch.http.request_session import cookie_of
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor import stores
 from idlewatch.process import Lane, current_process, in_thread, now
@@ -194,7 +195,7 @@ class TabConsumer(Socket):
 
 def _authenticate(request: HttpRequest) -> tuple[Watched | None, Reason | None, str | UnsetType]:
     # In the thread too: the URL of the login page may be what loads the URLconf.
-    return *find_session(request.COOKIES.get(conf.session_cookie_name)), find_login_url(request)
+    return *find_session(cookie_of(request)), find_login_url(request)
 
 
 async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:

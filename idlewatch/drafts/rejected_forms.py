@@ -25,7 +25,6 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import get_script_prefix
 
-from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import ErrorCode
 from idlewatch.drafts import service
@@ -36,6 +35,7 @@ from idlewatch.http.admission import Admission
 from idlewatch.http.bodies import FORM_TYPES
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.login_views import needs_no_login
+from idlewatch.http.request_session import cookie_of
 from idlewatch.http.site_urls import full_path_of
 from idlewatch.monitor import accounts, django_sessions, records
 from idlewatch.store.values import Watched
@@ -126,7 +126,7 @@ def _watched_of(request: HttpRequest, admission: Admission) -> Watched | None:
     if ended is not None:
         # The session's data may belong to another user.
         return ended if ended.user == django_sessions.user_of(request.session) else None
-    key = request.COOKIES.get(conf.session_cookie_name, "")
+    key = cookie_of(request)
     record = records.find_by_key(key)
     # A key that was rotated before the end is not accepted.
     if record is None or records.was_rotated(record, key):

@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from idlewatch.monitor import django_sessions, records
 from idlewatch.process import Lane, Process, current_process, in_thread
 from idlewatch.signals.transactions import Commit, once_committed
+from idlewatch.store.values import SessionKey
 
 
 class RequestsUnderWay:
@@ -51,10 +52,10 @@ class RequestsUnderWay:
 @contextmanager
 def under_way(session: SessionBase) -> Iterator[None]:
     """Register a session while its request is answered."""
-    key = session.session_key
-    if key is None:
+    if session.session_key is None:
         yield
         return
+    key = SessionKey(session.session_key)
     with current_process().part(RequestsUnderWay).register(key, session):
         yield
 

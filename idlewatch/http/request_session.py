@@ -13,6 +13,7 @@ from django.middleware.csrf import CSRF_SESSION_KEY
 from django.utils.functional import SimpleLazyObject
 
 from idlewatch.conf import conf
+from idlewatch.store.values import SessionKey
 
 
 def session_of(request: HttpRequest) -> SessionBase:
@@ -30,9 +31,9 @@ def session_of(request: HttpRequest) -> SessionBase:
         ) from error
 
 
-def cookie_of(request: HttpRequest) -> str:
+def cookie_of(request: HttpRequest) -> SessionKey:
     """Return the session cookie of a request; empty if it has none."""
-    return request.COOKIES.get(conf.session_cookie_name, "")
+    return SessionKey(request.COOKIES.get(conf.session_cookie_name, ""))
 
 
 def has_session(request: HttpRequest) -> bool:

@@ -10,13 +10,13 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest
 
 from idlewatch import metrics
-from idlewatch.conf import conf
 from idlewatch.consumers.authentication import find_session
 from idlewatch.consumers.base import Socket
 from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close, ErrorCode
 from idlewatch.exceptions import BadMessage, Undecided
+from idlewatch.http.request_session import cookie_of
 from idlewatch.live.authorization import permitted_users
 from idlewatch.live.query import WatchMessage, parse
 from idlewatch.live.reader import reader_of
@@ -129,7 +129,7 @@ class LiveConsumer(Socket):
 
 def find_operator(request: HttpRequest) -> Operator | None:
     """Return the operator of a handshake; None without a live session."""
-    watched, _ = find_session(request.COOKIES.get(conf.session_cookie_name))
+    watched, _ = find_session(cookie_of(request))
     if watched is None or watched.verdict(now()).phase is Phase.ENDED:
         return None
     return Operator(watched.id, watched.user, watched.user in permitted_users([watched.user]))

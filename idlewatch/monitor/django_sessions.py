@@ -21,6 +21,7 @@ from django.utils.crypto import salted_hmac
 from idlewatch.conf import conf
 from idlewatch.exceptions import EngineUnavailable
 from idlewatch.monitor.isolation import description_of
+from idlewatch.store.values import SessionKey
 
 WATCH_KEY = "_idlewatch"
 """Key of the watch id in the session's data: it survives `cycle_key()`, and `flush()` deletes it."""
@@ -62,9 +63,10 @@ def is_live(session: SessionBase, key: str) -> bool:
     return bool(session.keys()) or (session.session_key == key and session.exists(key))
 
 
-def key_of(session: SessionBase) -> str | None:
+def key_of(session: SessionBase) -> SessionKey | None:
     """Return the key of a session, or None if it must not be stored."""
-    return session.session_key if keeps_keys() else None
+    key = session.session_key if keeps_keys() else None
+    return None if key is None else SessionKey(key)
 
 
 def user_of(session: SessionBase) -> str | None:
@@ -123,7 +125,7 @@ def standing(keys: Iterable[str]) -> set[str]:
     store = engine()()
     if type(store) is db.SessionStore:
         rows = store.model.objects.filter(session_key__in=wanted, expire_date__gt=timezone.now())
-        return set(rows.values_list("session_key", flat=True))
+        return set(map(SessionKey, rows.values_list("session_key", flat=True)))
     with _answering(store):
         return {key for key in wanted if store.exists(key)}
 

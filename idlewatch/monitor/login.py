@@ -22,7 +22,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
 from idlewatch.signals import announce, transactions
 from idlewatch.store import transitions
-from idlewatch.store.values import Watched
+from idlewatch.store.values import SessionKey, Watched
 
 
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
@@ -144,7 +144,7 @@ def _policy_for(user: AbstractBaseUser, request: HttpRequest) -> Policy:
 
 def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now: float) -> WatchedSession:
     moment = as_datetime(now)
-    rotated = request.COOKIES.get(conf.session_cookie_name) if watched.key else None
+    rotated = SessionKey(request.COOKIES.get(conf.session_cookie_name, "")) if watched.key else None
     return WatchedSession(
         id=watched.id,
         user_id=user.pk,

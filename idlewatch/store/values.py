@@ -26,6 +26,15 @@ class Due(StrEnum):
     """Checkpoint its activity, and check that its user and its Django session are still there."""
 
 
+class SessionKey(str):
+    """A raw session key, which is a secret: reports of errors that show variables show none of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<session key>"
+
+
 class Watched(Struct, frozen=True, kw_only=True):
     """A watched session as the store has it at one moment. Times are epoch seconds."""
 
@@ -33,7 +42,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     """Its watch id: random; safe to show and to log."""
     user: str
     """The primary key of its user, as text."""
-    key: str | None = None
+    key: SessionKey | None = None
     """The raw session key, for deleting the session; None where there is none to keep. Never show or log it."""
     policy: Policy
     activity: Activity

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from importlib import import_module
 from io import StringIO
-from typing import Any
+from pkgutil import walk_packages
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -17,10 +21,12 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore as Sign
 from django.core.management.base import OutputWrapper
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
+import idlewatch
 from idlewatch.models import StoreOwner
 from idlewatch.monitor import stores
 from idlewatch.signals import event_log
 from idlewatch.store.redis.commands import Command
+from idlewatch.store.values import Listing, SessionKey, Watched
 from tests.support import keys
 from tests.support.processes import lose_store
 from tests.support.watches import keep
@@ -42,6 +48,16 @@ def _failing(key: str) -> None:
         logger.exception("failed")
 
 
+def _variable(key: str) -> None:
+    """Fail in a function of the package, so that a report of the error would show its variables."""
+    scope: dict[str, Any] = {"__name__": "idlewatch.here"}
+    exec("def fail(key): raise ValueError", scope)
+    try:
+        scope["fail"](key)
+    except ValueError:
+        logger.exception("failed")
+
+
 def _framed(key: str) -> None:
     consumer = AsyncConsumer()
     consumer.base_send = _sent
@@ -53,6 +69,7 @@ LEAKS: dict[str, Callable[[str], object]] = {
     "log of idlewatch": lambda key: event_log.log_event("event", watch_id=f"x{key}y"),
     "extra": lambda key: logger.warning("a line", extra={"key": key}),
     "traceback": _failing,
+    "variable": _variable,
     "body": lambda key: HttpResponse(f"<p>{key}</p>"),
     "json": lambda key: JsonResponse({"key": key}),
     "stream": lambda key: list(StreamingHttpResponse(iter(["a,b\n", f"{key},c\n"]))),
@@ -116,3 +133,65 @@ async def test_keys_of_other_threads_are_seen_too():
         found.made(KEY)
         await asyncio.to_thread(HttpResponse, KEY)
     assert found.seen
+
+
+HARMLESS = frozenset(
+    """
+    action address arguments auth_digest browser content cursor detail device excluded field fields form
+    frame hold id impersonator kind label language limit login_url methods module name names notice
+    operator owner package page prefix process reason search source system terms text user user_agent
+    username value watch_id watch_ids watches
+    """.split()  # noqa: SIM905 - a list would take a line for each
+)
+"""Names of fields of strings that are no session keys, for certain. Others are to be hidden, or to be added here."""
+
+
+def classes() -> Iterator[type]:
+    """Yield every class of the package whose instances show their fields."""
+    for module in walk_packages(idlewatch.__path__, "idlewatch."):
+        for each in vars(import_module(module.name)).values():
+            if isinstance(each, type) and each.__module__ == module.name and fields_of(each):
+                yield each
+
+
+def fields_of(each: type) -> Sequence[str]:
+    if dataclasses.is_dataclass(each):
+        return [field.name for field in dataclasses.fields(each)]
+    return getattr(each, "_fields", None) or getattr(each, "__struct_fields__", ())
+
+
+def filled(each: type) -> Any:
+    """Return an instance that has a key in every field that may hold one."""
+    hints = get_type_hints(each, include_extras=True)
+    values = {name: value_for(name, hints[name]) for name in fields_of(each)}
+    unchecked = each if issubclass(each, tuple) else type(each)(each.__name__, (each,), {"__post_init__": id})
+    return unchecked(**values)
+
+
+def value_for(name: str, hint: Any) -> Any:
+    """Return what an annotation allows: a key, an instance with one, or a collection of these."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and fields_of(hint):
+        return filled(hint)
+    if hint in {Any, object, str, bytes, SessionKey}:
+        return "harmless" if name in HARMLESS else KEY
+    if origin is Annotated:
+        return value_for(name, arguments[0])
+    if origin in {Union, UnionType}:
+        return next((value for each in arguments if has_key(value := value_for(name, each))), None)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"x": value_for(name, arguments[1])}
+    if isinstance(origin, type) and issubclass(origin, Collection):
+        return [value_for(name, arguments[0])]
+    return None
+
+
+def has_key(value: Any) -> bool:
+    return value == KEY or (isinstance(value, Collection) and KEY in value) or bool(fields_of(type(value)))
+
+
+def test_no_class_of_the_package_shows_a_key():
+    """It would get into logs, assertions, error pages, and reports of errors that show variables."""
+    instances = {each: filled(each) for each in classes()}
+    assert instances.keys() >= {Command, Watched, Listing}
+    assert {each: str(it) for each, it in instances.items() if KEY in repr([it]) + str(it)} == {}

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -87,6 +88,15 @@ def _text(written: object) -> str:
     return written if isinstance(written, str) else repr(written)
 
 
+def _variables(error: BaseException | None) -> Iterator[tuple[str, str]]:
+    """Yield the variables in the package's frames of an error and its causes, as reports of errors show them."""
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            if frame.f_globals.get("__name__", "").startswith("idlewatch."):
+                yield from ((name, repr(value)) for name, value in frame.f_locals.items())
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 class _Listener(logging.Handler):
     """Looks at each record of any logger: its words, and whatever else is on it."""
 
@@ -98,6 +108,8 @@ class _Listener(logging.Handler):
         with suppress(Exception):
             others["message"] = record.getMessage()
         ledger.look(f"log of {record.name}", repr(others), exception, record.exc_text or "")
+        for name, value in _variables(record.exc_info[1] if record.exc_info else None):
+            ledger.look(f"variable {name}", value)
 
 
 def _look_first(record: logging.LogRecord) -> bool:

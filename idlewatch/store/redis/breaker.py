@@ -53,10 +53,10 @@ class CircuitBreaker:
             yield
         except ResponseError as error:
             self._succeeded()
-            # Its text may hold what was sent.
             raise self.refused(error) from None
         except (RedisError, OSError) as error:
-            raise self.failed(error) from error
+            # What was sent is in the variables of its frames, which reports of errors show.
+            raise self.failed(error) from None
         self._succeeded()
 
     def failed(self, error: BaseException) -> StoreUnavailable:
@@ -77,10 +77,12 @@ class CircuitBreaker:
             if not is_logged:
                 self._refusal_logged_at = now
         self._notify()
-        # The text of an error may hold what was sent: only its kind is logged.
+        # The text of an error may hold what was sent: its kind alone is kept.
+        kind = _kind(error)
+        error.args = (kind,)
         if not is_logged:
-            logger.error("Redis rejected a command: %s.", _kind(error))
-        return StoreUnavailable(f"Redis rejected a command: {_kind(error)}.")
+            logger.error("Redis rejected a command: %s.", kind)
+        return StoreUnavailable(f"Redis rejected a command: {kind}.")
 
     def _admit(self) -> None:
         if self._next_try is None:

@@ -14,7 +14,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict
 from idlewatch.store.listing import GROUPS, group_of
 from idlewatch.store.transitions import first_check_at
-from idlewatch.store.values import Sample, Watched
+from idlewatch.store.values import Sample, SessionKey, Watched
 
 HEAD = struct.Struct("<12d4BH")
 """As `FORMAT` in `scripts/common.lua`."""
@@ -149,7 +149,7 @@ def _watched(watch_id: str, row: bytes, head: Head) -> Watched:
     return Watched(
         id=watch_id,
         user=facts.user,
-        key=row[HEAD.size : end_of_key].decode() or None,
+        key=SessionKey(row[HEAD.size : end_of_key].decode()) or None,
         policy=Policy(*astuple(facts.policy)),
         activity=replace(activity, active=head.active),
         version=int(head.version),
