@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Event, Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
+from msgspec import MsgspecError
 from redis.commands.core import Script
 
 from idlewatch import metrics
@@ -17,6 +20,11 @@ from idlewatch.store.redis.breaker import CircuitBreaker
 from idlewatch.store.redis.commands import Command, Pause, Steps, T, source_of
 from idlewatch.store.redis.connection import ConnectionOptions, close_client, probe
 from idlewatch.store.redis.pipeline import Pipeline
+
+logger = logging.getLogger("idlewatch")
+
+MAX_UNREADABLE = 1000
+"""Sessions whose rows could not be read that are remembered, so that each is logged once."""
 
 
 class Client:
@@ -31,6 +39,8 @@ class Client:
         self.name = secrets.token_hex(4)
         """By which it knows its own messages."""
         self._breaker = CircuitBreaker()
+        self._unreadable: set[str] = set()
+        """Sessions whose rows could not be read, and of which that was logged."""
         self._sync = self._options.make_client()
         self._scripts: dict[str, Script] = {}
         probe(self._sync)
@@ -88,6 +98,23 @@ class Client:
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call `callback`, from any thread, whenever Redis does not answer, or refuses."""
         self._breaker.on_failure(callback)
+
+    def decoded(self, decode: Callable[[str, bytes], T], watch_id: str, row: bytes) -> T | None:
+        """Decode the row of a session; return None, and log that once, if it can't be read."""
+        try:
+            return decode(watch_id, row)
+        except (struct.error, MsgspecError, ValueError) as error:
+            # Its text may quote the row.
+            if watch_id not in self._unreadable:
+                kind = type(error).__name__
+                logger.error("The row of session %s in Redis can't be read (%s).", watch_id, kind)  # noqa: TRY400 - as said
+                self._unreadable = {*list(self._unreadable)[-MAX_UNREADABLE:], watch_id}
+            return None
+
+    def decoded_of(self, decode: Callable[[str, bytes], T], found: Iterable[tuple[bytes, bytes]]) -> list[T]:
+        """Decode ids and rows, and leave out what can't be read."""
+        decoded = [self.decoded(decode, watch_id.decode(errors="replace"), row) for watch_id, row in found]
+        return [each for each in decoded if each is not None]
 
     def find_keys(self) -> Iterator[bytes]:
         """Find every key of this store."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
@@ -126,8 +127,12 @@ def _is_plain(watched: Watched, verdict: Verdict) -> bool:
 
 
 def watched_of(watch_id: str, row: bytes) -> Watched:
-    """Return the session that a row describes."""
-    return _watched(watch_id, row, Head(*HEAD.unpack_from(row)))
+    """Return the session that a row describes.
+
+    Raises:
+        struct.error, ValueError, msgspec.MsgspecError: it can't be read.
+    """
+    return _watched(watch_id, row, _head_of(row))
 
 
 def sample_of(packed: bytes) -> Sample:
@@ -138,8 +143,18 @@ def sample_of(packed: bytes) -> Sample:
 
 def claimed_of(watch_id: str, row: bytes) -> Watched:
     """Return a session as its claimant is to see it: with what was not confirmed, and what is doubted."""
-    head = Head(*HEAD.unpack_from(row))
+    head = _head_of(row)
     return replace(_watched(watch_id, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
+
+
+def _head_of(row: bytes) -> Head:
+    """Return the numbers of a row, where `read` in `scripts/common.lua` would read it."""
+    head = Head(*HEAD.unpack_from(row))
+    if not (
+        isfinite(sum(head)) and head.ttl > 0 and head.group <= len(GROUPS) and HEAD.size + head.key_size <= len(row)
+    ):
+        raise ValueError("The numbers of a row are none that a store writes.")
+    return head
 
 
 def _watched(watch_id: str, row: bytes, head: Head) -> Watched:

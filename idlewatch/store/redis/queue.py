@@ -33,7 +33,7 @@ class RedisQueue(DueQueue):
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         args = [self._keys.prefix, due.value, repr(now), limit, repr(lease)]
         found: list[bytes] = await self._client.acall(script("claim", [self._keys.due(due)], args))
-        return [claimed_of(watch_id.decode(), row) for watch_id, row in pairs(found)]
+        return self._client.decoded_of(claimed_of, pairs(found))
 
     async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
         return [watched for batch in _batches(claimed) for watched in await self._settle(batch, now)]

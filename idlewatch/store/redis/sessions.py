@@ -125,15 +125,25 @@ class RedisSessions(SessionStore):
         return await self._client.arun(self._end(watch_id, reason, now))
 
     def _get(self, watch_id: str) -> Steps[Watched | None]:
-        row = yield Command("GET", [self._keys.row(watch_id)])
-        return None if row is None else watched_of(watch_id, row)
+        # For a key that is no row but a hash, say, `GET` would raise.
+        (row,) = yield Command("MGET", [self._keys.row(watch_id)])
+        return (yield from self._read(watch_id, row))
+
+    def _read(self, watch_id: str, row: bytes | None) -> Steps[Watched | None]:
+        """Read a row; one that can't be read is removed, so that the session is resumed from its record."""
+        if row is None:
+            return None
+        watched = self._client.decoded(watched_of, watch_id, row)
+        if watched is None:
+            yield script("discard", [self._keys.row(watch_id)], [self._keys.prefix, watch_id, row])
+        return watched
 
     def _get_many(self, watch_ids: Sequence[str]) -> Steps[Sequence[Watched | None]]:
         if not watch_ids:
             return []
         rows = yield Command("MGET", [self._keys.row(watch_id) for watch_id in watch_ids])
         found = zip(watch_ids, rows, strict=True)
-        return [None if row is None else watched_of(watch_id, row) for watch_id, row in found]
+        return [None if row is None else self._client.decoded(watched_of, watch_id, row) for watch_id, row in found]
 
     def _open(self, watched: Watched, now: float) -> Steps[Watched]:
         present, race = (yield from self._get(watched.id)), _Race()
@@ -184,9 +194,9 @@ class RedisSessions(SessionStore):
         moment = min(now, now - event.ago) if isinstance(event, Acted) else now
         args = [self._keys.prefix, watch_id, repr(now), repr(moment)]
         row = yield script("touch", [self._keys.row(watch_id)], args)
-        if row is None:
+        present = yield from self._read(watch_id, row)
+        if present is None:
             return None
-        present = watched_of(watch_id, row)
         return present if transitions.after(event, present, now) is present else _Change(event, now, present)
 
     def _end(self, watch_id: str, reason: Reason, now: float) -> Steps[Watched]:
@@ -214,7 +224,7 @@ class RedisSessions(SessionStore):
             keys = [self._keys.row(watch_id), self._keys.other(f"turn:{watch_id}")]
             is_reserved, *row = yield script("reserve", keys, [race.token, RESERVATION])
             if is_reserved:
-                return watched_of(watch_id, row[0]) if row else None
+                return (yield from self._read(watch_id, row[0] if row else None))
             race.tries += 1
             if race.tries >= MAX_TRIES:
                 raise Undecided("Too many processes change the session at once; retry.")
@@ -241,7 +251,7 @@ class RedisSessions(SessionStore):
         done, row, moments = answer
         for due, at in zip((Due.PUSH, Due.RECORD, Due.CHECK), moments, strict=True):
             self._wakeups.notify(due, float(at))
-        return _Written(bool(done), watched_of(new.id, row))
+        return _Written(bool(done), (yield from self._read(new.id, row)))
 
 
 def row_args(watched: Watched, now: float) -> list[object]:

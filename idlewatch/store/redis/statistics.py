@@ -34,7 +34,7 @@ class RedisStatistics(Statistics):
             return Listing(0, [])
         args = [self._keys.prefix, len(phases[0]), offset, limit, int(reverse)]
         total, *found = await self._client.acall(script("list", keys, args))
-        return Listing(total, [watched_of(watch_id.decode(), row) for watch_id, row in pairs(found)])
+        return Listing(total, self._client.decoded_of(watched_of, pairs(found)))
 
     async def take_sample(self, now: float, every: float, keep: float) -> Sample | None:
         keys = [self._keys.other("samples"), self._keys.other("ended"), *map(self._keys.group, GROUPS)]

@@ -2,9 +2,8 @@
 --
 -- KEYS: the row. ARGV: session key.
 
-local value = redis.call('GET', KEYS[1])
-if value then
-  local row = read(value)
+local _, row = fetch(KEYS[1])
+if row then
   row.key = ARGV[1]
   redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
 end

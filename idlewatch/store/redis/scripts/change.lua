@@ -6,11 +6,10 @@
 -- changed, or never).
 local function change(prefix, sender, now, mode, key, id, version, new, deadline, token)
   local due = {push = -1, record = -1, check = -1}
-  local value = redis.call('GET', key)
-  if not value and version ~= '' then
+  local value, old = fetch(key)
+  if not old and version ~= '' then
     return false, nil, due
   end
-  local old = value and read(value)
   local row = read(new)
   local reservation = redis.call('GET', prefix .. 'turn:' .. id)
   local is_reserved = reservation and reservation ~= token
@@ -64,7 +63,9 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
   if row.ended == 1 then
     redis.call('ZREM', prefix .. 'due:check', id)
     if old and old.ended == 0 then
-      redis.call('INCR', prefix .. 'ended')
+      if type(redis.pcall('INCR', prefix .. 'ended')) ~= 'number' then
+        redis.call('SET', prefix .. 'ended', 1)
+      end
       redis.call('PEXPIRE', prefix .. 'ended', 86400000)
     end
     if not old or old.ended == 0 then

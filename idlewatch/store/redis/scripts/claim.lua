@@ -1,7 +1,7 @@
 -- Lease what is due, the earliest first.
 --
 -- KEYS: the list. ARGV: prefix, kind, now, limit, seconds of lease.
--- Returns id and row of each, in turn.
+-- Returns id and row of each, in turn; '' in the place of a row that can't be read, which is off the list then.
 
 local list, prefix, kind = KEYS[1], ARGV[1], ARGV[2]
 local now, limit, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -33,22 +33,23 @@ end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit)) do
   local key = prefix .. 'watch:' .. id
-  local value = redis.call('GET', key)
-  if not value then
+  local value, row, is_unreadable = fetch(key)
+  if not row then
     redis.call('ZREM', list, id)
     unrank(prefix, id, 0)
-  else
-    local row = read(value)
-    if is_due(id, row) then
-      if kind == 'push' then
-        row.lease, row.claimed = now + lease, row.version
-        value = packed(row)
-        redis.call('SET', key, value, 'KEEPTTL')
-      end
-      redis.call('ZADD', list, now + lease, id)
+    if is_unreadable then
       claimed[#claimed + 1] = id
-      claimed[#claimed + 1] = value
+      claimed[#claimed + 1] = ''
     end
+  elseif is_due(id, row) then
+    if kind == 'push' then
+      row.lease, row.claimed = now + lease, row.version
+      value = packed(row)
+      redis.call('SET', key, value, 'KEEPTTL')
+    end
+    redis.call('ZADD', list, now + lease, id)
+    claimed[#claimed + 1] = id
+    claimed[#claimed + 1] = value
   end
 end
 return claimed

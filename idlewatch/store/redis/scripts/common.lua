@@ -8,14 +8,38 @@ local HEAD = 12 * 8 + 4 + 2
 -- As `GROUPS` in Python; a row names its group by the place here.
 local GROUPS = {'warned:connected', 'warned:unconnected', 'active:connected', 'active:unconnected'}
 
+-- Read a row; return nil for anything else, so that what is broken stops no script that other sessions need.
 local function read(value)
+  if #value < HEAD then
+    return nil
+  end
   local row = {}
   row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed, row.settled,
     row.ttl, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group,
     row.key_size = struct.unpack(FORMAT, value)
+  local sum = row.version + row.active + row.next_at + row.idle + row.cap + row.warn + row.lease + row.claimed + row.settled
+    + row.ttl + row.check_at + row.mark
+  -- Of what is no number, or infinite, the difference is no number.
+  if sum - sum ~= 0 or row.ttl <= 0 or row.group > #GROUPS or HEAD + row.key_size > #value then
+    return nil
+  end
   row.key = string.sub(value, HEAD + 1, HEAD + row.key_size)
   row.facts = string.sub(value, HEAD + row.key_size + 1)
   return row
+end
+
+-- Return the value of a key and the row that it is, nil where there is none, and whether there is something else.
+local function fetch(key)
+  local value = redis.pcall('GET', key)
+  if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
+    -- It is not this key alone that can't be read.
+    redis.call('GET', key)
+  end
+  local row = type(value) == 'string' and read(value)
+  if row then
+    return value, row, false
+  end
+  return nil, nil, value ~= false
 end
 
 local function packed(row)

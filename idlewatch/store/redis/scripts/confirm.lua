@@ -7,13 +7,12 @@
 local prefix, sender, now, kind = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 local function confirm(key, id, version, next_at, doubted)
-  local value = redis.call('GET', key)
-  if not value then
+  local _, row = fetch(key)
+  if not row then
     redis.call('ZREM', prefix .. 'due:' .. kind, id)
     unrank(prefix, id, 0)
     return -1
   end
-  local row = read(value)
   if kind == 'push' then
     if version >= row.claimed then
       row.lease = 0

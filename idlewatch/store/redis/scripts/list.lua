@@ -85,12 +85,12 @@ end
 local answer = {total}
 for index = 1, #ids do
   local id = ids[is_reversed and #ids + 1 - index or index]
-  local row = redis.call('GET', prefix .. 'watch:' .. id)
+  local row = fetch(prefix .. 'watch:' .. id)
   if row then
     answer[#answer + 1] = id
     answer[#answer + 1] = row
   else
-    -- It was evicted.
+    -- It was evicted, or can't be read.
     unrank(prefix, id, 0)
     answer[1] = answer[1] - 1
   end

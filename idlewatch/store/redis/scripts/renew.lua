@@ -17,12 +17,12 @@ redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ttl)
 
 local epoch = redis.call('HMGET', KEYS[4], 'created_at', 'until', 'resumed')
 local created_at, resume = epoch[1], 0
-if not created_at then
+if not tonumber(created_at) then
   created_at, resume = ARGV[2], 1
   -- A process that resumed the store that was lost may have marked it here meanwhile.
   redis.call('DEL', KEYS[4])
   redis.call('HSET', KEYS[4], 'created_at', created_at)
-elseif not epoch[3] and tonumber(epoch[2]) <= now then
+elseif not epoch[3] and (tonumber(epoch[2]) or 0) <= now then
   resume = 1
 end
 if resume == 1 then

@@ -6,11 +6,10 @@
 if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return {0}
 end
-local value = redis.call('GET', KEYS[1])
-if not value then
+local value, row = fetch(KEYS[1])
+if not row then
   return {1}
 end
-local row = read(value)
 -- Activity would change the version; so it is left to Python, whose write finds the reservation.
 row.idle = -1
 value = packed(row)

@@ -15,7 +15,7 @@ local sizes = {}
 for index = 3, #KEYS do
   sizes[#sizes + 1] = redis.call('ZCARD', KEYS[index])
 end
-local ended = tonumber(redis.call('GET', KEYS[2]) or '0')
+local ended = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 redis.call('DEL', KEYS[2])
 local sample = struct.pack('<dddd', now, sizes[3] + sizes[4], sizes[1] + sizes[2], ended)
 redis.call('ZADD', KEYS[1], ARGV[1], sample)

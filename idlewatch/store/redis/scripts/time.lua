@@ -4,7 +4,7 @@
 -- Returns now, the correction, and when another process gave its last sign of life ('': there is none).
 
 local time = redis.call('TIME')
-local correction = tonumber(redis.call('GET', KEYS[1]) or '0')
+local correction = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 local others = ''
 local seen = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')

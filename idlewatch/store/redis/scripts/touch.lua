@@ -4,11 +4,10 @@
 -- Returns the row, nil where there is none. Any other session is left alone: Python decides what activity means there.
 
 local prefix, id, now, moment = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local value = redis.call('GET', KEYS[1])
-if not value then
+local value, row = fetch(KEYS[1])
+if not row then
   return nil
 end
-local row = read(value)
 if row.idle >= 0 and now < row.next_at and moment > row.active then
   row.active = moment
   row.version = math.max(row.version + 1, math.floor(now * 1000))

@@ -199,8 +199,8 @@ class TestWhatIsSaid:
         [
             pytest.param(["--user", "site", "on", "~*", "&*", "+@all", ">another"], id="wrong password"),
             pytest.param(["--user", "site", "on", "~other:*", "+@all", f">{PASSWORD}"], id="forbidden"),
-            pytest.param([*USER, "-evalsha", "-get"], id="no script"),
-            pytest.param([*USER, "--rename-command", "EVALSHA", "", "--rename-command", "GET", ""], id="renamed"),
+            pytest.param([*USER, "-evalsha", "-mget"], id="no script"),
+            pytest.param([*USER, "--rename-command", "EVALSHA", "", "--rename-command", "MGET", ""], id="renamed"),
             pytest.param(None, id="refused"),
             pytest.param([], id="swallowed"),
         ],
@@ -231,14 +231,15 @@ class TestARefusal:
         store.on_outage(lambda: noted.append("refused"))
         store.sessions.open(session("w1"), NOW)
         with server.client() as client:
-            client.lpush("{idlewatch}:watch:w2", "this is no row")
+            client.lpush("{idlewatch}:epoch", "this is no hash")
         for _ in range(3):
             with pytest.raises(StoreUnavailable):
-                store.sessions.get("w2")
+                store.presence.read_created_at()
             with pytest.raises(StoreUnavailable):
-                await store.sessions.aapply("w2", Requested(), NOW + 1)
+                await store.presence.renew("p1", NOW, LEASE)
             assert store.sessions.get("w1") is not None
-            results = await asyncio.gather(store.sessions.aget("w1"), store.sessions.aget("w2"), return_exceptions=True)
+            refused = store.presence.renew("p1", NOW, LEASE)
+            results = await asyncio.gather(store.sessions.aget("w1"), refused, return_exceptions=True)
             assert results[0] is not None
             assert isinstance(results[1], StoreUnavailable)
         assert noted == ["refused"] * 9
