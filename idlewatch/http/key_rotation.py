@@ -114,7 +114,7 @@ class HeldSession:
 
     def release(self) -> None:
         """Delete the session, if the view did."""
-        if self.commit is not None and self._is_kept:
+        if self.commit is not None and self._is_kept and self._session.session_key != self.key:
             self._delete(self.key)
 
     def drop_successor(self) -> None:
