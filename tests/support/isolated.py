@@ -1,4 +1,4 @@
-"""The tests' site on a PostgreSQL whose transactions are refused what others wrote to meanwhile, one for each request."""
+"""The tests' site on PostgreSQL, each request a transaction that may not write to what others wrote to meanwhile."""
 
 from __future__ import annotations
 

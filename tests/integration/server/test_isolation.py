@@ -55,8 +55,14 @@ def revoke(request):
     service.end(WatchedSession.objects.live().get().pk, Reason.REVOKED, now())
 
 found = {{}}
-acts = {{"sign out": logout, "sign in again": sign_in_as("ann"), "sign in as another": sign_in_as("bob"),
-        "rotate": lambda request: request.session.cycle_key(), "change the password": change_password, "revoke": revoke}}
+acts = {{
+    "sign out": logout,
+    "sign in again": sign_in_as("ann"),
+    "sign in as another": sign_in_as("bob"),
+    "rotate": lambda request: request.session.cycle_key(),
+    "change the password": change_password,
+    "revoke": revoke,
+}}
 for name, act in acts.items():
     WatchedSession.objects.all().delete()
     User.objects.all().delete()
