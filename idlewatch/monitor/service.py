@@ -171,6 +171,11 @@ def close_record(ended: Watched) -> None:
         _announce_end(ended, None)
 
 
+def close_again(ended: Watched) -> bool:
+    """Close the record of a session whose end was announced before the database lost it; return whether it was open."""
+    return records.close(ended.id, *_end_of(ended), last=ended)
+
+
 def is_recorded(watch_id: str) -> bool:
     """Return whether a session has a committed record."""
     return WatchedSession.objects.find(watch_id) is not None

@@ -13,7 +13,8 @@ from idlewatch.core.events import TabsCounted
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import history, records, revalidation, stores
+from idlewatch.monitor import django_sessions, history, records, revalidation, stores
+from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.outage import REPORT_GRACE
@@ -30,6 +31,10 @@ PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
 SIGN_IN_GRACE = 60.0
 """Seconds after a sign-in by which the store knows the session, unless it was away."""
+END_GRACE = 60.0
+"""Seconds after an end by which the record is closed and the end announced, unless the database was away."""
+BATCHES_COMPARED = 5
+"""Batches of records that are compared at once: 100,000 sessions while the store remembers an end."""
 DOUBT_TIMEOUT = 2.0
 """Seconds that a push waits, at most, to find out whether the memory store still belongs to this process."""
 SAMPLE_RETENTION = 3600.0
@@ -149,17 +154,28 @@ class Membership:
         ]
         await asyncio.gather(*corrections)
 
-    async def resume_unknown(self, now: float) -> None:
-        """Resume what the records have and the store does not, a batch at a time.
+    async def compare_records(self, now: float) -> None:
+        """Resume what the records have and the store does not, and close what has ended in the store, batch by batch.
 
-        They began while the store was away, at a process that was gone before it could report them.
+        The first began while the store was away, at a process that was gone before it could report them. The second
+        are open again in a database that was failed over to a replica, which did not have their end yet: once the store
+        forgets it too, nothing else would keep them from coming back.
         """
+        for _ in range(BATCHES_COMPARED):
+            await self._compare_batch(now)
+            if not self._compared:
+                return
+
+    async def _compare_batch(self, now: float) -> None:
         watch_ids = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
         self._compared = watch_ids[-1] if len(watch_ids) == records.BATCH_SIZE else ""
         known = await self._store.sessions.aget_many(watch_ids)
         unknown = [watch_id for watch_id, watched in zip(watch_ids, known, strict=True) if watched is None]
         if unknown:
             await self._threads.run(Lane.TIMER, _resume, self._store.sessions, unknown, now)
+        reopened = [watched for watched in known if watched and _ended_before(watched, now - END_GRACE)]
+        if reopened:
+            await self._threads.run(Lane.TIMER, _close_again, reopened)
 
     async def give_up_tabs(self) -> None:
         """Give back the tabs that are still counted here: the process goes, and its lease need not lapse first."""
@@ -219,6 +235,18 @@ def _live_after(watch_id: str, signed_in_before: float | None = None) -> Sequenc
     if signed_in_before is not None:
         rows = rows.signed_in_before(signed_in_before)
     return list(rows.values_list("pk", flat=True)[: records.BATCH_SIZE])
+
+
+def _ended_before(watched: Watched, moment: float) -> bool:
+    return watched.activity.ended is not None and watched.activity.ended < moment
+
+
+def _close_again(reopened: Sequence[Watched]) -> None:
+    """Close records whose end the database has lost, and delete their Django sessions; the ends were announced."""
+    closed = [watched for watched in reopened if monitor.close_again(watched)]
+    django_sessions.delete(watched.key for watched in closed if watched.key)
+    if closed:
+        logger.warning("The database had lost the end of %d sessions; they were closed again.", len(closed))
 
 
 def _resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:

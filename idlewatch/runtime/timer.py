@@ -40,7 +40,8 @@ ROUND_INTERVAL = 1.0
 LATE_AFTER = 2 * ROUND_INTERVAL
 """Seconds since the lease of this process was renewed after which a round counts as late."""
 COMPARE_INTERVAL = 15.0
-"""Seconds between looks at what is not reported: messages that a layer lost, sessions that the store never had."""
+"""Seconds between looks at what is not reported: messages that a layer lost, sessions that the store never had, ends
+that the database lost."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two runs of `SWEEPS`."""
 SWEEPS: list[Callable[[float], None]] = []
@@ -180,10 +181,11 @@ class Timer:
                 # To take tabs back is to judge: not before all processes have reported.
                 await self.membership.keep_tabs(now)
             await self._check(now)
-            if self._store.shared and now >= self._compared_at + COMPARE_INTERVAL:
+            if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
-                await self._tell_missed(self._store.sessions, now)
-                await self.membership.resume_unknown(now)
+                if self._store.shared:
+                    await self._tell_missed(self._store.sessions, now)
+                await self.membership.compare_records(now)
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
             await self._sample(now)
