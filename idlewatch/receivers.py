@@ -13,7 +13,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
-from django.db.models.signals import post_save, pre_delete
+from django.db.models.signals import post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
@@ -26,6 +26,8 @@ from idlewatch.monitor import accounts, django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 
+SHOWN = "_idlewatch_shown"
+"""The attribute of an account, while it is saved, that the site's own manager showed before."""
 ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 
 
@@ -87,11 +89,23 @@ def on_logout(request: HttpRequest | None, **_: Any) -> None:
     signed_out(request, watch_id, now())
 
 
+def before_user_saved(
+    instance: AbstractBaseUser, *, using: str, update_fields: Iterable[str] | None = None, **_: Any
+) -> None:
+    """Note whether the site's own manager shows an account that is about to be changed."""
+    is_sign_in = set(update_fields or ()) == {"last_login"}
+    if not instance._state.adding and not is_sign_in and accounts.is_hidden(instance, using) is False:
+        vars(instance)[SHOWN] = True
+
+
 def on_user_saved(
     instance: AbstractBaseUser, *, using: str, created: bool, update_fields: Iterable[str] | None = None, **_: Any
 ) -> None:
     """End the sessions that a changed account invalidates, once the change is committed."""
-    if not created and (update_fields is None or ACCOUNT_FIELDS & set(update_fields)):
+    if vars(instance).pop(SHOWN, False) and accounts.is_hidden(instance, using):
+        # It was deleted softly. Of one that was hidden before, as for another tenant, this would say nothing.
+        on_user_deletion(instance, using=using)
+    elif not created and (update_fields is None or ACCOUNT_FIELDS & set(update_fields)):
         # Django logs the name of what fails; a `partial` has none.
         transaction.on_commit(lambda: _end_invalid(instance), using=using, robust=True)
 
@@ -125,5 +139,6 @@ user_logged_out.connect(on_logout, dispatch_uid="idlewatch.on_logout")
 for _model in apps.get_models():
     # The sender is the class that was saved: a proxy of the user model sends its own signal.
     if issubclass(_model, get_user_model()):
+        pre_save.connect(before_user_saved, sender=_model, dispatch_uid="idlewatch.before_user_saved")
         post_save.connect(on_user_saved, sender=_model, dispatch_uid="idlewatch.on_user_saved")
         pre_delete.connect(on_user_deletion, sender=_model, dispatch_uid="idlewatch.on_user_deletion")

@@ -41,7 +41,8 @@ def tables_are_found_outside_requests() -> Messages:
         try:
             router.db_for_read(model)
             router.db_for_write(model)
-            model._default_manager.all()
+            # Accounts are asked for without the site's own manager.
+            (model._base_manager if model is get_user_model() else model._default_manager).all()
         except Exception as error:  # noqa: BLE001 - an exception in a project's code is a finding, not a crash
             message = (
                 f"{model._meta.label} can't be queried outside a request: a router or its manager raises "

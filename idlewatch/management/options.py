@@ -49,7 +49,7 @@ def of_user(rows: WatchedSessionQuerySet, name: str | None) -> WatchedSessionQue
 def _user(name: str) -> AbstractBaseUser | None:
     model = get_user_model()
     try:
-        return model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()
+        return model._base_manager.filter(**{model.USERNAME_FIELD: name}).first()
     except (ValueError, ValidationError):
         # The user names of this project have another type, such as numbers.
         return None

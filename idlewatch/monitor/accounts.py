@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.contrib.auth import get_backends, get_user_model
-from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
+from django.db.models import Manager
 
 from idlewatch.models import WatchedSession
 from idlewatch.monitor.django_sessions import auth_digest
@@ -19,14 +21,33 @@ def primary_key(user: AbstractBaseUser) -> str:
 
 
 def is_usable(user: AbstractBaseUser | None) -> bool:
-    """Return whether an account exists and may sign in: it is active, or the site admits others too.
+    """Return whether an account exists and a backend of the site admits it: by itself, or if it is active.
 
-    Django's `AllowAllUsersModelBackend` does.
+    Which of the backends a session is of, its record does not tell. What their `get_user` says is not asked: it may
+    depend on what a middleware sets for each request, a tenant say, and all sessions would end.
     """
-    if user is None or user.is_active:
-        return user is not None
-    backends = [backend for backend in get_backends() if isinstance(backend, ModelBackend)]
-    return any(backend.user_can_authenticate(user) for backend in backends)  # type: ignore[arg-type]
+    if user is None:
+        return False
+    backends = _session_backends()
+    return any(_admits(backend, user) for backend in backends) if backends else user.is_active
+
+
+def _session_backends() -> Sequence[object]:
+    try:
+        return [backend for backend in get_backends() if _has_sessions(backend)]
+    except ImproperlyConfigured:
+        # There are none: the site signs users in by itself.
+        return []
+
+
+def _has_sessions(backend: object) -> bool:
+    """Return whether users may be signed in by a backend: some have nothing but permissions."""
+    return getattr(type(backend), "get_user", BaseBackend.get_user) is not BaseBackend.get_user
+
+
+def _admits(backend: object, user: AbstractBaseUser) -> bool:
+    judge: Callable[[AbstractBaseUser], bool] | None = getattr(backend, "user_can_authenticate", None)
+    return user.is_active if judge is None else bool(judge(user))
 
 
 def has_auth_digest(user: AbstractBaseUser, digest: str) -> bool:
@@ -69,9 +90,26 @@ def keys_of(record: WatchedSession) -> list[str]:
     return ["" if key is None else str(key) for key in keys]
 
 
+def is_hidden(user: AbstractBaseUser, using: str) -> bool | None:
+    """Return whether the site's own manager hides an account right now; None if that can't be told."""
+    manager = type(user)._default_manager
+    if type(manager).get_queryset is Manager.get_queryset:
+        # It hides nothing.
+        return False
+    try:
+        # A transaction of the site must survive what its manager does without what a middleware sets.
+        with transaction.atomic(using=using):
+            return not manager.using(using).filter(pk=user.pk).exists()
+    except Exception:  # noqa: BLE001 - whatever the manager raises
+        return None
+
+
 def by_primary_key(keys: Iterable[str]) -> Mapping[str, AbstractBaseUser]:
-    """Return the accounts that exist, by their primary keys as strings, from the primary database."""
+    """Return the accounts that exist, by their primary keys as strings, from the primary database.
+
+    Also those that the site's own manager hides: of another tenant than that of the moment, or deleted softly.
+    """
     field = get_user_model()._meta.pk
     wanted = [field.to_python(key) for key in set(keys) if key]
-    accounts = get_user_model()._default_manager.using(router.db_for_write(get_user_model()))
+    accounts = get_user_model()._base_manager.using(router.db_for_write(get_user_model()))
     return {primary_key(user): user for user in accounts.filter(pk__in=wanted)}

@@ -21,7 +21,9 @@ T = TypeVar("T")
 AWAY = (OperationalError, InterfaceError, EngineUnavailable, StoreElsewhere, StoreUnavailable)
 """What says that the database, the store or the session engine is away: the whole batch has to wait for it."""
 MAX_SET_ASIDE = 10_000
-"""Sessions that are remembered; past that all are forgotten, and logged again."""
+"""Subjects that are remembered; past that all are forgotten."""
+MAX_LOGGED = 100
+"""Subjects that are logged, each once; what is wrong with so many is the same."""
 
 
 class SetAside:
@@ -30,6 +32,7 @@ class SetAside:
     def __init__(self, _process: Process) -> None:
         self._lock = Lock()
         self._known: set[str] = set()
+        self._logged = 0
 
     def __contains__(self, subject: str) -> bool:
         return subject in self._known
@@ -42,7 +45,11 @@ class SetAside:
             if len(self._known) >= MAX_SET_ASIDE:
                 self._known.clear()
             self._known.add(subject)
-        logger.error(message)
+            self._logged += 1
+        if self._logged <= MAX_LOGGED:
+            logger.error(message)
+        if self._logged == MAX_LOGGED:
+            logger.error("%d such errors were logged; further ones are not.", MAX_LOGGED)
 
     def discard(self, subject: str) -> None:
         """Note that the subject is well."""

@@ -57,8 +57,11 @@ def test_a_router_that_needs_a_request_is_an_error(run: Any):
     assert any("idlewatch.WatchedSession" in message.msg and "no tenant" in message.msg for message in messages)
 
 
-def test_so_is_a_manager_of_users(found: Any, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("kind", "is_needed"), [("base_manager", True), ("default_manager", False)])
+def test_so_is_the_base_manager_of_users(found: Any, monkeypatch: pytest.MonkeyPatch, kind: str, is_needed: bool):
     manager = ScopedManager()
     manager.model = User
-    monkeypatch.setitem(vars(User._meta), "default_manager", manager)
-    assert "no scope" in found()["E051"].msg
+    monkeypatch.setitem(vars(User._meta), kind, manager)
+    messages = found()
+    assert ("E051" in messages) == is_needed
+    assert not is_needed or "no scope" in messages["E051"].msg
