@@ -57,7 +57,7 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
     """
     process = current_process()
     if process.part(StoreLease).is_doubtful:
-        await in_thread(Lane.DATABASE, stores.require_store, now)
+        await in_thread(Lane.LEASE, stores.require_store, now)
     sessions = stores.current().sessions
     watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
     if watched is None and (watched := await in_thread(Lane.DATABASE, resume, watch_id, now)) and event is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ class PerLoop(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        self._lock = Lock()
         self._parts: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
 
     def current(self) -> T:
@@ -22,8 +24,12 @@ class PerLoop(Generic[T]):
         loop = asyncio.get_running_loop()
         part = self._parts.get(loop)
         if part is None:
-            part = self._parts[loop] = self._make()
+            part = self._make()
+            # Another loop's thread may be going through them.
+            with self._lock:
+                self._parts[loop] = part
         return part
 
     def __iter__(self) -> Iterator[T]:
-        return iter(list(self._parts.values()))
+        with self._lock:
+            return iter(list(self._parts.values()))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from asyncio import CancelledError
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from enum import Enum
 from functools import partial
-from threading import Lock
-from typing import ParamSpec, TypeVar
+from threading import Barrier, Lock
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.core import mail
 from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from idlewatch.process.per_loop import PerLoop
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,50 +30,78 @@ class Lane(Enum):
     REQUEST = "request"
     """In Django's thread, on the connections that the request has: they stay open."""
     DATABASE = "database"
-    """In Django's thread, on connections that are closed where they are too old."""
+    """What sockets ask. It may wait for a transaction of the project, and then holds up only some of the others."""
     TIMER = "timer"
-    """The timer's database work: it may write hundreds of records, and no slow view may delay it."""
+    """The timer's database work: it may write hundreds of records, or call code of the project."""
+    LEASE = "lease"
+    """The lease on the memory store: no other work may delay it."""
     LIVE = "live"
-    """What must be answered within the second: the lease of the process, and what the live pages ask by primary key."""
+    """What the live pages ask by primary key: it must be answered within the second."""
     SEARCH = "live-search"
     """What they search: it may take as long as it likes, and holds up only other searches."""
     WAITING = "waiting"
     """What waits in a thread, without the database."""
 
 
+SIZES = {Lane.DATABASE: 16, Lane.TIMER: 4, Lane.LEASE: 1, Lane.LIVE: 2, Lane.SEARCH: 1, Lane.WAITING: 2}
+"""How many threads a lane has at most; each has a connection to the database of its own."""
+BUSY_THREADS = 2
+"""Threads of `DATABASE` that work at once: more of them would delay the event loop, and get no more done."""
+STUCK_AFTER = 0.1
+"""Seconds after which a thread counts as one that waits, for a lock or the database, and lets another one work."""
+
+
 class Threads:
-    """Runs functions in threads. `TIMER`, `LIVE` and `SEARCH` have a thread each, made when it is first needed."""
+    """Runs functions in threads, which are made when they are first needed.
+
+    None of them is Django's, which has one thread for all sockets: a view or consumer of the project may hold it up.
+    """
 
     def __init__(self, entered: Callable[[], AbstractContextManager[None]]) -> None:
         self._entered = entered
         self._lock = Lock()
         self._executors: dict[Lane, ThreadPoolExecutor] = {}
         self._is_tied: WeakKeyDictionary[asyncio.AbstractEventLoop, bool] = WeakKeyDictionary()
+        self._turns = PerLoop(partial(asyncio.Semaphore, BUSY_THREADS))
 
     async def run(self, lane: Lane, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in a thread, and return what it returns; the current process is the same there."""
         with self._entered():
             if lane is Lane.REQUEST:
                 return await sync_to_async(function)(*args, **kwargs)
-            if lane is Lane.WAITING:
-                return await asyncio.to_thread(function, *args, **kwargs)
-            work = partial(_on_usable_connections, partial(function, *args, **kwargs))
-            if lane is Lane.DATABASE or await self._is_tied_to_django():
-                return await sync_to_async(work)()
-            return await sync_to_async(work, thread_sensitive=False, executor=self._executor(lane))()
+            work = partial(function, *args, **kwargs)
+            if lane is not Lane.WAITING:
+                work = partial(_on_usable_connections, work)
+                if await self._is_tied_to_django():
+                    return await sync_to_async(work)()
+            hop = sync_to_async(work, thread_sensitive=False, executor=self._executor(lane))
+            return await (self._in_turn(hop) if lane is Lane.DATABASE else hop())
+
+    async def _in_turn(self, hop: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async with self._turns.current():
+            task = asyncio.ensure_future(hop())
+            try:
+                await asyncio.wait({task}, timeout=STUCK_AFTER)
+            except CancelledError:
+                task.cancel()
+                raise
+        return await task
 
     def close(self) -> None:
         """End the threads, when they have done what they were given."""
         with self._lock:
             executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
-            executor.submit(connections.close_all)
+            if threads := len(executor._threads):
+                together = Barrier(threads)
+                for _ in range(threads):
+                    executor.submit(_close_connections, together)
             executor.shutdown()
 
     def _executor(self, lane: Lane) -> ThreadPoolExecutor:
         with self._lock:
             if lane not in self._executors:
-                self._executors[lane] = ThreadPoolExecutor(1, f"idlewatch-{lane.value}")
+                self._executors[lane] = ThreadPoolExecutor(SIZES[lane], f"idlewatch-{lane.value}")
             return self._executors[lane]
 
     async def _is_tied_to_django(self) -> bool:
@@ -97,6 +128,12 @@ def _on_usable_connections(work: Callable[[], T]) -> T:
         return work()
     finally:
         close_old_connections()
+
+
+def _close_connections(together: Barrier) -> None:
+    # So that each thread does it once.
+    together.wait()
+    connections.close_all()
 
 
 def _are_connections_tied() -> bool:

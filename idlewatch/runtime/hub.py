@@ -166,7 +166,8 @@ class Hub:
 
     def tabs(self) -> Mapping[str, tuple[int, float]]:
         """Return how many tabs each session has here, and when its user last acted."""
-        return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.items()}
+        # A copy, which is made in one step: the thread of another event loop may ask while tabs come and go.
+        return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.copy().items()}
 
     async def show(self, watch_ids: Iterable[str], frame: str) -> int:
         """Show a notice in every tab of these sessions on this process; return how many tabs took it."""

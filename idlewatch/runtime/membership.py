@@ -91,7 +91,7 @@ class Membership:
             # A database that is away or slow for this process is so for the others, who need it to take the store.
             with suppress(DatabaseError, StoreElsewhere, TimeoutError):
                 async with self._clock.timeout(DOUBT_TIMEOUT):
-                    await self._threads.run(Lane.LIVE, self._lease.ensure, now)
+                    await self._threads.run(Lane.LEASE, self._lease.ensure, now)
         return not self.refused
 
     @property
@@ -125,7 +125,7 @@ class Membership:
         self.lease_renewed_at = self._clock.ticks()
         recovery = stores.recovery_of(self._process)
         if recovery is None:
-            if await self._threads.run(Lane.LIVE, self._lease.renew, now) is not None:
+            if await self._threads.run(Lane.LEASE, self._lease.renew, now) is not None:
                 self.owns_store = False
             return
         self._renewal = renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)
@@ -186,7 +186,7 @@ class Membership:
 
     async def release(self) -> None:
         """Give up the store in memory."""
-        await self._threads.run(Lane.TIMER, self._lease.release)
+        await self._threads.run(Lane.LEASE, self._lease.release)
 
     async def _join(self, recovery: Recovery) -> float:
         """Take part in the shared store, and report what it missed while it was away."""

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connection, transaction
@@ -12,11 +14,14 @@ from django.test import TestCase, override_settings
 from idlewatch.core.protocol import Close
 from idlewatch.models import WatchedSession
 from idlewatch.process import Lane, current_process, in_thread
+from idlewatch.process.threads import BUSY_THREADS, SIZES
 from idlewatch.runtime.runtime import runtime_of
 from tests.support.clocks import TestClock
 from tests.support.sockets import Tab, sign_in
 
-OWN = [Lane.TIMER, Lane.LIVE, Lane.SEARCH]
+OWN = [lane for lane in Lane if lane is not Lane.REQUEST]
+WITH_DATABASE = [lane for lane in OWN if lane is not Lane.WAITING]
+SHARED = {lane: size for lane, size in SIZES.items() if size > 1 and lane is not Lane.WAITING}
 
 
 def thread() -> str:
@@ -24,15 +29,17 @@ def thread() -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("lane", OWN)
-class TestALaneWithAThreadOfItsOwn:
-    async def test_has_one_that_leaves_no_connection_open(self, lane: Lane):
-        assert (await in_thread(lane, thread)).startswith(f"idlewatch-{lane.value}")
-        assert len({await in_thread(lane, threading.get_ident) for _ in range(5)}) == 1
+@pytest.mark.parametrize("lane", WITH_DATABASE)
+class TestALane:
+    async def test_has_threads_of_its_own_that_leave_no_connection_open(self, lane: Lane):
+        names = {await in_thread(lane, thread) for _ in range(5)}
+        assert all(name.startswith(f"idlewatch-{lane.value}") for name in names)
+        assert len(names) <= SIZES[lane]
         await in_thread(lane, User.objects.count)
         assert await in_thread(lane, lambda: connection.connection) is None
 
     async def test_is_not_held_up_by_djangos_thread(self, lane: Lane):
+        """The project's consumers work in it, and whoever else calls `sync_to_async` outside of a request."""
         await in_thread(lane, thread)
         entered, go_on = threading.Event(), threading.Event()
 
@@ -40,7 +47,7 @@ class TestALaneWithAThreadOfItsOwn:
             entered.set()
             go_on.wait(30)
 
-        blocking = asyncio.create_task(in_thread(Lane.DATABASE, block))
+        blocking = asyncio.create_task(sync_to_async(block)())
         await asyncio.to_thread(entered.wait, 30)
         assert await in_thread(lane, User.objects.count) == 0
         go_on.set()
@@ -52,14 +59,67 @@ class TestALaneWithAThreadOfItsOwn:
         assert (await in_thread(lane, thread)).startswith(f"idlewatch-{lane.value}")
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lane", SHARED)
+class TestALaneWithSeveralThreads:
+    @pytest.fixture(autouse=True)
+    def hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("idlewatch.process.threads.STUCK_AFTER", 0.001)
+
+    async def test_is_not_held_up_by_those_that_wait_for_a_lock(self, lane: Lane):
+        go_on = threading.Event()
+        blocking = [asyncio.create_task(in_thread(lane, go_on.wait, 30)) for _ in range(SIZES[lane] - 1)]
+        assert await in_thread(lane, User.objects.count) == 0
+        assert not any(task.done() for task in blocking)
+        go_on.set()
+        assert all(await asyncio.gather(*blocking))
+
+    async def test_has_a_bounded_number_of_them(self, lane: Lane):
+        go_on = threading.Event()
+        blocking = [asyncio.create_task(in_thread(lane, go_on.wait, 30)) for _ in range(SIZES[lane] + 3)]
+        await asyncio.sleep(0.1)
+        prefix = f"idlewatch-{lane.value}_"
+        assert len([each for each in threading.enumerate() if each.name.startswith(prefix)]) == SIZES[lane]
+        go_on.set()
+        assert all(await asyncio.gather(*blocking))
+
+
+async def test_sockets_keep_few_threads_busy_at_once():
+    """More would delay the event loop, while thousands of pages come back."""
+    working, most = 0, 0
+
+    def work() -> None:
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        time.sleep(0.001)
+        working -= 1
+
+    await asyncio.gather(*(in_thread(Lane.DATABASE, work) for _ in range(50)))
+    assert 0 < most <= BUSY_THREADS
+
+
+async def test_a_hop_that_is_cancelled_before_its_turn_is_not_made():
+    go_on, made = threading.Event(), []
+    blocking = [asyncio.create_task(in_thread(Lane.DATABASE, go_on.wait, 30)) for _ in range(BUSY_THREADS)]
+    await asyncio.sleep(0)
+    hop = asyncio.create_task(in_thread(Lane.DATABASE, made.append, 1))
+    await asyncio.sleep(0)
+    hop.cancel()
+    go_on.set()
+    await asyncio.gather(*blocking)
+    assert hop.cancelled()
+    assert made == []
+
+
 class TestInATestsTransaction(TestCase):
     """A project's tests with a communicator: no other thread would see what they wrote."""
 
     async def test_the_work_stays_in_djangos_thread_and_sees_the_same(self):
-        for lane in OWN:
-            await in_thread(Lane.DATABASE, User.objects.create_user, lane.value)
+        for lane in WITH_DATABASE:
+            await sync_to_async(User.objects.create_user)(lane.value)
             assert await in_thread(lane, User.objects.filter(username=lane.value).exists)
-            assert await in_thread(lane, thread) == await in_thread(Lane.DATABASE, thread)
+            assert await in_thread(lane, thread) == await sync_to_async(thread)()
 
     @override_settings(IDLEWATCH={"IDLE_TIMEOUT": 6, "WARN_BEFORE": 3, "HEARTBEAT": 1})
     async def test_a_communicator_is_told_what_the_timer_finds(self):

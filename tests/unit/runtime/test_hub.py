@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,7 +13,7 @@ from idlewatch.process import current_process
 from idlewatch.runtime import fan_out
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.fan_out import YIELD_EVERY
-from idlewatch.runtime.hub import NOTICE_TIMEOUT, TAB_TIMEOUT, Change, Hub
+from idlewatch.runtime.hub import NOTICE_TIMEOUT, TAB_TIMEOUT, Change, Hub, Hubs
 from idlewatch.store.values import Watched
 from tests.support.clocks import TestClock
 from tests.support.facts import signed_in
@@ -282,3 +282,14 @@ async def test_a_loop_that_is_closed_took_its_tabs_with_it(hub: Hub):
     join(hub)
     assert await hub.show(["w1"], "{}") == 1
     await hub.deliver([NEWS])
+
+
+async def test_a_hub_is_read_while_tabs_come_and_go_on_another_event_loop(hub: Hub):
+    class Tabs(set[Any]):
+        def __len__(self) -> int:
+            hub.join("w2", FakeTab())
+            return super().__len__()
+
+    hub._tabs["w1"] = Tabs([FakeTab()])
+    assert current_process().part(Hubs).tabs() == {"w1": (1, 0.0)}
+    assert hub.count("w2") == 1
