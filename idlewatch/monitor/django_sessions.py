@@ -27,6 +27,8 @@ WATCH_KEY = "_idlewatch"
 """Key of the watch id in the session's data: it survives `cycle_key()`, and `flush()` deletes it."""
 UNUSED_KEY = "idlewatchusesthiskeyfornosession"
 """The key of no session."""
+MAX_KEY_LENGTH = 255
+"""Characters that a session key has, at most; those of Django's engines have 32."""
 SIGNED_IN_KEY = "_idlewatch_signed_in"
 """Key of the time of the last sign-in (epoch seconds); adopted sessions have none."""
 
@@ -61,6 +63,11 @@ def is_live(session: SessionBase, key: str) -> bool:
     engines keep that of a session that is gone, or make another.
     """
     return bool(session.keys()) or (session.session_key == key and session.exists(key))
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text may be the key of a session of the configured engine."""
+    return text.isascii() and len(text) <= MAX_KEY_LENGTH and engine()(text).session_key == text
 
 
 def key_of(session: SessionBase) -> SessionKey | None:

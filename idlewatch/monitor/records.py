@@ -21,7 +21,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.managers import persistently
 from idlewatch.models import MAX_NAME, WatchedSession
-from idlewatch.monitor.django_sessions import digest, digests
+from idlewatch.monitor.django_sessions import digest, digests, is_key
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
 from idlewatch.store.values import Watched
 
@@ -101,8 +101,15 @@ def read(rows: QuerySet[WatchedSession]) -> list[WatchedSession]:
 
 
 def find_by_key(key: str) -> WatchedSession | None:
-    """Return the latest record that has this session key, or had it before the last rotation."""
-    return WatchedSession.objects.by_key(digests(key)).first()
+    """Return the latest record that has this session key, or had it before the last rotation.
+
+    Anyone can ask, with a cookie that they made up: it is one lookup by index, and none for what can't be a key.
+    """
+    if not is_key(key):
+        return None
+    rows = WatchedSession.objects.by_key(digests(key)).values_list("started", "pk")
+    _, watch_id = max(rows, default=(None, ""))
+    return WatchedSession.objects.find(watch_id) if watch_id else None
 
 
 def was_rotated(record: WatchedSession, key: str) -> bool:

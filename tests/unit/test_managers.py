@@ -66,12 +66,12 @@ def test_those_after_an_id_in_the_order_of_ids():
     assert ids(sessions.after(third)) == []
 
 
-def test_the_latest_that_had_a_key_comes_first():
+def test_those_that_have_or_had_a_key():
     (earlier,), (later,) = sign_in_many(1), sign_in_many(1, at=START + 1)
     digests = django_sessions.digests(str(earlier.key))
     assert ids(sessions.by_key(digests)) == [earlier.id]
     sessions.filter(pk=later.id).update(previous_digest=digests[0])
-    assert ids(sessions.by_key(digests)) == [later.id, earlier.id]
+    assert set(ids(sessions.by_key(digests))) == {later.id, earlier.id}
 
 
 def test_each_term_is_searched_in_every_field_and_as_the_whole_id():

@@ -70,11 +70,21 @@ class TestFound:
         found = records.find_by_key(watched.key)
         assert found == row(watched)
         assert not records.was_rotated(found, watched.key)
-        records.rebind(watched.id, "new", "auth")
-        for key, rotated in (("new", False), (watched.key, True)):
+        records.rebind(watched.id, "new-session-key", "auth")
+        for key, rotated in (("new-session-key", False), (watched.key, True)):
             found = records.find_by_key(key)
             assert found == row(watched)
             assert records.was_rotated(found, key) is rotated
+
+    def test_the_latest_of_those_that_had_it(self, watched: Watched):
+        (later,) = sign_in_many(1, at=START + 1)
+        WatchedSession.objects.filter(pk=later.id).update(previous_digest=row(watched).session_digest)
+        assert records.find_by_key(str(watched.key)) == row(later)
+
+    @pytest.mark.parametrize(("key", "count"), [("unknown-key", 1), ("short", 0), ("k" * 256, 0), ("\x00" * 8, 1)])
+    def test_by_one_query_and_by_none_for_what_is_no_key(self, key: str, count: int, django_assert_num_queries: Any):
+        with django_assert_num_queries(count):
+            assert records.find_by_key(key) is None
 
     def test_under_a_secret_that_was_replaced(self, watched: Watched, settings: Any):
         settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
