@@ -98,6 +98,20 @@ def before_user_saved(
         vars(instance)[SHOWN] = True
 
 
+def before_new_password(instance: AbstractBaseUser, *, update_fields: Iterable[str] | None = None, **_: Any) -> None:
+    """Announce that users change their password, before they do: the session has the new auth hash only afterwards.
+
+    Another request of the same browser that finds the new password meanwhile must not end the session.
+    """
+    state = current_state.get()
+    watched = None if state is None else state.present.watched
+    if state is None or state.held is None or watched is None or watched.user != accounts.primary_key(instance):
+        return
+    is_password = update_fields is None or "password" in update_fields
+    if is_password and not accounts.has_auth_digest(instance, state.auth_digest):
+        state.held.announce()
+
+
 def on_user_saved(
     instance: AbstractBaseUser, *, using: str, created: bool, update_fields: Iterable[str] | None = None, **_: Any
 ) -> None:
@@ -140,5 +154,6 @@ for _model in apps.get_models():
     # The sender is the class that was saved: a proxy of the user model sends its own signal.
     if issubclass(_model, get_user_model()):
         pre_save.connect(before_user_saved, sender=_model, dispatch_uid="idlewatch.before_user_saved")
+        pre_save.connect(before_new_password, sender=_model, dispatch_uid="idlewatch.before_new_password")
         post_save.connect(on_user_saved, sender=_model, dispatch_uid="idlewatch.on_user_saved")
         pre_delete.connect(on_user_deletion, sender=_model, dispatch_uid="idlewatch.on_user_deletion")

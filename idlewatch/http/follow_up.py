@@ -177,7 +177,8 @@ def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watc
     """Bind the session to its new key and auth hash."""
     session = session_of(request)
     key, auth_digest = django_sessions.key_of(session), django_sessions.auth_digest_of(session)
-    if (key, auth_digest) != (watched.key, state.auth_digest):
+    is_announced = state.held is not None and state.held.is_announced
+    if is_announced or (key, auth_digest) != (watched.key, state.auth_digest):
         monitor.rebind(watched.id, session)
     if auth_digest != state.auth_digest:
         credential_change.record_new_password(session, state.auth_digest, state.admission.arrived)

@@ -84,7 +84,7 @@ class HeldSession:
         self.commit: Commit | None = None
         """The transaction in which the view deleted the session or gave it another key; None: it did neither."""
         self.is_announced = False
-        """The view is giving the session another key, or signing a user in over it."""
+        """The view is giving the session another key or password, or signing a user in over it."""
         self._session = session
         self._is_kept = django_sessions.keeps_keys()
         self._delete, self._adelete = session.delete, session.adelete
@@ -108,7 +108,7 @@ class HeldSession:
 
     def announce(self) -> None:
         """Announce that the session is about to get another key."""
-        self.commit, self.is_announced = Commit(), True
+        self.is_announced = True
         if self._is_kept:
             announce_rotation(self.watch_id)
 
@@ -137,9 +137,11 @@ class HeldSession:
         return self._is_kept and (session_key or self._session.session_key) == self.key
 
     def _announce_and_cycle(self) -> None:
+        self.commit = Commit()
         self.announce()
         self._cycle_key()
 
     async def _aannounce_and_cycle(self) -> None:
+        self.commit = await in_thread(Lane.REQUEST, Commit)
         await in_thread(Lane.REQUEST, self.announce)
         await self._acycle_key()

@@ -126,6 +126,29 @@ class TestNewKey:
             tick(clock)
         assert records() == [("ann", "")]
 
+    @pytest.mark.parametrize("atomic", [False], indirect=True)
+    @pytest.mark.parametrize("is_kept", [False, True])
+    def test_a_request_that_finds_the_new_password_before_the_session_has_it_ends_nothing(
+        self, atomic: bool, is_kept: bool, browser: Browser, other: Browser
+    ):
+        answers: list[Any] = []
+
+        def change(request: HttpRequest) -> None:
+            user = get_user_model().objects.get(pk=request.user.pk)
+            user.set_password("new")
+            user.save()
+            if is_kept:
+                answers.append(elsewhere(lambda: other.poll("/api/")))
+                update_session_auth_hash(request, user)
+
+        http_site.during.append(change)
+        browser.submit("/meanwhile/")
+        http_site.during.clear()
+        assert all("Idlewatch-Ended" not in answer.headers for answer in answers)
+        assert not is_rotating(record())
+        assert browser.poll("/api/").headers.get("Idlewatch-Ended") == (None if is_kept else "account")
+        assert records() == [("ann", "" if is_kept else "account")]
+
     @pytest.mark.parametrize("engine", ENGINES, indirect=True)
     def test_a_view_that_fails_leaves_the_session_under_the_old_one(
         self, engine: str, atomic: bool, failing: Browser, clock: Time
