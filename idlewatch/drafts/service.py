@@ -31,6 +31,8 @@ MAX_FIELDS = 200
 MAX_DRAFTS = {Draft.Kind.DRAFT: 20, Draft.Kind.REFUSED: 5}
 """Rows per user and kind; the oldest is deleted. Each kind is counted by itself: rejected forms may arrive with a stale
 cookie, and must not displace what the user writes while signed in."""
+SWEEP_BATCH_SIZE = 500
+"""Drafts that are deleted at once."""
 MAX_FORM_LENGTH = 100
 """Characters of a form's name."""
 
@@ -119,8 +121,10 @@ def has_rejected_form(user: AbstractBaseUser, now: float) -> bool:
 
 
 def sweep(now: float) -> None:
-    """Delete drafts that are too old."""
-    Draft.objects.filter(saved_at__lte=as_datetime(now - conf.draft_age)).delete()
+    """Delete drafts that are too old, in small steps, between which others get the database."""
+    rows = Draft.objects.filter(saved_at__lte=as_datetime(now - conf.draft_age))
+    while batch := list(rows.values_list("pk", flat=True)[:SWEEP_BATCH_SIZE]):
+        rows.filter(pk__in=batch).delete()
 
 
 def _decrypt(row: Draft, user: str) -> Content | None:

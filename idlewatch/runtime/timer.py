@@ -18,7 +18,7 @@ from idlewatch.exceptions import EngineUnavailable, LayerUnavailable, StoreElsew
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.isolation import log_once, work_through
+from idlewatch.monitor.isolation import AWAY, log_once, work_through
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
@@ -190,9 +190,18 @@ class Timer:
             metrics.LAST_ROUND.set_to_current_time()
             await self._sample(now)
             if now >= self._swept_at + SWEEP_INTERVAL:
-                for sweep in SWEEPS:
-                    await self._threads.run(Lane.TIMER, sweep, now)
+                await self._sweep(now)
                 self._swept_at = now
+
+    async def _sweep(self, now: float) -> None:
+        for sweep in SWEEPS:
+            try:
+                await self._threads.run(Lane.TIMER, sweep, now)
+            except AWAY:
+                raise
+            except Exception:
+                # The others go on, and it is tried again with them, not in the next round.
+                logger.exception("What is too old could not be deleted.")
 
     async def _tell_missed(self, sessions: SessionStore, now: float) -> None:
         """Tell the tabs of this process what they were not told: a layer may lose a message without an error."""
