@@ -186,12 +186,13 @@ class TestAge:
         assert found(ann, at=START + age) == []
 
     def test_saving_deletes_what_is_too_old_of_that_user_and_the_sweep_of_all(
-        self, ann: User, bob: User, settings: Any
+        self, ann: User, bob: User, settings: Any, monkeypatch: pytest.MonkeyPatch
     ):
         save(ann)
         save(bob)
         save(ann, form="new", at=START + 86400)
         assert sorted(Draft.objects.values_list("user__username", "form")) == [("ann", "new"), ("bob", "letter")]
+        monkeypatch.setattr(drafts, "SWEEP_BATCH_SIZE", 1)
         drafts.sweep(START + 86400)
         assert list(Draft.objects.values_list("user__username", "form")) == [("ann", "new")]
         settings.IDLEWATCH = {"DRAFT_AGE": 0}

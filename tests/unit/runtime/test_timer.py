@@ -35,6 +35,7 @@ from idlewatch.runtime.timer import (
     LATE_AFTER,
     ROUND_INTERVAL,
     SAMPLE_INTERVAL,
+    SWEEP_INTERVAL,
     Timer,
 )
 from idlewatch.signals import session_ended
@@ -453,6 +454,16 @@ class TestRound:
         await timer.round(START + 91)
         activity = known(watched.id).activity
         assert (activity.active, activity.ended) == (START + 90, None)
+
+    async def test_a_sweep_that_raises_keeps_no_other_from_its_work_and_fails_no_round(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        broken, sweep = mock.Mock(side_effect=ValueError), mock.Mock()
+        monkeypatch.setattr("idlewatch.runtime.timer.SWEEPS", [broken, sweep])
+        timer = Timer(current_process(), hub)
+        for moment in (0, 1, 2, SWEEP_INTERVAL):
+            await timer.round(START + moment)
+        assert (broken.call_count, sweep.call_count, len(errors(caplog))) == (2, 2, 2)
 
 
 @pytest.mark.django_db(transaction=True)
