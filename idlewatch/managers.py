@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -24,6 +25,8 @@ MAX_TRIES = 5
 CONFLICTS = frozenset({"40001", "40P01", 1020, 1213})
 """Errors by which PostgreSQL (SQLSTATE) and MariaDB report that: serialization failures and deadlocks."""
 
+Place = tuple[datetime, str]
+"""Start and watch id of a record."""
 CENTURY = 3e9
 """Seconds after which nothing is recorded."""
 SEARCH_FIELDS = ("username", "address", "user_agent")
@@ -106,6 +109,15 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
     def after(self, watch_id: str) -> Self:
         """Return those that follow a watch id, in the order of their ids: to go through all of them by batches."""
         return self.filter(pk__gt=watch_id).order_by("pk")
+
+    def started_after(self, place: Place | None) -> Self:
+        """Return those that follow a place, in the order of their starts: the live ones have an index for it."""
+        rows = self.order_by("started", "pk")
+        if place is None:
+            return rows
+        started, watch_id = place
+        # The first condition is the one by which the index is entered.
+        return rows.filter(started__gte=started).exclude(started=started, pk__lte=watch_id)
 
     def matching(self, terms: Iterable[str]) -> Self:
         """Return those in which each term is found: in one of the `SEARCH_FIELDS`, or as the id."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -75,7 +76,7 @@ class UserFilter(CountedFilter):
 
     def _name_of(self, value: str) -> str:
         try:
-            record = WatchedSession.objects.filter(user=users.key_of(value)).order_by("-started").first()
+            user = get_user_model()._base_manager.filter(pk=users.key_of(value)).first()
         except ValidationError:
             return value
-        return value if record is None else record.username
+        return value if user is None else str(user.get_username())

@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from idlewatch.core.events import TabsCounted
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable
+from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, stores
 from idlewatch.monitor import service as monitor
@@ -54,8 +55,8 @@ class Membership:
         self._tell_missed = tell_missed
         """Tells the tabs of this process what they were not told."""
         self._records_seen: float | None = None
-        self._compared = ""
-        """The last record that was looked up in the store."""
+        self._compared: Place | None = None
+        """The place of the last record that was looked up in the store."""
         self._created_at: float | None = None
         """When the store was created to which this process has reported all it knew (epoch seconds)."""
         self._renewal = Renewal(known=False, resume=False, created_at=float("-inf"))
@@ -163,12 +164,13 @@ class Membership:
         """
         for _ in range(BATCHES_COMPARED):
             await self._compare_batch(now)
-            if not self._compared:
+            if self._compared is None:
                 return
 
     async def _compare_batch(self, now: float) -> None:
-        watch_ids = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
-        self._compared = watch_ids[-1] if len(watch_ids) == records.BATCH_SIZE else ""
+        places = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
+        self._compared = places[-1] if len(places) == records.BATCH_SIZE else None
+        watch_ids = [watch_id for _, watch_id in places]
         known = await self._store.sessions.aget_many(watch_ids)
         unknown = [watch_id for watch_id, watched in zip(watch_ids, known, strict=True) if watched is None]
         if unknown:
@@ -224,17 +226,18 @@ class Membership:
 
     async def _resume_all(self, now: float) -> None:
         """Resume every session from its record, batch by batch: between them other work gets its turn."""
-        watch_ids = await self._threads.run(Lane.TIMER, _live_after, "")
-        while watch_ids:
+        places = await self._threads.run(Lane.TIMER, _live_after, None)
+        while places:
+            watch_ids = [watch_id for _, watch_id in places]
             await self._threads.run(Lane.TIMER, _resume, self._store.sessions, watch_ids, now)
-            watch_ids = await self._threads.run(Lane.TIMER, _live_after, watch_ids[-1])
+            places = await self._threads.run(Lane.TIMER, _live_after, places[-1])
 
 
-def _live_after(watch_id: str, signed_in_before: float | None = None) -> Sequence[str]:
-    rows = WatchedSession.objects.live().after(watch_id)
+def _live_after(place: Place | None, signed_in_before: float | None = None) -> Sequence[Place]:
+    rows = WatchedSession.objects.live().started_after(place)
     if signed_in_before is not None:
         rows = rows.signed_in_before(signed_in_before)
-    return list(rows.values_list("pk", flat=True)[: records.BATCH_SIZE])
+    return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
 
 
 def _ended_before(watched: Watched, moment: float) -> bool:

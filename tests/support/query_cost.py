@@ -126,7 +126,6 @@ def _user() -> Any:
 
 def _questions() -> dict[str, Callable[[], Any]]:
     """Return what is asked, by a name that says when."""
-    from idlewatch.admin.filters import UserFilter
     from idlewatch.core.activity import Reason
     from idlewatch.drafts import service as drafts
     from idlewatch.models import WatchedSession
@@ -138,12 +137,13 @@ def _questions() -> dict[str, Callable[[], Any]]:
     user = _user()
     mine = WatchedSession.objects.filter(user=user).values_list("pk", flat=True)[0]
     objects = WatchedSession.objects
+    middle = objects.get(pk=f"w{FEW // 2}")
     return {
-        "an unknown cookie": lambda: records.find_by_key("nobody"),
+        "an unknown cookie": lambda: records.find_by_key("unknown-key"),
         "the cookie of a session that ended": lambda: records.find_by_key(KNOWN),
-        "whether an unknown session was succeeded": lambda: records.was_succeeded("nobody"),
+        "whether an unknown session was succeeded": lambda: records.was_succeeded("unknown-key"),
         "a record": lambda: objects.find(mine),
-        "an unknown record": lambda: objects.find("nobody"),
+        "an unknown record": lambda: objects.find("unknown-key"),
         "a page of active sessions, or a user who is deleted": lambda: list(objects.live().used_by(user.pk)),
         "other sessions after a new password": lambda: records.count_others(str(user.pk), mine, at - 60),
         "what the user revoked": lambda: records.revoked_by(user.pk, {mine: at}),
@@ -158,10 +158,9 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "whether there is a rejected form": lambda: drafts.has_rejected_form(user, at),
         "no draft": lambda: drafts.delete(user, "/other/", "f"),
         "what others ended, once a round": lambda: membership._take_over(at - 10, at),
-        "unknown sessions, in a round": lambda: membership._live_after("", at),
-        "the name of a user without sessions": lambda: UserFilter._name_of(None, "0"),
+        "unknown sessions, in a round": lambda: membership._live_after(None, at),
+        "all live sessions, from the middle": lambda: membership._live_after((middle.started, middle.pk)),
         "a batch of checks": lambda: objects.in_bulk([mine]),
-        "the name in a filter of the admin": lambda: UserFilter._name_of(None, str(user.pk)),
     }
 
 

@@ -66,6 +66,14 @@ def test_those_after_an_id_in_the_order_of_ids():
     assert ids(sessions.after(third)) == []
 
 
+def test_those_after_a_place_in_the_order_of_their_starts():
+    (last,) = sign_in_many(1, at=START + 1)
+    first, second = sorted(watched.id for watched in sign_in_many(2))
+    assert ids(sessions.started_after(None)) == [first, second, last.id]
+    assert ids(sessions.started_after((as_datetime(START), first))) == [second, last.id]
+    assert ids(sessions.started_after((as_datetime(START + 1), last.id))) == []
+
+
 def test_those_that_have_or_had_a_key():
     (earlier,), (later,) = sign_in_many(1), sign_in_many(1, at=START + 1)
     digests = django_sessions.digests(str(earlier.key))
