@@ -28,7 +28,8 @@ LIMITS: Mapping[str, Any] = {
 def _limit_field(name: str, label: Any) -> Callable[[WatchedSession], str]:  # noqa: ANN401 - a lazy text has no type
     @admin.display(description=label)
     def show(record: WatchedSession) -> str:
-        return _limit(name, record.limits[name]) if name in record.limits else NOTHING
+        limits = record.limits if isinstance(record.limits, dict) else {}
+        return _limit(name, limits[name]) if name in limits else NOTHING
 
     # The admin derives a CSS class from the name.
     show.__name__ = name
@@ -38,8 +39,11 @@ def _limit_field(name: str, label: Any) -> Callable[[WatchedSession], str]:  # n
 LIMIT_FIELDS: Any = [_limit_field(name, label) for name, label in LIMITS.items()]
 
 
-def _limit(name: str, value: float | None) -> str:
+def _limit(name: str, value: object) -> str:
     if value is None:
         return gettext("never") if name == "close_grace" else gettext("no limit")
+    if not isinstance(value, int | float):
+        # It was written by hand.
+        return str(value)
     # Translators: value of a limit that is 0.
     return in_words(value) if value or name != "hold_limit" else gettext("not allowed")

@@ -214,6 +214,14 @@ class TestARecord:
         )
         assert all(limit in told for limit in limits)
 
+    @pytest.mark.parametrize(
+        ("limits", "shown"), [({"idle_timeout": "soon"}, "soon"), (["idle_timeout"], "-"), (5, "-")]
+    )
+    def test_shows_limits_as_they_were_written_by_hand(self, auditor: Client, limits: object, shown: str):
+        (watched,) = sign_in_many(1)
+        WatchedSession.objects.update(limits=limits)
+        assert f"Idle timeout: {shown}" in text_of(page(auditor, f"{LIST}{watched.id}/change/"))
+
     @pytest.mark.rule("R23")
     def test_shows_neither_key_nor_digest_nor_facts(self, auditor: Client):
         (watched,) = sign_in_many(1)
