@@ -50,6 +50,10 @@ class Undecided(IdleWatchError):
     """Seconds after which to retry."""
 
 
+class HeldBack(Undecided):
+    """No session ends by the clock right now: the store is to receive what it missed first."""
+
+
 class StoreElsewhere(Undecided):
     """The memory store belongs to another process."""
 

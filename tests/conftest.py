@@ -94,9 +94,10 @@ def clock(process: Process) -> Time:
 @pytest.fixture
 def on_redis(process: Process, settings: Any) -> None:
     """Keep the sessions of a test in Redis, below a prefix of its own, as a deployment of many processes does."""
-    from tests.support.redis_server import redis_url
+    from tests.support.redis_server import calm, redis_url
 
     name, url = secrets.token_hex(8), redis_url()
+    calm(url, f"{{{name}}}:")
     store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": url, "OPTIONS": {"PREFIX": f"{{{name}}}:"}}
     settings.IDLEWATCH = {**getattr(settings, "IDLEWATCH", {}), "STORE": store}
     layer = "channels_redis.pubsub.RedisPubSubChannelLayer"

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from django.db import Error as DatabaseError
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
-from idlewatch.core.policy import Phase
-from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.exceptions import HeldBack, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.process import Lane, Process
 from idlewatch.store import transitions
-from idlewatch.store.base import SessionStore
+from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.values import Watched
 
 RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
@@ -32,18 +32,23 @@ RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
 class FallbackStore(SessionStore):
     """Wraps the sessions of a shared store. Raises `Undecided` where neither store nor record can judge."""
 
-    def __init__(self, process: Process, sessions: SessionStore, outage: Outage) -> None:
+    def __init__(self, process: Process, sessions: SessionStore, presence: Presence, outage: Outage) -> None:
         self._clock = process.clock
         self._threads = process.threads
         self._sessions = sessions
+        self._presence = presence
         self._outage = outage
 
     def get(self, watch_id: str) -> Watched | None:
         try:
             self._report(watch_id)
-            return self._sessions.get(watch_id)
+            watched = self._sessions.get(watch_id)
+            if is_over(watched, self._clock.now()) and self._is_held():
+                self._report(watch_id)
+                watched = self._sessions.get(watch_id)
         except StoreUnavailable:
             return self._judge(watch_id, None, self._clock.now())
+        return watched
 
     def get_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
         if not self._outage.is_doubtful():
@@ -53,11 +58,14 @@ class FallbackStore(SessionStore):
 
     def open(self, watched: Watched, now: float) -> Watched:
         try:
-            self._decide(watched, now)
-            return self._sessions.open(watched, now)
+            opened = self._sessions.open(watched, now)
+            if is_over(opened, now):
+                self._is_held()
         except StoreUnavailable:
             self._outage.note_missed(watched.id)
-            return transitions.opened(watched, now)
+            opened = transitions.opened(watched, now)
+        self._decide(opened, now)
+        return opened
 
     def restart(self, watched: Watched, now: float) -> Watched:
         try:
@@ -76,7 +84,12 @@ class FallbackStore(SessionStore):
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         try:
             self._report(watch_id)
-            return self._sessions.apply(watch_id, event, now)
+            try:
+                return self._sessions.apply(watch_id, event, now)
+            except HeldBack:
+                self._outage.doubt()
+                self._report(watch_id)
+                return self._sessions.apply(watch_id, event, now)
         except StoreUnavailable:
             return self._judge(watch_id, event, now)
 
@@ -87,10 +100,10 @@ class FallbackStore(SessionStore):
             # The record has the new key's digest: the next request that comes with it binds it.
             self._outage.note_missed(watch_id)
 
-    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
         try:
-            self._report(watch_id)
-            return self._sessions.end(watch_id, reason, now)
+            self._report_end(watch_id, reason)
+            return self._sessions.end(watch_id, reason, now, limits_first=limits_first)
         except StoreUnavailable:
             present = self._judge(watch_id, None, now)
             return transitions.ended(present or transitions.unknown(watch_id, now), reason, now)
@@ -98,9 +111,13 @@ class FallbackStore(SessionStore):
     async def aget(self, watch_id: str) -> Watched | None:
         try:
             await self._areport(watch_id)
-            return await self._sessions.aget(watch_id)
+            watched = await self._sessions.aget(watch_id)
         except StoreUnavailable:
             return await self._threads.run(Lane.DATABASE, self._judge, watch_id, None, self._clock.now())
+        if is_over(watched, self._clock.now()):
+            # Rare, and it may have to be asked whether that is certain.
+            return await self._threads.run(Lane.DATABASE, self.get, watch_id)
+        return watched
 
     async def aget_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
         """Async version of `get_many`, by the store alone.
@@ -111,12 +128,7 @@ class FallbackStore(SessionStore):
         return await self._sessions.aget_many(watch_ids)
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
-        try:
-            await self._threads.run(Lane.DATABASE, self._decide, watched, now)
-            return await self._sessions.aopen(watched, now)
-        except StoreUnavailable:
-            self._outage.note_missed(watched.id)
-            return transitions.opened(watched, now)
+        return await self._threads.run(Lane.DATABASE, self.open, watched, now)
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Async version of `apply`.
@@ -131,42 +143,60 @@ class FallbackStore(SessionStore):
             return await self._sessions.aapply(watch_id, event, now)
         except StoreUnavailable:
             return await self._threads.run(Lane.DATABASE, self._judge, watch_id, event, now)
+        except HeldBack:
+            return await self._threads.run(Lane.DATABASE, self.apply, watch_id, event, now)
 
-    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
-        try:
-            await self._areport(watch_id)
-            return await self._sessions.aend(watch_id, reason, now)
-        except StoreUnavailable:
-            return await self._threads.run(Lane.DATABASE, self.end, watch_id, reason, now)
+    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+        if not self._outage.is_doubtful():
+            with suppress(StoreUnavailable):
+                return await self._sessions.aend(watch_id, reason, now, limits_first=limits_first)
+        end = partial(self.end, limits_first=limits_first)
+        return await self._threads.run(Lane.DATABASE, end, watch_id, reason, now)
 
     def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Watched:
         present = self._judge(watched.id, None, now)
         return transitions.opened(watched, now) if present is None else change(present, watched, now)
 
     async def _acredit(self, watch_id: str, event: Acted, now: float) -> Watched | None:
-        """Credit what a socket reports; where that can't be done now, it waits."""
-        try:
-            if self._outage.began_at is not None:
-                raise StoreUnavailable  # noqa: TRY301 - as where the store says so
-            return await self._sessions.aapply(watch_id, event, now)
-        except StoreUnavailable:
-            # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
-            self._outage.buffer.add(watch_id, min(now, now - event.ago))
-            self._outage.note_missed(watch_id)
-            raise
+        """Credit what a socket reports; where that can't be done now, it waits, and the recovery reports it."""
+        if not self._outage.must_wait(watch_id):
+            with suppress(StoreUnavailable, HeldBack):
+                watched = await self._sessions.aapply(watch_id, event, now)
+                if watched is not None or not self._outage.is_doubtful():
+                    return watched
+        # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
+        self._outage.buffer.add(watch_id, min(now, now - event.ago))
+        self._outage.add_missed([watch_id])
+        raise StoreUnavailable
 
     def _report(self, watch_id: str) -> None:
-        """Report to the store what the record knows, while the store may not know it yet."""
+        """Report to the store what the record knows, while the store may not know it yet.
+
+        Raises:
+            Undecided: the session seems to be over, and other processes may know of later activity.
+        """
         if not self._outage.is_doubtful():
             return
         now = self._clock.now()
         try:
             self._report_record(watch_id, now)
+            found = self._sessions.get(watch_id)
         except DatabaseError as error:
             # The records are away too. What the store has by itself is good, unless by that the session is over.
             found = self._sessions.get(watch_id)
-            if found is None or (found.activity.ended is None and found.verdict(now).phase is Phase.ENDED):
+            if found is None or is_over(found, now):
                 raise Undecided from error
+        if found is not None and is_over(found, now):
+            self._decide(found, now)
+            self._sessions.end(watch_id, Reason.LOST, now)
+
+    def _report_end(self, watch_id: str, reason: Reason) -> None:
+        """As `_report`, for a session that is to end: only an end by the clock, for which `lost` stands, may wait."""
+        try:
+            self._report(watch_id)
+        except Undecided:
+            if reason is Reason.LOST:
+                raise
 
     async def _areport(self, watch_id: str) -> None:
         if self._outage.is_doubtful():
@@ -178,19 +208,26 @@ class FallbackStore(SessionStore):
             return
         watched = records.watched_of(record, now)
         if watched.activity.ended is not None:
-            self._sessions.end(watch_id, watched.activity.reason or Reason.LOST, min(watched.activity.ended, now))
+            reason, at = watched.activity.reason or Reason.LOST, min(watched.activity.ended, now)
+            self._sessions.end(watch_id, reason, at, limits_first=False)
         # A grace that ran out while no tab could be counted ends nothing under the user who asks.
         elif self._sessions.apply(watch_id, replace(report_of(watched.activity), is_open=True), now) is None:
-            self.open(watched, now)
+            self._sessions.open(watched, now)
+
+    def _is_held(self) -> bool:
+        """Return whether the store lets the clock end nothing, which this process may not have noticed yet."""
+        if self._outage.is_doubtful() or not self._presence.is_held(self._clock.now()):
+            return False
+        self._outage.doubt()
+        return True
 
     def _decide(self, watched: Watched, now: float) -> None:
-        """Refuse to call a session idle by a record that may be out of date.
+        """Refuse to call a session over by facts that may be out of date.
 
         Raises:
             Undecided: other processes may know of later activity.
         """
         if self._outage.is_undecided(watched, now):
-            self._outage.add_undecided(watched.id)
             raise Undecided
 
     def _judge(self, watch_id: str, event: Event | None, now: float) -> Watched | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from threading import Lock
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock
-from idlewatch.core.policy import Phase, Verdict
+from idlewatch.core.policy import Phase
 from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.store.values import Watched
 
@@ -16,22 +17,18 @@ REPORT_GRACE = 4.0
 
 
 class Outage:
-    """The state of an outage. Thread-safe.
+    """The state of an outage. Thread-safe."""
 
-    `read_created_at` returns since when the store exists (epoch seconds).
-    """
-
-    def __init__(self, clock: Clock, read_created_at: Callable[[], float | None]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.buffer = ActivityBuffer()
-        self._read_created_at = read_created_at
         self._lock = Lock()
-        self._advanced: set[str] = set()
-        """Sessions of which the records know more than the store."""
-        self._undecided: set[str] = set()
-        """Sessions unknown to the store that may have ended, by records that may be out of date."""
+        self._missed: dict[str, None] = {}
+        """Sessions that are to be reported to the store, in order."""
         self._began_at: float | None = None
-        self._settle_after = float("-inf")
+        self._failures = 0
+        self._is_back = False
+        self._doubtful_until = self._settle_after = float("-inf")
 
     @property
     def began_at(self) -> float | None:
@@ -39,80 +36,95 @@ class Outage:
         return self._began_at
 
     @property
+    def failures(self) -> int:
+        """How many calls of the store have failed."""
+        return self._failures
+
+    @property
+    def is_back(self) -> bool:
+        """Whether the store answers again, and receives what it missed."""
+        return self._is_back
+
+    @property
     def settle_after(self) -> float:
-        """Until when (epoch seconds) the timer ends nothing: other processes may still report activity."""
+        """Until when (epoch seconds) the store lets nothing be settled: other processes may still report activity."""
         return self._settle_after
 
     @property
     def is_away(self) -> bool:
         """Whether the store is away, or has to be told what it missed."""
-        return self._began_at is not None or (bool(self._undecided) and not self.is_doubtful())
+        return self._began_at is not None or bool(self._missed)
 
     def is_doubtful(self) -> bool:
         """Return whether the records may know more than the store."""
-        return self._began_at is not None or self._clock.now() < self._settle_after
+        return self._began_at is not None or self._clock.now() < max(self._doubtful_until, self._settle_after)
+
+    def is_undecided(self, watched: Watched, now: float) -> bool:
+        """Return whether a session only seems to be over, while the records, or other processes, may know more.
+
+        Its end lies no longer ago than the record may be old.
+        """
+        return self.is_doubtful() and is_over(watched, now) and _is_recent(watched, now)
+
+    def must_wait(self, watch_id: str) -> bool:
+        """Return whether activity of a session waits until the store knows what it missed of it."""
+        return (self._began_at is not None and not self._is_back) or watch_id in self._missed
 
     def note(self) -> None:
         """Note that the store could not be reached."""
-        if self._began_at is None:
-            self._began_at = self._clock.now()
+        with self._lock:
+            self._failures += 1
+            self._is_back = False
+            if self._began_at is None:
+                self._began_at = self._clock.now()
+
+    def note_back(self, failures: int) -> None:
+        """Note that the store answers again, unless it has failed since there were so many failures."""
+        with self._lock:
+            self._is_back = self._failures == failures
 
     def note_missed(self, watch_id: str) -> None:
-        """Note that the store missed something of a session."""
-        with self._lock:
-            self.note()
-            self._advanced.add(watch_id)
+        """Note that the store could not be reached, and missed something of a session."""
+        self.note()
+        self.add_missed([watch_id])
 
-    def hold_back(self) -> None:
-        """Give other processes the time to report before anything is settled."""
-        self._settle_after = self._clock.now() + REPORT_GRACE
-
-    def take_advanced(self) -> set[str]:
-        """Return the sessions of which the store missed something, and forget them."""
+    def add_missed(self, watch_ids: Iterable[str]) -> None:
+        """Remember sessions that are to be reported to the store."""
         with self._lock:
-            advanced, self._advanced = self._advanced, set()
-            return advanced
+            self._missed.update(dict.fromkeys(watch_ids))
 
-    def return_advanced(self, watch_ids: set[str]) -> None:
-        """Undo `take_advanced`, where the report failed."""
+    def take_missed(self, limit: int) -> Sequence[str]:
+        """Return up to `limit` sessions that are to be reported, and forget them."""
         with self._lock:
-            self._advanced |= watch_ids
+            taken = list(islice(self._missed, limit))
+            for watch_id in taken:
+                del self._missed[watch_id]
+            return taken
 
     def finish(self) -> bool:
-        """End the outage, unless there is more to report by now; return whether it ended."""
+        """End the outage, unless there is more to report by now; return whether there is not."""
         with self._lock:
-            if self.buffer or self._advanced:
+            if self.buffer or self._missed:
                 return False
-            self._began_at = None
+            self._began_at, self._is_back = None, False
             return True
 
-    def add_undecided(self, watch_id: str) -> None:
-        """Remember a session of which other processes may know more."""
-        with self._lock:
-            self._undecided.add(watch_id)
+    def doubt(self) -> float:
+        """Give other processes the time to report before this one takes the store's word; return until when."""
+        self._doubtful_until = self._clock.now() + REPORT_GRACE
+        return self._doubtful_until
 
-    def take_decidable(self) -> set[str]:
-        """Return the undecided sessions, and forget them, once the other processes had the time to report."""
-        if self.is_doubtful():
-            return set()
-        with self._lock:
-            undecided, self._undecided = self._undecided, set()
-            return undecided
-
-    def is_undecided(self, watched: Watched, now: float) -> bool:
-        """Return whether a session only seems to be idle, by a record that may be out of date.
-
-        Its end lies no longer ago than the record may be old, and other processes may know of later activity.
-        """
-        verdict = watched.verdict(now)
-        return _is_recently_idle(watched, verdict, now) and (self.is_doubtful() or self._is_new_store(now))
-
-    def _is_new_store(self, now: float) -> bool:
-        """Return whether the store lost everything a moment ago: the other processes may not have reported yet."""
-        created_at = self._read_created_at()
-        return created_at is None or now < created_at + REPORT_GRACE
+    def note_hold(self, until: float) -> None:
+        """Note until when the store lets nothing be settled (epoch seconds)."""
+        self._settle_after = until
 
 
-def _is_recently_idle(watched: Watched, verdict: Verdict, now: float) -> bool:
-    is_idle = verdict.phase is Phase.ENDED and watched.activity.ended is None and verdict.reason is Reason.IDLE
-    return is_idle and now < verdict.ends_at + watched.policy.checkpoint
+def is_over(watched: Watched | None, now: float) -> bool:
+    """Return whether a session is over by the clock, and its end is not final yet."""
+    return watched is not None and watched.activity.ended is None and watched.verdict(now).phase is Phase.ENDED
+
+
+def _is_recent(watched: Watched, now: float) -> bool:
+    """Return whether activity that the record does not have yet may have come in time."""
+    verdict = watched.verdict(now)
+    return verdict.reason is not Reason.ABSOLUTE and now < verdict.ends_at + watched.policy.checkpoint

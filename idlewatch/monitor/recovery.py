@@ -1,28 +1,39 @@
-"""Recovery from an outage of the shared store: a process reports what the store missed."""
+"""Recovery of the shared store, after an outage or a loss of data: this process reports what the store is missing.
+
+Two things are owed to a store: what each process saw (its tabs, their users' last activity, and what waited meanwhile),
+and, where the store lost data, what the records have, which one process resumes for all. Both are done in passes of
+bounded length, one a round. The store itself lets nothing be settled until they are done: see `Presence.hold_back`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Reported, TabsCounted
 from idlewatch.core.policy import Phase
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
+from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.fallback import FallbackStore, report_of
+from idlewatch.monitor.fallback import report_of
+from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.write_behind import credited
 from idlewatch.process import Lane, Process
-from idlewatch.store.base import SessionStore
-from idlewatch.store.values import Watched
+from idlewatch.store.base import Presence, SessionStore
+from idlewatch.store.values import Renewal, Watched
 
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
+PASS_DURATION = 0.5
+"""Seconds after which a pass begins no further batch: the round has other work."""
 NO_TABS = (0, 0.0)
 MAX_COUNTS = 5
 """How many times the tabs of one session are counted: one whose tabs come and go all the time holds up no recovery."""
@@ -31,28 +42,54 @@ ReadTabs = Callable[[], Mapping[str, tuple[int, float]]]
 """Returns how many tabs each session has in this process, and when its user was last seen to act (epoch seconds)."""
 
 
-class Recovery:
-    """Reports to a shared store what it missed; `sessions` are those of the store itself.
+@dataclass
+class Resumption:
+    """How far this process has come with resuming the records into a store."""
 
-    The timer calls `recover` once a round while `is_away`, before it ends anything, and `flush` while the store stays
-    away.
+    created_at: float
+    """The store that is meant."""
+    lost_from: float | None
+    """From when on it may lack ends that the records have (epoch seconds); None: from then on it has nothing at all."""
+    after: Place | None = None
+    """The place of the last record that was resumed."""
+
+
+class Recovery:
+    """Reports to a shared store what it is missing; `sessions` are those of the store itself.
+
+    The timer calls `note` after each renewal, and `advance` once a round, before it ends anything; while the store is
+    away, `note_absence` and `flush`.
     """
 
-    def __init__(self, process: Process, sessions: SessionStore, fallback: FallbackStore, outage: Outage) -> None:
+    def __init__(self, process: Process, sessions: SessionStore, presence: Presence, outage: Outage) -> None:
         self.sessions = sessions
+        self._clock = process.clock
         self._threads = process.threads
-        self._fallback = fallback
+        self._presence = presence
         self._outage = outage
+        self._created_at: float | None = None
+        """When the store was created that this process takes part in."""
+        self._resumption: Resumption | None = None
+        self._owes_tabs = False
+        """Whether every tab here is to be reported."""
+        self._is_absent = False
+        self._holds_back = False
+        """Whether all wait for the reports of this process: the store was away for a round, or lost data."""
 
     @property
     def is_away(self) -> bool:
         """Whether the store is away, or has to be told what it missed."""
-        return self._outage.is_away
+        return self._outage.is_away or self._owes_tabs or self._resumption is not None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the store was away at the last renewal, and has not been told so since."""
+        return self._is_absent
 
     @property
     def settle_after(self) -> float:
-        """Until when (epoch seconds) the timer ends nothing: other processes may still report activity."""
-        return self._outage.settle_after
+        """Until when (epoch seconds) the timer ends nothing: activity is still to be reported, here or elsewhere."""
+        return float("inf") if self._outage.buffer else self._outage.settle_after
 
     def flush(self, tabs: Mapping[str, tuple[int, float]] | None = None) -> None:
         """Write the activity that waits into the records; what the database refuses goes on waiting.
@@ -61,66 +98,124 @@ class Recovery:
         """
         self._outage.buffer.flush({watch_id: active for watch_id, (_, active) in (tabs or {}).items()})
 
-    async def recover(self, read_tabs: ReadTabs, process: str, now: float) -> None:
-        """Report to the store what the records hold, and the last activity seen by the tabs of this process.
+    def note(self, renewal: Renewal) -> None:
+        """Take note of what a renewal says of the store."""
+        self._outage.note_hold(renewal.settle_after)
+        is_same = renewal.created_at == self._created_at
+        if self._resumption is not None and self._resumption.created_at != renewal.created_at:
+            self._resumption = None
+        if renewal.resume and self._resumption is None:
+            self._resumption = Resumption(renewal.created_at, renewal.lost_from)
+        if not is_same and self._clock.now() < renewal.settle_after:
+            self._owes_tabs = self._holds_back = True
+        elif self._created_at is not None and not (is_same and renewal.known):
+            self._owes_tabs = True
+        self._created_at = renewal.created_at
+
+    def note_absence(self) -> None:
+        """Note that a renewal failed: each process has missed the store, and nothing is settled before all reported."""
+        self._is_absent = self._holds_back = True
+
+    async def advance(self, read_tabs: ReadTabs, process: str, now: float) -> bool:
+        """Report a part of what the store is missing; return whether all that is known here was reported by it.
 
         Raises:
             StoreUnavailable: the store is away again; the next call begins over.
         """
-        began_at = self._outage.began_at
-        if began_at is not None:
-            await self._threads.run(Lane.TIMER, self._end_closed, began_at - COMMIT_OVERLAP, now)
-        if undecided := self._outage.take_decidable():
-            # The processes that knew more have had the time to report it.
-            await self._threads.run(Lane.TIMER, self._open_undecided, undecided, now)
-        else:
-            self._outage.hold_back()
-        watch_ids = set(read_tabs())
-        while True:
-            await self._threads.run(Lane.TIMER, self.flush, read_tabs())
-            advanced = self._outage.take_advanced()
-            try:
-                await self._report_all(sorted(watch_ids | advanced), read_tabs, process, now)
-            except BaseException:
-                self._outage.return_advanced(advanced)
-                raise
-            # What came meanwhile has waited, so that nothing was judged before the store knew what it had missed.
-            watch_ids = set()
-            if self._outage.finish():
-                break
-        if began_at is not None:
-            self._outage.hold_back()
+        if not self.is_away:
+            self._is_absent = self._holds_back = False
+            return False
+        until = self._clock.now() + PASS_DURATION
+        is_reported = False
+        if self._outage.is_away or self._owes_tabs:
+            is_reported = await self._report_pass(read_tabs, process, now, until)
+        if self._resumption is not None:
+            await self._resume_pass(self._resumption, now, until)
+        return is_reported
 
-    async def _report_all(self, watch_ids: Sequence[str], read_tabs: ReadTabs, process: str, now: float) -> None:
-        for start in range(0, len(watch_ids), records.BATCH_SIZE):
-            batch = watch_ids[start : start + records.BATCH_SIZE]
-            known = await self._threads.run(Lane.TIMER, WatchedSession.objects.in_bulk, batch)
-            tabs = read_tabs()
+    async def _report_pass(self, read_tabs: ReadTabs, process: str, now: float, until: float) -> bool:
+        if self._outage.began_at is not None and not self._outage.is_back:
+            await self._meet_again(self._outage.began_at - COMMIT_OVERLAP, now)
+        if self._owes_tabs:
+            self._owes_tabs = False
+            self._outage.add_missed(read_tabs())
+        while watch_ids := self._outage.take_missed(records.BATCH_SIZE):
+            try:
+                await self._report_batch(watch_ids, read_tabs, process, now)
+            except BaseException:
+                self._outage.add_missed(watch_ids)
+                raise
+            if self._clock.now() >= until:
+                break
+        if not self._outage.finish():
+            return False
+        self._holds_back = False
+        return True
+
+    async def _meet_again(self, ended_since: float, now: float) -> None:
+        """Begin to report after an outage: from now on, what the store does not miss goes directly to it."""
+        failures = self._outage.failures
+        closed = await self._threads.run(Lane.TIMER, _closed_since, ended_since)
+        await self._hold_back()
+        await self._end_closed(closed, now)
+        self._owes_tabs = True
+        self._is_absent = False
+        self._outage.note_back(failures)
+
+    async def _hold_back(self) -> None:
+        """Give all processes the time to report, and this one more of it for each batch that it has done."""
+        until = self._outage.doubt()
+        if self._holds_back and self._created_at is not None:
+            self._outage.note_hold(max(until, self._outage.settle_after))
+            await self._presence.hold_back(self._created_at, until)
+
+    async def _report_batch(self, watch_ids: Sequence[str], read_tabs: ReadTabs, process: str, now: float) -> None:
+        rows = await self._threads.run(Lane.TIMER, _read_by_id, watch_ids)
+        await self._hold_back()
+        tabs, waiting = read_tabs(), self._outage.buffer.take(watch_ids)
+        try:
             sessions = await asyncio.gather(
                 *(
-                    self._report(watch_id, known.get(watch_id), tabs.get(watch_id, NO_TABS)[1], now)
-                    for watch_id in batch
+                    self._report(each, rows.get(each), waiting.get(each), tabs.get(each, NO_TABS)[1], now)
+                    for each in watch_ids
                 )
             )
-            await self._correct_counts(sessions, read_tabs, process, now)
+        except BaseException:
+            self._outage.buffer.give_back(waiting)
+            raise
+        await self._correct_counts(sessions, read_tabs, process, now)
 
-    async def _report(self, watch_id: str, record: WatchedSession | None, active: float, now: float) -> Watched | None:
-        """Report what the record and the tabs here know of a session; return it as it is then."""
-        report = Reported(active, is_open=True)
-        watched = None if record is None else records.watched_of(record, now)
-        if watched is not None and watched.activity.ended is not None:
-            reason = watched.activity.reason or Reason.LOST
-            return await self.sessions.aend(watch_id, reason, min(watched.activity.ended, now))
-        if watched is not None:
-            watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
-            report = replace(report_of(watched.activity), is_open=True)
-        present = await self.sessions.aapply(watch_id, report, now)
-        if present is not None or watched is None:
-            return present
-        if await self._threads.run(Lane.TIMER, self._outage.is_undecided, watched, now):
-            self._outage.add_undecided(watch_id)
-            return None
-        return await self.sessions.aopen(watched, now)
+    async def _report(
+        self, watch_id: str, row: WatchedSession | None, moment: float | None, seen: float, now: float
+    ) -> Watched | None:
+        """Report what the record, the buffer and the tabs here know of a session; return it as it is then.
+
+        `moment`: when its user acted last while the store was away; `seen`: when the tabs here last saw it.
+        """
+        present = None
+        with isolated("report", watch_id):
+            try:
+                present = await self._report_known(watch_id, row, moment, seen, now)
+            except Undecided:
+                # Too many others write the session: it is the next pass's.
+                self._outage.buffer.give_back({} if moment is None else {watch_id: moment})
+                self._outage.add_missed([watch_id])
+        return present
+
+    async def _report_known(
+        self, watch_id: str, row: WatchedSession | None, moment: float | None, seen: float, now: float
+    ) -> Watched | None:
+        report = Reported(seen, is_open=True)
+        if row is None:
+            return await self.sessions.aapply(watch_id, report, now)
+        if row.ended is not None:
+            return await self._end(row, now)
+        watched = records.watched_of(row, now)
+        if moment is not None:
+            watched = credited(watched, moment, seen)
+        watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
+        report = replace(report_of(watched.activity), is_open=True)
+        return await self.sessions.aapply(watch_id, report, now) or await self.sessions.aopen(watched, now)
 
     async def _correct_counts(
         self, sessions: Sequence[Watched | None], read_tabs: ReadTabs, process: str, now: float
@@ -140,16 +235,81 @@ class Recovery:
             if not miscounted:
                 return
             sessions = await asyncio.gather(
-                *(self.sessions.aapply(watch_id, TabsCounted(process, count), now) for watch_id, count in miscounted)
+                *(self._count(watch_id, process, count, now) for watch_id, count in miscounted)
             )
 
-    def _end_closed(self, since: float, now: float) -> None:
-        """End in the store what was ended while it was away, also by a process that is gone: a command, say."""
-        for record in WatchedSession.objects.closed_since(since):
-            assert record.ended is not None, "closed records alone are asked for"  # noqa: S101
-            self.sessions.end(record.pk, Reason(record.reason), min(record.ended.timestamp(), now))
+    async def _count(self, watch_id: str, process: str, count: int, now: float) -> Watched | None:
+        with suppress(Undecided):
+            return await self.sessions.aapply(watch_id, TabsCounted(process, count), now)
+        return None
 
-    def _open_undecided(self, watch_ids: set[str], now: float) -> None:
-        for record in WatchedSession.objects.filter(pk__in=watch_ids):
-            with suppress(Undecided):
-                self._fallback.open(records.watched_of(record, now), now)
+    async def _end_closed(self, rows: Sequence[WatchedSession], now: float) -> None:
+        """End in the store what was ended in the records while it did not see it, also by a process that is gone."""
+        for start in range(0, len(rows), records.BATCH_SIZE):
+            await asyncio.gather(*(self._end(row, now) for row in rows[start : start + records.BATCH_SIZE]))
+
+    async def _end(self, row: WatchedSession, now: float) -> Watched | None:
+        ended = None
+        if row.ended is not None:
+            at = min(row.ended.timestamp(), now)
+            with isolated("end by its record", row.pk):
+                ended = await self.sessions.aend(row.pk, records.reason_of(row), at, limits_first=False)
+        return ended
+
+    async def _resume_pass(self, resumption: Resumption, now: float, until: float) -> None:
+        """Resume the records that come next; another renewal may put another resumption in the place of this one."""
+        if resumption.after is None and resumption.lost_from is not None:
+            closed = await self._threads.run(Lane.TIMER, _closed_since, resumption.lost_from - COMMIT_OVERLAP)
+            await self._end_closed(closed, now)
+        while self._resumption is resumption:
+            places = await self._threads.run(Lane.TIMER, live_after, resumption.after)
+            await self._resume_batch([watch_id for _, watch_id in places], now)
+            if len(places) < records.BATCH_SIZE:
+                until = self._outage.doubt()
+                await self._presence.mark_resumed(resumption.created_at, until)
+                self._outage.note_hold(until)
+                self._resumption = None if self._resumption is resumption else self._resumption
+                return
+            resumption.after = places[-1]
+            await self._presence.keep_resuming(resumption.created_at, self._clock.now())
+            if self._clock.now() >= until:
+                return
+
+    async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:
+        """Open sessions in the store from their records, and report what the records know of those that it has."""
+        rows = await self._threads.run(Lane.TIMER, _read, watch_ids)
+        known = await self.sessions.aget_many([row.pk for row in rows])
+        await asyncio.gather(*(self._resume(row, present, now) for row, present in zip(rows, known, strict=True)))
+
+    async def _resume(self, row: WatchedSession, present: Watched | None, now: float) -> None:
+        with isolated("resumption", row.pk):
+            watched = records.watched_of(row, now)
+            if present is None:
+                await self.sessions.aopen(watched, now)
+            elif _is_ahead(row, present, now):
+                await self.sessions.aapply(row.pk, report_of(watched.activity), now)
+
+
+def _is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
+    """Return whether a record knows of later activity than the store."""
+    return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
+
+
+def live_after(place: Place | None, signed_in_before: float | None = None) -> Sequence[Place]:
+    """Return the places of the live records that follow one, up to a batch of them."""
+    rows = WatchedSession.objects.live().started_after(place)
+    if signed_in_before is not None:
+        rows = rows.signed_in_before(signed_in_before)
+    return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
+
+
+def _read(watch_ids: Sequence[str]) -> Sequence[WatchedSession]:
+    return records.read(WatchedSession.objects.live().filter(pk__in=watch_ids).order_by("pk"))
+
+
+def _read_by_id(watch_ids: Sequence[str]) -> Mapping[str, WatchedSession]:
+    return {row.pk: row for row in records.read(WatchedSession.objects.filter(pk__in=watch_ids))}
+
+
+def _closed_since(moment: float) -> Sequence[WatchedSession]:
+    return records.read(WatchedSession.objects.closed_since(moment).only("ended", "reason"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -11,7 +12,7 @@ from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import PageMissed
-from idlewatch.exceptions import EngineUnavailable
+from idlewatch.exceptions import EngineUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
@@ -91,7 +92,8 @@ def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched
     for row in rows:
         watched = sessions[row.pk]
         if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
-            stores.current().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
+            with suppress(Undecided):
+                stores.current().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
 
 def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
@@ -110,14 +112,16 @@ def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, 
                 user=sessions[row.pk].user,
                 shown=as_datetime(since),
             )
-            stores.current().sessions.apply(row.pk, PageMissed(), now)
+            with suppress(Undecided):
+                stores.current().sessions.apply(row.pk, PageMissed(), now)
 
 
 def take_over(row: WatchedSession, now: float) -> None:
     """End a session in the store if its record has ended."""
     if row.ended is not None:
-        # The clock of the process that closed it may be ahead, and the limits would seem to have come first.
-        stores.current().sessions.end(row.pk, records.reason_of(row), min(row.ended.timestamp(), now))
+        # The clock of the process that closed it may be ahead.
+        at = min(row.ended.timestamp(), now)
+        stores.current().sessions.end(row.pk, records.reason_of(row), at, limits_first=False)
 
 
 def _flaw(

@@ -85,10 +85,10 @@ def open_store(process: Process) -> OpenedStore:
 
 def add_fallback(process: Process, made: Store) -> Recovery:
     """Have the records stand in for a shared store while it is unavailable; return its recovery."""
-    sessions, outage = made.sessions, Outage(process.clock, made.presence.read_created_at)
+    sessions, outage = made.sessions, Outage(process.clock)
     made.on_outage(outage.note)
-    made.sessions = fallback = FallbackStore(process, sessions, outage)
-    return Recovery(process, sessions, fallback, outage)
+    made.sessions = FallbackStore(process, sessions, made.presence, outage)
+    return Recovery(process, sessions, made.presence, outage)
 
 
 def _reopen(*, setting: str, **_: object) -> None:

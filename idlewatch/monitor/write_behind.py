@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from threading import Lock
 
 from msgspec.structs import replace
@@ -12,11 +13,14 @@ from idlewatch.core.events import Acted, Reported
 from idlewatch.core.reducer import applied, reported
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
 MAX_BUFFERED = 100_000
 """Sessions whose activity may wait: more than one process has sockets for."""
+FLUSH_LIMIT = 2 * records.BATCH_SIZE
+"""Sessions that are written into the records at once: the next round goes on."""
 
 
 class ActivityBuffer:
@@ -41,29 +45,52 @@ class ActivityBuffer:
                 logger.error("Activity of %d sessions waits for the store; that of others is dropped.", MAX_BUFFERED)
             self._is_full = True
 
+    def take(self, watch_ids: Iterable[str]) -> Mapping[str, float]:
+        """Return when the users of these sessions acted last, where that waits, and forget it."""
+        with self._lock:
+            self._is_full = False
+            return {watch_id: self._waiting.pop(watch_id) for watch_id in watch_ids if watch_id in self._waiting}
+
+    def give_back(self, waiting: Mapping[str, float]) -> None:
+        """Undo `take`, where what it returned could not be reported."""
+        for watch_id, moment in waiting.items():
+            self.add(watch_id, moment)
+
     def flush(self, seen: Mapping[str, float]) -> None:
-        """Write what waits into the records; what the database refuses goes on waiting.
+        """Write what waits longest into the records; what the database refuses goes on waiting.
 
         `seen`: when the users of this process's tabs were last seen to act (epoch seconds), by watch id.
         """
         with self._lock:
-            waiting, self._waiting, self._is_full = self._waiting, {}, False
+            watch_ids = list(islice(self._waiting, FLUSH_LIMIT))
+        waiting = self.take(watch_ids)
         try:
-            watch_ids = list(waiting)
             for start in range(0, len(watch_ids), records.BATCH_SIZE):
-                batch = watch_ids[start : start + records.BATCH_SIZE]
-                for record in WatchedSession.objects.in_bulk(batch).values():
-                    _advance(record, waiting[record.pk], seen.get(record.pk, 0.0))
+                rows = WatchedSession.objects.live().filter(pk__in=watch_ids[start : start + records.BATCH_SIZE])
+                records.write(
+                    {
+                        row.pk: records.progress_of(after, waiting[row.pk])
+                        for row in records.read(rows)
+                        if (after := _advanced(row, waiting[row.pk], seen.get(row.pk, 0.0))) is not None
+                    }
+                )
         except BaseException:
-            for watch_id, moment in waiting.items():
-                self.add(watch_id, moment)
+            self.give_back(waiting)
             raise
 
 
-def _advance(record: WatchedSession, moment: float, seen: float) -> None:
-    watched = records.watched_of(record, moment)
-    # The record may be older than what the tabs here have seen the store admit: it would judge too soon.
+def credited(watched: Watched, moment: float, seen: float) -> Watched:
+    """Return a session with activity credited to its own moment; the same one if it was over by then.
+
+    `seen`: when its user was last seen to act by the tabs here. The record may be older, and would judge too soon.
+    """
     admitted = reported(Reported(seen), watched.activity, watched.policy, moment)
     activity = applied(Acted(), admitted, watched.policy, moment)
-    if activity.ended is None and activity is not watched.activity:
-        records.advance(replace(watched, activity=activity), moment)
+    return watched if activity.ended is not None else replace(watched, activity=activity)
+
+
+def _advanced(row: WatchedSession, moment: float, seen: float) -> Watched | None:
+    """Return the session of a record with activity credited to it; None where that changes nothing."""
+    watched = records.watched_of(row, moment)
+    after = credited(watched, moment, seen)
+    return None if after.activity == watched.activity else after

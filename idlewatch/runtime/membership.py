@@ -18,13 +18,12 @@ from idlewatch.monitor import django_sessions, history, records, revalidation, s
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.isolation import isolated
-from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery
+from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery, live_after
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hubs
 from idlewatch.store.base import SessionStore, Store
-from idlewatch.store.values import Renewal, Watched
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
@@ -57,16 +56,8 @@ class Membership:
         self._records_seen: float | None = None
         self._compared: Place | None = None
         """The place of the last record that was looked up in the store."""
-        self._created_at: float | None = None
-        """When the store was created to which this process has reported all it knew (epoch seconds)."""
-        self._renewal = Renewal(known=False, resume=False, created_at=float("-inf"))
-        """The answer of a shared store to the latest sign of life."""
         self.lease_renewed_at = float("-inf")
         """When this process gave its latest sign of life, by the clock's ticks."""
-        self._owes_records = self._owes_report = False
-        """Whether the records are still to be resumed into the store, and the tabs here still to be reported."""
-        self._joined = False
-        """Whether this process took part in the shared store before."""
         self._terms = 0
         """The term of the lease for which the sessions were resumed into the store."""
         self.owns_store = False
@@ -114,6 +105,7 @@ class Membership:
             await self.renew_lease(self._clock.now())
         except StoreUnavailable:
             self.owns_store = False
+            recovery.note_absence()
             await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
             raise
         return await self._join(recovery)
@@ -129,10 +121,7 @@ class Membership:
             if await self._threads.run(Lane.LEASE, self._lease.renew, now) is not None:
                 self.owns_store = False
             return
-        self._renewal = renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)
-        # Owed until it is done: what fails is retried in the next round.
-        self._owes_records |= renewal.resume
-        self._owes_report |= recovery.is_away or renewal.created_at != self._created_at or not renewal.known
+        recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))
 
     async def keep_tabs(self, now: float) -> None:
         """Renew the lease on this process's tabs, count them again where it lapsed, and take back those of the dead."""
@@ -168,7 +157,7 @@ class Membership:
                 return
 
     async def _compare_batch(self, now: float) -> None:
-        places = await self._threads.run(Lane.TIMER, _live_after, self._compared, now - SIGN_IN_GRACE)
+        places = await self._threads.run(Lane.TIMER, live_after, self._compared, now - SIGN_IN_GRACE)
         self._compared = places[-1] if len(places) == records.BATCH_SIZE else None
         watch_ids = [watch_id for _, watch_id in places]
         known = await self._store.sessions.aget_many(watch_ids)
@@ -192,19 +181,11 @@ class Membership:
 
     async def _join(self, recovery: Recovery) -> float:
         """Take part in the shared store, and report what it missed while it was away."""
-        presence, renewal, now = self._store.presence, self._renewal, self._clock.now()
-        if self._owes_records:
-            await self._resume_all(now)
-            if self._renewal.created_at == renewal.created_at:
-                # Otherwise it was emptied again, which the lease has found meanwhile.
-                await presence.mark_resumed()
-                self._owes_records = False
-        if self._owes_report and (recovery.is_away or self._joined or now < renewal.created_at + REPORT_GRACE):
-            await recovery.recover(self._hubs.tabs, self._process.name, now)
+        now = self._clock.now()
+        if await recovery.advance(self._hubs.tabs, self._process.name, now):
             # By the store itself: this process has just reported what it did not know.
             await self._tell_missed(recovery.sessions, now)
-        self._owes_report, self._created_at = False, renewal.created_at
-        self.owns_store = self._joined = True
+        self.owns_store = True
         return now
 
     async def _own(self, now: float) -> None:
@@ -226,18 +207,11 @@ class Membership:
 
     async def _resume_all(self, now: float) -> None:
         """Resume every session from its record, batch by batch: between them other work gets its turn."""
-        places = await self._threads.run(Lane.TIMER, _live_after, None)
+        places = await self._threads.run(Lane.TIMER, live_after, None)
         while places:
             watch_ids = [watch_id for _, watch_id in places]
             await self._threads.run(Lane.TIMER, _resume, self._store.sessions, watch_ids, now)
-            places = await self._threads.run(Lane.TIMER, _live_after, places[-1])
-
-
-def _live_after(place: Place | None, signed_in_before: float | None = None) -> Sequence[Place]:
-    rows = WatchedSession.objects.live().started_after(place)
-    if signed_in_before is not None:
-        rows = rows.signed_in_before(signed_in_before)
-    return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
+            places = await self._threads.run(Lane.TIMER, live_after, places[-1])
 
 
 def _ended_before(watched: Watched, moment: float) -> bool:
@@ -254,7 +228,6 @@ def _close_again(reopened: Sequence[Watched]) -> None:
 
 def _resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:
     for record in records.read(WatchedSession.objects.live().filter(pk__in=watch_ids)):
-        # The store keeps in mind what is undecided, until other processes have had the time to report.
         with isolated("resumption", record.pk):
             sessions.open(records.watched_of(record, now), now)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from django.db import DatabaseError
 
 from idlewatch import metrics
-from idlewatch.exceptions import EngineUnavailable, LayerUnavailable, StoreElsewhere, StoreUnavailable
+from idlewatch.exceptions import EngineUnavailable, LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, history, records, revalidation, stores
 from idlewatch.monitor import service as monitor
@@ -114,8 +114,8 @@ class Timer:
                     with metrics.TICK.labels(due.value).time():
                         await work(self._clock.now())
                     due_at = await self._next_at(due)
-                except (StoreUnavailable, StoreElsewhere):
-                    # It has been logged, once.
+                except (StoreUnavailable, Undecided):
+                    # It has been logged, once, or is decided in a moment.
                     pass
                 except LayerUnavailable as error:
                     logger.warning("The channel layer accepted no message (%s).", type(error.__cause__).__name__)

@@ -56,16 +56,17 @@ class SessionStore(Protocol):
         Raises:
             HoldRefused, TooManyTabs: as the event does; nothing changed.
             Undecided: too many others write the session at once; nothing changed. Every other write may raise it, too.
+            HeldBack: the session is over by the clock, and `Presence` holds back what the clock ends.
         """
 
     def bind(self, watch_id: str, key: str) -> None:
         """Store the present key of the Django session; the facts and their version stay."""
 
-    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
         """End a session, known or not, and return it as it ended.
 
-        The first reason stays, and a limit that was reached before `now` comes first. An unknown session leaves a
-        tombstone, which refuses to be opened.
+        The first reason stays, and a limit that was reached before `now` comes first, unless `limits_first` is false:
+        as where a record already says how it ended. An unknown session leaves a tombstone, which refuses to be opened.
         """
 
     async def aget(self, watch_id: str) -> Watched | None:
@@ -80,7 +81,7 @@ class SessionStore(Protocol):
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Async version of `apply`."""
 
-    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
         """Async version of `end`."""
 
 
@@ -98,7 +99,8 @@ class DueQueue(Protocol):
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         """Lease up to `limit` sessions that are due, the earliest first.
 
-        What is not confirmed within `lease` seconds can be claimed again.
+        What is not confirmed within `lease` seconds can be claimed again. No push is, while `Presence` holds back what
+        the clock ends.
         """
 
     async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
@@ -132,14 +134,23 @@ class Presence(Protocol):
     async def renew(self, process: str, now: float, lease: float) -> Renewal:
         """Register a process as live for `lease` seconds."""
 
-    async def mark_resumed(self) -> None:
-        """Note that a new store has what the records know; until then `renew` asks one process after another."""
+    async def keep_resuming(self, created_at: float, now: float) -> None:
+        """Note that this process goes on resuming the records: for some seconds, `renew` asks no other.
+
+        `created_at` here and below: of the store that is meant. Of another one, nothing is noted.
+        """
+
+    async def mark_resumed(self, created_at: float, settle_after: float) -> None:
+        """Note that a store has what the records know; what the clock ends may be settled after that moment."""
+
+    async def hold_back(self, created_at: float, settle_after: float) -> None:
+        """Let nothing be settled until that moment (epoch seconds), at least: a process still has to report."""
 
     async def reap(self, now: float) -> Sequence[str]:
         """Remove the tabs of processes whose lease lapsed; return the names of those processes."""
 
-    def read_created_at(self) -> float | None:
-        """Return since when the store exists (epoch seconds); None before the first `renew`."""
+    def is_held(self, now: float) -> bool:
+        """Return whether nothing may be settled at `now`."""
 
     def read_time(self, process: str) -> Reading | None:
         """Return the time that all processes share; None where there is one process with a clock of its own."""

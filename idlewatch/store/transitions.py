@@ -40,10 +40,10 @@ def transferred(present: Watched, watched: Watched, now: float) -> Watched:
     return _next(present, present.activity, now, user=watched.user, policy=watched.policy, key=watched.key)
 
 
-def ended(present: Watched, reason: Reason, now: float) -> Watched:
-    """Return a session as it ended: by a limit before `now`, or else for `reason`."""
+def ended(present: Watched, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    """Return a session as it ended: by a limit before `now`, if such limits come first, or else for `reason`."""
     verdict = present.verdict(now)
-    if verdict.phase is Phase.ENDED:
+    if limits_first and verdict.phase is Phase.ENDED:
         return _with_activity(present, present.activity.finished(verdict.reason or reason, verdict.ends_at), now)
     return _with_activity(present, present.activity.finished(reason, now), now)
 

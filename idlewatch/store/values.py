@@ -70,9 +70,13 @@ class Renewal(NamedTuple):
     known: bool
     """Whether it was live before. If not, it is new or its lease lapsed: it has to report its tabs again."""
     resume: bool
-    """Whether the store is new and empty, and this process is to resume into it what the records know."""
+    """Whether the store lost data, and this process is to resume into it what the records know."""
     created_at: float
-    """Since when the store exists (epoch seconds)."""
+    """Since when the store exists, or is the older copy that it is (epoch seconds)."""
+    settle_after: float
+    """Until when nothing may be settled (epoch seconds; `inf`: until it was resumed)."""
+    lost_from: float | None
+    """From when on the store may lack what was written into it (epoch seconds); None: it came back empty."""
 
 
 class Reading(NamedTuple):

@@ -25,10 +25,16 @@ class MemoryPresence(Presence):
             self._leases[process] = now + lease
             if self._created_at is None:
                 self._created_at = now
-            return Renewal(known, resume=False, created_at=self._created_at)
+            return Renewal(known, False, self._created_at, float("-inf"), None)
 
-    async def mark_resumed(self) -> None:
-        """Do nothing: the process that owns the store resumes it."""
+    async def keep_resuming(self, created_at: float, now: float) -> None:
+        """Do nothing, as the two below: the process that owns the store resumes it before it settles anything."""
+
+    async def mark_resumed(self, created_at: float, settle_after: float) -> None:
+        pass
+
+    async def hold_back(self, created_at: float, settle_after: float) -> None:
+        pass
 
     async def reap(self, now: float) -> Sequence[str]:
         with self._ledger.lock:
@@ -39,8 +45,8 @@ class MemoryPresence(Presence):
                     self._sessions.apply(watch_id, TabsCounted(process, 0), now)
             return dead
 
-    def read_created_at(self) -> float | None:
-        return self._created_at
+    def is_held(self, now: float) -> bool:
+        return False
 
     def read_time(self, process: str) -> Reading | None:
         return None

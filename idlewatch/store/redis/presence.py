@@ -14,8 +14,8 @@ from idlewatch.store.values import Reading, Renewal
 
 KEY_TTL = 86_400
 """Seconds for which keys that belong to no session are kept: processes, the epoch, the clock's correction."""
-RESUME_LEASE = 30.0
-"""Seconds after which another process resumes the records into a new store, where the first one did not finish."""
+RESUME_LEASE = 10.0
+"""Seconds without progress after which another process resumes the records into a store that lost data."""
 REAP_LEASE = 10.0
 """Seconds after which another process goes on to remove the tabs of a dead one."""
 
@@ -27,23 +27,35 @@ class RedisPresence(Presence):
         self._client = client
         self._keys = Keys(client.prefix)
         self._sessions = sessions
+        self._seen: tuple[bytes, int] = (b"", 0)
+        """When the store was created as this process knows it, and how many renewals it saw: an old copy lacks some."""
 
     async def renew(self, process: str, now: float, lease: float) -> Renewal:
         keys = [self._keys.other(name) for name in ("processes", "reaping", "last_seen", "epoch")]
-        args = [process, repr(now), repr(lease), repr(RESUME_LEASE), KEY_TTL]
+        args = [process, repr(now), repr(lease), repr(RESUME_LEASE), KEY_TTL, *self._seen]
         call = script("renew", [*keys, self._keys.served(process)], args)
-        known, resume, created_at = await self._client.acall(call)
-        return Renewal(bool(known), bool(resume), float(created_at))
+        known, resume, created_at, settle_after, lost_from, renewals = await self._client.acall(call)
+        self._seen = created_at, renewals
+        return Renewal(
+            bool(known),
+            bool(resume),
+            float(created_at),
+            float(settle_after or "inf"),
+            float(lost_from) if lost_from else None,
+        )
 
-    async def mark_resumed(self) -> None:
-        epoch = self._keys.other("epoch")
-        await self._client.acall(Command("HSET", [epoch], ["resumed", 1]))
-        # The store may have been emptied meanwhile: then the line above made a key without a lifetime.
-        await self._client.acall(Command("EXPIRE", [epoch], [KEY_TTL]))
+    async def keep_resuming(self, created_at: float, now: float) -> None:
+        await self._hold("resuming", created_at, now + RESUME_LEASE)
+
+    async def mark_resumed(self, created_at: float, settle_after: float) -> None:
+        await self._hold("resumed", created_at, settle_after)
+
+    async def hold_back(self, created_at: float, settle_after: float) -> None:
+        await self._hold("reporting", created_at, settle_after)
 
     async def reap(self, now: float) -> Sequence[str]:
         keys = [self._keys.other("processes"), self._keys.other("reaping")]
-        found = await self._client.acall(script("reap", keys, [repr(now), repr(REAP_LEASE)]))
+        found = await self._client.acall(script("reap", keys, [repr(now), repr(REAP_LEASE), self._keys.prefix]))
         dead = [process.decode() for process in found]
         for process in dead:
             found = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
@@ -56,9 +68,8 @@ class RedisPresence(Presence):
             await self._client.acall(Command("ZREM", [self._keys.other("reaping")], [process]))
         return dead
 
-    def read_created_at(self) -> float | None:
-        created_at = self._client.call(Command("HGET", [self._keys.other("epoch")], ["created_at"]))
-        return None if created_at is None else float(created_at)
+    def is_held(self, now: float) -> bool:
+        return bool(self._client.call(script("held", [self._keys.other("epoch")], [self._keys.prefix, repr(now)])))
 
     def read_time(self, process: str) -> Reading | None:
         return self._client.run(self._read_time(process))
@@ -69,6 +80,9 @@ class RedisPresence(Presence):
     async def correct_time(self, reading: Reading, by: float) -> bool:
         args = [repr(reading.correction), repr(reading.correction + by), KEY_TTL]
         return bool(await self._client.acall(script("correct", [self._keys.other("correction")], args)))
+
+    async def _hold(self, what: str, created_at: float, moment: float) -> None:
+        await self._client.acall(script("hold", [self._keys.other("epoch")], [what, repr(moment), repr(created_at)]))
 
     def _read_time(self, process: str) -> Steps[Reading | None]:
         keys = [self._keys.other("correction"), self._keys.other("last_seen")]

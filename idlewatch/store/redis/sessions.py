@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event, Requested, TabClosed, TabOpened, TabsCounted
-from idlewatch.exceptions import HoldRefused, TooManyTabs, Undecided
+from idlewatch.exceptions import HeldBack, HoldRefused, TooManyTabs, Undecided
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.listing import deadline_of
@@ -104,9 +104,9 @@ class RedisSessions(SessionStore):
     def bind(self, watch_id: str, key: str) -> None:
         self._client.call(script("bind", [self._keys.row(watch_id)], [key]))
 
-    def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
         with self._turns.taking(watch_id):
-            return self._client.run(self._end(watch_id, reason, now))
+            return self._client.run(self._end(watch_id, reason, now, limits_first))
 
     async def aget(self, watch_id: str) -> Watched | None:
         return await self._client.arun(self._get(watch_id))
@@ -121,12 +121,11 @@ class RedisSessions(SessionStore):
         change = await self._client.arun(self._touch(watch_id, event, now))
         return await self._batches.add(watch_id, change) if isinstance(change, _Change) else change
 
-    async def aend(self, watch_id: str, reason: Reason, now: float) -> Watched:
-        return await self._client.arun(self._end(watch_id, reason, now))
+    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+        return await self._client.arun(self._end(watch_id, reason, now, limits_first))
 
     def _get(self, watch_id: str) -> Steps[Watched | None]:
-        # For a key that is no row but a hash, say, `GET` would raise.
-        (row,) = yield Command("MGET", [self._keys.row(watch_id)])
+        row = yield script("get", [self._keys.row(watch_id)], [self._keys.prefix])
         return (yield from self._read(watch_id, row))
 
     def _read(self, watch_id: str, row: bytes | None) -> Steps[Watched | None]:
@@ -177,12 +176,26 @@ class RedisSessions(SessionStore):
             done = new is present
             if not done:
                 now, events = max(change.now for change in changes), [change.event for change in changes]
-                done, present = yield from self._write(present, new, now, race, events=events)
+                try:
+                    done, present = yield from self._write(present, new, now, race, events=events)
+                except HeldBack as error:
+                    return (yield from self._apply_each(watch_id, changes, error))
             if done:
                 return [refusal or present for refusal in refusals]
             if present is not None:
                 present = yield from self._lose(race, watch_id, present)
         return [None] * len(changes)
+
+    def _apply_each(
+        self, watch_id: str, changes: Sequence[_Change], error: HeldBack
+    ) -> Steps[Sequence[Watched | Exception | None]]:
+        """Apply events one by one after an end by one of them was held back: another may report activity."""
+        if len(changes) == 1:
+            return [error]
+        outcomes: list[Watched | Exception | None] = []
+        for change in changes:
+            outcomes += yield from self._apply_all(watch_id, [change._replace(present=None)])
+        return outcomes
 
     def _touch(self, watch_id: str, event: Event, now: float) -> Steps[Watched | _Change | None]:
         """Credit mere activity where it changes nothing else; return the session, or the change that is to be written.
@@ -199,13 +212,14 @@ class RedisSessions(SessionStore):
             return None
         return present if transitions.after(event, present, now) is present else _Change(event, now, present)
 
-    def _end(self, watch_id: str, reason: Reason, now: float) -> Steps[Watched]:
+    def _end(self, watch_id: str, reason: Reason, now: float, limits_first: bool) -> Steps[Watched]:
         present, race = (yield from self._get(watch_id)), _Race()
         while True:
-            new = transitions.ended(present or transitions.unknown(watch_id, now), reason, now)
+            known = present or transitions.unknown(watch_id, now)
+            new = transitions.ended(known, reason, now, limits_first=limits_first)
             if new is present:
                 return new
-            done, present = yield from self._write(present, new, now, race)
+            done, present = yield from self._write(present, new, now, race, mode="end")
             if done and present is not None:
                 return present
             present = yield from self._lose(race, watch_id, present)
@@ -240,7 +254,11 @@ class RedisSessions(SessionStore):
         mode: str = "write",
         events: Sequence[Event] = (),
     ) -> Steps[_Written]:
-        """Replace `old` by `new`, unless something else changed it first."""
+        """Replace `old` by `new`, unless something else changed it first.
+
+        Raises:
+            HeldBack: it would end the session by the clock.
+        """
         version = "" if old is None else old.version
         args = [self._keys.prefix, self._client.name, new.id, repr(now), mode, version, *row_args(new, now), race.token]
         for process, is_served in served_by(new, events):
@@ -248,7 +266,9 @@ class RedisSessions(SessionStore):
         answer = yield script("write", [self._keys.row(new.id)], args)
         if len(answer) == 1:
             return _Written(False, None)
-        done, row, moments = answer
+        done, row, moments, is_held_back = answer
+        if is_held_back:
+            raise HeldBack
         for due, at in zip((Due.PUSH, Due.RECORD, Due.CHECK), moments, strict=True):
             self._wakeups.notify(due, float(at))
         return _Written(bool(done), (yield from self._read(new.id, row)))

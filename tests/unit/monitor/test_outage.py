@@ -17,7 +17,7 @@ IDLE = START + POLICY.idle_timeout
 
 @pytest.fixture
 def outage(process: Process, clock: Time) -> Outage:
-    return Outage(process.clock, lambda: START - 2 * REPORT_GRACE)
+    return Outage(process.clock)
 
 
 class TestDoubt:
@@ -25,20 +25,44 @@ class TestDoubt:
         assert not outage.is_doubtful()
         outage.note()
         assert outage.is_doubtful()
-        outage.hold_back()
+        outage.doubt()
         assert outage.finish()
         clock.pass_(REPORT_GRACE - 0.1)
         assert outage.is_doubtful()
         clock.pass_(0.1)
         assert not outage.is_doubtful()
 
-    def test_keeps_undecided_sessions_until_it_is_over(self, outage: Outage, clock: Time):
-        outage.hold_back()
-        outage.add_undecided("w1")
-        assert (outage.is_away, outage.take_decidable()) == (False, set())
-        clock.pass_(REPORT_GRACE)
-        assert (outage.is_away, outage.take_decidable()) == (True, {"w1"})
-        assert (outage.is_away, outage.take_decidable()) == (False, set())
+    def test_lasts_as_long_as_the_store_holds_back_what_the_clock_ends(self, outage: Outage, clock: Time):
+        outage.note_hold(float("inf"))
+        clock.pass_(1000)
+        assert outage.is_doubtful()
+        outage.note_hold(clock.now)
+        assert not outage.is_doubtful()
+
+
+class TestReturn:
+    def test_lets_through_what_the_store_does_not_miss(self, outage: Outage):
+        outage.note_missed("w1")
+        outage.note_back(outage.failures)
+        assert (outage.must_wait("w1"), outage.must_wait("w2")) == (True, False)
+        assert outage.take_missed(9) == ["w1"]
+        assert not outage.must_wait("w1")
+        assert outage.finish()
+
+    def test_is_none_where_the_store_has_failed_meanwhile(self, outage: Outage):
+        outage.note()
+        failures = outage.failures
+        outage.note()
+        outage.note_back(failures)
+        assert outage.must_wait("w1")
+
+    def test_is_not_over_while_anything_waits(self, outage: Outage):
+        outage.note_missed("w1")
+        outage.note_back(outage.failures)
+        assert not outage.finish()
+        outage.take_missed(9)
+        outage.buffer.add("w2", START)
+        assert not outage.finish()
 
 
 class TestASession:
@@ -62,11 +86,3 @@ class TestASession:
     def test_whose_end_no_activity_can_change_is_decided(self, outage: Outage, watched: Watched):
         outage.note()
         assert not outage.is_undecided(watched, IDLE)
-
-    @pytest.mark.parametrize(
-        ("created_at", "undecided"), [(None, True), (IDLE - REPORT_GRACE + 0.1, True), (IDLE - REPORT_GRACE, False)]
-    )
-    def test_is_undecided_without_an_outage_in_a_new_store_alone(
-        self, process: Process, created_at: float | None, undecided: bool
-    ):
-        assert Outage(process.clock, lambda: created_at).is_undecided(WATCHED, IDLE) is undecided

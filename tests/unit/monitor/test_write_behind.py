@@ -5,9 +5,8 @@ from unittest import mock
 import pytest
 from django.db import DatabaseError
 
-from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import write_behind
+from idlewatch.monitor import records, write_behind
 from idlewatch.monitor.write_behind import ActivityBuffer
 from tests.conftest import START
 from tests.support.watches import sign_in_many
@@ -36,7 +35,7 @@ def test_the_latest_activity_of_so_many_sessions_waits(
 def test_what_the_database_refuses_goes_on_waiting():
     buffer, (watched,) = ActivityBuffer(), sign_in_many(1)
     buffer.add(watched.id, START + 5)
-    refused = mock.patch.object(WatchedSessionQuerySet, "in_bulk", side_effect=DatabaseError)
+    refused = mock.patch.object(records, "read", side_effect=DatabaseError)
     with refused, pytest.raises(DatabaseError):
         buffer.flush({})
     assert buffer
@@ -51,10 +50,14 @@ def test_what_came_too_late_revives_no_session():
     assert written(watched.id) == 0
 
 
-def test_more_than_a_database_takes_in_one_statement_are_written(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(write_behind, "MAX_BUFFERED", 300_001)
+def test_many_are_written_in_parts_so_that_no_round_takes_long():
     buffer, (watched,) = ActivityBuffer(), sign_in_many(1)
-    for watch_id in (*(f"w{number}" for number in range(300_000)), watched.id):
+    for watch_id in (*(f"w{number}" for number in range(2 * write_behind.FLUSH_LIMIT)), watched.id):
         buffer.add(watch_id, START + 5)
+    for _ in range(2):
+        buffer.flush({})
+    assert buffer
+    assert written(watched.id) == 0
     buffer.flush({})
+    assert not buffer
     assert written(watched.id) == 5

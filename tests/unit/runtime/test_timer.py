@@ -709,7 +709,7 @@ class TestSharedStore:
             client.flushall()
         clock.pass_(1)
         with monkeypatch.context() as patch:
-            patch.setattr(web.recovery, "recover", mock.AsyncMock(side_effect=StoreUnavailable))
+            patch.setattr(web.recovery, "advance", mock.AsyncMock(side_effect=StoreUnavailable))
             await shared.around()
         # By now the store knows the process.
         clock.pass_(1)

@@ -14,11 +14,13 @@ from idlewatch.store.base import Store
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import Watched
-from tests.support.redis_server import redis_url
+from tests.support.redis_server import calm, redis_url
 
 
 def redis_store() -> Store:
-    return RedisStore(redis_url(), {"PREFIX": f"{{test-{secrets.token_hex(8)}}}:"})
+    prefix = f"{{test-{secrets.token_hex(8)}}}:"
+    calm(redis_url(), prefix)
+    return RedisStore(redis_url(), {"PREFIX": prefix})
 
 
 STORES = [

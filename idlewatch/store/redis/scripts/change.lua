@@ -1,9 +1,10 @@
 -- Replace the facts that Python read by new ones: a compare-and-set on the version ('' where there was no row). It fails too
 -- where another writer has reserved the session; `token` is that of this one.
 --
--- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key.
--- Returns whether it was done, the row as it is now (nil: there is none), and when push, record and check are due (-1: not
--- changed, or never).
+-- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key; 'end', which was asked for:
+-- the others end a session by the clock, and not while that is held back.
+-- Returns whether it was done, the row as it is now (nil: there is none), when push, record and check are due (-1: not changed, or
+-- never), and whether it was held back.
 local function change(prefix, sender, now, mode, key, id, version, new, deadline, token)
   local due = {push = -1, record = -1, check = -1}
   local value, old = fetch(key)
@@ -31,6 +32,9 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
       due.push = put_push(prefix, sender, id, old, now)
     end
     return false, value, due
+  end
+  if old and old.ended == 0 and row.ended == 1 and mode ~= 'end' and is_held(prefix, now) then
+    return false, value, due, true
   end
 
   if old then

@@ -1,8 +1,13 @@
 -- Lease what is due, the earliest first.
 --
 -- KEYS: the list. ARGV: prefix, kind, now, limit, seconds of lease.
--- Returns id and row of each, in turn; '' in the place of a row that can't be read, which is off the list then.
+-- Returns id and row of each, in turn; '' in the place of a row that can't be read, which is off the list then. No push while the
+-- clock may end nothing.
 
+local refused = refusal(ARGV[1])
+if refused then
+  return refused
+end
 local list, prefix, kind = KEYS[1], ARGV[1], ARGV[2]
 local now, limit, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local claimed = {}
@@ -31,6 +36,9 @@ local function is_due(id, row)
   return is_open
 end
 
+if kind == 'push' and is_held(prefix, now) then
+  return claimed
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit)) do
   local key = prefix .. 'watch:' .. id
   local value, row, is_unreadable = fetch(key)

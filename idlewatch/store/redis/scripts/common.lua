@@ -120,3 +120,42 @@ local function put_push(prefix, sender, id, row, now)
   end
   return at or -1
 end
+
+-- The name of the data's line of descent: another one after each restart and failover. Returns nil where the user of this connection
+-- may not ask (INFO is dangerous to Redis' access control).
+local function lineage()
+  local info = redis.pcall('INFO', 'replication')
+  return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or nil
+end
+
+-- Refuse what is asked of a server that another one left its place to, whose latest writes it may lack, until a process renews
+-- its lease here. Returns nil where there was no such change.
+local function refusal(prefix)
+  local known = redis.pcall('HGET', prefix .. 'epoch', 'lineage')
+  if type(known) == 'string' and known ~= (lineage() or known) then
+    return redis.error_reply('FAILEDOVER this server may lack the latest writes of the one before')
+  end
+end
+
+-- Whether a moment lies ahead, where no clock was wrong: no hold or lease here lasts longer than a minute.
+local function is_ahead(moment, now)
+  return now < moment and moment <= now + 60
+end
+
+-- Whether the clock may end nothing yet: the store lost data, and the records are still being resumed into it, or processes may
+-- still have to report what they saw. Where none is at work on that any more, the facts decide.
+local function is_held(prefix, now)
+  local key = prefix .. 'epoch'
+  local epoch = redis.call('HMGET', key, 'created_at', 'resuming_until', 'settle_after')
+  if tonumber(epoch[3]) then
+    return is_ahead(tonumber(epoch[3]), now)
+  end
+  if not tonumber(epoch[1]) then
+    -- The next process that renews its lease resumes the records.
+    local at = string.format('%.17g', now)
+    redis.call('HSET', key, 'created_at', at, 'resuming_until', at)
+    redis.call('EXPIRE', key, 86400)
+    return true
+  end
+  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)
+end

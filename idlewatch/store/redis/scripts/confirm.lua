@@ -4,6 +4,10 @@
 -- settled; for a check also when it is due again and whether it is doubted.
 -- Returns when the first of them is due again (-1: none is).
 
+local refused = refusal(ARGV[1])
+if refused then
+  return refused
+end
 local prefix, sender, now, kind = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 local function confirm(key, id, version, next_at, doubted)

@@ -1,9 +1,12 @@
 -- Find the processes whose lease lapsed, and lease their removal.
 --
--- KEYS: the processes, those being removed. ARGV: now, seconds of lease.
--- Returns them. One that comes back before its removal is done has to report its tabs again.
+-- KEYS: the processes, those being removed. ARGV: now, seconds of lease, prefix.
+-- Returns them; none while the clock may end nothing, since to take tabs back is to judge. One that comes back before its removal is done has to report its tabs again.
 
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
+if is_held(ARGV[3], now) then
+  return {}
+end
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
 for _, process in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
   dead[#dead + 1] = process

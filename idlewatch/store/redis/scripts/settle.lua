@@ -4,6 +4,10 @@
 -- how many processes serve its tabs no more, their names.
 -- Returns when the first push and the first record are due (-1: none is), then for each its row, nil where it had changed.
 
+local refused = refusal(ARGV[1])
+if refused then
+  return refused
+end
 local prefix, sender, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local answer, first = {'', ''}, {push = -1, record = -1}
 local at = 4

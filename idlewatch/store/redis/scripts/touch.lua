@@ -3,6 +3,10 @@
 -- KEYS: the row. ARGV: prefix, watch id, now, moment of the activity.
 -- Returns the row, nil where there is none. Any other session is left alone: Python decides what activity means there.
 
+local refused = refusal(ARGV[1])
+if refused then
+  return refused
+end
 local prefix, id, now, moment = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local value, row = fetch(KEYS[1])
 if not row then

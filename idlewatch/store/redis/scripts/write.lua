@@ -2,10 +2,15 @@
 --
 -- KEYS: the row. ARGV: prefix, sender, watch id, now, mode, version read, the new row without lease, its deadline, the token of a
 -- reservation or '', and for each process whose tabs change: its name, 'in' or 'out'.
--- Returns 0 where there is no row; else whether it was done, the row, and when push, record and check are due.
+-- Returns 0 where there is no row; else whether it was done, the row, when push, record and check are due, and whether it was held
+-- back.
 
+local refused = refusal(ARGV[1])
+if refused then
+  return refused
+end
 local prefix, sender, id, now, new = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
-local done, value, due = change(prefix, sender, now, ARGV[5], KEYS[1], id, ARGV[6], new, ARGV[8], ARGV[9])
+local done, value, due, is_held_back = change(prefix, sender, now, ARGV[5], KEYS[1], id, ARGV[6], new, ARGV[8], ARGV[9])
 if not value then
   return {0}
 end
@@ -19,4 +24,4 @@ if done then
   end
 end
 return {done and 1 or 0, value, {string.format('%.17g', due.push), string.format('%.17g', due.record),
-  string.format('%.17g', due.check)}}
+  string.format('%.17g', due.check)}, is_held_back and 1 or 0}

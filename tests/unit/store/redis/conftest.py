@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from idlewatch.store.redis import RedisStore
-from tests.support.redis_server import RedisServer, redis_url
+from tests.support.redis_server import RedisServer, calm, redis_url
 
 MakeStore = Callable[..., RedisStore]
 
@@ -21,6 +21,8 @@ async def make() -> AsyncIterator[MakeStore]:
     made: list[RedisStore] = []
 
     def make(location: str | None = None, **options: object) -> RedisStore:
+        if location is None:
+            calm(redis_url(), str(options.get("PREFIX", prefix)))
         made.append(RedisStore(location or redis_url(), {"PREFIX": prefix, **options}))
         return made[-1]
 

@@ -80,7 +80,8 @@ async def live_through(store: Store) -> None:
     assert store.sessions.get("w1") == opened
     store.sessions.bind("w1", "another key")
     assert (await store.sessions.aget("w1") or opened).key == "another key"
-    await store.presence.renew("p1", NOW, LEASE)
+    renewal = await store.presence.renew("p1", NOW, LEASE)
+    await store.presence.mark_resumed(renewal.created_at, NOW)
     store.sessions.apply("w1", TabOpened("p1", 50), NOW + 1)
     await store.sessions.aapply("w1", Held("upload", "Uploading 3 files"), NOW + 2)
     store.sessions.apply("w1", Requested(), NOW + 3)

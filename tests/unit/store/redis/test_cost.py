@@ -17,7 +17,7 @@ from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.commands import Command
 from idlewatch.store.values import Due, Watched
-from tests.support.redis_server import RedisServer, shared_redis
+from tests.support.redis_server import RedisServer, calm, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
 from tests.unit.store.redis.sessions import LEASE, NOW, POLICY, WARNING, live_through, session
@@ -182,6 +182,7 @@ async def test_a_batch_of_the_timer_is_one_call_for_each_step(make: MakeStore, s
     # It loads the scripts.
     await live_through(store)
     store.clear()
+    calm(server.url, store._client.prefix)
     await asyncio.gather(*(store.sessions.aopen(session(f"w{index}"), NOW) for index in range(CHANGE_BATCH)))
     with server.client() as client:
         client.config_resetstat()

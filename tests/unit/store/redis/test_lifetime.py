@@ -32,7 +32,7 @@ class TestEveryKey:
         store.sessions.apply("w2", TabOpened("p1", 50), NOW)
         store.sessions.end("unknown", Reason.LOGOUT, NOW)
         await store.presence.renew("p1", NOW, LEASE)
-        await store.presence.mark_resumed()
+        await store.presence.mark_resumed(NOW, NOW)
         store.sessions.bind("w2", "another key")
         store.sessions.open(session("w3"), NOW)
         await store.statistics.take_sample(NOW, 15.0, 3600.0)
@@ -44,15 +44,6 @@ class TestEveryKey:
         assert kinds <= set(found)
         assert [key for key, left in found.items() if left <= 0] == []
         assert all(left <= END - NOW + POLICY.absolute_timeout + DAY for left in found.values())
-
-    async def test_has_one_also_where_a_process_resumed_a_store_that_was_lost_meanwhile(
-        self, store: RedisStore
-    ) -> None:
-        await store.presence.mark_resumed()
-        assert 0 < lifetimes(store)["epoch"] <= DAY
-        assert (await store.presence.renew("p1", NOW, LEASE)).resume
-        # The new store is not resumed yet: where the first process does not finish, another is asked.
-        assert (await store.presence.renew("p2", NOW + 60, LEASE)).resume
 
     async def test_lives_as_long_as_the_session_may(self, store: RedisStore) -> None:
         store.sessions.open(session(), NOW)
@@ -95,11 +86,11 @@ async def test_six_hundred_sessions_leave_nothing(make: MakeStore, server: Redis
     store = make(server.url)
     assert await come_and_go(store, 600) == 600
     with server.client() as client:
-        # Tombstones, and for an hour how many sessions there were.
+        # Tombstones, for an hour how many sessions there were, and for a day since when the store exists.
         kinds = {key.removeprefix(store._keys.other("").encode()).partition(b":")[0] for key in client.scan_iter()}
-        assert kinds == {b"watch", b"samples"}
+        assert kinds == {b"watch", b"samples", b"epoch"}
         await asyncio.sleep(TOMBSTONE_TTL)
-        until(lambda: client.dbsize() == 1)
+        until(lambda: client.dbsize() == 2)
         assert 0 < client.ttl(store._keys.other("samples")) <= SAMPLE_RETENTION
 
 

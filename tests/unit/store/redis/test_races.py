@@ -127,7 +127,7 @@ class TestAChangeThatIsOvertakenAgainAndAgain:
             written = store.sessions.end("w1", Reason.REVOKED, NOW + 2)
         else:
             written = store.sessions.restart(session(key="another key"), NOW + 2)
-        assert overtaken == ["MGET", *["write"] * PROMPT_RACES, "reserve", "write"]
+        assert overtaken == ["get", *["write"] * PROMPT_RACES, "reserve", "write"]
         other = make()
         assert written == other.sessions.get("w1")
         assert written is not None

@@ -12,7 +12,7 @@ from idlewatch.core.events import Held, Requested, TabOpened
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.codec import HEAD, Head, row_of
 from idlewatch.store.values import Due
-from tests.support.redis_server import redis_url
+from tests.support.redis_server import calm, redis_url
 from tests.support.sockets import errors
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import END, LEASE, NOW, session
@@ -46,6 +46,7 @@ def store(make: MakeStore) -> RedisStore:
     """A store with three sessions, one of which is to be broken."""
     made = make(redis_url(), PREFIX="{unreadable}:")
     made.clear()
+    calm(redis_url(), "{unreadable}:")
     for watch_id in ("w1", "w2", "w3"):
         made.sessions.open(session(watch_id), NOW)
     return made
@@ -126,10 +127,10 @@ class TestARowThatCannotBeRead:
 async def test_a_number_that_is_none_is_replaced(store: RedisStore, name: str) -> None:
     with redis.Redis.from_url(redis_url()) as client:
         if name == "epoch":
-            client.hset("{unreadable}:epoch", mapping={"created_at": "yesterday", "until": "tomorrow"})
+            client.hset("{unreadable}:epoch", mapping={"created_at": "yesterday", "settle_after": "tomorrow"})
         else:
             client.set(f"{{unreadable}}:{name}", "many")
-    assert (await store.presence.renew("p1", NOW, LEASE)).created_at == NOW
+    assert (await store.presence.renew("p1", NOW, LEASE)).created_at == (NOW if name == "epoch" else 0.0)
     reading = await store.presence.aread_time("p1")
     assert reading is not None
     assert await store.presence.correct_time(reading, 1.0)

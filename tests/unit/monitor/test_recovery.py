@@ -1,0 +1,254 @@
+"""A store that lost data, or was away, is told what it is missing before anything in it ends by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.clock import as_datetime
+from idlewatch.core.events import Acted, Requested
+from idlewatch.core.policy import Phase
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.monitor import records, recovery
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.store.redis.presence import RESUME_LEASE
+from idlewatch.store.values import Watched
+from tests.conftest import START, Time
+from tests.support.outages import PREFIX, Member, Outage, outage
+from tests.support.sockets import FakeTab
+from tests.support.watches import arecord
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+
+
+@pytest.fixture
+def shared(tmp_path: Path, clock: Time) -> Iterator[Outage]:
+    with outage(tmp_path, clock, persistent=False) as made:
+        yield made
+
+
+@pytest.fixture
+def in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each pass do one session."""
+    monkeypatch.setattr(records, "BATCH_SIZE", 1)
+    monkeypatch.setattr(recovery, "PASS_DURATION", 0.0)
+
+
+def flush(shared: Outage) -> None:
+    with shared.redis.client() as client:
+        client.flushall()
+
+
+class Copy:
+    """What Redis has at one moment, to come back to: as from a snapshot, or from a replica that lagged."""
+
+    def __init__(self, shared: Outage) -> None:
+        self._shared = shared
+        with shared.redis.client() as client:
+            self._values = {key: client.dump(key) for key in client.keys()}  # noqa: SIM118 - no dictionary
+
+    def restore(self, *, is_known: bool) -> None:
+        """Put it back; `is_known`: the server can be told from the one before."""
+        with self._shared.redis.client() as client:
+            client.flushall()
+            for key, value in self._values.items():
+                client.restore(key, 86_400_000, value)
+            if is_known:
+                client.hset(f"{PREFIX}epoch", "lineage", "another")
+
+
+async def extend(process: Member, watch_id: str, at: float) -> FakeTab:
+    """Have a tab whose user acts; only its process and the store know."""
+    tab = FakeTab()
+    process.hub.join(watch_id, tab)
+    with process.entered():
+        watched = await process.store.sessions.aapply(watch_id, Requested(), at)
+    process.hub.note(watched)
+    return tab
+
+
+async def push(process: Member) -> None:
+    """Let the lane of pushes alone have its turn, as while a round is under way."""
+    with process.entered():
+        await process.timer.push(process.clock.now)
+
+
+async def present(process: Member, watch_id: str) -> Watched:
+    found = await process.recovery.sessions.aget(watch_id)
+    assert found is not None
+    return found
+
+
+class TestAnEmptyStore:
+    """Idle limit 100, checkpoint 60: the record of an extended session is over long before the session is."""
+
+    async def test_ends_nothing_in_any_process_before_it_was_resumed_and_all_had_the_time_to_report(
+        self, shared: Outage, clock: Time, in_steps: None
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        sessions = [(await one.asign_in(checkpoint=60.0)).id for _ in range(8)]
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 50
+        for watch_id in sessions:
+            await extend(two, watch_id, clock.now)
+        clock.now = START + 96
+        flush(shared)
+        for _ in range(8):
+            # The second process has seen nothing of it yet, and its round takes long.
+            await one.around()
+            await push(two)
+            clock.pass_(1)
+        assert clock.now > START + 100
+        # It sees it when nearly all is over, and holds the others up while it reports.
+        await shared.around(len(sessions) + 1)
+        for watch_id in sessions:
+            assert (await present(one, watch_id)).activity.active == START + 50
+        clock.now = START + 148
+        await shared.around(1)
+        assert [(await arecord(watch_id)).ended for watch_id in sessions] == [None] * 8
+        await shared.around(2)
+        assert [(await arecord(watch_id)).ended for watch_id in sessions] == [as_datetime(START + 150)] * 8
+
+    @pytest.mark.parametrize("comes_back", [False, True], ids=["dies", "is stopped for a while"])
+    async def test_is_resumed_by_another_process_where_the_first_does_not_go_on(
+        self, shared: Outage, clock: Time, in_steps: None, comes_back: bool
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        idle = (await one.asign_in()).id
+        live = [(await one.asign_in(idle_timeout=1000.0)).id for _ in range(4)]
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 90
+        flush(shared)
+        await one.around()
+        shared.made.remove(one)
+        await two.around()
+        assert two.store.presence.is_held(clock.now)
+        await shared.around(RESUME_LEASE - 1)
+        assert (await arecord(idle)).ended is None
+        if comes_back:
+            shared.made.append(one)
+        await shared.around(8 + REPORT_GRACE)
+        assert not two.store.presence.is_held(clock.now)
+        assert None not in await two.recovery.sessions.aget_many(live)
+        assert (await arecord(idle)).ended == as_datetime(START + 100)
+        if not comes_back:
+            one.process.close()
+
+    async def test_is_resumed_from_the_beginning_where_it_is_emptied_again(
+        self, shared: Outage, clock: Time, in_steps: None
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        live = [(await one.asign_in(idle_timeout=1000.0)).id for _ in range(4)]
+        await shared.around(REPORT_GRACE + 1)
+        for _ in range(3):
+            clock.pass_(1)
+            flush(shared)
+            await shared.around(2)
+        assert two.store.presence.is_held(clock.now)
+        await shared.around(4 + REPORT_GRACE + 1)
+        assert not two.store.presence.is_held(clock.now)
+        assert None not in await two.recovery.sessions.aget_many(live)
+
+    async def test_takes_no_end_from_a_process_that_does_not_know_yet(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        watch_id, revoked = [(await one.asign_in(checkpoint=60.0)).id for _ in range(2)]
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 50
+        for each in (watch_id, revoked):
+            await extend(two, each, clock.now)
+        clock.now = START + 99
+        flush(shared)
+        await one.around()
+        clock.now = START + 101
+        assert (await present(two, watch_id)).verdict(clock.now).phase is Phase.ENDED
+        with two.entered():
+            for ask in (two.store.sessions.aget(watch_id), two.store.sessions.aapply(watch_id, Requested(), clock.now)):
+                with pytest.raises(Undecided):
+                    await ask
+            with pytest.raises(StoreUnavailable):
+                await two.store.sessions.aapply(watch_id, Acted(), clock.now)
+            assert (await monitor.aend(revoked, Reason.REVOKED, clock.now)).activity.reason is Reason.REVOKED
+        await two.around()
+        activity = (await present(two, watch_id)).activity
+        assert (activity.active, activity.ended) == (START + 101, None)
+        assert (await present(one, revoked)).activity.ended == START + 101
+
+    async def test_goes_by_its_facts_where_no_timer_comes_to_resume_it(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        watch_id = (await web.asign_in()).id
+        clock.now = START + 100
+        with web.entered():
+            with pytest.raises(Undecided):
+                await web.store.sessions.aget(watch_id)
+            clock.pass_(60)
+            ended = await web.store.sessions.aapply(watch_id, Requested(), clock.now)
+        assert ended.activity.ended == START + 100
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["of another server", "as it looks of the same server"])
+class TestAnOlderCopy:
+    async def test_ends_no_session_early_and_brings_none_back(self, shared: Outage, clock: Time, is_known: bool):
+        one, two = shared.process("one"), shared.process("two")
+        extended, idle, revoked = [(await one.asign_in(checkpoint=60.0)).id for _ in range(3)]
+        await shared.around(REPORT_GRACE + 1)
+        copy = Copy(shared)
+        clock.now = START + 50
+        await shared.around()
+        (tab,) = [await extend(two, extended, clock.now)]
+        with one.entered():
+            await monitor.aend(revoked, Reason.REVOKED, clock.now)
+        clock.now = START + 99.5
+        await shared.around()
+        copy.restore(is_known=is_known)
+        clock.now = START + 100.5
+        if is_known:
+            # At once, though no connection broke.
+            with one.entered():
+                assert (await one.store.sessions.aget(revoked)).activity.reason is Reason.REVOKED
+        await shared.around()
+        assert (await present(one, revoked)).activity.reason is Reason.REVOKED
+        assert (await present(one, extended)).activity.active == START + 50
+        await shared.around(2 * REPORT_GRACE)
+        assert tab.told == []
+        assert (await arecord(extended)).ended is None
+        assert (await arecord(idle)).ended == as_datetime(START + 100)
+        assert (await arecord(revoked)).reason == "revoked"
+        for process in (one, two):
+            assert not process.recovery.is_away
+
+
+class TestABusyProcess:
+    async def test_leaves_degraded_mode_though_its_users_act_as_fast_as_it_reports(
+        self, shared: Outage, clock: Time, in_steps: None, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        sessions = [(await web.asign_in(idle_timeout=1000.0)).id for _ in range(6)]
+        await shared.around(REPORT_GRACE + 1)
+        for watch_id in sessions:
+            web.hub.join(watch_id, FakeTab())
+        shared.redis.stop()
+        await web.around()
+        shared.redis.start()
+        report, waiting = web.recovery._report, []
+
+        async def report_while_all_act(*args: Any) -> Any:
+            with suppress(StoreUnavailable):
+                for watch_id in sessions:
+                    await web.store.sessions.aapply(watch_id, Acted(), clock.now)
+            return await report(*args)
+
+        monkeypatch.setattr(web.recovery, "_report", report_while_all_act)
+        while not waiting or web.recovery.is_away:
+            await shared.around(1)
+            waiting.append(len(web.recovery._outage._missed))
+            assert len(waiting) < 20
+        # Each pass leaves fewer that have to wait.
+        assert waiting == [6, 5, 4, 3, 2, 1, 0]
+        for watch_id in sessions:
+            assert (await present(web, watch_id)).activity.active >= clock.now - 1
