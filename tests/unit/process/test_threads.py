@@ -39,7 +39,7 @@ class TestALane:
         assert await in_thread(lane, lambda: connection.connection) is None
 
     async def test_is_not_held_up_by_djangos_thread(self, lane: Lane):
-        """The project's consumers work in it, and whoever else calls `sync_to_async` outside of a request."""
+        """The project's consumers work in it, and any caller of `sync_to_async` outside of a request."""
         await in_thread(lane, thread)
         entered, go_on = threading.Event(), threading.Event()
 
