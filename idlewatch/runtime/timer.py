@@ -1,15 +1,17 @@
 """The timer: finds what is due, has it published to the tabs, and does what follows.
 
 It works in two lanes, so that a database that is slow or down delays no push: one tells the tabs, the other keeps the
-records.
+records. A part of a round that has to wait delays none of the next ones.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from django.db import DatabaseError
 
@@ -65,6 +67,8 @@ class Timer:
         self._round_at = float("-inf")
         self._compared_at = float("-inf")
         self._swept_at = float("-inf")
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """The parts of a round that are under way."""
         self.kept_at: float | None = None
         """Epoch seconds of the latest round that did all it had to."""
 
@@ -79,10 +83,15 @@ class Timer:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as lanes:
-            lanes.create_task(self._lane(Due.PUSH, self.push))
-            lanes.create_task(self._lane(Due.RECORD, self.keep))
-            lanes.create_task(self._keep_lease())
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                lanes.create_task(self._lane(Due.PUSH, self.push))
+                lanes.create_task(self._lane(Due.RECORD, self.keep))
+                lanes.create_task(self._keep_lease())
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            self._tasks.clear()
 
     async def _keep_lease(self) -> None:
         """Renew the lease of this process also while a round takes long: it must not be taken for dead meanwhile."""
@@ -156,7 +165,7 @@ class Timer:
                 await self.round(now)
         finally:
             # Also where the round failed: what ended has ended.
-            await self._record_ends(now)
+            await self._beside("record", partial(self._record_ends, now))
 
     async def _record_ends(self, now: float, bound: float = ROUND_INTERVAL) -> None:
         """Record the ends that are due, for `bound` seconds at most: then a round is due, and the rest comes after."""
@@ -180,7 +189,7 @@ class Timer:
             if now >= self.membership.settle_after:
                 # To take tabs back is to judge: not before all processes have reported.
                 await self.membership.keep_tabs(now)
-            await self._check(now)
+            await self._beside("check", partial(self._check, now))
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
@@ -188,10 +197,24 @@ class Timer:
                 await self.membership.compare_records(now)
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
-            await self._sample(now)
+            await self._beside("sample", partial(self._sample, now))
             if now >= self._swept_at + SWEEP_INTERVAL:
-                await self._sweep(now)
-                self._swept_at = now
+                await self._beside("sweep", partial(self._sweep, now))
+
+    async def _beside(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do a part of a round, without waiting for it longer than a round: it may wait for a lock, or for the project.
+
+        It goes on beside the next rounds then, and is not begun again before it is done.
+        """
+        task = self._tasks.get(name)
+        if task is None:
+            task = self._tasks[name] = self._process.start(work())
+        with suppress(TimeoutError):
+            async with self._clock.timeout(ROUND_INTERVAL):
+                await asyncio.wait({task})
+        if task.done():
+            del self._tasks[name]
+            task.result()
 
     async def _sweep(self, now: float) -> None:
         for sweep in SWEEPS:
@@ -202,6 +225,7 @@ class Timer:
             except Exception:
                 # The others go on, and it is tried again with them, not in the next round.
                 logger.exception("What is too old could not be deleted.")
+        self._swept_at = now
 
     async def _tell_missed(self, sessions: SessionStore, now: float) -> None:
         """Tell the tabs of this process what they were not told: a layer may lose a message without an error."""

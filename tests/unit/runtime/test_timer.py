@@ -548,12 +548,33 @@ class TestRunning:
         self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
     ):
         await running.advance(ROUND_INTERVAL)
-        monkeypatch.setattr(timer, "_check", lambda _: asyncio.Event().wait())
+        monkeypatch.setattr(timer.membership, "keep_tabs", lambda _: asyncio.Event().wait())
         await running.advance(30)
         assert timer.kept_at is not None
         assert timer.kept_at < running.now() - 25
         owner = await StoreOwner.objects.aget()
         assert owner.renewed.timestamp() > running.now() - 2 * LATE_AFTER
+
+    @pytest.mark.parametrize("part", ["_check", "_record_ends", "_sample", "_sweep"])
+    async def test_a_part_of_a_round_that_waits_for_a_lock_delays_no_round(
+        self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch, part: str
+    ):
+        monkeypatch.setattr("idlewatch.runtime.timer.SWEEP_INTERVAL", 10.0)
+        begun, go_on, work = [], asyncio.Event(), getattr(timer, part)
+
+        async def waiting(now: float) -> None:
+            begun.append(now)
+            await go_on.wait()
+            await work(now)
+
+        monkeypatch.setattr(timer, part, waiting)
+        await running.advance(30)
+        assert timer.kept_at is not None
+        assert timer.kept_at > running.now() - 4 * ROUND_INTERVAL
+        assert len(begun) == 1
+        go_on.set()
+        await running.advance(30)
+        assert len(begun) > 1
 
     async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()
