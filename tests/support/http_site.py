@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from inspect import isawaitable
 from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model, login, logout, update_session_auth_hash
@@ -123,7 +124,11 @@ def meanwhile(request: HttpRequest) -> HttpResponse:
 
 
 async def ameanwhile(request: HttpRequest) -> HttpResponse:
-    return meanwhile(request)
+    for happen in during:
+        waiting = happen(request)
+        if isawaitable(waiting):
+            await waiting
+    return HttpResponse("done")
 
 
 def _parts(request: HttpRequest) -> Iterator[str]:

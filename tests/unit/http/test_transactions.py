@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.contrib.auth import get_user_model, login, logout, update_session_auth_hash
+from django.contrib.auth import alogin, get_user_model, login, logout, update_session_auth_hash
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
@@ -216,6 +216,21 @@ class TestFailedSignIn:
         response = failing.submit("/failing-login/", {"username": "ann", "password": PASSWORD, "rollback": "1"})
         assert response.status_code == 200
         goes_on(failing, old, clock)
+
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    @pytest.mark.parametrize("name", ["ann", "bob"])
+    @pytest.mark.parametrize("is_async", [False, True], ids=["WSGI", "ASGI"])
+    def test_in_an_async_view(
+        self, engine: str, failing: Browser, bob: User, clock: Time, name: str, *, is_async: bool
+    ):
+        async def asign_in(request: HttpRequest) -> None:
+            await alogin(request, await get_user_model().objects.aget(username=name), BACKEND)
+
+        browser = Browser(is_async=is_async, raise_request_exception=False)
+        browser.key = str(failing.key)
+        http_site.during += [asign_in, fail]
+        assert browser.submit("/ameanwhile/").status_code == 500
+        goes_on(browser, failing.key, clock)
 
     def test_the_session_goes_on_where_only_a_later_block_was_rolled_back(
         self, atomic: bool, failing: Browser, clock: Time
