@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.protocol import ErrorCode, ErrorFrame, Frame, no_session_frame
+from idlewatch.decorators import outside_transactions
 from idlewatch.drafts import service
 from idlewatch.drafts.redaction import Field
 from idlewatch.exceptions import BadMessage
@@ -50,6 +51,7 @@ class SaveResult(Struct, frozen=True):
     saved: float | None
 
 
+@outside_transactions
 @never_cache
 @login_not_required
 @csrf_exempt

@@ -9,6 +9,7 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.test import Client
 
+from idlewatch import urls
 from idlewatch.decorators import outside_transactions
 
 TOKEN = "a-token-that-cannot-be-guessed"
@@ -38,3 +39,12 @@ def test_a_view_is_kept_from_the_transactions_of_every_database(monkeypatch: pyt
     def view(request: object) -> None: ...
 
     assert view._non_atomic_requests == {"default", "people"}  # type: ignore[attr-defined]
+
+
+def test_no_view_that_writes_is_in_one():
+    """Under REPEATABLE READ it would be refused what others write to the same record."""
+    enclosed = {
+        each.name for each in urls.urlpatterns if "default" not in getattr(each.callback, "_non_atomic_requests", ())
+    }
+    # They write no more than what waits for the commit.
+    assert enclosed == {"logout", "page"}
