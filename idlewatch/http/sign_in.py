@@ -17,6 +17,7 @@ from idlewatch.http.session_state import SessionState
 from idlewatch.http.silent_sign_in import is_silent_sign_in
 from idlewatch.monitor import accounts, django_sessions, impersonation, login
 from idlewatch.monitor import service as monitor
+from idlewatch.signals import transactions
 from idlewatch.store import transitions
 
 after_sign_in: list[Callable[[SessionBase, AbstractBaseUser, float], None]] = []
@@ -106,6 +107,9 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
     actors = impersonation.actors_of(session)
     if not change.is_deferred and (actors is None or actors.user == watched.user or not session.modified):
         return
+    if response is None and state.held is not None:
+        # Another request that came with it would give the session back to its former user.
+        transactions.once_committed(state.held.release)
     switched = None
     if actors is not None:
         switched = login.switch(request, actors, watched, at, is_release=change.is_release)

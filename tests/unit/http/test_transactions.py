@@ -256,6 +256,23 @@ class TestFailedSignIn:
         assert not Session.objects.exists()
 
 
+def act_as_bob(request: HttpRequest) -> None:
+    """Sign the operator in as Bob, and render a page."""
+    sign_in_as("bob")(request)
+    idlewatch.mark_impersonation(request)
+    http_site.page(request)
+
+
+def test_a_request_that_comes_before_an_operator_sees_the_page_gives_the_session_to_no_one(
+    browser: Browser, other: Browser, bob: User, clock: Time
+):
+    http_site.during += [act_as_bob, lambda _: elsewhere(lambda: other.poll("/api/"))]
+    browser.submit("/meanwhile/")
+    http_site.during.clear()
+    assert stored().user == str(bob.pk)
+    assert (user_of(browser), records()) == ("bob", [("bob", "")])
+
+
 @pytest.mark.parametrize("atomic", [True], indirect=True)
 class TestCommit:
     def test_a_sign_in_is_known_to_no_store_before_it(
@@ -305,15 +322,11 @@ class TestCommit:
     def test_an_operator_who_acts_as_a_user_in_a_page_of_the_view_does_so_after_it(
         self, atomic: bool, failing: Browser, ann: User, bob: User, clock: Time, undo: Any
     ):
-        def act_as_bob(request: HttpRequest) -> None:
-            sign_in_as("bob")(request)
-            idlewatch.mark_impersonation(request)
-            http_site.page(request)
-            assert stored().user == str(ann.pk)
-
-        http_site.during += [act_as_bob, *([undo] if undo else [])]
+        users = []
+        http_site.during += [act_as_bob, lambda _: users.append(stored().user), *([undo] if undo else [])]
         failing.submit("/meanwhile/")
         http_site.during.clear()
+        assert users == [str(ann.pk)]
         name = "ann" if undo else "bob"
         assert (user_of(failing), records()) == (name, [(name, "")])
         assert stored().user == str(get_user_model().objects.get(username=name).pk)
