@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.events import Event, SignedIn, TabsCounted
+from idlewatch.core.events import Acted, Event, Requested, SignedIn, TabsCounted
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict, assess
 from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
@@ -37,6 +37,11 @@ from tests.support.facts import START, events, policies
 LEASE = 20.0
 LIMIT = 100
 WATCHES = st.sampled_from(["w1", "w2", "w3"])
+
+
+def credits_only(event: Event) -> bool:
+    """Return whether an event may be credited by a step of its own, and so before others that came with it."""
+    return isinstance(event, Acted | Requested)
 
 
 @dataclass
@@ -152,6 +157,22 @@ class StoreAgainstReference(RuleBasedStateMachine):
             # Else Redis, which schedules by the clock of the writer, would hand out a push once too often.
             self.store.sessions.apply(watch_id, event, now)
             known.activity = activity
+
+    @rule(watch_id=WATCHES, happened=st.lists(events().filter(lambda event: not credits_only(event)), max_size=5))
+    def several_things_happen_at_once(self, watch_id: str, happened: list[Event]) -> None:
+        known, refused = self.known.get(watch_id), []
+        for event in happened if known else []:
+            try:
+                known.activity = applied(event, known.activity, known.policy, self.now)
+            except (HoldRefused, TooManyTabs) as refusal:
+                refused.append(type(refusal))
+
+        async def happen() -> list[Watched | BaseException | None]:
+            calls = (self.store.sessions.aapply(watch_id, event, self.now) for event in happened)
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        results = self.run(happen())
+        assert [type(result) for result in results if isinstance(result, Exception)] == refused
 
     @rule(watch_id=WATCHES, reason=st.sampled_from([Reason.LOGOUT, Reason.REVOKED]))
     def a_session_is_ended(self, watch_id: str, reason: Reason) -> None:
