@@ -7,26 +7,34 @@ is back, `recovery` reports to it what the records know, before any session is j
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import cast
 
 from django.db import Error as DatabaseError
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
-from idlewatch.exceptions import HeldBack, StoreUnavailable, Undecided
+from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.process import Lane, Process
 from idlewatch.store import transitions
 from idlewatch.store.base import Presence, SessionStore
+from idlewatch.store.turns import Batches
 from idlewatch.store.values import Watched
 
 RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
 """The events that a record takes note of; which tabs are open, each process reports when the store is back."""
+
+Change = tuple[Event | None, float]
+"""An event, if there is one, and when it happened (epoch seconds)."""
+Outcomes = Sequence[Watched | Exception | None]
+"""The session after each event, or why that was refused."""
 
 
 class FallbackStore(SessionStore):
@@ -38,6 +46,7 @@ class FallbackStore(SessionStore):
         self._sessions = sessions
         self._presence = presence
         self._outage = outage
+        self._batches = Batches(self._aapply_in_doubt)
 
     def get(self, watch_id: str) -> Watched | None:
         try:
@@ -138,13 +147,30 @@ class FallbackStore(SessionStore):
         """
         if isinstance(event, Acted):
             return await self._acredit(watch_id, event, now)
-        try:
+        if not self._outage.is_doubtful():
+            with suppress(StoreUnavailable, HeldBack):
+                return await self._sessions.aapply(watch_id, event, now)
+        # What a session sends while the records are asked about it waits: one client must not keep the database busy.
+        return await self._batches.add(watch_id, (event, now))
+
+    async def _aapply_in_doubt(self, watch_id: str, changes: Sequence[Change]) -> Outcomes:
+        """Apply events to a session of which the record may know more than the store, or while there is no store."""
+        with suppress(StoreUnavailable):
             await self._areport(watch_id)
-            return await self._sessions.aapply(watch_id, event, now)
-        except StoreUnavailable:
-            return await self._threads.run(Lane.DATABASE, self._judge, watch_id, event, now)
-        except HeldBack:
-            return await self._threads.run(Lane.DATABASE, self.apply, watch_id, event, now)
+            outcomes = await self._aapply_all(watch_id, changes)
+            if all(isinstance(outcome, HeldBack) for outcome in outcomes):
+                self._outage.doubt()
+                await self._areport(watch_id)
+                outcomes = await self._aapply_all(watch_id, changes)
+            return outcomes
+        return await self._threads.run(Lane.DATABASE, self._judge_all, watch_id, changes)
+
+    async def _aapply_all(self, watch_id: str, changes: Sequence[Change]) -> Outcomes:
+        calls = (self._sessions.aapply(watch_id, event, now) for event, now in changes if event is not None)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        if any(isinstance(outcome, StoreUnavailable | asyncio.CancelledError) for outcome in outcomes):
+            raise StoreUnavailable
+        return cast("Outcomes", outcomes)
 
     async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
         if not self._outage.is_doubtful():
@@ -232,23 +258,41 @@ class FallbackStore(SessionStore):
 
     def _judge(self, watch_id: str, event: Event | None, now: float) -> Watched | None:
         """Apply an event to the facts that the record has, and judge by them."""
+        (outcome,) = self._judge_all(watch_id, [(event, now)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _judge_all(self, watch_id: str, changes: Sequence[Change]) -> Outcomes:
+        """Apply events in turn to the facts that the record has; return for each the session then, or its refusal."""
         self._outage.note_missed(watch_id)
+        now = max(moment for _, moment in changes)
         try:
             record = WatchedSession.objects.find(watch_id)
             if record is None:
-                return None
+                return [None] * len(changes)
             # Above what pages have seen; what the store tells them later is above this.
             watched = transitions.opened(records.watched_of(record, now), now)
             self._decide(watched, now)
-            if not isinstance(event, RECORDED_EVENTS):
-                return watched
-            changed = transitions.after(event, watched, now)
+            changed, outcomes = _after_all(changes, watched)
             if changed is not watched and changed.activity.ended is None:
                 records.advance(changed, now)
         except DatabaseError as error:
             # The records are away too.
             raise Undecided from error
-        return changed
+        return outcomes
+
+
+def _after_all(changes: Sequence[Change], watched: Watched) -> tuple[Watched, Outcomes]:
+    outcomes: list[Watched | Exception] = []
+    for event, moment in changes:
+        try:
+            if isinstance(event, RECORDED_EVENTS):
+                watched = transitions.after(event, watched, moment)
+            outcomes.append(watched)
+        except HoldRefused as refusal:
+            outcomes.append(refusal)
+    return watched, outcomes
 
 
 def report_of(activity: Activity) -> Reported:

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Event, Extended, Held, Requested, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import Acted, Event, Extended, Held, Polled, Requested, TabClosed, TabOpened, TabsCounted
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close
-from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.exceptions import HoldRefused, StoreUnavailable, Undecided
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, stores
@@ -146,6 +146,24 @@ class TestMadeGood:
         away.redis.start()
         await away.around()
         assert (await web.store.sessions.aget(watch_id)).activity.active == START + 30
+
+    async def test_many_messages_of_one_session_cost_the_database_a_few_questions(
+        self, away: Outage, web: Member, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        watch_id = (await web.asign_in(hold_limit=0.0)).id
+        await away.around()
+        away.redis.stop()
+        clock.pass_(5)
+        find = mock.create_autospec(WatchedSessionQuerySet.find, side_effect=WatchedSessionQuerySet.find)
+        monkeypatch.setattr(WatchedSessionQuerySet, "find", find)
+        messages = [*[Extended()] * 50, Held("a"), Polled()]
+        calls = (web.store.sessions.aapply(watch_id, message, clock.now) for message in messages)
+        *extended, held, polled = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(held, HoldRefused)
+        assert {each.activity.extensions for each in [*extended, polled]} <= set(range(1, 51))
+        assert find.call_count <= 6
+        record = await arecord(watch_id)
+        assert (record.extensions, record.last_active) == (50, as_datetime(clock.now))
 
     async def test_what_a_tab_has_seen_counts_before_any_session_is_called_idle(self, lost: Outage, clock: Time):
         web = lost.process("web")
