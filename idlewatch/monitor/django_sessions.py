@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db, signed_cookies
@@ -21,7 +21,10 @@ from django.utils.crypto import salted_hmac
 from idlewatch.conf import conf
 from idlewatch.exceptions import EngineUnavailable
 from idlewatch.monitor.isolation import description_of
+from idlewatch.monitor.row_locks import held
 from idlewatch.store.values import SessionKey
+
+T = TypeVar("T", bound=str)
 
 WATCH_KEY = "_idlewatch"
 """Key of the watch id in the session's data: it survives `cycle_key()`, and `flush()` deletes it."""
@@ -110,16 +113,26 @@ def derived_watch(key: str) -> str:
     return salted_hmac("idlewatch.adopted", key, algorithm="sha256").hexdigest()[:32]
 
 
-def delete(keys: Iterable[str]) -> None:
-    """Delete sessions.
+def delete(keys: Iterable[T]) -> Collection[T]:
+    """Delete sessions; return the keys of those that a transaction of the project holds: they are left to it.
 
     Raises:
         EngineUnavailable: the engine can do nothing now; any other error concerns one of these sessions alone.
     """
     store = engine()()
+    wanted = list(keys)
     with _answering(store):
-        for key in keys:
-            store.delete(key)
+        left = _held(store, wanted)
+        for key in wanted:
+            if key not in left:
+                store.delete(key)
+    return left
+
+
+def _held(store: SessionBase, keys: Collection[T]) -> Collection[T]:
+    if not isinstance(store, db.SessionStore):
+        return ()
+    return held(store.model.objects.using(router.db_for_write(store.model)), keys, deletes=True)
 
 
 def standing(keys: Iterable[str]) -> set[str]:

@@ -23,6 +23,7 @@ from idlewatch.managers import persistently
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor.django_sessions import digest, digests, is_key
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
+from idlewatch.monitor.row_locks import locking
 from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
@@ -265,7 +266,7 @@ def checkpoint(
         progress = progress_of(sessions[row.pk], now, last=last)
         if any(getattr(row, field) != value for field, value in progress.items()):
             changed[row.pk] = progress
-    write(changed)
+    write(changed, waits=False)
 
 
 def advance(watched: Watched, now: float) -> None:
@@ -273,8 +274,10 @@ def advance(watched: Watched, now: float) -> None:
     write({watched.id: progress_of(watched, now)})
 
 
-def write(progress: Mapping[str, Mapping[str, Any]]) -> None:
+def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = True) -> None:
     """Write the progress of sessions, by watch id; a record that is closed, or ahead of it, stays as it is.
+
+    `waits`: for a record that a transaction of the project holds; else it is left out.
 
     What is written may be old by now, from a process that was stopped: so the statement has the condition, for each row
     by itself, and counters never go back. All rows take one statement; that of the ORM would cost half a millisecond of
@@ -285,13 +288,14 @@ def write(progress: Mapping[str, Mapping[str, Any]]) -> None:
     # In one order everywhere: two transactions must not wait for each other.
     rows = [_parameters(watch_id, progress[watch_id], connection) for watch_id in sorted(progress)]
     for start in range(0, len(rows), BATCH_SIZE):
-        persistently(partial(_write_batch, rows[start : start + BATCH_SIZE], connection), database)
+        persistently(partial(_write_batch, rows[start : start + BATCH_SIZE], connection, waits=waits), database)
 
 
-def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper) -> None:
+def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper, *, waits: bool) -> None:
     transacting = nullcontext() if len(batch) == 1 else transaction.atomic(connection.alias, savepoint=False)
-    with transacting, connection.cursor() as cursor:
-        cursor.executemany(_progress_statement(connection), batch)
+    locked = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row[ID] for row in batch])
+    with transacting, locked as held, connection.cursor() as cursor:
+        cursor.executemany(_progress_statement(connection), [row for row in batch if row[ID] not in held])
 
 
 def _progress_statement(connection: BaseDatabaseWrapper) -> str:
@@ -311,6 +315,10 @@ def _parameters(watch_id: str, progress: Mapping[str, Any], connection: BaseData
     values = {name: fields[name].get_db_prep_save(value, connection) for name, value in progress.items()}
     counters = [values[name] for name in COUNTERS for _ in range(2)]
     return [*(values[name] for name in LATEST), *counters, watch_id, values["last_active"]]
+
+
+ID = -2
+"""The place of the watch id among the parameters."""
 
 
 @cache

@@ -18,6 +18,7 @@ from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import report_of
 from idlewatch.monitor.isolation import log_once, work_through
+from idlewatch.monitor.row_locks import held
 from idlewatch.signals.event_log import log_event
 from idlewatch.store.values import Watched
 
@@ -54,7 +55,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
         reason, is_certain = _flaw(watched, row, users, existing)
         if reason is None:
             continue
-        if is_certain or watched.doubted:
+        if (is_certain or watched.doubted) and not held(WatchedSession.objects.all(), [row.pk]):
             monitor.end(row.pk, reason, now)
         else:
             again.add(row.pk)

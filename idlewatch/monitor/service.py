@@ -5,17 +5,20 @@ They write to the store and the records. Tabs are notified by the timer, from wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import router
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import Undecided
+from idlewatch.managers import persistently
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records, stores
+from idlewatch.monitor.row_locks import locking
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.signals import announce, transactions
@@ -169,6 +172,22 @@ def close_record(ended: Watched) -> None:
     """Close the record of a session that ended in the store, and announce the end if the record was open."""
     if records.close(ended.id, *_end_of(ended), last=ended):
         _announce_end(ended, None)
+
+
+def close_records(ended: Sequence[Watched]) -> Collection[str]:
+    """Close the records of sessions that ended in the store; return the ids of those that a transaction holds.
+
+    A view that signs its user out and works on may hold one for long: the others do not wait for it.
+    """
+
+    def close() -> Collection[str]:
+        with locking(WatchedSession.objects.all(), [watched.id for watched in ended]) as held:
+            for watched in ended:
+                if watched.id not in held:
+                    close_record(watched)
+            return held
+
+    return persistently(close, router.db_for_write(WatchedSession))
 
 
 def close_again(ended: Watched) -> bool:

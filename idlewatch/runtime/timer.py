@@ -194,7 +194,7 @@ class Timer:
                 self._compared_at = now
                 if self._store.shared:
                     await self._tell_missed(self._store.sessions, now)
-                await self.membership.compare_records(now)
+                await self._beside("compare", partial(self.membership.compare_records, now))
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
             await self._beside("sample", partial(self._sample, now))
@@ -273,17 +273,21 @@ class Timer:
 
 
 def _record(ended: Sequence[Watched]) -> set[str]:
-    """Close the records of these sessions and delete the Django sessions; return those for which that failed."""
+    """Close the records of these sessions and delete the Django sessions; return those that are to be done again.
+
+    They failed, or a transaction of the project holds their rows.
+    """
+    left = set[str]()
 
     def record(batch: Sequence[Watched]) -> None:
         # The record first: an engine that is away must not keep it open.
-        for watched in batch:
-            monitor.close_record(watched)
-        django_sessions.delete(watched.key for watched in batch if watched.key)
+        left.update(monitor.close_records(batch))
+        keys = {watched.key: watched.id for watched in batch if watched.key and watched.id not in left}
+        left.update(keys[key] for key in django_sessions.delete(keys))
 
     by_id = {watched.id: watched for watched in ended}
     try:
-        return work_through("record of the end", by_id, record)
+        return work_through("record of the end", by_id, record) | left
     except EngineUnavailable as error:
         log_once("session engine", str(error))
         return set(by_id)
