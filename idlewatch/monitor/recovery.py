@@ -72,6 +72,8 @@ class Recovery:
         self._resumption: Resumption | None = None
         self._owes_tabs = False
         """Whether every tab here is to be reported."""
+        self.is_behind = False
+        """Whether the last pass has left something to the next for want of time."""
         self._is_absent = False
         self._holds_back = False
         """Whether all wait for the reports of this process: the store was away for a round, or lost data."""
@@ -122,6 +124,7 @@ class Recovery:
         Raises:
             StoreUnavailable: the store is away again; the next call begins over.
         """
+        self.is_behind = False
         if not self.is_away:
             self._is_absent = self._holds_back = False
             return False
@@ -146,6 +149,7 @@ class Recovery:
                 self._outage.add_missed(watch_ids)
                 raise
             if self._clock.now() >= until:
+                self.is_behind = self._outage.is_away
                 break
         if not self._outage.finish():
             return False
@@ -158,7 +162,6 @@ class Recovery:
         closed = await self._threads.run(Lane.TIMER, _closed_since, ended_since)
         await self._hold_back()
         await self._end_closed(closed, now)
-        self._owes_tabs = True
         self._is_absent = False
         self._outage.note_back(failures)
 
@@ -273,6 +276,7 @@ class Recovery:
             resumption.after = places[-1]
             await self._presence.keep_resuming(resumption.created_at, self._clock.now())
             if self._clock.now() >= until:
+                self.is_behind = True
                 return
 
     async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:

@@ -93,6 +93,12 @@ class Membership:
         recovery = stores.recovery_of(self._process)
         return float("-inf") if recovery is None else recovery.settle_after
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the next round is to follow at once: there is more to report to the store."""
+        recovery = stores.recovery_of(self._process)
+        return recovery is not None and recovery.is_behind
+
     async def renew(self, now: float) -> float:
         """Own the store, or take part in it; return the time, which a shared store may have put right."""
         recovery = stores.recovery_of(self._process)
@@ -105,8 +111,7 @@ class Membership:
             await self._clock_sync.keep(self._store.presence)
             await self.renew_lease(self._clock.now())
         except StoreUnavailable:
-            self.owns_store = False
-            recovery.note_absence()
+            self._note_absence(recovery)
             await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
             raise
         return await self._join(recovery)
@@ -122,7 +127,12 @@ class Membership:
             if await self._threads.run(Lane.LEASE, self._lease.renew, now) is not None:
                 self.owns_store = False
             return
-        recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))
+        try:
+            recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))
+        except StoreUnavailable:
+            # Also where a round is under way, which takes long: what it has not seen is to be reported.
+            self._note_absence(recovery)
+            raise
 
     async def keep_tabs(self, now: float) -> None:
         """Renew the lease on this process's tabs, count them again where it lapsed, and take back those of the dead."""
@@ -186,8 +196,12 @@ class Membership:
         if await recovery.advance(self._hubs.tabs, self._process.name, now):
             # By the store itself: this process has just reported what it did not know.
             await self._tell_missed(recovery.sessions, now)
-        self.owns_store = True
+        self.owns_store = not recovery.is_absent
         return now
+
+    def _note_absence(self, recovery: Recovery) -> None:
+        self.owns_store = False
+        recovery.note_absence()
 
     async def _own(self, now: float) -> None:
         """Own the memory store, resume every session into it at first, and see what others did to the records."""

@@ -146,6 +146,8 @@ class Timer:
     async def _next_at(self, due: Due) -> float | None:
         if not self.owns_store:
             return None
+        if due is Due.RECORD and self.membership.is_behind:
+            return self._round_at
         at = await self._store.queue.next_due(due)
         return max(at, self.membership.settle_after) if at is not None and due is Due.PUSH else at
 
@@ -163,6 +165,8 @@ class Timer:
             if now >= self._round_at:
                 self._round_at = now + ROUND_INTERVAL
                 await self.round(now)
+                if self.membership.is_behind:
+                    self._round_at = now
         finally:
             # Also where the round failed: what ended has ended.
             await self._beside("record", partial(self._record_ends, now))
