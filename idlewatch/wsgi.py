@@ -8,10 +8,13 @@ In a project's `wsgi.py`::
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterable
-from threading import Thread
+from contextlib import suppress
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from idlewatch.runtime.greenlets import separate_event_loops
 
@@ -23,6 +26,8 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 SHUTDOWN_TIMEOUT = 5.0
 """Seconds that the timer takes, at most, to record how far the sessions came."""
+FORK_TIMEOUT = 5.0
+"""Seconds that a fork waits, at most, for the timer's thread to rest."""
 
 
 class WatchedApplication:
@@ -77,14 +82,33 @@ class _TimerThread(Thread):
         self._process = process
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
+        self._forked = Event()
+        _timers.add(self)
 
     def run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
+        # The loop is closed if the timer failed.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stopped.set)
         self.join(SHUTDOWN_TIMEOUT)
+
+    def rest_while_forking(self) -> None:
+        """Have the thread rest: of a module that it is importing, a fork would be left with a half for ever."""
+        resting = Event()
+        self._forked.clear()
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._rest, resting)
+            resting.wait(FORK_TIMEOUT)
+
+    def go_on(self) -> None:
+        self._forked.set()
+
+    def _rest(self, resting: Event) -> None:
+        resting.set()
+        self._forked.wait(FORK_TIMEOUT)
 
     async def _serve(self) -> None:
         from idlewatch.runtime.runtime import runtime_of  # noqa: PLC0415 - the apps have to be ready
@@ -94,3 +118,21 @@ class _TimerThread(Thread):
             runtime.start()
             await self._stopped.wait()
             await runtime.stop()
+
+
+_timers: WeakSet[_TimerThread] = WeakSet()
+
+
+def _before_fork() -> None:
+    for timer in list(_timers):
+        if timer.is_alive() and timer is not threading.current_thread():
+            timer.rest_while_forking()
+
+
+def _after_fork() -> None:
+    for timer in list(_timers):
+        timer.go_on()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_timers.clear)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
@@ -90,3 +91,28 @@ def test_a_fork_of_a_process_that_has_answered_starts_a_timer_of_its_own(monkeyp
     assert before == here == (os.getpid(), "one")
     assert there[0] == child.pid
     assert there[1] not in {"one", current_process().name}
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_waits_for_what_the_timers_thread_is_importing(monkeypatch: pytest.MonkeyPatch):
+    """It has none of the parent's threads to import the rest of a module."""
+    importing, go_on, imported = threading.Event(), threading.Event(), []
+    fork = get_context("fork")
+    received, sent = fork.Pipe(duplex=False)
+
+    async def serve(timer: Any) -> None:
+        importing.set()
+        go_on.wait(10)
+        imported.append("module")
+        await timer._stopped.wait()
+
+    monkeypatch.setattr(wsgi_face._TimerThread, "_serve", serve)
+    timer = wsgi_face._start_timer(current_process())
+    assert importing.wait(10)
+    threading.Timer(0.05, go_on.set).start()
+    child = fork.Process(target=lambda: sent.send(imported))
+    child.start()
+    assert received.recv() == ["module"]
+    child.join(10)
+    timer.close()
+    assert not timer.is_alive()
