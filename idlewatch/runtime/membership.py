@@ -61,6 +61,8 @@ class Membership:
         """When this process gave its latest sign of life, by the clock's ticks."""
         self._terms = 0
         """The term of the lease for which the sessions were resumed into the store."""
+        self._is_reviewed = False
+        """Whether it was logged what is wrong with how the store is set up."""
         self.owns_store = False
         """Whether this process may act on the store: always, where it is shared."""
 
@@ -156,7 +158,7 @@ class Membership:
         await asyncio.gather(*corrections)
 
     async def compare_records(self, now: float) -> None:
-        """Resume what the records have and the store does not, and close what has ended in the store, batch by batch.
+        """Resume what the records have and the store does not, have what it does have be due, and close what has ended.
 
         The first began while the store was away, at a process that was gone before it could report them. The second
         are open again in a database that was failed over to a replica, which did not have their end yet: once the store
@@ -175,6 +177,8 @@ class Membership:
         unknown = [watch_id for watch_id, watched in zip(watch_ids, known, strict=True) if watched is None]
         if unknown:
             await self._threads.run(Lane.TIMER, _resume, self._store.sessions, unknown, now)
+        if repaired := await self._store.queue.repair([watched for watched in known if watched], now):
+            logger.warning("The store had forgotten when %d sessions are due; they are due again.", repaired)
         reopened = [watched for watched in known if watched and _ended_before(watched, now - END_GRACE)]
         if reopened:
             await self._threads.run(Lane.TIMER, _close_again, reopened)
@@ -193,6 +197,10 @@ class Membership:
     async def _join(self, recovery: Recovery) -> float:
         """Take part in the shared store, and report what it missed while it was away."""
         now = self._clock.now()
+        if not self._is_reviewed:
+            self._is_reviewed = True
+            for flaw in await self._store.find_flaws():
+                logger.warning(flaw)
         if await recovery.advance(self._hubs.tabs, self._process.name, now):
             # By the store itself: this process has just reported what it did not know.
             await self._tell_missed(recovery.sessions, now)

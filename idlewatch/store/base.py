@@ -117,6 +117,9 @@ class DueQueue(Protocol):
         sooner, and are handed out as `doubted` then.
         """
 
+    async def repair(self, sessions: Sequence[Watched], now: float) -> int:
+        """Have these sessions be due and listed again, where the store has forgotten that; return how many it had."""
+
     async def next_due(self, due: Due) -> float | None:
         """Return when something of this kind is due next, or may be (epoch seconds); None if nothing is."""
 
@@ -222,6 +225,10 @@ class Store(abc.ABC):
         Raises:
             StoreUnavailable: it can't.
         """
+
+    async def find_flaws(self) -> Sequence[str]:
+        """Return what is wrong with how the store is set up, in a sentence each."""
+        return []
 
     @abc.abstractmethod
     def clear(self) -> None:

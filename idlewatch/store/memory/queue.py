@@ -48,6 +48,9 @@ class MemoryQueue(DueQueue):
                     self._confirm(entry, due, watched, now, is_doubted=watched.id in doubted)
                     self._ledger.reschedule(entry, now)
 
+    async def repair(self, sessions: Sequence[Watched], now: float) -> int:
+        return 0
+
     async def next_due(self, due: Due) -> float | None:
         with self._lock:
             return self._ledger.schedule.next_at(due)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, DueQueue
+from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import claimed_of, pairs, watched_of
 from idlewatch.store.redis.commands import Command, script
@@ -50,6 +51,16 @@ class RedisQueue(DueQueue):
                     args += [repr(next_at), int(is_doubted)]
             rows = [self._keys.row(watched.id) for watched in batch]
             self._wakeups.notify(due, float(await self._client.acall(script("confirm", rows, args))))
+
+    async def repair(self, sessions: Sequence[Watched], now: float) -> int:
+        repaired = 0
+        for batch in _batches(sessions):
+            args: list[object] = [self._keys.prefix, self._client.name, repr(now)]
+            for watched in batch:
+                args += [watched.id, watched.version, repr(deadline_of(watched))]
+            rows = [self._keys.row(watched.id) for watched in batch]
+            repaired += await self._client.acall(script("repair", rows, args))
+        return repaired
 
     async def next_due(self, due: Due) -> float | None:
         # What becomes due while the answer is on its way has to wake the caller.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.store.base import Store
 from idlewatch.store.redis.client import Client
-from idlewatch.store.redis.commands import Command
+from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.presence import RedisPresence
 from idlewatch.store.redis.pubsub import WakeupListener
@@ -48,6 +49,13 @@ class RedisStore(Store):
     async def ping(self) -> None:
         # A write: a replica that is read only answers a mere ping.
         await self._client.acall(Command("SET", [self._keys.other("ping")], [1, "PX", 1000]))
+
+    async def find_flaws(self) -> Sequence[str]:
+        policy: bytes = await self._client.acall(script("eviction", [self._keys.other("epoch")]))
+        if not policy:
+            return []
+        flaw = f"its maxmemory-policy is {policy.decode()!r}; expected 'noeviction'"
+        return [f"Redis may evict sessions: {flaw}. See {DOCUMENTATION}/deployment.md#redis"]
 
     def clear(self) -> None:
         for key in self._client.find_keys():

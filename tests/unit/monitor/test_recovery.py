@@ -11,7 +11,7 @@ import pytest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Requested
+from idlewatch.core.events import Acted, Requested, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import records, recovery
@@ -251,3 +251,42 @@ class TestABusyProcess:
         assert waiting == sorted(set(waiting), reverse=True), "each pass leaves fewer that have to wait"
         for watch_id in sessions:
             assert (await present(web, watch_id)).activity.active >= clock.now - 1
+
+
+LISTS = ("due:push", "due:check", "due:record", "live:active:connected", "live:active:unconnected")
+
+
+class TestAnEvictedKey:
+    """Against what the docs demand, Redis evicts keys."""
+
+    @pytest.mark.parametrize("kind", [*LISTS, "epoch", "processes", "served:web", "watch:", "turn:", ""])
+    async def test_ends_no_session_early_and_brings_none_back_and_is_made_good(
+        self, shared: Outage, clock: Time, kind: str
+    ):
+        web = shared.process("web")
+        idle, revoked = [(await web.asign_in()).id for _ in range(2)]
+        live = (await web.asign_in(idle_timeout=300.0)).id
+        await shared.around(REPORT_GRACE + 1)
+        tab = await extend(web, live, clock.now)
+        with web.entered():
+            await web.store.sessions.aapply(live, TabOpened("web", 50), clock.now)
+            await monitor.aend(revoked, Reason.REVOKED, clock.now)
+        clock.now = START + 70
+        await shared.around()
+        with shared.redis.client() as client:
+            for key in client.scan_iter(f"{PREFIX}{kind}*"):
+                client.delete(key)
+        await shared.around(16)
+        assert (await arecord(idle)).ended is None
+        clock.now = START + 99
+        await shared.around(3)
+        assert (await arecord(idle)).ended == as_datetime(START + 100)
+        with web.entered():
+            assert (await monitor.alook(revoked, clock.now)).activity.reason is Reason.REVOKED
+        activity = (await present(web, live)).activity
+        assert (activity.tabs, activity.active, activity.ended) == ({"web": 1}, START + 5, None)
+        assert [each.id for each in (await web.store.statistics.list(None, None, 0, 9)).sessions] == [live]
+        assert tab.told == []
+        clock.now = START + 305
+        await shared.around(2)
+        assert tab.told[-1] == ("ended", "idle", False)
