@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from threading import Lock
 
@@ -13,6 +13,7 @@ from idlewatch.core.events import Acted, Reported
 from idlewatch.core.reducer import applied, reported
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
+from idlewatch.monitor.isolation import work_through
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -64,16 +65,17 @@ class ActivityBuffer:
         with self._lock:
             watch_ids = list(islice(self._waiting, FLUSH_LIMIT))
         waiting = self.take(watch_ids)
+
+        def write(rows: Sequence[WatchedSession]) -> None:
+            advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk, 0.0))) for row in rows)
+            records.write(
+                {row.pk: records.progress_of(after, waiting[row.pk]) for row, after in advanced if after is not None}
+            )
+
         try:
             for start in range(0, len(watch_ids), records.BATCH_SIZE):
                 rows = WatchedSession.objects.live().filter(pk__in=watch_ids[start : start + records.BATCH_SIZE])
-                records.write(
-                    {
-                        row.pk: records.progress_of(after, waiting[row.pk])
-                        for row in records.read(rows)
-                        if (after := _advanced(row, waiting[row.pk], seen.get(row.pk, 0.0))) is not None
-                    }
-                )
+                work_through("activity", {row.pk: row for row in records.read(rows)}, write)
         except BaseException:
             self.give_back(waiting)
             raise

@@ -150,12 +150,13 @@ class Membership:
         name = self._process.name
         live = [watched for watched in found if watched and watched.verdict(now).phase is not Phase.ENDED]
         counted = [(watched, self._hubs.count(watched.id)) for watched in live]
-        corrections = [
-            sessions.aapply(watched.id, TabsCounted(name, count), now)
-            for watched, count in counted
-            if watched.activity.tabs.get(name, 0) != count
-        ]
-        await asyncio.gather(*corrections)
+
+        async def correct(watch_id: str, count: int) -> None:
+            with isolated("count of tabs", watch_id):
+                await sessions.aapply(watch_id, TabsCounted(name, count), now)
+
+        miscounted = [(watched.id, count) for watched, count in counted if watched.activity.tabs.get(name, 0) != count]
+        await asyncio.gather(*(correct(watch_id, count) for watch_id, count in miscounted))
 
     async def compare_records(self, now: float) -> None:
         """Resume what the records have and the store does not, have what it does have be due, and close what has ended.
@@ -244,8 +245,13 @@ def _ended_before(watched: Watched, moment: float) -> bool:
 def _close_again(reopened: Sequence[Watched]) -> None:
     """Close records whose end the database has lost, and delete their Django sessions; the ends were announced."""
     left = held(WatchedSession.objects.all(), [watched.id for watched in reopened])
-    closed = [watched for watched in reopened if watched.id not in left and monitor.close_again(watched)]
-    django_sessions.delete(watched.key for watched in closed if watched.key)
+    closed = []
+    for watched in reopened:
+        if watched.id not in left:
+            with isolated("closing again", watched.id):
+                if monitor.close_again(watched):
+                    closed.append(watched)
+                    django_sessions.delete([watched.key] if watched.key else [])
     if closed:
         logger.warning("The database had lost the end of %d sessions; they were closed again.", len(closed))
 

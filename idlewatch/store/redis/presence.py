@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from idlewatch.core.events import TabsCounted
+from idlewatch.exceptions import Undecided
 from idlewatch.store.base import CHANGE_BATCH, Presence, SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Command, Steps, script
@@ -59,14 +60,23 @@ class RedisPresence(Presence):
         dead = [process.decode() for process in found]
         for process in dead:
             found = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
-            watch_ids = sorted(watch_id.decode() for watch_id in found)
+            watch_ids, is_done = sorted(watch_id.decode() for watch_id in found), True
             for start in range(0, len(watch_ids), CHANGE_BATCH):
                 # Step by step: what else is asked meanwhile, a push say, waits for one of them alone.
                 batch = watch_ids[start : start + CHANGE_BATCH]
                 # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
-                await asyncio.gather(*(self._sessions.aapply(each, TabsCounted(process, 0), now) for each in batch))
-            await self._client.acall(Command("ZREM", [self._keys.other("reaping")], [process]))
+                is_done &= all(await asyncio.gather(*(self._take_back(each, process, now) for each in batch)))
+            if is_done:
+                await self._client.acall(Command("ZREM", [self._keys.other("reaping")], [process]))
         return dead
+
+    async def _take_back(self, watch_id: str, process: str, now: float) -> bool:
+        """Count no tab of a process any more; return whether that was possible: others may be writing the session."""
+        try:
+            await self._sessions.aapply(watch_id, TabsCounted(process, 0), now)
+        except Undecided:
+            return False
+        return True
 
     def is_held(self, now: float) -> bool:
         return bool(self._client.call(script("held", [self._keys.other("epoch")], [self._keys.prefix, repr(now)])))

@@ -8,6 +8,7 @@ from django.db import DatabaseError
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, write_behind
 from idlewatch.monitor.write_behind import ActivityBuffer
+from idlewatch.store.values import Watched
 from tests.conftest import START
 from tests.support.watches import sign_in_many
 
@@ -41,6 +42,27 @@ def test_what_the_database_refuses_goes_on_waiting():
     assert buffer
     buffer.flush({})
     assert written(watched.id) == 5
+
+
+def test_one_session_that_raises_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    buffer, watch_ids = ActivityBuffer(), [watched.id for watched in sign_in_many(4)]
+    credit = write_behind.credited
+
+    def credited(watched: Watched, *args: float) -> Watched:
+        if watched.id == watch_ids[1]:
+            raise ValueError
+        return credit(watched, *args)
+
+    monkeypatch.setattr(write_behind, "credited", credited)
+    for after in (5, 6):
+        for watch_id in watch_ids:
+            buffer.add(watch_id, START + after)
+        buffer.flush({})
+        assert not buffer
+        assert list(map(written, watch_ids)) == [after, 0, after, after]
+    assert len(caplog.messages) == 1
 
 
 def test_what_came_too_late_revives_no_session():
