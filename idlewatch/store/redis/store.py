@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.store.base import Store
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Command, script
@@ -54,8 +53,7 @@ class RedisStore(Store):
         policy: bytes = await self._client.acall(script("eviction", [self._keys.other("epoch")]))
         if not policy:
             return []
-        flaw = f"its maxmemory-policy is {policy.decode()!r}; expected 'noeviction'"
-        return [f"Redis may evict sessions: {flaw}. See {DOCUMENTATION}/deployment.md#redis"]
+        return [f"Redis may evict sessions: its maxmemory-policy is {policy.decode()!r}; expected 'noeviction'."]
 
     def clear(self) -> None:
         for key in self._client.find_keys():
