@@ -48,23 +48,31 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     _report_ahead(live, by_id, now)
     records.checkpoint(live, by_id, now)
 
-    users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
-    existing = _standing(sessions)
-    for row in live:
-        watched = by_id[row.pk]
-        reason, is_certain = _flaw(watched, row, users, existing)
-        if reason is None:
-            continue
-        if (is_certain or watched.doubted) and not held(WatchedSession.objects.all(), [row.pk]):
-            monitor.end(row.pk, reason, now)
+    def end(watch_id: str, reason: Reason, *, is_certain: bool) -> None:
+        """End a session, at once or after a second examination."""
+        is_due = is_certain or by_id[watch_id].doubted
+        if is_due and not held(WatchedSession.objects.all(), [watch_id]):
+            monitor.end(watch_id, reason, now)
         else:
-            again.add(row.pk)
+            again.add(watch_id)
+
+    users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
+    flaws = {row.pk: _flaw_of_account(row, users) for row in live}
+    for watch_id, is_certain in flaws.items():
+        if is_certain is not None:
+            end(watch_id, Reason.ACCOUNT, is_certain=is_certain)
+    # Afterwards: an engine that can't cope with a session keeps no account in it.
+    sound = [row for row in live if flaws[row.pk] is None]
+    existing = _standing(by_id[row.pk] for row in sound)
+    for row in sound:
+        if _is_lost(by_id[row.pk], row, existing):
+            end(row.pk, Reason.LOST, is_certain=False)
     # Once nothing has failed: each is logged.
     _report_silent_pages(live, by_id, now)
     return again
 
 
-def _standing(sessions: Sequence[Watched]) -> Collection[str]:
+def _standing(sessions: Iterable[Watched]) -> Collection[str]:
     keys = [watched.key for watched in sessions if watched.key]
     try:
         return django_sessions.standing(keys)
@@ -125,15 +133,19 @@ def take_over(row: WatchedSession, now: float) -> None:
         stores.current().sessions.end(row.pk, records.reason_of(row), at, limits_first=False)
 
 
-def _flaw(
-    watched: Watched, row: WatchedSession, users: Mapping[str, AbstractBaseUser], existing: Collection[str]
-) -> tuple[Reason | None, bool]:
-    """Return the reason why a session must end, if there is one, and whether one examination is enough."""
+def _flaw_of_account(row: WatchedSession, users: Mapping[str, AbstractBaseUser]) -> bool | None:
+    """Return None where the accounts of a session may go on; else whether one examination is enough to end it."""
     are_usable, are_unchanged = accounts.may_continue(row, users)
-    if not are_usable or not are_unchanged:
-        is_missing = any(key and key not in users for key in accounts.keys_of(row))
-        return Reason.ACCOUNT, not are_usable and not is_missing
+    if are_usable and are_unchanged:
+        return None
+    is_missing = any(key and key not in users for key in accounts.keys_of(row))
+    return not are_usable and not is_missing
+
+
+def _is_lost(watched: Watched, row: WatchedSession, existing: Collection[str]) -> bool:
+    """Return whether the Django session of a record is gone."""
+    key = watched.key
+    if not key or key in existing:
+        return False
     # A key that the record no longer has was rotated while the store was unavailable: its session still exists.
-    if watched.key and watched.key not in existing and row.session_digest in django_sessions.digests(watched.key):
-        return Reason.LOST, False
-    return None, False
+    return row.session_digest in django_sessions.digests(key)

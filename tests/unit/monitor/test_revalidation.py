@@ -246,6 +246,15 @@ class TestOneThatIsBroken:
         assert (reason(watched), known(watched.id).activity.ended) == (Reason.LOST, START + 10)
 
     @pytest.mark.parametrize("engine", ["cache"], indirect=True)
+    def test_whose_engine_raises_ends_with_its_account_all_the_same(self, engine: str):
+        (bad,) = sign_in_many(1)
+        with broken_key(bad):
+            examine(bad)
+            User.objects.update(is_active=False)
+            examine(bad)
+        assert reason(bad) is Reason.ACCOUNT
+
+    @pytest.mark.parametrize("engine", ["cache"], indirect=True)
     def test_an_engine_that_is_away_ends_no_session_and_keeps_none_from_the_records(
         self, engine: str, caplog: pytest.LogCaptureFixture
     ):
