@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any
@@ -266,18 +266,18 @@ def checkpoint(
         progress = progress_of(sessions[row.pk], now, last=last)
         if any(getattr(row, field) != value for field, value in progress.items()):
             changed[row.pk] = progress
-    write(changed, waits=False)
+    write(changed)
 
 
 def advance(watched: Watched, now: float) -> None:
     """Write one session's progress, as `write` does."""
-    write({watched.id: progress_of(watched, now)})
+    write({watched.id: progress_of(watched, now)}, waits=True)
 
 
-def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = True) -> None:
+def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = False) -> Collection[str]:
     """Write the progress of sessions, by watch id; a record that is closed, or ahead of it, stays as it is.
 
-    `waits`: for a record that a transaction of the project holds; else it is left out.
+    Return those whose record a transaction of the project holds: they are left out, unless it `waits` for them.
 
     What is written may be old by now, from a process that was stopped: so the statement has the condition, for each row
     by itself, and counters never go back. All rows take one statement; that of the ORM would cost half a millisecond of
@@ -287,15 +287,20 @@ def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = True) -> N
     connection = connections[database]
     # In one order everywhere: two transactions must not wait for each other.
     rows = [_parameters(watch_id, progress[watch_id], connection) for watch_id in sorted(progress)]
+    left = set[str]()
     for start in range(0, len(rows), BATCH_SIZE):
-        persistently(partial(_write_batch, rows[start : start + BATCH_SIZE], connection, waits=waits), database)
+        batch = rows[start : start + BATCH_SIZE]
+        left.update(persistently(partial(_write_batch, batch, connection, waits=waits), database))
+    return left
 
 
-def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper, *, waits: bool) -> None:
+def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper, *, waits: bool) -> Collection[str]:
     transacting = nullcontext() if len(batch) == 1 else transaction.atomic(connection.alias, savepoint=False)
     locked = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row[ID] for row in batch])
     with transacting, locked as held, connection.cursor() as cursor:
-        cursor.executemany(_progress_statement(connection), [row for row in batch if row[ID] not in held])
+        if free := [row for row in batch if row[ID] not in held]:
+            cursor.executemany(_progress_statement(connection), free)
+        return held
 
 
 def _progress_statement(connection: BaseDatabaseWrapper) -> str:

@@ -68,9 +68,10 @@ class ActivityBuffer:
 
         def write(rows: Sequence[WatchedSession]) -> None:
             advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk, 0.0))) for row in rows)
-            records.write(
+            held = records.write(
                 {row.pk: records.progress_of(after, waiting[row.pk]) for row, after in advanced if after is not None}
             )
+            self.give_back({watch_id: waiting[watch_id] for watch_id in held})
 
         try:
             for start in range(0, len(watch_ids), records.BATCH_SIZE):

@@ -25,6 +25,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
+from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.ops import health
 from idlewatch.process import Lane, current_process, in_thread, now
 from idlewatch.runtime.runtime import runtime_of
@@ -78,6 +79,11 @@ async def main():
         await timer._record_ends(now())
         found["meanwhile"] = [(await reason_of(name))[0] for name in ("ann", "bob", "cid")]
         found["checkpoint"] = abs((await reason_of("dan"))[1] - acted.activity.active) < 0.001
+        buffer = ActivityBuffer()
+        for name in ("eve", "dan"):
+            buffer.add(ids[name], now() + 1)
+        await in_thread(Lane.TIMER, buffer.flush, {{}})
+        found["waiting"] = [name for name in ids if ids[name] in buffer._waiting]
         found["database"] = "database" not in await health.failing_parts()
     found["held"] = not leaving.done()
     go_on.set()
@@ -102,6 +108,7 @@ def test_it_holds_up_no_tab_record_or_check_of_others(engine: str):
         "meanwhile": ["", "revoked", "account"],
         "checkpoint": True,
         "database": True,
+        "waiting": ["eve"],
         "held": True,
         "sign out": 200,
         "afterwards": "logout",
