@@ -128,7 +128,7 @@ def on_user_deletion(instance: AbstractBaseUser, *, using: str, **_: Any) -> Non
     """End the sessions of an account, once its deletion is committed."""
     watch_ids = list(WatchedSession.objects.live().used_by(instance.pk).values_list("pk", flat=True))
     if watch_ids:
-        transaction.on_commit(lambda: _end_all(watch_ids), using=using, robust=True)
+        transaction.on_commit(lambda: monitor.end_all(watch_ids, Reason.ACCOUNT, now()), using=using, robust=True)
 
 
 def _end_invalid(user: AbstractBaseUser) -> None:
@@ -138,13 +138,7 @@ def _end_invalid(user: AbstractBaseUser) -> None:
         answered = current_state.get()
         own = None if answered is None else answered.watch_id
         live = [each for each in live if each.id != own and not accounts.is_unchanged(user, each)]
-    _end_all(record.id for record in live)
-
-
-def _end_all(watch_ids: Iterable[str]) -> None:
-    at = now()
-    for watch_id in watch_ids:
-        monitor.end(watch_id, Reason.ACCOUNT, at)
+    monitor.end_all((record.id for record in live), Reason.ACCOUNT, now())
 
 
 user_logged_in.connect(on_login, dispatch_uid="idlewatch.on_login")

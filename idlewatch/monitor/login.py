@@ -172,8 +172,7 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
         return
     records_by_age = WatchedSession.objects.live().for_user(user.pk).without_impersonation()
     live = [record for record in records_by_age.order_by("signed_in", "pk") if not _is_over(record, now)]
-    for record in live[:-most]:
-        monitor.end(record.id, Reason.REPLACED, now)
+    monitor.end_all((record.id for record in live[:-most]), Reason.REPLACED, now)
 
 
 def _is_over(record: WatchedSession, now: float) -> bool:

@@ -5,7 +5,7 @@ They write to the store and the records. Tabs are notified by the timer, from wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
@@ -123,6 +123,18 @@ def _look_to_end(watch_id: str, now: float) -> Watched | None:
         return look(watch_id, now)
     except Undecided:
         return None
+
+
+def end_all(watch_ids: Iterable[str], reason: Reason, now: float) -> None:
+    """End several sessions by request; one that can't be ended keeps no other from it, and its error is raised last."""
+    errors = []
+    for watch_id in watch_ids:
+        try:
+            end(watch_id, reason, now)
+        except Exception as error:  # noqa: BLE001 - raised when the others have ended
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -14,6 +15,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
+from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.watches import arecord, asign_in, known, sign_in_many
 
@@ -55,3 +57,17 @@ def test_a_session_without_a_record_is_lost():
 
 def test_a_user_without_an_auth_hash_has_not_changed_the_password():
     assert accounts.has_auth_digest(mock.Mock(spec=["pk", "is_active"]), "any")
+
+
+def test_a_session_that_cannot_be_ended_keeps_none_of_the_same_user_alive(monkeypatch: pytest.MonkeyPatch):
+    sessions, end = sign_in_many(3), monitor.end
+
+    def failing_end(watch_id: str, *args: Any) -> Watched:
+        if watch_id == sessions[0].id:
+            raise ValueError("a flaw")
+        return end(watch_id, *args)
+
+    monkeypatch.setattr(monitor, "end", failing_end)
+    with pytest.raises(ValueError, match="a flaw"):
+        monitor.end_all([each.id for each in sessions], Reason.ACCOUNT, START)
+    assert [known(each.id).activity.reason for each in sessions] == [None, Reason.ACCOUNT, Reason.ACCOUNT]
