@@ -102,8 +102,6 @@ class TabConsumer(Socket):
         except (DatabaseError, Undecided):
             await self._shut(Close.GOING_AWAY)
             return
-        if watched is not None and self._hub is not None:
-            self._hub.note(watched)
         if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
             metrics.HEARTBEAT_BY_SOCKET.inc()
             if current_process().name not in watched.activity.tabs:

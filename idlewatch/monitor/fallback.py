@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
+from idlewatch.core.reducer import reported
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
@@ -57,6 +58,7 @@ class FallbackStore(SessionStore):
                 watched = self._sessions.get(watch_id)
         except StoreUnavailable:
             return self._judge(watch_id, None, self._clock.now())
+        self._outage.seen.note(watched)
         return watched
 
     def get_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
@@ -79,9 +81,11 @@ class FallbackStore(SessionStore):
     def restart(self, watched: Watched, now: float) -> Watched:
         try:
             self._report(watched.id)
-            return self._sessions.restart(watched, now)
+            restarted = self._sessions.restart(watched, now)
         except StoreUnavailable:
             return self._replace(watched, now, transitions.restarted)
+        self._outage.seen.note(restarted)
+        return restarted
 
     def transfer(self, watched: Watched, now: float) -> Watched:
         try:
@@ -94,13 +98,15 @@ class FallbackStore(SessionStore):
         try:
             self._report(watch_id)
             try:
-                return self._sessions.apply(watch_id, event, now)
+                watched = self._sessions.apply(watch_id, event, now)
             except HeldBack:
                 self._outage.doubt()
                 self._report(watch_id)
-                return self._sessions.apply(watch_id, event, now)
+                watched = self._sessions.apply(watch_id, event, now)
         except StoreUnavailable:
             return self._judge(watch_id, event, now)
+        self._outage.seen.note(watched)
+        return watched
 
     def bind(self, watch_id: str, key: str) -> None:
         try:
@@ -126,6 +132,7 @@ class FallbackStore(SessionStore):
         if is_over(watched, self._clock.now()):
             # Rare, and it may have to be asked whether that is certain.
             return await self._threads.run(Lane.DATABASE, self.get, watch_id)
+        self._outage.seen.note(watched)
         return watched
 
     async def aget_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
@@ -149,7 +156,9 @@ class FallbackStore(SessionStore):
             return await self._acredit(watch_id, event, now)
         if not self._outage.is_doubtful():
             with suppress(StoreUnavailable, HeldBack):
-                return await self._sessions.aapply(watch_id, event, now)
+                watched = await self._sessions.aapply(watch_id, event, now)
+                self._outage.seen.note(watched)
+                return watched
         # What a session sends while the records are asked about it waits: one client must not keep the database busy.
         return await self._batches.add(watch_id, (event, now))
 
@@ -170,6 +179,9 @@ class FallbackStore(SessionStore):
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         if any(isinstance(outcome, StoreUnavailable | asyncio.CancelledError) for outcome in outcomes):
             raise StoreUnavailable
+        for outcome in outcomes:
+            if isinstance(outcome, Watched):
+                self._outage.seen.note(outcome)
         return cast("Outcomes", outcomes)
 
     async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
@@ -188,6 +200,7 @@ class FallbackStore(SessionStore):
         if not self._outage.must_wait(watch_id):
             with suppress(StoreUnavailable, HeldBack):
                 watched = await self._sessions.aapply(watch_id, event, now)
+                self._outage.seen.note(watched)
                 if watched is not None or not self._outage.is_doubtful():
                     return watched
         # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
@@ -232,13 +245,19 @@ class FallbackStore(SessionStore):
         record = WatchedSession.objects.find(watch_id)
         if record is None:
             return
-        watched = records.watched_of(record, now)
+        watched = self._watched_of(record, now)
         if watched.activity.ended is not None:
             reason, at = watched.activity.reason or Reason.LOST, min(watched.activity.ended, now)
             self._sessions.end(watch_id, reason, at, limits_first=False)
         # A grace that ran out while no tab could be counted ends nothing under the user who asks.
         elif self._sessions.apply(watch_id, replace(report_of(watched.activity), is_open=True), now) is None:
             self._sessions.open(watched, now)
+
+    def _watched_of(self, record: WatchedSession, now: float) -> Watched:
+        """Return the session of a record, with activity that this process saw, and the record may not have yet."""
+        watched = records.watched_of(record, now)
+        seen = Reported(self._outage.seen.at(record.pk))
+        return replace(watched, activity=reported(seen, watched.activity, watched.policy, now))
 
     def _is_held(self) -> bool:
         """Return whether the store lets the clock end nothing, which this process may not have noticed yet."""
@@ -272,7 +291,7 @@ class FallbackStore(SessionStore):
             if record is None:
                 return [None] * len(changes)
             # Above what pages have seen; what the store tells them later is above this.
-            watched = transitions.opened(records.watched_of(record, now), now)
+            watched = transitions.opened(self._watched_of(record, now), now)
             self._decide(watched, now)
             changed, outcomes = _after_all(changes, watched)
             if changed is not watched and changed.activity.ended is None:

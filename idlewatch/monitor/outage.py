@@ -9,6 +9,7 @@ from threading import Lock
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock
 from idlewatch.core.policy import Phase
+from idlewatch.monitor.last_seen import LastSeen
 from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.store.values import Watched
 
@@ -22,6 +23,7 @@ class Outage:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.buffer = ActivityBuffer()
+        self.seen = LastSeen()
         self._lock = Lock()
         self._missed: dict[str, None] = {}
         """Sessions that are to be reported to the store, in order."""

@@ -34,12 +34,11 @@ COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 PASS_DURATION = 0.5
 """Seconds after which a pass begins no further batch: the round has other work."""
-NO_TABS = (0, 0.0)
 MAX_COUNTS = 5
 """How many times the tabs of one session are counted: one whose tabs come and go all the time holds up no recovery."""
 
-ReadTabs = Callable[[], Mapping[str, tuple[int, float]]]
-"""Returns how many tabs each session has in this process, and when its user was last seen to act (epoch seconds)."""
+ReadTabs = Callable[[], Mapping[str, int]]
+"""Returns how many tabs each session has in this process."""
 
 
 @dataclass
@@ -93,12 +92,9 @@ class Recovery:
         """Until when (epoch seconds) the timer ends nothing: activity is still to be reported, here or elsewhere."""
         return float("inf") if self._outage.buffer else self._outage.settle_after
 
-    def flush(self, tabs: Mapping[str, tuple[int, float]] | None = None) -> None:
-        """Write the activity that waits into the records; what the database refuses goes on waiting.
-
-        `tabs`: as `ReadTabs` returns them.
-        """
-        self._outage.buffer.flush({watch_id: active for watch_id, (_, active) in (tabs or {}).items()})
+    def flush(self) -> None:
+        """Write the activity that waits into the records; what the database refuses goes on waiting."""
+        self._outage.buffer.flush(self._outage.seen)
 
     def note(self, renewal: Renewal) -> None:
         """Take note of what a renewal says of the store."""
@@ -125,6 +121,7 @@ class Recovery:
             StoreUnavailable: the store is away again; the next call begins over.
         """
         self.is_behind = False
+        self._outage.seen.forget(now, keep=read_tabs())
         if not self.is_away:
             self._is_absent = self._holds_back = False
             return False
@@ -141,7 +138,7 @@ class Recovery:
             await self._meet_again(self._outage.began_at - COMMIT_OVERLAP, now)
         if self._owes_tabs:
             self._owes_tabs = False
-            self._outage.add_missed(read_tabs())
+            self._outage.add_missed([*read_tabs(), *self._outage.seen.watch_ids()])
         while watch_ids := self._outage.take_missed(records.BATCH_SIZE):
             try:
                 await self._report_batch(watch_ids, read_tabs, process, now)
@@ -179,7 +176,7 @@ class Recovery:
         try:
             sessions = await asyncio.gather(
                 *(
-                    self._report(each, rows.get(each), waiting.get(each), tabs.get(each, NO_TABS)[1], now)
+                    self._report(each, rows.get(each), waiting.get(each), now, is_open=each in tabs)
                     for each in watch_ids
                 )
             )
@@ -189,16 +186,16 @@ class Recovery:
         await self._correct_counts(sessions, read_tabs, process, now)
 
     async def _report(
-        self, watch_id: str, row: WatchedSession | None, moment: float | None, seen: float, now: float
+        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:
-        """Report what the record, the buffer and the tabs here know of a session; return it as it is then.
+        """Report what the record and this process know of a session; return it as it is then.
 
-        `moment`: when its user acted last while the store was away; `seen`: when the tabs here last saw it.
+        `moment`: when its user acted last while the store was away; `is_open`: whether it has a tab here.
         """
         present = None
         with isolated("report", watch_id):
             try:
-                present = await self._report_known(watch_id, row, moment, seen, now)
+                present = await self._report_known(watch_id, row, moment, now, is_open=is_open)
             except Undecided:
                 # Too many others write the session: it is the next pass's.
                 self._outage.buffer.give_back({} if moment is None else {watch_id: moment})
@@ -206,19 +203,23 @@ class Recovery:
         return present
 
     async def _report_known(
-        self, watch_id: str, row: WatchedSession | None, moment: float | None, seen: float, now: float
+        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:
-        report = Reported(seen, is_open=True)
+        seen = self._outage.seen.at(watch_id)
+        report = Reported(seen, is_open=is_open)
         if row is None:
             return await self.sessions.aapply(watch_id, report, now)
         if row.ended is not None:
             return await self._end(row, now)
         watched = records.watched_of(row, now)
-        if moment is not None:
-            watched = credited(watched, moment, seen)
         watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
-        report = replace(report_of(watched.activity), is_open=True)
-        return await self.sessions.aapply(watch_id, report, now) or await self.sessions.aopen(watched, now)
+        report = replace(report_of(watched.activity), is_open=is_open)
+        present = await self.sessions.aapply(watch_id, report, now) or await self.sessions.aopen(watched, now)
+        if moment is None:
+            return present
+        # By what others have told the store, too: the record and this process may know less.
+        after = credited(present, moment, seen)
+        return await self.sessions.aapply(watch_id, replace(report_of(after.activity), is_open=is_open), now)
 
     async def _correct_counts(
         self, sessions: Sequence[Watched | None], read_tabs: ReadTabs, process: str, now: float
@@ -233,7 +234,7 @@ class Recovery:
                 # To count is to judge: what is over by the clock waits until all processes have reported.
                 if watched
                 and watched.verdict(now).phase is not Phase.ENDED
-                and watched.activity.tabs.get(process, 0) != (count := tabs.get(watched.id, NO_TABS)[0])
+                and watched.activity.tabs.get(process, 0) != (count := tabs.get(watched.id, 0))
             ]
             if not miscounted:
                 return

@@ -14,6 +14,7 @@ from idlewatch.core.reducer import applied, reported
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.isolation import work_through
+from idlewatch.monitor.last_seen import LastSeen
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -57,17 +58,14 @@ class ActivityBuffer:
         for watch_id, moment in waiting.items():
             self.add(watch_id, moment)
 
-    def flush(self, seen: Mapping[str, float]) -> None:
-        """Write what waits longest into the records; what the database refuses goes on waiting.
-
-        `seen`: when the users of this process's tabs were last seen to act (epoch seconds), by watch id.
-        """
+    def flush(self, seen: LastSeen) -> None:
+        """Write what waits longest into the records; what the database refuses goes on waiting."""
         with self._lock:
             watch_ids = list(islice(self._waiting, FLUSH_LIMIT))
         waiting = self.take(watch_ids)
 
         def write(rows: Sequence[WatchedSession]) -> None:
-            advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk, 0.0))) for row in rows)
+            advanced = ((row, _advanced(row, waiting[row.pk], seen.at(row.pk))) for row in rows)
             held = records.write(
                 {row.pk: records.progress_of(after, waiting[row.pk]) for row, after in advanced if after is not None}
             )
@@ -85,7 +83,7 @@ class ActivityBuffer:
 def credited(watched: Watched, moment: float, seen: float) -> Watched:
     """Return a session with activity credited to its own moment; the same one if it was over by then.
 
-    `seen`: when its user was last seen to act by the tabs here. The record may be older, and would judge too soon.
+    `seen`: when its user was last seen to act here. The record may be older, and would judge too soon.
     """
     admitted = reported(Reported(seen), watched.activity, watched.policy, moment)
     activity = applied(Acted(), admitted, watched.policy, moment)

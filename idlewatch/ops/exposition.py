@@ -56,7 +56,7 @@ class _Scrape(Collector):
         yield from metrics.REGISTRY.collect()
         census = self._census
         live = None if census is None else {Phase.ACTIVE.value: census.active, Phase.WARNED.value: census.warned}
-        tabs = sum(count for count, _ in current_process().part(Hubs).tabs().values())
+        tabs = sum(current_process().part(Hubs).tabs().values())
         yield from metrics.scraped(tabs, live, 0 if census is None else census.connected)
 
 

@@ -16,7 +16,6 @@ from msgspec import Struct
 from idlewatch.core.policy import UNWARNED, Shown
 from idlewatch.process import Process
 from idlewatch.runtime.fan_out import FanOut, Sends
-from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
@@ -76,13 +75,11 @@ class Hubs:
         """Return how many tabs a session has in this process."""
         return sum(hub.count(watch_id) for hub in self.all())
 
-    def tabs(self) -> Mapping[str, tuple[int, float]]:
-        """Return how many tabs each session has in this process, and when its user last acted."""
-        found: dict[str, tuple[int, float]] = {}
+    def tabs(self) -> Mapping[str, int]:
+        """Return how many tabs each session has in this process."""
+        found = Counter[str]()
         for hub in self.all():
-            for watch_id, (count, active) in hub.tabs().items():
-                before, seen = found.get(watch_id, (0, 0.0))
-                found[watch_id] = (before + count, max(seen, active))
+            found.update(hub.tabs())
         return found
 
 
@@ -96,7 +93,6 @@ class Hub:
         self._fan_out = FanOut[Any](process)
         self._tabs: dict[str, set[Tab]] = {}
         self._guests: set[Guest] = set()
-        self._active: dict[str, float] = {}
         self._uncounted: Counter[str] = Counter()
         self._told: dict[str, Shown] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,7 +114,6 @@ class Hub:
         tabs.discard(tab)
         if not tabs:
             self._tabs.pop(watch_id, None)
-            self._active.pop(watch_id, None)
             self._told.pop(watch_id, None)
         self._note_emptied()
 
@@ -150,12 +145,6 @@ class Hub:
         if not self._tabs and not self._guests and self._emptied is not None:
             self._emptied.set()
 
-    def note(self, watched: Watched) -> None:
-        """Note when a session's user was last seen to act, for a store that loses its data."""
-        if watched.id in self._tabs:
-            active = watched.activity.active
-            self._active[watched.id] = max(active, self._active.get(watched.id, active))
-
     def has_told(self, change: Change) -> bool:
         """Return whether the tabs of a session show this, as far as this process knows."""
         return self._told.get(change.watch_id, UNWARNED) == change.shown
@@ -164,10 +153,10 @@ class Hub:
         """Return how many tabs a session has here."""
         return len(self._tabs.get(watch_id, ()))
 
-    def tabs(self) -> Mapping[str, tuple[int, float]]:
-        """Return how many tabs each session has here, and when its user last acted."""
+    def tabs(self) -> Mapping[str, int]:
+        """Return how many tabs each session has here."""
         # A copy, which is made in one step: the thread of another event loop may ask while tabs come and go.
-        return {watch_id: (len(tabs), self._active.get(watch_id, 0.0)) for watch_id, tabs in self._tabs.copy().items()}
+        return {watch_id: len(tabs) for watch_id, tabs in self._tabs.copy().items()}
 
     async def show(self, watch_ids: Iterable[str], frame: str) -> int:
         """Show a notice in every tab of these sessions on this process; return how many tabs took it."""

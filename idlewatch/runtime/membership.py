@@ -114,7 +114,7 @@ class Membership:
             await self.renew_lease(self._clock.now())
         except StoreUnavailable:
             self._note_absence(recovery)
-            await self._threads.run(Lane.TIMER, recovery.flush, self._hubs.tabs())
+            await self._threads.run(Lane.TIMER, recovery.flush)
             raise
         return await self._join(recovery)
 
@@ -140,7 +140,7 @@ class Membership:
         """Renew the lease on this process's tabs, count them again where it lapsed, and take back those of the dead."""
         store = self._store
         if not store.shared and not (await store.presence.renew(self._process.name, now, PROCESS_LEASE)).known:
-            for watch_id, (count, _) in self._hubs.tabs().items():
+            for watch_id, count in self._hubs.tabs().items():
                 await store.sessions.aapply(watch_id, TabsCounted(self._process.name, count), now)
         for process in await store.presence.reap(now):
             logger.warning("Process %s has not renewed its lease; its tabs no longer count.", process)

@@ -71,7 +71,7 @@ async def push(clock: Time) -> None:
 
 
 def hub_tabs() -> int:
-    return sum(count for count, _ in runtime_of(current_process()).hub.tabs().values())
+    return sum(runtime_of(current_process()).hub.tabs().values())
 
 
 class TestConnecting:

@@ -171,7 +171,7 @@ class TestMadeGood:
         await lost.around()
         web.hub.join(watch_id, FakeTab())
         clock.pass_(9)
-        web.hub.note(await web.store.sessions.aapply(watch_id, Acted(), clock.now))
+        await web.store.sessions.aapply(watch_id, Acted(), clock.now)
         lost.redis.stop()
         clock.now = START + 105
         await lost.around()
@@ -511,5 +511,5 @@ class TestSocket:
         one, more = await Tab.open(signed), Tab(signed.key)
         assert await more.is_accepted()
         assert await more.close_code() == Close.TOO_MANY
-        assert web.hub.tabs()[signed.watch_id][0] == 1
+        assert web.hub.tabs()[signed.watch_id] == 1
         await one.leave()

@@ -68,8 +68,7 @@ async def extend(process: Member, watch_id: str, at: float) -> FakeTab:
     tab = FakeTab()
     process.hub.join(watch_id, tab)
     with process.entered():
-        watched = await process.store.sessions.aapply(watch_id, Requested(), at)
-    process.hub.note(watched)
+        await process.store.sessions.aapply(watch_id, Requested(), at)
     return tab
 
 
@@ -155,8 +154,22 @@ class TestAnEmptyStore:
         assert not two.store.presence.is_held(clock.now)
         assert None not in await two.recovery.sessions.aget_many(live)
 
-    async def test_takes_no_end_from_a_process_that_does_not_know_yet(self, shared: Outage, clock: Time):
+    async def test_hears_of_requests_from_whoever_served_them_also_where_their_session_has_no_tab_there(
+        self, shared: Outage, clock: Time
+    ):
         one, two = shared.process("one"), shared.process("two")
+        watch_id = (await one.asign_in(checkpoint=60.0)).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 50
+        with two.entered():
+            await two.store.sessions.aapply(watch_id, Requested(), clock.now)
+        clock.now = START + 99
+        flush(shared)
+        await shared.around(REPORT_GRACE + 2)
+        assert (await present(one, watch_id)).activity.active == START + 50
+
+    async def test_takes_no_end_from_a_process_that_does_not_know_yet(self, shared: Outage, clock: Time):
+        one, two, three = (shared.process(name) for name in ("one", "two", "three"))
         watch_id, revoked = [(await one.asign_in(checkpoint=60.0)).id for _ in range(2)]
         await shared.around(REPORT_GRACE + 1)
         clock.now = START + 50
@@ -166,15 +179,19 @@ class TestAnEmptyStore:
         flush(shared)
         await one.around()
         clock.now = START + 101
-        assert (await present(two, watch_id)).verdict(clock.now).phase is Phase.ENDED
-        with two.entered():
-            for ask in (two.store.sessions.aget(watch_id), two.store.sessions.aapply(watch_id, Requested(), clock.now)):
+        assert (await present(three, watch_id)).verdict(clock.now).phase is Phase.ENDED
+        sessions = three.store.sessions
+        with three.entered():
+            for ask in (sessions.aget(watch_id), sessions.aapply(watch_id, Requested(), clock.now)):
                 with pytest.raises(Undecided):
                     await ask
             with pytest.raises(StoreUnavailable):
-                await two.store.sessions.aapply(watch_id, Acted(), clock.now)
+                await sessions.aapply(watch_id, Acted(), clock.now)
             assert (await monitor.aend(revoked, Reason.REVOKED, clock.now)).activity.reason is Reason.REVOKED
+        with two.entered():
+            assert (await two.store.sessions.aget(watch_id)).activity.active == START + 50
         await two.around()
+        await three.around()
         activity = (await present(two, watch_id)).activity
         assert (activity.active, activity.ended) == (START + 101, None)
         assert (await present(one, revoked)).activity.ended == START + 101
@@ -237,11 +254,11 @@ class TestABusyProcess:
         shared.redis.start()
         report, waiting = web.recovery._report, []
 
-        async def report_while_all_act(*args: Any) -> Any:
+        async def report_while_all_act(*args: Any, **facts: Any) -> Any:
             with suppress(StoreUnavailable):
                 for watch_id in sessions:
                     await web.store.sessions.aapply(watch_id, Acted(), clock.now)
-            return await report(*args)
+            return await report(*args, **facts)
 
         monkeypatch.setattr(web.recovery, "_report", report_while_all_act)
         while not waiting or web.recovery.is_away:

@@ -8,15 +8,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from idlewatch.core.policy import Policy
 from idlewatch.process import current_process
 from idlewatch.runtime import fan_out
 from idlewatch.runtime import hub as hub_module
 from idlewatch.runtime.fan_out import YIELD_EVERY
 from idlewatch.runtime.hub import NOTICE_TIMEOUT, TAB_TIMEOUT, Change, Hub, Hubs
-from idlewatch.store.values import Watched
 from tests.support.clocks import TestClock
-from tests.support.facts import signed_in
 from tests.support.sockets import FakeTab, errors, until
 
 NEWS = Change("w1", '{"phase": "warned"}', ended=False, shown=("warned", "idle", True))
@@ -55,7 +52,7 @@ async def test_a_tab_that_joins_or_leaves_twice_counts_once_and_nothing_is_kept_
     hub.join("w1", tab)
     hub.leave("w1", other)
     hub.leave("w2", tab)
-    assert hub.tabs() == {"w1": (1, 0.0)}
+    assert hub.tabs() == {"w1": 1}
     await hub.deliver([NEWS])
     assert len(tab.frames) == 1
     for _ in range(2):
@@ -77,7 +74,7 @@ async def test_tabs_that_come_and_go_meanwhile_do_no_harm(hub: Hub):
     tabs = join(hub, 5, Restless)
     await hub.deliver([NEWS])
     assert all(len(tab.frames) == 1 for tab in tabs)
-    assert hub.tabs() == {"w1": (1, 0.0)}
+    assert hub.tabs() == {"w1": 1}
 
 
 async def test_others_get_their_turn_while_many_are_told(hub: Hub):
@@ -238,15 +235,6 @@ async def test_two_reports_in_progress_are_over_with_the_second(hub: Hub):
     assert not hub.is_counting("w1")
 
 
-async def test_activity_is_noted_for_sessions_with_tabs_here_alone(hub: Hub):
-    seen = Watched(id="w1", user="7", policy=Policy(), activity=signed_in(5.0))
-    hub.note(seen)
-    join(hub)
-    assert hub.tabs() == {"w1": (1, 0.0)}
-    hub.note(seen)
-    assert hub.tabs() == {"w1": (1, 5.0)}
-
-
 class TestDismissing:
     async def test_waits_until_the_last_tab_has_gone(self, hub: Hub):
         tabs = join(hub, 2)
@@ -291,5 +279,5 @@ async def test_a_hub_is_read_while_tabs_come_and_go_on_another_event_loop(hub: H
             return super().__len__()
 
     hub._tabs["w1"] = Tabs([FakeTab()])
-    assert current_process().part(Hubs).tabs() == {"w1": (1, 0.0)}
+    assert current_process().part(Hubs).tabs() == {"w1": 1}
     assert hub.count("w2") == 1
