@@ -60,7 +60,7 @@ def test_one_session_that_raises_keeps_no_other_waiting(
     for after in (5, 6):
         for watch_id in watch_ids:
             buffer.add(watch_id, START + after)
-        buffer.flush({})
+        buffer.flush(LastSeen())
         assert not buffer
         assert list(map(written, watch_ids)) == [after, 0, after, after]
     assert len(caplog.messages) == 1
