@@ -455,6 +455,12 @@ class TestRound:
         activity = known(watched.id).activity
         assert (activity.active, activity.ended) == (START + 90, None)
 
+    async def test_two_at_once_share_their_parts(self, hub: Hub):
+        """As where a test asks for what is due, and the timer runs."""
+        timer = Timer(current_process(), hub)
+        await asyncio.gather(*(timer.keep(START + moment) for moment in (1, 3)))
+        assert timer.kept_at is not None
+
     async def test_a_sweep_that_raises_keeps_no_other_from_its_work_and_fails_no_round(
         self, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
