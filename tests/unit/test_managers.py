@@ -133,10 +133,10 @@ class TestConflict:
         first, second = sign_in_many(2)
         write, refusals = records._write_batch, [OperationalError(1020)]
 
-        def refuse(*args: Any) -> None:
+        def refuse(*args: Any, **options: Any) -> Any:
             if refusals:
                 raise refusals.pop()
-            write(*args)
+            return write(*args, **options)
 
         monkeypatch.setattr(records, "_write_batch", refuse)
         moved = [replace(each, activity=replace(each.activity, active=START + 9)) for each in (first, second)]
