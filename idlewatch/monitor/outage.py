@@ -95,6 +95,10 @@ class Outage:
         with self._lock:
             self._missed.update(dict.fromkeys(watch_ids))
 
+    def count_missed(self) -> int:
+        """Return how many sessions are to be reported."""
+        return len(self._missed)
+
     def take_missed(self, limit: int) -> Sequence[str]:
         """Return up to `limit` sessions that are to be reported, and forget them."""
         with self._lock:

@@ -34,6 +34,8 @@ COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 PASS_DURATION = 0.5
 """Seconds after which a pass begins no further batch: the round has other work."""
+MAX_SILENCE = 30.0
+"""Seconds for which all wait, at most, for a process that is kept from reporting: by its database, say."""
 MAX_COUNTS = 5
 """How many times the tabs of one session are counted: one whose tabs come and go all the time holds up no recovery."""
 
@@ -76,6 +78,10 @@ class Recovery:
         self._is_absent = False
         self._holds_back = False
         """Whether all wait for the reports of this process: the store was away for a round, or lost data."""
+        self._silent_until: float | None = None
+        """Until when all wait for the first of them."""
+        self._awaited: int | None = None
+        """How many of them all wait for; None before the first."""
 
     @property
     def is_away(self) -> bool:
@@ -105,14 +111,24 @@ class Recovery:
         if renewal.resume and self._resumption is None:
             self._resumption = Resumption(renewal.created_at, renewal.lost_from)
         if not is_same and self._clock.now() < renewal.settle_after:
-            self._owes_tabs = self._holds_back = True
+            self._owes_tabs = True
+            self._hold_from_now()
         elif self._created_at is not None and not (is_same and renewal.known):
             self._owes_tabs = True
         self._created_at = renewal.created_at
 
     def note_absence(self) -> None:
         """Note that a renewal failed: each process has missed the store, and nothing is settled before all reported."""
-        self._is_absent = self._holds_back = True
+        self._is_absent = True
+        self._hold_from_now()
+
+    async def hold_back(self) -> None:
+        """Have all wait for the reports of this process, also while it is kept from them: for a while, at most."""
+        now = self._clock.now()
+        if self._silent_until is None:
+            self._silent_until = now + MAX_SILENCE
+        if self._holds_back and now < self._silent_until:
+            await self._hold_back()
 
     async def advance(self, read_tabs: ReadTabs, process: str, now: float) -> bool:
         """Report a part of what the store is missing; return whether all that is known here was reported by it.
@@ -139,12 +155,17 @@ class Recovery:
         if self._owes_tabs:
             self._owes_tabs = False
             self._outage.add_missed([*read_tabs(), *self._outage.seen.watch_ids()])
+        if self._awaited is None:
+            self._awaited = self._outage.count_missed()
         while watch_ids := self._outage.take_missed(records.BATCH_SIZE):
             try:
                 await self._report_batch(watch_ids, read_tabs, process, now)
             except BaseException:
                 self._outage.add_missed(watch_ids)
                 raise
+            self._awaited -= len(watch_ids)
+            # What is missed from now on, again and again perhaps, holds up this process alone.
+            self._holds_back &= self._awaited > 0
             if self._clock.now() >= until:
                 self.is_behind = self._outage.is_away
                 break
@@ -161,6 +182,9 @@ class Recovery:
         await self._end_closed(closed, now)
         self._is_absent = False
         self._outage.note_back(failures)
+
+    def _hold_from_now(self) -> None:
+        self._holds_back, self._silent_until, self._awaited = True, None, None
 
     async def _hold_back(self) -> None:
         """Give all processes the time to report, and this one more of it for each batch that it has done."""

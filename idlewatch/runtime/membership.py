@@ -131,6 +131,7 @@ class Membership:
             return
         try:
             recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))
+            await recovery.hold_back()
         except StoreUnavailable:
             # Also where a round is under way, which takes long: what it has not seen is to be reported.
             self._note_absence(recovery)

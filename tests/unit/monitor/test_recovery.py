@@ -17,6 +17,7 @@ from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import records, recovery
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.recovery import MAX_SILENCE
 from idlewatch.store.redis.presence import RESUME_LEASE
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
@@ -195,6 +196,35 @@ class TestAnEmptyStore:
         activity = (await present(two, watch_id)).activity
         assert (activity.active, activity.ended) == (START + 101, None)
         assert (await present(one, revoked)).activity.ended == START + 101
+
+    @pytest.mark.parametrize("reports", [True, False], ids=["reports at last", "never reports"])
+    async def test_waits_for_a_process_that_is_kept_from_reporting_but_not_for_ever(
+        self, shared: Outage, clock: Time, reports: bool
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        watch_id = (await one.asign_in(checkpoint=60.0)).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 50
+        await extend(two, watch_id, clock.now)
+        clock.now = START + 96
+        flush(shared)
+        for _ in range(int(MAX_SILENCE) - 1):
+            await one.around()
+            # A statement of its round hangs; the lease is renewed beside it.
+            with two.entered():
+                await two.timer.membership.renew_lease(clock.now)
+            clock.pass_(1)
+        assert (await arecord(watch_id)).ended is None
+        if reports:
+            await shared.around(2)
+            assert (await present(one, watch_id)).activity.active == START + 50
+            return
+        for _ in range(int(REPORT_GRACE) + 3):
+            await one.around()
+            with two.entered():
+                await two.timer.membership.renew_lease(clock.now)
+            clock.pass_(1)
+        assert (await arecord(watch_id)).ended == as_datetime(START + 100)
 
     async def test_goes_by_its_facts_where_no_timer_comes_to_resume_it(self, shared: Outage, clock: Time):
         web = shared.process("web")
