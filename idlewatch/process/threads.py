@@ -137,7 +137,7 @@ def _close_connections(together: Barrier) -> None:
 
 
 def _are_connections_tied() -> bool:
-    return any(_is_tied(connection) for connection in connections.all(initialized_only=True))
+    return any(_is_tied(connection) for connection in connections.all())
 
 
 def _is_tied(connection: BaseDatabaseWrapper) -> bool:

@@ -210,9 +210,15 @@ class Timer:
 
         It goes on beside the next rounds then, and is not begun again before it is done.
         """
-        task = self._tasks.get(name)
-        if task is None:
-            task = self._tasks[name] = self._process.start(work())
+        if name in self._tasks and not await self._finish(name):
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._process.start(work())
+        await self._finish(name)
+
+    async def _finish(self, name: str) -> bool:
+        """Wait for a part of a round, for the length of a round at most; return whether it is done."""
+        task = self._tasks[name]
         with suppress(TimeoutError):
             async with self._clock.timeout(ROUND_INTERVAL):
                 await asyncio.wait({task})
@@ -221,6 +227,7 @@ class Timer:
             if self._tasks.get(name) is task:
                 del self._tasks[name]
             task.result()
+        return task.done()
 
     async def _sweep(self, now: float) -> None:
         for sweep in SWEEPS:

@@ -3,18 +3,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core import mail
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import TestCase, override_settings
 
 from idlewatch.core.protocol import Close
 from idlewatch.models import WatchedSession
 from idlewatch.process import Lane, current_process, in_thread
-from idlewatch.process.threads import BUSY_THREADS, SIZES
+from idlewatch.process.threads import BUSY_THREADS, SIZES, _are_connections_tied
 from idlewatch.runtime.runtime import runtime_of
 from tests.support.clocks import TestClock
 from tests.support.sockets import Tab, sign_in
@@ -137,6 +138,12 @@ class TestInATestsTransaction(TestCase):
         await clock.advance(2)
         assert await in_thread(Lane.DATABASE, WatchedSession.objects.filter(reason="idle").count) == 1
         await runtime_of(current_process()).stop()
+
+
+def test_a_database_in_memory_is_djangos_alone_before_it_was_asked_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(connections.settings["default"], "NAME", ":memory:")
+    with ThreadPoolExecutor(1) as unused:
+        assert unused.submit(_are_connections_tied).result(10)
 
 
 @pytest.mark.django_db(transaction=True)

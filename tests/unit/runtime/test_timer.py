@@ -582,6 +582,23 @@ class TestRunning:
         await running.advance(30)
         assert len(begun) > 1
 
+    async def test_two_that_keep_a_round_at_once_take_turns(
+        self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A project's test keeps one itself, beside the timer of its application."""
+        working, most, work = 0, 0, timer._record_ends
+
+        async def record(now: float) -> None:
+            nonlocal working, most
+            working += 1
+            most = max(most, working)
+            await work(now)
+            working -= 1
+
+        monkeypatch.setattr(timer, "_record_ends", record)
+        await asyncio.gather(*(timer.keep(running.now()) for _ in range(3)))
+        assert (working, most) == (0, 1)
+
     async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()
         monkeypatch.setattr("idlewatch.runtime.timer._record", lambda _: entered.set() or free.wait(20))
