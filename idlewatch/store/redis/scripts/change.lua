@@ -14,27 +14,27 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
   local row = read(new)
   local reservation = redis.call('GET', prefix .. 'turn:' .. id)
   local is_reserved = reservation and reservation ~= token
-  if old and (is_reserved or version == '' or tonumber(version) ~= old.version) then
-    if row.mark == old.mark then
-      -- It was done, and the answer got lost on its way: the same is asked again on a new connection.
-      due.push = push_at(old, now) or -1
-      if old.ended == 0 then
-        due.check = old.check_at
-      elseif old.recorded == 0 then
-        due.record = now
-      end
-      return true, value, due
+  local is_overtaken = old and (is_reserved or version == '' or tonumber(version) ~= old.version)
+  if is_overtaken and row.mark == old.mark then
+    -- It was done, and the answer got lost on its way: the same is asked again on a new connection.
+    due.push = push_at(old, now) or -1
+    if old.ended == 0 then
+      due.check = old.check_at
+    elseif old.recorded == 0 then
+      due.record = now
     end
+    return true, value, due
+  end
+  local is_end_by_clock = old and old.ended == 0 and row.ended == 1 and mode ~= 'end'
+  local is_held_back = not is_overtaken and is_end_by_clock and is_held(prefix, now)
+  if is_overtaken or is_held_back then
     if mode == 'settle' and tonumber(version) >= old.claimed then
-      -- It changed since it was claimed: it is due as it is now.
+      -- It changed since it was claimed, or is to be settled later: it is due as it is now.
       old.lease = 0
       keep(key, old, old.ttl)
       due.push = put_push(prefix, sender, id, old, now)
     end
-    return false, value, due
-  end
-  if old and old.ended == 0 and row.ended == 1 and mode ~= 'end' and is_held(prefix, now) then
-    return false, value, due, true
+    return false, value, due, is_held_back
   end
 
   if old then
