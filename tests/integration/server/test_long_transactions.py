@@ -25,6 +25,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
+from idlewatch.monitor.last_seen import LastSeen
 from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.ops import health
 from idlewatch.process import Lane, current_process, in_thread, now
@@ -82,7 +83,7 @@ async def main():
         buffer = ActivityBuffer()
         for name in ("eve", "dan"):
             buffer.add(ids[name], now() + 1)
-        await in_thread(Lane.TIMER, buffer.flush, {{}})
+        await in_thread(Lane.TIMER, buffer.flush, LastSeen())
         found["waiting"] = [name for name in ids if ids[name] in buffer._waiting]
         found["database"] = "database" not in await health.failing_parts()
     found["held"] = not leaving.done()

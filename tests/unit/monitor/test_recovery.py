@@ -155,7 +155,7 @@ class TestAnEmptyStore:
         assert not two.store.presence.is_held(clock.now)
         assert None not in await two.recovery.sessions.aget_many(live)
 
-    async def test_hears_of_requests_from_whoever_served_them_also_where_their_session_has_no_tab_there(
+    async def test_hears_of_requests_from_the_process_that_served_them_also_where_their_session_has_no_tab_there(
         self, shared: Outage, clock: Time
     ):
         one, two = shared.process("one"), shared.process("two")
