@@ -42,10 +42,15 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
         if watched.user != accounts.primary_key(user) or impersonation.is_impersonated(session):
             _announce_rotation(state, watched.id)
             state.change.defer(user, at)
-        elif not is_silent_sign_in(request):
-            state.change.restart(SessionState.at(transitions.restarted(watched, watched, at), at), user, at)
-        # After a silent sign-in the session goes on with its clocks: its user has shown nothing.
-        return
+            return
+        if is_silent_sign_in(request):
+            # The session goes on with its clocks: its user has shown nothing.
+            return
+        restarted = SessionState.at(transitions.restarted(watched, watched, at), at)
+        if not restarted.is_ended:
+            state.change.restart(restarted, user, at)
+            return
+        # It ended since the request arrived: what follows is a session of its own.
     _open(request, user, at)
 
 

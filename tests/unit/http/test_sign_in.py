@@ -7,6 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.models import Session
@@ -26,6 +27,16 @@ from tests.support.http import PASSWORD, Browser, last_active, record, records, 
 from tests.support.processes import lose_store
 
 Signals = list[tuple[str, Any]]
+
+
+class SlowBackend(ModelBackend):
+    """Checks a password for as long as an idle limit still has."""
+
+    clock: Time
+
+    def authenticate(self, *args: Any, **kwargs: Any) -> Any:
+        self.clock.pass_(101)
+        return super().authenticate(*args, **kwargs)
 
 
 class TestNewSession:
@@ -145,6 +156,18 @@ class TestSameUser:
         clock.pass_(100)
         again.client.force_login(ann) if by_force else again.sign_in(ann)
         tick(clock)
+        assert user_of(again) == "ann"
+        assert records() == [("ann", "idle"), ("ann", "")]
+
+    def test_where_it_ends_between_the_requests_arrival_and_the_sign_in_so_is_that(
+        self, again: Browser, ann: User, clock: Time, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(SlowBackend, "clock", clock, raising=False)
+        settings.AUTHENTICATION_BACKENDS = [
+            "tests.unit.http.test_sign_in.SlowBackend",
+            *settings.AUTHENTICATION_BACKENDS,
+        ]
+        again.sign_in(ann)
         assert user_of(again) == "ann"
         assert records() == [("ann", "idle"), ("ann", "")]
 
