@@ -30,12 +30,12 @@ Signals = list[tuple[str, Any]]
 
 
 class SlowBackend(ModelBackend):
-    """Checks a password for as long as an idle limit still has."""
+    """Checks a password for longer than the idle limit."""
 
     clock: Time
 
     def authenticate(self, *args: Any, **kwargs: Any) -> Any:
-        self.clock.pass_(101)
+        self.clock.pass_(901)
         return super().authenticate(*args, **kwargs)
 
 
