@@ -14,7 +14,7 @@ from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable
 from idlewatch.monitor import stores
-from idlewatch.monitor.isolation import isolated
+from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.process import Process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
 from idlewatch.runtime.hub import Change, Hub
@@ -62,12 +62,16 @@ class Publisher:
 
     async def _settle(self, claimed: Sequence[Watched], now: float) -> list[tuple[Watched, Watched]]:
         """Settle what changed; return the sessions of the tabs to be notified, as they were claimed and as they are."""
-        changed = [watched for watched in claimed if watched.verdict(now).shown != watched.shown]
+        changed: list[Watched] = []
+        unchanged: list[Watched] = []
         changes = []
+        for watched in claimed:
+            with isolated("push", watched.id):
+                (unchanged if watched.verdict(now).shown == watched.shown else changed).append(watched)
         for start in range(0, len(changed), CHANGE_BATCH):
             # Each step is announced at once: the store may fail in the next, and what is settled is not settled again.
             step = changed[start : start + CHANGE_BATCH]
-            for watched, settled in zip(step, await self._store.queue.settle(step, now), strict=True):
+            for watched, settled in zip(step, await self._settle_step(step, now), strict=True):
                 if settled is None:
                     # Activity came first.
                     metrics.CHANGED_SINCE.inc()
@@ -75,12 +79,26 @@ class Publisher:
                     with isolated("push", watched.id):
                         announce.changed(watched, watched.verdict(now), now)
                     changes.append((watched, settled))
-        unchanged = [watched for watched in claimed if watched.verdict(now).shown == watched.shown]
         unpublished = [watched for watched in unchanged if watched.unpublished]
         metrics.LEASE_LAPSED.inc(len(unpublished))
         # Before anything is published, which may fail: there is nothing to publish of these.
         await self._store.queue.confirm(Due.PUSH, [watched for watched in unchanged if not watched.unpublished], now)
         return [*changes, *((watched, watched) for watched in unpublished)]
+
+    async def _settle_step(self, step: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+        """Settle some sessions; one that makes the store fail keeps no other from it."""
+        try:
+            return await self._store.queue.settle(step, now)
+        except AWAY:
+            raise
+        except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
+            settled: list[Watched | None] = []
+            for watched in step:
+                outcome: Sequence[Watched | None] = [None]
+                with isolated("push", watched.id):
+                    outcome = await self._store.queue.settle([watched], now)
+                settled += outcome
+            return settled
 
 
 def changes_of(sessions: Iterable[Watched], now: float) -> Sequence[Change]:

@@ -25,6 +25,8 @@ NEVER = -1.0
 """In the place of a moment that never comes."""
 NO_LIMIT = 1e15
 """Epoch seconds in the place of a limit that there is not."""
+MAX_LIFE = 315_360_000.0
+"""Seconds that a session is kept at most, by whatever limits: Redis refuses numbers of too many digits."""
 ROW_RETENTION = 86_400.0
 """Seconds for which a row outlives its session, so that an end can be sent and recorded after a long outage."""
 
@@ -97,7 +99,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
         cap=NO_LIMIT if absolute is None else activity.logged_in_at + absolute,
         warn=policy.warn_before,
-        ttl=max(ends_in, policy.idle_timeout) + ROW_RETENTION,
+        ttl=min(max(ends_in, policy.idle_timeout), MAX_LIFE) + ROW_RETENTION,
         check_at=first_check_at(watched, now),
         mark=mark,
         ended=int(activity.ended is not None),
@@ -116,7 +118,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
 
 def _short(value: Any) -> Any:  # noqa: ANN401 - the value of any field
     """Return a number as it takes the least room: most limits are whole seconds."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _is_plain(watched: Watched, verdict: Verdict) -> bool:

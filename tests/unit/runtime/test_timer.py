@@ -27,6 +27,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
+from idlewatch.runtime import publisher
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
 from idlewatch.runtime.timer import (
@@ -38,10 +39,10 @@ from idlewatch.runtime.timer import (
     SWEEP_INTERVAL,
     Timer,
 )
-from idlewatch.signals import session_ended
+from idlewatch.signals import announce, session_ended
 from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.transitions import RECHECK_INTERVAL
-from idlewatch.store.values import Sample
+from idlewatch.store.values import Due, Sample, Watched
 from tests.conftest import START, Time
 from tests.support.announced import Heard
 from tests.support.clocks import TestClock
@@ -167,6 +168,38 @@ class TestPush:
         with pytest.raises(StoreUnavailable):
             await timer.push(START + 80)
         assert sum(line.startswith("session_warned") for line in caplog.messages) == CHANGE_BATCH
+
+    @pytest.mark.parametrize("flaw", ["verdict", "settle", "announcement", "frame"])
+    async def test_one_session_that_raises_keeps_no_other_from_being_told_in_time(
+        self, hub: Hub, timer: Timer, flaw: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        tabs = {f"w{number}": tabs_of(hub, keep(f"w{number}").id, 1)[0] for number in range(5)}
+
+        def failing(function: Any, concerns: Any) -> Any:
+            def call(*args: Any) -> Any:
+                if concerns(*args):
+                    raise ValueError
+                return function(*args)
+
+            return call
+
+        owner, name = {
+            "verdict": (Watched, "verdict"),
+            "settle": (stores.current().queue, "settle"),
+            "announcement": (announce, "changed"),
+            "frame": (publisher, "change_of"),
+        }[flaw]
+        is_bad = (
+            (lambda batch, _: "w2" in {each.id for each in batch})
+            if flaw == "settle"
+            else (lambda each, *_: each.id == "w2")
+        )
+        # The memory store asks for the verdict itself, of what it is sure of.
+        claimed = await stores.current().queue.claim(Due.PUSH, START + 80, 10, CLAIM_LEASE)
+        monkeypatch.setattr(owner, name, failing(getattr(owner, name), is_bad))
+        await timer.publisher.publish(claimed, START + 80)
+        assert [tab.told for watch_id, tab in tabs.items() if watch_id != "w2"] == [[WARNED]] * 4
+        assert all("w2" in line for line in errors(caplog))
 
     async def test_two_timers_tell_each_change_once_batch_after_batch(
         self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch

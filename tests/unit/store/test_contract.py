@@ -90,6 +90,12 @@ class TestOpening:
         assert opened.version >= 1_700_000_000_250
         assert (await face.open(watched("w2", version=2_000_000_000_000), 1_700_000_000.0)).version >= 2_000_000_000_000
 
+    async def test_keeps_what_has_limits_beyond_all_reason(self, face: Face) -> None:
+        limits = replace(POLICY, idle_timeout=1e300, absolute_timeout=None, checkpoint=1e200)
+        await face.open(watched(policy=limits), 0.0)
+        assert (await face.apply("w1", Extended(), 1.0)) is not None
+        assert await claim(face.store, Due.CHECK, 1e15) == []
+
     async def test_of_a_watch_in_its_warned_stretch_is_due_at_once(self, face: Face) -> None:
         await face.open(watched(), 800.0)
         assert (await claim_one(face.store, Due.PUSH, 800.0)).id == "w1"
