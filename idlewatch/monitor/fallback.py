@@ -249,9 +249,14 @@ class FallbackStore(SessionStore):
         if watched.activity.ended is not None:
             reason, at = watched.activity.reason or Reason.LOST, min(watched.activity.ended, now)
             self._sessions.end(watch_id, reason, at, limits_first=False)
+            return
         # A grace that ran out while no tab could be counted ends nothing under the user who asks.
-        elif self._sessions.apply(watch_id, replace(report_of(watched.activity), is_open=True), now) is None:
-            self._sessions.open(watched, now)
+        report = replace(report_of(watched.activity), is_open=True)
+        if self._sessions.apply(watch_id, report, now) is None and is_behind(
+            self._sessions.open(watched, now), watched
+        ):
+            # Another process has opened it meanwhile, and knew less.
+            self._sessions.apply(watch_id, report, now)
 
     def _watched_of(self, record: WatchedSession, now: float) -> Watched:
         """Return the session of a record, with activity that this process saw, and the record may not have yet."""
@@ -312,6 +317,12 @@ def _after_all(changes: Sequence[Change], watched: Watched) -> tuple[Watched, Ou
         except HoldRefused as refusal:
             outcomes.append(refusal)
     return watched, outcomes
+
+
+def is_behind(present: Watched, known: Watched) -> bool:
+    """Return whether a store has less of the activity of a live session than is known here."""
+    has, knows = present.activity, known.activity
+    return has.ended is None and (has.active < knows.active or has.logged_in_at < knows.logged_in_at)
 
 
 def report_of(activity: Activity) -> Reported:

@@ -22,7 +22,7 @@ from idlewatch.exceptions import Undecided
 from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.fallback import report_of
+from idlewatch.monitor.fallback import is_behind, report_of
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.write_behind import credited
@@ -239,6 +239,9 @@ class Recovery:
         watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
         report = replace(report_of(watched.activity), is_open=is_open)
         present = await self.sessions.aapply(watch_id, report, now) or await self.sessions.aopen(watched, now)
+        if is_behind(present, watched):
+            # Another process has opened it meanwhile, and knew less.
+            present = await self.sessions.aapply(watch_id, report, now) or present
         if moment is None:
             return present
         # By what others have told the store, too: the record and this process may know less.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
@@ -168,6 +169,26 @@ class TestAnEmptyStore:
         flush(shared)
         await shared.around(REPORT_GRACE + 2)
         assert (await present(one, watch_id)).activity.active == START + 50
+
+    async def test_hears_the_rest_of_a_session_that_another_process_opens_meanwhile(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        watch_id = (await one.asign_in(checkpoint=60.0)).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 50
+        await extend(two, watch_id, clock.now)
+        flush(shared)
+        opening = two.recovery.sessions.aopen
+
+        async def come_second(watched: Watched, now: float) -> Watched:
+            older = replace(watched, activity=replace(watched.activity, active=START))
+            await one.recovery.sessions.aopen(older, now)
+            return await opening(watched, now)
+
+        monkeypatch.setattr(two.recovery.sessions, "aopen", come_second)
+        await two.around()
+        assert (await present(two, watch_id)).activity.active == START + 50
 
     async def test_takes_no_end_from_a_process_that_does_not_know_yet(self, shared: Outage, clock: Time):
         one, two, three = (shared.process(name) for name in ("one", "two", "three"))
