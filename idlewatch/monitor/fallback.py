@@ -16,12 +16,13 @@ from typing import cast
 from django.db import Error as DatabaseError
 from msgspec.structs import replace
 
-from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reported, Requested, SignedIn
+from idlewatch.core.activity import Reason
+from idlewatch.core.events import Acted, Event, Extended, Held, Released, Requested, SignedIn
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
+from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.process import Lane, Process
 from idlewatch.store import transitions
@@ -261,7 +262,7 @@ class FallbackStore(SessionStore):
     def _watched_of(self, record: WatchedSession, now: float) -> Watched:
         """Return the session of a record, with activity that this process saw, and the record may not have yet."""
         watched = records.watched_of(record, now)
-        seen = Reported(self._outage.seen.at(record.pk))
+        seen = self._outage.seen.at(record.pk)
         return replace(watched, activity=reported(seen, watched.activity, watched.policy, now))
 
     def _is_held(self) -> bool:
@@ -322,9 +323,5 @@ def _after_all(changes: Sequence[Change], watched: Watched) -> tuple[Watched, Ou
 def is_behind(present: Watched, known: Watched) -> bool:
     """Return whether a store has less of the activity of a live session than is known here."""
     has, knows = present.activity, known.activity
-    return has.ended is None and (has.active < knows.active or has.logged_in_at < knows.logged_in_at)
-
-
-def report_of(activity: Activity) -> Reported:
-    """Return the event that reports to a store what a record knows."""
-    return Reported(activity.active, activity.logged_in_at, activity.held_until, activity.held_since)
+    facts = ((has.active, knows.active), (has.logged_in_at, knows.logged_in_at), (has.held_until, knows.held_until))
+    return has.ended is None and any(less < more for less, more in facts)

@@ -1,38 +1,63 @@
-"""When the users of a shared store were last seen to act by this process, for a store that loses its data."""
+"""What this process last saw of the sessions in a shared store, for a store that loses its data."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from idlewatch.conf import conf
+from idlewatch.core.activity import Activity
+from idlewatch.core.clock import Clock
+from idlewatch.core.events import Reported
 from idlewatch.store.values import Watched
 
 MARGIN = 30.0
 """Seconds that a checkpoint may be late, because the database was away or the process that made it has died."""
+NOTHING = Reported(0.0)
+
+
+class _Seen(NamedTuple):
+    """What was seen of one session."""
+
+    report: Reported
+    at: float
+    """When it was seen (epoch seconds)."""
 
 
 class LastSeen:
-    """The last activity of each session that this process has seen in the store: no record may have it yet.
+    """The last activity and holds of each session that this process has seen in the store: no record may have them yet.
 
     Thread-safe: each step is one of the dictionary's own.
     """
 
-    def __init__(self) -> None:
-        self._active: dict[str, float] = {}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
         self._forgot_at = float("-inf")
 
     def note(self, watched: Watched | None) -> None:
-        """Note when the user of a session acted last, as the store has it."""
-        if watched is not None and watched.activity.active > self._active.get(watched.id, 0.0):
-            self._active[watched.id] = watched.activity.active
+        """Note when the user of a session acted last, and what holds it, as the store has it."""
+        if watched is None:
+            return
+        report, known = report_of(watched.activity), self._seen.get(watched.id)
+        if known is None or _is_later(report, known.report):
+            self._seen[watched.id] = _Seen(report, self._clock.now())
 
-    def at(self, watch_id: str) -> float:
-        """Return when the user of a session was last seen to act (epoch seconds); 0 where that is not known."""
-        return self._active.get(watch_id, 0.0)
+    def at(self, watch_id: str, *, is_open: bool = False) -> Reported:
+        """Return a report of what was seen of a session; of nothing where that is not known.
+
+        `is_open`: it has a tab here. Otherwise what held it may have been released elsewhere since it was seen.
+        """
+        seen = self._seen.get(watch_id)
+        if seen is None:
+            return NOTHING
+        return seen.report if is_open else replace(seen.report, held_until=min(seen.report.held_until, seen.at))
 
     def watch_ids(self) -> Sequence[str]:
         """Return the sessions of which something is known."""
-        return list(self._active)
+        return list(self._seen)
 
     def forget(self, now: float, keep: Container[str]) -> None:
         """Forget what the records have by now, but for the sessions in `keep`: those with a tab here."""
@@ -40,6 +65,19 @@ class LastSeen:
         if now < self._forgot_at + MARGIN:
             return
         self._forgot_at = now
-        for watch_id, active in list(self._active.items()):
-            if active < now - retention and watch_id not in keep:
-                self._active.pop(watch_id, None)
+        for watch_id, seen in list(self._seen.items()):
+            if seen.at < now - retention and watch_id not in keep:
+                self._seen.pop(watch_id, None)
+
+
+def report_of(activity: Activity) -> Reported:
+    """Return the event that reports to a store what is known of a session."""
+    return Reported(activity.active, activity.logged_in_at, activity.held_until, activity.held_since)
+
+
+def _is_later(report: Reported, known: Reported) -> bool:
+    if report.active != known.active:
+        return report.active > known.active
+    # A store that lost its data may have the activity, from the record, and not the holds since.
+    is_lost = report.held_since is None and known.held_since is not None
+    return not is_lost and (report.held_until, report.held_since) != (known.held_until, known.held_since)

@@ -23,7 +23,7 @@ class Outage:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.buffer = ActivityBuffer()
-        self.seen = LastSeen()
+        self.seen = LastSeen(clock)
         self._lock = Lock()
         self._missed: dict[str, None] = {}
         """Sessions that are to be reported to the store, in order."""

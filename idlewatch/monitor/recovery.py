@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Reported, TabsCounted
+from idlewatch.core.events import TabsCounted
 from idlewatch.core.policy import Phase
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
 from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.fallback import is_behind, report_of
+from idlewatch.monitor.fallback import is_behind
 from idlewatch.monitor.isolation import isolated
+from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.write_behind import credited
 from idlewatch.process import Lane, Process
@@ -229,8 +230,8 @@ class Recovery:
     async def _report_known(
         self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:
-        seen = self._outage.seen.at(watch_id)
-        report = Reported(seen, is_open=is_open)
+        seen = self._outage.seen.at(watch_id, is_open=is_open)
+        report = replace(seen, is_open=is_open)
         if row is None:
             return await self.sessions.aapply(watch_id, report, now)
         if row.ended is not None:

@@ -16,8 +16,8 @@ from idlewatch.exceptions import EngineUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import report_of
 from idlewatch.monitor.isolation import log_once, work_through
+from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.row_locks import held
 from idlewatch.signals.event_log import log_event
 from idlewatch.store.values import Watched

@@ -80,17 +80,17 @@ class ActivityBuffer:
             raise
 
 
-def credited(watched: Watched, moment: float, seen: float) -> Watched:
+def credited(watched: Watched, moment: float, seen: Reported) -> Watched:
     """Return a session with activity credited to its own moment; the same one if it was over by then.
 
-    `seen`: when its user was last seen to act here. The record may be older, and would judge too soon.
+    `seen`: what was last seen of it here. The record may be older, and would judge too soon.
     """
-    admitted = reported(Reported(seen), watched.activity, watched.policy, moment)
+    admitted = reported(seen, watched.activity, watched.policy, moment)
     activity = applied(Acted(), admitted, watched.policy, moment)
     return watched if activity.ended is not None else replace(watched, activity=activity)
 
 
-def _advanced(row: WatchedSession, moment: float, seen: float) -> Watched | None:
+def _advanced(row: WatchedSession, moment: float, seen: Reported) -> Watched | None:
     """Return the session of a record with activity credited to it; None where that changes nothing."""
     watched = records.watched_of(row, moment)
     after = credited(watched, moment, seen)

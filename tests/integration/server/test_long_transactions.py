@@ -22,6 +22,7 @@ from django.db import connections
 from django.test import Client
 from idlewatch.consumers.authentication import find_session
 from idlewatch.core.activity import Reason
+from idlewatch.core.clock import Clock
 from idlewatch.core.events import Acted
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
@@ -83,7 +84,7 @@ async def main():
         buffer = ActivityBuffer()
         for name in ("eve", "dan"):
             buffer.add(ids[name], now() + 1)
-        await in_thread(Lane.TIMER, buffer.flush, LastSeen())
+        await in_thread(Lane.TIMER, buffer.flush, LastSeen(Clock()))
         found["waiting"] = [name for name in ids if ids[name] in buffer._waiting]
         found["database"] = "database" not in await health.failing_parts()
     found["held"] = not leaving.done()

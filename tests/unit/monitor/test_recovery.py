@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Requested, TabOpened
+from idlewatch.core.events import Acted, Held, Requested, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import records, recovery
@@ -217,6 +217,24 @@ class TestAnEmptyStore:
         activity = (await present(two, watch_id)).activity
         assert (activity.active, activity.ended) == (START + 101, None)
         assert (await present(one, revoked)).activity.ended == START + 101
+
+    @pytest.mark.parametrize("has_tab", [True, False], ids=["with a tab", "without"])
+    async def test_hears_of_the_holds_that_a_process_has_seen(self, shared: Outage, clock: Time, has_tab: bool):
+        one, two = shared.process("one"), shared.process("two")
+        watch_id = (await one.asign_in(checkpoint=60.0)).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 90
+        if has_tab:
+            await extend(two, watch_id, START + 20)
+        with two.entered():
+            await two.store.sessions.aapply(watch_id, Held("upload"), clock.now)
+        clock.now = START + 97
+        flush(shared)
+        await shared.around(REPORT_GRACE + 2)
+        activity = (await present(one, watch_id)).activity
+        assert activity.ended is None
+        # Without a tab here, it may have been released elsewhere.
+        assert activity.idle_from(clock.now, 300.0) == START + (98 if has_tab else 90)
 
     @pytest.mark.parametrize("reports", [True, False], ids=["reports at last", "never reports"])
     async def test_waits_for_a_process_that_is_kept_from_reporting_but_not_for_ever(

@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 from django.db import DatabaseError
 
+from idlewatch.core.clock import Clock
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, write_behind
 from idlewatch.monitor.last_seen import LastSeen
@@ -28,7 +29,7 @@ def test_the_latest_activity_of_so_many_sessions_waits(
     for after in (6, 5):
         for watch_id in watch_ids:
             buffer.add(watch_id, START + after)
-    buffer.flush(LastSeen())
+    buffer.flush(LastSeen(Clock()))
     assert not buffer
     assert list(map(written, watch_ids)) == [6, 6, 0, 0]
     assert len(caplog.messages) == 1
@@ -39,9 +40,9 @@ def test_what_the_database_refuses_goes_on_waiting():
     buffer.add(watched.id, START + 5)
     refused = mock.patch.object(records, "read", side_effect=DatabaseError)
     with refused, pytest.raises(DatabaseError):
-        buffer.flush(LastSeen())
+        buffer.flush(LastSeen(Clock()))
     assert buffer
-    buffer.flush(LastSeen())
+    buffer.flush(LastSeen(Clock()))
     assert written(watched.id) == 5
 
 
@@ -60,7 +61,7 @@ def test_one_session_that_raises_keeps_no_other_waiting(
     for after in (5, 6):
         for watch_id in watch_ids:
             buffer.add(watch_id, START + after)
-        buffer.flush(LastSeen())
+        buffer.flush(LastSeen(Clock()))
         assert not buffer
         assert list(map(written, watch_ids)) == [after, 0, after, after]
     assert len(caplog.messages) == 1
@@ -69,7 +70,7 @@ def test_one_session_that_raises_keeps_no_other_waiting(
 def test_what_came_too_late_revives_no_session():
     buffer, (watched,) = ActivityBuffer(), sign_in_many(1)
     buffer.add(watched.id, START + 100)
-    buffer.flush(LastSeen())
+    buffer.flush(LastSeen(Clock()))
     assert written(watched.id) == 0
 
 
@@ -78,9 +79,9 @@ def test_many_are_written_in_parts_so_that_no_round_takes_long():
     for watch_id in (*(f"w{number}" for number in range(2 * write_behind.FLUSH_LIMIT)), watched.id):
         buffer.add(watch_id, START + 5)
     for _ in range(2):
-        buffer.flush(LastSeen())
+        buffer.flush(LastSeen(Clock()))
     assert buffer
     assert written(watched.id) == 0
-    buffer.flush(LastSeen())
+    buffer.flush(LastSeen(Clock()))
     assert not buffer
     assert written(watched.id) == 5
