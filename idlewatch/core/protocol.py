@@ -222,6 +222,12 @@ def add_login_url(frame: str, login_url: str | UnsetType) -> str:
     return encode(replace(_state_decoder.decode(frame), login_url=login_url))
 
 
+def aged(frame: str, seconds: float) -> str:
+    """Return a state frame, as JSON text, as it is so many seconds later: less remains, unless it is held."""
+    state = _state_decoder.decode(frame)
+    return frame if state.held else encode(replace(state, remaining=max(state.remaining - seconds, 0.0)))
+
+
 def encode(frame: Frame) -> str:
     """Return a frame as JSON text."""
     return _encoder.encode(frame).decode()

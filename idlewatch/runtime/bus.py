@@ -16,7 +16,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock
 from idlewatch.core.policy import Phase, Shown
 from idlewatch.process import Process
-from idlewatch.runtime.hub import Change, Hub
+from idlewatch.runtime.hub import Change, Hub, aged
 
 logger = logging.getLogger("idlewatch")
 
@@ -90,7 +90,9 @@ class Bus:
     async def _dispatch(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Do what a message asks for; a type that this version does not know is ignored."""
         if message["type"] == KIND:
-            await self._hub.tell(changes_in(message["changes"]))
+            now = self._clock.now()
+            # A process of an earlier release does not say when.
+            await self._hub.tell(aged(changes_in(message["changes"]), now - message.get("at", now)))
         elif message["type"] == NOTICE:
             # Changes that come meanwhile do not wait for it.
             answering = asyncio.create_task(self._answer(layer, message))
@@ -145,9 +147,9 @@ async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncI
                 await layer.group_discard(GROUP, channel)
 
 
-def message_of(process: str, changes: Sequence[Change]) -> dict[str, object]:
-    """Return the message by which a process publishes changes."""
-    return {"type": KIND, "process": process, "changes": [list(astuple(change)) for change in changes]}
+def message_of(process: str, changes: Sequence[Change], at: float) -> dict[str, object]:
+    """Return the message by which a process publishes changes, as they were at `at` (epoch seconds)."""
+    return {"type": KIND, "process": process, "at": at, "changes": [list(astuple(change)) for change in changes]}
 
 
 def changes_in(told: Sequence[Sequence[Any]]) -> Sequence[Change]:

@@ -12,13 +12,17 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from idlewatch.core import protocol
 from idlewatch.core.policy import UNWARNED, Shown
 from idlewatch.process import Process
 from idlewatch.runtime.fan_out import FanOut, Sends
 
 logger = logging.getLogger("idlewatch")
 
+MIN_LAG = 0.5
+"""Seconds on the way from which on a countdown is put right: no page shows less."""
 DRAIN_TIMEOUT = 3.0
 """Seconds that a process waits, at most, for the tabs that it closed to be gone."""
 TAB_TIMEOUT = 2.0
@@ -35,6 +39,13 @@ class Change(Struct, frozen=True):
     ended: bool
     shown: Shown
     """What the frame shows, to find out whether the tabs were notified."""
+
+
+def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:
+    """Return changes as they are after so long a way to the tabs: their countdowns would end too late."""
+    if seconds < MIN_LAG:
+        return changes
+    return [each if each.ended else replace(each, frame=protocol.aged(each.frame, seconds)) for each in changes]
 
 
 class Guest(Protocol):

@@ -17,7 +17,7 @@ from idlewatch.monitor import stores
 from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.process import Process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
-from idlewatch.runtime.hub import Change, Hub
+from idlewatch.runtime.hub import Change, Hub, aged
 from idlewatch.signals import announce
 from idlewatch.store.base import CHANGE_BATCH, Store
 from idlewatch.store.values import Due, Watched
@@ -42,21 +42,21 @@ class Publisher:
             StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
         """
         changes = await self._settle(claimed, now)
-        await self._send(changes_of([settled for _, settled in changes], now))
+        await self._send(changes_of([settled for _, settled in changes], now), now)
         _note_delays(changes, self._clock.now())
         await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
 
-    async def _send(self, changes: Sequence[Change]) -> None:
-        """Send changes to the tabs of this process, then, in one message, to those of all others."""
+    async def _send(self, changes: Sequence[Change], at: float) -> None:
+        """Send changes, as they were at `at`, to the tabs of this process, then, in one message, to those of others."""
         if not changes:
             return
-        await self._hub.deliver(changes)
+        await self._hub.deliver(aged(changes, self._clock.now() - at))
         layer = get_channel_layer() if self._store.shared else None
         if layer is not None:
             try:
                 # A layer may be configured to wait for as long as it takes; this lane must not.
                 async with self._clock.timeout(LAYER_TIMEOUT):
-                    await layer.group_send(GROUP, message_of(self._process.name, changes))
+                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))
             except Exception as error:
                 raise LayerUnavailable from error
 

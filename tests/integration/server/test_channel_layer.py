@@ -88,7 +88,7 @@ class Layer:
     async def publish(self) -> None:
         self.sent += 1
         change = Change("w1", f'{{"number": {self.sent}}}', ended=False, shown=("active", None, True))
-        message = message_of(current_process().name, [change])
+        message = message_of(current_process().name, [change], current_process().clock.now())
         await self.publisher.group_send(GROUP, message | {"process": "another"})
 
     async def received(self) -> float:

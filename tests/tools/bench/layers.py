@@ -85,7 +85,7 @@ class Bench:
         self.number += 1
         frame = json.dumps([self.number, time.monotonic()])
         change = Change("bench", frame, ended=False, shown=("warned", "idle", True))
-        await self.layer.group_send(GROUP, message_of(current_process().name, [change]))
+        await self.layer.group_send(GROUP, message_of(current_process().name, [change], current_process().clock.now()))
 
     async def until_heard(self) -> float:
         """Send until each listener has heard something of it; return the seconds, infinite where it takes too long."""

@@ -13,10 +13,14 @@ from channels.layers import BaseChannelLayer, InMemoryChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.core.exceptions import ImproperlyConfigured
 
-from idlewatch.process import current_process
+from idlewatch.core.policy import Policy, assess
+from idlewatch.core.protocol import encode, state_frame
+from idlewatch.process import current_process, now
 from idlewatch.runtime import bus as bus_module
 from idlewatch.runtime.bus import ANSWER, GROUP, KIND, NOTICE, Bus, change_from, changes_in, message_of
 from idlewatch.runtime.hub import Change, Hub
+from tests.conftest import Time
+from tests.support.facts import signed_in
 from tests.support.redis_server import redis_url
 from tests.support.sockets import FakeTab, until
 
@@ -43,8 +47,21 @@ UNTAKEABLE: dict[str, dict[str, Any]] = {
 
 def test_a_change_comes_through_a_message_as_it_was():
     changes = [CHANGE, Change("w1", '{"phase": "ended"}', ended=True, shown=("ended", None, False))]
-    message = json.loads(json.dumps(message_of(current_process().name, changes)))
+    message = json.loads(json.dumps(message_of(current_process().name, changes, 0.0)))
     assert [change_from(each) for each in message["changes"]] == changes
+
+
+@pytest.mark.parametrize(("took", "remaining"), [(0.0, 100.0), (0.4, 100.0), (7.5, 92.5), (200.0, 0.0)])
+async def test_a_countdown_is_shorter_by_what_its_message_took(
+    took: float, remaining: float, clock: Time, monkeypatch: pytest.MonkeyPatch
+):
+    frame = encode(state_frame(assess(signed_in(clock.now - 800), Policy(), clock.now), Policy(), 7))
+    message = message_of("another", [Change("w1", frame, ended=False, shown=("warned", "idle", True))], clock.now)
+    hub, tab = Hub(current_process()), FakeTab()
+    hub.join("w1", tab)
+    clock.pass_(took)
+    await Bus(current_process(), hub)._handle(InMemoryChannelLayer(), message)
+    assert tab.frames[-1]["remaining"] == remaining
 
 
 @asynccontextmanager
@@ -69,7 +86,7 @@ async def receive_one(layer: BaseChannelLayer, tab: FakeTab) -> None:
     received = len(tab.frames)
     async with asyncio.timeout(WITHIN):
         while len(tab.frames) == received:
-            await layer.group_send(GROUP, message_of("another", [CHANGE]))
+            await layer.group_send(GROUP, message_of("another", [CHANGE], now()))
             await asyncio.sleep(0.01)
 
 
@@ -90,7 +107,7 @@ def members(layer: InMemoryChannelLayer) -> set[str]:
 
 def test_a_change_that_another_version_made_keeps_no_other_of_its_message_from_the_tabs():
     unknown = ["w2", "{}", False, ["a new phase", None, True]]
-    known = message_of("another", [CHANGE])["changes"]
+    known = message_of("another", [CHANGE], now())["changes"]
     assert changes_in([unknown, *known]) == [CHANGE]
 
 
@@ -198,7 +215,7 @@ class TestTheGroup:
         task = asyncio.create_task(Bus(current_process(), Hub(current_process())).run())
         await until(lambda: members(layer))
         if failures:
-            await layer.group_send(GROUP, message_of("another", []))
+            await layer.group_send(GROUP, message_of("another", [], now()))
             await until(leaving.is_set)
         task.cancel()
         await asyncio.wait([task], timeout=WITHIN)
