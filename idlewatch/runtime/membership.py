@@ -45,7 +45,7 @@ SAMPLE_RETENTION = 3600.0
 class Membership:
     """The part of one process, renewed once a round before anything is judged."""
 
-    def __init__(self, process: Process, tell_missed: Callable[[SessionStore, float], Awaitable[None]]) -> None:
+    def __init__(self, process: Process, tell_missed: Callable[[SessionStore], Awaitable[None]]) -> None:
         self._process = process
         self._threads = process.threads
         self._clock = process.clock
@@ -205,7 +205,7 @@ class Membership:
                 logger.warning(flaw)
         if await recovery.advance(self._hubs.tabs, self._process.name, now):
             # By the store itself: this process has just reported what it did not know.
-            await self._tell_missed(recovery.sessions, now)
+            await self._tell_missed(recovery.sessions)
         self.owns_store = not recovery.is_absent
         return now
 

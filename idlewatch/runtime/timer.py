@@ -197,7 +197,7 @@ class Timer:
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
-                    await self._tell_missed(self._store.sessions, now)
+                    await self._tell_missed(self._store.sessions)
                 await self._beside("compare", partial(self.membership.compare_records, now))
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
@@ -240,12 +240,14 @@ class Timer:
                 logger.exception("What is too old could not be deleted.")
         self._swept_at = now
 
-    async def _tell_missed(self, sessions: SessionStore, now: float) -> None:
+    async def _tell_missed(self, sessions: SessionStore) -> None:
         """Tell the tabs of this process what they were not told: a layer may lose a message without an error."""
         watch_ids = list(self._hubs.tabs())
         for start in range(0, len(watch_ids), BATCH_SIZE):
             found = await sessions.aget_many(watch_ids[start : start + BATCH_SIZE])
-            await self.membership.correct_counts(sessions, found, now)
+            await self.membership.correct_counts(sessions, found, self._clock.now())
+            # The round may have begun long before.
+            now = self._clock.now()
             # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = changes_of(settled, now)
