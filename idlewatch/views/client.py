@@ -118,7 +118,9 @@ def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
         if event is not None:
             watched = monitor.look(watch_id, at, event)
         if watched is not None:
-            state.change.state = SessionState.at(watched, at)
+            answered = SessionState.at(watched, now())
+            # The store may have taken its time; but nothing ends by a clock that it was not asked with.
+            state.change.state = SessionState.at(watched, at) if answered.is_ended else answered
     frame = replace(state.frame, page=owner) if owner is PageOwner.RENEWED else state.frame
     return _json(frame, 401 if state.watch_id is None else 200)
 

@@ -26,6 +26,22 @@ class TestState:
         assert (state["phase"], state["reason"], state["remaining"]) == ("warned", "idle", 110.0)
         assert last_active() == START
 
+    @pytest.mark.parametrize(("took", "remaining"), [(4.0, 106.0), (200.0, 110.0)])
+    def test_what_remains_is_that_of_the_moment_in_which_it_is_answered(
+        self, took: float, remaining: float, signed_in: Browser, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        clock.pass_(790)
+        look = monitor.look
+
+        def slow(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
+            found = look(watch_id, now, event)
+            if isinstance(event, Polled):
+                clock.pass_(took)
+            return found
+
+        monkeypatch.setattr(monitor, "look", slow)
+        assert signed_in.poll("/idlewatch/state/").json()["remaining"] == remaining
+
     def test_without_a_session_it_is_a_401_with_an_ended_frame(self, browser: Browser):
         response = browser.poll("/idlewatch/state/")
         assert response.status_code == 401
