@@ -23,7 +23,7 @@ serve: install  ## Serve the demo by several processes behind nginx, on http://1
 	@exec scripts/serve
 
 .PHONY: test
-test: .venv/.dev  ## Check everything: lint, types, unit, client, servers, browser, sites, newest Python.
+test: .venv/.dev  ## Check everything: lint, types, unit, client, simulation, servers, browser, sites, newest Python.
 	@scripts/test
 
 .PHONY: test-fast
@@ -41,6 +41,11 @@ newest: .venv-newest/.dev  ## Run the fast tests on the newest Python that is he
 .PHONY: sites
 sites: .venv-sites/.dev  ## Try all sites of tests/sites with their packages, and write docs/sites.md.
 	@scripts/test all_sites
+
+.PHONY: simulate
+simulate: .venv/.dev  ## Run the product on a virtual clock, amid faults: SCHEDULES=200, SEED=7 to repeat one, MUTANTS=1.
+	@scripts/ensure-servers redis-server
+	@$(BIN)/python -m tests.simulation
 
 .PHONY: format
 format: .venv/.dev  ## Format the code.

@@ -1,0 +1,104 @@
+"""Stories in which an invariant was broken once, as they were shrunk: they run before those that are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from idlewatch.core.policy import Policy, fitted
+from tests.simulation.stories import Fault, Setup, Step, Story
+
+
+def _setup(**more: Any) -> Setup:
+    usual: dict[str, Any] = {
+        "servers": 1,
+        "store": "redis",
+        "engine": "db",
+        "atomic": False,
+        "limits": _limits(),
+        "max_sessions": None,
+        "skewed": False,
+    }
+    return Setup(**usual | more)
+
+
+def _limits(**more: Any) -> Policy:
+    usual: dict[str, Any] = {
+        "idle_timeout": 15.0,
+        "warn_before": 4.0,
+        "absolute_timeout": 300.0,
+        "close_grace": 3.0,
+        "hold_limit": 20.0,
+        "heartbeat": 1.0,
+        "checkpoint": 1.0,
+    }
+    return fitted(Policy(**usual | more))
+
+
+def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Step:
+    return Step(action, wait, near, args)
+
+
+FOUND: Mapping[str, Sequence[Story]] = {
+    "a sign-in in a long transaction was ended as lost: other processes do not see its record yet": [
+        Story(20, _setup(atomic=True), {"b0": ("bob", (_step("sign_in", 0.72, pause=5.23),))}, ()),
+        Story(
+            51,
+            _setup(atomic=True),
+            {
+                "b1": (
+                    "bob",
+                    (_step("sign_in", 0.12), _step("sign_out", 5.41), _step("sign_in", 0.01, pause=4.48)),
+                )
+            },
+            (),
+        ),
+    ],
+    "a replica that lagged took over, and a session with an open tab ended early": [
+        Story(
+            23,
+            _setup(servers=3),
+            {
+                "b0": (
+                    "ada",
+                    (
+                        _step("sign_in", 0.38),
+                        _step("change_password", -0.02, "warning"),
+                        _step("open", 7.69),
+                    ),
+                )
+            },
+            (Fault("redis_failover", 17.95, 1.77, 1),),
+        )
+    ],
+    "Redis was flushed, and no process reported what was seen in requests alone": [
+        Story(
+            192,
+            _setup(servers=2, atomic=True, limits=_limits(idle_timeout=12.0, warn_before=2.0)),
+            {
+                "b1": ("bob", (_step("sign_in", 0.94), _step("change_password", 4.43))),
+                "b2": ("bob", (_step("sign_in", 0.66),)),
+            },
+            (Fault("redis_flushed", 5.65, 13.82),),
+        ),
+        Story(
+            222,
+            _setup(servers=3, engine="cache", atomic=True, max_sessions=1),
+            {"b0": ("ada", (_step("sign_in", 0.41),)), "b1": ("ada", (_step("sign_in", 1.85, pause=4.5),))},
+            (Fault("redis_snapshot", 5.84, 2.57, 1),),
+        ),
+    ],
+    "a session ended between the arrival of a sign-in and the sign-in, which was thrown out with it": [
+        Story(
+            3012,
+            _setup(servers=3, max_sessions=1, limits=_limits(absolute_timeout=None, close_grace=None)),
+            {
+                "b0": ("bob", (_step("sign_in", 1.5), _step("extend", 3.51))),
+                "b1": ("ada", (_step("sign_in", 1.11), _step("sign_in", offset, "end", pause=1.04))),
+            },
+            (),
+        )
+        for offset in (-0.01, -0.006, -0.004, -0.002)
+    ],
+}
+"""By what was found."""

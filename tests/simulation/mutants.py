@@ -1,0 +1,195 @@
+"""Ways to break the product, one at a time: each has to be noticed by some schedule.
+
+A mutant replaces a text in one file, which must be there exactly once. It counts as noticed where an invariant is
+broken in a schedule that keeps them all without it; that it raises does not count.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import idlewatch
+
+PACKAGE = Path(idlewatch.__file__).parent
+MOST = 600
+"""Schedules after which a mutant counts as not noticed."""
+STEP = 20
+"""Schedules between two looks at the clock."""
+
+
+class Mutant(NamedTuple):
+    """One way to break the product."""
+
+    name: str
+    file: str
+    """Below the package."""
+    old: str
+    new: str
+    servers: str = ""
+    """How many processes it needs; empty: as the seed has it."""
+    store: str = "redis"
+
+    @property
+    def source(self) -> str:
+        """The text of the file with the change.
+
+        Raises:
+            LookupError: what it is to replace is not there, or more than once.
+        """
+        return self.changed((PACKAGE / self.file).read_text())
+
+    def changed(self, text: str) -> str:
+        """Return a text with the change in it."""
+        if text.count(self.old) != 1:
+            raise LookupError(f"The mutant {self.name} finds its text {text.count(self.old)} times in {self.file}.")
+        return text.replace(self.old, self.new)
+
+
+SCRIPTS = "store/redis/scripts"
+
+MUTANTS: Sequence[Mutant] = (
+    # Redis.
+    Mutant(
+        "compare-and-set gone",
+        f"{SCRIPTS}/change.lua",
+        "version == '' or tonumber(version) ~= old.version",
+        "version == ''",
+    ),
+    Mutant("touch after the warning", f"{SCRIPTS}/touch.lua", "row.idle >= 0 and now < row.next_at and", "row.idle >= 0 and"),
+    Mutant("touch not credited", f"{SCRIPTS}/touch.lua", "  row.active = moment\n", ""),
+    Mutant("touch moves no deadline", f"{SCRIPTS}/touch.lua", "  row.next_at = deadline - row.warn\n", ""),
+    Mutant("dead processes stay", f"{SCRIPTS}/reap.lua", "local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)", "local dead = {}", "2"),
+    Mutant("epoch check gone", f"{SCRIPTS}/renew.lua", "  created_at, resuming_until, settle_after, lost_from = ARGV[2], now, false, ''", "  created_at, resuming_until, settle_after, lost_from = ARGV[2], now, ARGV[2], ''"),
+    Mutant("old copy not noticed", f"{SCRIPTS}/renew.lua", "elseif is_copy then", "elseif false then"),
+    Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, sender, 'record', id, now, row.ttl)\n", ""),
+    Mutant("end by the clock while held back", f"{SCRIPTS}/change.lua", "is_end_by_clock and is_held(prefix, now)", "false"),
+    # The core.
+    Mutant("acted in the future", "core/reducer.py", "moment = min(now, now - event.ago)", "moment = now + event.ago"),
+    Mutant("activity extends a warning", "core/reducer.py", "and not policy.activity_extends_warning", "and False"),
+    Mutant("extension not credited", "core/reducer.py", "extensions=activity.extensions + 1)", "extensions=activity.extensions + 1) if False else activity"),
+    Mutant("tab count off by one", "core/reducer.py", "tabs=_counted(activity, event.process, -1)", "tabs=_counted(activity, event.process, 0)"),
+    Mutant("end not final", "core/reducer.py", "    if verdict.phase is Phase.ENDED:\n        return activity.finished(", "    if False:\n        return activity.finished("),
+    Mutant("idle limit forgotten", "core/policy.py", "(idle_end, Reason.IDLE)", "(idle_end + 2.0, Reason.IDLE)"),
+    # Records and fallback.
+    Mutant("record closed twice", "monitor/records.py", "    rows = WatchedSession.objects.live().filter(pk=watch_id)\n    end =", "    rows = WatchedSession.objects.filter(pk=watch_id)\n    end ="),
+    Mutant("record not advanced", "monitor/fallback.py", "records.advance(", "(lambda *_: None)("),
+    Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass"),
+    Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n"),
+    Mutant("tabs not reported", "monitor/recovery.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n"),
+    Mutant("nothing held back", "monitor/outage.py", "        return self._settle_after\n", "        return float('-inf')\n"),
+    Mutant("checkpoint not written", "monitor/records.py", "            changed[row.pk] = progress\n", "            pass\n"),
+    Mutant("records go back", "monitor/records.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2"),
+    # The others.
+    Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F(\"session_digest\"))\n", "    pass\n", "2"),
+    Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))\n", "                    pass\n", "2"),
+    Mutant("missed changes stay missed", "runtime/timer.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3"),
+    Mutant("leases not renewed", "runtime/membership.py", "recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))", "recovery.note(await self._store.presence.renew(self._process.name, now, 0.5))", "2"),
+    Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory"),
+    Mutant("memory store never resumed", "runtime/membership.py", "            await self._resume_all(now)\n", "", "1", "memory"),
+    Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n"),
+)  # fmt: skip
+
+
+def install(name: str) -> Any:
+    """Break the product of this process; return what is to change scripts, if it is one of those."""
+    mutant = next(each for each in MUTANTS if each.name == name)
+    assert mutant.source
+    if mutant.file.endswith(".lua"):
+        script = Path(mutant.file).stem
+
+        def change(_: str, text: str) -> str:
+            # A script begins with the text of its parts.
+            return mutant.changed(text) if mutant.old in text else text
+
+        assert script
+        return change
+    module = "idlewatch." + mutant.file.removesuffix(".py").replace("/", ".")
+    sys.meta_path.insert(0, _Finder(module, mutant))
+    return None
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, module: str, mutant: Mutant) -> None:
+        self._module, self._mutant = module, mutant
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if name != self._module:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        loader = _Loader(name, spec.origin)
+        loader.mutant = self._mutant
+        return importlib.machinery.ModuleSpec(name, loader, origin=spec.origin)
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    mutant: Mutant
+
+    def get_data(self, path: str) -> bytes:
+        return self.mutant.source.encode()
+
+    def path_stats(self, path: str) -> Any:
+        # Then Python looks for no compiled file, and writes none.
+        raise OSError(path)
+
+
+def main(which: str) -> int:
+    """Try the mutants, two at a time; return the exit status."""
+    chosen = [each for each in MUTANTS if which in {"1", each.name}]
+    for mutant in chosen:
+        # One whose target is gone fails before any other is tried.
+        assert mutant.source
+    running: list[tuple[Mutant, subprocess.Popen[str], float]] = []
+    survived = 0
+    waiting = list(chosen)
+    while waiting or running:
+        while waiting and len(running) < int(os.environ.get("WORKERS", "2")):
+            mutant = waiting.pop(0)
+            running.append((mutant, _start(mutant), time.monotonic()))
+        mutant, process, began = running.pop(0)
+        out, _ = process.communicate()
+        answer = out.strip().splitlines()[-1] if out.strip() else "no answer"
+        survived += not answer.startswith("seed ")
+        print(f"{mutant.name:36} {mutant.file:34} {answer}  ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"{len(chosen)} mutants, {survived} not noticed")
+    return 1 if survived else 0
+
+
+def _start(mutant: Mutant) -> subprocess.Popen[str]:
+    environment = {**os.environ, "MUTANT": mutant.name, "STORE": mutant.store}
+    environment.pop("MUTANTS")
+    if mutant.servers:
+        environment["SERVERS"] = mutant.servers
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.simulation"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def hunt(bench: Any, story: Any) -> int:
+    """Run schedules of a broken product until one shows it; print its seed and the first violation."""
+    from tests.simulation import world
+
+    first = int(os.environ.get("SEED", "0"))
+    errors = 0
+    for seed in range(first, first + int(os.environ.get("SCHEDULES", str(MOST)))):
+        try:
+            violations = world.run(story(seed), bench).violations
+        except Exception:  # noqa: BLE001 - that it raises is not enough
+            errors += 1
+            continue
+        if violations:
+            print(f"seed {seed}: {violations[0][:110]}")
+            return 0
+    print(f"not noticed ({errors} schedules raised)")
+    return 1

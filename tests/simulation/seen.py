@@ -1,0 +1,258 @@
+"""What users, tabs, records and receivers saw, and the invariants that it must keep."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from idlewatch.runtime.hub import MIN_LAG
+from idlewatch.runtime.timer import CLAIM_LEASE
+
+if TYPE_CHECKING:
+    from tests.simulation.servers import Server
+    from tests.simulation.world import World
+
+BLUR = 0.15
+"""Seconds within which two machines see one moment."""
+SKEW = 2.6
+"""The same, where their clocks differ: they are put right when they are 2 s apart."""
+
+
+class Try(NamedTuple):
+    """Something by which a session may go on."""
+
+    moment: float
+    held: float = 0.0
+    """For how many seconds a hold may stop the clock from then on."""
+    is_activity: bool = False
+    """Whether it is mere activity, which extends nothing once the session is warned."""
+
+
+@dataclass
+class Session:
+    """What was seen of one session."""
+
+    user: str = ""
+    began: float = 0.0
+    signed_in: float = 0.0
+    credited: list[tuple[float, Server | None]] = field(default_factory=list)
+    """Moments at which a server has certainly seen its user act."""
+    tries: list[Try] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
+    handled: list[tuple[float, Server]] = field(default_factory=list)
+    """Activity that was reported over a socket, and the server that took it."""
+    told: list[tuple[float, str | None, str]] = field(default_factory=list)
+    """When someone learnt that it ended, the reason, and who."""
+    signals: list[tuple[float, str]] = field(default_factory=list)
+    served: list[float] = field(default_factory=list)
+    asked: list[tuple[float, str]] = field(default_factory=list)
+    """When someone asked for an end, with its reason."""
+
+
+class Seen:
+    """The notes of one schedule."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.sessions: defaultdict[str, Session] = defaultdict(Session)
+        self.violations: list[str] = []
+        self.losses: list[float] = []
+        """When the store lost data."""
+        self.outages: list[float] = []
+        """When the store could not be reached any more."""
+        self.failures: list[str] = []
+        self.asked: list[tuple[float, str, str]] = []
+        """When someone asked for the end of all sessions of a user."""
+
+    def violate(self, rule: str, text: str) -> None:
+        self.violations.append(f"{rule}: {text}")
+
+    # Notes.
+
+    def opened(self, watch: str, user: str, began: float, at: float) -> None:
+        session = self.sessions[watch]
+        session.user = user
+        session.began = session.began or began
+        session.signed_in = at
+        session.tries.append(Try(began, at - began))
+        session.credited.append((began, None))
+
+    def tried(self, watch: str | None, at: float, *, holds: bool = False, is_activity: bool = False) -> None:
+        if watch is not None:
+            held = min(self._world.limits.hold_limit, 60.0) if holds else 0.0
+            self.sessions[watch].tries.append(Try(at, held, is_activity))
+
+    def handled(self, watch: str, moment: float, server: Server) -> None:
+        self.sessions[watch].handled.append((moment, server))
+
+    def left(self, watch: str | None, at: float) -> None:
+        if watch is not None:
+            self.sessions[watch].left.append(at)
+
+    def served(self, watch: str, arrived: float, server: Server, *, counts: bool) -> None:
+        session = self.sessions[watch]
+        session.served.append(arrived)
+        if counts:
+            session.credited.append((arrived, server))
+            session.tries.append(Try(arrived))
+
+    def promised(self, watch: str, frame: dict[str, Any], at: float, server: Server) -> None:
+        """Note a state frame: it says how long the session lives at least."""
+        if frame.get("phase") in {"active", "warned"}:
+            # A push that took a little less than that on its way shows what it had at its start.
+            moment = at + frame["remaining"] - frame["idle_timeout"] - MIN_LAG
+            self.sessions[watch].credited.append((min(moment, at), server))
+
+    def told(self, watch: str | None, reason: str | None, at: float, who: str) -> None:
+        if watch is not None:
+            self.sessions[watch].told.append((at, reason, who))
+
+    def signalled(self, watch: str, reason: str, at: float) -> None:
+        self.sessions[watch].signals.append((self._world.now, reason))
+
+    def asked_for(self, watch: str | None, reason: str) -> None:
+        if watch is not None:
+            self.sessions[watch].asked.append((self._world.now, reason))
+
+    def asked_for_all_of(self, user: str, reason: str) -> None:
+        self.asked.append((self._world.now, user, reason))
+
+    def failed(self, response: Any, at: float) -> None:
+        if self._world.now - self._world.database.struck_at < 5.0:
+            # A view of the site, or Django itself, was in the middle of a transaction.
+            return
+        self.failures.append(f"{at:.2f}: {getattr(response, 'reason_phrase', '')} {self._world.last_error}")
+
+    def latest(self, watch: str | None) -> float | None:
+        """Return when the user of a session acted last, as far as is known."""
+        if watch is None or not self.sessions[watch].credited:
+            return None
+        return max(moment for moment, _ in self.sessions[watch].credited)
+
+    # Invariants.
+
+    def check(self, records: list[Any]) -> None:
+        """Compare what was seen with the records, at the end."""
+        known = {record.pk: record for record in records}
+        for watch, session in self.sessions.items():
+            record = known.get(watch)
+            self._check_once(watch, session, record)
+            self._check_final(watch, session, record)
+            self._check_late(watch, session)
+            if record is not None and record.ended is not None:
+                self._check_early(watch, session, record)
+                self._check_reason(watch, session, record)
+        for failure in self.failures:
+            self.violate("no 500", failure)
+
+    def _check_once(self, watch: str, session: Session, record: Any) -> None:
+        if len(session.signals) > 1:
+            self.violate("once", f"{watch} was announced {len(session.signals)} times: {session.signals}")
+        reasons = {reason for _, reason, _ in session.told} | {reason for _, reason in session.signals}
+        if record is not None and record.ended is not None:
+            reasons.add(record.reason)
+        setup = self._world.story.setup
+        if setup.store == "memory" and setup.servers > 1 and "revoked" in reasons:
+            # A process that does not own the store closes the record; the owner sees that within a second.
+            return
+        if len(reasons - {None}) > 1:
+            self.violate("once", f"{watch} ended for {sorted(map(str, reasons))}: {session.told}, {session.signals}")
+        if session.told and record is not None and record.ended is None:
+            self.violate("final", f"{watch} was told to have ended ({session.told[0]}), and its record is open")
+
+    def _check_final(self, watch: str, session: Session, record: Any) -> None:
+        known = [at for at, _, _ in session.told] + [at for at, _ in session.signals]
+        if known:
+            first = min(known)
+            late = [at for at in session.served if at > first + 0.02]
+            if late:
+                self.violate("final", f"{watch} had ended at {first:.2f}, and was served at {late[0]:.2f}")
+
+    def _check_late(self, watch: str, session: Session) -> None:
+        limits, tolerance = self._world.limits, self._tolerance()
+        for at in session.served:
+            deadline = None
+            for moment, held, is_activity in sorted(session.tries):
+                is_warned_off = is_activity and not limits.activity_extends_warning
+                last = None if deadline is None else deadline - limits.warn_before * is_warned_off + tolerance
+                if moment < at and (last is None or moment <= last):
+                    deadline = max(deadline or 0.0, moment + held + limits.idle_timeout)
+            if deadline is not None and at > deadline + tolerance:
+                self.violate("late", f"{watch} was served at {at:.2f}, and ended at {deadline:.2f} at the latest")
+            if limits.absolute_timeout is not None and at > session.signed_in + limits.absolute_timeout + tolerance:
+                self.violate("late", f"{watch} was served at {at:.2f}, and began at {session.signed_in:.2f}")
+
+    def _check_early(self, watch: str, session: Session, record: Any) -> None:
+        limits, tolerance = self._world.limits, self._tolerance()
+        ended = record.ended.timestamp()
+        active = self._last_credit(watch, session, ended)
+        if record.reason == "idle" and ended < active + limits.idle_timeout - tolerance:
+            self.violate("early", f"{watch} ended idle at {ended:.2f}, though active at {active:.2f}")
+        if record.reason == "closed" and limits.close_grace is not None:
+            closed = ended - limits.close_grace
+            if active > closed + tolerance:
+                self.violate("early", f"{watch} ended closed at {ended:.2f}, though active at {active:.2f}")
+            for tab in self._world.open_tabs(watch):
+                if tab.opened_at < closed - 1.0 and not tab.socket.server.was_disturbed:
+                    self.violate(
+                        "early", f"{watch} ended closed at {ended:.2f}, with a tab open since {tab.opened_at:.2f}"
+                    )
+        if record.reason == "absolute" and (
+            limits.absolute_timeout is None or ended < session.began + limits.absolute_timeout - tolerance
+        ):
+            self.violate("early", f"{watch} ended absolute at {ended:.2f}, begun at {session.began:.2f}")
+
+    def _last_credit(self, watch: str, session: Session, ended: float) -> float:
+        """Return when the user acted last by what must not be lost."""
+        limits = self._world.limits
+        active = session.began
+        for moment, server in sorted(session.credited, key=lambda each: each[0]):
+            if moment < ended and not self._may_be_lost(watch, moment, server):
+                active = max(active, moment)
+        for moment, server in sorted(session.handled, key=lambda each: each[0]):
+            warned_from = active + limits.idle_timeout - limits.warn_before
+            is_certain = not server.is_dead and not self._may_be_lost(watch, moment, server)
+            if active < moment < min(ended - 1.0, warned_from) and is_certain:
+                active = moment
+        return active
+
+    def _may_be_lost(self, watch: str, moment: float, server: Server | None) -> bool:
+        """Return whether activity may be lost: up to a checkpoint of it, with a store that loses its data.
+
+        Not where a tab is open: then the processes that know of it report it.
+        """
+        period, strikes = self._world.limits.checkpoint + 1.5, self._world.database.strikes
+        for outage in self.outages:
+            # Neither had the database the checkpoint, nor could the store be asked.
+            if any(
+                strike - period < moment < outage + 0.1 for strike in strikes if outage - 12.0 < strike < outage + 12.0
+            ):
+                return True
+        for loss in self.losses:
+            # A statement that failed is tried again when its claim lapses.
+            struck = any(loss - 12.0 < strike < loss + 12.0 for strike in strikes)
+            if loss - period - (CLAIM_LEASE if struck else 0.0) < moment < loss + 0.1:
+                is_known = server is not None and not server.is_dead and self._world.story.setup.store == "redis"
+                if not (is_known and self._world.had_tab(watch, loss)):
+                    return True
+        return False
+
+    def _check_reason(self, watch: str, session: Session, record: Any) -> None:
+        reason, ended = record.reason, record.ended.timestamp()
+        if reason in {"idle", "closed", "absolute"}:
+            return
+        if reason == "lost" and not session.served:
+            # A sign-in whose view failed, or whose answer got lost: no browser has its cookie.
+            return
+        ended += 60.0 if self._world.is_skewed else SKEW
+        asked = [at for at, what in session.asked if what == reason and at <= ended]
+        asked += [at for at, user, what in self.asked if (user, what) == (record.username, reason) and at <= ended]
+        if reason == "replaced":
+            if self._world.story.setup.max_sessions is None:
+                self.violate("reason", f"{watch} ended as replaced, and any number is allowed")
+        elif not asked:
+            self.violate("reason", f"{watch} ended as {reason} at {ended:.2f}, for which no one asked: {session.asked}")
+
+    def _tolerance(self) -> float:
+        return SKEW + self._world.lag if self._world.is_skewed else BLUR

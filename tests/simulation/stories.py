@@ -1,0 +1,266 @@
+"""Stories: what people do and what goes wrong, drawn from a seed, and made smaller where one shows a violation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from random import Random
+from typing import Any
+
+from msgspec import structs
+
+from idlewatch.core.policy import Policy, fitted
+
+ACT_UNTIL = 40.0
+"""Seconds in which people act and faults happen."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a person does, `wait` seconds after the step before, or after a moment of the session."""
+
+    action: str
+    wait: float
+    near: str | None = None
+    """`warning` or `end`: then `wait` counts from there, as far as the person knows."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong."""
+
+    kind: str
+    at: float
+    seconds: float
+    target: int = 0
+    """The number of the server that it strikes, where it strikes one."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The site."""
+
+    servers: int
+    store: str
+    """`redis` or `memory`."""
+    engine: str
+    atomic: bool
+    limits: Policy
+    max_sessions: int | None
+    skewed: bool
+    """Whether the clocks of the machines differ."""
+    has_replica: bool = False
+    """Whether routers send reads to a replica, which lags for ever."""
+    is_long: bool = False
+    """Whether no one comes for longer than anything but a record is kept."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """One schedule."""
+
+    seed: int
+    setup: Setup
+    people: Mapping[str, tuple[str, tuple[Step, ...]]]
+    """By the name of the browser: its user, and what it does."""
+    faults: tuple[Fault, ...]
+
+    def size(self) -> int:
+        """Return how many steps and faults it has."""
+        return len(self.faults) + sum(len(steps) for _, steps in self.people.values())
+
+    def describe(self) -> str:
+        """Return it as text, one line a step."""
+        setup = self.setup
+        site = {name: value for name, value in asdict(setup).items() if name != "limits"}
+        lines = [" ".join(f"{name}={value}" for name, value in {**site, **structs.asdict(setup.limits)}.items())]
+        lines += [
+            f"fault {each.kind} of {each.target} at {each.at:.2f} for {each.seconds:.2f} s" for each in self.faults
+        ]
+        for name, (user, steps) in self.people.items():
+            for step in steps:
+                after = f"{step.wait:+.2f} s from the {step.near}" if step.near else f"after {step.wait:.2f} s"
+                lines.append(f"{name} ({user}) {after}: {step.action} {dict(step.args) or ''}")
+        return "\n".join(lines)
+
+
+ACTIONS: dict[str, float] = {
+    "type": 10,
+    "request": 5,
+    "extend": 5,
+    "extend_at_once": 1,
+    "hold": 2,
+    "release": 1,
+    "sync": 2,
+    "poll": 2,
+    "message": 2,
+    "open": 3,
+    "close": 3,
+    "close_all": 1.5,
+    "reload": 2,
+    "navigate": 1.5,
+    "sleep": 2,
+    "work": 1,
+    "sign_out": 1,
+    "sign_in": 2.5,
+    "change_password": 1,
+    "disable": 0.4,
+    "revoke": 0.8,
+    "replay": 1.2,
+    "fail": 0.5,
+    "fail_to_sign_in": 0.7,
+}
+REDIS_FAULTS = {
+    "redis_lossy": 3,
+    "redis_away": 3,
+    "redis_hangs": 1.5,
+    "redis_flushed": 3,
+    "redis_snapshot": 2,
+    "redis_failover": 2,
+    "redis_slow": 1,
+    "redis_clock": 1,
+    "redis_evicts": 1.5,
+    "layer_lossy": 3,
+    "layer_away": 1,
+    "wakeups_lost": 1,
+}
+SERVER_FAULTS = {
+    "killed": 3,
+    "stopped": 3,
+    "gc_pause": 1.5,
+    "suspended": 1,
+    "restarted": 1.5,
+    "wall_step": 1,
+}
+DATABASE_FAULTS = {"database_slow": 1.5, "database_away": 2, "database_lossy": 2, "database_conflicts": 1.5}
+
+
+def story_of(seed: int, servers: int | None = None, store: str | None = None) -> Story:
+    """Draw a story from a seed."""
+    rng = Random(f"story {seed}")
+    chosen = store or ("redis" if rng.random() < 0.8 else "memory")
+    count = servers or (rng.choice([1, 2, 2, 3, 3]) if chosen == "redis" else rng.choice([1, 1, 2]))
+    setup = Setup(
+        servers=count,
+        store=chosen,
+        engine=rng.choice(["db", "db", "cache"]),
+        atomic=rng.random() < 0.25,
+        limits=_limits(rng),
+        max_sessions=rng.choice([None, None, None, 1, 2]),
+        skewed=rng.random() < 0.15,
+        has_replica=rng.random() < 0.1,
+        is_long=chosen == "redis" and rng.random() < 0.02,
+    )
+    people = {}
+    for number in range(rng.choice([1, 2, 2, 3])):
+        user = rng.choice(["ada", "bob"])
+        people[f"b{number}"] = (user, _steps(rng))
+    return Story(seed, setup, people, _faults(rng, setup))
+
+
+def _limits(rng: Random) -> Policy:
+    idle = rng.choice([10.0, 12.0, 15.0])
+    return fitted(
+        Policy(
+            idle_timeout=idle,
+            warn_before=rng.choice([2.0, 4.0]),
+            absolute_timeout=rng.choice([None, 300.0, 300.0, 25.0]),
+            close_grace=rng.choice([None, 3.0, 3.0, 6.0]),
+            hold_limit=rng.choice([0.0, 8.0, 20.0]),
+            heartbeat=rng.choice([1.0, 2.0]),
+            activity_extends_warning=rng.random() < 0.2,
+            checkpoint=rng.choice([1.0, 60.0]),
+        )
+    )
+
+
+def _steps(rng: Random) -> tuple[Step, ...]:
+    steps, at = [Step("sign_in", rng.uniform(0.0, 2.0), args=_args(rng, "sign_in"))], 2.0
+    while at < ACT_UNTIL:
+        action = rng.choices(list(ACTIONS), list(ACTIONS.values()))[0]
+        if rng.random() < 0.25:
+            # Around the moment at which the session is warned, or ended.
+            near = rng.choice(["warning", "end", "end"])
+            steps.append(
+                Step(action, rng.choice([rng.gauss(0, 0.02), rng.uniform(-1.5, 0.5)]), near, _args(rng, action))
+            )
+            at += 8.0
+        else:
+            wait = rng.choice([rng.expovariate(0.4), rng.uniform(0.0, 0.05), rng.uniform(2.0, 7.0)])
+            steps.append(Step(action, wait, None, _args(rng, action)))
+            at += wait
+        at += steps[-1].args.get("seconds", 0.0)
+    return tuple(steps)
+
+
+def _args(rng: Random, action: str) -> dict[str, Any]:
+    if action == "type":
+        return {"seconds": rng.choice([0.0, 0.0, rng.uniform(1.0, 8.0)])}
+    if action == "sleep":
+        return {"seconds": rng.choice([rng.uniform(0.2, 3.0), rng.uniform(3.0, 20.0)])}
+    if action in {"work", "sign_out", "sign_in", "change_password"} and rng.random() < 0.3:
+        return {"pause": rng.uniform(0.5, 6.0)}
+    return {}
+
+
+def _faults(rng: Random, setup: Setup) -> tuple[Fault, ...]:
+    kinds = {**SERVER_FAULTS, **DATABASE_FAULTS}
+    if setup.store == "redis":
+        kinds |= REDIS_FAULTS
+    else:
+        # There is no clock but its own.
+        del kinds["suspended"]
+    faults = []
+    for _ in range(rng.choice([0, 1, 1, 2, 2, 3])):
+        kind = rng.choices(list(kinds), list(kinds.values()))[0]
+        at = rng.uniform(3.0, ACT_UNTIL - 8.0)
+        seconds = rng.choice([rng.uniform(0.2, 2.0), rng.uniform(2.0, 8.0), rng.uniform(8.0, 15.0)])
+        faults.append(Fault(kind, at, min(seconds, ACT_UNTIL - at), rng.randrange(setup.servers)))
+    return tuple(sorted(faults, key=lambda fault: fault.at))
+
+
+def shrunk(story: Story, shows: Callable[[Story], bool], tries: int = 40) -> Story:
+    """Return a smaller story that still shows the violation."""
+    for number, smaller in enumerate(_without_parts(story)):
+        if number == tries:
+            break
+        candidate = smaller(story)
+        if candidate.size() < story.size() and shows(candidate):
+            story = candidate
+    return story
+
+
+def _without_parts(story: Story) -> Iterator[Callable[[Story], Story]]:
+    """Yield ways to leave something out: a person, a fault, then steps, ever fewer of them."""
+    if len(story.people) > 1:
+        for name in story.people:
+            yield partial(_without_person, name=name)
+    for fault in story.faults:
+        yield partial(_without_fault, fault=fault)
+    for size in (8, 4, 2, 1):
+        for name, (_, steps) in story.people.items():
+            for at in range(len(steps) - size, 0, -size):
+                yield partial(_without_steps, name=name, at=at, size=size)
+
+
+def _without_person(story: Story, name: str) -> Story:
+    people = {each: who for each, who in story.people.items() if each != name}
+    return replace(story, people=people) if people else story
+
+
+def _without_fault(story: Story, fault: Fault) -> Story:
+    return replace(story, faults=tuple(each for each in story.faults if each is not fault))
+
+
+def _without_steps(story: Story, name: str, at: int, size: int) -> Story:
+    """Leave steps out; those that follow come no sooner."""
+    if name not in story.people:
+        return story
+    user, steps = story.people[name]
+    waited = sum(step.wait + step.args.get("seconds", 0.0) for step in steps[at : at + size] if step.near is None)
+    rest = list(steps[at + size :])
+    if rest and rest[0].near is None:
+        rest[0] = replace(rest[0], wait=rest[0].wait + waited)
+    return replace(story, people={**story.people, name: (user, (*steps[:at], *rest))})

@@ -1,0 +1,314 @@
+"""One schedule: servers, people and faults, on one loop with one seed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from idlewatch.core.policy import Phase
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import stores
+from idlewatch.ops import health
+from idlewatch.runtime.runtime import running_runtime
+from idlewatch.store.redis.queue import TOMBSTONE_TTL
+from idlewatch.store.values import Watched
+from tests.simulation import faults, people
+from tests.simulation.channel_layer import Exchange, Layer
+from tests.simulation.database.link import DatabaseLink, install
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.seen import Seen
+from tests.simulation.servers import Handler, Server
+from tests.simulation.stories import ACT_UNTIL, Fault, Story
+
+START = 1_900_000_000.0
+LOOK_EVERY = 3.0
+"""Seconds between two looks at the records."""
+RECOVERY = 16.0
+"""Seconds within which everything is as it should be again, after the last fault."""
+
+
+@dataclass
+class Outcome:
+    """What came of a schedule."""
+
+    story: Story
+    violations: list[str]
+    counts: Counter[str]
+    trace: str
+    lines: list[str] = field(default_factory=list)
+
+
+class World:
+    """Everything that one schedule needs."""
+
+    def __init__(self, story: Story, bench: Any, *, verbose: bool = False) -> None:
+        self.story = story
+        self.limits = story.setup.limits
+        self.loop = VirtualLoop()
+        self.rng = Random(f"world {story.seed}")
+        self.is_skewed = story.setup.skewed
+        self.lag = 0.0
+        """Seconds for which a machine stood still at most without its clock noticing."""
+        self.counts: Counter[str] = Counter()
+        self.lines: list[str] = []
+        self._verbose = verbose
+        self._digest = hashlib.sha256()
+        self.seen = Seen(self)
+        self.exchange = Exchange(Random(f"layer {story.seed}"))
+        self.database = DatabaseLink(Random(f"database {story.seed}"), lambda: self.now)
+        self.redis = bench.redis_link(Random(f"redis {story.seed}")) if story.setup.store == "redis" else None
+        self.operator = people.Operator(self)
+        self.browsers = [people.Browser(self, name, user) for name, (user, _) in story.people.items()]
+        self.servers: list[Server] = []
+        self.every_server: list[Server] = []
+        self.stays: list[people.Stay] = []
+        self.last_error = ""
+        self.errors: Counter[str] = Counter()
+        self.handler: Handler
+        self._network = Random(f"network {story.seed}")
+
+    @property
+    def now(self) -> float:
+        """The time of the world, in epoch seconds."""
+        return START + self.loop.time()
+
+    def network(self) -> float:
+        """Return how long something travels between a browser and a server."""
+        return self._network.expovariate(1 / 0.004)
+
+    def count(self, what: str) -> None:
+        self.counts[what] += 1
+
+    def tell(self, what: str, **details: Any) -> None:
+        """Write a line of the trace."""
+        line = f"{self.loop.time():9.4f} {what} {details or ''}"
+        self._digest.update(line.encode())
+        if self._verbose:
+            self.lines.append(line)
+
+    def note_error(self, where: str, error: BaseException) -> None:
+        self.last_error = f"{where}: {error!r}"
+        self.errors[f"{where} {type(error).__name__}"] += 1
+
+    # Servers.
+
+    def add_server(self, number: int) -> Server:
+        server = Server(self, number)
+        if self.story.setup.skewed:
+            server.clock._offset = self.rng.uniform(-1.0, 1.0)
+        self.every_server.append(server)
+        server.start_up()
+        return server
+
+    def replace_server(self, number: int) -> None:
+        self.servers[number] = self.add_server(number)
+
+    def choose_server_now(self) -> Server | None:
+        """Return a server as a proxy chooses one: it knows which are gone, not which are stopped."""
+        there = [server for server in self.servers if not server.is_dead and not server.is_going]
+        return self._network.choice(there) if there else None
+
+    async def choose_server(self) -> Server | None:
+        """Return a server, if one comes within some seconds."""
+        for _ in range(20):
+            server = self.choose_server_now()
+            if server is not None:
+                return server
+            await asyncio.sleep(0.3)
+        return None
+
+    def had_tab(self, watch: str, moment: float) -> bool:
+        """Return whether a session had a tab at a moment, and kept it."""
+        return any(stay.watch == watch and stay.includes(moment) for stay in self.stays)
+
+    def open_tabs(self, watch: str) -> list[people.Tab]:
+        """Return the tabs of a session that are open now."""
+        return [
+            tab
+            for browser in self.browsers
+            for tab in browser.tabs
+            if tab.watch == watch and tab.is_open and tab.socket is not None
+        ]
+
+    # The schedule.
+
+    async def play(self) -> None:
+        """Let it all happen, then look whether everything has come right."""
+        self.handler = Handler()
+        self.servers = [self.add_server(number) for number in range(self.story.setup.servers)]
+        watching = asyncio.ensure_future(self._watch())
+        await asyncio.sleep(0.5)
+        tasks = [
+            asyncio.ensure_future(browser.follow(list(self.story.people[browser.name][1]))) for browser in self.browsers
+        ]
+        tasks += [asyncio.ensure_future(self._strike(fault)) for fault in self.story.faults]
+        until = self.loop.time() + ACT_UNTIL + 6.0
+        await asyncio.wait(tasks, timeout=max(until - self.loop.time(), 0.0))
+        for task in tasks:
+            if task.done() and task.exception() is not None:
+                raise task.exception() or AssertionError
+        # A fault that goes on is over when it has run its course; people stop in the middle of what they do.
+        faults_left = [task for task in tasks[len(self.browsers) :] if not task.done()]
+        if faults_left:
+            await asyncio.wait(faults_left)
+        for task in tasks:
+            task.cancel()
+        for browser in self.browsers:
+            browser.is_asleep = False
+            for tab in browser.tabs:
+                tab.come_back()
+        await asyncio.sleep(RECOVERY)
+        await self._check()
+        if self.story.setup.is_long:
+            self.count("long absence")
+            await self._be_away()
+        watching.cancel()
+
+    async def _watch(self) -> None:
+        """Look at the records and the lives of keys now and then."""
+        known: dict[str, tuple[Any, Any]] = {}
+        while True:
+            for watch, active, ended in WatchedSession.objects.values_list("pk", "last_active", "ended"):
+                before, ended_before = known.get(watch, (active, ended))
+                if active < before and ended is None:
+                    self.seen.violate("records", f"{watch} went back from {before} to {active}")
+                if ended_before is not None and ended is None:
+                    self.seen.violate("final", f"{watch} had ended by its record, and is open again")
+                known[watch] = active, ended
+            if self.redis is not None:
+                self.redis.expire(self.now)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _be_away(self) -> None:
+        """Let what is kept for a while be forgotten, then come back with the cookies of old."""
+        for browser in self.browsers:
+            await browser.close_all()
+        await asyncio.sleep(TOMBSTONE_TTL + 60.0)
+        for browser in self.browsers:
+            await browser.request()
+            await browser.replay()
+        self.seen.check(list(WatchedSession.objects.all()))
+
+    async def _strike(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.at)
+        self.count(fault.kind)
+        self.tell(f"fault {fault.kind}", target=fault.target, seconds=fault.seconds)
+        await faults.STRIKES[fault.kind](self, fault)
+        self.tell(f"over {fault.kind}")
+
+    async def _check(self) -> None:
+        records = list(WatchedSession.objects.all())
+        self.seen.check(records)
+        for server in self.servers:
+            await self._check_recovered(server)
+        await self._check_sessions({record.pk: record for record in records})
+        for record in records:
+            self.tell("record", pk=record.pk, ended=str(record.ended), reason=record.reason)
+
+    async def _check_recovered(self, server: Server) -> None:
+        if server.is_dead:
+            return
+        violate, name = self.seen.violate, f"server {server.number}"
+        refused = self.story.setup.store == "memory" and server is not self._owner()
+        task = self.loop.create_task(health.failing_parts(), context=server.context())
+        problems = await task
+        if problems and not refused:
+            violate("recovers", f"{name} is not ready: {problems}")
+        runtime = running_runtime(server)
+        if runtime is None:
+            violate("recovers", f"{name} has no timer")
+            return
+        if refused:
+            return
+        recovery = stores.recovery_of(server)
+        if recovery is not None and recovery.is_away:
+            violate("recovers", f"{name} is degraded")
+        if not runtime.timer.owns_store:
+            violate("recovers", f"{name} does not take part in the store")
+        kept_at = runtime.timer.kept_at
+        if kept_at is None or abs(server.clock.now() - kept_at) > 5.0:
+            violate("recovers", f"{name} had its last whole round at {kept_at}, and it is {server.clock.now()}")
+        if server.threads.waiting():
+            violate("recovers", f"{name} has {server.threads.waiting()} calls that wait for a thread")
+
+    def _owner(self) -> Server | None:
+        from idlewatch.monitor.store_lease import StoreLease
+
+        return next((each for each in self.servers if each.part(StoreLease).owner is None and not each.is_dead), None)
+
+    async def _check_sessions(self, records: dict[str, WatchedSession]) -> None:
+        most = self.story.setup.max_sessions
+        live = Counter(record.username for record in records.values() if record.ended is None)
+        if most is not None and any(count > most for count in live.values()):
+            self.seen.violate("replaced", f"live sessions {dict(live)}, and {most} are allowed")
+        server = self._owner() if self.story.setup.store == "memory" else self.servers[0]
+        if server is None or server.is_dead:
+            return
+        sessions = stores.store_of(server).sessions
+        for watch, record in records.items():
+            watched = await self.loop.create_task(sessions.aget(watch), context=server.context())
+            if record.ended is not None:
+                self._check_ended(watch, record, watched)
+            elif watched is None:
+                self.seen.violate("converges", f"{watch} is open by its record, and unknown to the store")
+            elif watched.verdict(server.clock.now() - 4.0).phase is Phase.ENDED:
+                self.seen.violate("converges", f"{watch} is over, and nothing was recorded")
+            else:
+                self._check_live(watch, watched, server)
+
+    def _check_ended(self, watch: str, record: WatchedSession, watched: Watched | None) -> None:
+        if watched is not None and watched.activity.ended is None:
+            self.seen.violate("final", f"{watch} ended {record.reason} by its record, and lives in the store")
+        for tab in self.tabs_of(watch):
+            if not (tab.has_ended or tab.is_gone) and tab.browser.watch == watch:
+                self.seen.violate("converges", f"a tab of {watch} does not know that it ended: {tab.state}")
+
+    def _check_live(self, watch: str, watched: Watched, server: Server) -> None:
+        counted = {name: count for name, count in watched.activity.tabs.items() if count}
+        # A lost network leaves a socket open at its server for a while.
+        here = Counter(
+            each.name
+            for each in self.servers
+            for socket in each.sockets
+            if socket.is_accepted and socket.client.watch == watch
+        )
+        if counted != dict(here):
+            self.seen.violate("recovers", f"{watch} counts tabs {counted}, and has {dict(here)}")
+        phase, now = watched.shown.phase, server.clock.now()
+        if watched.verdict(now).shown != watched.verdict(now - 2.0).shown:
+            # It has changed just now.
+            return
+        for tab in self.open_tabs(watch):
+            if tab.state.get("phase") != phase and self.now - tab.state_at > 3.0:
+                self.seen.violate("converges", f"a tab of {watch} shows {tab.state.get('phase')}, and it is {phase}")
+
+    def tabs_of(self, watch: str) -> list[people.Tab]:
+        return [tab for browser in self.browsers for tab in browser.tabs if tab.watch == watch]
+
+
+def run(story: Story, bench: Any, *, verbose: bool = False) -> Outcome:
+    """Run a story from its beginning to its end."""
+    bench.reset(story)
+    with bench.determined(story.seed):
+        world = World(story, bench, verbose=verbose)
+        install(world.database)
+        Layer.exchange = world.exchange
+        bench.world = world
+        asyncio.set_event_loop(world.loop)
+        try:
+            world.loop.run_until_complete(world.play())
+        finally:
+            counts = _counts_of(world)
+            bench.tear_down(world)
+    return Outcome(story, world.seen.violations, counts, world._digest.hexdigest()[:16], world.lines)
+
+
+def _counts_of(world: World) -> Counter[str]:
+    for part in (world.redis, world.exchange, world.database):
+        if part is not None:
+            world.counts.update(part.seen)
+    return world.counts
