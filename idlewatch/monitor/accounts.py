@@ -91,7 +91,7 @@ def keys_of(record: WatchedSession) -> list[str]:
 
 
 def is_hidden(user: AbstractBaseUser, using: str) -> bool | None:
-    """Return whether the site's own manager hides an account right now; None if that can't be told."""
+    """Return whether the site's own manager hides an account right now; None if that can't be determined."""
     manager = type(user)._default_manager
     if type(manager).get_queryset is Manager.get_queryset:
         # It hides nothing.

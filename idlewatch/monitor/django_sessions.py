@@ -114,7 +114,7 @@ def derived_watch(key: str) -> str:
 
 
 def delete(keys: Iterable[T]) -> Collection[T]:
-    """Delete sessions; return the keys of those that a transaction of the project holds: they are left to it.
+    """Delete sessions; return the keys of those that a transaction of the project has locked, which are left alone.
 
     Raises:
         EngineUnavailable: the engine can do nothing now; any other error concerns one of these sessions alone.
@@ -152,7 +152,7 @@ def standing(keys: Iterable[str]) -> set[str]:
 
 @contextmanager
 def _answering(store: SessionBase) -> Iterator[None]:
-    """Tell an engine that is away from one that can't cope with one session, by asking for one that no one has."""
+    """Distinguish an engine that is away from one that fails for one session, by a query for an unused key."""
     try:
         yield
     except Exception:

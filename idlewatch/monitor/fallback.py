@@ -31,7 +31,7 @@ from idlewatch.store.turns import Batches
 from idlewatch.store.values import Watched
 
 RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
-"""The events that a record takes note of; which tabs are open, each process reports when the store is back."""
+"""The events that change a record. Each process reports which tabs are open when the store is back."""
 
 Change = tuple[Event | None, float]
 """An event, if there is one, and when it happened (epoch seconds)."""
@@ -131,7 +131,7 @@ class FallbackStore(SessionStore):
         except StoreUnavailable:
             return await self._threads.run(Lane.DATABASE, self._judge, watch_id, None, self._clock.now())
         if is_over(watched, self._clock.now()):
-            # Rare, and it may have to be asked whether that is certain.
+            # Rare; `get` finds out, in a thread, whether that is certain.
             return await self._threads.run(Lane.DATABASE, self.get, watch_id)
         self._outage.seen.note(watched)
         return watched
@@ -140,7 +140,7 @@ class FallbackStore(SessionStore):
         """Async version of `get_many`, by the store alone.
 
         Raises:
-            StoreUnavailable: those who ask for many prefer no answer to one of the past.
+            StoreUnavailable: callers that ask for many sessions prefer an error to stale facts.
         """
         return await self._sessions.aget_many(watch_ids)
 
@@ -231,7 +231,7 @@ class FallbackStore(SessionStore):
             self._sessions.end(watch_id, Reason.LOST, now)
 
     def _report_end(self, watch_id: str, reason: Reason) -> None:
-        """As `_report`, for a session that is to end: only an end by the clock, for which `lost` stands, may wait."""
+        """Report as `_report` does before an end: only an end by the clock, which comes with `lost`, may wait."""
         try:
             self._report(watch_id)
         except Undecided:
@@ -256,7 +256,7 @@ class FallbackStore(SessionStore):
         if self._sessions.apply(watch_id, report, now) is None and is_behind(
             self._sessions.open(watched, now), watched
         ):
-            # Another process has opened it meanwhile, and knew less.
+            # Another process has opened it meanwhile, with older facts.
             self._sessions.apply(watch_id, report, now)
 
     def _watched_of(self, record: WatchedSession, now: float) -> Watched:
@@ -266,14 +266,14 @@ class FallbackStore(SessionStore):
         return replace(watched, activity=reported(seen, watched.activity, watched.policy, now))
 
     def _is_held(self) -> bool:
-        """Return whether the store lets the clock end nothing, which this process may not have noticed yet."""
+        """Return whether the store holds back what the clock ends, which this process may not have noticed yet."""
         if self._outage.is_doubtful() or not self._presence.is_held(self._clock.now()):
             return False
         self._outage.doubt()
         return True
 
     def _decide(self, watched: Watched, now: float) -> None:
-        """Refuse to call a session over by facts that may be out of date.
+        """Refuse to judge a session as over by facts that may be out of date.
 
         Raises:
             Undecided: other processes may know of later activity.
@@ -321,7 +321,7 @@ def _after_all(changes: Sequence[Change], watched: Watched) -> tuple[Watched, Ou
 
 
 def is_behind(present: Watched, known: Watched) -> bool:
-    """Return whether a store has less of the activity of a live session than is known here."""
+    """Return whether the store's facts of a live session are older than `known`."""
     has, knows = present.activity, known.activity
     facts = ((has.active, knows.active), (has.logged_in_at, knows.logged_in_at), (has.held_until, knows.held_until))
     return has.ended is None and any(less < more for less, more in facts)

@@ -19,15 +19,15 @@ logger = logging.getLogger("idlewatch")
 T = TypeVar("T")
 
 AWAY = (OperationalError, InterfaceError, EngineUnavailable, StoreElsewhere, StoreUnavailable)
-"""What says that the database, the store or the session engine is away: the whole batch has to wait for it."""
+"""Errors that mean that the database, the store or the session engine is away: the whole batch has to wait."""
 MAX_SET_ASIDE = 10_000
-"""Subjects that are remembered; past that all are forgotten."""
+"""Subjects that are remembered; beyond that, all are forgotten."""
 MAX_LOGGED = 100
-"""Subjects that are logged, each once; what is wrong with so many is the same."""
+"""Errors that a process logs, at most: so many have the same cause."""
 
 
 class SetAside:
-    """What was logged in one process and has not been well since. Thread-safe."""
+    """Subjects whose error one process has logged, and that have not succeeded since. Thread-safe."""
 
     def __init__(self, _process: Process) -> None:
         self._lock = Lock()
@@ -38,7 +38,7 @@ class SetAside:
         return subject in self._known
 
     def add(self, subject: str, message: str) -> None:
-        """Log a message about a subject, unless one was logged and the subject has not been well since."""
+        """Log a message about a subject, unless one was logged and the subject has not succeeded since."""
         with self._lock:
             if subject in self._known:
                 return
@@ -52,13 +52,13 @@ class SetAside:
             logger.error("%d such errors were logged; further ones are not.", MAX_LOGGED)
 
     def discard(self, subject: str) -> None:
-        """Note that the subject is well."""
+        """Note that the subject has succeeded."""
         with self._lock:
             self._known.discard(subject)
 
 
 def log_once(subject: str, message: str) -> None:
-    """Log a message, once a process for each subject."""
+    """Log a message, once per process for each subject."""
     current_process().part(SetAside).add(subject, message)
 
 
@@ -75,7 +75,7 @@ def isolated(work: str, watch_id: str) -> Iterator[None]:
     except AWAY:
         raise
     except Undecided:
-        # It is decided later.
+        # Its state will be determined later.
         pass
     except Exception as error:  # noqa: BLE001 - whatever it is, it concerns one session
         aside.add(subject, f"Session {watch_id} is left out ({work}), and others go on: {description_of(error)}.")
@@ -86,8 +86,8 @@ def isolated(work: str, watch_id: str) -> Iterator[None]:
 def work_through(work: str, items: Mapping[str, T], do: Callable[[Sequence[T]], object]) -> set[str]:
     """Do some kind of work on a batch of sessions, by watch id, at once; return those that make it fail.
 
-    They are found by halving the batch, so `do` may be called again with sessions that it has been called with. The
-    next time, those that failed are worked on by themselves.
+    They are found by halving the batch, so `do` may be called more than once with the same session. Next time, those
+    that failed are tried one by one, after the others.
 
     Raises:
         any of `AWAY`.

@@ -1,4 +1,4 @@
-"""What this process last saw of the sessions in a shared store, for a store that loses its data."""
+"""What this process last saw of the sessions in a shared store, to be reported if the store loses its data."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class _Seen(NamedTuple):
 
 
 class LastSeen:
-    """The last activity and holds of each session that this process has seen in the store: no record may have them yet.
+    """The latest activity and holds that this process has seen of each session; its record may not have them yet.
 
-    Thread-safe: each step is one of the dictionary's own.
+    Thread-safe: each step is one atomic operation of a dictionary.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class LastSeen:
         self._forgot_at = float("-inf")
 
     def note(self, watched: Watched | None) -> None:
-        """Note when the user of a session acted last, and what holds it, as the store has it."""
+        """Note when the user of a session was last active, and what holds it, as the store has it."""
         if watched is None:
             return
         report, known = report_of(watched.activity), self._seen.get(watched.id)
@@ -46,9 +46,9 @@ class LastSeen:
             self._seen[watched.id] = _Seen(report, self._clock.now())
 
     def at(self, watch_id: str, *, is_open: bool = False) -> Reported:
-        """Return a report of what was seen of a session; of nothing where that is not known.
+        """Return a report of what was seen of a session; `NOTHING` if it was not seen.
 
-        `is_open`: it has a tab here. Otherwise what held it may have been released elsewhere since it was seen.
+        `is_open`: whether it has a tab here. If not, what held it may have been released elsewhere since.
         """
         seen = self._seen.get(watch_id)
         if seen is None:
@@ -56,11 +56,11 @@ class LastSeen:
         return seen.report if is_open else replace(seen.report, held_until=min(seen.report.held_until, seen.at))
 
     def watch_ids(self) -> Sequence[str]:
-        """Return the sessions of which something is known."""
+        """Return the ids of all sessions that were seen."""
         return list(self._seen)
 
     def forget(self, now: float, keep: Container[str]) -> None:
-        """Forget what the records have by now, but for the sessions in `keep`: those with a tab here."""
+        """Forget what the records have by now, except for the sessions in `keep`, which have a tab here."""
         retention = 2 * conf.policy.checkpoint + MARGIN
         if now < self._forgot_at + MARGIN:
             return
@@ -71,13 +71,13 @@ class LastSeen:
 
 
 def report_of(activity: Activity) -> Reported:
-    """Return the event that reports to a store what is known of a session."""
+    """Return the event that reports these facts to a store."""
     return Reported(activity.active, activity.logged_in_at, activity.held_until, activity.held_since)
 
 
 def _is_later(report: Reported, known: Reported) -> bool:
     if report.active != known.active:
         return report.active > known.active
-    # A store that lost its data may have the activity, from the record, and not the holds since.
+    # A store that lost its data may have the activity from the record, but not the holds since.
     is_lost = report.held_since is None and known.held_since is not None
     return not is_lost and (report.held_until, report.held_since) != (known.held_until, known.held_since)

@@ -34,7 +34,7 @@ class Outage:
 
     @property
     def began_at(self) -> float | None:
-        """When the outage began (epoch seconds); None while the store is there, and has all reports."""
+        """When the outage began (epoch seconds); None while the store is available and has all reports."""
         return self._began_at
 
     @property
@@ -62,9 +62,9 @@ class Outage:
         return self._began_at is not None or self._clock.now() < max(self._doubtful_until, self._settle_after)
 
     def is_undecided(self, watched: Watched, now: float) -> bool:
-        """Return whether a session only seems to be over, while the records, or other processes, may know more.
+        """Return whether a session may only seem to be over: the records, or other processes, may have later activity.
 
-        Its end lies no longer ago than the record may be old.
+        An end that lies further back than a record may be out of date is certain.
         """
         return self.is_doubtful() and is_over(watched, now) and _is_recent(watched, now)
 
@@ -81,12 +81,12 @@ class Outage:
                 self._began_at = self._clock.now()
 
     def note_back(self, failures: int) -> None:
-        """Note that the store answers again, unless it has failed since there were so many failures."""
+        """Note that the store answers again, unless a call has failed since `failures` was read."""
         with self._lock:
             self._is_back = self._failures == failures
 
     def note_missed(self, watch_id: str) -> None:
-        """Note that the store could not be reached, and missed something of a session."""
+        """Note that the store could not be reached, and that a session is to be reported to it."""
         self.note()
         self.add_missed([watch_id])
 
@@ -100,7 +100,7 @@ class Outage:
         return len(self._missed)
 
     def take_missed(self, limit: int) -> Sequence[str]:
-        """Return up to `limit` sessions that are to be reported, and forget them."""
+        """Remove up to `limit` sessions from those that are to be reported, and return them."""
         with self._lock:
             taken = list(islice(self._missed, limit))
             for watch_id in taken:
@@ -108,7 +108,7 @@ class Outage:
             return taken
 
     def finish(self) -> bool:
-        """End the outage, unless there is more to report by now; return whether there is not."""
+        """End the outage unless there is more to report by now; return whether it ended."""
         with self._lock:
             if self.buffer or self._missed:
                 return False
@@ -116,7 +116,7 @@ class Outage:
             return True
 
     def doubt(self) -> float:
-        """Give other processes the time to report before this one takes the store's word; return until when."""
+        """Doubt the store for `REPORT_GRACE` seconds, in which other processes may report to it; return until when."""
         self._doubtful_until = self._clock.now() + REPORT_GRACE
         return self._doubtful_until
 
@@ -131,6 +131,6 @@ def is_over(watched: Watched | None, now: float) -> bool:
 
 
 def _is_recent(watched: Watched, now: float) -> bool:
-    """Return whether activity that the record does not have yet may have come in time."""
+    """Return whether activity that the record does not have yet may have come before the end."""
     verdict = watched.verdict(now)
     return verdict.reason is not Reason.ABSOLUTE and now < verdict.ends_at + watched.policy.checkpoint

@@ -31,6 +31,8 @@ BATCH_SIZE = 500
 LATEST = ("facts", "last_active")
 COUNTERS = ("warnings", "extensions", "held_seconds")
 """The fields of a session's progress: those that are replaced, and those that only grow."""
+ID = -2
+"""The place of the watch id among the parameters of the statement that writes the progress."""
 
 
 def watched_of(record: WatchedSession, now: float) -> Watched:
@@ -277,11 +279,11 @@ def advance(watched: Watched, now: float) -> None:
 def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = False) -> Collection[str]:
     """Write the progress of sessions, by watch id; a record that is closed, or ahead of it, stays as it is.
 
-    Return those whose record a transaction of the project holds: they are left out, unless it `waits` for them.
+    Return the ids of those whose record a transaction of the project has locked: they are left out, unless it `waits`
+    for them.
 
-    What is written may be old by now, from a process that was stopped: so the statement has the condition, for each row
-    by itself, and counters never go back. All rows take one statement; that of the ORM would cost half a millisecond of
-    processor time a row.
+    The progress may be out of date, from a process that was stopped: so the statement checks each row, and counters
+    never go back. All rows share one statement; the ORM would take half a millisecond of processor time for each.
     """
     database = router.db_for_write(WatchedSession)
     connection = connections[database]
@@ -320,10 +322,6 @@ def _parameters(watch_id: str, progress: Mapping[str, Any], connection: BaseData
     values = {name: fields[name].get_db_prep_save(value, connection) for name, value in progress.items()}
     counters = [values[name] for name in COUNTERS for _ in range(2)]
     return [*(values[name] for name in LATEST), *counters, watch_id, values["last_active"]]
-
-
-ID = -2
-"""The place of the watch id among the parameters."""
 
 
 @cache

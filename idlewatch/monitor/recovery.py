@@ -34,11 +34,11 @@ from idlewatch.store.values import Renewal, Watched
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 PASS_DURATION = 0.5
-"""Seconds after which a pass begins no further batch: the round has other work."""
+"""Seconds after which a pass begins no further batch: the round has other work to do."""
 MAX_SILENCE = 30.0
-"""Seconds for which all wait, at most, for a process that is kept from reporting: by its database, say."""
+"""Seconds for which all processes wait, at most, for one that can't report, because of its database for example."""
 MAX_COUNTS = 5
-"""How many times the tabs of one session are counted: one whose tabs come and go all the time holds up no recovery."""
+"""How often the tabs of one session are counted, at most: tabs that come and go must not delay the recovery."""
 
 ReadTabs = Callable[[], Mapping[str, int]]
 """Returns how many tabs each session has in this process."""
@@ -46,10 +46,10 @@ ReadTabs = Callable[[], Mapping[str, int]]
 
 @dataclass
 class Resumption:
-    """How far this process has come with resuming the records into a store."""
+    """The progress of this process in resuming the records into a store."""
 
     created_at: float
-    """The store that is meant."""
+    """When the store was created: this identifies it."""
     lost_from: float | None
     """From when on it may lack ends that the records have (epoch seconds); None: from then on it has nothing at all."""
     after: Place | None = None
@@ -78,11 +78,11 @@ class Recovery:
         """Whether the last pass has left something to the next for want of time."""
         self._is_absent = False
         self._holds_back = False
-        """Whether all wait for the reports of this process: the store was away for a round, or lost data."""
+        """Whether all processes wait for the reports of this one: the store was away for a round, or lost data."""
         self._silent_until: float | None = None
-        """Until when all wait for the first of them."""
+        """Until when they wait for the first of these reports."""
         self._awaited: int | None = None
-        """How many of them all wait for; None before the first."""
+        """How many reports they still wait for; None before the first."""
 
     @property
     def is_away(self) -> bool:
@@ -104,7 +104,7 @@ class Recovery:
         self._outage.buffer.flush(self._outage.seen)
 
     def note(self, renewal: Renewal) -> None:
-        """Take note of what a renewal says of the store."""
+        """Note, from a renewal of the lease, what is owed to the store."""
         self._outage.note_hold(renewal.settle_after)
         is_same = renewal.created_at == self._created_at
         if self._resumption is not None and self._resumption.created_at != renewal.created_at:
@@ -119,12 +119,12 @@ class Recovery:
         self._created_at = renewal.created_at
 
     def note_absence(self) -> None:
-        """Note that a renewal failed: each process has missed the store, and nothing is settled before all reported."""
+        """Note that a renewal failed: nothing is to be settled before every process has reported."""
         self._is_absent = True
         self._hold_from_now()
 
     async def hold_back(self) -> None:
-        """Have all wait for the reports of this process, also while it is kept from them: for a while, at most."""
+        """Make all processes wait for the reports of this one, for `MAX_SILENCE` at most while it can't report."""
         now = self._clock.now()
         if self._silent_until is None:
             self._silent_until = now + MAX_SILENCE
@@ -132,10 +132,10 @@ class Recovery:
             await self._hold_back()
 
     async def advance(self, read_tabs: ReadTabs, process: str, now: float) -> bool:
-        """Report a part of what the store is missing; return whether all that is known here was reported by it.
+        """Report a part of what the store is missing; return whether this call completed the reports of this process.
 
         Raises:
-            StoreUnavailable: the store is away again; the next call begins over.
+            StoreUnavailable: the store is away again; the next call starts over.
         """
         self.is_behind = False
         self._outage.seen.forget(now, keep=read_tabs())
@@ -152,7 +152,7 @@ class Recovery:
 
     async def _report_pass(self, read_tabs: ReadTabs, process: str, now: float, until: float) -> bool:
         if self._outage.began_at is not None and not self._outage.is_back:
-            await self._meet_again(self._outage.began_at - COMMIT_OVERLAP, now)
+            await self._begin_reports(self._outage.began_at - COMMIT_OVERLAP, now)
         if self._owes_tabs:
             self._owes_tabs = False
             self._outage.add_missed([*read_tabs(), *self._outage.seen.watch_ids()])
@@ -165,7 +165,7 @@ class Recovery:
                 self._outage.add_missed(watch_ids)
                 raise
             self._awaited -= len(watch_ids)
-            # What is missed from now on, again and again perhaps, holds up this process alone.
+            # What is missed from now on, perhaps repeatedly, delays this process alone.
             self._holds_back &= self._awaited > 0
             if self._clock.now() >= until:
                 self.is_behind = self._outage.is_away
@@ -175,8 +175,8 @@ class Recovery:
         self._holds_back = False
         return True
 
-    async def _meet_again(self, ended_since: float, now: float) -> None:
-        """Begin to report after an outage: from now on, what the store does not miss goes directly to it."""
+    async def _begin_reports(self, ended_since: float, now: float) -> None:
+        """Begin to report after an outage: from now on, what the store has not missed goes directly to it."""
         failures = self._outage.failures
         closed = await self._threads.run(Lane.TIMER, _closed_since, ended_since)
         await self._hold_back()
@@ -188,7 +188,7 @@ class Recovery:
         self._holds_back, self._silent_until, self._awaited = True, None, None
 
     async def _hold_back(self) -> None:
-        """Give all processes the time to report, and this one more of it for each batch that it has done."""
+        """Extend the time in which processes may report, before each batch of this one."""
         until = self._outage.doubt()
         if self._holds_back and self._created_at is not None:
             self._outage.note_hold(max(until, self._outage.settle_after))
@@ -222,7 +222,7 @@ class Recovery:
             try:
                 present = await self._report_known(watch_id, row, moment, now, is_open=is_open)
             except Undecided:
-                # Too many others write the session: it is the next pass's.
+                # Too many others write the session: the next pass tries again.
                 self._outage.buffer.give_back({} if moment is None else {watch_id: moment})
                 self._outage.add_missed([watch_id])
         return present
@@ -241,25 +241,25 @@ class Recovery:
         report = replace(report_of(watched.activity), is_open=is_open)
         present = await self.sessions.aapply(watch_id, report, now) or await self.sessions.aopen(watched, now)
         if is_behind(present, watched):
-            # Another process has opened it meanwhile, and knew less.
+            # Another process has opened it meanwhile, with older facts.
             present = await self.sessions.aapply(watch_id, report, now) or present
         if moment is None:
             return present
-        # By what others have told the store, too: the record and this process may know less.
+        # Judged by what other processes have reported, too: the record and this process may have older facts.
         after = credited(present, moment, seen)
         return await self.sessions.aapply(watch_id, replace(report_of(after.activity), is_open=is_open), now)
 
     async def _correct_counts(
         self, sessions: Sequence[Watched | None], read_tabs: ReadTabs, process: str, now: float
     ) -> None:
-        """Report the tabs here, and again where some came or went meanwhile; the timer corrects what is left."""
+        """Report the number of tabs here, again if some came or went meanwhile; the timer corrects what is left."""
         for _ in range(MAX_COUNTS):
-            # Counted as late as can be, and also where the last one closed while the store was away.
+            # Counted as late as possible, and also if the last one closed while the store was away.
             tabs = read_tabs()
             miscounted = [
                 (watched.id, count)
                 for watched in sessions
-                # To count is to judge: what is over by the clock waits until all processes have reported.
+                # Writing a count judges the session: what is over by the clock waits until all processes have reported.
                 if watched
                 and watched.verdict(now).phase is not Phase.ENDED
                 and watched.activity.tabs.get(process, 0) != (count := tabs.get(watched.id, 0))
@@ -276,7 +276,7 @@ class Recovery:
         return None
 
     async def _end_closed(self, rows: Sequence[WatchedSession], now: float) -> None:
-        """End in the store what was ended in the records while it did not see it, also by a process that is gone."""
+        """End in the store what was ended in the records meanwhile, also by a process that is gone."""
         for start in range(0, len(rows), records.BATCH_SIZE):
             await asyncio.gather(*(self._end(row, now) for row in rows[start : start + records.BATCH_SIZE]))
 
@@ -289,7 +289,7 @@ class Recovery:
         return ended
 
     async def _resume_pass(self, resumption: Resumption, now: float, until: float) -> None:
-        """Resume the records that come next; another renewal may put another resumption in the place of this one."""
+        """Resume the next records; a renewal may replace this resumption by another one meanwhile."""
         if resumption.after is None and resumption.lost_from is not None:
             closed = await self._threads.run(Lane.TIMER, _closed_since, resumption.lost_from - COMMIT_OVERLAP)
             await self._end_closed(closed, now)
@@ -309,7 +309,7 @@ class Recovery:
                 return
 
     async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:
-        """Open sessions in the store from their records, and report what the records know of those that it has."""
+        """Open sessions in the store from their records, and report later activity of those that it has."""
         rows = await self._threads.run(Lane.TIMER, _read, watch_ids)
         known = await self.sessions.aget_many([row.pk for row in rows])
         await asyncio.gather(*(self._resume(row, present, now) for row, present in zip(rows, known, strict=True)))
@@ -324,7 +324,7 @@ class Recovery:
 
 
 def _is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
-    """Return whether a record knows of later activity than the store."""
+    """Return whether a record has later activity than the store."""
     return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
 
 

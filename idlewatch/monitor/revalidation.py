@@ -61,7 +61,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     for watch_id, is_certain in flaws.items():
         if is_certain is not None:
             end(watch_id, Reason.ACCOUNT, is_certain=is_certain)
-    # Afterwards: an engine that can't cope with a session keeps no account in it.
+    # Afterwards: an engine that fails for a session must not keep it open for an account that may not use it.
     sound = [row for row in live if flaws[row.pk] is None]
     existing = _standing(by_id[row.pk] for row in sound)
     for row in sound:
@@ -77,7 +77,7 @@ def _standing(sessions: Iterable[Watched]) -> Collection[str]:
     try:
         return django_sessions.standing(keys)
     except EngineUnavailable as error:
-        # It says nothing of any of them.
+        # Nothing is known of any of them.
         log_once("session engine", str(error))
         return keys
 
@@ -97,7 +97,7 @@ def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSessio
 
 
 def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
-    """Report to the store what the records know better, from another process or an earlier store."""
+    """Report later activity of the records to the store: from another process, or an earlier store."""
     for row in rows:
         watched = sessions[row.pk]
         if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
@@ -134,7 +134,7 @@ def take_over(row: WatchedSession, now: float) -> None:
 
 
 def _flaw_of_account(row: WatchedSession, users: Mapping[str, AbstractBaseUser]) -> bool | None:
-    """Return None where the accounts of a session may go on; else whether one examination is enough to end it."""
+    """Return None if the accounts of a session may go on; otherwise whether one examination is enough to end it."""
     are_usable, are_unchanged = accounts.may_continue(row, users)
     if are_usable and are_unchanged:
         return None

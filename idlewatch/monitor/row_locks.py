@@ -1,4 +1,4 @@
-"""Rows that a transaction of the project holds: what works on many sessions must not wait for one of them."""
+"""Rows that a transaction of the project has locked: work on many sessions must not wait for one of them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 
 @contextmanager
 def locking(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False) -> Iterator[Collection[Any]]:
-    """Lock rows, by their primary keys, in a transaction; yield the keys of those that another transaction holds.
+    """Lock rows, by their primary keys, in a transaction; yield the keys of those that another transaction has locked.
 
-    `deletes`: they are to be deleted, not only updated. Where the database can't skip such rows (SQLite), there is no
-    transaction, and nothing is yielded.
+    `deletes`: whether the rows will be deleted, not only updated. If the database can't skip locked rows (SQLite), no
+    transaction is begun, and the collection is empty.
     """
     features = connections[rows.db].features
     if not features.has_select_for_update_skip_locked:
@@ -25,11 +25,11 @@ def locking(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False
     with transaction.atomic(using=rows.db):
         no_key = features.has_select_for_no_key_update and not deletes
         locked = set(wanted.select_for_update(skip_locked=True, no_key=no_key).values_list("pk", flat=True))
-        # There may be fewer rows than keys.
+        # Fewer rows than keys may also mean that some do not exist.
         yield () if len(locked) == len(keys) else set(wanted.values_list("pk", flat=True)) - locked
 
 
 def held(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False) -> Collection[Any]:
-    """Return the keys of those rows that another transaction holds just now."""
+    """Return the keys of the rows that another transaction has locked at the moment."""
     with locking(rows, keys, deletes=deletes) as found:
         return found

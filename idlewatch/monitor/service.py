@@ -118,7 +118,7 @@ def _end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None)
 
 
 def _look_to_end(watch_id: str, now: float) -> Watched | None:
-    """Return a session that is to end; None also if its state cannot be determined: then it ends now."""
+    """Return a session that is to end; None also if its state cannot be determined, since it ends now anyway."""
     try:
         return look(watch_id, now)
     except Undecided:
@@ -126,7 +126,7 @@ def _look_to_end(watch_id: str, now: float) -> Watched | None:
 
 
 def end_all(watch_ids: Iterable[str], reason: Reason, now: float) -> None:
-    """End several sessions by request; one that can't be ended keeps no other from it, and its error is raised last."""
+    """End several sessions by request; if one can't be ended, end the others first, then raise its error."""
     errors = []
     for watch_id in watch_ids:
         try:
@@ -187,9 +187,9 @@ def close_record(ended: Watched) -> None:
 
 
 def close_records(ended: Sequence[Watched]) -> Collection[str]:
-    """Close the records of sessions that ended in the store; return the ids of those that a transaction holds.
+    """Close the records of sessions that ended in the store; return the ids of those that are locked by a transaction.
 
-    A view that signs its user out and works on may hold one for long: the others do not wait for it.
+    A view that signs its user out and works on may lock one for a long time: the others do not wait for it.
     """
 
     def close() -> Collection[str]:

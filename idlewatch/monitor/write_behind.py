@@ -26,7 +26,7 @@ FLUSH_LIMIT = 2 * records.BATCH_SIZE
 
 
 class ActivityBuffer:
-    """Activity that the store does not know of. Thread-safe."""
+    """Activity that is still to be reported to the store. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -48,7 +48,7 @@ class ActivityBuffer:
             self._is_full = True
 
     def take(self, watch_ids: Iterable[str]) -> Mapping[str, float]:
-        """Return when the users of these sessions acted last, where that waits, and forget it."""
+        """Remove the activity of these sessions; return when each user acted last, by watch id."""
         with self._lock:
             self._is_full = False
             return {watch_id: self._waiting.pop(watch_id) for watch_id in watch_ids if watch_id in self._waiting}
@@ -81,9 +81,9 @@ class ActivityBuffer:
 
 
 def credited(watched: Watched, moment: float, seen: Reported) -> Watched:
-    """Return a session with activity credited to its own moment; the same one if it was over by then.
+    """Return a session with activity credited at `moment`; unchanged if it was over by then.
 
-    `seen`: what was last seen of it here. The record may be older, and would judge too soon.
+    `seen`: what this process last saw of it. The record may be older, and would end the session too early.
     """
     admitted = reported(seen, watched.activity, watched.policy, moment)
     activity = applied(Acted(), admitted, watched.policy, moment)
