@@ -85,6 +85,7 @@ class HeldSession:
         """The transaction in which the view deleted the session or gave it another key; None: it did neither."""
         self.is_announced = False
         """The view is giving the session another key or password, or signing a user in over it."""
+        self._is_deleted = False
         self._session = session
         self._is_kept = django_sessions.keeps_keys()
         self._delete, self._adelete = session.delete, session.adelete
@@ -113,8 +114,8 @@ class HeldSession:
             announce_rotation(self.watch_id)
 
     def release(self) -> None:
-        """Delete the session, if the view did."""
-        if self.commit is not None and self._is_kept and self._session.session_key != self.key:
+        """Delete the session, if the view did: also where it did no more than that, and left the key in place."""
+        if self._is_deleted:
             self._delete(self.key)
 
     def drop_successor(self) -> None:
@@ -125,12 +126,16 @@ class HeldSession:
 
     def _put_off(self, session_key: str | None = None) -> None:
         self.commit = Commit()
-        if not self._is_own(session_key):
+        if self._is_own(session_key):
+            self._is_deleted = True
+        else:
             self._delete(session_key)
 
     async def _aput_off(self, session_key: str | None = None) -> None:
         self.commit = await in_thread(Lane.REQUEST, Commit)
-        if not self._is_own(session_key):
+        if self._is_own(session_key):
+            self._is_deleted = True
+        else:
             await self._adelete(session_key)
 
     def _is_own(self, session_key: str | None) -> bool:

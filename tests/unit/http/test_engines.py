@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
@@ -68,6 +69,22 @@ def test_a_session_that_vanished_is_lost(signed_in: Browser, engine: str):
     else:
         django_sessions.engine()(signed_in.key).delete()
     assert signed_in.poll("/api/").headers.get("Idlewatch-Ended") == ("lost" if engine != "signed_cookies" else None)
+    assert records() == [("ann", "lost")]
+
+
+@pytest.mark.rule("R11")
+@pytest.mark.parametrize("path", ["/meanwhile/", "/ameanwhile/"])
+def test_so_is_one_that_a_view_deletes_and_no_more(signed_in: Browser, engine: str, path: str):
+    async def adelete(request: HttpRequest) -> None:
+        await request.session.adelete()
+
+    old = signed_in.key
+    http_site.during.append(adelete if path == "/ameanwhile/" else lambda request: request.session.delete())
+    signed_in.submit(path)
+    http_site.during.clear()
+    if engine != "signed_cookies":
+        signed_in.key = old
+    assert user_of(signed_in) == ""
     assert records() == [("ann", "lost")]
 
 
