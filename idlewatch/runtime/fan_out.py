@@ -1,4 +1,4 @@
-"""Sends to many sockets, of which none holds up the others: a server's `send` may wait for the client to read."""
+"""Sends to many sockets, none of which delays the others: a server's `send` may wait for the client to read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_WAITING = 1000
 
 S = TypeVar("S")
 Sends = Iterable[tuple[S, Awaitable[None]]]
-"""Sockets, each with what is sent to it; that raises nothing."""
+"""Sockets, each with an awaitable that sends to it and raises nothing."""
 
 
 class FanOut(Generic[S]):
@@ -28,15 +28,15 @@ class FanOut(Generic[S]):
     async def send(
         self, sends: Sends[S], seconds: float, give_up: Callable[[S], Awaitable[None]] | None = None
     ) -> Collection[asyncio.Task[None]]:
-        """Return, once each send is done or waits for its client, the tasks of those that wait.
+        """Start each send; once each is done or waits for its client, return the tasks of those that wait.
 
-        After `seconds` of waiting, a send is cancelled, and `give_up` called for its socket.
+        A send that has waited for `seconds` is cancelled, and `give_up` is called with its socket.
         """
         left, waiting = iter(sends), list[asyncio.Task[None]]()
         while True:
             turn = _Turn(left)
             task = self._process.start(turn.run())
-            while not (task.done() or turn.is_sending):  # noqa: ASYNC110 - it gives way to others meanwhile, as we do
+            while not (task.done() or turn.is_sending):  # noqa: ASYNC110 - one turn of the event loop at a time
                 await asyncio.sleep(0)
             if task.done():
                 task.result()
@@ -62,7 +62,7 @@ class FanOut(Generic[S]):
 
 
 class _Turn(Generic[S]):
-    """The sends of one task."""
+    """The part of the sends that one task does."""
 
     socket: S
 

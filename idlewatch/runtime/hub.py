@@ -22,7 +22,7 @@ from idlewatch.runtime.fan_out import FanOut, Sends
 logger = logging.getLogger("idlewatch")
 
 MIN_LAG = 0.5
-"""Seconds on the way from which on a countdown is put right: no page shows less."""
+"""Seconds of delay from which on a countdown is corrected: pages show nothing shorter."""
 DRAIN_TIMEOUT = 3.0
 """Seconds that a process waits, at most, for the tabs that it closed to be gone."""
 TAB_TIMEOUT = 2.0
@@ -42,7 +42,7 @@ class Change(Struct, frozen=True):
 
 
 def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:
-    """Return changes as they are after so long a way to the tabs: their countdowns would end too late."""
+    """Return changes with their countdowns shortened by a delay, or they would end too late."""
     if seconds < MIN_LAG:
         return changes
     return [each if each.ended else replace(each, frame=protocol.aged(each.frame, seconds)) for each in changes]
@@ -250,7 +250,7 @@ class Hub:
             for each in changes:
                 await tab.tell(each.frame, ended=each.ended)
         except Exception:
-            # One broken socket must not keep the news from the others.
+            # One broken socket must not keep the change from the others.
             logger.exception("A tab of session %s could not be notified of a change.", change.watch_id)
         finally:
             del self._telling[tab]
@@ -264,7 +264,7 @@ class Hub:
         """Close every tab and every guest, and any that still comes: the server is shutting down."""
         self.dismissed = True
         await self.send_back()
-        await self._see_off()
+        await self._wait_until_empty()
 
     async def send_back(self) -> None:
         """Close every tab and every guest that is here now; they come back, to this process or another."""
@@ -280,8 +280,8 @@ class Hub:
             # The others are to come back by themselves, and the sessions to be written down.
             logger.exception("A socket could not be closed.")
 
-    async def _see_off(self) -> None:
-        """Wait until they are gone: one that is cut off before its close left sees a broken connection."""
+    async def _wait_until_empty(self) -> None:
+        """Wait until all sockets are gone: one that is cut off before its close is sent sees a broken connection."""
         if self._tabs or self._guests:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):

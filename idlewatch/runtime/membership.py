@@ -53,7 +53,7 @@ class Membership:
         self._lease = process.part(StoreLease)
         self._hubs = process.part(Hubs)
         self._tell_missed = tell_missed
-        """Tells the tabs of this process what they were not told."""
+        """Notifies the tabs of this process of changes that they missed."""
         self._records_seen: float | None = None
         self._compared: Place | None = None
         """The place of the last record that was looked up in the store."""
@@ -62,7 +62,7 @@ class Membership:
         self._terms = 0
         """The term of the lease for which the sessions were resumed into the store."""
         self._is_reviewed = False
-        """Whether it was logged what is wrong with how the store is set up."""
+        """Whether flaws in the setup of the store were looked for, and logged."""
         self.owns_store = False
         """Whether this process may act on the store: always, where it is shared."""
 
@@ -102,7 +102,7 @@ class Membership:
         return recovery is not None and recovery.is_behind
 
     async def renew(self, now: float) -> float:
-        """Own the store, or take part in it; return the time, which a shared store may have put right."""
+        """Own the store, or take part in it; return the time, which a shared store may have corrected."""
         recovery = stores.recovery_of(self._process)
         if recovery is None:
             await self.renew_lease(now)
@@ -119,9 +119,9 @@ class Membership:
         return await self._join(recovery)
 
     async def renew_lease(self, now: float) -> None:
-        """Give a sign of life, by which this process stays owner or member; what it finds is owed is done by `renew`.
+        """Renew the lease by which this process stays owner or member, and note what `renew` has to report then.
 
-        Nothing here takes long, however many sessions there are.
+        The time it takes does not grow with the number of sessions.
         """
         self.lease_renewed_at = self._clock.ticks()
         recovery = stores.recovery_of(self._process)
@@ -133,7 +133,7 @@ class Membership:
             recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))
             await recovery.hold_back()
         except StoreUnavailable:
-            # Also where a round is under way, which takes long: what it has not seen is to be reported.
+            # Also while a long round is under way, which has not noticed the outage.
             self._note_absence(recovery)
             raise
 
@@ -147,7 +147,7 @@ class Membership:
             logger.warning("Process %s has not renewed its lease; its tabs no longer count.", process)
 
     async def correct_counts(self, sessions: SessionStore, found: Iterable[Watched | None], now: float) -> None:
-        """Report the tabs here where the store has another number: it may have been lost with an old replica."""
+        """Report the number of tabs here where the store has another: a failover to an old replica may have lost it."""
         name = self._process.name
         live = [watched for watched in found if watched and watched.verdict(now).phase is not Phase.ENDED]
         counted = [(watched, self._hubs.count(watched.id)) for watched in live]
@@ -160,11 +160,11 @@ class Membership:
         await asyncio.gather(*(correct(watch_id, count) for watch_id, count in miscounted))
 
     async def compare_records(self, now: float) -> None:
-        """Resume what the records have and the store does not, have what it does have be due, and close what has ended.
+        """Compare the live records with the store: resume sessions that it lacks, repair its lists, close what ended.
 
-        The first began while the store was away, at a process that was gone before it could report them. The second
-        are open again in a database that was failed over to a replica, which did not have their end yet: once the store
-        forgets it too, nothing else would keep them from coming back.
+        Sessions that it lacks began while it was away, in a process that was gone before it could report them. Records
+        of ended sessions are open again after a failover to a replica of the database that did not have the end yet:
+        once the store forgets it too, nothing else would keep these sessions from coming back.
         """
         for _ in range(BATCHES_COMPARED):
             await self._compare_batch(now)
@@ -186,7 +186,7 @@ class Membership:
             await self._threads.run(Lane.TIMER, _close_again, reopened)
 
     async def give_up_tabs(self) -> None:
-        """Give back the tabs that are still counted here: the process goes, and its lease need not lapse first."""
+        """Take back the tabs that still count for this process: it is stopping, so they need not wait for its lease."""
         now = self._clock.now()
         await self._store.presence.renew(self._process.name, now, 0.0)
         if now >= self.settle_after:
@@ -204,7 +204,7 @@ class Membership:
             for flaw in await self._store.find_flaws():
                 logger.warning(flaw)
         if await recovery.advance(self._hubs.tabs, self._process.name, now):
-            # By the store itself: this process has just reported what it did not know.
+            # By the store itself: this process has just reported what it missed.
             await self._tell_missed(recovery.sessions)
         self.owns_store = not recovery.is_absent
         return now
@@ -214,10 +214,10 @@ class Membership:
         recovery.note_absence()
 
     async def _own(self, now: float) -> None:
-        """Own the memory store, resume every session into it at first, and see what others did to the records."""
+        """Own the memory store: at first resume every session into it, then take over ends from the records."""
         terms = self._lease.terms
         if not self.owns_store or self._terms != terms:
-            # Another process may have had the truth meanwhile, and wrote it into the records.
+            # Another process may have owned the store meanwhile, and written its facts into the records.
             await self._resume_all(now)
             await self._store.statistics.restore_samples(
                 await self._threads.run(Lane.TIMER, history.kept, now - SAMPLE_RETENTION)

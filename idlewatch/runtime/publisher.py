@@ -86,7 +86,7 @@ class Publisher:
         return [*changes, *((watched, watched) for watched in unpublished)]
 
     async def _settle_step(self, step: Sequence[Watched], now: float) -> Sequence[Watched | None]:
-        """Settle some sessions; one that makes the store fail keeps no other from it."""
+        """Settle some sessions; if one makes the store fail, settle the others one by one."""
         try:
             return await self._store.queue.settle(step, now)
         except AWAY:

@@ -42,8 +42,8 @@ ROUND_INTERVAL = 1.0
 LATE_AFTER = 2 * ROUND_INTERVAL
 """Seconds since the lease of this process was renewed after which a round counts as late."""
 COMPARE_INTERVAL = 15.0
-"""Seconds between looks at what is not reported: messages that a layer lost, sessions that the store never had, ends
-that the database lost."""
+"""Seconds between searches for what was lost without an error: messages by a layer, sessions by the store, ends by
+the database."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two runs of `SWEEPS`."""
 SWEEPS: list[Callable[[float], None]] = []
@@ -124,7 +124,7 @@ class Timer:
                         await work(self._clock.now())
                     due_at = await self._next_at(due)
                 except (StoreUnavailable, Undecided):
-                    # It has been logged, once, or is decided in a moment.
+                    # The outage has been logged once; what is undecided is tried again soon.
                     pass
                 except LayerUnavailable as error:
                     logger.warning("The channel layer accepted no message (%s).", type(error.__cause__).__name__)
@@ -169,7 +169,7 @@ class Timer:
                     self._round_at = now
         finally:
             # Also where the round failed: what ended has ended.
-            await self._beside("record", partial(self._record_ends, now))
+            await self._do_part("record", partial(self._record_ends, now))
 
     async def _record_ends(self, now: float, bound: float = ROUND_INTERVAL) -> None:
         """Record the ends that are due, for `bound` seconds at most: then a round is due, and the rest comes after."""
@@ -191,39 +191,39 @@ class Timer:
             await self._hub.send_back()
         if self.owns_store:
             if now >= self.membership.settle_after:
-                # To take tabs back is to judge: not before all processes have reported.
+                # Taking tabs back judges their sessions: not before all processes have reported.
                 await self.membership.keep_tabs(now)
-            await self._beside("check", partial(self._check, now))
+            await self._do_part("check", partial(self._check, now))
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
                     await self._tell_missed(self._store.sessions)
-                await self._beside("compare", partial(self.membership.compare_records, now))
+                await self._do_part("compare", partial(self.membership.compare_records, now))
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
-            await self._beside("sample", partial(self._sample, now))
+            await self._do_part("sample", partial(self._sample, now))
             if now >= self._swept_at + SWEEP_INTERVAL:
-                await self._beside("sweep", partial(self._sweep, now))
+                await self._do_part("sweep", partial(self._sweep, now))
 
-    async def _beside(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do a part of a round, without waiting for it longer than a round: it may wait for a lock, or for the project.
+    async def _do_part(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do a part of a round; wait no longer than a round for it, since it may wait for a lock or the project's code.
 
-        It goes on beside the next rounds then, and is not begun again before it is done.
+        It goes on during the next rounds then, and is not started again before it is done.
         """
-        if name in self._tasks and not await self._finish(name):
+        if name in self._tasks and not await self._wait_for_part(name):
             return
         if name not in self._tasks:
             self._tasks[name] = self._process.start(work())
-        await self._finish(name)
+        await self._wait_for_part(name)
 
-    async def _finish(self, name: str) -> bool:
+    async def _wait_for_part(self, name: str) -> bool:
         """Wait for a part of a round, for the length of a round at most; return whether it is done."""
         task = self._tasks[name]
         with suppress(TimeoutError):
             async with self._clock.timeout(ROUND_INTERVAL):
                 await asyncio.wait({task})
         if task.done():
-            # Another round, one that a test asks for, may have waited for it too.
+            # A concurrent round, as in a test, may have waited for it too.
             if self._tasks.get(name) is task:
                 del self._tasks[name]
             task.result()
@@ -236,19 +236,19 @@ class Timer:
             except AWAY:
                 raise
             except Exception:
-                # The others go on, and it is tried again with them, not in the next round.
+                # It is tried again with the other sweeps, not in the next round.
                 logger.exception("What is too old could not be deleted.")
         self._swept_at = now
 
     async def _tell_missed(self, sessions: SessionStore) -> None:
-        """Tell the tabs of this process what they were not told: a layer may lose a message without an error."""
+        """Notify the tabs of this process of changes that they missed: a layer may lose a message without an error."""
         watch_ids = list(self._hubs.tabs())
         for start in range(0, len(watch_ids), BATCH_SIZE):
             found = await sessions.aget_many(watch_ids[start : start + BATCH_SIZE])
             await self.membership.correct_counts(sessions, found, self._clock.now())
             # The round may have begun long before.
             now = self._clock.now()
-            # What is not settled yet is the push lane's to tell: until then it may still turn out otherwise.
+            # What is not settled yet may still change; the push lane sends it once it is settled.
             settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
             changes = changes_of(settled, now)
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
@@ -288,9 +288,9 @@ class Timer:
 
 
 def _record(ended: Sequence[Watched]) -> set[str]:
-    """Close the records of these sessions and delete the Django sessions; return those that are to be done again.
+    """Close the records of these sessions and delete the Django sessions; return the ids of those to do again.
 
-    They failed, or a transaction of the project holds their rows.
+    They failed, or a transaction of the project has locked their rows.
     """
     left = set[str]()
 
