@@ -99,8 +99,8 @@ class DueQueue(Protocol):
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         """Lease up to `limit` sessions that are due, the earliest first.
 
-        What is not confirmed within `lease` seconds can be claimed again. No push is, while `Presence` holds back what
-        the clock ends.
+        What is not confirmed within `lease` seconds can be claimed again. No push can be claimed while `Presence` holds
+        back what the clock ends.
         """
 
     async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
@@ -118,7 +118,7 @@ class DueQueue(Protocol):
         """
 
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:
-        """Have these sessions be due and listed again, where the store has forgotten that; return how many it had."""
+        """Put sessions back on the lists from which they are missing; return how many sessions were put back."""
 
     async def next_due(self, due: Due) -> float | None:
         """Return when something of this kind is due next, or may be (epoch seconds); None if nothing is."""
@@ -132,22 +132,22 @@ class DueQueue(Protocol):
 
 
 class Presence(Protocol):
-    """Knows which processes live, since when the store exists, and what time they all go by."""
+    """Tracks which processes live, when the store was created, and the time that all processes share."""
 
     async def renew(self, process: str, now: float, lease: float) -> Renewal:
         """Register a process as live for `lease` seconds."""
 
     async def keep_resuming(self, created_at: float, now: float) -> None:
-        """Note that this process goes on resuming the records: for some seconds, `renew` asks no other.
+        """Note that this process goes on resuming the records: for some seconds, `renew` asks no other process to.
 
-        `created_at` here and below: of the store that is meant. Of another one, nothing is noted.
+        `created_at`, here and below, identifies the store; if it was replaced by another since, the call does nothing.
         """
 
     async def mark_resumed(self, created_at: float, settle_after: float) -> None:
-        """Note that a store has what the records know; what the clock ends may be settled after that moment."""
+        """Note that all records were resumed; from `settle_after` on (epoch seconds), sessions may be settled."""
 
     async def hold_back(self, created_at: float, settle_after: float) -> None:
-        """Let nothing be settled until that moment (epoch seconds), at least: a process still has to report."""
+        """Let nothing be settled before `settle_after` (epoch seconds): a process still has to report."""
 
     async def reap(self, now: float) -> Sequence[str]:
         """Remove the tabs of processes whose lease lapsed; return the names of those processes."""

@@ -1,7 +1,7 @@
-"""The order in which a process works on one session: what comes meanwhile waits, and is done together where it can be.
+"""The order in which a process works on one session: what comes meanwhile waits, and is batched if possible.
 
-Writers that raced each other for one session would each be tried again for every success of another: N² steps for N
-events. Nothing is kept of a session that nothing waits for.
+If writers of one session raced each other, each would retry after every success of another: N² steps for N events.
+Nothing is kept of a session for which nothing waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_BATCH = 100
-"""Events that are written together, at most."""
+"""Items that are worked on together, at most."""
 
 
 class Turns:
@@ -26,14 +26,14 @@ class Turns:
     def __init__(self) -> None:
         self._lock = Lock()
         self._turns: dict[str, tuple[Lock, int]] = {}
-        """The lock of each session, and how many threads have or want it."""
+        """The lock of each session, and how many threads hold it or wait for it."""
 
     def __len__(self) -> int:
         return len(self._turns)
 
     @contextmanager
     def taking(self, watch_id: str) -> Iterator[None]:
-        """Wait until no other thread works on the session, and keep the others waiting."""
+        """Wait until no other thread works on the session; until the end of the block, others wait."""
         with self._lock:
             turn, users = self._turns.get(watch_id) or (Lock(), 0)
             self._turns[watch_id] = turn, users + 1
@@ -50,9 +50,9 @@ class Turns:
 
 
 class Batches(Generic[T, R]):
-    """Collects what event loops have to do with each session while `work` is under way with what came before.
+    """Collects the items of each session, in each event loop, while `work` is busy with the ones before.
 
-    `work` takes a session's id and what is to be done, and returns a result or an error for each.
+    `work` takes a session's id and its items, and returns a result or an error for each item.
     """
 
     def __init__(self, work: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]]) -> None:
@@ -64,7 +64,7 @@ class Batches(Generic[T, R]):
         return len(self._waiting)
 
     async def add(self, watch_id: str, item: T) -> R:
-        """Have something done; return its result, or raise its error."""
+        """Wait until `work` has done an item of a session; return its result, or raise its error."""
         loop = asyncio.get_running_loop()
         key = loop, watch_id
         result: asyncio.Future[R] = loop.create_future()
@@ -72,7 +72,7 @@ class Batches(Generic[T, R]):
             self._waiting[key].append((item, result))
         else:
             self._waiting[key] = [(item, result)]
-            # A context of its own: that of one caller must not live on in the work for all.
+            # A context of its own: that of one caller must not leak into work for the others.
             task = loop.create_task(self._do_all(key), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -91,7 +91,7 @@ class Batches(Generic[T, R]):
         outcomes: Sequence[R | Exception]
         try:
             outcomes = await self._work(watch_id, [item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - those who wait are to have it
+        except Exception as error:  # noqa: BLE001 - it is passed to the callers
             outcomes = [error] * len(batch)
         except BaseException:
             for _, result in batch:

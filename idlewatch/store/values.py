@@ -27,7 +27,7 @@ class Due(StrEnum):
 
 
 class SessionKey(str):
-    """A raw session key, which is a secret: reports of errors that show variables show none of it."""
+    """A raw session key, which is a secret: error reports that show variables don't show it."""
 
     __slots__ = ()
 
@@ -72,7 +72,7 @@ class Renewal(NamedTuple):
     resume: bool
     """Whether the store lost data, and this process is to resume into it what the records know."""
     created_at: float
-    """Since when the store exists, or is the older copy that it is (epoch seconds)."""
+    """When the store was created, or replaced by an older copy of its data (epoch seconds)."""
     settle_after: float
     """Until when nothing may be settled (epoch seconds; `inf`: until it was resumed)."""
     lost_from: float | None

@@ -62,7 +62,7 @@ class RedisPresence(Presence):
             found = await self._client.acall(Command("SMEMBERS", [self._keys.served(process)]))
             watch_ids, is_done = sorted(watch_id.decode() for watch_id in found), True
             for start in range(0, len(watch_ids), CHANGE_BATCH):
-                # Step by step: what else is asked meanwhile, a push say, waits for one of them alone.
+                # In small steps: other calls, such as a push, wait for one of them at most.
                 batch = watch_ids[start : start + CHANGE_BATCH]
                 # Each takes its session off the list: what the process, back meanwhile, adds to it has to stay.
                 is_done &= all(await asyncio.gather(*(self._take_back(each, process, now) for each in batch)))
@@ -71,7 +71,7 @@ class RedisPresence(Presence):
         return dead
 
     async def _take_back(self, watch_id: str, process: str, now: float) -> bool:
-        """Count no tab of a process any more; return whether that was possible: others may be writing the session."""
+        """Remove the tabs of a process from a session; return False if too many others write the session."""
         try:
             await self._sessions.aapply(watch_id, TabsCounted(process, 0), now)
         except Undecided:

@@ -29,11 +29,11 @@ from idlewatch.store.values import Due, Watched
 PROMPT_RACES = 3
 """Races that a write may lose against other processes before it reserves the session for itself."""
 MAX_TRIES = 40
-"""Tries after which it gives up, and the session that so many write at once bears the error."""
+"""Tries after which it gives up: the error then concerns only the session that so many write at once."""
 RESERVATION = 200
 """Milliseconds for which a session is reserved at most: a writer may die meanwhile."""
 PAUSES = (0.002, 0.01)
-"""Seconds, from and to, before a reservation is tried again: all tries take longer than one that a dead writer left."""
+"""Seconds, from and to, between two tries; all of them take longer than a reservation that a dead writer left."""
 
 
 class _Change(NamedTuple):
@@ -198,9 +198,9 @@ class RedisSessions(SessionStore):
         return outcomes
 
     def _touch(self, watch_id: str, event: Event, now: float) -> Steps[Watched | _Change | None]:
-        """Credit mere activity where it changes nothing else; return the session, or the change that is to be written.
+        """Credit activity that changes nothing else; return the session, or the change to write if there is more.
 
-        None is an unknown session.
+        Return None if the session is unknown.
         """
         if not isinstance(event, Acted | Requested):
             return _Change(event, now, None)

@@ -32,7 +32,7 @@ end
 local function fetch(key)
   local value = redis.pcall('GET', key)
   if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-    -- It is not this key alone that can't be read.
+    -- An error that does not concern this key alone: raise it.
     redis.call('GET', key)
   end
   local row = type(value) == 'string' and read(value)
@@ -55,7 +55,7 @@ local function keep(key, row, ttl)
   return value
 end
 
--- Have a key live at least as long as a session in it.
+-- Keep a key for at least as long as a session in it.
 local function outlive(list, ttl)
   local milliseconds = math.ceil(ttl * 1000)
   if redis.call('PTTL', list) < milliseconds then
@@ -79,7 +79,7 @@ local function unrank(prefix, id, but)
   end
 end
 
--- Put the moment at which a session is due; publish it if it is before the first one, until which timers sleep. The sender
+-- Set the moment at which a session is due; publish it if it is before the first one, until which timers sleep. The sender
 -- reads it from the script's answer, and ignores messages with its own name.
 local function put(prefix, sender, kind, id, at, ttl)
   local list = prefix .. 'due:' .. kind
@@ -121,15 +121,15 @@ local function put_push(prefix, sender, id, row, now)
   return at or -1
 end
 
--- The name of the data's line of descent: another one after each restart and failover. Returns nil where the user of this connection
--- may not ask (INFO is dangerous to Redis' access control).
+-- Return the replication id of the data, which changes at each restart and failover; nil where the user of this connection may not
+-- ask (Redis' access control counts INFO as dangerous).
 local function lineage()
   local info = redis.pcall('INFO', 'replication')
   return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or nil
 end
 
--- Refuse what is asked of a server that another one left its place to, whose latest writes it may lack, until a process renews
--- its lease here. Returns nil where there was no such change.
+-- Return the error with which a server that took another's place refuses calls, until a process renews its lease here: it may
+-- lack the latest writes. Return nil where there was no failover.
 local function refusal(prefix)
   local known = redis.pcall('HGET', prefix .. 'epoch', 'lineage')
   if type(known) == 'string' and known ~= (lineage() or known) then

@@ -1,7 +1,7 @@
 -- Put off what the clock ends, or note how far the resuming of the records has come.
 --
--- KEYS: the epoch. ARGV: 'reporting' (a process still reports), 'resuming' or 'resumed'; until when nothing is to be settled, or for
--- how long the process is given to go on; when the store was created, as the process knows it.
+-- KEYS: the epoch. ARGV: 'reporting' (a process still reports), 'resuming' or 'resumed'; until when nothing is to be settled, for
+-- 'resuming' until when this process is given to go on; when the store was created, as the process knows it.
 -- Returns until when nothing may be settled ('': until it was resumed); nil where it is not the same store any more.
 
 local what, moment = ARGV[1], ARGV[2]

@@ -1,7 +1,8 @@
 -- Find the processes whose lease lapsed, and lease their removal.
 --
 -- KEYS: the processes, those being removed. ARGV: now, seconds of lease, prefix.
--- Returns them; none while the clock may end nothing, since to take tabs back is to judge. One that comes back before its removal is done has to report its tabs again.
+-- Returns them; none while the clock may end nothing, since taking tabs back judges their sessions. A process that comes back before
+-- its removal is done has to report its tabs again.
 
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
 if is_held(ARGV[3], now) then

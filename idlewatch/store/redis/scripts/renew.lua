@@ -4,10 +4,10 @@
 -- ARGV: process, now, seconds of lease, seconds for which one process is given to resume the records, seconds to keep these keys,
 -- when the store was created as the process knows it ('': it does not), the number of renewals it has seen.
 -- Returns whether the process was known (not where it is new, or its lease lapsed and its removal is not done), whether it is to
--- resume, since when the store is what it is, until when nothing may be settled ('': until it was resumed), from when on writes may
+-- resume, when the store was created, until when nothing may be settled ('': until it was resumed), from when on writes may
 -- be lost ('': all are), and the number of renewals.
 
-local process, now, lease, patience, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local process, now, lease, resume_lease, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local known_created_at, seen = tonumber(ARGV[6]), tonumber(ARGV[7])
 local known = 0
 if not redis.call('ZSCORE', KEYS[2], process) then
@@ -37,7 +37,7 @@ elseif is_copy then
 end
 local resume = 0
 if not settle_after and not is_ahead(resuming_until, now) then
-  resume, resuming_until = 1, now + patience
+  resume, resuming_until = 1, now + resume_lease
 end
 renewals = math.max(renewals, seen) + 1
 redis.call('HSET', KEYS[4], 'created_at', created_at, 'resuming_until', string.format('%.17g', resuming_until),
