@@ -51,7 +51,7 @@ class Undecided(IdleWatchError):
 
 
 class HeldBack(Undecided):
-    """No session ends by the clock right now: the store is to receive what it missed first."""
+    """No session ends by the clock right now: the store has to receive what it missed first."""
 
 
 class StoreElsewhere(Undecided):

@@ -27,7 +27,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 
 SHOWN = "_idlewatch_shown"
-"""The attribute of an account, while it is saved, that the site's own manager showed before."""
+"""Attribute set on an account while it is saved, if the site's own manager showed it before."""
 ACCOUNT_FIELDS = frozenset({"password", "is_active"})
 
 

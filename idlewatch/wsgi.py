@@ -27,7 +27,7 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 SHUTDOWN_TIMEOUT = 5.0
 """Seconds that the timer takes, at most, to record how far the sessions came."""
 FORK_TIMEOUT = 5.0
-"""Seconds that a fork waits, at most, for the timer's thread to rest."""
+"""Seconds that a fork waits, at most, for the timer's thread to pause."""
 
 
 class WatchedApplication:
@@ -59,7 +59,7 @@ class WatchedApplication:
 def watched(application: Application, process: Process | None = None) -> WatchedApplication:
     """Watch the sessions of a WSGI application: over HTTP alone, without sockets.
 
-    `process`: another than the one of this interpreter, where several are served by one.
+    `process`: the process to serve, if several live in one interpreter; by default the current one.
     """
     wrapped = WatchedApplication(application, process)
     # What is registered with `atexit` comes too late: by then no executor takes work any more, the database's neither.
@@ -95,19 +95,19 @@ class _TimerThread(Thread):
             self._loop.call_soon_threadsafe(self._stopped.set)
         self.join(SHUTDOWN_TIMEOUT)
 
-    def rest_while_forking(self) -> None:
-        """Have the thread rest: of a module that it is importing, a fork would be left with a half for ever."""
-        resting = Event()
+    def pause_for_fork(self) -> None:
+        """Pause the thread: in a fork, a module that it is importing would stay half-imported."""
+        paused = Event()
         self._forked.clear()
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._rest, resting)
-            resting.wait(FORK_TIMEOUT)
+            self._loop.call_soon_threadsafe(self._pause, paused)
+            paused.wait(FORK_TIMEOUT)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._forked.set()
 
-    def _rest(self, resting: Event) -> None:
-        resting.set()
+    def _pause(self, paused: Event) -> None:
+        paused.set()
         self._forked.wait(FORK_TIMEOUT)
 
     async def _serve(self) -> None:
@@ -126,12 +126,12 @@ _timers: WeakSet[_TimerThread] = WeakSet()
 def _before_fork() -> None:
     for timer in list(_timers):
         if timer.is_alive() and timer is not threading.current_thread():
-            timer.rest_while_forking()
+            timer.pause_for_fork()
 
 
 def _after_fork() -> None:
     for timer in list(_timers):
-        timer.go_on()
+        timer.resume()
 
 
 if hasattr(os, "register_at_fork"):

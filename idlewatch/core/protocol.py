@@ -223,7 +223,7 @@ def add_login_url(frame: str, login_url: str | UnsetType) -> str:
 
 
 def aged(frame: str, seconds: float) -> str:
-    """Return a state frame, as JSON text, as it is so many seconds later: less remains, unless it is held."""
+    """Return a state frame, as JSON text, with the remaining time reduced by `seconds`, unless the session is held."""
     state = _state_decoder.decode(frame)
     return frame if state.held else encode(replace(state, remaining=max(state.remaining - seconds, 0.0)))
 

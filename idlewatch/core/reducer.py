@@ -189,9 +189,9 @@ def reported(event: Reported, activity: Activity, policy: Policy, now: float) ->
 
 
 def _come_back(activity: Activity, moment: float) -> Activity:
-    """Return the facts with the browser no longer taken for closed, if the user did something at `moment`, after that.
+    """Return the facts with the close of the browser undone, if it came before `moment`, when the user did something.
 
-    What was received before the close and is written later shows nothing.
+    An event that was received before the close and is written later proves nothing.
     """
     if activity.closed_at is None or moment <= activity.closed_at:
         return activity

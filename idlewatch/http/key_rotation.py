@@ -68,8 +68,8 @@ def is_shared(key: str, session: SessionBase) -> bool:
 def announce_rotation(watch_id: str) -> None:
     """Mark the record of a session whose key is about to be replaced, for every process to see.
 
-    In a transaction it waits for the commit: before that no other process sees what the view has changed, and nothing
-    of ours may hold up, or be refused by, what others write to the record.
+    In a transaction it waits for the commit: before that no other process sees what the view has changed, and this
+    write must neither delay those of others to the record nor be refused because of them.
     """
     once_committed(lambda: records.expect_rotation(watch_id))
 
@@ -93,10 +93,10 @@ class HeldSession:
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Put deletions off, and announce a new key: Django has no signal for either."""
+        """Defer deletions, and announce a new key: Django has no signal for either."""
         own: dict[str, Any] = {
-            "delete": self._put_off,
-            "adelete": self._aput_off,
+            "delete": self._defer_deletion,
+            "adelete": self._adefer_deletion,
             "cycle_key": self._announce_and_cycle,
             "acycle_key": self._aannounce_and_cycle,
         }
@@ -114,24 +114,24 @@ class HeldSession:
             announce_rotation(self.watch_id)
 
     def release(self) -> None:
-        """Delete the session, if the view did: also where it did no more than that, and left the key in place."""
+        """Delete the session if the view deleted it, also if it left the key in place."""
         if self._is_deleted:
             self._delete(self.key)
 
     def drop_successor(self) -> None:
-        """Delete what the view made of the session, which stays."""
+        """Delete the session that the view saved under another key: the one under `key` stays."""
         key = self._session.session_key
         if key is not None and key != self.key and self._is_kept:
             self._delete(key)
 
-    def _put_off(self, session_key: str | None = None) -> None:
+    def _defer_deletion(self, session_key: str | None = None) -> None:
         self.commit = Commit()
         if self._is_own(session_key):
             self._is_deleted = True
         else:
             self._delete(session_key)
 
-    async def _aput_off(self, session_key: str | None = None) -> None:
+    async def _adefer_deletion(self, session_key: str | None = None) -> None:
         self.commit = await in_thread(Lane.REQUEST, Commit)
         if self._is_own(session_key):
             self._is_deleted = True

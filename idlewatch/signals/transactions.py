@@ -13,13 +13,13 @@ from idlewatch.models import WatchedSession
 def once_recorded(function: Callable[[], object]) -> None:
     """Call a function once the records are committed: immediately, unless a transaction is open on their database.
 
-    An error is logged, by the name of the function: a `partial` has none.
+    An error is logged with the name of the function: don't pass a `partial`, which has none.
     """
     transaction.on_commit(function, using=_alias(), robust=True)
 
 
 def once_committed(function: Callable[[], object]) -> None:
-    """Do the same in the transaction around a `TestCase`, which never ends: immediately."""
+    """Call a function as `once_recorded` does, but immediately in the transaction of a `TestCase`: it never commits."""
     if is_open():
         once_recorded(function)
     else:
@@ -33,7 +33,7 @@ def is_open() -> bool:
 
 
 class Commit:
-    """Whether what was open on the database of the records when this was made has been committed."""
+    """Tracks the transaction that was open on the database of the records when this was made."""
 
     def __init__(self) -> None:
         self._is_done = not _connection().in_atomic_block
@@ -45,7 +45,7 @@ class Commit:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it was rolled back: Django forgets then what was to follow."""
+        """Whether the transaction was rolled back: Django drops the functions that were to follow its commit."""
         return not self._is_done and all(entry[1] != self._note for entry in _connection().run_on_commit)
 
 
