@@ -262,7 +262,7 @@ class FallbackStore(SessionStore):
     def _watched_of(self, record: WatchedSession, now: float) -> Watched:
         """Return the session of a record, with activity that this process saw, and the record may not have yet."""
         watched = records.watched_of(record, now)
-        seen = self._outage.seen.at(record.pk)
+        seen = self._outage.seen.get(record.pk)
         return replace(watched, activity=reported(seen, watched.activity, watched.policy, now))
 
     def _is_held(self) -> bool:

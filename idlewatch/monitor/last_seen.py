@@ -13,7 +13,7 @@ from idlewatch.core.clock import Clock
 from idlewatch.core.events import Reported
 from idlewatch.store.values import Watched
 
-MARGIN = 30.0
+CHECKPOINT_MARGIN = 30.0
 """Seconds that a checkpoint may be late, because the database was away or the process that made it has died."""
 NOTHING = Reported(0.0)
 
@@ -45,7 +45,7 @@ class LastSeen:
         if known is None or _is_later(report, known.report):
             self._seen[watched.id] = _Seen(report, self._clock.now())
 
-    def at(self, watch_id: str, *, is_open: bool = False) -> Reported:
+    def get(self, watch_id: str, *, is_open: bool = False) -> Reported:
         """Return a report of what was seen of a session; `NOTHING` if it was not seen.
 
         `is_open`: whether it has a tab here. If not, what held it may have been released elsewhere since.
@@ -61,8 +61,8 @@ class LastSeen:
 
     def forget(self, now: float, keep: Container[str]) -> None:
         """Forget what the records have by now, except for the sessions in `keep`, which have a tab here."""
-        retention = 2 * conf.policy.checkpoint + MARGIN
-        if now < self._forgot_at + MARGIN:
+        retention = 2 * conf.policy.checkpoint + CHECKPOINT_MARGIN
+        if now < self._forgot_at + CHECKPOINT_MARGIN:
             return
         self._forgot_at = now
         for watch_id, seen in list(self._seen.items()):

@@ -120,9 +120,9 @@ class Outage:
         self._doubtful_until = self._clock.now() + REPORT_GRACE
         return self._doubtful_until
 
-    def note_hold(self, until: float) -> None:
+    def note_settle_after(self, moment: float) -> None:
         """Note until when the store lets nothing be settled (epoch seconds)."""
-        self._settle_after = until
+        self._settle_after = moment
 
 
 def is_over(watched: Watched | None, now: float) -> bool:

@@ -105,7 +105,7 @@ class Recovery:
 
     def note(self, renewal: Renewal) -> None:
         """Note, from a renewal of the lease, what is owed to the store."""
-        self._outage.note_hold(renewal.settle_after)
+        self._outage.note_settle_after(renewal.settle_after)
         is_same = renewal.created_at == self._created_at
         if self._resumption is not None and self._resumption.created_at != renewal.created_at:
             self._resumption = None
@@ -191,7 +191,7 @@ class Recovery:
         """Extend the time in which processes may report, before each batch of this one."""
         until = self._outage.doubt()
         if self._holds_back and self._created_at is not None:
-            self._outage.note_hold(max(until, self._outage.settle_after))
+            self._outage.note_settle_after(max(until, self._outage.settle_after))
             await self._presence.hold_back(self._created_at, until)
 
     async def _report_batch(self, watch_ids: Sequence[str], read_tabs: ReadTabs, process: str, now: float) -> None:
@@ -230,7 +230,7 @@ class Recovery:
     async def _report_known(
         self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:
-        seen = self._outage.seen.at(watch_id, is_open=is_open)
+        seen = self._outage.seen.get(watch_id, is_open=is_open)
         report = replace(seen, is_open=is_open)
         if row is None:
             return await self.sessions.aapply(watch_id, report, now)
@@ -299,7 +299,7 @@ class Recovery:
             if len(places) < records.BATCH_SIZE:
                 until = self._outage.doubt()
                 await self._presence.mark_resumed(resumption.created_at, until)
-                self._outage.note_hold(until)
+                self._outage.note_settle_after(until)
                 self._resumption = None if self._resumption is resumption else self._resumption
                 return
             resumption.after = places[-1]

@@ -65,7 +65,7 @@ class ActivityBuffer:
         waiting = self.take(watch_ids)
 
         def write(rows: Sequence[WatchedSession]) -> None:
-            advanced = ((row, _advanced(row, waiting[row.pk], seen.at(row.pk))) for row in rows)
+            advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk))) for row in rows)
             held = records.write(
                 {row.pk: records.progress_of(after, waiting[row.pk]) for row, after in advanced if after is not None}
             )

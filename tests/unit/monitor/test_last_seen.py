@@ -28,24 +28,24 @@ def test_the_latest_activity_is_known_whatever_comes_later(seen: LastSeen):
     note(seen, SESSION.activity)
     note(seen, signed_in(500.0))
     seen.note(None)
-    assert (seen.at("w1").active, seen.at("w2")) == (1000.0, NOTHING)
+    assert (seen.get("w1").active, seen.get("w2")) == (1000.0, NOTHING)
 
 
 def test_holds_are_known_until_they_are_released_or_there_is_activity(seen: LastSeen):
     note(seen, HELD)
     # A store that lost its data has the activity from the record, and no holds.
     note(seen, SESSION.activity)
-    assert seen.at("w1", is_open=True).held_until == 1070.0
+    assert seen.get("w1", is_open=True).held_until == 1070.0
     note(seen, replace(HELD, held_until=1030.0))
-    assert seen.at("w1", is_open=True).held_until == 1030.0
+    assert seen.get("w1", is_open=True).held_until == 1030.0
     note(seen, signed_in(1040.0))
-    assert seen.at("w1", is_open=True).held_since is None
+    assert seen.get("w1", is_open=True).held_since is None
 
 
 def test_a_hold_may_have_been_released_elsewhere_since_it_was_seen(seen: LastSeen, clock: Time):
     clock.now = 1020.0
     note(seen, HELD)
-    assert (seen.at("w1").held_until, seen.at("w1", is_open=True).held_until) == (1020.0, 1070.0)
+    assert (seen.get("w1").held_until, seen.get("w1", is_open=True).held_until) == (1020.0, 1070.0)
 
 
 def test_what_the_records_have_by_now_is_forgotten_but_for_sessions_with_a_tab(seen: LastSeen):

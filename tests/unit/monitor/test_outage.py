@@ -33,10 +33,10 @@ class TestDoubt:
         assert not outage.is_doubtful()
 
     def test_lasts_as_long_as_the_store_holds_back_what_the_clock_ends(self, outage: Outage, clock: Time):
-        outage.note_hold(float("inf"))
+        outage.note_settle_after(float("inf"))
         clock.pass_(1000)
         assert outage.is_doubtful()
-        outage.note_hold(clock.now)
+        outage.note_settle_after(clock.now)
         assert not outage.is_doubtful()
 
 
