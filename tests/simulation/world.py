@@ -179,7 +179,8 @@ class World:
                 if ended_before is not None and ended is None:
                     self.seen.violate("final", f"{watch} had ended by its record, and is open again")
                 known[watch] = active, ended
-            if self.redis is not None:
+            if self.redis is not None and self.story.setup.is_long:
+                # No other lasts as long as anything in Redis.
                 self.redis.expire(self.now)
             await asyncio.sleep(LOOK_EVERY)
 
