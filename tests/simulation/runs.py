@@ -1,0 +1,185 @@
+"""Runs of many schedules, in several workers, and what is printed of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "DJANGO_SETTINGS_MODULE": "tests.simulation.settings"}
+"""The order of sets would differ from run to run."""
+CHUNK = 10
+"""Schedules that a worker runs before it answers."""
+MAX_SHRUNK = 4
+"""Stories that are made smaller, at most: it takes a while."""
+
+
+class Result:
+    """What came of some schedules."""
+
+    def __init__(self) -> None:
+        self.schedules = 0
+        self.counts: Counter[str] = Counter()
+        self.violated: list[tuple[int, list[str]]] = []
+        self.errors: list[tuple[int, str]] = []
+
+    def add(self, other: Result) -> None:
+        """Take in the result of others."""
+        self.schedules += other.schedules
+        self.counts += other.counts
+        self.violated += other.violated
+        self.errors += other.errors
+
+
+def main() -> int:
+    """Do what the environment asks for; return the exit status."""
+    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
+        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation"], {**os.environ, **ENVIRONMENT})
+    if os.environ.get("MUTANTS"):
+        from tests.simulation import mutants
+
+        return mutants.main(os.environ["MUTANTS"])
+    if os.environ.get("MUTANT"):
+        from tests.simulation import mutants
+
+        change = mutants.install(os.environ["MUTANT"])
+        bench(change)
+        return mutants.hunt(bench(), story)
+    if "SEED" in os.environ and "SCHEDULES" not in os.environ:
+        return _tell(int(os.environ["SEED"]))
+    return _run_many(int(os.environ.get("SEED", "0")), int(os.environ.get("SCHEDULES", "200")))
+
+
+def _run_many(first: int, many: int) -> int:
+    """Run what was found once, then schedules, and print what came of them; return the exit status."""
+    began = time.monotonic()
+    until = began + float(os.environ.get("WITHIN", "inf"))
+    result = Result()
+    # What a schedule leaves behind is not all freed: a worker ends after some hundreds.
+    with ProcessPoolExecutor(
+        int(os.environ.get("WORKERS", "2")), get_context("spawn"), max_tasks_per_child=40
+    ) as workers:
+        found = workers.submit(_run_found)
+        for part in workers.map(_run, ((start, stop, until) for start, stop in _chunks(first, many))):
+            result.add(part)
+            for seed, violations in part.violated:
+                print(f"seed {seed}:", *violations, sep="\n    ", flush=True)
+        result.add(found.result())
+        took = time.monotonic() - began
+        for text in workers.map(_shrink, [seed for seed, _ in result.violated[:MAX_SHRUNK]]):
+            print(text)
+    for seed, error in result.errors:
+        print(f"seed {seed} failed: {error}")
+    for name, count in result.counts.most_common():
+        print(f"{count / result.schedules:6.1%}  {name}")
+    rate = result.schedules / took * 60
+    bad = len(result.violated) + len(result.errors)
+    print(f"{result.schedules} schedules, {bad} violations ({rate:.0f} a minute)")
+    return 1 if bad else 0
+
+
+def _chunks(first: int, many: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, first + many, CHUNK):
+        yield start, min(start + CHUNK, first + many)
+
+
+_bench: Any = None
+
+
+def bench(script_change: Any = None) -> Any:
+    """Return this process's workbench, with Django set up. `script_change`: what a mutant makes of a script's text."""
+    global _bench
+    if _bench is None:
+        import django
+
+        django.setup()
+        if os.environ.get("LOG"):
+            import logging
+
+            logging.basicConfig(level=logging.INFO, format="%(message)s")
+        from tests.simulation import stories, world
+        from tests.simulation.bench import Bench
+
+        _bench = Bench()
+        _bench.script_change = script_change
+        for store in ("redis", "memory"):
+            # What a library makes once, at its first use, draws from the same chance: the next would differ.
+            world.run(stories.story_of(0, 1, store), _bench)
+    return _bench
+
+
+def story(seed: int) -> Any:
+    """Return the story of a seed, as the environment limits it."""
+    from tests.simulation import stories
+
+    servers = os.environ.get("SERVERS")
+    return stories.story_of(seed, int(servers) if servers else None, os.environ.get("STORE"))
+
+
+def _run(chunk: tuple[int, int, float]) -> Result:
+    bench()
+    from tests.simulation import world
+
+    start, stop, until = chunk
+    result = Result()
+    for seed in range(start, stop):
+        if time.monotonic() >= until:
+            break
+        result.schedules += 1
+        try:
+            outcome = world.run(story(seed), bench())
+        except Exception as error:  # noqa: BLE001 - the others are to run
+            result.errors.append((seed, repr(error)))
+            continue
+        result.counts.update(set(outcome.counts))
+        if outcome.violations:
+            result.violated.append((seed, outcome.violations))
+    return result
+
+
+def _run_found() -> Result:
+    bench()
+    from tests.simulation import found, world
+
+    result = Result()
+    for what, stories in found.FOUND.items():
+        for each in stories:
+            result.schedules += 1
+            violations = world.run(each, bench()).violations
+            if violations:
+                result.errors.append((each.seed, f"found again, {what}: {violations}"))
+    return result
+
+
+def _shrink(seed: int) -> str:
+    bench()
+    from tests.simulation import stories, world
+
+    first = world.run(story(seed), bench())
+    rules = {each.partition(":")[0] for each in first.violations}
+
+    def shows(candidate: Any) -> bool:
+        return bool(rules & {each.partition(":")[0] for each in world.run(candidate, bench()).violations})
+
+    small = stories.shrunk(story(seed), shows)
+    outcome = world.run(small, bench())
+    lines = [f"seed {seed}, shrunk:", *small.describe().splitlines(), *outcome.violations]
+    return "\n    ".join(lines)
+
+
+def _tell(seed: int) -> int:
+    bench()
+    from tests.simulation import world
+
+    told = story(seed)
+    print(told.describe())
+    outcome = world.run(told, bench(), verbose=True)
+    print(*outcome.lines, sep="\n")
+    print("trace", outcome.trace)
+    print(*outcome.violations, sep="\n")
+    return 1 if outcome.violations else 0
