@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
@@ -11,7 +12,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
@@ -20,7 +21,7 @@ from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
 from idlewatch.http.caching import ignore_conditions
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.follow_up import answering, end_response, follow
+from idlewatch.http.follow_up import answering, end_response, follow, has_changed_session
 from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import (
     cookie_of,
@@ -68,10 +69,19 @@ class IdleWatchMiddleware:
         response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
         with answering(request):
             if response is None:
-                response = cast("HttpResponseBase", await self.get_response(request))
+                response = await self._answer(request)
             if cookie_of(request) or session_of(request).accessed:
                 return await in_thread(Lane.REQUEST, follow, request, response)
             return follow(request, response)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return cast("HttpResponseBase", await self.get_response(request))
+        except CancelledError:
+            # The client has gone. As after an error, its browser keeps the session with which the request came.
+            if has_changed_session(request):
+                await in_thread(Lane.REQUEST, follow, request, HttpResponse(status=500))
+            raise
 
     def process_template_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Complete a page of the admin when it is rendered: before another middleware has written a policy's nonce."""

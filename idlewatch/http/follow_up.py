@@ -56,6 +56,14 @@ def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     return response
 
 
+def has_changed_session(request: HttpRequest) -> bool:
+    """Return whether the view has given the session another key or user, or is about to, or has ended it."""
+    state = state_of(request)
+    held, change = state.held, state.change
+    is_held_changed = held is not None and (held.commit is not None or held.is_announced)
+    return is_held_changed or change.signed_in or change.signed_out or change.is_deferred
+
+
 def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) -> HttpResponseBase:
     """Return the ended response to a request whose session has ended, in the place of a view's `refusal` if any."""
     state = state_of(request)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -232,6 +234,17 @@ class TestFailedSignIn:
         assert browser.submit("/ameanwhile/").status_code == 500
         goes_on(browser, failing.key, clock)
 
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    @pytest.mark.parametrize("name", ["ann", "bob"])
+    def test_in_an_async_view_whose_client_goes_away(
+        self, engine: str, failing: Browser, bob: User, clock: Time, name: str
+    ):
+        async def asign_in(request: HttpRequest) -> None:
+            await alogin(request, await get_user_model().objects.aget(username=name), BACKEND)
+
+        cancelled(failing, asign_in)
+        goes_on(failing, failing.key, clock)
+
     def test_the_session_goes_on_where_only_a_later_block_was_rolled_back(
         self, atomic: bool, failing: Browser, clock: Time
     ):
@@ -253,6 +266,40 @@ class TestFailedSignIn:
         assert user_of(failing) == ""
         assert ("ann", "logout") in records()
         assert not WatchedSession.objects.live().exists()
+        assert not Session.objects.exists()
+
+
+def cancelled(signed_in: Browser, work: Callable[[HttpRequest], Any]) -> None:
+    """Ask for a view that does some work, and is cancelled then, as Django does where the client has gone."""
+
+    async def cancel(_: HttpRequest) -> None:
+        raise CancelledError
+
+    browser = Browser(is_async=True)
+    if signed_in.key is not None:
+        browser.key = signed_in.key
+    http_site.during += [work, cancel]
+    with pytest.raises((CancelledError, futures.CancelledError)):
+        browser.submit("/ameanwhile/")
+    http_site.during.clear()
+
+
+class TestClientThatGoesAway:
+    @pytest.mark.parametrize("engine", KEYED, indirect=True)
+    def test_a_session_that_the_view_flushed_is_lost(self, engine: str, failing: Browser):
+        async def aflush(request: HttpRequest) -> None:
+            await request.session.aflush()
+
+        cancelled(failing, aflush)
+        assert user_of(failing) == ""
+        assert records() == [("ann", "lost")]
+
+    def test_a_sign_in_that_no_browser_hears_of_leaves_no_session(self, ann: User, browser: Browser):
+        async def asign_in(request: HttpRequest) -> None:
+            await alogin(request, ann, BACKEND)
+
+        cancelled(browser, asign_in)
+        assert records() == [("ann", "lost")]
         assert not Session.objects.exists()
 
 
