@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -59,15 +59,23 @@ class LastSeen:
         """Return the ids of all sessions that were seen."""
         return list(self._seen)
 
+    def recent(self) -> Mapping[str, float]:
+        """Return when users acted last, by watch id, where no record may have that yet (epoch seconds)."""
+        since = self._clock.now() - _retention()
+        return {watch_id: seen.report.active for watch_id, seen in list(self._seen.items()) if seen.at >= since}
+
     def forget(self, now: float, keep: Container[str]) -> None:
         """Forget what the records have by now, except for the sessions in `keep`, which have a tab here."""
-        retention = 2 * conf.policy.checkpoint + CHECKPOINT_MARGIN
         if now < self._forgot_at + CHECKPOINT_MARGIN:
             return
         self._forgot_at = now
         for watch_id, seen in list(self._seen.items()):
-            if seen.at < now - retention and watch_id not in keep:
+            if seen.at < now - _retention() and watch_id not in keep:
                 self._seen.pop(watch_id, None)
+
+
+def _retention() -> float:
+    return 2 * conf.policy.checkpoint + CHECKPOINT_MARGIN
 
 
 def report_of(activity: Activity) -> Reported:

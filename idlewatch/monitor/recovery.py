@@ -119,7 +119,14 @@ class Recovery:
         self._created_at = renewal.created_at
 
     def note_absence(self) -> None:
-        """Note that a renewal failed: nothing is to be settled before every process has reported."""
+        """Note that a renewal failed: each process has missed the store, and nothing is settled before all reported.
+
+        Other processes judge by the records now, so what this one saw since the last checkpoints has to get there.
+        """
+        if not self._is_absent:
+            recent = self._outage.seen.recent()
+            self._outage.buffer.give_back(recent)
+            self._outage.add_missed(recent)
         self._is_absent = True
         self._hold_from_now()
 

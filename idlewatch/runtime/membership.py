@@ -112,11 +112,11 @@ class Membership:
         try:
             await self._clock_sync.keep(self._store.presence)
             await self.renew_lease(self._clock.now())
+            return await self._join(recovery)
         except StoreUnavailable:
             self._note_absence(recovery)
             await self._threads.run(Lane.TIMER, recovery.flush)
             raise
-        return await self._join(recovery)
 
     async def renew_lease(self, now: float) -> None:
         """Renew the lease by which this process stays owner or member, and note what `renew` has to report then.

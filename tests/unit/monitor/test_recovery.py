@@ -309,6 +309,22 @@ class TestAnOlderCopy:
             assert not process.recovery.is_away
 
 
+class TestAnOutage:
+    async def test_has_what_one_process_saw_a_moment_before_count_in_all(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        watch_id = (await one.asign_in(checkpoint=60.0)).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 20
+        await extend(two, watch_id, clock.now)
+        shared.redis.stop()
+        await shared.around(2)
+        assert (await arecord(watch_id)).last_active == as_datetime(START + 20)
+        clock.now = START + 119
+        with one.entered():
+            judged = await one.store.sessions.aapply(watch_id, Requested(), clock.now)
+        assert judged.activity.active == START + 119
+
+
 class TestABusyProcess:
     async def test_leaves_degraded_mode_though_its_users_act_as_fast_as_it_reports(
         self, shared: Outage, clock: Time, in_steps: None, monkeypatch: pytest.MonkeyPatch
