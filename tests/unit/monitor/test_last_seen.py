@@ -55,3 +55,9 @@ def test_what_the_records_have_by_now_is_forgotten_but_for_sessions_with_a_tab(s
     assert seen.watch_ids() == ["w1", "w2"]
     seen.forget(1200.0, keep={"w2"})
     assert seen.watch_ids() == ["w2"]
+
+
+def test_where_no_timer_runs_it_is_forgotten_as_well(seen: LastSeen, clock: Time):
+    for clock.now in range(1000, 5000, 100):
+        seen.note(replace(SESSION, id=f"w{clock.now}"))
+    assert len(seen.watch_ids()) < 5
