@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 from idlewatch.conf import conf
 from idlewatch.exceptions import EngineUnavailable
 from idlewatch.monitor.isolation import description_of
-from idlewatch.monitor.row_locks import held
+from idlewatch.monitor.row_locks import locked
 from idlewatch.store.values import SessionKey
 
 T = TypeVar("T", bound=str)
@@ -122,17 +122,17 @@ def delete(keys: Iterable[T]) -> Collection[T]:
     store = engine()()
     wanted = list(keys)
     with _answering(store):
-        left = _held(store, wanted)
+        left = _locked(store, wanted)
         for key in wanted:
             if key not in left:
                 store.delete(key)
     return left
 
 
-def _held(store: SessionBase, keys: Collection[T]) -> Collection[T]:
+def _locked(store: SessionBase, keys: Collection[T]) -> Collection[T]:
     if not isinstance(store, db.SessionStore):
         return ()
-    return held(store.model.objects.using(router.db_for_write(store.model)), keys, deletes=True)
+    return locked(store.model.objects.using(router.db_for_write(store.model)), keys, deletes=True)
 
 
 def standing(keys: Iterable[str]) -> set[str]:

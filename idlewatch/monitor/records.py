@@ -298,11 +298,11 @@ def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = False) -> 
 
 def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper, *, waits: bool) -> Collection[str]:
     transacting = nullcontext() if len(batch) == 1 else transaction.atomic(connection.alias, savepoint=False)
-    locked = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row[ID] for row in batch])
-    with transacting, locked as held, connection.cursor() as cursor:
-        if free := [row for row in batch if row[ID] not in held]:
+    locks = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row[ID] for row in batch])
+    with transacting, locks as locked, connection.cursor() as cursor:
+        if free := [row for row in batch if row[ID] not in locked]:
             cursor.executemany(_progress_statement(connection), free)
-        return held
+        return locked
 
 
 def _progress_statement(connection: BaseDatabaseWrapper) -> str:

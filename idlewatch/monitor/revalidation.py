@@ -18,7 +18,7 @@ from idlewatch.monitor import accounts, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
-from idlewatch.monitor.row_locks import held
+from idlewatch.monitor.row_locks import locked
 from idlewatch.signals.event_log import log_event
 from idlewatch.store.values import Watched
 
@@ -51,7 +51,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     def end(watch_id: str, reason: Reason, *, is_certain: bool) -> None:
         """End a session, at once or after a second examination."""
         is_due = is_certain or by_id[watch_id].doubted
-        if is_due and not held(WatchedSession.objects.all(), [watch_id]):
+        if is_due and not locked(WatchedSession.objects.all(), [watch_id]):
             monitor.end(watch_id, reason, now)
         else:
             again.add(watch_id)

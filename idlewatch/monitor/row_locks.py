@@ -24,12 +24,12 @@ def locking(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False
     wanted = rows.filter(pk__in=keys)
     with transaction.atomic(using=rows.db):
         no_key = features.has_select_for_no_key_update and not deletes
-        locked = set(wanted.select_for_update(skip_locked=True, no_key=no_key).values_list("pk", flat=True))
+        own = set(wanted.select_for_update(skip_locked=True, no_key=no_key).values_list("pk", flat=True))
         # Fewer rows than keys may also mean that some do not exist.
-        yield () if len(locked) == len(keys) else set(wanted.values_list("pk", flat=True)) - locked
+        yield () if len(own) == len(keys) else set(wanted.values_list("pk", flat=True)) - own
 
 
-def held(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False) -> Collection[Any]:
+def locked(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False) -> Collection[Any]:
     """Return the keys of the rows that another transaction has locked at the moment."""
     with locking(rows, keys, deletes=deletes) as found:
         return found

@@ -193,11 +193,11 @@ def close_records(ended: Sequence[Watched]) -> Collection[str]:
     """
 
     def close() -> Collection[str]:
-        with locking(WatchedSession.objects.all(), [watched.id for watched in ended]) as held:
+        with locking(WatchedSession.objects.all(), [watched.id for watched in ended]) as locked:
             for watched in ended:
-                if watched.id not in held:
+                if watched.id not in locked:
                     close_record(watched)
-            return held
+            return locked
 
     return persistently(close, router.db_for_write(WatchedSession))
 

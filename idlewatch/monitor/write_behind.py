@@ -66,10 +66,10 @@ class ActivityBuffer:
 
         def write(rows: Sequence[WatchedSession]) -> None:
             advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk))) for row in rows)
-            held = records.write(
+            locked = records.write(
                 {row.pk: records.progress_of(after, waiting[row.pk]) for row, after in advanced if after is not None}
             )
-            self.give_back({watch_id: waiting[watch_id] for watch_id in held})
+            self.give_back({watch_id: waiting[watch_id] for watch_id in locked})
 
         try:
             for start in range(0, len(watch_ids), records.BATCH_SIZE):

@@ -19,7 +19,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery, live_after
-from idlewatch.monitor.row_locks import held
+from idlewatch.monitor.row_locks import locked
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hubs
@@ -245,7 +245,7 @@ def _ended_before(watched: Watched, moment: float) -> bool:
 
 def _close_again(reopened: Sequence[Watched]) -> None:
     """Close records whose end the database has lost, and delete their Django sessions; the ends were announced."""
-    left = held(WatchedSession.objects.all(), [watched.id for watched in reopened])
+    left = locked(WatchedSession.objects.all(), [watched.id for watched in reopened])
     closed = []
     for watched in reopened:
         if watched.id not in left:

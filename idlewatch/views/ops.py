@@ -33,7 +33,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_not_required
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Return whether the process is ready, and which is not: database, store, channel layer, timer."""
+    """Return whether the process is ready, and which parts are not: database, store, channel layer, timer."""
     failing = await health.failing_parts()
     return JsonResponse({"ready": not failing, "problems": failing}, status=503 if failing else 200)
 
