@@ -55,8 +55,6 @@ class Browser:
         moment = active + limits.idle_timeout - (limits.warn_before if step.near == "warning" else 0.0)
         return min(max(moment + step.wait - self.world.now, 0.0), limits.idle_timeout)
 
-    # Requests.
-
     async def ask(self, method: str, path: str, data: dict[str, Any] | None = None, **extra: Any) -> HttpResponseBase:
         """Send a request to one of the servers, and take its cookies."""
         world, cookie = self.world, self.cookie
@@ -193,8 +191,6 @@ class Browser:
         """Extend over HTTP, as a page does that has no socket."""
         await self.ask("POST", "/idlewatch/message/", body='{"type": "extend"}', tries=True)
 
-    # Tabs.
-
     async def open(self) -> None:
         """Open a page in a new tab."""
         if len(self.tabs) < 3:
@@ -304,7 +300,6 @@ class Tab:
         self._sent_at = float("-inf")
         self._waits: asyncio.TimerHandle | None = None
         self._answer: asyncio.TimerHandle | None = None
-        self._sent_activity: float | None = None
 
     async def load(self) -> None:
         """Load the page, and run its script."""
@@ -391,8 +386,6 @@ class Tab:
             if handle is not None:
                 handle.cancel()
         self._waits = self._answer = None
-
-    # What the socket brings.
 
     def was_received(self, socket: Socket, text: str) -> None:
         """Note that the server reads a message."""

@@ -68,8 +68,6 @@ class Seen:
     def violate(self, rule: str, text: str) -> None:
         self.violations.append(f"{rule}: {text}")
 
-    # Notes.
-
     def opened(self, watch: str, user: str, began: float, at: float) -> None:
         session = self.sessions[watch]
         session.user = user
@@ -129,8 +127,6 @@ class Seen:
         if watch is None or not self.sessions[watch].credited:
             return None
         return max(moment for moment, _ in self.sessions[watch].credited)
-
-    # Invariants.
 
     def check(self, records: list[Any]) -> None:
         """Compare what was seen with the records, at the end."""

@@ -94,8 +94,6 @@ class World:
         self.last_error = f"{where}: {error!r}"
         self.errors[f"{where} {type(error).__name__}"] += 1
 
-    # Servers.
-
     def add_server(self, number: int) -> Server:
         server = Server(self, number)
         if self.story.setup.skewed:
@@ -133,8 +131,6 @@ class World:
             for tab in browser.tabs
             if tab.watch == watch and tab.is_open and tab.socket is not None
         ]
-
-    # The schedule.
 
     async def play(self) -> None:
         """Let it all happen, then look whether everything has come right."""
