@@ -117,7 +117,7 @@ def on_user_saved(
 ) -> None:
     """End the sessions that a changed account invalidates, once the change is committed."""
     if vars(instance).pop(SHOWN, False) and accounts.is_hidden(instance, using):
-        # It was deleted softly. Of one that was hidden before, as for another tenant, this would say nothing.
+        # It was deleted softly. If it had been hidden before, as for another tenant, this would prove nothing.
         on_user_deletion(instance, using=using)
     elif not created and (update_fields is None or ACCOUNT_FIELDS & set(update_fields)):
         # Django logs the name of what fails; a `partial` has none.

@@ -23,8 +23,8 @@ def primary_key(user: AbstractBaseUser) -> str:
 def is_usable(user: AbstractBaseUser | None) -> bool:
     """Return whether an account exists and a backend of the site admits it: by itself, or if it is active.
 
-    Which of the backends a session is of, its record does not tell. What their `get_user` says is not asked: it may
-    depend on what a middleware sets for each request, a tenant say, and all sessions would end.
+    A record does not name the backend of its session, so any one of them is enough. Their `get_user` is not called: it
+    may depend on what a middleware sets for each request, such as a tenant, and all sessions would end.
     """
     if user is None:
         return False

@@ -210,7 +210,7 @@ class FallbackStore(SessionStore):
         raise StoreUnavailable
 
     def _report(self, watch_id: str) -> None:
-        """Report to the store what the record knows, while the store may not know it yet.
+        """Report to the store what the record has, while the store may lack it.
 
         Raises:
             Undecided: the session seems to be over, and other processes may know of later activity.

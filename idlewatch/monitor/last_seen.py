@@ -37,7 +37,7 @@ class LastSeen:
         self._seen: dict[str, _Seen] = {}
         self._forgot_at = float("-inf")
         self._is_tended = False
-        """Whether a timer has it forget: in a worker of a task queue, say, there is none."""
+        """Whether a timer calls `forget`: a worker of a task queue, for example, has none."""
 
     def note(self, watched: Watched | None) -> None:
         """Note when the user of a session was last active, and what holds it, as the store has it."""

@@ -69,7 +69,7 @@ class Outage:
         return self.is_doubtful() and is_over(watched, now) and _is_recent(watched, now)
 
     def must_wait(self, watch_id: str) -> bool:
-        """Return whether activity of a session waits until the store knows what it missed of it."""
+        """Return whether activity of a session waits until the store has what it missed of it."""
         return (self._began_at is not None and not self._is_back) or watch_id in self._missed
 
     def note(self) -> None:

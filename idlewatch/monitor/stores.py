@@ -84,7 +84,7 @@ def open_store(process: Process) -> OpenedStore:
 
 
 def add_fallback(process: Process, made: Store) -> Recovery:
-    """Have the records stand in for a shared store while it is unavailable; return its recovery."""
+    """Wrap a shared store so that the records stand in while it is unavailable; return its recovery."""
     sessions, outage = made.sessions, Outage(process.clock)
     made.on_outage(outage.note)
     made.sessions = FallbackStore(process, sessions, made.presence, outage)

@@ -68,7 +68,7 @@ class Process:
         return part
 
     def keep(self, make: Callable[[Process], T], part: T) -> None:
-        """Have this part in the place of what `make` would make."""
+        """Use this part in place of what `make` would make."""
         self._parts[make] = part
 
     def discard(self, make: Callable[[Process], object]) -> None:

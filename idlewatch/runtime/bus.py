@@ -91,7 +91,7 @@ class Bus:
         """Do what a message asks for; a type that this version does not know is ignored."""
         if message["type"] == KIND:
             now = self._clock.now()
-            # A process of an earlier release does not say when.
+            # A process of an earlier release sends no time.
             await self._hub.tell(aged(changes_in(message["changes"]), now - message.get("at", now)))
         elif message["type"] == NOTICE:
             # Changes that come meanwhile do not wait for it.

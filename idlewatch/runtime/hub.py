@@ -218,7 +218,7 @@ class Hub:
         await self.tell(news)
 
     def _receive(self, news: Sequence[Change]) -> None:
-        """Have this hub's own event loop notify its tabs."""
+        """Notify the tabs of this hub on its own event loop."""
         loop = self._loop
         if loop is None or loop is asyncio.get_running_loop():
             return

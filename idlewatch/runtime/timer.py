@@ -254,7 +254,7 @@ class Timer:
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _sample(self, now: float) -> None:
-        """Have the store count its sessions, whichever process asks first."""
+        """Take a sample of the live sessions, if no process has taken one in the last `SAMPLE_INTERVAL`."""
         sample = await self._store.statistics.take_sample(now, SAMPLE_INTERVAL, SAMPLE_RETENTION)
         if sample is not None and not self._store.shared:
             await self._threads.run(Lane.TIMER, history.keep, sample, now - SAMPLE_RETENTION)

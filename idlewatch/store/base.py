@@ -147,7 +147,7 @@ class Presence(Protocol):
         """Note that all records were resumed; from `settle_after` on (epoch seconds), sessions may be settled."""
 
     async def hold_back(self, created_at: float, settle_after: float) -> None:
-        """Let nothing be settled before `settle_after` (epoch seconds): a process still has to report."""
+        """Hold back what the clock ends until `settle_after` (epoch seconds): a process still has to report."""
 
     async def reap(self, now: float) -> Sequence[str]:
         """Remove the tabs of processes whose lease lapsed; return the names of those processes."""
