@@ -15,7 +15,7 @@ class Acted(Struct, frozen=True):
 class Requested(Struct, frozen=True):
     """The user made a request that counts as activity."""
 
-    took: float = 0.0
+    duration: float = 0.0
     """Seconds since the request was received: one that takes long counts again when it finishes."""
 
 

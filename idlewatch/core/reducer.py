@@ -85,7 +85,7 @@ def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
 
 @_apply.register
 def _(event: Requested, activity: Activity, policy: Policy, now: float) -> Activity:
-    return acted(_come_back(activity, now - event.took), policy, now)
+    return acted(_come_back(activity, now - event.duration), policy, now)
 
 
 @_apply.register

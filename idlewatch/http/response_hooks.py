@@ -50,9 +50,9 @@ def record_response(request: HttpRequest, response: HttpResponseBase, watched: W
     state, at = state_of(request), now()
     # The response is on its way, also if the session's state cannot be determined right now.
     with suppress(Undecided):
-        took = at - state.admission.arrived
-        if state.admission.counted and took > watched.policy.heartbeat:
-            monitor.look(watched.id, at, Requested(took))
+        duration = at - state.admission.arrived
+        if state.admission.counted and duration > watched.policy.heartbeat:
+            monitor.look(watched.id, at, Requested(duration))
         shown = _page_shown(request, response)
         if shown is not None and _changes(watched, shown, at):
             monitor.look(watched.id, at, shown)

@@ -70,7 +70,7 @@ def events() -> SearchStrategy[Event]:
     hold = st.sampled_from(["upload", "video"])
     return st.one_of(
         st.builds(Acted, ago=seconds),
-        st.builds(Requested, took=seconds),
+        st.builds(Requested, duration=seconds),
         st.just(Extended()),
         st.just(SignedIn()),
         st.builds(Held, id=hold, label=st.just("")),

@@ -229,7 +229,7 @@ class TestClosingTheBrowser:
             (101.0, Acted(ago=1.0)),
             (99.0, Acted()),
             (99.0, Requested()),
-            pytest.param(399.0, Requested(took=300.0), id="a download that the user did not wait for"),
+            pytest.param(399.0, Requested(duration=300.0), id="a download that the user did not wait for"),
             (99.0, Extended()),
             (99.0, Held("upload")),
             (99.0, SignedIn()),
@@ -396,7 +396,7 @@ class BySecond:
                     self.credit(moment)
             case Requested() | Extended() | SignedIn():
                 self.credit(self.now)
-                self.come_back(self.now - (event.took if isinstance(event, Requested) else 0.0))
+                self.come_back(self.now - (event.duration if isinstance(event, Requested) else 0.0))
                 self.logged_in_at = self.now if isinstance(event, SignedIn) else self.logged_in_at
             case Held(id=hold):
                 start = self.now if self.held_since is None else self.held_since
