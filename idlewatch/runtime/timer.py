@@ -167,9 +167,11 @@ class Timer:
                 await self.round(now)
                 if self.membership.is_behind:
                     self._round_at = now
-        finally:
-            # Also where the round failed: what ended has ended.
+        except Exception:
+            # What ended has ended. Not where the round is cancelled: an error would take the place of that.
             await self._do_part("record", partial(self._record_ends, now))
+            raise
+        await self._do_part("record", partial(self._record_ends, now))
 
     async def _record_ends(self, now: float, bound: float = ROUND_INTERVAL) -> None:
         """Record the ends that are due, for `bound` seconds at most: then a round is due, and the rest comes after."""

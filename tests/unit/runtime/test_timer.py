@@ -346,6 +346,21 @@ class TestKeep:
             await timer.keep(START + 100)
         assert (await arecord(watched.id)).reason == "idle"
 
+    async def test_a_stop_is_a_stop_though_the_store_fails_at_that_moment(self, timer: Timer):
+        begun = asyncio.Event()
+
+        async def take_long(_: float) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        fails = mock.patch.object(timer, "_record_ends", side_effect=StoreUnavailable)
+        with mock.patch.object(timer, "round", take_long), fails:
+            task = asyncio.create_task(timer.keep(START))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
     async def test_a_round_is_kept_once_a_round(self, timer: Timer):
         with mock.patch.object(timer, "round") as rounds:
             for moment in (0, 0.5, 0.9, 1.0, 1.5, 2.0):
