@@ -172,7 +172,8 @@ class Seen:
             for moment, held, is_activity in sorted(session.tries):
                 is_warned_off = is_activity and not limits.activity_extends_warning
                 last = None if deadline is None else deadline - limits.warn_before * is_warned_off + tolerance
-                if moment < at and (last is None or moment <= last):
+                # A page that outlived another session may report what was done in that.
+                if session.began <= moment < at and (last is None or moment <= last):
                     deadline = max(deadline or 0.0, moment + held + limits.idle_timeout)
             if deadline is not None and at > deadline + tolerance:
                 self.violate("late", f"{watch} was served at {at:.2f}, and ended at {deadline:.2f} at the latest")
