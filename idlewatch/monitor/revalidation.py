@@ -19,9 +19,12 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.row_locks import locked
+from idlewatch.process import now as clock_now
 from idlewatch.signals.event_log import log_event
 from idlewatch.store.values import Watched
 
+MAX_DELAY = 2.0
+"""Seconds after which an examination ends no session by facts that may be out of date."""
 CONNECT_TIMEOUT = 30.0
 """Seconds within which a page with the client connects, over a socket or over HTTP."""
 
@@ -50,7 +53,8 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
 
     def end(watch_id: str, reason: Reason, *, is_certain: bool) -> None:
         """End a session, at once or after a second examination."""
-        is_due = is_certain or by_id[watch_id].doubted
+        # What was found late, behind a lock of the project perhaps, may have been replaced since the facts were read.
+        is_due = is_certain or (by_id[watch_id].doubted and clock_now() - now < MAX_DELAY)
         if is_due and not locked(WatchedSession.objects.all(), [watch_id]):
             monitor.end(watch_id, reason, now)
         else:

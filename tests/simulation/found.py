@@ -100,5 +100,23 @@ FOUND: Mapping[str, Sequence[Story]] = {
         )
         for offset in (-0.01, -0.006, -0.004, -0.002)
     ],
+    "a check that waited for a lock of the project took a session for lost, whose key had been replaced meanwhile": [
+        Story(
+            473,
+            _setup(servers=3, engine="cache", atomic=True, limits=_limits(idle_timeout=10.0)),
+            {
+                "b0": (
+                    "bob",
+                    (
+                        _step("sign_in", 0.5),
+                        _step("type", 3.0),
+                        _step("change_password", 2.0),
+                        _step("sign_in", 0.03, pause=6.0),
+                    ),
+                )
+            },
+            (),
+        )
+    ],
 }
 """By what was found."""

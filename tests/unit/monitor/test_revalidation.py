@@ -16,7 +16,7 @@ from idlewatch.core.events import Acted, Extended, PageShown
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, records, revalidation, stores
 from idlewatch.store.values import Watched
-from tests.conftest import START
+from tests.conftest import START, Time
 from tests.support.sockets import errors
 from tests.support.watches import keep, known, sign_in_many
 
@@ -126,6 +126,23 @@ class TestWhatStandsNoMore:
         stores.current().sessions.bind(watched.id, "rotated")
         assert examine(watched, suspects={watched.id}) == set()
         assert reason(watched) is None
+
+    @pytest.mark.parametrize(("took", "found"), [(1.0, Reason.LOST), (5.0, None)])
+    def test_but_not_at_one_that_a_lock_delayed_by_facts_that_were_read_before(
+        self, took: float, found: Reason | None, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        (watched,) = sign_in_many(1)
+        django_sessions.delete([watched.key or ""])
+        clock.now = NOW
+        checkpoint = records.checkpoint
+
+        def wait(*args: Any, **kwargs: Any) -> None:
+            clock.pass_(took)
+            checkpoint(*args, **kwargs)
+
+        monkeypatch.setattr(records, "checkpoint", wait)
+        examine(watched, suspects={watched.id})
+        assert reason(watched) is found
 
     def test_a_watch_without_a_record_is_lost_at_the_second_look(self):
         """At the first, a sign-in may not be committed yet, or its record on the way to a database that took over."""
