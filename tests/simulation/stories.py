@@ -151,7 +151,7 @@ def story_of(seed: int, servers: int | None = None, store: str | None = None) ->
         max_sessions=rng.choice([None, None, None, 1, 2]),
         skewed=rng.random() < 0.15,
         has_replica=rng.random() < 0.1,
-        is_long=chosen == "redis" and rng.random() < 0.02,
+        is_long=chosen == "redis" and rng.random() < 0.005,
     )
     people = {}
     for number in range(rng.choice([1, 2, 2, 3])):

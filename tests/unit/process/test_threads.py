@@ -18,7 +18,7 @@ from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.process.threads import BUSY_THREADS, SIZES, _are_connections_tied
 from idlewatch.runtime.runtime import runtime_of
 from tests.support.clocks import TestClock
-from tests.support.sockets import Tab, sign_in
+from tests.support.sockets import Tab, sign_in, until
 
 OWN = [lane for lane in Lane if lane is not Lane.REQUEST]
 WITH_DATABASE = [lane for lane in OWN if lane is not Lane.WAITING]
@@ -78,9 +78,14 @@ class TestALaneWithSeveralThreads:
     async def test_has_a_bounded_number_of_them(self, lane: Lane):
         go_on = threading.Event()
         blocking = [asyncio.create_task(in_thread(lane, go_on.wait, 30)) for _ in range(SIZES[lane] + 3)]
-        await asyncio.sleep(0.1)
         prefix = f"idlewatch-{lane.value}_"
-        assert len([each for each in threading.enumerate() if each.name.startswith(prefix)]) == SIZES[lane]
+
+        def count() -> int:
+            return sum(each.name.startswith(prefix) for each in threading.enumerate())
+
+        await until(lambda: count() == SIZES[lane])
+        await asyncio.sleep(0.05)
+        assert count() == SIZES[lane]
         go_on.set()
         assert all(await asyncio.gather(*blocking))
 

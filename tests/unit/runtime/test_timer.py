@@ -378,10 +378,10 @@ class TestRound:
         lose_store()
         from_db = WatchedSession.from_db.__func__  # type: ignore[attr-defined]
 
-        def raising(model: Any, db: Any, names: Any, values: Any) -> Any:
+        def raising(model: Any, db: Any, names: Any, values: Any, **options: Any) -> Any:
             if bad.id in values:
                 raise ValueError
-            return from_db(model, db, names, values)
+            return from_db(model, db, names, values, **options)
 
         monkeypatch.setattr(WatchedSession, "from_db", classmethod(raising))
         timer = Timer(current_process(), hub)
