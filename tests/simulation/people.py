@@ -159,15 +159,15 @@ class Browser:
 
     async def request(self) -> None:
         """Make a request that counts."""
-        await self.ask("POST", "/work/", navigates=True, counts=True)
+        await self.ask("POST", "/task/", navigates=True, counts=True)
 
     async def work(self, pause: float = 0.0) -> None:
         """Make one that takes long."""
-        await self.ask("POST", "/work/", {"pause": pause}, navigates=True, counts=True)
+        await self.ask("POST", "/task/", {"pause": pause}, navigates=True, counts=True)
 
     async def fail(self) -> None:
         """Make one whose view raises: what it did is rolled back."""
-        await self.ask("POST", "/work/", {"fails": "yes"}, navigates=True, counts=True)
+        await self.ask("POST", "/task/", {"fails": "yes"}, navigates=True, counts=True)
 
     async def fail_to_sign_in(self) -> None:
         """Sign in again, in a view that raises: the session from before goes on."""
@@ -185,7 +185,7 @@ class Browser:
                 stranger = Browser(self.world, f"{self.name}'", self.user)
                 stranger.cookie, stranger.watch = cookie, watch
                 stranger.watches = self.watches
-                await stranger.ask("POST", "/work/", navigates=True, counts=True)
+                await stranger.ask("POST", "/task/", navigates=True, counts=True)
 
     async def message(self) -> None:
         """Extend over HTTP, as a page does that has no socket."""

@@ -251,14 +251,9 @@ class SyncSocket(End):
 class SyncConnection(redis.connection.Connection):
     """redis-py's connection for threads."""
 
-    world: Any
-
     def _connect(self) -> Any:
         pause(self.simulated_link.latency())
         return SyncSocket(self.simulated_link, self.simulated_server, self.socket_timeout)
-
-    def _host_error(self) -> str:
-        return "redis"
 
 
 class Writer:

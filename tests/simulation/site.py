@@ -94,7 +94,7 @@ urlpatterns = [
     path("login/", sign_in),
     path("logout/", sign_out),
     path("page/", page),
-    path("work/", work),
+    path("task/", work),
     path("password/", password),
     path("poll/", poll),
     path("idlewatch/", include("idlewatch.urls")),

@@ -18,10 +18,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Died(BaseException):
-    """The process of a thread is gone: its code must not go on."""
-
-
 class Thread(greenlet):
     """One piece of sync code, with the database connections of the thread that runs it."""
 
@@ -65,8 +61,6 @@ def run(work: Callable[[], T], local: dict[str, Any], context: Context) -> async
     def body() -> None:
         try:
             result = work()
-        except Died:
-            return
         except BaseException as error:  # noqa: BLE001 - the caller that waits is to have it
             if not done.done():
                 if isinstance(error, StopIteration):
