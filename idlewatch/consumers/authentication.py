@@ -39,7 +39,8 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
         return None, None if is_live else _why_gone(key, at)
     watched = monitor.look(watch_id, at)
     if watched is None or actors is None or watched.user != actors.user:
-        return None, Reason.LOST
+        # A store that has nothing of a session but its end does not know whose it was.
+        return None, Reason.LOST if watched is None else watched.activity.reason or Reason.LOST
     if watched.key != django_sessions.key_of(session):
         monitor.rebind(watch_id, session)
     return watched, None

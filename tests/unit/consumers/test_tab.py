@@ -118,6 +118,13 @@ class TestConnecting:
         lose_store()
         assert await ended(Tab(signed.key)) == "replaced"
 
+    async def test_an_ended_session_is_told_why_where_the_store_knows_nothing_else_of_it(
+        self, clock: Time, signed: Signed
+    ):
+        lose_store()
+        await stores.current().sessions.aend(signed.watch_id, Reason.REVOKED, clock.now)
+        assert await ended(Tab(signed.key)) == "revoked"
+
     async def test_at_a_process_without_the_store_it_is_sent_back(
         self, clock: Time, signed: Signed, tab: Tab, monkeypatch: pytest.MonkeyPatch
     ):
