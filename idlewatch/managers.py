@@ -77,10 +77,6 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
         """Return those that began at `moment` or earlier."""
         return self.filter(started__lte=as_datetime(moment))
 
-    def signed_in_before(self, moment: float) -> Self:
-        """Return those whose latest sign-in came before `moment`."""
-        return self.filter(signed_in__lt=as_datetime(moment))
-
     def for_user(self, key: Any) -> Self:  # noqa: ANN401 - keys of users are of any type
         """Return those of a user, by primary key."""
         return self.filter(user_id=key)

@@ -335,11 +335,9 @@ def _is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
     return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
 
 
-def live_after(place: Place | None, signed_in_before: float | None = None) -> Sequence[Place]:
+def live_after(place: Place | None) -> Sequence[Place]:
     """Return the places of the live records that follow one, up to a batch of them."""
     rows = WatchedSession.objects.live().started_after(place)
-    if signed_in_before is not None:
-        rows = rows.signed_in_before(signed_in_before)
     return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
 
 

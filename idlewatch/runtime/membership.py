@@ -30,8 +30,6 @@ logger = logging.getLogger("idlewatch")
 
 PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
-SIGN_IN_GRACE = 60.0
-"""Seconds after a sign-in by which the store knows the session, unless it was away."""
 END_GRACE = 60.0
 """Seconds after an end by which the record is closed and the end announced, unless the database was away."""
 BATCHES_COMPARED = 5
@@ -162,9 +160,10 @@ class Membership:
     async def compare_records(self, now: float) -> None:
         """Compare the live records with the store: resume sessions that it lacks, repair its lists, close what ended.
 
-        Sessions that it lacks began while it was away, in a process that was gone before it could report them. Records
-        of ended sessions are open again after a failover to a replica of the database that did not have the end yet:
-        once the store forgets it too, nothing else would keep these sessions from coming back.
+        Sessions that it lacks began while it was away, in a process that was gone before it could report them, or with
+        a commit whose answer was lost. One that is being opened just now may be resumed first: its next request binds
+        its key. Records of ended sessions are open again after a failover to a replica of the database that did not
+        have the end yet: once the store forgets it too, nothing else would keep these sessions from coming back.
         """
         for _ in range(BATCHES_COMPARED):
             await self._compare_batch(now)
@@ -172,7 +171,7 @@ class Membership:
                 return
 
     async def _compare_batch(self, now: float) -> None:
-        places = await self._threads.run(Lane.TIMER, live_after, self._compared, now - SIGN_IN_GRACE)
+        places = await self._threads.run(Lane.TIMER, live_after, self._compared)
         self._compared = places[-1] if len(places) == records.BATCH_SIZE else None
         watch_ids = [watch_id for _, watch_id in places]
         known = await self._store.sessions.aget_many(watch_ids)

@@ -56,7 +56,6 @@ def test_those_that_ended_or_began_in_time():
     assert ids(sessions.closed_since(START + 5.001)) == []
     assert ids(sessions.started_until(START)) == [early.id]
     assert ids(sessions.started_until(START + 1).order_by("started")) == [early.id, late.id]
-    assert ids(sessions.signed_in_before(START + 1)) == [early.id]
 
 
 def test_those_after_an_id_in_the_order_of_ids():

@@ -46,7 +46,7 @@ from idlewatch.store.values import Due, Sample, Watched
 from tests.conftest import START, Time
 from tests.support.announced import Heard
 from tests.support.clocks import TestClock
-from tests.support.outages import Outage, outage
+from tests.support.outages import PREFIX, Outage, outage
 from tests.support.processes import lose_store
 from tests.support.sockets import FakeTab, errors, until
 from tests.support.watches import arecord, asign_in, keep, known, sign_in_many
@@ -749,6 +749,19 @@ class TestSharedStore:
         clock.pass_(2)
         await two.around()
         assert tab.told == [WARNED]
+
+    async def test_a_session_that_the_store_lacks_is_resumed_within_a_comparison_however_new_it_is(
+        self, shared: Outage, clock: Time
+    ):
+        web = shared.process("web")
+        await shared.around()
+        watch_id = (await web.asign_in()).id
+        # As where the answer to the commit of the sign-in was lost, or Redis evicted it.
+        with shared.redis.client() as client:
+            assert client.delete(f"{PREFIX}watch:{watch_id}")
+        clock.pass_(COMPARE_INTERVAL)
+        await shared.around()
+        assert (await web.recovery.sessions.aget(watch_id)).activity.active == START
 
     @pytest.mark.parametrize("count", [0, 1, 3])
     async def test_a_number_of_tabs_that_the_store_has_wrong_is_put_right(
