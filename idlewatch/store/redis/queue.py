@@ -9,7 +9,7 @@ from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, DueQueue
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
-from idlewatch.store.redis.codec import claimed_of, pairs, watched_of
+from idlewatch.store.redis.codec import NEVER, claimed_of, pairs, watched_of
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
@@ -45,7 +45,9 @@ class RedisQueue(DueQueue):
             args: list[object] = [self._keys.prefix, self._client.name, repr(now), due.value, repr(TOMBSTONE_TTL)]
             for watched in batch:
                 args += [watched.id, watched.version]
-                if due is Due.CHECK:
+                if due is Due.PUSH:
+                    args.append(_next_push_at(watched, now))
+                elif due is Due.CHECK:
                     is_doubted = watched.id in doubted
                     next_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
                     args += [repr(next_at), int(is_doubted)]
@@ -89,6 +91,14 @@ class RedisQueue(DueQueue):
         self._wakeups.notify(Due.RECORD, float(record_at))
         answers = zip(claimed, settled_rows, strict=True)
         return (None if row is None else watched_of(watched.id, row) for watched, row in answers)
+
+
+def _next_push_at(watched: Watched, now: float) -> str:
+    """Return when what its tabs were told changes, as `confirm.lua` takes it; empty if it has changed already."""
+    verdict = watched.verdict(now)
+    if verdict.shown != watched.shown:
+        return ""
+    return repr(NEVER if verdict.next_at is None else verdict.next_at)
 
 
 def _batches(claimed: Sequence[Watched]) -> Iterator[Sequence[Watched]]:

@@ -305,6 +305,16 @@ class TestConfirming:
         again = await claim_one(live, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
 
+    async def test_what_its_tabs_were_told_already_is_handed_out_once_at_most(self, live: Store) -> None:
+        warned = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
+        assert warned is not None
+        await live.queue.confirm(Due.PUSH, [warned], WARNING)
+        # A request that arrived before the warning is written after it.
+        live.sessions.apply("w1", TabOpened("p1", 50), WARNING - 0.25)
+        await live.queue.confirm(Due.PUSH, await claim(live, Due.PUSH, WARNING + 1), WARNING + 1)
+        assert not await claim(live, Due.PUSH, WARNING + 1)
+        assert (await claim_one(live, Due.PUSH, END)).id == "w1"
+
     async def test_a_settle_that_came_too_late_gives_back_no_newer_claim(self, live: Store) -> None:
         stalled = await claim_one(live, Due.PUSH, WARNING)
         live.sessions.apply("w1", TabOpened("p1", 50), WARNING + 1)

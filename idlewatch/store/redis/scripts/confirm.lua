@@ -1,7 +1,8 @@
 -- Note that what was claimed is done.
 --
 -- KEYS: the rows. ARGV: prefix, sender, now, kind, seconds to keep a recorded end, and for each row: watch id, version claimed or
--- settled; for a check also when it is due again and whether it is doubted.
+-- settled; for a push also when it is due again ('': it is due as the row has it); for a check when it is due again and whether it is
+-- doubted.
 -- Returns when the first of them is due again (-1: none is).
 
 local refused = refusal(ARGV[1])
@@ -24,6 +25,10 @@ local function confirm(key, id, version, next_at, doubted)
     if row.settled > 0 and version >= row.settled then
       row.settled = 0
     end
+    if version == row.version and next_at ~= '' then
+      -- It was due by the verdict of the latest write; by now its tabs show the right thing, so that nothing is settled.
+      row.next_at = tonumber(next_at)
+    end
     redis.call('SET', key, packed(row), 'KEEPTTL')
     return put_push(prefix, sender, id, row, now)
   elseif kind == 'record' then
@@ -42,7 +47,7 @@ local function confirm(key, id, version, next_at, doubted)
   return -1
 end
 
-local width = kind == 'check' and 4 or 2
+local width = ({push = 3, record = 2, check = 4})[kind]
 local first = -1
 for index, key in ipairs(KEYS) do
   local place = 6 + (index - 1) * width
