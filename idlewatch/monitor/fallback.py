@@ -302,6 +302,7 @@ class FallbackStore(SessionStore):
             changed, outcomes = _after_all(changes, watched)
             if changed is not watched and changed.activity.ended is None:
                 records.advance(changed, now)
+                self._outage.seen.note(changed)
         except DatabaseError as error:
             # The records are away too.
             raise Undecided from error

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from django.db import Error as DatabaseError
 from msgspec.structs import replace
 
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import TabsCounted
+from idlewatch.core.events import Reported, TabsCounted
 from idlewatch.core.policy import Phase
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
@@ -83,6 +84,8 @@ class Recovery:
         """Until when they wait for the first of these reports."""
         self._awaited: int | None = None
         """How many reports they still wait for; None before the first."""
+        self._lacks_records = False
+        """Whether the last reports were made without the records: what waits here has waited for a round at most."""
 
     @property
     def is_away(self) -> bool:
@@ -97,7 +100,8 @@ class Recovery:
     @property
     def settle_after(self) -> float:
         """Until when (epoch seconds) the timer ends nothing: activity is still to be reported, here or elsewhere."""
-        return float("inf") if self._outage.buffer else self._outage.settle_after
+        is_waiting = self._outage.buffer and not self._lacks_records
+        return float("inf") if is_waiting else self._outage.settle_after
 
     def flush(self) -> None:
         """Write the activity that waits into the records; what the database refuses goes on waiting."""
@@ -143,6 +147,7 @@ class Recovery:
 
         Raises:
             StoreUnavailable: the store is away again; the next call starts over.
+            DatabaseError: the records are away; what this process knows by itself was reported.
         """
         self.is_behind = False
         self._outage.seen.forget(now, keep=read_tabs())
@@ -150,9 +155,13 @@ class Recovery:
             self._is_absent = self._holds_back = False
             return False
         until = self._clock.now() + PASS_DURATION
-        is_reported = False
+        is_reported = self._lacks_records = False
         if self._outage.is_away or self._owes_tabs:
-            is_reported = await self._report_pass(read_tabs, process, now, until)
+            try:
+                is_reported = await self._report_pass(read_tabs, process, now, until)
+            except DatabaseError:
+                await self._report_without_records(read_tabs, now, until)
+                raise
         if self._resumption is not None:
             await self._resume_pass(self._resumption, now, until)
         return is_reported
@@ -190,6 +199,37 @@ class Recovery:
         await self._end_closed(closed, now)
         self._is_absent = False
         self._outage.note_back(failures)
+
+    async def _report_without_records(self, read_tabs: ReadTabs, now: float, until: float) -> None:
+        """Report what this process knows by itself: other processes judge by what the store has.
+
+        The sessions go on being missed, and activity that the store's facts don't admit goes on waiting: the records
+        may know more.
+        """
+        if not self._holds_back:
+            self._hold_from_now()
+        await self.hold_back()
+        for _ in range(0, self._outage.count_missed(), records.BATCH_SIZE):
+            watch_ids = self._outage.take_missed(records.BATCH_SIZE)
+            self._outage.add_missed(watch_ids)
+            tabs, left = read_tabs(), dict(self._outage.buffer.take(watch_ids))
+            try:
+                await asyncio.gather(*(self._report_seen(each, left, now, is_open=each in tabs) for each in watch_ids))
+            finally:
+                self._outage.buffer.give_back(left)
+            if self._clock.now() >= until:
+                break
+        self._lacks_records = True
+
+    async def _report_seen(self, watch_id: str, left: dict[str, float], now: float, *, is_open: bool) -> None:
+        """Report what this process saw of a session; take its activity from `left` if it was credited."""
+        with isolated("report", watch_id), suppress(Undecided):
+            report = replace(self._outage.seen.get(watch_id, is_open=is_open), is_open=is_open)
+            present, moment = await self.sessions.aapply(watch_id, report, now), left.get(watch_id)
+            if present is not None and moment is not None:
+                present = await self._credit(present, moment, report, now)
+                if present is not None and present.activity.active >= moment:
+                    left.pop(watch_id, None)
 
     def _hold_from_now(self) -> None:
         self._holds_back, self._silent_until, self._awaited = True, None, None
@@ -250,11 +290,15 @@ class Recovery:
         if is_behind(present, watched):
             # Another process has opened it meanwhile, with older facts.
             present = await self.sessions.aapply(watch_id, report, now) or present
-        if moment is None:
-            return present
-        # Judged by what other processes have reported, too: the record and this process may have older facts.
-        after = credited(present, moment, seen)
-        return await self.sessions.aapply(watch_id, replace(report_of(after.activity), is_open=is_open), now)
+        return present if moment is None else await self._credit(present, moment, report, now)
+
+    async def _credit(self, present: Watched, moment: float, report: Reported, now: float) -> Watched | None:
+        """Credit activity that waited; `report`: what the process knows of the session.
+
+        It is judged by what other processes have reported, too: the record and this process may have older facts.
+        """
+        after = credited(present, moment, report)
+        return await self.sessions.aapply(present.id, replace(report_of(after.activity), is_open=report.is_open), now)
 
     async def _correct_counts(
         self, sessions: Sequence[Watched | None], read_tabs: ReadTabs, process: str, now: float

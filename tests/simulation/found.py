@@ -118,5 +118,13 @@ FOUND: Mapping[str, Sequence[Story]] = {
             (),
         )
     ],
+    "Redis was back and the database away, and activity waited for it in one process while another ended the session": [
+        Story(
+            644,
+            _setup(servers=3, has_replica=True, limits=_limits(idle_timeout=10.0, warn_before=2.0)),
+            {"b0": ("bob", (_step("sign_in", 0.54), _step("type", 5.71, seconds=6.7)))},
+            (Fault("redis_lossy", 4.765, 1.643), Fault("database_away", 5.862, 4.328)),
+        )
+    ],
 }
 """By what was found."""

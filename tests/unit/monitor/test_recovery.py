@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.db import OperationalError
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
@@ -323,6 +325,57 @@ class TestAnOutage:
         with one.entered():
             judged = await one.store.sessions.aapply(watch_id, Requested(), clock.now)
         assert judged.activity.active == START + 119
+
+    async def test_keeps_from_no_process_what_another_saw_while_the_records_are_away_too(
+        self, shared: Outage, clock: Time
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        active, idle = [(await one.asign_in()).id for _ in range(2)]
+        await shared.around(REPORT_GRACE + 1)
+
+        async def act(moment: float) -> None:
+            clock.now = moment
+            with one.entered(), pytest.raises(StoreUnavailable):
+                await one.store.sessions.aapply(active, Acted(), moment)
+
+        async def go_without_records(seconds: float) -> None:
+            for _ in range(int(seconds)):
+                clock.pass_(1)
+                with pytest.raises(OperationalError):
+                    await one.around()
+                await push(two)
+
+        with mock.patch.object(one.recovery.sessions, "aapply", side_effect=StoreUnavailable):
+            await act(START + 75)
+        with mock.patch.object(records, "read", side_effect=OperationalError):
+            await go_without_records(1)
+            assert (await present(two, active)).activity.active == START + 75
+            clock.now = START + 98
+            await go_without_records(3)
+            # The records may know more of it.
+            assert (await present(two, idle)).activity.ended is None
+            await act(START + 135)
+            await go_without_records(3)
+            assert (await present(two, idle)).activity.ended == START + 100
+            assert (await present(two, active)).activity.active == START + 135
+        await shared.around(1)
+        assert not one.recovery.is_away
+
+    async def test_keeps_neither_what_a_process_judged_by_a_record_that_is_away_since(
+        self, shared: Outage, clock: Time
+    ):
+        web = shared.process("web")
+        watch_id = (await web.asign_in()).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 60
+        unheard = {"aapply": mock.DEFAULT, "apply": mock.DEFAULT, "get": mock.DEFAULT}
+        with web.entered(), mock.patch.multiple(web.recovery.sessions, **unheard) as calls:
+            for call in calls.values():
+                call.side_effect = StoreUnavailable
+            await web.store.sessions.aapply(watch_id, Requested(), clock.now)
+        with mock.patch.object(records, "read", side_effect=OperationalError), pytest.raises(OperationalError):
+            await web.around()
+        assert (await present(web, watch_id)).activity.active == START + 60
 
 
 class TestABusyProcess:
