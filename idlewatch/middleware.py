@@ -31,7 +31,7 @@ from idlewatch.http.request_session import (
     make_anonymous_before_sign_in,
     session_of,
 )
-from idlewatch.http.request_state import attach_state, find_state
+from idlewatch.http.request_state import attach_state, find_state, state_of
 from idlewatch.http.responses import undecided_response
 from idlewatch.http.undecided import refuse
 from idlewatch.process import Lane, in_thread, now
@@ -79,6 +79,7 @@ class IdleWatchMiddleware:
             return cast("HttpResponseBase", await self.get_response(request))
         except CancelledError:
             # The client has gone. As after an error, its browser keeps the session with which the request came.
+            state_of(request).is_abandoned = True
             if has_changed_session(request):
                 await in_thread(Lane.REQUEST, follow, request, HttpResponse(status=500))
             raise

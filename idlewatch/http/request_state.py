@@ -54,6 +54,8 @@ class RequestState:
         self.change = SessionChange()
         self.held: HeldSession | None = None
         """The session as it came, while the view has not returned; None where there is no live one to keep."""
+        self.is_abandoned = False
+        """The client has gone: no browser hears of what a view that still runs does to the session."""
         self.page = PageParts()
         self.ended_response: HttpResponseBase | None = None
         """The response that reports the end, once it has been made."""

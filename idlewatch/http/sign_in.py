@@ -31,6 +31,9 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     view that fails leaves the session as it was.
     """
     session, state = session_of(request), find_state(request)
+    if state is not None and state.is_abandoned:
+        # A sync view runs on after its client has gone. Django saves no session then, and no browser gets a new key.
+        return
     if session.session_key is None:
         # Another user's session was flushed: saving assigns the new key.
         session.save()
@@ -125,7 +128,9 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
 
 
 def reauthenticated(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
-    """Restart the clocks of a session whose user has reauthenticated."""
+    """Restart the clocks of a session whose user has reauthenticated, unless the client has gone."""
+    if state_of(request).is_abandoned:
+        return
     session_of(request).cycle_key()
     _open(request, user, at)
 

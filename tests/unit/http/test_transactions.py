@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -269,22 +271,59 @@ class TestFailedSignIn:
         assert not Session.objects.exists()
 
 
+def over_asgi(signed_in: Browser) -> Browser:
+    """Return the same browser, as its requests go through ASGI."""
+    browser = Browser(is_async=True)
+    if signed_in.key is not None:
+        browser.key = signed_in.key
+    return browser
+
+
 def cancelled(signed_in: Browser, work: Callable[[HttpRequest], Any]) -> None:
     """Ask for a view that does some work, and is cancelled then, as Django does where the client has gone."""
 
     async def cancel(_: HttpRequest) -> None:
         raise CancelledError
 
-    browser = Browser(is_async=True)
-    if signed_in.key is not None:
-        browser.key = signed_in.key
     http_site.during += [work, cancel]
     with pytest.raises((CancelledError, futures.CancelledError)):
-        browser.submit("/ameanwhile/")
+        over_asgi(signed_in).submit("/ameanwhile/")
+    http_site.during.clear()
+
+
+def gone_before(signed_in: Browser, work: Callable[[HttpRequest], Any]) -> None:
+    """Ask for a sync view that does some work when its client has gone: its thread runs on."""
+    began, gone, done = Event(), Event(), Event()
+
+    def wait(_: HttpRequest) -> None:
+        began.set()
+        assert gone.wait(10)
+
+    async def ask_and_go() -> None:
+        asking = asyncio.create_task(over_asgi(signed_in).client.post("/meanwhile/"))
+        assert await asyncio.to_thread(began.wait, 10)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        gone.set()
+        assert await asyncio.to_thread(done.wait, 10)
+
+    http_site.during += [wait, work, lambda _: done.set()]
+    asyncio.run(ask_and_go())
     http_site.during.clear()
 
 
 class TestClientThatGoesAway:
+    @pytest.mark.parametrize("engine", KEYED, indirect=True)
+    def test_a_session_into_which_a_sync_view_signs_its_user_again_goes_on(
+        self, engine: str, failing: Browser, clock: Time
+    ):
+        gone_before(failing, sign_in_as("ann"))
+        goes_on(failing, failing.key, clock)
+
+    def test_a_visitor_whom_a_sync_view_signs_in_gets_no_session(self, ann: User):
+        gone_before(Browser(), sign_in_as("ann"))
+        assert records() == []
+
     @pytest.mark.parametrize("engine", KEYED, indirect=True)
     def test_a_session_that_the_view_flushed_is_lost(self, engine: str, failing: Browser):
         async def aflush(request: HttpRequest) -> None:
