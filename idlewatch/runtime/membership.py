@@ -61,6 +61,8 @@ class Membership:
         """The term of the lease for which the sessions were resumed into the store."""
         self._is_reviewed = False
         """Whether flaws in the setup of the store were looked for, and logged."""
+        self._has_lapsed = False
+        """Whether the lease of some process had lapsed when this one renewed its own."""
         self.owns_store = False
         """Whether this process may act on the store: always, where it is shared."""
 
@@ -128,7 +130,9 @@ class Membership:
                 self.owns_store = False
             return
         try:
-            recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))
+            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)
+            self._has_lapsed = renewal.has_lapsed
+            recovery.note(renewal)
             await recovery.hold_back()
         except StoreUnavailable:
             # Also while a long round is under way, which has not noticed the outage.
@@ -138,10 +142,13 @@ class Membership:
     async def keep_tabs(self, now: float) -> None:
         """Renew the lease on this process's tabs, count them again where it lapsed, and take back those of the dead."""
         store = self._store
-        if not store.shared and not (await store.presence.renew(self._process.name, now, PROCESS_LEASE)).known:
-            for watch_id, count in self._hubs.tabs().items():
-                await store.sessions.aapply(watch_id, TabsCounted(self._process.name, count), now)
-        for process in await store.presence.reap(now):
+        if not store.shared:
+            renewal = await store.presence.renew(self._process.name, now, PROCESS_LEASE)
+            self._has_lapsed = renewal.has_lapsed
+            if not renewal.known:
+                for watch_id, count in self._hubs.tabs().items():
+                    await store.sessions.aapply(watch_id, TabsCounted(self._process.name, count), now)
+        for process in await store.presence.reap(now) if self._has_lapsed else ():
             logger.warning("Process %s has not renewed its lease; its tabs no longer count.", process)
 
     async def correct_counts(self, sessions: SessionStore, found: Iterable[Watched | None], now: float) -> None:

@@ -67,6 +67,7 @@ class Timer:
         self._round_at = float("-inf")
         self._compared_at = float("-inf")
         self._swept_at = float("-inf")
+        self._sampled_at = float("-inf")
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The parts of a round that are under way."""
         self.kept_at: float | None = None
@@ -85,7 +86,7 @@ class Timer:
         """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as lanes:
-                lanes.create_task(self._lane(Due.PUSH, self.push))
+                lanes.create_task(self._lane(Due.PUSH, self._push_if_due))
                 lanes.create_task(self._lane(Due.RECORD, self.keep))
                 lanes.create_task(self._keep_lease())
         finally:
@@ -106,8 +107,8 @@ class Timer:
                 except Exception:
                     logger.exception("The lease of this process could not be renewed.")
 
-    async def _lane(self, due: Due, work: Callable[[float], Awaitable[None]]) -> None:
-        """Do some work whenever it is due, and once a round."""
+    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]]) -> None:
+        """Do some work whenever it is due, and once a round; it returns when it is due next."""
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def wake_up() -> None:
@@ -121,8 +122,7 @@ class Timer:
                 due_at = None
                 try:
                     with metrics.TICK.labels(due.value).time():
-                        await work(self._clock.now())
-                    due_at = await self._next_at(due)
+                        due_at = await work(self._clock.now())
                 except (StoreUnavailable, Undecided):
                     # The outage has been logged once; what is undecided is tried again soon.
                     pass
@@ -143,14 +143,6 @@ class Timer:
                 await wake.wait()
         wake.clear()
 
-    async def _next_at(self, due: Due) -> float | None:
-        if not self.owns_store:
-            return None
-        if due is Due.RECORD and self.membership.is_behind:
-            return self._round_at
-        at = await self._store.queue.next_due(due)
-        return max(at, self.membership.settle_after) if at is not None and due is Due.PUSH else at
-
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
         while self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now):
@@ -159,8 +151,21 @@ class Timer:
             if len(claimed) < BATCH_SIZE:
                 return
 
-    async def keep(self, now: float) -> None:
-        """Keep a round where one is due, then record the ends that are due."""
+    async def _push_if_due(self, now: float) -> float | None:
+        due_at = await self._next_push_at()
+        if due_at is not None and due_at <= now:
+            await self.push(now)
+            due_at = await self._next_push_at()
+        return due_at
+
+    async def _next_push_at(self) -> float | None:
+        if not self.owns_store:
+            return None
+        due_at = await self._store.queue.next_due(Due.PUSH)
+        return None if due_at is None else max(due_at, self.membership.settle_after)
+
+    async def keep(self, now: float) -> float:
+        """Keep a round where one is due, then record the ends that are due; return when the next of both is due."""
         try:
             if now >= self._round_at:
                 self._round_at = now + ROUND_INTERVAL
@@ -169,9 +174,21 @@ class Timer:
                     self._round_at = now
         except Exception:
             # What ended has ended. Not where the round is cancelled: an error would take the place of that.
-            await self._do_part("record", partial(self._record_ends, now))
+            await self._record(now)
             raise
-        await self._do_part("record", partial(self._record_ends, now))
+        return min(await self._record(now), self._round_at)
+
+    async def _record(self, now: float) -> float:
+        """Record the ends that are due; return when the next one is."""
+        due_at = await self._next_record_at()
+        if due_at <= now or "record" in self._tasks:
+            await self._do_part("record", partial(self._record_ends, now))
+            due_at = await self._next_record_at()
+        return due_at
+
+    async def _next_record_at(self) -> float:
+        due_at = await self._store.queue.next_due(Due.RECORD) if self.membership.holds_store else None
+        return float("inf") if due_at is None else due_at
 
     async def _record_ends(self, now: float, bound: float = ROUND_INTERVAL) -> None:
         """Record the ends that are due, for `bound` seconds at most: then a round is due, and the rest comes after."""
@@ -179,7 +196,7 @@ class Timer:
         while self.membership.holds_store:
             ended = await self._store.queue.claim(Due.RECORD, now, RECORD_BATCH_SIZE, CLAIM_LEASE)
             if ended:
-                failed = await self._threads.run(Lane.TIMER, _record, ended)
+                failed = await self._threads.run(Lane.TIMER, _close, ended)
                 recorded = [watched for watched in ended if watched.id not in failed]
                 await self._store.queue.confirm(Due.RECORD, recorded, now)
             if len(ended) < RECORD_BATCH_SIZE or self._clock.ticks() >= until:
@@ -257,7 +274,10 @@ class Timer:
 
     async def _sample(self, now: float) -> None:
         """Take a sample of the live sessions, if no process has taken one in the last `SAMPLE_INTERVAL`."""
+        if now < self._sampled_at + SAMPLE_INTERVAL:
+            return
         sample = await self._store.statistics.take_sample(now, SAMPLE_INTERVAL, SAMPLE_RETENTION)
+        self._sampled_at = now
         if sample is not None and not self._store.shared:
             await self._threads.run(Lane.TIMER, history.keep, sample, now - SAMPLE_RETENTION)
 
@@ -289,7 +309,7 @@ class Timer:
         await self.membership.release()
 
 
-def _record(ended: Sequence[Watched]) -> set[str]:
+def _close(ended: Sequence[Watched]) -> set[str]:
     """Close the records of these sessions and delete the Django sessions; return the ids of those to do again.
 
     They failed, or a transaction of the project has locked their rows.

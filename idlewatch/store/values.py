@@ -77,6 +77,8 @@ class Renewal(NamedTuple):
     """Until when nothing may be settled (epoch seconds; `inf`: until it was resumed)."""
     lost_from: float | None
     """From when on the store may lack what was written into it (epoch seconds); None: it came back empty."""
+    has_lapsed: bool
+    """Whether there are processes whose lease lapsed: `reap` takes their tabs back."""
 
 
 class Reading(NamedTuple):

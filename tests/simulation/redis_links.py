@@ -60,6 +60,7 @@ class RedisLink:
         """For each key its time to live when it was looked at last, and when that ends (seconds)."""
         self.time_shas: set[bytes] = set()
         self.publishing_shas: set[bytes] = set()
+        self._other = self._open()
 
     def latency(self) -> float:
         """Return how long a message travels."""
@@ -81,17 +82,24 @@ class RedisLink:
             return how
         return None
 
-    def before(self, data: bytes, now: float) -> None:
-        """Tell the server the time where a script is about to ask for it."""
-        if any(sha in data for sha in self.time_shas):
-            at = now + self.clock_offset
-            self.admin.hset(NOW_KEY, mapping={"s": int(at), "us": int(at % 1 * 1_000_000)})
+    def with_time(self, data: bytes, now: float) -> bytes:
+        """Return what to send: where a script asks for the time, the server is told it first, and answers nothing."""
+        if not any(sha in data for sha in self.time_shas):
+            return data
+        at = now + self.clock_offset
+        tell = f"CLIENT REPLY SKIP\r\nHSET {NOW_KEY} s {int(at)} us {int(at % 1 * 1_000_000)}\r\n"
+        return tell.encode() + data
+
+    def synchronize(self) -> None:
+        """Wait until the server has done, and sent, what it was asked before."""
+        self._other.sendall(b"PING\r\n")
+        self._other.recv(64)
 
     def after(self, sent: bytes) -> None:
         """Wake those who wait for a message that was published by what was sent."""
         if any(sha in sent for sha in self.publishing_shas):
             # Answers and messages leave Redis in one go, in any order: after the next answer they are all there.
-            self.admin.ping()
+            self.synchronize()
         waiting = [each for each in self._listening if not each.is_woken]
         if waiting:
             readable, _, _ = select.select([each.real for each in waiting], [], [], 0)
@@ -138,6 +146,9 @@ class RedisLink:
             raise ConnectionRefusedError("Redis is away")
         if self.hangs:
             raise TimeoutError("Redis does not answer")
+        return self._open()
+
+    def _open(self) -> socket.socket:
         real = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         real.settimeout(5)
         real.connect(self.path)
@@ -167,15 +178,11 @@ class End:
             raise ConnectionResetError("Redis closed the connection")
 
     def put(self, data: bytes) -> None:
-        self.link.before(data, self.link_now())
         self.sent = data
-        self.real.sendall(data)
+        self.real.sendall(self.link.with_time(data, self.server.world.now))
         if b"CLIENT" in data or len(data) > LONG:
             # Several answers may come together, or one by one: by the next answer to another they are all there.
-            self.link.admin.ping()
-
-    def link_now(self) -> float:
-        return self.server.world.now
+            self.link.synchronize()
 
     def close(self) -> None:
         self.real.close()

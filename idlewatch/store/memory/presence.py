@@ -25,7 +25,8 @@ class MemoryPresence(Presence):
             self._leases[process] = now + lease
             if self._created_at is None:
                 self._created_at = now
-            return Renewal(known, False, self._created_at, float("-inf"), None)
+            has_lapsed = any(until <= now for until in self._leases.values())
+            return Renewal(known, False, self._created_at, float("-inf"), None, has_lapsed)
 
     async def keep_resuming(self, created_at: float, now: float) -> None:
         """Do nothing, as the two below: the process that owns the store resumes it before it settles anything."""

@@ -35,7 +35,7 @@ class RedisPresence(Presence):
         keys = [self._keys.other(name) for name in ("processes", "reaping", "last_seen", "epoch")]
         args = [process, repr(now), repr(lease), repr(RESUME_LEASE), KEY_TTL, *self._seen]
         call = script("renew", [*keys, self._keys.served(process)], args)
-        known, resume, created_at, settle_after, lost_from, renewals = await self._client.acall(call)
+        known, resume, created_at, settle_after, lost_from, renewals, lapsed = await self._client.acall(call)
         self._seen = created_at, renewals
         return Renewal(
             bool(known),
@@ -43,6 +43,7 @@ class RedisPresence(Presence):
             float(created_at),
             float(settle_after or "inf"),
             float(lost_from) if lost_from else None,
+            lapsed > 0,
         )
 
     async def keep_resuming(self, created_at: float, now: float) -> None:

@@ -68,12 +68,14 @@ class RedisQueue(DueQueue):
         # What becomes due while the answer is on its way has to wake the caller.
         self._wakeups.note_next(due, None)
         ask_first = Command("ZRANGE", [self._keys.due(due)], [0, 0, "WITHSCORES"])
-        ask_hold = Command("HGET", [self._keys.other("epoch")], ["settle_after"])
-        first, settle_after = await asyncio.gather(self._client.acall(ask_first), self._client.acall(ask_hold))
+        asked = [self._client.acall(ask_first)]
+        if due is Due.PUSH:
+            asked.append(self._client.acall(Command("HGET", [self._keys.other("epoch")], ["settle_after"])))
+        first, *settle_after = await asyncio.gather(*asked)
         at = float(first[0][1] if isinstance(first[0], list | tuple) else first[1]) if first else None
         self._wakeups.note_next(due, at)
         if due is Due.PUSH and at is not None:
-            return max(at, float(settle_after)) if settle_after else None
+            return max(at, float(settle_after[0])) if settle_after[0] else None
         return at
 
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import threading
@@ -41,6 +42,8 @@ from idlewatch.runtime.timer import (
 )
 from idlewatch.signals import announce, session_ended
 from idlewatch.store.base import CHANGE_BATCH
+from idlewatch.store.redis.client import Client
+from idlewatch.store.redis.commands import Command
 from idlewatch.store.transitions import RECHECK_INTERVAL
 from idlewatch.store.values import Due, Sample, Watched
 from tests.conftest import START, Time
@@ -326,7 +329,7 @@ class TestKeep:
         monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 10)
         monkeypatch.setattr("idlewatch.runtime.timer.RECORD_BATCH_SIZE", 10)
         monkeypatch.setattr("idlewatch.monitor.revalidation.examine", lambda claimed, _: take_long("checked", claimed))
-        monkeypatch.setattr("idlewatch.runtime.timer._record", lambda ended: take_long("recorded", ended))
+        monkeypatch.setattr("idlewatch.runtime.timer._close", lambda ended: take_long("recorded", ended))
         for number in range(100):
             keep(f"w{number}")
             stores.current().sessions.end(keep(f"gone{number}").id, Reason.REVOKED, START)
@@ -622,11 +625,13 @@ class TestRunning:
             await work(now)
 
         monkeypatch.setattr(timer, part, waiting)
+        keep("w0", at=START - 100, checkpoint=1000.0)
         await running.advance(30)
         assert timer.kept_at is not None
         assert timer.kept_at > running.now() - 4 * ROUND_INTERVAL
         assert len(begun) == 1
         go_on.set()
+        keep("w1", at=START - 100, checkpoint=1000.0)
         await running.advance(30)
         assert len(begun) > 1
 
@@ -644,12 +649,14 @@ class TestRunning:
             working -= 1
 
         monkeypatch.setattr(timer, "_record_ends", record)
+        keep("w0", at=START - 100, checkpoint=1000.0)
+        await timer.push(running.now())
         await asyncio.gather(*(timer.keep(running.now()) for _ in range(3)))
         assert (working, most) == (0, 1)
 
     async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()
-        monkeypatch.setattr("idlewatch.runtime.timer._record", lambda _: entered.set() or free.wait(20))
+        monkeypatch.setattr("idlewatch.runtime.timer._close", lambda _: entered.set() or free.wait(20))
         (tab,) = tabs_of(hub, "w1", 1)
         keep("w0", at=START - 100, checkpoint=1000.0)
         try:
@@ -662,7 +669,7 @@ class TestRunning:
 
 def test_a_loop_that_closed_without_ending_its_timer_hinders_no_other(monkeypatch: pytest.MonkeyPatch):
     timer = Timer(current_process(), Hub(current_process()))
-    monkeypatch.setattr(timer, "keep", mock.AsyncMock())
+    monkeypatch.setattr(timer, "keep", mock.AsyncMock(return_value=math.inf))
     timer.membership.owns_store = True
     loop = asyncio.new_event_loop()
     task = loop.create_task(timer.run())
@@ -762,6 +769,24 @@ class TestSharedStore:
         clock.pass_(COMPARE_INTERVAL)
         await shared.around()
         assert (await web.recovery.sessions.aget(watch_id)).activity.active == START
+
+    async def test_a_round_in_which_nothing_is_due_asks_redis_little(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web, asked, ask = shared.process("web"), [], Client.acall
+
+        async def note(client: Client, command: Command) -> Any:
+            asked.append(command.name)
+            return await ask(client, command)
+
+        await web.asign_in()
+        await web.around()
+        monkeypatch.setattr(Client, "acall", note)
+        clock.pass_(ROUND_INTERVAL)
+        with web.entered():
+            await web.timer._push_if_due(clock.now)
+            await web.timer.keep(clock.now)
+        assert sorted(asked) == ["HGET", "ZRANGE", "ZRANGE", "claim", "renew", "time"]
 
     @pytest.mark.parametrize("count", [0, 1, 3])
     async def test_a_number_of_tabs_that_the_store_has_wrong_is_put_right(

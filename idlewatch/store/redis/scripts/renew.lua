@@ -5,7 +5,7 @@
 -- when the store was created as the process knows it ('': it does not), the number of renewals it has seen.
 -- Returns whether the process was known (not where it is new, or its lease lapsed and its removal is not done), whether it is to
 -- resume, when the store was created, until when nothing may be settled ('': until it was resumed), from when on writes may
--- be lost ('': all are), and the number of renewals.
+-- be lost ('': all are), the number of renewals, and of processes whose tabs are to be taken back.
 
 local process, now, lease, resume_lease, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local known_created_at, seen = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -51,4 +51,5 @@ end
 if settle_after and not is_ahead(tonumber(settle_after), now) then
   settle_after = ARGV[2]
 end
-return {known, resume, created_at, settle_after or '', lost_from, renewals}
+local lapsed = redis.call('ZCOUNT', KEYS[1], '-inf', now) + redis.call('ZCOUNT', KEYS[2], '-inf', now)
+return {known, resume, created_at, settle_after or '', lost_from, renewals, lapsed}
