@@ -91,14 +91,14 @@ class RedisLink:
         return tell.encode() + data
 
     def synchronize(self) -> None:
-        """Wait until the server has done, and sent, what it was asked before."""
-        self._other.sendall(b"PING\r\n")
-        self._other.recv(64)
+        """Wait until the server has done, and sent, what it was asked before: it sends all answers of a turn at its end."""
+        for _ in range(2):
+            self._other.sendall(b"PING\r\n")
+            self._other.recv(64)
 
     def after(self, sent: bytes) -> None:
         """Wake those who wait for a message that was published by what was sent."""
         if any(sha in sent for sha in self.publishing_shas):
-            # Answers and messages leave Redis in one go, in any order: after the next answer they are all there.
             self.synchronize()
         waiting = [each for each in self._listening if not each.is_woken]
         if waiting:
@@ -171,6 +171,7 @@ class End:
         self.real = link.connect(None)
         self.generation = link.generation
         self.fate: str | None = None
+        """How something was lost: nothing comes through any more, since a stream lacks nothing in its middle."""
         self.sent = b""
 
     def check(self) -> None:
@@ -181,7 +182,7 @@ class End:
         self.sent = data
         self.real.sendall(self.link.with_time(data, self.server.world.now))
         if b"CLIENT" in data or len(data) > LONG:
-            # Several answers may come together, or one by one: by the next answer to another they are all there.
+            # Several answers may come together, or one by one.
             self.link.synchronize()
 
     def close(self) -> None:
@@ -203,7 +204,7 @@ class SyncSocket(End):
     def sendall(self, data: bytes) -> None:
         pause(self.link.latency())
         self.check()
-        self.fate = self.link.fate()
+        self.fate = self.fate or self.link.fate()
         if self.fate != "request":
             self.put(data)
         self._expects = True
@@ -282,7 +283,7 @@ class Writer:
         # What a stopped process has not sent, it sends when it goes on.
         await end.server.awake()
         end.check()
-        end.fate = end.link.fate()
+        end.fate = end.fate or end.link.fate()
         data, self._data = b"".join(self._data), []
         if end.fate != "request":
             end.put(data)
