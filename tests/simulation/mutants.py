@@ -88,7 +88,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F(\"session_digest\"))\n", "    pass\n", "2"),
     Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))\n", "                    pass\n", "2"),
     Mutant("missed changes stay missed", "runtime/timer.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3"),
-    Mutant("leases not renewed", "runtime/membership.py", "recovery.note(await self._store.presence.renew(self._process.name, now, PROCESS_LEASE))", "recovery.note(await self._store.presence.renew(self._process.name, now, 0.5))", "2"),
+    Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2"),
     Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory"),
     Mutant("memory store never resumed", "runtime/membership.py", "            await self._resume_all(now)\n", "", "1", "memory"),
     Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n"),

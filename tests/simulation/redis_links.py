@@ -91,7 +91,7 @@ class RedisLink:
         return tell.encode() + data
 
     def synchronize(self) -> None:
-        """Wait until the server has done, and sent, what it was asked before: it sends all answers of a turn at its end."""
+        """Wait until the server has done, and sent, what it was asked before: it answers at the end of a turn."""
         for _ in range(2):
             self._other.sendall(b"PING\r\n")
             self._other.recv(64)

@@ -153,11 +153,18 @@ def story_of(seed: int, servers: int | None = None, store: str | None = None) ->
         has_replica=rng.random() < 0.1,
         is_long=chosen == "redis" and rng.random() < 0.005,
     )
+    actions = _leaning(rng, ACTIONS)
     people = {}
     for number in range(rng.choice([1, 2, 2, 3])):
         user = rng.choice(["ada", "bob"])
-        people[f"b{number}"] = (user, _steps(rng))
+        people[f"b{number}"] = (user, _steps(rng, actions))
     return Story(seed, setup, people, _faults(rng, setup))
+
+
+def _leaning(rng: Random, weights: Mapping[str, float]) -> Mapping[str, float]:
+    """Return weights of which some are left out, and some prevail: so what rarely meets does meet."""
+    leaning = {name: weight * rng.choice([0, 1, 1, 4]) for name, weight in weights.items()}
+    return leaning if any(leaning.values()) else weights
 
 
 def _limits(rng: Random) -> Policy:
@@ -176,10 +183,10 @@ def _limits(rng: Random) -> Policy:
     )
 
 
-def _steps(rng: Random) -> tuple[Step, ...]:
+def _steps(rng: Random, actions: Mapping[str, float]) -> tuple[Step, ...]:
     steps, at = [Step("sign_in", rng.uniform(0.0, 2.0), args=_args(rng, "sign_in"))], 2.0
     while at < ACT_UNTIL:
-        action = rng.choices(list(ACTIONS), list(ACTIONS.values()))[0]
+        action = rng.choices(list(actions), list(actions.values()))[0]
         if rng.random() < 0.25:
             # Around the moment at which the session is warned, or ended.
             near = rng.choice(["warning", "end", "end"])
@@ -206,12 +213,13 @@ def _args(rng: Random, action: str) -> dict[str, Any]:
 
 
 def _faults(rng: Random, setup: Setup) -> tuple[Fault, ...]:
-    kinds = {**SERVER_FAULTS, **DATABASE_FAULTS}
+    kinds: Mapping[str, float] = {**SERVER_FAULTS, **DATABASE_FAULTS}
     if setup.store == "redis":
-        kinds |= REDIS_FAULTS
+        kinds = {**kinds, **REDIS_FAULTS}
     else:
         # There is no clock but its own.
-        del kinds["suspended"]
+        kinds = {name: weight for name, weight in kinds.items() if name != "suspended"}
+    kinds = _leaning(rng, kinds)
     faults = []
     for _ in range(rng.choice([0, 1, 1, 2, 2, 3])):
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
