@@ -122,7 +122,7 @@ REDIS_FAULTS = {
     "redis_slow": 1,
     "redis_clock": 1,
     "redis_evicts": 1.5,
-    "layer_lossy": 3,
+    "layer_lossy": 7,
     "layer_away": 1,
     "wakeups_lost": 1,
 }

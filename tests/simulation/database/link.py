@@ -82,7 +82,7 @@ class DatabaseLink:
         elif connection.is_aborted:
             raise sqlite3.InternalError("current transaction is aborted, commands ignored until end of transaction")
         writes = query.startswith(("UPDATE", "INSERT", "DELETE"))
-        if writes and connection.in_atomic_block and self.conflicts and self._rng.random() < 0.2:
+        if writes and connection.in_atomic_block and self.conflicts and self._rng.random() < 0.4:
             self._conflict(connection)
         is_lost = self._loses()
         if is_lost and self._rng.random() < 0.5:
