@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from idlewatch.core.activity import Reason
+from idlewatch.exceptions import Undecided
 from idlewatch.http.key_rotation import announce_rotation
 from idlewatch.http.request_session import session_of
 from idlewatch.http.request_state import RequestState, find_state, state_of
@@ -144,7 +146,9 @@ def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     if state is not None:
         before = state.present
         if before.watch_id is not None and before.watch_id != watched.id:
-            monitor.end(before.watch_id, Reason.LOGOUT, at)
+            # Where it can't be determined whether it is over already, the clock ends it.
+            with suppress(Undecided):
+                monitor.end(before.watch_id, Reason.LOGOUT, at)
         displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
         auth_digest = django_sessions.auth_digest_of(session)
         state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)

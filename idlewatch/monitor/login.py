@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -28,7 +29,11 @@ from idlewatch.store.values import SessionKey, Watched
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
     """Watch the session in which `user` just signed in; if it is theirs already, restart its clocks under its id."""
     watch_id: str | None = request.session.get(django_sessions.WATCH_KEY)
-    present = monitor.look(watch_id, now) if watch_id else None
+    present = None
+    if watch_id:
+        # Where that can't be determined, what begins is a session of its own.
+        with suppress(Undecided):
+            present = monitor.look(watch_id, now)
     if (
         present is not None
         and present.user == accounts.primary_key(user)

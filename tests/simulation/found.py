@@ -40,6 +40,17 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "a user who signed in again during an outage was not signed in: their former session was perhaps over by then": [
+        Story(
+            5041,
+            _setup(servers=3, skewed=True, limits=_limits(hold_limit=0.0, heartbeat=2.0, checkpoint=1.5)),
+            {
+                "b0": ("bob", (_step("sign_in", 1.45), _step("sign_in", -0.75, "end", pause=1.478290956900513))),
+                "b1": ("bob", (_step("sign_in", 1.23), _step("hold", 0.01, "end"))),
+            },
+            (Fault("redis_hangs", 5.09, 12.88, 2),),
+        ),
+    ],
     "a sign-in in a long transaction was ended as lost: other processes do not see its record yet": [
         Story(20, _setup(atomic=True), {"b0": ("bob", (_step("sign_in", 0.72, pause=5.23),))}, ()),
         Story(

@@ -131,10 +131,12 @@ class Browser:
 
     async def sign_in(self, pause: float = 0.0) -> None:
         """Sign in; a page with the client follows."""
-        began = self.world.now
+        began, former = self.world.now, self.watch
         response = await self.ask("POST", "/login/", {"user": self.user, "pause": pause})
         watch = response.headers.get("X-Served")
         if watch:
+            if watch != former:
+                self.world.seen.asked_for(former, "logout", began)
             self.world.seen.opened(watch, self.user, began, self.world.now)
             await self.open()
 

@@ -109,9 +109,9 @@ class Seen:
     def signalled(self, watch: str, reason: str, at: float) -> None:
         self.sessions[watch].signals.append((self._world.now, reason))
 
-    def asked_for(self, watch: str | None, reason: str) -> None:
+    def asked_for(self, watch: str | None, reason: str, at: float | None = None) -> None:
         if watch is not None:
-            self.sessions[watch].asked.append((self._world.now, reason))
+            self.sessions[watch].asked.append((self._world.now if at is None else at, reason))
 
     def asked_for_all_of(self, user: str, reason: str) -> None:
         self.asked.append((self._world.now, user, reason))
