@@ -22,6 +22,7 @@ from idlewatch.core.reducer import reported
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
+from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.process import Lane, Process
@@ -32,6 +33,8 @@ from idlewatch.store.values import Watched
 
 RECORDED_EVENTS = Acted | Requested | Extended | SignedIn | Held | Released
 """The events that change a record. Each process reports which tabs are open when the store is back."""
+CATCH_UP_LIMIT = 20
+"""Sessions that a call reports beside its own where no timer does: each costs some round trips."""
 
 Change = tuple[Event | None, float]
 """An event, if there is one, and when it happened (epoch seconds)."""
@@ -153,7 +156,7 @@ class FallbackStore(SessionStore):
         Raises:
             StoreUnavailable: the activity waits in the buffer; the session was not judged.
         """
-        if isinstance(event, Acted):
+        if isinstance(event, Acted) and self._outage.is_tended:
             return await self._acredit(watch_id, event, now)
         if not self._outage.is_doubtful():
             with suppress(StoreUnavailable, HeldBack):
@@ -226,9 +229,27 @@ class FallbackStore(SessionStore):
             found = self._sessions.get(watch_id)
             if found is None or is_over(found, now):
                 raise Undecided from error
+        else:
+            self._catch_up(now)
         if found is not None and is_over(found, now):
             self._decide(found, now)
             self._sessions.end(watch_id, Reason.LOST, now)
+
+    def _catch_up(self, now: float) -> None:
+        """Report sessions that the store missed where no timer does; the last of them ends the outage."""
+        if self._outage.is_tended or not self._outage.is_away:
+            return
+        watch_ids = self._outage.take_missed(CATCH_UP_LIMIT)
+        try:
+            for watch_id in watch_ids:
+                with isolated("report", watch_id):
+                    self._report_record(watch_id, now)
+        except AWAY:
+            self._outage.note()
+            self._outage.add_missed(watch_ids)
+            return
+        if self._outage.finish():
+            self._outage.doubt()
 
     def _report_end(self, watch_id: str, reason: Reason) -> None:
         """Report as `_report` does before an end: only an end by the clock, which comes with `lost`, may wait."""

@@ -24,6 +24,8 @@ class Outage:
         self._clock = clock
         self.buffer = ActivityBuffer()
         self.seen = LastSeen(clock)
+        self.is_tended = False
+        """Whether a timer reports what the store missed: a worker of a task queue, for example, has none."""
         self._lock = Lock()
         self._missed: dict[str, None] = {}
         """Sessions that are to be reported to the store, in order."""

@@ -109,6 +109,7 @@ class Recovery:
 
     def note(self, renewal: Renewal) -> None:
         """Note, from a renewal of the lease, what is owed to the store."""
+        self._outage.is_tended = True
         self._outage.note_settle_after(renewal.settle_after)
         is_same = renewal.created_at == self._created_at
         if self._resumption is not None and self._resumption.created_at != renewal.created_at:
@@ -127,6 +128,7 @@ class Recovery:
 
         Other processes judge by the records now, so what this one saw since the last checkpoints has to get there.
         """
+        self._outage.is_tended = True
         if not self._is_absent:
             recent = self._outage.seen.recent()
             self._outage.buffer.give_back(recent)

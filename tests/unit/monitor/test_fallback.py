@@ -23,6 +23,7 @@ from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
+from idlewatch.monitor.fallback import CATCH_UP_LIMIT
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.process import current_process, set_default
 from idlewatch.runtime.runtime import Runtime, runtime_of
@@ -294,6 +295,46 @@ class TestMadeGood:
         lost.go_round(2 * REPORT_GRACE)
         assert [row(watch_id).reason for watch_id in watches] == ["idle"] * 2
         assert not web.recovery.is_away
+
+
+class TestWithoutATimer:
+    def test_calls_report_what_the_store_missed_beside_their_own_and_the_last_ends_the_outage(
+        self, away: Outage, clock: Time
+    ):
+        worker = away.process("worker")
+        revoked, *sessions = [worker.sign_in(idle_timeout=1000.0).id for _ in range(CATCH_UP_LIMIT + 2)]
+        away.redis.stop()
+        clock.pass_(50)
+        for watch_id in sessions:
+            worker.store.sessions.apply(watch_id, Requested(), clock.now)
+        with worker.entered():
+            monitor.end(revoked, Reason.REVOKED, clock.now)
+        away.redis.start()
+        for _ in range(3):
+            found(worker, sessions[0])
+        assert not worker.recovery.is_away
+        assert [worker.recovery.sessions.get(each).activity.active for each in sessions] == [clock.now] * len(sessions)
+        assert worker.recovery.sessions.get(revoked).activity.reason is Reason.REVOKED
+        clock.pass_(REPORT_GRACE)
+        with mock.patch.object(WatchedSessionQuerySet, "find") as find:
+            found(worker, sessions[0])
+        assert not find.called, "it asks the store alone again"
+
+    async def test_activity_that_a_socket_reports_advances_the_record_and_waits_for_nothing(
+        self, away: Outage, clock: Time
+    ):
+        worker = away.process("worker")
+        watch_id = (await worker.asign_in()).id
+        away.redis.stop()
+        for _ in range(2):
+            clock.pass_(20)
+            assert (await worker.store.sessions.aapply(watch_id, Acted(), clock.now)).activity.active == clock.now
+        assert (await arecord(watch_id)).last_active == as_datetime(clock.now)
+        away.redis.start()
+        for _ in range(2):
+            await worker.store.sessions.aget(watch_id)
+        assert (await worker.recovery.sessions.aget(watch_id)).activity.active == clock.now
+        assert not worker.recovery.is_away
 
 
 class TestUnknown:
