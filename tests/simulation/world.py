@@ -16,13 +16,16 @@ from idlewatch.ops import health
 from idlewatch.runtime.runtime import running_runtime
 from idlewatch.store.redis.queue import TOMBSTONE_TTL
 from idlewatch.store.values import Watched
-from tests.simulation import faults, people
+from tests.simulation import faults
+from tests.simulation.browsers import Browser
 from tests.simulation.channel_layer import Exchange, Layer
 from tests.simulation.database.link import DatabaseLink, install
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.operators import Operator
 from tests.simulation.seen import Seen
 from tests.simulation.servers import Handler, Server
 from tests.simulation.stories import ACT_UNTIL, Fault, Story
+from tests.simulation.tabs import Stay, Tab
 
 START = 1_900_000_000.0
 LOOK_EVERY = 3.0
@@ -61,11 +64,11 @@ class World:
         self.exchange = Exchange(Random(f"layer {story.seed}"))
         self.database = DatabaseLink(Random(f"database {story.seed}"), lambda: self.now)
         self.redis = bench.redis_link(Random(f"redis {story.seed}")) if story.setup.store == "redis" else None
-        self.operator = people.Operator(self)
-        self.browsers = [people.Browser(self, name, user) for name, (user, _) in story.people.items()]
+        self.operator = Operator(self)
+        self.browsers = [Browser(self, name, user) for name, (user, _) in story.people.items()]
         self.servers: list[Server] = []
         self.every_server: list[Server] = []
-        self.stays: list[people.Stay] = []
+        self.stays: list[Stay] = []
         self.last_error = ""
         self.errors: Counter[str] = Counter()
         self.handler: Handler
@@ -123,7 +126,7 @@ class World:
         """Return whether a session had a tab at a moment, and kept it."""
         return any(stay.watch == watch and stay.includes(moment) for stay in self.stays)
 
-    def open_tabs(self, watch: str) -> list[people.Tab]:
+    def open_tabs(self, watch: str) -> list[Tab]:
         """Return the tabs of a session that are open now."""
         return [
             tab
@@ -283,7 +286,7 @@ class World:
             if tab.state.get("phase") != phase and self.now - tab.state_at > 3.0:
                 self.seen.violate("converges", f"a tab of {watch} shows {tab.state.get('phase')}, and it is {phase}")
 
-    def tabs_of(self, watch: str) -> list[people.Tab]:
+    def tabs_of(self, watch: str) -> list[Tab]:
         return [tab for browser in self.browsers for tab in browser.tabs if tab.watch == watch]
 
 
