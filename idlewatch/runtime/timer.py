@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from django.db import DatabaseError
 
 from idlewatch import metrics
-from idlewatch.exceptions import EngineUnavailable, LayerUnavailable, StoreUnavailable, Undecided
+from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, history, records, revalidation, stores
-from idlewatch.monitor import service as monitor
-from idlewatch.monitor.isolation import AWAY, log_once, work_through
+from idlewatch.monitor import history, records, revalidation, stores
+from idlewatch.monitor.isolation import AWAY, work_through
 from idlewatch.process import Lane, Process
+from idlewatch.runtime.ends import CLAIM_LEASE, Ends
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
+from idlewatch.runtime.parts import Parts
 from idlewatch.runtime.publisher import Publisher, changes_of
 from idlewatch.signals.dispatcher import Dispatcher
 from idlewatch.store.base import SessionStore, Store
@@ -33,10 +33,6 @@ logger = logging.getLogger("idlewatch")
 
 BATCH_SIZE = 500
 """Sessions claimed at once."""
-RECORD_BATCH_SIZE = 100
-"""Ends claimed at once: each takes statements of its own, and all of them have to be recorded within the lease."""
-CLAIM_LEASE = 10.0
-"""Seconds after which what was claimed and not confirmed falls to another timer."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
 LATE_AFTER = 2 * ROUND_INTERVAL
@@ -64,12 +60,12 @@ class Timer:
         self._hubs = process.part(Hubs)
         self.publisher = Publisher(process, hub)
         self.membership = Membership(process, self._tell_missed)
+        self._ends = Ends(process, self.membership)
+        self._parts = Parts(process, ROUND_INTERVAL)
         self._round_at = float("-inf")
         self._compared_at = float("-inf")
         self._swept_at = float("-inf")
         self._sampled_at = float("-inf")
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        """The parts of a round that are under way."""
         self.kept_at: float | None = None
         """Epoch seconds of the latest round that did all it had to."""
 
@@ -90,9 +86,7 @@ class Timer:
                 lanes.create_task(self._lane(Due.RECORD, self.keep))
                 lanes.create_task(self._keep_lease())
         finally:
-            for task in self._tasks.values():
-                task.cancel()
-            self._tasks.clear()
+            self._parts.cancel()
 
     async def _keep_lease(self) -> None:
         """Renew the lease of this process also while a round takes long: it must not be taken for dead meanwhile."""
@@ -180,27 +174,12 @@ class Timer:
 
     async def _record(self, now: float) -> float:
         """Record the ends that are due; return when the next one is."""
-        due_at = await self._next_record_at()
-        if due_at <= now or "record" in self._tasks:
-            await self._do_part("record", partial(self._record_ends, now))
-            due_at = await self._next_record_at()
+        due_at = await self._ends.next_due()
+        if due_at <= now or "record" in self._parts:
+            # For a round at most: then the next one is due.
+            await self._parts.do("record", partial(self._ends.record, now, ROUND_INTERVAL))
+            due_at = await self._ends.next_due()
         return due_at
-
-    async def _next_record_at(self) -> float:
-        due_at = await self._store.queue.next_due(Due.RECORD) if self.membership.holds_store else None
-        return float("inf") if due_at is None else due_at
-
-    async def _record_ends(self, now: float, bound: float = ROUND_INTERVAL) -> None:
-        """Record the ends that are due, for `bound` seconds at most: then a round is due, and the rest comes after."""
-        until = self._clock.ticks() + bound
-        while self.membership.holds_store:
-            ended = await self._store.queue.claim(Due.RECORD, now, RECORD_BATCH_SIZE, CLAIM_LEASE)
-            if ended:
-                failed = await self._threads.run(Lane.TIMER, _close, ended)
-                recorded = [watched for watched in ended if watched.id not in failed]
-                await self._store.queue.confirm(Due.RECORD, recorded, now)
-            if len(ended) < RECORD_BATCH_SIZE or self._clock.ticks() >= until:
-                return
 
     async def round(self, now: float) -> None:
         """Do what is done once a round: own the store, look at records and sessions, keep the lease on the tabs."""
@@ -212,41 +191,17 @@ class Timer:
             if now >= self.membership.settle_after:
                 # Taking tabs back judges their sessions: not before all processes have reported.
                 await self.membership.keep_tabs(now)
-            await self._do_part("check", partial(self._check, now))
+            await self._parts.do("check", partial(self._check, now))
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
                     await self._tell_missed(self._store.sessions)
-                await self._do_part("compare", partial(self.membership.compare_records, now))
+                await self._parts.do("compare", partial(self.membership.compare_records, now))
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
-            await self._do_part("sample", partial(self._sample, now))
+            await self._parts.do("sample", partial(self._sample, now))
             if now >= self._swept_at + SWEEP_INTERVAL:
-                await self._do_part("sweep", partial(self._sweep, now))
-
-    async def _do_part(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do a part of a round; wait no longer than a round for it, since it may wait for a lock or the project's code.
-
-        It goes on during the next rounds then, and is not started again before it is done.
-        """
-        if name in self._tasks and not await self._wait_for_part(name):
-            return
-        if name not in self._tasks:
-            self._tasks[name] = self._process.start(work())
-        await self._wait_for_part(name)
-
-    async def _wait_for_part(self, name: str) -> bool:
-        """Wait for a part of a round, for the length of a round at most; return whether it is done."""
-        task = self._tasks[name]
-        with suppress(TimeoutError):
-            async with self._clock.timeout(ROUND_INTERVAL):
-                await asyncio.wait({task})
-        if task.done():
-            # A concurrent round, as in a test, may have waited for it too.
-            if self._tasks.get(name) is task:
-                del self._tasks[name]
-            task.result()
-        return task.done()
+                await self._parts.do("sweep", partial(self._sweep, now))
 
     async def _sweep(self, now: float) -> None:
         for sweep in SWEEPS:
@@ -297,7 +252,7 @@ class Timer:
         if not self.membership.holds_store:
             return
         # Some ends, a closed browser's, can't be told from the records later.
-        await self._record_ends(self._clock.now(), float("inf"))
+        await self._ends.record(self._clock.now())
         if self._store.shared:
             # It knows how far every session came.
             await self.membership.give_up_tabs()
@@ -307,27 +262,6 @@ class Timer:
         while claimed := await self._store.queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
             await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())
         await self.membership.release()
-
-
-def _close(ended: Sequence[Watched]) -> set[str]:
-    """Close the records of these sessions and delete the Django sessions; return the ids of those to do again.
-
-    They failed, or a transaction of the project has locked their rows.
-    """
-    left = set[str]()
-
-    def record(batch: Sequence[Watched]) -> None:
-        # The record first: an engine that is away must not keep it open.
-        left.update(monitor.close_records(batch))
-        keys = {watched.key: watched.id for watched in batch if watched.key and watched.id not in left}
-        left.update(keys[key] for key in django_sessions.delete(keys))
-
-    by_id = {watched.id: watched for watched in ended}
-    try:
-        return work_through("record of the end", by_id, record) | left
-    except EngineUnavailable as error:
-        log_once("session engine", str(error))
-        return set(by_id)
 
 
 def _checkpoint(sessions: Sequence[Watched], now: float) -> None:

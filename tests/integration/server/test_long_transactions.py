@@ -76,9 +76,9 @@ async def main():
         acted = await sessions.aapply(ids["dan"], Acted(), now())
         await sessions.aapply(ids["eve"], Acted(), now())
         await timer.round(now())
-        await timer._record_ends(now())
+        await timer._ends.record(now())
         await timer._check(now() + 90)
-        await timer._record_ends(now())
+        await timer._ends.record(now())
         found["meanwhile"] = [(await reason_of(name))[0] for name in ("ann", "bob", "cid")]
         found["checkpoint"] = abs((await reason_of("dan"))[1] - acted.activity.active) < 0.001
         buffer = ActivityBuffer()
@@ -91,7 +91,7 @@ async def main():
     go_on.set()
     await leaving
     await asyncio.gather(*own)
-    await timer._record_ends(now() + 11)
+    await timer._ends.record(now() + 11)
     found["afterwards"] = (await reason_of("ann"))[0]
     found["left"] = len(await stores.current().queue.claim("record", now() + 30, 10, 1.0))
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -327,9 +328,9 @@ class TestKeep:
             return set()
 
         monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 10)
-        monkeypatch.setattr("idlewatch.runtime.timer.RECORD_BATCH_SIZE", 10)
+        monkeypatch.setattr("idlewatch.runtime.ends.BATCH_SIZE", 10)
         monkeypatch.setattr("idlewatch.monitor.revalidation.examine", lambda claimed, _: take_long("checked", claimed))
-        monkeypatch.setattr("idlewatch.runtime.timer._close", lambda ended: take_long("recorded", ended))
+        monkeypatch.setattr("idlewatch.runtime.ends._record", lambda ended: take_long("recorded", ended))
         for number in range(100):
             keep(f"w{number}")
             stores.current().sessions.end(keep(f"gone{number}").id, Reason.REVOKED, START)
@@ -356,7 +357,7 @@ class TestKeep:
             begun.set()
             await asyncio.Event().wait()
 
-        fails = mock.patch.object(timer, "_record_ends", side_effect=StoreUnavailable)
+        fails = mock.patch.object(timer._ends, "record", side_effect=StoreUnavailable)
         with mock.patch.object(timer, "round", take_long), fails:
             task = asyncio.create_task(timer.keep(START))
             await begun.wait()
@@ -612,19 +613,21 @@ class TestRunning:
         owner = await StoreOwner.objects.aget()
         assert owner.renewed.timestamp() > running.now() - 2 * LATE_AFTER
 
-    @pytest.mark.parametrize("part", ["_check", "_record_ends", "_sample", "_sweep"])
+    @pytest.mark.parametrize("part", ["_check", "_ends.record", "_sample", "_sweep"])
     async def test_a_part_of_a_round_that_waits_for_a_lock_delays_no_round(
         self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch, part: str
     ):
         monkeypatch.setattr("idlewatch.runtime.timer.SWEEP_INTERVAL", 10.0)
-        begun, go_on, work = [], asyncio.Event(), getattr(timer, part)
+        *path, name = part.split(".")
+        owner = attrgetter(*path)(timer) if path else timer
+        begun, go_on, work = [], asyncio.Event(), getattr(owner, name)
 
-        async def waiting(now: float) -> None:
-            begun.append(now)
+        async def waiting(*args: float) -> None:
+            begun.append(args)
             await go_on.wait()
-            await work(now)
+            await work(*args)
 
-        monkeypatch.setattr(timer, part, waiting)
+        monkeypatch.setattr(owner, name, waiting)
         keep("w0", at=START - 100, checkpoint=1000.0)
         await running.advance(30)
         assert timer.kept_at is not None
@@ -639,16 +642,16 @@ class TestRunning:
         self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
     ):
         """A project's test keeps one itself, beside the timer of its application."""
-        working, most, work = 0, 0, timer._record_ends
+        working, most, work = 0, 0, timer._ends.record
 
-        async def record(now: float) -> None:
+        async def record(now: float, bound: float) -> None:
             nonlocal working, most
             working += 1
             most = max(most, working)
-            await work(now)
+            await work(now, bound)
             working -= 1
 
-        monkeypatch.setattr(timer, "_record_ends", record)
+        monkeypatch.setattr(timer._ends, "record", record)
         keep("w0", at=START - 100, checkpoint=1000.0)
         await timer.push(running.now())
         await asyncio.gather(*(timer.keep(running.now()) for _ in range(3)))
@@ -656,7 +659,7 @@ class TestRunning:
 
     async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()
-        monkeypatch.setattr("idlewatch.runtime.timer._close", lambda _: entered.set() or free.wait(20))
+        monkeypatch.setattr("idlewatch.runtime.ends._record", lambda _: entered.set() or free.wait(20))
         (tab,) = tabs_of(hub, "w1", 1)
         keep("w0", at=START - 100, checkpoint=1000.0)
         try:

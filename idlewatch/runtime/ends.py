@@ -1,0 +1,70 @@
+"""The ends of sessions that the store knows, and the records do not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idlewatch.exceptions import EngineUnavailable
+from idlewatch.monitor import django_sessions, stores
+from idlewatch.monitor import service as monitor
+from idlewatch.monitor.isolation import log_once, work_through
+from idlewatch.process import Lane, Process
+from idlewatch.runtime.membership import Membership
+from idlewatch.store.base import DueQueue
+from idlewatch.store.values import Due, Watched
+
+BATCH_SIZE = 100
+"""Ends claimed at once: each takes statements of its own, and all of them have to be recorded within the lease."""
+CLAIM_LEASE = 10.0
+"""Seconds after which what was claimed and not confirmed falls to another timer."""
+
+
+class Ends:
+    """Records ends: closes the records, and deletes the Django sessions."""
+
+    def __init__(self, process: Process, membership: Membership) -> None:
+        self._process = process
+        self._clock = process.clock
+        self._membership = membership
+
+    @property
+    def _queue(self) -> DueQueue:
+        return stores.store_of(self._process).queue
+
+    async def next_due(self) -> float:
+        """Return when the next end is to be recorded (epoch seconds; `inf`: there is none)."""
+        due_at = await self._queue.next_due(Due.RECORD) if self._membership.holds_store else None
+        return float("inf") if due_at is None else due_at
+
+    async def record(self, now: float, bound: float = float("inf")) -> None:
+        """Record the ends that are due, for `bound` seconds at most: the rest comes after."""
+        until = self._clock.ticks() + bound
+        while self._membership.holds_store:
+            ended = await self._queue.claim(Due.RECORD, now, BATCH_SIZE, CLAIM_LEASE)
+            if ended:
+                failed = await self._process.threads.run(Lane.TIMER, _record, ended)
+                recorded = [watched for watched in ended if watched.id not in failed]
+                await self._queue.confirm(Due.RECORD, recorded, now)
+            if len(ended) < BATCH_SIZE or self._clock.ticks() >= until:
+                return
+
+
+def _record(ended: Sequence[Watched]) -> set[str]:
+    """Close the records of these sessions and delete the Django sessions; return the ids of those to do again.
+
+    They failed, or a transaction of the project has locked their rows.
+    """
+    left = set[str]()
+
+    def record(batch: Sequence[Watched]) -> None:
+        # The record first: an engine that is away must not keep it open.
+        left.update(monitor.close_records(batch))
+        keys = {watched.key: watched.id for watched in batch if watched.key and watched.id not in left}
+        left.update(keys[key] for key in django_sessions.delete(keys))
+
+    by_id = {watched.id: watched for watched in ended}
+    try:
+        return work_through("record of the end", by_id, record) | left
+    except EngineUnavailable as error:
+        log_once("session engine", str(error))
+        return set(by_id)
