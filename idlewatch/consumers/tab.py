@@ -164,7 +164,7 @@ class TabConsumer(Socket):
         if verdict.phase is Phase.ENDED and watched.activity.ended is None:
             # What a page has received is final, also for a process whose clock is a little behind.
             try:
-                watched = await stores.current().sessions.aend(watched.id, Reason.LOST, at)
+                watched = await stores.current().sessions.aend(watched.id, None, at)
             except Undecided:
                 await self._shut(Close.GOING_AWAY)
                 return

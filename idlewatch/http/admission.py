@@ -98,8 +98,11 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
         return state
     if not state.is_ended:
         # The data of the Django session belongs to another user: serve neither.
-        monitor.end(watch_id, Reason.LOST, now)
-    return SessionState.at(monitor.finish(watch_id, now), now)
+        return SessionState.at(monitor.end(watch_id, Reason.LOST, now), now)
+    state = SessionState.at(monitor.finish(watch_id, now), now)
+    if not state.is_ended:
+        raise Undecided("Other processes report activity of the session; retry.")
+    return state
 
 
 def _find_lost(request: HttpRequest, now: float) -> SessionState:

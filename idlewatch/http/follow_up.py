@@ -163,13 +163,21 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         monitor.end(watch_id, Reason.LOST, left)
         make_anonymous(request)
         change.discard()
-    elif (session.modified or conf.session_always_saved) and monitor.has_ended(watch_id, left):
+    elif (session.modified or conf.session_always_saved) and (ended := _find_end(watch_id, left)):
         # It ended while the view ran; saving the session now would fail, or bring its cookie back.
-        change.state = SessionState.at(monitor.finish(watch_id, left), left)
+        change.state = ended
         make_anonymous(request)
     else:
         _follow_credentials(request, state, watched)
         on_sent(request, response, watched)
+
+
+def _find_end(watch_id: str, left: float) -> SessionState | None:
+    """Return the end of a session that was live a moment ago; None if it has not ended."""
+    if not monitor.has_ended(watch_id, left):
+        return None
+    state = SessionState.at(monitor.finish(watch_id, left), left)
+    return state if state.is_ended else None
 
 
 def _end_former(state: RequestState, left: float) -> None:

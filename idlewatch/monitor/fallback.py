@@ -72,6 +72,8 @@ class FallbackStore(SessionStore):
         return [self.get(watch_id) for watch_id in watch_ids]
 
     def open(self, watched: Watched, now: float) -> Watched:
+        # Its record may not have what this process saw.
+        watched = self._with_seen(watched, now)
         try:
             opened = self._sessions.open(watched, now)
             if is_over(opened, now):
@@ -119,13 +121,15 @@ class FallbackStore(SessionStore):
             # The record has the new key's digest: the next request that comes with it binds it.
             self._outage.note_missed(watch_id)
 
-    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    def end(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         try:
             self._report_end(watch_id, reason)
             return self._sessions.end(watch_id, reason, now, limits_first=limits_first)
         except StoreUnavailable:
             present = self._judge(watch_id, None, now)
-            return transitions.ended(present or transitions.unknown(watch_id, now), reason, now)
+            if present is None:
+                return transitions.tombstone(watch_id, reason, now)
+            return transitions.ended(present, reason, now)
 
     async def aget(self, watch_id: str) -> Watched | None:
         try:
@@ -188,7 +192,7 @@ class FallbackStore(SessionStore):
                 self._outage.seen.note(outcome)
         return cast("Outcomes", outcomes)
 
-    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         if not self._outage.is_doubtful():
             with suppress(StoreUnavailable):
                 return await self._sessions.aend(watch_id, reason, now, limits_first=limits_first)
@@ -233,7 +237,7 @@ class FallbackStore(SessionStore):
             self._catch_up(now)
         if found is not None and is_over(found, now):
             self._decide(found, now)
-            self._sessions.end(watch_id, Reason.LOST, now)
+            self._sessions.end(watch_id, None, now)
 
     def _catch_up(self, now: float) -> None:
         """Report sessions that the store missed where no timer does; the last of them ends the outage."""
@@ -251,12 +255,12 @@ class FallbackStore(SessionStore):
         if self._outage.finish():
             self._outage.doubt()
 
-    def _report_end(self, watch_id: str, reason: Reason) -> None:
-        """Report as `_report` does before an end: only an end by the clock, which comes with `lost`, may wait."""
+    def _report_end(self, watch_id: str, reason: Reason | None) -> None:
+        """Report as `_report` does before an end: only an end by the clock may wait."""
         try:
             self._report(watch_id)
         except Undecided:
-            if reason is Reason.LOST:
+            if reason is None:
                 raise
 
     async def _areport(self, watch_id: str) -> None:
@@ -282,8 +286,10 @@ class FallbackStore(SessionStore):
 
     def _watched_of(self, record: WatchedSession, now: float) -> Watched:
         """Return the session of a record, with activity that this process saw, and the record may not have yet."""
-        watched = records.watched_of(record, now)
-        seen = self._outage.seen.get(record.pk)
+        return self._with_seen(records.watched_of(record, now), now)
+
+    def _with_seen(self, watched: Watched, now: float) -> Watched:
+        seen = self._outage.seen.get(watched.id)
         return replace(watched, activity=reported(seen, watched.activity, watched.policy, now))
 
     def _is_held(self) -> bool:

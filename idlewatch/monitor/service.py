@@ -98,7 +98,9 @@ def end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None =
     if transactions.is_open():
         transactions.once_recorded(lambda: _end(watch_id, reason, now, by))
         watched = _look_to_end(watch_id, now)
-        return transitions.ended(watched or transitions.unknown(watch_id, now), reason, now)
+        if watched is None:
+            return transitions.tombstone(watch_id, reason, now)
+        return transitions.ended(watched, reason, now)
     return _end(watch_id, reason, now, by)
 
 
@@ -107,7 +109,9 @@ def _end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None)
         return _end_record(watch_id, reason, now, by)
     watched = _look_to_end(watch_id, now)
     if watched is not None and watched.verdict(now).phase is Phase.ENDED:
-        return finish(watch_id, now)
+        watched = finish(watch_id, now)
+        if watched.activity.ended is not None:
+            return watched
     closed = records.close(watch_id, reason, now, by, watched)
     ended = stores.current().sessions.end(watch_id, reason, now)
     if closed:
@@ -156,8 +160,9 @@ def _end_record(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser 
     end_by_record(watch_id, reason, now, by)
     # It may have been closed before, or not exist.
     record = WatchedSession.objects.find(watch_id)
-    known = transitions.unknown(watch_id, now) if record is None else records.watched_of(record, now)
-    return transitions.ended(known, reason, now)
+    if record is None:
+        return transitions.tombstone(watch_id, reason, now)
+    return transitions.ended(records.watched_of(record, now), reason, now)
 
 
 def end_by_record(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> bool:
@@ -174,10 +179,14 @@ def end_by_record(watch_id: str, reason: Reason, now: float, by: AbstractBaseUse
 
 
 def finish(watch_id: str, now: float) -> Watched:
-    """Make the end of a session final in the store and the record; a session without one ends as `lost`."""
-    ended = stores.current().sessions.end(watch_id, Reason.LOST, now)
-    close_record(ended)
-    return ended
+    """Make the end of a session by its limits final in the store and the record; return the session.
+
+    It goes on if it only seemed over: a store that lost its data may have got later activity since it was read.
+    """
+    watched = stores.current().sessions.end(watch_id, None, now)
+    if watched.activity.ended is not None:
+        close_record(watched)
+    return watched
 
 
 def close_record(ended: Watched) -> None:

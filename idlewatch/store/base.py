@@ -62,11 +62,12 @@ class SessionStore(Protocol):
     def bind(self, watch_id: str, key: str) -> None:
         """Store the present key of the Django session; the facts and their version stay."""
 
-    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    def end(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         """End a session, known or not, and return it as it ended.
 
         The first reason stays, and a limit that was reached before `now` comes first, unless `limits_first` is false:
         as where a record already says how it ended. An unknown session leaves a tombstone, which refuses to be opened.
+        `reason`: None for an end by the limits alone: a session that has reached none goes on, and is returned so.
         """
 
     async def aget(self, watch_id: str) -> Watched | None:
@@ -81,7 +82,7 @@ class SessionStore(Protocol):
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Async version of `apply`."""
 
-    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         """Async version of `end`."""
 
 

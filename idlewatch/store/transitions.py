@@ -40,17 +40,19 @@ def transferred(present: Watched, watched: Watched, now: float) -> Watched:
     return _next(present, present.activity, now, user=watched.user, policy=watched.policy, key=watched.key)
 
 
-def ended(present: Watched, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
-    """Return a session as it ended: by a limit before `now`, if such limits come first, or else for `reason`."""
+def ended(present: Watched, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
+    """Return a session as it ended: by a limit before `now`, if such limits come first, or else for `reason` if any."""
     verdict = present.verdict(now)
     if limits_first and verdict.phase is Phase.ENDED:
-        return _with_activity(present, present.activity.finished(verdict.reason or reason, verdict.ends_at), now)
-    return _with_activity(present, present.activity.finished(reason, now), now)
+        activity = present.activity.finished(verdict.reason or reason or Reason.LOST, verdict.ends_at)
+        return _with_activity(present, activity, now)
+    return present if reason is None else _with_activity(present, present.activity.finished(reason, now), now)
 
 
-def unknown(watch_id: str, now: float) -> Watched:
-    """Return a session of which nothing is known, for a tombstone."""
-    return opened(Watched(id=watch_id, user="", policy=Policy(), activity=Activity(logged_in_at=now, active=now)), now)
+def tombstone(watch_id: str, reason: Reason | None, now: float) -> Watched:
+    """Return a session of which nothing is known but that it ended, as lost unless there is another reason."""
+    activity = Activity(logged_in_at=now, active=now).finished(reason or Reason.LOST, now)
+    return opened(Watched(id=watch_id, user="", policy=Policy(), activity=activity), now)
 
 
 def settled(claimed: Watched, now: float) -> Watched:

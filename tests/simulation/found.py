@@ -137,5 +137,29 @@ FOUND: Mapping[str, Sequence[Story]] = {
             (Fault("redis_lossy", 4.765, 1.643), Fault("database_away", 5.862, 4.328)),
         )
     ],
+    "a request that found a flushed store took the record for all, and ended the session that others kept": [
+        Story(
+            70153,
+            _setup(servers=3, engine="cache", limits=_limits(idle_timeout=10.0, hold_limit=8.0)),
+            {
+                "b0": ("ada", (_step("sign_in", 1.5681634917112615),)),
+                "b1": (
+                    "bob",
+                    (
+                        _step("sign_in", 0.8595804976484493, pause=1.689150482946377),
+                        _step("fail", 2.42093973452121),
+                        _step("message", 0.01986521488275538),
+                        _step("type", 4.457062975146056, seconds=7.191345058289237),
+                        _step("change_password", 0.04182534709252729),
+                    ),
+                ),
+            },
+            (
+                Fault("database_away", 9.608131017576493, 1.3203175581167348),
+                Fault("redis_flushed", at, 1.0267394749372691, 1),
+            ),
+        )
+        for at in (16.774, 16.779, 16.784)
+    ],
 }
 """By what was found."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from idlewatch.core.activity import HOLD_TTL
 from idlewatch.runtime.hub import MIN_LAG
 from idlewatch.runtime.timer import CLAIM_LEASE
 
@@ -27,6 +28,8 @@ class Try(NamedTuple):
     """For how many seconds a hold may stop the clock from then on."""
     is_activity: bool = False
     """Whether it is mere activity, which extends nothing once the session is warned."""
+    is_hold: bool = False
+    """Whether a page may hold the session for a while from then on: activity meanwhile begins a new stretch."""
 
 
 @dataclass
@@ -79,7 +82,7 @@ class Seen:
     def tried(self, watch: str | None, at: float, *, holds: bool = False, is_activity: bool = False) -> None:
         if watch is not None:
             held = min(self._world.limits.hold_limit, 60.0) if holds else 0.0
-            self.sessions[watch].tries.append(Try(at, held, is_activity))
+            self.sessions[watch].tries.append(Try(at, held, is_activity, holds))
 
     def handled(self, watch: str, moment: float, server: Server) -> None:
         self.sessions[watch].handled.append((moment, server))
@@ -168,13 +171,15 @@ class Seen:
     def _check_late(self, watch: str, session: Session) -> None:
         limits, tolerance = self._world.limits, self._tolerance()
         for at in session.served:
-            deadline = None
-            for moment, held, is_activity in sorted(session.tries):
+            deadline, lapses = None, 0.0
+            for moment, held, is_activity, is_hold in sorted(session.tries):
                 is_warned_off = is_activity and not limits.activity_extends_warning
                 last = None if deadline is None else deadline - limits.warn_before * is_warned_off + tolerance
                 # A page that outlived another session may report what was done in that.
                 if session.began <= moment < at and (last is None or moment <= last):
-                    deadline = max(deadline or 0.0, moment + held + limits.idle_timeout)
+                    lapses = moment + HOLD_TTL if is_hold else lapses
+                    stretch = max(held, min(limits.hold_limit, lapses - moment))
+                    deadline = max(deadline or 0.0, moment + stretch + limits.idle_timeout)
             if deadline is not None and at > deadline + tolerance:
                 self.violate("late", f"{watch} was served at {at:.2f}, and ended at {deadline:.2f} at the latest")
             if limits.absolute_timeout is not None and at > session.signed_in + limits.absolute_timeout + tolerance:

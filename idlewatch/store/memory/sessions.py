@@ -57,11 +57,11 @@ class MemorySessions(SessionStore):
             if entry is not None:
                 entry.watched = replace(entry.watched, key=key)
 
-    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    def end(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         with self._lock:
             entry = self._ledger.entries.get(watch_id)
             if entry is None:
-                return self._ledger.add(transitions.ended(transitions.unknown(watch_id, now), reason, now), now)
+                return self._ledger.add(transitions.tombstone(watch_id, reason, now), now)
             ended = transitions.ended(entry.watched, reason, now, limits_first=limits_first)
             return self._ledger.change(entry, ended, now)
 
@@ -77,7 +77,7 @@ class MemorySessions(SessionStore):
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return self.apply(watch_id, event, now)
 
-    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         return self.end(watch_id, reason, now, limits_first=limits_first)
 
     def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Watched:

@@ -104,7 +104,7 @@ class RedisSessions(SessionStore):
     def bind(self, watch_id: str, key: str) -> None:
         self._client.call(script("bind", [self._keys.row(watch_id)], [key]))
 
-    def end(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    def end(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         with self._turns.taking(watch_id):
             return self._client.run(self._end(watch_id, reason, now, limits_first))
 
@@ -121,7 +121,7 @@ class RedisSessions(SessionStore):
         change = await self._client.arun(self._touch(watch_id, event, now))
         return await self._batches.add(watch_id, change) if isinstance(change, _Change) else change
 
-    async def aend(self, watch_id: str, reason: Reason, now: float, *, limits_first: bool = True) -> Watched:
+    async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         return await self._client.arun(self._end(watch_id, reason, now, limits_first))
 
     def _get(self, watch_id: str) -> Steps[Watched | None]:
@@ -212,11 +212,13 @@ class RedisSessions(SessionStore):
             return None
         return present if transitions.after(event, present, now) is present else _Change(event, now, present)
 
-    def _end(self, watch_id: str, reason: Reason, now: float, limits_first: bool) -> Steps[Watched]:
+    def _end(self, watch_id: str, reason: Reason | None, now: float, limits_first: bool) -> Steps[Watched]:
         present, race = (yield from self._get(watch_id)), _Race()
         while True:
-            known = present or transitions.unknown(watch_id, now)
-            new = transitions.ended(known, reason, now, limits_first=limits_first)
+            if present is None:
+                new = transitions.tombstone(watch_id, reason, now)
+            else:
+                new = transitions.ended(present, reason, now, limits_first=limits_first)
             if new is present:
                 return new
             done, present = yield from self._write(present, new, now, race, mode="end")

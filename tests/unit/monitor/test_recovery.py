@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Held, Requested, TabOpened
+from idlewatch.core.events import Acted, Held, Reported, Requested, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import records, recovery
@@ -90,6 +90,28 @@ async def present(process: Member, watch_id: str) -> Watched:
 
 class TestAnEmptyStore:
     """Idle limit 100, checkpoint 60: the record of an extended session is over long before the session is."""
+
+    def test_gets_what_a_process_saw_with_the_first_request_that_finds_it_so(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        watch_id = web.sign_in().id
+        shared.go_round()
+        clock.pass_(95)
+        web.store.sessions.apply(watch_id, Requested(), clock.now)
+        # By its record it ended longer ago than a record may be out of date.
+        clock.pass_(20)
+        flush(shared)
+        with web.entered():
+            assert not monitor.has_ended(watch_id, clock.now)
+
+    def test_ends_none_by_what_was_read_before_a_report(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        watch_id = web.sign_in().id
+        with web.entered():
+            clock.pass_(115)
+            web.recovery.sessions.apply(watch_id, Reported(START + 95), clock.now)
+            assert monitor.finish(watch_id, clock.now).verdict(clock.now).phase is Phase.ACTIVE
+            clock.pass_(80)
+            assert monitor.finish(watch_id, clock.now).activity.reason is Reason.IDLE
 
     async def test_ends_nothing_in_any_process_before_it_was_resumed_and_all_had_the_time_to_report(
         self, shared: Outage, clock: Time, in_steps: None

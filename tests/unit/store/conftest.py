@@ -45,7 +45,7 @@ class Face:
     async def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return await self._call("apply", watch_id, event, now)
 
-    async def end(self, watch_id: str, reason: Reason, now: float) -> Watched:
+    async def end(self, watch_id: str, reason: Reason | None, now: float) -> Watched:
         return await self._call("end", watch_id, reason, now)
 
     async def _call(self, name: str, *args: object) -> Watched:

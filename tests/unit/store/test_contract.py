@@ -135,6 +135,12 @@ class TestEvents:
         assert await face.get("w1") == opened
 
     @pytest.mark.rule("R1")
+    async def test_by_the_limits_alone_is_none_before_a_limit(self, live_face: Face) -> None:
+        present = await live_face.get("w1")
+        assert await live_face.end("w1", None, END - 0.25) == present
+        assert (await live_face.end("w1", None, END)).activity.reason is Reason.IDLE
+        assert (await live_face.end("unknown", None, END)).activity.reason is Reason.LOST
+
     async def test_after_the_deadline_find_the_session_ended_for_good(self, live_face: Face) -> None:
         found = await live_face.apply("w1", Requested(), END)
         assert found is not None
