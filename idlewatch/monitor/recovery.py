@@ -7,54 +7,20 @@ bounded length, one a round. The store itself lets nothing be settled until they
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-
 from django.db import Error as DatabaseError
-from msgspec.structs import replace
 
-from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Reported, TabsCounted
-from idlewatch.core.policy import Phase
-from idlewatch.core.reducer import reported
-from idlewatch.exceptions import Undecided
-from idlewatch.managers import Place
-from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.fallback import is_behind
-from idlewatch.monitor.isolation import isolated
-from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.outage import Outage
-from idlewatch.monitor.write_behind import credited
+from idlewatch.monitor.reports import ReadTabs, Reports
+from idlewatch.monitor.resumption import COMMIT_OVERLAP, Resumption, closed_since
 from idlewatch.process import Lane, Process
 from idlewatch.store.base import Presence, SessionStore
-from idlewatch.store.values import Renewal, Watched
+from idlewatch.store.values import Renewal
 
-COMMIT_OVERLAP = 5.0
-"""Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 PASS_DURATION = 0.5
 """Seconds after which a pass begins no further batch: the round has other work to do."""
 MAX_SILENCE = 30.0
 """Seconds for which all processes wait, at most, for one that can't report, because of its database for example."""
-MAX_COUNTS = 5
-"""How often the tabs of one session are counted, at most: tabs that come and go must not delay the recovery."""
-
-ReadTabs = Callable[[], Mapping[str, int]]
-"""Returns how many tabs each session has in this process."""
-
-
-@dataclass
-class Resumption:
-    """The progress of this process in resuming the records into a store."""
-
-    created_at: float
-    """When the store was created: this identifies it."""
-    lost_from: float | None
-    """From when on it may lack ends that the records have (epoch seconds); None: from then on it has nothing at all."""
-    after: Place | None = None
-    """The place of the last record that was resumed."""
 
 
 class Recovery:
@@ -66,6 +32,8 @@ class Recovery:
 
     def __init__(self, process: Process, sessions: SessionStore, presence: Presence, outage: Outage) -> None:
         self.sessions = sessions
+        self._process = process
+        self._reports = Reports(process, sessions, outage)
         self._clock = process.clock
         self._threads = process.threads
         self._presence = presence
@@ -115,7 +83,7 @@ class Recovery:
         if self._resumption is not None and self._resumption.created_at != renewal.created_at:
             self._resumption = None
         if renewal.resume and self._resumption is None:
-            self._resumption = Resumption(renewal.created_at, renewal.lost_from)
+            self._resumption = Resumption(self._process, self.sessions, self._reports, renewal)
         if not is_same and self._clock.now() < renewal.settle_after:
             self._owes_tabs = True
             self._hold_from_now()
@@ -144,7 +112,7 @@ class Recovery:
         if self._holds_back and now < self._silent_until:
             await self._hold_back()
 
-    async def advance(self, read_tabs: ReadTabs, process: str, now: float) -> bool:
+    async def advance(self, read_tabs: ReadTabs, now: float) -> bool:
         """Report a part of what the store is missing; return whether this call completed the reports of this process.
 
         Raises:
@@ -160,7 +128,7 @@ class Recovery:
         is_reported = self._lacks_records = False
         if self._outage.is_away or self._owes_tabs:
             try:
-                is_reported = await self._report_pass(read_tabs, process, now, until)
+                is_reported = await self._report_pass(read_tabs, now, until)
             except DatabaseError:
                 await self._report_without_records(read_tabs, now, until)
                 raise
@@ -168,7 +136,7 @@ class Recovery:
             await self._resume_pass(self._resumption, now, until)
         return is_reported
 
-    async def _report_pass(self, read_tabs: ReadTabs, process: str, now: float, until: float) -> bool:
+    async def _report_pass(self, read_tabs: ReadTabs, now: float, until: float) -> bool:
         if self._outage.began_at is not None and not self._outage.is_back:
             await self._begin_reports(self._outage.began_at - COMMIT_OVERLAP, now)
         if self._owes_tabs:
@@ -178,7 +146,9 @@ class Recovery:
             self._awaited = self._outage.count_missed()
         while watch_ids := self._outage.take_missed(records.BATCH_SIZE):
             try:
-                await self._report_batch(watch_ids, read_tabs, process, now)
+                rows = await self._reports.read(watch_ids)
+                await self._hold_back()
+                await self._reports.send(watch_ids, rows, read_tabs, now)
             except BaseException:
                 self._outage.add_missed(watch_ids)
                 raise
@@ -196,17 +166,16 @@ class Recovery:
     async def _begin_reports(self, ended_since: float, now: float) -> None:
         """Begin to report after an outage: from now on, what the store has not missed goes directly to it."""
         failures = self._outage.failures
-        closed = await self._threads.run(Lane.TIMER, _closed_since, ended_since)
+        closed = await self._threads.run(Lane.TIMER, closed_since, ended_since)
         await self._hold_back()
-        await self._end_closed(closed, now)
+        await self._reports.end(closed, now)
         self._is_absent = False
         self._outage.note_back(failures)
 
     async def _report_without_records(self, read_tabs: ReadTabs, now: float, until: float) -> None:
         """Report what this process knows by itself: other processes judge by what the store has.
 
-        The sessions go on being missed, and activity that the store's facts don't admit goes on waiting: the records
-        may know more.
+        The sessions go on being missed: the records may know more.
         """
         if not self._holds_back:
             self._hold_from_now()
@@ -214,24 +183,10 @@ class Recovery:
         for _ in range(0, self._outage.count_missed(), records.BATCH_SIZE):
             watch_ids = self._outage.take_missed(records.BATCH_SIZE)
             self._outage.add_missed(watch_ids)
-            tabs, left = read_tabs(), dict(self._outage.buffer.take(watch_ids))
-            try:
-                await asyncio.gather(*(self._report_seen(each, left, now, is_open=each in tabs) for each in watch_ids))
-            finally:
-                self._outage.buffer.give_back(left)
+            await self._reports.send_without_records(watch_ids, read_tabs, now)
             if self._clock.now() >= until:
                 break
         self._lacks_records = True
-
-    async def _report_seen(self, watch_id: str, left: dict[str, float], now: float, *, is_open: bool) -> None:
-        """Report what this process saw of a session; take its activity from `left` if it was credited."""
-        with isolated("report", watch_id), suppress(Undecided):
-            report = replace(self._outage.seen.get(watch_id, is_open=is_open), is_open=is_open)
-            present, moment = await self.sessions.aapply(watch_id, report, now), left.get(watch_id)
-            if present is not None and moment is not None:
-                present = await self._credit(present, moment, report, now)
-                if present is not None and present.activity.active >= moment:
-                    left.pop(watch_id, None)
 
     def _hold_from_now(self) -> None:
         self._holds_back, self._silent_until, self._awaited = True, None, None
@@ -243,157 +198,15 @@ class Recovery:
             self._outage.note_settle_after(max(until, self._outage.settle_after))
             await self._presence.hold_back(self._created_at, until)
 
-    async def _report_batch(self, watch_ids: Sequence[str], read_tabs: ReadTabs, process: str, now: float) -> None:
-        rows = await self._threads.run(Lane.TIMER, _read_by_id, watch_ids)
-        await self._hold_back()
-        tabs, waiting = read_tabs(), self._outage.buffer.take(watch_ids)
-        try:
-            sessions = await asyncio.gather(
-                *(
-                    self._report(each, rows.get(each), waiting.get(each), now, is_open=each in tabs)
-                    for each in watch_ids
-                )
-            )
-        except BaseException:
-            self._outage.buffer.give_back(waiting)
-            raise
-        await self._correct_counts(sessions, read_tabs, process, now)
-
-    async def _report(
-        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
-    ) -> Watched | None:
-        """Report what the record and this process know of a session; return it as it is then.
-
-        `moment`: when its user acted last while the store was away; `is_open`: whether it has a tab here.
-        """
-        present = None
-        with isolated("report", watch_id):
-            try:
-                present = await self._report_known(watch_id, row, moment, now, is_open=is_open)
-            except Undecided:
-                # Too many others write the session: the next pass tries again.
-                self._outage.buffer.give_back({} if moment is None else {watch_id: moment})
-                self._outage.add_missed([watch_id])
-        return present
-
-    async def _report_known(
-        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
-    ) -> Watched | None:
-        seen = self._outage.seen.get(watch_id, is_open=is_open)
-        report = replace(seen, is_open=is_open)
-        if row is None:
-            return await self.sessions.aapply(watch_id, report, now)
-        if row.ended is not None:
-            return await self._end(row, now)
-        watched = records.watched_of(row, now)
-        watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
-        report = replace(report_of(watched.activity), is_open=is_open)
-        present = await self.sessions.aapply(watch_id, report, now) or await self.sessions.aopen(watched, now)
-        if is_behind(present, watched):
-            # Another process has opened it meanwhile, with older facts.
-            present = await self.sessions.aapply(watch_id, report, now) or present
-        return present if moment is None else await self._credit(present, moment, report, now)
-
-    async def _credit(self, present: Watched, moment: float, report: Reported, now: float) -> Watched | None:
-        """Credit activity that waited; `report`: what the process knows of the session.
-
-        It is judged by what other processes have reported, too: the record and this process may have older facts.
-        """
-        after = credited(present, moment, report)
-        return await self.sessions.aapply(present.id, replace(report_of(after.activity), is_open=report.is_open), now)
-
-    async def _correct_counts(
-        self, sessions: Sequence[Watched | None], read_tabs: ReadTabs, process: str, now: float
-    ) -> None:
-        """Report the number of tabs here, again if some came or went meanwhile; the timer corrects what is left."""
-        for _ in range(MAX_COUNTS):
-            # Counted as late as possible, and also if the last one closed while the store was away.
-            tabs = read_tabs()
-            miscounted = [
-                (watched.id, count)
-                for watched in sessions
-                # Writing a count judges the session: what is over by the clock waits until all processes have reported.
-                if watched
-                and watched.verdict(now).phase is not Phase.ENDED
-                and watched.activity.tabs.get(process, 0) != (count := tabs.get(watched.id, 0))
-            ]
-            if not miscounted:
-                return
-            sessions = await asyncio.gather(
-                *(self._count(watch_id, process, count, now) for watch_id, count in miscounted)
-            )
-
-    async def _count(self, watch_id: str, process: str, count: int, now: float) -> Watched | None:
-        with suppress(Undecided):
-            return await self.sessions.aapply(watch_id, TabsCounted(process, count), now)
-        return None
-
-    async def _end_closed(self, rows: Sequence[WatchedSession], now: float) -> None:
-        """End in the store what was ended in the records meanwhile, also by a process that is gone."""
-        for start in range(0, len(rows), records.BATCH_SIZE):
-            await asyncio.gather(*(self._end(row, now) for row in rows[start : start + records.BATCH_SIZE]))
-
-    async def _end(self, row: WatchedSession, now: float) -> Watched | None:
-        ended = None
-        if row.ended is not None:
-            at = min(row.ended.timestamp(), now)
-            with isolated("end by its record", row.pk):
-                ended = await self.sessions.aend(row.pk, records.reason_of(row), at, limits_first=False)
-        return ended
-
     async def _resume_pass(self, resumption: Resumption, now: float, until: float) -> None:
-        """Resume the next records; a renewal may replace this resumption by another one meanwhile."""
-        if resumption.after is None and resumption.lost_from is not None:
-            closed = await self._threads.run(Lane.TIMER, _closed_since, resumption.lost_from - COMMIT_OVERLAP)
-            await self._end_closed(closed, now)
-        while self._resumption is resumption:
-            places = await self._threads.run(Lane.TIMER, live_after, resumption.after)
-            await self._resume_batch([watch_id for _, watch_id in places], now)
-            if len(places) < records.BATCH_SIZE:
-                until = self._outage.doubt()
-                await self._presence.mark_resumed(resumption.created_at, until)
-                self._outage.note_settle_after(until)
-                self._resumption = None if self._resumption is resumption else self._resumption
-                return
-            resumption.after = places[-1]
-            await self._presence.keep_resuming(resumption.created_at, self._clock.now())
-            if self._clock.now() >= until:
-                self.is_behind = True
-                return
-
-    async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:
-        """Open sessions in the store from their records, and report later activity of those that it has."""
-        rows = await self._threads.run(Lane.TIMER, _read, watch_ids)
-        known = await self.sessions.aget_many([row.pk for row in rows])
-        await asyncio.gather(*(self._resume(row, present, now) for row, present in zip(rows, known, strict=True)))
-
-    async def _resume(self, row: WatchedSession, present: Watched | None, now: float) -> None:
-        with isolated("resumption", row.pk):
-            watched = records.watched_of(row, now)
-            if present is None:
-                await self.sessions.aopen(watched, now)
-            elif _is_ahead(row, present, now):
-                await self.sessions.aapply(row.pk, report_of(watched.activity), now)
-
-
-def _is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
-    """Return whether a record has later activity than the store."""
-    return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
-
-
-def live_after(place: Place | None) -> Sequence[Place]:
-    """Return the places of the live records that follow one, up to a batch of them."""
-    rows = WatchedSession.objects.live().started_after(place)
-    return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
-
-
-def _read(watch_ids: Sequence[str]) -> Sequence[WatchedSession]:
-    return records.read(WatchedSession.objects.live().filter(pk__in=watch_ids).order_by("pk"))
-
-
-def _read_by_id(watch_ids: Sequence[str]) -> Mapping[str, WatchedSession]:
-    return {row.pk: row for row in records.read(WatchedSession.objects.filter(pk__in=watch_ids))}
-
-
-def _closed_since(moment: float) -> Sequence[WatchedSession]:
-    return records.read(WatchedSession.objects.closed_since(moment).only("ended", "reason"))
+        await resumption.advance(self._presence, now, until)
+        if self._resumption is not resumption:
+            # A renewal has replaced it meanwhile: the store lost its data again.
+            return
+        if resumption.is_complete:
+            until = self._outage.doubt()
+            await self._presence.mark_resumed(resumption.created_at, until)
+            self._outage.note_settle_after(until)
+            self._resumption = None
+        else:
+            self.is_behind = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -10,15 +9,15 @@ from contextlib import suppress
 from django.db import DatabaseError
 
 from idlewatch.core.events import TabsCounted
-from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable
 from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, history, records, revalidation, stores
+from idlewatch.monitor import django_sessions, history, records, revalidation, stores, tab_counts
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.isolation import isolated
-from idlewatch.monitor.recovery import COMMIT_OVERLAP, Recovery, live_after
+from idlewatch.monitor.recovery import Recovery
+from idlewatch.monitor.resumption import COMMIT_OVERLAP, live_after
 from idlewatch.monitor.row_locks import locked
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
@@ -153,16 +152,7 @@ class Membership:
 
     async def correct_counts(self, sessions: SessionStore, found: Iterable[Watched | None], now: float) -> None:
         """Report the number of tabs here where the store has another: a failover to an old replica may have lost it."""
-        name = self._process.name
-        live = [watched for watched in found if watched and watched.verdict(now).phase is not Phase.ENDED]
-        counted = [(watched, self._hubs.count(watched.id)) for watched in live]
-
-        async def correct(watch_id: str, count: int) -> None:
-            with isolated("count of tabs", watch_id):
-                await sessions.aapply(watch_id, TabsCounted(name, count), now)
-
-        miscounted = [(watched.id, count) for watched, count in counted if watched.activity.tabs.get(name, 0) != count]
-        await asyncio.gather(*(correct(watch_id, count) for watch_id, count in miscounted))
+        await tab_counts.correct(sessions, found, self._hubs.tabs(), self._process.name, now)
 
     async def compare_records(self, now: float) -> None:
         """Compare the live records with the store: resume sessions that it lacks, repair its lists, close what ended.
@@ -209,7 +199,7 @@ class Membership:
             self._is_reviewed = True
             for flaw in await self._store.find_flaws():
                 logger.warning(flaw)
-        if await recovery.advance(self._hubs.tabs, self._process.name, now):
+        if await recovery.advance(self._hubs.tabs, now):
             # By the store itself: this process has just reported what it missed.
             await self._tell_missed(recovery.sessions)
         self.owns_store = not recovery.is_absent

@@ -80,7 +80,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("record not advanced", "monitor/fallback.py", "records.advance(", "(lambda *_: None)("),
     Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass"),
     Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n"),
-    Mutant("tabs not reported", "monitor/recovery.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n"),
+    Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n"),
     Mutant("nothing held back", "monitor/outage.py", "        return self._settle_after\n", "        return float('-inf')\n"),
     Mutant("checkpoint not written", "monitor/records.py", "            changed[row.pk] = progress\n", "            pass\n"),
     Mutant("records go back", "monitor/records.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2"),

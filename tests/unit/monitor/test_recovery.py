@@ -412,7 +412,7 @@ class TestABusyProcess:
         shared.redis.stop()
         await web.around()
         shared.redis.start()
-        report, waiting = web.recovery._report, []
+        report, waiting = web.recovery._reports._report, []
 
         async def report_while_all_act(*args: Any, **facts: Any) -> Any:
             with suppress(StoreUnavailable):
@@ -420,7 +420,7 @@ class TestABusyProcess:
                     await web.store.sessions.aapply(watch_id, Acted(), clock.now)
             return await report(*args, **facts)
 
-        monkeypatch.setattr(web.recovery, "_report", report_while_all_act)
+        monkeypatch.setattr(web.recovery._reports, "_report", report_while_all_act)
         while not waiting or web.recovery.is_away:
             await shared.around(1)
             waiting.append(len(web.recovery._outage._missed))

@@ -1,0 +1,142 @@
+"""Reports of sessions to a shared store that missed something of them: what this process and the records know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from idlewatch.core.events import Reported
+from idlewatch.core.reducer import reported
+from idlewatch.exceptions import Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records, tab_counts
+from idlewatch.monitor.fallback import is_behind
+from idlewatch.monitor.isolation import isolated
+from idlewatch.monitor.last_seen import report_of
+from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.write_behind import credited
+from idlewatch.process import Lane, Process
+from idlewatch.store.base import SessionStore
+from idlewatch.store.values import Watched
+
+MAX_COUNTS = 5
+"""How often the tabs of one session are counted, at most: tabs that come and go must not delay the recovery."""
+
+ReadTabs = Callable[[], Mapping[str, int]]
+"""Returns how many tabs each session has in this process."""
+Rows = Mapping[str, WatchedSession]
+"""Records, by watch id."""
+
+
+class Reports:
+    """Reports sessions to a store, whose own `sessions` these are; `outage` has what this process knows of them."""
+
+    def __init__(self, process: Process, sessions: SessionStore, outage: Outage) -> None:
+        self._name = process.name
+        self._threads = process.threads
+        self._sessions = sessions
+        self._outage = outage
+
+    async def read(self, watch_ids: Sequence[str]) -> Rows:
+        """Return the records of these sessions."""
+        return await self._threads.run(Lane.TIMER, _read, watch_ids)
+
+    async def send(self, watch_ids: Sequence[str], rows: Rows, read_tabs: ReadTabs, now: float) -> None:
+        """Report what the records and this process know of these sessions, with activity that waited."""
+        tabs, waiting = read_tabs(), self._outage.buffer.take(watch_ids)
+        calls = (self._report(each, rows.get(each), waiting.get(each), now, is_open=each in tabs) for each in watch_ids)
+        try:
+            sessions: Sequence[Watched | None] = await asyncio.gather(*calls)
+        except BaseException:
+            self._outage.buffer.give_back(waiting)
+            raise
+        for _ in range(MAX_COUNTS):
+            # Counted as late as possible, and also if the last one closed while the store was away.
+            tabs = read_tabs()
+            sessions = await tab_counts.correct(self._sessions, sessions, tabs, self._name, now)
+            if not sessions:
+                return
+
+    async def send_without_records(self, watch_ids: Sequence[str], read_tabs: ReadTabs, now: float) -> None:
+        """Report what this process knows of these sessions by itself.
+
+        Activity that the store's facts don't admit goes on waiting: the records may know more.
+        """
+        tabs, left = read_tabs(), dict(self._outage.buffer.take(watch_ids))
+        try:
+            await asyncio.gather(*(self._report_seen(each, left, now, is_open=each in tabs) for each in watch_ids))
+        finally:
+            self._outage.buffer.give_back(left)
+
+    async def end(self, rows: Sequence[WatchedSession], now: float) -> None:
+        """End in the store what was ended in the records meanwhile, also by a process that is gone."""
+        for start in range(0, len(rows), records.BATCH_SIZE):
+            await asyncio.gather(*(self._end(row, now) for row in rows[start : start + records.BATCH_SIZE]))
+
+    async def _report(
+        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
+    ) -> Watched | None:
+        """Report what the record and this process know of a session; return it as it is then.
+
+        `moment`: when its user acted last while the store was away; `is_open`: whether it has a tab here.
+        """
+        present = None
+        with isolated("report", watch_id):
+            try:
+                present = await self._report_known(watch_id, row, moment, now, is_open=is_open)
+            except Undecided:
+                # Too many others write the session: the next pass tries again.
+                self._outage.buffer.give_back({} if moment is None else {watch_id: moment})
+                self._outage.add_missed([watch_id])
+        return present
+
+    async def _report_known(
+        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
+    ) -> Watched | None:
+        seen = self._outage.seen.get(watch_id, is_open=is_open)
+        report = replace(seen, is_open=is_open)
+        if row is None:
+            return await self._sessions.aapply(watch_id, report, now)
+        if row.ended is not None:
+            return await self._end(row, now)
+        watched = records.watched_of(row, now)
+        watched = replace(watched, activity=reported(report, watched.activity, watched.policy, now))
+        report = replace(report_of(watched.activity), is_open=is_open)
+        present = await self._sessions.aapply(watch_id, report, now) or await self._sessions.aopen(watched, now)
+        if is_behind(present, watched):
+            # Another process has opened it meanwhile, with older facts.
+            present = await self._sessions.aapply(watch_id, report, now) or present
+        return present if moment is None else await self._credit(present, moment, report, now)
+
+    async def _credit(self, present: Watched, moment: float, report: Reported, now: float) -> Watched | None:
+        """Credit activity that waited; `report`: what the process knows of the session.
+
+        It is judged by what other processes have reported, too: the record and this process may have older facts.
+        """
+        after = credited(present, moment, report)
+        return await self._sessions.aapply(present.id, replace(report_of(after.activity), is_open=report.is_open), now)
+
+    async def _report_seen(self, watch_id: str, left: dict[str, float], now: float, *, is_open: bool) -> None:
+        """Report what this process saw of a session; take its activity from `left` if it was credited."""
+        with isolated("report", watch_id), suppress(Undecided):
+            report = replace(self._outage.seen.get(watch_id, is_open=is_open), is_open=is_open)
+            present, moment = await self._sessions.aapply(watch_id, report, now), left.get(watch_id)
+            if present is not None and moment is not None:
+                present = await self._credit(present, moment, report, now)
+                if present is not None and present.activity.active >= moment:
+                    left.pop(watch_id, None)
+
+    async def _end(self, row: WatchedSession, now: float) -> Watched | None:
+        ended = None
+        if row.ended is not None:
+            at = min(row.ended.timestamp(), now)
+            with isolated("end by its record", row.pk):
+                ended = await self._sessions.aend(row.pk, records.reason_of(row), at, limits_first=False)
+        return ended
+
+
+def _read(watch_ids: Sequence[str]) -> Rows:
+    return {row.pk: row for row in records.read(WatchedSession.objects.filter(pk__in=watch_ids))}

@@ -1,0 +1,87 @@
+"""Resumption: one process opens the sessions of the records in a shared store that has lost data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from idlewatch.core.clock import as_datetime
+from idlewatch.managers import Place
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor.isolation import isolated
+from idlewatch.monitor.last_seen import report_of
+from idlewatch.monitor.reports import Reports
+from idlewatch.process import Lane, Process
+from idlewatch.store.base import Presence, SessionStore
+from idlewatch.store.values import Renewal, Watched
+
+COMMIT_OVERLAP = 5.0
+"""Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
+
+
+class Resumption:
+    """Resumes the records into one store, in passes."""
+
+    def __init__(self, process: Process, sessions: SessionStore, reports: Reports, renewal: Renewal) -> None:
+        self.created_at = renewal.created_at
+        """When the store was created: this identifies it."""
+        self.is_complete = False
+        self._clock = process.clock
+        self._threads = process.threads
+        self._sessions = sessions
+        self._reports = reports
+        self._lost_from = renewal.lost_from
+        self._after: Place | None = None
+        """The place of the last record that was resumed."""
+
+    async def advance(self, presence: Presence, now: float, until: float) -> None:
+        """Resume the next records; begin no further batch after `until`."""
+        if self._after is None and self._lost_from is not None:
+            # It has an older copy of its data, and may lack ends.
+            closed = await self._threads.run(Lane.TIMER, closed_since, self._lost_from - COMMIT_OVERLAP)
+            await self._reports.end(closed, now)
+        while not self.is_complete:
+            places = await self._threads.run(Lane.TIMER, live_after, self._after)
+            await self._resume_batch([watch_id for _, watch_id in places], now)
+            if len(places) < records.BATCH_SIZE:
+                self.is_complete = True
+                return
+            self._after = places[-1]
+            await presence.keep_resuming(self.created_at, self._clock.now())
+            if self._clock.now() >= until:
+                return
+
+    async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:
+        """Open sessions in the store from their records, and report later activity of those that it has."""
+        rows = await self._threads.run(Lane.TIMER, _read, watch_ids)
+        known = await self._sessions.aget_many([row.pk for row in rows])
+        await asyncio.gather(*(self._resume(row, present, now) for row, present in zip(rows, known, strict=True)))
+
+    async def _resume(self, row: WatchedSession, present: Watched | None, now: float) -> None:
+        with isolated("resumption", row.pk):
+            watched = records.watched_of(row, now)
+            if present is None:
+                await self._sessions.aopen(watched, now)
+            elif _is_ahead(row, present, now):
+                await self._sessions.aapply(row.pk, report_of(watched.activity), now)
+
+
+def _is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
+    """Return whether a record has later activity than the store."""
+    return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
+
+
+def live_after(place: Place | None) -> Sequence[Place]:
+    """Return the places of the live records that follow one, up to a batch of them."""
+    rows = WatchedSession.objects.live().started_after(place)
+    return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
+
+
+def _read(watch_ids: Sequence[str]) -> Sequence[WatchedSession]:
+    return records.read(WatchedSession.objects.live().filter(pk__in=watch_ids).order_by("pk"))
+
+
+def closed_since(moment: float) -> Sequence[WatchedSession]:
+    """Return the records that were closed since a moment."""
+    return records.read(WatchedSession.objects.closed_since(moment).only("ended", "reason"))
