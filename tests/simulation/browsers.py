@@ -96,8 +96,8 @@ class Browser:
         if not answering.done():
             return HttpResponseBase(status=502)
         response = answering.result()
-        if cookie and extra.get("counts"):
-            # A long request is activity until its end.
+        if cookie and (extra.get("counts") or extra.get("tries")):
+            # A long request is activity until its end, and a message from when it is handled.
             world.seen.tried(watch, world.now)
         response.server, response.arrived = server, arrived  # type: ignore[attr-defined]
         fails = "fails" in (data or {})
