@@ -24,6 +24,8 @@ MAX_MESSAGES = 100
 """Messages in `RATE_WINDOW` above which the socket is closed."""
 RATE_WINDOW = 10.0
 """Seconds over which messages are counted."""
+MIN_LAG = 0.5
+"""Seconds of delay from which on a countdown is corrected: pages show nothing shorter."""
 
 
 class Close(IntEnum):
@@ -223,7 +225,9 @@ def add_login_url(frame: str, login_url: str | UnsetType) -> str:
 
 
 def aged(frame: str, seconds: float) -> str:
-    """Return a state frame, as JSON text, with the remaining time reduced by `seconds`, unless the session is held."""
+    """Return a state frame, as JSON text, with its countdown shortened by a delay; that of a held session stands."""
+    if seconds < MIN_LAG:
+        return frame
     state = _state_decoder.decode(frame)
     return frame if state.held else encode(replace(state, remaining=max(state.remaining - seconds, 0.0)))
 

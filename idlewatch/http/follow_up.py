@@ -21,7 +21,7 @@ from idlewatch.http.login_views import is_login_page, turns_away
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session, session_of
 from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.response_hooks import on_sent, set_headers
-from idlewatch.http.responses import ended_response
+from idlewatch.http.responses import StateResponse, ended_response
 from idlewatch.http.session_change import SessionChange
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.sign_in import settle
@@ -95,6 +95,8 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
             state.page.notice = False
             response = end_response(request, response)
     set_headers(request, response)
+    if isinstance(response, StateResponse):
+        response.age(now())
     return response
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
-from idlewatch.core.protocol import StateFrame, encode
+from idlewatch.core.protocol import StateFrame, aged, encode
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import is_client_endpoint, is_navigation, page_path_of
 from idlewatch.http.i18n import NOTICES
@@ -20,6 +20,19 @@ from idlewatch.types import Ended
 REASON_COOKIE_AGE = 300
 """Seconds."""
 _SALT = "idlewatch.ended"
+
+
+class StateResponse(HttpResponse):
+    """A state frame for a page that asks over HTTP, as it was at `at` (epoch seconds)."""
+
+    def __init__(self, frame: StateFrame, status: int, at: float) -> None:
+        super().__init__(encode(frame), status=status, content_type="application/json")
+        self._at = at
+
+    def age(self, now: float) -> None:
+        """Shorten the countdown by the time that the middleware took after the view."""
+        if not (self.has_header("Content-Encoding") or self.has_header("Content-Length")):
+            self.content = aged(self.content.decode(), now - self._at)
 
 
 def ended_response(

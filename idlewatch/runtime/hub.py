@@ -21,8 +21,6 @@ from idlewatch.runtime.fan_out import FanOut, Sends
 
 logger = logging.getLogger("idlewatch")
 
-MIN_LAG = 0.5
-"""Seconds of delay from which on a countdown is corrected: pages show nothing shorter."""
 DRAIN_TIMEOUT = 3.0
 """Seconds that a process waits, at most, for the tabs that it closed to be gone."""
 TAB_TIMEOUT = 2.0
@@ -43,8 +41,6 @@ class Change(Struct, frozen=True):
 
 def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:
     """Return changes with their countdowns shortened by a delay, or they would end too late."""
-    if seconds < MIN_LAG:
-        return changes
     return [each if each.ended else replace(each, frame=protocol.aged(each.frame, seconds)) for each in changes]
 
 

@@ -16,13 +16,14 @@ from idlewatch import metrics
 from idlewatch.conf import conf
 from idlewatch.core.events import Event, Polled
 from idlewatch.core.messages import event_of
-from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, Frame, encode, parse
+from idlewatch.core.protocol import MAX_MESSAGE_SIZE, ActivityMessage, ErrorCode, ErrorFrame, encode, parse
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import BadMessage, HoldRefused
 from idlewatch.http.bodies import body_of
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner_of, token_of
 from idlewatch.http.request_state import state_of
+from idlewatch.http.responses import StateResponse
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.site_urls import login_url_of, login_url_with_next
 from idlewatch.http.templates import template_response
@@ -59,9 +60,9 @@ def _handle(request: HttpRequest) -> HttpResponse:
         received = parse(body_of(request, MAX_MESSAGE_SIZE))
         response = _answer(request, event_of(received))
     except BadMessage as error:
-        return _json(ErrorFrame(ErrorCode(error.code), error.detail), 400)
+        return _refuse(ErrorFrame(ErrorCode(error.code), error.detail))
     except HoldRefused as error:
-        return _json(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error)), 400)
+        return _refuse(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error)))
     if isinstance(received, ActivityMessage) and response.status_code == 200:
         metrics.HEARTBEAT_BY_HTTP.inc()
     return response
@@ -109,7 +110,7 @@ def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
     state, owner = state_of(request), page_owner_of(request)
     if owner is PageOwner.FOREIGN:
         # A page of another user must not keep this session alive.
-        return _json(foreign_frame(login_url_of(request)), 401)
+        return StateResponse(foreign_frame(login_url_of(request)), 401, now())
     watch_id = state.watch_id
     if watch_id is not None:
         at = now()
@@ -122,8 +123,8 @@ def _answer(request: HttpRequest, event: Event | None) -> HttpResponse:
             # The store may have taken its time; but nothing ends by a clock that it was not asked with.
             state.change.state = SessionState.at(watched, at) if answered.is_ended else answered
     frame = replace(state.frame, page=owner) if owner is PageOwner.RENEWED else state.frame
-    return _json(frame, 401 if state.watch_id is None else 200)
+    return StateResponse(frame, 401 if state.watch_id is None else 200, now())
 
 
-def _json(frame: Frame, status: int) -> HttpResponse:
-    return HttpResponse(encode(frame), status=status, content_type="application/json")
+def _refuse(error: ErrorFrame) -> HttpResponse:
+    return HttpResponse(encode(error), status=400, content_type="application/json")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from idlewatch.core.activity import HOLD_TTL
-from idlewatch.runtime.hub import MIN_LAG
+from idlewatch.core.protocol import MIN_LAG
 from idlewatch.runtime.timer import CLAIM_LEASE
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from django.test import Client
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event, Polled
+from idlewatch.http import follow_up
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.store.values import Watched
@@ -40,6 +41,14 @@ class TestState:
             return found
 
         monkeypatch.setattr(monitor, "look", slow)
+        assert signed_in.poll("/idlewatch/state/").json()["remaining"] == remaining
+
+    @pytest.mark.parametrize(("took", "remaining"), [(0.2, 110.0), (4.0, 106.0)])
+    def test_nor_does_it_grow_while_the_middleware_follows_the_view(
+        self, took: float, remaining: float, signed_in: Browser, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        clock.pass_(790)
+        monkeypatch.setattr(follow_up, "on_sent", lambda *_: clock.pass_(took))
         assert signed_in.poll("/idlewatch/state/").json()["remaining"] == remaining
 
     def test_without_a_session_it_is_a_401_with_an_ended_frame(self, browser: Browser):
