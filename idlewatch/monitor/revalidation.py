@@ -25,6 +25,8 @@ from idlewatch.store.values import Watched
 
 MAX_DELAY = 2.0
 """Seconds after which an examination ends no session by facts that may be out of date."""
+ROTATION_TIMEOUT = 300.0
+"""Seconds after the last activity for which a request may still be giving its session another key or password."""
 CONNECT_TIMEOUT = 30.0
 """Seconds within which a page with the client connects, over a socket or over HTTP."""
 
@@ -34,7 +36,8 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 
     A session whose auth hash does not match may be in the middle of a request that gives it a new one, and a row that
     is missing (the session, its record or its user) may not be committed yet, or may be missing in a database that just
-    took over. The session is marked as doubted, and ends if a second examination finds the same.
+    took over. The session is marked as doubted, and ends if a second examination finds the same: not while a request
+    has announced another key, and works on or stands still.
     """
     again: set[str] = set()
     work_through(
@@ -50,11 +53,13 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)
     records.checkpoint(live, by_id, now)
+    rotating = {row.pk for row in live if _is_rotating(row, by_id[row.pk], now)}
 
     def end(watch_id: str, reason: Reason, *, is_certain: bool) -> None:
         """End a session, at once or after a second examination."""
         # What was found late, behind a lock of the project perhaps, may have been replaced since the facts were read.
-        is_due = is_certain or (by_id[watch_id].doubted and clock_now() - now < MAX_DELAY)
+        is_doubt_over = by_id[watch_id].doubted and watch_id not in rotating and clock_now() - now < MAX_DELAY
+        is_due = is_certain or is_doubt_over
         if is_due and not locked(WatchedSession.objects.all(), [watch_id]):
             monitor.end(watch_id, reason, now)
         else:
@@ -144,6 +149,11 @@ def _flaw_of_account(row: WatchedSession, users: Mapping[str, AbstractBaseUser])
         return None
     is_missing = any(key and key not in users for key in accounts.keys_of(row))
     return not are_usable and not is_missing
+
+
+def _is_rotating(row: WatchedSession, watched: Watched, now: float) -> bool:
+    """Return whether a request is giving a session another key; one that has died is waited for as long as any."""
+    return records.is_rotating(row) and now < watched.activity.active + ROTATION_TIMEOUT
 
 
 def _is_lost(watched: Watched, row: WatchedSession, existing: Collection[str]) -> bool:

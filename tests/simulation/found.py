@@ -161,5 +161,14 @@ FOUND: Mapping[str, Sequence[Story]] = {
         )
         for at in (16.774, 16.779, 16.784)
     ],
+    "a process stood still between the old key of a session and the new one, and another found the session lost": [
+        Story(
+            9000 + number,
+            _setup(servers=2, engine=engine),
+            {"b0": ("ada", (_step("sign_in", 0.5), _step("open", 1.0), _step("type", 2.0), _step("sign_in", 2.5)))},
+            (Fault("stopped", at, 3.0, target),),
+        )
+        for number, engine, at, target in ((10, "cache", 6.116, 1), (24, "db", 6.1384, 0), (25, "db", 6.14, 0))
+    ],
 }
 """By what was found."""

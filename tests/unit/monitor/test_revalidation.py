@@ -45,6 +45,20 @@ class TestWhatStands:
         record = WatchedSession.objects.get()
         assert (record.last_active, record.extensions) == (as_datetime(START + 25), 1)
 
+    @pytest.mark.parametrize("is_over", [False, True])
+    def test_what_a_request_is_giving_another_key_or_password_is_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch, is_over: bool
+    ):
+        lost, changed = watches = sign_in_many(2)
+        for watched in watches:
+            records.expect_rotation(watched.id)
+        Session.objects.filter(session_key=lost.key).delete()
+        WatchedSession.objects.filter(pk=changed.id).update(auth_digest="of the password before")
+        if is_over:
+            monkeypatch.setattr(revalidation, "ROTATION_TIMEOUT", NOW - START)
+        assert examine(*watches, suspects={lost.id, changed.id}) == (set() if is_over else {lost.id, changed.id})
+        assert [reason(lost), reason(changed)] == ([Reason.LOST, Reason.ACCOUNT] if is_over else [None, None])
+
     def test_a_session_without_a_key_is_judged_by_the_account_alone(self, settings: Any):
         """Signed cookies keep nothing on the server that could be gone."""
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
