@@ -19,6 +19,8 @@ from idlewatch.store.values import Renewal
 
 PASS_DURATION = 0.5
 """Seconds after which a pass begins no further batch: the round has other work to do."""
+RECORDS_TIMEOUT = 5.0
+"""Seconds that a report waits for the records, at most: a database that hangs is away, too."""
 MAX_SILENCE = 30.0
 """Seconds for which all processes wait, at most, for one that can't report, because of its database for example."""
 
@@ -117,7 +119,7 @@ class Recovery:
 
         Raises:
             StoreUnavailable: the store is away again; the next call starts over.
-            DatabaseError: the records are away; what this process knows by itself was reported.
+            DatabaseError, TimeoutError: the records are away; what this process knows by itself was reported.
         """
         self.is_behind = False
         self._outage.seen.forget(now, keep=read_tabs())
@@ -129,7 +131,7 @@ class Recovery:
         if self._outage.is_away or self._owes_tabs:
             try:
                 is_reported = await self._report_pass(read_tabs, now, until)
-            except DatabaseError:
+            except (DatabaseError, TimeoutError):
                 await self._report_without_records(read_tabs, now, until)
                 raise
         if self._resumption is not None:
@@ -146,7 +148,8 @@ class Recovery:
             self._awaited = self._outage.count_missed()
         while watch_ids := self._outage.take_missed(records.BATCH_SIZE):
             try:
-                rows = await self._reports.read(watch_ids)
+                async with self._clock.timeout(RECORDS_TIMEOUT):
+                    rows = await self._reports.read(watch_ids)
                 await self._hold_back()
                 await self._reports.send(watch_ids, rows, read_tabs, now)
             except BaseException:
@@ -166,7 +169,8 @@ class Recovery:
     async def _begin_reports(self, ended_since: float, now: float) -> None:
         """Begin to report after an outage: from now on, what the store has not missed goes directly to it."""
         failures = self._outage.failures
-        closed = await self._threads.run(Lane.TIMER, closed_since, ended_since)
+        async with self._clock.timeout(RECORDS_TIMEOUT):
+            closed = await self._threads.run(Lane.TIMER, closed_since, ended_since)
         await self._hold_back()
         await self._reports.end(closed, now)
         self._is_absent = False

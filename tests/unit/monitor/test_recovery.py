@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -74,6 +75,13 @@ async def extend(process: Member, watch_id: str, at: float) -> FakeTab:
     with process.entered():
         await process.store.sessions.aapply(watch_id, Requested(), at)
     return tab
+
+
+async def act_unheard(process: Member, watch_id: str) -> None:
+    """Have a tab report activity by a call that fails."""
+    unheard = mock.patch.object(process.recovery.sessions, "aapply", side_effect=StoreUnavailable)
+    with process.entered(), unheard, pytest.raises(StoreUnavailable):
+        await process.store.sessions.aapply(watch_id, Acted(), process.clock.now)
 
 
 async def push(process: Member) -> None:
@@ -355,11 +363,6 @@ class TestAnOutage:
         active, idle = [(await one.asign_in()).id for _ in range(2)]
         await shared.around(REPORT_GRACE + 1)
 
-        async def act(moment: float) -> None:
-            clock.now = moment
-            with one.entered(), pytest.raises(StoreUnavailable):
-                await one.store.sessions.aapply(active, Acted(), moment)
-
         async def go_without_records(seconds: float) -> None:
             for _ in range(int(seconds)):
                 clock.pass_(1)
@@ -367,8 +370,8 @@ class TestAnOutage:
                     await one.around()
                 await push(two)
 
-        with mock.patch.object(one.recovery.sessions, "aapply", side_effect=StoreUnavailable):
-            await act(START + 75)
+        clock.now = START + 75
+        await act_unheard(one, active)
         with mock.patch.object(records, "read", side_effect=OperationalError):
             await go_without_records(1)
             assert (await present(two, active)).activity.active == START + 75
@@ -376,12 +379,31 @@ class TestAnOutage:
             await go_without_records(3)
             # The records may know more of it.
             assert (await present(two, idle)).activity.ended is None
-            await act(START + 135)
+            clock.now = START + 135
+            await act_unheard(one, active)
             await go_without_records(3)
             assert (await present(two, idle)).activity.ended == START + 100
             assert (await present(two, active)).activity.active == START + 135
         await shared.around(1)
         assert not one.recovery.is_away
+
+    async def test_takes_a_database_that_hangs_for_one_that_is_away(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        watch_id = (await web.asign_in()).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 60
+        await act_unheard(web, watch_id)
+        monkeypatch.setattr(recovery, "RECORDS_TIMEOUT", 0.01)
+        is_over = Event()
+        monkeypatch.setattr(records, "read", lambda rows: is_over.wait() and [])
+        try:
+            with pytest.raises(TimeoutError):
+                await web.around()
+        finally:
+            is_over.set()
+        assert (await present(web, watch_id)).activity.active == START + 60
 
     async def test_keeps_neither_what_a_process_judged_by_a_record_that_is_away_since(
         self, shared: Outage, clock: Time
