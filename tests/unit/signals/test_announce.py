@@ -373,13 +373,13 @@ class TestGoingAway:
 
     @pytest.mark.usefixtures("hung")
     async def test_but_no_more_than_that_and_once_for_all_its_parts(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 0.3)
+        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 1.0)
         await sync_to_async(end)()
         async with asyncio.timeout(10):
             await Runtime(current_process()).stop()
         stopped_at = time.monotonic()
         dispatcher._drop_rest()
-        assert time.monotonic() - stopped_at < 0.2
+        assert time.monotonic() - stopped_at < 0.8
 
     def test_where_no_thread_starts_any_more_the_log_says_what_is_missed(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -396,7 +396,7 @@ class TestGoingAway:
     def test_what_every_process_of_the_interpreter_leaves_is_logged(
         self, hung: threading.Event, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 1.0)
+        monkeypatch.setattr(dispatcher, "DRAIN_TIMEOUT", 2.0)
         processes = [Process(), Process()]
         for process in processes:
             with process.entered():
@@ -404,7 +404,7 @@ class TestGoingAway:
         assert hung.wait(WITHIN)
         started_at = time.monotonic()
         dispatcher._drop_rest()
-        assert time.monotonic() - started_at < 1.8
+        assert time.monotonic() - started_at < 3.5
         assert [line.endswith("missed 1 events: the process shuts down.") for line in errors(caplog)] == [True, True]
 
     def test_an_interpreter_that_called_no_receiver_makes_no_process_when_it_ends(

@@ -33,7 +33,7 @@ KEY = "0123456789abcdefghijklmnopqrstuv"
 PASSWORD = "correct-horse-battery"
 SESSION = session(key=KEY)
 pytestmark = pytest.mark.server
-TIMEOUT = 0.3
+TIMEOUT = 0.7
 TIMEOUTS = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
 
 CALLS: dict[str, Callable[[RedisStore], Any]] = {
