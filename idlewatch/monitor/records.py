@@ -250,7 +250,9 @@ def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
     """Write the session's new key and auth hash, and keep the digest of the previous key."""
     rows = WatchedSession.objects.filter(pk=watch_id)
     new = digest(key)
-    if not rows.exclude(session_digest=new).update(previous_digest=F("session_digest"), session_digest=new):
+    # Both in one statement: by one alone, another request of the session would take its own copy for the present one.
+    replaced = {"previous_digest": F("session_digest"), "session_digest": new, "auth_digest": auth_digest}
+    if not rows.exclude(session_digest=new).update(**replaced):
         # It kept its key, although another was announced.
         rows.filter(previous_digest=new).exclude(previous_digest="").update(previous_digest="")
     rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Hold, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
+from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, records
 from idlewatch.store.values import Watched
@@ -100,6 +101,19 @@ class TestFound:
 
 
 class TestRebound:
+    def test_a_new_key_and_its_auth_hash_are_seen_together(self, watched: Watched, monkeypatch: pytest.MonkeyPatch):
+        plain, seen = WatchedSessionQuerySet.update, set()
+
+        def update(rows: WatchedSessionQuerySet, **fields: Any) -> int:
+            updated = plain(rows, **fields)
+            seen.add((row(watched).session_digest, row(watched).auth_digest))
+            return updated
+
+        before = row(watched).session_digest, row(watched).auth_digest
+        monkeypatch.setattr(WatchedSessionQuerySet, "update", update)
+        records.rebind(watched.id, "new-session-key", "auth")
+        assert seen - {before} == {(django_sessions.digest("new-session-key"), "auth")}
+
     @pytest.mark.parametrize("has_key", [True, False])
     def test_the_same_key_or_none_leaves_the_digest_and_the_auth_hash_follows(self, watched: Watched, has_key: bool):
         key = watched.key if has_key else None
