@@ -178,7 +178,7 @@ def _limits(rng: Random) -> Policy:
             hold_limit=rng.choice([0.0, 8.0, 20.0]),
             heartbeat=rng.choice([1.0, 2.0]),
             activity_extends_warning=rng.random() < 0.2,
-            checkpoint=rng.choice([1.0, 60.0]),
+            checkpoint=rng.choice([1.0, 5.0, 60.0]),
         )
     )
 
