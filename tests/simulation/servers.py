@@ -217,7 +217,8 @@ class Socket:
     def _later(self, call: Any, *args: Any) -> None:
         """Do something at the other end, after what was sent before."""
         loop = asyncio.get_running_loop()
-        at = max(loop.time() + self.server.world.network(), self._order)
+        # A loop has no order among what is due at one moment.
+        at = max(loop.time() + self.server.world.network(), self._order + 1e-6)
         self._order = at
         loop.call_at(at, call, *args, context=Context())
 

@@ -129,7 +129,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
     from idlewatch.core.activity import Reason
     from idlewatch.drafts import service as drafts
     from idlewatch.models import WatchedSession
-    from idlewatch.monitor import login, records, recovery
+    from idlewatch.monitor import login, records, resumption
     from idlewatch.process import now
     from idlewatch.runtime import membership
 
@@ -158,8 +158,8 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "whether there is a rejected form": lambda: drafts.has_rejected_form(user, at),
         "no draft": lambda: drafts.delete(user, "/other/", "f"),
         "what others ended, once a round": lambda: membership._take_over(at - 10, at),
-        "unknown sessions, in a round": lambda: recovery.live_after(None, at),
-        "all live sessions, from the middle": lambda: recovery.live_after((middle.started, middle.pk)),
+        "unknown sessions, in a round": lambda: resumption.live_after(None),
+        "all live sessions, from the middle": lambda: resumption.live_after((middle.started, middle.pk)),
         "a batch of checks": lambda: objects.in_bulk([mine]),
     }
 
