@@ -54,6 +54,25 @@ SCRIPTS = sorted(
     for path in Path(commands.__file__).with_name("scripts").glob("*.lua")
     if path.stem not in {"common", "change"}
 )
+NOTING_STEPS_BACK = (
+    "CREATE TABLE steps_back (rule text, text text)",
+    """
+    CREATE TRIGGER activity_goes_back AFTER UPDATE ON idlewatch_watchedsession
+    WHEN old.ended IS NULL AND new.last_active < old.last_active
+    BEGIN
+        INSERT INTO steps_back
+        VALUES ('records', old.id || ' went back from ' || old.last_active || ' to ' || new.last_active);
+    END
+    """,
+    """
+    CREATE TRIGGER end_goes_back AFTER UPDATE ON idlewatch_watchedsession
+    WHEN old.ended IS NOT NULL AND new.ended IS NULL
+    BEGIN
+        INSERT INTO steps_back VALUES ('final', old.id || ' had ended by its record, and is open again');
+    END
+    """,
+)
+"""Statements by which the database notes what no record may do, at the moment it does."""
 PUBLISHING = ("write", "settle", "confirm")
 """The scripts that may wake timers."""
 
@@ -90,6 +109,9 @@ class Bench:
         call_command("migrate", verbosity=0)
         for name in USERS:
             get_user_model().objects.create_user(name, password="pw")
+        with connections["default"].cursor() as cursor:
+            for statement in NOTING_STEPS_BACK:
+                cursor.execute(statement)
         connections["default"].connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connections["default"].close()
         shutil.copy(self._file, self._template)
@@ -145,6 +167,13 @@ class Bench:
         setting_changed.send(sender=None, setting="IDLEWATCH", value=settings.IDLEWATCH, enter=True)
         setting_changed.send(sender=None, setting="SESSION_ENGINE", value=settings.SESSION_ENGINE, enter=True)
         set_default(before)
+
+    def steps_back(self) -> list[tuple[str, str]]:
+        """Return what records did that none may do: the rule, and what it was."""
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT rule, text FROM steps_back")
+            found: list[tuple[str, str]] = cursor.fetchall()
+        return found
 
     @contextmanager
     def determined(self, seed: int) -> Iterator[None]:

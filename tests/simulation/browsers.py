@@ -33,6 +33,8 @@ class Browser:
         self.watch: str | None = None
         self.watches: dict[str, str] = {}
         """The sessions of its cookies, as far as it was told."""
+        self.tries: list[tuple[str, float]] = []
+        """What was tried with cookies of which it was not told the session yet."""
         self.tabs: list[Tab] = []
         self.is_asleep = False
 
@@ -86,8 +88,8 @@ class Browser:
             nonlocal arrived
             # A process that is stopped begins later.
             arrived = world.now
-            if cookie and (extra.get("counts") or extra.get("tries")):
-                world.seen.tried(watch, arrived)
+            if extra.get("counts") or extra.get("tries"):
+                self._try(cookie, arrived)
 
         answering = asyncio.ensure_future(server.answer(request, begin))
         gone = asyncio.ensure_future(server.gone())
@@ -96,14 +98,21 @@ class Browser:
         if not answering.done():
             return HttpResponseBase(status=502)
         response = answering.result()
-        if cookie and (extra.get("counts") or extra.get("tries")):
+        if extra.get("counts") or extra.get("tries"):
             # A long request is activity until its end, and a message from when it is handled.
-            world.seen.tried(watch, world.now)
+            self._try(cookie, world.now)
         response.server, response.arrived = server, arrived  # type: ignore[attr-defined]
         fails = "fails" in (data or {})
         self._take(response, cookie, watch, arrived, counts=bool(extra.get("counts")), fails=fails)
         await asyncio.sleep(world.network())
         return response
+
+    def _try(self, cookie: str, at: float) -> None:
+        """Note that a request may extend the session of a cookie."""
+        if cookie in self.watches:
+            self.world.seen.tried(self.watches[cookie], at)
+        elif cookie:
+            self.tries.append((cookie, at))
 
     def _take(
         self, response: Any, cookie: str, watch: str | None, arrived: float, *, counts: bool, fails: bool
@@ -126,6 +135,9 @@ class Browser:
             self.cookie = morsel.value
         if watched and self.cookie:
             self.watches[self.cookie] = watched
+            for tried_with, at in self.tries:
+                if tried_with == self.cookie:
+                    world.seen.tried(watched, at)
         self.watch = self.watches.get(self.cookie)
 
     async def sign_in(self, pause: float = 0.0) -> None:
@@ -144,8 +156,11 @@ class Browser:
         await self.ask("POST", "/logout/", {"pause": pause})
 
     async def change_password(self, pause: float = 0.0) -> None:
-        self.world.seen.asked_for_all_of(self.user, "account")
-        await self.ask("POST", "/password/", {"pause": pause}, navigates=True, counts=True)
+        began, own = self.world.now, self.watch
+        asked = self.world.seen.asked_for_all_of(self.user, "account")
+        response = await self.ask("POST", "/password/", {"pause": pause}, navigates=True, counts=True)
+        if response.status_code < 500 and self.world.database.struck_at < began:
+            asked.spared = own
 
     async def disable(self) -> None:
         """Have the operators disable the account for a while."""
@@ -190,7 +205,11 @@ class Browser:
 
     async def message(self) -> None:
         """Extend over HTTP, as a page does that has no socket."""
-        await self.ask("POST", "/idlewatch/message/", body='{"type": "extend"}', tries=True)
+        watch, cookie = self.watch, self.cookie
+        response: Any = await self.ask("POST", "/idlewatch/message/", body='{"type": "extend"}', tries=True)
+        frame = _json_of(response)
+        if watch is not None and cookie == self.cookie and frame.get("type") == "state":
+            self.world.seen.extended(watch, [(frame, self.world.now)], response.arrived)
 
     async def open(self) -> None:
         """Open a page in a new tab."""
@@ -253,6 +272,15 @@ class Browser:
     async def sync(self) -> None:
         for tab in self.tabs:
             tab.say({"type": "sync"}, answered=True)
+
+    async def stay(self) -> None:
+        """Stay signed in, where the session lives."""
+        while True:
+            await asyncio.sleep(3.0)
+            if self.tabs:
+                await self.extend()
+            elif self.watch is not None:
+                await self.request()
 
     async def sleep(self, seconds: float = 0.0) -> None:
         """Close the lid: the network is gone, then back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,17 @@ class Try(NamedTuple):
     """Whether it is mere activity, which extends nothing once the session is warned."""
     is_hold: bool = False
     """Whether a page may hold the session for a while from then on: activity meanwhile begins a new stretch."""
+
+
+@dataclass
+class Asked:
+    """A wish to end all sessions of a user."""
+
+    moment: float
+    user: str
+    reason: str
+    spared: str | None = None
+    """The session that is to go on: it is the one in which the password was changed."""
 
 
 @dataclass
@@ -65,8 +77,7 @@ class Seen:
         self.outages: list[float] = []
         """When the store could not be reached any more."""
         self.failures: list[str] = []
-        self.asked: list[tuple[float, str, str]] = []
-        """When someone asked for the end of all sessions of a user."""
+        self.asked: list[Asked] = []
 
     def violate(self, rule: str, text: str) -> None:
         self.violations.append(f"{rule}: {text}")
@@ -105,6 +116,18 @@ class Seen:
             moment = at + frame["remaining"] - frame["idle_timeout"] - MIN_LAG
             self.sessions[watch].credited.append((min(moment, at), server))
 
+    def extended(self, watch: str, answers: Sequence[tuple[dict[str, Any], float]], at: float) -> None:
+        """Compare the answers to an extension with it: the session has its whole idle limit from then on."""
+        limits, began = self._world.limits, self.sessions[watch].began
+        absolute_end = began + (limits.absolute_timeout or float("inf"))
+        shown = [
+            sent_at + frame["remaining"] - limits.idle_timeout
+            for frame, sent_at in answers
+            if frame.get("phase") in {"active", "warned"} and sent_at + limits.idle_timeout < absolute_end
+        ]
+        if shown and max(shown) < at - self._tolerance() - MIN_LAG:
+            self.violate("extends", f"{watch} was extended at {at:.2f}, and is active since {max(shown):.2f}")
+
     def told(self, watch: str | None, reason: str | None, at: float, who: str) -> None:
         if watch is not None:
             self.sessions[watch].told.append((at, reason, who))
@@ -116,8 +139,9 @@ class Seen:
         if watch is not None:
             self.sessions[watch].asked.append((self._world.now if at is None else at, reason))
 
-    def asked_for_all_of(self, user: str, reason: str) -> None:
-        self.asked.append((self._world.now, user, reason))
+    def asked_for_all_of(self, user: str, reason: str) -> Asked:
+        self.asked.append(Asked(self._world.now, user, reason))
+        return self.asked[-1]
 
     def failed(self, response: Any, at: float) -> None:
         if self._world.now - self._world.database.struck_at < 5.0:
@@ -138,7 +162,7 @@ class Seen:
             record = known.get(watch)
             self._check_once(watch, session, record)
             self._check_final(watch, session, record)
-            self._check_late(watch, session)
+            self._check_late(watch, session, record)
             if record is not None and record.ended is not None:
                 self._check_early(watch, session, record)
                 self._check_reason(watch, session, record)
@@ -168,9 +192,12 @@ class Seen:
             if late:
                 self.violate("final", f"{watch} had ended at {first:.2f}, and was served at {late[0]:.2f}")
 
-    def _check_late(self, watch: str, session: Session) -> None:
+    def _check_late(self, watch: str, session: Session, record: Any) -> None:
         limits, tolerance = self._world.limits, self._tolerance()
-        for at in session.served:
+        lives = [(at, "was served") for at in session.served]
+        if record is not None and record.reason in {"idle", "closed", "absolute"}:
+            lives.append((record.ended.timestamp(), f"ended {record.reason}"))
+        for at, what in lives:
             deadline, lapses = None, 0.0
             for moment, held, is_activity, is_hold in sorted(session.tries):
                 is_warned_off = is_activity and not limits.activity_extends_warning
@@ -181,9 +208,10 @@ class Seen:
                     stretch = max(held, min(limits.hold_limit, lapses - moment))
                     deadline = max(deadline or 0.0, moment + stretch + limits.idle_timeout)
             if deadline is not None and at > deadline + tolerance:
-                self.violate("late", f"{watch} was served at {at:.2f}, and ended at {deadline:.2f} at the latest")
-            if limits.absolute_timeout is not None and at > session.signed_in + limits.absolute_timeout + tolerance:
-                self.violate("late", f"{watch} was served at {at:.2f}, and began at {session.signed_in:.2f}")
+                self.violate("late", f"{watch} {what} at {at:.2f}, and its end was at {deadline:.2f} at the latest")
+            absolute_end = session.signed_in + (limits.absolute_timeout or float("inf"))
+            if session.began and at > absolute_end + tolerance:
+                self.violate("late", f"{watch} {what} at {at:.2f}, and began at {session.signed_in:.2f}")
 
     def _check_early(self, watch: str, session: Session, record: Any) -> None:
         limits, tolerance = self._world.limits, self._tolerance()
@@ -249,7 +277,11 @@ class Seen:
             return
         ended += 60.0 if self._world.is_skewed else SKEW
         asked = [at for at, what in session.asked if what == reason and at <= ended]
-        asked += [at for at, user, what in self.asked if (user, what) == (record.username, reason) and at <= ended]
+        asked += [
+            each.moment
+            for each in self.asked
+            if (each.user, each.reason) == (record.username, reason) and each.moment <= ended and each.spared != watch
+        ]
         if reason == "replaced":
             if self._world.story.setup.max_sessions is None:
                 self.violate("reason", f"{watch} ended as replaced, and any number is allowed")

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 
 from idlewatch.asgi import WatchedApplication
 from idlewatch.core.clock import Clock
-from idlewatch.core.protocol import TAB_PATH
+from idlewatch.core.protocol import TAB_PATH, Close
 from idlewatch.process import Process
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.signals.delivery import Delivery
@@ -192,13 +192,18 @@ class Socket:
     def __init__(self, server: Server, cookie: str, client: Any) -> None:
         self.server = server
         self.client = client
+        self.cookie = cookie
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.is_accepted = False
         self.closed_at: float | None = None
         self.is_closed = False
+        self.has_ended = False
+        """Whether the server closed it because the session had ended."""
         self.task: asyncio.Task[Any] | None = None
         self._order = 0.0
         self._handling: tuple[str, float] | None = None
+        self._answers: list[tuple[dict[str, Any], float]] = []
+        """What was sent since the message came that is being handled, and when."""
         headers = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
         if cookie:
             headers.append((b"cookie", f"sessionid={cookie}".encode()))
@@ -226,9 +231,10 @@ class Socket:
 
     async def receive(self) -> dict[str, Any]:
         if self._handling is not None:
-            self.client.was_handled(self, *self._handling)
+            self.client.was_handled(self, *self._handling, self._answers)
             self._handling = None
         message = await self.inbox.get()
+        self._answers = []
         if message["type"] == "websocket.receive":
             self._handling = message["text"], self.server.world.now
             self.client.was_received(self, message["text"])
@@ -241,10 +247,13 @@ class Socket:
             self.is_accepted = True
             self._later(self.client.on_open, self)
         elif message["type"] == "websocket.send":
-            self._later(self.client.on_frame, self, json.loads(message["text"]), self.server.world.now)
+            sent = json.loads(message["text"]), self.server.world.now
+            self._answers.append(sent)
+            self._later(self.client.on_frame, self, *sent)
         elif message["type"] == "websocket.close":
             self._close()
             code = message.get("code") or 1000
+            self.has_ended = code == Close.ENDED
             self._later(self._client_closed, code)
             self._later(self.inbox.put_nowait, {"type": "websocket.disconnect", "code": code})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,10 +24,14 @@ class Stay:
         self.began = socket.server.world.now
 
     def includes(self, moment: float) -> bool:
-        """Return whether it was there at a moment, and for some seconds after it, at a process that lives."""
-        closed_at, server = self.socket.closed_at, self.socket.server
-        is_there = self.began + 0.5 < moment and (closed_at is None or closed_at > moment + 6.0)
-        return is_there and not server.is_dead and not server.was_disturbed
+        """Return whether it was there at a moment, and for some seconds after it, at a process that lives.
+
+        Where it went because its session ended, that is no excuse for the end.
+        """
+        socket, server = self.socket, self.socket.server
+        began, closed_at = self.began + 0.5, socket.closed_at
+        is_there = closed_at is None or closed_at > moment + (0.0 if socket.has_ended else 6.0)
+        return began < moment and is_there and not server.is_dead and not server.was_disturbed
 
 
 class Tab:
@@ -146,9 +151,13 @@ class Tab:
                 self.watch, self.world.now - ago, holds=kind == "hold", is_activity=kind == "activity"
             )
 
-    def was_handled(self, socket: Socket, text: str, received_at: float) -> None:
-        """Note that the server has done what a message asks for."""
+    def was_handled(
+        self, socket: Socket, text: str, received_at: float, answers: Sequence[tuple[dict[str, Any], float]]
+    ) -> None:
+        """Note that the server has done what a message asks for, and what it has sent meanwhile, and when."""
         message = json.loads(text)
+        if message["type"] == "extend" and self.watch is not None:
+            self.world.seen.extended(self.watch, answers, received_at)
         if message["type"] == "activity" and self.watch is not None and not socket.is_closed:
             self.world.seen.handled(self.watch, received_at - message["ago"], socket.server)
 

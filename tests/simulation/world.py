@@ -28,8 +28,8 @@ from tests.simulation.stories import ACT_UNTIL, Fault, Story
 from tests.simulation.tabs import Stay, Tab
 
 START = 1_900_000_000.0
-LOOK_EVERY = 3.0
-"""Seconds between two looks at the records."""
+EXPIRE_EVERY = 3.0
+"""Seconds between two looks at the lives of keys."""
 RECOVERY = 16.0
 """Seconds within which everything is as it should be again, after the last fault."""
 
@@ -50,6 +50,7 @@ class World:
 
     def __init__(self, story: Story, bench: Any, *, verbose: bool = False) -> None:
         self.story = story
+        self.bench = bench
         self.limits = story.setup.limits
         self.loop = VirtualLoop()
         self.rng = Random(f"world {story.seed}")
@@ -139,7 +140,7 @@ class World:
         """Let it all happen, then look whether everything has come right."""
         self.handler = Handler()
         self.servers = [self.add_server(number) for number in range(self.story.setup.servers)]
-        watching = asyncio.ensure_future(self._watch())
+        expiring = asyncio.ensure_future(self._let_keys_expire()) if self.story.setup.is_long else None
         await asyncio.sleep(0.5)
         tasks = [
             asyncio.ensure_future(browser.follow(list(self.story.people[browser.name][1]))) for browser in self.browsers
@@ -160,28 +161,22 @@ class World:
             browser.is_asleep = False
             for tab in browser.tabs:
                 tab.come_back()
+        staying = [asyncio.ensure_future(each.stay()) for each in self.browsers if self.rng.random() < 0.5]
         await asyncio.sleep(RECOVERY)
+        for task in staying:
+            task.cancel()
         await self._check()
         if self.story.setup.is_long:
             self.count("long absence")
             await self._be_away()
-        watching.cancel()
+        if expiring is not None:
+            expiring.cancel()
 
-    async def _watch(self) -> None:
-        """Look at the records and the lives of keys now and then."""
-        known: dict[str, tuple[Any, Any]] = {}
-        while True:
-            for watch, active, ended in WatchedSession.objects.values_list("pk", "last_active", "ended"):
-                before, ended_before = known.get(watch, (active, ended))
-                if active < before and ended is None:
-                    self.seen.violate("records", f"{watch} went back from {before} to {active}")
-                if ended_before is not None and ended is None:
-                    self.seen.violate("final", f"{watch} had ended by its record, and is open again")
-                known[watch] = active, ended
-            if self.redis is not None and self.story.setup.is_long:
-                # No other lasts as long as anything in Redis.
-                self.redis.expire(self.now)
-            await asyncio.sleep(LOOK_EVERY)
+    async def _let_keys_expire(self) -> None:
+        """Have keys end their lives by virtual time; only a long schedule lasts as long as anything in Redis."""
+        while self.redis is not None:
+            self.redis.expire(self.now)
+            await asyncio.sleep(EXPIRE_EVERY)
 
     async def _be_away(self) -> None:
         """Let what is kept for a while be forgotten, then come back with the cookies of old."""
@@ -203,6 +198,8 @@ class World:
     async def _check(self) -> None:
         records = list(WatchedSession.objects.all())
         self.seen.check(records)
+        for rule, text in self.bench.steps_back():
+            self.seen.violate(rule, text)
         for server in self.servers:
             await self._check_recovered(server)
         await self._check_sessions({record.pk: record for record in records})
@@ -274,7 +271,7 @@ class World:
             each.name
             for each in self.servers
             for socket in each.sockets
-            if socket.is_accepted and socket.client.watch == watch
+            if socket.is_accepted and socket.client.browser.watches.get(socket.cookie) == watch
         )
         if counted != dict(here):
             self.seen.violate("recovers", f"{watch} counts tabs {counted}, and has {dict(here)}")
