@@ -41,12 +41,13 @@ class Browser:
     async def follow(self, steps: list[Step]) -> None:
         """Do what the story says."""
         for step in steps:
-            await asyncio.sleep(self._delay_of(step))
-            self.world.count(step.action)
+            await asyncio.sleep(self.delay_of(step))
+            self.world.begin(step.action)
             self.world.tell(f"{self.name} {step.action}", **step.args)
             await getattr(self, step.action)(**step.args)
 
-    def _delay_of(self, step: Step) -> float:
+    def delay_of(self, step: Step) -> float:
+        """Return in how many seconds a step is to be done."""
         if step.near is None:
             return step.wait
         active = self.world.seen.latest(self.watch)
@@ -161,6 +162,13 @@ class Browser:
         response = await self.ask("POST", "/password/", {"pause": pause}, navigates=True, counts=True)
         if response.status_code < 500 and self.world.database.struck_at < began:
             asked.spared = own
+
+    async def change_password_while_polling(self) -> None:
+        """Change it in a view that takes a moment, while a script of the page polls with the old cookie."""
+        changing = asyncio.ensure_future(self.change_password(0.3))
+        await asyncio.sleep(0.1)
+        await self.poll()
+        await changing
 
     async def disable(self) -> None:
         """Have the operators disable the account for a while."""

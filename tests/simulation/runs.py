@@ -117,8 +117,8 @@ def story(seed: int) -> Any:
     """Return the story of a seed, as the environment limits it."""
     from tests.simulation import stories
 
-    servers = os.environ.get("SERVERS")
-    return stories.story_of(seed, int(servers) if servers else None, os.environ.get("STORE"))
+    servers, focus = os.environ.get("SERVERS"), os.environ.get("FOCUS", "").split()
+    return stories.story_of(seed, int(servers) if servers else None, os.environ.get("STORE"), focus)
 
 
 def _run(chunk: tuple[int, int, float]) -> Result:

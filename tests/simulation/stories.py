@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from random import Random
@@ -36,6 +36,10 @@ class Fault:
     seconds: float
     target: int = 0
     """The number of the server that it strikes, where it strikes one."""
+    near: str | None = None
+    """`end`, or an action: it strikes near the next end of a session, or after someone does that, from `at` on."""
+    offset: float = 0.0
+    """Seconds after that moment."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,9 @@ class Story:
         setup = self.setup
         site = {name: value for name, value in asdict(setup).items() if name != "limits"}
         lines = [" ".join(f"{name}={value}" for name, value in {**site, **structs.asdict(setup.limits)}.items())]
-        lines += [
-            f"fault {each.kind} of {each.target} at {each.at:.2f} for {each.seconds:.2f} s" for each in self.faults
-        ]
+        for each in self.faults:
+            moment = f", {each.offset:+.2f} s from the next {each.near}," if each.near else ""
+            lines.append(f"fault {each.kind} of {each.target} at {each.at:.2f}{moment} for {each.seconds:.2f} s")
         for name, (user, steps) in self.people.items():
             for step in steps:
                 after = f"{step.wait:+.2f} s from the {step.near}" if step.near else f"after {step.wait:.2f} s"
@@ -112,6 +116,8 @@ ACTIONS: dict[str, float] = {
     "fail": 0.5,
     "fail_to_sign_in": 0.7,
 }
+FOCUSED_ACTIONS = {"change_password_while_polling": 0.0}
+"""Those that are drawn only where they are in the focus."""
 REDIS_FAULTS = {
     "redis_lossy": 3,
     "redis_away": 3,
@@ -137,8 +143,12 @@ SERVER_FAULTS = {
 DATABASE_FAULTS = {"database_slow": 1.5, "database_away": 2, "database_lossy": 2, "database_conflicts": 1.5}
 
 
-def story_of(seed: int, servers: int | None = None, store: str | None = None) -> Story:
-    """Draw a story from a seed."""
+END, AFTER = "end", "after"
+"""In the focus of a story: people act mostly near the end of a session; faults strike soon after them."""
+
+
+def story_of(seed: int, servers: int | None = None, store: str | None = None, focus: Sequence[str] = ()) -> Story:
+    """Draw a story from a seed. `focus`: the actions and faults that it is mostly about."""
     rng = Random(f"story {seed}")
     chosen = store or ("redis" if rng.random() < 0.8 else "memory")
     count = servers or (rng.choice([1, 2, 2, 3, 3]) if chosen == "redis" else rng.choice([1, 1, 2]))
@@ -153,18 +163,27 @@ def story_of(seed: int, servers: int | None = None, store: str | None = None) ->
         has_replica=rng.random() < 0.1,
         is_long=chosen == "redis" and rng.random() < 0.005,
     )
-    actions = _leaning(rng, ACTIONS)
+    actions = _focused({**_leaning(rng, ACTIONS), **FOCUSED_ACTIONS}, focus)
     people = {}
     for number in range(rng.choice([1, 2, 2, 3])):
         user = rng.choice(["ada", "bob"])
-        people[f"b{number}"] = (user, _steps(rng, actions))
-    return Story(seed, setup, people, _faults(rng, setup))
+        people[f"b{number}"] = (user, _steps(rng, actions, at_end=END in focus))
+    faults = _faults(rng, setup, focus)
+    if focus:
+        faults = tuple(replace(each, **_moment(rng, focus)) for each in faults)
+    return Story(seed, setup, people, faults)
 
 
 def _leaning(rng: Random, weights: Mapping[str, float]) -> Mapping[str, float]:
     """Return weights of which some are left out, and some prevail: so what rarely meets does meet."""
     leaning = {name: weight * rng.choice([0, 1, 1, 4]) for name, weight in weights.items()}
     return leaning if any(leaning.values()) else weights
+
+
+def _focused(weights: Mapping[str, float], focus: Sequence[str]) -> Mapping[str, float]:
+    """Return weights of which those in the focus are three quarters, where there are any."""
+    chosen = [name for name in focus if name in weights]
+    return {**weights, **{name: 3 * sum(weights.values()) / len(chosen) for name in chosen}}
 
 
 def _limits(rng: Random) -> Policy:
@@ -183,11 +202,14 @@ def _limits(rng: Random) -> Policy:
     )
 
 
-def _steps(rng: Random, actions: Mapping[str, float]) -> tuple[Step, ...]:
+def _steps(rng: Random, actions: Mapping[str, float], *, at_end: bool) -> tuple[Step, ...]:
     steps, at = [Step("sign_in", rng.uniform(0.0, 2.0), args=_args(rng, "sign_in"))], 2.0
     while at < ACT_UNTIL:
         action = rng.choices(list(actions), list(actions.values()))[0]
-        if rng.random() < 0.25:
+        if at_end and rng.random() < 0.6:
+            steps.append(Step(action, rng.uniform(-1.5, 0.2), "end", _args(rng, action)))
+            at += 8.0
+        elif rng.random() < 0.25:
             # Around the moment at which the session is warned, or ended.
             near = rng.choice(["warning", "end", "end"])
             steps.append(
@@ -212,21 +234,31 @@ def _args(rng: Random, action: str) -> dict[str, Any]:
     return {}
 
 
-def _faults(rng: Random, setup: Setup) -> tuple[Fault, ...]:
+def _faults(rng: Random, setup: Setup, focus: Sequence[str]) -> tuple[Fault, ...]:
     kinds: Mapping[str, float] = {**SERVER_FAULTS, **DATABASE_FAULTS}
     if setup.store == "redis":
         kinds = {**kinds, **REDIS_FAULTS}
     else:
         # There is no clock but its own.
         kinds = {name: weight for name, weight in kinds.items() if name != "suspended"}
-    kinds = _leaning(rng, kinds)
+    kinds = _focused(_leaning(rng, kinds), focus)
     faults = []
-    for _ in range(rng.choice([0, 1, 1, 2, 2, 3])):
+    for _ in range(max(rng.choice([0, 1, 1, 2, 2, 3]), any(name in kinds for name in focus))):
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
         at = rng.uniform(3.0, ACT_UNTIL - 8.0)
         seconds = rng.choice([rng.uniform(0.2, 2.0), rng.uniform(2.0, 8.0), rng.uniform(8.0, 15.0)])
         faults.append(Fault(kind, at, min(seconds, ACT_UNTIL - at), rng.randrange(setup.servers)))
     return tuple(sorted(faults, key=lambda fault: fault.at))
+
+
+def _moment(rng: Random, focus: Sequence[str]) -> dict[str, Any]:
+    """Return when a fault strikes in a story with a focus."""
+    actions = [name for name in focus if name in ACTIONS]
+    if AFTER in focus and actions:
+        return {"near": rng.choice(actions), "offset": rng.uniform(0.0, 0.4)}
+    if END in focus:
+        return {"near": "end", "offset": rng.uniform(-2.5, 0.5)}
+    return {}
 
 
 def shrunk(story: Story, shows: Callable[[Story], bool], tries: int = 40) -> Story:

@@ -24,7 +24,7 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.operators import Operator
 from tests.simulation.seen import Seen
 from tests.simulation.servers import Handler, Server
-from tests.simulation.stories import ACT_UNTIL, Fault, Story
+from tests.simulation.stories import ACT_UNTIL, Fault, Step, Story
 from tests.simulation.tabs import Stay, Tab
 
 START = 1_900_000_000.0
@@ -73,6 +73,8 @@ class World:
         self.last_error = ""
         self.errors: Counter[str] = Counter()
         self.handler: Handler
+        self._awaited: dict[str, asyncio.Future[None]] = {}
+        """What faults wait for, by action."""
         self._network = Random(f"network {story.seed}")
 
     @property
@@ -86,6 +88,13 @@ class World:
 
     def count(self, what: str) -> None:
         self.counts[what] += 1
+
+    def begin(self, action: str) -> None:
+        """Note that someone does something, for the faults that wait for it."""
+        self.count(action)
+        done = self._awaited.pop(action, None)
+        if done is not None:
+            done.set_result(None)
 
     def tell(self, what: str, **details: Any) -> None:
         """Write a line of the trace."""
@@ -190,6 +199,14 @@ class World:
 
     async def _strike(self, fault: Fault) -> None:
         await asyncio.sleep(fault.at)
+        if fault.near == "end":
+            await asyncio.sleep(min(each.delay_of(Step("", fault.offset, "end")) for each in self.browsers))
+        elif fault.near is not None:
+            done = self._awaited[fault.near] = self._awaited.get(fault.near) or self.loop.create_future()
+            await asyncio.wait([done], timeout=ACT_UNTIL - fault.at)
+            if not done.done():
+                return
+            await asyncio.sleep(fault.offset)
         self.count(fault.kind)
         self.tell(f"fault {fault.kind}", target=fault.target, seconds=fault.seconds)
         await faults.STRIKES[fault.kind](self, fault)
