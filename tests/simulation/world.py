@@ -269,8 +269,9 @@ class World:
                 self._check_ended(watch, record, watched)
             elif watched is None:
                 self.seen.violate("converges", f"{watch} is open by its record, and unknown to the store")
-            elif watched.verdict(server.clock.now() - 4.0).phase is Phase.ENDED:
-                self.seen.violate("converges", f"{watch} is over, and nothing was recorded")
+            elif (verdict := watched.verdict(server.clock.now())).phase is Phase.ENDED:
+                if verdict.ends_at < server.clock.now() - 4.0:
+                    self.seen.violate("converges", f"{watch} is over, and nothing was recorded")
             else:
                 self._check_live(watch, watched, server)
 
