@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
@@ -60,19 +59,21 @@ def _run_many(first: int, many: int) -> int:
     began = time.monotonic()
     until = began + float(os.environ.get("WITHIN", "inf"))
     result = Result()
-    # What a schedule leaves behind is not all freed: a worker ends after some hundreds.
-    with ProcessPoolExecutor(
-        int(os.environ.get("WORKERS", "2")), get_context("spawn"), max_tasks_per_child=40
-    ) as workers:
-        found = workers.submit(_run_found)
-        for part in workers.map(_run, ((start, stop, until) for start, stop in _chunks(first, many))):
+    # What a schedule leaves behind is not all freed: a worker ends after some hundreds. An executor of
+    # `concurrent.futures` would wait for ever for the next one (python/cpython#115634).
+    with get_context("spawn").Pool(int(os.environ.get("WORKERS", "2")), maxtasksperchild=40) as workers:
+        found = workers.apply_async(_run_found)
+        for part in workers.imap(_run, ((start, stop, until) for start, stop in _chunks(first, many))):
             result.add(part)
             for seed, violations in part.violated:
                 print(f"seed {seed}:", *violations, sep="\n    ", flush=True)
-        result.add(found.result())
+        result.add(found.get())
         took = time.monotonic() - began
-        for text in workers.map(_shrink, [seed for seed, _ in result.violated[:MAX_SHRUNK]]):
+        for text in workers.imap(_shrink, [seed for seed, _ in result.violated[:MAX_SHRUNK]]):
             print(text)
+        # Each ends by itself, and its Redis with it.
+        workers.close()
+        workers.join()
     for seed, error in result.errors:
         print(f"seed {seed} failed: {error}")
     for name, count in result.counts.most_common():
