@@ -241,10 +241,12 @@ class Socket:
         return message
 
     async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.accept":
+            # Also where the network was lost meanwhile, which the server does not know.
+            self.is_accepted = True
         if self.is_closed:
             return
         if message["type"] == "websocket.accept":
-            self.is_accepted = True
             self._later(self.client.on_open, self)
         elif message["type"] == "websocket.send":
             sent = json.loads(message["text"]), self.server.world.now
