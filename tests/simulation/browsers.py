@@ -93,15 +93,15 @@ class Browser:
                 self._try(cookie, arrived)
 
         answering = asyncio.ensure_future(server.answer(request, begin))
+        if extra.get("counts") or extra.get("tries"):
+            # A long request is activity until its end, and a message from when it is handled, whoever waits for it.
+            answering.add_done_callback(lambda _: self._try(cookie, world.now))
         gone = asyncio.ensure_future(server.gone())
         await asyncio.wait([answering, gone], return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not answering.done():
             return HttpResponseBase(status=502)
         response = answering.result()
-        if extra.get("counts") or extra.get("tries"):
-            # A long request is activity until its end, and a message from when it is handled.
-            self._try(cookie, world.now)
         response.server, response.arrived = server, arrived  # type: ignore[attr-defined]
         fails = "fails" in (data or {})
         self._take(response, cookie, watch, arrived, counts=bool(extra.get("counts")), fails=fails)
