@@ -56,8 +56,8 @@ def find_login_url(request: HttpRequest) -> str | UnsetType:
 
 
 def _why_gone(key: str, at: float) -> Reason | None:
-    reason, is_rotated = monitor.why_gone(key, at)
-    if reason is None and not is_rotated:
+    reason, rotated = monitor.why_gone(key, at)
+    if reason is None and rotated is None:
         current_process().part(UnknownSessions).note()
     return reason
 

@@ -38,6 +38,8 @@ class Admission:
     """When the user last signed in (epoch seconds); None for an adopted session."""
     offer: credential_change.Offer | None = None
     """The offer to end the user's other sessions, if no page has shown it yet."""
+    rotated: str | None = None
+    """The watch id of a live session with whose former key the request came."""
     undecided: Undecided | None = None
     """Why the session's state cannot be determined right now."""
 
@@ -67,7 +69,7 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
     if watch_id is None:
         actors = actors_of(session)
         if actors is None:
-            return Admission(arrived, _find_lost(request, arrived))
+            return _find_lost(request, arrived)
         if not request.user.is_authenticated:
             return Admission(arrived)
         if not django_sessions.keeps_keys():
@@ -105,18 +107,18 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
     return state
 
 
-def _find_lost(request: HttpRequest, now: float) -> SessionState:
-    """Return the end of a session whose cookie the browser still has; `NO_SESSION` if it was never watched."""
+def _find_lost(request: HttpRequest, now: float) -> Admission:
+    """Admit a request whose cookie leads to no watched session: that may have ended, or have another key by now."""
     session, cookie = session_of(request), cookie_of(request)
     if session.session_key is not None:
         # Without a cookie, a middleware before has just made it.
         if not cookie or django_sessions.is_live(session, cookie):
-            return NO_SESSION
+            return Admission(now)
         # An expired or forged signed cookie keeps its key, and the engines of some packages keep that of a session that
         # is gone, or make another; flushed, it is deleted.
         session.flush()
     reason, rotated = monitor.why_gone(cookie, now)
-    if rotated:
+    if rotated is not None:
         # The request was sent before the key was rotated.
         keep_cookie(request)
-    return NO_SESSION if reason is None else SessionState.lost(reason, now)
+    return Admission(now, NO_SESSION if reason is None else SessionState.lost(reason, now), rotated=rotated)

@@ -17,6 +17,7 @@ from idlewatch.http.request_session import session_of
 from idlewatch.http.request_state import RequestState, find_state, state_of
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.silent_sign_in import is_silent_sign_in
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, django_sessions, impersonation, login
 from idlewatch.monitor import service as monitor
 from idlewatch.signals import transactions
@@ -145,13 +146,21 @@ def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
         mark_session(session, user, at)
     if state is not None:
         before = state.present
-        if before.watch_id is not None and before.watch_id != watched.id:
+        former = before.watch_id or _find_own(state.admission.rotated, user)
+        if former is not None and former != watched.id:
             # Where it can't be determined whether it is over already, the clock ends it.
             with suppress(Undecided):
-                monitor.end(before.watch_id, Reason.LOGOUT, at)
+                monitor.end(former, Reason.LOGOUT, at)
         displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
         auth_digest = django_sessions.auth_digest_of(session)
         state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)
+
+
+def _find_own(watch_id: str | None, user: AbstractBaseUser) -> str | None:
+    """Return this watch id if it is that of a live session of this user, else None."""
+    if watch_id is None:
+        return None
+    return WatchedSession.objects.live().for_user(user.pk).filter(pk=watch_id).values_list("pk", flat=True).first()
 
 
 def _continue(request: HttpRequest, state: RequestState, session_state: SessionState) -> None:

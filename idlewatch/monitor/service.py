@@ -242,22 +242,22 @@ def has_moved_on(watch_id: str, auth_digest: str, *, is_own: bool) -> bool:
     return record.auth_digest != auth_digest or (not is_own and records.is_rotating(record))
 
 
-def why_gone(key: str, now: float) -> tuple[Reason | None, bool]:
-    """Return why the session with this key ended, and whether its key was merely rotated.
+def why_gone(key: str, now: float) -> tuple[Reason | None, str | None]:
+    """Return why the session with this key ended, or the watch id of the live one whose key was merely replaced.
 
-    The reason is None for an unknown key. A record that is still open has lost its session, and is closed.
+    Both are None for an unknown key. A record that is still open has lost its session, and is closed.
 
     Raises:
         StoreElsewhere: the record is open, and another process judges.
     """
     record = records.find_by_key(key)
     if record is None:
-        return None, False
+        return None, None
     if record.ended is None and records.was_rotated(record, key):
-        return None, True
+        return None, record.id
     if record.ended is None:
         stores.require_store(now)
-    return end(record.id, Reason.LOST, now).activity.reason, False
+    return end(record.id, Reason.LOST, now).activity.reason, None
 
 
 def lost_or_account(watch_id: str) -> Reason:

@@ -59,6 +59,29 @@ def test_a_session_keeps_its_watch_under_its_new_key(signed_in: Browser, clock: 
     assert record().previous_digest == django_sessions.digest(old)
 
 
+@pytest.mark.parametrize(("name", "reason"), [("ann", "logout"), ("bob", "")])
+def test_a_sign_in_with_a_key_that_was_replaced_ends_the_session_of_the_same_user(
+    signed_in: Browser, bob: User, name: str, reason: str
+):
+    late = Browser()
+    late.key = rotate(signed_in, "/rotate/")
+    late.sign_in(name)
+    assert sorted(records()) == sorted([("ann", reason), (name, "")])
+    assert user_of(late) == name
+
+
+def test_a_view_that_outlives_its_session_leaves_the_cookie_of_the_sign_in_that_ended_it(
+    signed_in: Browser, other: Browser, bob: User
+):
+    def sign_in_over_it(_: HttpRequest) -> None:
+        other.sign_in(bob)
+        signed_in.key = str(other.key)
+
+    http_site.during += [lambda request: request.session.update({"note": 1}), sign_in_over_it]
+    signed_in.submit("/meanwhile/")
+    assert user_of(signed_in) == "bob"
+
+
 @pytest.mark.parametrize("path", ["/rotate/", "/arotate/"])
 def test_a_session_that_is_not_watched_gets_its_new_key_too(browser: Browser, path: str):
     browser.submit("/first-step/")
