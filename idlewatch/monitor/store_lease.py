@@ -146,10 +146,13 @@ class StoreLease:
                 logger.warning("The memory store belongs to this process now.")
 
     def _look_for_owner(self, now: float) -> None:
-        with self._claiming:
-            owner = StoreOwner.objects.first()
-            if owner is not None and not self._is_mine(owner) and not self._is_dead(owner, now):
-                self._yield_to(owner)
+        """Check by the database alone that no other process owns the store.
+
+        In a transaction of the project: a claim, which holds the lock, may wait for the end of that.
+        """
+        owner = StoreOwner.objects.first()
+        if owner is not None and not self._is_mine(owner) and not self._is_dead(owner, now):
+            raise StoreElsewhere(_refusal(owner))
 
     def _yield_to(self, owner: StoreOwner) -> None:
         if self.owner is None:

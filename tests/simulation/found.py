@@ -170,5 +170,38 @@ FOUND: Mapping[str, Sequence[Story]] = {
         )
         for number, engine, at, target in ((10, "cache", 6.116, 1), (24, "db", 6.1384, 0), (25, "db", 6.14, 0))
     ],
+    "a view with a transaction waited for the claim of the memory store, which waited for that transaction": [
+        Story(
+            367,
+            _setup(
+                servers=2,
+                store="memory",
+                atomic=True,
+                skewed=True,
+                limits=_limits(idle_timeout=10.0, warn_before=2.0, hold_limit=0.0),
+            ),
+            {
+                "b0": (
+                    "bob",
+                    (
+                        _step("sign_in", 1.937, pause=4.197),
+                        _step("request", 0.004),
+                        _step("sign_in", 13.372, pause=4.221),
+                    ),
+                ),
+                "b1": (
+                    "ada",
+                    (
+                        _step("sign_in", 0.546),
+                        _step("work", 5.955),
+                        _step("extend", 0.372, "end"),
+                        _step("sign_in", 0.03),
+                        _step("sign_in", 6.71),
+                    ),
+                ),
+            },
+            (),
+        )
+    ],
 }
 """By what was found."""

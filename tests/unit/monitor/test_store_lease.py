@@ -250,6 +250,16 @@ class TestRequests:
         with pytest.raises(StoreElsewhere):
             lease().ensure(START, in_view=True)
 
+    def test_there_it_waits_for_no_claim_which_may_wait_for_that_transaction(
+        self, stranger: int, monkeypatch: pytest.MonkeyPatch
+    ):
+        owned_by(stranger)
+        claiming = mock.MagicMock(spec_set=lease()._claiming)
+        monkeypatch.setattr(lease(), "_claiming", claiming)
+        with pytest.raises(StoreElsewhere):
+            lease().ensure(START, in_view=True)
+        assert claiming.mock_calls == []
+
     def test_a_process_that_stood_still_looks_again(self, stranger: int, monkeypatch: pytest.MonkeyPatch):
         """Another one may have taken the store meanwhile, and knows more."""
         claim(START)
