@@ -21,7 +21,7 @@ from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reques
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import checkpoints, records
 from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.outage import Outage, is_over
@@ -328,7 +328,7 @@ class FallbackStore(SessionStore):
             self._decide(watched, now)
             changed, outcomes = _after_all(changes, watched)
             if changed is not watched and changed.activity.ended is None:
-                records.advance(changed, now)
+                checkpoints.advance(changed, now)
                 self._outage.seen.note(changed)
         except DatabaseError as error:
             # The records are away too.

@@ -18,7 +18,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase, Policy, stricter
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, impersonation, records, stores
+from idlewatch.monitor import accounts, checkpoints, django_sessions, impersonation, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
 from idlewatch.signals import announce, transactions
@@ -162,7 +162,7 @@ def _record(watched: Watched, request: HttpRequest, user: AbstractBaseUser, now:
         started=moment,
         signed_in=moment,
         limits=to_builtins(watched.policy),
-        **records.progress_of(watched, now),
+        **checkpoints.progress_of(watched, now),
     )
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import cache, partial
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, router, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 from msgspec.structs import replace
 
@@ -19,20 +15,14 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
-from idlewatch.managers import persistently
 from idlewatch.models import MAX_NAME, WatchedSession
+from idlewatch.monitor import checkpoints
 from idlewatch.monitor.django_sessions import digest, digests, is_key
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
-from idlewatch.monitor.row_locks import locking
 from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
-"""Rows in one statement."""
-LATEST = ("facts", "last_active")
-COUNTERS = ("warnings", "extensions", "held_seconds")
-"""The fields of a session's progress: those that are replaced, and those that only grow."""
-ID = -2
-"""The place of the watch id among the parameters of the statement that writes the progress."""
+"""Records read or written at once."""
 
 
 def watched_of(record: WatchedSession, now: float) -> Watched:
@@ -151,33 +141,6 @@ def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN40
     return {watch_id for watch_id, ended in rows.values_list("pk", "ended") if ended == as_datetime(ends[watch_id])}
 
 
-def count_attempt(watch_id: str, limit: int, period: float, now: float) -> bool:
-    """Count an attempt at a password; return whether it may be made: `limit` of them in `period` seconds.
-
-    Call it before the password is checked: it is one statement, so that of many concurrent attempts `limit` are made.
-    """
-    rows = WatchedSession.objects.filter(pk=watch_id)
-    has_lapsed = Q(attempts_since=None) | Q(attempts_since__lte=as_datetime(now - period))
-    rows.filter(has_lapsed).update(failed_attempts=0, attempts_since=as_datetime(now))
-    return rows.filter(failed_attempts__lt=limit).update(failed_attempts=F("failed_attempts") + 1) == 1
-
-
-def reset_attempts(watch_id: str) -> None:
-    """Reset the failed-attempt counter after a successful check."""
-    WatchedSession.objects.filter(pk=watch_id).update(failed_attempts=0, attempts_since=None)
-
-
-def failed_attempts(watch_id: str, period: float, now: float) -> int:
-    """Return the number of failed attempts in the current period of `period` seconds."""
-    since = as_datetime(now - period)
-    row = (
-        WatchedSession.objects.filter(pk=watch_id, attempts_since__gt=since)
-        .values_list("failed_attempts", flat=True)
-        .first()
-    )
-    return row or 0
-
-
 def close(
     watch_id: str, reason: Reason, at: float, by: AbstractBaseUser | None = None, last: Watched | None = None
 ) -> bool:
@@ -187,7 +150,7 @@ def close(
     """
     rows = WatchedSession.objects.live().filter(pk=watch_id)
     end = {"ended": as_datetime(at), "reason": reason.value, **_ender(by)}
-    return _update(rows, end, {} if last is None else progress_of(last, at))
+    return _update(rows, end, {} if last is None else checkpoints.progress_of(last, at))
 
 
 def correct(watch_id: str, reason: Reason, at: float) -> None:
@@ -208,7 +171,7 @@ def _update(rows: QuerySet[WatchedSession], fields: dict[str, Any], progress: di
     """Update a record, also its progress unless it is ahead of that; return whether there was one."""
     if not progress:
         return rows.update(**fields) == 1
-    forward = progress | {name: Greatest(F(name), Value(progress[name])) for name in COUNTERS}
+    forward = progress | {name: Greatest(F(name), Value(progress[name])) for name in checkpoints.COUNTERS}
     is_updated = rows.filter(last_active__lte=progress["last_active"]).update(**fields, **forward)
     return is_updated == 1 or rows.update(**fields) == 1
 
@@ -222,7 +185,7 @@ def restart(watched: Watched, at: float) -> None:
         "attempts_since": None,
     }
     rows = WatchedSession.objects.live().filter(pk=watched.id, signed_in__lte=as_datetime(at))
-    _update(rows, restarted, progress_of(watched, at))
+    _update(rows, restarted, checkpoints.progress_of(watched, at))
 
 
 def transfer(watched: Watched, user: AbstractBaseUser, operator: AbstractBaseUser, digest: str) -> None:
@@ -256,94 +219,3 @@ def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
         # It kept its key, although another was announced.
         rows.filter(previous_digest=new).exclude(previous_digest="").update(previous_digest="")
     rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
-
-
-def checkpoint(
-    rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float, *, last: bool = False
-) -> None:
-    """Write each session's progress if it changed, as `write` does.
-
-    `last`: the store is shutting down in good order, so nothing can follow what is written.
-    """
-    changed = {}
-    for row in rows:
-        progress = progress_of(sessions[row.pk], now, last=last)
-        if any(getattr(row, field) != value for field, value in progress.items()):
-            changed[row.pk] = progress
-    write(changed)
-
-
-def advance(watched: Watched, now: float) -> None:
-    """Write one session's progress, as `write` does."""
-    write({watched.id: progress_of(watched, now)}, waits=True)
-
-
-def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = False) -> Collection[str]:
-    """Write the progress of sessions, by watch id; a record that is closed, or ahead of it, stays as it is.
-
-    Return the ids of those whose record a transaction of the project has locked: they are left out, unless it `waits`
-    for them.
-
-    The progress may be out of date, from a process that was stopped: so the statement checks each row, and counters
-    never go back. All rows share one statement; the ORM would take half a millisecond of processor time for each.
-    """
-    database = router.db_for_write(WatchedSession)
-    connection = connections[database]
-    # In one order everywhere: two transactions must not wait for each other.
-    rows = [_parameters(watch_id, progress[watch_id], connection) for watch_id in sorted(progress)]
-    left = set[str]()
-    for start in range(0, len(rows), BATCH_SIZE):
-        batch = rows[start : start + BATCH_SIZE]
-        left.update(persistently(partial(_write_batch, batch, connection, waits=waits), database))
-    return left
-
-
-def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper, *, waits: bool) -> Collection[str]:
-    transacting = nullcontext() if len(batch) == 1 else transaction.atomic(connection.alias, savepoint=False)
-    locks = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row[ID] for row in batch])
-    with transacting, locks as locked, connection.cursor() as cursor:
-        if free := [row for row in batch if row[ID] not in locked]:
-            cursor.executemany(_progress_statement(connection), free)
-        return locked
-
-
-def _progress_statement(connection: BaseDatabaseWrapper) -> str:
-    quote, fields = connection.ops.quote_name, _fields()
-    columns = {name: quote(field.column) for name, field in fields.items()}
-    latest = [f"{columns[name]} = %s" for name in LATEST]
-    counters = [
-        f"{name} = CASE WHEN {name} < %s THEN %s ELSE {name} END" for name in map(columns.__getitem__, COUNTERS)
-    ]
-    condition = f"{columns['id']} = %s AND {columns['ended']} IS NULL AND {columns['last_active']} <= %s"
-    table = quote(WatchedSession._meta.db_table)
-    return f"UPDATE {table} SET {', '.join([*latest, *counters])} WHERE {condition}"  # noqa: S608 - no values in it
-
-
-def _parameters(watch_id: str, progress: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
-    fields = _fields()
-    values = {name: fields[name].get_db_prep_save(value, connection) for name, value in progress.items()}
-    counters = [values[name] for name in COUNTERS for _ in range(2)]
-    return [*(values[name] for name in LATEST), *counters, watch_id, values["last_active"]]
-
-
-@cache
-def _fields() -> Mapping[str, Any]:
-    return {field.name: field for field in WatchedSession._meta.concrete_fields}
-
-
-def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str, Any]:
-    """Return the progress fields of a record at `now` (epoch seconds)."""
-    activity, hold_limit = watched.activity, watched.policy.hold_limit
-    return {
-        "facts": _facts_of(activity, last=last),
-        "last_active": as_datetime(activity.idle_from(now, hold_limit)),
-        "warnings": activity.warnings,
-        "extensions": activity.extensions,
-        "held_seconds": activity.held_seconds(now, hold_limit),
-    }
-
-
-def _facts_of(activity: Activity, *, last: bool) -> object:
-    # After a crash, a browser that was closed at the checkpoint may be back: only an orderly shutdown records it.
-    closed_at = activity.closed_at if last else None
-    return msgspec.to_builtins(replace(activity, tabs={}, closed_at=closed_at))

@@ -14,7 +14,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import PageMissed
 from idlewatch.exceptions import EngineUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, records, stores
+from idlewatch.monitor import accounts, checkpoints, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
@@ -52,7 +52,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     again = _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
     _report_ahead(live, by_id, now)
-    records.checkpoint(live, by_id, now)
+    checkpoints.checkpoint(live, by_id, now)
     rotating = {row.pk for row in live if _is_rotating(row, by_id[row.pk], now)}
 
     def end(watch_id: str, reason: Reason, *, is_certain: bool) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from idlewatch.core.events import Acted, Reported
 from idlewatch.core.reducer import applied, reported
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import checkpoints, records
 from idlewatch.monitor.isolation import work_through
 from idlewatch.monitor.last_seen import LastSeen
 from idlewatch.store.values import Watched
@@ -66,8 +66,12 @@ class ActivityBuffer:
 
         def write(rows: Sequence[WatchedSession]) -> None:
             advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk))) for row in rows)
-            locked = records.write(
-                {row.pk: records.progress_of(after, waiting[row.pk]) for row, after in advanced if after is not None}
+            locked = checkpoints.write(
+                {
+                    row.pk: checkpoints.progress_of(after, waiting[row.pk])
+                    for row, after in advanced
+                    if after is not None
+                }
             )
             self.give_back({watch_id: waiting[watch_id] for watch_id in locked})
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from idlewatch import metrics
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import history, records, revalidation, stores
+from idlewatch.monitor import checkpoints, history, revalidation, stores
 from idlewatch.monitor.isolation import AWAY, work_through
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.ends import CLAIM_LEASE, Ends
@@ -268,6 +268,6 @@ def _checkpoint(sessions: Sequence[Watched], now: float) -> None:
     def checkpoint(batch: Sequence[Watched]) -> None:
         by_id = {watched.id: watched for watched in batch}
         rows = WatchedSession.objects.in_bulk(list(by_id)).values()
-        records.checkpoint(rows, by_id, now, last=True)
+        checkpoints.checkpoint(rows, by_id, now, last=True)
 
     work_through("checkpoint", {watched.id: watched for watched in sessions}, checkpoint)

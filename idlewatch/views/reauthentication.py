@@ -25,7 +25,7 @@ from idlewatch.http.reauthentication import PROVED_KEY, Password
 from idlewatch.http.request_state import state_of
 from idlewatch.http.sign_in import reauthenticated
 from idlewatch.http.templates import template_response
-from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import attempts, django_sessions
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import is_impersonated
 from idlewatch.process import now
@@ -110,13 +110,13 @@ def check_factors(request: HttpRequest, user: AbstractBaseUser) -> str | Promise
     if asked["asks_password"] and not password:
         return _("Enter your password.")
     watch_id = _watch_id(request)
-    if not records.count_attempt(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now()):
+    if not attempts.count(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now()):
         return ""
     authenticated = _authenticate(request, user, password) if asked["asks_password"] else user
     if authenticated is None or (asked["asks_code"] and not method.accepts_code(request, user, code)):
         event_log.log_event("wrong_password", level=logging.WARNING, watch_id=watch_id, user=str(user.pk))
         return _("Incorrect password or one-time code.") if asked["asks_code"] else _("Incorrect password.")
-    records.reset_attempts(watch_id)
+    attempts.reset(watch_id)
     _follow_upgraded_hash(request, authenticated)
     return None
 
@@ -150,7 +150,7 @@ def _is_recent(at: float | None) -> bool:
 
 
 def _has_attempts(request: HttpRequest) -> bool:
-    return records.failed_attempts(_watch_id(request), ATTEMPTS_PERIOD, now()) < MAX_ATTEMPTS
+    return attempts.count_failed(_watch_id(request), ATTEMPTS_PERIOD, now()) < MAX_ATTEMPTS
 
 
 def _follow_upgraded_hash(request: HttpRequest, user: AbstractBaseUser) -> None:

@@ -135,7 +135,7 @@ def record(count: int) -> None:
     from idlewatch.core.clock import Clock, as_datetime
     from idlewatch.core.policy import Policy
     from idlewatch.models import WatchedSession
-    from idlewatch.monitor import django_sessions, records
+    from idlewatch.monitor import checkpoints, django_sessions
     from idlewatch.store.values import Watched
 
     policy = Policy(
@@ -170,7 +170,7 @@ def record(count: int) -> None:
                 started=moment,
                 signed_in=moment,
                 limits=to_builtins(policy),
-                **records.progress_of(watched, at),
+                **checkpoints.progress_of(watched, at),
             )
         )
     WatchedSession.objects.bulk_create(made, batch_size=500)

@@ -81,13 +81,13 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("idle limit forgotten", "core/policy.py", "(idle_end, Reason.IDLE)", "(idle_end + 2.0, Reason.IDLE)"),
     # Records and fallback.
     Mutant("record closed twice", "monitor/records.py", "    rows = WatchedSession.objects.live().filter(pk=watch_id)\n    end =", "    rows = WatchedSession.objects.filter(pk=watch_id)\n    end ="),
-    Mutant("record not advanced", "monitor/fallback.py", "records.advance(", "(lambda *_: None)("),
+    Mutant("record not advanced", "monitor/fallback.py", "checkpoints.advance(", "(lambda *_: None)("),
     Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass"),
     Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n"),
     Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n", "2", focus="extend end after redis_flushed"),
     Mutant("nothing held back", "monitor/outage.py", "        return self._settle_after\n", "        return float('-inf')\n"),
-    Mutant("checkpoint not written", "monitor/records.py", "            changed[row.pk] = progress\n", "            pass\n"),
-    Mutant("records go back", "monitor/records.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2", focus="extend_at_once request redis_away database_slow"),
+    Mutant("checkpoint not written", "monitor/checkpoints.py", "            changed[row.pk] = progress\n", "            pass\n"),
+    Mutant("records go back", "monitor/checkpoints.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2", focus="extend_at_once request redis_away database_slow"),
     # The others.
     Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F(\"session_digest\"))\n", "    pass\n", "2", focus="change_password_while_polling"),
     Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))\n", "                    pass\n", "2"),

@@ -129,7 +129,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
     from idlewatch.core.activity import Reason
     from idlewatch.drafts import service as drafts
     from idlewatch.models import WatchedSession
-    from idlewatch.monitor import login, records, resumption
+    from idlewatch.monitor import attempts, login, records, resumption
     from idlewatch.process import now
     from idlewatch.runtime import membership
 
@@ -148,9 +148,9 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "other sessions after a new password": lambda: records.count_others(str(user.pk), mine, at - 60),
         "what the user revoked": lambda: records.revoked_by(user.pk, {mine: at}),
         "the sessions beyond the limit": lambda: login._replace_oldest(user, at),
-        "an attempt at a password": lambda: records.count_attempt(mine, 5, 60.0, at),
-        "failed attempts": lambda: records.failed_attempts(mine, 60.0, at),
-        "the end of an attempt": lambda: records.reset_attempts(mine),
+        "an attempt at a password": lambda: attempts.count(mine, 5, 60.0, at),
+        "failed attempts": lambda: attempts.count_failed(mine, 60.0, at),
+        "the end of an attempt": lambda: attempts.reset(mine),
         "a new key": lambda: (records.expect_rotation(mine), records.rebind(mine, "new", "x")),
         "an end": lambda: records.close(mine, Reason.LOGOUT, at),
         "a draft": lambda: drafts.save(user, "/page/", "f", [("note", "text")], at),

@@ -14,7 +14,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Policy
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records, stores
+from idlewatch.monitor import checkpoints, django_sessions, stores
 from idlewatch.store.values import Watched
 from tests.conftest import START
 
@@ -69,7 +69,7 @@ def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: 
             started=moment,
             signed_in=moment,
             limits=to_builtins(policy),
-            **records.progress_of(each, at),
+            **checkpoints.progress_of(each, at),
         )
         for each in watched
     )

@@ -14,7 +14,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.managers import MAX_TRIES, _is_conflict
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import attempts, checkpoints, django_sessions, records
 from tests.conftest import START
 from tests.support.watches import sign_in_many
 
@@ -125,21 +125,21 @@ class TestConflict:
         assert records.close(watched.id, Reason.LOGOUT, START)
         refused[:] = [MAX_TRIES]
         with pytest.raises(OperationalError):
-            records.reset_attempts(watched.id)
+            attempts.reset(watched.id)
 
     @pytest.mark.django_db(transaction=True)
     def test_so_is_a_batch_of_checkpoints(self, monkeypatch: pytest.MonkeyPatch):
         first, second = sign_in_many(2)
-        write, refusals = records._write_batch, [OperationalError(1020)]
+        write, refusals = checkpoints._write_batch, [OperationalError(1020)]
 
         def refuse(*args: Any, **options: Any) -> Any:
             if refusals:
                 raise refusals.pop()
             return write(*args, **options)
 
-        monkeypatch.setattr(records, "_write_batch", refuse)
+        monkeypatch.setattr(checkpoints, "_write_batch", refuse)
         moved = [replace(each, activity=replace(each.activity, active=START + 9)) for each in (first, second)]
-        records.write({each.id: records.progress_of(each, START + 9) for each in moved})
+        checkpoints.write({each.id: checkpoints.progress_of(each, START + 9) for each in moved})
         assert sessions.filter(last_active=as_datetime(START + 9)).count() == 2
 
     def test_but_not_in_a_transaction_of_the_project(self, refused: list[int]):

@@ -18,7 +18,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Policy
 from idlewatch.core.protocol import LIVE_PATH
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records, stores
+from idlewatch.monitor import checkpoints, django_sessions, stores
 from idlewatch.process import current_process
 from idlewatch.process import now as read_clock
 from idlewatch.store.values import Watched
@@ -71,7 +71,7 @@ def people(count: int, *, start: int = 0, user: User | None = None, **changes: A
                 started=as_datetime(moment),
                 signed_in=as_datetime(moment),
                 limits=to_builtins(policy),
-                **records.progress_of(watched, moment),
+                **checkpoints.progress_of(watched, moment),
             )
         )
     WatchedSession.objects.bulk_create(rows, batch_size=500)

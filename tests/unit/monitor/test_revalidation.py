@@ -14,7 +14,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, PageShown
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, records, revalidation, stores
+from idlewatch.monitor import accounts, checkpoints, django_sessions, records, revalidation, stores
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.sockets import errors
@@ -72,7 +72,7 @@ class TestWhatStands:
     def test_what_a_record_knows_better_the_store_is_told(self):
         (watched,) = sign_in_many(1)
         # Another process, which the store could not hear, wrote it.
-        records.advance(replace(watched, activity=replace(watched.activity, active=START + 20)), START + 20)
+        checkpoints.advance(replace(watched, activity=replace(watched.activity, active=START + 20)), START + 20)
         assert examine(watched) == set()
         assert known(watched.id).activity.active == START + 20
 
@@ -148,13 +148,13 @@ class TestWhatStandsNoMore:
         (watched,) = sign_in_many(1)
         django_sessions.delete([watched.key or ""])
         clock.now = NOW
-        checkpoint = records.checkpoint
+        checkpoint = checkpoints.checkpoint
 
         def wait(*args: Any, **kwargs: Any) -> None:
             clock.pass_(took)
             checkpoint(*args, **kwargs)
 
-        monkeypatch.setattr(records, "checkpoint", wait)
+        monkeypatch.setattr(checkpoints, "checkpoint", wait)
         examine(watched, suspects={watched.id})
         assert reason(watched) is found
 

@@ -24,7 +24,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
 from idlewatch.models import HistorySample, StoreOwner, WatchedSession
-from idlewatch.monitor import django_sessions, records, stores
+from idlewatch.monitor import checkpoints, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
@@ -501,7 +501,7 @@ class TestRound:
         (error,) = errors(caplog)
         assert "memory store supports one process" in error
         later = replace(watched, activity=replace(watched.activity, active=START + 90))
-        await sync_to_async(records.advance)(later, START + 90)
+        await sync_to_async(checkpoints.advance)(later, START + 90)
         await StoreOwner.objects.all().adelete()
         await timer.round(START + 91)
         activity = known(watched.id).activity

@@ -27,7 +27,7 @@ from idlewatch.core.events import Acted
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records, stores
+from idlewatch.monitor import attempts, django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.views import own_sessions, reauthentication
 from idlewatch.views.reauthentication import ATTEMPTS_PERIOD, MAX_ATTEMPTS, SIGN_IN_VALIDITY
@@ -471,6 +471,6 @@ def test_of_many_passwords_at_once_five_are_looked_at(desk: Device, clock: Time)
 
 def count_attempt_and_close(watch_id: str, now: float) -> bool:
     try:
-        return records.count_attempt(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now)
+        return attempts.count(watch_id, MAX_ATTEMPTS, ATTEMPTS_PERIOD, now)
     finally:
         connection.close()

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 
 from idlewatch.core.clock import as_datetime
 from idlewatch.http.reauthentication import OneTimeCode
-from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import attempts, django_sessions
 from idlewatch.views.reauthentication import MAX_ATTEMPTS, SIGN_IN_VALIDITY, is_fresh
 from tests.conftest import START, Time
 from tests.support import http_site
@@ -196,7 +196,7 @@ def test_where_neither_fits_one_signs_out_and_in_again(
 
 def test_attempts_that_come_together_are_counted_one_by_one(browser: Browser, monkeypatch: pytest.MonkeyPatch):
     """Each has found the session below its limit before the others were counted."""
-    monkeypatch.setattr(records, "failed_attempts", lambda *_: 0)
+    monkeypatch.setattr(attempts, "count_failed", lambda *_: 0)
     for _ in range(MAX_ATTEMPTS):
         assert "Incorrect password." in words(browser.submit(HERE, {"password": "wrong"}))
     assert asks_password(browser.submit(HERE, {"password": PASSWORD}))
