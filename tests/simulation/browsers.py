@@ -44,7 +44,8 @@ class Browser:
             await asyncio.sleep(self.delay_of(step))
             self.world.begin(step.action)
             self.world.tell(f"{self.name} {step.action}", **step.args)
-            await getattr(self, step.action)(**step.args)
+            # What was begun is carried through, also where the schedule has no time for more steps.
+            await asyncio.shield(asyncio.ensure_future(getattr(self, step.action)(**step.args)))
 
     def delay_of(self, step: Step) -> float:
         """Return in how many seconds a step is to be done."""
