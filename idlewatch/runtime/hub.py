@@ -101,7 +101,8 @@ class Hub:
         self._tabs: dict[str, set[Tab]] = {}
         self._guests: set[Guest] = set()
         self._uncounted: Counter[str] = Counter()
-        self._told: dict[str, Shown] = {}
+        self._told: dict[str, Shown | None] = {}
+        """What the tabs of a session show; None: not all of them the same, perhaps."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._telling: dict[Tab, list[Change]] = {}
         """The tabs that are being sent a change: that one, and those that came for them meanwhile."""
@@ -151,6 +152,11 @@ class Hub:
     def _note_emptied(self) -> None:
         if not self._tabs and not self._guests and self._emptied is not None:
             self._emptied.set()
+
+    def note_unsettled(self, watch_id: str) -> None:
+        """Note that a tab was shown what is not settled yet: if activity comes first, no change follows."""
+        if watch_id in self._tabs:
+            self._told[watch_id] = None
 
     def has_told(self, change: Change) -> bool:
         """Return whether the tabs of a session show this, as far as this process knows."""

@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 
 from idlewatch.consumers import tab as consumers
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import Requested, TabClosed, TabOpened, TabsCounted
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
 from idlewatch.http.key_rotation import HeldSession
 from idlewatch.http.page_tokens import token_of
@@ -86,6 +86,17 @@ class TestConnecting:
         await other.leave()
         assert signed.watched.activity.tabs == {current_process().name: 1}
         assert signed.watched.activity.active == active
+
+    async def test_tells_a_warning_that_no_timer_has_settled_and_what_came_of_it_is_told_again(
+        self, clock: Time, signed: Signed
+    ):
+        # As while a store that lost its data waits for reports: activity comes first, and there is nothing to settle.
+        clock.pass_(90)
+        tab = await Tab.open(signed)
+        assert tab.first["phase"] == "warned"
+        await stores.current().sessions.aapply(signed.watch_id, Requested(), clock.now)
+        await runtime_of(current_process()).timer._tell_missed(stores.current().sessions)
+        assert (await tab.frame())["phase"] == "active"
 
     @pytest.mark.parametrize("key", [None, "", "unknown", "\N{GREEK SMALL LETTER ALPHA}" * 32, "a" * 5000])
     async def test_a_key_of_no_session_has_no_reason(self, key: str | None):
