@@ -104,6 +104,8 @@ class Browser:
             return HttpResponseBase(status=502)
         response = answering.result()
         response.server, response.arrived = server, arrived  # type: ignore[attr-defined]
+        if extra.get("navigates"):
+            world.seen.shown(watch, world.now, has_client=path == "/page/" and bool(response.headers.get("X-Served")))
         fails = "fails" in (data or {})
         self._take(response, cookie, watch, arrived, counts=bool(extra.get("counts")), fails=fails)
         await asyncio.sleep(world.network())
@@ -145,7 +147,7 @@ class Browser:
     async def sign_in(self, pause: float = 0.0) -> None:
         """Sign in; a page with the client follows."""
         began, former = self.world.now, self.watch
-        response = await self.ask("POST", "/login/", {"user": self.user, "pause": pause})
+        response = await self.ask("POST", "/login/", {"user": self.user, "pause": pause}, tries=True)
         watch = response.headers.get("X-Served")
         if watch:
             if watch != former:
@@ -215,6 +217,7 @@ class Browser:
     async def message(self) -> None:
         """Extend over HTTP, as a page does that has no socket."""
         watch, cookie = self.watch, self.cookie
+        self.world.seen.polled(watch)
         response: Any = await self.ask("POST", "/idlewatch/message/", body='{"type": "extend"}', tries=True)
         frame = _json_of(response)
         if watch is not None and cookie == self.cookie and frame.get("type") == "state":

@@ -55,6 +55,11 @@ class Session:
     """Moments at which a server has certainly seen its user act."""
     tries: list[Try] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
+    """When its last tab was closed, as far as is certain."""
+    shown: list[tuple[float, bool]] = field(default_factory=list)
+    """When a page was shown, and whether with the client."""
+    has_polled: bool = False
+    """Whether a page without a socket was open."""
     handled: list[tuple[float, Server]] = field(default_factory=list)
     """Activity that was reported over a socket, and the server that took it."""
     told: list[tuple[float, str | None, str]] = field(default_factory=list)
@@ -102,6 +107,10 @@ class Seen:
         if watch is not None:
             self.sessions[watch].left.append(at)
 
+    def shown(self, watch: str | None, at: float, *, has_client: bool) -> None:
+        if watch is not None:
+            self.sessions[watch].shown.append((at, has_client))
+
     def served(self, watch: str, arrived: float, server: Server, *, counts: bool) -> None:
         session = self.sessions[watch]
         session.served.append(arrived)
@@ -115,6 +124,10 @@ class Seen:
             # A push that took a little less than that on its way shows what it had at its start.
             moment = at + frame["remaining"] - frame["idle_timeout"] - MIN_LAG
             self.sessions[watch].credited.append((min(moment, at), server))
+
+    def polled(self, watch: str | None) -> None:
+        if watch is not None:
+            self.sessions[watch].has_polled = True
 
     def extended(self, watch: str, answers: Sequence[tuple[dict[str, Any], float]], at: float) -> None:
         """Compare the answers to an extension with it: the session has its whole idle limit from then on."""
@@ -163,6 +176,7 @@ class Seen:
             self._check_once(watch, session, record)
             self._check_final(watch, session, record)
             self._check_late(watch, session, record)
+            self._check_left(watch, session, record)
             if record is not None and record.ended is not None:
                 self._check_early(watch, session, record)
                 self._check_reason(watch, session, record)
@@ -212,6 +226,22 @@ class Seen:
             absolute_end = session.signed_in + (limits.absolute_timeout or float("inf"))
             if session.began and at > absolute_end + tolerance:
                 self.violate("late", f"{watch} {what} at {at:.2f}, and began at {session.signed_in:.2f}")
+
+    def _check_left(self, watch: str, session: Session, record: Any) -> None:
+        """Compare the end with when the browser was closed, where nothing disturbs the counts of tabs."""
+        grace, world = self._world.limits.close_grace, self._world
+        is_disturbed = any(each.is_dead or each.was_disturbed for each in world.every_server)
+        if grace is None or record is None or is_disturbed or self.outages or self.losses or session.has_polled:
+            return
+        for left in session.left:
+            pages = [has_client for at, has_client in session.shown if at < left]
+            is_back = any(each.moment > left - 1.0 for each in session.tries) or any(
+                stay.watch == watch and stay.began >= left for stay in world.stays
+            )
+            end = left + grace + 2.0 + self._tolerance()
+            ended = world.now if record.ended is None else record.ended.timestamp()
+            if pages and pages[-1] and not is_back and ended > end:
+                self.violate("closed", f"{watch} was left at {left:.2f}, and ended {record.reason} at {ended:.2f}")
 
     def _check_early(self, watch: str, session: Session, record: Any) -> None:
         limits, tolerance = self._world.limits, self._tolerance()

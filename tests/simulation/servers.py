@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 
 from idlewatch.asgi import WatchedApplication
 from idlewatch.core.clock import Clock
-from idlewatch.core.protocol import TAB_PATH, Close
+from idlewatch.core.protocol import CLEAN_CLOSES, TAB_PATH, Close
 from idlewatch.process import Process
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.signals.delivery import Delivery
@@ -197,6 +197,8 @@ class Socket:
         self.is_accepted = False
         self.closed_at: float | None = None
         self.is_closed = False
+        self.is_left = False
+        """Whether the page closed it."""
         self.has_ended = False
         """Whether the server closed it because the session had ended."""
         self.task: asyncio.Task[Any] | None = None
@@ -215,6 +217,12 @@ class Socket:
             "subprotocols": [],
         }
         self._later(self.inbox.put_nowait, {"type": "websocket.connect"})
+
+    @property
+    def watch(self) -> str | None:
+        """The session of its cookie, as far as the browser was told."""
+        watches: dict[str, str] = self.client.browser.watches
+        return watches.get(self.cookie)
 
     def _close(self) -> None:
         self.is_closed, self.closed_at = True, self.server.world.now
@@ -282,6 +290,7 @@ class Socket:
         """Close from the page."""
         if not self.is_closed:
             self._close()
+            self.is_left = code in CLEAN_CLOSES
             self._later(self.inbox.put_nowait, {"type": "websocket.disconnect", "code": code})
 
     def break_off(self, server_sees_after: float | None = None) -> None:

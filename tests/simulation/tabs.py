@@ -87,8 +87,9 @@ class Tab:
         self.is_gone = True
         self._cancel()
         if self.socket is not None:
-            self.world.seen.left(self.watch, self.world.now)
             self.socket.close(code)
+            if self.watch is not None and self.world.is_left(self.watch):
+                self.world.seen.left(self.watch, self.world.now)
         self.is_open = False
 
     def lose(self, server_sees_after: float) -> None:

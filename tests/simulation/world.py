@@ -136,6 +136,11 @@ class World:
         """Return whether a session had a tab at a moment, and kept it."""
         return any(stay.watch == watch and stay.includes(moment) for stay in self.stays)
 
+    def is_left(self, watch: str) -> bool:
+        """Return whether every tab of a session has been closed, with no lost one that a server still counts."""
+        sockets = [socket for server in self.servers for socket in server.sockets if socket.watch == watch]
+        return all(socket.is_left for socket in sockets)
+
     def open_tabs(self, watch: str) -> list[Tab]:
         """Return the tabs of a session that are open now."""
         return [
@@ -279,7 +284,7 @@ class World:
         if watched is not None and watched.activity.ended is None:
             self.seen.violate("final", f"{watch} ended {record.reason} by its record, and lives in the store")
         for tab in self.tabs_of(watch):
-            if not (tab.has_ended or tab.is_gone) and tab.browser.watch == watch:
+            if not (tab.has_ended or tab.is_gone) and (tab.is_open or tab.browser.watch == watch):
                 self.seen.violate("converges", f"a tab of {watch} does not know that it ended: {tab.state}")
 
     def _check_live(self, watch: str, watched: Watched, server: Server) -> None:
@@ -289,7 +294,7 @@ class World:
             each.name
             for each in self.servers
             for socket in each.sockets
-            if socket.is_accepted and socket.client.browser.watches.get(socket.cookie) == watch
+            if socket.is_accepted and socket.watch == watch
         )
         if counted != dict(here):
             self.seen.violate("recovers", f"{watch} counts tabs {counted}, and has {dict(here)}")
