@@ -65,37 +65,40 @@ MUTANTS: Sequence[Mutant] = (
         f"{SCRIPTS}/change.lua",
         "version == '' or tonumber(version) ~= old.version",
         "version == ''",
+        "3",
+        focus="extend_at_once open close redis_slow",
+        seed=15,
     ),
-    Mutant("touch credits the future", f"{SCRIPTS}/touch.lua", "  row.active = moment\n", "  row.active = moment + 4\n"),
-    Mutant("dead processes stay", f"{SCRIPTS}/reap.lua", "local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)", "local dead = {}", "2", focus="killed open extend"),
-    Mutant("emptied store not resumed", f"{SCRIPTS}/renew.lua", "  redis.call('DEL', KEYS[4])\n", "  settle_after = ARGV[2]\n  redis.call('DEL', KEYS[4])\n  redis.call('HSET', KEYS[4], 'settle_after', settle_after)\n", "2", focus="extend end after redis_flushed"),
-    Mutant("old copy not noticed", f"{SCRIPTS}/renew.lua", "elseif is_copy then", "elseif false then", "2", focus="extend end redis_failover"),
-    Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, sender, 'record', id, now, row.ttl)\n", ""),
-    Mutant("end by the clock while held back", f"{SCRIPTS}/common.lua", "  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)\n", "  return false\n", "3", focus="extend end redis_failover"),
+    Mutant("touch credits the future", f"{SCRIPTS}/touch.lua", "  row.active = moment\n", "  row.active = moment + 4\n", seed=3),
+    Mutant("dead processes stay", f"{SCRIPTS}/reap.lua", "local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)", "local dead = {}", "2", focus="killed open extend", seed=1),
+    Mutant("emptied store not resumed", f"{SCRIPTS}/renew.lua", "  redis.call('DEL', KEYS[4])\n", "  settle_after = ARGV[2]\n  redis.call('DEL', KEYS[4])\n  redis.call('HSET', KEYS[4], 'settle_after', settle_after)\n", "2", focus="extend end after redis_flushed", seed=27),
+    Mutant("old copy not noticed", f"{SCRIPTS}/renew.lua", "elseif is_copy then", "elseif false then", "2", focus="extend end redis_failover", seed=12),
+    Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, sender, 'record', id, now, row.ttl)\n", "", seed=6),
+    Mutant("end by the clock while held back", f"{SCRIPTS}/common.lua", "  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)\n", "  return false\n", "3", focus="extend end redis_failover database_away", seed=61),
     # The core.
     Mutant("acted in the future", "core/reducer.py", "moment = min(now, now - event.ago)", "moment = now + event.ago", focus="type sleep"),
-    Mutant("activity extends a warning", "core/reducer.py", "and not policy.activity_extends_warning", "and False"),
+    Mutant("activity extends a warning", "core/reducer.py", "and not policy.activity_extends_warning", "and False", seed=9),
     Mutant("extension not credited", "core/reducer.py", "extensions=activity.extensions + 1)", "extensions=activity.extensions + 1) if False else activity", focus="extend"),
-    Mutant("tab count off by one", "core/reducer.py", "tabs=_counted(activity, event.process, -1)", "tabs=_counted(activity, event.process, 0)"),
-    Mutant("end not final", "core/reducer.py", "    if verdict.phase is Phase.ENDED:\n        return activity.finished(", "    if False:\n        return activity.finished(", focus="request stopped redis_away end"),
-    Mutant("idle limit forgotten", "core/policy.py", "(idle_end, Reason.IDLE)", "(idle_end + 2.0, Reason.IDLE)"),
+    Mutant("tab count off by one", "core/reducer.py", "tabs=_counted(activity, event.process, -1)", "tabs=_counted(activity, event.process, 0)", focus="close_all sleep", seed=26),
+    Mutant("end not final", "core/reducer.py", "    if verdict.phase is Phase.ENDED:\n        return activity.finished(", "    if False:\n        return activity.finished(", focus="request stopped redis_away end", seed=3),
+    Mutant("idle limit forgotten", "core/policy.py", "(idle_end, Reason.IDLE)", "(idle_end + 2.0, Reason.IDLE)", seed=1),
     # Records and fallback.
     Mutant("record closed twice", "monitor/records.py", "    rows = WatchedSession.objects.live().filter(pk=watch_id)\n    end =", "    rows = WatchedSession.objects.filter(pk=watch_id)\n    end ="),
-    Mutant("record not advanced", "monitor/fallback.py", "checkpoints.advance(", "(lambda *_: None)("),
-    Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass"),
-    Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n"),
-    Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n", "2", focus="extend end after redis_flushed"),
-    Mutant("nothing held back", "monitor/outage.py", "        return self._settle_after\n", "        return float('-inf')\n"),
-    Mutant("checkpoint not written", "monitor/checkpoints.py", "            changed[row.pk] = progress\n", "            pass\n"),
-    Mutant("records go back", "monitor/checkpoints.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2", focus="extend_at_once request redis_away database_slow"),
+    Mutant("record not advanced", "monitor/fallback.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=19),
+    Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass", "2", focus="revoke request redis_away redis_hangs", seed=3),
+    Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n", seed=12),
+    Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n", "2", focus="extend end after redis_flushed", seed=7),
+    Mutant("oldest session not replaced", "monitor/login.py", "live[:-most]", "live[: -most - 1]", "2", focus="extend"),
+    Mutant("checkpoint not written", "monitor/checkpoints.py", "            changed[row.pk] = progress\n", "            pass\n", "1", "memory", "extend request killed"),
+    Mutant("records go back", "monitor/checkpoints.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2", focus="extend_at_once request redis_away database_slow", seed=15),
     # The others.
     Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F(\"session_digest\"))\n", "    pass\n", "2", focus="change_password_while_polling"),
-    Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))\n", "                    pass\n", "2"),
-    Mutant("missed changes stay missed", "runtime/timer.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="layer_lossy revoke open"),
-    Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2", focus="open extend"),
-    Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory"),
-    Mutant("memory store never resumed", "runtime/membership.py", "            await self._resume_all(now)\n", "", "1", "memory"),
-    Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n"),
+    Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))\n", "                    pass\n", "2", seed=3),
+    Mutant("missed changes stay missed", "runtime/timer.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="sign_in open revoke after layer_lossy", seed=27),
+    Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2", focus="open extend", seed=3),
+    Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory", seed=1),
+    Mutant("stopped without a checkpoint", "runtime/timer.py", "            await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())\n", "            pass\n", "1", "memory", "type request restarted", seed=14),
+    Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n", seed=19),
 )  # fmt: skip
 
 
@@ -205,7 +208,7 @@ def hunt(bench: Any, story: Any) -> int:
     errors = 0
     for seed in [known, *range(first, first + int(os.environ.get("SCHEDULES", str(MOST))))]:
         try:
-            violations = world.run(story(seed), bench).violations
+            violations = [each for each in world.run(story(seed), bench).violations if not each.startswith("no 500")]
         except Exception:  # noqa: BLE001 - that it raises is not enough
             errors += 1
             continue

@@ -169,9 +169,7 @@ def story_of(seed: int, servers: int | None = None, store: str | None = None, fo
         user = rng.choice(["ada", "bob"])
         people[f"b{number}"] = (user, _steps(rng, actions, at_end=END in focus))
     faults = _faults(rng, setup, focus)
-    if focus:
-        faults = tuple(replace(each, **_moment(rng, focus)) for each in faults)
-    return Story(seed, setup, people, faults)
+    return Story(seed, setup, people, tuple(_focused_fault(rng, each, focus, faults[0].at) for each in faults))
 
 
 def _leaning(rng: Random, weights: Mapping[str, float]) -> Mapping[str, float]:
@@ -243,22 +241,23 @@ def _faults(rng: Random, setup: Setup, focus: Sequence[str]) -> tuple[Fault, ...
         kinds = {name: weight for name, weight in kinds.items() if name != "suspended"}
     kinds = _focused(_leaning(rng, kinds), focus)
     faults = []
-    for _ in range(max(rng.choice([0, 1, 1, 2, 2, 3]), any(name in kinds for name in focus))):
-        kind = rng.choices(list(kinds), list(kinds.values()))[0]
+    chosen = [name for name in focus if name in kinds]
+    for number in range(max(rng.choice([0, 1, 1, 2, 2, 3]), len(chosen))):
+        kind = chosen[number] if number < len(chosen) else rng.choices(list(kinds), list(kinds.values()))[0]
         at = rng.uniform(3.0, ACT_UNTIL - 8.0)
         seconds = rng.choice([rng.uniform(0.2, 2.0), rng.uniform(2.0, 8.0), rng.uniform(8.0, 15.0)])
         faults.append(Fault(kind, at, min(seconds, ACT_UNTIL - at), rng.randrange(setup.servers)))
     return tuple(sorted(faults, key=lambda fault: fault.at))
 
 
-def _moment(rng: Random, focus: Sequence[str]) -> dict[str, Any]:
-    """Return when a fault strikes in a story with a focus."""
+def _focused_fault(rng: Random, fault: Fault, focus: Sequence[str], first_at: float) -> Fault:
+    """Return a fault at the moment that the focus asks for: near an end, all faults come together."""
     actions = [name for name in focus if name in ACTIONS]
     if AFTER in focus and actions:
-        return {"near": rng.choice(actions), "offset": rng.uniform(0.0, 0.4)}
+        return replace(fault, near=rng.choice(actions), offset=rng.uniform(0.0, 0.4))
     if END in focus:
-        return {"near": "end", "offset": rng.uniform(-2.5, 0.5)}
-    return {}
+        return replace(fault, at=first_at, near="end", offset=rng.uniform(-2.5, 0.5))
+    return fault
 
 
 def shrunk(story: Story, shows: Callable[[Story], bool], tries: int = 40) -> Story:
