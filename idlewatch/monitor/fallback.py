@@ -325,7 +325,8 @@ class FallbackStore(SessionStore):
                 return [None] * len(changes)
             # Above what pages have seen; what the store tells them later is above this.
             watched = transitions.opened(self._watched_of(record, now), now)
-            self._decide(watched, now)
+            # By now: while the store was waited for, another process may have ended it.
+            self._decide(watched, max(now, self._clock.now()))
             changed, outcomes = _after_all(changes, watched)
             if changed is not watched and changed.activity.ended is None:
                 checkpoints.advance(changed, now)

@@ -29,27 +29,31 @@ from idlewatch.store.values import SessionKey, Watched
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
     """Watch the session in which `user` just signed in; if it is theirs already, restart its clocks under its id."""
     watch_id: str | None = request.session.get(django_sessions.WATCH_KEY)
-    present = None
     if watch_id:
-        # Where that can't be determined, what begins is a session of its own.
+        # Where it can't be determined whether that is over, what begins is a session of its own.
         with suppress(Undecided):
-            present = monitor.look(watch_id, now)
-    if (
-        present is not None
-        and present.user == accounts.primary_key(user)
-        and present.verdict(now).phase is not Phase.ENDED
-    ):
-        watched = _new_watch(present.id, request, user, now)
-        restarted = stores.current().sessions.restart(watched, now)
-        if restarted.verdict(now).phase is not Phase.ENDED:
-            records.restart(restarted, now)
-            records.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
-            return restarted
+            restarted = _restart(watch_id, request, user, now)
+            if restarted is not None:
+                return restarted
     watched = _new_watch(secrets.token_urlsafe(16), request, user, now)
     _record(watched, request, user, now).save(force_insert=True)
     opened = _open(watched, now)
     transactions.once_recorded(lambda: _replace_oldest(user, now))
     return opened
+
+
+def _restart(watch_id: str, request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched | None:
+    """Restart the clocks of a session; return None if it is over, or another user's."""
+    present = monitor.look(watch_id, now)
+    if present is None or present.user != accounts.primary_key(user) or present.verdict(now).phase is Phase.ENDED:
+        return None
+    watched = _new_watch(present.id, request, user, now)
+    restarted = stores.current().sessions.restart(watched, now)
+    if restarted.verdict(now).phase is Phase.ENDED:
+        return None
+    records.restart(restarted, now)
+    records.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
+    return restarted
 
 
 def adopt(request: HttpRequest, actors: impersonation.Actors, now: float) -> Watched:
