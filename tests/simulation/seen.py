@@ -302,7 +302,7 @@ class Seen:
         reason, ended = record.reason, record.ended.timestamp()
         if reason in {"idle", "closed", "absolute"}:
             return
-        if reason == "lost" and not session.served:
+        if reason in {"lost", "logout"} and not session.served:
             # A sign-in whose view failed, or whose answer got lost: no browser has its cookie.
             return
         ended += 60.0 if self._world.is_skewed else SKEW
