@@ -42,7 +42,7 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
         # A store that has nothing of a session but its end does not know whose it was.
         return None, Reason.LOST if watched is None else watched.activity.reason or Reason.LOST
     if watched.key != django_sessions.key_of(session):
-        monitor.rebind(watch_id, session)
+        monitor.rebind(watch_id, session, is_own=False)
     return watched, None
 
 

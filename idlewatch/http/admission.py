@@ -96,7 +96,7 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
         state = SessionState.at(watched, now)
     if not state.is_ended and actors is not None and watched.user == actors.user:
         if watched.key != django_sessions.key_of(session):
-            monitor.rebind(watch_id, session)
+            monitor.rebind(watch_id, session, is_own=False)
         return state
     if not state.is_ended:
         # The data of the Django session belongs to another user: serve neither.

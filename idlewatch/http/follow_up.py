@@ -52,6 +52,10 @@ def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     # If undecided: the request was admitted, and its view has done its work.
     with suppress(Undecided):
         response = _follow(request, response)
+    held = state_of(request).held
+    if held is not None:
+        # Not if the database fails meanwhile: after an error the browser still has this key.
+        held.release()
     restrict_caches(request, response)
     return response
 
@@ -83,8 +87,8 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     if session_of(request).accessed:
         if _has_failed(request, response, state):
             _undo(request, state)
-        elif state.held is not None:
-            # Before the record gets the new key: a request that found the old one standing would bind it again.
+        elif state.held is not None and (state.change.is_deferred or _has_new_password(request, state)):
+            # A request that found it standing would give the session back to its former user, or auth hash.
             state.held.release()
         settle(request, response, now())
         _follow_session(request, response, state)
@@ -112,6 +116,10 @@ def _has_failed(request: HttpRequest, response: HttpResponseBase, state: Request
         # It was flushed: Django deletes the cookie, after an error too.
         return False
     return response.status_code >= 500 or held.commit.is_lost
+
+
+def _has_new_password(request: HttpRequest, state: RequestState) -> bool:
+    return django_sessions.auth_digest_of(session_of(request)) != state.auth_digest
 
 
 def _undo(request: HttpRequest, state: RequestState) -> None:

@@ -116,10 +116,12 @@ class HeldSession:
     def release(self) -> None:
         """Delete the session if the view deleted it, also if it left the key in place."""
         if self._is_deleted:
+            self._is_deleted = False
             self._delete(self.key)
 
     def drop_successor(self) -> None:
         """Delete the session that the view saved under another key: the one under `key` stays."""
+        self._is_deleted = False
         key = self._session.session_key
         if key is not None and key != self.key and self._is_kept:
             self._delete(key)

@@ -209,13 +209,21 @@ def expect_rotation(watch_id: str) -> None:
     WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F("session_digest"))
 
 
-def rebind(watch_id: str, key: str | None, auth_digest: str) -> None:
-    """Write the session's new key and auth hash, and keep the digest of the previous key."""
+def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = True) -> bool:
+    """Write the session's new key and auth hash, and keep the digest of the previous key; return whether it has it now.
+
+    `is_own`: whether the caller's request gave it this key; if not, the key before a mere rotation is not bound again.
+    """
     rows = WatchedSession.objects.filter(pk=watch_id)
     new = digest(key)
+    others = rows.exclude(session_digest=new)
     # Both in one statement: by one alone, another request of the session would take its own copy for the present one.
     replaced = {"previous_digest": F("session_digest"), "session_digest": new, "auth_digest": auth_digest}
-    if not rows.exclude(session_digest=new).update(**replaced):
+    if (others if is_own else others.exclude(previous_digest=new, auth_digest=auth_digest)).update(**replaced):
+        return True
+    present = rows.filter(session_digest=new)
+    if is_own:
         # It kept its key, although another was announced.
-        rows.filter(previous_digest=new).exclude(previous_digest="").update(previous_digest="")
-    rows.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
+        present.filter(previous_digest=new).exclude(previous_digest="").update(previous_digest="")
+    present.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
+    return is_own or present.exists()

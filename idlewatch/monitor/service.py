@@ -74,14 +74,17 @@ def resume(watch_id: str, now: float) -> Watched | None:
     return None if record is None else stores.current().sessions.open(records.watched_of(record, now), now)
 
 
-def rebind(watch_id: str, session: SessionBase) -> None:
-    """Write a session's new key and auth hash to the record and the store."""
+def rebind(watch_id: str, session: SessionBase, *, is_own: bool = True) -> None:
+    """Write a session's new key and auth hash to the record and the store.
+
+    `is_own`: whether the caller's request gave it this key. Other requests may have come before it got its present one.
+    """
     key = django_sessions.key_of(session)
     if key is not None and not session.exists(key):
         # This request read the session before another one rotated its key, and reported that.
         return
-    records.rebind(watch_id, key, django_sessions.auth_digest_of(session))
-    if key is not None:
+    is_bound = records.rebind(watch_id, key, django_sessions.auth_digest_of(session), is_own=is_own)
+    if key is not None and is_bound:
         stores.current().sessions.bind(watch_id, key)
 
 

@@ -16,7 +16,7 @@ from django.contrib.auth import alogin, get_user_model, login, logout, update_se
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.http import HttpRequest
 from msgspec.structs import replace
 
@@ -235,6 +235,15 @@ class TestFailedSignIn:
         http_site.during += [asign_in, fail]
         assert browser.submit("/ameanwhile/").status_code == 500
         goes_on(browser, failing.key, clock)
+
+    @pytest.mark.parametrize("engine", KEYED, indirect=True)
+    def test_whose_restart_the_database_does_not_record(self, engine: str, failing: Browser, clock: Time):
+        http_site.during.append(sign_in_as("ann"))
+        with mock.patch("idlewatch.monitor.records.restart", side_effect=OperationalError):
+            assert failing.submit("/meanwhile/").status_code == 500
+        http_site.during.clear()
+        assert user_of(failing) == "ann"
+        assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("engine", ENGINES, indirect=True)
     @pytest.mark.parametrize("name", ["ann", "bob"])

@@ -114,6 +114,14 @@ class TestRebound:
         records.rebind(watched.id, "new-session-key", "auth")
         assert seen - {before} == {(django_sessions.digest("new-session-key"), "auth")}
 
+    def test_the_key_before_is_bound_again_by_the_request_alone_that_gives_it_back(self, watched: Watched):
+        old, auth = str(watched.key), row(watched).auth_digest
+        records.rebind(watched.id, "new-session-key", auth)
+        assert not records.rebind(watched.id, old, auth, is_own=False)
+        assert row(watched).session_digest == django_sessions.digest("new-session-key")
+        assert records.rebind(watched.id, old, auth)
+        assert row(watched).session_digest == django_sessions.digest(old)
+
     @pytest.mark.parametrize("has_key", [True, False])
     def test_the_same_key_or_none_leaves_the_digest_and_the_auth_hash_follows(self, watched: Watched, has_key: bool):
         key = watched.key if has_key else None
