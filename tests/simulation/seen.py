@@ -305,6 +305,10 @@ class Seen:
         if reason in {"lost", "logout"} and not session.served:
             # A sign-in whose view failed, or whose answer got lost: no browser has its cookie.
             return
+        active = self._last_credit(watch, session, ended)
+        if reason == "logout" and ended >= active + self._world.limits.idle_timeout - self._tolerance():
+            # It was over when its user tried to sign in again, and that failed.
+            return
         ended += 60.0 if self._world.is_skewed else SKEW
         asked = [at for at, what in session.asked if what == reason and at <= ended]
         asked += [
