@@ -7,7 +7,7 @@ cache or in files would delete it at once, whatever becomes of the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -65,13 +65,18 @@ def is_shared(key: str, session: SessionBase) -> bool:
     return current_process().part(RequestsUnderWay).is_shared(key, session)
 
 
-def announce_rotation(watch_id: str) -> None:
-    """Mark the record of a session whose key is about to be replaced, for every process to see.
+def announce_rotation(watch_id: str, then: Callable[[], None] = lambda: None) -> None:
+    """Mark the record of a session whose key is about to be replaced, for every process to see; call `then` afterwards.
 
     In a transaction it waits for the commit: before that no other process sees what the view has changed, and this
     write must neither delay those of others to the record nor be refused because of them.
     """
-    once_committed(lambda: records.expect_rotation(watch_id))
+
+    def announce() -> None:
+        records.expect_rotation(watch_id)
+        then()
+
+    once_committed(announce)
 
 
 class HeldSession:
@@ -85,6 +90,8 @@ class HeldSession:
         """The transaction in which the view deleted the session or gave it another key; None: it did neither."""
         self.is_announced = False
         """The view is giving the session another key or password, or signing a user in over it."""
+        self._is_recorded = False
+        """The record says so."""
         self._is_deleted = False
         self._session = session
         self._is_kept = django_sessions.keeps_keys()
@@ -111,11 +118,17 @@ class HeldSession:
         """Announce that the session is about to get another key."""
         self.is_announced = True
         if self._is_kept:
-            announce_rotation(self.watch_id)
+            announce_rotation(self.watch_id, self._note_recorded)
+
+    def _note_recorded(self) -> None:
+        self._is_recorded = True
 
     def release(self) -> None:
         """Delete the session if the view deleted it, also if it left the key in place."""
         if self._is_deleted:
+            if self.is_announced and not self._is_recorded:
+                # The database failed when the view's transaction was committed: other requests would find it lost.
+                self.announce()
             self._is_deleted = False
             self._delete(self.key)
 

@@ -105,6 +105,17 @@ def stored() -> Watched:
 
 class TestNewKey:
     @pytest.mark.parametrize("engine", KEYED, indirect=True)
+    def test_is_announced_before_the_old_one_goes_also_where_the_database_failed_at_the_commit(
+        self, engine: str, atomic: bool, browser: Browser, other: Browser
+    ):
+        failures = [OperationalError, OperationalError] if atomic else []
+        announced = mock.Mock(side_effect=[*failures, None, None, None])
+        http_site.during.append(change_password)
+        with mock.patch("idlewatch.monitor.records.expect_rotation", announced):
+            assert browser.submit("/meanwhile/").status_code == 200
+        assert announced.call_count == (3 if atomic else 2)
+
+    @pytest.mark.parametrize("engine", KEYED, indirect=True)
     def test_a_request_that_comes_before_the_view_has_returned_ends_nothing(
         self, engine: str, atomic: bool, browser: Browser, other: Browser, clock: Time
     ):
