@@ -193,7 +193,7 @@ class FallbackStore(SessionStore):
         return cast("Outcomes", outcomes)
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
-        if not self._outage.is_doubtful():
+        if reason is not None and not self._outage.is_doubtful():
             with suppress(StoreUnavailable):
                 return await self._sessions.aend(watch_id, reason, now, limits_first=limits_first)
         end = partial(self.end, limits_first=limits_first)
@@ -262,6 +262,12 @@ class FallbackStore(SessionStore):
         except Undecided:
             if reason is None:
                 raise
+        present = self._sessions.get(watch_id) if reason is None else None
+        if present is not None and is_over(present, self._clock.now()):
+            # Records that are away can't tell of anything later.
+            with suppress(DatabaseError):
+                for report in records.find_later([present], self._clock.now()).values():
+                    self._sessions.apply(watch_id, report, self._clock.now())
 
     async def _areport(self, watch_id: str) -> None:
         if self._outage.is_doubtful():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
+from idlewatch.core.events import Reported
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor import checkpoints
 from idlewatch.monitor.django_sessions import digest, digests, is_key
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
+from idlewatch.monitor.last_seen import report_of
 from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
@@ -91,6 +93,21 @@ def read(rows: QuerySet[WatchedSession]) -> list[WatchedSession]:
             with isolated("reading its record", watch_id):
                 found.append(rows.get(pk=watch_id))
         return found
+
+
+def is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
+    """Return whether a record has later activity than a store has of its session."""
+    return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
+
+
+def find_later(sessions: Sequence[Watched], now: float) -> Mapping[str, Reported]:
+    """Return what the records have later than a store has it of these sessions, by watch id.
+
+    A process that could not reach the store for a moment has judged by the records, and advanced them.
+    """
+    known = {watched.id: watched for watched in sessions}
+    rows = read(WatchedSession.objects.live().filter(pk__in=list(known)))
+    return {row.pk: report_of(watched_of(row, now).activity) for row in rows if is_ahead(row, known[row.pk], now)}
 
 
 def find_by_key(key: str) -> WatchedSession | None:

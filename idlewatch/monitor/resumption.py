@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from idlewatch.core.clock import as_datetime
 from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
@@ -63,13 +62,8 @@ class Resumption:
             watched = records.watched_of(row, now)
             if present is None:
                 await self._sessions.aopen(watched, now)
-            elif _is_ahead(row, present, now):
+            elif records.is_ahead(row, present, now):
                 await self._sessions.aapply(row.pk, report_of(watched.activity), now)
-
-
-def _is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
-    """Return whether a record has later activity than the store."""
-    return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
 
 
 def live_after(place: Place | None) -> Sequence[Place]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 from django.db import DatabaseError
 
 from idlewatch import metrics
+from idlewatch.core.events import Reported
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import checkpoints, history, revalidation, stores
-from idlewatch.monitor.isolation import AWAY, work_through
+from idlewatch.monitor import checkpoints, history, records, revalidation, stores
+from idlewatch.monitor.isolation import AWAY, isolated, work_through
+from idlewatch.monitor.outage import is_over
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.ends import CLAIM_LEASE, Ends
 from idlewatch.runtime.hub import Hub, Hubs
@@ -33,6 +35,8 @@ logger = logging.getLogger("idlewatch")
 
 BATCH_SIZE = 500
 """Sessions claimed at once."""
+RECORDS_TIMEOUT = 0.5
+"""Seconds that a push waits for the records, at most."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
 LATE_AFTER = 2 * ROUND_INTERVAL
@@ -141,9 +145,26 @@ class Timer:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
         while self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now):
             claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+            await self._ask_records(claimed, now)
             await self.publisher.publish(claimed, now)
             if len(claimed) < BATCH_SIZE:
                 return
+
+    async def _ask_records(self, claimed: Sequence[Watched], now: float) -> None:
+        """Report to a shared store what the records have later of sessions that seem over; then they go on.
+
+        Records that are away or slow delay the push for `RECORDS_TIMEOUT` at most.
+        """
+        recovery, over = stores.recovery_of(self._process), [watched for watched in claimed if is_over(watched, now)]
+        if recovery is None or not over:
+            return
+        later: Mapping[str, Reported] = {}
+        with suppress(TimeoutError, DatabaseError):
+            async with self._clock.timeout(RECORDS_TIMEOUT):
+                later = await self._threads.run(Lane.TIMER, records.find_later, over, now)
+        for watch_id, report in later.items():
+            with isolated("report", watch_id):
+                await recovery.sessions.aapply(watch_id, report, now)
 
     async def _push_if_due(self, now: float) -> float | None:
         due_at = await self._next_push_at()

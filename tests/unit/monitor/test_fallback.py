@@ -21,7 +21,7 @@ from idlewatch.core.protocol import Close
 from idlewatch.exceptions import HoldRefused, StoreUnavailable, Undecided
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records, stores
+from idlewatch.monitor import checkpoints, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.fallback import CATCH_UP_LIMIT
 from idlewatch.monitor.outage import REPORT_GRACE
@@ -110,6 +110,19 @@ class TestTwoProcesses:
         clock.pass_(20)
         busy.go_round()
         assert found(busy, watch_id).activity.active == START + 90
+
+    def test_a_session_goes_on_of_which_the_record_has_later_activity(self, kept: Outage, clock: Time):
+        """Another process could not reach the store for a moment, and has not told it yet."""
+        web = kept.process("web")
+        watched = web.sign_in()
+        kept.go_round()
+        later = replace(watched, activity=replace(watched.activity, active=START + 90))
+        checkpoints.advance(later, START + 90)
+        clock.pass_(101)
+        with web.entered():
+            assert monitor.finish(watched.id, clock.now).activity.ended is None
+            clock.pass_(90)
+            assert monitor.finish(watched.id, clock.now).activity.reason is Reason.IDLE
 
     @pytest.mark.rule("R9")
     def test_what_a_command_ended_meanwhile_is_over_when_the_store_is_back(self, kept: Outage, clock: Time):

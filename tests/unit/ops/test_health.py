@@ -73,7 +73,10 @@ class TestNotReady:
         assert await ready() == (503, ["timer"])
         assert "idlewatch.asgi.watched" in caplog.text
 
-    async def test_when_the_timer_is_stuck(self, served: Runtime, clock: Time, caplog: pytest.LogCaptureFixture):
+    async def test_when_the_timer_is_stuck(
+        self, served: Runtime, clock: Time, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(served.timer, "round", mock.AsyncMock())
         served.timer.kept_at = clock.now - health.ROUND_TIMEOUT - 1
         assert await ready() == (503, ["timer"])
         served.timer.kept_at = None

@@ -744,6 +744,22 @@ class TestSharedStore:
         assert tab.told == [("ended", "idle", False)]
         assert (await arecord(watch_id)).reason == "idle"
 
+    async def test_it_ends_no_session_of_which_the_record_has_later_activity(self, shared: Outage, clock: Time):
+        """A process that could not reach the store for a moment has judged by the record, and advanced it."""
+        web = shared.process("web")
+        watched = await web.asign_in()
+        (tab,) = tabs_of(web.hub, watched.id, 1)
+        await shared.around()
+        later = replace(watched, activity=replace(watched.activity, active=START + 90))
+        await sync_to_async(checkpoints.advance)(later, START + 90)
+        clock.pass_(101)
+        await shared.around()
+        assert tab.told == []
+        assert (await web.recovery.sessions.aget(watched.id)).activity.active == START + 90
+        clock.pass_(90)
+        await shared.around()
+        assert tab.told == [("ended", "idle", False)]
+
     async def test_what_a_layer_lost_is_told_later(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         watch_id = (await one.asign_in()).id
