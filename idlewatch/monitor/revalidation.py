@@ -108,8 +108,7 @@ def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSessio
 def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
     """Report later activity of the records to the store: from another process, or an earlier store."""
     for row in rows:
-        watched = sessions[row.pk]
-        if row.last_active > as_datetime(watched.activity.idle_from(now, watched.policy.hold_limit)):
+        if records.is_ahead(row, sessions[row.pk], now):
             with suppress(Undecided):
                 stores.current().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
 

@@ -449,6 +449,24 @@ class TestRound:
         await timer.keep(moment + ROUND_INTERVAL)
         assert (await arecord(watched.id)).reason == "lost"
 
+    async def test_a_check_that_took_long_doubts_from_its_end(self, hub: Hub, monkeypatch: pytest.MonkeyPatch):
+        """What it found may have been committed by the transaction that it waited for."""
+        timer = Timer(current_process(), hub)
+        watched = await asign_in(checkpoint=60.0, idle_timeout=900.0)
+        await timer.round(START + 1)
+        ticks = mock.Mock(return_value=0.0)
+
+        def examine(*_: object) -> set[str]:
+            ticks.return_value = 8.0
+            return {watched.id}
+
+        monkeypatch.setattr("idlewatch.monitor.revalidation.examine", examine)
+        monkeypatch.setattr(timer._clock, "ticks", ticks)
+        await timer._check(START + 61)
+        due_at, claim = START + 69 + RECHECK_INTERVAL, stores.current().queue.claim
+        assert not await claim(Due.CHECK, due_at - 1, 10, CLAIM_LEASE)
+        assert await claim(Due.CHECK, due_at, 10, CLAIM_LEASE)
+
     @pytest.mark.rule("R6")
     @pytest.mark.parametrize("taken_for_dead", [False, True])
     async def test_a_process_that_was_stopped_counts_its_tabs_again_and_takes_back_those_of_the_dead(
