@@ -169,8 +169,8 @@ class TabConsumer(Socket):
                 await self._shut(Close.GOING_AWAY)
                 return
             verdict = watched.verdict(at)
-        if self._hub is not None and verdict.shown != watched.shown:
-            self._hub.note_unsettled(watched.id)
+        if self._hub is not None:
+            self._hub.note_shown(watched.id, verdict.shown)
         frame = encode(state_frame(verdict, watched.policy, watched.version, page=page))
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)
 

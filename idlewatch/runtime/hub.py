@@ -153,9 +153,9 @@ class Hub:
         if not self._tabs and not self._guests and self._emptied is not None:
             self._emptied.set()
 
-    def note_unsettled(self, watch_id: str) -> None:
-        """Note that a tab was shown what is not settled yet: if activity comes first, no change follows."""
-        if watch_id in self._tabs:
+    def note_shown(self, watch_id: str, shown: Shown) -> None:
+        """Note what one tab was shown: what is not settled yet, or was by the record alone, no change need follow."""
+        if watch_id in self._tabs and self._told.get(watch_id, UNWARNED) != shown:
             self._told[watch_id] = None
 
     def has_told(self, change: Change) -> bool:

@@ -40,6 +40,31 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "a tab that was shown a warning by the record alone went on warning after its user had signed in again": [
+        Story(
+            115337,
+            _setup(
+                servers=2,
+                engine="cache",
+                max_sessions=2,
+                skewed=True,
+                limits=_limits(idle_timeout=10.0, close_grace=6.0, hold_limit=8.0),
+            ),
+            {
+                "b0": (
+                    "bob",
+                    (
+                        _step("sign_in", 1.03),
+                        _step("request", 2.20),
+                        _step("open", 7.77),
+                        _step("sync", 6.64),
+                        _step("sign_in", 0.01, "warning", pause=3.04),
+                    ),
+                )
+            },
+            (Fault("redis_away", 16.81, 7.18, 1),),
+        ),
+    ],
     "a user who signed in again during an outage was not signed in: their former session was perhaps over by then": [
         Story(
             5041,
