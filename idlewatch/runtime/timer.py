@@ -35,6 +35,10 @@ logger = logging.getLogger("idlewatch")
 
 BATCH_SIZE = 500
 """Sessions claimed at once."""
+FINISH_TIMEOUT = 3.0
+"""Seconds for which a process that stops tries to write down what it alone knows, at most."""
+FINISH_PAUSE = 0.2
+"""Seconds between two tries."""
 RECORDS_TIMEOUT = 0.5
 """Seconds that a push waits for the records, at most."""
 ROUND_INTERVAL = 1.0
@@ -274,17 +278,33 @@ class Timer:
         """Write down what ended and how far every session came, and give up the store: the process is going away."""
         if not self.membership.holds_store:
             return
-        # Some ends, a closed browser's, can't be told from the records later.
-        await self._ends.record(self._clock.now())
-        if self._store.shared:
-            # It knows how far every session came.
-            await self.membership.give_up_tabs()
-            return
+        try:
+            # Some ends, a closed browser's, can't be told from the records later.
+            await self._ends.record(self._clock.now())
+        finally:
+            if self._store.shared:
+                # It knows how far every session came.
+                await self.membership.give_up_tabs()
+            else:
+                await self._write_down()
+
+    async def _write_down(self) -> None:
+        """Write how far every session of the memory store came, and give up the store."""
+        until, for_ever = self._clock.ticks() + FINISH_TIMEOUT, float("inf")
         # By then every check is due.
-        for_ever = float("inf")
         while claimed := await self._store.queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
-            await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())
+            while not await self._is_written(claimed, is_last_try=self._clock.ticks() >= until):
+                await self._clock.sleep(FINISH_PAUSE)
         await self.membership.release()
+
+    async def _is_written(self, claimed: Sequence[Watched], *, is_last_try: bool) -> bool:
+        try:
+            await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())
+        except AWAY:
+            if is_last_try:
+                raise
+            return False
+        return True
 
 
 def _checkpoint(sessions: Sequence[Watched], now: float) -> None:

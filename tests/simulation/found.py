@@ -40,6 +40,41 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "a process that stopped lost what it alone knew, since one statement of its last checkpoint failed": [
+        Story(
+            116179,
+            _setup(
+                store="memory",
+                engine="cache",
+                skewed=True,
+                limits=_limits(
+                    idle_timeout=10.0, warn_before=2.0, absolute_timeout=None, close_grace=None, heartbeat=2.0
+                ),
+            ),
+            {
+                "b0": (
+                    "ada",
+                    (
+                        _step("sign_in", 1.36),
+                        _step("navigate", 0.37),
+                        _step("extend", 8.49),
+                        _step("message", 2.21),
+                        _step("extend", -0.01, "warning"),
+                    ),
+                ),
+                "b1": (
+                    "bob",
+                    (
+                        _step("sign_in", 1.36, pause=4.194),
+                        _step("request", 0.05),
+                        _step("type", 0.01, seconds=1.385),
+                        _step("request", 4.60),
+                    ),
+                ),
+            },
+            (Fault("database_lossy", 13.28, 12.13), Fault("restarted", 25.35, 4.35)),
+        ),
+    ],
     "a tab that was shown a warning by the record alone went on warning after its user had signed in again": [
         Story(
             115337,

@@ -720,6 +720,23 @@ class TestFinish:
         assert (await arecord(closed.id)).reason == "closed"
         assert await StoreOwner.objects.acount() == 0
 
+    async def test_a_statement_that_fails_is_tried_again(self, hub: Hub, clock: Time, monkeypatch: pytest.MonkeyPatch):
+        watched = await asign_in(checkpoint=60.0)
+        timer = Timer(current_process(), hub)
+        await timer.round(START)
+        stores.current().sessions.apply(watched.id, Acted(), START + 3.25)
+        checkpoint, failures = checkpoints.checkpoint, [OperationalError("lost")]
+
+        def fail_once(*args: Any, **options: Any) -> None:
+            if failures:
+                raise failures.pop()
+            checkpoint(*args, **options)
+
+        monkeypatch.setattr(checkpoints, "checkpoint", fail_once)
+        clock.pass_(31)
+        await timer.finish()
+        assert (await arecord(watched.id)).last_active == as_datetime(START + 3.25)
+
     async def test_nor_is_forgotten_what_requests_brought_before_the_first_round(self, hub: Hub, clock: Time):
         watched = await asign_in()
         await sync_to_async(stores.require_store)(START)
