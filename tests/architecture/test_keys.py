@@ -139,7 +139,7 @@ HARMLESS = frozenset(
     """
     action address arguments auth_digest browser content cursor detail device excluded field fields form
     frame hold id impersonator kind label language limit login_url methods module name names notice
-    operator owner package page prefix process reason search source system terms text user user_agent
+    operator owner package page prefix process reason rotated search source system terms text user user_agent
     username value watch_id watch_ids watches
     """.split()  # noqa: SIM905 - a list would take a line for each
 )

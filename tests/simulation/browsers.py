@@ -95,7 +95,7 @@ class Browser:
 
         answering = asyncio.ensure_future(server.answer(request, begin))
         if extra.get("counts") or extra.get("tries"):
-            # A long request is activity until its end, and a message from when it is handled, whoever waits for it.
+            # A long request is activity until its end, and a message from when it is handled: also if no one waits.
             answering.add_done_callback(lambda _: self._try(cookie, world.now))
         gone = asyncio.ensure_future(server.gone())
         await asyncio.wait([answering, gone], return_when=asyncio.FIRST_COMPLETED)

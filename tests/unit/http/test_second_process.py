@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import StoreElsewhere
 from idlewatch.models import StoreOwner, WatchedSession
+from idlewatch.monitor import checkpoints, stores
 from idlewatch.monitor import records as rows
-from idlewatch.monitor import stores
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Process
 from tests.conftest import START, Time
@@ -172,7 +172,7 @@ class TestTakingOver:
         assert is_refused(signed_in.visit("/closed/"))
         watched = rows.watched_of(record(), START)
         later = replace(watched, activity=replace(watched.activity, active=START + 800))
-        rows.advance(later, START + 800)
+        checkpoints.advance(later, START + 800)
         StoreOwner.objects.all().delete()
         clock.pass_(999)
         assert user_of(signed_in) == "ann"
