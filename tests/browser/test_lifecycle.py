@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,16 +59,24 @@ def act_elsewhere(context: BrowserContext, site: Server) -> None:
     context.request.get(site.url(ELSEWHERE), headers={"Accept": "text/html"})
 
 
+TRIES = 3
+"""How often a page is left: a browser on a busy machine may not keep it."""
+
+
 class TestBackForwardCache:
     def test_within_the_session_the_page_comes_back_as_it_was_and_connects(self, context: BrowserContext, site: Server):
-        page, wire = visit(context, site.url(KEPT), CALM)
-        page.fill("#note", "half a letter")
-        page.evaluate("document.getElementById('list').scrollTop = 300")
-        page.click("text=Elsewhere")
-        expect(page.get_by_role("heading", name="Elsewhere")).to_be_visible()
-        sockets = len(wire.sockets)
-        page.go_back(wait_until="commit")
-        until(page, "window.kept.shows.at(-1)")
+        for _ in range(TRIES):
+            page, wire = visit(context, site.url(KEPT), CALM)
+            page.fill("#note", "half a letter")
+            page.evaluate("document.getElementById('list').scrollTop = 300")
+            page.click("text=Elsewhere")
+            expect(page.get_by_role("heading", name="Elsewhere")).to_be_visible()
+            sockets = len(wire.sockets)
+            page.go_back(wait_until="commit")
+            with suppress(AssertionError):
+                until(page, "window.kept.shows.at(-1)")
+                break
+        assert page.evaluate("window.kept.shows.at(-1)")
         connected(page)
         until(page, CONTENT)
         assert page.input_value("#note") == "half a letter"
