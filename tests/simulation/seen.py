@@ -20,6 +20,9 @@ BLUR = 0.15
 SKEW = 2.6
 """The same, where their clocks differ: they are put right when they are 2 s apart."""
 
+OWNER_DELAY = 1.2
+"""Seconds within which the owner of the memory store sees that another process closed a record."""
+
 
 class Try(NamedTuple):
     """Something by which a session may go on."""
@@ -189,9 +192,7 @@ class Seen:
         reasons = {reason for _, reason, _ in session.told} | {reason for _, reason in session.signals}
         if record is not None and record.ended is not None:
             reasons.add(record.reason)
-        setup = self._world.story.setup
-        if setup.store == "memory" and setup.servers > 1 and "revoked" in reasons:
-            # A process that does not own the store closes the record; the owner sees that within a second.
+        if "revoked" in reasons and self._is_seen_later():
             return
         if len(reasons - {None}) > 1:
             self.violate("once", f"{watch} ended for {sorted(map(str, reasons))}: {session.told}, {session.signals}")
@@ -202,7 +203,9 @@ class Seen:
         known = [at for at, _, _ in session.told] + [at for at, _ in session.signals]
         if known:
             first = min(known)
-            late = [at for at in session.served if at > first + 0.02]
+            is_revoked = any(reason == "revoked" for _, reason in session.signals)
+            bound = first + (OWNER_DELAY if is_revoked and self._is_seen_later() else 0.02)
+            late = [at for at in session.served if at > bound]
             if late:
                 self.violate("final", f"{watch} had ended at {first:.2f}, and was served at {late[0]:.2f}")
 
@@ -321,6 +324,11 @@ class Seen:
                 self.violate("reason", f"{watch} ended as replaced, and any number is allowed")
         elif not asked:
             self.violate("reason", f"{watch} ended as {reason} at {ended:.2f}, for which no one asked: {session.asked}")
+
+    def _is_seen_later(self) -> bool:
+        """Return whether another process may close a record, and the owner of the store sees that later."""
+        setup = self._world.story.setup
+        return setup.store == "memory" and setup.servers > 1
 
     def _tolerance(self) -> float:
         return SKEW + self._world.lag if self._world.is_skewed else BLUR
