@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
 
 from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
-from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen, view_name_of
+from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html, replaces_page
 from idlewatch.http.site_urls import path_of
 from idlewatch.http.templates import render_template
-
-logger = logging.getLogger("idlewatch")
+from idlewatch.http.view_warnings import warn
 
 TEMPLATE = "idlewatch/inserted.html"
 END_OF_BODY = re.compile(rb"</body\s*>", re.IGNORECASE)
 WHOLE_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(?><!--.*?-->\s*)*+<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 """How a page begins; HTML allows its end tags to be left out, and minifiers do."""
+COMPRESSED = (
+    "%s is a page of the admin that was compressed before IdleWatchMiddleware, so it lacks the client. Put the "
+    "middleware that compresses, such as GZipMiddleware, before IdleWatchMiddleware in MIDDLEWARE."
+)
 
 
 def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -39,7 +40,7 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     if not (is_html(response) and replaces_page(response) and _may_be_seen(request) and _is_of_admin(request)):
         return
     if response.has_header("Content-Encoding"):
-        _log_compressed(view_name_of(request))
+        warn(request, COMPRESSED)
         return
     content = response.content
     at = _end_of(content)
@@ -57,16 +58,6 @@ def _end_of(content: bytes) -> int | None:
     if ends:
         return ends[-1].start()
     return len(content) if WHOLE_PAGE.match(content) else None
-
-
-@lru_cache(maxsize=1024)
-def _log_compressed(view: str) -> None:
-    """Log, once for each view, that its page lacks the client."""
-    logger.warning(
-        "%s is a page of the admin that was compressed before IdleWatchMiddleware, so it lacks the client. Put the "
-        "middleware that compresses, such as GZipMiddleware, before IdleWatchMiddleware in MIDDLEWARE.",
-        view,
-    )
 
 
 def _may_be_seen(request: HttpRequest) -> bool:

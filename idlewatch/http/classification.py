@@ -156,12 +156,6 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
         return None
 
 
-def view_name_of(request: HttpRequest) -> str:
-    """Return the name of the view that answered a request, for the log; the path if none did."""
-    match = request.resolver_match
-    return request.path if match is None else match.view_name
-
-
 def needs_session(request: HttpRequest) -> bool:
     """Return whether a request concerns its session: static files, health and metrics do not."""
     static = conf.static_path

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -13,20 +12,24 @@ from django.http.response import HttpResponseBase
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
-from idlewatch.http.classification import follows_external_login, is_script_of_page, shows_a_page, view_name_of
+from idlewatch.http.classification import follows_external_login, is_script_of_page, shows_a_page
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
+from idlewatch.http.view_warnings import warn
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
 from idlewatch.store import transitions
 from idlewatch.store.values import Watched
 
-logger = logging.getLogger("idlewatch")
-
 CLIENT_ID = b"idlewatch-client"
 """The id by which the client finds its template in a page."""
+CLIENT_REMOVED = (
+    "%s rendered {%% idlewatch %%}, but its page lacks the client, and neither warns nor hides its content at the end. "
+    "Something removed it, such as {%% compress %%} around the tag or a middleware that rewrites pages; or it was "
+    "rendered for something else, such as an email."
+)
 
 
 def on_sent(request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
@@ -76,19 +79,8 @@ def _carries_client(request: HttpRequest, response: HttpResponseBase) -> bool:
         return True
     is_there = CLIENT_ID in response.content
     if not is_there and response.status_code < 400:
-        _log_removed(view_name_of(request))
+        warn(request, CLIENT_REMOVED)
     return is_there
-
-
-@lru_cache(maxsize=1024)
-def _log_removed(view: str) -> None:
-    """Log, once for each view, that its page has lost the client."""
-    logger.warning(
-        "%s rendered {%% idlewatch %%}, but its page lacks the client, and neither warns nor hides its content at the "
-        "end. Something removed it, such as {%% compress %%} around the tag or a middleware that rewrites pages; or it "
-        "was rendered for something else, such as an email.",
-        view,
-    )
 
 
 def _changes(watched: Watched, shown: PageShown, at: float) -> bool:

@@ -23,7 +23,7 @@ from django.views.decorators.http import condition, etag, last_modified
 from django.views.decorators.vary import vary_on_cookie
 from django.views.generic import View
 
-from idlewatch.http import django_cache
+from idlewatch.http import django_cache, view_warnings
 from tests.conftest import Time
 from tests.support.http import FETCH, NAVIGATION, Browser
 from tests.support.redis_server import shared_redis
@@ -112,7 +112,7 @@ def backend(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> No
 @pytest.fixture(autouse=True)
 def pages(on_site: None, settings: Any) -> Iterator[None]:
     settings.ROOT_URLCONF = __name__
-    django_cache._log_withheld.cache_clear()
+    view_warnings._log.cache_clear()
     rendered.clear()
     yield
     rendered.clear()
