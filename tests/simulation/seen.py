@@ -134,6 +134,9 @@ class Seen:
 
     def extended(self, watch: str, answers: Sequence[tuple[dict[str, Any], float]], at: float) -> None:
         """Compare the answers to an extension with it: the session has its whole idle limit from then on."""
+        if any(frame.get("phase") == "ended" for frame, _ in answers):
+            # It came too late; what else was sent meanwhile is a push from before.
+            return
         limits, began = self._world.limits, self.sessions[watch].began
         absolute_end = began + (limits.absolute_timeout or float("inf"))
         shown = [
