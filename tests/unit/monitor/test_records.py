@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from msgspec.structs import replace
 
-from idlewatch.core.activity import Activity, Hold, Reason
+from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
 from idlewatch.managers import WatchedSessionQuerySet
@@ -29,10 +29,6 @@ def watched() -> Watched:
 
 def row(watched: Watched) -> WatchedSession:
     return WatchedSession.objects.get(pk=watched.id)
-
-
-def active_at(watched: Watched, moment: float) -> Watched:
-    return replace(watched, activity=replace(watched.activity, active=moment))
 
 
 def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
@@ -165,59 +161,22 @@ class TestRestarted:
         assert records.watched_of(kept, START + 10).activity == again
 
 
-class TestCheckpoint:
-    def test_a_hold_counts_as_far_as_it_came(self, watched: Watched):
-        hold = {"id": Hold(until=START + 60, label="")}
-        checkpoint(watched, START + 40, holds=hold, held_from=START, held_until=START + 60, held_since=START)
-        kept = row(watched)
-        assert (kept.last_active, kept.held_seconds) == (as_datetime(START + 40), 40)
-
-    def test_what_did_not_change_is_not_written(self, watched: Watched, django_assert_num_queries: Any):
-        rows = [row(watched)]
-        with django_assert_num_queries(0):
-            checkpoints.checkpoint(rows, {watched.id: watched}, START + 10)
-
-    def test_one_record_that_was_advanced_keeps_no_other_from_being_written(self, watched: Watched):
-        (other,) = sign_in_many(1)
-        checkpoints.advance(replace(watched, activity=replace(watched.activity, active=START + 30)), START + 30)
-        later = replace(other, activity=replace(other.activity, active=START + 10))
-        checkpoints.checkpoint([row(watched), row(other)], {watched.id: watched, other.id: later}, START + 30)
-        moments = (START + 30, START + 10)
-        assert (row(watched).last_active, row(other).last_active) == tuple(map(as_datetime, moments))
-
-
 class TestOldFacts:
     """What a process writes that was stopped after it had read them: others wrote meanwhile."""
 
-    @pytest.fixture
-    def old_row(self, watched: Watched) -> WatchedSession:
-        """The record as that process read it."""
-        old = row(watched)
+    @pytest.mark.parametrize("write", ["close", "restart"])
+    def test_move_no_record_back(self, watched: Watched, write: str):
         checkpoint(watched, START + 30, active=START + 30, warnings=2, extensions=3, held_before=4.0)
-        return old
-
-    @pytest.mark.parametrize("write", ["checkpoint", "checkpoint of many", "advance", "close", "restart"])
-    def test_move_no_record_back(self, watched: Watched, old_row: WatchedSession, write: str):
         before = row(watched)
         stale = replace(watched, activity=replace(watched.activity, active=START + 5, warnings=1))
-        (other,) = sign_in_many(1)
-        if write.startswith("checkpoint"):
-            rows = [old_row, row(other)] if write.endswith("many") else [old_row]
-            checkpoints.checkpoint(rows, {watched.id: stale, other.id: active_at(other, START + 5)}, START + 5)
-        elif write == "close":
+        if write == "close":
             assert records.close(watched.id, Reason.IDLE, START + 100, last=stale)
         else:
-            getattr(checkpoints if write == "advance" else records, write)(stale, START + 5)
+            records.restart(stale, START + 5)
         after = row(watched)
-        for field in ("facts", "last_active", "warnings", "extensions", "held_seconds"):
+        for field in (*checkpoints.LATEST, *checkpoints.COUNTERS):
             assert getattr(after, field) == getattr(before, field)
         assert (after.ended is not None) == (write == "close")
-        assert (row(other).last_active == as_datetime(START + 5)) == write.endswith("many")
-
-    def test_of_the_same_moment_take_no_count_back(self, watched: Watched, old_row: WatchedSession):
-        checkpoints.advance(active_at(watched, START + 30), START + 30)
-        kept = row(watched)
-        assert (kept.warnings, kept.extensions, kept.held_seconds) == (2, 3, 4.0)
 
     def test_of_an_earlier_sign_in_leave_the_limits_of_the_later_one(self, watched: Watched):
         for moment, idle_timeout in ((20, 50), (10, 500)):
@@ -229,18 +188,14 @@ class TestOldFacts:
         assert kept.facts["logged_in_at"] == START + 20
 
 
-@pytest.mark.parametrize("write", ["restart", "checkpoint", "advance", "expect_rotation"])
+@pytest.mark.parametrize("write", ["restart", "expect_rotation"])
 def test_a_closed_record_stays_as_it_is(watched: Watched, write: str):
-    rows = [row(watched)]
     records.close(watched.id, Reason.LOGOUT, START + 1)
     closed = row(watched)
-    later = replace(watched, activity=replace(watched.activity, active=START + 5))
-    if write == "checkpoint":
-        checkpoints.checkpoint(rows, {watched.id: later}, START + 10)
-    elif write == "expect_rotation":
+    if write == "expect_rotation":
         records.expect_rotation(watched.id)
     else:
-        getattr(checkpoints if write == "advance" else records, write)(later, START + 10)
+        records.restart(replace(watched, activity=replace(watched.activity, active=START + 5)), START + 10)
     assert vars(row(watched)) == vars(closed) | {"_state": mock.ANY}
 
 
@@ -249,26 +204,6 @@ def test_no_record_holds_a_key(watched: Watched):
     kept = row(watched)
     assert str(watched.key) not in " ".join(str(value) for name, value in vars(kept).items() if name != "id")
     assert str(watched.key) not in f"{kept!r} {kept}"
-
-
-class TestAdvanced:
-    """While the store is away the records go on by themselves."""
-
-    def advance(self, watched: Watched, to: float) -> None:
-        checkpoints.advance(replace(watched, activity=replace(watched.activity, active=to)), to)
-
-    def test_it_notes_how_far_a_watch_came_and_never_less(self, watched: Watched):
-        for moment in (30, 20):
-            self.advance(watched, START + moment)
-            assert row(watched).last_active == as_datetime(START + 30)
-            assert records.watched_of(row(watched), START + 30).activity.active == START + 30
-
-    def test_a_checkpoint_of_what_the_store_knew_does_not_take_it_back(self, watched: Watched):
-        self.advance(watched, START + 30)
-        checkpoint(watched, START + 40, active=START + 5, warnings=1)
-        assert (row(watched).last_active, row(watched).warnings) == (as_datetime(START + 30), 0)
-        checkpoint(watched, START + 50, active=START + 31)
-        assert row(watched).last_active == as_datetime(START + 31)
 
 
 def test_a_key_that_is_being_replaced_counts_as_the_one_before(watched: Watched):
