@@ -62,7 +62,7 @@ class FallbackStore(SessionStore):
                 watched = self._sessions.get(watch_id)
         except StoreUnavailable:
             return self._judge(watch_id, None, self._clock.now())
-        self._outage.seen.note(watched)
+        self._outage.note_seen(watched)
         return watched
 
     def get_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
@@ -90,7 +90,7 @@ class FallbackStore(SessionStore):
             restarted = self._sessions.restart(watched, now)
         except StoreUnavailable:
             return self._replace(watched, now, transitions.restarted)
-        self._outage.seen.note(restarted)
+        self._outage.note_seen(restarted)
         return restarted
 
     def transfer(self, watched: Watched, now: float) -> Watched:
@@ -111,7 +111,7 @@ class FallbackStore(SessionStore):
                 watched = self._sessions.apply(watch_id, event, now)
         except StoreUnavailable:
             return self._judge(watch_id, event, now)
-        self._outage.seen.note(watched)
+        self._outage.note_seen(watched)
         return watched
 
     def bind(self, watch_id: str, key: str) -> None:
@@ -140,7 +140,7 @@ class FallbackStore(SessionStore):
         if is_over(watched, self._clock.now()):
             # Rare; `get` finds out, in a thread, whether that is certain.
             return await self._threads.run(Lane.DATABASE, self.get, watch_id)
-        self._outage.seen.note(watched)
+        self._outage.note_seen(watched)
         return watched
 
     async def aget_many(self, watch_ids: Sequence[str]) -> Sequence[Watched | None]:
@@ -165,7 +165,7 @@ class FallbackStore(SessionStore):
         if not self._outage.is_doubtful():
             with suppress(StoreUnavailable, HeldBack):
                 watched = await self._sessions.aapply(watch_id, event, now)
-                self._outage.seen.note(watched)
+                self._outage.note_seen(watched)
                 return watched
         # What a session sends while the records are asked about it waits: one client must not keep the database busy.
         return await self._batches.add(watch_id, (event, now))
@@ -189,7 +189,7 @@ class FallbackStore(SessionStore):
             raise StoreUnavailable
         for outcome in outcomes:
             if isinstance(outcome, Watched):
-                self._outage.seen.note(outcome)
+                self._outage.note_seen(outcome)
         return cast("Outcomes", outcomes)
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
@@ -208,7 +208,7 @@ class FallbackStore(SessionStore):
         if not self._outage.must_wait(watch_id):
             with suppress(StoreUnavailable, HeldBack):
                 watched = await self._sessions.aapply(watch_id, event, now)
-                self._outage.seen.note(watched)
+                self._outage.note_seen(watched)
                 if watched is not None or not self._outage.is_doubtful():
                     return watched
         # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
@@ -262,12 +262,12 @@ class FallbackStore(SessionStore):
         except Undecided:
             if reason is None:
                 raise
-        present = self._sessions.get(watch_id) if reason is None else None
-        if present is not None and is_over(present, self._clock.now()):
+        present, now = self._sessions.get(watch_id) if reason is None else None, self._clock.now()
+        if present is not None and is_over(present, now):
             # Records that are away can't tell of anything later.
             with suppress(DatabaseError):
-                for report in records.find_later([present], self._clock.now()).values():
-                    self._sessions.apply(watch_id, report, self._clock.now())
+                for report in records.find_later([present], now).values():
+                    self._sessions.apply(watch_id, report, now)
 
     async def _areport(self, watch_id: str) -> None:
         if self._outage.is_doubtful():
@@ -336,7 +336,7 @@ class FallbackStore(SessionStore):
             changed, outcomes = _after_all(changes, watched)
             if changed is not watched and changed.activity.ended is None:
                 checkpoints.advance(changed, now)
-                self._outage.seen.note(changed)
+                self._outage.note_seen(changed)
         except DatabaseError as error:
             # The records are away too.
             raise Undecided from error

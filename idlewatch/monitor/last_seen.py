@@ -36,19 +36,12 @@ class LastSeen:
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._forgot_at = float("-inf")
-        self._is_tended = False
-        """Whether a timer calls `forget`: a worker of a task queue, for example, has none."""
 
-    def note(self, watched: Watched | None) -> None:
+    def note(self, watched: Watched) -> None:
         """Note when the user of a session was last active, and what holds it, as the store has it."""
-        if watched is None:
-            return
         report, known = report_of(watched.activity), self._seen.get(watched.id)
         if known is None or _is_later(report, known.report):
-            now = self._clock.now()
-            self._seen[watched.id] = _Seen(report, now)
-            if not self._is_tended:
-                self._forget(now, keep=())
+            self._seen[watched.id] = _Seen(report, self._clock.now())
 
     def get(self, watch_id: str, *, is_open: bool = False) -> Reported:
         """Return a report of what was seen of a session; `NOTHING` if it was not seen.
@@ -71,10 +64,6 @@ class LastSeen:
 
     def forget(self, now: float, keep: Container[str]) -> None:
         """Forget what the records have by now, except for the sessions in `keep`, which have a tab here."""
-        self._is_tended = True
-        self._forget(now, keep)
-
-    def _forget(self, now: float, keep: Container[str]) -> None:
         if now < self._forgot_at + CHECKPOINT_MARGIN:
             return
         self._forgot_at = now

@@ -25,7 +25,7 @@ class Outage:
         self.buffer = ActivityBuffer()
         self.seen = LastSeen(clock)
         self.is_tended = False
-        """Whether a timer reports what the store missed: a worker of a task queue, for example, has none."""
+        """Whether a timer reports what the store missed, and forgets what was seen: a task queue's worker has none."""
         self._lock = Lock()
         self._missed: dict[str, None] = {}
         """Sessions that are to be reported to the store, in order."""
@@ -91,6 +91,14 @@ class Outage:
         """Note that the store could not be reached, and that a session is to be reported to it."""
         self.note()
         self.add_missed([watch_id])
+
+    def note_seen(self, watched: Watched | None) -> None:
+        """Note what the store, or the record in its place, has of a session."""
+        if watched is None:
+            return
+        self.seen.note(watched)
+        if not self.is_tended:
+            self.seen.forget(self._clock.now(), keep=())
 
     def add_missed(self, watch_ids: Iterable[str]) -> None:
         """Remember sessions that are to be reported to the store."""

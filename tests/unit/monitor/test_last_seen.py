@@ -27,7 +27,6 @@ def note(seen: LastSeen, activity: Activity) -> None:
 def test_the_latest_activity_is_known_whatever_comes_later(seen: LastSeen):
     note(seen, SESSION.activity)
     note(seen, signed_in(500.0))
-    seen.note(None)
     assert (seen.get("w1").active, seen.get("w2")) == (1000.0, NOTHING)
 
 
@@ -55,9 +54,3 @@ def test_what_the_records_have_by_now_is_forgotten_but_for_sessions_with_a_tab(s
     assert seen.watch_ids() == ["w1", "w2"]
     seen.forget(1200.0, keep={"w2"})
     assert seen.watch_ids() == ["w2"]
-
-
-def test_where_no_timer_runs_it_is_forgotten_as_well(seen: LastSeen, clock: Time):
-    for clock.now in range(1000, 5000, 100):
-        seen.note(replace(SESSION, id=f"w{clock.now}"))
-    assert len(seen.watch_ids()) < 5

@@ -86,3 +86,11 @@ class TestASession:
     def test_whose_end_no_activity_can_change_is_decided(self, outage: Outage, watched: Watched):
         outage.note()
         assert not outage.is_undecided(watched, IDLE)
+
+
+class TestSeen:
+    def test_is_forgotten_where_no_timer_runs_as_well(self, outage: Outage, clock: Time):
+        outage.note_seen(None)
+        for clock.now in range(int(START), int(START) + 4000, 100):
+            outage.note_seen(replace(WATCHED, id=f"w{clock.now}"))
+        assert 0 < len(outage.seen.watch_ids()) < 5
