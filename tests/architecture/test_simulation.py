@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.options import OptionError, Options, options_of
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -44,3 +45,37 @@ def test_the_same_seed_tells_the_same_story(store: str, seed: int):
     ]
     assert "trace " in told[0]
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SCHEDULES", "abc", "an integer of at least 1"),
+        ("SCHEDULES", "0", "an integer of at least 1"),
+        ("SEED", "x", "an integer of at least 0"),
+        ("SERVERS", "9", "an integer from 1 to 3"),
+        ("STORE", "foo", "one of redis, memory"),
+        ("WITHIN", "-1", "a number of seconds, at least 0"),
+        ("WITHIN", "nan", "a number of seconds, at least 0"),
+        ("WORKERS", "0", "an integer of at least 1"),
+        ("MUTANTS", "nonsense", "one of 1, compare-and-set gone, "),
+        ("FOCUS", "nonsense", "names separated by spaces, of type, "),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_refused_by_name_with_what_was_expected(name: str, value: str, expected: str):
+    with pytest.raises(OptionError) as refusal:
+        options_of({name: value})
+    assert str(refusal.value).startswith(f"{name}={value!r}: expected {expected}")
+
+
+def test_an_empty_variable_is_not_set():
+    assert (
+        options_of(dict.fromkeys(("SEED", "SCHEDULES", "WITHIN", "SERVERS", "STORE", "FOCUS", "MUTANTS"), ""))
+        == Options()
+    )
+
+
+def test_a_run_that_cannot_begin_exits_with_2():
+    command = [sys.executable, "-m", "tests.simulation"]
+    run = subprocess.run(command, check=False, env={**os.environ, "SERVERS": "9"}, capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", "SERVERS='9': expected an integer from 1 to 3\n")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import idlewatch
+from tests.simulation.options import Options
 
 PACKAGE = Path(idlewatch.__file__).parent
 MOST = 600
@@ -146,9 +147,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
         raise OSError(path)
 
 
-def main(which: str) -> int:
-    """Try the mutants, two at a time; return the exit status."""
-    chosen = [each for each in MUTANTS if which in {"1", each.name}]
+def main(asked: Options) -> int:
+    """Try the mutants, some at a time; return the exit status."""
+    chosen = [each for each in MUTANTS if asked.mutants in {"1", each.name}]
     for mutant in chosen:
         # One whose target is gone fails before any other is tried.
         assert mutant.source
@@ -156,7 +157,7 @@ def main(which: str) -> int:
     survived = 0
     waiting = list(chosen)
     while waiting or running:
-        while waiting and len(running) < int(os.environ.get("WORKERS", "2")):
+        while waiting and len(running) < asked.workers:
             mutant = waiting.pop(0)
             running.append((mutant, _start(mutant), time.monotonic()))
         mutant, process, began = running.pop(0)
@@ -182,30 +183,22 @@ def _is_broken_anyway(mutant: Mutant, seed: int) -> bool:
     return bool(world.run(story, bench).violations)
 
 
-def _environment(mutant: Mutant, **more: str) -> dict[str, str]:
-    """Return the environment of a run on the kind of site that a mutant needs."""
-    environment = {**os.environ, "STORE": mutant.store, "FOCUS": mutant.focus, **more}
-    environment.pop("MUTANTS")
-    if mutant.servers:
-        environment["SERVERS"] = mutant.servers
-    return environment
-
-
 def _start(mutant: Mutant) -> subprocess.Popen[str]:
-    environment = _environment(mutant, MUTANT=mutant.name)
+    """Start a process that hunts a mutant, on the kind of site that the mutant needs."""
+    site = {"SERVERS": mutant.servers, "STORE": mutant.store, "FOCUS": mutant.focus}
+    environment = {**os.environ, **site, "MUTANTS": "", "MUTANT": mutant.name}
     return subprocess.Popen(
         [sys.executable, "-m", "tests.simulation"], env=environment, stdout=subprocess.PIPE, text=True
     )
 
 
-def hunt(bench: Any, story: Any) -> int:
+def hunt(bench: Any, story: Any, asked: Options) -> int:
     """Run schedules of a broken product until one shows it; print its seed and the first violation."""
     from tests.simulation import world
 
-    first = int(os.environ.get("SEED", "0"))
-    known = next(each.seed for each in MUTANTS if each.name == os.environ["MUTANT"])
-    errors = 0
-    for seed in [known, *range(first, first + int(os.environ.get("SCHEDULES", str(MOST))))]:
+    known = next(each.seed for each in MUTANTS if each.name == asked.mutant)
+    first, errors = asked.seed or 0, 0
+    for seed in [known, *range(first, first + (asked.schedules or MOST))]:
         try:
             violations = [each for each in world.run(story(seed), bench).violations if not each.startswith("no 500")]
         except Exception:  # noqa: BLE001 - that it raises is not enough

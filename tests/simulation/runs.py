@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from typing import Any
 
+from tests.simulation.options import OptionError, Options, options
+
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "DJANGO_SETTINGS_MODULE": "tests.simulation.settings"}
 """The order of sets would differ from run to run."""
+DEFAULT_SCHEDULES = 200
 CHUNK = 10
 """Schedules that a worker runs before it answers."""
 MAX_SHRUNK = 4
@@ -37,31 +40,36 @@ class Result:
 
 def main() -> int:
     """Do what the environment asks for; return the exit status."""
+    try:
+        asked = options()
+    except OptionError as error:
+        print(error, file=sys.stderr)
+        return 2
     if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         os.execve(sys.executable, [sys.executable, "-m", "tests.simulation"], {**os.environ, **ENVIRONMENT})
-    if os.environ.get("MUTANTS"):
+    if asked.mutants is not None:
         from tests.simulation import mutants
 
-        return mutants.main(os.environ["MUTANTS"])
-    if os.environ.get("MUTANT"):
+        return mutants.main(asked)
+    if asked.mutant is not None:
         from tests.simulation import mutants
 
-        change = mutants.install(os.environ["MUTANT"])
-        bench(change)
-        return mutants.hunt(bench(), story)
-    if "SEED" in os.environ and "SCHEDULES" not in os.environ:
-        return _tell(int(os.environ["SEED"]))
-    return _run_many(int(os.environ.get("SEED", "0")), int(os.environ.get("SCHEDULES", "200")))
+        change = mutants.install(asked.mutant)
+        return mutants.hunt(bench(change), story, asked)
+    if asked.seed is not None and asked.schedules is None:
+        return _tell(asked.seed)
+    return _run_many(asked)
 
 
-def _run_many(first: int, many: int) -> int:
+def _run_many(asked: Options) -> int:
     """Run what was found once, then schedules, and print what came of them; return the exit status."""
+    first, many = asked.seed or 0, asked.schedules or DEFAULT_SCHEDULES
     began = time.monotonic()
-    until = began + float(os.environ.get("WITHIN", "inf"))
+    until = began + asked.within
     result = Result()
     # What a schedule leaves behind is not all freed: a worker ends after some hundreds. An executor of
     # `concurrent.futures` would wait for ever for the next one (python/cpython#115634).
-    with get_context("spawn").Pool(int(os.environ.get("WORKERS", "2")), maxtasksperchild=40) as workers:
+    with get_context("spawn").Pool(asked.workers, maxtasksperchild=40) as workers:
         found = workers.apply_async(_run_found)
         for part in workers.imap(_run, ((start, stop, until) for start, stop in _chunks(first, many))):
             result.add(part)
@@ -118,8 +126,8 @@ def story(seed: int) -> Any:
     """Return the story of a seed, as the environment limits it."""
     from tests.simulation import stories
 
-    servers, focus = os.environ.get("SERVERS"), os.environ.get("FOCUS", "").split()
-    return stories.story_of(seed, int(servers) if servers else None, os.environ.get("STORE"), focus)
+    asked = options()
+    return stories.story_of(seed, asked.servers, asked.store, asked.focus)
 
 
 def _run(chunk: tuple[int, int, float]) -> Result:
@@ -182,5 +190,6 @@ def _tell(seed: int) -> int:
     outcome = world.run(told, bench(), verbose=True)
     print(*outcome.lines, sep="\n")
     print("trace", outcome.trace)
-    print(*outcome.violations, sep="\n")
+    for violation in outcome.violations:
+        print(violation)
     return 1 if outcome.violations else 0

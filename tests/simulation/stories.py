@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import structs
 
 from idlewatch.core.policy import Policy, fitted
+from tests.simulation.events import ACTIONS, AFTER, DATABASE_FAULTS, END, FOCUSED_ACTIONS, REDIS_FAULTS, SERVER_FAULTS
 
 ACT_UNTIL = 40.0
 """Seconds in which people act and faults happen."""
@@ -88,63 +89,6 @@ class Story:
                 after = f"{step.wait:+.2f} s from the {step.near}" if step.near else f"after {step.wait:.2f} s"
                 lines.append(f"{name} ({user}) {after}: {step.action} {dict(step.args) or ''}")
         return "\n".join(lines)
-
-
-ACTIONS: dict[str, float] = {
-    "type": 10,
-    "request": 5,
-    "extend": 5,
-    "extend_at_once": 1,
-    "hold": 2,
-    "release": 1,
-    "sync": 2,
-    "poll": 2,
-    "message": 2,
-    "open": 3,
-    "close": 3,
-    "close_all": 1.5,
-    "reload": 2,
-    "navigate": 1.5,
-    "sleep": 2,
-    "work": 1,
-    "sign_out": 1,
-    "sign_in": 2.5,
-    "change_password": 1,
-    "disable": 0.4,
-    "revoke": 0.8,
-    "replay": 1.2,
-    "fail": 0.5,
-    "fail_to_sign_in": 0.7,
-}
-FOCUSED_ACTIONS = {"change_password_while_polling": 0.0}
-"""Those that are drawn only where they are in the focus."""
-REDIS_FAULTS = {
-    "redis_lossy": 3,
-    "redis_away": 3,
-    "redis_hangs": 1.5,
-    "redis_flushed": 3,
-    "redis_snapshot": 2,
-    "redis_failover": 2,
-    "redis_slow": 1,
-    "redis_clock": 1,
-    "redis_evicts": 1.5,
-    "layer_lossy": 7,
-    "layer_away": 1,
-    "wakeups_lost": 1,
-}
-SERVER_FAULTS = {
-    "killed": 3,
-    "stopped": 3,
-    "gc_pause": 1.5,
-    "suspended": 1,
-    "restarted": 1.5,
-    "wall_step": 1,
-}
-DATABASE_FAULTS = {"database_slow": 1.5, "database_away": 2, "database_lossy": 2, "database_conflicts": 1.5}
-
-
-END, AFTER = "end", "after"
-"""In the focus of a story: people act mostly near the end of a session; faults strike soon after them."""
 
 
 def story_of(seed: int, servers: int | None = None, store: str | None = None, focus: Sequence[str] = ()) -> Story:
