@@ -13,7 +13,7 @@ from idlewatch.store.redis.codec import NEVER, claimed_of, pairs, watched_of
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
-from idlewatch.store.redis.sessions import row_args, served_by
+from idlewatch.store.redis.rows import row_args, served_by
 from idlewatch.store.values import Due, Watched
 
 TOMBSTONE_TTL = 600.0

@@ -15,7 +15,7 @@ from idlewatch.exceptions import Undecided
 from idlewatch.store import transitions
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.commands import Command
-from idlewatch.store.redis.sessions import MAX_TRIES, PAUSES, PROMPT_RACES, RESERVATION, _Race
+from idlewatch.store.redis.rows import MAX_TRIES, PAUSES, PROMPT_RACES, RESERVATION, Race
 from idlewatch.store.values import Due, Watched
 from tests.support.redis_server import shared_redis
 from tests.unit.store.redis.conftest import MakeStore
@@ -63,7 +63,7 @@ class TestAChangeThatIsOvertaken:
 
     @pytest.fixture
     def overtake(self, store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-        read = store.sessions._get
+        read = store.sessions._rows.get
 
         def overtake(happen: Callable[[], object]) -> None:
             def read_and_be_overtaken(watch_id: str) -> Any:
@@ -71,7 +71,7 @@ class TestAChangeThatIsOvertaken:
                 happen()
                 return present
 
-            monkeypatch.setattr(store.sessions, "_get", read_and_be_overtaken)
+            monkeypatch.setattr(store.sessions._rows, "get", read_and_be_overtaken)
 
         return overtake
 
@@ -103,7 +103,7 @@ class TestAChangeThatIsOvertakenAgainAndAgain:
         """Has another process write, or try to, whenever this one is about to; the commands that this one sends."""
         names: list[str] = []
         other, call = make(), store._client.call
-        monkeypatch.setattr("idlewatch.store.redis.sessions.MAX_TRIES", 1)
+        monkeypatch.setattr("idlewatch.store.redis.rows.MAX_TRIES", 1)
 
         def overtake(command: Command) -> object:
             names.append(command.name)
@@ -141,18 +141,18 @@ class TestAChangeThatIsOvertakenAgainAndAgain:
     def test_gives_up_where_another_has_reserved_it_and_mere_activity_too(
         self, store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("idlewatch.store.redis.sessions.PAUSES", (0.0, 0.0))
-        monkeypatch.setattr("idlewatch.store.redis.sessions.RESERVATION", 60_000)
+        monkeypatch.setattr("idlewatch.store.redis.rows.PAUSES", (0.0, 0.0))
+        monkeypatch.setattr("idlewatch.store.redis.rows.RESERVATION", 60_000)
         store.sessions.open(session(), NOW)
         other = make()
-        other._client.run(other.sessions._lose(race := _Race(PROMPT_RACES), "w1", None))
+        other._client.run(other.sessions._rows.lose(race := Race(PROMPT_RACES), "w1", None))
         for event in (Extended(), Requested()):
             with pytest.raises(Undecided, match="at once"):
                 store.sessions.apply("w1", event, NOW + 1)
         present = other.sessions.get("w1")
         assert present is not None
         new = transitions.after(Extended(), present, NOW + 2)
-        assert other._client.run(other.sessions._write(present, new, NOW + 2, race)).done
+        assert other._client.run(other.sessions._rows.write(present, new, NOW + 2, race)).done
         assert store.sessions.apply("w1", Requested(), NOW + 3) == store.sessions.get("w1")
 
     @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -160,10 +160,10 @@ class TestAChangeThatIsOvertakenAgainAndAgain:
         self, store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch, is_async: bool
     ) -> None:
         assert (MAX_TRIES - PROMPT_RACES) * sum(PAUSES) / 2 > RESERVATION / 1000
-        monkeypatch.setattr("idlewatch.store.redis.sessions.RESERVATION", 1)
+        monkeypatch.setattr("idlewatch.store.redis.rows.RESERVATION", 1)
         store.sessions.open(session(), NOW)
         other = make()
-        other._client.run(other.sessions._lose(_Race(PROMPT_RACES), "w1", None))
+        other._client.run(other.sessions._rows.lose(Race(PROMPT_RACES), "w1", None))
         monkeypatch.undo()
         apply, aapply = store.sessions.apply, store.sessions.aapply
         extended = await aapply("w1", Extended(), NOW + 1) if is_async else apply("w1", Extended(), NOW + 1)

@@ -1,0 +1,152 @@
+"""The rows of sessions in Redis: each is read, and replaced by a compare-and-set.
+
+Between processes a lost race is tried again, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from random import Random
+from typing import NamedTuple
+
+from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.exceptions import HeldBack, Undecided
+from idlewatch.store.listing import deadline_of
+from idlewatch.store.redis.client import Client
+from idlewatch.store.redis.codec import row_of, watched_of
+from idlewatch.store.redis.commands import Command, Pause, Steps, script
+from idlewatch.store.redis.keys import Keys
+from idlewatch.store.redis.pubsub import WakeupListener
+from idlewatch.store.values import Due, Watched
+
+PROMPT_RACES = 3
+"""Races that a write may lose against other processes before it reserves the session for itself."""
+MAX_TRIES = 40
+"""Tries after which it gives up: the error then concerns only the session that so many write at once."""
+RESERVATION = 200
+"""Milliseconds for which a session is reserved at most: a writer may die meanwhile."""
+PAUSES = (0.002, 0.01)
+"""Seconds, from and to, between two tries; all of them take longer than a reservation that a dead writer left."""
+
+
+class Race:
+    """The tries of one write."""
+
+    def __init__(self, tries: int = 0) -> None:
+        self.tries = tries
+        self.token = ""
+        """Of its reservation; empty if it has none."""
+
+
+class Written(NamedTuple):
+    """The outcome of a compare-and-set."""
+
+    done: bool
+    present: Watched | None
+    """The session as it is now."""
+
+
+class Rows:
+    """Reads and replaces the row of each session."""
+
+    def __init__(self, client: Client, wakeups: WakeupListener) -> None:
+        self._client = client
+        self._keys = Keys(client.prefix)
+        self._wakeups = wakeups
+        # Processes differ in their pauses, or they would meet again.
+        self._random = Random(client.name)  # noqa: S311 - no secret
+
+    def get(self, watch_id: str) -> Steps[Watched | None]:
+        """Return a session; None if it is unknown."""
+        row = yield script("get", [self._keys.row(watch_id)], [self._keys.prefix])
+        return (yield from self._read(watch_id, row))
+
+    def get_many(self, watch_ids: Sequence[str]) -> Steps[Sequence[Watched | None]]:
+        """Return several sessions in the order of their ids, with None for each that is unknown."""
+        if not watch_ids:
+            return []
+        rows = yield Command("MGET", [self._keys.row(watch_id) for watch_id in watch_ids])
+        found = zip(watch_ids, rows, strict=True)
+        return [None if row is None else self._client.decoded(watched_of, watch_id, row) for watch_id, row in found]
+
+    def touch(self, watch_id: str, now: float, moment: float) -> Steps[Watched | None]:
+        """Credit activity at `moment` where nothing else changes by it; return the session, None if it is unknown."""
+        args = [self._keys.prefix, watch_id, repr(now), repr(moment)]
+        row = yield script("touch", [self._keys.row(watch_id)], args)
+        return (yield from self._read(watch_id, row))
+
+    def write(
+        self,
+        old: Watched | None,
+        new: Watched,
+        now: float,
+        race: Race,
+        *,
+        mode: str = "write",
+        events: Sequence[Event] = (),
+    ) -> Steps[Written]:
+        """Replace `old` by `new`, unless something else changed it first.
+
+        Raises:
+            HeldBack: it would end the session by the clock.
+        """
+        version = "" if old is None else old.version
+        args = [self._keys.prefix, self._client.name, new.id, repr(now), mode, version, *row_args(new, now), race.token]
+        for process, is_served in served_by(new, events):
+            args += [process, "in" if is_served else "out"]
+        answer = yield script("write", [self._keys.row(new.id)], args)
+        if len(answer) == 1:
+            return Written(False, None)
+        done, row, moments, is_held_back = answer
+        if is_held_back:
+            raise HeldBack
+        for due, at in zip((Due.PUSH, Due.RECORD, Due.CHECK), moments, strict=True):
+            self._wakeups.notify(due, float(at))
+        return Written(bool(done), (yield from self._read(new.id, row)))
+
+    def lose(self, race: Race, watch_id: str, present: Watched | None) -> Steps[Watched | None]:
+        """Return the session to try again with: as it is now, after some tries reserved for this write.
+
+        Raises:
+            Undecided: it can't be reserved, since too many others write the session.
+        """
+        race.tries += 1
+        if race.tries < PROMPT_RACES:
+            return present
+        while True:
+            race.token = secrets.token_hex(8)
+            keys = [self._keys.row(watch_id), self._keys.other(f"turn:{watch_id}")]
+            is_reserved, *row = yield script("reserve", keys, [race.token, RESERVATION])
+            if is_reserved:
+                return (yield from self._read(watch_id, row[0] if row else None))
+            race.tries += 1
+            if race.tries >= MAX_TRIES:
+                raise Undecided("Too many processes change the session at once; retry.")
+            yield Pause(self._random.uniform(*PAUSES))
+
+    def _read(self, watch_id: str, row: bytes | None) -> Steps[Watched | None]:
+        """Read a row; one that can't be read is removed, so that the session is resumed from its record."""
+        if row is None:
+            return None
+        watched = self._client.decoded(watched_of, watch_id, row)
+        if watched is None:
+            yield script("discard", [self._keys.row(watch_id)], [self._keys.prefix, watch_id, row])
+        return watched
+
+
+def row_args(watched: Watched, now: float) -> list[object]:
+    """Return the row of a session and its deadline, as the scripts take them.
+
+    The row has a random mark, by which a write is recognized that is sent again because its answer was lost.
+    """
+    return [row_of(watched, now, secrets.randbits(53)), repr(deadline_of(watched))]
+
+
+def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[str, bool]]:
+    """Return the processes of which events changed whether they have tabs of a session open."""
+    if watched.activity.ended is not None:
+        # The tabs of a session that ended are not counted.
+        return [(process, False) for process in watched.activity.tabs]
+    processes = {event.process for event in events if isinstance(event, TabOpened | TabClosed | TabsCounted)}
+    return [(process, process in watched.activity.tabs) for process in processes]
