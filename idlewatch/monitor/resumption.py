@@ -1,4 +1,4 @@
-"""Resumption: one process opens the sessions of the records in a shared store that has lost data."""
+"""Resumption of sessions from their records, in a store that has lost data or has none yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idlewatch.monitor import records
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.last_seen import report_of
 from idlewatch.monitor.reports import Reports
-from idlewatch.process import Lane, Process
+from idlewatch.process import Lane, Process, Threads
 from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.values import Renewal, Watched
 
@@ -20,7 +20,7 @@ COMMIT_OVERLAP = 5.0
 
 
 class Resumption:
-    """Resumes the records into one store, in passes."""
+    """Resumes the records into a shared store that has lost data, in passes: one process does it for all."""
 
     def __init__(self, process: Process, sessions: SessionStore, reports: Reports, renewal: Renewal) -> None:
         self.created_at = renewal.created_at
@@ -64,6 +64,21 @@ class Resumption:
                 await self._sessions.aopen(watched, now)
             elif records.is_ahead(row, present, now):
                 await self._sessions.aapply(row.pk, report_of(watched.activity), now)
+
+
+async def resume_all(threads: Threads, sessions: SessionStore, now: float) -> None:
+    """Resume every live session from its record, batch by batch: between them other work gets its turn."""
+    places = await threads.run(Lane.TIMER, live_after, None)
+    while places:
+        await threads.run(Lane.TIMER, resume, sessions, [watch_id for _, watch_id in places], now)
+        places = await threads.run(Lane.TIMER, live_after, places[-1])
+
+
+def resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:
+    """Open live sessions in a store from their records, unless it has them."""
+    for row in _read(watch_ids):
+        with isolated("resumption", row.pk):
+            sessions.open(records.watched_of(row, now), now)
 
 
 def live_after(place: Place | None) -> Sequence[Place]:

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from django.db import DatabaseError
 
 from idlewatch.core.events import TabsCounted
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable
-from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, history, records, revalidation, stores, tab_counts
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import history, records, resumption, revalidation, stores
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.recovery import Recovery
-from idlewatch.monitor.resumption import COMMIT_OVERLAP, live_after
-from idlewatch.monitor.row_locks import locked
+from idlewatch.monitor.resumption import COMMIT_OVERLAP
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.hub import Hubs
 from idlewatch.store.base import SessionStore, Store
-from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
 PROCESS_LEASE = 10.0
 """Seconds after which a process that gave no sign of life has lost its tabs."""
-END_GRACE = 60.0
-"""Seconds after an end by which the record is closed and the end announced, unless the database was away."""
-BATCHES_COMPARED = 5
-"""Batches of records that are compared at once: 100,000 sessions while the store remembers an end."""
 DOUBT_TIMEOUT = 2.0
 """Seconds that a push waits, at most, to find out whether the memory store still belongs to this process."""
 SAMPLE_RETENTION = 3600.0
@@ -52,8 +44,6 @@ class Membership:
         self._tell_missed = tell_missed
         """Notifies the tabs of this process of changes that they missed."""
         self._records_seen: float | None = None
-        self._compared: Place | None = None
-        """The place of the last record that was looked up in the store."""
         self.lease_renewed_at = float("-inf")
         """When this process gave its latest sign of life, by the clock's ticks."""
         self._terms = 0
@@ -150,37 +140,6 @@ class Membership:
         for process in await store.presence.reap(now) if self._has_lapsed else ():
             logger.warning("Process %s has not renewed its lease; its tabs no longer count.", process)
 
-    async def correct_counts(self, sessions: SessionStore, found: Iterable[Watched | None], now: float) -> None:
-        """Report the number of tabs here where the store has another: a failover to an old replica may have lost it."""
-        await tab_counts.correct(sessions, found, self._hubs.tabs(), self._process.name, now)
-
-    async def compare_records(self, now: float) -> None:
-        """Compare the live records with the store: resume sessions that it lacks, repair its lists, close what ended.
-
-        Sessions that it lacks began while it was away, in a process that was gone before it could report them, or with
-        a commit whose answer was lost. One that is being opened just now may be resumed first: its next request binds
-        its key. Records of ended sessions are open again after a failover to a replica of the database that did not
-        have the end yet: once the store forgets it too, nothing else would keep these sessions from coming back.
-        """
-        for _ in range(BATCHES_COMPARED):
-            await self._compare_batch(now)
-            if self._compared is None:
-                return
-
-    async def _compare_batch(self, now: float) -> None:
-        places = await self._threads.run(Lane.TIMER, live_after, self._compared)
-        self._compared = places[-1] if len(places) == records.BATCH_SIZE else None
-        watch_ids = [watch_id for _, watch_id in places]
-        known = await self._store.sessions.aget_many(watch_ids)
-        unknown = [watch_id for watch_id, watched in zip(watch_ids, known, strict=True) if watched is None]
-        if unknown:
-            await self._threads.run(Lane.TIMER, _resume, self._store.sessions, unknown, now)
-        if repaired := await self._store.queue.repair([watched for watched in known if watched], now):
-            logger.warning("The store had forgotten when %d sessions are due; they are due again.", repaired)
-        reopened = [watched for watched in known if watched and _ended_before(watched, now - END_GRACE)]
-        if reopened:
-            await self._threads.run(Lane.TIMER, _close_again, reopened)
-
     async def give_up_tabs(self) -> None:
         """Take back the tabs that still count for this process: it is stopping, so they need not wait for its lease."""
         now = self._clock.now()
@@ -214,7 +173,7 @@ class Membership:
         terms = self._lease.terms
         if not self.owns_store or self._terms != terms:
             # Another process may have owned the store meanwhile, and written its facts into the records.
-            await self._resume_all(now)
+            await resumption.resume_all(self._threads, self._store.sessions, now)
             await self._store.statistics.restore_samples(
                 await self._threads.run(Lane.TIMER, history.kept, now - SAMPLE_RETENTION)
             )
@@ -225,38 +184,6 @@ class Membership:
         await self._threads.run(Lane.TIMER, _take_over, since, now)
         # Commands write by the machine's clock, which may have been set back since this process began.
         self._records_seen = min(now, self._clock.wall())
-
-    async def _resume_all(self, now: float) -> None:
-        """Resume every session from its record, batch by batch: between them other work gets its turn."""
-        places = await self._threads.run(Lane.TIMER, live_after, None)
-        while places:
-            watch_ids = [watch_id for _, watch_id in places]
-            await self._threads.run(Lane.TIMER, _resume, self._store.sessions, watch_ids, now)
-            places = await self._threads.run(Lane.TIMER, live_after, places[-1])
-
-
-def _ended_before(watched: Watched, moment: float) -> bool:
-    return watched.activity.ended is not None and watched.activity.ended < moment
-
-
-def _close_again(reopened: Sequence[Watched]) -> None:
-    """Close records whose end the database has lost, and delete their Django sessions; the ends were announced."""
-    left = locked(WatchedSession.objects.all(), [watched.id for watched in reopened])
-    closed = []
-    for watched in reopened:
-        if watched.id not in left:
-            with isolated("closing again", watched.id):
-                if monitor.close_again(watched):
-                    closed.append(watched)
-                    django_sessions.delete([watched.key] if watched.key else [])
-    if closed:
-        logger.warning("The database had lost the end of %d sessions; they were closed again.", len(closed))
-
-
-def _resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:
-    for record in records.read(WatchedSession.objects.live().filter(pk__in=watch_ids)):
-        with isolated("resumption", record.pk):
-            sessions.open(records.watched_of(record, now), now)
 
 
 def _take_over(since: float, now: float) -> None:

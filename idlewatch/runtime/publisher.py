@@ -13,14 +13,17 @@ from idlewatch import metrics
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable
-from idlewatch.monitor import stores
+from idlewatch.monitor import stores, tab_counts
 from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.process import Process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
-from idlewatch.runtime.hub import Change, Hub, aged
+from idlewatch.runtime.hub import Change, Hub, Hubs, aged
 from idlewatch.signals import announce
-from idlewatch.store.base import CHANGE_BATCH, Store
+from idlewatch.store.base import CHANGE_BATCH, SessionStore, Store
 from idlewatch.store.values import Due, Watched
+
+MISSED_BATCH = 500
+"""Sessions that are read at once to find out which changes their tabs have missed."""
 
 
 class Publisher:
@@ -30,6 +33,7 @@ class Publisher:
         self._process = process
         self._clock = process.clock
         self._hub = hub
+        self._hubs = process.part(Hubs)
 
     @property
     def _store(self) -> Store:
@@ -45,6 +49,23 @@ class Publisher:
         await self._send(changes_of([settled for _, settled in changes], now), now)
         _note_delays(changes, self._clock.now())
         await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
+
+    async def tell_missed(self, sessions: SessionStore) -> None:
+        """Notify the tabs of this process of changes that they missed: a layer may lose a message without an error.
+
+        Correct the number of these tabs, too, where the store has another.
+        """
+        watch_ids = list(self._hubs.tabs())
+        for start in range(0, len(watch_ids), MISSED_BATCH):
+            found = await sessions.aget_many(watch_ids[start : start + MISSED_BATCH])
+            # A failover to an old replica may have lost it.
+            await tab_counts.correct(sessions, found, self._hubs.tabs(), self._process.name, self._clock.now())
+            # Not of before: this may take long.
+            now = self._clock.now()
+            # What is not settled yet may still change; it is published once it is settled.
+            settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
+            changes = changes_of(settled, now)
+            await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _send(self, changes: Sequence[Change], at: float) -> None:
         """Send changes, as they were at `at`, to the tabs of this process, then, in one message, to those of others."""

@@ -17,28 +17,25 @@ from django.db import DatabaseError
 from idlewatch import metrics
 from idlewatch.core.events import Reported
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
-from idlewatch.models import WatchedSession
-from idlewatch.monitor import checkpoints, history, records, revalidation, stores
-from idlewatch.monitor.isolation import AWAY, isolated, work_through
+from idlewatch.monitor import history, records, revalidation, stores
+from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.monitor.outage import is_over
+from idlewatch.monitor.reconciliation import Reconciliation
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.ends import CLAIM_LEASE, Ends
-from idlewatch.runtime.hub import Hub, Hubs
+from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
 from idlewatch.runtime.parts import Parts
-from idlewatch.runtime.publisher import Publisher, changes_of
+from idlewatch.runtime.publisher import Publisher
+from idlewatch.runtime.shutdown import write_progress
 from idlewatch.signals.dispatcher import Dispatcher
-from idlewatch.store.base import SessionStore, Store
+from idlewatch.store.base import Store
 from idlewatch.store.values import Due, Watched
 
 logger = logging.getLogger("idlewatch")
 
 BATCH_SIZE = 500
 """Sessions claimed at once."""
-FINISH_TIMEOUT = 3.0
-"""Seconds for which a process that stops tries to write down what it alone knows, at most."""
-FINISH_PAUSE = 0.2
-"""Seconds between two tries."""
 RECORDS_TIMEOUT = 0.5
 """Seconds that a push waits for the records, at most."""
 ROUND_INTERVAL = 1.0
@@ -65,10 +62,10 @@ class Timer:
         self._threads = process.threads
         self._dispatcher = process.part(Dispatcher)
         self._hub = hub
-        self._hubs = process.part(Hubs)
         self.publisher = Publisher(process, hub)
-        self.membership = Membership(process, self._tell_missed)
+        self.membership = Membership(process, self.publisher.tell_missed)
         self._ends = Ends(process, self.membership)
+        self._reconciliation = Reconciliation(process)
         self._parts = Parts(process, ROUND_INTERVAL)
         self._round_at = float("-inf")
         self._compared_at = float("-inf")
@@ -220,8 +217,8 @@ class Timer:
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
-                    await self._tell_missed(self._store.sessions)
-                await self._parts.do("compare", partial(self.membership.compare_records, now))
+                    await self.publisher.tell_missed(self._store.sessions)
+                await self._parts.do("compare", partial(self._reconciliation.advance, now))
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
             await self._parts.do("sample", partial(self._sample, now))
@@ -238,19 +235,6 @@ class Timer:
                 # It is tried again with the other sweeps, not in the next round.
                 logger.exception("What is too old could not be deleted.")
         self._swept_at = now
-
-    async def _tell_missed(self, sessions: SessionStore) -> None:
-        """Notify the tabs of this process of changes that they missed: a layer may lose a message without an error."""
-        watch_ids = list(self._hubs.tabs())
-        for start in range(0, len(watch_ids), BATCH_SIZE):
-            found = await sessions.aget_many(watch_ids[start : start + BATCH_SIZE])
-            await self.membership.correct_counts(sessions, found, self._clock.now())
-            # The round may have begun long before.
-            now = self._clock.now()
-            # What is not settled yet may still change; the push lane sends it once it is settled.
-            settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
-            changes = changes_of(settled, now)
-            await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _sample(self, now: float) -> None:
         """Take a sample of the live sessions, if no process has taken one in the last `SAMPLE_INTERVAL`."""
@@ -283,34 +267,8 @@ class Timer:
             await self._ends.record(self._clock.now())
         finally:
             if self._store.shared:
-                # It knows how far every session came.
+                # It has how far every session came.
                 await self.membership.give_up_tabs()
             else:
-                await self._write_down()
-
-    async def _write_down(self) -> None:
-        """Write how far every session of the memory store came, and give up the store."""
-        until, for_ever = self._clock.ticks() + FINISH_TIMEOUT, float("inf")
-        # By then every check is due.
-        while claimed := await self._store.queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
-            while not await self._is_written(claimed, is_last_try=self._clock.ticks() >= until):
-                await self._clock.sleep(FINISH_PAUSE)
-        await self.membership.release()
-
-    async def _is_written(self, claimed: Sequence[Watched], *, is_last_try: bool) -> bool:
-        try:
-            await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())
-        except AWAY:
-            if is_last_try:
-                raise
-            return False
-        return True
-
-
-def _checkpoint(sessions: Sequence[Watched], now: float) -> None:
-    def checkpoint(batch: Sequence[Watched]) -> None:
-        by_id = {watched.id: watched for watched in batch}
-        rows = WatchedSession.objects.in_bulk(list(by_id)).values()
-        checkpoints.checkpoint(rows, by_id, now, last=True)
-
-    work_through("checkpoint", {watched.id: watched for watched in sessions}, checkpoint)
+                await write_progress(self._process)
+                await self.membership.release()

@@ -94,10 +94,10 @@ MUTANTS: Sequence[Mutant] = (
     # The others.
     Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F(\"session_digest\"))\n", "    pass\n", "2", focus="change_password_while_polling"),
     Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))\n", "                    pass\n", "2", seed=3),
-    Mutant("missed changes stay missed", "runtime/timer.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="sign_in open revoke after layer_lossy", seed=27),
+    Mutant("missed changes stay missed", "runtime/publisher.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="sign_in open revoke after layer_lossy", seed=27),
     Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2", focus="open extend", seed=3),
     Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory", seed=1),
-    Mutant("stopped without a checkpoint", "runtime/timer.py", "            await self._threads.run(Lane.TIMER, _checkpoint, claimed, self._clock.now())\n", "            pass\n", "1", "memory", "type request restarted", seed=14),
+    Mutant("stopped without a checkpoint", "runtime/shutdown.py", "        await process.threads.run(Lane.TIMER, _checkpoint, claimed, process.clock.now())\n", "        pass\n", "1", "memory", "type request restarted", seed=14),
     Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n", seed=19),
 )  # fmt: skip
 

@@ -95,7 +95,7 @@ class TestConnecting:
         tab = await Tab.open(signed)
         assert tab.first["phase"] == "warned"
         await stores.current().sessions.aapply(signed.watch_id, Requested(), clock.now)
-        await runtime_of(current_process()).timer._tell_missed(stores.current().sessions)
+        await runtime_of(current_process()).timer.publisher.tell_missed(stores.current().sessions)
         assert (await tab.frame())["phase"] == "active"
 
     @pytest.mark.parametrize("key", [None, "", "unknown", "\N{GREEK SMALL LETTER ALPHA}" * 32, "a" * 5000])

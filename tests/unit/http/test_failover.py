@@ -12,7 +12,7 @@ from django.contrib.sessions.models import Session
 from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
-from idlewatch.runtime.membership import END_GRACE
+from idlewatch.monitor.reconciliation import END_GRACE
 from idlewatch.store.memory.ledger import TOMBSTONE_TTL
 from tests.conftest import Time
 from tests.support.http import Browser, record, tick, user_of

@@ -1,0 +1,51 @@
+"""The shutdown of a process with a memory store: it writes down what it alone knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import checkpoints, stores
+from idlewatch.monitor.isolation import AWAY, work_through
+from idlewatch.monitor.records import BATCH_SIZE
+from idlewatch.process import Lane, Process
+from idlewatch.runtime.ends import CLAIM_LEASE
+from idlewatch.store.values import Due, Watched
+
+WRITE_TIMEOUT = 3.0
+"""Seconds after which a statement that fails is not tried again: the server waits for the process to exit."""
+RETRY_PAUSE = 0.2
+"""Seconds between two tries."""
+
+
+async def write_progress(process: Process) -> None:
+    """Write into the records how far every live session of the store came; try again where the database fails.
+
+    Raises:
+        any of `AWAY`: the database went on failing; the sessions resume from their last checkpoints.
+    """
+    queue, clock, for_ever = stores.store_of(process).queue, process.clock, float("inf")
+    until = clock.ticks() + WRITE_TIMEOUT
+    # By then every check is due.
+    while claimed := await queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
+        while not await _is_written(process, claimed, is_last_try=clock.ticks() >= until):
+            await clock.sleep(RETRY_PAUSE)
+
+
+async def _is_written(process: Process, claimed: Sequence[Watched], *, is_last_try: bool) -> bool:
+    try:
+        await process.threads.run(Lane.TIMER, _checkpoint, claimed, process.clock.now())
+    except AWAY:
+        if is_last_try:
+            raise
+        return False
+    return True
+
+
+def _checkpoint(sessions: Sequence[Watched], now: float) -> None:
+    def checkpoint(batch: Sequence[Watched]) -> None:
+        by_id = {watched.id: watched for watched in batch}
+        rows = WatchedSession.objects.in_bulk(list(by_id)).values()
+        checkpoints.checkpoint(rows, by_id, now, last=True)
+
+    work_through("checkpoint", {watched.id: watched for watched in sessions}, checkpoint)
