@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from channels.layers import BaseChannelLayer, get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
-from msgspec.structs import astuple
 
-from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock
-from idlewatch.core.policy import Phase, Shown
 from idlewatch.process import Process
-from idlewatch.runtime.hub import Change, Hub, aged
+from idlewatch.runtime.changes import CHANGES, aged, changes_in
+from idlewatch.runtime.hub import Hub
 
 logger = logging.getLogger("idlewatch")
 
 GROUP = "idlewatch.hubs"
 """The one group of the channel layer: its members are the buses, one for each hub."""
-KIND = "idlewatch.changes"
 NOTICE = "idlewatch.notice"
 """An operator's message to the tabs of some sessions; each process answers with the number of tabs that took it."""
 ANSWER = "idlewatch.answer"
@@ -89,7 +86,7 @@ class Bus:
 
     async def _dispatch(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Do what a message asks for; a type that this version does not know is ignored."""
-        if message["type"] == KIND:
+        if message["type"] == CHANGES:
             now = self._clock.now()
             # A process of an earlier release sends no time.
             await self._hub.tell(aged(changes_in(message["changes"]), now - message.get("at", now)))
@@ -145,26 +142,3 @@ async def staying(clock: Clock, layer: BaseChannelLayer, channel: str) -> AsyncI
                 # A join that is under way would undo it.
                 await asyncio.gather(task, return_exceptions=True)
                 await layer.group_discard(GROUP, channel)
-
-
-def message_of(process: str, changes: Sequence[Change], at: float) -> dict[str, object]:
-    """Return the message by which a process publishes changes, as they were at `at` (epoch seconds)."""
-    return {"type": KIND, "process": process, "at": at, "changes": [list(astuple(change)) for change in changes]}
-
-
-def changes_in(told: Sequence[Sequence[Any]]) -> Sequence[Change]:
-    """Return the changes in a message; one that this version does not understand keeps no other from the tabs."""
-    changes = []
-    for each in told:
-        try:
-            changes.append(change_from(each))
-        except Exception as error:  # noqa: BLE001 - as for a whole message
-            logger.warning("A change in a message of type %r was dropped (%s).", KIND, type(error).__name__)
-    return changes
-
-
-def change_from(told: Sequence[Any]) -> Change:
-    """Return a change from its form in a message."""
-    watch_id, frame, ended, (phase, reason, extendable) = told
-    shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
-    return Change(watch_id, frame, ended, shown)

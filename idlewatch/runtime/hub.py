@@ -11,12 +11,9 @@ from threading import Lock
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from idlewatch.core import protocol
 from idlewatch.core.policy import UNWARNED, Shown
 from idlewatch.process import Process
+from idlewatch.runtime.changes import Change
 from idlewatch.runtime.fan_out import FanOut, Sends
 
 logger = logging.getLogger("idlewatch")
@@ -27,21 +24,6 @@ TAB_TIMEOUT = 2.0
 """Seconds in which a tab takes a change, where a server's send waits for the client to read, or is closed."""
 NOTICE_TIMEOUT = 1.0
 """Seconds in which a tab takes a notice, or counts as not reached: an operator waits for the count."""
-
-
-class Change(Struct, frozen=True):
-    """A change of one session, as its tabs are notified of it."""
-
-    watch_id: str
-    frame: str
-    ended: bool
-    shown: Shown
-    """What the frame shows, to find out whether the tabs were notified."""
-
-
-def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:
-    """Return changes with their countdowns shortened by a delay, or they would end too late."""
-    return [each if each.ended else replace(each, frame=protocol.aged(each.frame, seconds)) for each in changes]
 
 
 class Guest(Protocol):

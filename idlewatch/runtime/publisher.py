@@ -11,13 +11,13 @@ from channels.layers import get_channel_layer
 
 from idlewatch import metrics
 from idlewatch.core.policy import Phase
-from idlewatch.core.protocol import encode, state_frame
 from idlewatch.exceptions import LayerUnavailable
 from idlewatch.monitor import stores, tab_counts
 from idlewatch.monitor.isolation import AWAY, isolated
 from idlewatch.process import Process
-from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT, message_of
-from idlewatch.runtime.hub import Change, Hub, Hubs, aged
+from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT
+from idlewatch.runtime.changes import Change, aged, changes_of, message_of
+from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.signals import announce
 from idlewatch.store.base import CHANGE_BATCH, SessionStore, Store
 from idlewatch.store.values import Due, Watched
@@ -120,23 +120,6 @@ class Publisher:
                     outcome = await self._store.queue.settle([watched], now)
                 settled += outcome
             return settled
-
-
-def changes_of(sessions: Iterable[Watched], now: float) -> Sequence[Change]:
-    """Return the changes that the tabs of sessions are to be notified of at `now`."""
-    changes = []
-    for watched in sessions:
-        with isolated("push", watched.id):
-            changes.append(change_of(watched, now))
-    return changes
-
-
-def change_of(watched: Watched, now: float) -> Change:
-    """Return the change that the tabs of a session are to be notified of at `now`."""
-    verdict = watched.verdict(now)
-    # Each tab adds the URL of the login page: it depends on the page.
-    frame = state_frame(verdict, watched.policy, watched.version)
-    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
 
 
 def _note_delays(changes: Iterable[tuple[Watched, Watched]], sent_at: float) -> None:

@@ -18,8 +18,9 @@ from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
 from idlewatch.process import current_process
-from idlewatch.runtime.bus import GROUP, Bus, message_of
-from idlewatch.runtime.hub import Change, Hub
+from idlewatch.runtime.bus import GROUP, Bus
+from idlewatch.runtime.changes import Change, message_of
+from idlewatch.runtime.hub import Hub
 from tests.integration.server.visitors import Visitor, story
 from tests.integration.site import CORE, running
 from tests.support.redis_server import RedisServer

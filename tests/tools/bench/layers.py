@@ -22,8 +22,9 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from idlewatch.process import current_process
-from idlewatch.runtime.bus import GROUP, Bus, message_of
-from idlewatch.runtime.hub import Change, Hub
+from idlewatch.runtime.bus import GROUP, Bus
+from idlewatch.runtime.changes import Change, message_of
+from idlewatch.runtime.hub import Hub
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT
 from tests.tools.bench.__main__ import used

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 from collections.abc import AsyncIterator
@@ -17,8 +16,9 @@ from idlewatch.core.policy import Policy, assess
 from idlewatch.core.protocol import encode, state_frame
 from idlewatch.process import current_process, now
 from idlewatch.runtime import bus as bus_module
-from idlewatch.runtime.bus import ANSWER, GROUP, KIND, NOTICE, Bus, change_from, changes_in, message_of
-from idlewatch.runtime.hub import Change, Hub
+from idlewatch.runtime.bus import ANSWER, GROUP, NOTICE, Bus
+from idlewatch.runtime.changes import CHANGES, Change, message_of
+from idlewatch.runtime.hub import Hub
 from tests.conftest import Time
 from tests.support.facts import signed_in
 from tests.support.redis_server import redis_url
@@ -31,24 +31,18 @@ SECRET = "of-the-future"
 
 
 def changed(*fields: object) -> dict[str, Any]:
-    return {"type": KIND, "process": "another", "changes": [["w1", "{}", *fields]]}
+    return {"type": CHANGES, "process": "another", "changes": [["w1", "{}", *fields]]}
 
 
 UNTAKEABLE: dict[str, dict[str, Any]] = {
     "new-phase": changed(False, [SECRET, None, True]),
     "new-reason": changed(True, ["ended", SECRET, False]),
     "new-field": changed(False, ["warned", "idle", True], SECRET),
-    "no-changes": {"type": KIND, "process": "another", "watch": SECRET},
-    "no-process": {"type": KIND, "changes": [], "watch": SECRET},
+    "no-changes": {"type": CHANGES, "process": "another", "watch": SECRET},
+    "no-process": {"type": CHANGES, "changes": [], "watch": SECRET},
     "no-type": {"process": "another", "watch": SECRET},
     "answer-to-nothing": {"type": ANSWER, "process": "another", "frame": SECRET},
 }
-
-
-def test_a_change_comes_through_a_message_as_it_was():
-    changes = [CHANGE, Change("w1", '{"phase": "ended"}', ended=True, shown=("ended", None, False))]
-    message = json.loads(json.dumps(message_of(current_process().name, changes, 0.0)))
-    assert [change_from(each) for each in message["changes"]] == changes
 
 
 @pytest.mark.parametrize(("took", "remaining"), [(0.0, 100.0), (0.4, 100.0), (7.5, 92.5), (200.0, 0.0)])
@@ -103,12 +97,6 @@ async def layer(request: pytest.FixtureRequest) -> AsyncIterator[BaseChannelLaye
 
 def members(layer: InMemoryChannelLayer) -> set[str]:
     return set(layer.groups.get(GROUP, {}))
-
-
-def test_a_change_that_another_version_made_keeps_no_other_of_its_message_from_the_tabs():
-    unknown = ["w2", "{}", False, ["a new phase", None, True]]
-    known = message_of("another", [CHANGE], now())["changes"]
-    assert changes_in([unknown, *known]) == [CHANGE]
 
 
 async def test_without_a_channel_layer_it_names_the_setting():

@@ -11,8 +11,9 @@ import pytest
 from idlewatch.process import current_process
 from idlewatch.runtime import fan_out
 from idlewatch.runtime import hub as hub_module
+from idlewatch.runtime.changes import Change
 from idlewatch.runtime.fan_out import YIELD_EVERY
-from idlewatch.runtime.hub import NOTICE_TIMEOUT, TAB_TIMEOUT, Change, Hub, Hubs
+from idlewatch.runtime.hub import NOTICE_TIMEOUT, TAB_TIMEOUT, Hub, Hubs
 from tests.support.clocks import TestClock
 from tests.support.sockets import FakeTab, errors, until
 

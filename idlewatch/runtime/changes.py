@@ -1,0 +1,77 @@
+"""Changes of sessions, as tabs are notified of them, and their form in a message to other processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from idlewatch.core.activity import Reason
+from idlewatch.core.policy import Phase, Shown
+from idlewatch.core.protocol import aged as aged_frame
+from idlewatch.core.protocol import encode, state_frame
+from idlewatch.monitor.isolation import isolated
+from idlewatch.store.values import Watched
+
+logger = logging.getLogger("idlewatch")
+
+CHANGES = "idlewatch.changes"
+"""The type of a message with changes."""
+
+
+class Change(Struct, frozen=True):
+    """A change of one session, as its tabs are notified of it."""
+
+    watch_id: str
+    frame: str
+    ended: bool
+    shown: Shown
+    """What the frame shows, to find out whether the tabs were notified."""
+
+
+def changes_of(sessions: Iterable[Watched], now: float) -> Sequence[Change]:
+    """Return the changes that the tabs of sessions are to be notified of at `now`."""
+    changes = []
+    for watched in sessions:
+        with isolated("push", watched.id):
+            changes.append(change_of(watched, now))
+    return changes
+
+
+def change_of(watched: Watched, now: float) -> Change:
+    """Return the change that the tabs of a session are to be notified of at `now`."""
+    verdict = watched.verdict(now)
+    # Each tab adds the URL of the login page: it depends on the page.
+    frame = state_frame(verdict, watched.policy, watched.version)
+    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
+
+
+def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:
+    """Return changes with their countdowns shortened by a delay, or they would end too late."""
+    return [each if each.ended else replace(each, frame=aged_frame(each.frame, seconds)) for each in changes]
+
+
+def message_of(process: str, changes: Sequence[Change], at: float) -> dict[str, object]:
+    """Return the message by which a process publishes changes, as they were at `at` (epoch seconds)."""
+    return {"type": CHANGES, "process": process, "at": at, "changes": [list(astuple(change)) for change in changes]}
+
+
+def changes_in(items: Sequence[Sequence[Any]]) -> Sequence[Change]:
+    """Return the changes in a message; one that this version does not understand keeps no other from the tabs."""
+    changes = []
+    for item in items:
+        try:
+            changes.append(change_from(item))
+        except Exception as error:  # noqa: BLE001 - what another version sends may be anything
+            logger.warning("A change in a message of type %r was dropped (%s).", CHANGES, type(error).__name__)
+    return changes
+
+
+def change_from(item: Sequence[Any]) -> Change:
+    """Return a change from its form in a message."""
+    watch_id, frame, ended, (phase, reason, extendable) = item
+    shown = Shown(Phase(phase), None if reason is None else Reason(reason), extendable)
+    return Change(watch_id, frame, ended, shown)
