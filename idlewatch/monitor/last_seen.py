@@ -24,6 +24,8 @@ class _Seen(NamedTuple):
     report: Reported
     at: float
     """When it was seen (epoch seconds)."""
+    version: int
+    """The version of the session in the store then."""
 
 
 class LastSeen:
@@ -37,11 +39,18 @@ class LastSeen:
         self._seen: dict[str, _Seen] = {}
         self._forgot_at = float("-inf")
 
-    def note(self, watched: Watched) -> None:
-        """Note when the user of a session was last active, and what holds it, as the store has it."""
+    def note(self, watched: Watched) -> bool:
+        """Note when the user of a session was last active, and what holds it, as the store has it.
+
+        Return whether the store has lost activity that was seen: a later version of a session never has less, unless it
+        was opened again from its record. An earlier version is an answer that was overtaken.
+        """
         report, known = report_of(watched.activity), self._seen.get(watched.id)
         if known is None or _is_later(report, known.report):
-            self._seen[watched.id] = _Seen(report, self._clock.now())
+            self._seen[watched.id] = _Seen(report, self._clock.now(), watched.version)
+            return False
+        has_less = report.active < known.report.active and watched.version > known.version
+        return has_less and watched.activity.ended is None
 
     def get(self, watch_id: str, *, is_open: bool = False) -> Reported:
         """Return a report of what was seen of a session; `NOTHING` if it was not seen.

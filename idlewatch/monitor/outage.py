@@ -93,10 +93,14 @@ class Outage:
         self.add_missed([watch_id])
 
     def note_seen(self, watched: Watched | None) -> None:
-        """Note what the store, or the record in its place, has of a session."""
+        """Note what the store, or the record in its place, has of a session; it misses what it has lost of it."""
         if watched is None:
             return
-        self.seen.note(watched)
+        if self.seen.note(watched):
+            self.add_missed([watched.id])
+            if not self.is_tended:
+                # The next calls report it, where no timer does.
+                self.doubt()
         if not self.is_tended:
             self.seen.forget(self._clock.now(), keep=())
 

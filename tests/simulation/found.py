@@ -40,6 +40,32 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "Redis evicted a session, another process opened it again from its record, and who knew more did not say": [
+        Story(
+            112919,
+            _setup(
+                servers=2,
+                engine="cache",
+                max_sessions=2,
+                limits=_limits(idle_timeout=12.0, warn_before=2.0, hold_limit=8.0, checkpoint=1.2),
+            ),
+            {
+                "b0": ("bob", (_step("sign_in", 1.27), _step("sign_out", 3.248))),
+                "b1": ("ada", (_step("sign_in", 1.254),)),
+                "b2": (
+                    "bob",
+                    (
+                        _step("sign_in", 1.587),
+                        _step("open", wait),
+                        _step("type", 0.163, seconds=0.0),
+                        _step("close_all", 0.3, "warning"),
+                    ),
+                ),
+            },
+            (Fault("redis_evicts", 7.095, 1.627),),
+        )
+        for wait in (4.8, 5.074)
+    ],
     "a process that stopped lost what it alone knew, since one statement of its last checkpoint failed": [
         Story(
             116179,

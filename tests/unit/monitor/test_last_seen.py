@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from idlewatch.core.activity import Activity
+from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.policy import Policy
 from idlewatch.monitor.last_seen import NOTHING, LastSeen
 from idlewatch.store.values import Watched
@@ -54,3 +54,22 @@ def test_what_the_records_have_by_now_is_forgotten_but_for_sessions_with_a_tab(s
     assert seen.watch_ids() == ["w1", "w2"]
     seen.forget(1200.0, keep={"w2"})
     assert seen.watch_ids() == ["w2"]
+
+
+@pytest.mark.parametrize(
+    ("activity", "version", "is_lost"),
+    [
+        (signed_in(900.0), 8, True),
+        (signed_in(900.0), 7, False),
+        (signed_in(900.0), 6, False),
+        (SESSION.activity, 8, False),
+        (signed_in(900.0).finished(Reason.REVOKED, 1000.0), 8, False),
+    ],
+    ids=["opened again", "the same", "an answer that was overtaken", "as much", "ended"],
+)
+def test_a_later_version_that_has_less_was_opened_again_from_its_record(
+    seen: LastSeen, activity: Activity, version: int, is_lost: bool
+):
+    assert not seen.note(replace(SESSION, version=7))
+    assert seen.note(replace(SESSION, activity=activity, version=version)) is is_lost
+    assert seen.get("w1").active == 1000.0

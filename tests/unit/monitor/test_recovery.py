@@ -489,3 +489,25 @@ class TestAnEvictedKey:
         clock.now = START + 305
         await shared.around(2)
         assert tab.told[-1] == ("ended", "idle", False)
+
+    @pytest.mark.parametrize("is_tended", [True, False])
+    async def test_is_reported_again_by_the_process_that_saw_more_than_the_record_has(
+        self, shared: Outage, clock: Time, is_tended: bool
+    ):
+        web, other = shared.process("web"), shared.process("other")
+        watch_id = (await web.asign_in(idle_timeout=1000.0)).id
+        await (shared if is_tended else other).around()
+        clock.pass_(100)
+        acted_at = clock.now
+        with web.entered():
+            await web.store.sessions.aapply(watch_id, Requested(), acted_at)
+        with shared.redis.client() as client:
+            client.delete(f"{PREFIX}watch:{watch_id}")
+        clock.pass_(1)
+        with other.entered():
+            assert (await monitor.alook(watch_id, clock.now)).activity.active == START
+        with web.entered():
+            await monitor.alook(watch_id, clock.now)
+            await (web.around() if is_tended else monitor.alook(watch_id, clock.now))
+        assert (await web.recovery.sessions.aget(watch_id)).activity.active == acted_at
+        assert not web.recovery.is_away
