@@ -16,10 +16,11 @@ from idlewatch.http import credential_change
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.key_rotation import HeldSession, is_shared, under_way
+from idlewatch.http.key_rotation import HeldSession
 from idlewatch.http.login_views import is_login_page, turns_away
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session, session_of
 from idlewatch.http.request_state import RequestState, current_state, state_of
+from idlewatch.http.requests_under_way import is_shared, under_way
 from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import StateResponse, ended_response
 from idlewatch.http.session_change import SessionChange
