@@ -105,11 +105,11 @@ def before_new_password(instance: AbstractBaseUser, *, update_fields: Iterable[s
     """
     state = current_state.get()
     watched = None if state is None else state.present.watched
-    if state is None or state.held is None or watched is None or watched.user != accounts.primary_key(instance):
+    if state is None or state.original is None or watched is None or watched.user != accounts.primary_key(instance):
         return
     is_password = update_fields is None or "password" in update_fields
     if is_password and not accounts.has_auth_digest(instance, state.auth_digest):
-        state.held.announce()
+        state.original.announce()
 
 
 def on_user_saved(

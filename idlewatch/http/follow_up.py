@@ -16,7 +16,7 @@ from idlewatch.http import credential_change
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.key_rotation import HeldSession
+from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.login_views import is_login_page, turns_away
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session, session_of
 from idlewatch.http.request_state import RequestState, current_state, state_of
@@ -39,10 +39,10 @@ def answering(request: HttpRequest) -> Iterator[None]:
     """Register a request while it is answered, for what else happens to its session meanwhile."""
     state, session = state_of(request), session_of(request)
     watch_id, key = state.admission.state.watch_id, session.session_key
-    state.held = None if watch_id is None or key is None else HeldSession(session, key, watch_id)
+    state.original = None if watch_id is None or key is None else OriginalSession(session, key, watch_id)
     token = current_state.set(state)
     try:
-        with under_way(session), state.held.holding() if state.held is not None else nullcontext():
+        with under_way(session), state.original.preserving() if state.original is not None else nullcontext():
             yield
     finally:
         current_state.reset(token)
@@ -53,10 +53,10 @@ def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     # If undecided: the request was admitted, and its view has done its work.
     with suppress(Undecided):
         response = _follow(request, response)
-    held = state_of(request).held
-    if held is not None:
+    original = state_of(request).original
+    if original is not None:
         # Not if the database fails meanwhile: after an error the browser still has this key.
-        held.release()
+        original.release()
     restrict_caches(request, response)
     return response
 
@@ -64,9 +64,9 @@ def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
 def has_changed_session(request: HttpRequest) -> bool:
     """Return whether the view has given the session another key or user, or is about to, or has ended it."""
     state = state_of(request)
-    held, change = state.held, state.change
-    is_held_changed = held is not None and (held.commit is not None or held.is_announced)
-    return is_held_changed or change.signed_in or change.signed_out or change.is_deferred
+    original, change = state.original, state.change
+    is_replaced = original is not None and (original.commit is not None or original.is_announced)
+    return is_replaced or change.signed_in or change.signed_out or change.is_deferred
 
 
 def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) -> HttpResponseBase:
@@ -88,9 +88,9 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     if session_of(request).accessed:
         if _has_failed(request, response, state):
             _undo(request, state)
-        elif state.held is not None and (state.change.is_deferred or _has_new_password(request, state)):
+        elif state.original is not None and (state.change.is_deferred or _has_new_password(request, state)):
             # A request that found it standing would give the session back to its former user, or auth hash.
-            state.held.release()
+            state.original.release()
         settle(request, response, now())
         _follow_session(request, response, state)
     is_judged = state.session.phase is not None and response is not state.ended_response
@@ -110,13 +110,13 @@ def _has_failed(request: HttpRequest, response: HttpResponseBase, state: Request
 
     After an error Django does not save it. If the transaction was rolled back, neither did the user sign in.
     """
-    held, session = state.held, session_of(request)
-    if held is None or held.commit is None or state.present.watch_id != held.watch_id:
+    original, session = state.original, session_of(request)
+    if original is None or original.commit is None or state.present.watch_id != original.watch_id:
         return False
     if django_sessions.user_of(session) is None:
         # It was flushed: Django deletes the cookie, after an error too.
         return False
-    return response.status_code >= 500 or held.commit.is_lost
+    return response.status_code >= 500 or original.commit.is_lost
 
 
 def _has_new_password(request: HttpRequest, state: RequestState) -> bool:
@@ -125,16 +125,16 @@ def _has_new_password(request: HttpRequest, state: RequestState) -> bool:
 
 def _undo(request: HttpRequest, state: RequestState) -> None:
     """Undo what a failed view did to the session: the browser keeps the one with which the request came."""
-    held = state.held
-    assert held is not None, "a session that was replaced was held"  # noqa: S101
-    held.drop_successor()
-    restore_session(request, held.key)
+    original = state.original
+    assert original is not None, "a view replaced the session with which the request came"  # noqa: S101
+    original.drop_successor()
+    restore_session(request, original.key)
     session = session_of(request)
     if django_sessions.user_of(session) is not None:
         # Where this request adopted the session, its data has not been saved yet.
-        session.setdefault(django_sessions.WATCH_KEY, held.watch_id)
+        session.setdefault(django_sessions.WATCH_KEY, original.watch_id)
     state.change = SessionChange(sign_in_failed=True)
-    monitor.rebind(held.watch_id, session)
+    monitor.rebind(original.watch_id, session)
 
 
 def _is_replaceable(request: HttpRequest, state: RequestState) -> bool:
@@ -207,7 +207,7 @@ def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watc
     """Bind the session to its new key and auth hash."""
     session = session_of(request)
     key, auth_digest = django_sessions.key_of(session), django_sessions.auth_digest_of(session)
-    is_announced = state.held is not None and state.held.is_announced
+    is_announced = state.original is not None and state.original.is_announced
     if is_announced or (key, auth_digest) != (watched.key, state.auth_digest):
         monitor.rebind(watched.id, session)
     if auth_digest != state.auth_digest:
@@ -219,7 +219,7 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
 
     A request that merely has an old copy of the session must not take it from the request that changed the password.
     """
-    is_own = state.held is not None and state.held.is_announced
+    is_own = state.original is not None and state.original.is_announced
     if monitor.has_moved_on(watch_id, state.auth_digest, is_own=is_own):
         keep_cookie(request)
         state.change.discard()

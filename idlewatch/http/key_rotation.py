@@ -32,7 +32,7 @@ def announce_rotation(watch_id: str, then: Callable[[], None] = lambda: None) ->
     once_committed(announce)
 
 
-class HeldSession:
+class OriginalSession:
     """The watched Django session with which a request came: its deletion waits until the view has returned."""
 
     def __init__(self, session: SessionBase, key: str, watch_id: str) -> None:
@@ -52,7 +52,7 @@ class HeldSession:
         self._cycle_key, self._acycle_key = session.cycle_key, session.acycle_key
 
     @contextmanager
-    def holding(self) -> Iterator[None]:
+    def preserving(self) -> Iterator[None]:
         """Defer deletions, and announce a new key: Django has no signal for either."""
         own: dict[str, Any] = {
             "delete": self._defer_deletion,

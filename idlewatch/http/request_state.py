@@ -17,7 +17,7 @@ from idlewatch.http.admission import Admission
 from idlewatch.http.classification import is_seen
 from idlewatch.http.django_cache import withhold
 from idlewatch.http.i18n import NOTICES
-from idlewatch.http.key_rotation import HeldSession
+from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.responses import read_reason
 from idlewatch.http.session_change import SessionChange
 from idlewatch.http.session_state import NO_SESSION, SessionState
@@ -52,7 +52,7 @@ class RequestState:
         self._request = request
         self.admission = Admission(arrived)
         self.change = SessionChange()
-        self.held: HeldSession | None = None
+        self.original: OriginalSession | None = None
         """The session as it came, while the view has not returned; None where there is no live one to keep."""
         self.is_abandoned = False
         """The client has gone: no browser hears of what a view that still runs does to the session."""

@@ -118,9 +118,9 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
     actors = impersonation.actors_of(session)
     if not change.is_deferred and (actors is None or actors.user == watched.user or not session.modified):
         return
-    if response is None and state.held is not None:
+    if response is None and state.original is not None:
         # Another request that came with it would give the session back to its former user.
-        transactions.once_committed(state.held.release)
+        transactions.once_committed(state.original.release)
     switched = None
     if actors is not None:
         switched = login.switch(request, actors, watched, at, is_release=change.is_release)
@@ -172,8 +172,8 @@ def _continue(request: HttpRequest, state: RequestState, session_state: SessionS
 
 
 def _announce_rotation(state: RequestState, watch_id: str) -> None:
-    if state.held is not None:
-        state.held.announce()
+    if state.original is not None:
+        state.original.announce()
     else:
         announce_rotation(watch_id)
 

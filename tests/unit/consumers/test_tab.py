@@ -15,7 +15,7 @@ from idlewatch.consumers import tab as consumers
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Requested, TabClosed, TabOpened, TabsCounted
 from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
-from idlewatch.http.key_rotation import HeldSession
+from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.page_tokens import token_of
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, stores
@@ -167,11 +167,11 @@ class TestConnecting:
         """No reason is given for it: the page asks again, with the cookie it has by then."""
 
         old, session = signed.key, django_sessions.engine()(signed.key)
-        held = HeldSession(session, old, signed.watch_id)
-        with held.holding():
+        original = OriginalSession(session, old, signed.watch_id)
+        with original.preserving():
             await session.acycle_key()
             await session.asave()
-        await sync_to_async(held.release)()
+        await sync_to_async(original.release)()
         if not is_done:
             assert await ended(Tab(old)) is None
         await sync_to_async(monitor.rebind)(signed.watch_id, session)
