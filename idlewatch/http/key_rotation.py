@@ -68,10 +68,9 @@ class OriginalSession:
                 del vars(self._session)[name]
 
     def announce(self) -> None:
-        """Announce that the session is about to get another key."""
+        """Announce that the session is about to get another key or password."""
         self.is_announced = True
-        if self._is_kept:
-            announce_rotation(self.watch_id, self._note_recorded)
+        announce_rotation(self.watch_id, self._note_recorded)
 
     def _note_recorded(self) -> None:
         self._is_recorded = True

@@ -18,13 +18,15 @@ from idlewatch.core.events import Reported
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor import checkpoints
-from idlewatch.monitor.django_sessions import digest, digests, is_key
+from idlewatch.monitor.django_sessions import digest, digests, is_key, keeps_keys
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
 from idlewatch.monitor.last_seen import report_of
 from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
 """Records read or written at once."""
+UNKEYED = "unkeyed"
+"""Stands for the digest of a key where there is none (signed cookies) while a new password is announced."""
 
 
 def watched_of(record: WatchedSession, now: float) -> Watched:
@@ -128,8 +130,8 @@ def was_rotated(record: WatchedSession, key: str) -> bool:
 
 
 def is_rotating(record: WatchedSession) -> bool:
-    """Return whether the session is about to get another key: a request that is under way has announced it."""
-    return bool(record.session_digest) and record.session_digest == record.previous_digest
+    """Return whether a request that is under way has announced that it gives the session another key or password."""
+    return record.previous_digest == (record.session_digest or UNKEYED)
 
 
 def was_succeeded(key: str) -> bool:
@@ -223,7 +225,8 @@ def transfer(watched: Watched, user: AbstractBaseUser, operator: AbstractBaseUse
 
 def expect_rotation(watch_id: str) -> None:
     """Mark the session's key as about to be rotated: requests that still carry it are not signed out."""
-    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=F("session_digest"))
+    announced = F("session_digest") if keeps_keys() else Value(UNKEYED)
+    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)
 
 
 def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = True) -> bool:
@@ -241,6 +244,6 @@ def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = T
     present = rows.filter(session_digest=new)
     if is_own:
         # It kept its key, although another was announced.
-        present.filter(previous_digest=new).exclude(previous_digest="").update(previous_digest="")
+        present.filter(previous_digest=new or UNKEYED).update(previous_digest="")
     present.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
     return is_own or present.exists()

@@ -142,9 +142,10 @@ class TestNewKey:
         assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("atomic", [False], indirect=True)
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
     @pytest.mark.parametrize("is_kept", [False, True])
-    def test_a_request_that_finds_the_new_password_before_the_session_has_it_ends_nothing(
-        self, atomic: bool, is_kept: bool, browser: Browser, other: Browser
+    def test_what_finds_the_new_password_before_the_session_has_it_ends_nothing(
+        self, engine: str, atomic: bool, is_kept: bool, browser: Browser, other: Browser, clock: Time
     ):
         answers: list[Any] = []
 
@@ -153,8 +154,10 @@ class TestNewKey:
             user.set_password("new")
             user.save()
             if is_kept:
+                elsewhere(lambda: revalidation.examine([replace(stored(), doubted=True)], clock.now))
                 answers.append(elsewhere(lambda: other.poll("/api/")))
                 update_session_auth_hash(request, user)
+                answers.append(elsewhere(lambda: other.poll("/api/")))
 
         http_site.during.append(change)
         browser.submit("/meanwhile/")
