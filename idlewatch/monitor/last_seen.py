@@ -11,6 +11,7 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Activity
 from idlewatch.core.clock import Clock
 from idlewatch.core.events import Reported
+from idlewatch.core.reducer import reported
 from idlewatch.store.values import Watched
 
 CHECKPOINT_MARGIN = 30.0
@@ -62,6 +63,11 @@ class LastSeen:
             return NOTHING
         return seen.report if is_open else replace(seen.report, held_until=min(seen.report.held_until, seen.at))
 
+    def added_to(self, watched: Watched, now: float) -> Watched:
+        """Return a session with what was seen of it, which its record may not have yet."""
+        activity = reported(self.get(watched.id), watched.activity, watched.policy, now)
+        return replace(watched, activity=activity)
+
     def watch_ids(self) -> Sequence[str]:
         """Return the ids of all sessions that were seen."""
         return list(self._seen)
@@ -88,6 +94,13 @@ def _retention() -> float:
 def report_of(activity: Activity) -> Reported:
     """Return the event that reports these facts to a store."""
     return Reported(activity.active, activity.logged_in_at, activity.held_until, activity.held_since)
+
+
+def is_behind(present: Watched, known: Watched) -> bool:
+    """Return whether the store's facts of a live session are older than `known`."""
+    has, knows = present.activity, known.activity
+    facts = ((has.active, knows.active), (has.logged_in_at, knows.logged_in_at), (has.held_until, knows.held_until))
+    return has.ended is None and any(less < more for less, more in facts)
 
 
 def _is_later(report: Reported, known: Reported) -> bool:

@@ -9,6 +9,7 @@ from threading import Lock
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock
 from idlewatch.core.policy import Phase
+from idlewatch.exceptions import Undecided
 from idlewatch.monitor.last_seen import LastSeen
 from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.store.values import Watched
@@ -69,6 +70,15 @@ class Outage:
         An end that lies further back than a record may be out of date is certain.
         """
         return self.is_doubtful() and is_over(watched, now) and _is_recent(watched, now)
+
+    def require_decided(self, watched: Watched, now: float) -> None:
+        """Check that a session is not over by facts that may be out of date.
+
+        Raises:
+            Undecided: it is; the records, or other processes, may know of later activity.
+        """
+        if self.is_undecided(watched, now):
+            raise Undecided
 
     def must_wait(self, watch_id: str) -> bool:
         """Return whether activity of a session waits until the store has what it missed of it."""

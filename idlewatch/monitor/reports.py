@@ -13,9 +13,8 @@ from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, tab_counts
-from idlewatch.monitor.fallback import is_behind
 from idlewatch.monitor.isolation import isolated
-from idlewatch.monitor.last_seen import report_of
+from idlewatch.monitor.last_seen import is_behind, report_of
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.write_behind import credited
 from idlewatch.process import Lane, Process

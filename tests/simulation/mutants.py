@@ -85,7 +85,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("idle limit forgotten", "core/policy.py", "(idle_end, Reason.IDLE)", "(idle_end + 2.0, Reason.IDLE)", seed=1),
     # Records and fallback.
     Mutant("record closed twice", "monitor/records.py", "    rows = WatchedSession.objects.live().filter(pk=watch_id)\n    end =", "    rows = WatchedSession.objects.filter(pk=watch_id)\n    end ="),
-    Mutant("record not advanced", "monitor/fallback.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=19),
+    Mutant("record not advanced", "monitor/record_judge.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=19),
     Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass", "2", focus="revoke request redis_away redis_hangs", seed=3),
     Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n", seed=12),
     Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n", "2", focus="extend end after redis_flushed", seed=7),

@@ -23,8 +23,8 @@ from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, records, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.fallback import CATCH_UP_LIMIT
 from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.record_reports import CATCH_UP_LIMIT
 from idlewatch.process import current_process, set_default
 from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer

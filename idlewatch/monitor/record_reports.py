@@ -1,0 +1,108 @@
+"""Reports of the records to a shared store that may lack what they have, by the calls that ask for a session.
+
+The reports of `recovery` may still be to come, or never do: a worker of a task queue, for example, has no timer.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.db import Error as DatabaseError
+from msgspec.structs import replace
+
+from idlewatch.core.activity import Reason
+from idlewatch.exceptions import Undecided
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor.isolation import AWAY, isolated
+from idlewatch.monitor.last_seen import is_behind, report_of
+from idlewatch.monitor.outage import Outage, is_over
+from idlewatch.process import Process
+from idlewatch.store.base import SessionStore
+
+CATCH_UP_LIMIT = 20
+"""Sessions that a call reports beside its own where no timer does: each costs some round trips."""
+
+
+class RecordReports:
+    """Reports single records to a store, whose own `sessions` these are, while the store is in doubt."""
+
+    def __init__(self, process: Process, sessions: SessionStore, outage: Outage) -> None:
+        self._clock = process.clock
+        self._sessions = sessions
+        self._outage = outage
+
+    def report(self, watch_id: str) -> None:
+        """Report to the store what the record has, while the store may lack it.
+
+        Raises:
+            Undecided: the session seems to be over, and other processes may know of later activity.
+        """
+        if not self._outage.is_doubtful():
+            return
+        now = self._clock.now()
+        try:
+            self._report_record(watch_id, now)
+            found = self._sessions.get(watch_id)
+        except DatabaseError as error:
+            # The records are away too. What the store has by itself is good, unless by that the session is over.
+            found = self._sessions.get(watch_id)
+            if found is None or is_over(found, now):
+                raise Undecided from error
+        else:
+            self._catch_up(now)
+        if found is not None and is_over(found, now):
+            self._outage.require_decided(found, now)
+            self._sessions.end(watch_id, None, now)
+
+    def report_end(self, watch_id: str, reason: Reason | None) -> None:
+        """Report as `report` does before an end for `reason`, or one by the clock where that is None.
+
+        Before an end by the clock the record is asked also while the store is not in doubt.
+
+        Raises:
+            Undecided: as `report`, for an end by the clock: only that may wait.
+        """
+        try:
+            self.report(watch_id)
+        except Undecided:
+            if reason is None:
+                raise
+        present, now = self._sessions.get(watch_id) if reason is None else None, self._clock.now()
+        if present is not None and is_over(present, now):
+            # Records that are away can't tell of anything later.
+            with suppress(DatabaseError):
+                for report in records.find_later([present], now).values():
+                    self._sessions.apply(watch_id, report, now)
+
+    def _catch_up(self, now: float) -> None:
+        """Report sessions that the store missed where no timer does; the last of them ends the outage."""
+        if self._outage.is_tended or not self._outage.is_away:
+            return
+        watch_ids = self._outage.take_missed(CATCH_UP_LIMIT)
+        try:
+            for watch_id in watch_ids:
+                with isolated("report", watch_id):
+                    self._report_record(watch_id, now)
+        except AWAY:
+            self._outage.note()
+            self._outage.add_missed(watch_ids)
+            return
+        if self._outage.finish():
+            self._outage.doubt()
+
+    def _report_record(self, watch_id: str, now: float) -> None:
+        record = WatchedSession.objects.find(watch_id)
+        if record is None:
+            return
+        watched = self._outage.seen.added_to(records.watched_of(record, now), now)
+        if watched.activity.ended is not None:
+            reason, at = watched.activity.reason or Reason.LOST, min(watched.activity.ended, now)
+            self._sessions.end(watch_id, reason, at, limits_first=False)
+            return
+        # A grace that ran out while no tab could be counted ends nothing under the user who asks.
+        report = replace(report_of(watched.activity), is_open=True)
+        is_known = self._sessions.apply(watch_id, report, now) is not None
+        if not is_known and is_behind(self._sessions.open(watched, now), watched):
+            # Another process has opened it meanwhile, with older facts.
+            self._sessions.apply(watch_id, report, now)
