@@ -29,7 +29,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
-from idlewatch.runtime import publisher
+from idlewatch.runtime import changes
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
 from idlewatch.runtime.timer import (
@@ -191,7 +191,7 @@ class TestPush:
             "verdict": (Watched, "verdict"),
             "settle": (stores.current().queue, "settle"),
             "announcement": (announce, "changed"),
-            "frame": (publisher, "change_of"),
+            "frame": (changes, "change_of"),
         }[flaw]
         is_bad = (
             (lambda batch, _: "w2" in {each.id for each in batch})
