@@ -231,7 +231,7 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
     if reason is Reason.ACCOUNT and is_shared(key, session_of(request)):
         # Another request under way may be the one that changes the password; if not, the next check ends the session.
         keep_cookie(request)
-        state.change.state = SessionState.lost(reason, left)
+        state.change.discard()
     else:
         state.change.state = SessionState.at(monitor.end(watch_id, reason, left), left)
 

@@ -49,33 +49,38 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     by_id = {watched.id: watched for watched in sessions}
     rows = WatchedSession.objects.in_bulk(list(by_id))
-    again = _copy_ends(by_id, rows, now)
     live = [row for row in rows.values() if row.ended is None]
-    _report_ahead(live, by_id, now)
-    checkpoints.checkpoint(live, by_id, now)
-    rotating = {row.pk for row in live if _is_rotating(row, by_id[row.pk], now)}
-
-    def end(watch_id: str, reason: Reason, *, is_certain: bool) -> None:
-        """End a session, at once or after a second examination."""
-        # What was found late, behind a lock of the project perhaps, may have been replaced since the facts were read.
-        is_doubt_over = by_id[watch_id].doubted and watch_id not in rotating and clock_now() - now < MAX_DELAY
-        is_due = is_certain or is_doubt_over
-        if is_due and not locked(WatchedSession.objects.all(), [watch_id]):
-            monitor.end(watch_id, reason, now)
-        else:
-            again.add(watch_id)
-
+    # Together with the records: what follows may wait for a transaction of the project that changes a password, until
+    # just before that is announced.
     users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
     flaws = {row.pk: _flaw_of_account(row, users) for row in live}
-    for watch_id, is_certain in flaws.items():
+    again = _copy_ends(by_id, rows, now)
+    _report_ahead(live, by_id, now)
+    checkpoints.checkpoint(live, by_id, now)
+
+    def end(row: WatchedSession, reason: Reason, *, is_certain: bool) -> None:
+        """End a session, at once or after a second examination."""
+        watched = by_id[row.pk]
+        # What was found late, behind a lock of the project perhaps, may have been replaced since the facts were read.
+        is_doubt_over = watched.doubted and not _is_rotating(row, watched, now) and clock_now() - now < MAX_DELAY
+        is_due = is_certain or is_doubt_over
+        if is_due and not locked(WatchedSession.objects.all(), [row.pk]):
+            monitor.end(row.pk, reason, now)
+        else:
+            again.add(row.pk)
+
+    for row in live:
+        is_certain = flaws[row.pk]
         if is_certain is not None:
-            end(watch_id, Reason.ACCOUNT, is_certain=is_certain)
+            end(row, Reason.ACCOUNT, is_certain=is_certain)
     # Afterwards: an engine that fails for a session must not keep it open for an account that may not use it.
     sound = [row for row in live if flaws[row.pk] is None]
     existing = _standing(by_id[row.pk] for row in sound)
-    for row in sound:
+    gone = [row.pk for row in sound if _is_lost(by_id[row.pk], row, existing)]
+    # As they are now: a request may have given the session another key since its record was read.
+    for row in WatchedSession.objects.in_bulk(gone).values():
         if _is_lost(by_id[row.pk], row, existing):
-            end(row.pk, Reason.LOST, is_certain=False)
+            end(row, Reason.LOST, is_certain=False)
     # Once nothing has failed: each is logged.
     _report_silent_pages(live, by_id, now)
     return again

@@ -25,7 +25,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, revalidation, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.records import is_rotating
+from idlewatch.monitor.records import expect_rotation, is_rotating
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support import http_site
@@ -61,6 +61,12 @@ def failing(ann: User, clock: Time) -> Browser:
 
 def elsewhere(ask: Callable[[], Any]) -> Any:
     """Ask another process, which sees what is committed and knows nothing of the requests here."""
+    with mock.patch("idlewatch.http.follow_up.is_shared", return_value=False):
+        return beside(ask)
+
+
+def beside(ask: Callable[[], Any]) -> Any:
+    """Ask this process in another thread."""
 
     def work() -> Any:
         try:
@@ -68,8 +74,8 @@ def elsewhere(ask: Callable[[], Any]) -> Any:
         finally:
             connections.close_all()
 
-    with mock.patch("idlewatch.http.follow_up.is_shared", return_value=False), ThreadPoolExecutor(1) as process:
-        return process.submit(work).result()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 def change_password(request: HttpRequest) -> None:
@@ -166,6 +172,24 @@ class TestNewKey:
         assert not is_rotating(record())
         assert browser.poll("/api/").headers.get("Idlewatch-Ended") == (None if is_kept else "account")
         assert records() == [("ann", "" if is_kept else "account")]
+
+    @pytest.mark.parametrize("atomic", [True], indirect=True)
+    def test_a_request_beside_it_that_comes_between_the_commit_and_the_announcement_is_told_of_no_end(
+        self, atomic: bool, browser: Browser, other: Browser
+    ):
+        answers: list[Any] = []
+
+        def overtaken(watch_id: str) -> None:
+            if not answers:
+                answers.append(beside(lambda: other.poll("/api/")))
+            expect_rotation(watch_id)
+
+        http_site.during.append(change_password)
+        with mock.patch("idlewatch.monitor.records.expect_rotation", overtaken):
+            browser.submit("/meanwhile/")
+        assert "Idlewatch-Ended" not in answers[0].headers
+        assert user_of(browser) == "ann"
+        assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("engine", ENGINES, indirect=True)
     def test_a_view_that_fails_leaves_the_session_under_the_old_one(

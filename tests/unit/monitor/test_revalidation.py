@@ -59,6 +59,19 @@ class TestWhatStands:
         assert examine(*watches, suspects={lost.id, changed.id}) == (set() if is_over else {lost.id, changed.id})
         assert [reason(lost), reason(changed)] == ([Reason.LOST, Reason.ACCOUNT] if is_over else [None, None])
 
+    def test_what_a_request_changed_while_the_checkpoint_waited_for_its_transaction_ends_nothing(self):
+        """The password is committed just before it is announced, and the old key is deleted after that."""
+        rotated, changed = watches = sign_in_many(2)
+
+        def wait(*_: object) -> None:
+            User.objects.filter(pk=changed.user).update(password="new")
+            records.rebind(rotated.id, "new-session-key", WatchedSession.objects.get(pk=rotated.id).auth_digest)
+            Session.objects.filter(session_key=rotated.key).delete()
+
+        with mock.patch("idlewatch.monitor.checkpoints.checkpoint", wait):
+            assert examine(*watches, suspects={rotated.id, changed.id}) == set()
+        assert [reason(rotated), reason(changed)] == [None, None]
+
     def test_a_session_without_a_key_is_judged_by_the_account_alone(self, settings: Any):
         """Signed cookies keep nothing on the server that could be gone."""
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
