@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
+from msgspec.structs import replace
 
 from idlewatch import metrics
 from idlewatch.core.activity import Reason
@@ -95,8 +96,11 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
         watched = login.switch(request, actors, watched, now) or watched
         state = SessionState.at(watched, now)
     if not state.is_ended and actors is not None and watched.user == actors.user:
-        if watched.key != django_sessions.key_of(session):
+        key = django_sessions.key_of(session)
+        if watched.key != key:
+            # While the store is away it has none, by its record; the request itself has not changed it.
             monitor.rebind(watch_id, session, is_own=False)
+            return state._replace(watched=replace(watched, key=key))
         return state
     if not state.is_ended:
         # The data of the Django session belongs to another user: serve neither.

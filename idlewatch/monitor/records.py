@@ -236,12 +236,15 @@ def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = T
     """
     rows = WatchedSession.objects.filter(pk=watch_id)
     new = digest(key)
-    others = rows.exclude(session_digest=new)
+    present, others = rows.filter(session_digest=new), rows.exclude(session_digest=new)
+    unchanged = present.filter(auth_digest=auth_digest)
+    # If it is its own, another key may have been announced.
+    if (unchanged.exclude(previous_digest=new) if is_own else unchanged).exists():
+        return True
     # Both in one statement: by one alone, another request of the session would take its own copy for the present one.
     replaced = {"previous_digest": F("session_digest"), "session_digest": new, "auth_digest": auth_digest}
     if (others if is_own else others.exclude(previous_digest=new, auth_digest=auth_digest)).update(**replaced):
         return True
-    present = rows.filter(session_digest=new)
     if is_own:
         # It kept its key, although another was announced.
         present.filter(previous_digest=new or UNKEYED).update(previous_digest="")

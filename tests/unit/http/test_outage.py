@@ -9,7 +9,8 @@ from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
@@ -18,6 +19,7 @@ from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
 from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.records import rebind
 from tests.conftest import START, Time
 from tests.support.http import Browser, record, records, user_of
 from tests.support.outages import Outage, outage
@@ -86,6 +88,17 @@ class TestRequest:
         assert last_active() == as_datetime(START)
         finish(persistent)
         assert cut_off.poll("/idlewatch/state/").json()["remaining"] == 300 - (REPORT_GRACE + 1)
+
+    def test_one_that_changes_nothing_updates_no_record_and_asks_once_whether_its_key_is_the_present_one(
+        self, cut_off: Browser
+    ):
+        with (
+            CaptureQueriesContext(connection) as queries,
+            mock.patch("idlewatch.monitor.records.rebind", wraps=rebind) as asked,
+        ):
+            assert cut_off.visit("/passive/").status_code == 200
+        assert asked.call_count == 1
+        assert [each["sql"] for each in queries if each["sql"].startswith("UPDATE")] == []
 
     def test_an_undecided_one_is_asked_to_wait(self, cut_off: Browser, clock: Time):
         clock.pass_(930)
