@@ -9,8 +9,11 @@ from collections import Counter
 
 import pytest
 
+from tests.simulation import events, faults
+from tests.simulation.browsers import Browser
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.options import OptionError, Options, options_of
+from tests.simulation.runs import Result, rare_events
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -79,3 +82,27 @@ def test_a_run_that_cannot_begin_exits_with_2():
     command = [sys.executable, "-m", "tests.simulation"]
     run = subprocess.run(command, check=False, env={**os.environ, "SERVERS": "9"}, capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (2, "", "SERVERS='9': expected an integer from 1 to 3\n")
+
+
+def test_a_run_notices_which_listed_event_was_too_rare():
+    counts = dict.fromkeys(events.LISTED, 10)
+    assert events.rare(counts, 1000) == []
+    assert events.rare(counts | {"redis_clock": 9}, 1000) == ["redis_clock (0.90%)"]
+    del counts["long absence"]
+    assert events.rare(counts, 1000) == ["long absence (0.00%)"]
+
+
+def test_a_run_compares_how_often_events_occurred_where_all_can_occur_often_enough():
+    result = Result()
+    result.schedules = events.MIN_SCHEDULES
+    assert len(rare_events(Options(), result)) == len(events.LISTED)
+    assert rare_events(Options(store="memory"), result) == []
+    assert rare_events(Options(focus=("extend",)), result) == []
+    result.schedules -= 1
+    assert rare_events(Options(), result) == []
+
+
+def test_what_events_names_is_there():
+    assert set(events.FAULTS) == set(faults.STRIKES)
+    for action in (*events.ACTIONS, *events.FOCUSED_ACTIONS):
+        assert callable(getattr(Browser, action))

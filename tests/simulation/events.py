@@ -1,10 +1,12 @@
 """What may happen in a schedule, by name: what people do, what goes wrong, and what a fault did to a message.
 
-A weight is how often a name is drawn beside the others of its table. A run counts the schedules in which each occurred,
-and fails if one of them is too rare (`runs.rare`).
+A weight is how often a name is drawn beside the others of its table. A run counts the schedules in which each event
+occurred, and fails where one of them was too rare.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 ACTIONS: dict[str, float] = {
     "type": 10,
@@ -44,11 +46,11 @@ REDIS_FAULTS: dict[str, float] = {
     "redis_snapshot": 2,
     "redis_failover": 2,
     "redis_slow": 1,
-    "redis_clock": 1,
+    "redis_clock": 3,
     "redis_evicts": 1.5,
     "layer_lossy": 7,
     "layer_away": 1,
-    "wakeups_lost": 1,
+    "wakeups_lost": 2,
 }
 SERVER_FAULTS: dict[str, float] = {
     "killed": 3,
@@ -62,10 +64,39 @@ DATABASE_FAULTS: dict[str, float] = {
     "database_slow": 1.5,
     "database_away": 2,
     "database_lossy": 2,
-    "database_conflicts": 1.5,
+    "database_conflicts": 3,
 }
 FAULTS = REDIS_FAULTS | SERVER_FAULTS | DATABASE_FAULTS
-"""Functions of `faults`."""
+"""Functions of `faults`. It counts where there was something to strike."""
+
+LONG_ABSENCE = "long absence"
+INCIDENTS = (
+    "redis lost request",
+    "redis lost answer",
+    "wakeup lost",
+    "message dropped",
+    "message delayed",
+    "message repeated",
+    "database away",
+    "database lost request",
+    "database lost answer",
+    "serialization failure",
+    LONG_ABSENCE,
+)
+"""What links and the world note beside those."""
+
+LISTED = (*ACTIONS, *FAULTS, *INCIDENTS)
+MIN_SHARE = 0.01
+"""The share of schedules in which each listed one occurs at least."""
+MIN_SCHEDULES = 1000
+"""Schedules from which on shares are compared: in fewer, an event is missing by chance."""
+
+
+def rare(counts: Mapping[str, int], schedules: int) -> list[str]:
+    """Return which listed events occurred in too few of so many schedules, with their shares."""
+    shares = {name: counts.get(name, 0) / schedules for name in LISTED}
+    return [f"{name} ({share:.2%})" for name, share in shares.items() if share < MIN_SHARE]
+
 
 END, AFTER = "end", "after"
 """In the focus of a story: people act mostly near the end of a session; faults strike soon after them."""

@@ -1,4 +1,4 @@
-"""What goes wrong, and for how long. Each fault is named in a story; `strike` lets it happen."""
+"""What goes wrong, and for how long: the faults that `events` names, which stories draw."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 Strike = Callable[["World", "Fault"], Awaitable[None]]
 STRIKES: dict[str, Strike] = {}
+"""By name, what lets a fault happen until it is over."""
+
+
+class Missed(Exception):
+    """There was nothing for the fault to strike."""
 
 
 def _named(strike: Strike) -> Strike:
@@ -96,17 +101,18 @@ async def redis_failover(world: World, fault: Fault) -> None:
 @_named
 async def redis_evicts(world: World, fault: Fault) -> None:
     """It evicts sessions, although it was told to evict nothing."""
-    for key in sorted(world.redis.admin.keys("*}:watch:*")):
-        if world.rng.random() < 0.5:
-            world.seen.losses.append(world.now)
-            world.redis.admin.delete(key)
+    evicted = [key for key in sorted(world.redis.admin.keys("*}:watch:*")) if world.rng.random() < 0.5]
+    if not evicted:
+        raise Missed
+    world.seen.losses.append(world.now)
+    world.redis.admin.delete(*evicted)
 
 
 @_named
 async def redis_clock(world: World, fault: Fault) -> None:
     """The clock of its server is set, while there are processes that notice: nothing else could."""
     if any(fault.kind in {"killed", "stopped", "restarted", "suspended"} for fault in world.story.faults):
-        return
+        raise Missed
     world.is_skewed = True
     world.redis.clock_offset += world.rng.choice([-3600.0, -30.0, 30.0, 3600.0])
 
@@ -115,12 +121,13 @@ async def redis_clock(world: World, fault: Fault) -> None:
 async def killed(world: World, fault: Fault) -> None:
     """A process is killed, and another started in its place."""
     server = world.servers[fault.target]
-    if not server.is_dead and not server.is_going:
-        if world.story.setup.store == "memory":
-            world.seen.losses.append(world.now)
-        server.kill()
-        await asyncio.sleep(fault.seconds)
-        world.replace_server(fault.target)
+    if server.is_dead or server.is_going:
+        raise Missed
+    if world.story.setup.store == "memory":
+        world.seen.losses.append(world.now)
+    server.kill()
+    await asyncio.sleep(fault.seconds)
+    world.replace_server(fault.target)
 
 
 @_named
@@ -128,16 +135,18 @@ async def stopped(world: World, fault: Fault) -> None:
     """A process is stopped, and goes on later."""
     server = world.servers[fault.target]
     await _until_it_writes_nothing(server)
-    if server.runs and not server.is_going:
-        server.was_disturbed = True
-        server.stop()
-        await asyncio.sleep(fault.seconds)
-        server.resume()
+    if not server.runs or server.is_going:
+        raise Missed
+    server.was_disturbed = True
+    server.stop()
+    await asyncio.sleep(fault.seconds)
+    server.resume()
 
 
 @_named
 async def gc_pause(world: World, fault: Fault) -> None:
     """A process collects garbage."""
+    paused = False
     for _ in range(3):
         server = world.servers[fault.target]
         await _until_it_writes_nothing(server)
@@ -145,7 +154,10 @@ async def gc_pause(world: World, fault: Fault) -> None:
             server.stop()
             await asyncio.sleep(world.rng.uniform(0.1, 1.0))
             server.resume()
+            paused = True
         await asyncio.sleep(world.rng.uniform(0.1, 2.0))
+    if not paused:
+        raise Missed
 
 
 @_named
@@ -153,13 +165,14 @@ async def suspended(world: World, fault: Fault) -> None:
     """A virtual machine stands still, and its clock does not notice."""
     server = world.servers[fault.target]
     await _until_it_writes_nothing(server)
-    if server.runs and not server.is_going:
-        world.is_skewed = server.was_disturbed = True
-        world.lag = max(world.lag, fault.seconds)
-        server.stop()
-        await asyncio.sleep(fault.seconds)
-        server.clock.lag += fault.seconds
-        server.resume()
+    if not server.runs or server.is_going:
+        raise Missed
+    world.is_skewed = server.was_disturbed = True
+    world.lag = max(world.lag, fault.seconds)
+    server.stop()
+    await asyncio.sleep(fault.seconds)
+    server.clock.lag += fault.seconds
+    server.resume()
 
 
 @_named

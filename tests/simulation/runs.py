@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from typing import Any
 
+from tests.simulation import events
 from tests.simulation.options import OptionError, Options, options
 
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "DJANGO_SETTINGS_MODULE": "tests.simulation.settings"}
@@ -75,6 +76,7 @@ def _run_many(asked: Options) -> int:
             result.add(part)
             for seed, violations in part.violated:
                 print(f"seed {seed}:", *violations, sep="\n    ", flush=True)
+        rare = rare_events(asked, result)
         result.add(found.get())
         took = time.monotonic() - began
         for text in workers.imap(_shrink, [seed for seed, _ in result.violated[:MAX_SHRUNK]]):
@@ -84,12 +86,21 @@ def _run_many(asked: Options) -> int:
         workers.join()
     for seed, error in result.errors:
         print(f"seed {seed} failed: {error}")
-    for name, count in result.counts.most_common():
-        print(f"{count / result.schedules:6.1%}  {name}")
+    for event in rare:
+        print(f"too rare, less than {events.MIN_SHARE:.0%} of the schedules: {event}")
     rate = result.schedules / took * 60
     bad = len(result.violated) + len(result.errors)
     print(f"{result.schedules} schedules, {bad} violations ({rate:.0f} a minute)")
-    return 1 if bad else 0
+    return 1 if bad or rare else 0
+
+
+def rare_events(asked: Options, result: Result) -> list[str]:
+    """Print how often each event occurred; return those that were too rare, where there is enough to compare."""
+    for name, count in result.counts.most_common():
+        print(f"{count / result.schedules:6.1%}  {name}")
+    # In a focus, or without Redis, some never occur.
+    is_comparable = result.schedules >= events.MIN_SCHEDULES and not asked.focus and asked.store != "memory"
+    return events.rare(result.counts, result.schedules) if is_comparable else []
 
 
 def _chunks(first: int, many: int) -> Iterator[tuple[int, int]]:

@@ -105,7 +105,7 @@ def story_of(seed: int, servers: int | None = None, store: str | None = None, fo
         max_sessions=rng.choice([None, None, None, 1, 2]),
         skewed=rng.random() < 0.15,
         has_replica=rng.random() < 0.1,
-        is_long=chosen == "redis" and rng.random() < 0.005,
+        is_long=chosen == "redis" and rng.random() < 0.03,
     )
     actions = _focused({**_leaning(rng, ACTIONS), **FOCUSED_ACTIONS}, focus)
     people = {}
