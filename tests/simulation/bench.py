@@ -42,7 +42,8 @@ from idlewatch.signals.definitions import session_ended
 from idlewatch.store import turns
 from idlewatch.store.redis import breaker, client, commands, connection, pipeline, pubsub
 from tests.simulation import replica, threads
-from tests.simulation.redis_links import RedisLink, time_source, use
+from tests.simulation.redis_connections import use
+from tests.simulation.redis_link import RedisLink, time_source
 from tests.simulation.servers import Server
 from tests.simulation.stories import Setup, Story
 from tests.simulation.threads import Locals
@@ -227,10 +228,10 @@ class Bench:
         breaker.CircuitBreaker.__init__.__defaults__ = (self._elapsed,)
         for name in ("make_client", "make_async_client"):
             self._redirect(name)
-        pubsub.Thread = ThreadOfServer
-        pubsub.Event = EventOfServer
+        pubsub.Thread = threads.WakeupThread
+        pubsub.Event = threads.Event
         store_lease.Lock = turns.Lock = threads.Lock
-        client.Event = EventOfServer
+        client.Event = threads.Event
         # Sets of sockets are gone through in the order of their hashes: by default, where they lie in memory.
         base.Socket.__hash__ = lambda socket: vars(socket).setdefault("_number", next(self._sockets))
         hypercorn.warn_of_endless_stop = lambda loop: None
@@ -253,37 +254,6 @@ class Bench:
 def _sha_of(text: str) -> bytes:
     """Return the name under which Redis keeps a script."""
     return sha1(text.encode()).hexdigest().encode()
-
-
-class ThreadOfServer:
-    """`threading.Thread` for the thread that listens for wakeups."""
-
-    def __init__(self, target: Any, name: str, daemon: bool) -> None:
-        self._target = target
-
-    def start(self) -> None:
-        context = current_process().context()
-        threads.run(self._target, {}, context)
-
-    def join(self) -> None:
-        """It ends by itself."""
-
-
-class EventOfServer:
-    """`threading.Event` for that thread."""
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def set(self) -> None:
-        self._is_set = True
-
-    def is_set(self) -> bool:
-        return self._is_set
-
-    def wait(self, seconds: float) -> bool:
-        threads.pause(seconds)
-        return self._is_set
 
 
 def _at_end(call: Any, *args: Any, **kwargs: Any) -> None:

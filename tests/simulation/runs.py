@@ -178,7 +178,7 @@ def _run_found() -> Result:
 
 def _shrink(seed: int) -> str:
     bench()
-    from tests.simulation import stories, world
+    from tests.simulation import shrinking, world
 
     first = world.run(story(seed), bench())
     rules = {each.partition(":")[0] for each in first.violations}
@@ -186,7 +186,7 @@ def _shrink(seed: int) -> str:
     def shows(candidate: Any) -> bool:
         return bool(rules & {each.partition(":")[0] for each in world.run(candidate, bench()).violations})
 
-    small = stories.shrunk(story(seed), shows)
+    small = shrinking.shrunk(story(seed), shows)
     outcome = world.run(small, bench())
     lines = [f"seed {seed}, shrunk:", *small.describe().splitlines(), *outcome.violations]
     return "\n    ".join(lines)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 SECRET_KEY = "not secret: the simulation's own"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
@@ -26,7 +24,7 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 DATABASES = {
     "default": {
         "ENGINE": "tests.simulation.database",
-        "NAME": os.environ.get("SIMULATION_DATABASE", ":memory:"),
+        "NAME": ":memory:",  # Each schedule has a file of its own: see `bench`.
         "CONN_MAX_AGE": None,
         # It waits for another's lock in virtual time.
         "OPTIONS": {"timeout": 0, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA synchronous=OFF;"},

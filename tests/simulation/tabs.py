@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.sockets import Socket
+
 if TYPE_CHECKING:
     from tests.simulation.browsers import Browser
-    from tests.simulation.servers import Socket
 
 ANSWER_TIMEOUT = 5.0
 """Seconds after which a page takes an unanswered message for a lost connection."""
@@ -74,8 +75,6 @@ class Tab:
         if server is None:
             self._retry()
             return
-        from tests.simulation.servers import Socket
-
         self.socket = Socket(server, self.browser.cookie, self)
         self.cookie = self.browser.cookie
         self.watch = self.browser.watches.get(self.cookie)

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from greenlet import getcurrent, greenlet
 
 from idlewatch.process import Lane, Threads
+from idlewatch.process.process import current_process
 from idlewatch.process.threads import SIZES, _on_usable_connections
 
 P = ParamSpec("P")
@@ -179,3 +180,34 @@ class Lock:
         self._owner = None
         if self._waiting:
             self._waiting.popleft().set_result(None)
+
+
+class WakeupThread:
+    """The `threading.Thread` that listens for wakeups."""
+
+    def __init__(self, target: Any, name: str, daemon: bool) -> None:
+        self._target = target
+
+    def start(self) -> None:
+        context = current_process().context()
+        run(self._target, {}, context)
+
+    def join(self) -> None:
+        """It ends by itself."""
+
+
+class Event:
+    """A `threading.Event`, which is looked at after a wait."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        pause(seconds)
+        return self._is_set
