@@ -9,11 +9,13 @@ from collections import Counter
 
 import pytest
 
-from tests.simulation import events, faults
+from idlewatch.core.policy import Policy
+from tests.simulation import events, faults, stories
 from tests.simulation.browsers import Browser
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.options import OptionError, Options, options_of
 from tests.simulation.runs import Result, rare_events
+from tests.simulation.stories import Fault, Setup, Step, Story
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -63,6 +65,7 @@ def test_the_same_seed_tells_the_same_story(store: str, seed: int):
         ("WORKERS", "0", "an integer of at least 1"),
         ("MUTANTS", "nonsense", "one of 1, compare-and-set gone, "),
         ("FOCUS", "nonsense", "names separated by spaces, of type, "),
+        ("FOUND", "5", "one of 20, 23, "),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_refused_by_name_with_what_was_expected(name: str, value: str, expected: str):
@@ -106,3 +109,10 @@ def test_what_events_names_is_there():
     assert set(events.FAULTS) == set(faults.STRIKES)
     for action in (*events.ACTIONS, *events.FOCUSED_ACTIONS):
         assert callable(getattr(Browser, action))
+
+
+@pytest.mark.parametrize("seed", [7, 24])
+def test_a_story_is_printed_as_it_can_stand_among_those_that_were_found(seed: int):
+    story = stories.story_of(seed)
+    names = {each.__name__: each for each in (Fault, Policy, Setup, Step, Story)}
+    assert eval(repr(story), names) == story

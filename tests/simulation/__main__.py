@@ -5,6 +5,7 @@ violation the seed and the shrunk story. Environment:
 
 - `SCHEDULES`: how many (200); `WITHIN`: for how many seconds at most.
 - `SEED`: the first (0); with it alone, that one schedule, told in full.
+- `FOUND`: the seed of a story of `found`: tell that one in full.
 - `SERVERS`, `STORE`: only sites with so many processes, or with `redis` or `memory`.
 - `FOCUS`: names of `events`, separated by spaces, which the stories are mostly about.
 - `MUTANTS=1`: break the product in each way that `mutants` names, and show the seed that notices; or `MUTANTS=name`.

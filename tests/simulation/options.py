@@ -35,6 +35,8 @@ class Options:
     servers: int | None = None
     store: str | None = None
     focus: tuple[str, ...] = ()
+    found: str | None = None
+    """The seed of a story of `found`, which is to be told."""
     mutants: str | None = None
     """The mutants to look for: the name of one, or `1` for all."""
     mutant: str | None = None
@@ -62,6 +64,7 @@ def options_of(environment: Mapping[str, str]) -> Options:
         servers=variables.integer("SERVERS", 1, MAX_SERVERS),
         store=variables.word("STORE", STORES),
         focus=variables.words("FOCUS", events.FOCUS),
+        found=variables.word("FOUND", _found_seeds() if environment.get("FOUND") else ()),
         mutants=variables.word("MUTANTS", ("1", *_mutant_names()) if environment.get("MUTANTS") else ()),
         mutant=variables.word("MUTANT", _mutant_names() if environment.get("MUTANT") else ()),
     )
@@ -108,3 +111,9 @@ def _mutant_names() -> list[str]:
     from tests.simulation.mutants import MUTANTS
 
     return [mutant.name for mutant in MUTANTS]
+
+
+def _found_seeds() -> list[str]:
+    from tests.simulation.found import FOUND
+
+    return sorted({str(story.seed) for stories in FOUND.values() for story in stories}, key=int)

@@ -57,8 +57,10 @@ def main() -> int:
 
         change = mutants.install(asked.mutant)
         return mutants.hunt(bench(change), story, asked)
+    if asked.found is not None:
+        return _tell_found(asked.found)
     if asked.seed is not None and asked.schedules is None:
-        return _tell(asked.seed)
+        return _tell(story(asked.seed))
     return _run_many(asked)
 
 
@@ -188,15 +190,21 @@ def _shrink(seed: int) -> str:
 
     small = shrinking.shrunk(story(seed), shows)
     outcome = world.run(small, bench())
-    lines = [f"seed {seed}, shrunk:", *small.describe().splitlines(), *outcome.violations]
+    lines = [f"seed {seed}, shrunk:", *small.describe().splitlines(), *outcome.violations, f"for found.py: {small!r}"]
     return "\n    ".join(lines)
 
 
-def _tell(seed: int) -> int:
+def _tell_found(seed: str) -> int:
+    from tests.simulation.found import FOUND
+
+    return max(_tell(each) for stories in FOUND.values() for each in stories if str(each.seed) == seed)
+
+
+def _tell(told: Any) -> int:
+    """Print a story and its trace; return the exit status."""
     bench()
     from tests.simulation import world
 
-    told = story(seed)
     print(told.describe())
     outcome = world.run(told, bench(), verbose=True)
     print(*outcome.lines, sep="\n")
