@@ -45,18 +45,18 @@ REDIS_FAULTS: dict[str, float] = {
     "redis_flushed": 3,
     "redis_snapshot": 2,
     "redis_failover": 2,
-    "redis_slow": 1,
-    "redis_clock": 3,
+    "redis_slow": 1.3,
+    "redis_clock": 1.5,
     "redis_evicts": 1.5,
     "layer_lossy": 7,
-    "layer_away": 1,
+    "layer_away": 1.3,
     "wakeups_lost": 2,
 }
 SERVER_FAULTS: dict[str, float] = {
     "killed": 3,
     "stopped": 3,
     "gc_pause": 1.5,
-    "suspended": 1,
+    "suspended": 1.3,
     "restarted": 1.5,
     "wall_step": 1,
 }
