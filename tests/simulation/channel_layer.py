@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import defaultdict
+from contextvars import Context
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ class Exchange:
         self.is_away = False
         self.is_lossy = False
         self.seen: set[str] = set()
+        """The incidents of `events` that occurred."""
         self.queues: defaultdict[str, asyncio.Queue[dict[str, Any]]] = defaultdict(asyncio.Queue)
         self.groups: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.numbers = count()
@@ -46,7 +48,8 @@ class Exchange:
             if fate == "repeated":
                 delays.append(self._rng.uniform(0.0, 5.0))
         for delay in delays:
-            loop.call_later(delay, self.queues[channel].put_nowait, copy.deepcopy(message), context=_of_no_process())
+            # In a context of no process: a message travels whether its sender lives or not.
+            loop.call_later(delay, self.queues[channel].put_nowait, copy.deepcopy(message), context=Context())
 
 
 class Layer(BaseChannelLayer):  # type: ignore[misc]
@@ -81,10 +84,3 @@ class Layer(BaseChannelLayer):  # type: ignore[misc]
         await self.exchange.travel()
         for channel in list(self.exchange.groups[group]):
             self.exchange.deliver(channel, message)
-
-
-def _of_no_process() -> Any:
-    """Return a context that belongs to no process: a message travels whether its sender lives or not."""
-    from contextvars import Context
-
-    return Context()

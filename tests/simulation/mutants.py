@@ -105,15 +105,12 @@ MUTANTS: Sequence[Mutant] = (
 def install(name: str) -> Any:
     """Break the product of this process; return what is to change scripts, if it is one of those."""
     mutant = next(each for each in MUTANTS if each.name == name)
-    assert mutant.source
     if mutant.file.endswith(".lua"):
-        script = Path(mutant.file).stem
 
         def change(_: str, text: str) -> str:
             # A script begins with the text of its parts.
             return mutant.changed(text) if mutant.old in text else text
 
-        assert script
         return change
     module = "idlewatch." + mutant.file.removesuffix(".py").replace("/", ".")
     sys.meta_path.insert(0, _Finder(module, mutant))
@@ -173,10 +170,10 @@ def main(asked: Options) -> int:
 
 def _is_broken_anyway(mutant: Mutant, seed: int) -> bool:
     """Return whether the schedule of a seed breaks an invariant without the mutant, too."""
-    from tests.simulation import runs
+    from tests.simulation import runs, stories
 
     bench = runs.bench()
-    from tests.simulation import stories, world
+    from tests.simulation import world
 
     servers = int(mutant.servers) if mutant.servers else None
     story = stories.story_of(seed, servers, mutant.store, mutant.focus.split())

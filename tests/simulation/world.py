@@ -10,16 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from idlewatch.core.policy import Phase
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import stores
-from idlewatch.ops import health
-from idlewatch.runtime.runtime import running_runtime
 from idlewatch.store.redis.queue import TOMBSTONE_TTL
-from idlewatch.store.values import Watched
 from tests.simulation import faults
 from tests.simulation.browsers import Browser
 from tests.simulation.channel_layer import Exchange, Layer
+from tests.simulation.convergence import Convergence
 from tests.simulation.database.link import DatabaseLink, install
 from tests.simulation.events import FOCUSED_ACTIONS, LISTED, LONG_ABSENCE
 from tests.simulation.loop import VirtualLoop
@@ -235,89 +231,9 @@ class World:
         self.seen.check(records)
         for rule, text in self.bench.steps_back():
             self.seen.violate(rule, text)
-        for server in self.servers:
-            await self._check_recovered(server)
-        await self._check_sessions({record.pk: record for record in records})
+        await Convergence(self).check(records)
         for record in records:
             self.tell("record", pk=record.pk, ended=str(record.ended), reason=record.reason)
-
-    async def _check_recovered(self, server: Server) -> None:
-        if server.is_dead:
-            return
-        violate, name = self.seen.violate, f"server {server.number}"
-        refused = self.story.setup.store == "memory" and server is not self._owner()
-        task = self.loop.create_task(health.failing_parts(), context=server.context())
-        problems = await task
-        if problems and not refused:
-            violate("recovers", f"{name} is not ready: {problems}")
-        runtime = running_runtime(server)
-        if runtime is None:
-            violate("recovers", f"{name} has no timer")
-            return
-        if refused:
-            return
-        recovery = stores.recovery_of(server)
-        if recovery is not None and recovery.is_away:
-            violate("recovers", f"{name} is degraded")
-        if not runtime.timer.owns_store:
-            violate("recovers", f"{name} does not take part in the store")
-        kept_at = runtime.timer.kept_at
-        if kept_at is None or abs(server.clock.now() - kept_at) > 5.0:
-            violate("recovers", f"{name} had its last whole round at {kept_at}, and it is {server.clock.now()}")
-        if server.threads.waiting():
-            violate("recovers", f"{name} has {server.threads.waiting()} calls that wait for a thread")
-
-    def _owner(self) -> Server | None:
-        from idlewatch.monitor.store_lease import StoreLease
-
-        return next((each for each in self.servers if each.part(StoreLease).owner is None and not each.is_dead), None)
-
-    async def _check_sessions(self, records: dict[str, WatchedSession]) -> None:
-        most = self.story.setup.max_sessions
-        live = Counter(record.username for record in records.values() if record.ended is None)
-        if most is not None and any(count > most for count in live.values()):
-            self.seen.violate("replaced", f"live sessions {dict(live)}, and {most} are allowed")
-        server = self._owner() if self.story.setup.store == "memory" else self.servers[0]
-        if server is None or server.is_dead:
-            return
-        sessions = stores.store_of(server).sessions
-        for watch, record in records.items():
-            watched = await self.loop.create_task(sessions.aget(watch), context=server.context())
-            if record.ended is not None:
-                self._check_ended(watch, record, watched)
-            elif watched is None:
-                self.seen.violate("converges", f"{watch} is open by its record, and unknown to the store")
-            elif (verdict := watched.verdict(server.clock.now())).phase is Phase.ENDED:
-                if verdict.ends_at < server.clock.now() - 4.0:
-                    self.seen.violate("converges", f"{watch} is over, and nothing was recorded")
-            else:
-                self._check_live(watch, watched, server)
-
-    def _check_ended(self, watch: str, record: WatchedSession, watched: Watched | None) -> None:
-        if watched is not None and watched.activity.ended is None:
-            self.seen.violate("final", f"{watch} ended {record.reason} by its record, and lives in the store")
-        for tab in self.tabs_of(watch):
-            if not (tab.has_ended or tab.is_gone) and (tab.is_open or tab.browser.watch == watch):
-                self.seen.violate("converges", f"a tab of {watch} does not know that it ended: {tab.state}")
-
-    def _check_live(self, watch: str, watched: Watched, server: Server) -> None:
-        counted = {name: count for name, count in watched.activity.tabs.items() if count}
-        # A lost network leaves a socket open at its server for a while.
-        here = Counter(
-            each.name
-            for each in self.servers
-            for socket in each.sockets
-            if socket.is_accepted and socket.watch == watch
-        )
-        if counted != dict(here):
-            self.seen.violate("recovers", f"{watch} counts tabs {counted}, and has {dict(here)}")
-        phase, now = watched.shown.phase, server.clock.now()
-        if watched.verdict(now).shown != watched.verdict(now - 2.0).shown:
-            # It has changed just now.
-            return
-        for tab in self.open_tabs(watch):
-            if tab.state.get("phase") != phase and self.now - tab.state_at > 3.0:
-                self.seen.violate("converges", f"a tab of {watch} shows {tab.state.get('phase')}, and it is {phase}")
 
     def tabs_of(self, watch: str) -> list[Tab]:
         return [tab for browser in self.browsers for tab in browser.tabs if tab.watch == watch]

@@ -31,10 +31,9 @@ class NotSerializable(sqlite3.OperationalError):
 
 
 class DatabaseLink:
-    """Carries statements, each in a little virtual time.
+    """Carries statements, each in a little virtual time, and decides which fail.
 
-    `loss`: the share of statements that are lost on their way while `is_lossy`; half of them arrive, and their answers
-    are lost.
+    While it `is_lossy`, some are lost on their way; half of those arrive, and their answers are lost.
     """
 
     def __init__(self, rng: Random, clock: Callable[[], float] = float) -> None:
@@ -50,7 +49,7 @@ class DatabaseLink:
         """Whether transactions fail for others' changes."""
         self.is_closed = False
         self.seen: set[str] = set()
-        """The faults that struck a statement."""
+        """The incidents of `events` that occurred."""
 
     def latency(self) -> float:
         """Return how long a statement travels."""
