@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, records, resumption, stores
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import closing, django_sessions, records, resumption, stores
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.row_locks import locked
 from idlewatch.process import Lane, Process
@@ -71,7 +70,7 @@ def _close_again(reopened: Sequence[Watched]) -> None:
     for watched in reopened:
         if watched.id not in left:
             with isolated("closing again", watched.id):
-                if monitor.close_again(watched):
+                if closing.close_again(watched):
                     closed.append(watched)
                     django_sessions.delete([watched.key] if watched.key else [])
     if closed:

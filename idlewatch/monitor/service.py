@@ -5,20 +5,17 @@ They write to the store and the records. Tabs are notified by the timer, from wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import router
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import Undecided
-from idlewatch.managers import persistently
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, django_sessions, records, stores
-from idlewatch.monitor.row_locks import locking
+from idlewatch.monitor import accounts, closing, django_sessions, records, stores
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.signals import announce, transactions
@@ -119,8 +116,8 @@ def _end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None)
     ended = stores.current().sessions.end(watch_id, reason, now)
     if closed:
         if ended.activity.reason is not reason:
-            records.correct(watch_id, *_end_of(ended))
-        _announce_end(ended, by)
+            records.correct(watch_id, *closing.end_of(ended))
+        closing.announce_end(ended, by)
     return ended
 
 
@@ -188,35 +185,8 @@ def finish(watch_id: str, now: float) -> Watched:
     """
     watched = stores.current().sessions.end(watch_id, None, now)
     if watched.activity.ended is not None:
-        close_record(watched)
+        closing.close(watched)
     return watched
-
-
-def close_record(ended: Watched) -> None:
-    """Close the record of a session that ended in the store, and announce the end if the record was open."""
-    if records.close(ended.id, *_end_of(ended), last=ended):
-        _announce_end(ended, None)
-
-
-def close_records(ended: Sequence[Watched]) -> Collection[str]:
-    """Close the records of sessions that ended in the store; return the ids of those that are locked by a transaction.
-
-    A view that signs its user out and works on may lock one for a long time: the others do not wait for it.
-    """
-
-    def close() -> Collection[str]:
-        with locking(WatchedSession.objects.all(), [watched.id for watched in ended]) as locked:
-            for watched in ended:
-                if watched.id not in locked:
-                    close_record(watched)
-            return locked
-
-    return persistently(close, router.db_for_write(WatchedSession))
-
-
-def close_again(ended: Watched) -> bool:
-    """Close the record of a session whose end was announced before the database lost it; return whether it was open."""
-    return records.close(ended.id, *_end_of(ended), last=ended)
 
 
 def is_recorded(watch_id: str) -> bool:
@@ -270,14 +240,3 @@ def lost_or_account(watch_id: str) -> Reason:
         return Reason.LOST
     is_valid = all(accounts.may_continue(record, accounts.by_primary_key(accounts.keys_of(record))))
     return Reason.LOST if is_valid else Reason.ACCOUNT
-
-
-def _end_of(ended: Watched) -> tuple[Reason, float]:
-    reason, at = ended.activity.reason, ended.activity.ended
-    assert reason is not None and at is not None, f"{ended!r} has not ended"  # noqa: S101, PT018
-    return reason, at
-
-
-def _announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
-    # If the end of the record is rolled back, the timer writes it again, and announces it then.
-    announce.ended(ended, *_end_of(ended), by)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from idlewatch.exceptions import EngineUnavailable
-from idlewatch.monitor import django_sessions, stores
-from idlewatch.monitor import service as monitor
+from idlewatch.monitor import closing, django_sessions, stores
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.membership import Membership
@@ -58,7 +57,7 @@ def _record(ended: Sequence[Watched]) -> set[str]:
 
     def record(batch: Sequence[Watched]) -> None:
         # The record first: an engine that is away must not keep it open.
-        left.update(monitor.close_records(batch))
+        left.update(closing.close_all(batch))
         keys = {watched.key: watched.id for watched in batch if watched.key and watched.id not in left}
         left.update(keys[key] for key in django_sessions.delete(keys))
 

@@ -1,0 +1,56 @@
+"""The closing of the records of sessions that ended in the store: the call that finds one open announces the end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router
+
+from idlewatch.core.activity import Reason
+from idlewatch.managers import persistently
+from idlewatch.models import WatchedSession
+from idlewatch.monitor import records
+from idlewatch.monitor.row_locks import locking
+from idlewatch.signals import announce
+from idlewatch.store.values import Watched
+
+
+def close(ended: Watched) -> None:
+    """Close the record of a session that ended in the store, and announce the end if the record was open."""
+    if records.close(ended.id, *end_of(ended), last=ended):
+        announce_end(ended, None)
+
+
+def close_all(ended: Sequence[Watched]) -> Collection[str]:
+    """Close the records of sessions that ended in the store; return the ids of those that are locked by a transaction.
+
+    A view that signs its user out and works on may lock one for a long time: the others do not wait for it.
+    """
+
+    def close_batch() -> Collection[str]:
+        with locking(WatchedSession.objects.all(), [watched.id for watched in ended]) as locked:
+            for watched in ended:
+                if watched.id not in locked:
+                    close(watched)
+            return locked
+
+    return persistently(close_batch, router.db_for_write(WatchedSession))
+
+
+def close_again(ended: Watched) -> bool:
+    """Close the record of a session whose end was announced before the database lost it; return whether it was open."""
+    return records.close(ended.id, *end_of(ended), last=ended)
+
+
+def end_of(ended: Watched) -> tuple[Reason, float]:
+    """Return why and when (epoch seconds) a session ended."""
+    reason, at = ended.activity.reason, ended.activity.ended
+    assert reason is not None and at is not None, f"{ended!r} has not ended"  # noqa: S101, PT018
+    return reason, at
+
+
+def announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
+    """Announce the end of a session whose record this process has closed; `by`: the user who ended it, if known."""
+    # If the end of the record is rolled back, the timer writes it again, and announces it then.
+    announce.ended(ended, *end_of(ended), by)
