@@ -18,8 +18,6 @@ MIN_STEP = 2.0
 """Seconds between two readings, a round apart, that no drift explains."""
 MAX_SIGN_AGE = 5.0
 """Seconds for which another process's sign of life confirms the time."""
-
-
 CORRECTION_GRACE = 3.0
 """Seconds for which a new process leaves the correction to the others: some rounds."""
 

@@ -195,13 +195,13 @@ class Hub:
 
     async def deliver(self, changes: Iterable[Change]) -> None:
         """Send each change to every tab of its session, also to those on another event loop of this process."""
-        news = list(changes)
+        sent = list(changes)
         others = [hub for hub in self._hubs.all() if hub is not self and hub._tabs]
         for hub in others:
-            hub._receive(news)
-        await self.tell(news)
+            hub._receive(sent)
+        await self.tell(sent)
 
-    def _receive(self, news: Sequence[Change]) -> None:
+    def _receive(self, changes: Sequence[Change]) -> None:
         """Notify the tabs of this hub on its own event loop."""
         loop = self._loop
         if loop is None or loop is asyncio.get_running_loop():
@@ -209,17 +209,17 @@ class Hub:
 
         # A loop that is closed took its sockets with it.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._begin, news)
+            loop.call_soon_threadsafe(self._begin, changes)
 
-    def _begin(self, news: Sequence[Change]) -> None:
-        self._process.start(self.tell(news))
+    def _begin(self, changes: Sequence[Change]) -> None:
+        self._process.start(self.tell(changes))
 
-    async def tell(self, news: Sequence[Change]) -> None:
+    async def tell(self, changes: Sequence[Change]) -> None:
         """Send each change to the tabs of this hub alone; those whose clients do not read are not waited for."""
-        await self._fan_out.send(self._sends(news), TAB_TIMEOUT, self._drop)
+        await self._fan_out.send(self._sends(changes), TAB_TIMEOUT, self._drop)
 
-    def _sends(self, news: Sequence[Change]) -> Sends[Tab]:
-        for change in news:
+    def _sends(self, changes: Sequence[Change]) -> Sends[Tab]:
+        for change in changes:
             if change.watch_id in self._tabs:
                 self._told[change.watch_id] = change.shown
             for tab in list(self._tabs.get(change.watch_id, ())):

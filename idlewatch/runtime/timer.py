@@ -1,7 +1,7 @@
 """The timer: finds what is due, has it published to the tabs, and does what follows.
 
 It works in two lanes, so that a database that is slow or down delays no push: one tells the tabs, the other keeps the
-records. A part of a round that has to wait delays none of the next ones.
+records. A task of a round that has to wait delays none of the next ones.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from idlewatch.process import Lane, Process
 from idlewatch.runtime.ends import CLAIM_LEASE, Ends
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
-from idlewatch.runtime.parts import Parts
 from idlewatch.runtime.publisher import Publisher
+from idlewatch.runtime.round_tasks import RoundTasks
 from idlewatch.runtime.shutdown import write_progress
 from idlewatch.signals.dispatcher import Dispatcher
 from idlewatch.store.base import Store
@@ -66,7 +66,7 @@ class Timer:
         self.membership = Membership(process, self.publisher.tell_missed)
         self._ends = Ends(process, self.membership)
         self._reconciliation = Reconciliation(process)
-        self._parts = Parts(process, ROUND_INTERVAL)
+        self._tasks = RoundTasks(process, ROUND_INTERVAL)
         self._round_at = float("-inf")
         self._compared_at = float("-inf")
         self._swept_at = float("-inf")
@@ -91,7 +91,7 @@ class Timer:
                 lanes.create_task(self._lane(Due.RECORD, self.keep))
                 lanes.create_task(self._keep_lease())
         finally:
-            self._parts.cancel()
+            self._tasks.cancel()
 
     async def _keep_lease(self) -> None:
         """Renew the lease of this process also while a round takes long: it must not be taken for dead meanwhile."""
@@ -197,9 +197,9 @@ class Timer:
     async def _record(self, now: float) -> float:
         """Record the ends that are due; return when the next one is."""
         due_at = await self._ends.next_due()
-        if due_at <= now or "record" in self._parts:
+        if due_at <= now or "record" in self._tasks:
             # For a round at most: then the next one is due.
-            await self._parts.do("record", partial(self._ends.record, now, ROUND_INTERVAL))
+            await self._tasks.run("record", partial(self._ends.record, now, ROUND_INTERVAL))
             due_at = await self._ends.next_due()
         return due_at
 
@@ -213,17 +213,17 @@ class Timer:
             if now >= self.membership.settle_after:
                 # Taking tabs back judges their sessions: not before all processes have reported.
                 await self.membership.keep_tabs(now)
-            await self._parts.do("check", partial(self._check, now))
+            await self._tasks.run("check", partial(self._check, now))
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
                     await self.publisher.tell_missed(self._store.sessions)
-                await self._parts.do("compare", partial(self._reconciliation.advance, now))
+                await self._tasks.run("compare", partial(self._reconciliation.advance, now))
             self.kept_at = now
             metrics.LAST_ROUND.set_to_current_time()
-            await self._parts.do("sample", partial(self._sample, now))
+            await self._tasks.run("sample", partial(self._sample, now))
             if now >= self._swept_at + SWEEP_INTERVAL:
-                await self._parts.do("sweep", partial(self._sweep, now))
+                await self._tasks.run("sweep", partial(self._sweep, now))
 
     async def _sweep(self, now: float) -> None:
         for sweep in SWEEPS:

@@ -1,4 +1,4 @@
-"""The parts of a timer's rounds."""
+"""The tasks of a timer's rounds."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 from idlewatch.process import Process
 
 
-class Parts:
-    """Does the parts of rounds, each for as long as it takes, while the rounds wait only `patience` seconds for it.
+class RoundTasks:
+    """Runs the tasks of rounds, each for as long as it takes, while the rounds wait at most `timeout` seconds for it.
 
-    A part may wait for a lock, or for the project's code; it must not delay the others for that.
+    A task may wait for a lock, or for the project's code; it must not delay the others for that.
     """
 
-    def __init__(self, process: Process, patience: float) -> None:
+    def __init__(self, process: Process, timeout: float) -> None:
         self._process = process
-        self._patience = patience
+        self._timeout = timeout
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tasks
 
-    async def do(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do a part, and raise what it raises.
+    async def run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a task, and raise what it raises.
 
         If it is not done in time it goes on during the next rounds, and is not started again before it is done.
         """
@@ -42,10 +42,10 @@ class Parts:
         self._tasks.clear()
 
     async def _wait(self, name: str) -> bool:
-        """Wait for a part; return whether it is done."""
+        """Wait for a task; return whether it is done."""
         task = self._tasks[name]
         with suppress(TimeoutError):
-            async with self._process.clock.timeout(self._patience):
+            async with self._process.clock.timeout(self._timeout):
                 await asyncio.wait({task})
         if task.done():
             # A concurrent round, as in a test, may have waited for it too.
