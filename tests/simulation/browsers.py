@@ -33,6 +33,8 @@ class Browser:
         self.watch: str | None = None
         self.watches: dict[str, str] = {}
         """The sessions of its cookies, as far as it was told."""
+        self.unanswered: set[str] = set()
+        """Cookies with which it tried to sign in without an answer: since then they may have another session."""
         self.tries: list[tuple[str, float]] = []
         """What was tried with cookies of which it was not told the session yet."""
         self.tabs: list[Tab] = []
@@ -111,6 +113,10 @@ class Browser:
         await asyncio.sleep(world.network())
         return response
 
+    def knows_session_of(self, cookie: str) -> bool:
+        """Return whether an answer to its present cookie is certainly about the session that it knows."""
+        return cookie == self.cookie and cookie not in self.unanswered
+
     def _try(self, cookie: str, at: float) -> None:
         """Note that a request may extend the session of a cookie."""
         if cookie in self.watches:
@@ -127,7 +133,7 @@ class Browser:
         served, watched = _json_of(response), response.headers.get("X-Served")
         if watched:
             world.seen.served(watched, arrived, response.server, counts=counts)
-        elif served.get("phase") == "ended" and cookie and cookie == self.cookie:
+        elif served.get("phase") == "ended" and cookie and self.knows_session_of(cookie):
             world.seen.told(watch, served.get("reason"), world.now, f"http {self.name}")
         elif served.get("type") == "state" and watch is not None and cookie == self.cookie:
             world.seen.promised(watch, served, world.now, response.server)
@@ -139,6 +145,7 @@ class Browser:
             self.cookie = morsel.value
         if watched and self.cookie:
             self.watches[self.cookie] = watched
+            self.unanswered.discard(self.cookie)
             for tried_with, at in self.tries:
                 if tried_with == self.cookie:
                     world.seen.tried(watched, at)
@@ -146,7 +153,7 @@ class Browser:
 
     async def sign_in(self, pause: float = 0.0) -> None:
         """Sign in; a page with the client follows."""
-        began, former = self.world.now, self.watch
+        began, former, cookie = self.world.now, self.watch, self.cookie
         response = await self.ask("POST", "/login/", {"user": self.user, "pause": pause}, tries=True)
         watch = response.headers.get("X-Served")
         if watch:
@@ -154,6 +161,8 @@ class Browser:
                 self.world.seen.asked_for(former, "logout", began)
             self.world.seen.opened(watch, self.user, began, self.world.now)
             await self.open()
+        else:
+            self.unanswered.add(cookie)
 
     async def sign_out(self, pause: float = 0.0) -> None:
         self.world.seen.asked_for(self.watch, "logout")

@@ -183,7 +183,7 @@ class Tab:
             self.has_ended = True
             self.state = frame
             # With another cookie than the page's it is another session that the frame is about.
-            if self.cookie == self.browser.cookie and self.watch is not None:
+            if self.browser.knows_session_of(self.cookie) and self.watch is not None:
                 self.world.seen.told(self.watch, frame["reason"], sent_at, f"tab of {self.browser.name}")
             return
         if frame["version"] < self.state.get("version", 0):
