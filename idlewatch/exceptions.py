@@ -51,7 +51,7 @@ class Undecided(IdleWatchError):
 
 
 class HeldBack(Undecided):
-    """No session ends by the clock right now: the store has to receive what it missed first."""
+    """A session that is over by the clock does not end by that right now: others may know of later activity."""
 
 
 class StoreElsewhere(Undecided):

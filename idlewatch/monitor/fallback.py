@@ -8,10 +8,10 @@ is back, `recovery` reports to it what the records know, before any session is j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event
@@ -24,6 +24,8 @@ from idlewatch.store import transitions
 from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.turns import Batches
 from idlewatch.store.values import Watched
+
+T = TypeVar("T")
 
 
 class FallbackStore(SessionStore):
@@ -73,7 +75,7 @@ class FallbackStore(SessionStore):
     def restart(self, watched: Watched, now: float) -> Watched:
         try:
             self._reports.report(watched.id)
-            restarted = self._sessions.restart(watched, now)
+            restarted = self._surely(watched.id, partial(self._sessions.restart, watched, now))
         except StoreUnavailable:
             return self._replace(watched, now, transitions.restarted)
         self._outage.note_seen(restarted)
@@ -82,19 +84,14 @@ class FallbackStore(SessionStore):
     def transfer(self, watched: Watched, now: float) -> Watched:
         try:
             self._reports.report(watched.id)
-            return self._sessions.transfer(watched, now)
+            return self._surely(watched.id, partial(self._sessions.transfer, watched, now))
         except StoreUnavailable:
             return self._replace(watched, now, transitions.transferred)
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         try:
             self._reports.report(watch_id)
-            try:
-                watched = self._sessions.apply(watch_id, event, now)
-            except HeldBack:
-                self._outage.doubt()
-                self._reports.report(watch_id)
-                watched = self._sessions.apply(watch_id, event, now)
+            watched = self._surely(watch_id, partial(self._sessions.apply, watch_id, event, now))
         except StoreUnavailable:
             return self._records.judge(watch_id, event, now)
         self._outage.note_seen(watched)
@@ -160,11 +157,13 @@ class FallbackStore(SessionStore):
         """Apply events to a session of which the record may know more than the store, or while there is no store."""
         with suppress(StoreUnavailable):
             await self._areport(watch_id)
-            outcomes = await self._aapply_all(watch_id, changes)
-            if all(isinstance(outcome, HeldBack) for outcome in outcomes):
-                self._outage.doubt()
-                await self._areport(watch_id)
-                outcomes = await self._aapply_all(watch_id, changes)
+            outcomes = list(await self._aapply_all(watch_id, changes))
+            held = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, HeldBack)]
+            if held:
+                await self._threads.run(Lane.DATABASE, self._reports.finish, watch_id)
+                again = await self._aapply_all(watch_id, [changes[index] for index in held])
+                for index, outcome in zip(held, again, strict=True):
+                    outcomes[index] = outcome
             return outcomes
         return await self._threads.run(Lane.DATABASE, self._records.judge_all, watch_id, changes)
 
@@ -205,6 +204,14 @@ class FallbackStore(SessionStore):
     async def _areport(self, watch_id: str) -> None:
         if self._outage.is_doubtful():
             await self._threads.run(Lane.DATABASE, self._reports.report, watch_id)
+
+    def _surely(self, watch_id: str, change: Callable[[], T]) -> T:
+        """Change a session; one that is over by the clock, once it is certain whether it ends by that."""
+        try:
+            return change()
+        except HeldBack:
+            self._reports.finish(watch_id)
+            return change()
 
     def _is_held(self) -> bool:
         """Return whether the store holds back what the clock ends, which this process may not have noticed yet."""

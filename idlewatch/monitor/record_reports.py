@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.exceptions import Undecided
+from idlewatch.exceptions import HeldBack, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.isolation import AWAY, isolated
@@ -74,6 +74,19 @@ class RecordReports:
             with suppress(DatabaseError):
                 for report in records.find_later([present], now).values():
                     self._sessions.apply(watch_id, report, now)
+
+    def finish(self, watch_id: str) -> None:
+        """End a session that is over by the clock, unless its record or another process knows of later activity.
+
+        Raises:
+            Undecided: other processes may still report.
+        """
+        try:
+            self.report_end(watch_id, None)
+            self._sessions.end(watch_id, None, self._clock.now())
+        except HeldBack:
+            self._outage.doubt()
+            self.report(watch_id)
 
     def _catch_up(self, now: float) -> None:
         """Report sessions that the store missed where no timer does; the last of them ends the outage."""

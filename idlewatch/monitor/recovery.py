@@ -99,6 +99,8 @@ class Recovery:
         Other processes judge by the records now, so what this one saw since the last checkpoints has to get there.
         """
         self._outage.is_tended = True
+        # A process that began meanwhile has noticed nothing yet: its store refused the call without asking Redis.
+        self._outage.note()
         if not self._is_absent:
             recent = self._outage.seen.recent()
             self._outage.buffer.give_back(recent)

@@ -87,6 +87,7 @@ def add_fallback(process: Process, made: Store) -> Recovery:
     """Wrap a shared store so that the records stand in while it is unavailable; return its recovery."""
     sessions, outage = made.sessions, Outage(process.clock)
     made.on_outage(outage.note)
+    made.leave_ends()
     made.sessions = FallbackStore(process, sessions, made.presence, outage)
     return Recovery(process, sessions, made.presence, outage)
 

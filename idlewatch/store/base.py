@@ -56,7 +56,8 @@ class SessionStore(Protocol):
         Raises:
             HoldRefused, TooManyTabs: as the event does; nothing changed.
             Undecided: too many others write the session at once; nothing changed. Every other write may raise it, too.
-            HeldBack: the session is over by the clock, and `Presence` holds back what the clock ends.
+            HeldBack: the session is over by the clock, and its end is held back by `Presence`, or left to `end` by
+                `Store.leave_ends`.
         """
 
     def bind(self, watch_id: str, key: str) -> None:
@@ -219,6 +220,9 @@ class Store(abc.ABC):
 
     def on_outage(self, callback: Callable[[], None]) -> None:  # noqa: B027 - one in memory is always there
         """Call `callback`, from any thread, whenever the store can't be reached or refuses a request."""
+
+    def leave_ends(self) -> None:  # noqa: B027 - one in memory knows of all activity
+        """Leave it to `SessionStore.end` to end what is over by the clock: the records may have later activity."""
 
     async def ping(self) -> None:  # noqa: B027 - one in memory is always there
         """Check that the store can be reached, and written to.

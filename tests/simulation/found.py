@@ -40,6 +40,36 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "a tab opened just after an outage ended a session by a store that lacked what a replaced process had recorded": [
+        Story(
+            118280,
+            _setup(servers=2, limits=_limits(idle_timeout=12.0, warn_before=2.0, checkpoint=1.2)),
+            {
+                "b0": (
+                    "bob",
+                    (
+                        _step("sign_in", 0.5651795019977963),
+                        _step("navigate", 0.035088140667587926),
+                        _step("sleep", 6.790305851510414, seconds=0.7068525939549619),
+                        _step("change_password", 5.622425773986166, pause=2.0891641633534768),
+                    ),
+                ),
+                "b1": (
+                    "bob",
+                    (
+                        _step("sign_in", 1.4779802957673391),
+                        _step("sleep", 3.1903965409103767, seconds=2.3226874686594985),
+                        _step("work", 6.451536418085858, pause=3.8236776148947693),
+                    ),
+                ),
+                "b2": ("ada", (_step("sign_in", 1.2753594945565487),)),
+            },
+            (
+                Fault("redis_hangs", 9.031859390286076, 7.71820548142723, 1),
+                Fault("restarted", 15.34593018505633, 13.031311058628688, 1),
+            ),
+        ),
+    ],
     "Redis evicted a session, another process opened it again from its record, and who knew more did not say": [
         Story(
             112919,

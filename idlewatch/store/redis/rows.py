@@ -54,6 +54,8 @@ class Rows:
         self._client = client
         self._keys = Keys(client.prefix)
         self._wakeups = wakeups
+        self.leaves_ends = False
+        """Whether only the mode `end` ends what is over by the clock."""
         # Processes differ in their pauses, or they would meet again.
         self._random = Random(client.name)  # noqa: S311 - no secret
 
@@ -89,8 +91,10 @@ class Rows:
         """Replace `old` by `new`, unless something else changed it first.
 
         Raises:
-            HeldBack: it would end the session by the clock.
+            HeldBack: it would end the session by the clock, which is held back, or left to the mode `end`.
         """
+        if self.leaves_ends and mode != "end" and old is not None and _ends(old, new):
+            raise HeldBack
         version = "" if old is None else old.version
         args = [self._keys.prefix, self._client.name, new.id, repr(now), mode, version, *row_args(new, now), race.token]
         for process, is_served in served_by(new, events):
@@ -150,3 +154,7 @@ def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[
         return [(process, False) for process in watched.activity.tabs]
     processes = {event.process for event in events if isinstance(event, TabOpened | TabClosed | TabsCounted)}
     return [(process, process in watched.activity.tabs) for process in processes]
+
+
+def _ends(old: Watched, new: Watched) -> bool:
+    return old.activity.ended is None and new.activity.ended is not None

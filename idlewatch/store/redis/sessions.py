@@ -42,6 +42,10 @@ class RedisSessions(SessionStore):
         self._turns = Turns()
         self._batches = Batches(self._aapply_all)
 
+    def leave_ends(self) -> None:
+        """Let only `end` end what is over by the clock."""
+        self._rows.leaves_ends = True
+
     def get(self, watch_id: str) -> Watched | None:
         return self._client.run(self._rows.get(watch_id))
 

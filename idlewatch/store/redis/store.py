@@ -37,13 +37,16 @@ class RedisStore(Store):
         self._client = Client(location, self.options)
         self._keys = Keys(self._client.prefix)
         self._wakeups = WakeupListener(self._client)
-        self.sessions = sessions = RedisSessions(self._client, self._wakeups)
+        self.sessions = self._sessions = RedisSessions(self._client, self._wakeups)
         self.queue = RedisQueue(self._client, self._wakeups)
-        self.presence = RedisPresence(self._client, sessions)
+        self.presence = RedisPresence(self._client, self._sessions)
         self.statistics = RedisStatistics(self._client)
 
     def on_outage(self, callback: Callable[[], None]) -> None:
         self._client.on_failure(callback)
+
+    def leave_ends(self) -> None:
+        self._sessions.leave_ends()
 
     async def ping(self) -> None:
         # A write: a replica that is read only answers a mere ping.

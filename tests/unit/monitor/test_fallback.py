@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,6 +28,7 @@ from idlewatch.monitor.record_reports import CATCH_UP_LIMIT
 from idlewatch.process import current_process, set_default
 from idlewatch.runtime.runtime import Runtime, runtime_of
 from idlewatch.runtime.timer import Timer
+from idlewatch.store.base import SessionStore
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.outages import Member, Outage, outage
@@ -72,6 +73,17 @@ def phase(process: Member, watch_id: str) -> Phase:
 
 def row(watch_id: str) -> WatchedSession:
     return WatchedSession.objects.get(pk=watch_id)
+
+
+Change = Callable[[SessionStore, Watched, float], Watched | None]
+CHANGES: Sequence[tuple[str, Change]] = [
+    ("a request", lambda sessions, watched, now: sessions.apply(watched.id, Requested(), now)),
+    ("a tab", lambda sessions, watched, now: async_to_sync(sessions.aapply)(watched.id, TabOpened("web", 5), now)),
+    ("an extension", lambda sessions, watched, now: async_to_sync(sessions.aapply)(watched.id, Extended(), now)),
+    ("a sign-in", lambda sessions, watched, now: sessions.restart(watched, now)),
+    ("impersonation", lambda sessions, watched, now: sessions.transfer(watched, now)),
+]
+"""What may happen to a session, and how a store is told."""
 
 
 class TestTwoProcesses:
@@ -123,6 +135,40 @@ class TestTwoProcesses:
             assert monitor.finish(watched.id, clock.now).activity.ended is None
             clock.pass_(90)
             assert monitor.finish(watched.id, clock.now).activity.reason is Reason.IDLE
+
+    @pytest.mark.rule("R9")
+    @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change[0])
+    def test_nothing_that_happens_ends_a_session_of_which_the_record_has_later_activity(
+        self, kept: Outage, clock: Time, change: tuple[str, Change]
+    ):
+        """The processes that knew of it were replaced while the store was away."""
+        web = kept.process("web")
+        watched = web.sign_in()
+        kept.go_round()
+        later = replace(watched, activity=replace(watched.activity, active=START + 90))
+        checkpoints.advance(later, START + 90)
+        clock.pass_(101)
+        present = change[1](web.store.sessions, watched, clock.now)
+        assert present is not None
+        assert present.activity.ended is None
+        assert present.activity.active >= START + 90
+        clock.now = START + 300
+        over = change[1](web.store.sessions, watched, clock.now)
+        assert over is not None
+        assert over.activity.reason is Reason.IDLE
+
+    def test_a_process_that_begins_while_the_store_is_away_asks_the_records_when_it_is_back(
+        self, kept: Outage, clock: Time
+    ):
+        watched = kept.process("before").sign_in()
+        kept.go_round()
+        checkpoints.advance(replace(watched, activity=replace(watched.activity, active=START + 90)), START + 90)
+        clock.pass_(95)
+        after = kept.process("after")
+        # Its store may have refused the call without asking Redis.
+        after.recovery.note_absence()
+        # The store by itself would have it warned.
+        assert phase(after, watched.id) is Phase.ACTIVE
 
     @pytest.mark.rule("R9")
     def test_what_a_command_ended_meanwhile_is_over_when_the_store_is_back(self, kept: Outage, clock: Time):
