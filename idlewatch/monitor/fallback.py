@@ -95,6 +95,8 @@ class FallbackStore(SessionStore):
         except StoreUnavailable:
             return self._records.judge(watch_id, event, now)
         self._outage.note_seen(watched)
+        if isinstance(event, Acted):
+            self._outage.note_credit(watched, min(now, now - event.ago))
         return watched
 
     def bind(self, watch_id: str, key: str) -> None:
@@ -190,14 +192,16 @@ class FallbackStore(SessionStore):
 
     async def _acredit(self, watch_id: str, event: Acted, now: float) -> Watched | None:
         """Credit what a socket reports; where that can't be done now, it waits, and the recovery reports it."""
+        moment = min(now, now - event.ago)
         if not self._outage.must_wait(watch_id):
             with suppress(StoreUnavailable, HeldBack):
                 watched = await self._sessions.aapply(watch_id, event, now)
                 self._outage.note_seen(watched)
+                self._outage.note_credit(watched, moment)
                 if watched is not None or not self._outage.is_doubtful():
                     return watched
         # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
-        self._outage.buffer.add(watch_id, min(now, now - event.ago))
+        self._outage.buffer.add(watch_id, moment)
         self._outage.add_missed([watch_id])
         raise StoreUnavailable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from threading import Lock
 
@@ -30,6 +30,8 @@ class Outage:
         self._lock = Lock()
         self._missed: dict[str, None] = {}
         """Sessions that are to be reported to the store, in order."""
+        self._refused: dict[str, float] = {}
+        """When users acted in what is the warned stretch by the store's facts, by watch id (epoch seconds)."""
         self._began_at: float | None = None
         self._failures = 0
         self._is_back = False
@@ -113,6 +115,21 @@ class Outage:
                 self.doubt()
         if not self.is_tended:
             self.seen.forget(self._clock.now(), keep=())
+
+    def note_credit(self, watched: Watched | None, moment: float) -> None:
+        """Note a session after activity at `moment`, with which it was credited unless it was warned by then.
+
+        Where the store has lost data, that may only seem so: other processes may know of activity before that moment.
+        """
+        if self.is_tended and watched is not None and watched.activity.active < moment:
+            self._refused[watched.id] = max(moment, self._refused.get(watched.id, moment))
+
+    def take_refused(self) -> Mapping[str, float]:
+        """Remove activity with which sessions were not credited; return it, by watch id, once all have reported."""
+        if not self._refused or self.is_doubtful():
+            return {}
+        refused, self._refused = self._refused, {}
+        return refused
 
     def add_missed(self, watch_ids: Iterable[str]) -> None:
         """Remember sessions that are to be reported to the store."""

@@ -127,6 +127,7 @@ class Recovery:
         self._outage.seen.forget(now, keep=read_tabs())
         if not self.is_away:
             self._is_absent = self._holds_back = False
+            await self._reports.credit_refused(now)
             return False
         until = self._clock.now() + PASS_DURATION
         is_reported = self._lacks_records = False

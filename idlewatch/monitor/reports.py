@@ -14,7 +14,7 @@ from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, tab_counts
 from idlewatch.monitor.isolation import isolated
-from idlewatch.monitor.last_seen import is_behind, report_of
+from idlewatch.monitor.last_seen import NOTHING, is_behind, report_of
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.write_behind import credited
 from idlewatch.process import Lane, Process
@@ -108,7 +108,11 @@ class Reports:
         if is_behind(present, watched):
             # Another process has opened it meanwhile, with older facts.
             present = await self._sessions.aapply(watch_id, report, now) or present
-        return present if moment is None else await self._credit(present, moment, report, now)
+        if moment is None:
+            return present
+        after = await self._credit(present, moment, report, now)
+        self._outage.note_credit(after, moment)
+        return after
 
     async def _credit(self, present: Watched, moment: float, report: Reported, now: float) -> Watched | None:
         """Credit activity that waited; `report`: what the process knows of the session.
@@ -117,6 +121,22 @@ class Reports:
         """
         after = credited(present, moment, report)
         return await self._sessions.aapply(present.id, replace(report_of(after.activity), is_open=report.is_open), now)
+
+    async def credit_refused(self, now: float) -> None:
+        """Credit activity that was refused by facts that may have been out of date: all processes have reported now."""
+        refused = dict(self._outage.take_refused())
+        try:
+            for watch_id, moment in list(refused.items()):
+                with isolated("activity", watch_id), suppress(Undecided):
+                    present = await self._sessions.aget(watch_id)
+                    after = None if present is None else credited(present, moment, NOTHING)
+                    if after is not None and after != present:
+                        await self._sessions.aapply(watch_id, report_of(after.activity), now)
+                del refused[watch_id]
+        finally:
+            # The store is away again.
+            self._outage.buffer.give_back(refused)
+            self._outage.add_missed(refused)
 
     async def _report_seen(self, watch_id: str, left: dict[str, float], now: float, *, is_open: bool) -> None:
         """Report what this process saw of a session; take its activity from `left` if it was credited."""

@@ -455,6 +455,41 @@ class TestABusyProcess:
 LISTS = ("due:push", "due:check", "due:record", "live:active:connected", "live:active:unconnected")
 
 
+class TestAHeartbeat:
+    """It comes after 85 s; another process has seen activity after 70 s, by which the session is not warned then."""
+
+    @pytest.mark.parametrize("waits", [False, True])
+    async def test_just_after_a_loss_of_data_is_judged_again_when_all_have_reported(
+        self, shared: Outage, clock: Time, waits: bool
+    ):
+        web, other = shared.process("web"), shared.process("other")
+        watch_id = (await web.asign_in()).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 70
+        with other.entered():
+            await monitor.alook(watch_id, clock.now, Requested())
+        clock.now = START + 85
+        flush(shared)
+        with web.entered():
+            if waits:
+                await act_unheard(web, watch_id)
+            else:
+                assert (await monitor.alook(watch_id, clock.now, Acted())).activity.active == START
+        await web.around()
+        await shared.around(REPORT_GRACE + 2)
+        assert (await web.recovery.sessions.aget(watch_id)).activity.active == START + 85
+
+    async def test_in_the_warned_stretch_stays_without_effect(self, shared: Outage, clock: Time):
+        web = shared.process("web")
+        watch_id = (await web.asign_in()).id
+        await shared.around(REPORT_GRACE + 1)
+        clock.now = START + 85
+        with web.entered():
+            await web.store.sessions.aapply(watch_id, Acted(), clock.now)
+        await shared.around(3)
+        assert (await web.recovery.sessions.aget(watch_id)).activity.active == START
+
+
 class TestAnEvictedKey:
     """Against what the docs demand, Redis evicts keys."""
 
