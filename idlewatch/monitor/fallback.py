@@ -45,7 +45,7 @@ class FallbackStore(SessionStore):
         try:
             self._reports.report(watch_id)
             watched = self._sessions.get(watch_id)
-            if is_over(watched, self._clock.now()) and self._is_held():
+            if is_over(watched, self._clock.now()) and self._notices_hold_back():
                 self._reports.report(watch_id)
                 watched = self._sessions.get(watch_id)
         except StoreUnavailable:
@@ -65,7 +65,7 @@ class FallbackStore(SessionStore):
         try:
             opened = self._sessions.open(watched, now)
             if is_over(opened, now):
-                self._is_held()
+                self._notices_hold_back()
         except StoreUnavailable:
             self._outage.note_missed(watched.id)
             opened = transitions.opened(watched, now)
@@ -217,9 +217,9 @@ class FallbackStore(SessionStore):
             self._reports.finish(watch_id)
             return change()
 
-    def _is_held(self) -> bool:
-        """Return whether the store holds back what the clock ends, which this process may not have noticed yet."""
-        if self._outage.is_doubtful() or not self._presence.is_held(self._clock.now()):
+    def _notices_hold_back(self) -> bool:
+        """Notice that the store holds back what the clock ends, and doubt it; return whether that is news."""
+        if self._outage.is_doubtful() or not self._presence.is_holding_back(self._clock.now()):
             return False
         self._outage.doubt()
         return True

@@ -154,7 +154,7 @@ class Presence(Protocol):
     async def reap(self, now: float) -> Sequence[str]:
         """Remove the tabs of processes whose lease lapsed; return the names of those processes."""
 
-    def is_held(self, now: float) -> bool:
+    def is_holding_back(self, now: float) -> bool:
         """Return whether nothing may be settled at `now`."""
 
     def read_time(self, process: str) -> Reading | None:

@@ -46,7 +46,7 @@ class MemoryPresence(Presence):
                     self._sessions.apply(watch_id, TabsCounted(process, 0), now)
             return dead
 
-    def is_held(self, now: float) -> bool:
+    def is_holding_back(self, now: float) -> bool:
         return False
 
     def read_time(self, process: str) -> Reading | None:

@@ -79,8 +79,9 @@ class RedisPresence(Presence):
             return False
         return True
 
-    def is_held(self, now: float) -> bool:
-        return bool(self._client.call(script("held", [self._keys.other("epoch")], [self._keys.prefix, repr(now)])))
+    def is_holding_back(self, now: float) -> bool:
+        args = [self._keys.prefix, repr(now)]
+        return bool(self._client.call(script("holding_back", [self._keys.other("epoch")], args)))
 
     def read_time(self, process: str) -> Reading | None:
         return self._client.run(self._read_time(process))

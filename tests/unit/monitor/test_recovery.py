@@ -161,13 +161,13 @@ class TestAnEmptyStore:
         await one.around()
         shared.made.remove(one)
         await two.around()
-        assert two.store.presence.is_held(clock.now)
+        assert two.store.presence.is_holding_back(clock.now)
         await shared.around(RESUME_LEASE - 1)
         assert (await arecord(idle)).ended is None
         if comes_back:
             shared.made.append(one)
         await shared.around(8 + REPORT_GRACE)
-        assert not two.store.presence.is_held(clock.now)
+        assert not two.store.presence.is_holding_back(clock.now)
         assert None not in await two.recovery.sessions.aget_many(live)
         assert (await arecord(idle)).ended == as_datetime(START + 100)
         if not comes_back:
@@ -183,9 +183,9 @@ class TestAnEmptyStore:
             clock.pass_(1)
             flush(shared)
             await shared.around(2)
-        assert two.store.presence.is_held(clock.now)
+        assert two.store.presence.is_holding_back(clock.now)
         await shared.around(4 + REPORT_GRACE + 1)
-        assert not two.store.presence.is_held(clock.now)
+        assert not two.store.presence.is_holding_back(clock.now)
         assert None not in await two.recovery.sessions.aget_many(live)
 
     async def test_hears_of_requests_from_the_process_that_served_them_also_where_their_session_has_no_tab_there(

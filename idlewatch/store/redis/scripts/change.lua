@@ -26,7 +26,7 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
     return true, value, due
   end
   local is_end_by_clock = old and old.ended == 0 and row.ended == 1 and mode ~= 'end'
-  local is_held_back = not is_overtaken and is_end_by_clock and is_held(prefix, now)
+  local is_held_back = not is_overtaken and is_end_by_clock and is_holding_back(prefix, now)
   if is_overtaken or is_held_back then
     if mode == 'settle' and tonumber(version) >= old.claimed then
       -- It changed since it was claimed, or is to be settled later: it is due as it is now.

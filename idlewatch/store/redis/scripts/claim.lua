@@ -36,7 +36,7 @@ local function is_due(id, row)
   return is_open
 end
 
-if kind == 'push' and is_held(prefix, now) then
+if kind == 'push' and is_holding_back(prefix, now) then
   return claimed
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit)) do

@@ -144,7 +144,7 @@ end
 
 -- Whether the clock may end nothing yet: the store lost data, and the records are still being resumed into it, or processes may
 -- still have to report what they saw. Where none is at work on that any more, the facts decide.
-local function is_held(prefix, now)
+local function is_holding_back(prefix, now)
   local key = prefix .. 'epoch'
   local epoch = redis.call('HMGET', key, 'created_at', 'resuming_until', 'settle_after')
   if tonumber(epoch[3]) then

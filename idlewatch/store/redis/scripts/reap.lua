@@ -5,7 +5,7 @@
 -- its removal is done has to report its tabs again.
 
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
-if is_held(ARGV[3], now) then
+if is_holding_back(ARGV[3], now) then
   return {}
 end
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)

@@ -57,7 +57,7 @@ class TestWhileItIsHeldBack:
     async def test_a_moment_by_a_clock_that_was_wrong_holds_nothing_up(self, store: RedisStore) -> None:
         renewal = await store.presence.renew("p1", NOW, LEASE)
         await store.presence.mark_resumed(renewal.created_at, NOW + 3600)
-        assert not store.presence.is_held(NOW)
+        assert not store.presence.is_holding_back(NOW)
         assert (await store.presence.renew("p1", NOW, LEASE)).settle_after <= NOW
 
 
@@ -75,9 +75,9 @@ class TestResuming:
         store.clear()
         after = await store.presence.renew("p2", NOW + 1, LEASE)
         await store.presence.mark_resumed(before.created_at, NOW + 2)
-        assert (after.resume, store.presence.is_held(NOW + 3)) == (True, True)
+        assert (after.resume, store.presence.is_holding_back(NOW + 3)) == (True, True)
         await store.presence.mark_resumed(after.created_at, NOW + 2)
-        assert not store.presence.is_held(NOW + 3)
+        assert not store.presence.is_holding_back(NOW + 3)
 
 
 class TestAnotherServer:

@@ -234,7 +234,7 @@ class TestARefusal:
             client.lpush("{idlewatch}:epoch", "this is no hash")
         for _ in range(3):
             with pytest.raises(StoreUnavailable):
-                store.presence.is_held(NOW)
+                store.presence.is_holding_back(NOW)
             with pytest.raises(StoreUnavailable):
                 await store.presence.renew("p1", NOW, LEASE)
             assert store.sessions.get("w1") is not None
