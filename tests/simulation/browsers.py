@@ -107,7 +107,8 @@ class Browser:
         response = answering.result()
         response.server, response.arrived = server, arrived  # type: ignore[attr-defined]
         if extra.get("navigates"):
-            world.seen.shown(watch, world.now, has_client=path == "/page/" and bool(response.headers.get("X-Served")))
+            is_page = bool(response.headers.get("X-Served"))
+            world.seen.shown(watch, world.now, has_client=path == "/page/" if is_page else None)
         fails = "fails" in (data or {})
         self._take(response, cookie, watch, arrived, counts=bool(extra.get("counts")), fails=fails)
         await asyncio.sleep(world.network())
@@ -160,13 +161,17 @@ class Browser:
             if watch != former:
                 self.world.seen.asked_for(former, "logout", began)
             self.world.seen.opened(watch, self.user, began, self.world.now)
+            self.world.calm.signed_in(self.user)
             await self.open()
         else:
             self.unanswered.add(cookie)
 
     async def sign_out(self, pause: float = 0.0) -> None:
         self.world.seen.asked_for(self.watch, "logout")
-        await self.ask("POST", "/logout/", {"pause": pause})
+        began, watch = self.world.now, self.watch
+        response: Any = await self.ask("POST", "/logout/", {"pause": pause})
+        if response.status_code == 302:
+            self.world.calm.must_end(watch, "logout", began)
 
     async def change_password(self, pause: float = 0.0) -> None:
         began, own = self.world.now, self.watch
@@ -174,6 +179,8 @@ class Browser:
         response = await self.ask("POST", "/password/", {"pause": pause}, navigates=True, counts=True)
         if response.status_code < 500 and self.world.database.struck_at < began:
             asked.spared = own
+            if response.headers.get("X-Served"):
+                self.world.calm.must_end_all_of(self.user, "account", began, own)
 
     async def change_password_while_polling(self) -> None:
         """Change it in a view that takes a moment, while a script of the page polls with the old cookie."""
@@ -191,7 +198,9 @@ class Browser:
         """Have an operator end the session."""
         if self.watch is not None:
             self.world.seen.asked_for(self.watch, "revoked")
-            await self.world.operator.end(self.watch)
+            began, watch = self.world.now, self.watch
+            await self.world.operator.end(watch)
+            self.world.calm.must_end(watch, "revoked", began)
 
     async def request(self) -> None:
         """Make a request that counts."""

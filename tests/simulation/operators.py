@@ -30,13 +30,19 @@ class Operator:
         from idlewatch.process import Lane, in_thread
 
         def save(active: bool) -> None:
+            if self._world.story.seed % 2:
+                # By another program: no signal tells of it.
+                get_user_model().objects.filter(username=user).update(is_active=active)
+                return
             account = get_user_model().objects.get(username=user)
             account.is_active = active
             account.save()
 
         server = await self._world.choose_server()
         if server is not None:
+            began = self._world.now
             await self._on(server, lambda now: in_thread(Lane.DATABASE, save, False))
+            self._world.calm.must_end_all_of(user, "account", began)
             await asyncio.sleep(self._world.limits.checkpoint * 3)
         server = await self._world.choose_server()
         if server is not None:

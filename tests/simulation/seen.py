@@ -54,13 +54,19 @@ class Session:
     user: str = ""
     began: float = 0.0
     signed_in: float = 0.0
+    restarted: float = 0.0
+    """When its last sign-in began, of those that were answered."""
     credited: list[tuple[float, Server | None]] = field(default_factory=list)
     """Moments at which a server has certainly seen its user act."""
     tries: list[Try] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
     """When its last tab was closed, as far as is certain."""
-    shown: list[tuple[float, bool]] = field(default_factory=list)
-    """When a page was shown, and whether with the client."""
+    closes: list[float] = field(default_factory=list)
+    """When a tab was closed."""
+    released: list[float] = field(default_factory=list)
+    """When a release was handled, before anything went wrong."""
+    shown: list[tuple[float, bool | None]] = field(default_factory=list)
+    """When a page was shown, and whether with the client; None: it is not certain what it was."""
     has_polled: bool = False
     """Whether a page without a socket was open."""
     handled: list[tuple[float, Server]] = field(default_factory=list)
@@ -94,7 +100,7 @@ class Seen:
         session = self.sessions[watch]
         session.user = user
         session.began = session.began or began
-        session.signed_in = at
+        session.signed_in, session.restarted = at, began
         session.tries.append(Try(began, at - began))
         session.credited.append((began, None))
 
@@ -110,7 +116,7 @@ class Seen:
         if watch is not None:
             self.sessions[watch].left.append(at)
 
-    def shown(self, watch: str | None, at: float, *, has_client: bool) -> None:
+    def shown(self, watch: str | None, at: float, *, has_client: bool | None) -> None:
         if watch is not None:
             self.sessions[watch].shown.append((at, has_client))
 
@@ -226,6 +232,7 @@ class Seen:
                 if session.began <= moment < at and (last is None or moment <= last):
                     lapses = moment + HOLD_TTL if is_hold else lapses
                     stretch = max(held, min(limits.hold_limit, lapses - moment))
+                    stretch = min(stretch, _released_at(session, moment) - moment)
                     deadline = max(deadline or 0.0, moment + stretch + limits.idle_timeout)
             if deadline is not None and at > deadline + tolerance:
                 self.violate("late", f"{watch} {what} at {at:.2f}, and its end was at {deadline:.2f} at the latest")
@@ -335,3 +342,11 @@ class Seen:
 
     def _tolerance(self) -> float:
         return SKEW + self._world.lag if self._world.is_skewed else BLUR
+
+
+def _released_at(session: Session, moment: float) -> float:
+    """Return when what held a session at a moment was released (`inf`: that is not certain)."""
+    holds = [each.moment for each in session.tries if each.is_hold]
+    # A hold that came just before may have been written afterwards.
+    releases = (at for at in session.released if at > moment and not any(at - 1.0 < hold < at for hold in holds))
+    return min(releases, default=float("inf"))

@@ -87,6 +87,8 @@ class Tab:
         self._cancel()
         if self.socket is not None:
             self.socket.close(code)
+            if code == 1001 and self.watch is not None:
+                self.world.seen.sessions[self.watch].closes.append(self.world.now)
             if self.watch is not None and self.world.is_left(self.watch):
                 self.world.seen.left(self.watch, self.world.now)
         self.is_open = False
@@ -158,6 +160,8 @@ class Tab:
         message = json.loads(text)
         if message["type"] == "extend" and self.watch is not None:
             self.world.seen.extended(self.watch, answers, received_at)
+        if message["type"] == "release" and self.watch is not None and self.world.calm.lasts:
+            self.world.seen.sessions[self.watch].released.append(self.world.now)
         if message["type"] == "activity" and self.watch is not None and not socket.is_closed:
             self.world.seen.handled(self.watch, received_at - message["ago"], socket.server)
 
@@ -181,9 +185,10 @@ class Tab:
             return
         if frame["phase"] == "ended":
             self.has_ended = True
-            self.state = frame
+            before, self.state = self.state, frame
             # With another cookie than the page's it is another session that the frame is about.
             if self.browser.knows_session_of(self.cookie) and self.watch is not None:
+                self.world.calm.told_of_end(self, frame, before)
                 self.world.seen.told(self.watch, frame["reason"], sent_at, f"tab of {self.browser.name}")
             return
         if frame["version"] < self.state.get("version", 0):

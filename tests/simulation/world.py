@@ -14,6 +14,7 @@ from idlewatch.models import WatchedSession
 from idlewatch.store.redis.queue import TOMBSTONE_TTL
 from tests.simulation import faults
 from tests.simulation.browsers import Browser
+from tests.simulation.calm import Calm
 from tests.simulation.channel_layer import Exchange, Layer
 from tests.simulation.convergence import Convergence
 from tests.simulation.database.link import DatabaseLink, install
@@ -60,6 +61,7 @@ class World:
         self._verbose = verbose
         self._digest = hashlib.sha256()
         self.seen = Seen(self)
+        self.calm = Calm(self)
         self.exchange = Exchange(Random(f"layer {story.seed}"))
         self.database = DatabaseLink(Random(f"database {story.seed}"), lambda: self.now)
         self.redis = bench.redis_link(Random(f"redis {story.seed}")) if story.setup.store == "redis" else None
@@ -220,6 +222,7 @@ class World:
             if not done.done():
                 return
             await asyncio.sleep(fault.offset)
+        self.calm.disturb()
         self.tell(f"fault {fault.kind}", target=fault.target, seconds=fault.seconds)
         with suppress(faults.Missed):
             await faults.STRIKES[fault.kind](self, fault)
@@ -232,6 +235,7 @@ class World:
         for rule, text in self.bench.steps_back():
             self.seen.violate(rule, text)
         await Convergence(self).check(records)
+        self.calm.check({record.pk: record for record in records})
         for record in records:
             self.tell("record", pk=record.pk, ended=str(record.ended), reason=record.reason)
 
