@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -201,7 +201,7 @@ class Seen:
         reasons = {reason for _, reason, _ in session.told} | {reason for _, reason in session.signals}
         if record is not None and record.ended is not None:
             reasons.add(record.reason)
-        if "revoked" in reasons and self._is_seen_later():
+        if self._is_seen_later(reasons):
             return
         if len(reasons - {None}) > 1:
             self.violate("once", f"{watch} ended for {sorted(map(str, reasons))}: {session.told}, {session.signals}")
@@ -212,8 +212,7 @@ class Seen:
         known = [at for at, _, _ in session.told] + [at for at, _ in session.signals]
         if known:
             first = min(known)
-            is_revoked = any(reason == "revoked" for _, reason in session.signals)
-            bound = first + (OWNER_DELAY if is_revoked and self._is_seen_later() else 0.02)
+            bound = first + (OWNER_DELAY if self._is_seen_later({reason for _, reason in session.signals}) else 0.02)
             late = [at for at in session.served if at > bound]
             if late:
                 self.violate("final", f"{watch} had ended at {first:.2f}, and was served at {late[0]:.2f}")
@@ -335,10 +334,10 @@ class Seen:
         elif not asked:
             self.violate("reason", f"{watch} ended as {reason} at {ended:.2f}, for which no one asked: {session.asked}")
 
-    def _is_seen_later(self) -> bool:
-        """Return whether another process may close a record, and the owner of the store sees that later."""
+    def _is_seen_later(self, reasons: Collection[str | None]) -> bool:
+        """Return whether another process may have closed a record, which the owner of the memory store sees later."""
         setup = self._world.story.setup
-        return setup.store == "memory" and setup.servers > 1
+        return setup.store == "memory" and setup.servers > 1 and not {"revoked", "account"}.isdisjoint(reasons)
 
     def _tolerance(self) -> float:
         return SKEW + self._world.lag if self._world.is_skewed else BLUR
