@@ -101,6 +101,7 @@ def test_a_run_compares_how_often_events_occurred_where_all_can_occur_often_enou
     assert len(rare_events(Options(), result)) == len(events.LISTED)
     assert rare_events(Options(store="memory"), result) == []
     assert rare_events(Options(focus=("extend",)), result) == []
+    assert rare_events(Options(servers=1), result) == []
     result.schedules -= 1
     assert rare_events(Options(), result) == []
 

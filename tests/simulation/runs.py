@@ -100,8 +100,9 @@ def rare_events(asked: Options, result: Result) -> list[str]:
     """Print how often each event occurred; return those that were too rare, where there is enough to compare."""
     for name, count in result.counts.most_common():
         print(f"{count / result.schedules:6.1%}  {name}")
-    # In a focus, or without Redis, some never occur.
-    is_comparable = result.schedules >= events.MIN_SCHEDULES and not asked.focus and asked.store != "memory"
+    # In a focus, without Redis, or with one process, some hardly occur.
+    is_narrow = asked.focus or asked.store == "memory" or asked.servers == 1
+    is_comparable = result.schedules >= events.MIN_SCHEDULES and not is_narrow
     return events.rare(result.counts, result.schedules) if is_comparable else []
 
 
