@@ -35,7 +35,7 @@ class Browser:
         """The sessions of its cookies, as far as it was told."""
         self.unanswered: set[str] = set()
         """Cookies with which it tried to sign in without an answer: since then they may have another session."""
-        self.tries: list[tuple[str, float]] = []
+        self.tries: list[tuple[str, float, float]] = []
         """What was tried with cookies of which it was not told the session yet."""
         self.tabs: list[Tab] = []
         self.is_asleep = False
@@ -98,7 +98,7 @@ class Browser:
         answering = asyncio.ensure_future(server.answer(request, begin))
         if extra.get("counts") or extra.get("tries"):
             # A long request is activity until its end, and a message from when it is handled: also if no one waits.
-            answering.add_done_callback(lambda _: self._try(cookie, world.now))
+            answering.add_done_callback(lambda _: self._try(cookie, arrived, world.now - arrived))
         gone = asyncio.ensure_future(server.gone())
         await asyncio.wait([answering, gone], return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
@@ -118,12 +118,12 @@ class Browser:
         """Return whether an answer to its present cookie is certainly about the session that it knows."""
         return cookie == self.cookie and cookie not in self.unanswered
 
-    def _try(self, cookie: str, at: float) -> None:
+    def _try(self, cookie: str, at: float, lasted: float = 0.0) -> None:
         """Note that a request may extend the session of a cookie."""
         if cookie in self.watches:
-            self.world.seen.tried(self.watches[cookie], at)
+            self.world.seen.tried(self.watches[cookie], at, lasted=lasted)
         elif cookie:
-            self.tries.append((cookie, at))
+            self.tries.append((cookie, at, lasted))
 
     def _take(
         self, response: Any, cookie: str, watch: str | None, arrived: float, *, counts: bool, fails: bool
@@ -147,9 +147,9 @@ class Browser:
         if watched and self.cookie:
             self.watches[self.cookie] = watched
             self.unanswered.discard(self.cookie)
-            for tried_with, at in self.tries:
+            for tried_with, at, lasted in self.tries:
                 if tried_with == self.cookie:
-                    world.seen.tried(watched, at)
+                    world.seen.tried(watched, at, lasted=lasted)
         self.watch = self.watches.get(self.cookie)
 
     async def sign_in(self, pause: float = 0.0) -> None:

@@ -104,9 +104,14 @@ class Seen:
         session.tries.append(Try(began, at - began))
         session.credited.append((began, None))
 
-    def tried(self, watch: str | None, at: float, *, holds: bool = False, is_activity: bool = False) -> None:
+    def tried(
+        self, watch: str | None, at: float, *, lasted: float = 0.0, holds: bool = False, is_activity: bool = False
+    ) -> None:
+        """Note what may extend a session; `lasted`: a request may also do so at any later moment of its work."""
         if watch is not None:
-            held = min(self._world.limits.hold_limit, 60.0) if holds else 0.0
+            # After a whole idle limit the session is over, and the request credits nothing to it any more.
+            worked = min(lasted, self._world.limits.idle_timeout)
+            held = min(self._world.limits.hold_limit, 60.0) if holds else worked
             self.sessions[watch].tries.append(Try(at, held, is_activity, holds))
 
     def handled(self, watch: str, moment: float, server: Server) -> None:
