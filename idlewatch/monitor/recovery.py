@@ -88,7 +88,7 @@ class Recovery:
             self._resumption = Resumption(self._process, self.sessions, self._reports, renewal)
         if not is_same and self._clock.now() < renewal.settle_after:
             self._owes_tabs = True
-            self._hold_from_now()
+            self._begin_holding_back()
         elif self._created_at is not None and not (is_same and renewal.known):
             self._owes_tabs = True
         self._created_at = renewal.created_at
@@ -106,7 +106,7 @@ class Recovery:
             self._outage.buffer.give_back(recent)
             self._outage.add_missed(recent)
         self._is_absent = True
-        self._hold_from_now()
+        self._begin_holding_back()
 
     async def hold_back(self) -> None:
         """Make all processes wait for the reports of this one, for `MAX_SILENCE` at most while it can't report."""
@@ -114,7 +114,7 @@ class Recovery:
         if self._silent_until is None:
             self._silent_until = now + MAX_SILENCE
         if self._holds_back and now < self._silent_until:
-            await self._hold_back()
+            await self._extend_grace()
 
     async def advance(self, read_tabs: ReadTabs, now: float) -> bool:
         """Report a part of what the store is missing; return whether this call completed the reports of this process.
@@ -153,7 +153,7 @@ class Recovery:
             try:
                 async with self._clock.timeout(RECORDS_TIMEOUT):
                     rows = await self._reports.read(watch_ids)
-                await self._hold_back()
+                await self._extend_grace()
                 await self._reports.send(watch_ids, rows, read_tabs, now)
             except BaseException:
                 self._outage.add_missed(watch_ids)
@@ -174,7 +174,7 @@ class Recovery:
         failures = self._outage.failures
         async with self._clock.timeout(RECORDS_TIMEOUT):
             closed = await self._threads.run(Lane.TIMER, closed_since, ended_since)
-        await self._hold_back()
+        await self._extend_grace()
         await self._reports.end(closed, now)
         self._is_absent = False
         self._outage.note_back(failures)
@@ -185,7 +185,7 @@ class Recovery:
         The sessions go on being missed: the records may know more.
         """
         if not self._holds_back:
-            self._hold_from_now()
+            self._begin_holding_back()
         await self.hold_back()
         for _ in range(0, self._outage.count_missed(), records.BATCH_SIZE):
             watch_ids = self._outage.take_missed(records.BATCH_SIZE)
@@ -195,10 +195,10 @@ class Recovery:
                 break
         self._lacks_records = True
 
-    def _hold_from_now(self) -> None:
+    def _begin_holding_back(self) -> None:
         self._holds_back, self._silent_until, self._awaited = True, None, None
 
-    async def _hold_back(self) -> None:
+    async def _extend_grace(self) -> None:
         """Extend the time in which processes may report, before each batch of this one."""
         until = self._outage.doubt()
         if self._holds_back and self._created_at is not None:
