@@ -116,4 +116,10 @@ class OriginalSession:
     async def _aannounce_and_cycle(self) -> None:
         self.commit = await in_thread(Lane.REQUEST, Commit)
         await in_thread(Lane.REQUEST, self.announce)
-        await self._acycle_key()
+        # That of signed cookies calls the sync one, which is not to announce it again, on the event loop.
+        own = vars(self._session)
+        own["cycle_key"] = self._cycle_key
+        try:
+            await self._acycle_key()
+        finally:
+            own["cycle_key"] = self._announce_and_cycle

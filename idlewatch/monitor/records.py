@@ -239,7 +239,8 @@ def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = T
     present, others = rows.filter(session_digest=new), rows.exclude(session_digest=new)
     unchanged = present.filter(auth_digest=auth_digest)
     # If it is its own, another key may have been announced.
-    if (unchanged.exclude(previous_digest=new) if is_own else unchanged).exists():
+    announced = new or UNKEYED
+    if (unchanged.exclude(previous_digest=announced) if is_own else unchanged).exists():
         return True
     # Both in one statement: by one alone, another request of the session would take its own copy for the present one.
     replaced = {"previous_digest": F("session_digest"), "session_digest": new, "auth_digest": auth_digest}
@@ -247,6 +248,6 @@ def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = T
         return True
     if is_own:
         # It kept its key, although another was announced.
-        present.filter(previous_digest=new or UNKEYED).update(previous_digest="")
+        present.filter(previous_digest=announced).update(previous_digest="")
     present.exclude(auth_digest=auth_digest).update(auth_digest=auth_digest)
     return is_own or present.exists()

@@ -12,7 +12,15 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.contrib.auth import alogin, get_user_model, login, logout, update_session_auth_hash
+from asgiref.sync import sync_to_async
+from django.contrib.auth import (
+    alogin,
+    aupdate_session_auth_hash,
+    get_user_model,
+    login,
+    logout,
+    update_session_auth_hash,
+)
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
@@ -189,6 +197,34 @@ class TestNewKey:
             browser.submit("/meanwhile/")
         assert "Idlewatch-Ended" not in answers[0].headers
         assert user_of(browser) == "ann"
+        assert records() == [("ann", "")]
+
+    @pytest.mark.parametrize("atomic", [False], indirect=True)
+    @pytest.mark.parametrize("engine", ENGINES, indirect=True)
+    @pytest.mark.parametrize("is_async", [False, True], ids=["WSGI", "ASGI"])
+    def test_nor_does_what_finds_that_of_an_async_view(
+        self, engine: str, atomic: bool, browser: Browser, other: Browser, *, is_async: bool
+    ):
+        answers: list[Any] = []
+
+        def ask() -> None:
+            answers.append(elsewhere(lambda: other.poll("/api/")))
+
+        async def change(request: HttpRequest) -> None:
+            user = request.user = await get_user_model().objects.aget(username="ann")
+            user.set_password("new")
+            await user.asave()
+            await sync_to_async(ask, thread_sensitive=False)()
+            await aupdate_session_auth_hash(request, user)
+            await sync_to_async(ask, thread_sensitive=False)()
+
+        changing = Browser(is_async=is_async)
+        changing.key = str(browser.key)
+        http_site.during.append(change)
+        assert changing.submit("/ameanwhile/").status_code == 200
+        http_site.during.clear()
+        assert ["Idlewatch-Ended" in answer.headers for answer in answers] == [False, False]
+        assert user_of(changing) == "ann"
         assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("engine", ENGINES, indirect=True)
