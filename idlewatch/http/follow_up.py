@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from threading import Event
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -32,6 +33,9 @@ from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from idlewatch.store.values import Watched
+
+PAUSES = (0.05, 0.15, 0.3)
+"""Seconds to wait, each before another look, for what another process has committed and not announced yet."""
 
 
 @contextmanager
@@ -221,19 +225,34 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
     """
     is_own = state.original is not None and state.original.is_announced
     if monitor.has_moved_on(watch_id, state.auth_digest, is_own=is_own):
-        keep_cookie(request)
-        state.change.discard()
+        _leave_alone(request, state)
         return
     if state.change.token_signed_out:
         state.change.sign_out(SessionState.at(monitor.end(watch_id, Reason.LOGOUT, left), left))
         return
     key, reason = cookie_of(request), monitor.lost_or_account(watch_id)
-    if reason is Reason.ACCOUNT and is_shared(key, session_of(request)):
+    if reason is Reason.ACCOUNT and (is_shared(key, session_of(request)) or _will_move_on(state, watch_id, is_own)):
         # Another request under way may be the one that changes the password; if not, the next check ends the session.
-        keep_cookie(request)
-        state.change.discard()
+        _leave_alone(request, state)
     else:
         state.change.state = SessionState.at(monitor.end(watch_id, reason, left), left)
+
+
+def _will_move_on(state: RequestState, watch_id: str, is_own: bool) -> bool:
+    """Return whether another process announces within a moment that it is the session's own user who changed something.
+
+    A new password is seen as soon as its transaction is committed, and announced by the next statement.
+    """
+    for seconds in PAUSES:
+        Event().wait(seconds)
+        if monitor.has_moved_on(watch_id, state.auth_digest, is_own=is_own):
+            return True
+    return False
+
+
+def _leave_alone(request: HttpRequest, state: RequestState) -> None:
+    keep_cookie(request)
+    state.change.discard()
 
 
 def _end_unusable_account(request: HttpRequest, state: RequestState) -> None:

@@ -34,6 +34,7 @@ from django.db import connections
 from msgspec.structs import asdict
 
 from idlewatch.consumers import base
+from idlewatch.http import follow_up
 from idlewatch.monitor import store_lease
 from idlewatch.process import set_default
 from idlewatch.process.process import current_process
@@ -231,7 +232,7 @@ class Bench:
         pubsub.Thread = threads.WakeupThread
         pubsub.Event = threads.Event
         store_lease.Lock = turns.Lock = threads.Lock
-        client.Event = threads.Event
+        client.Event = follow_up.Event = threads.Event
         # Sets of sockets are gone through in the order of their hashes: by default, where they lie in memory.
         base.Socket.__hash__ = lambda socket: vars(socket).setdefault("_number", next(self._sockets))
         hypercorn.warn_of_endless_stop = lambda loop: None

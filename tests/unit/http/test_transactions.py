@@ -200,6 +200,25 @@ class TestNewKey:
         assert records() == [("ann", "")]
 
     @pytest.mark.parametrize("atomic", [False], indirect=True)
+    @pytest.mark.parametrize("is_announced", [True, False])
+    def test_a_request_elsewhere_that_finds_a_new_password_waits_a_moment_for_its_announcement(
+        self, atomic: bool, browser: Browser, ann: User, is_announced: bool
+    ):
+        browser.sign_in(ann)
+        ann.set_password("new")
+        User.objects.filter(pk=ann.pk).update(password=ann.password)
+
+        def wait(seconds: float) -> None:
+            if is_announced:
+                expect_rotation(record().pk)
+
+        with mock.patch("idlewatch.http.follow_up.Event") as event:
+            event.return_value.wait = wait
+            answer = browser.poll("/api/")
+        assert answer.headers.get("Idlewatch-Ended") == (None if is_announced else "account")
+        assert records() == [("ann", "" if is_announced else "account")]
+
+    @pytest.mark.parametrize("atomic", [False], indirect=True)
     @pytest.mark.parametrize("engine", ENGINES, indirect=True)
     @pytest.mark.parametrize("is_async", [False, True], ids=["WSGI", "ASGI"])
     def test_nor_does_what_finds_that_of_an_async_view(
