@@ -19,6 +19,7 @@ from idlewatch.monitor.last_seen import is_behind, report_of
 from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.process import Process
 from idlewatch.store.base import SessionStore
+from idlewatch.store.values import Watched
 
 CATCH_UP_LIMIT = 20
 """Sessions that a call reports beside its own where no timer does: each costs some round trips."""
@@ -72,8 +73,10 @@ class RecordReports:
         if present is not None and is_over(present, now):
             # Records that are away can't tell of anything later.
             with suppress(DatabaseError):
-                for report in records.find_later([present], now).values():
-                    self._sessions.apply(watch_id, report, now)
+                for row in records.find_ahead([present], now):
+                    watched = records.watched_of(row, now)
+                    if not self._is_ended_by(watched, now):
+                        self._sessions.apply(watch_id, report_of(watched.activity), now)
 
     def finish(self, watch_id: str) -> None:
         """End a session that is over by the clock, unless its record or another process knows of later activity.
@@ -109,9 +112,7 @@ class RecordReports:
         if record is None:
             return
         watched = self._outage.seen.added_to(records.watched_of(record, now), now)
-        if watched.activity.ended is not None:
-            reason, at = watched.activity.reason or Reason.LOST, min(watched.activity.ended, now)
-            self._sessions.end(watch_id, reason, at, limits_first=False)
+        if self._is_ended_by(watched, now):
             return
         # A grace that ran out while no tab could be counted ends nothing under the user who asks.
         report = replace(report_of(watched.activity), is_open=True)
@@ -119,3 +120,10 @@ class RecordReports:
         if not is_known and is_behind(self._sessions.open(watched, now), watched):
             # Another process has opened it meanwhile, with older facts.
             self._sessions.apply(watch_id, report, now)
+
+    def _is_ended_by(self, watched: Watched, now: float) -> bool:
+        """End in the store a session that has ended by its record; return whether it has."""
+        ended, reason = watched.activity.ended, watched.activity.reason
+        if ended is not None:
+            self._sessions.end(watched.id, reason or Reason.LOST, min(ended, now), limits_first=False)
+        return ended is not None

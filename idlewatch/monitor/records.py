@@ -14,13 +14,11 @@ from msgspec.structs import replace
 from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Reported
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.models import MAX_NAME, WatchedSession
 from idlewatch.monitor import checkpoints
 from idlewatch.monitor.django_sessions import digest, digests, is_key, keeps_keys
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
-from idlewatch.monitor.last_seen import report_of
 from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
@@ -102,14 +100,14 @@ def is_ahead(row: WatchedSession, present: Watched, now: float) -> bool:
     return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
 
 
-def find_later(sessions: Sequence[Watched], now: float) -> Mapping[str, Reported]:
-    """Return what the records have later than a store has it of these sessions, by watch id.
+def find_ahead(sessions: Sequence[Watched], now: float) -> Sequence[WatchedSession]:
+    """Return the records of these sessions that have later activity than a store, or the end.
 
-    A process that could not reach the store for a moment has judged by the records, and advanced them.
+    A process that could not reach the store for a moment has judged by the records, and advanced or closed them.
     """
     known = {watched.id: watched for watched in sessions}
-    rows = read(WatchedSession.objects.live().filter(pk__in=list(known)))
-    return {row.pk: report_of(watched_of(row, now).activity) for row in rows if is_ahead(row, known[row.pk], now)}
+    rows = read(WatchedSession.objects.filter(pk__in=list(known)))
+    return [row for row in rows if row.ended is not None or is_ahead(row, known[row.pk], now)]
 
 
 def find_by_key(key: str) -> WatchedSession | None:

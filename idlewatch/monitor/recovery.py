@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.db import Error as DatabaseError
 
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.reports import ReadTabs, Reports
@@ -107,6 +108,10 @@ class Recovery:
             self._outage.add_missed(recent)
         self._is_absent = True
         self._begin_holding_back()
+
+    async def report(self, row: WatchedSession, now: float) -> None:
+        """Report to the store the end, or the later activity, that a record has."""
+        await self._reports.send_record(row, now)
 
     async def hold_back(self) -> None:
         """Make all processes wait for the reports of this one, for `MAX_SILENCE` at most while it can't report."""

@@ -75,6 +75,14 @@ class Reports:
         for start in range(0, len(rows), records.BATCH_SIZE):
             await asyncio.gather(*(self._end(row, now) for row in rows[start : start + records.BATCH_SIZE]))
 
+    async def send_record(self, row: WatchedSession, now: float) -> None:
+        """Report what a record has: the end, or activity."""
+        with isolated("report", row.pk):
+            if row.ended is not None:
+                await self._end(row, now)
+            else:
+                await self._sessions.aapply(row.pk, report_of(records.watched_of(row, now).activity), now)
+
     async def _report(
         self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from django.db import DatabaseError
 
 from idlewatch import metrics
-from idlewatch.core.events import Reported
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import history, records, revalidation, stores
-from idlewatch.monitor.isolation import AWAY, isolated
+from idlewatch.monitor.isolation import AWAY
 from idlewatch.monitor.outage import is_over
 from idlewatch.monitor.reconciliation import Reconciliation
 from idlewatch.process import Lane, Process
@@ -152,20 +152,19 @@ class Timer:
                 return
 
     async def _ask_records(self, claimed: Sequence[Watched], now: float) -> None:
-        """Report to a shared store what the records have later of sessions that seem over; then they go on.
+        """Report to a shared store what the records have later of sessions that seem over: activity, or another end.
 
         Records that are away or slow delay the push for `RECORDS_TIMEOUT` at most.
         """
         recovery, over = stores.recovery_of(self._process), [watched for watched in claimed if is_over(watched, now)]
         if recovery is None or not over:
             return
-        later: Mapping[str, Reported] = {}
+        ahead: Sequence[WatchedSession] = []
         with suppress(TimeoutError, DatabaseError):
             async with self._clock.timeout(RECORDS_TIMEOUT):
-                later = await self._threads.run(Lane.TIMER, records.find_later, over, now)
-        for watch_id, report in later.items():
-            with isolated("report", watch_id):
-                await recovery.sessions.aapply(watch_id, report, now)
+                ahead = await self._threads.run(Lane.TIMER, records.find_ahead, over, now)
+        for row in ahead:
+            await recovery.report(row, now)
 
     async def _push_if_due(self, now: float) -> float | None:
         due_at = await self._next_push_at()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PUSH_TIME = 1.0
+"""Seconds in which the tabs of a session that has just ended need not know of it yet."""
+
 
 class Convergence:
     """Checks servers, records, store and tabs against each other."""
@@ -84,7 +87,7 @@ class Convergence:
         watched = await self._on(judge, stores.store_of(judge).sessions.aget(watch))
         now = judge.clock.now()
         if record.ended is not None:
-            self._check_ended(watch, record, watched)
+            self._check_ended(watch, record, watched, now)
         elif watched is None:
             self._violate("converges", f"{watch} is open by its record, and unknown to the store")
         elif (verdict := watched.verdict(now)).phase is Phase.ENDED:
@@ -93,9 +96,11 @@ class Convergence:
         else:
             self._check_live(watch, watched, now)
 
-    def _check_ended(self, watch: str, record: WatchedSession, watched: Watched | None) -> None:
+    def _check_ended(self, watch: str, record: WatchedSession, watched: Watched | None, now: float) -> None:
         if watched is not None and watched.activity.ended is None:
             self._violate("final", f"{watch} ended {record.reason} by its record, and lives in the store")
+        if record.ended is not None and record.ended.timestamp() > now - PUSH_TIME:
+            return
         for tab in self._world.tabs_of(watch):
             if not (tab.has_ended or tab.is_gone) and (tab.is_open or tab.browser.watch == watch):
                 self._violate("converges", f"a tab of {watch} does not know that it ended: {tab.state}")

@@ -40,6 +40,29 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "a record was closed while Redis lost requests, and its tab was told that the clock had ended it": [
+        Story(
+            150472,
+            _setup(
+                engine="cache",
+                atomic=True,
+                limits=_limits(
+                    idle_timeout=12.0, warn_before=2.0, absolute_timeout=25.0, hold_limit=0.0, heartbeat=2.0
+                ),
+            ),
+            {
+                "b0": (
+                    "ada",
+                    (
+                        _step("sign_in", 0.08122200469420182, pause=4.049292803994081),
+                        _step("request", 4.722636535870578),
+                        _step("disable", -0.06456986623346328, "end"),
+                    ),
+                ),
+            },
+            (Fault("redis_lossy", 19.450982922650056, 1.945770541787194),),
+        ),
+    ],
     "a tab opened just after an outage ended a session by a store that lacked what a replaced process had recorded": [
         Story(
             118280,

@@ -137,6 +137,16 @@ class TestTwoProcesses:
             assert monitor.finish(watched.id, clock.now).activity.reason is Reason.IDLE
 
     @pytest.mark.rule("R9")
+    def test_a_session_that_ended_by_its_record_does_not_end_again_by_the_clock(self, kept: Outage, clock: Time):
+        web = kept.process("web")
+        watched = web.sign_in()
+        kept.go_round()
+        records.close(watched.id, Reason.ACCOUNT, START + 99)
+        clock.pass_(101)
+        with web.entered():
+            assert monitor.finish(watched.id, clock.now).activity.reason is Reason.ACCOUNT
+
+    @pytest.mark.rule("R9")
     @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change[0])
     def test_nothing_that_happens_ends_a_session_of_which_the_record_has_later_activity(
         self, kept: Outage, clock: Time, change: tuple[str, Change]

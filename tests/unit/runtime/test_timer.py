@@ -797,6 +797,22 @@ class TestSharedStore:
         await shared.around()
         assert tab.told == [("ended", "idle", False)]
 
+    @pytest.mark.rule("R9")
+    async def test_what_its_record_says_ended_before_its_deadline_is_told_the_reason_of_that(
+        self, shared: Outage, clock: Time
+    ):
+        """A process that could not reach the store for a moment has closed the record alone."""
+        web = shared.process("web")
+        watched = await web.asign_in()
+        (tab,) = tabs_of(web.hub, watched.id, 1)
+        await shared.around()
+        await sync_to_async(records.close)(watched.id, Reason.ACCOUNT, START + 99)
+        clock.pass_(101)
+        with web.entered():
+            for _ in range(2):
+                await web.timer.push(clock.now)
+        assert tab.told == [("ended", "account", False)]
+
     async def test_what_a_layer_lost_is_told_later(self, shared: Outage, clock: Time):
         one, two = shared.process("one"), shared.process("two")
         watch_id = (await one.asign_in()).id
