@@ -165,6 +165,9 @@ class Browser:
             await self.open()
         else:
             self.unanswered.add(cookie)
+            if response.status_code == 400:
+                # Django could not save the session, of which no browser has the new cookie: the next sign-in ends it.
+                self.world.seen.asked_for(former, "logout", began)
 
     async def sign_out(self, pause: float = 0.0) -> None:
         self.world.seen.asked_for(self.watch, "logout")
