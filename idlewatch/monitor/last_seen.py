@@ -1,4 +1,4 @@
-"""What this process last saw of the sessions in a shared store, to be reported if the store loses its data."""
+"""What this process last saw of the sessions in a shared store: to be reported if it loses its data, or goes away."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class _Seen(NamedTuple):
     """When it was seen (epoch seconds)."""
     version: int
     """The version of the session in the store then."""
+    ended: Activity | None
+    """All facts, if it had ended then."""
 
 
 class LastSeen:
@@ -47,11 +49,13 @@ class LastSeen:
         was opened again from its record. An earlier version is an answer that was overtaken.
         """
         report, known = report_of(watched.activity), self._seen.get(watched.id)
-        if known is None or _is_later(report, known.report):
-            self._seen[watched.id] = _Seen(report, self._clock.now(), watched.version)
-            return False
-        has_less = report.active < known.report.active and watched.version > known.version
-        return has_less and watched.activity.ended is None
+        if known is not None and not _is_later(report, known.report):
+            if watched.activity.ended is None:
+                return report.active < known.report.active and watched.version > known.version
+            report = known.report
+        ended = None if watched.activity.ended is None else watched.activity
+        self._seen[watched.id] = _Seen(report, self._clock.now(), watched.version, ended)
+        return False
 
     def get(self, watch_id: str, *, is_open: bool = False) -> Reported:
         """Return a report of what was seen of a session; `NOTHING` if it was not seen.
@@ -64,7 +68,10 @@ class LastSeen:
         return seen.report if is_open else replace(seen.report, held_until=min(seen.report.held_until, seen.at))
 
     def added_to(self, watched: Watched, now: float) -> Watched:
-        """Return a session with what was seen of it, which its record may not have yet."""
+        """Return a session with what was seen of it, also its end, which its record may not have yet."""
+        seen = self._seen.get(watched.id)
+        if seen is not None and seen.ended is not None:
+            return replace(watched, activity=seen.ended)
         activity = reported(self.get(watched.id), watched.activity, watched.policy, now)
         return replace(watched, activity=activity)
 

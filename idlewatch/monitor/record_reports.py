@@ -114,12 +114,14 @@ class RecordReports:
         watched = self._outage.seen.added_to(records.watched_of(record, now), now)
         if self._is_ended_by(watched, now):
             return
-        # A grace that ran out while no tab could be counted ends nothing under the user who asks.
-        report = replace(report_of(watched.activity), is_open=True)
-        is_known = self._sessions.apply(watch_id, report, now) is not None
-        if not is_known and is_behind(self._sessions.open(watched, now), watched):
+        report = report_of(watched.activity)
+        present = self._sessions.apply(watch_id, report, now)
+        if present is None and is_behind(self._sessions.open(watched, now), watched):
             # Another process has opened it meanwhile, with older facts.
-            self._sessions.apply(watch_id, report, now)
+            present = self._sessions.apply(watch_id, report, now)
+        if is_over(present, now):
+            # A grace that ran out while no tab could be counted ends nothing under the user who asks.
+            self._sessions.apply(watch_id, replace(report, is_open=True), now)
 
     def _is_ended_by(self, watched: Watched, now: float) -> bool:
         """End in the store a session that has ended by its record; return whether it has."""

@@ -40,6 +40,46 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "a poll, while processes still doubted the store, undid that the browser was closed": [
+        Story(
+            140471,
+            _setup(
+                servers=3, engine="cache", atomic=True, limits=_limits(idle_timeout=10.0, activity_extends_warning=True)
+            ),
+            {
+                "b1": (
+                    "ada",
+                    (
+                        _step("sign_in", 0.265323146368019),
+                        _step("close", 2.1359192142512127),
+                        _step("poll", 0.01435947087421684),
+                    ),
+                ),
+            },
+            (),
+        ),
+    ],
+    "Redis went away before an end was recorded, and a sign-in that had begun before it went on by the record": [
+        Story(
+            150820,
+            _setup(
+                engine="cache",
+                atomic=True,
+                skewed=True,
+                limits=_limits(idle_timeout=10.0, warn_before=2.0, close_grace=None, hold_limit=8.0, heartbeat=2.0),
+            ),
+            {
+                "b0": (
+                    "ada",
+                    (
+                        _step("sign_in", 1.9121646731866822),
+                        _step("sign_in", -0.02523010761995942, "end", pause=1.0341601380043581),
+                    ),
+                ),
+            },
+            (Fault("redis_away", 12.235828980523749, 7.748162344088996),),
+        ),
+    ],
     "a record was closed while Redis lost requests, and its tab was told that the clock had ended it": [
         Story(
             150472,

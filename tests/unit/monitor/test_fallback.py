@@ -15,7 +15,18 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Event, Extended, Held, Polled, Requested, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import (
+    Acted,
+    Event,
+    Extended,
+    Held,
+    PageShown,
+    Polled,
+    Requested,
+    TabClosed,
+    TabOpened,
+    TabsCounted,
+)
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import Close
 from idlewatch.exceptions import HoldRefused, StoreUnavailable, Undecided
@@ -145,6 +156,18 @@ class TestTwoProcesses:
         clock.pass_(101)
         with web.entered():
             assert monitor.finish(watched.id, clock.now).activity.reason is Reason.ACCOUNT
+
+    def test_a_request_while_the_store_is_in_doubt_does_not_undo_that_the_browser_was_closed(
+        self, kept: Outage, clock: Time
+    ):
+        web = kept.process("web")
+        watch_id = web.sign_in(close_grace=30.0).id
+        kept.go_round(REPORT_GRACE + 1)
+        apply = web.recovery.sessions.apply
+        for event in (PageShown(has_client=True), TabOpened("web", 5), TabClosed("web", closed=True)):
+            apply(watch_id, event, clock.now)
+        web.recovery.note_absence()
+        assert found(web, watch_id).activity.closed_at == clock.now
 
     @pytest.mark.rule("R9")
     @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change[0])

@@ -47,6 +47,15 @@ def test_a_hold_may_have_been_released_elsewhere_since_it_was_seen(seen: LastSee
     assert (seen.get("w1").held_until, seen.get("w1", is_open=True).held_until) == (1020.0, 1070.0)
 
 
+@pytest.mark.rule("R9")
+def test_an_end_is_known_where_its_record_does_not_have_it_yet(seen: LastSeen):
+    ended = SESSION.activity.finished(Reason.IDLE, 1900.0)
+    note(seen, ended)
+    # An answer that was overtaken.
+    note(seen, SESSION.activity)
+    assert seen.added_to(SESSION, 1901.0).activity == ended
+
+
 def test_what_the_records_have_by_now_is_forgotten_but_for_sessions_with_a_tab(seen: LastSeen):
     for watch_id in ("w1", "w2"):
         seen.note(replace(SESSION, id=watch_id))
