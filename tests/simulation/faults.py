@@ -105,6 +105,7 @@ async def redis_evicts(world: World, fault: Fault) -> None:
     if not evicted:
         raise Missed
     world.seen.losses.append(world.now)
+    world.seen.evictions.append(world.now)
     world.redis.admin.delete(*evicted)
 
 

@@ -88,6 +88,8 @@ class Seen:
         self.violations: list[str] = []
         self.losses: list[float] = []
         """When the store lost data."""
+        self.evictions: list[float] = []
+        """Those of them by which it lost some sessions alone."""
         self.outages: list[float] = []
         """When the store could not be reached any more."""
         self.failures: list[str] = []
@@ -311,7 +313,9 @@ class Seen:
             struck = any(loss - 12.0 < strike < loss + 12.0 for strike in strikes)
             if loss - period - (CLAIM_LEASE if struck else 0.0) < moment < loss + 0.1:
                 is_known = server is not None and not server.is_dead and self._world.story.setup.store == "redis"
-                if not (is_known and self._world.had_tab(watch, loss)):
+                # An eviction tells no process of itself: it is seen by one that looks at the session.
+                is_reported = self._world.had_tab(watch, loss) and not (struck and loss in self.evictions)
+                if not (is_known and is_reported):
                     return True
         return False
 
