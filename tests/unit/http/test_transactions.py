@@ -230,7 +230,7 @@ class TestNewKey:
             answers.append(elsewhere(lambda: other.poll("/api/")))
 
         async def change(request: HttpRequest) -> None:
-            user = request.user = await get_user_model().objects.aget(username="ann")
+            user = request.user = await request.auser()
             user.set_password("new")
             await user.asave()
             await sync_to_async(ask, thread_sensitive=False)()
