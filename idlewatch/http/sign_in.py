@@ -115,8 +115,10 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
         if response is not None and change.deferred_user is not None:
             _open(request, change.deferred_user, change.deferred_at)
         return
+    if not (change.is_deferred or session.modified):
+        return
     actors = impersonation.actors_of(session)
-    if not change.is_deferred and (actors is None or actors.user == watched.user or not session.modified):
+    if not change.is_deferred and (actors is None or actors.user == watched.user):
         return
     if response is None and state.original is not None:
         # Another request that came with it would give the session back to its former user.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
@@ -34,13 +34,11 @@ def actors_of(session: SessionBase) -> Actors | None:
     signed_in = session.get(SESSION_KEY)
     if signed_in is None:
         return None
-    if apps.is_installed("impersonate") and (user := session.get("_impersonate")) is not None:
+    if (user := _note_of(session, "impersonate", "_impersonate")) is not None:
         # django-impersonate leaves the operator signed in, and replaces the user of each request.
         return Actors(str(user), str(signed_in))
-    for app, read in READERS.items():
-        if (app is None or apps.is_installed(app)) and (operator := read(session)) is not None:
-            return Actors(str(signed_in), operator)
-    return Actors(str(signed_in), str(signed_in))
+    operator = _operator_of(session)
+    return Actors(str(signed_in), str(signed_in) if operator is None else operator)
 
 
 def is_impersonated(session: SessionBase) -> bool:
@@ -57,34 +55,26 @@ def keep_operator(session: SessionBase, user: str, operator: str) -> Actors:
     return Actors(user, operator)
 
 
-def _own(session: SessionBase) -> str | None:
-    return session.get(IMPERSONATOR_KEY)
-
-
-def _hijack(session: SessionBase) -> str | None:
+def _operator_of(session: SessionBase) -> str | None:
+    """Return who signed in, as a note in the session's data says; None if there is none."""
+    operator: str | None = session.get(IMPERSONATOR_KEY)
+    if operator is not None:
+        return operator
     # The chain of impersonations: the first of them signed in.
-    history = session.get("hijack_history")
-    return str(history[0]) if history else None
-
-
-def _su(session: SessionBase) -> str | None:
+    if history := _note_of(session, "hijack", "hijack_history"):
+        return str(history[0])
+    flag = getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user")
+    if note := _note_of(session, "loginas", flag):
+        with suppress(signing.BadSignature):
+            return signing.TimestampSigner().unsign(str(note))
     # Pairs of a user and a backend.
-    history = session.get("exit_users_pk")
-    return str(history[0][0]) if history else None
+    if history := _note_of(session, "django_su", "exit_users_pk"):
+        return str(history[0][0])
+    return None
 
 
-def _loginas(session: SessionBase) -> str | None:
-    note = session.get(getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user"), "")
-    try:
-        return signing.TimestampSigner().unsign(str(note))
-    except signing.BadSignature:
-        return None
-
-
-READERS: Mapping[str | None, Callable[[SessionBase], str | None]] = {
-    None: _own,
-    "hijack": _hijack,
-    "loginas": _loginas,
-    "django_su": _su,
-}
-"""By the app of a package: a function that returns the operator whom it noted in a session's data, if any."""
+def _note_of(session: SessionBase, app: str, key: str) -> Any:  # noqa: ANN401 - each package has its own
+    """Return what the app of a package noted in a session's data; None if it noted nothing, or is not installed."""
+    note = session.get(key)
+    # To ask for an app goes through all apps, and hardly any session has a note.
+    return note if note is not None and apps.is_installed(app) else None
