@@ -62,7 +62,7 @@ def _end_of(content: bytes) -> int | None:
 
 def _may_be_seen(request: HttpRequest) -> bool:
     """Return whether a response is for the tab, also where the browser fetches it before the user asks for it."""
-    return is_seen(request) or (request.method == "GET" and "Sec-Purpose" in request.headers)
+    return is_seen(request) or (request.method == "GET" and "HTTP_SEC_PURPOSE" in request.META)
 
 
 def _lacks_parts(state: RequestState) -> bool:

@@ -33,8 +33,9 @@ ADMIN_NAMESPACE = "admin"
 _SIGN_OUT = re.compile(r"(\w+[-_])?(log|sign)[-_]?out")
 """Names of URLs that sign out: `logout` in the admin and here, `account_logout` in allauth."""
 CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
-BACKGROUND_HEADERS = ("HX-Request", "X-Requested-With", "Sec-Purpose")
-HANDSHAKE_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
+# Headers are read from `META`: `request.headers` is made of all of them, and every request is classified.
+BACKGROUND_HEADERS = ("HTTP_HX_REQUEST", "HTTP_X_REQUESTED_WITH", "HTTP_SEC_PURPOSE")
+HANDSHAKE_HEADERS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION")
 """Headers of a WebSocket handshake that reach the application also where a proxy drops `Upgrade`."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
@@ -44,13 +45,13 @@ def is_navigation(request: HttpRequest) -> bool:
 
     Without fetch metadata (plain HTTP off localhost, old browsers), `Accept` decides.
     """
-    headers = request.headers
-    if any(name in headers for name in BACKGROUND_HEADERS) or _is_handshake(request):
+    headers: dict[str, str] = request.META
+    if not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(request):
         return False
-    mode = headers.get("Sec-Fetch-Mode")
+    mode = headers.get("HTTP_SEC_FETCH_MODE")
     if mode is not None:
         return mode == "navigate"
-    accept = headers.get("Accept")
+    accept = headers.get("HTTP_ACCEPT")
     return accept is None or "text/html" in accept.lower()
 
 
@@ -58,18 +59,19 @@ def is_seen(request: HttpRequest) -> bool:
     """Return whether the user will see the response: a navigation, or a link that htmx boosts."""
     if request.method not in {"GET", "POST"}:
         return False
-    return is_navigation(request) or request.headers.get("HX-Boosted") == "true"
+    return is_navigation(request) or _is_boosted(request)
 
 
 def shows_a_page(request: HttpRequest) -> bool:
     """Return whether the response fills the tab: a navigation, and not of a frame in the page."""
-    return is_navigation(request) and request.headers.get("Sec-Fetch-Dest") not in FRAMES
+    return is_navigation(request) and request.META.get("HTTP_SEC_FETCH_DEST") not in FRAMES
 
 
 def is_script_of_page(request: HttpRequest) -> bool:
     """Return whether a script of a page of this site sent the request, and that page stays, as far as browsers tell."""
-    headers = request.headers
-    return headers.get("Sec-Fetch-Site") == "same-origin" and headers.get("Sec-Fetch-Mode") not in {None, "navigate"}
+    headers: dict[str, str] = request.META
+    mode = headers.get("HTTP_SEC_FETCH_MODE")
+    return headers.get("HTTP_SEC_FETCH_SITE") == "same-origin" and mode not in {None, "navigate"}
 
 
 def follows_external_login(request: HttpRequest) -> bool:
@@ -77,15 +79,15 @@ def follows_external_login(request: HttpRequest) -> bool:
 
     OAuth redirects back, which is a GET; SAML posts a form.
     """
-    return request.method == "GET" or request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
+    return request.method == "GET" or request.META.get("HTTP_SEC_FETCH_SITE") in {"cross-site", "same-site"}
 
 
 def may_show_a_page(request: HttpRequest) -> bool:
     """Return whether the response may be a page, also for a script that swaps pages, as Turbo and Unpoly do."""
-    headers = request.headers
-    if is_navigation(request) or headers.get("HX-Boosted") == "true":
+    if is_navigation(request) or _is_boosted(request):
         return True
-    return "text/html" in headers.get("Accept", "").lower()
+    accept: str = request.META.get("HTTP_ACCEPT", "")
+    return "text/html" in accept.lower()
 
 
 def counts(request: HttpRequest) -> bool:
@@ -95,11 +97,11 @@ def counts(request: HttpRequest) -> bool:
         return False
     if mark is Mark.ACTIVE or is_navigation(request):
         return True
-    return conf.count_background_requests and "Sec-Purpose" not in request.headers
+    return conf.count_background_requests and "HTTP_SEC_PURPOSE" not in request.META
 
 
 def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
-    if request.headers.get("Idlewatch-Passive") == "1" or mark is Mark.PASSIVE or _is_handshake(request):
+    if request.META.get("HTTP_IDLEWATCH_PASSIVE") == "1" or mark is Mark.PASSIVE or _is_handshake(request):
         return True
     paths = conf.passive_paths
     return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
@@ -107,8 +109,14 @@ def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
 
 def _is_handshake(request: HttpRequest) -> bool:
     """Return whether a request is a WebSocket handshake, which a WSGI server passes on as a GET."""
-    headers = request.headers
-    return "websocket" in headers.get("Upgrade", "").lower() or any(name in headers for name in HANDSHAKE_HEADERS)
+    headers: dict[str, str] = request.META
+    return "websocket" in headers.get("HTTP_UPGRADE", "").lower() or not headers.keys().isdisjoint(HANDSHAKE_HEADERS)
+
+
+def _is_boosted(request: HttpRequest) -> bool:
+    """Return whether htmx fetches a page for a link that it boosts."""
+    boosted: str | None = request.META.get("HTTP_HX_BOOSTED")
+    return boosted == "true"
 
 
 def is_client_endpoint(request: HttpRequest) -> bool:
