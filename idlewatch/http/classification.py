@@ -33,6 +33,8 @@ ADMIN_NAMESPACE = "admin"
 _SIGN_OUT = re.compile(r"(\w+[-_])?(log|sign)[-_]?out")
 """Names of URLs that sign out: `logout` in the admin and here, `account_logout` in allauth."""
 CLIENT_ENDPOINTS = ("idlewatch:state", "idlewatch:message", "idlewatch:page", "idlewatch:drafts")
+_ENDINGS = tuple(f"{name.partition(':')[2]}/" for name in CLIENT_ENDPOINTS)
+"""How their paths end, whatever they are included below: each has its name as its path."""
 # Headers are read from `META`: `request.headers` is made of all of them, and every request is classified.
 BACKGROUND_HEADERS = ("HTTP_HX_REQUEST", "HTTP_X_REQUESTED_WITH", "HTTP_SEC_PURPOSE")
 HANDSHAKE_HEADERS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION")
@@ -121,6 +123,9 @@ def _is_boosted(request: HttpRequest) -> bool:
 
 def is_client_endpoint(request: HttpRequest) -> bool:
     """Return whether a request goes to an endpoint of the browser client: state, message, page, drafts."""
+    if not request.path.endswith(_ENDINGS):
+        # Nearly all requests: what `reverse` depends on takes longer to ask for.
+        return False
     urlconf = getattr(request, "urlconf", None) or get_urlconf()
     return path_of(request) in _client_paths(urlconf, get_script_prefix(), get_language())
 
