@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from threading import Event
 
 from django.http import HttpRequest
@@ -32,7 +32,7 @@ from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions, records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
-from idlewatch.store.values import Watched
+from idlewatch.store.values import SessionKey, Watched
 
 PAUSES = (0.05, 0.15, 0.3)
 """Seconds to wait, each before another look, for what another process has committed and not announced yet."""
@@ -42,13 +42,21 @@ PAUSES = (0.05, 0.15, 0.3)
 def answering(request: HttpRequest) -> Iterator[None]:
     """Register a request while it is answered, for what else happens to its session meanwhile."""
     state, session = state_of(request), session_of(request)
-    watch_id, key = state.admission.state.watch_id, session.session_key
-    state.original = None if watch_id is None or key is None else OriginalSession(session, key, watch_id)
-    token = current_state.set(state)
+    watch_id = state.admission.state.watch_id
+    key = None if session.session_key is None else SessionKey(session.session_key)
+    original = state.original = None if watch_id is None or key is None else OriginalSession(session, key, watch_id)
+    requests, token = under_way(), current_state.set(state)
+    if key is not None:
+        requests.add(key, session)
+    if original is not None:
+        original.preserve()
     try:
-        with under_way(session), state.original.preserving() if state.original is not None else nullcontext():
-            yield
+        yield
     finally:
+        if original is not None:
+            original.leave()
+        if key is not None:
+            requests.remove(key, session)
         current_state.reset(token)
 
 

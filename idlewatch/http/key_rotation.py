@@ -7,9 +7,7 @@ cache or in files would delete it at once, whatever becomes of the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 from django.contrib.sessions.backends.base import SessionBase
 
@@ -51,21 +49,16 @@ class OriginalSession:
         self._delete, self._adelete = session.delete, session.adelete
         self._cycle_key, self._acycle_key = session.cycle_key, session.acycle_key
 
-    @contextmanager
-    def preserving(self) -> Iterator[None]:
-        """Defer deletions, and announce a new key: Django has no signal for either."""
-        own: dict[str, Any] = {
-            "delete": self._defer_deletion,
-            "adelete": self._adefer_deletion,
-            "cycle_key": self._announce_and_cycle,
-            "acycle_key": self._aannounce_and_cycle,
-        }
-        vars(self._session).update(own)
-        try:
-            yield
-        finally:
-            for name in own:
-                del vars(self._session)[name]
+    def preserve(self) -> None:
+        """Defer deletions, and announce a new key, until `leave`: Django has no signal for either."""
+        own = vars(self._session)
+        own["delete"], own["adelete"] = self._defer_deletion, self._adefer_deletion
+        own["cycle_key"], own["acycle_key"] = self._announce_and_cycle, self._aannounce_and_cycle
+
+    def leave(self) -> None:
+        """Leave the session to itself again."""
+        own = vars(self._session)
+        del own["delete"], own["adelete"], own["cycle_key"], own["acycle_key"]
 
     def announce(self) -> None:
         """Announce that the session is about to get another key or password."""

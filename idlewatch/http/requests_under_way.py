@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
 
 from django.contrib.sessions.backends.base import SessionBase
 
 from idlewatch.process import Process, current_process
-from idlewatch.store.values import SessionKey
 
 
 class RequestsUnderWay:
@@ -20,20 +17,19 @@ class RequestsUnderWay:
         self._sessions: dict[str, list[SessionBase]] = {}
         """By the session key of the request's cookie."""
 
-    @contextmanager
-    def register(self, key: str, session: SessionBase) -> Iterator[None]:
-        """Register a session while its request is answered."""
+    def add(self, key: str, session: SessionBase) -> None:
+        """Add the session of a request that is about to be answered."""
         with self._lock:
             self._sessions.setdefault(key, []).append(session)
-        try:
-            yield
-        finally:
-            with self._lock:
-                left = [each for each in self._sessions[key] if each is not session]
-                if left:
-                    self._sessions[key] = left
-                else:
-                    del self._sessions[key]
+
+    def remove(self, key: str, session: SessionBase) -> None:
+        """Remove the session of a request that was answered."""
+        with self._lock:
+            left = [each for each in self._sessions[key] if each is not session]
+            if left:
+                self._sessions[key] = left
+            else:
+                del self._sessions[key]
 
     def is_shared(self, key: str, session: SessionBase) -> bool:
         """Return whether another request came with the same key."""
@@ -41,17 +37,11 @@ class RequestsUnderWay:
             return any(each is not session for each in self._sessions.get(key, ()))
 
 
-@contextmanager
-def under_way(session: SessionBase) -> Iterator[None]:
-    """Register a session while its request is answered."""
-    if session.session_key is None:
-        yield
-        return
-    key = SessionKey(session.session_key)
-    with current_process().part(RequestsUnderWay).register(key, session):
-        yield
+def under_way() -> RequestsUnderWay:
+    """Return the requests that the current process is answering."""
+    return current_process().part(RequestsUnderWay)
 
 
 def is_shared(key: str, session: SessionBase) -> bool:
     """Return whether another request under way came with the same key."""
-    return current_process().part(RequestsUnderWay).is_shared(key, session)
+    return under_way().is_shared(key, session)

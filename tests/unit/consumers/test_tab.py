@@ -168,9 +168,9 @@ class TestConnecting:
 
         old, session = signed.key, django_sessions.engine()(signed.key)
         original = OriginalSession(session, old, signed.watch_id)
-        with original.preserving():
-            await session.acycle_key()
-            await session.asave()
+        original.preserve()
+        await session.acycle_key()
+        await session.asave()
         await sync_to_async(original.release)()
         if not is_done:
             assert await ended(Tab(old)) is None
