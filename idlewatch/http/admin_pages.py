@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 
 from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import get_script_prefix
 
-from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen
+from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen, paths_of
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html, replaces_page
 from idlewatch.http.site_urls import path_of
@@ -77,15 +76,13 @@ def _is_of_admin(request: HttpRequest) -> bool:
     match = request.resolver_match
     if match is not None and ADMIN_NAMESPACE in match.app_names:
         return True
-    return any(path_of(request).startswith(path) for path in _admin_paths() if path != get_script_prefix())
+    return any(path_of(request).startswith(path) for path in _admin_paths(request) if path != get_script_prefix())
 
 
-def _admin_paths() -> Iterator[str]:
+def _admin_paths(request: HttpRequest) -> Iterable[str]:
     if not apps.is_installed("django.contrib.admin"):
-        return
+        return ()
     from django.contrib.admin.sites import all_sites  # noqa: PLC0415 - an app that may not be installed
 
-    for site in all_sites:
-        # A site may have no URLs.
-        with suppress(NoReverseMatch):
-            yield reverse(f"{site.name}:index")
+    # A site may have no URLs.
+    return paths_of(request, tuple(f"{site.name}:index" for site in all_sites))

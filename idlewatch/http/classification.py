@@ -126,16 +126,20 @@ def is_client_endpoint(request: HttpRequest) -> bool:
     if not request.path.endswith(_ENDINGS):
         # Nearly all requests: what `reverse` depends on takes longer to ask for.
         return False
+    return path_of(request) in paths_of(request, CLIENT_ENDPOINTS)
+
+
+def paths_of(request: HttpRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths of the URLs with these names, without those that the site does not have."""
     urlconf = getattr(request, "urlconf", None) or get_urlconf()
-    return path_of(request) in _client_paths(urlconf, get_script_prefix(), get_language())
+    return _paths_of(names, urlconf, get_script_prefix(), get_language())
 
 
 @lru_cache(maxsize=256)
-def _client_paths(urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
-    """Return the paths of the client's endpoints, cached by what `reverse` depends on, which is slow."""
+def _paths_of(names: tuple[str, ...], urlconf: str | None, script_prefix: str, language: str | None) -> tuple[str, ...]:
+    # Cached by what `reverse` depends on, which is slow.
     paths = []
-    for name in CLIENT_ENDPOINTS:
-        # That of drafts is missing if their app is not installed.
+    for name in names:
         with suppress(NoReverseMatch):
             paths.append(reverse(name, urlconf))
     return tuple(paths)
@@ -155,7 +159,7 @@ def _mark(request: HttpRequest) -> Mark | None:
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "ROOT_URLCONF":
-        _client_paths.cache_clear()
+        _paths_of.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="idlewatch.http.classification")
