@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.views import LogoutView
@@ -14,6 +16,8 @@ from django.urls import (
     NoReverseMatch,
     Resolver404,
     ResolverMatch,
+    URLPattern,
+    URLResolver,
     get_resolver,
     get_script_prefix,
     get_urlconf,
@@ -39,6 +43,8 @@ _ENDINGS = tuple(f"{name.partition(':')[2]}/" for name in CLIENT_ENDPOINTS)
 BACKGROUND_HEADERS = ("HTTP_HX_REQUEST", "HTTP_X_REQUESTED_WITH", "HTTP_SEC_PURPOSE")
 HANDSHAKE_HEADERS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION")
 """Headers of a WebSocket handshake that reach the application also where a proxy drops `Upgrade`."""
+Route = tuple[Any, ...]
+"""The patterns of a URL, from that of the site on."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -146,15 +152,49 @@ def _paths_of(names: tuple[str, ...], urlconf: str | None, script_prefix: str, l
 
 
 def _mark(request: HttpRequest) -> Mark | None:
-    """Return the mark of the view or of its URL name. The URL is resolved only if there are such marks."""
+    """Return the mark of the view or of its URL name. The URL is resolved only if one with a mark may be meant."""
+    resolver = get_resolver(getattr(request, "urlconf", None))
     # Marks are set when their views are imported: loading the URL patterns does that.
-    get_resolver(getattr(request, "urlconf", None)).url_patterns  # noqa: B018
+    resolver.url_patterns  # noqa: B018
     if not marked and not conf.passive_url_names:
+        return None
+    if not any(_fits(route, request.path_info) for route in _marked_routes(resolver, conf.passive_url_names)):
         return None
     match = match_of(request)
     if match is None:
         return None
     return Mark.PASSIVE if match.view_name in conf.passive_url_names else mark_of(match.func)
+
+
+@lru_cache(maxsize=16)
+def _marked_routes(resolver: URLResolver, passive_names: Container[str]) -> Sequence[Route]:
+    """Return the routes to views with a mark: most sites have few, and resolving a URL may try all patterns."""
+    routes = _routes(resolver, (resolver.pattern,), ())
+    return [route for route, name, view in routes if view is None or name in passive_names or mark_of(view)]
+
+
+def _routes(
+    resolver: URLResolver, route: Route, namespaces: tuple[str | None, ...]
+) -> Iterator[tuple[Route, str, Callable[..., object] | None]]:
+    """Yield all routes with the names of their URLs and their views; None for what resolves in a way of its own."""
+    for each in resolver.url_patterns:
+        inner = (*route, each.pattern)
+        if type(each) is URLResolver:
+            yield from _routes(each, inner, (*namespaces, each.namespace))
+        elif type(each) is URLPattern:
+            yield inner, ":".join(filter(None, (*namespaces, each.name or each.lookup_str))), each.callback
+        else:
+            yield inner, "", None
+
+
+def _fits(route: Route, path: str) -> bool:
+    """Return whether a path may lead along a route."""
+    for pattern in route:
+        match = pattern.match(path)
+        if match is None:
+            return False
+        path = match[0]
+    return True
 
 
 def _forget(*, setting: str, **_: object) -> None:

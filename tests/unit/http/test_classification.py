@@ -9,8 +9,10 @@ from django import urls
 from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.urls.resolvers import RoutePattern
 from django.utils.translation import override
 
+import idlewatch
 from idlewatch.http import classification
 from idlewatch.http.classification import (
     counts,
@@ -22,6 +24,7 @@ from idlewatch.http.classification import (
     shows_a_page,
 )
 from idlewatch.views import client
+from tests.support import http_site
 from tests.support.http import FETCH, HTMX, NAVIGATION
 
 PLAIN = {"Accept": "text/html,application/xhtml+xml"}
@@ -140,6 +143,30 @@ def test_on_a_site_without_marks_the_headers_alone_decide_and_no_url_is_resolved
     for path in ("/closed/", "/nowhere/"):
         assert counts(request(path, NAVIGATION))
         assert not counts(request(path, FETCH))
+
+
+def test_no_url_is_resolved_that_can_lead_to_no_view_with_a_mark(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(classification, "match_of")
+    for path in ("/closed/", "/nowhere/"):
+        assert counts(request(path, NAVIGATION))
+    with pytest.raises(NameError):
+        counts(request("/passive/", NAVIGATION))
+
+
+def test_a_mark_is_found_behind_a_resolver_of_another_package(settings: Any):
+    """Those of django CMS have other patterns for each language."""
+
+    class Resolver(urls.URLResolver):
+        pass
+
+    route = RoutePattern("pages/")
+    settings.ROOT_URLCONF = (
+        Resolver(route, [urls.path("poll/", idlewatch.passive(http_site.answer()))]),
+        *http_site.urlpatterns,
+    )
+    assert not counts(request("/pages/poll/", NAVIGATION))
+    assert counts(request("/pages/", NAVIGATION))
+    assert counts(request("/closed/", NAVIGATION))
 
 
 @pytest.mark.parametrize(
