@@ -126,10 +126,11 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     absolute_end = float("inf") if policy.absolute_timeout is None else activity.logged_in_at + policy.absolute_timeout
     closed_end = closes_at(activity, policy)
 
-    limits = ((absolute_end, Reason.ABSOLUTE), (closed_end, Reason.CLOSED), (idle_end, Reason.IDLE))
-    end, reason = min(limits, key=lambda limit: limit[0])
+    end = min(absolute_end, closed_end, idle_end)
     if now >= end:
-        return ended(reason, end)
+        if end == absolute_end:
+            return ended(Reason.ABSOLUTE, end)
+        return ended(Reason.CLOSED if end == closed_end else Reason.IDLE, end)
 
     # Only the idle and the absolute timeout have a warning: after a closed browser no tab could show one.
     absolute_first = absolute_end <= idle_end
