@@ -65,8 +65,9 @@ screenshots: .venv/.dev  ## Take screenshots of every state into build/screensho
 	@scripts/screenshots
 
 .PHONY: bench
-bench: .venv/.dev  ## Print what a heartbeat and an open tab cost.
-	$(BIN)/python -m tests.tools.bench
+bench: .venv-bench/.dev  ## Measure what it costs, and write docs/benchmarks.md: QUICK=1, ROWS=1,2 for some, CHECK=1 to judge.
+	@scripts/ensure-servers redis-server
+	@.venv-bench/bin/python -m tests.tools.bench
 
 .PHONY: wheel
 wheel: .venv/.dev  ## Build the wheel into dist/.
@@ -78,7 +79,7 @@ lock: .venv/.dev  ## Resolve the dependencies again and write the lock files.
 
 .PHONY: clean
 clean:  ## Remove what was made.
-	rm -rf .venv .venv-newest .venv-sites node_modules build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf .venv .venv-newest .venv-sites .venv-bench node_modules build dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -100,4 +101,9 @@ clean:  ## Remove what was made.
 .venv-sites/.dev: requirements-sites.txt
 	scripts/make-venv "$$(scripts/find-python --newest || scripts/find-python)" .venv-sites
 	.venv-sites/bin/python -m pip install $(PIP_FLAGS) -r requirements-sites.txt
+	touch $@
+
+.venv-bench/.dev: requirements-bench.txt
+	scripts/make-venv "$(PYTHON)" .venv-bench
+	.venv-bench/bin/python -m pip install $(PIP_FLAGS) -r requirements-bench.txt
 	touch $@

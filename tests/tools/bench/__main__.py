@@ -1,6 +1,14 @@
-"""Print processor time per heartbeat and memory per open tab, beside two bare sockets on the same Daphne.
+"""Measure idlewatch beside the floor of its own stack and beside its peers: `make bench`, in 90 minutes at most.
 
-Run it with `python -m tests.tools.bench [tabs] [heartbeats]`.
+It writes `docs/benchmarks.md`, its pictures and `docs/benchmarks.json`; where rows are left out, or the tabs are
+others, into `build/bench/` instead. Environment:
+
+- `QUICK=1`: 1,000 tabs in place of 10,000, in less than five minutes; a goal is judged only where it holds at that size.
+- `ROWS=1,2`: only these rows. `TABS`: another number of tabs.
+- `CHECK=1`: print which goals fall short.
+
+The exit status is 1 where `CHECK=1` and a goal falls short, and 2 where a variable has a value that cannot be used, or
+the machine has fewer than two cores.
 """
 
 from __future__ import annotations
@@ -9,79 +17,81 @@ import asyncio
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-import websockets
+from tests.support.redis_server import RedisServer
+from tests.support.serving import ROOT
+from tests.tools.bench import charts, machine
+from tests.tools.bench.options import OptionError, Options, options
+from tests.tools.bench.report import Report, goal_table, shortfalls
+from tests.tools.bench.rows.heartbeats import TABS as HEARTBEAT_TABS
+from tests.tools.bench.samples import Samples
+from tests.tools.bench.scenarios import SCENARIOS
+from tests.tools.bench.servers import Run
+from tests.tools.bench.sessions import make_sessions
 
-from tests.support.serving import Server, clean_environment
-
-TICK = os.sysconf("SC_CLK_TCK")
-SOCKETS = {"bare ASGI socket": "/bare/", "bare consumer": "/consumer/", "idlewatch tab": "/ws/idlewatch/tab/"}
-MAKE_SESSIONS = """
-from django.conf import settings; from django.contrib.auth import get_user_model; from django.test import Client
-user = get_user_model().objects.create_user("bench"); name = settings.SESSION_COOKIE_NAME
-for _ in range({tabs}):
-    client = Client(); client.force_login(user); print(f"{{name}}={{client.cookies[name].value}}")
-"""
-
-
-def used(pid: int) -> tuple[float, int]:
-    """Return a process's processor time in seconds and its resident memory in bytes."""
-    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return (int(times[11]) + int(times[12])) / TICK, pages * os.sysconf("SC_PAGE_SIZE")
+FILES = 500
+"""Open files beside the tabs."""
+VARIANTS = 4
+"""That are served with tabs at once, for the heartbeats."""
 
 
-async def measure(server: Server, path: str, cookies: list[str], heartbeats: int) -> tuple[float, float]:
-    """Return microseconds of processor time per heartbeat and KiB of memory per tab."""
-    assert server.process is not None
-    pid = server.process.pid
-
-    async def synced(tab: websockets.ClientConnection) -> None:
-        await tab.send('{"type":"sync"}')
-        await tab.recv()
-
-    async def open_tab(cookie: str | None) -> websockets.ClientConnection:
-        url, headers = server.socket_url(path), {"Cookie": cookie} if cookie else {}
-        tab = await websockets.connect(url, origin=server.origin, additional_headers=headers, compression=None)
-        if cookie and "idlewatch" in path:
-            await tab.recv()
-        return tab
-
-    await (await open_tab(cookies[0])).close()
-    _, memory_before = used(pid)
-    tabs = [await open_tab(cookie) for cookie in cookies]
-    await asyncio.gather(*map(synced, tabs))
-    time_before, memory = used(pid)
-    for _ in range(heartbeats):
-        await asyncio.gather(*(tab.send('{"type":"activity","ago":0.5}') for tab in tabs))
-    await asyncio.gather(*map(synced, tabs))
-    time, _ = used(pid)
-    await asyncio.gather(*(tab.close() for tab in tabs))
-    return (time - time_before) / (heartbeats * len(tabs)) * 1e6, (memory - memory_before) / len(tabs) / 1024
+def main() -> int:
+    """Do what the environment asks for; return the exit status."""
+    try:
+        asked = options(os.environ)
+        _require_machine(asked)
+    except OptionError as error:
+        print(error, file=sys.stderr)
+        return 2
+    report = _measure(asked)
+    _write(report, asked)
+    print(goal_table([verdict for verdict in report.verdicts if verdict.goal.row in asked.rows]))
+    if not asked.check:
+        return 0
+    short = shortfalls(report.verdicts)
+    print("\n".join(["", *(short or ["No goal that was judged falls short."])]))
+    return 1 if short else 0
 
 
-def main(tabs: int = 300, heartbeats: int = 90) -> None:
-    """Measure each kind of socket on a Daphne of its own."""
-    results = {}
-    with tempfile.TemporaryDirectory() as directory:
-        database = f"sqlite:///{directory}/db.sqlite3"
-        environ = clean_environment(DEBUG="1", DATABASE_URL=database)
-        for name, path in SOCKETS.items():
-            server = Server("tests.tools.bench.sockets:application", environ, Path(directory) / "daphne.log")
-            if not results:
-                server.manage("migrate", "--verbosity", "0")
-                cookies = server.manage("shell", "--verbosity", "0", "-c", MAKE_SESSIONS.format(tabs=tabs)).split()
-            server.start()
-            try:
-                results[name] = asyncio.run(measure(server, path, cookies, heartbeats))
-            finally:
-                server.stop()
-    bare = results["bare consumer"][0]
-    print(f"{tabs} tabs, {heartbeats} heartbeats each; the last column is relative to the bare consumer")
-    for name, (time, memory) in results.items():
-        print(f"{name:18} {time:7.1f} µs/heartbeat  {memory:6.1f} KiB/tab  {time / bare:5.2f}")
+def _require_machine(asked: Options) -> None:
+    if not {machine.SERVER_CORE, machine.LOAD_CORE} <= os.sched_getaffinity(0):
+        raise OptionError(f"This process may use the cores {os.sched_getaffinity(0)}; expected 0 and 1 among them.")
+    needed = max(asked.tabs, VARIANTS * min(asked.tabs, HEARTBEAT_TABS)) + FILES
+    if not machine.allow_many_files(needed):
+        raise OptionError(f"This process may not open {needed} files, as TABS={asked.tabs} needs; see `ulimit -Hn`.")
+
+
+def _measure(asked: Options) -> Report:
+    # Redis is started from here, and inherits the core.
+    os.sched_setaffinity(0, {machine.LOAD_CORE})
+    began, samples, noise = time.monotonic(), Samples(), dict[str, machine.CoreUse]()
+    with tempfile.TemporaryDirectory(prefix="idlewatch-bench-") as name:
+        directory = Path(name)
+        redis = RedisServer(directory)
+        redis.start()
+        try:
+            run = Run(asked, directory, redis, make_sessions(directory, asked.tabs), samples)
+            for rows, measure in SCENARIOS:
+                if not asked.rows.isdisjoint(rows):
+                    label = ", ".join(row for row in rows if row in asked.rows)
+                    print(f"Rows {label}, after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+                    with machine.observed_core() as noise[label]:
+                        asyncio.run(measure(run))
+        finally:
+            redis.stop()
+    return Report(asked.quick, asked.tabs, (time.monotonic() - began) / 60, machine.describe(), noise, samples)
+
+
+def _write(report: Report, asked: Options) -> None:
+    directory = ROOT / "docs" if asked.is_whole else ROOT / "build" / "bench"
+    pictures = charts.draw(report.samples, report.verdicts, directory / "images")
+    addresses = {title: str(path.relative_to(directory)) for title, path in pictures.items()}
+    (directory / "benchmarks.md").write_text(report.page(addresses))
+    (directory / "benchmarks.json").write_text(report.as_json())
+    print(f"Wrote {directory.relative_to(ROOT)}/benchmarks.md, in {report.minutes:.1f} minutes.", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    sys.exit(main())

@@ -27,7 +27,7 @@ from idlewatch.runtime.changes import Change, message_of
 from idlewatch.runtime.hub import Hub
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT
-from tests.tools.bench.__main__ import used
+from tests.tools.bench.machine import cpu_seconds
 
 LAYERS = {"core": "channels_redis.core.RedisChannelLayer", "pub/sub": "channels_redis.pubsub.RedisPubSubChannelLayer"}
 LISTENERS = 4
@@ -80,7 +80,7 @@ class Bench:
         await asyncio.gather(*map(collect, self.listeners, self.delays))
 
     def used(self) -> float:
-        return sum(used(each.pid)[0] for each in self.listeners) / len(self.listeners)
+        return sum(cpu_seconds(each.pid) for each in self.listeners) / len(self.listeners)
 
     async def send(self) -> None:
         self.number += 1

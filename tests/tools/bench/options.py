@@ -1,0 +1,85 @@
+"""What the environment asks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.tools.bench.goals import WORK
+
+QUICK_TABS, FULL_TABS = 1_000, 10_000
+STEPS = (1_000, 5_000)
+"""Sizes on the way to the full one, at which a figure that grows with the tabs is taken, too."""
+REPEATS, REPEATS_OF_MANY = 5, 3
+MANY = 5_000
+"""Tabs whose rows are repeated less often."""
+WINDOW, QUICK_WINDOW = 10.0, 3.0
+MAX_TABS = 15_000
+"""Each needs a file descriptor, here and in the server."""
+
+
+class OptionError(ValueError):
+    """A variable has a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure, and how thoroughly."""
+
+    quick: bool = False
+    check: bool = False
+    rows: frozenset[str] = frozenset(WORK)
+    tabs: int = FULL_TABS
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of tabs at which a figure that grows with them is taken."""
+        return (*(size for size in STEPS if size < self.tabs), self.tabs)
+
+    @property
+    def repeats(self) -> int:
+        return REPEATS_OF_MANY if self.tabs >= MANY else REPEATS
+
+    @property
+    def window(self) -> float:
+        """Seconds for which a process is observed."""
+        return QUICK_WINDOW if self.quick else WINDOW
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no row is left out, at a size that the page knows."""
+        return self.rows == frozenset(WORK) and self.tabs in {QUICK_TABS, FULL_TABS}
+
+
+def options(environ: Mapping[str, str]) -> Options:
+    """Read the options of a run.
+
+    Raises:
+        OptionError: a variable has a value that cannot be used.
+    """
+    quick = _flag(environ, "QUICK")
+    tabs = _number(environ, "TABS", QUICK_TABS if quick else FULL_TABS)
+    return Options(quick, _flag(environ, "CHECK"), _rows(environ.get("ROWS", "")), tabs)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "")
+    if value not in {"", "0", "1"}:
+        raise OptionError(f"{name} is {value!r}; expected 1, 0 or nothing.")
+    return value == "1"
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name, "")
+    if not value:
+        return default
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MAX_TABS):
+        raise OptionError(f"{name} is {value!r}; expected an integer from 1 to {MAX_TABS}.")
+    return int(value)
+
+
+def _rows(value: str) -> frozenset[str]:
+    rows = frozenset(filter(None, value.replace(",", " ").split()))
+    if unknown := sorted(rows - WORK.keys()):
+        raise OptionError(f"ROWS names {', '.join(unknown)}; expected some of {', '.join(WORK)}.")
+    return rows or frozenset(WORK)

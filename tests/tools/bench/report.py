@@ -1,0 +1,175 @@
+"""What a run found, in words and figures: the page of the docs, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.tools.bench.goals import WORK, Goal, Outcome, Verdict, judge
+from tests.tools.bench.machine import CoreUse
+from tests.tools.bench.samples import Samples, Summary, summary
+
+INTRODUCTION = """# Benchmarks
+
+What idlewatch costs, beside the floor of its own stack and beside what a project would otherwise have, all in one run:
+`make bench{quick}` wrote this page. The floors: *bare* is an ASGI application on the same Daphne that accepts a socket and
+decodes JSON; *one EVALSHA* and *pipeline of 100 EVALSHA* are a script of two writes in Redis. The peers: the *usual way*
+is `AuthMiddlewareStack`, a group for each session on the channel layer in Redis, and an event for each change;
+*session-security* is django-session-security as its README sets it up. *Memory*, *Redis* and *after a restart* are
+idlewatch: with each of its stores, and with a store that does not know the keys of the sessions yet.
+
+The server has one core, the load and Redis share another. Variants take turns; a figure is the median of the repeats, with
+their spread, and a ratio is taken within each repeat. Processor time is that of the server's process."""
+
+MARKS = {Outcome.MET: "✓", Outcome.MISSED: "✗", Outcome.TOO_SMALL: "(too small to judge)", Outcome.MISSING: "not measured"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found."""
+
+    quick: bool
+    tabs: int
+    minutes: float
+    machine: Mapping[str, str]
+    noise: Mapping[str, CoreUse]
+    """What happened on the server's core, by the rows that were measured."""
+    samples: Samples
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return judge(self.samples)
+
+    def page(self, charts: Mapping[str, str]) -> str:
+        """Return the page in Markdown; `charts` has the address of each picture by its title."""
+        parts = [
+            INTRODUCTION.format(quick=" QUICK=1" if self.quick else ""),
+            "\n".join(self._head()),
+            "## The goals",
+            goal_table(self.verdicts),
+            *(f"![{title}]({address})" for title, address in charts.items()),
+            "## Every figure",
+            figure_table(self.samples),
+            "## The machine",
+            "\n".join(self._machine_table()),
+            "\n".join(self._noise_table()),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def as_json(self) -> str:
+        """Return everything that was measured."""
+        content: dict[str, Any] = {
+            "quick": self.quick,
+            "tabs": self.tabs,
+            "minutes": round(self.minutes, 1),
+            "machine": dict(self.machine),
+            "noise": {rows: vars(use) for rows, use in self.noise.items()},
+            "goals": [_goal_as_json(verdict) for verdict in self.verdicts],
+            "samples": [{**key._asdict(), "values": list(values)} for key, values in self.samples],
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+    def _head(self) -> Iterator[str]:
+        kind = "A quick run" if self.quick else "A full run"
+        yield f"{kind} with {self.tabs:,} tabs, in {self.minutes:.0f} minutes, on {self.machine['Processor']}."
+
+    def _machine_table(self) -> Iterator[str]:
+        yield from ("| what | version |", "|---|---|")
+        yield from (f"| {name} | {value} |" for name, value in self.machine.items())
+
+    def _noise_table(self) -> Iterator[str]:
+        yield "What else ran on the server's core, and how fast it was: the time of a fixed loop before each row."
+        yield ""
+        yield from ("| rows | others | steal | loop |", "|---|--:|--:|--:|")
+        for rows, use in self.noise.items():
+            yield f"| {rows} | {use.others:.0%} | {use.steal:.0%} | {use.calibration:.1f} ms |"
+
+
+def goal_table(verdicts: Iterable[Verdict]) -> str:
+    """Return the table of all goals, in Markdown: what is not measured is named, too."""
+    lines = ["| | work | of | tabs or sessions | measured | goal | |", "|---|---|---|--:|--:|--:|---|"]
+    for goal, outcome, size, measured in verdicts:
+        value = f"{number(measured, goal.unit)}{_beside(goal)}" if measured else ""
+        cells = (
+            goal.row,
+            f"{WORK[goal.row]}: {goal.figure}",
+            goal.variant,
+            f"{size:,}" if size else "",
+            value,
+            bound(goal),
+            MARKS[outcome],
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def figure_table(samples: Samples) -> str:
+    """Return the table of everything that was measured, in Markdown."""
+    lines = ["| figure | variant | tabs or sessions | median | spread | repeats |", "|---|---|--:|--:|--:|--:|"]
+    for key, values in samples:
+        found = summary(values)
+        spread = f"{short(found.low)} to {short(found.high)}"
+        size = f"{key.size:,}" if key.size else ""
+        unit = UNITS.get(key.figure, "")
+        lines.append(
+            f"| {key.figure} | {key.variant} | {size} | {short(found.median)} {unit} | {spread} | {found.repeats} |"
+        )
+    return "\n".join(lines)
+
+
+UNITS = {
+    "memory per tab": "bytes",
+    "opening a tab": "µs",
+    "heartbeat, saturated": "µs",
+    "heartbeat, 1,000/s": "µs",
+    "idle": "% of a core",
+    "a heartbeat each 15 s": "% of a core",
+    "middleware's own part": "µs",
+    "added, view without user": "µs",
+    "added, view with user": "µs",
+    "per tab and second": "µs",
+    "touch, alone": "µs",
+    "touch, 100 together": "µs",
+    "touch, 1,000,000 sessions over 10,000": "×",
+    "bytes per session": "bytes",
+    "writes per 1,000 requests and heartbeats": "writes",
+    "writes to reopen a tab": "writes",
+}
+"""Of the figures themselves; a goal may judge a ratio."""
+
+
+def short(value: float) -> str:
+    """Return a number with three digits that count."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def number(measured: Summary, unit: str) -> str:
+    """Return a median with its spread."""
+    return f"{short(measured.median)} {unit} ({short(measured.low)} to {short(measured.high)})"
+
+
+def bound(goal: Goal) -> str:
+    """Return what a goal asks for."""
+    return f"{'≥' if goal.at_least else '≤'} {short(goal.bound)} {goal.unit}"
+
+
+def _beside(goal: Goal) -> str:
+    return f", beside {goal.over}" if goal.over else ""
+
+
+def _goal_as_json(verdict: Verdict) -> dict[str, Any]:
+    goal, outcome, size, measured = verdict
+    found = measured._asdict() if measured else None
+    return {**goal._asdict(), "outcome": outcome.value, "size": size, "measured": found}
+
+
+def shortfalls(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return a line for each goal that was measured and missed."""
+    return [
+        f"Row {goal.row}, {goal.figure}, {goal.variant}{f' at {size:,}' if size else ''}: "
+        f"{number(measured, goal.unit)}{_beside(goal)}; the goal is {bound(goal)}."
+        for goal, outcome, size, measured in verdicts
+        if outcome is Outcome.MISSED and measured
+    ]

@@ -1,0 +1,1 @@
+"""What measures the rows of the table: one module for each kind of row."""

@@ -1,0 +1,72 @@
+"""Heartbeats: as many as the server takes, and at a steady rate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.tools.bench import load, machine
+from tests.tools.bench.servers import BARE, MEMORY, REDIS, USUAL, MeasuredServer, Run, served
+
+ROWS = ("3",)
+TABS = 2_000
+"""At most: a tab may send a hundred messages in ten seconds."""
+ROUNDS = 20
+"""One heartbeat of each tab."""
+RATE, SECONDS = 1_000, 2.0
+POLL_INTERVAL, PAUSE = 0.005, 0.001
+SETTLING = 0.2
+"""Seconds in which a heartbeat that was received is credited."""
+ANSWER_TIMEOUT = 30.0
+
+
+async def measure(run: Run) -> None:
+    """Have the tabs of each variant send heartbeats in turn; the processes stay."""
+    keys = run.keys[:TABS]
+    async with served(run, (BARE, USUAL, MEMORY, REDIS)) as servers:
+        tabs = [await load.open_tabs(server.port, keys) for server in servers]
+        for server, own in zip(servers, tabs, strict=True):
+            # The first ones find nothing prepared.
+            await _saturate(server, own, rounds=2)
+        for _ in range(run.options.repeats):
+            for server, own in zip(servers, tabs, strict=True):
+                name, size = server.variant.name, len(own)
+                run.samples.add("heartbeat, saturated", name, size, await _saturate(server, own, ROUNDS))
+                run.samples.add("heartbeat, 1,000/s", name, size, await _pace(server, own))
+        for server, own in zip(servers, tabs, strict=True):
+            if lost := sum(not tab.is_open for tab in own):
+                raise RuntimeError(f"{server.variant.name}: the server closed {lost} tabs; expected none.")
+
+
+async def _saturate(server: MeasuredServer, tabs: list[load.Connection], rounds: int) -> float:
+    """Send rounds of heartbeats, with two on their way at most; return the microseconds that each took."""
+    before, used = await server.control.ask("heartbeats"), machine.cpu_seconds(server.pid)
+    for number in range(rounds):
+        for tab in tabs:
+            tab.transport.write(load.HEARTBEAT)
+        await _received(server, before + number * len(tabs))
+    return await _microseconds(server, before, used, rounds * len(tabs))
+
+
+async def _pace(server: MeasuredServer, tabs: list[load.Connection]) -> float:
+    """Send heartbeats at a steady rate; return the microseconds that each took."""
+    before, used = await server.control.ask("heartbeats"), machine.cpu_seconds(server.pid)
+    began, sent = time.monotonic(), 0
+    while (elapsed := time.monotonic() - began) < SECONDS:
+        while sent < elapsed * RATE:
+            tabs[sent % len(tabs)].transport.write(load.HEARTBEAT)
+            sent += 1
+        await asyncio.sleep(PAUSE)
+    return await _microseconds(server, before, used, sent)
+
+
+async def _microseconds(server: MeasuredServer, before: int, used: float, sent: int) -> float:
+    await _received(server, before + sent)
+    await asyncio.sleep(SETTLING)
+    return (machine.cpu_seconds(server.pid) - used) / sent * 1e6
+
+
+async def _received(server: MeasuredServer, total: int) -> None:
+    async with asyncio.timeout(ANSWER_TIMEOUT):
+        while await server.control.ask("heartbeats") < total:
+            await asyncio.sleep(POLL_INTERVAL)

@@ -1,0 +1,172 @@
+"""What the middleware adds to a request, beside Django's own and django-session-security, in one process without a server.
+
+`python -m tests.tools.bench.rows.middleware`, in the environment of a run, prints the samples.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from tests.tools.bench import goals
+from tests.tools.bench.servers import Run, print_sample, run_program
+
+if TYPE_CHECKING:
+    from idlewatch.process import Process
+
+ROWS = ("7", "7b")
+SESSIONS = 100
+REQUESTS = 200
+"""Of each stack in a repeat."""
+WARM_UP_REQUESTS = 100
+REPEATS = 5
+SCRIPT = "redis.call('HSET', KEYS[1], 'a', ARGV[1]); redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3]); return 1"
+"""About the least that a store on Redis could do."""
+DJANGO = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+HERE = "tests.tools.bench.rows.middleware"
+PLAIN, SESSION = "plain", "session"
+STACKS: Mapping[str, str] = {
+    PLAIN: f"{HERE}.pass_on",
+    SESSION: f"{HERE}.load_session",
+    goals.SECURITY: "session_security.middleware.SessionSecurityMiddleware",
+    goals.MEMORY: "idlewatch.middleware.IdleWatchMiddleware",
+    goals.REDIS: "idlewatch.middleware.IdleWatchMiddleware",
+}
+ADDED = (goals.SECURITY, goals.MEMORY, goals.REDIS)
+OWN_PART_IN = "added, view without user"
+VIEWS = {OWN_PART_IN: "/bench/without-user/", "added, view with user": "/bench/with-user/"}
+HEADERS = {
+    "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64)",
+    "HTTP_ACCEPT": "text/html",
+    "HTTP_SEC_FETCH_MODE": "navigate",
+    "HTTP_SEC_FETCH_DEST": "document",
+    "SERVER_NAME": "127.0.0.1",
+}
+
+
+async def measure(run: Run) -> None:
+    """Measure it with both stores, in one process."""
+    run_program(run, HERE, BENCH_KEEP_CONNECTIONS="1")
+
+
+def pass_on(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a middleware that does nothing."""
+    return lambda request: get_response(request)
+
+
+def load_session(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a middleware that loads the session."""
+
+    def middleware(request: Any) -> Any:
+        request.session.get("anything")
+        return get_response(request)
+
+    return middleware
+
+
+def main() -> None:
+    """Print what each stack adds, and what a script in Redis takes."""
+    import django
+
+    django.setup()
+    from idlewatch.process import current_process
+
+    processes = {goals.REDIS: _process_on_redis()}
+    handlers = {
+        stack: _handler(middleware, processes.get(stack, current_process())) for stack, middleware in STACKS.items()
+    }
+    for figure, path in VIEWS.items():
+        environs = _environs(path)
+        _medians(handlers, environs, WARM_UP_REQUESTS)
+        for _ in range(REPEATS):
+            median = _medians(handlers, environs, REQUESTS)
+            for stack in ADDED:
+                print_sample(figure, stack, 0, median[stack] - median[PLAIN])
+            if figure == OWN_PART_IN:
+                for stack in (goals.MEMORY, goals.REDIS):
+                    print_sample("middleware's own part", stack, 0, median[stack] - median[SESSION])
+                print_sample("middleware's own part", goals.EVALSHA, 0, _script_microseconds())
+
+
+def _process_on_redis() -> Process:
+    """Return a server process, in this interpreter, whose store is in Redis."""
+    from django.test import override_settings
+
+    from idlewatch.monitor import stores
+    from idlewatch.process import Process
+
+    process = Process()
+    store = {"BACKEND": "idlewatch.store.redis.RedisStore", "LOCATION": os.environ["BENCH_REDIS_URL"]}
+    with override_settings(IDLEWATCH={**settings.IDLEWATCH, "STORE": store}), process.entered():
+        stores.store_of(process)
+    return process
+
+
+def _handler(middleware: str, process: Process) -> Callable[[dict[str, Any]], None]:
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.test import override_settings
+
+    with override_settings(MIDDLEWARE=[*DJANGO, middleware]):
+        handler = WSGIHandler()
+
+    def require_success(status: str, headers: object) -> None:
+        assert status.startswith("200"), status
+
+    def call(environ: dict[str, Any]) -> None:
+        with process.entered():
+            response = handler(environ, require_success)
+            assert b"".join(response) == b"ok"
+            response.close()
+
+    return call
+
+
+def _environs(path: str) -> list[dict[str, Any]]:
+    from django.contrib.sessions.models import Session
+    from django.test import RequestFactory
+
+    factory, environs = RequestFactory(), []
+    for key in Session.objects.values_list("pk", flat=True)[:SESSIONS]:
+        factory.cookies["sessionid"] = key
+        environs.append(factory._base_environ(PATH_INFO=path, REQUEST_METHOD="GET", **HEADERS))
+    return environs
+
+
+def _medians(handlers: Mapping[str, Callable[..., None]], environs: list[dict[str, Any]], count: int) -> dict[str, float]:
+    """Return the median microseconds of a request through each stack; they take turns in random order."""
+    spent, names = defaultdict[str, list[float]](list), list(handlers)
+    for number in range(count):
+        random.shuffle(names)
+        for name in names:
+            environ = dict(environs[number % len(environs)])
+            began = time.perf_counter()
+            handlers[name](environ)
+            spent[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) * 1e6 for name, values in spent.items()}
+
+
+def _script_microseconds() -> float:
+    import redis
+
+    spent = []
+    with redis.Redis.from_url(os.environ["BENCH_REDIS_URL"]) as client:
+        digest = client.script_load(SCRIPT)
+        for number in range(REQUESTS):
+            began = time.perf_counter()
+            client.evalsha(digest, 2, f"bench:{number % SESSIONS}", "bench:due", time.time(), time.time(), number)
+            spent.append(time.perf_counter() - began)
+    return statistics.median(spent) * 1e6
+
+
+if __name__ == "__main__":
+    main()

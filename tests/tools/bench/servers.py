@@ -1,0 +1,146 @@
+"""What is measured, as processes: Daphne with each application, alone on the first core, and programs in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL
+from typing import NamedTuple
+
+from tests.support.redis_server import RedisServer
+from tests.support.serving import ROOT, Server
+from tests.tools.bench import goals, load, machine
+from tests.tools.bench.options import Options
+from tests.tools.bench.samples import Samples
+from tests.tools.bench.sessions import WARM_UP_TABS, Sessions
+
+RESUME_TIMEOUT = 120.0
+POLL_INTERVAL = 0.2
+CALM_SECONDS = 2.0
+"""After which a server has done what follows its start, or many new tabs."""
+PINNED = ("taskset", "--cpu-list", str(machine.SERVER_CORE))
+
+
+class Variant(NamedTuple):
+    """One of the things that take turns in a row."""
+
+    name: str
+    application: str
+    has_redis: bool = False
+    knows_keys: bool = True
+    """Whether its store knows the keys of the sessions, as it does after their sign-ins."""
+    environ: Mapping[str, str] = {}
+
+
+BARE = Variant(goals.BARE, "bare")
+USUAL = Variant(goals.USUAL, "usual")
+MEMORY = Variant(goals.MEMORY, "product")
+REDIS = Variant(goals.REDIS, "product", has_redis=True)
+RESTARTED = Variant(goals.RESTARTED, "product", knows_keys=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the rows of one run share."""
+
+    options: Options
+    directory: Path
+    redis: RedisServer
+    sessions: Sessions
+    samples: Samples
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The session keys of the tabs that are measured."""
+        return self.sessions.keys[: self.options.tabs]
+
+
+class MeasuredServer(Server):
+    """A Daphne with one variant's application."""
+
+    def __init__(self, run: Run, variant: Variant) -> None:
+        slug = variant.name.replace(" ", "-")
+        environ = {**run.sessions.environment(run.directory / f"{slug}.sqlite3"), "BENCH_APPLICATION": variant.application}
+        if variant.has_redis:
+            environ["REDIS_URL"] = run.redis.url
+        if variant is USUAL:
+            environ["BENCH_CHANNEL_LAYER"] = run.redis.url
+        environ |= variant.environ
+        super().__init__("tests.tools.bench.applications:application", environ, run.directory / f"{slug}.log")
+        self.run = run
+        self.variant = variant
+
+    @property
+    def command(self) -> list[str]:
+        return [*PINNED, *super().command, "--verbosity", "0"]
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    async def warm_up(self) -> None:
+        """Let the process load what its first tabs need, and its store resume the sessions."""
+        spare = self.run.sessions.keys[-WARM_UP_TABS:]
+        load.close(await load.open_tabs(self.port, spare))
+        if self.variant.application == "product":
+            self.control = await load.Control.open(self.port)
+            async with asyncio.timeout(RESUME_TIMEOUT):
+                while await self.control.ask("live_sessions") < len(self.run.sessions.keys):
+                    await asyncio.sleep(POLL_INTERVAL)
+            if self.variant.knows_keys:
+                await self.control.ask("bind_keys")
+        else:
+            self.control = await load.Control.open(self.port)
+        await asyncio.sleep(CALM_SECONDS)
+
+    control: load.Control
+
+
+@asynccontextmanager
+async def served(run: Run, variants: Iterable[Variant]) -> AsyncIterator[Sequence[MeasuredServer]]:
+    """Serve each variant by a process of its own, with an empty Redis; what is left of them is killed at the end."""
+    with run.redis.client() as client:
+        client.flushall()
+    servers = [MeasuredServer(run, variant) for variant in variants]
+    try:
+        for server in servers:
+            server.start()
+        await asyncio.gather(*(server.warm_up() for server in servers))
+        yield servers
+    finally:
+        for server in servers:
+            server.stop(SIGKILL)
+
+
+def run_program(run: Run, module: str, *words: str, **environ: str) -> None:
+    """Run a program in the place of a server, and take the samples that it prints, one a line."""
+    environment = {
+        **run.sessions.environment(run.directory / "program.sqlite3"),
+        "BENCH_REDIS_URL": run.redis.url,
+        **environ,
+    }
+    with run.redis.client() as client:
+        client.flushall()
+    done = subprocess.run(
+        [*PINNED, sys.executable, "-m", module, *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    for line in done.stdout.splitlines():
+        figure, variant, size, value = json.loads(line)
+        run.samples.add(figure, variant, size, value)
+
+
+def print_sample(figure: str, variant: str, size: int, value: float) -> None:
+    """Print a sample, in a program, as `run_program` takes it."""
+    print(json.dumps([figure, variant, size, value]), flush=True)

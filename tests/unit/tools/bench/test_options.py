@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.tools.bench.goals import WORK
+from tests.tools.bench.options import OptionError, options
+
+
+def test_a_run_is_full_and_has_all_rows_by_default():
+    asked = options({})
+
+    assert (asked.quick, asked.check, asked.tabs, asked.sizes) == (False, False, 10_000, (1_000, 5_000, 10_000))
+    assert asked.rows == WORK.keys()
+    assert asked.is_whole
+
+
+def test_a_quick_run_has_fewer_tabs():
+    asked = options({"QUICK": "1", "CHECK": "1"})
+
+    assert (asked.quick, asked.check, asked.sizes) == (True, True, (1_000,))
+    assert asked.is_whole
+
+
+def test_rows_and_tabs_can_be_chosen():
+    asked = options({"ROWS": "1, 7b", "TABS": "200"})
+
+    assert (asked.rows, asked.sizes) == ({"1", "7b"}, (200,))
+    assert not asked.is_whole
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("QUICK", "yes"), ("CHECK", "2"), ("ROWS", "1,99"), ("TABS", "0"), ("TABS", "many"), ("TABS", "99999999")],
+)
+def test_a_bad_value_is_refused_by_name(name, value):
+    with pytest.raises(OptionError, match=name):
+        options({name: value})
