@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,24 @@ site = get_asgi_application()
 
 from idlewatch import metrics  # noqa: E402 - Django has to be ready
 from idlewatch.asgi import Application, watched  # noqa: E402 - as above
+from idlewatch.core.events import Acted, Event, Extended  # noqa: E402 - as above
 from idlewatch.monitor import stores  # noqa: E402 - as above
+from idlewatch.process import now  # noqa: E402 - as above
 
 received = 0
 """Messages that the bare socket and the usual consumer received."""
 written = 0
 """Statements that wrote into the database, but for the lease of the process itself, which no user causes."""
+sends: dict[object, Any] = {}
+"""How each open socket is sent to, where frames are compared with direct ones."""
+DIRECT_FRAME = (
+    '{"type":"state","version":1780000000000,"phase":"direct","reason":"idle","remaining":20.0,"extendable":true,'
+    '"held":false,"idle_timeout":40.0,"warn_before":20.0,"heartbeat":15.0}'
+)
+"""As long as one of idlewatch."""
+YIELD_EVERY = 100
+"""Frames."""
+BATCH_SIZE = 500
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 LEASE = "idlewatch_storeowner"
 
@@ -37,7 +52,7 @@ def count_writes(connection: Any, **_: Any) -> None:
     connection.execute_wrappers.append(_count)
 
 
-def _count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
+def _count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
     global written
     if sql.startswith(WRITES) and LEASE not in sql:
         written += len(params) if many else 1
@@ -100,14 +115,61 @@ async def live_sessions() -> int:
 
 async def bind_keys() -> None:
     """Have the store know the keys of all sessions, as after their sign-ins; after a restart it does not."""
-    listing = json.loads(Path(os.environ["BENCH_SESSIONS"]).read_text())
     sessions = stores.current().sessions
-    for watch_id, key in zip(listing["watch_ids"], listing["keys"], strict=True):
+    for watch_id, key in zip(_listing()["watch_ids"], _listing()["keys"], strict=True):
         sessions.bind(watch_id, key)
 
 
-COMMANDS: dict[str, Callable[[], Awaitable[object]]] = {
-    command.__name__: command for command in (heartbeats, writes, live_sessions, bind_keys)
+async def touch() -> float:
+    """Have all users be active at one moment; return it, by the clock that the processes of a machine share."""
+    moment = time.monotonic()
+    await _apply(lambda _: Acted())
+    return moment
+
+
+async def extend() -> float:
+    """Extend all sessions at one moment, and return it."""
+    moment = time.monotonic()
+    await _apply(lambda _: Extended())
+    return moment
+
+
+async def spread(seconds: str) -> float:
+    """Have the last activity of all users be spread over so many seconds that are over; return the first moment."""
+    span = float(seconds)
+    moment = time.monotonic() - span - 1
+    await _apply(lambda part: Acted(span + 1 - span * part))
+    return moment
+
+
+async def direct() -> float:
+    """Send a frame to all tabs by a loop; return when it began."""
+    moment = time.monotonic()
+    for number, send in enumerate(list(sends.values())):
+        await send({"type": "websocket.send", "text": DIRECT_FRAME})
+        if number % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+    return moment
+
+
+async def _apply(event_of: Callable[[float], Event]) -> None:
+    """Apply an event to each session, as of this moment; it depends on the session's place between 0 and 1."""
+    at, watch_ids = now(), _listing()["watch_ids"]
+    sessions = stores.current().sessions
+    for start in range(0, len(watch_ids), BATCH_SIZE):
+        batch = enumerate(watch_ids[start : start + BATCH_SIZE], start)
+        await asyncio.gather(*(sessions.aapply(each, event_of(place / len(watch_ids)), at) for place, each in batch))
+
+
+@cache
+def _listing() -> dict[str, list[str]]:
+    listing: dict[str, list[str]] = json.loads(Path(os.environ["BENCH_SESSIONS"]).read_text())
+    return listing
+
+
+COMMANDS: dict[str, Callable[..., Awaitable[object]]] = {
+    command.__name__: command
+    for command in (heartbeats, writes, live_sessions, bind_keys, touch, extend, spread, direct)
 }
 
 
@@ -116,7 +178,8 @@ async def control(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
-        answer = await COMMANDS[message["text"]]()
+        command, *words = message["text"].split()
+        answer = await COMMANDS[command](*words)
         await send({"type": "websocket.send", "text": json.dumps(answer)})
 
 
@@ -135,6 +198,19 @@ def _measured() -> Application:
 measured = _measured()
 
 
+async def captured(scope: Any, receive: Any, send: Any) -> None:
+    """Serve what is measured, and know how to send to it directly."""
+    place = object()
+    sends[place] = send
+    try:
+        await measured(scope, receive, send)
+    finally:
+        del sends[place]
+
+
+served = captured if "BENCH_CAPTURE" in os.environ else measured
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Route a scope to what is measured, or to the questions about it."""
-    await (control if scope["path"] == "/bench/" else measured)(scope, receive, send)
+    await (control if scope["path"] == "/bench/" else served)(scope, receive, send)

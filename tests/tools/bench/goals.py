@@ -10,7 +10,8 @@ from tests.tools.bench.samples import Samples, Summary
 
 BARE, USUAL, MEMORY, REDIS, RESTARTED = "bare", "usual way", "memory", "Redis", "after a restart"
 """What is measured: a bare ASGI socket, the usual way with Channels, and idlewatch with each store."""
-DIRECT, SECURITY, EVALSHA, PIPELINE = "direct", "session-security", "one EVALSHA", "pipeline of 100 EVALSHA"
+DIRECT, DIRECT_BY_TWO = "direct", "direct, two processes"
+SECURITY, EVALSHA, PIPELINE = "session-security", "one EVALSHA", "pipeline of 100 EVALSHA"
 """More floors and peers: raw sends on the same sockets, django-session-security, and plain Redis."""
 
 WORK = {
@@ -69,8 +70,10 @@ GOALS = (
     *_ratios("2", "opening a tab", BARE, 1_000, memory=2.0, redis=2.3, restarted=2.3),
     *_ratios("3", "heartbeat, saturated", BARE, 1_000, memory=1.25, redis=1.6),
     *_ratios("3", "heartbeat, 1,000/s", BARE, 1_000, memory=1.25, redis=1.6),
-    *_ratios("4", "warned at once", DIRECT, 10_000, memory=1.6, redis=2.5),
-    *_ratios("4", "extended at once", DIRECT, 10_000, memory=1.6, redis=2.5),
+    *_ratios("4", "warned at once", DIRECT, 10_000, memory=1.6),
+    *_ratios("4", "warned at once", DIRECT_BY_TWO, 10_000, redis=2.5),
+    *_ratios("4", "extended at once", DIRECT, 10_000, memory=1.6),
+    *_ratios("4", "extended at once", DIRECT_BY_TWO, 10_000, redis=2.5),
     *_delays("5", "warned, p50", 10_000, memory=5.0, redis=15.0),
     *_delays("5", "warned, p99", 10_000, memory=50.0, redis=80.0),
     *_delays("5", "ended, p50", 10_000, memory=5.0, redis=15.0),

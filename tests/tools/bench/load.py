@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from idlewatch.core.protocol import TAB_PATH
@@ -27,6 +27,9 @@ HEADERS = (
 )
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 """Browsers offer it."""
+
+OnText = Callable[[str, bytes], None]
+"""What is called with the session key of a tab and each message that it receives."""
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
@@ -106,6 +109,19 @@ class Connection(asyncio.Protocol):
             self.transport.write(frame(payload[:2], CLOSE))
 
 
+class Tab(Connection):
+    """A tab of the session with this key."""
+
+    def __init__(self, request: bytes, key: str, on_text: OnText | None) -> None:
+        super().__init__(request)
+        self.key = key
+        self._on_text = on_text
+
+    def on_text(self, payload: bytes) -> None:
+        if self._on_text is not None:
+            self._on_text(self.key, payload)
+
+
 class Control(Connection):
     """The connection over which a server under load is asked what it did."""
 
@@ -127,13 +143,13 @@ class Control(Connection):
         return await asyncio.wait_for(self._answers.get(), ANSWER_TIMEOUT)
 
 
-async def open_tabs(port: int, keys: Iterable[str]) -> list[Connection]:
+async def open_tabs(port: int, keys: Iterable[str], on_text: OnText | None = None) -> list[Tab]:
     """Open a tab for each session key, many at once."""
-    waiting, tabs = iter(keys), list[Connection]()
+    waiting, tabs = iter(keys), list[Tab]()
 
     async def open_in_turn() -> None:
         for key in waiting:
-            tab = Connection(_request(port, TAB_PATH, f"Cookie: sessionid={key}", DEFLATE))
+            tab = Tab(_request(port, TAB_PATH, f"Cookie: sessionid={key}", DEFLATE), key, on_text)
             await _connect(tab, port)
             tabs.append(tab)
 

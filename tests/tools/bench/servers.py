@@ -64,6 +64,9 @@ class Run:
 class MeasuredServer(Server):
     """A Daphne with one variant's application."""
 
+    control: load.Control
+    """Open once it is warm."""
+
     def __init__(self, run: Run, variant: Variant) -> None:
         slug = variant.name.replace(" ", "-")
         environ = {**run.sessions.environment(run.directory / f"{slug}.sqlite3"), "BENCH_APPLICATION": variant.application}
@@ -89,26 +92,27 @@ class MeasuredServer(Server):
         """Let the process load what its first tabs need, and its store resume the sessions."""
         spare = self.run.sessions.keys[-WARM_UP_TABS:]
         load.close(await load.open_tabs(self.port, spare))
+        self.control = await load.Control.open(self.port)
         if self.variant.application == "product":
-            self.control = await load.Control.open(self.port)
             async with asyncio.timeout(RESUME_TIMEOUT):
                 while await self.control.ask("live_sessions") < len(self.run.sessions.keys):
                     await asyncio.sleep(POLL_INTERVAL)
             if self.variant.knows_keys:
                 await self.control.ask("bind_keys")
-        else:
-            self.control = await load.Control.open(self.port)
         await asyncio.sleep(CALM_SECONDS)
-
-    control: load.Control
 
 
 @asynccontextmanager
-async def served(run: Run, variants: Iterable[Variant]) -> AsyncIterator[Sequence[MeasuredServer]]:
+async def served(
+    run: Run, variants: Iterable[Variant], *, share_database: bool = False
+) -> AsyncIterator[Sequence[MeasuredServer]]:
     """Serve each variant by a process of its own, with an empty Redis; what is left of them is killed at the end."""
     with run.redis.client() as client:
         client.flushall()
     servers = [MeasuredServer(run, variant) for variant in variants]
+    if share_database:
+        for server in servers:
+            server.environ["DATABASE_URL"] = servers[0].environ["DATABASE_URL"]
     try:
         for server in servers:
             server.start()

@@ -38,20 +38,23 @@ class Sessions(NamedTuple):
 
     def environment(self, copy: Path) -> Mapping[str, str]:
         """Return the environment of a server with a copy of the database, which others don't write to."""
+        for journal in ("-wal", "-shm"):
+            # A server that was killed left it, and SQLite would play it into the new file.
+            copy.with_name(copy.name + journal).unlink(missing_ok=True)
         shutil.copy(self.database, copy)
         return clean_environment(
             **SETTINGS, DATABASE_URL=f"sqlite:///{copy}", BENCH_SESSIONS=str(self.listing), PYTHONPATH=str(ROOT)
         )
 
 
-def make_sessions(directory: Path, count: int) -> Sessions:
-    """Make a database with so many sessions, and those for warming up."""
+def make_sessions(directory: Path, count: int, **limits: str) -> Sessions:
+    """Make a database with so many sessions under other limits, and those for warming up."""
     database, listing = directory / "sessions.sqlite3", directory / "sessions.json"
     shutil.copy(migrated(), database)
     subprocess.run(
         [sys.executable, "-m", "tests.tools.bench.sessions", str(count + WARM_UP_TABS), str(listing)],
         cwd=ROOT,
-        env=clean_environment(**SETTINGS, DATABASE_URL=f"sqlite:///{database}"),
+        env=clean_environment(**SETTINGS | limits, DATABASE_URL=f"sqlite:///{database}"),
         check=True,
     )
     return Sessions(database, json.loads(listing.read_text())["keys"], listing)

@@ -38,7 +38,7 @@ async def measure(run: Run) -> None:
                 raise RuntimeError(f"{server.variant.name}: the server closed {lost} tabs; expected none.")
 
 
-async def _saturate(server: MeasuredServer, tabs: list[load.Connection], rounds: int) -> float:
+async def _saturate(server: MeasuredServer, tabs: list[load.Tab], rounds: int) -> float:
     """Send rounds of heartbeats, with two on their way at most; return the microseconds that each took."""
     before, used = await server.control.ask("heartbeats"), machine.cpu_seconds(server.pid)
     for number in range(rounds):
@@ -48,7 +48,7 @@ async def _saturate(server: MeasuredServer, tabs: list[load.Connection], rounds:
     return await _microseconds(server, before, used, rounds * len(tabs))
 
 
-async def _pace(server: MeasuredServer, tabs: list[load.Connection]) -> float:
+async def _pace(server: MeasuredServer, tabs: list[load.Tab]) -> float:
     """Send heartbeats at a steady rate; return the microseconds that each took."""
     before, used = await server.control.ask("heartbeats"), machine.cpu_seconds(server.pid)
     began, sent = time.monotonic(), 0

@@ -27,7 +27,7 @@ async def measure(run: Run) -> None:
 
 async def _measure(run: Run, server: MeasuredServer) -> None:
     name, before = server.variant.name, machine.resident_bytes(server.pid)
-    tabs = list[load.Connection]()
+    tabs = list[load.Tab]()
     for size in run.options.sizes:
         keys = run.keys[len(tabs) : size]
         used = machine.cpu_seconds(server.pid)
@@ -41,7 +41,7 @@ async def _measure(run: Run, server: MeasuredServer) -> None:
     load.close(tabs)
 
 
-async def _watch(run: Run, server: MeasuredServer, tabs: list[load.Connection]) -> None:
+async def _watch(run: Run, server: MeasuredServer, tabs: list[load.Tab]) -> None:
     """Take the share of a core that the process uses, with tabs that rest and with tabs whose users are active."""
     name, window = server.variant.name, run.options.window
     used = machine.cpu_seconds(server.pid)
@@ -59,6 +59,6 @@ async def _watch(run: Run, server: MeasuredServer, tabs: list[load.Connection]) 
     run.samples.add("per tab and second", name, len(tabs), share / len(tabs) * 1e6)
 
 
-def _require_open(tabs: list[load.Connection], name: str) -> None:
+def _require_open(tabs: list[load.Tab], name: str) -> None:
     if lost := sum(not tab.is_open for tab in tabs):
         raise RuntimeError(f"{name}: the server closed {lost} of {len(tabs)} tabs; expected none.")

@@ -18,6 +18,7 @@ def test_a_quick_run_has_fewer_tabs():
     asked = options({"QUICK": "1", "CHECK": "1"})
 
     assert (asked.quick, asked.check, asked.sizes) == (True, True, (1_000,))
+    assert WORK.keys() - asked.rows == {"4", "5"}
     assert asked.is_whole
 
 
