@@ -49,7 +49,9 @@ LEASE = "idlewatch_storeowner"
 
 def count_writes(connection: Any, **_: Any) -> None:
     """Count what a connection writes."""
-    connection.execute_wrappers.append(_count)
+    # It connects again and again.
+    if _count not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_count)
 
 
 def _count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:

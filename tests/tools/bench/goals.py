@@ -12,6 +12,7 @@ BARE, USUAL, MEMORY, REDIS, RESTARTED = "bare", "usual way", "memory", "Redis", 
 """What is measured: a bare ASGI socket, the usual way with Channels, and idlewatch with each store."""
 DIRECT, DIRECT_BY_TWO = "direct", "direct, two processes"
 SECURITY, EVALSHA, PIPELINE = "session-security", "one EVALSHA", "pipeline of 100 EVALSHA"
+CLIENT = "client"
 """More floors and peers: raw sends on the same sockets, django-session-security, and plain Redis."""
 
 WORK = {
@@ -96,9 +97,9 @@ GOALS = (
     # Flat: a tenth more for a thousand times the sessions would not be noticed.
     Goal("12", "live pages, 100,000 sessions over 100", MEMORY, None, 1.1, "×", 100_000),
     Goal("13", "gained of what two cores give", REDIS, None, 0.95, "×", at_least=True),
-    Goal("14", "main thread per pointer move", MEMORY, None, 10.0, "µs"),
-    Goal("14", "main thread, idle, per second", MEMORY, None, 0.5, "ms"),
-    Goal("14", "compressed size", MEMORY, None, 12.0, "KB"),
+    Goal("14", "main thread per pointer move", CLIENT, None, 10.0, "µs"),
+    Goal("14", "main thread, idle, per second", CLIENT, None, 0.5, "ms"),
+    Goal("14", "compressed size", CLIENT, None, 12.0, "KB"),
 )
 
 

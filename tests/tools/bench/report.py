@@ -140,6 +140,7 @@ UNITS = {
     "ended, p50": "ms",
     "ended, p99": "ms",
     "bytes per session": "bytes",
+    "compressed size": "KB",
     "writes per 1,000 requests and heartbeats": "writes",
     "writes to reopen a tab": "writes",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from tests.tools.bench.rows import heartbeats, middleware, pushes, stores, tabs, writes
+from tests.tools.bench.rows import client, heartbeats, middleware, pushes, stores, tabs, writes
 from tests.tools.bench.servers import Run
 
 
@@ -16,4 +16,4 @@ class Scenario(NamedTuple):
     measure: Callable[[Run], Awaitable[None]]
 
 
-SCENARIOS = tuple(Scenario(module.ROWS, module.measure) for module in (tabs, heartbeats, middleware, writes, stores, pushes))
+SCENARIOS = tuple(Scenario(module.ROWS, module.measure) for module in (tabs, heartbeats, middleware, writes, stores, client, pushes))
