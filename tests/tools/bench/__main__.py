@@ -3,8 +3,8 @@
 It writes `docs/benchmarks.md`, its pictures and `docs/benchmarks.json`; where rows are left out, or the tabs are
 others, into `build/bench/` instead. Environment:
 
-- `QUICK=1`: 1,000 tabs in place of 10,000, in less than five minutes; a goal is judged only where it holds at that size,
-  and the rows of the pushes are left to the full run.
+- `QUICK=1`: 1,000 tabs in place of 10,000, in less than five minutes; a goal is judged only where it holds at that
+  size, and the rows of the pushes are left to the full run.
 - `ROWS=1,2`: only these rows. `TABS`: another number of tabs.
 - `CHECK=1`: print which goals fall short.
 

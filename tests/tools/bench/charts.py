@@ -26,7 +26,9 @@ def draw(samples: Samples, verdicts: list[Verdict], directory: Path) -> Mapping[
     directory.mkdir(parents=True, exist_ok=True)
     pictures = {"How far each goal is": _goals(verdicts), "Each figure beside its floors and peers": _figures(samples)}
     paths = {}
-    for (title, picture), name in zip(pictures.items(), ("benchmarks-goals.svg", "benchmarks-figures.svg"), strict=True):
+    for (title, picture), name in zip(
+        pictures.items(), ("benchmarks-goals.svg", "benchmarks-figures.svg"), strict=True
+    ):
         paths[title] = directory / name
         picture.savefig(paths[title], format="svg", metadata={"Date": None})
     return paths

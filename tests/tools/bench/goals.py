@@ -12,8 +12,9 @@ BARE, USUAL, MEMORY, REDIS, RESTARTED = "bare", "usual way", "memory", "Redis", 
 """What is measured: a bare ASGI socket, the usual way with Channels, and idlewatch with each store."""
 DIRECT, DIRECT_BY_TWO = "direct", "direct, two processes"
 SECURITY, EVALSHA, PIPELINE = "session-security", "one EVALSHA", "pipeline of 100 EVALSHA"
-CLIENT = "client"
 """More floors and peers: raw sends on the same sockets, django-session-security, and plain Redis."""
+CLIENT = "client"
+"""The script in the browser."""
 
 WORK = {
     "1": "Memory per signed-in tab",

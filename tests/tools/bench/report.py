@@ -14,16 +14,22 @@ from tests.tools.bench.samples import Samples, Summary, summary
 INTRODUCTION = """# Benchmarks
 
 What idlewatch costs, beside the floor of its own stack and beside what a project would otherwise have, all in one run:
-`make bench{quick}` wrote this page. The floors: *bare* is an ASGI application on the same Daphne that accepts a socket and
-decodes JSON; *one EVALSHA* and *pipeline of 100 EVALSHA* are a script of two writes in Redis. The peers: the *usual way*
-is `AuthMiddlewareStack`, a group for each session on the channel layer in Redis, and an event for each change;
-*session-security* is django-session-security as its README sets it up. *Memory*, *Redis* and *after a restart* are
-idlewatch: with each of its stores, and with a store that does not know the keys of the sessions yet.
+`make bench{quick}` wrote this page. The floors: *bare* is an ASGI application on the same Daphne that accepts a socket
+and decodes JSON; *one EVALSHA* and *pipeline of 100 EVALSHA* are a script of two writes in Redis; *direct* sends the
+same frames by a loop over the same sockets. The peers: the *usual way* is `AuthMiddlewareStack`, a group for each
+session on the channel layer in Redis, and an event for each change; *session-security* is django-session-security as
+its README sets it up. *Memory*, *Redis* and *after a restart* are idlewatch: with each of its stores, and with a store
+that does not know the keys of the sessions yet.
 
-The server has one core, the load and Redis share another. Variants take turns; a figure is the median of the repeats, with
-their spread, and a ratio is taken within each repeat. Processor time is that of the server's process."""
+The server has one core, the load and Redis share another. Variants take turns; a figure is the median of the repeats,
+with their spread, and a ratio is taken within each repeat. Processor time is that of the server's process."""
 
-MARKS = {Outcome.MET: "✓", Outcome.MISSED: "✗", Outcome.TOO_SMALL: "(too small to judge)", Outcome.MISSING: "not measured"}
+MARKS = {
+    Outcome.MET: "✓",
+    Outcome.MISSED: "✗",
+    Outcome.TOO_SMALL: "(too small to judge)",
+    Outcome.MISSING: "not measured",
+}
 
 
 @dataclass(frozen=True)

@@ -16,4 +16,6 @@ class Scenario(NamedTuple):
     measure: Callable[[Run], Awaitable[None]]
 
 
-SCENARIOS = tuple(Scenario(module.ROWS, module.measure) for module in (tabs, heartbeats, middleware, writes, stores, client, pushes))
+SCENARIOS = tuple(
+    Scenario(module.ROWS, module.measure) for module in (tabs, heartbeats, middleware, writes, stores, client, pushes)
+)

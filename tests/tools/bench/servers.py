@@ -69,7 +69,10 @@ class MeasuredServer(Server):
 
     def __init__(self, run: Run, variant: Variant) -> None:
         slug = variant.name.replace(" ", "-")
-        environ = {**run.sessions.environment(run.directory / f"{slug}.sqlite3"), "BENCH_APPLICATION": variant.application}
+        environ = {
+            **run.sessions.environment(run.directory / f"{slug}.sqlite3"),
+            "BENCH_APPLICATION": variant.application,
+        }
         if variant.has_redis:
             environ["REDIS_URL"] = run.redis.url
         if variant is USUAL:
@@ -95,7 +98,7 @@ class MeasuredServer(Server):
         self.control = await load.Control.open(self.port)
         if self.variant.application == "product":
             async with asyncio.timeout(RESUME_TIMEOUT):
-                while await self.control.ask("live_sessions") < len(self.run.sessions.keys):
+                while await self.control.ask("live_sessions") < len(self.run.sessions.keys):  # noqa: ASYNC110 - it happens elsewhere
                     await asyncio.sleep(POLL_INTERVAL)
             if self.variant.knows_keys:
                 await self.control.ask("bind_keys")

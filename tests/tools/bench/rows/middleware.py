@@ -1,4 +1,4 @@
-"""What the middleware adds to a request, beside Django's own and django-session-security, in one process without a server.
+"""What the middleware adds to a request, beside Django's own and django-session-security, in one process.
 
 `python -m tests.tools.bench.rows.middleware`, in the environment of a run, prints the samples.
 """
@@ -61,7 +61,7 @@ async def measure(run: Run) -> None:
 
 def pass_on(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a middleware that does nothing."""
-    return lambda request: get_response(request)
+    return lambda request: get_response(request)  # noqa: PLW0108 - a middleware of its own
 
 
 def load_session(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -142,7 +142,9 @@ def _environs(path: str) -> list[dict[str, Any]]:
     return environs
 
 
-def _medians(handlers: Mapping[str, Callable[..., None]], environs: list[dict[str, Any]], count: int) -> dict[str, float]:
+def _medians(
+    handlers: Mapping[str, Callable[..., None]], environs: list[dict[str, Any]], count: int
+) -> dict[str, float]:
     """Return the median microseconds of a request through each stack; they take turns in random order."""
     spent, names = defaultdict[str, list[float]](list), list(handlers)
     for number in range(count):

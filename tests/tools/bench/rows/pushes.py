@@ -130,5 +130,5 @@ class Pushes:
 
     async def _until_arrived(self) -> None:
         async with asyncio.timeout(IDLE + SPAN + FRAME_TIMEOUT):
-            while len(self._arrived) < len(self._keys):
+            while len(self._arrived) < len(self._keys):  # noqa: ASYNC110 - it happens elsewhere
                 await asyncio.sleep(POLL_INTERVAL)

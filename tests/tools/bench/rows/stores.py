@@ -13,6 +13,7 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import redis
 from redis import asyncio as redis_async
@@ -63,7 +64,7 @@ async def main(name: str, count: str) -> None:
         watch_ids = await _fill(store, sessions)
         print_sample("bytes per session", name, sessions, (_used(name, client) - before) / sessions)
         if name == goals.REDIS:
-            await _touch(store, client, url, watch_ids)
+            await Touches(store, client, url, watch_ids).measure()
     finally:
         await store.aclose()
         store.close()
@@ -96,46 +97,53 @@ def _used(name: str, client: redis.Redis) -> int:
     return int(client.info("memory")["used_memory"]) if name == goals.REDIS else machine.resident_bytes(os.getpid())
 
 
-async def _touch(store: Store, client: redis.Redis, url: str, watch_ids: list[str]) -> None:
-    """Print what touches take, and plain scripts in turn with them: alone, and a hundred together."""
-    digest, plain = str(client.script_load(SCRIPT)), redis_async.Redis.from_url(url)
-    size = len(watch_ids)
+class Touches:
+    """Touches of a store on Redis, and plain scripts beside them: alone, and a hundred together."""
 
-    def arguments(watch_id: str) -> tuple[object, ...]:
-        return digest, 2, f"bench:{watch_id}", "bench:due", time.time(), time.time(), watch_id
+    def __init__(self, store: Store, client: redis.Redis, url: str, watch_ids: list[str]) -> None:
+        self._sessions = store.sessions
+        self._client = client
+        self._plain = redis_async.Redis.from_url(url)
+        self._digest = str(client.script_load(SCRIPT))
+        self._watch_ids = watch_ids
+        self._figures = (
+            ("touch, alone", goals.REDIS, self._touch_alone, ALONE),
+            ("touch, alone", goals.EVALSHA, self._run_alone, ALONE),
+            ("touch, 100 together", goals.REDIS, self._touch_together, TOGETHER * GROUPS),
+            ("touch, 100 together", goals.PIPELINE, self._run_together, TOGETHER * GROUPS),
+        )
 
-    async def touch_alone() -> None:
-        for watch_id in random.sample(watch_ids, ALONE):
-            store.sessions.apply(watch_id, Acted(), time.time())
+    async def measure(self) -> None:
+        """Print what they take, in turn."""
+        for _, _, work, count in self._figures:
+            await _microseconds(work, count)
+        for _ in range(REPEATS):
+            for figure, variant, work, count in self._figures:
+                print_sample(figure, variant, len(self._watch_ids), await _microseconds(work, count))
+        await self._plain.aclose()
 
-    async def run_alone() -> None:
-        for watch_id in random.sample(watch_ids, ALONE):
-            client.evalsha(*arguments(watch_id))
+    async def _touch_alone(self) -> None:
+        for watch_id in random.sample(self._watch_ids, ALONE):
+            self._sessions.apply(watch_id, Acted(), time.time())
 
-    async def touch_together() -> None:
+    async def _run_alone(self) -> None:
+        for watch_id in random.sample(self._watch_ids, ALONE):
+            self._client.evalsha(*self._arguments(watch_id))
+
+    async def _touch_together(self) -> None:
         for _ in range(GROUPS):
-            chosen = random.sample(watch_ids, TOGETHER)
-            await asyncio.gather(*(store.sessions.aapply(each, Acted(), time.time()) for each in chosen))
+            chosen = random.sample(self._watch_ids, TOGETHER)
+            await asyncio.gather(*(self._sessions.aapply(each, Acted(), time.time()) for each in chosen))
 
-    async def run_together() -> None:
+    async def _run_together(self) -> None:
         for _ in range(GROUPS):
-            pipeline = plain.pipeline(transaction=False)
-            for watch_id in random.sample(watch_ids, TOGETHER):
-                pipeline.evalsha(*arguments(watch_id))
+            pipeline = self._plain.pipeline(transaction=False)
+            for watch_id in random.sample(self._watch_ids, TOGETHER):
+                pipeline.evalsha(*self._arguments(watch_id))
             await pipeline.execute()
 
-    figures = (
-        ("touch, alone", goals.REDIS, touch_alone, ALONE),
-        ("touch, alone", goals.EVALSHA, run_alone, ALONE),
-        ("touch, 100 together", goals.REDIS, touch_together, TOGETHER * GROUPS),
-        ("touch, 100 together", goals.PIPELINE, run_together, TOGETHER * GROUPS),
-    )
-    for _, _, work, count in figures:
-        await _microseconds(work, count)
-    for _ in range(REPEATS):
-        for figure, variant, work, count in figures:
-            print_sample(figure, variant, size, await _microseconds(work, count))
-    await plain.aclose()
+    def _arguments(self, watch_id: str) -> tuple[Any, ...]:
+        return self._digest, 2, f"bench:{watch_id}", "bench:due", time.time(), time.time(), watch_id
 
 
 async def _microseconds(work: Callable[[], Awaitable[None]], count: int) -> float:

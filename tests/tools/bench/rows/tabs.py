@@ -1,4 +1,4 @@
-"""Open tabs: what it takes to open one, what each keeps, and what a process with many does without and with heartbeats."""
+"""Open tabs: what it takes to open one, what each keeps, and what a process with many of them does."""
 
 from __future__ import annotations
 
