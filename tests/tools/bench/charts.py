@@ -35,7 +35,11 @@ def draw(samples: Samples, verdicts: list[Verdict], directory: Path) -> Mapping[
 
 
 def _goals(verdicts: list[Verdict]) -> Figure:
-    bars = [(verdict, verdict.measured.median / verdict.goal.bound) for verdict in verdicts if verdict.measured]
+    bars = [
+        (verdict, verdict.measured.median / verdict.goal.bound)
+        for verdict in verdicts
+        if verdict.measured and verdict.goal.bound
+    ]
     picture = Figure(figsize=(9, 1 + BAR_HEIGHT * max(1, len(bars))), layout="constrained")
     axes = picture.subplots()
     labels = [f"{each.goal.row}: {each.goal.figure}, {each.goal.variant}, {each.size:,}" for each, _ in bars]

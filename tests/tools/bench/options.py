@@ -41,8 +41,12 @@ class Options:
         return (*(size for size in STEPS if size < self.tabs), self.tabs)
 
     @property
+    def has_many_tabs(self) -> bool:
+        return self.tabs >= MANY
+
+    @property
     def repeats(self) -> int:
-        return REPEATS_OF_MANY if self.tabs >= MANY else REPEATS
+        return REPEATS_OF_MANY if self.has_many_tabs else REPEATS
 
     @property
     def window(self) -> float:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import statistics
@@ -79,6 +80,8 @@ def main() -> None:
     import django
 
     django.setup()
+    # That no timer runs here is meant.
+    logging.disable()
     from idlewatch.process import current_process
 
     processes = {goals.REDIS: _process_on_redis()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator, Sequence
 
 from tests.tools.bench import load, machine
 from tests.tools.bench.servers import BARE, CALM_SECONDS, MEMORY, REDIS, RESTARTED, USUAL, MeasuredServer, Run, served
@@ -12,53 +13,98 @@ OPENING, WATCHING = frozenset({"1", "2"}), frozenset({"6", "9"})
 ROWS = ("1", "2", "6", "9")
 HEARTBEAT_INTERVAL = 15.0
 PAUSE = 0.002
+SETTLING = 0.2
+"""Seconds in which a process finishes with the tabs that were opened."""
 
 
 async def measure(run: Run) -> None:
-    """Open the tabs of each variant in turn, on processes that are new in each repeat."""
-    opened = [BARE, USUAL, MEMORY, RESTARTED, REDIS] if run.options.rows & OPENING else [BARE, MEMORY]
-    for repeat in range(run.options.repeats):
-        shift = repeat % len(opened)
-        async with served(run, [*opened[shift:], *opened[:shift]]) as servers:
-            for server in servers:
-                await _measure(run, server)
-                server.stop()
+    """Open the tabs of each variant, on processes that are new in each round.
+
+    Where there are few, all variants have theirs at once, and open a part of them in turn: each part is a repeat. Many
+    would be too many files, so a variant opens all of its own while the others wait: each round is a repeat.
+    """
+    variants = [BARE, USUAL, MEMORY, RESTARTED, REDIS] if run.options.rows & OPENING else [BARE, MEMORY]
+    rounds, parts = (run.options.repeats, 1) if run.options.has_many_tabs else (1, run.options.repeats)
+    for _ in range(rounds):
+        async with served(run, variants) as servers:
+            for group in ([server] for server in servers) if run.options.has_many_tabs else [servers]:
+                await _measure(run, [OpenTabs(run, server) for server in group], parts)
+                for server in group:
+                    server.stop()
 
 
-async def _measure(run: Run, server: MeasuredServer) -> None:
-    name, before = server.variant.name, machine.resident_bytes(server.pid)
-    tabs = list[load.Tab]()
+async def _measure(run: Run, group: Sequence[OpenTabs], parts: int) -> None:
+    opened = 0
     for size in run.options.sizes:
-        keys = run.keys[len(tabs) : size]
-        used = machine.cpu_seconds(server.pid)
-        tabs += await load.open_tabs(server.port, keys)
+        for part in _parts(run.keys[opened:size], parts):
+            for tabs in group:
+                await tabs.open(part, size)
         await asyncio.sleep(CALM_SECONDS)
-        run.samples.add("opening a tab", name, size, (machine.cpu_seconds(server.pid) - used) / len(keys) * 1e6)
-        run.samples.add("memory per tab", name, size, (machine.resident_bytes(server.pid) - before) / size)
-    if run.options.rows & WATCHING and server.variant in (BARE, MEMORY):
-        await _watch(run, server, tabs)
-    _require_open(tabs, name)
-    load.close(tabs)
+        for tabs in group:
+            tabs.weigh()
+        opened = size
+    if run.options.rows & WATCHING:
+        observed = [tabs for tabs in group if tabs.server.variant in (BARE, MEMORY)]
+        for _ in range(parts):
+            await asyncio.gather(*(tabs.rest() for tabs in observed))
+            await asyncio.gather(*(tabs.be_active() for tabs in observed))
+    for tabs in group:
+        tabs.require_open()
 
 
-async def _watch(run: Run, server: MeasuredServer, tabs: list[load.Tab]) -> None:
-    """Take the share of a core that the process uses, with tabs that rest and with tabs whose users are active."""
-    name, window = server.variant.name, run.options.window
-    used = machine.cpu_seconds(server.pid)
-    await asyncio.sleep(window)
-    run.samples.add("idle", name, len(tabs), (machine.cpu_seconds(server.pid) - used) / window * 100)
-
-    used, began, sent = machine.cpu_seconds(server.pid), time.monotonic(), 0
-    while (elapsed := time.monotonic() - began) < window:
-        while sent < elapsed * len(tabs) / HEARTBEAT_INTERVAL:
-            tabs[sent % len(tabs)].transport.write(load.HEARTBEAT)
-            sent += 1
-        await asyncio.sleep(PAUSE)
-    share = (machine.cpu_seconds(server.pid) - used) / elapsed
-    run.samples.add("a heartbeat each 15 s", name, len(tabs), share * 100)
-    run.samples.add("per tab and second", name, len(tabs), share / len(tabs) * 1e6)
+def _parts(keys: Sequence[str], count: int) -> Iterator[Sequence[str]]:
+    size = -(-len(keys) // count)
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
-def _require_open(tabs: list[load.Tab], name: str) -> None:
-    if lost := sum(not tab.is_open for tab in tabs):
-        raise RuntimeError(f"{name}: the server closed {lost} of {len(tabs)} tabs; expected none.")
+class OpenTabs:
+    """The tabs of one process."""
+
+    def __init__(self, run: Run, server: MeasuredServer) -> None:
+        self.server = server
+        self._options = run.options
+        self._samples = run.samples
+        self._tabs: list[load.Tab] = []
+        self._memory_before = machine.resident_bytes(server.pid)
+
+    async def open(self, keys: Sequence[str], size: int) -> None:
+        """Open more tabs, on the way to a size; take the processor time of each."""
+        used = self._used()
+        self._tabs += await load.open_tabs(self.server.port, keys)
+        await asyncio.sleep(SETTLING)
+        self._add("opening a tab", (self._used() - used) / len(keys) * 1e6, size)
+
+    def weigh(self) -> None:
+        """Take the memory of each tab."""
+        grown = machine.resident_bytes(self.server.pid) - self._memory_before
+        self._add("memory per tab", grown / len(self._tabs))
+
+    async def rest(self) -> None:
+        """Take the share of a core that the process uses while nothing happens."""
+        used, window = self._used(), self._options.window
+        await asyncio.sleep(window)
+        self._add("idle", (self._used() - used) / window * 100)
+
+    async def be_active(self) -> None:
+        """Take the share of a core that it uses while the users of all tabs are active."""
+        used, began, sent = self._used(), time.monotonic(), 0
+        while (elapsed := time.monotonic() - began) < self._options.window:
+            while sent < elapsed * len(self._tabs) / HEARTBEAT_INTERVAL:
+                self._tabs[sent % len(self._tabs)].transport.write(load.HEARTBEAT)
+                sent += 1
+            await asyncio.sleep(PAUSE)
+        share = (self._used() - used) / elapsed
+        self._add("a heartbeat each 15 s", share * 100)
+        self._add("per tab and second", share / len(self._tabs) * 1e6)
+
+    def require_open(self) -> None:
+        """Fail if the server has closed a tab."""
+        if lost := sum(not tab.is_open for tab in self._tabs):
+            name = self.server.variant.name
+            raise RuntimeError(f"{name}: the server closed {lost} of {len(self._tabs)} tabs; expected none.")
+
+    def _used(self) -> float:
+        return machine.cpu_seconds(self.server.pid)
+
+    def _add(self, figure: str, value: float, size: int | None = None) -> None:
+        self._samples.add(figure, self.server.variant.name, size or len(self._tabs), value)
