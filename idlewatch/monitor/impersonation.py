@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.core import signing
+from django.core.signals import setting_changed
 
 IMPERSONATOR_KEY = "_idlewatch_impersonator"
 """Key in the session's data of the operator's primary key, where the project signs operators in as users by itself."""
@@ -63,14 +65,27 @@ def _operator_of(session: SessionBase) -> str | None:
     # The chain of impersonations: the first of them signed in.
     if history := _note_of(session, "hijack", "hijack_history"):
         return str(history[0])
-    flag = getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user")
-    if note := _note_of(session, "loginas", flag):
+    if note := _note_of(session, "loginas", _loginas_key()):
         with suppress(signing.BadSignature):
             return signing.TimestampSigner().unsign(str(note))
     # Pairs of a user and a backend.
     if history := _note_of(session, "django_su", "exit_users_pk"):
         return str(history[0][0])
     return None
+
+
+@cache
+def _loginas_key() -> str:
+    # A setting that the project does not have takes longer to read than all the rest here.
+    return getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user")
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "LOGINAS_FROM_USER_SESSION_FLAG":
+        _loginas_key.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.impersonation")
 
 
 def _note_of(session: SessionBase, app: str, key: str) -> Any:  # noqa: ANN401 - each package has its own
