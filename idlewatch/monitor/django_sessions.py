@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db, signed_cookies
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.signals import setting_changed
 from django.db import router
 from django.db.models import Model
 from django.utils import timezone
@@ -36,6 +37,7 @@ SIGNED_IN_KEY = "_idlewatch_signed_in"
 """Key of the time of the last sign-in (epoch seconds); adopted sessions have none."""
 
 
+@cache
 def engine() -> type[SessionBase]:
     """Return the session class of the configured engine."""
     return import_module(conf.session_engine).SessionStore  # type: ignore[no-any-return]
@@ -54,9 +56,19 @@ def _db_for_read(by_routers: Callable[..., str], model: type[Model], **hints: An
     return router.db_for_write(model, **hints) if issubclass(model, AbstractBaseSession) else by_routers(model, **hints)
 
 
+@cache
 def keeps_keys() -> bool:
     """Return whether the engine stores sessions on the server; with signed cookies the key is the session itself."""
     return not issubclass(engine(), signed_cookies.SessionStore)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "SESSION_ENGINE":
+        engine.cache_clear()
+        keeps_keys.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.django_sessions")
 
 
 def is_live(session: SessionBase, key: str) -> bool:
