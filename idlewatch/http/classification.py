@@ -44,7 +44,7 @@ BACKGROUND_HEADERS = ("HTTP_HX_REQUEST", "HTTP_X_REQUESTED_WITH", "HTTP_SEC_PURP
 HANDSHAKE_HEADERS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION")
 """Headers of a WebSocket handshake that reach the application also where a proxy drops `Upgrade`."""
 Route = tuple[Any, ...]
-"""The patterns of a URL, from that of the site on."""
+"""The patterns of a URL, below the slash that begins every path."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -158,7 +158,8 @@ def _mark(request: HttpRequest) -> Mark | None:
     resolver.url_patterns  # noqa: B018
     if not marked and not conf.passive_url_names:
         return None
-    if not any(_fits(route, request.path_info) for route in _marked_routes(resolver, conf.passive_url_names)):
+    path = request.path_info.removeprefix("/")
+    if not any(_fits(route, path) for route in _marked_routes(resolver, conf.passive_url_names)):
         return None
     match = match_of(request)
     if match is None:
@@ -169,7 +170,7 @@ def _mark(request: HttpRequest) -> Mark | None:
 @lru_cache(maxsize=16)
 def _marked_routes(resolver: URLResolver, passive_names: Container[str]) -> Sequence[Route]:
     """Return the routes to views with a mark: most sites have few, and resolving a URL may try all patterns."""
-    routes = _routes(resolver, (resolver.pattern,), ())
+    routes = _routes(resolver, (), ())
     return [route for route, name, view in routes if view is None or name in passive_names or mark_of(view)]
 
 
