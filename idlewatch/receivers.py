@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +14,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 from django.http import HttpRequest
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import StoreElsewhere

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
+from msgspec import Struct
 from msgspec.structs import replace
 
 from idlewatch import metrics
@@ -24,8 +24,7 @@ from idlewatch.monitor.impersonation import actors_of
 logger = logging.getLogger("idlewatch")
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """What was judged of a request."""
 
     arrived: float

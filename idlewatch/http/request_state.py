@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
+from msgspec import Struct
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
@@ -24,8 +24,7 @@ from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.http.site_urls import login_url_of
 
 
-@dataclass(slots=True)
-class PageParts:
+class PageParts(Struct):
     """The parts of idlewatch that the page shows, and what follows for caches."""
 
     client: bool = False

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.contrib.auth.base_user import AbstractBaseUser
+from msgspec import Struct
 
 from idlewatch.http.session_state import NO_SESSION, SessionState
 
 
-@dataclass(slots=True)
-class SessionChange:
+class SessionChange(Struct):
     """The change of a session while its request is answered."""
 
     state: SessionState | None = None
