@@ -113,7 +113,11 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "demo"
 LOGOUT_REDIRECT_URL = "login"
 
-IDLEWATCH: dict[str, Any] = env.idlewatch()
+IDLEWATCH: dict[str, Any] = {
+    # By Python's own, a process with thousands of tabs would stand still for up to a second, again and again.
+    "GC_THRESHOLDS": (10_000, 100, 2),
+    **env.idlewatch(),
+}
 CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 if REDIS_URL := env.redis_url():
     # Any number of processes share the Redis store.

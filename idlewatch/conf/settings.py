@@ -29,6 +29,7 @@ from idlewatch.conf.validators import (
     OrNone,
     Patterns,
     Strings,
+    Thresholds,
     Token,
 )
 from idlewatch.core.baselines import BASELINES, clamped
@@ -186,6 +187,14 @@ class Conf(DjangoSettings):
     )
     checkpoint = Setting(
         "CHECKPOINT", Duration(), 60, "Bounds how stale the recorded time of the last activity may be", check="E011"
+    )
+    gc_thresholds = Setting(
+        "GC_THRESHOLDS",
+        OrNone(Thresholds()),
+        None,
+        "Makes the garbage collector of a server process stop its tabs less often; None leaves it alone",
+        check="E062",
+        hint="Write three integers, as gc.set_threshold takes them: (10000, 100, 2).",
     )
 
     @property

@@ -22,6 +22,11 @@ T_co = TypeVar("T_co", covariant=True)
 MIN_TOKEN_LENGTH = 16
 """Characters below which a bearer token could be guessed."""
 
+GENERATIONS = 3
+"""How many generations of objects Python's garbage collector has."""
+MAX_THRESHOLD = 2**31 - 1
+"""The largest that it can hold."""
+
 TOKEN = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_TOKEN_LENGTH},}}=*")
 """The syntax of a bearer token (RFC 6750 §2.1)."""
 
@@ -114,6 +119,19 @@ class Integer(Validator[int]):
     def parse(self, value: object) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and value >= self.minimum:
             return value
+        raise Unusable
+
+
+@dataclass(frozen=True)
+class Thresholds(Validator[tuple[int, int, int]]):
+    """The thresholds of the garbage collector, as `gc.set_threshold` takes them."""
+
+    expected = "a list or tuple of three integers of 0 or more"
+
+    def parse(self, value: object) -> tuple[int, int, int]:
+        if isinstance(value, list | tuple) and len(value) == GENERATIONS:
+            first, second, third = (_threshold(each) for each in value)
+            return first, second, third
         raise Unusable
 
 
@@ -254,6 +272,12 @@ class Backend(Validator[Mapping[str, Any]]):
 
     def describe(self, value: object) -> str:
         return f"a {type(value).__name__}"
+
+
+def _threshold(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_THRESHOLD:
+        return value
+    raise Unusable
 
 
 def _seconds(value: object) -> float:

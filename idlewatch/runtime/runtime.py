@@ -10,6 +10,7 @@ from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import stores
 from idlewatch.process import Lane, PerLoop, Process
 from idlewatch.runtime.bus import Bus
+from idlewatch.runtime.garbage import tune_collector
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.timer import Timer
 from idlewatch.signals.dispatcher import Dispatcher
@@ -29,6 +30,8 @@ class Runtime:
     def start(self) -> None:
         """Run the timer, unless it runs or the process is going away."""
         if self._task is None and not self.hub.dismissed:
+            if self._process.is_served:
+                self._process.part(tune_collector)
             self._task = self._process.start(self.timer.run())
             if stores.store_of(self._process).shared:
                 self._listening = self._process.start(self.bus.run())

@@ -37,6 +37,11 @@ CONTRACT: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "MAX_SESSIONS_PER_USER": (None, [1, None], [0, True]),
     "MAX_TABS": (50, [1], [0, None]),
     "CHECKPOINT": (60, [0.5], [0, None]),
+    "GC_THRESHOLDS": (
+        None,
+        [(10_000, 100, 2), [0, 0, 2**31 - 1]],
+        [700, (700, 10), (700, 10, -1), (2**31, 10, 10), (True, 10, 10), ("700", 10, 10)],
+    ),
     "DRAFT_AGE": (86400, [0, timedelta(days=365)], [-1, 31_536_001, None]),
     "BASELINE": (None, ["pci-dss", "nist-aal2", "nist-aal3"], ["pci", ["pci-dss"]]),
     "CLEAR_SITE_DATA": (False, [True], ["storage", None]),

@@ -18,6 +18,7 @@ from idlewatch.conf.validators import (
     OrNone,
     Patterns,
     Strings,
+    Thresholds,
     Token,
     Validator,
 )
@@ -44,6 +45,7 @@ USABLE: list[tuple[Validator, object, object]] = [
     (OrNone(Duration()), 1, 1.0),
     (Integer(), 1, 1),
     (OrNone(Integer()), None, None),
+    (Thresholds(), [700, 10, 0], (700, 10, 0)),
     (Boolean(), True, True),
     (Boolean(), False, False),
     (Choice(("a", "b")), "b", "b"),
@@ -68,6 +70,7 @@ UNUSABLE: list[tuple[Validator, object]] = [
     (Duration(maximum=60), 1e300),
     *((Integer(), value) for value in [0, -1, 2.5, 1.0, "50", True, None]),
     *((OrNone(Integer()), value) for value in [0, True, "1"]),
+    *((Thresholds(), value) for value in [(700, 10), (700, 10, -1), (700, 10, 2**31), (700, 10, True), 700, None]),
     *((Boolean(), value) for value in [0, 1, "False", "", None]),
     *((Choice(("a", "b")), value) for value in ["c", "", 4, ["a"], None]),
     *((Strings("names"), value) for value in ["poll", [None], {"a": 1}, (b"a",), None]),
