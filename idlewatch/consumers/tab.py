@@ -7,13 +7,12 @@ from typing import Any
 
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
-from django.http import HttpRequest
 from msgspec import UNSET, UnsetType
 
 from idlewatch import metrics
 from idlewatch.conf import conf
-from idlewatch.consumers.authentication import find_login_url, find_session
 from idlewatch.consumers.base import Socket
+from idlewatch.consumers.handshakes import authenticate
 from idlewatch.consumers.origin import is_same_origin, request_of
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import TabClosed, TabOpened, TabsCounted
@@ -33,10 +32,9 @@ from idlewatch.core.protocol import (
 )
 from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooManyTabs, Undecided
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
-from idlewatch.http.request_session import cookie_of
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor import stores
-from idlewatch.process import Lane, current_process, in_thread, now
+from idlewatch.process import current_process, now
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Watched
@@ -63,7 +61,7 @@ class TabConsumer(Socket):
             await self.close()
             return
         try:
-            session, reason, self._login_url = await in_thread(Lane.DATABASE, _authenticate, request)
+            session, reason, self._login_url = await authenticate(request)
         except (DatabaseError, Undecided):
             # The session's state cannot be determined right now; the page reconnects.
             await self.accept()
@@ -191,11 +189,6 @@ class TabConsumer(Socket):
                 with self._hub.counting(watch_id):
                     watched = await stores.current().sessions.aapply(watch_id, closing, now())
                 await _count_right(self._hub, watched)
-
-
-def _authenticate(request: HttpRequest) -> tuple[Watched | None, Reason | None, str | UnsetType]:
-    # In the thread too: the URL of the login page may be what loads the URLconf.
-    return *find_session(cookie_of(request)), find_login_url(request)
 
 
 async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:

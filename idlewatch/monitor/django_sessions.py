@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib import import_module
@@ -54,6 +54,21 @@ def read_from_primary() -> None:
 
 def _db_for_read(by_routers: Callable[..., str], model: type[Model], **hints: Any) -> str:
     return router.db_for_write(model, **hints) if issubclass(model, AbstractBaseSession) else by_routers(model, **hints)
+
+
+def read(keys: Iterable[str]) -> Mapping[str, SessionBase]:
+    """Return sessions by their keys; with Django's engine `db` by one query, and only those that exist."""
+    sessions = {key: engine()(key) for key in keys}
+    if engine() is not db.SessionStore:
+        return sessions
+    rows = db.SessionStore().model.objects.filter(session_key__in=list(sessions), expire_date__gt=timezone.now())
+    found = {}
+    for key, data in rows.values_list("session_key", "session_data"):
+        # A database may compare keys without regard to case.
+        if key in sessions:
+            found[key] = sessions[key]
+            found[key]._session_cache = found[key].decode(data)  # type: ignore[attr-defined]
+    return found
 
 
 @cache

@@ -227,6 +227,11 @@ def expect_rotation(watch_id: str) -> None:
     WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)
 
 
+def has_key(record: WatchedSession, key: str | None, auth_digest: str) -> bool:
+    """Return whether a record has this key and auth hash."""
+    return (record.session_digest, record.auth_digest) == (digest(key), auth_digest)
+
+
 def rebind(watch_id: str, key: str | None, auth_digest: str, *, is_own: bool = True) -> bool:
     """Write the session's new key and auth hash, and keep the digest of the previous key; return whether it has it now.
 

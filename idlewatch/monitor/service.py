@@ -5,10 +5,11 @@ They write to the store and the records. Tabs are notified by the timer, from wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
@@ -47,6 +48,29 @@ def look_at_all(watch_ids: Sequence[str], now: float) -> Sequence[Watched | None
     """
     known = stores.current().sessions.get_many(watch_ids)
     return [watched or resume(watch_id, now) for watch_id, watched in zip(watch_ids, known, strict=True)]
+
+
+def look_at_bound(sessions: Mapping[str, SessionBase], now: float) -> Mapping[str, Watched]:
+    """Return watched sessions, by their ids, that have the keys of these Django sessions.
+
+    Where the store lacks one, or its key, and the record has that key and password, it is resumed and bound. Any other
+    is left out.
+
+    Raises:
+        Undecided: the state of one of them cannot be determined.
+    """
+    store = stores.current().sessions
+    found = {watched.id: watched for watched in store.get_many(list(sessions)) if watched is not None}
+    keys = {watch_id: django_sessions.key_of(session) for watch_id, session in sessions.items()}
+    unbound = [watch_id for watch_id, key in keys.items() if watch_id not in found or found[watch_id].key != key]
+    for record in records.read(WatchedSession.objects.live().filter(pk__in=unbound)) if unbound else ():
+        key = keys[record.pk]
+        if records.has_key(record, key, django_sessions.auth_digest_of(sessions[record.pk])):
+            watched = found.get(record.pk) or store.open(records.watched_of(record, now), now)
+            if key is not None:
+                store.bind(record.pk, key)
+            found[record.pk] = replace(watched, key=key)
+    return {watch_id: watched for watch_id, watched in found.items() if watched.key == keys[watch_id]}
 
 
 async def alook(watch_id: str, now: float, event: Event | None = None) -> Watched | None:

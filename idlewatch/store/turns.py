@@ -50,9 +50,9 @@ class Turns:
 
 
 class Batches(Generic[T, R]):
-    """Collects the items of each session, in each event loop, while `work` is busy with the ones before.
+    """Collects items by a key, that of a session say, in each event loop, while `work` is busy with the ones before.
 
-    `work` takes a session's id and its items, and returns a result or an error for each item.
+    `work` takes a key and its items, and returns a result or an error for each item.
     """
 
     def __init__(self, work: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]]) -> None:

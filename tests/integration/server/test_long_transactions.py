@@ -19,8 +19,8 @@ from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
-from django.test import Client
-from idlewatch.consumers.authentication import find_session
+from django.test import Client, RequestFactory
+from idlewatch.consumers.handshakes import authenticate
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import Clock
 from idlewatch.core.events import Acted
@@ -52,6 +52,9 @@ def sign_out(client):
     found["sign out"] = client.post("/meanwhile/").status_code
     connections.close_all()
 
+def handshake(key):
+    return RequestFactory().get("/", headers={{"Cookie": f"sessionid={{key}}"}})
+
 async def reason_of(name):
     record = await in_thread(Lane.LIVE, WatchedSession.objects.get, username=name)
     return record.reason, record.last_active.timestamp()
@@ -65,9 +68,9 @@ async def main():
     leaving = asyncio.create_task(asyncio.to_thread(sign_out, client))
     await asyncio.to_thread(entered.wait, 30)
     async with asyncio.timeout(20):
-        own = [asyncio.create_task(in_thread(Lane.DATABASE, find_session, keys["ann"])) for _ in range(10)]
+        own = [asyncio.create_task(authenticate(handshake(keys["ann"]))) for _ in range(10)]
         await asyncio.sleep(0.2)
-        found["tab"] = (await in_thread(Lane.DATABASE, find_session, keys["bob"]))[0].id == ids["bob"]
+        found["tab"] = (await authenticate(handshake(keys["bob"])))[0].id == ids["bob"]
         # The view's transaction holds the row of the first; others come after it in their batch.
         for name, reason in (("ann", Reason.LOGOUT), ("bob", Reason.REVOKED)):
             await sessions.aend(ids[name], reason, now())

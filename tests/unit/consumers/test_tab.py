@@ -7,9 +7,9 @@ from unittest import mock
 import pytest
 from asgiref.sync import sync_to_async
 from autobahn.exception import Disconnected
-from channels.db import database_sync_to_async
 from django.apps import apps
 from django.contrib.sessions.models import Session
+from django.http import HttpRequest
 
 from idlewatch.consumers import tab as consumers
 from idlewatch.core.activity import Reason
@@ -266,14 +266,14 @@ class TestConnecting:
     async def test_a_tab_that_connects_just_then_is_sent_back_and_done_with(
         self, monkeypatch: pytest.MonkeyPatch, signed: Signed
     ):
-        hub, find = runtime_of(current_process()).hub, consumers.find_session
+        hub, authenticate = runtime_of(current_process()).hub, consumers.authenticate
 
-        def slow_find(key: str | None) -> Any:
-            found = find(key)
+        async def slowly(request: HttpRequest) -> Any:
+            found = await authenticate(request)
             hub.dismissed = True
             return found
 
-        monkeypatch.setattr(consumers, "find_session", slow_find)
+        monkeypatch.setattr(consumers, "authenticate", slowly)
         tab = Tab(signed.key)
         assert await tab.is_accepted()
         assert await tab.close_code() == 4503
@@ -605,15 +605,6 @@ class TestCost:
             await tab.sync()
         assert [name for name, *_ in sessions.mock_calls] == ["aapply", "aget"]
         assert signed.watched.activity.active == clock.now
-
-    async def test_connecting_needs_no_more_than_the_session(self, django_assert_max_num_queries: Any, signed: Signed):
-
-        @database_sync_to_async
-        def find() -> None:
-            with django_assert_max_num_queries(1):
-                consumers.find_session(signed.key)
-
-        await find()
 
 
 class TestLoginUrl:
