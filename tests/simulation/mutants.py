@@ -82,7 +82,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("extension not credited", "core/reducer.py", "extensions=activity.extensions + 1)", "extensions=activity.extensions + 1) if False else activity", focus="extend"),
     Mutant("tab count off by one", "core/reducer.py", "tabs=_counted(activity, event.process, -1)", "tabs=_counted(activity, event.process, 0)", focus="close_all sleep", seed=26),
     Mutant("end not final", "core/reducer.py", "    if verdict.phase is Phase.ENDED:\n        return activity.finished(", "    if False:\n        return activity.finished(", focus="request stopped redis_away end", seed=3),
-    Mutant("idle limit forgotten", "core/policy.py", "(idle_end, Reason.IDLE)", "(idle_end + 2.0, Reason.IDLE)", seed=1),
+    Mutant("idle limit forgotten", "core/policy.py", "end = min(absolute_end, closed_end, idle_end)", "end = min(absolute_end, closed_end, idle_end + 2.0)", seed=1),
     Mutant("hold not released", "core/reducer.py", "held_until=min(activity.held_until, last))", "held_until=activity.held_until)", focus="hold release"),
     Mutant("page without the client closes", "core/reducer.py", "replace(activity, has_client=event.has_client,", "replace(activity, has_client=True,", focus="request close_all", seed=22),
     Mutant("lost network closes", "core/protocol.py", "frozenset({Close.CLOSED, Close.GONE})", "frozenset({Close.CLOSED, Close.GONE, 1006})", focus="sleep", seed=16),
