@@ -52,6 +52,16 @@ class TestEveryKey:
         for key in ("watch:w1", "due:push", "due:check", "live:active:unconnected"):
             assert found[key] > POLICY.idle_timeout + DAY - 60
 
+    async def test_of_a_list_is_renewed_by_activity_alone(self, store: RedisStore) -> None:
+        store.sessions.open(session(), NOW)
+        lists = ("due:push", "due:check", "live:active:unconnected")
+        with shared_redis().client() as client:
+            for key in lists:
+                client.expire(store._client.prefix + key, 60)
+        for after in range(600, 4200, 600):
+            store.sessions.apply("w1", Requested(), NOW + after)
+        assert all(lifetimes(store)[key] > POLICY.idle_timeout + DAY - 60 for key in lists)
+
     async def test_of_an_end_that_is_recorded_lives_until_no_request_can_have_missed_it(
         self, store: RedisStore
     ) -> None:
