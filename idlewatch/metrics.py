@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from idlewatch.conf.extras import Extra, is_installed
@@ -106,6 +107,12 @@ LEASE_LAPSED = CLAIMS_RETRIED.labels("lease")
 """The process that had claimed it did not confirm it in time."""
 NOTICE_REACHED, NOTICE_MISSED = NOTICES.labels("reached"), NOTICES.labels("missed")
 RAISED, SLOW, DROPPED = "raised", "slow", "dropped"
+
+
+@cache
+def duration_of(command: str) -> Histogram:
+    """Return the histogram of a command to the store, looked up once."""
+    return STORE.labels(command.lower())
 
 
 def scraped(tabs: int, sessions: dict[str, int] | None, connected: int) -> Iterator[Metric]:

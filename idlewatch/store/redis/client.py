@@ -76,7 +76,7 @@ class Client:
 
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Run one command; return its answer."""
-        with metrics.STORE.labels(command.name.lower()).time(), self._breaker.guarding():
+        with metrics.duration_of(command.name).time(), self._breaker.guarding():
             if command.is_script:
                 return self._script(command.name)(command.keys, command.args)
             return self._sync.execute_command(command.name, *command.keys, *command.args)
@@ -92,7 +92,7 @@ class Client:
                     del self._pipelines[closed]
                 self._pipelines[loop] = pipeline
             await pipeline.begin()
-        with metrics.STORE.labels(command.name.lower()).time():
+        with metrics.duration_of(command.name).time():
             return await pipeline.execute(command)
 
     def on_failure(self, callback: Callable[[], None]) -> None:
