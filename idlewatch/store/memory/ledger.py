@@ -42,7 +42,10 @@ class Ledger:
             self.ended += watched.activity.ended is not None and not entry.ended
             entry.watched = watched
             self.index.put(watched)
-            self.reschedule(entry, now)
+            # When it is to be checked does not depend on its facts.
+            self.queue(entry, Due.PUSH, now)
+            if entry.ended:
+                self.queue(entry, Due.RECORD, now)
         return watched
 
     def reschedule(self, entry: Entry, now: float) -> None:
