@@ -11,9 +11,9 @@ from tests.tools.bench.servers import BARE, MEMORY, REDIS, USUAL, MeasuredServer
 ROWS = ("3",)
 TABS = 2_000
 """At most: a tab may send a hundred messages in ten seconds."""
-ROUNDS = 20
+ROUNDS = 10
 """One heartbeat of each tab."""
-RATE, SECONDS = 1_000, 2.0
+RATE, SECONDS = 1_000, 1.5
 POLL_INTERVAL, PAUSE = 0.005, 0.001
 SETTLING = 0.2
 """Seconds in which a heartbeat that was received is credited."""

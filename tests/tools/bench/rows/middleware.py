@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import statistics
@@ -28,6 +27,8 @@ REQUESTS = 200
 """Of each stack in a repeat."""
 WARM_UP_REQUESTS = 100
 REPEATS = 5
+RESUMING = 15.0
+"""Seconds in which the timers resume the sessions, and the store in Redis holds nothing back any more."""
 SCRIPT = "redis.call('HSET', KEYS[1], 'a', ARGV[1]); redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3]); return 1"
 """About the least that a store on Redis could do."""
 DJANGO = (
@@ -80,14 +81,13 @@ def main() -> None:
     import django
 
     django.setup()
-    # That no timer runs here is meant.
-    logging.disable()
     from idlewatch.process import current_process
 
-    processes = {goals.REDIS: _process_on_redis()}
-    handlers = {
-        stack: _handler(middleware, processes.get(stack, current_process())) for stack, middleware in STACKS.items()
-    }
+    processes = {goals.MEMORY: current_process(), goals.REDIS: _process_on_redis()}
+    handlers = {stack: _handler(middleware, processes.get(stack)) for stack, middleware in STACKS.items()}
+    for call in handlers.values():
+        call(dict(_environs(VIEWS[OWN_PART_IN])[0]))
+    time.sleep(RESUMING)
     for figure, path in VIEWS.items():
         environs = _environs(path)
         _medians(handlers, environs, WARM_UP_REQUESTS)
@@ -115,21 +115,25 @@ def _process_on_redis() -> Process:
     return process
 
 
-def _handler(middleware: str, process: Process) -> Callable[[dict[str, Any]], None]:
+def _handler(middleware: str, process: Process | None) -> Callable[[dict[str, Any]], None]:
+    """Return what serves a request, with the timer of a process that it is given."""
     from django.core.handlers.wsgi import WSGIHandler
     from django.test import override_settings
 
+    from idlewatch.wsgi import watched
+
     with override_settings(MIDDLEWARE=[*DJANGO, middleware]):
-        handler = WSGIHandler()
+        handler: Callable[..., Any] = WSGIHandler()
+    if process is not None:
+        handler = watched(handler, process)
 
     def require_success(status: str, headers: object) -> None:
         assert status.startswith("200"), status
 
     def call(environ: dict[str, Any]) -> None:
-        with process.entered():
-            response = handler(environ, require_success)
-            assert b"".join(response) == b"ok"
-            response.close()
+        response = handler(environ, require_success)
+        assert b"".join(response) == b"ok"
+        response.close()
 
     return call
 
