@@ -42,7 +42,7 @@ def _goals(verdicts: list[Verdict]) -> Figure:
     ]
     picture = Figure(figsize=(9, 1 + BAR_HEIGHT * max(1, len(bars))), layout="constrained")
     axes = picture.subplots()
-    labels = [f"{each.goal.row}: {each.goal.figure}, {each.goal.variant}, {each.size:,}" for each, _ in bars]
+    labels = [f"{each.goal.row}: {each.goal.figure}, {_of(each.goal.variant, each.size)}" for each, _ in bars]
     places = range(len(bars))
     axes.barh(places, [part for _, part in bars], color=[COLORS[each.outcome] for each, _ in bars])
     axes.set_yticks(places, labels, fontsize=8)
@@ -74,7 +74,11 @@ def _bars(axes: Axes, samples: Samples, figure: str) -> None:
         [each.high - each.median for each in shown.values()],
     ]
     axes.barh(places, medians, xerr=spread, color="#5c6bc0", ecolor="black", capsize=2)
-    axes.set_yticks(places, [f"{key.variant}, {key.size:,}" if key.size else key.variant for key in shown], fontsize=7)
+    axes.set_yticks(places, [_of(key.variant, key.size) for key in shown], fontsize=7)
     axes.invert_yaxis()
     axes.set_title(figure, fontsize=9)
     axes.set_xlabel(UNITS.get(figure, ""), fontsize=8)
+
+
+def _of(variant: str, size: int) -> str:
+    return f"{variant}, {size:,}" if size else variant
