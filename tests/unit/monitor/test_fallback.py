@@ -97,6 +97,11 @@ CHANGES: Sequence[tuple[str, Change]] = [
 """What may happen to a session, and how a store is told."""
 
 
+def advance_record(watched: Watched) -> None:
+    """Give the record of a session activity that the store lacks, 90 seconds after the start."""
+    checkpoints.advance(replace(watched, activity=replace(watched.activity, active=START + 90)), START + 90)
+
+
 class TestTwoProcesses:
     """Limits as in `tests.support.watches`: idle 100, checkpoint 10."""
 
@@ -139,8 +144,7 @@ class TestTwoProcesses:
         web = kept.process("web")
         watched = web.sign_in()
         kept.go_round()
-        later = replace(watched, activity=replace(watched.activity, active=START + 90))
-        checkpoints.advance(later, START + 90)
+        advance_record(watched)
         clock.pass_(101)
         with web.entered():
             assert monitor.finish(watched.id, clock.now).activity.ended is None
@@ -178,8 +182,7 @@ class TestTwoProcesses:
         web = kept.process("web")
         watched = web.sign_in()
         kept.go_round()
-        later = replace(watched, activity=replace(watched.activity, active=START + 90))
-        checkpoints.advance(later, START + 90)
+        advance_record(watched)
         clock.pass_(101)
         present = change[1](web.store.sessions, watched, clock.now)
         assert present is not None
@@ -195,7 +198,7 @@ class TestTwoProcesses:
     ):
         watched = kept.process("before").sign_in()
         kept.go_round()
-        checkpoints.advance(replace(watched, activity=replace(watched.activity, active=START + 90)), START + 90)
+        advance_record(watched)
         clock.pass_(95)
         after = kept.process("after")
         # Its store may have refused the call without asking Redis.
