@@ -9,7 +9,7 @@ from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, DueQueue
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
-from idlewatch.store.redis.codec import NEVER, claimed_of, pairs, watched_of
+from idlewatch.store.redis.codec import NEVER, claimed_of, pairs
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
@@ -41,18 +41,9 @@ class RedisQueue(DueQueue):
         return [watched for batch in _batches(claimed) for watched in await self._settle(batch, now)]
 
     async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
-        for batch in _batches(claimed):
-            args: list[object] = [self._keys.prefix, self._client.name, repr(now), due.value, repr(TOMBSTONE_TTL)]
-            for watched in batch:
-                args += [watched.id, watched.version]
-                if due is Due.PUSH:
-                    args.append(_next_push_at(watched, now))
-                elif due is Due.CHECK:
-                    is_doubted = watched.id in doubted
-                    next_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
-                    args += [repr(next_at), int(is_doubted)]
-            rows = [self._keys.row(watched.id) for watched in batch]
-            self._wakeups.notify(due, float(await self._client.acall(script("confirm", rows, args))))
+        confirming = (self._confirm(due, batch, now, doubted) for batch in _batches(claimed))
+        for at in await asyncio.gather(*confirming):
+            self._wakeups.notify(due, float(at))
 
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:
         repaired = 0
@@ -81,18 +72,31 @@ class RedisQueue(DueQueue):
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
         return self._wakeups.listen(due, callback)
 
+    async def _confirm(self, due: Due, claimed: Sequence[Watched], now: float, doubted: Collection[str]) -> bytes:
+        args: list[object] = [self._keys.prefix, self._client.name, repr(now), due.value, repr(TOMBSTONE_TTL)]
+        for watched in claimed:
+            args += [watched.id, watched.version]
+            if due is Due.PUSH:
+                args.append(_next_push_at(watched, now))
+            elif due is Due.CHECK:
+                is_doubted = watched.id in doubted
+                next_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
+                args += [repr(next_at), int(is_doubted)]
+        rows = [self._keys.row(watched.id) for watched in claimed]
+        answer: bytes = await self._client.acall(script("confirm", rows, args))
+        return answer
+
     async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
         args: list[object] = [self._keys.prefix, self._client.name, repr(now)]
-        for watched in claimed:
-            settled = transitions.settled(watched, now)
+        all_settled = [transitions.settled(watched, now) for watched in claimed]
+        for watched, settled in zip(claimed, all_settled, strict=True):
             processes = [process for process, _ in served_by(settled)]
             args += [watched.id, watched.version, *row_args(settled, now), len(processes), *processes]
         rows = [self._keys.row(watched.id) for watched in claimed]
-        push_at, record_at, *settled_rows = await self._client.acall(script("settle", rows, args))
+        push_at, record_at, *are_done = await self._client.acall(script("settle", rows, args))
         self._wakeups.notify(Due.PUSH, float(push_at))
         self._wakeups.notify(Due.RECORD, float(record_at))
-        answers = zip(claimed, settled_rows, strict=True)
-        return (None if row is None else watched_of(watched.id, row) for watched, row in answers)
+        return (settled if is_done else None for settled, is_done in zip(all_settled, are_done, strict=True))
 
 
 def _next_push_at(watched: Watched, now: float) -> str:

@@ -1,18 +1,28 @@
+local held_back
+
+-- As `is_holding_back`, asked once for all sessions of a script.
+local function clock_is_held_back(prefix, now)
+  if held_back == nil then
+    held_back = is_holding_back(prefix, now)
+  end
+  return held_back
+end
+
 -- Replace the facts that Python read by new ones: a compare-and-set on the version ('' where there was no row). It fails too
--- where another writer has reserved the session; `token` is that of this one.
+-- where another writer has reserved the session; `token` is that of this one. `value` is the row as it is, `reservation` that of
+-- the session (false: there is none). What it changes in the lists is left to `flush`.
 --
 -- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key; 'end', which was asked for:
 -- the others end a session by the clock, and not while that is held back.
 -- Returns whether it was done, the row as it is now (nil: there is none), when push, record and check are due (-1: not changed, or
 -- never), and whether it was held back.
-local function change(prefix, sender, now, mode, key, id, version, new, deadline, token)
+local function change(prefix, now, mode, key, value, reservation, id, version, new, deadline, token)
   local due = {push = -1, record = -1, check = -1}
-  local value, old = fetch(key)
+  local old = value and read(value)
   if not old and version ~= '' then
     return false, nil, due
   end
   local row = read(new)
-  local reservation = redis.call('GET', prefix .. 'turn:' .. id)
   local is_reserved = reservation and reservation ~= token
   local is_overtaken = old and (is_reserved or version == '' or tonumber(version) ~= old.version)
   if is_overtaken and row.mark == old.mark then
@@ -26,13 +36,13 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
     return true, value, due
   end
   local is_end_by_clock = old and old.ended == 0 and row.ended == 1 and mode ~= 'end'
-  local is_held_back = not is_overtaken and is_end_by_clock and is_holding_back(prefix, now)
+  local is_held_back = not is_overtaken and is_end_by_clock and clock_is_held_back(prefix, now)
   if is_overtaken or is_held_back then
     if mode == 'settle' and tonumber(version) >= old.claimed then
       -- It changed since it was claimed, or is to be settled later: it is due as it is now.
       old.lease = 0
       keep(key, old, old.ttl)
-      due.push = put_push(prefix, sender, id, old, now)
+      due.push = put_push(prefix, id, old, now)
     end
     return false, value, due, is_held_back
   end
@@ -56,7 +66,7 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
     redis.call('DEL', prefix .. 'turn:' .. id)
   end
   value = keep(key, row, row.ttl)
-  due.push = put_push(prefix, sender, id, row, now)
+  due.push = put_push(prefix, id, row, now)
   if not old or old.group ~= row.group then
     -- Also where there was no row: one that was evicted leaves its place behind.
     unrank(prefix, id, row.group)
@@ -65,20 +75,17 @@ local function change(prefix, sender, now, mode, key, id, version, new, deadline
     rank(prefix, id, row, deadline)
   end
   if row.ended == 1 then
-    redis.call('ZREM', prefix .. 'due:check', id)
+    remove(prefix .. 'due:check', id)
     if old and old.ended == 0 then
-      if type(redis.pcall('INCR', prefix .. 'ended')) ~= 'number' then
-        redis.call('SET', prefix .. 'ended', 1)
-      end
-      redis.call('PEXPIRE', prefix .. 'ended', 86400000)
+      ended = ended + 1
     end
     if not old or old.ended == 0 then
       due.record = now
-      put(prefix, sender, 'record', id, now, row.ttl)
+      put(prefix, 'record', id, now, row.ttl)
     end
   elseif not old then
     due.check = row.check_at
-    put(prefix, sender, 'check', id, row.check_at, row.ttl)
+    put(prefix, 'check', id, row.check_at, row.ttl)
   end
   return true, value, due
 end

@@ -18,9 +18,9 @@ local function is_due(id, row)
     if at and at <= now then
       return true
     elseif at then
-      redis.call('ZADD', list, at, id)
+      add(list, at, id)
     else
-      redis.call('ZREM', list, id)
+      remove(list, id)
     end
     return false
   end
@@ -31,7 +31,7 @@ local function is_due(id, row)
     is_open = row.ended == 0
   end
   if not is_open then
-    redis.call('ZREM', list, id)
+    remove(list, id)
   end
   return is_open
 end
@@ -39,25 +39,31 @@ end
 if kind == 'push' and is_holding_back(prefix, now) then
   return claimed
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit)) do
-  local key = prefix .. 'watch:' .. id
-  local value, row, is_unreadable = fetch(key)
+local ids, keys = redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit), {}
+if #ids == 0 then
+  return claimed
+end
+for index, id in ipairs(ids) do
+  keys[index] = prefix .. 'watch:' .. id
+end
+for index, value in ipairs(redis.call('MGET', unpack(keys))) do
+  local id, row = ids[index], value and read(value)
   if not row then
-    redis.call('ZREM', list, id)
+    remove(list, id)
     unrank(prefix, id, 0)
-    if is_unreadable then
+    -- MGET has nothing of a key of another type.
+    if redis.call('EXISTS', keys[index]) == 1 then
       claimed[#claimed + 1] = id
       claimed[#claimed + 1] = ''
     end
   elseif is_due(id, row) then
     if kind == 'push' then
-      row.lease, row.claimed = now + lease, row.version
-      value = packed(row)
-      redis.call('SET', key, value, 'KEEPTTL')
+      claim(keys[index], now + lease, row.version)
     end
-    redis.call('ZADD', list, now + lease, id)
+    add(list, now + lease, id)
     claimed[#claimed + 1] = id
     claimed[#claimed + 1] = value
   end
 end
+flush(prefix)
 return claimed

@@ -13,19 +13,18 @@ local function read(value)
   if #value < HEAD then
     return nil
   end
-  local row = {}
-  row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed, row.settled,
-    row.ttl, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group,
-    row.key_size = struct.unpack(FORMAT, value)
-  local sum = row.version + row.active + row.next_at + row.idle + row.cap + row.warn + row.lease + row.claimed + row.settled
-    + row.ttl + row.check_at + row.mark
+  local version, active, next_at, idle, cap, warn, lease, claimed, settled, ttl, check_at, mark, ended, recorded, doubted, group,
+    key_size = struct.unpack(FORMAT, value)
+  local sum = version + active + next_at + idle + cap + warn + lease + claimed + settled + ttl + check_at + mark
   -- Of what is no number, or infinite, the difference is no number.
-  if sum - sum ~= 0 or row.ttl <= 0 or row.group > #GROUPS or HEAD + row.key_size > #value then
+  if sum - sum ~= 0 or ttl <= 0 or group > #GROUPS or HEAD + key_size > #value then
     return nil
   end
-  row.key = string.sub(value, HEAD + 1, HEAD + row.key_size)
-  row.facts = string.sub(value, HEAD + row.key_size + 1)
-  return row
+  return {
+    version = version, active = active, next_at = next_at, idle = idle, cap = cap, warn = warn, lease = lease, claimed = claimed,
+    settled = settled, ttl = ttl, check_at = check_at, mark = mark, ended = ended, recorded = recorded, doubted = doubted,
+    group = group, key = string.sub(value, HEAD + 1, HEAD + key_size), facts = string.sub(value, HEAD + key_size + 1),
+  }
 end
 
 -- Return the value of a key and the row that it is, nil where there is none, and whether there is something else.
@@ -48,6 +47,11 @@ local function packed(row)
     .. row.key .. row.facts
 end
 
+-- Note in a row that its push is claimed: where the lease is, by `FORMAT`.
+local function claim(key, lease, version)
+  redis.call('SETRANGE', key, 6 * 8, struct.pack('<dd', lease, version))
+end
+
 -- Keep a row; ttl is in seconds.
 local function keep(key, row, ttl)
   local value = packed(row)
@@ -63,31 +67,76 @@ local function outlive(list, ttl)
   end
 end
 
+-- What goes into each list and out of it, collected: `flush` writes it by one command for each, however many sessions change.
+local added, removed, lasting, sooner, ended = {}, {}, {}, {}, 0
+
+-- Put a session into a list; with a ttl, the list is kept for at least as long.
+local function add(list, score, id, ttl)
+  local entries = added[list]
+  if not entries then
+    entries = {}
+    added[list] = entries
+  end
+  entries[#entries + 1] = score
+  entries[#entries + 1] = id
+  if ttl and ttl > (lasting[list] or 0) then
+    lasting[list] = ttl
+  end
+end
+
+-- Take a session out of a list.
+local function remove(list, id)
+  local ids = removed[list]
+  if not ids then
+    ids = {}
+    removed[list] = ids
+  end
+  ids[#ids + 1] = id
+end
+
 -- Put a live session into its group, by its deadline.
 local function rank(prefix, id, row, deadline)
-  local group = prefix .. 'live:' .. GROUPS[row.group]
-  redis.call('ZADD', group, deadline, id)
-  outlive(group, row.ttl)
+  add(prefix .. 'live:' .. GROUPS[row.group], deadline, id, row.ttl)
 end
 
 -- Take a session out of all groups but one (0: out of all).
 local function unrank(prefix, id, but)
   for number, name in ipairs(GROUPS) do
     if number ~= but then
-      redis.call('ZREM', prefix .. 'live:' .. name, id)
+      remove(prefix .. 'live:' .. name, id)
     end
   end
 end
 
--- Set the moment at which a session is due; publish it if it is before the first one, until which timers sleep. The sender
--- reads it from the script's answer, and ignores messages with its own name.
-local function put(prefix, sender, kind, id, at, ttl)
-  local list = prefix .. 'due:' .. kind
-  local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')
-  redis.call('ZADD', list, at, id)
-  outlive(list, ttl)
-  if not first[2] or at < tonumber(first[2]) then
-    redis.call('PUBLISH', prefix .. 'sooner', string.format('%s %s %.17g', sender, kind, at))
+-- Set the moment at which a session is due.
+local function put(prefix, kind, id, at, ttl)
+  add(prefix .. 'due:' .. kind, at, id, ttl)
+  sooner[kind] = math.min(at, sooner[kind] or at)
+end
+
+-- Write what was collected. Publish what is due before the first of its kind, until which timers sleep; the sender reads that from
+-- the script's answer, and ignores messages with its own name.
+local function flush(prefix, sender)
+  for kind, at in pairs(sooner) do
+    local first = redis.call('ZRANGE', prefix .. 'due:' .. kind, 0, 0, 'WITHSCORES')
+    if not first[2] or at < tonumber(first[2]) then
+      redis.call('PUBLISH', prefix .. 'sooner', string.format('%s %s %.17g', sender, kind, at))
+    end
+  end
+  for list, ids in pairs(removed) do
+    redis.call('ZREM', list, unpack(ids))
+  end
+  for list, entries in pairs(added) do
+    redis.call('ZADD', list, unpack(entries))
+  end
+  for list, ttl in pairs(lasting) do
+    outlive(list, ttl)
+  end
+  if ended > 0 then
+    if type(redis.pcall('INCRBY', prefix .. 'ended', ended)) ~= 'number' then
+      redis.call('SET', prefix .. 'ended', ended)
+    end
+    redis.call('PEXPIRE', prefix .. 'ended', 86400000)
   end
 end
 
@@ -111,12 +160,12 @@ local function push_at(row, now)
   return at
 end
 
-local function put_push(prefix, sender, id, row, now)
+local function put_push(prefix, id, row, now)
   local at = push_at(row, now)
   if at then
-    put(prefix, sender, 'push', id, at, row.ttl)
+    put(prefix, 'push', id, at, row.ttl)
   else
-    redis.call('ZREM', prefix .. 'due:push', id)
+    remove(prefix .. 'due:push', id)
   end
   return at or -1
 end

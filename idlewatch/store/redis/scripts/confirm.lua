@@ -11,10 +11,10 @@ if refused then
 end
 local prefix, sender, now, kind = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
-local function confirm(key, id, version, next_at, doubted)
-  local _, row = fetch(key)
+local function confirm(key, value, id, version, next_at, doubted)
+  local row = value and read(value)
   if not row then
-    redis.call('ZREM', prefix .. 'due:' .. kind, id)
+    remove(prefix .. 'due:' .. kind, id)
     unrank(prefix, id, 0)
     return -1
   end
@@ -30,9 +30,9 @@ local function confirm(key, id, version, next_at, doubted)
       row.next_at = tonumber(next_at)
     end
     redis.call('SET', key, packed(row), 'KEEPTTL')
-    return put_push(prefix, sender, id, row, now)
+    return put_push(prefix, id, row, now)
   elseif kind == 'record' then
-    redis.call('ZREM', prefix .. 'due:record', id)
+    remove(prefix .. 'due:record', id)
     if row.recorded == 0 then
       row.recorded, row.ttl = 1, tonumber(ARGV[5])
       keep(key, row, row.ttl)
@@ -41,7 +41,7 @@ local function confirm(key, id, version, next_at, doubted)
     -- Otherwise it was checked later, by another claimant.
     row.check_at, row.doubted = tonumber(next_at), tonumber(doubted)
     redis.call('SET', key, packed(row), 'KEEPTTL')
-    put(prefix, sender, 'check', id, row.check_at, row.ttl)
+    put(prefix, 'check', id, row.check_at, row.ttl)
     return row.check_at
   end
   return -1
@@ -49,11 +49,12 @@ end
 
 local width = ({push = 3, record = 2, check = 4})[kind]
 local first = -1
-for index, key in ipairs(KEYS) do
+for index, value in ipairs(redis.call('MGET', unpack(KEYS))) do
   local place = 6 + (index - 1) * width
-  local at = confirm(key, ARGV[place], tonumber(ARGV[place + 1]), ARGV[place + 2], ARGV[place + 3])
+  local at = confirm(KEYS[index], value, ARGV[place], tonumber(ARGV[place + 1]), ARGV[place + 2], ARGV[place + 3])
   if at >= 0 and (first < 0 or at < first) then
     first = at
   end
 end
+flush(prefix, sender)
 return string.format('%.17g', first)

@@ -7,6 +7,7 @@ if redis.call('GET', KEYS[1]) == ARGV[3] then
   redis.call('DEL', KEYS[1])
   unrank(prefix, id, 0)
   for _, kind in ipairs({'push', 'record', 'check'}) do
-    redis.call('ZREM', prefix .. 'due:' .. kind, id)
+    remove(prefix .. 'due:' .. kind, id)
   end
+  flush(prefix)
 end

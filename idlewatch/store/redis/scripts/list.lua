@@ -95,4 +95,5 @@ for index = 1, #ids do
     answer[1] = answer[1] - 1
   end
 end
+flush(prefix)
 return answer

@@ -16,15 +16,15 @@ end
 local function repair(id, row, deadline)
   local is_repaired = false
   if push_at(row, now) and is_missing('due:push', id) then
-    put_push(prefix, sender, id, row, now)
+    put_push(prefix, id, row, now)
     is_repaired = true
   end
   if row.ended == 0 and is_missing('due:check', id) then
-    put(prefix, sender, 'check', id, math.max(row.check_at, now), row.ttl)
+    put(prefix, 'check', id, math.max(row.check_at, now), row.ttl)
     is_repaired = true
   end
   if row.ended == 1 and row.recorded == 0 and is_missing('due:record', id) then
-    put(prefix, sender, 'record', id, now, row.ttl)
+    put(prefix, 'record', id, now, row.ttl)
     is_repaired = true
   end
   if row.group > 0 and is_missing('live:' .. GROUPS[row.group], id) then
@@ -42,4 +42,5 @@ for index, key in ipairs(KEYS) do
     repaired = repaired + 1
   end
 end
+flush(prefix, sender)
 return repaired

@@ -10,10 +10,13 @@ if refused then
   return refused
 end
 local prefix, sender, id, now, new = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
-local done, value, due, is_held_back = change(prefix, sender, now, ARGV[5], KEYS[1], id, ARGV[6], new, ARGV[8], ARGV[9])
+local reservation = redis.call('GET', prefix .. 'turn:' .. id)
+local done, value, due, is_held_back =
+  change(prefix, now, ARGV[5], KEYS[1], fetch(KEYS[1]), reservation, id, ARGV[6], new, ARGV[8], ARGV[9])
 if not value then
   return {0}
 end
+flush(prefix, sender)
 if done then
   for index = 10, #ARGV, 2 do
     if ARGV[index + 1] == 'in' then
