@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from traceback import extract_tb
 from typing import TypeVar
@@ -34,6 +33,9 @@ class SetAside:
         self._known: set[str] = set()
         self._logged = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
     def __contains__(self, subject: str) -> bool:
         return subject in self._known
 
@@ -62,25 +64,35 @@ def log_once(subject: str, message: str) -> None:
     current_process().part(SetAside).add(subject, message)
 
 
-@contextmanager
-def isolated(work: str, watch_id: str) -> Iterator[None]:
+class isolated:  # noqa: N801 - as the context managers of contextlib; one that is a generator costs three times as much
     """Do some kind of work on one session; if that raises, set it aside, so that the others of the batch go on.
 
     Raises:
         any of `AWAY`.
     """
-    aside, subject = current_process().part(SetAside), _subject(work, watch_id)
-    try:
-        yield
-    except AWAY:
-        raise
-    except Undecided:
-        # Its state will be determined later.
+
+    __slots__ = ("_watch_id", "_work")
+
+    def __init__(self, work: str, watch_id: str) -> None:
+        self._work = work
+        self._watch_id = watch_id
+
+    def __enter__(self) -> None:
         pass
-    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns one session
-        aside.add(subject, f"Session {watch_id} is left out ({work}), and others go on: {description_of(error)}.")
-    else:
-        aside.discard(subject)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        aside = current_process().part(SetAside)
+        if error is None:
+            if aside:
+                aside.discard(_subject(self._work, self._watch_id))
+            return False
+        if not isinstance(error, Exception) or isinstance(error, AWAY):
+            return False
+        # The state of a session that is undecided will be determined later.
+        if not isinstance(error, Undecided):
+            about = f"Session {self._watch_id} is left out ({self._work}), and others go on: {description_of(error)}."
+            aside.add(_subject(self._work, self._watch_id), about)
+        return True
 
 
 def work_through(work: str, items: Mapping[str, T], do: Callable[[Sequence[T]], object]) -> set[str]:

@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.policy import Phase, Shown
+from idlewatch.core.policy import Phase, Shown, Verdict
+from idlewatch.core.protocol import MIN_LAG, encode, state_frame
 from idlewatch.core.protocol import aged as aged_frame
-from idlewatch.core.protocol import encode, state_frame
 from idlewatch.monitor.isolation import isolated
 from idlewatch.store.values import Watched
 
@@ -32,18 +32,17 @@ class Change(Struct, frozen=True):
     """What the frame shows, to find out whether the tabs were notified."""
 
 
-def changes_of(sessions: Iterable[Watched], now: float) -> Sequence[Change]:
-    """Return the changes that the tabs of sessions are to be notified of at `now`."""
+def changes_of(judged: Iterable[tuple[Watched, Verdict]]) -> Sequence[Change]:
+    """Return the changes that the tabs of sessions are to be notified of, each with the verdict on its session."""
     changes = []
-    for watched in sessions:
+    for watched, verdict in judged:
         with isolated("push", watched.id):
-            changes.append(change_of(watched, now))
+            changes.append(change_of(watched, verdict))
     return changes
 
 
-def change_of(watched: Watched, now: float) -> Change:
-    """Return the change that the tabs of a session are to be notified of at `now`."""
-    verdict = watched.verdict(now)
+def change_of(watched: Watched, verdict: Verdict) -> Change:
+    """Return the change that the tabs of a session are to be notified of by a verdict on it."""
     # Each tab adds the URL of the login page: it depends on the page.
     frame = state_frame(verdict, watched.policy, watched.version)
     return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
@@ -51,6 +50,8 @@ def change_of(watched: Watched, now: float) -> Change:
 
 def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:
     """Return changes with their countdowns shortened by a delay, or they would end too late."""
+    if seconds < MIN_LAG:
+        return changes
     return [each if each.ended else replace(each, frame=aged_frame(each.frame, seconds)) for each in changes]
 
 

@@ -6,11 +6,12 @@ The timer alone uses it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from channels.layers import get_channel_layer
 
 from idlewatch import metrics
-from idlewatch.core.policy import Phase
+from idlewatch.core.policy import Phase, Verdict
 from idlewatch.exceptions import LayerUnavailable
 from idlewatch.monitor import stores, tab_counts
 from idlewatch.monitor.isolation import AWAY, isolated
@@ -24,6 +25,15 @@ from idlewatch.store.values import Due, Watched
 
 MISSED_BATCH = 500
 """Sessions that are read at once to find out which changes their tabs have missed."""
+
+
+class Settled(NamedTuple):
+    """A session whose tabs are to be notified, and of what."""
+
+    before: Watched
+    """As it was claimed."""
+    after: Watched
+    verdict: Verdict
 
 
 class Publisher:
@@ -45,10 +55,10 @@ class Publisher:
         Raises:
             StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
         """
-        changes = await self._settle(claimed, now)
-        await self._send(changes_of([settled for _, settled in changes], now), now)
-        _note_delays(changes, self._clock.now())
-        await self._store.queue.confirm(Due.PUSH, [settled for _, settled in changes], now)
+        settled = await self._settle(claimed, now)
+        await self._send(changes_of((each.after, each.verdict) for each in settled), now)
+        _note_delays(settled, self._clock.now())
+        await self._store.queue.confirm(Due.PUSH, [each.after for each in settled], now)
 
     async def tell_missed(self, sessions: SessionStore) -> None:
         """Notify the tabs of this process of changes that they missed: a layer may lose a message without an error.
@@ -62,9 +72,9 @@ class Publisher:
             await tab_counts.correct(sessions, found, self._hubs.tabs(), self._process.name, self._clock.now())
             # Not of before: this may take long.
             now = self._clock.now()
+            judged = [(watched, watched.verdict(now)) for watched in found if watched]
             # What is not settled yet may still change; it is published once it is settled.
-            settled = [watched for watched in found if watched and watched.verdict(now).shown == watched.shown]
-            changes = changes_of(settled, now)
+            changes = changes_of((watched, verdict) for watched, verdict in judged if verdict.shown == watched.shown)
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _send(self, changes: Sequence[Change], at: float) -> None:
@@ -81,30 +91,36 @@ class Publisher:
             except Exception as error:
                 raise LayerUnavailable from error
 
-    async def _settle(self, claimed: Sequence[Watched], now: float) -> list[tuple[Watched, Watched]]:
-        """Settle what changed; return the sessions of the tabs to be notified, as they were claimed and as they are."""
-        changed: list[Watched] = []
+    async def _settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Settled]:
+        """Settle what changed; return the sessions of the tabs to be notified."""
+        changed: list[tuple[Watched, Verdict]] = []
         unchanged: list[Watched] = []
-        changes = []
+        settled: list[Settled] = []
         for watched in claimed:
             with isolated("push", watched.id):
-                (unchanged if watched.verdict(now).shown == watched.shown else changed).append(watched)
+                verdict = watched.verdict(now)
+                if verdict.shown != watched.shown:
+                    changed.append((watched, verdict))
+                elif watched.unpublished:
+                    settled.append(Settled(watched, watched, verdict))
+                else:
+                    unchanged.append(watched)
+        metrics.LEASE_LAPSED.inc(len(settled))
+        # Before anything is published, which may fail: there is nothing to publish of these.
+        await self._store.queue.confirm(Due.PUSH, unchanged, now)
         for start in range(0, len(changed), CHANGE_BATCH):
             # Each step is announced at once: the store may fail in the next, and what is settled is not settled again.
             step = changed[start : start + CHANGE_BATCH]
-            for watched, settled in zip(step, await self._settle_step(step, now), strict=True):
-                if settled is None:
+            after = await self._settle_step([watched for watched, _ in step], now)
+            for (watched, verdict), present in zip(step, after, strict=True):
+                if present is None:
                     # Activity came first.
                     metrics.CHANGED_SINCE.inc()
                 else:
                     with isolated("push", watched.id):
-                        announce.changed(watched, watched.verdict(now), now)
-                    changes.append((watched, settled))
-        unpublished = [watched for watched in unchanged if watched.unpublished]
-        metrics.LEASE_LAPSED.inc(len(unpublished))
-        # Before anything is published, which may fail: there is nothing to publish of these.
-        await self._store.queue.confirm(Due.PUSH, [watched for watched in unchanged if not watched.unpublished], now)
-        return [*changes, *((watched, watched) for watched in unpublished)]
+                        announce.changed(watched, verdict, now)
+                    settled.append(Settled(watched, present, verdict))
+        return settled
 
     async def _settle_step(self, step: Sequence[Watched], now: float) -> Sequence[Watched | None]:
         """Settle some sessions; if one makes the store fail, settle the others one by one."""
@@ -122,18 +138,19 @@ class Publisher:
             return settled
 
 
-def _note_delays(changes: Iterable[tuple[Watched, Watched]], sent_at: float) -> None:
+def _note_delays(settled: Iterable[Settled], sent_at: float) -> None:
     """Measure how late tabs were notified of a warning or an end."""
-    for before, after in changes:
-        at = _due_at(before, after) if after.activity.tabs else None
+    for each in settled:
+        at = _due_at(each) if each.after.activity.tabs else None
         if at is not None:
             metrics.PUSH_DELAY.observe(max(sent_at - at, 0.0))
 
 
-def _due_at(before: Watched, after: Watched) -> float | None:
+def _due_at(settled: Settled) -> float | None:
     """Return when an end or a warning was due to be sent; other changes have no moment of their own."""
-    if after.activity.ended is not None:
-        return after.activity.ended
-    if after.shown.phase is not Phase.WARNED or (before.shown.phase is Phase.WARNED and not before.unpublished):
+    before, after, verdict = settled
+    if verdict.phase is Phase.ENDED:
+        return verdict.ends_at
+    if verdict.phase is not Phase.WARNED or (before.shown.phase is Phase.WARNED and not before.unpublished):
         return None
-    return after.verdict(after.activity.active).ends_at - after.policy.warn_before
+    return verdict.ends_at - after.policy.warn_before

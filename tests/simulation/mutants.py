@@ -74,7 +74,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("dead processes stay", f"{SCRIPTS}/reap.lua", "local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)", "local dead = {}", "2", focus="killed open extend", seed=1),
     Mutant("emptied store not resumed", f"{SCRIPTS}/renew.lua", "  redis.call('DEL', KEYS[4])\n", "  settle_after = ARGV[2]\n  redis.call('DEL', KEYS[4])\n  redis.call('HSET', KEYS[4], 'settle_after', settle_after)\n", "2", focus="extend end after redis_flushed", seed=27),
     Mutant("old copy not noticed", f"{SCRIPTS}/renew.lua", "elseif is_copy then", "elseif false then", "2", focus="extend end redis_failover", seed=12),
-    Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, sender, 'record', id, now, row.ttl)\n", "", seed=6),
+    Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, 'record', id, now, row.ttl)\n", "", seed=6),
     Mutant("end by the clock while held back", f"{SCRIPTS}/common.lua", "  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)\n", "  return false\n", "3", focus="extend end redis_failover database_away", seed=61),
     # The core.
     Mutant("acted in the future", "core/reducer.py", "moment = min(now, now - event.ago)", "moment = now + event.ago", focus="type sleep"),
@@ -104,7 +104,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("missed changes stay missed", "runtime/publisher.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="sign_in open revoke after layer_lossy", seed=27),
     Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2", focus="open extend", seed=3),
     Mutant("Django session stays", "runtime/ends.py", "left.update(keys[key] for key in django_sessions.delete(keys))", "pass", seed=23),
-    Mutant("warning not sent", "runtime/publisher.py", "await self._send(changes_of([settled for _, settled in changes], now), now)", "await self._send([each for each in changes_of([settled for _, settled in changes], now) if each.shown.phase is not Phase.WARNED], now)", focus="open"),
+    Mutant("warning not sent", "runtime/publisher.py", "await self._send(changes_of((each.after, each.verdict) for each in settled), now)", "await self._send(changes_of((each.after, each.verdict) for each in settled if each.verdict.phase is not Phase.WARNED), now)", focus="open"),
     Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory", seed=1),
     Mutant("stopped without a checkpoint", "runtime/shutdown.py", "        await process.threads.run(Lane.TIMER, _checkpoint, claimed, process.clock.now())\n", "        pass\n", "1", "memory", "type request restarted", seed=14),
     Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n", seed=19),
