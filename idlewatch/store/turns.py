@@ -63,6 +63,10 @@ class Batches(Generic[T, R]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, watch_id: str) -> bool:
+        """Return whether something of a session waits in the running event loop."""
+        return (asyncio.get_running_loop(), watch_id) in self._waiting
+
     async def add(self, watch_id: str, item: T) -> R:
         """Wait until `work` has done an item of a session; return its result, or raise its error."""
         loop = asyncio.get_running_loop()

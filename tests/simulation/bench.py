@@ -75,7 +75,7 @@ NOTING_STEPS_BACK = (
     """,
 )
 """Statements by which the database notes what no record may do, at the moment it does."""
-PUBLISHING = ("write", "settle", "confirm")
+PUBLISHING = ("write", "confirm")
 """The scripts that may wake timers."""
 
 

@@ -13,7 +13,7 @@ from idlewatch.store.redis.codec import NEVER, claimed_of, pairs
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
-from idlewatch.store.redis.rows import row_args, served_by
+from idlewatch.store.redis.rows import Rows, Write
 from idlewatch.store.values import Due, Watched
 
 TOMBSTONE_TTL = 600.0
@@ -31,6 +31,7 @@ class RedisQueue(DueQueue):
         self._client = client
         self._keys = Keys(client.prefix)
         self._wakeups = wakeups
+        self._rows = Rows(client, wakeups)
 
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         args = [self._keys.prefix, due.value, repr(now), limit, repr(lease)]
@@ -87,16 +88,9 @@ class RedisQueue(DueQueue):
         return answer
 
     async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
-        args: list[object] = [self._keys.prefix, self._client.name, repr(now)]
-        all_settled = [transitions.settled(watched, now) for watched in claimed]
-        for watched, settled in zip(claimed, all_settled, strict=True):
-            processes = [process for process, _ in served_by(settled)]
-            args += [watched.id, watched.version, *row_args(settled, now), len(processes), *processes]
-        rows = [self._keys.row(watched.id) for watched in claimed]
-        push_at, record_at, *are_done = await self._client.acall(script("settle", rows, args))
-        self._wakeups.notify(Due.PUSH, float(push_at))
-        self._wakeups.notify(Due.RECORD, float(record_at))
-        return (settled if is_done else None for settled, is_done in zip(all_settled, are_done, strict=True))
+        writes = [Write(watched, transitions.settled(watched, now), now) for watched in claimed]
+        outcomes = await self._client.arun(self._rows.write_all(writes, "settle"))
+        return (write.new if outcome.done else None for write, outcome in zip(writes, outcomes, strict=True))
 
 
 def _next_push_at(watched: Watched, now: float) -> str:

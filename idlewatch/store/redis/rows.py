@@ -39,12 +39,26 @@ class Race:
         """Of its reservation; empty if it has none."""
 
 
+class Write(NamedTuple):
+    """A compare-and-set of one session."""
+
+    old: Watched | None
+    new: Watched
+    now: float
+    events: Sequence[Event] = ()
+    """What made the new one of the old one."""
+    token: str = ""
+    """Of its reservation; empty if it has none."""
+
+
 class Written(NamedTuple):
     """The outcome of a compare-and-set."""
 
     done: bool
-    present: Watched | None
-    """The session as it is now."""
+    present: bytes | Watched | None
+    """The session as it is now: its row, where that is not the new one."""
+    is_held_back: bool = False
+    """Whether it was not done because it would end the session by the clock, which may end nothing yet."""
 
 
 class Rows:
@@ -61,16 +75,20 @@ class Rows:
 
     def get(self, watch_id: str) -> Steps[Watched | None]:
         """Return a session; None if it is unknown."""
-        row = yield script("get", [self._keys.row(watch_id)], [self._keys.prefix])
+        (row,) = yield script("get", [self._keys.row(watch_id)], [self._keys.prefix])
         return (yield from self._read(watch_id, row))
+
+    def read_all(self, watch_ids: Sequence[str]) -> Steps[Sequence[Watched | None]]:
+        """Return several sessions of a server that has the latest writes, as `get_many` does."""
+        rows = yield script("get", [self._keys.row(watch_id) for watch_id in watch_ids], [self._keys.prefix])
+        return self._decoded(watch_ids, rows)
 
     def get_many(self, watch_ids: Sequence[str]) -> Steps[Sequence[Watched | None]]:
         """Return several sessions in the order of their ids, with None for each that is unknown."""
         if not watch_ids:
             return []
         rows = yield Command("MGET", [self._keys.row(watch_id) for watch_id in watch_ids])
-        found = zip(watch_ids, rows, strict=True)
-        return [None if row is None else self._client.decoded(watched_of, watch_id, row) for watch_id, row in found]
+        return self._decoded(watch_ids, rows)
 
     def touch(self, watch_id: str, now: float, moment: float) -> Steps[Watched | None]:
         """Credit activity at `moment` where nothing else changes by it; return the session, None if it is unknown."""
@@ -87,27 +105,41 @@ class Rows:
         *,
         mode: str = "write",
         events: Sequence[Event] = (),
-    ) -> Steps[Written]:
-        """Replace `old` by `new`, unless something else changed it first.
+    ) -> Steps[tuple[bool, Watched | None]]:
+        """Replace `old` by `new`, unless something else changed it first; return whether it did, and what is there now.
 
         Raises:
             HeldBack: it would end the session by the clock, which is held back, or left to the mode `end`.
         """
-        if self.leaves_ends and mode != "end" and old is not None and _ends(old, new):
+        if mode != "end" and self.leaves(old, new):
             raise HeldBack
-        version = "" if old is None else old.version
-        args = [self._keys.prefix, self._client.name, new.id, repr(now), mode, version, *row_args(new, now), race.token]
-        for process, is_served in served_by(new, events):
-            args += [process, "in" if is_served else "out"]
-        answer = yield script("write", [self._keys.row(new.id)], args)
-        if len(answer) == 1:
-            return Written(False, None)
-        done, row, moments, is_held_back = answer
-        if is_held_back:
+        (written,) = yield from self.write_all([Write(old, new, now, events, race.token)], mode)
+        if written.is_held_back:
             raise HeldBack
-        for due, at in zip((Due.PUSH, Due.RECORD, Due.CHECK), moments, strict=True):
+        return written.done, (yield from self.present(new.id, written))
+
+    def present(self, watch_id: str, written: Written) -> Steps[Watched | None]:
+        """Return a session as it is after a compare-and-set."""
+        present = written.present
+        return (yield from self._read(watch_id, present)) if isinstance(present, bytes) else present
+
+    def leaves(self, old: Watched | None, new: Watched) -> bool:
+        """Return whether to make `new` of `old` is an end by the clock that is left to the mode `end`."""
+        return self.leaves_ends and old is not None and old.activity.ended is None and new.activity.ended is not None
+
+    def write_all(self, writes: Sequence[Write], mode: str = "write") -> Steps[Sequence[Written]]:
+        """Do several compare-and-sets, of a session each."""
+        args: list[object] = [self._keys.prefix, self._client.name, mode]
+        for old, new, now, events, token in writes:
+            version = "" if old is None else old.version
+            served = [word for process, is_in in served_by(new, events) for word in (process, "in" if is_in else "out")]
+            args += [new.id, repr(now), version, *row_args(new, now), token, len(served) // 2, *served]
+        rows = [self._keys.row(write.new.id) for write in writes]
+        push_at, record_at, check_at, *answers = yield script("write", rows, args)
+        for due, at in ((Due.PUSH, push_at), (Due.RECORD, record_at), (Due.CHECK, check_at)):
             self._wakeups.notify(due, float(at))
-        return Written(bool(done), (yield from self._read(new.id, row)))
+        outcomes = zip(writes, answers[::2], answers[1::2], strict=True)
+        return [Written(done == 1, row if row != b"" else write.new, done < 0) for write, done, row in outcomes]
 
     def lose(self, race: Race, watch_id: str, present: Watched | None) -> Steps[Watched | None]:
         """Return the session to try again with: as it is now, after some tries reserved for this write.
@@ -128,6 +160,10 @@ class Rows:
             if race.tries >= MAX_TRIES:
                 raise Undecided("Too many processes change the session at once; retry.")
             yield Pause(self._random.uniform(*PAUSES))
+
+    def _decoded(self, watch_ids: Sequence[str], rows: Sequence[bytes | None]) -> Sequence[Watched | None]:
+        found = zip(watch_ids, rows, strict=True)
+        return [None if row is None else self._client.decoded(watched_of, watch_id, row) for watch_id, row in found]
 
     def _read(self, watch_id: str, row: bytes | None) -> Steps[Watched | None]:
         """Read a row; one that can't be read is removed, so that the session is resumed from its record."""
@@ -154,7 +190,3 @@ def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[
         return [(process, False) for process in watched.activity.tabs]
     processes = {event.process for event in events if isinstance(event, TabOpened | TabClosed | TabsCounted)}
     return [(process, process in watched.activity.tabs) for process in processes]
-
-
-def _ends(old: Watched, new: Watched) -> bool:
-    return old.activity.ended is None and new.activity.ended is not None

@@ -6,19 +6,20 @@ process the writers of one session take turns, and events that come meanwhile ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event, Requested
-from idlewatch.exceptions import HeldBack, HoldRefused, TooManyTabs
+from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, TooManyTabs
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
-from idlewatch.store.redis.rows import Race, Rows
+from idlewatch.store.redis.rows import Race, Rows, Write
 from idlewatch.store.turns import Batches, Turns
 from idlewatch.store.values import Watched
 
@@ -32,6 +33,10 @@ class _Change(NamedTuple):
     """The session as the event found it, if it was read."""
 
 
+class _Alone(Exception):
+    """The session is to be changed by itself: another process was first, its end is held back, or it is not there."""
+
+
 class RedisSessions(SessionStore):
     """Keeps a row for each session."""
 
@@ -40,7 +45,9 @@ class RedisSessions(SessionStore):
         self._keys = Keys(client.prefix)
         self._rows = Rows(client, wakeups)
         self._turns = Turns()
+        self._together = Batches(self._aapply_together)
         self._batches = Batches(self._aapply_all)
+        """Of each session by itself, where the others need not wait for it."""
 
     def leave_ends(self) -> None:
         """Let only `end` end what is over by the clock."""
@@ -91,7 +98,12 @@ class RedisSessions(SessionStore):
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         change = await self._client.arun(self._touch(watch_id, event, now))
-        return await self._batches.add(watch_id, change) if isinstance(change, _Change) else change
+        if not isinstance(change, _Change):
+            return change
+        if watch_id not in self._batches:
+            with suppress(_Alone):
+                return await self._together.add("", (watch_id, change))
+        return await self._batches.add(watch_id, change)
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         return await self._client.arun(self._end(watch_id, reason, now, limits_first))
@@ -126,6 +138,46 @@ class RedisSessions(SessionStore):
             if done and present is not None:
                 return present
             present = yield from self._rows.lose(race, watch_id, present)
+
+    async def _aapply_together(
+        self, _: str, changes: Sequence[tuple[str, _Change]]
+    ) -> Sequence[Watched | Exception | None]:
+        """Apply events to many sessions in one write; return for each what `_apply_all` does, or `_Alone`."""
+        by_session: dict[str, list[_Change]] = {}
+        for watch_id, change in changes:
+            by_session.setdefault(watch_id, []).append(change)
+        try:
+            outcomes = await self._client.arun(self._apply_together(by_session))
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - it is raised again for the one session that it concerns
+            return [_Alone()] * len(changes)
+        in_order = {watch_id: iter(each) for watch_id, each in outcomes.items()}
+        return [next(in_order[watch_id]) for watch_id, _ in changes]
+
+    def _apply_together(
+        self, by_session: Mapping[str, Sequence[_Change]]
+    ) -> Steps[Mapping[str, Sequence[Watched | Exception | None]]]:
+        outcomes: dict[str, Sequence[Watched | Exception | None]] = {}
+        writes, refused = [], []
+        found = yield from self._rows.read_all(list(by_session))
+        for (watch_id, changes), present in zip(by_session.items(), found, strict=True):
+            outcomes[watch_id] = [_Alone()] * len(changes)
+            if present is None:
+                continue
+            new, refusals = _after_all(changes, present)
+            if new is present:
+                outcomes[watch_id] = [refusal or present for refusal in refusals]
+            elif not self._rows.leaves(present, new):
+                now, events = max(change.now for change in changes), [change.event for change in changes]
+                writes.append(Write(present, new, now, events))
+                refused.append(refusals)
+        written = (yield from self._rows.write_all(writes)) if writes else ()
+        for write, outcome, refusals in zip(writes, written, refused, strict=True):
+            if outcome.done:
+                after = yield from self._rows.present(write.new.id, outcome)
+                outcomes[write.new.id] = [refusal or after for refusal in refusals]
+        return outcomes
 
     async def _aapply_all(self, watch_id: str, changes: Sequence[_Change]) -> Sequence[Watched | Exception | None]:
         return await self._client.arun(self._apply_all(watch_id, changes))

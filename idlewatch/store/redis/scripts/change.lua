@@ -14,8 +14,8 @@ end
 --
 -- Modes: 'write'; 'settle', after which a push is to be confirmed; 'rekey', which has a new session key; 'end', which was asked for:
 -- the others end a session by the clock, and not while that is held back.
--- Returns whether it was done, the row as it is now (nil: there is none), when push, record and check are due (-1: not changed, or
--- never), and whether it was held back.
+-- Returns whether it was done, the row as it is now (nil: there is none; '': it is the new one), when push, record and check are due
+-- (-1: not changed, or never), and whether it was held back.
 local function change(prefix, now, mode, key, value, reservation, id, version, new, deadline, token)
   local due = {push = -1, record = -1, check = -1}
   local old = value and read(value)
@@ -47,14 +47,15 @@ local function change(prefix, now, mode, key, value, reservation, id, version, n
     return false, value, due, is_held_back
   end
 
+  local is_new = true
   if old then
     row.lease, row.claimed, row.settled, row.recorded = old.lease, old.claimed, old.settled, old.recorded
     row.check_at, row.doubted = old.check_at, old.doubted
     if old.recorded == 1 then
       row.ttl = old.ttl
     end
-    if mode ~= 'rekey' then
-      row.key = old.key
+    if mode ~= 'rekey' and row.key ~= old.key then
+      row.key, is_new = old.key, false
     end
   else
     row.claimed = row.version
@@ -87,15 +88,5 @@ local function change(prefix, now, mode, key, value, reservation, id, version, n
     due.check = row.check_at
     put(prefix, 'check', id, row.check_at, row.ttl)
   end
-  return true, value, due
-end
-
--- Note that a process has a tab of a session open.
-local function serve(prefix, process, id, ttl)
-  redis.call('SADD', prefix .. 'served:' .. process, id)
-  outlive(prefix .. 'served:' .. process, ttl)
-end
-
-local function unserve(prefix, process, id)
-  redis.call('SREM', prefix .. 'served:' .. process, id)
+  return true, is_new and '' or value, due
 end

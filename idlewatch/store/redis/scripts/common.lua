@@ -70,6 +70,11 @@ end
 -- What goes into each list and out of it, collected: `flush` writes it by one command for each, however many sessions change.
 local added, removed, lasting, sooner, ended = {}, {}, {}, {}, 0
 
+-- Keep a list for at least as long as a session in it.
+local function outlast(list, ttl)
+  lasting[list] = math.max(ttl, lasting[list] or 0)
+end
+
 -- Put a session into a list; with a ttl, the list is kept for at least as long.
 local function add(list, score, id, ttl)
   local entries = added[list]
@@ -79,8 +84,8 @@ local function add(list, score, id, ttl)
   end
   entries[#entries + 1] = score
   entries[#entries + 1] = id
-  if ttl and ttl > (lasting[list] or 0) then
-    lasting[list] = ttl
+  if ttl then
+    outlast(list, ttl)
   end
 end
 

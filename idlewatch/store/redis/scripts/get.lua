@@ -1,6 +1,6 @@
--- Read a session.
+-- Read sessions.
 --
--- KEYS: the row. ARGV: prefix.
--- Returns the value of the key, which may be no row; nil where there is none.
+-- KEYS: the rows. ARGV: prefix.
+-- Returns the value of each key, which may be no row; nil where there is none.
 
-return refusal(ARGV[1]) or redis.call('MGET', KEYS[1])[1]
+return refusal(ARGV[1]) or redis.call('MGET', unpack(KEYS))

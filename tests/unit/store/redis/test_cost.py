@@ -16,6 +16,7 @@ from idlewatch.process import current_process
 from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.commands import Command
+from idlewatch.store.turns import MAX_BATCH
 from idlewatch.store.values import Due, Watched
 from tests.support.redis_server import RedisServer, calm, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
@@ -192,6 +193,24 @@ async def test_a_batch_of_the_timer_is_one_call_for_each_step(make: MakeStore, s
         calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
     assert len(settled) == CHANGE_BATCH
     assert calls == 3
+
+
+@pytest.mark.server
+async def test_changes_of_many_sessions_that_come_together_are_one_call_to_read_and_one_to_write(
+    make: MakeStore, server: RedisServer
+) -> None:
+    store = make(server.url)
+    # It loads the scripts.
+    await live_through(store)
+    store.clear()
+    watch_ids = [f"w{index}" for index in range(MAX_BATCH)]
+    await asyncio.gather(*(store.sessions.aopen(session(watch_id), NOW) for watch_id in watch_ids))
+    with server.client() as client:
+        client.config_resetstat()
+        extended = await asyncio.gather(*(store.sessions.aapply(each, Extended(), NOW + 1) for each in watch_ids))
+        calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert [each.id for each in extended if each and each.activity.extensions] == watch_ids
+    assert calls == 2
 
 
 @pytest.mark.server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
 from tests.unit.store.redis.sessions import LEASE, NOW, WARNING, session, sha_of
 
-WRITE, SETTLE, TOUCH = map(sha_of, ("write", "settle", "touch"))
+WRITE, TOUCH = map(sha_of, ("write", "touch"))
 
 
 @pytest.fixture
@@ -95,6 +96,25 @@ class TestAChangeThatIsOvertaken:
         assert (ended.activity.reason, ended.user) == (Reason.LOGOUT, "")
 
 
+async def test_of_changes_that_are_written_together_each_is_made_to_what_another_process_wrote_meanwhile(
+    store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, read = make(), store.sessions._rows.read_all
+    for watch_id in ("w1", "w2"):
+        store.sessions.open(session(watch_id), NOW)
+
+    def read_and_be_overtaken(watch_ids: Any) -> Any:
+        found = yield from read(watch_ids)
+        other.sessions.apply("w1", TabOpened("p2", 50), NOW + 1)
+        return found
+
+    monkeypatch.setattr(store.sessions._rows, "read_all", read_and_be_overtaken)
+    changes = [("w1", Extended()), ("w2", TabOpened("p1", 50)), ("w1", TabOpened("p1", 50)), ("unknown", Extended())]
+    changed = await asyncio.gather(*(store.sessions.aapply(watch_id, event, NOW + 2) for watch_id, event in changes))
+    tabs = [each and (each.activity.extensions, each.activity.tabs) for each in changed]
+    assert tabs == [(1, {"p2": 1, "p1": 1}), (0, {"p1": 1}), (1, {"p2": 1, "p1": 1}), None]
+
+
 class TestAChangeThatIsOvertakenAgainAndAgain:
     """Other processes never stop writing the session."""
 
@@ -152,7 +172,8 @@ class TestAChangeThatIsOvertakenAgainAndAgain:
         present = other.sessions.get("w1")
         assert present is not None
         new = transitions.after(Extended(), present, NOW + 2)
-        assert other._client.run(other.sessions._rows.write(present, new, NOW + 2, race)).done
+        done, _ = other._client.run(other.sessions._rows.write(present, new, NOW + 2, race))
+        assert done
         assert store.sessions.apply("w1", Requested(), NOW + 3) == store.sessions.get("w1")
 
     @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -204,7 +225,7 @@ class TestAnAnswerThatIsLost:
         assert touched is not None
         assert touched.activity.active == NOW + 5
         (claimed,) = await store.queue.claim(Due.PUSH, WARNING + 5, 10, LEASE)
-        proxy.lose_answer(SETTLE)
+        proxy.lose_answer(WRITE)
         (settled,) = await store.queue.settle([claimed], WARNING + 5)
         assert settled is not None
         assert settled.activity.warnings == 1
