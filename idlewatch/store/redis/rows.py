@@ -60,6 +60,10 @@ class Written(NamedTuple):
     is_held_back: bool = False
     """Whether it was not done because it would end the session by the clock, which may end nothing yet."""
 
+    def __repr__(self) -> str:
+        # The generated one would show the row, and with it the session key.
+        return f"<Written {self.done}>"
+
 
 class Rows:
     """Reads and replaces the row of each session."""
