@@ -50,6 +50,9 @@ class Write(NamedTuple):
     token: str = ""
     """Of its reservation; empty if it has none."""
 
+    def __repr__(self) -> str:
+        return f"<Write {self.new!r}>"
+
 
 class Written(NamedTuple):
     """The outcome of a compare-and-set."""
