@@ -100,7 +100,8 @@ class TabConsumer(Socket):
         except (DatabaseError, Undecided):
             await self._shut(Close.GOING_AWAY)
             return
-        if isinstance(message, ActivityMessage) and watched is not None and not _is_over(watched, at):
+        # Activity that comes after a deadline makes the end final.
+        if isinstance(message, ActivityMessage) and watched is not None and watched.activity.ended is None:
             metrics.HEARTBEAT_BY_SOCKET.inc()
             if current_process().name not in watched.activity.tabs:
                 await self._count_again(watched)
@@ -206,7 +207,3 @@ async def _count_right(hub: Hub, watched: Watched | None) -> Watched | None:
             # The store is away, and keeps no counts.
             break
     return watched
-
-
-def _is_over(watched: Watched, at: float) -> bool:
-    return watched.verdict(at).phase is Phase.ENDED

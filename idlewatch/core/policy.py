@@ -10,6 +10,9 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 
+NEVER = float("inf")
+"""In the place of a moment that never comes."""
+
 
 class Phase(StrEnum):
     """The phase of a session."""
@@ -19,7 +22,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Policy(Struct, frozen=True):
+class Policy(Struct, frozen=True, gc=False):
     """The limits of one session, in seconds; resolved at sign-in and kept with its facts."""
 
     idle_timeout: float = 900.0
@@ -120,18 +123,15 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     """
     if activity.ended is not None:
         return ended(activity.reason or Reason.LOST, activity.ended)
-    hold_end = activity.hold_end(policy.hold_limit)
-    held = now < hold_end
-    idle_end = max(activity.active, hold_end) + policy.idle_timeout
-    absolute_end = float("inf") if policy.absolute_timeout is None else activity.logged_in_at + policy.absolute_timeout
-    closed_end = closes_at(activity, policy)
-
+    absolute_end, closed_end, idle_end = _ends(activity, policy)
     end = min(absolute_end, closed_end, idle_end)
     if now >= end:
         if end == absolute_end:
             return ended(Reason.ABSOLUTE, end)
         return ended(Reason.CLOSED if end == closed_end else Reason.IDLE, end)
 
+    hold_end = activity.hold_end(policy.hold_limit)
+    held = now < hold_end
     # Only the idle and the absolute timeout have a warning: after a closed browser no tab could show one.
     absolute_first = absolute_end <= idle_end
     warn_at = min(absolute_end, idle_end) - policy.warn_before
@@ -143,10 +143,22 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     return Verdict(Phase.WARNED, near, end, remaining, not absolute_first, held, end)
 
 
+def ends_at(activity: Activity, policy: Policy) -> float:
+    """Return when a session ended, or ends if nothing happens (epoch seconds; `inf`: never)."""
+    return min(_ends(activity, policy)) if activity.ended is None else activity.ended
+
+
+def _ends(activity: Activity, policy: Policy) -> tuple[float, float, float]:
+    """Return when the absolute timeout, a closed browser and the idle timeout end a live session."""
+    absolute_end = NEVER if policy.absolute_timeout is None else activity.logged_in_at + policy.absolute_timeout
+    idle_from = max(activity.active, activity.hold_end(policy.hold_limit))
+    return absolute_end, closes_at(activity, policy), idle_from + policy.idle_timeout
+
+
 def closes_at(activity: Activity, policy: Policy) -> float:
     """Return when the closed browser ends the session (`inf`: it is not closed, or there is no such limit)."""
     if activity.closed_at is None or policy.close_grace is None:
-        return float("inf")
+        return NEVER
     return activity.closed_at + policy.close_grace
 
 

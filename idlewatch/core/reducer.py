@@ -27,7 +27,7 @@ from idlewatch.core.events import (
     TabOpened,
     TabsCounted,
 )
-from idlewatch.core.policy import Phase, Policy, assess, warned_from
+from idlewatch.core.policy import Policy, assess, ends_at, warned_from
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 
 POLL_TTL = 90.0
@@ -49,8 +49,10 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
     if isinstance(event, Reported):
         # Other processes may still report later activity.
         return reported(event, activity, policy, now)
-    verdict = assess(activity, policy, now)
-    if verdict.phase is Phase.ENDED:
+    if activity.ended is not None:
+        return activity
+    if now >= ends_at(activity, policy):
+        verdict = assess(activity, policy, now)
         return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
     return _apply(event, activity, policy, now)
 

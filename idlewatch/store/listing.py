@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from idlewatch.core.policy import Phase
+from idlewatch.core.policy import Phase, ends_at
 from idlewatch.store.values import Census, Watched
 
 
@@ -34,8 +34,7 @@ def is_among(watched: Watched, phase: Phase | None, connected: bool | None) -> b
 
 def deadline_of(watched: Watched) -> float:
     """Return when a live session ends if nothing happens (epoch seconds): the order within its group."""
-    # The facts alone give it: it is the same at every moment.
-    return watched.verdict(watched.activity.active).ends_at
+    return ends_at(watched.activity, watched.policy)
 
 
 def chosen(phase: Phase | None, connected: bool | None) -> list[list[Group]]:

@@ -81,7 +81,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("activity extends a warning", "core/reducer.py", "and not policy.activity_extends_warning", "and False", seed=9),
     Mutant("extension not credited", "core/reducer.py", "extensions=activity.extensions + 1)", "extensions=activity.extensions + 1) if False else activity", focus="extend"),
     Mutant("tab count off by one", "core/reducer.py", "tabs=_counted(activity, event.process, -1)", "tabs=_counted(activity, event.process, 0)", focus="close_all sleep", seed=26),
-    Mutant("end not final", "core/reducer.py", "    if verdict.phase is Phase.ENDED:\n        return activity.finished(", "    if False:\n        return activity.finished(", focus="request stopped redis_away end", seed=3),
+    Mutant("end not final", "core/reducer.py", "    if now >= ends_at(activity, policy):\n", "    if False:\n", focus="request stopped redis_away end", seed=3),
     Mutant("idle limit forgotten", "core/policy.py", "end = min(absolute_end, closed_end, idle_end)", "end = min(absolute_end, closed_end, idle_end + 2.0)", seed=1),
     Mutant("hold not released", "core/reducer.py", "held_until=min(activity.held_until, last))", "held_until=activity.held_until)", focus="hold release"),
     Mutant("page without the client closes", "core/reducer.py", "replace(activity, has_client=event.has_client,", "replace(activity, has_client=True,", focus="request close_all", seed=22),

@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Hold, Reason
-from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, assess, closes_at, fitted, stricter, warned_from
+from idlewatch.core.policy import (
+    UNWARNED,
+    Phase,
+    Policy,
+    Shown,
+    assess,
+    closes_at,
+    ends_at,
+    fitted,
+    stricter,
+    warned_from,
+)
 from tests.support.facts import POLICY, any_facts, moments, policies, seconds, signed_in
 
 HELD = signed_in(holds={"upload": Hold(160.0, "")}, held_from=100.0, held_until=160.0, held_since=100.0)
@@ -103,6 +114,7 @@ def test_whatever_the_facts_there_is_one_verdict(facts: Activity, policy: Policy
     assert math.isfinite(verdict.remaining)
     assert verdict.remaining >= 0
     assert math.isfinite(verdict.ends_at)
+    assert verdict.ends_at == ends_at(facts, policy)
     if verdict.phase is Phase.ACTIVE:
         assert verdict.shown == UNWARNED
     if verdict.phase is Phase.WARNED:
