@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 HOLD_TTL = 60.0
 """Seconds after which a hold lapses unless the page renews it."""
+NOTHING: Mapping[str, Any] = {}
+"""No holds, or no tabs: one object for all sessions, of which there are many."""
 
 
 class Reason(StrEnum):
@@ -25,7 +28,7 @@ class Reason(StrEnum):
     LOST = "lost"
 
 
-class Hold(Struct, frozen=True):
+class Hold(Struct, frozen=True, gc=False):
     """Work in a page that needs no input: an upload, a video."""
 
     until: float
@@ -34,7 +37,11 @@ class Hold(Struct, frozen=True):
     """The page's name for it."""
 
 
-class Activity(Struct, frozen=True):
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
+class Activity(Struct, frozen=True, gc=False):
     """The facts of one session. Times are in epoch seconds, durations in seconds.
 
     Facts never change in place: `idlewatch.core.reducer` makes the next ones.
@@ -44,7 +51,7 @@ class Activity(Struct, frozen=True):
     """The last sign-in, from which the absolute timeout runs."""
     active: float
     """The last activity that was credited."""
-    holds: Mapping[str, Hold] = {}
+    holds: Mapping[str, Hold] = field(default_factory=_nothing)
     """What stops the idle clock, by the id that the page chose."""
     held_from: float | None = None
     """Start of the latest period of unbroken holding; None before the first."""
@@ -54,7 +61,7 @@ class Activity(Struct, frozen=True):
     """Start of the first hold after the last activity, from which `HOLD_LIMIT` runs; None before it."""
     held_before: float = 0.0
     """Seconds held in earlier periods."""
-    tabs: Mapping[str, int] = {}
+    tabs: Mapping[str, int] = field(default_factory=_nothing)
     """Number of open sockets, by the process that serves them."""
     has_client: bool = True
     """Whether the last page that was shown has the client."""

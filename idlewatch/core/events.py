@@ -109,3 +109,6 @@ Event = (
     | Polled
     | Reported
 )
+
+CREDITING = Acted, Requested
+"""Activity of the user: a session that is not warned yet is warned later by it, or ends later, and never sooner."""

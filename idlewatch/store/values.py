@@ -35,7 +35,7 @@ class SessionKey(str):
         return "<session key>"
 
 
-class Watched(Struct, frozen=True, kw_only=True):
+class Watched(Struct, frozen=True, kw_only=True, gc=False):
     """A watched session as the store has it at one moment. Times are epoch seconds."""
 
     id: str

@@ -2,51 +2,90 @@
 
 from __future__ import annotations
 
-from idlewatch.store.transitions import first_check_at
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from idlewatch.core.policy import NEVER
 from idlewatch.store.values import Due, Watched
 
 
-class Entry:
-    """One session, and what is claimed, settled and recorded of it."""
+class Claims(Struct, frozen=True, gc=False):
+    """What is claimed, settled and recorded of a session."""
 
-    __slots__ = ("check_at", "claimed", "doubted", "leased", "queued", "recorded", "settled", "watched")
+    leased: Mapping[Due, float] = {}
+    """Until when each kind is claimed."""
+    claimed: int = 0
+    """The version at which its push was claimed last: the lease belongs to who has this version or a later one."""
+    settled: int | None = None
+    """The version at which a verdict was settled that is not confirmed yet."""
+    recorded: bool = False
+    doubted: bool = False
 
-    def __init__(self, watched: Watched, now: float) -> None:
-        self.watched = watched
-        self.check_at = first_check_at(watched, now)
-        self.leased: dict[Due, float] = {}
-        """Until when each kind is claimed."""
-        self.queued: dict[Due, float] = {}
-        """Its moment in the queue of each kind: never later than it is due."""
-        self.settled: int | None = None
-        """The version at which a verdict was settled that is not confirmed yet."""
-        self.claimed = watched.version
-        """The version at which its push was claimed last: the lease belongs to who has this version or a later one."""
-        self.recorded = False
-        self.doubted = False
+
+UNCLAIMED = Claims()
+"""One object for all sessions of which nothing is claimed or settled: nearly all, at any moment."""
+
+
+class Entry(Struct, gc=False, eq=False):
+    """One session, and its moment in the queue of each kind: never later than it is due, `NEVER` where it is in none.
+
+    It is small, and no garbage collection looks at it: nothing in it leads back to it.
+    """
+
+    watched: Watched
+    check_at: float
+    claims: Claims = UNCLAIMED
+    push: float = NEVER
+    record: float = NEVER
+    check: float = NEVER
 
     @property
     def ended(self) -> bool:
         return self.watched.activity.ended is not None
 
-    def due_at(self, due: Due, now: float) -> float | None:
+    def note(self, **changes: object) -> None:
+        """Change the claims."""
+        claims = replace(self.claims, **changes)
+        self.claims = UNCLAIMED if claims == UNCLAIMED else claims
+
+    def lease(self, due: Due, until: float) -> None:
+        """Note that one kind is claimed."""
+        claimed = self.watched.version if due is Due.PUSH else self.claims.claimed
+        self.note(leased={**self.claims.leased, due: until}, claimed=claimed)
+
+    def release(self, due: Due) -> None:
+        """Note that one kind is claimed no more."""
+        leased = {kind: until for kind, until in self.claims.leased.items() if kind is not due}
+        self.note(leased=leased, claimed=0 if due is Due.PUSH else self.claims.claimed)
+
+    def queued_at(self, due: Due) -> float:
+        """Return its moment in the queue of one kind."""
+        return float(getattr(self, due))
+
+    def put_in_queue(self, due: Due, at: float) -> None:
+        """Note its moment in the queue of one kind."""
+        setattr(self, due, at)
+
+    def due_at(self, due: Due, now: float) -> float:
         """Return when it is due; what is claimed is due again when the lease lapses."""
         if due is Due.PUSH:
             return self._push_at(now)
         if due is Due.RECORD:
-            at = now if self.ended and not self.recorded else None
+            at = now if self.ended and not self.claims.recorded else NEVER
         else:
-            at = None if self.ended else self.check_at
-        return None if at is None else max(at, self.leased.get(due, at))
+            at = NEVER if self.ended else self.check_at
+        return at if at == NEVER else max(at, self.claims.leased.get(due, at))
 
-    def _push_at(self, now: float) -> float | None:
-        lease = self.leased.get(Due.PUSH)
-        is_settled = self.settled is not None and self.settled > self.claimed
+    def _push_at(self, now: float) -> float:
+        lease, settled = self.claims.leased.get(Due.PUSH), self.claims.settled
+        is_settled = settled is not None and settled > self.claims.claimed
         if lease is not None and now < lease and not is_settled:
             return lease
         verdict = self.watched.verdict(now)
-        changes_at = now if verdict.shown != self.watched.shown else verdict.next_at
-        if self.settled is None:
+        next_at = NEVER if verdict.next_at is None else verdict.next_at
+        changes_at = now if verdict.shown != self.watched.shown else next_at
+        if settled is None:
             return changes_at
-        again_at = now if lease is None else lease
-        return again_at if changes_at is None else min(again_at, changes_at)
+        return min(now if lease is None else lease, changes_at)

@@ -1,11 +1,12 @@
 """The memory store's order of live sessions.
 
-To move one costs nothing until the order is read: only then those that moved are put in their places.
+Nothing is kept of it until it is read. From then on those that move are put in their places at the next reading, until
+so many have moved that to sort all again is cheaper.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 
@@ -22,23 +23,31 @@ Place = tuple[float, str]
 class Index:
     """Keeps the groups of all live sessions, each in the order of the deadlines. Not thread-safe."""
 
-    def __init__(self) -> None:
-        self._groups: dict[str, Group] = {}
-        """The group of each live session."""
+    def __init__(self, live: Callable[[], Iterable[Watched]]) -> None:
+        self._live = live
+        """Returns all live sessions."""
         self._sizes = dict.fromkeys(GROUPS, 0)
         self._lists: dict[Group, SortedList[Place]] = {group: SortedList() for group in GROUPS}
         self._places: dict[str, tuple[Group, float]] = {}
         """The place of each in the lists."""
-        self._moved: dict[str, Watched] = {}
-        """Those that are to be put in their places."""
+        self._moved: dict[str, Watched] | None = None
+        """Those that are to be put in their places; None: all are to be sorted."""
 
-    def put(self, watched: Watched) -> None:
-        """Note the present state of a session."""
-        group, former = group_of(watched), self._groups.get(watched.id)
-        if group != former:
-            self._regroup(watched.id, former, group)
-        if group is not None:
-            self._moved[watched.id] = watched
+    def put(self, watched: Watched, former: Watched | None = None) -> None:
+        """Note the present state of a session, and its former one, if it was known."""
+        if former is None or _may_regroup(former, watched):
+            self._count(former, -1)
+            self._count(watched, 1)
+        if self._moved is None:
+            return
+        if watched.activity.ended is not None:
+            # Nothing may stay behind, even if the order is never read again.
+            self._moved.pop(watched.id, None)
+            self._take_out(watched.id)
+            return
+        self._moved[watched.id] = watched
+        if len(self._moved) * 4 > len(self._places):
+            self._forget()
 
     def census(self) -> Census:
         """Count the live sessions."""
@@ -59,17 +68,15 @@ class Index:
             start, stop = start - size, stop - size
         return total, found[::-1] if reverse else found
 
-    def _regroup(self, watch_id: str, former: Group | None, group: Group | None) -> None:
-        if former is not None:
-            self._sizes[former] -= 1
+    def _count(self, watched: Watched | None, step: int) -> None:
+        group = None if watched is None else group_of(watched)
         if group is not None:
-            self._sizes[group] += 1
-            self._groups[watch_id] = group
-            return
-        # It ended: nothing may stay behind, even if the order is never read.
-        self._groups.pop(watch_id, None)
-        self._moved.pop(watch_id, None)
-        self._take_out(watch_id)
+            self._sizes[group] += step
+
+    def _forget(self) -> None:
+        self._moved = None
+        self._places.clear()
+        self._lists = {group: SortedList() for group in GROUPS}
 
     def _take_out(self, watch_id: str) -> None:
         place = self._places.pop(watch_id, None)
@@ -79,24 +86,34 @@ class Index:
 
     def _catch_up(self) -> None:
         moved, self._moved = self._moved, {}
-        # To sort the lists again is cheaper than to move a good part of them.
-        sorts = len(moved) * 4 > len(self._places)
-        for watch_id, watched in moved.items():
-            place = self._groups[watch_id], deadline_of(watched)
-            if sorts:
-                self._places[watch_id] = place
-            elif place != self._places.get(watch_id):
-                self._take_out(watch_id)
-                self._places[watch_id] = place
-                self._lists[place[0]].add((place[1], watch_id))
-        if sorts:
+        if moved is None:
             self._sort()
+            return
+        for watched in moved.values():
+            place = _place_of(watched)
+            if place != self._places.get(watched.id):
+                self._take_out(watched.id)
+                self._places[watched.id] = place
+                self._lists[place[0]].add((place[1], watched.id))
 
     def _sort(self) -> None:
         places: dict[Group, list[Place]] = {group: [] for group in GROUPS}
-        for watch_id, (group, deadline) in self._places.items():
-            places[group].append((deadline, watch_id))
+        for watched in self._live():
+            group, deadline = self._places[watched.id] = _place_of(watched)
+            places[group].append((deadline, watched.id))
         self._lists = {group: SortedList(each) for group, each in places.items()}
+
+
+def _may_regroup(former: Watched, watched: Watched) -> bool:
+    """Return whether a session may be in another group than before: most activity changes none of what decides it."""
+    before, after = former.activity, watched.activity
+    return former.shown is not watched.shown or before.tabs is not after.tabs or before.ended is not after.ended
+
+
+def _place_of(watched: Watched) -> tuple[Group, float]:
+    group = group_of(watched)
+    assert group is not None, "it is live"  # noqa: S101
+    return group, deadline_of(watched)
 
 
 def _between(part: Sequence[SortedList[Place]], start: int, stop: int) -> list[str]:

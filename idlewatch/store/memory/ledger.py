@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Iterator
 from threading import RLock
 
 from idlewatch.store.memory.entry import Entry
 from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
+from idlewatch.store.transitions import first_check_at
 from idlewatch.store.values import Due, Watched
 
 TOMBSTONE_TTL = 600.0
@@ -21,7 +23,7 @@ class Ledger:
     def __init__(self) -> None:
         self.lock = RLock()
         self.entries: dict[str, Entry] = {}
-        self.index = Index()
+        self.index = Index(self._live)
         self.schedule = Schedule()
         self.ended = 0
         """How many ended since the latest sample."""
@@ -31,36 +33,35 @@ class Ledger:
 
     def add(self, watched: Watched, now: float) -> Watched:
         """Keep a new session."""
-        entry = self.entries[watched.id] = Entry(watched, now)
+        entry = self.entries[watched.id] = Entry(watched, first_check_at(watched, now))
         self.index.put(watched)
-        self.reschedule(entry, now)
-        return watched
-
-    def change(self, entry: Entry, watched: Watched, now: float) -> Watched:
-        """Replace the facts of a session: the one way in which they change."""
-        if watched is not entry.watched:
-            self.ended += watched.activity.ended is not None and not entry.ended
-            entry.watched = watched
-            self.index.put(watched)
-            # When it is to be checked does not depend on its facts.
-            self.queue(entry, Due.PUSH, now)
-            if entry.ended:
-                self.queue(entry, Due.RECORD, now)
-        return watched
-
-    def reschedule(self, entry: Entry, now: float) -> None:
-        """Queue a session for each kind it is due for."""
         for due in Due:
             self.queue(entry, due, now)
+        return watched
+
+    def change(self, entry: Entry, watched: Watched, now: float, *, is_later: bool = False) -> Watched:
+        """Replace the facts of a session: the one way in which they change.
+
+        `is_later`: whether what its tabs show changes later than before, if anything, so that its moment stands.
+        """
+        former = entry.watched
+        if watched is not former:
+            entry.watched = watched
+            self.index.put(watched, former)
+            # When it is to be checked does not depend on its facts.
+            if entry.ended:
+                self.ended += former.activity.ended is None
+                self.queue(entry, Due.RECORD, now)
+            elif is_later:
+                return watched
+            self.queue(entry, Due.PUSH, now)
+        return watched
 
     def queue(self, entry: Entry, due: Due, now: float) -> None:
         """Queue a session for one kind, unless it is queued for as early a moment."""
         at = entry.due_at(due, now)
-        if at is None or at == float("inf"):
-            return
-        queued_at = entry.queued.get(due)
-        if queued_at is None or queued_at > at:
-            entry.queued[due] = at
+        if at < entry.queued_at(due):
+            entry.put_in_queue(due, at)
             self.schedule.push(due, at, entry.watched.id)
 
     def note_served(self, process: str, watched: Watched) -> None:
@@ -87,8 +88,11 @@ class Ledger:
     def clear(self) -> None:
         """Forget everything but the listeners."""
         self.entries.clear()
-        self.index = Index()
+        self.index = Index(self._live)
         self.schedule.clear()
         self.ended = 0
         self.served.clear()
         self._forgettable.clear()
+
+    def _live(self) -> Iterator[Watched]:
+        return (entry.watched for entry in self.entries.values() if not entry.ended)

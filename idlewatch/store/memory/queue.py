@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
+from idlewatch.core.policy import NEVER
 from idlewatch.store import transitions
 from idlewatch.store.base import DueQueue
 from idlewatch.store.memory.entry import Entry
@@ -28,10 +29,9 @@ class MemoryQueue(DueQueue):
             while len(claimed) < limit and (moment := next(moments, None)):
                 queued_at, watch_id = moment
                 entry = self._ledger.entries.get(watch_id)
-                if entry is not None and entry.queued.get(due) == queued_at:
-                    del entry.queued[due]
-                    due_at = entry.due_at(due, now)
-                    if due_at is not None and due_at <= now:
+                if entry is not None and entry.queued_at(due) == queued_at:
+                    entry.put_in_queue(due, NEVER)
+                    if entry.due_at(due, now) <= now:
                         claimed.append(_lease(entry, due, now + lease))
                     self._ledger.queue(entry, due, now)
         return claimed
@@ -46,7 +46,7 @@ class MemoryQueue(DueQueue):
                 entry = self._ledger.entries.get(watched.id)
                 if entry is not None:
                     self._confirm(entry, due, watched, now, is_doubted=watched.id in doubted)
-                    self._ledger.reschedule(entry, now)
+                    self._ledger.queue(entry, due, now)
 
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:
         return 0
@@ -71,12 +71,12 @@ class MemoryQueue(DueQueue):
         if entry is None:
             return None
         if entry.watched.version != watched.version:
-            if watched.version >= entry.claimed:
-                entry.leased.pop(Due.PUSH, None)
-                self._ledger.reschedule(entry, now)
+            if watched.version >= entry.claims.claimed:
+                entry.release(Due.PUSH)
+                self._ledger.queue(entry, Due.PUSH, now)
             return None
         settled = transitions.settled(entry.watched, now)
-        entry.settled = settled.version
+        entry.note(settled=settled.version)
         return self._ledger.change(entry, settled, now)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
@@ -84,20 +84,20 @@ class MemoryQueue(DueQueue):
         if due is Due.CHECK and check_at < entry.check_at:
             # It was checked later, by another claimant.
             return
-        if due is not Due.PUSH or watched.version >= entry.claimed:
-            entry.leased.pop(due, None)
-        if due is Due.PUSH and entry.settled is not None and watched.version >= entry.settled:
-            entry.settled = None
-        elif due is Due.RECORD and not entry.recorded:
-            entry.recorded = True
+        claims = entry.claims
+        if due is not Due.PUSH or watched.version >= claims.claimed:
+            entry.release(due)
+        if due is Due.PUSH and claims.settled is not None and watched.version >= claims.settled:
+            entry.note(settled=None)
+        elif due is Due.RECORD and not claims.recorded:
+            entry.note(recorded=True)
             self._ledger.forget_later(watched.id, now)
         elif due is Due.CHECK:
-            entry.check_at, entry.doubted = check_at, is_doubted
+            entry.check_at = check_at
+            entry.note(doubted=is_doubted)
 
 
 def _lease(entry: Entry, due: Due, until: float) -> Watched:
     """Lease a session to the caller; return it as a claimant is to see it."""
-    entry.leased[due] = until
-    if due is Due.PUSH:
-        entry.claimed = entry.watched.version
-    return replace(entry.watched, unpublished=entry.settled is not None, doubted=entry.doubted)
+    entry.lease(due, until)
+    return replace(entry.watched, unpublished=entry.claims.settled is not None, doubted=entry.claims.doubted)

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import CREDITING, Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.policy import Phase
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.memory.ledger import Ledger
 from idlewatch.store.values import Watched
+
+COUNTING = TabOpened, TabClosed, TabsCounted
+"""Events that may change which processes have tabs of a session open."""
 
 
 class MemorySessions(SessionStore):
@@ -46,8 +50,10 @@ class MemorySessions(SessionStore):
             entry = self._ledger.entries.get(watch_id)
             if entry is None:
                 return None
-            self._ledger.change(entry, transitions.after(event, entry.watched, now), now)
-            if isinstance(event, TabOpened | TabClosed | TabsCounted):
+            watched = entry.watched
+            is_later = isinstance(event, CREDITING) and watched.shown.phase is Phase.ACTIVE
+            self._ledger.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
+            if isinstance(event, COUNTING):
                 self._ledger.note_served(event.process, entry.watched)
             return entry.watched
 

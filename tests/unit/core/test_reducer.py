@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import HOLD_TTL, Activity, Reason
 from idlewatch.core.events import (
+    CREDITING,
     Acted,
     Event,
     Extended,
@@ -322,6 +323,21 @@ def test_no_event_moves_the_idle_clock_back(policy: Policy, history: list[tuple[
         assert changed.active <= now
         assert changed.idle_from(now, policy.hold_limit) >= facts.idle_from(now, policy.hold_limit)
         assert changed.held_seconds(now, policy.hold_limit) >= facts.held_seconds(now, policy.hold_limit)
+        facts = changed
+
+
+@given(policies(), histories())
+def test_activity_never_brings_a_change_of_what_is_shown_forward(
+    policy: Policy, history: list[tuple[float, Event]]
+) -> None:
+    facts = signed_in(START)
+    for now, event in timed(history):
+        changed = after(facts, policy, (now, event))
+        before, verdict = assess(facts, policy, now), assess(changed, policy, now)
+        if isinstance(event, CREDITING) and before.phase is Phase.ACTIVE:
+            assert before.next_at is not None
+            assert verdict.next_at is not None
+            assert verdict.next_at >= before.next_at
         facts = changed
 
 

@@ -21,14 +21,27 @@ def watched(watch_id: str, at: float, *, tabs: int = 0, shown: Shown = UNWARNED)
     )
 
 
-def order(index: Index) -> list[str]:
-    total, watches = index.page(None, None, 0, 10_000, reverse=False)
-    assert total == len(watches)
-    return list(watches)
+class Sessions:
+    """Live sessions, and their index."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, Watched] = {}
+        self.index = Index(self.live.values)
+
+    def put(self, watched: Watched) -> None:
+        former = self.live.pop(watched.id, None)
+        if watched.activity.ended is None:
+            self.live[watched.id] = watched
+        self.index.put(watched, former)
+
+    def order(self) -> list[str]:
+        total, watches = self.index.page(None, None, 0, 10_000, reverse=False)
+        assert total == len(watches)
+        return list(watches)
 
 
 def test_is_exact_after_few_moves_and_after_many() -> None:
-    draw, index, live = random.Random(7), Index(), {}
+    draw, sessions = random.Random(7), Sessions()
     for count in (400, 3, 40, 1, 390, 0, 60):
         for watch_id in draw.sample([f"w{number:03}" for number in range(400)], count):
             each = watched(
@@ -36,52 +49,55 @@ def test_is_exact_after_few_moves_and_after_many() -> None:
             )
             if draw.random() < 0.1:
                 each = replace(each, activity=each.activity.finished(Reason.LOGOUT, 100.0))
-                live.pop(watch_id, None)
-            else:
-                live[watch_id] = each
-            index.put(each)
-        ranked = sorted(live.values(), key=lambda each: (each.shown == UNWARNED, each.activity.active, each.id))
+            sessions.put(each)
+        live = sessions.live.values()
+        ranked = sorted(live, key=lambda each: (each.shown == UNWARNED, each.activity.active, each.id))
         expected = [each.id for each in ranked]
-        assert order(index) == expected
+        assert sessions.order() == expected
         for offset in (0, 1, 7, 100, 333, 399):
-            assert index.page(None, None, offset, 20, reverse=False)[1] == expected[offset : offset + 20]
-            assert index.page(None, None, offset, 20, reverse=True)[1] == expected[::-1][offset : offset + 20]
+            for reverse, ids in ((False, expected), (True, expected[::-1])):
+                assert sessions.index.page(None, None, offset, 20, reverse=reverse)[1] == ids[offset : offset + 20]
+        warned = sum(each.shown == WARNED for each in live)
+        connected = sum(bool(each.activity.tabs) for each in live)
+        assert sessions.index.census() == (len(live) - warned, warned, connected)
 
 
-def test_puts_nothing_in_its_place_until_the_order_is_read() -> None:
-    index = Index()
-    for number in range(10):
-        index.put(watched(f"w{number}", 0.0))
-    order(index)
-    for moment in range(1000):
-        index.put(watched(f"w{moment % 10}", float(moment)))
-    assert {deadline for _, deadline in index._places.values()} == {Policy().idle_timeout}
-    assert len(index._moved) == 10
-    assert order(index) == [f"w{number}" for number in range(10)]
-    assert not index._moved
+def test_keeps_nothing_for_the_order_until_it_is_read_and_nothing_once_most_have_moved() -> None:
+    sessions = Sessions()
+    index = sessions.index
+    for _ in range(2):
+        for number in range(100):
+            sessions.put(watched(f"w{number}", float(number)))
+        assert not index._moved
+        assert not index._places
+        assert not any(index._lists.values())
+        sessions.order()
+        for moment in range(1000):
+            sessions.put(watched(f"w{moment % 10}", float(moment)))
+        assert len(index._moved or ()) == 10
+        assert len(index._places) == 100
 
 
 def test_keeps_nothing_of_what_ended_whether_the_order_was_read_or_not() -> None:
-    index = Index()
+    sessions = Sessions()
     for looks in (False, True):
-        index.put(watched("w1", 0.0, tabs=1))
+        sessions.put(watched("w1", 0.0, tabs=1))
         if looks:
-            order(index)
+            sessions.order()
         ended = watched("w1", 0.0)
-        index.put(replace(ended, activity=ended.activity.finished(Reason.LOGOUT, 1.0)))
-        assert not index._groups
-        assert not index._moved
-        assert not index._places
-        assert order(index) == []
-        assert index.census() == (0, 0, 0)
+        sessions.put(replace(ended, activity=ended.activity.finished(Reason.LOGOUT, 1.0)))
+        assert not sessions.index._moved
+        assert not sessions.index._places
+        assert sessions.order() == []
+        assert sessions.index.census() == (0, 0, 0)
 
 
 def test_a_change_that_moves_nothing_leaves_the_order() -> None:
-    index = Index()
+    sessions = Sessions()
     for number in range(10):
-        index.put(watched(f"w{number}", float(number)))
-    before = order(index)
-    index.put(replace(watched("w5", 5.0), version=2))
-    assert order(index) == before
-    index.put(watched("w5", 50.0))
-    assert order(index) == [*(each for each in before if each != "w5"), "w5"]
+        sessions.put(watched(f"w{number}", float(number)))
+    before = sessions.order()
+    sessions.put(replace(watched("w5", 5.0), version=2))
+    assert sessions.order() == before
+    sessions.put(watched("w5", 50.0))
+    assert sessions.order() == [*(each for each in before if each != "w5"), "w5"]
