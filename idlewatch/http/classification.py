@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -45,6 +45,8 @@ HANDSHAKE_HEADERS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION")
 """Headers of a WebSocket handshake that reach the application also where a proxy drops `Upgrade`."""
 Route = tuple[Any, ...]
 """The patterns of a URL, below the slash that begins every path."""
+NAVIGATION = "_idlewatch_navigation"
+"""The attribute in which a request keeps whether it is a navigation: it is asked several times."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -53,8 +55,15 @@ def is_navigation(request: HttpRequest) -> bool:
 
     Without fetch metadata (plain HTTP off localhost, old browsers), `Accept` decides.
     """
-    headers: dict[str, str] = request.META
-    if not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(request):
+    own = vars(request)
+    known: bool | None = own.get(NAVIGATION)
+    if known is None:
+        known = own[NAVIGATION] = _is_navigation(request.META)
+    return known
+
+
+def _is_navigation(headers: Mapping[str, str]) -> bool:
+    if not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(headers):
         return False
     mode = headers.get("HTTP_SEC_FETCH_MODE")
     if mode is not None:
@@ -109,16 +118,15 @@ def counts(request: HttpRequest) -> bool:
 
 
 def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
-    if request.META.get("HTTP_IDLEWATCH_PASSIVE") == "1" or mark is Mark.PASSIVE or _is_handshake(request):
+    if request.META.get("HTTP_IDLEWATCH_PASSIVE") == "1" or mark is Mark.PASSIVE or _is_handshake(request.META):
         return True
     paths = conf.passive_paths
     return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
 
 
-def _is_handshake(request: HttpRequest) -> bool:
+def _is_handshake(headers: Mapping[str, str]) -> bool:
     """Return whether a request is a WebSocket handshake, which a WSGI server passes on as a GET."""
-    headers: dict[str, str] = request.META
-    return "websocket" in headers.get("HTTP_UPGRADE", "").lower() or not headers.keys().isdisjoint(HANDSHAKE_HEADERS)
+    return not headers.keys().isdisjoint(HANDSHAKE_HEADERS) or "websocket" in headers.get("HTTP_UPGRADE", "").lower()
 
 
 def _is_boosted(request: HttpRequest) -> bool:
