@@ -36,7 +36,9 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     state = find_state(request)
     if state is None or not isinstance(response, HttpResponse) or not _lacks_parts(state):
         return
-    if not (is_html(response) and replaces_page(response) and _may_be_seen(request) and _is_of_admin(request)):
+    if not (is_html(response) and _may_be_seen(request) and _may_be_whole(response)):
+        return
+    if not (replaces_page(response) and _is_of_admin(request)):
         return
     if response.has_header("Content-Encoding"):
         warn(request, COMPRESSED)
@@ -49,6 +51,12 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     response.content = content[:at] + parts + content[at:]
     if response.has_header("Content-Length"):
         response.headers["Content-Length"] = str(len(response.content))
+
+
+def _may_be_whole(response: HttpResponse) -> bool:
+    """Return whether a response may be more than a fragment: whose the page is takes longer to ask."""
+    content = response.content
+    return bool(WHOLE_PAGE.match(content)) or b"</body" in content.lower() or response.has_header("Content-Encoding")
 
 
 def _end_of(content: bytes) -> int | None:
