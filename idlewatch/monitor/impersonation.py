@@ -36,6 +36,9 @@ def actors_of(session: SessionBase) -> Actors | None:
     signed_in = session.get(SESSION_KEY)
     if signed_in is None:
         return None
+    if session.keys().isdisjoint(_notes()):
+        # As nearly always.
+        return Actors(str(signed_in), str(signed_in))
     if (user := _note_of(session, "impersonate", "_impersonate")) is not None:
         # django-impersonate leaves the operator signed in, and replaces the user of each request.
         return Actors(str(user), str(signed_in))
@@ -75,6 +78,12 @@ def _operator_of(session: SessionBase) -> str | None:
 
 
 @cache
+def _notes() -> frozenset[str]:
+    """Return the keys under which a session's data may have a note of an impersonation."""
+    return frozenset({"_impersonate", IMPERSONATOR_KEY, "hijack_history", _loginas_key(), "exit_users_pk"})
+
+
+@cache
 def _loginas_key() -> str:
     # A setting that the project does not have takes longer to read than all the rest here.
     return getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user")
@@ -83,6 +92,7 @@ def _loginas_key() -> str:
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "LOGINAS_FROM_USER_SESSION_FLAG":
         _loginas_key.cache_clear()
+        _notes.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.impersonation")
