@@ -32,8 +32,8 @@ class Admission(Struct, frozen=True):
     state: SessionState = NO_SESSION
     counted: bool = False
     """The request is activity of its user."""
-    auth_digest: str = ""
-    """Digest of the auth hash in the session's data."""
+    auth_hash: str = ""
+    """The auth hash in the session's data."""
     signed_in_at: float | None = None
     """When the user last signed in (epoch seconds); None for an adopted session."""
     offer: credential_change.Offer | None = None
@@ -42,6 +42,10 @@ class Admission(Struct, frozen=True):
     """The watch id of a live session with whose former key the request came."""
     undecided: Undecided | None = None
     """Why the session's state cannot be determined right now."""
+
+    def __repr__(self) -> str:
+        # The generated one would show the auth hash.
+        return f"<Admission of {self.state}>"
 
 
 def admit(request: HttpRequest, arrived: float) -> Admission:
@@ -80,8 +84,8 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
     counted = counts(request)
     state = _assess(request, watch_id, arrived, Requested() if counted else None)
     offer = credential_change.find_offer(session, state.watch_id) if state.watch_id and is_seen(request) else None
-    auth_digest, signed_in_at = django_sessions.auth_digest_of(session), session.get(django_sessions.SIGNED_IN_KEY)
-    return Admission(arrived, state, counted, auth_digest, signed_in_at, offer)
+    auth_hash, signed_in_at = django_sessions.auth_hash_of(session), session.get(django_sessions.SIGNED_IN_KEY)
+    return Admission(arrived, state, counted, auth_hash, signed_in_at, offer)
 
 
 def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None) -> SessionState:

@@ -16,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from idlewatch.http import django_cache
 from idlewatch.http.classification import may_show_a_page
 from idlewatch.http.request_session import forget_headers
-from idlewatch.http.request_state import state_of
+from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.response_hooks import is_html
 from idlewatch.http.responses import reason_cookie
 
@@ -36,7 +36,7 @@ def ignore_conditions(request: HttpRequest) -> None:
     That is the visitor's page after the sign-in, and the user's after the end: views compute an `ETag` from what they
     show, not from who sees it.
     """
-    if request.method not in {"GET", "HEAD"} or not any(name in request.META for name in CONDITIONS):
+    if request.META.keys().isdisjoint(CONDITIONS) or request.method not in {"GET", "HEAD"}:
         return
     state = state_of(request)
     is_users = state.session.watch_id is not None or state.unshown_reason is not None
@@ -46,14 +46,14 @@ def ignore_conditions(request: HttpRequest) -> None:
         forget_headers(request)
 
 
-def restrict_caches(request: HttpRequest, response: HttpResponseBase) -> None:
+def restrict_caches(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
     """Keep a user's page out of every cache, and let none serve a visitor's page to a user."""
-    state = state_of(request)
     watched, is_page = state.session.watched is not None, is_html(response)
     # The tag may be in what is rendered while it is sent.
     streamed = is_page and isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse)
     # A response that deletes the cookie of an ended session, or brings the reason, is for one browser too.
-    is_personal = state.page.is_personal or state.admission.state.is_ended or reason_cookie() in response.cookies
+    has_reason = bool(response.cookies) and reason_cookie() in response.cookies
+    is_personal = state.page.is_personal or state.admission.state.is_ended or has_reason
     if is_personal or (watched and streamed):
         _make_private(response)
     elif watched and is_page:
@@ -80,4 +80,4 @@ def _make_private(response: HttpResponseBase) -> None:
 
 def _drop_headers(response: HttpResponseBase, names: Iterable[str]) -> None:
     for name in names:
-        del response.headers[name]
+        response.headers.pop(name, None)

@@ -42,8 +42,8 @@ PAUSES = (0.05, 0.15, 0.3)
 def answering(request: HttpRequest) -> Iterator[None]:
     """Register a request while it is answered, for what else happens to its session meanwhile."""
     state, session = state_of(request), session_of(request)
-    watch_id = state.admission.state.watch_id
-    key = None if session.session_key is None else SessionKey(session.session_key)
+    watch_id, session_key = state.admission.state.watch_id, session.session_key
+    key = None if session_key is None else SessionKey(session_key)
     original = state.original = None if watch_id is None or key is None else OriginalSession(session, key, watch_id)
     requests, token = under_way(), current_state.set(state)
     if key is not None:
@@ -62,14 +62,14 @@ def answering(request: HttpRequest) -> Iterator[None]:
 
 def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Follow the session through what the view did to it; return the response, or the ended response in its place."""
+    state = state_of(request)
     # If undecided: the request was admitted, and its view has done its work.
     with suppress(Undecided):
-        response = _follow(request, response)
-    original = state_of(request).original
-    if original is not None:
+        response = _follow(request, response, state)
+    if state.original is not None:
         # Not if the database fails meanwhile: after an error the browser still has this key.
-        original.release()
-    restrict_caches(request, response)
+        state.original.release()
+    restrict_caches(request, response, state)
     return response
 
 
@@ -89,8 +89,7 @@ def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) 
     return state.ended_response
 
 
-def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    state = state_of(request)
+def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> HttpResponseBase:
     if state.admission.undecided is not None:
         refusal = refuse_after_view(request, state.admission.undecided)
         if refusal is not None:
@@ -105,13 +104,12 @@ def _follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
             state.original.release()
         settle(request, response, now())
         _follow_session(request, response, state)
-    is_judged = state.session.phase is not None and response is not state.ended_response
-    if is_judged and turns_away(request, response):
+    if turns_away(request, response) and state.session.phase is not None and response is not state.ended_response:
         _end_unusable_account(request, state)
         if state.session.is_ended and not state.change.signed_out and _is_replaceable(request, state):
             state.page.notice = False
             response = end_response(request, response)
-    set_headers(request, response)
+    set_headers(request, response, state)
     if isinstance(response, StateResponse):
         response.age(now())
     return response
@@ -132,7 +130,11 @@ def _has_failed(request: HttpRequest, response: HttpResponseBase, state: Request
 
 
 def _has_new_password(request: HttpRequest, state: RequestState) -> bool:
-    return django_sessions.auth_digest_of(session_of(request)) != state.auth_digest
+    auth_hash = django_sessions.auth_hash_of(session_of(request))
+    if auth_hash == state.admission.auth_hash and state.change.auth_digest is None:
+        # Nearly always: no digest is needed.
+        return False
+    return django_sessions.auth_digest(auth_hash) != state.auth_digest
 
 
 def _undo(request: HttpRequest, state: RequestState) -> None:
@@ -195,7 +197,7 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
             keep_cookie(request)
     else:
         _follow_credentials(request, state, watched)
-        on_sent(request, response, watched)
+        on_sent(request, response, state, watched)
 
 
 def _find_end(watch_id: str, left: float) -> SessionState | None:
@@ -218,11 +220,11 @@ def _end_former(state: RequestState, left: float) -> None:
 def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watched) -> None:
     """Bind the session to its new key and auth hash."""
     session = session_of(request)
-    key, auth_digest = django_sessions.key_of(session), django_sessions.auth_digest_of(session)
+    has_new_password = _has_new_password(request, state)
     is_announced = state.original is not None and state.original.is_announced
-    if is_announced or (key, auth_digest) != (watched.key, state.auth_digest):
+    if is_announced or has_new_password or django_sessions.key_of(session) != watched.key:
         monitor.rebind(watched.id, session)
-    if auth_digest != state.auth_digest:
+    if has_new_password:
         credential_change.record_new_password(session, state.auth_digest, state.admission.arrived)
 
 

@@ -22,6 +22,7 @@ from idlewatch.http.responses import read_reason
 from idlewatch.http.session_change import SessionChange
 from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.http.site_urls import login_url_of
+from idlewatch.monitor.django_sessions import auth_digest
 
 
 class PageParts(Struct):
@@ -116,7 +117,8 @@ class RequestState:
     @property
     def auth_digest(self) -> str:
         """Digest of the auth hash that the record has."""
-        return self.admission.auth_digest if self.change.auth_digest is None else self.change.auth_digest
+        changed = self.change.auth_digest
+        return auth_digest(self.admission.auth_hash) if changed is None else changed
 
     @property
     def unshown_reason(self) -> Reason | None:

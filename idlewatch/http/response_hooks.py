@@ -14,7 +14,7 @@ from idlewatch.core.events import PageShown, Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import follows_external_login, is_script_of_page, shows_a_page
 from idlewatch.http.request_session import cookie_of
-from idlewatch.http.request_state import RequestState, state_of
+from idlewatch.http.request_state import RequestState
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
 from idlewatch.http.view_warnings import warn
 from idlewatch.monitor import records
@@ -32,48 +32,50 @@ CLIENT_REMOVED = (
 )
 
 
-def on_sent(request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
+def on_sent(request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched) -> None:
     """Call `record_response` when all of a response has been sent."""
     if isinstance(response, StreamingHttpResponse):
         # Wrapping its content would keep a WSGI server from sending a file by itself; every server closes a response.
         closers = response._resource_closers  # type: ignore[attr-defined]
-        closers.append(partial(_record_closed, current_process(), request, response, watched))
+        closers.append(partial(_record_closed, current_process(), request, response, state, watched))
     else:
-        record_response(request, response, watched)
+        record_response(request, response, state, watched)
 
 
-def _record_closed(process: Process, request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
+def _record_closed(
+    process: Process, request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched
+) -> None:
     # A WSGI server closes a response when the application has returned, and has left its process.
     with process.entered():
-        record_response(request, response, watched)
+        record_response(request, response, state, watched)
 
 
-def record_response(request: HttpRequest, response: HttpResponseBase, watched: Watched) -> None:
+def record_response(request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched) -> None:
     """Count a long request once more, and record whether the page that the tab shows now has the client."""
-    state, at = state_of(request), now()
+    at = now()
     # The response is on its way, also if the session's state cannot be determined right now.
     with suppress(Undecided):
         duration = at - state.admission.arrived
         if state.admission.counted and duration > watched.policy.heartbeat:
             monitor.look(watched.id, at, Requested(duration))
-        shown = _page_shown(request, response)
+        shown = _page_shown(request, response, state)
         if shown is not None and _changes(watched, shown, at):
             monitor.look(watched.id, at, shown)
 
 
-def _page_shown(request: HttpRequest, response: HttpResponseBase) -> PageShown | None:
+def _page_shown(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> PageShown | None:
     """Return whether the page that the tab shows now has the client; None if it shows the one that it had."""
     if shows_a_page(request):
-        return PageShown(_carries_client(request, response)) if replaces_page(response) else None
-    if state_of(request).change.signed_in and is_script_of_page(request):
+        return PageShown(_carries_client(request, response, state)) if replaces_page(response) else None
+    if state.change.signed_in and is_script_of_page(request):
         # A visitor's page has no client. It is to be loaded again; if it is not, that is reported like any silent page.
         return PageShown(has_client=True)
     return None
 
 
-def _carries_client(request: HttpRequest, response: HttpResponseBase) -> bool:
+def _carries_client(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
     """Return whether a page has the client that the tag rendered, possibly for an email or a PDF."""
-    if not state_of(request).page.client or not is_html(response):
+    if not state.page.client or not is_html(response):
         return False
     if not isinstance(response, HttpResponse) or response.has_header("Content-Encoding"):
         return True
@@ -90,25 +92,22 @@ def _changes(watched: Watched, shown: PageShown, at: float) -> bool:
 
 def replaces_page(response: HttpResponseBase) -> bool:
     """Return whether the response to a navigation replaces the page: no redirect, 204 or download does."""
-    disposition = response.headers.get("Content-Disposition", "")
-    return (
-        response.status_code not in {204, 205}
-        and not 300 <= response.status_code < 400
-        and not disposition.lower().startswith("attachment")
-    )
+    status = response.status_code
+    if status in {204, 205} or 300 <= status < 400:
+        return False
+    return not response.headers.get("Content-Disposition", "").lower().startswith("attachment")
 
 
-def set_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+def set_headers(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
     """Set the cookie with the reason of an end, until a page has shown it, and headers that protect the next user."""
-    state = state_of(request)
     if conf.clear_site_data and _is_storage_stale(request, state):
         response.headers.setdefault("Clear-Site-Data", '"storage"')
-    watched = state.session.watched
-    user = None if watched is None else watched.user
+    session = state.session
+    user = None if session.watched is None else session.watched.user
     if state.page.notice or (state.change.signed_in and not _is_shown_after_sign_in(request, user)):
         if reason_cookie() in request.COOKIES:
             drop_reason(response)
-    elif state.session.is_ended and not state.change.signed_out and (reason := state.session.reason) is not None:
+    elif session.is_ended and not state.change.signed_out and (reason := session.reason) is not None:
         leave_reason(request, response, reason, user)
 
 

@@ -21,6 +21,8 @@ MAX_STATES = 10
 
 def note_silent_sign_in(request: HttpRequest, response: HttpResponseBase) -> None:
     """Note in the session that the response begins a silent sign-in."""
+    if response.status_code < 300:
+        return
     # To a script mozilla-django-oidc names the URL in a header of that name.
     url = response.headers.get("Location") or response.headers.get("refresh_url") or ""
     if "prompt=none" not in url:

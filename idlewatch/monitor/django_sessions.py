@@ -112,6 +112,12 @@ def user_of(session: SessionBase) -> str | None:
     return None if user is None else str(user)
 
 
+def auth_hash_of(session: SessionBase) -> str:
+    """Return a session's auth hash; empty if it has none."""
+    auth_hash: str = session.get(HASH_SESSION_KEY, "")
+    return auth_hash
+
+
 def auth_digest(auth_hash: str) -> str:
     """Return a digest of Django's session auth hash, to be stored in a record."""
     return hashlib.sha256(auth_hash.encode()).hexdigest()
@@ -119,7 +125,7 @@ def auth_digest(auth_hash: str) -> str:
 
 def auth_digest_of(session: SessionBase) -> str:
     """Return the digest of a session's auth hash."""
-    return auth_digest(session.get(HASH_SESSION_KEY, ""))
+    return auth_digest(auth_hash_of(session))
 
 
 def digest(key: str | None) -> str:

@@ -187,8 +187,9 @@ class TestClearSiteData:
         monkeypatch.setattr(records, "was_succeeded", mock.Mock(side_effect=OperationalError("no database")))
         request, response = RequestFactory().get("/"), HttpResponse()
         request.COOKIES.update(cookie)
-        attach_state(request, START).change.state = SessionState.lost(Reason.IDLE, START)
-        set_headers(request, response)
+        state = attach_state(request, START)
+        state.change.state = SessionState.lost(Reason.IDLE, START)
+        set_headers(request, response, state)
         assert clears(response) is cleared
 
 
