@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from channels.exceptions import StopConsumer
@@ -24,6 +26,7 @@ from idlewatch.core.protocol import (
     Close,
     ErrorCode,
     ErrorFrame,
+    Message,
     add_login_url,
     encode,
     no_session_frame,
@@ -34,22 +37,25 @@ from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooM
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor import stores
+from idlewatch.monitor.heartbeats import Heartbeat, Heartbeats
 from idlewatch.process import current_process, now
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.runtime import runtime_of
-from idlewatch.store.values import Watched
+from idlewatch.store.values import Touch, Watched
 
 
 class TabConsumer(Socket):
     """One tab: it reports its user's activity, and receives the state of the session.
 
-    A heartbeat is one store call: no thread, no channel layer, no database, no user, no reply.
+    A heartbeat is one store call, with others where the store is shared: no thread, no channel layer, no database, no
+    user, no reply.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hub: Hub | None = None
         self._watch_id: str | None = None
+        self._heartbeats: Heartbeats | None = None
         self._counted = False
         self._login_url: str | UnsetType = UNSET
 
@@ -87,10 +93,26 @@ class TabConsumer(Socket):
             return
         try:
             message = parse(text_data)
-            watched = await monitor.alook(self._watch_id or "", at, event_of(message))
         except BadMessage as error:
             await self._refuse(ErrorCode(error.code), error.detail)
             return
+        watch_id = self._watch_id or ""
+        look = partial(monitor.alook, watch_id, at, event_of(message))
+        if (
+            isinstance(message, ActivityMessage)
+            and self._hub is not None
+            and self._heartbeats is not None
+            and not self._hub.shows_warning(watch_id)
+        ):
+            touch = Touch(watch_id, at - message.ago, at)
+            self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message, at)))
+        else:
+            await self._answer(message, at, look())
+
+    async def _answer(self, message: Message, at: float, looking: Awaitable[Watched | None]) -> None:
+        """Tell the tab what a message has led to, where it has to be told."""
+        try:
+            watched = await looking
         except HoldRefused as error:
             await self.send(text_data=encode(ErrorFrame(ErrorCode.HOLD_REFUSED, str(error))))
             return
@@ -126,6 +148,7 @@ class TabConsumer(Socket):
         # Joined before the state is read, so that no change falls between.
         hub = runtime_of(current_process()).hub
         self._hub, self._watch_id = hub, watch_id
+        self._heartbeats = stores.heartbeats_of(current_process())
         hub.join(watch_id, self)
         if hub.dismissed:
             await self._shut(Close.GOING_AWAY)

@@ -16,10 +16,11 @@ from typing import TypeVar, cast
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event
 from idlewatch.exceptions import HeldBack, StoreUnavailable
+from idlewatch.monitor.heartbeats import Heartbeats
 from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.monitor.record_judge import Change, Outcomes, RecordJudge
 from idlewatch.monitor.record_reports import RecordReports
-from idlewatch.process import Lane, Process
+from idlewatch.process import Lane, PerLoop, Process
 from idlewatch.store import transitions
 from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.turns import Batches
@@ -31,13 +32,21 @@ T = TypeVar("T")
 class FallbackStore(SessionStore):
     """Wraps the sessions of a shared store. Raises `Undecided` where neither store nor record can judge."""
 
-    def __init__(self, process: Process, sessions: SessionStore, presence: Presence, outage: Outage) -> None:
+    def __init__(
+        self,
+        process: Process,
+        sessions: SessionStore,
+        presence: Presence,
+        outage: Outage,
+        heartbeats: PerLoop[Heartbeats],
+    ) -> None:
         self._clock = process.clock
         self._threads = process.threads
         self._sessions = sessions
         self._presence = presence
         self._outage = outage
         self._records = RecordJudge(process, outage)
+        self._heartbeats = heartbeats
         self._reports = RecordReports(process, sessions, outage)
         self._batches = Batches(self._aapply_in_doubt)
 
@@ -107,6 +116,7 @@ class FallbackStore(SessionStore):
             self._outage.note_missed(watch_id)
 
     def end(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
+        self._credit_waiting(watch_id)
         try:
             self._reports.report_end(watch_id, reason)
             return self._sessions.end(watch_id, reason, now, limits_first=limits_first)
@@ -117,6 +127,7 @@ class FallbackStore(SessionStore):
             return transitions.ended(present, reason, now)
 
     async def aget(self, watch_id: str) -> Watched | None:
+        await self._heartbeats.current().settle(watch_id)
         try:
             await self._areport(watch_id)
             watched = await self._sessions.aget(watch_id)
@@ -147,6 +158,7 @@ class FallbackStore(SessionStore):
         """
         if isinstance(event, Acted) and self._outage.is_tended:
             return await self._acredit(watch_id, event, now)
+        await self._heartbeats.current().settle(watch_id)
         if not self._outage.is_doubtful():
             with suppress(StoreUnavailable, HeldBack):
                 watched = await self._sessions.aapply(watch_id, event, now)
@@ -180,6 +192,7 @@ class FallbackStore(SessionStore):
         return cast("Outcomes", outcomes)
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
+        await self._heartbeats.current().settle(watch_id)
         if reason is not None and not self._outage.is_doubtful():
             with suppress(StoreUnavailable):
                 return await self._sessions.aend(watch_id, reason, now, limits_first=limits_first)
@@ -200,9 +213,7 @@ class FallbackStore(SessionStore):
                 self._outage.note_credit(watched, moment)
                 if watched is not None or not self._outage.is_doubtful():
                     return watched
-        # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
-        self._outage.buffer.add(watch_id, moment)
-        self._outage.add_missed([watch_id])
+        self._outage.keep_waiting(watch_id, moment)
         raise StoreUnavailable
 
     async def _areport(self, watch_id: str) -> None:
@@ -214,8 +225,14 @@ class FallbackStore(SessionStore):
         try:
             return change()
         except HeldBack:
+            self._credit_waiting(watch_id)
             self._reports.finish(watch_id)
             return change()
+
+    def _credit_waiting(self, watch_id: str) -> None:
+        """Credit what waits of a session before it is judged to end."""
+        for heartbeats in self._heartbeats:
+            heartbeats.credit(watch_id)
 
     def _notices_hold_back(self) -> bool:
         """Notice that the store holds back what the clock ends, and doubt it; return whether that is news."""

@@ -12,7 +12,8 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.clock import Clock
 from idlewatch.core.events import Reported
 from idlewatch.core.reducer import reported
-from idlewatch.store.values import Watched
+from idlewatch.store.transitions import version_at
+from idlewatch.store.values import Touch, Watched
 
 CHECKPOINT_MARGIN = 30.0
 """Seconds that a checkpoint may be late, because the database was away or the process that made it has died."""
@@ -29,6 +30,9 @@ class _Seen(NamedTuple):
     """The version of the session in the store then."""
     ended: Activity | None
     """All facts, if it had ended then."""
+
+
+_UNSEEN = _Seen(NOTHING, 0.0, 0, None)
 
 
 class LastSeen:
@@ -56,6 +60,14 @@ class LastSeen:
         ended = None if watched.activity.ended is None else watched.activity
         self._seen[watched.id] = _Seen(report, self._clock.now(), watched.version, ended)
         return False
+
+    def note_touch(self, touch: Touch) -> None:
+        """Note activity that the store credited, and that changed nothing else."""
+        known = self._seen.get(touch.watch_id, _UNSEEN)
+        if touch.moment > known.report.active:
+            report = Reported(touch.moment, known.report.logged_in_at, known.report.held_until)
+            version = max(known.version, version_at(touch.now))
+            self._seen[touch.watch_id] = _Seen(report, self._clock.now(), version, known.ended)
 
     def get(self, watch_id: str, *, is_open: bool = False) -> Reported:
         """Return a report of what was seen of a session; `NOTHING` if it was not seen.

@@ -136,6 +136,12 @@ class Outage:
         with self._lock:
             self._missed.update(dict.fromkeys(watch_ids))
 
+    def keep_waiting(self, watch_id: str, moment: float) -> None:
+        """Keep activity until the store can be told of it; the recovery reports it."""
+        # Before it is noted as missed: a recovery that finds the buffer empty ends the outage.
+        self.buffer.add(watch_id, moment)
+        self.add_missed([watch_id])
+
     def count_missed(self) -> int:
         """Return how many sessions are to be reported."""
         return len(self._missed)

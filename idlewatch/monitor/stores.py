@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,10 +14,11 @@ from idlewatch.conf import conf
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.fallback import FallbackStore
+from idlewatch.monitor.heartbeats import Heartbeats
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.recovery import Recovery
 from idlewatch.monitor.store_lease import StoreLease
-from idlewatch.process import Process, current_process
+from idlewatch.process import PerLoop, Process, current_process
 from idlewatch.store.base import Store
 
 
@@ -26,6 +28,8 @@ class OpenedStore(NamedTuple):
     store: Store
     recovery: Recovery | None
     """Reports to a shared store what it missed; None for the memory store."""
+    heartbeats: PerLoop[Heartbeats] | None
+    """What waits to be credited; None for the memory store, which credits it at once."""
 
     def close(self) -> None:
         """Close the store."""
@@ -67,6 +71,12 @@ def recovery_of(process: Process) -> Recovery | None:
     return process.part(open_store).recovery
 
 
+def heartbeats_of(process: Process) -> Heartbeats | None:
+    """Return what waits on the running event loop to be credited by a shared store; None for the memory store."""
+    heartbeats = process.part(open_store).heartbeats
+    return None if heartbeats is None else heartbeats.current()
+
+
 def open_store(process: Process) -> OpenedStore:
     """Open the store that the setting `STORE` describes."""
     configured = conf.store
@@ -76,20 +86,21 @@ def open_store(process: Process) -> OpenedStore:
     made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
     if not made.shared:
         process.part(StoreLease).on_loss(made.clear)
-        return OpenedStore(made, None)
+        return OpenedStore(made, None, None)
     # While the store is unavailable, this process uses its own clock.
     with suppress(StoreUnavailable):
         process.part(ClockSync).follow(made.presence)
-    return OpenedStore(made, add_fallback(process, made))
+    return add_fallback(process, made)
 
 
-def add_fallback(process: Process, made: Store) -> Recovery:
-    """Wrap a shared store so that the records stand in while it is unavailable; return its recovery."""
+def add_fallback(process: Process, made: Store) -> OpenedStore:
+    """Wrap a shared store so that the records stand in while it is unavailable."""
     sessions, outage = made.sessions, Outage(process.clock)
     made.on_outage(outage.note)
     made.leave_ends()
-    made.sessions = FallbackStore(process, sessions, made.presence, outage)
-    return Recovery(process, sessions, made.presence, outage)
+    heartbeats = PerLoop(partial(Heartbeats, process, sessions, outage))
+    made.sessions = FallbackStore(process, sessions, made.presence, outage, heartbeats)
+    return OpenedStore(made, Recovery(process, sessions, made.presence, outage), heartbeats)
 
 
 def _reopen(*, setting: str, **_: object) -> None:

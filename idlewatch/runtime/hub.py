@@ -140,6 +140,10 @@ class Hub:
         if watch_id in self._tabs and self._told.get(watch_id, UNWARNED) != shown:
             self._told[watch_id] = None
 
+    def shows_warning(self, watch_id: str) -> bool:
+        """Return whether the tabs of a session show more than that it is active, or may."""
+        return self._told.get(watch_id, UNWARNED) != UNWARNED
+
     def has_told(self, change: Change) -> bool:
         """Return whether the tabs of a session show this, as far as this process knows."""
         return self._told.get(change.watch_id, UNWARNED) == change.shown

@@ -144,6 +144,9 @@ class Timer:
 
     async def push(self, now: float) -> None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
+        if (heartbeats := stores.heartbeats_of(self._process)) is not None:
+            # They may put off what is due.
+            await heartbeats.flush()
         while self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now):
             claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
             await self._ask_records(claimed, now)
@@ -261,6 +264,8 @@ class Timer:
         """Write down what ended and how far every session came, and give up the store: the process is going away."""
         if not self.membership.holds_store:
             return
+        if (heartbeats := stores.heartbeats_of(self._process)) is not None:
+            await heartbeats.flush()
         try:
             # Some ends, a closed browser's, can't be told from the records later.
             await self._ends.record(self._clock.now())

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
-from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Watched
+from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Touch, Watched
 
 CHANGE_BATCH = 100
 """Sessions that a store changes in one step, at most: of a longer list, some may be changed when it fails."""
@@ -82,6 +82,14 @@ class SessionStore(Protocol):
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Async version of `apply`."""
+
+    async def acredit(self, touches: Sequence[Touch], process: str) -> Collection[int]:
+        """Credit activity whose outcome no caller waits for; return the places of the touches that were left alone.
+
+        Those are to be applied one by one, because activity means more there: the session is unknown, held, warned or
+        over, or is not known to have a tab open on `process`, which received them. A store may leave all alone.
+        """
+        return range(len(touches))
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         """Async version of `end`."""

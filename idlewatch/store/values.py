@@ -64,6 +64,16 @@ class Watched(Struct, frozen=True, kw_only=True, gc=False):
         return assess(self.activity, self.policy, now)
 
 
+class Touch(NamedTuple):
+    """Activity of a session's user, as a tab reported it. Times are epoch seconds."""
+
+    watch_id: str
+    moment: float
+    """When the user acted."""
+    now: float
+    """When the report was received."""
+
+
 class Renewal(NamedTuple):
     """The answer to the sign of life of a process."""
 

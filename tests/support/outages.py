@@ -38,8 +38,10 @@ class Member:
         self.clock = clock
         self.process = Process(name, clock.clock)
         self.store = RedisStore(url, {"PREFIX": PREFIX})
-        self.recovery = stores.add_fallback(self.process, self.store)
-        self.process.keep(stores.open_store, stores.OpenedStore(self.store, self.recovery))
+        opened = stores.add_fallback(self.process, self.store)
+        assert opened.recovery is not None
+        self.recovery = opened.recovery
+        self.process.keep(stores.open_store, opened)
         self.hub = Hub(self.process)
         self.timer = Timer(self.process, self.hub)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-INCLUDED = {"write": ("common", "change")}
+INCLUDED = {"write": ("common", "change"), "touch": ("common", "credit"), "touch_all": ("common", "credit")}
 """The parts that a script begins with, where it needs more than `common`."""
 
 

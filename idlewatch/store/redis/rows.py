@@ -6,6 +6,7 @@ Between processes a lost race is tried again, a bounded number of times.
 from __future__ import annotations
 
 import secrets
+import struct
 from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from idlewatch.store.redis.codec import row_of, watched_of
 from idlewatch.store.redis.commands import Command, Pause, Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
-from idlewatch.store.values import Due, Watched
+from idlewatch.store.values import Due, Touch, Watched
 
 PROMPT_RACES = 3
 """Races that a write may lose against other processes before it reserves the session for itself."""
@@ -102,6 +103,13 @@ class Rows:
         args = [self._keys.prefix, watch_id, repr(now), repr(moment)]
         row = yield script("touch", [self._keys.row(watch_id)], args)
         return (yield from self._read(watch_id, row))
+
+    def touch_all(self, touches: Sequence[Touch], process: str) -> Steps[Sequence[int]]:
+        """Credit activity to many sessions; return the places of those for which there is more to do."""
+        moments = struct.pack(f"<{2 * len(touches)}d", *(at for touch in touches for at in (touch.now, touch.moment)))
+        args = [self._keys.prefix, moments, *(touch.watch_id for touch in touches)]
+        left: Sequence[int] = yield script("touch_all", [self._keys.served(process)], args)
+        return left
 
     def write(
         self,

@@ -6,7 +6,8 @@ process the writers of one session take turns, and events that come meanwhile ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -14,14 +15,14 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Event, Requested
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, TooManyTabs
 from idlewatch.store import transitions
-from idlewatch.store.base import SessionStore
+from idlewatch.store.base import CHANGE_BATCH, SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
 from idlewatch.store.redis.rows import Race, Rows, Write
 from idlewatch.store.turns import Batches, Turns
-from idlewatch.store.values import Watched
+from idlewatch.store.values import Touch, Watched
 
 
 class _Change(NamedTuple):
@@ -104,6 +105,12 @@ class RedisSessions(SessionStore):
             with suppress(_Alone):
                 return await self._together.add("", (watch_id, change))
         return await self._batches.add(watch_id, change)
+
+    async def acredit(self, touches: Sequence[Touch], process: str) -> Collection[int]:
+        starts = range(0, len(touches), CHANGE_BATCH)
+        calls = (self._client.arun(self._rows.touch_all(touches[at : at + CHANGE_BATCH], process)) for at in starts)
+        answers = zip(starts, await asyncio.gather(*calls), strict=True)
+        return {at + place for at, left in answers for place in left}
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         return await self._client.arun(self._end(watch_id, reason, now, limits_first))

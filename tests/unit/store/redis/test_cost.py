@@ -17,7 +17,7 @@ from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.commands import Command
 from idlewatch.store.turns import MAX_BATCH
-from idlewatch.store.values import Due, Watched
+from idlewatch.store.values import Due, Touch, Watched
 from tests.support.redis_server import RedisServer, calm, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
@@ -175,6 +175,38 @@ class TestATurnOfTheEventLoop:
         touched = await staying
         assert touched is not None
         assert touched.activity.active == NOW + 5
+
+
+class TestHeartbeatsTogether:
+    PROCESS = "p1"
+
+    async def test_are_one_call_whose_answer_has_no_rows(self, make: MakeStore, proxy: Proxy) -> None:
+        store = make(proxy.url)
+        touches = [Touch(f"w{index}", NOW + 10 + index / 1000, NOW + 11) for index in range(CHANGE_BATCH)]
+        for touch in touches:
+            await store.sessions.aopen(session(touch.watch_id), NOW)
+            await store.sessions.aapply(touch.watch_id, TabOpened(self.PROCESS, 5), NOW)
+        await store.sessions.acredit([], self.PROCESS)
+        await store.sessions.acredit([Touch("w0", NOW + 1, NOW + 1)], self.PROCESS)
+        proxy.forget()
+        assert not await store.sessions.acredit(touches, self.PROCESS)
+        assert sum(map(len, proxy.answered)) < 10
+        found = await store.sessions.aget_many([touch.watch_id for touch in touches])
+        assert [each and each.activity.active for each in found] == [touch.moment for touch in touches]
+        assert {each and each.version for each in found} == {int((NOW + 11) * 1000)}
+        assert not await store.queue.claim(Due.PUSH, WARNING, 10, LEASE)
+
+    async def test_leave_alone_what_python_decides(self, store: RedisStore) -> None:
+        for watch_id in ("plain", "held", "without a tab", "due"):
+            await store.sessions.aopen(session(watch_id), NOW)
+            if watch_id != "without a tab":
+                await store.sessions.aapply(watch_id, TabOpened(self.PROCESS, 5), NOW)
+        await store.sessions.aapply("held", Held("upload"), NOW + 1)
+        watches = ("plain", "held", "without a tab", "unknown")
+        touches = [*(Touch(each, NOW + 10, NOW + 11) for each in watches), Touch("due", NOW + 10, WARNING)]
+        assert await store.sessions.acredit(touches, self.PROCESS) == {1, 2, 3, 4}
+        found = await store.sessions.aget_many(["plain", "held", "due"])
+        assert [each and each.activity.active for each in found] == [NOW + 10, NOW, NOW]
 
 
 @pytest.mark.server
