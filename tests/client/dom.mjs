@@ -21,9 +21,15 @@ class FakeObserver {
 class Target extends EventTarget {
   addEventListener(type, listener, options = {}) {
     super.addEventListener(type, listener, options);
-    const entry = { target: this, type };
+    const entry = { target: this, type, listener };
     listeners.add(entry);
     options.signal?.addEventListener("abort", () => listeners.delete(entry));
+  }
+
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, listener, options);
+    const gone = [...listeners].filter((entry) => entry.target === this && entry.type === type && entry.listener === listener);
+    for (const entry of gone) listeners.delete(entry);
   }
 }
 
@@ -193,7 +199,9 @@ export function fakeWindow(address = "https://site.example/live/") {
   });
   const location = Object.assign(new URL(address), { reloads: 0, reload: () => (location.reloads += 1) });
   const history = { state: null, addresses: [], replaceState: (_state, _title, to) => history.addresses.push(to) };
-  return Object.assign(new Target(), { document, location, history, fetch: () => new Promise(() => {}) });
+  const window = Object.assign(new Target(), { document, location, history, fetch: () => new Promise(() => {}) });
+  document.defaultView = window;
+  return window;
 }
 
 /** Dispatch an event with members that no script can give it, such as `isTrusted`. */

@@ -1,6 +1,7 @@
 /** Keeps what the user types into marked forms on the server until it is sent. */
 
 import { Timer } from "../core/clock.js";
+import { Listeners } from "../observers/listeners.js";
 import { read } from "./fields.js";
 import { PrivateNames } from "./private_names.js";
 import { Restorer } from "./restorer.js";
@@ -16,7 +17,7 @@ const TOO_LARGE = 413;
 
 /** Saves marked forms, restores them when the page is loaded, and deletes them when they are sent. */
 export class Drafts {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
   #typing;
   #observer;
   #loaded = false;
@@ -61,22 +62,20 @@ export class Drafts {
 
   start() {
     if (!this.config.drafts) return;
-    this.#stopping = new AbortController();
-    const options = { capture: true, signal: this.#stopping.signal };
     const { window } = this;
-    window.addEventListener("input", this.#input, options);
-    for (const type of ["submit", "reset", "idlewatch:sent"]) window.addEventListener(type, this.#send, options);
-    window.addEventListener("htmx:afterRequest", this.#sendByHtmx, options);
-    for (const type of ["pagehide", "visibilitychange", "idlewatch:warned", "idlewatch:resumed"]) {
-      window.addEventListener(type, () => this.save(), options);
-    }
+    const listen = (/** @type {string} */ types, /** @type {(event: any) => void} */ listener) =>
+      this.#listeners.add(window, types, listener, { capture: true });
+    listen("input", this.#input);
+    listen("submit reset idlewatch:sent", this.#send);
+    listen("htmx:afterRequest", this.#sendByHtmx);
+    listen("pagehide visibilitychange idlewatch:warned idlewatch:resumed", () => this.save());
     this.#observer.observe(window.document, { childList: true, subtree: true });
     this.privateNames.start();
     this.#scan();
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
     this.#observer.disconnect();
     this.privateNames.stop();
     this.#typing.clear();

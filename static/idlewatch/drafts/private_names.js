@@ -1,5 +1,6 @@
 /** Names the private fields of a form that is sent: the server, which may have to keep it, cannot tell them. */
 
+import { Listeners } from "../observers/listeners.js";
 import { notePassword, privateNames } from "./fields.js";
 
 /** The field by which they are sent. */
@@ -7,7 +8,7 @@ const PRIVATE = "_idlewatch_private";
 
 /** Adds that field to every form that is sent to this site by POST. */
 export class PrivateNames {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
 
   /** @param {Window} window */
   constructor(window) {
@@ -15,12 +16,11 @@ export class PrivateNames {
   }
 
   start() {
-    this.#stopping = new AbortController();
-    this.window.addEventListener("formdata", this.#add, { capture: true, signal: this.#stopping.signal });
+    this.#listeners.add(this.window, "formdata", this.#add, { capture: true });
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
   }
 
   /** Remember the fields that hold a password now: a page may show a password as text later. */

@@ -1,5 +1,7 @@
 /** Forms that are being sent: they hold the session, and their input is no longer unsaved. */
 
+import { Listeners } from "./listeners.js";
+
 /**
  * Seconds that a form without files holds the session at most. An upload may take hours. But an answer that is a download
  * leaves the page where it is, without any event.
@@ -8,7 +10,7 @@ const HOLD_LIMIT = 600;
 
 /** Holds the session from a form's `submit` until the page goes away. */
 export class FormObserver {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
   #releases = /** @type {Set<() => void>} */ (new Set());
 
   /**
@@ -28,16 +30,12 @@ export class FormObserver {
   }
 
   start() {
-    this.#stopping = new AbortController();
-    const { signal } = this.#stopping;
-    this.window.addEventListener("submit", this.#submit, { signal });
-    for (const type of ["reset", "idlewatch:sent"]) {
-      this.window.addEventListener(type, (event) => this.unsaved.forget(event.target), { signal });
-    }
+    this.#listeners.add(this.window, "submit", this.#submit);
+    this.#listeners.add(this.window, "reset idlewatch:sent", (event) => this.unsaved.forget(event.target));
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
     this.release();
   }
 

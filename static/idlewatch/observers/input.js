@@ -1,19 +1,23 @@
 /** The user's input in the page. */
 
+import { Listeners } from "./listeners.js";
+import { PointerObserver } from "./pointer.js";
+
 /**
  * Events that count as activity if the browser trusts them. Assistive technology clicks without a pointer or a key, menus
  * paste, and files are dropped from other windows.
  */
-const ACTS = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "beforeinput", "input", "click", "paste", "drop"];
+const ACTS = "pointerdown keydown wheel touchstart touchmove beforeinput input click paste drop";
 /** Seconds after an act in which scrolling counts: a log may scroll by itself. */
 const SCROLL_AFTER = 1;
+const OPTIONS = { capture: true, passive: true };
 const FRAMES = "iframe, frame";
 
 /** Observes the page and its same-origin frames, later ones included. */
 export class InputObserver {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
   #actedAt = /** @type {Moment | null} */ (null);
-  #pointer = "";
+  #pointer;
   #observer = /** @type {MutationObserver | null} */ (null);
 
   /**
@@ -26,28 +30,28 @@ export class InputObserver {
     this.window = window;
     this.clock = clock;
     this.onActivity = onActivity;
+    this.#pointer = new PointerObserver({ clock, onMove: (event) => this.#act(event) });
   }
 
   start() {
-    this.#stopping = new AbortController();
     this.#observe(this.window);
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
+    this.#pointer.stop();
     this.#observer?.disconnect();
     this.#observer = null;
   }
 
   /** @param {Window} view */
   #observe(view) {
-    const options = { capture: true, passive: true, signal: this.#stopping.signal };
-    for (const type of ACTS) view.addEventListener(type, this.#act, options);
-    view.addEventListener("pointermove", this.#move, options);
-    view.addEventListener("scroll", this.#scroll, options);
-    view.addEventListener("blur", this.#blur, options);
+    this.#listeners.add(view, ACTS, this.#act, OPTIONS);
+    this.#listeners.add(view, "scroll", this.#scroll, OPTIONS);
+    this.#listeners.add(view, "blur", this.#blur, OPTIONS);
     // A frame's next document has a new window. `load` does not bubble, but is captured.
-    view.document.addEventListener("load", this.#load, options);
+    this.#listeners.add(view.document, "load", this.#load, OPTIONS);
+    this.#pointer.follow(view.document);
     this.#observer ??= new MutationObserver((records) => this.#enterAdded(records));
     this.#observer.observe(view.document, { childList: true, subtree: true });
     for (const frame of view.document.querySelectorAll(FRAMES)) this.#enter(frame);
@@ -89,15 +93,6 @@ export class InputObserver {
     if (!event.isTrusted) return;
     this.#actedAt = this.clock.now();
     this.onActivity(event);
-  };
-
-  /** Ignore the events of a pointer that rests: the page moves below it, or has opened under it. */
-  #move = (/** @type {Event} */ event) => {
-    const { screenX, screenY } = /** @type {PointerEvent} */ (event);
-    const place = `${screenX},${screenY}`;
-    const rested = this.#pointer === "" || this.#pointer === place;
-    if (event.isTrusted) this.#pointer = place;
-    if (!rested) this.#act(event);
   };
 
   #scroll = (/** @type {Event} */ event) => {

@@ -1,6 +1,7 @@
 /** The page's life cycle. */
 
 import { CLOSE } from "../core/protocol.js";
+import { Listeners } from "./listeners.js";
 
 /**
  * @typedef {object} LifecycleDelegate
@@ -12,7 +13,7 @@ import { CLOSE } from "../core/protocol.js";
 
 /** Observes how the page comes and goes. */
 export class LifecycleObserver {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
 
   /**
    * @param {object} options
@@ -27,19 +28,17 @@ export class LifecycleObserver {
   }
 
   start() {
-    this.#stopping = new AbortController();
-    const options = { signal: this.#stopping.signal };
     const { document } = this.window;
-    this.window.addEventListener("pageshow", this.#show, options);
-    this.window.addEventListener("pagehide", this.#leave, options);
+    this.#listeners.add(this.window, "pageshow", this.#show);
+    this.#listeners.add(this.window, "pagehide", this.#leave);
     // `offline` proves nothing, but is a reason to check: the server may be on this machine.
-    for (const type of ["online", "offline"]) this.window.addEventListener(type, this.delegate.onWake, options);
-    document.addEventListener("resume", this.delegate.onWake, options);
-    document.addEventListener("visibilitychange", this.#changeVisibility, options);
+    this.#listeners.add(this.window, "online offline", this.delegate.onWake);
+    this.#listeners.add(document, "resume", this.delegate.onWake);
+    this.#listeners.add(document, "visibilitychange", this.#changeVisibility);
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
   }
 
   #show = (/** @type {PageTransitionEvent} */ event) => {

@@ -1,11 +1,13 @@
 /** Videos and sounds that the page has marked as work. */
 
+import { Listeners } from "./listeners.js";
+
 const MARKED = "video[data-idlewatch-hold], audio[data-idlewatch-hold]";
-const STOPS = ["pause", "ended", "emptied", "error"];
+const STOPS = "pause ended emptied error";
 
 /** Holds the session while a `<video data-idlewatch-hold>` or an `<audio data-idlewatch-hold>` plays. */
 export class MediaObserver {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
   #handles = /** @type {Map<HTMLMediaElement, HoldHandle>} */ (new Map());
 
   /**
@@ -21,15 +23,13 @@ export class MediaObserver {
   }
 
   start() {
-    this.#stopping = new AbortController();
-    const options = { capture: true, signal: this.#stopping.signal };
-    this.document.addEventListener("playing", this.#play, options);
-    for (const type of STOPS) this.document.addEventListener(type, this.#pause, options);
+    this.#listeners.add(this.document, "playing", this.#play, { capture: true });
+    this.#listeners.add(this.document, STOPS, this.#pause, { capture: true });
     for (const element of this.document.querySelectorAll(MARKED)) this.#begin(element);
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
     for (const handle of this.#handles.values()) handle.release();
     this.#handles.clear();
   }

@@ -1,5 +1,7 @@
 /** Whether the page navigates, or its tab is being closed. */
 
+import { Listeners } from "./listeners.js";
+
 /**
  * Seconds after which a navigation that has not replaced the page is taken for a download or an empty response, for which
  * there is no event. The next `pagehide` may then be that of a closed tab.
@@ -8,7 +10,7 @@ const NAVIGATION_LIMIT = 30;
 
 /** Observes navigations that the page starts. Those by the address bar and the reload button go unnoticed. */
 export class NavigationObserver {
-  #stopping = new AbortController();
+  #listeners = new Listeners();
   #startedAt = /** @type {Moment | null} */ (null);
 
   /**
@@ -29,23 +31,20 @@ export class NavigationObserver {
   }
 
   start() {
-    this.#stopping = new AbortController();
     this.#startedAt = null;
-    const { signal } = this.#stopping;
     const { navigation } = this.window;
     if (navigation) {
-      navigation.addEventListener("navigate", this.#navigate, { signal });
+      this.#listeners.add(navigation, "navigate", this.#navigate);
       // Only a navigation that a script took over or called off has one of these.
-      navigation.addEventListener("navigatesuccess", this.#stay, { signal });
-      navigation.addEventListener("navigateerror", this.#stay, { signal });
+      this.#listeners.add(navigation, "navigatesuccess navigateerror", this.#stay);
       return;
     }
-    this.window.addEventListener("click", this.#click, { signal });
-    this.window.addEventListener("submit", this.#submit, { signal });
+    this.#listeners.add(this.window, "click", this.#click);
+    this.#listeners.add(this.window, "submit", this.#submit);
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#listeners.clear();
   }
 
   #navigate = (/** @type {any} */ event) => {
@@ -86,7 +85,7 @@ export class NavigationObserver {
     const now = this.clock.now();
     this.#startedAt = now;
     // Not earlier: a permanent listener keeps pages out of Firefox's back/forward cache.
-    this.window.addEventListener("beforeunload", this.#unload, { once: true, signal: this.#stopping.signal });
+    this.#listeners.add(this.window, "beforeunload", this.#unload, { once: true });
     // A later listener may still take the navigation over.
     this.clock.after(0, () => {
       if (event.defaultPrevented && this.#startedAt === now) this.#stay();
