@@ -64,7 +64,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "compare-and-set gone",
         f"{SCRIPTS}/change.lua",
-        "version == '' or tonumber(version) ~= old.version",
+        "version == '' or version ~= old.version",
         "version == ''",
         "3",
         focus="extend_at_once open close redis_slow",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import astuple, replace
 
 from idlewatch.core.activity import Activity
@@ -27,6 +28,8 @@ NO_LIMIT = 1e15
 """Epoch seconds in the place of a limit that there is not."""
 MAX_LIFE = 315_360_000.0
 """Seconds that a session is kept at most, by whatever limits: Redis refuses numbers of too many digits."""
+MAX_POLICIES = 1000
+"""Policies of which the encoded form is kept: a project has a few, and most sessions share them."""
 ROW_RETENTION = 86_400.0
 """Seconds for which a row outlives its session, so that an end can be sent and recorded after a long outage."""
 
@@ -41,13 +44,24 @@ class _Activity(Activity, frozen=True, array_like=True):
 
 class _Facts(Struct, array_like=True):
     user: str
-    policy: _Policy
+    policy: Raw
     activity: _Activity
     shown: Shown
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Facts).decode
+_decode_policy = msgspec.msgpack.Decoder(_Policy).decode
+
+
+@lru_cache(MAX_POLICIES)
+def _encoded(policy: Policy) -> Raw:
+    return Raw(_encode(_short(astuple(policy))))
+
+
+@lru_cache(MAX_POLICIES)
+def _decoded(policy: bytes) -> Policy:
+    return Policy(*astuple(_decode_policy(policy)))
 
 
 class Head(NamedTuple):
@@ -106,19 +120,16 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
         group=0 if group is None else GROUPS.index(group) + 1,
         key_size=len((watched.key or "").encode()),
     )
-    facts = _Facts(
-        watched.user,
-        _Policy(*map(_short, astuple(policy))),
-        # The head says when its user last acted.
-        _Activity(*map(_short, astuple(replace(activity, active=0.0)))),
-        watched.shown,
-    )
+    # The head says when its user last acted.
+    facts = watched.user, _encoded(policy), _short(astuple(replace(activity, active=0.0))), watched.shown
     return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
 
 
-def _short(value: Any) -> Any:  # noqa: ANN401 - the value of any field
-    """Return a number as it takes the least room: most limits are whole seconds."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+def _short(values: Iterable[Any]) -> list[Any]:
+    """Return values with numbers as they take the least room: most limits are whole seconds."""
+    return [
+        int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value for value in values
+    ]
 
 
 def _is_plain(watched: Watched, verdict: Verdict) -> bool:
@@ -162,13 +173,13 @@ def _head_of(row: bytes) -> Head:
 def _watched(watch_id: str, row: bytes, head: Head) -> Watched:
     end_of_key = HEAD.size + int(head.key_size)
     facts = _decode(row[end_of_key:])
-    activity = Activity(*astuple(facts.activity))
+    logged_in_at, _, *others = astuple(facts.activity)
     return Watched(
         id=watch_id,
         user=facts.user,
         key=SessionKey(row[HEAD.size : end_of_key].decode()) or None,
-        policy=Policy(*astuple(facts.policy)),
-        activity=replace(activity, active=head.active),
+        policy=_decoded(bytes(facts.policy)),
+        activity=Activity(logged_in_at, head.active, *others),
         version=int(head.version),
         shown=facts.shown,
     )

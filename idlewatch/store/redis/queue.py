@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from msgspec import msgpack
+
 from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, DueQueue
 from idlewatch.store.listing import deadline_of
@@ -74,17 +76,19 @@ class RedisQueue(DueQueue):
         return self._wakeups.listen(due, callback)
 
     async def _confirm(self, due: Due, claimed: Sequence[Watched], now: float, doubted: Collection[str]) -> bytes:
-        args: list[object] = [self._keys.prefix, self._client.name, repr(now), due.value, repr(TOMBSTONE_TTL)]
+        packed: list[tuple[object, ...]] = []
         for watched in claimed:
-            args += [watched.id, watched.version]
+            known = watched.id, watched.version
             if due is Due.PUSH:
-                args.append(_next_push_at(watched, now))
+                packed.append((*known, _next_push_at(watched, now)))
             elif due is Due.CHECK:
                 is_doubted = watched.id in doubted
                 next_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
-                args += [repr(next_at), int(is_doubted)]
-        rows = [self._keys.row(watched.id) for watched in claimed]
-        answer: bytes = await self._client.acall(script("confirm", rows, args))
+                packed.append((*known, next_at, int(is_doubted)))
+            else:
+                packed.append(known)
+        args = [self._keys.prefix, self._client.name, repr(now), due.value, repr(TOMBSTONE_TTL), msgpack.encode(packed)]
+        answer: bytes = await self._client.acall(script("confirm", [self._keys.due(due)], args))
         return answer
 
     async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
@@ -93,12 +97,12 @@ class RedisQueue(DueQueue):
         return (write.new if outcome.done else None for write, outcome in zip(writes, outcomes, strict=True))
 
 
-def _next_push_at(watched: Watched, now: float) -> str:
+def _next_push_at(watched: Watched, now: float) -> float | str:
     """Return when what its tabs were told changes, as `confirm.lua` takes it; empty if it has changed already."""
     verdict = watched.verdict(now)
     if verdict.shown != watched.shown:
         return ""
-    return repr(NEVER if verdict.next_at is None else verdict.next_at)
+    return NEVER if verdict.next_at is None else verdict.next_at
 
 
 def _batches(claimed: Sequence[Watched]) -> Iterator[Sequence[Watched]]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
+from msgspec import msgpack
+
 from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import HeldBack, Undecided
 from idlewatch.store.listing import deadline_of
@@ -144,13 +146,15 @@ class Rows:
 
     def write_all(self, writes: Sequence[Write], mode: str = "write") -> Steps[Sequence[Written]]:
         """Do several compare-and-sets, of a session each."""
-        args: list[object] = [self._keys.prefix, self._client.name, mode]
+        packed, rows = [], []
         for old, new, now, events, token in writes:
             version = "" if old is None else old.version
             served = [word for process, is_in in served_by(new, events) for word in (process, "in" if is_in else "out")]
-            args += [new.id, repr(now), version, *row_args(new, now), token, len(served) // 2, *served]
-        rows = [self._keys.row(write.new.id) for write in writes]
-        push_at, record_at, check_at, *answers = yield script("write", rows, args)
+            packed.append((new.id, now, version, deadline_of(new), token, served))
+            # A row has a random mark, by which a write is recognized that is sent again because its answer was lost.
+            rows.append(row_of(new, now, secrets.randbits(53)))
+        args = [self._keys.prefix, self._client.name, mode, msgpack.encode(packed), *rows]
+        push_at, record_at, check_at, *answers = yield script("write", [self._keys.due(Due.PUSH)], args)
         for due, at in ((Due.PUSH, push_at), (Due.RECORD, record_at), (Due.CHECK, check_at)):
             self._wakeups.notify(due, float(at))
         outcomes = zip(writes, answers[::2], answers[1::2], strict=True)
@@ -188,14 +192,6 @@ class Rows:
         if watched is None:
             yield script("discard", [self._keys.row(watch_id)], [self._keys.prefix, watch_id, row])
         return watched
-
-
-def row_args(watched: Watched, now: float) -> list[object]:
-    """Return the row of a session and its deadline, as the scripts take them.
-
-    The row has a random mark, by which a write is recognized that is sent again because its answer was lost.
-    """
-    return [row_of(watched, now, secrets.randbits(53)), repr(deadline_of(watched))]
 
 
 def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[str, bool]]:

@@ -24,7 +24,7 @@ local function change(prefix, now, mode, key, value, reservation, id, version, n
   end
   local row = read(new)
   local is_reserved = reservation and reservation ~= token
-  local is_overtaken = old and (is_reserved or version == '' or tonumber(version) ~= old.version)
+  local is_overtaken = old and (is_reserved or version == '' or version ~= old.version)
   if is_overtaken and row.mark == old.mark then
     -- It was done, and the answer got lost on its way: the same is asked again on a new connection.
     due.push = push_at(old, now) or -1
@@ -38,7 +38,7 @@ local function change(prefix, now, mode, key, value, reservation, id, version, n
   local is_end_by_clock = old and old.ended == 0 and row.ended == 1 and mode ~= 'end'
   local is_held_back = not is_overtaken and is_end_by_clock and clock_is_held_back(prefix, now)
   if is_overtaken or is_held_back then
-    if mode == 'settle' and tonumber(version) >= old.claimed then
+    if mode == 'settle' and version >= old.claimed then
       -- It changed since it was claimed, or is to be settled later: it is due as it is now.
       old.lease = 0
       keep(key, old, old.ttl)

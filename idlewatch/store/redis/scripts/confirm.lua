@@ -1,8 +1,8 @@
 -- Note that what was claimed is done.
 --
--- KEYS: the rows. ARGV: prefix, sender, now, kind, seconds to keep a recorded end, and for each row: watch id, version claimed or
--- settled; for a push also when it is due again ('': it is due as the row has it); for a check when it is due again and whether it is
--- doubted.
+-- KEYS: the list. ARGV: prefix, sender, now, kind, seconds to keep a recorded end, and in MessagePack for each session: its id, version
+-- claimed or settled; for a push also when it is due again ('': it is due as the row has it); for a check when it is due again and
+-- whether it is doubted.
 -- Returns when the first of them is due again (-1: none is).
 
 local refused = refusal(ARGV[1])
@@ -27,7 +27,7 @@ local function confirm(key, value, id, version, next_at, doubted)
     end
     if version == row.version and next_at ~= '' then
       -- It was due by the verdict of the latest write; by now its tabs show the right thing, so that nothing is settled.
-      row.next_at = tonumber(next_at)
+      row.next_at = next_at
     end
     redis.call('SET', key, packed(row), 'KEEPTTL')
     return put_push(prefix, id, row, now)
@@ -37,9 +37,9 @@ local function confirm(key, value, id, version, next_at, doubted)
       row.recorded, row.ttl = 1, tonumber(ARGV[5])
       keep(key, row, row.ttl)
     end
-  elseif row.ended == 0 and tonumber(next_at) >= row.check_at then
+  elseif row.ended == 0 and next_at >= row.check_at then
     -- Otherwise it was checked later, by another claimant.
-    row.check_at, row.doubted = tonumber(next_at), tonumber(doubted)
+    row.check_at, row.doubted = next_at, doubted
     redis.call('SET', key, packed(row), 'KEEPTTL')
     put(prefix, 'check', id, row.check_at, row.ttl)
     return row.check_at
@@ -47,11 +47,12 @@ local function confirm(key, value, id, version, next_at, doubted)
   return -1
 end
 
-local width = ({push = 3, record = 2, check = 4})[kind]
-local first = -1
-for index, value in ipairs(redis.call('MGET', unpack(KEYS))) do
-  local place = 6 + (index - 1) * width
-  local at = confirm(KEYS[index], value, ARGV[place], tonumber(ARGV[place + 1]), ARGV[place + 2], ARGV[place + 3])
+local sessions, keys, first = cmsgpack.unpack(ARGV[6]), {}, -1
+for index, session in ipairs(sessions) do
+  keys[index] = prefix .. 'watch:' .. session[1]
+end
+for index, value in ipairs(redis.call('MGET', unpack(keys))) do
+  local at = confirm(keys[index], value, unpack(sessions[index]))
   if at >= 0 and (first < 0 or at < first) then
     first = at
   end

@@ -1,8 +1,8 @@
 -- Replace the facts of sessions: each is a compare-and-set by itself; see `change`.
 --
--- KEYS: the rows. ARGV: prefix, sender, mode, and for each row: watch id, now, version read, the new row without lease, its deadline,
--- the token of a reservation or '', of how many processes it changes whether they have tabs of it open, and for each of these its
--- name, then 'in' or 'out'.
+-- KEYS: what is due for a push. ARGV: prefix, sender, mode, and in MessagePack, which takes less than an argument each, for each session:
+-- its id, now, version read, its deadline, the token of a reservation or '', and for each process of which it changes whether it has
+-- tabs of it open: its name, then 'in' or 'out'. Then the new rows, without lease.
 -- Returns when the first push, record and check are due (-1: none is), then for each whether it was done (-1: it was held back), and
 -- the row (nil: there is none; '': it is the new one).
 
@@ -10,13 +10,12 @@ local refused = refusal(ARGV[1])
 if refused then
   return refused
 end
-local prefix, sender, mode, width = ARGV[1], ARGV[2], ARGV[3], 7
-local places, reservations, at = {}, {}, 4
-for index in ipairs(KEYS) do
-  places[index], reservations[index] = at, prefix .. 'turn:' .. ARGV[at]
-  at = at + width + 2 * tonumber(ARGV[at + 6])
+local prefix, sender, mode, writes = ARGV[1], ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4])
+local keys, reservations = {}, {}
+for index, write in ipairs(writes) do
+  keys[index], reservations[index] = prefix .. 'watch:' .. write[1], prefix .. 'turn:' .. write[1]
 end
-local values = redis.call('MGET', unpack(KEYS))
+local values = redis.call('MGET', unpack(keys))
 reservations = redis.call('MGET', unpack(reservations))
 
 local served = {SADD = {}, SREM = {}}
@@ -31,14 +30,14 @@ local function note_served(command, process, id, ttl)
 end
 
 local first, answer = {push = -1, record = -1, check = -1}, {}
-for index, key in ipairs(KEYS) do
-  local place = places[index]
-  local id, now, new = ARGV[place], tonumber(ARGV[place + 1]), ARGV[place + 3]
-  local done, value, due, is_held_back = change(prefix, now, mode, key, values[index], reservations[index], id, ARGV[place + 2], new,
-    ARGV[place + 4], ARGV[place + 5])
+for index, key in ipairs(keys) do
+  local id, now, version, deadline, token, names = unpack(writes[index])
+  local new = ARGV[4 + index]
+  local done, value, due, is_held_back =
+    change(prefix, now, mode, key, values[index], reservations[index], id, version, new, deadline, token)
   if done then
-    for name = place + width, place + width - 1 + 2 * tonumber(ARGV[place + 6]), 2 do
-      note_served(ARGV[name + 1] == 'in' and 'SADD' or 'SREM', ARGV[name], id, read(new).ttl)
+    for name = 1, #names, 2 do
+      note_served(names[name + 1] == 'in' and 'SADD' or 'SREM', names[name], id, read(new).ttl)
     end
   end
   for kind, earliest in pairs(first) do
