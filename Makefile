@@ -67,6 +67,7 @@ screenshots: .venv/.dev  ## Take screenshots of every state into build/screensho
 .PHONY: bench
 bench: .venv-bench/.dev  ## Measure what it costs, and write docs/benchmarks.md: QUICK=1, ROWS=1,2 for some, CHECK=1 to judge.
 	@scripts/ensure-servers redis-server
+	@scripts/ensure-chromium
 	@.venv-bench/bin/python -m tests.tools.bench
 
 .PHONY: wheel
