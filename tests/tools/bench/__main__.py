@@ -4,7 +4,7 @@ It writes `docs/benchmarks.md`, its pictures and `docs/benchmarks.json`; where r
 others, into `build/bench/` instead. Environment:
 
 - `QUICK=1`: 1,000 tabs in place of 10,000, in less than five minutes; a goal is judged only where it holds at that
-  size, and the rows of the pushes are left to the full run.
+  size.
 - `ROWS=1,2`: only these rows. `TABS`: another number of tabs.
 - `CHECK=1`: print which goals fall short.
 
@@ -69,15 +69,15 @@ def _measure(asked: Options) -> Report:
     # Redis is started from here, and inherits the core.
     os.sched_setaffinity(0, {machine.LOAD_CORE})
     began, samples, noise = time.monotonic(), Samples(), dict[str, machine.CoreUse]()
-    with tempfile.TemporaryDirectory(prefix="idlewatch-bench-") as name:
-        directory = Path(name)
+    with tempfile.TemporaryDirectory(prefix="idlewatch-bench-") as root:
+        directory = Path(root)
         redis = RedisServer(directory)
         redis.start()
         try:
             run = Run(asked, directory, redis, make_sessions(directory, asked.tabs), samples)
-            for rows, measure in SCENARIOS:
+            for name, rows, measure in SCENARIOS:
                 if not asked.rows.isdisjoint(rows):
-                    label = ", ".join(row for row in rows if row in asked.rows)
+                    label = f"{', '.join(row for row in rows if row in asked.rows)} ({name})"
                     print(f"Rows {label}, after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
                     with machine.observed_core() as noise[label]:
                         asyncio.run(measure(run))

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from idlewatch.core.protocol import TAB_PATH
+from idlewatch.core.protocol import LIVE_PATH, TAB_PATH
 
 CONCURRENT_HANDSHAKES = 64
 HANDSHAKE_TIMEOUT = 60.0
@@ -155,6 +155,23 @@ async def open_tabs(port: int, keys: Iterable[str], on_text: OnText | None = Non
 
     await asyncio.gather(*(open_in_turn() for _ in range(CONCURRENT_HANDSHAKES)))
     return tabs
+
+
+class LivePage(Connection):
+    """An operator's page, which acknowledges each frame."""
+
+    frames = 0
+
+    @classmethod
+    async def open(cls, port: int, key: str) -> LivePage:
+        page = cls(_request(port, LIVE_PATH, f"Cookie: sessionid={key}", DEFLATE))
+        await _connect(page, port)
+        page.transport.write(frame(b'{"type":"watch","query":1}'))
+        return page
+
+    def on_text(self, payload: bytes) -> None:
+        self.frames += 1
+        self.transport.write(frame(json.dumps({"type": "seen", "frame": json.loads(payload)["frame"]}).encode()))
 
 
 def close(connections: Iterable[Connection]) -> None:

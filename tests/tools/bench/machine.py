@@ -6,7 +6,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -48,17 +48,23 @@ class CoreUse:
 def observed_core() -> Iterator[CoreUse]:
     """Observe the server's core; every server has been started and stopped within."""
     use = CoreUse(calibrate())
-    busy, steal = _core_seconds()
+    busy, steal = _core_seconds(SERVER_CORE)
     children, began = _children_seconds(), time.monotonic()
     yield use
     seconds = time.monotonic() - began
-    busy_after, steal_after = _core_seconds()
+    busy_after, steal_after = _core_seconds(SERVER_CORE)
     use.others = max(0.0, busy_after - busy - (_children_seconds() - children)) / seconds
     use.steal = (steal_after - steal) / seconds
 
 
-def _core_seconds() -> tuple[float, float]:
-    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{SERVER_CORE} "))
+def busy_seconds(cores: Collection[int]) -> float:
+    """Return for how long these cores have not been free, the host's other machines included."""
+    return sum(sum(_core_seconds(core)) for core in cores)
+
+
+def _core_seconds(core: int) -> tuple[float, float]:
+    """Return for how long a core was busy, and for how long the host gave it to other machines."""
+    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
     user, nice, system, _, _, irq, softirq, steal = map(int, line.split()[1:9])
     return (user + nice + system + irq + softirq) / TICKS, steal / TICKS
 

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from tests.tools.bench.rows import client, heartbeats, middleware, pushes, stores, tabs, writes
+from tests.tools.bench.rows import (
+    client,
+    growth,
+    heartbeats,
+    middleware,
+    operators,
+    pings,
+    pushes,
+    stores,
+    tabs,
+    writes,
+)
 from tests.tools.bench.servers import Run
 
 
 class Scenario(NamedTuple):
     """What measures some rows at once."""
 
+    name: str
     rows: tuple[str, ...]
     measure: Callable[[Run], Awaitable[None]]
 
 
 SCENARIOS = tuple(
-    Scenario(module.ROWS, module.measure) for module in (tabs, heartbeats, middleware, writes, stores, client, pushes)
+    Scenario(module.__name__.rpartition(".")[2], module.ROWS, module.measure)
+    for module in (tabs, pings, heartbeats, middleware, writes, stores, client, operators, growth, pushes)
 )

@@ -24,7 +24,13 @@ RESUME_TIMEOUT = 120.0
 POLL_INTERVAL = 0.2
 CALM_SECONDS = 2.0
 """After which a server has done what follows its start, or many new tabs."""
-PINNED = ("taskset", "--cpu-list", str(machine.SERVER_CORE))
+PEER = "peer"
+"""The application that has no sockets."""
+
+
+def pinned(core: int) -> Sequence[str]:
+    """Return the start of a command that runs on this core alone."""
+    return ("taskset", "--cpu-list", str(core))
 
 
 class Variant(NamedTuple):
@@ -36,6 +42,7 @@ class Variant(NamedTuple):
     knows_keys: bool = True
     """Whether its store knows the keys of the sessions, as it does after their sign-ins."""
     environ: Mapping[str, str] = {}
+    core: int = machine.SERVER_CORE
 
 
 BARE = Variant(goals.BARE, "bare")
@@ -43,6 +50,7 @@ USUAL = Variant(goals.USUAL, "usual")
 MEMORY = Variant(goals.MEMORY, "product")
 REDIS = Variant(goals.REDIS, "product", has_redis=True)
 RESTARTED = Variant(goals.RESTARTED, "product", knows_keys=False)
+SECURITY = Variant(goals.SECURITY, PEER, environ={"BENCH_SECURITY": "1"})
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class MeasuredServer(Server):
 
     @property
     def command(self) -> list[str]:
-        return [*PINNED, *super().command, "--verbosity", "0"]
+        return [*pinned(self.variant.core), *super().command, "--verbosity", "0"]
 
     @property
     def pid(self) -> int:
@@ -93,8 +101,9 @@ class MeasuredServer(Server):
 
     async def warm_up(self) -> None:
         """Let the process load what its first tabs need, and its store resume the sessions."""
-        spare = self.run.sessions.keys[-WARM_UP_TABS:]
-        load.close(await load.open_tabs(self.port, spare))
+        if self.variant.application != PEER:
+            spare = self.run.sessions.keys[-WARM_UP_TABS:]
+            load.close(await load.open_tabs(self.port, spare))
         self.control = await load.Control.open(self.port)
         if self.variant.application == "product":
             async with asyncio.timeout(RESUME_TIMEOUT):
@@ -136,7 +145,7 @@ def run_program(run: Run, module: str, *words: str, **environ: str) -> None:
     with run.redis.client() as client:
         client.flushall()
     done = subprocess.run(
-        [*PINNED, sys.executable, "-m", module, *words],
+        [*pinned(machine.SERVER_CORE), sys.executable, "-m", module, *words],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

@@ -47,12 +47,15 @@ class Sessions(NamedTuple):
         )
 
 
-def make_sessions(directory: Path, count: int, **limits: str) -> Sessions:
-    """Make a database with so many sessions under other limits, and those for warming up."""
+def make_sessions(directory: Path, count: int, lead: float = 0.0, **limits: str) -> Sessions:
+    """Make a database with so many sessions under other limits, and those for warming up.
+
+    Their users will have been active at a moment that is `lead` seconds away.
+    """
     database, listing = directory / "sessions.sqlite3", directory / "sessions.json"
     shutil.copy(migrated(), database)
     subprocess.run(
-        [sys.executable, "-m", "tests.tools.bench.sessions", str(count + WARM_UP_TABS), str(listing)],
+        [sys.executable, "-m", "tests.tools.bench.sessions", str(count + WARM_UP_TABS), str(listing), str(lead)],
         cwd=ROOT,
         env=clean_environment(**SETTINGS | limits, DATABASE_URL=f"sqlite:///{database}"),
         check=True,
@@ -60,8 +63,8 @@ def make_sessions(directory: Path, count: int, **limits: str) -> Sessions:
     return Sessions(database, json.loads(listing.read_text())["keys"], listing)
 
 
-def fill(count: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Sign so many users in, in bulk; return their session keys and watch ids."""
+def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
+    """Sign so many users in, in bulk, the last one an operator; return their session keys and watch ids."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
     from django.contrib.sessions.backends.db import SessionStore
     from django.contrib.sessions.models import Session
@@ -76,8 +79,9 @@ def fill(count: int) -> tuple[Sequence[str], Sequence[str]]:
     from idlewatch.store.values import Watched
 
     users = get_user_model().objects
-    users.bulk_create((users.model(username=f"user{number}", password="!") for number in range(count)), BATCH_SIZE)
-    now = timezone.now()
+    users.bulk_create((users.model(username=f"user{number}", password="!") for number in range(count - 1)), BATCH_SIZE)
+    users.create_superuser("operator")
+    now = timezone.now() + timedelta(seconds=lead)
     expires = now + timedelta(days=14)
     sessions, records = [], []
     for user in users.order_by("pk"):
@@ -113,13 +117,13 @@ def fill(count: int) -> tuple[Sequence[str], Sequence[str]]:
     return [session.session_key for session in sessions], [record.pk for record in records]
 
 
-def main(count: str, listing: str) -> None:
+def main(count: str, listing: str, lead: str) -> None:
     """Fill the database of the environment."""
     import django
     from django.db import connection
 
     django.setup()
-    keys, watch_ids = fill(int(count))
+    keys, watch_ids = fill(int(count), float(lead))
     with connection.cursor() as cursor:
         # The file alone is copied.
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

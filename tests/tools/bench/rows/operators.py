@@ -1,0 +1,73 @@
+"""Operators: what ten live pages cost the server, by the number of sessions that they choose from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from tests.tools.bench import goals, load, machine
+from tests.tools.bench.options import REPEATS
+from tests.tools.bench.servers import MEMORY, MeasuredServer, Run, served
+from tests.tools.bench.sessions import WARM_UP_TABS, make_sessions
+
+ROWS = ("12",)
+QUICK_SIZES, FULL_SIZES = (100, 1_000), (100, 1_000, 10_000, 100_000)
+SECONDS, QUICK_SECONDS = 15, 3
+"""For which each server is observed: a process takes a sample each 15 s."""
+PAGES = 10
+ACTIVE = 10
+"""Users who are active in each second: their rows leave the page, and others come."""
+SPREAD = 2.0
+"""Seconds over which the users were last active, so that the order of their sessions is known."""
+SETTLING = 2.0
+"""Seconds in which pages have got all that they show."""
+CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
+"""Sessions are not checked meanwhile: that costs more than the pages, the more sessions the more."""
+
+
+async def measure(run: Run) -> None:
+    """Measure all sizes at once, each without the pages and with them in turn."""
+    async with AsyncExitStack() as stack:
+        servers = {}
+        for size in QUICK_SIZES if run.options.quick else FULL_SIZES:
+            directory = run.directory / f"operators-{size}"
+            directory.mkdir()
+            own = replace(run, directory=directory, sessions=make_sessions(directory, size - WARM_UP_TABS))
+            (servers[size],) = await stack.enter_async_context(served(own, (MEMORY._replace(environ=CALM),)))
+        await asyncio.sleep(SPREAD + 1)
+        for server in servers.values():
+            await server.control.ask(f"spread {SPREAD:g}")
+        for _ in range(REPEATS):
+            costs = await _costs(run, list(servers.values()))
+            for size, cost in zip(servers, costs, strict=True):
+                run.samples.add("ten live pages", goals.MEMORY, size, cost)
+                if size > min(servers):
+                    run.samples.add("ten live pages, over those at 100", goals.MEMORY, size, cost / costs[0])
+
+
+async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
+    """Return the milliseconds of processor time that the pages cost each server in a second."""
+    without = await _observe(run, servers)
+    pages = [
+        await load.LivePage.open(server.port, server.run.sessions.keys[-1]) for server in servers for _ in range(PAGES)
+    ]
+    await asyncio.sleep(SETTLING)
+    before = [page.frames for page in pages]
+    together = await _observe(run, servers)
+    if still := sum(page.frames == seen for page, seen in zip(pages, before, strict=True)):
+        raise RuntimeError(f"{still} of {len(pages)} live pages received no change; expected none.")
+    load.close(pages)
+    await asyncio.sleep(SETTLING / 2)
+    return [(cost - base) * 1e3 for cost, base in zip(together, without, strict=True)]
+
+
+async def _observe(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
+    """Return the share of a core that each server uses while some users are active."""
+    before = [machine.cpu_seconds(server.pid) for server in servers]
+    seconds = QUICK_SECONDS if run.options.quick else SECONDS
+    for _ in range(seconds):
+        await asyncio.gather(asyncio.sleep(1), *(server.control.ask(f"act {ACTIVE}") for server in servers))
+    used = [machine.cpu_seconds(server.pid) for server in servers]
+    return [(after - earlier) / seconds for after, earlier in zip(used, before, strict=True)]
