@@ -6,14 +6,15 @@ import asyncio
 import time
 
 from tests.tools.bench import load, machine
+from tests.tools.bench.options import REPEATS
 from tests.tools.bench.servers import BARE, MEMORY, REDIS, USUAL, MeasuredServer, Run, served
 
 ROWS = ("3",)
 TABS = 2_000
 """At most: a tab may send a hundred messages in ten seconds."""
-ROUNDS = 10
+ROUNDS, QUICK_ROUNDS = 10, 5
 """One heartbeat of each tab."""
-RATE, SECONDS = 1_000, 1.5
+RATE, SECONDS = 1_000, 1.2
 POLL_INTERVAL, PAUSE = 0.005, 0.001
 SETTLING = 0.2
 """Seconds in which a heartbeat that was received is credited."""
@@ -22,16 +23,16 @@ ANSWER_TIMEOUT = 30.0
 
 async def measure(run: Run) -> None:
     """Have the tabs of each variant send heartbeats in turn; the processes stay."""
-    keys = run.keys[:TABS]
+    keys, rounds = run.keys[:TABS], QUICK_ROUNDS if run.options.quick else ROUNDS
     async with served(run, (BARE, USUAL, MEMORY, REDIS)) as servers:
         tabs = [await load.open_tabs(server.port, keys) for server in servers]
         for server, own in zip(servers, tabs, strict=True):
             # The first ones find nothing prepared.
             await _saturate(server, own, rounds=2)
-        for _ in range(run.options.repeats):
+        for _ in range(REPEATS):
             for server, own in zip(servers, tabs, strict=True):
                 name, size = server.variant.name, len(own)
-                run.samples.add("heartbeat, saturated", name, size, await _saturate(server, own, ROUNDS))
+                run.samples.add("heartbeat, saturated", name, size, await _saturate(server, own, rounds))
                 run.samples.add("heartbeat, 1,000/s", name, size, await _pace(server, own))
         for server, own in zip(servers, tabs, strict=True):
             if lost := sum(not tab.is_open for tab in own):

@@ -1,4 +1,4 @@
-"""Pushes: what is due at once, and what is due over ten seconds, until the frames are in the browsers."""
+"""Pushes: what is due at once, and what is due over some seconds, until the frames are in the browsers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,37 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from tests.tools.bench import goals, load
 from tests.tools.bench.servers import MEMORY, REDIS, MeasuredServer, Run, Variant, served
 from tests.tools.bench.sessions import make_sessions
 
 ROWS = ("4", "5")
-IDLE, WARN = 60.0, 40.0
-LIMITS = {"IDLEWATCH_IDLE_TIMEOUT": f"{IDLE:g}", "IDLEWATCH_WARN_BEFORE": f"{WARN:g}"}
-SPAN = 10.0
-"""Seconds over which deadlines are spread."""
-KEEP_INTERVAL = 3.0
-"""At which the sessions are kept from their warning until all tabs are open."""
+
+
+class Times(NamedTuple):
+    """The limits of the sessions, and the moments that follow from them, in seconds."""
+
+    idle: float
+    warn: float
+    span: float
+    """Over which deadlines are spread."""
+    keep: float
+    """After which sessions are kept from their warning, again and again, until all tabs are open."""
+    settling: float
+    """In which the frames of what happened before have arrived."""
+    lead: float = 0.0
+    """So much later than now their users were active when the server starts: it takes longer than they would live."""
+
+    @property
+    def until_warned(self) -> float:
+        return self.idle - self.warn
+
+
+FULL = Times(idle=60.0, warn=40.0, span=10.0, keep=3.0, settling=1.0)
+QUICK = Times(idle=8.0, warn=5.5, span=1.0, keep=0.7, settling=0.3, lead=10.0)
 POLL_INTERVAL = 0.02
-SETTLING = 1.0
 FRAME_TIMEOUT = 60.0
 """Seconds after the last deadline."""
 SERVED = ((MEMORY, 1, goals.DIRECT), (REDIS, 2, goals.DIRECT_BY_TWO))
@@ -28,37 +45,54 @@ SERVED = ((MEMORY, 1, goals.DIRECT), (REDIS, 2, goals.DIRECT_BY_TWO))
 
 
 async def measure(run: Run) -> None:
-    """Let sessions come due with each store in turn, on processes that are new in each repeat."""
-    directory = run.directory / "pushes"
+    """Let sessions come due with each store in turn.
+
+    Where there are few, each repeat is a part of those that one process has; where there are many, it has new ones.
+    """
+    directory, times = run.directory / "pushes", QUICK if run.options.quick else FULL
     directory.mkdir()
-    for _ in range(run.options.repeats):
+    limits = {"IDLEWATCH_IDLE_TIMEOUT": f"{times.idle:g}", "IDLEWATCH_WARN_BEFORE": f"{times.warn:g}"}
+    rounds, parts = (run.options.repeats, 1) if run.options.has_many_tabs else (1, run.options.repeats)
+    for _ in range(rounds):
         for variant, processes, floor in SERVED:
-            own = replace(run, sessions=make_sessions(directory, run.options.tabs, **LIMITS))
-            await _measure(own, variant, processes, floor)
+            sessions = make_sessions(directory, run.options.tabs, lead=times.lead, **limits)
+            began = time.monotonic() + times.lead
+            await _measure(replace(run, sessions=sessions), times, parts, began, variant, processes, floor)
 
 
-async def _measure(run: Run, variant: Variant, processes: int, floor: str) -> None:
+async def _measure(
+    run: Run, times: Times, parts: int, began: float, variant: Variant, processes: int, floor: str
+) -> None:
+    def add(figure: str, name: str, seconds: float) -> None:
+        run.samples.add(figure, name, run.options.tabs, seconds * 1e3)
+
     variants = [
         variant._replace(name=f"{variant.name} {number}", environ={"BENCH_CAPTURE": "1"}) for number in range(processes)
     ]
     async with served(run, variants, share_database=True) as servers:
-        pushes = Pushes(run, servers)
+        pushes = Pushes(run, times, servers)
         await pushes.open_tabs()
-        direct = await pushes.direct()
-        warned, extended = await pushes.warned_at_once(), await pushes.extended_at_once()
-        for figure, total in (("warned at once", warned), ("extended at once", extended)):
-            run.samples.add(figure, floor, run.options.tabs, direct * 1e3)
-            run.samples.add(figure, variant.name, run.options.tabs, total * 1e3)
+        # No user was active later than now.
+        await asyncio.sleep(began - time.monotonic())
+        for _ in range(parts):
+            direct = await pushes.direct()
+            warned, extended = await pushes.warned_at_once(), await pushes.extended_at_once()
+            for figure, total in (("warned at once", warned), ("extended at once", extended)):
+                add(figure, floor, direct)
+                add(figure, variant.name, total)
         for phase, delays in (await pushes.spread()).items():
-            cuts = statistics.quantiles(delays, n=100)
-            run.samples.add(f"{phase}, p50", variant.name, run.options.tabs, cuts[49] * 1e3)
-            run.samples.add(f"{phase}, p99", variant.name, run.options.tabs, cuts[98] * 1e3)
+            size = len(delays) // parts
+            for start in range(0, size * parts, size):
+                cuts = statistics.quantiles(delays[start : start + size], n=100)
+                add(f"{phase}, p50", variant.name, cuts[49])
+                add(f"{phase}, p99", variant.name, cuts[98])
 
 
 class Pushes:
     """Tabs on some processes, and when the frames arrived in them."""
 
-    def __init__(self, run: Run, servers: Sequence[MeasuredServer]) -> None:
+    def __init__(self, run: Run, times: Times, servers: Sequence[MeasuredServer]) -> None:
+        self._times = times
         self._servers = servers
         self._keys = run.keys
         self._sessions = len(run.sessions.keys)
@@ -76,7 +110,7 @@ class Pushes:
         )
         while not opening.done():
             await self._ask("extend")
-            await asyncio.wait([opening], timeout=KEEP_INTERVAL)
+            await asyncio.wait([opening], timeout=self._times.keep)
         await opening
 
     async def direct(self) -> float:
@@ -89,10 +123,10 @@ class Pushes:
     async def warned_at_once(self) -> float:
         """Return the seconds from a deadline that all sessions share until the last frame."""
         begun = await self._ask("touch")
-        await asyncio.sleep(SETTLING)
+        await asyncio.sleep(self._times.settling)
         self._await("warned")
         await self._until_arrived()
-        return max(self._arrived.values()) - (begun + IDLE - WARN)
+        return max(self._arrived.values()) - (begun + self._times.until_warned)
 
     async def extended_at_once(self) -> float:
         """Return the seconds in which all warned sessions are extended and their tabs receive it."""
@@ -104,14 +138,15 @@ class Pushes:
     async def spread(self) -> dict[str, list[float]]:
         """Return the seconds from each deadline to its frame, for warnings and ends that come over ten seconds."""
         # No user was active later than the moments that are reported next.
-        await asyncio.sleep(SPAN + 2 * SETTLING)
-        first = await self._ask(f"spread {SPAN:g}")
+        span = self._times.span
+        await asyncio.sleep(span + 2 * self._times.settling)
+        first = await self._ask(f"spread {span:g}")
         delays = {}
-        for phase, after in (("warned", IDLE - WARN), ("ended", IDLE)):
+        for phase, after in (("warned", self._times.until_warned), ("ended", self._times.idle)):
             self._await(phase)
             await self._until_arrived()
             delays[phase] = [
-                self._arrived[key] - (first + SPAN * place / self._sessions + after)
+                self._arrived[key] - (first + span * place / self._sessions + after)
                 for place, key in enumerate(self._keys)
             ]
         return delays
@@ -129,6 +164,6 @@ class Pushes:
             self._arrived.setdefault(key, time.monotonic())
 
     async def _until_arrived(self) -> None:
-        async with asyncio.timeout(IDLE + SPAN + FRAME_TIMEOUT):
+        async with asyncio.timeout(self._times.idle + self._times.span + FRAME_TIMEOUT):
             while len(self._arrived) < len(self._keys):  # noqa: ASYNC110 - it happens elsewhere
                 await asyncio.sleep(POLL_INTERVAL)

@@ -1,6 +1,7 @@
 """The stores by themselves: what a session takes, and what a touch on Redis takes beside plain scripts.
 
-`python -m tests.tools.bench.rows.stores NAME SESSIONS`, in the environment of a run, prints the samples of one store.
+In the environment of a run, `python -m tests.tools.bench.rows.stores weigh NAME SESSIONS` prints what they take in one
+store, and `… touch SESSIONS SESSIONS` what touches take in Redis at these sizes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from itertools import product
 from typing import Any
 
 import redis
@@ -26,13 +29,17 @@ from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import SessionKey, Watched
 from tests.tools.bench import goals, machine
+from tests.tools.bench.options import REPEATS
 from tests.tools.bench.rows.middleware import SCRIPT
 from tests.tools.bench.servers import Run, print_sample, run_program
 
 ROWS = ("10", "11")
-QUICK_SESSIONS, FULL_SESSIONS = (10_000,), (10_000, 100_000, 1_000_000)
-GROWTH = "touch, 1,000,000 sessions over 10,000"
-REPEATS = 7
+HERE = "tests.tools.bench.rows.stores"
+WEIGHED, QUICK_WEIGHED = (10_000, 100_000), (10_000,)
+TOUCHED, QUICK_TOUCHED = (10_000, 100_000, 1_000_000), (10_000, 20_000)
+"""Sessions of which the figures are taken, as many as goals speak of."""
+GROWTH = "touch, over that at 10,000"
+ALONE_ON_REDIS = ("touch, alone", goals.REDIS)
 ALONE = 200
 """Touches in a repeat, one after the other."""
 TOGETHER, GROUPS = 100, 10
@@ -40,35 +47,47 @@ BATCH_SIZE = 500
 
 
 async def measure(run: Run) -> None:
-    """Measure both stores at each size."""
-    for sessions in QUICK_SESSIONS if run.options.quick else FULL_SESSIONS:
-        if "11" in run.options.rows:
-            run_program(run, "tests.tools.bench.rows.stores", goals.MEMORY, str(sessions))
-        run_program(run, "tests.tools.bench.rows.stores", goals.REDIS, str(sessions))
-    few, many = (
-        run.samples.summary("touch, alone", goals.REDIS, sessions) for sessions in (FULL_SESSIONS[0], FULL_SESSIONS[-1])
-    )
-    if few and many:
-        run.samples.add(GROWTH, goals.REDIS, FULL_SESSIONS[-1], many.median / few.median)
+    """Weigh both stores at each size, and touch the sessions in Redis."""
+    weighed, touched = (QUICK_WEIGHED, QUICK_TOUCHED) if run.options.quick else (WEIGHED, TOUCHED)
+    if "11" in run.options.rows:
+        for _, size, name in product(range(REPEATS), weighed, (goals.MEMORY, goals.REDIS)):
+            run_program(run, HERE, "weigh", name, str(size))
+    if "10" in run.options.rows:
+        run_program(run, HERE, "touch", *map(str, touched))
 
 
-async def main(name: str, count: str) -> None:
-    """Fill a store, and touch its sessions."""
-    url, sessions = os.environ["BENCH_REDIS_URL"], int(count)
+async def weigh(name: str, count: str) -> None:
+    """Fill a store, and print how much memory each session takes."""
+    url = os.environ["BENCH_REDIS_URL"]
     store: Store = RedisStore(url) if name == goals.REDIS else MemoryStore()
-    client = redis.Redis.from_url(url)
-    try:
+    with closing(redis.Redis.from_url(url)) as client:
         # Scripts and connections are none of the sessions' own.
         await store.sessions.aopen(next(_watched(1, time.time())), time.time())
         before = _used(name, client)
-        watch_ids = await _fill(store, sessions)
-        print_sample("bytes per session", name, sessions, (_used(name, client) - before) / sessions)
-        if name == goals.REDIS:
-            await Touches(store, client, url, watch_ids).measure()
-    finally:
-        await store.aclose()
-        store.close()
-        client.close()
+        watch_ids = await _fill(store, int(count))
+        print_sample("bytes per session", name, len(watch_ids), (_used(name, client) - before) / len(watch_ids))
+        await _close(store)
+
+
+async def touch(*counts: str) -> None:
+    """Fill a store of each size in one Redis, and print what touches take in each, in turn."""
+    touches = [await Touches.of(number, int(count)) for number, count in enumerate(counts)]
+    for each in touches:
+        await each.measure()
+    for _ in range(REPEATS):
+        spent = [await each.measure() for each in touches]
+        for each, figures in zip(touches, spent, strict=True):
+            for (figure, variant), value in figures.items():
+                print_sample(figure, variant, each.size, value)
+            if each.size > touches[0].size:
+                print_sample(GROWTH, goals.REDIS, each.size, figures[ALONE_ON_REDIS] / spent[0][ALONE_ON_REDIS])
+    for each in touches:
+        await each.close()
+
+
+async def _close(store: Store) -> None:
+    await store.aclose()
+    store.close()
 
 
 def _watched(count: int, now: float) -> Iterator[Watched]:
@@ -100,27 +119,41 @@ def _used(name: str, client: redis.Redis) -> int:
 class Touches:
     """Touches of a store on Redis, and plain scripts beside them: alone, and a hundred together."""
 
-    def __init__(self, store: Store, client: redis.Redis, url: str, watch_ids: list[str]) -> None:
+    def __init__(self, store: Store, url: str, watch_ids: list[str]) -> None:
+        self._store = store
         self._sessions = store.sessions
-        self._client = client
+        self._client = redis.Redis.from_url(url)
         self._plain = redis_async.Redis.from_url(url)
-        self._digest = str(client.script_load(SCRIPT))
+        self._digest = str(self._client.script_load(SCRIPT))
         self._watch_ids = watch_ids
-        self._figures = (
-            ("touch, alone", goals.REDIS, self._touch_alone, ALONE),
-            ("touch, alone", goals.EVALSHA, self._run_alone, ALONE),
-            ("touch, 100 together", goals.REDIS, self._touch_together, TOGETHER * GROUPS),
-            ("touch, 100 together", goals.PIPELINE, self._run_together, TOGETHER * GROUPS),
-        )
+        self._figures = {
+            ALONE_ON_REDIS: (self._touch_alone, ALONE),
+            ("touch, alone", goals.EVALSHA): (self._run_alone, ALONE),
+            ("touch, 100 together", goals.REDIS): (self._touch_together, TOGETHER * GROUPS),
+            ("touch, 100 together", goals.PIPELINE): (self._run_together, TOGETHER * GROUPS),
+        }
 
-    async def measure(self) -> None:
-        """Print what they take, in turn."""
-        for _, _, work, count in self._figures:
-            await _microseconds(work, count)
-        for _ in range(REPEATS):
-            for figure, variant, work, count in self._figures:
-                print_sample(figure, variant, len(self._watch_ids), await _microseconds(work, count))
+    @classmethod
+    async def of(cls, number: int, count: int) -> Touches:
+        """Fill the database of this number in Redis with so many sessions."""
+        url = os.environ["BENCH_REDIS_URL"].removesuffix("/0") + f"/{number}"
+        store = RedisStore(url, {"PREFIX": f"{{bench-{number}}}:"})
+        return cls(store, url, await _fill(store, count))
+
+    @property
+    def size(self) -> int:
+        """How many sessions there are."""
+        return len(self._watch_ids)
+
+    async def measure(self) -> dict[tuple[str, str], float]:
+        """Return the microseconds that one takes, by figure and variant."""
+        return {key: await _microseconds(work, count) for key, (work, count) in self._figures.items()}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await _close(self._store)
         await self._plain.aclose()
+        self._client.close()
 
     async def _touch_alone(self) -> None:
         for watch_id in random.sample(self._watch_ids, ALONE):
@@ -153,4 +186,4 @@ async def _microseconds(work: Callable[[], Awaitable[None]], count: int) -> floa
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run({"weigh": weigh, "touch": touch}[sys.argv[1]](*sys.argv[2:]))

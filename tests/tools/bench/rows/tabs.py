@@ -7,10 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 
 from tests.tools.bench import load, machine
-from tests.tools.bench.servers import BARE, CALM_SECONDS, MEMORY, REDIS, RESTARTED, USUAL, MeasuredServer, Run, served
+from tests.tools.bench.servers import BARE, MEMORY, REDIS, RESTARTED, USUAL, MeasuredServer, Run, served
 
 OPENING, WATCHING = frozenset({"1", "2"}), frozenset({"6", "9"})
 ROWS = ("1", "2", "6", "9")
+WATCHED = (BARE, MEMORY, REDIS)
+"""Those that are observed while their tabs stay open."""
+CALM_SECONDS = 1.0
+"""In which a process finishes with what new tabs left it to do."""
 HEARTBEAT_INTERVAL = 15.0
 PAUSE = 0.002
 SETTLING = 0.2
@@ -23,7 +27,7 @@ async def measure(run: Run) -> None:
     Where there are few, all variants have theirs at once, and open a part of them in turn: each part is a repeat. Many
     would be too many files, so a variant opens all of its own while the others wait: each round is a repeat.
     """
-    variants = [BARE, USUAL, MEMORY, RESTARTED, REDIS] if run.options.rows & OPENING else [BARE, MEMORY]
+    variants = [BARE, USUAL, MEMORY, RESTARTED, REDIS] if run.options.rows & OPENING else list(WATCHED)
     rounds, parts = (run.options.repeats, 1) if run.options.has_many_tabs else (1, run.options.repeats)
     for _ in range(rounds):
         async with served(run, variants) as servers:
@@ -39,12 +43,14 @@ async def _measure(run: Run, group: Sequence[OpenTabs], parts: int) -> None:
         for part in _parts(run.keys[opened:size], parts):
             for tabs in group:
                 await tabs.open(part, size)
-        await asyncio.sleep(CALM_SECONDS)
-        for tabs in group:
-            tabs.weigh()
+            await asyncio.sleep(CALM_SECONDS)
+            for tabs in group:
+                tabs.weigh(size)
+                if parts > 1:
+                    tabs.weigh_from_here()
         opened = size
     if run.options.rows & WATCHING:
-        observed = [tabs for tabs in group if tabs.server.variant in (BARE, MEMORY)]
+        observed = [tabs for tabs in group if tabs.server.variant in WATCHED]
         for _ in range(parts):
             await asyncio.gather(*(tabs.rest() for tabs in observed))
             await asyncio.gather(*(tabs.be_active() for tabs in observed))
@@ -64,8 +70,10 @@ class OpenTabs:
         self.server = server
         self._options = run.options
         self._samples = run.samples
+        self._redis = run.redis.process
         self._tabs: list[load.Tab] = []
-        self._memory_before = machine.resident_bytes(server.pid)
+        self.weigh_from_here()
+        self._add("memory of a process", self._memory_before, 0)
 
     async def open(self, keys: Sequence[str], size: int) -> None:
         """Open more tabs, on the way to a size; take the processor time of each."""
@@ -74,10 +82,14 @@ class OpenTabs:
         await asyncio.sleep(SETTLING)
         self._add("opening a tab", (self._used() - used) / len(keys) * 1e6, size)
 
-    def weigh(self) -> None:
+    def weigh_from_here(self) -> None:
+        """Weigh only the tabs that are opened later."""
+        self._memory_before, self._tabs_before = machine.resident_bytes(self.server.pid), len(self._tabs)
+
+    def weigh(self, size: int) -> None:
         """Take the memory of each tab."""
         grown = machine.resident_bytes(self.server.pid) - self._memory_before
-        self._add("memory per tab", grown / len(self._tabs))
+        self._add("memory per tab", grown / (len(self._tabs) - self._tabs_before), size)
 
     async def rest(self) -> None:
         """Take the share of a core that the process uses while nothing happens."""
@@ -87,7 +99,8 @@ class OpenTabs:
 
     async def be_active(self) -> None:
         """Take the share of a core that it uses while the users of all tabs are active."""
-        used, began, sent = self._used(), time.monotonic(), 0
+        assert self._redis is not None
+        used, redis_used, began, sent = self._used(), machine.cpu_seconds(self._redis.pid), time.monotonic(), 0
         while (elapsed := time.monotonic() - began) < self._options.window:
             while sent < elapsed * len(self._tabs) / HEARTBEAT_INTERVAL:
                 self._tabs[sent % len(self._tabs)].transport.write(load.HEARTBEAT)
@@ -96,6 +109,9 @@ class OpenTabs:
         share = (self._used() - used) / elapsed
         self._add("a heartbeat each 15 s", share * 100)
         self._add("per tab and second", share / len(self._tabs) * 1e6)
+        if self.server.variant is REDIS:
+            redis_share = (machine.cpu_seconds(self._redis.pid) - redis_used) / elapsed
+            self._add("Redis itself, per tab and second", redis_share / len(self._tabs) * 1e6)
 
     def require_open(self) -> None:
         """Fail if the server has closed a tab."""
@@ -107,4 +123,4 @@ class OpenTabs:
         return machine.cpu_seconds(self.server.pid)
 
     def _add(self, figure: str, value: float, size: int | None = None) -> None:
-        self._samples.add(figure, self.server.variant.name, size or len(self._tabs), value)
+        self._samples.add(figure, self.server.variant.name, len(self._tabs) if size is None else size, value)

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from http.client import HTTPConnection
 
 from tests.tools.bench import load
+from tests.tools.bench.options import REPEATS
 from tests.tools.bench.servers import CALM_SECONDS, MEMORY, REDIS, RESTARTED, MeasuredServer, Run, served
 
 ROWS = ("8",)
 TABS = 20
-HEARTBEATS = 50
+HEARTBEATS = 25
 """Of each tab; it may send a hundred in ten seconds."""
-HEARTBEAT_INTERVAL = 0.2
-REQUESTS = 1_000
-REOPENED = 100
+HEARTBEAT_INTERVAL = 0.12
+REQUESTS = 500
+"""As many as the heartbeats."""
+REOPENED = 20
 COUNTED = {"BENCH_COUNT_WRITES": "1"}
 
 
 async def measure(run: Run) -> None:
-    """Count them with both stores."""
+    """Count them with both stores at once."""
     variants = [variant._replace(environ=COUNTED) for variant in (MEMORY, REDIS, RESTARTED)]
     async with served(run, variants) as (memory, redis, restarted):
-        for server in (memory, redis):
-            await _be_active(run, server)
-        before = await restarted.control.ask("writes")
-        keys = run.keys[:REOPENED]
-        tabs = await load.open_tabs(restarted.port, keys)
+        active = [
+            ActiveTabs(run, server, await load.open_tabs(server.port, run.keys[:TABS])) for server in (memory, redis)
+        ]
         await asyncio.sleep(CALM_SECONDS)
-        written = (await restarted.control.ask("writes") - before) / len(keys)
-        run.samples.add("writes to reopen a tab", RESTARTED.name, 0, written)
-        load.close(tabs)
+        for number in range(REPEATS):
+            await asyncio.gather(*(tabs.be_active() for tabs in active))
+            await _reopen(run, restarted, run.keys[number * REOPENED : (number + 1) * REOPENED])
 
 
-async def _be_active(run: Run, server: MeasuredServer) -> None:
-    tabs = await load.open_tabs(server.port, run.keys[:TABS])
-    await asyncio.sleep(CALM_SECONDS)
+async def _reopen(run: Run, server: MeasuredServer, keys: Sequence[str]) -> None:
     before = await server.control.ask("writes")
-    requests = asyncio.create_task(asyncio.to_thread(_request, server.port, run.keys[0]))
-    for _ in range(HEARTBEATS):
-        for tab in tabs:
-            tab.transport.write(load.HEARTBEAT)
-        await asyncio.sleep(HEARTBEAT_INTERVAL)
-    await requests
-    written = await server.control.ask("writes") - before
-    run.samples.add("writes per 1,000 requests and heartbeats", server.variant.name, 0, written)
+    tabs = await load.open_tabs(server.port, keys)
+    await asyncio.sleep(CALM_SECONDS)
+    written = (await server.control.ask("writes") - before) / len(keys)
+    run.samples.add("writes to reopen a tab", RESTARTED.name, 0, written)
     load.close(tabs)
+
+
+class ActiveTabs:
+    """Tabs whose users are active, and one user who requests pages."""
+
+    def __init__(self, run: Run, server: MeasuredServer, tabs: Sequence[load.Tab]) -> None:
+        self._run = run
+        self._server = server
+        self._tabs = tabs
+
+    async def be_active(self) -> None:
+        """Count what is written for a thousand requests and a thousand heartbeats."""
+        before = await self._server.control.ask("writes")
+        requests = asyncio.create_task(asyncio.to_thread(_request, self._server.port, self._tabs[0].key))
+        for _ in range(HEARTBEATS):
+            for tab in self._tabs:
+                tab.transport.write(load.HEARTBEAT)
+            await asyncio.sleep(HEARTBEAT_INTERVAL)
+        await requests
+        written = (await self._server.control.ask("writes") - before) * 1_000 / REQUESTS
+        self._run.samples.add("writes per 1,000 requests and heartbeats", self._server.variant.name, 0, written)
 
 
 def _request(port: int, key: str) -> None:
