@@ -7,22 +7,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.tools.bench import sizing
 from tests.tools.bench.goals import WORK, Goal, Outcome, Verdict, judge
 from tests.tools.bench.machine import CoreUse
 from tests.tools.bench.samples import Samples, Summary, summary
 
 INTRODUCTION = """# Benchmarks
 
-What idlewatch costs, beside the floor of its own stack and beside what a project would otherwise have, all in one run:
-`make bench{quick}` wrote this page. The floors: *bare* is an ASGI application on the same Daphne that accepts a socket
-and decodes JSON; *one EVALSHA* and *pipeline of 100 EVALSHA* are a script of two writes in Redis; *direct* sends the
-same frames by a loop over the same sockets. The peers: the *usual way* is `AuthMiddlewareStack`, a group for each
-session on the channel layer in Redis, and an event for each change; *session-security* is django-session-security as
-its README sets it up. *Memory*, *Redis* and *after a restart* are idlewatch: with each of its stores, and with a store
-that does not know the keys of the sessions yet.
+What idlewatch costs, beside the floor of its own stack and beside what a project would otherwise have, all in one run.
+`make bench{quick}` wrote this page, and [the figures as JSON](benchmarks.json).
 
-The server has one core, the load and Redis share another. Variants take turns; a figure is the median of the repeats,
-with their spread, and a ratio is taken within each repeat. Processor time is that of the server's process."""
+| | what it is |
+|---|---|
+| *memory*, *Redis* | idlewatch with each of its stores, deployed as this project is |
+| *after a restart* | idlewatch with a store that does not know the keys of the sessions yet |
+| *client* | what its script takes of a page's main thread, in Chromium: in scripts for a move of the pointer, and \
+in all tasks, less those of the same page without it, while nothing happens |
+| *bare* | a floor: an ASGI application on the same Daphne that accepts a socket and decodes JSON |
+| *direct* | a floor: frames as long as those of idlewatch, sent by a loop over the same sockets |
+| *direct, two processes* | the same, in two processes that have half of the sockets each |
+| *one EVALSHA*, *pipeline of 100 EVALSHA* | a floor: a script of two writes in Redis, alone or a hundred at once |
+| *usual way* | a peer: `AuthMiddlewareStack`, a group for each session on the channel layer in Redis, an event each |
+| *session-security* | a peer: django-session-security as its README sets it up. Its script pings every 540 s, or \
+every 15 s if it is to know of activity as soon as idlewatch does |
+
+The server has one core; the load and Redis share another, in row 13 with the second process. Variants take turns; a
+figure is the median of the repeats, with their spread, and a ratio is taken within each repeat. Processor time is that
+of the server's process. Row 5 is about sessions whose deadlines are spread evenly; row 8 counts rows, and leaves out
+what a process writes whatever users do; row 12 has ten users active in each second, so that what pages show changes."""
 
 MARKS = {
     Outcome.MET: "✓",
@@ -58,6 +70,8 @@ class Report:
             *(f"![{title}]({address})" for title, address in charts.items()),
             "## Every figure",
             figure_table(self.samples),
+            "## Sizing",
+            sizing.section(self.samples),
             "## The machine",
             "\n".join(self._machine_table()),
             "\n".join(self._noise_table()),
@@ -97,7 +111,7 @@ def goal_table(verdicts: Iterable[Verdict]) -> str:
     """Return the table of all goals, in Markdown: what is not measured is named, too."""
     lines = ["| | work | of | tabs or sessions | measured | goal | |", "|---|---|---|--:|--:|--:|---|"]
     for goal, outcome, size, measured in verdicts:
-        value = f"{number(measured, goal.unit)}{_beside(goal)}" if measured else ""
+        value = number(measured, goal.unit) if measured else ""
         cells = (
             goal.row,
             f"{WORK[goal.row]}: {goal.figure}",
@@ -138,7 +152,7 @@ UNITS = {
     "per tab and second": "µs",
     "touch, alone": "µs",
     "touch, 100 together": "µs",
-    "touch, 1,000,000 sessions over 10,000": "×",
+    "touch, over that at 10,000": "×",
     "warned at once": "ms",
     "extended at once": "ms",
     "warned, p50": "ms",
@@ -149,6 +163,20 @@ UNITS = {
     "compressed size": "KB",
     "writes per 1,000 requests and heartbeats": "writes",
     "writes to reopen a tab": "writes",
+    "memory of a process": "bytes",
+    "Redis itself, per tab and second": "µs",
+    "a ping": "µs",
+    "page, per pointer move": "µs",
+    "page, idle, per second": "ms",
+    "main thread per pointer move": "µs",
+    "main thread idle, per second": "ms",
+    "ten live pages": "ms a second",
+    "ten live pages, over those at 100": "×",
+    "heartbeats a second, one process": "",
+    "heartbeats a second, two processes": "",
+    "two processes over one": "×",
+    "free for two over one": "×",
+    "gained of what two cores give": "×",
 }
 """Of the figures themselves; a goal may judge a ratio."""
 
@@ -165,11 +193,7 @@ def number(measured: Summary, unit: str) -> str:
 
 def bound(goal: Goal) -> str:
     """Return what a goal asks for."""
-    return f"{'≥' if goal.at_least else '≤'} {short(goal.bound)} {goal.unit}"
-
-
-def _beside(goal: Goal) -> str:
-    return f", beside {goal.over}" if goal.over else ""
+    return f"{'≥' if goal.at_least else '≤'} {short(goal.bound)} {goal.unit} {goal.over or ''}".rstrip()
 
 
 def _goal_as_json(verdict: Verdict) -> dict[str, Any]:
@@ -182,7 +206,7 @@ def shortfalls(verdicts: Sequence[Verdict]) -> list[str]:
     """Return a line for each goal that was measured and missed."""
     return [
         f"Row {goal.row}, {goal.figure}, {goal.variant}{f' at {size:,}' if size else ''}: "
-        f"{number(measured, goal.unit)}{_beside(goal)}; the goal is {bound(goal)}."
+        f"{number(measured, goal.unit)}; the goal is {bound(goal)}."
         for goal, outcome, size, measured in verdicts
         if outcome is Outcome.MISSED and measured
     ]
