@@ -54,7 +54,7 @@ USERS = ("ada", "bob")
 SCRIPTS = sorted(
     path.stem
     for path in Path(commands.__file__).with_name("scripts").glob("*.lua")
-    if path.stem not in {"common", "change"}
+    if path.stem not in {part for parts in commands.INCLUDED.values() for part in parts}
 )
 NOTING_STEPS_BACK = (
     "CREATE TABLE steps_back (rule text, text text)",

@@ -19,7 +19,7 @@ from idlewatch.store.transitions import first_check_at
 from idlewatch.store.values import Sample, SessionKey, Watched
 
 HEAD = struct.Struct("<12d4BH")
-"""As `FORMAT` in `scripts/common.lua`."""
+"""As `FORMAT` in `scripts/row.lua`."""
 SAMPLE = struct.Struct("<4d")
 """As in `scripts/sample.lua`."""
 NEVER = -1.0
@@ -161,7 +161,7 @@ def claimed_of(watch_id: str, row: bytes) -> Watched:
 
 
 def _head_of(row: bytes) -> Head:
-    """Return the numbers of a row, where `read` in `scripts/common.lua` would read it."""
+    """Return the numbers of a row, where `numbers` in `scripts/row.lua` would read them."""
     head = Head(*HEAD.unpack_from(row))
     if not (
         isfinite(sum(head)) and head.ttl > 0 and head.group <= len(GROUPS) and HEAD.size + head.key_size <= len(row)

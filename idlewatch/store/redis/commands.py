@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-INCLUDED = {"write": ("common", "change"), "touch": ("common", "credit"), "touch_all": ("common", "credit")}
-"""The parts that a script begins with, where it needs more than `common`."""
+INCLUDED = {"write": ("row", "common", "change"), "touch": ("row", "credit"), "touch_all": ("row", "credit")}
+"""The parts that a script begins with, where these are others than `row` and `common`: Redis runs them at each call."""
 
 
 class Command(NamedTuple):
@@ -45,4 +45,4 @@ def script(name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Command:
 def source_of(name: str) -> str:
     """Return the text of a script, with the parts that it begins with."""
     folder = files("idlewatch.store.redis") / "scripts"
-    return "\n".join((folder / f"{part}.lua").read_text() for part in (*INCLUDED.get(name, ("common",)), name))
+    return "\n".join((folder / f"{part}.lua").read_text() for part in (*INCLUDED.get(name, ("row", "common")), name))

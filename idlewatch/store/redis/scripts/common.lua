@@ -1,23 +1,10 @@
--- What every script begins with: the row of a session, and when it is due.
---
--- A row is seventeen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
--- Every key of a store has the same hash tag, so that a script may name the row of each session it finds.
+-- What most scripts go on with: whole rows, the lists that sessions are in, and what the clock may end.
 
-local FORMAT = '<ddddddddddddBBBBH'
-local HEAD = 12 * 8 + 4 + 2
--- As `GROUPS` in Python; a row names its group by the place here.
-local GROUPS = {'warned:connected', 'warned:unconnected', 'active:connected', 'active:unconnected'}
-
--- Read a row; return nil for anything else, so that what is broken stops no script that other sessions need.
+-- Read a row; return nil for anything else.
 local function read(value)
-  if #value < HEAD then
-    return nil
-  end
   local version, active, next_at, idle, cap, warn, lease, claimed, settled, ttl, check_at, mark, ended, recorded, doubted, group,
-    key_size = struct.unpack(FORMAT, value)
-  local sum = version + active + next_at + idle + cap + warn + lease + claimed + settled + ttl + check_at + mark
-  -- Of what is no number, or infinite, the difference is no number.
-  if sum - sum ~= 0 or ttl <= 0 or group > #GROUPS or HEAD + key_size > #value then
+    key_size = numbers(value)
+  if not version then
     return nil
   end
   return {
@@ -27,18 +14,13 @@ local function read(value)
   }
 end
 
--- Return the value of a key and the row that it is, nil where there is none, and whether there is something else.
+-- Return the value of a key and the row that it is; nil where there is none, or something else.
 local function fetch(key)
-  local value = redis.pcall('GET', key)
-  if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-    -- An error that does not concern this key alone: raise it.
-    redis.call('GET', key)
-  end
-  local row = type(value) == 'string' and read(value)
+  local value = value_of(key)
+  local row = value and read(value)
   if row then
-    return value, row, false
+    return value, row
   end
-  return nil, nil, value ~= false
 end
 
 local function packed(row)
@@ -57,14 +39,6 @@ local function keep(key, row, ttl)
   local value = packed(row)
   redis.call('SET', key, value, 'PX', math.ceil(ttl * 1000))
   return value
-end
-
--- Keep a key for at least as long as a session in it.
-local function outlive(list, ttl)
-  local milliseconds = math.ceil(ttl * 1000)
-  if redis.call('PTTL', list) < milliseconds then
-    redis.call('PEXPIRE', list, milliseconds)
-  end
 end
 
 -- What goes into each list and out of it, collected: `flush` writes it by one command for each, however many sessions change.
@@ -145,26 +119,6 @@ local function flush(prefix, sender)
   end
 end
 
--- When a push is due: what is claimed waits for its lease, unless something was settled since it was claimed.
--- Returns nil where nothing ever is.
-local function push_at(row, now)
-  local leased = now < row.lease
-  if leased and row.settled <= row.claimed then
-    return row.lease
-  end
-  local at = row.next_at
-  if at < 0 then
-    at = nil
-  end
-  if row.settled > 0 then
-    local again = leased and row.lease or now
-    if not at or again < at then
-      at = again
-    end
-  end
-  return at
-end
-
 local function put_push(prefix, id, row, now)
   local at = push_at(row, now)
   if at then
@@ -173,22 +127,6 @@ local function put_push(prefix, id, row, now)
     remove(prefix .. 'due:push', id)
   end
   return at or -1
-end
-
--- Return the replication id of the data, which changes at each restart and failover; nil where the user of this connection may not
--- ask (Redis' access control counts INFO as dangerous).
-local function lineage()
-  local info = redis.pcall('INFO', 'replication')
-  return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or nil
-end
-
--- Return the error with which a server that took another's place refuses calls, until a process renews its lease here: it may
--- lack the latest writes. Return nil where there was no failover.
-local function refusal(prefix)
-  local known = redis.pcall('HGET', prefix .. 'epoch', 'lineage')
-  if type(known) == 'string' and known ~= (lineage() or known) then
-    return redis.error_reply('FAILEDOVER this server may lack the latest writes of the one before')
-  end
 end
 
 -- Whether a moment lies ahead, where no clock was wrong: no hold or lease here lasts longer than a minute.

@@ -6,28 +6,38 @@ local HOUR = 3600000
 -- decides what activity means there.
 local function credit(prefix, id, now, moment)
   local key = prefix .. 'watch:' .. id
-  local value, row = fetch(key)
-  if not row or row.idle < 0 or now >= row.next_at then
+  local value = value_of(key)
+  if not value then
+    return nil, false
+  end
+  local version, active, next_at, idle, cap, warn, lease, claimed, settled, ttl, _, _, _, _, _, group = numbers(value)
+  if not version then
+    return nil, false
+  end
+  if idle < 0 or now >= next_at then
     return value, false
   end
-  if moment <= row.active then
+  if moment <= active then
     return value, true
   end
-  local before = row.version
-  row.active = moment
-  row.version = math.max(row.version + 1, math.floor(now * 1000))
-  local deadline = math.min(moment + row.idle, row.cap)
-  row.next_at = deadline - row.warn
+  local hour = math.floor(version / HOUR)
+  active, version = moment, math.max(version + 1, math.floor(now * 1000))
+  local deadline = math.min(active + idle, cap)
+  next_at = deadline - warn
+  local at = next_at
+  if settled > 0 or now < lease then
+    at = push_at({next_at = next_at, lease = lease, claimed = claimed, settled = settled}, now)
+  end
   -- What a row begins with; see `FORMAT`.
-  local moved = struct.pack('<ddd', row.version, row.active, row.next_at)
+  local moved = struct.pack('<ddd', version, active, next_at)
   redis.call('SETRANGE', key, 0, moved)
-  local push, group = prefix .. 'due:push', prefix .. 'live:' .. GROUPS[row.group]
+  local push, live = prefix .. 'due:push', prefix .. 'live:' .. GROUPS[group]
   -- It moves later: no timer has to be woken.
-  local added = redis.call('ZADD', push, push_at(row, now), id) + redis.call('ZADD', group, deadline, id)
-  if added > 0 or math.floor(row.version / HOUR) > math.floor(before / HOUR) then
+  local added = redis.call('ZADD', push, at, id) + redis.call('ZADD', live, deadline, id)
+  if added > 0 or math.floor(version / HOUR) > hour then
     -- A row and a list outlive their sessions by a day: once an hour is enough.
-    for _, each in ipairs({key, push, group, prefix .. 'due:check'}) do
-      outlive(each, row.ttl)
+    for _, each in ipairs({key, push, live, prefix .. 'due:check'}) do
+      outlive(each, ttl)
     end
   end
   return moved .. string.sub(value, #moved + 1), true
