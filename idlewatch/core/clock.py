@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from functools import partial
 
 
-def _elapsed() -> float:
+def _elapsing() -> Callable[[], float]:
     # Where available, the clock that includes time asleep: sessions age while the server is suspended, too.
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 
 
 class Clock:
@@ -21,11 +23,12 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._offset = time.time() - _elapsed()
+        self._elapsed = _elapsing()
+        self._offset = time.time() - self._elapsed()
 
     def now(self) -> float:
         """Return the time in epoch seconds."""
-        return self._offset + _elapsed()
+        return self._offset + self._elapsed()
 
     def shift(self, by: float) -> None:
         """Move the clock by a number of seconds, so that several processes agree on one time."""

@@ -6,11 +6,13 @@ and none moves the idle clock back.
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from idlewatch.core.activity import HOLD_TTL, Activity, Hold, Reason
+from idlewatch.core.activity import HOLD_TTL, NOTHING, Activity, Hold, Reason
 from idlewatch.core.events import (
     Acted,
     Event,
@@ -54,7 +56,7 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
     if now >= ends_at(activity, policy):
         verdict = assess(activity, policy, now)
         return activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
-    return _apply(event, activity, policy, now)
+    return _EFFECTS.get(type(event), _refuse)(event, activity, policy, now)
 
 
 def acted(activity: Activity, policy: Policy, moment: float, **changes: object) -> Activity:
@@ -72,12 +74,24 @@ def acted(activity: Activity, policy: Policy, moment: float, **changes: object) 
     return replace(activity, active=max(activity.active, moment), held_since=held_since, **changes)
 
 
-@singledispatch
-def _apply(event: Event, activity: Activity, policy: Policy, now: float) -> Activity:
+Effect = TypeVar("Effect", bound=Callable[[Any, Activity, Policy, float], Activity])
+_EFFECTS: dict[type[Event], Callable[[Any, Activity, Policy, float], Activity]] = {}
+"""What each event does to the facts of a live session: `singledispatch` would take longer than most of them."""
+
+
+def _refuse(event: object, activity: Activity, policy: Policy, now: float) -> Activity:
     raise TypeError(f"The event is {event!r}; expected one of idlewatch.core.events.")
 
 
-@_apply.register
+def _of(event: type[Event]) -> Callable[[Effect], Effect]:
+    def register(effect: Effect) -> Effect:
+        _EFFECTS[event] = effect
+        return effect
+
+    return register
+
+
+@_of(Acted)
 def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
     moment = min(now, now - event.ago)
     is_ignored = moment >= warned_from(activity, policy) and not policy.activity_extends_warning
@@ -85,22 +99,22 @@ def _(event: Acted, activity: Activity, policy: Policy, now: float) -> Activity:
     return activity if is_ignored else acted(activity, policy, moment)
 
 
-@_apply.register
+@_of(Requested)
 def _(event: Requested, activity: Activity, policy: Policy, now: float) -> Activity:
     return acted(_come_back(activity, now - event.duration), policy, now)
 
 
-@_apply.register
+@_of(Extended)
 def _(event: Extended, activity: Activity, policy: Policy, now: float) -> Activity:
     return acted(_come_back(activity, now), policy, now, extensions=activity.extensions + 1)
 
 
-@_apply.register
+@_of(SignedIn)
 def _(event: SignedIn, activity: Activity, policy: Policy, now: float) -> Activity:
     return acted(_come_back(activity, now), policy, now, logged_in_at=now)
 
 
-@_apply.register
+@_of(Held)
 def _(event: Held, activity: Activity, policy: Policy, now: float) -> Activity:
     held_since = now if activity.held_since is None else activity.held_since
     if policy.hold_limit <= 0:
@@ -120,7 +134,7 @@ def _(event: Held, activity: Activity, policy: Policy, now: float) -> Activity:
     return changed
 
 
-@_apply.register
+@_of(Released)
 def _(event: Released, activity: Activity, policy: Policy, now: float) -> Activity:
     if event.id not in activity.holds:
         return activity
@@ -129,14 +143,14 @@ def _(event: Released, activity: Activity, policy: Policy, now: float) -> Activi
     return replace(activity, holds=holds, held_until=min(activity.held_until, last))
 
 
-@_apply.register
+@_of(TabOpened)
 def _(event: TabOpened, activity: Activity, policy: Policy, now: float) -> Activity:
     if activity.tab_count >= event.limit:
         raise TooManyTabs(f"The session already has {event.limit} tabs open, the maximum.")
     return replace(activity, tabs=_counted(activity, event.process, 1), closed_at=None, awaited_since=None)
 
 
-@_apply.register
+@_of(TabClosed)
 def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activity:
     if event.process not in activity.tabs:
         return activity
@@ -147,7 +161,7 @@ def _(event: TabClosed, activity: Activity, policy: Policy, now: float) -> Activ
     return changed
 
 
-@_apply.register
+@_of(TabsCounted)
 def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Activity:
     tabs = {**activity.tabs, event.process: event.count}
     tabs = {process: count for process, count in tabs.items() if count > 0}
@@ -155,7 +169,7 @@ def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Act
     return replace(changed, closed_at=None, awaited_since=None) if event.count else changed
 
 
-@_apply.register
+@_of(PageShown)
 def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activity:
     awaited_since = activity.awaited_since if event.has_client else None
     if event.has_client and awaited_since is None and not activity.tabs and not _polls(activity, now):
@@ -163,12 +177,12 @@ def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activ
     return replace(activity, has_client=event.has_client, awaited_since=awaited_since)
 
 
-@_apply.register
+@_of(PageMissed)
 def _(event: PageMissed, activity: Activity, policy: Policy, now: float) -> Activity:
     return replace(activity, awaited_since=None)
 
 
-@_apply.register
+@_of(Polled)
 def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity:
     return replace(activity, polled_at=now, closed_at=None, awaited_since=None)
 
@@ -210,9 +224,15 @@ def _polls(activity: Activity, now: float) -> bool:
     return activity.polled_at is not None and now < activity.polled_at + POLL_TTL
 
 
-def _counted(activity: Activity, process: str, step: int) -> dict[str, int]:
-    tabs = dict(activity.tabs)
-    tabs[process] = tabs.get(process, 0) + step
-    if tabs[process] <= 0:
-        del tabs[process]
-    return tabs
+def _counted(activity: Activity, process: str, step: int) -> Mapping[str, int]:
+    count = activity.tabs.get(process, 0) + step
+    others = {other: tabs for other, tabs in activity.tabs.items() if other != process}
+    if others:
+        return {**others, process: count} if count > 0 else others
+    return _alone(process, count) if count > 0 else NOTHING
+
+
+@lru_cache(maxsize=1000)
+def _alone(process: str, count: int) -> Mapping[str, int]:
+    """Return the tabs of a session that one process alone serves: most sessions share theirs with many others."""
+    return {process: count}

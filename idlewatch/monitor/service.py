@@ -80,9 +80,11 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
         StoreUnavailable: the event has to wait until the store is back.
     """
     process = current_process()
-    if process.part(StoreLease).is_doubtful:
+    lease = process.part(StoreLease)
+    if lease.is_doubtful:
         await in_thread(Lane.LEASE, stores.require_store, now)
-    sessions = stores.current().sessions
+    lease.check()
+    sessions = stores.store_of(process).sessions
     watched = await sessions.aget(watch_id) if event is None else await sessions.aapply(watch_id, event, now)
     if watched is None and (watched := await in_thread(Lane.DATABASE, resume, watch_id, now)) and event is not None:
         watched = await sessions.aapply(watch_id, event, now)

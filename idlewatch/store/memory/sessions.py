@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import CREDITING, Event, TabClosed, TabOpened, TabsCounted
-from idlewatch.core.policy import Phase
+from idlewatch.core.policy import UNWARNED
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.memory.ledger import Ledger
@@ -51,7 +51,7 @@ class MemorySessions(SessionStore):
             if entry is None:
                 return None
             watched = entry.watched
-            is_later = isinstance(event, CREDITING) and watched.shown.phase is Phase.ACTIVE
+            is_later = isinstance(event, CREDITING) and watched.shown == UNWARNED
             self._ledger.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
             if isinstance(event, COUNTING):
                 self._ledger.note_served(event.process, entry.watched)
