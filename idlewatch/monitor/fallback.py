@@ -81,6 +81,10 @@ class FallbackStore(SessionStore):
         self._outage.require_decided(opened, now)
         return opened
 
+    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
+        for watched in sessions:
+            self.open(watched, now)
+
     def restart(self, watched: Watched, now: float) -> Watched:
         try:
             self._reports.report(watched.id)
@@ -149,6 +153,9 @@ class FallbackStore(SessionStore):
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return await self._threads.run(Lane.DATABASE, self.open, watched, now)
+
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
+        await self._threads.run(Lane.DATABASE, self.open_many, sessions, now)
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Async version of `apply`.

@@ -39,6 +39,10 @@ class MemorySessions(SessionStore):
             entry = self._ledger.entries.get(watched.id)
             return self._ledger.add(transitions.opened(watched, now), now) if entry is None else entry.watched
 
+    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
+        for watched in sessions:
+            self.open(watched, now)
+
     def restart(self, watched: Watched, now: float) -> Watched:
         return self._replace(watched, now, transitions.restarted)
 
@@ -79,6 +83,9 @@ class MemorySessions(SessionStore):
 
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return self.open(watched, now)
+
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
+        self.open_many(sessions, now)
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return self.apply(watch_id, event, now)

@@ -63,6 +63,9 @@ class RedisSessions(SessionStore):
     def open(self, watched: Watched, now: float) -> Watched:
         return self._client.run(self._open(watched, now))
 
+    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
+        self._client.run(self._open_many(sessions, now))
+
     def restart(self, watched: Watched, now: float) -> Watched:
         with self._turns.taking(watched.id):
             return self._client.run(self._replace(watched, now, transitions.restarted))
@@ -97,6 +100,9 @@ class RedisSessions(SessionStore):
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return await self._client.arun(self._open(watched, now))
 
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
+        await self._client.arun(self._open_many(sessions, now))
+
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         change = await self._client.arun(self._touch(watch_id, event, now))
         if not isinstance(change, _Change):
@@ -117,6 +123,11 @@ class RedisSessions(SessionStore):
 
     def _open(self, watched: Watched, now: float) -> Steps[Watched]:
         return self._change(watched.id, lambda present: present or transitions.opened(watched, now), now, "write")
+
+    def _open_many(self, sessions: Sequence[Watched], now: float) -> Steps[None]:
+        writes = [Write(None, transitions.opened(watched, now), now) for watched in sessions]
+        for start in range(0, len(writes), CHANGE_BATCH):
+            yield from self._rows.write_all(writes[start : start + CHANGE_BATCH])
 
     def _replace(self, watched: Watched, now: float, replaced: transitions.Replacement) -> Steps[Watched]:
         def change(present: Watched | None) -> Watched:

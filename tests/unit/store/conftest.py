@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
@@ -41,6 +41,9 @@ class Face:
 
     async def open(self, watched: Watched, now: float) -> Watched:
         return await self._call("open", watched, now)
+
+    async def open_many(self, sessions: Sequence[Watched], now: float) -> None:
+        await self._call("open_many", sessions, now)
 
     async def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return await self._call("apply", watch_id, event, now)

@@ -28,7 +28,7 @@ from idlewatch.core.events import (
 )
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
-from idlewatch.store.base import Store
+from idlewatch.store.base import CHANGE_BATCH, Store
 from idlewatch.store.values import Census, Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
@@ -105,6 +105,18 @@ class TestOpening:
         resumed = await face.open(watched("w2", shown=Shown(Phase.WARNED, Reason.IDLE, True)), 800.0)
         assert list((await face.store.statistics.list(Phase.WARNED, False, 0, 10)).sessions) == [resumed]
         assert await face.store.statistics.census() == Census(0, 1, 0)
+
+    async def test_of_many_keeps_each_that_is_unknown_as_if_it_were_opened_alone(self, face: Face) -> None:
+        known, dead = await face.open(watched(), 0.0), await face.end("w2", Reason.REVOKED, 0.0)
+        alone = await face.open(watched("alone"), 800.0)
+        many = [watched(f"w{number}", user="8") for number in range(1, 2 * CHANGE_BATCH)]
+        await face.open_many(many, 800.0)
+        first, second, *others = [await face.get(each.id) for each in many]
+        assert (first, second) == (known, dead)
+        assert others == [replace(each, version=alone.version) for each in many[2:]]
+        due = await claim(face.store, Due.PUSH, 800.0, limit=1000)
+        assert {each.id for each in due} == {"alone", *(each.id for each in many)}
+        assert (await face.store.statistics.census()).active == len(many)
 
     async def test_an_unknown_watch_is_nothing(self, face: Face) -> None:
         assert await face.get("unknown") is None
