@@ -9,7 +9,10 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import DatabaseError, connections, router
-from django.db.models import Manager, Model, Q, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Manager, Model, Q, QuerySet
+from django.db.models.lookups import In
+from django.db.models.sql.compiler import SQLCompiler
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
@@ -31,6 +34,24 @@ CENTURY = 3e9
 """Seconds after which nothing is recorded."""
 SEARCH_FIELDS = ("username", "address", "user_agent")
 """The fields that operators search."""
+
+
+class Among(In):
+    """The condition that a field has one of many values: for PostgreSQL one parameter, not one for each.
+
+    Where there are hundreds, Django, psycopg and PostgreSQL's planner take longer over these than over the rows.
+    """
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        """Return the condition as a comparison with an array."""
+        sql, params = self.process_lhs(compiler, connection)
+        prepared = self.lhs.output_field.get_db_prep_value
+        return f"{sql} = ANY(%s)", [*params, [prepared(value, connection, prepared=True) for value in self.rhs]]
+
+
+def among(field: str, values: Iterable[Any]) -> Among:
+    """Return the condition that a field has one of these values, which are of the field's own type."""
+    return Among(F(field), list(values))
 
 
 class PrimaryManager(Manager[M]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004 - Django's own names
+from django.core.exceptions import ImproperlyConfigured
 
 from idlewatch.checks.registry import Messages, check, policy
 from idlewatch.conf.declaration import place
@@ -46,6 +47,24 @@ def cookie_outlasts_the_limits() -> Messages:
         message = f"SESSION_COOKIE_AGE is {age:g} s; expected at least {name}, which is {longest:g} s."
         hint = "Django drops a session this long after login, whatever its user does. The default is 1209600."
         yield Error(message, hint=hint, id="idlewatch.E026")
+
+
+@check()
+def records_outlast_the_cookie() -> Messages:
+    """Check that a browser that comes back with the cookie of a session finds the record."""
+    retention, age = _record_retention(), settings.SESSION_COOKIE_AGE
+    if retention is not None and isinstance(age, int | float) and retention < age:
+        message = f"{place('RECORD_RETENTION')} is {retention:g} s; expected at least SESSION_COOKIE_AGE, {age:g} s."
+        hint = "Until then a browser may come back with the cookie of a session, and its record tells why it ended."
+        yield Error(message, hint=hint, id="idlewatch.E064")
+
+
+def _record_retention() -> float | None:
+    try:
+        return conf.record_retention
+    except ImproperlyConfigured:
+        # That is reported by the check of the setting.
+        return None
 
 
 @check()

@@ -40,6 +40,8 @@ logger = logging.getLogger("idlewatch")
 
 MAX_DRAFT_AGE = 31_536_000.0
 """Seconds in a year: users do not return to older drafts, and dates have an end."""
+MAX_RECORD_RETENTION = 946_080_000.0
+"""Seconds in thirty years."""
 
 
 class Conf(DjangoSettings):
@@ -187,6 +189,13 @@ class Conf(DjangoSettings):
     )
     checkpoint = Setting(
         "CHECKPOINT", Duration(), 60, "Bounds how stale the recorded time of the last activity may be", check="E011"
+    )
+    record_retention = Setting(
+        "RECORD_RETENTION",
+        OrNone(Duration(maximum=MAX_RECORD_RETENTION)),
+        None,
+        "Deletes records of sessions this long after their end; None keeps them",
+        check="E063",
     )
     gc_thresholds = Setting(
         "GC_THRESHOLDS",

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from idlewatch import metrics
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import history, records, revalidation, stores
+from idlewatch.monitor import history, pruning, records, revalidation, stores
 from idlewatch.monitor.isolation import AWAY
 from idlewatch.monitor.outage import is_over
 from idlewatch.monitor.reconciliation import Reconciliation
@@ -47,7 +47,7 @@ COMPARE_INTERVAL = 15.0
 the database."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two runs of `SWEEPS`."""
-SWEEPS: list[Callable[[float], None]] = []
+SWEEPS: list[Callable[[float], None]] = [pruning.sweep]
 """Functions of `now` that delete what is too old; apps above this layer register theirs."""
 SAMPLE_INTERVAL = 15.0
 """Seconds between two samples of how many sessions live."""

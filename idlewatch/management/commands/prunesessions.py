@@ -11,8 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from idlewatch.conf import conf
 from idlewatch.core.clock import as_datetime
 from idlewatch.management.options import age, confirm, progress
-from idlewatch.models import WatchedSession
-from idlewatch.monitor import records
+from idlewatch.monitor import pruning
 from idlewatch.process import now
 
 
@@ -38,9 +37,9 @@ class Command(BaseCommand):
                 f"--older-than is {older}; expected at least SESSION_COOKIE_AGE, which is {least}: until then a "
                 "browser may come back with the cookie of a session, and its record tells why it ended."
             )
-        before = as_datetime(now()) - older
-        rows = WatchedSession.objects.ended().filter(ended__lt=before)
-        count = rows.count()
+        moment = now() - older.total_seconds()
+        rows = pruning.ended_before(moment)
+        before, count = as_datetime(moment), rows.count()
         description = f"{_records(count)} of sessions that ended before {before:%Y-%m-%d %H:%M} UTC"
         if options["dry_run"] or not count:
             self.stdout.write(f"{description}." if count else f"No {description.partition(' ')[2]}.")
@@ -48,9 +47,7 @@ class Command(BaseCommand):
         confirm(f"This deletes {description}.", ask=not options["noinput"])
         deleted = 0
         with progress(self.stderr, count, "records") as advance:
-            # In small steps, between which waiting requests get the database.
-            while batch := list(rows.order_by("ended").values_list("pk", flat=True)[: records.BATCH_SIZE]):
-                gone, _ = rows.filter(pk__in=batch).delete()
+            for gone in pruning.delete(rows):
                 deleted += gone
                 advance(gone)
         self.stdout.write(f"Deleted {_records(deleted)}.")

@@ -8,6 +8,8 @@ from django.apps import apps
     ("changes", "expected"),
     [
         ({"SESSION_COOKIE_AGE": 43199}, ["E026"]),
+        ({"SESSION_COOKIE_AGE": 86400, "IDLEWATCH": {"RECORD_RETENTION": 86399}}, ["E064"]),
+        ({"SESSION_COOKIE_AGE": 86400, "IDLEWATCH": {"RECORD_RETENTION": 86400}}, []),
         ({"SESSION_COOKIE_AGE": 43200}, []),
         ({"SESSION_COOKIE_AGE": 8099, "IDLEWATCH": {"ABSOLUTE_TIMEOUT": None}}, ["E026"]),
         ({"SESSION_COOKIE_AGE": 8100, "IDLEWATCH": {"ABSOLUTE_TIMEOUT": None}}, []),

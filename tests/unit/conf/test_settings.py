@@ -37,6 +37,7 @@ CONTRACT: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "MAX_SESSIONS_PER_USER": (None, [1, None], [0, True]),
     "MAX_TABS": (50, [1], [0, None]),
     "CHECKPOINT": (60, [0.5], [0, None]),
+    "RECORD_RETENTION": (None, [1, timedelta(days=365), None], [0, 946_080_001, "90d"]),
     "GC_THRESHOLDS": (
         None,
         [(10_000, 100, 2), [0, 0, 2**31 - 1]],

@@ -29,7 +29,7 @@ from idlewatch.management import options
 from idlewatch.management.commands import endsessions
 from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records, stores
+from idlewatch.monitor import pruning, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import current_process
 from idlewatch.runtime.hub import Hub
@@ -380,6 +380,30 @@ class TestPruneSessions:
         assert out.getvalue() == "Deleted 2 records.\n"
         shown = ["", "1 of 2 records (50 %)", "2 of 2 records (100 %)", "\x1b[K"]
         assert terminal.getvalue().split("\r") == shown
+
+    def test_the_timer_does_the_same_where_the_project_says_how_long_records_are_kept(
+        self, aged: dict[str, str], settings: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        pruning.sweep(START)
+        settings.IDLEWATCH = {"RECORD_RETENTION": 101 * DAY}
+        pruning.sweep(START)
+        assert len(self.left()) == 3
+        settings.IDLEWATCH = {"RECORD_RETENTION": 90 * DAY}
+        pruning.sweep(START)
+        assert self.left() == {aged["lives"], aged["newer"]}
+
+    def test_the_timer_deletes_so_many_at_a_time_and_none_that_a_stale_cookie_may_ask_for(
+        self, aged: dict[str, str], settings: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(records, "BATCH_SIZE", 1)
+        monkeypatch.setattr(pruning, "MAX_BATCHES", 1)
+        settings.SESSION_COOKIE_AGE = 50 * DAY
+        settings.IDLEWATCH = {"RECORD_RETENTION": 1}
+        pruning.sweep(START)
+        assert self.left() == {aged["lives"], aged["newer"]}
+        settings.SESSION_COOKIE_AGE = 90 * DAY
+        pruning.sweep(START)
+        assert self.left() == {aged["lives"], aged["newer"]}
 
     def test_writes_no_more_than_a_hundred_times_there(self):
         terminal = Terminal()
