@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
+from secrets import token_bytes
 
 from django.contrib.auth import get_backends, get_user_model
-from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.db import router, transaction
-from django.db.models import Manager
+from django.db.models import BooleanField, Manager, Q, QuerySet
 
-from idlewatch.models import WatchedSession
+from idlewatch.conf import conf
+from idlewatch.managers import among
 from idlewatch.monitor.django_sessions import auth_digest
+from idlewatch.monitor.record_rows import Record
+from idlewatch.process import Process, current_process
+
+MAX_MATCHES = 200_000
+"""Passwords that are remembered; beyond that, all are forgotten."""
+HASHES = ("get_session_auth_hash", "get_session_auth_fallback_hash", "_get_session_auth_hash")
+"""The methods by which Django makes the auth hash of a session, of the password alone."""
 
 
 def primary_key(user: AbstractBaseUser) -> str:
@@ -32,12 +44,22 @@ def is_usable(user: AbstractBaseUser | None) -> bool:
     return any(_admits(backend, user) for backend in backends) if backends else user.is_active
 
 
+@cache
 def _session_backends() -> Sequence[object]:
     try:
         return [backend for backend in get_backends() if _has_sessions(backend)]
     except ImproperlyConfigured:
         # There are none: the site signs users in by itself.
         return []
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting in {"AUTHENTICATION_BACKENDS", "AUTH_USER_MODEL"}:
+        _session_backends.cache_clear()
+        _is_judged_by_columns.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.accounts")
 
 
 def _has_sessions(backend: object) -> bool:
@@ -55,7 +77,37 @@ def has_auth_digest(user: AbstractBaseUser, digest: str) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return digest in {auth_digest(each) for each in hashes}
+    is_match = digest in {auth_digest(each) for each in hashes}
+    if is_match and _has_plain_hashes(type(user)):
+        current_process().part(Matches).add(user.password, digest)
+    return is_match
+
+
+def _has_plain_hashes(model: type[AbstractBaseUser]) -> bool:
+    """Return whether the auth hashes of a model's users are Django's own, which depend on the password alone."""
+    return all(getattr(model, name, None) is getattr(AbstractBaseUser, name) for name in HASHES)
+
+
+class Matches:
+    """Remembers which passwords match a digest: an auth hash takes longer than the rest of a check. Thread-safe."""
+
+    def __init__(self, _process: Process) -> None:
+        self._key = token_bytes(16)
+        self._known: set[bytes] = set()
+        """Fingerprints of passwords with their digests."""
+
+    def has(self, password: str, digest: str) -> bool:
+        """Return whether a password is known to match a digest."""
+        return self._fingerprint(password, digest) in self._known
+
+    def add(self, password: str, digest: str) -> None:
+        """Note that a password matches a digest."""
+        if len(self._known) >= MAX_MATCHES:
+            self._known.clear()
+        self._known.add(self._fingerprint(password, digest))
+
+    def _fingerprint(self, password: str, digest: str) -> bytes:
+        return blake2b(f"{digest} {password} {conf.secrets}".encode(), digest_size=16, key=self._key).digest()
 
 
 def auth_digest_of(user: AbstractBaseUser) -> str:
@@ -63,7 +115,7 @@ def auth_digest_of(user: AbstractBaseUser) -> str:
     return auth_digest(user.get_session_auth_hash()) if hasattr(user, "get_session_auth_hash") else auth_digest("")
 
 
-def is_unchanged(user: AbstractBaseUser, record: WatchedSession) -> bool:
+def is_unchanged(user: AbstractBaseUser, record: Record) -> bool:
     """Return whether the password of a session's user, or of the operator who acts as that user, has not changed."""
     if record.impersonator_id == user.pk:
         return has_auth_digest(user, record.impersonator_digest)
@@ -71,7 +123,7 @@ def is_unchanged(user: AbstractBaseUser, record: WatchedSession) -> bool:
     return record.auth_digest == record.impersonator_digest or has_auth_digest(user, record.auth_digest)
 
 
-def may_continue(record: WatchedSession, users: Mapping[str, AbstractBaseUser]) -> tuple[bool, bool]:
+def may_continue(record: Record, users: Mapping[str, AbstractBaseUser]) -> tuple[bool, bool]:
     """Return whether all accounts behind a session may sign in, and whether their passwords have not changed.
 
     `users` has the accounts that exist, by their primary keys as strings.
@@ -81,7 +133,38 @@ def may_continue(record: WatchedSession, users: Mapping[str, AbstractBaseUser]) 
     return len(people) == len(found), all(is_unchanged(user, record) for user in people)
 
 
-def keys_of(record: WatchedSession) -> list[str]:
+def find_sound(records: Sequence[Record]) -> Collection[str]:
+    """Return the watch ids of those sessions whose accounts may continue for certain, by two columns of their rows.
+
+    The others have to be judged by `may_continue`, as all do where a project judges its accounts by more than Django's
+    own model and backend do.
+    """
+    model = get_user_model()
+    if not (_is_judged_by_columns() and _has_plain_hashes(model)):
+        return ()
+    single = {record.pk: record for record in records if not record.impersonator_name}
+    # By a Q: not every model of users has the column.
+    rows = _accounts().filter(among("pk", {record.user_id for record in single.values()}), Q(("is_active", True)))
+    passwords = dict(rows.values_list("pk", "password"))
+    known = current_process().part(Matches)
+    return {
+        record.pk
+        for record in single.values()
+        if record.user_id in passwords and known.has(passwords[record.user_id], record.auth_digest)
+    }
+
+
+@cache
+def _is_judged_by_columns() -> bool:
+    """Return whether being active is enough for a backend of the site, and accounts are so by a column."""
+    backends = [type(backend) for backend in _session_backends()]
+    judges = {getattr(backend, "user_can_authenticate", None) for backend in backends}
+    fields = {field.name: field for field in get_user_model()._meta.concrete_fields}
+    is_admitted = not backends or not judges.isdisjoint({None, ModelBackend.user_can_authenticate})
+    return is_admitted and isinstance(fields.get("is_active"), BooleanField) and "password" in fields
+
+
+def keys_of(record: Record) -> list[str]:
     """Return the primary keys, as strings, of a session's user and of the operator who acts as that user.
 
     An account that was deleted has an empty one.
@@ -111,5 +194,9 @@ def by_primary_key(keys: Iterable[str]) -> Mapping[str, AbstractBaseUser]:
     """
     field = get_user_model()._meta.pk
     wanted = [field.to_python(key) for key in set(keys) if key]
-    accounts = get_user_model()._base_manager.using(router.db_for_write(get_user_model()))
-    return {primary_key(user): user for user in accounts.filter(pk__in=wanted)}
+    return {primary_key(user): user for user in _accounts().filter(among("pk", wanted))} if wanted else {}
+
+
+def _accounts() -> QuerySet[AbstractBaseUser]:
+    model = get_user_model()
+    return model._base_manager.using(router.db_for_write(model))

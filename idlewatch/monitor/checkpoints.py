@@ -16,6 +16,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.clock import as_datetime
 from idlewatch.managers import persistently
 from idlewatch.models import WatchedSession
+from idlewatch.monitor.record_rows import Record, activity_in
 from idlewatch.monitor.row_locks import locking
 from idlewatch.store.values import Watched
 
@@ -28,19 +29,32 @@ ID = -2
 """The place of the watch id among the parameters of the statement that writes the progress."""
 
 
-def checkpoint(
-    rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float, *, last: bool = False
-) -> None:
+def checkpoint(rows: Iterable[Record], sessions: Mapping[str, Watched], now: float, *, last: bool = False) -> None:
     """Write each session's progress if it changed, as `write` does.
 
     `last`: the store is shutting down in good order, so nothing can follow what is written.
     """
     changed = {}
     for row in rows:
-        progress = progress_of(sessions[row.pk], now, last=last)
-        if any(getattr(row, field) != value for field, value in progress.items()):
-            changed[row.pk] = progress
+        watched = sessions[row.pk]
+        if not _has_progress(row, watched, now, last=last):
+            changed[row.pk] = progress_of(watched, now, last=last)
     write(changed)
+
+
+def _has_progress(row: Record, watched: Watched, now: float, *, last: bool) -> bool:
+    activity, hold_limit = watched.activity, watched.policy.hold_limit
+    if (row.warnings, row.extensions, row.held_seconds, row.last_active) != (
+        activity.warnings,
+        activity.extensions,
+        activity.held_seconds(now, hold_limit),
+        as_datetime(activity.idle_from(now, hold_limit)),
+    ):
+        return False
+    try:
+        return activity_in(row) == _recorded(activity, last=last)
+    except msgspec.DecodeError:
+        return False
 
 
 def advance(watched: Watched, now: float) -> None:
@@ -60,7 +74,7 @@ def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = False) -> 
     database = router.db_for_write(WatchedSession)
     connection = connections[database]
     # In one order everywhere: two transactions must not wait for each other.
-    rows = [_parameters(watch_id, progress[watch_id], connection) for watch_id in sorted(progress)]
+    rows = [parameters(watch_id, progress[watch_id], connection) for watch_id in sorted(progress)]
     left = set[str]()
     for start in range(0, len(rows), MAX_ROWS):
         batch = rows[start : start + MAX_ROWS]
@@ -73,14 +87,15 @@ def _write_batch(batch: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper
     locks = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row[ID] for row in batch])
     with transacting, locks as locked, connection.cursor() as cursor:
         if free := [row for row in batch if row[ID] not in locked]:
-            cursor.executemany(_progress_statement(connection), free)
+            cursor.executemany(statement(connection), free)
         return locked
 
 
-def _progress_statement(connection: BaseDatabaseWrapper) -> str:
+def statement(connection: BaseDatabaseWrapper, also: Sequence[str] = ()) -> str:
+    """Return the statement that writes the progress of a session, and other fields, unless its record is ahead."""
     quote, fields = connection.ops.quote_name, _fields()
     columns = {name: quote(field.column) for name, field in fields.items()}
-    latest = [f"{columns[name]} = %s" for name in LATEST]
+    latest = [f"{columns[name]} = %s" for name in (*also, *LATEST)]
     counters = [
         f"{name} = CASE WHEN {name} < %s THEN %s ELSE {name} END" for name in map(columns.__getitem__, COUNTERS)
     ]
@@ -89,11 +104,14 @@ def _progress_statement(connection: BaseDatabaseWrapper) -> str:
     return f"UPDATE {table} SET {', '.join([*latest, *counters])} WHERE {condition}"  # noqa: S608 - no values in it
 
 
-def _parameters(watch_id: str, progress: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+def parameters(
+    watch_id: str, values: Mapping[str, Any], connection: BaseDatabaseWrapper, also: Sequence[str] = ()
+) -> list[Any]:
+    """Return the parameters of that statement."""
     fields = _fields()
-    values = {name: fields[name].get_db_prep_save(value, connection) for name, value in progress.items()}
-    counters = [values[name] for name in COUNTERS for _ in range(2)]
-    return [*(values[name] for name in LATEST), *counters, watch_id, values["last_active"]]
+    prepared = {name: fields[name].get_db_prep_save(value, connection) for name, value in values.items()}
+    counters = [prepared[name] for name in COUNTERS for _ in range(2)]
+    return [*(prepared[name] for name in (*also, *LATEST)), *counters, watch_id, prepared["last_active"]]
 
 
 @cache
@@ -105,7 +123,7 @@ def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str
     """Return the progress fields of a record at `now` (epoch seconds)."""
     activity, hold_limit = watched.activity, watched.policy.hold_limit
     return {
-        "facts": _facts_of(activity, last=last),
+        "facts": msgspec.to_builtins(_recorded(activity, last=last)),
         "last_active": as_datetime(activity.idle_from(now, hold_limit)),
         "warnings": activity.warnings,
         "extensions": activity.extensions,
@@ -113,7 +131,7 @@ def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str
     }
 
 
-def _facts_of(activity: Activity, *, last: bool) -> object:
+def _recorded(activity: Activity, *, last: bool) -> Activity:
     # After a crash, a browser that was closed at the checkpoint may be back: only an orderly shutdown records it.
     closed_at = activity.closed_at if last else None
-    return msgspec.to_builtins(replace(activity, tabs={}, closed_at=closed_at))
+    return replace(activity, tabs={}, closed_at=closed_at)

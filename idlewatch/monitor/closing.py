@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router
+from django.db import router, transaction
 
-from idlewatch.core.activity import Reason
 from idlewatch.managers import persistently
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
@@ -18,7 +17,7 @@ from idlewatch.store.values import Watched
 
 def close(ended: Watched) -> None:
     """Close the record of a session that ended in the store, and announce the end if the record was open."""
-    if records.close(ended.id, *end_of(ended), last=ended):
+    if records.close(ended.id, *records.end_of(ended), last=ended):
         announce_end(ended, None)
 
 
@@ -27,30 +26,23 @@ def close_all(ended: Sequence[Watched]) -> Collection[str]:
 
     A view that signs its user out and works on may lock one for a long time: the others do not wait for it.
     """
+    database, rows = router.db_for_write(WatchedSession), WatchedSession.objects.all()
 
     def close_batch() -> Collection[str]:
-        with locking(WatchedSession.objects.all(), [watched.id for watched in ended]) as locked:
-            for watched in ended:
-                if watched.id not in locked:
-                    close(watched)
+        with transaction.atomic(using=database), locking(rows, [watched.id for watched in ended]) as locked:
+            for watched in records.close_all([watched for watched in ended if watched.id not in locked]):
+                announce_end(watched, None)
             return locked
 
-    return persistently(close_batch, router.db_for_write(WatchedSession))
+    return persistently(close_batch, database)
 
 
 def close_again(ended: Watched) -> bool:
     """Close the record of a session whose end was announced before the database lost it; return whether it was open."""
-    return records.close(ended.id, *end_of(ended), last=ended)
-
-
-def end_of(ended: Watched) -> tuple[Reason, float]:
-    """Return why and when (epoch seconds) a session ended."""
-    reason, at = ended.activity.reason, ended.activity.ended
-    assert reason is not None and at is not None, f"{ended!r} has not ended"  # noqa: S101, PT018
-    return reason, at
+    return records.close(ended.id, *records.end_of(ended), last=ended)
 
 
 def announce_end(ended: Watched, by: AbstractBaseUser | None) -> None:
     """Announce the end of a session whose record this process has closed; `by`: the user who ended it, if known."""
     # If the end of the record is rolled back, the timer writes it again, and announces it then.
-    announce.ended(ended, *end_of(ended), by)
+    announce.ended(ended, *records.end_of(ended), by)

@@ -21,6 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from idlewatch.conf import conf
 from idlewatch.exceptions import EngineUnavailable
+from idlewatch.managers import among
 from idlewatch.monitor.isolation import description_of
 from idlewatch.monitor.row_locks import locked
 from idlewatch.store.values import SessionKey
@@ -156,8 +157,11 @@ def delete(keys: Iterable[T]) -> Collection[T]:
     wanted = list(keys)
     with _answering(store):
         left = _locked(store, wanted)
-        for key in wanted:
-            if key not in left:
+        free = [key for key in wanted if key not in left]
+        if type(store) is db.SessionStore:
+            store.model.objects.using(_database(store)).filter(among("session_key", free)).delete()
+        else:
+            for key in free:
                 store.delete(key)
     return left
 
@@ -165,7 +169,11 @@ def delete(keys: Iterable[T]) -> Collection[T]:
 def _locked(store: SessionBase, keys: Collection[T]) -> Collection[T]:
     if not isinstance(store, db.SessionStore):
         return ()
-    return locked(store.model.objects.using(router.db_for_write(store.model)), keys, deletes=True)
+    return locked(store.model.objects.using(_database(store)), keys, deletes=True)
+
+
+def _database(store: db.SessionStore) -> str:
+    return router.db_for_write(store.model)
 
 
 def standing(keys: Iterable[str]) -> set[str]:
@@ -177,7 +185,7 @@ def standing(keys: Iterable[str]) -> set[str]:
     wanted = list(keys)
     store = engine()()
     if type(store) is db.SessionStore:
-        rows = store.model.objects.filter(session_key__in=wanted, expire_date__gt=timezone.now())
+        rows = store.model.objects.filter(among("session_key", wanted), expire_date__gt=timezone.now())
         return set(map(SessionKey, rows.values_list("session_key", flat=True)))
     with _answering(store):
         return {key for key in wanted if store.exists(key)}

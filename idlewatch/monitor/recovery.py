@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from django.db import Error as DatabaseError
 
-from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.monitor.reports import ReadTabs, Reports
 from idlewatch.monitor.resumption import COMMIT_OVERLAP, Resumption, closed_since
 from idlewatch.process import Lane, Process
@@ -109,7 +109,7 @@ class Recovery:
         self._is_absent = True
         self._begin_holding_back()
 
-    async def report(self, row: WatchedSession, now: float) -> None:
+    async def report(self, row: RecordRow, now: float) -> None:
         """Report to the store the end, or the later activity, that a record has."""
         await self._reports.send_record(row, now)
 

@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from idlewatch.core.events import Reported
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
+from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, tab_counts
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.last_seen import NOTHING, is_behind, report_of
 from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.monitor.write_behind import credited
 from idlewatch.process import Lane, Process
 from idlewatch.store.base import SessionStore
@@ -26,7 +28,7 @@ MAX_COUNTS = 5
 
 ReadTabs = Callable[[], Mapping[str, int]]
 """Returns how many tabs each session has in this process."""
-Rows = Mapping[str, WatchedSession]
+Rows = Mapping[str, RecordRow]
 """Records, by watch id."""
 
 
@@ -70,12 +72,12 @@ class Reports:
         finally:
             self._outage.buffer.give_back(left)
 
-    async def end(self, rows: Sequence[WatchedSession], now: float) -> None:
+    async def end(self, rows: Sequence[RecordRow], now: float) -> None:
         """End in the store what was ended in the records meanwhile, also by a process that is gone."""
         for start in range(0, len(rows), records.BATCH_SIZE):
             await asyncio.gather(*(self._end(row, now) for row in rows[start : start + records.BATCH_SIZE]))
 
-    async def send_record(self, row: WatchedSession, now: float) -> None:
+    async def send_record(self, row: RecordRow, now: float) -> None:
         """Report what a record has: the end, or activity."""
         with isolated("report", row.pk):
             if row.ended is not None:
@@ -84,7 +86,7 @@ class Reports:
                 await self._sessions.aapply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
     async def _report(
-        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
+        self, watch_id: str, row: RecordRow | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:
         """Report what the record and this process know of a session; return it as it is then.
 
@@ -101,7 +103,7 @@ class Reports:
         return present
 
     async def _report_known(
-        self, watch_id: str, row: WatchedSession | None, moment: float | None, now: float, *, is_open: bool
+        self, watch_id: str, row: RecordRow | None, moment: float | None, now: float, *, is_open: bool
     ) -> Watched | None:
         seen = self._outage.seen.get(watch_id, is_open=is_open)
         report = replace(seen, is_open=is_open)
@@ -156,7 +158,7 @@ class Reports:
                 if present is not None and present.activity.active >= moment:
                     left.pop(watch_id, None)
 
-    async def _end(self, row: WatchedSession, now: float) -> Watched | None:
+    async def _end(self, row: RecordRow, now: float) -> Watched | None:
         ended = None
         if row.ended is not None:
             at = min(row.ended.timestamp(), now)
@@ -166,4 +168,4 @@ class Reports:
 
 
 def _read(watch_ids: Sequence[str]) -> Rows:
-    return {row.pk: row for row in records.read(WatchedSession.objects.filter(pk__in=watch_ids))}
+    return {row.pk: row for row in records.read(WatchedSession.objects.filter(among("pk", watch_ids)))}

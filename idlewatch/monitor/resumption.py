@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from idlewatch.managers import Place
+from idlewatch.managers import Place, among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.isolation import isolated
+from idlewatch.monitor.isolation import AWAY, isolated, work_through
 from idlewatch.monitor.last_seen import report_of
+from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.monitor.reports import Reports
 from idlewatch.process import Lane, Process, Threads
 from idlewatch.store.base import Presence, SessionStore
-from idlewatch.store.values import Renewal, Watched
+from idlewatch.store.values import Renewal
 
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
@@ -54,16 +54,22 @@ class Resumption:
     async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:
         """Open sessions in the store from their records, and report later activity of those that it has."""
         rows = await self._threads.run(Lane.TIMER, _read, watch_ids)
-        known = await self._sessions.aget_many([row.pk for row in rows])
-        await asyncio.gather(*(self._resume(row, present, now) for row, present in zip(rows, known, strict=True)))
+        found = list(zip(rows, await self._sessions.aget_many([row.pk for row in rows]), strict=True))
+        await self._open([row for row, present in found if present is None], now)
+        for row, present in found:
+            if present is not None and records.is_ahead(row, present, now):
+                with isolated("resumption", row.pk):
+                    await self._sessions.aapply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
-    async def _resume(self, row: WatchedSession, present: Watched | None, now: float) -> None:
-        with isolated("resumption", row.pk):
-            watched = records.watched_of(row, now)
-            if present is None:
-                await self._sessions.aopen(watched, now)
-            elif records.is_ahead(row, present, now):
-                await self._sessions.aapply(row.pk, report_of(watched.activity), now)
+    async def _open(self, rows: Sequence[RecordRow], now: float) -> None:
+        try:
+            await self._sessions.aopen_many([records.watched_of(row, now) for row in rows], now)
+        except AWAY:
+            raise
+        except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
+            for row in rows:
+                with isolated("resumption", row.pk):
+                    await self._sessions.aopen(records.watched_of(row, now), now)
 
 
 async def resume_all(threads: Threads, sessions: SessionStore, now: float) -> None:
@@ -76,9 +82,10 @@ async def resume_all(threads: Threads, sessions: SessionStore, now: float) -> No
 
 def resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:
     """Open live sessions in a store from their records, unless it has them."""
-    for row in _read(watch_ids):
-        with isolated("resumption", row.pk):
-            sessions.open(records.watched_of(row, now), now)
+    rows = {row.pk: row for row in _read(watch_ids)}
+    work_through(
+        "resumption", rows, lambda batch: sessions.open_many([records.watched_of(row, now) for row in batch], now)
+    )
 
 
 def live_after(place: Place | None) -> Sequence[Place]:
@@ -87,10 +94,10 @@ def live_after(place: Place | None) -> Sequence[Place]:
     return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
 
 
-def _read(watch_ids: Sequence[str]) -> Sequence[WatchedSession]:
-    return records.read(WatchedSession.objects.live().filter(pk__in=watch_ids).order_by("pk"))
+def _read(watch_ids: Sequence[str]) -> Sequence[RecordRow]:
+    return records.read(WatchedSession.objects.live().filter(among("pk", watch_ids)).order_by("pk"))
 
 
-def closed_since(moment: float) -> Sequence[WatchedSession]:
+def closed_since(moment: float) -> Sequence[RecordRow]:
     """Return the records that were closed since a moment."""
-    return records.read(WatchedSession.objects.closed_since(moment).only("ended", "reason"))
+    return records.read(WatchedSession.objects.closed_since(moment))

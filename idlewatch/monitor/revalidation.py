@@ -13,11 +13,13 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import PageMissed
 from idlewatch.exceptions import EngineUnavailable, Undecided
+from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, checkpoints, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
+from idlewatch.monitor.record_rows import Record, RecordRow, read_rows
 from idlewatch.monitor.row_locks import locked
 from idlewatch.process import now as clock_now
 from idlewatch.signals.event_log import log_event
@@ -48,17 +50,16 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 
 def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     by_id = {watched.id: watched for watched in sessions}
-    rows = WatchedSession.objects.in_bulk(list(by_id))
+    rows = {row.pk: row for row in read_rows(WatchedSession.objects.filter(among("pk", by_id)))}
     live = [row for row in rows.values() if row.ended is None]
     # Together with the records: what follows may wait for a transaction of the project that changes a password, until
     # just before that is announced.
-    users = accounts.by_primary_key(key for row in live for key in accounts.keys_of(row))
-    flaws = {row.pk: _flaw_of_account(row, users) for row in live}
+    flaws = _flaws_of_accounts(live)
     again = _copy_ends(by_id, rows, now)
     _report_ahead(live, by_id, now)
     checkpoints.checkpoint(live, by_id, now)
 
-    def end(row: WatchedSession, reason: Reason, *, is_certain: bool) -> None:
+    def end(row: Record, reason: Reason, *, is_certain: bool) -> None:
         """End a session, at once or after a second examination."""
         watched = by_id[row.pk]
         # What was found late, behind a lock of the project perhaps, may have been replaced since the facts were read.
@@ -70,15 +71,15 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
             again.add(row.pk)
 
     for row in live:
-        is_certain = flaws[row.pk]
+        is_certain = flaws.get(row.pk)
         if is_certain is not None:
             end(row, Reason.ACCOUNT, is_certain=is_certain)
     # Afterwards: an engine that fails for a session must not keep it open for an account that may not use it.
-    sound = [row for row in live if flaws[row.pk] is None]
+    sound = [row for row in live if flaws.get(row.pk) is None]
     existing = _standing(by_id[row.pk] for row in sound)
     gone = [row.pk for row in sound if _is_lost(by_id[row.pk], row, existing)]
     # As they are now: a request may have given the session another key since its record was read.
-    for row in WatchedSession.objects.in_bulk(gone).values():
+    for row in read_rows(WatchedSession.objects.filter(pk__in=gone)) if gone else ():
         if _is_lost(by_id[row.pk], row, existing):
             end(row, Reason.LOST, is_certain=False)
     # Once nothing has failed: each is logged.
@@ -96,7 +97,7 @@ def _standing(sessions: Iterable[Watched]) -> Collection[str]:
         return keys
 
 
-def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSession], now: float) -> set[str]:
+def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, RecordRow], now: float) -> set[str]:
     """End in the store what a command ended in the records, and what has no record; return what may yet get one."""
     again = set()
     for watch_id, watched in sessions.items():
@@ -110,7 +111,7 @@ def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, WatchedSessio
     return again
 
 
-def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
+def _report_ahead(rows: Iterable[RecordRow], sessions: Mapping[str, Watched], now: float) -> None:
     """Report later activity of the records to the store: from another process, or an earlier store."""
     for row in rows:
         if records.is_ahead(row, sessions[row.pk], now):
@@ -118,7 +119,7 @@ def _report_ahead(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched
                 stores.current().sessions.apply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
 
-def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, Watched], now: float) -> None:
+def _report_silent_pages(rows: Iterable[RecordRow], sessions: Mapping[str, Watched], now: float) -> None:
     """Report pages whose client has not connected: blocked by a policy or by CORS, or not found.
 
     Such a page neither warns nor hides its content at the end.
@@ -138,7 +139,7 @@ def _report_silent_pages(rows: Iterable[WatchedSession], sessions: Mapping[str, 
                 stores.current().sessions.apply(row.pk, PageMissed(), now)
 
 
-def take_over(row: WatchedSession, now: float) -> None:
+def take_over(row: Record, now: float) -> None:
     """End a session in the store if its record has ended."""
     if row.ended is not None:
         # The clock of the process that closed it may be ahead.
@@ -146,7 +147,15 @@ def take_over(row: WatchedSession, now: float) -> None:
         stores.current().sessions.end(row.pk, records.reason_of(row), at, limits_first=False)
 
 
-def _flaw_of_account(row: WatchedSession, users: Mapping[str, AbstractBaseUser]) -> bool | None:
+def _flaws_of_accounts(rows: Sequence[RecordRow]) -> Mapping[str, bool | None]:
+    """Return the flaws of the accounts that have to be judged one by one, by watch id."""
+    sound = accounts.find_sound(rows)
+    left = [row for row in rows if row.pk not in sound]
+    users = accounts.by_primary_key(key for row in left for key in accounts.keys_of(row))
+    return {row.pk: _flaw_of_account(row, users) for row in left}
+
+
+def _flaw_of_account(row: Record, users: Mapping[str, AbstractBaseUser]) -> bool | None:
     """Return None if the accounts of a session may go on; otherwise whether one examination is enough to end it."""
     are_usable, are_unchanged = accounts.may_continue(row, users)
     if are_usable and are_unchanged:
@@ -155,12 +164,12 @@ def _flaw_of_account(row: WatchedSession, users: Mapping[str, AbstractBaseUser])
     return not are_usable and not is_missing
 
 
-def _is_rotating(row: WatchedSession, watched: Watched, now: float) -> bool:
+def _is_rotating(row: Record, watched: Watched, now: float) -> bool:
     """Return whether a request is giving a session another key; one that has died is waited for as long as any."""
     return records.is_rotating(row) and now < watched.activity.active + ROTATION_TIMEOUT
 
 
-def _is_lost(watched: Watched, row: WatchedSession, existing: Collection[str]) -> bool:
+def _is_lost(watched: Watched, row: Record, existing: Collection[str]) -> bool:
     """Return whether the Django session of a record is gone."""
     key = watched.key
     if not key or key in existing:

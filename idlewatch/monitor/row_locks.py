@@ -9,6 +9,8 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models import QuerySet
 
+from idlewatch.managers import among
+
 
 @contextmanager
 def locking(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False) -> Iterator[Collection[Any]]:
@@ -21,7 +23,7 @@ def locking(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False
     if not features.has_select_for_update_skip_locked:
         yield ()
         return
-    wanted = rows.filter(pk__in=keys)
+    wanted = rows.filter(among("pk", keys))
     with transaction.atomic(using=rows.db):
         no_key = features.has_select_for_no_key_update and not deletes
         own = set(wanted.select_for_update(skip_locked=True, no_key=no_key).values_list("pk", flat=True))

@@ -142,7 +142,7 @@ def _end(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None)
     ended = stores.current().sessions.end(watch_id, reason, now)
     if closed:
         if ended.activity.reason is not reason:
-            records.correct(watch_id, *closing.end_of(ended))
+            records.correct(watch_id, *records.end_of(ended))
         closing.announce_end(ended, by)
     return ended
 

@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from idlewatch.core.events import Acted, Reported
 from idlewatch.core.reducer import applied, reported
+from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, records
 from idlewatch.monitor.isolation import work_through
 from idlewatch.monitor.last_seen import LastSeen
+from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -64,7 +66,7 @@ class ActivityBuffer:
             watch_ids = list(islice(self._waiting, FLUSH_LIMIT))
         waiting = self.take(watch_ids)
 
-        def write(rows: Sequence[WatchedSession]) -> None:
+        def write(rows: Sequence[RecordRow]) -> None:
             advanced = ((row, _advanced(row, waiting[row.pk], seen.get(row.pk))) for row in rows)
             locked = checkpoints.write(
                 {
@@ -77,7 +79,7 @@ class ActivityBuffer:
 
         try:
             for start in range(0, len(watch_ids), records.BATCH_SIZE):
-                rows = WatchedSession.objects.live().filter(pk__in=watch_ids[start : start + records.BATCH_SIZE])
+                rows = WatchedSession.objects.live().filter(among("pk", watch_ids[start : start + records.BATCH_SIZE]))
                 work_through("activity", {row.pk: row for row in records.read(rows)}, write)
         except BaseException:
             self.give_back(waiting)
@@ -94,7 +96,7 @@ def credited(watched: Watched, moment: float, seen: Reported) -> Watched:
     return watched if activity.ended is not None else replace(watched, activity=activity)
 
 
-def _advanced(row: WatchedSession, moment: float, seen: Reported) -> Watched | None:
+def _advanced(row: RecordRow, moment: float, seen: Reported) -> Watched | None:
     """Return the session of a record with activity credited to it; None where that changes nothing."""
     watched = records.watched_of(row, moment)
     after = credited(watched, moment, seen)

@@ -12,8 +12,8 @@ from idlewatch.runtime.membership import Membership
 from idlewatch.store.base import DueQueue
 from idlewatch.store.values import Due, Watched
 
-BATCH_SIZE = 100
-"""Ends claimed at once: each takes statements of its own, and all of them have to be recorded within the lease."""
+BATCH_SIZE = 500
+"""Ends claimed at once: all have to be recorded within the lease, although an engine may delete sessions one by one."""
 CLAIM_LEASE = 10.0
 """Seconds after which what was claimed and not confirmed falls to another timer."""
 

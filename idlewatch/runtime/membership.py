@@ -187,6 +187,6 @@ class Membership:
 
 
 def _take_over(since: float, now: float) -> None:
-    for record in records.read(WatchedSession.objects.closed_since(since).only("ended", "reason")):
+    for record in records.read(WatchedSession.objects.closed_since(since)):
         with isolated("end by its record", record.pk):
             revalidation.take_over(record, now)

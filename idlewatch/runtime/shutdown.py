@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, stores
 from idlewatch.monitor.isolation import AWAY, work_through
+from idlewatch.monitor.record_rows import read_rows
 from idlewatch.monitor.records import BATCH_SIZE
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.ends import CLAIM_LEASE
@@ -45,7 +47,7 @@ async def _is_written(process: Process, claimed: Sequence[Watched], *, is_last_t
 def _checkpoint(sessions: Sequence[Watched], now: float) -> None:
     def checkpoint(batch: Sequence[Watched]) -> None:
         by_id = {watched.id: watched for watched in batch}
-        rows = WatchedSession.objects.in_bulk(list(by_id)).values()
+        rows = read_rows(WatchedSession.objects.filter(among("pk", by_id)))
         checkpoints.checkpoint(rows, by_id, now, last=True)
 
     work_through("checkpoint", {watched.id: watched for watched in sessions}, checkpoint)

@@ -16,11 +16,11 @@ from django.db import DatabaseError
 
 from idlewatch import metrics
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
-from idlewatch.models import WatchedSession
 from idlewatch.monitor import history, pruning, records, revalidation, stores
 from idlewatch.monitor.isolation import AWAY
 from idlewatch.monitor.outage import is_over
 from idlewatch.monitor.reconciliation import Reconciliation
+from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.process import Lane, Process
 from idlewatch.runtime.ends import CLAIM_LEASE, Ends
 from idlewatch.runtime.hub import Hub
@@ -162,7 +162,7 @@ class Timer:
         recovery, over = stores.recovery_of(self._process), [watched for watched in claimed if is_over(watched, now)]
         if recovery is None or not over:
             return
-        ahead: Sequence[WatchedSession] = []
+        ahead: Sequence[RecordRow] = []
         with suppress(TimeoutError, DatabaseError):
             async with self._clock.timeout(RECORDS_TIMEOUT):
                 ahead = await self._threads.run(Lane.TIMER, records.find_ahead, over, now)

@@ -87,7 +87,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("page without the client closes", "core/reducer.py", "replace(activity, has_client=event.has_client,", "replace(activity, has_client=True,", focus="request close_all", seed=22),
     Mutant("lost network closes", "core/protocol.py", "frozenset({Close.CLOSED, Close.GONE})", "frozenset({Close.CLOSED, Close.GONE, 1006})", focus="sleep", seed=16),
     # Records and fallback.
-    Mutant("record closed twice", "monitor/records.py", "    rows = WatchedSession.objects.live().filter(pk=watch_id)\n    end =", "    rows = WatchedSession.objects.filter(pk=watch_id)\n    end ="),
+    Mutant("record closed twice", "monitor/records.py", "WatchedSession.objects.live().filter(among(\"pk\", [watched.id for", "WatchedSession.objects.filter(among(\"pk\", [watched.id for"),
     Mutant("record not advanced", "monitor/record_judge.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=19),
     Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass", "2", focus="revoke request redis_away redis_hangs", seed=3),
     Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n", seed=12),
@@ -96,7 +96,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("records go back", "monitor/checkpoints.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2", focus="extend_at_once request redis_away database_slow", seed=15),
     Mutant("newest session makes room", "monitor/login.py", "order_by(\"signed_in\", \"pk\")", "order_by(\"-signed_in\", \"pk\")", focus="sign_in", seed=5),
     Mutant("one session too many", "monitor/login.py", "live[:-most]", "live[: -most - 1]", focus="sign_in"),
-    Mutant("accounts not checked", "monitor/revalidation.py", "{row.pk: _flaw_of_account(row, users) for row in live}", "{row.pk: None for row in live}", focus="disable type", seed=3),
+    Mutant("accounts not checked", "monitor/revalidation.py", "_flaws_of_accounts(live)\n", "{}\n", focus="disable type", seed=3),
     Mutant("revocation of the record alone", "monitor/service.py", "    ended = stores.current().sessions.end(watch_id, reason, now)\n    if closed:", "    ended = transitions.tombstone(watch_id, reason, now)\n    if closed:", focus="revoke"),
     # The others.
     Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)\n", "    pass\n", "2", focus="change_password_while_polling"),

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, Held, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import LayerUnavailable, StoreUnavailable
-from idlewatch.models import HistorySample, StoreOwner, WatchedSession
+from idlewatch.models import HistorySample, StoreOwner
 from idlewatch.monitor import checkpoints, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
+from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime import changes
@@ -260,7 +261,7 @@ class TestKeep:
         (tab,) = tabs_of(hub, watched.id, 1)
         await timer.push(START + 100)
         with monkeypatch.context() as away:
-            away.setattr(records, "close", mock.Mock(side_effect=OperationalError("away")))
+            away.setattr(records, "close_all", mock.Mock(side_effect=OperationalError("away")))
             with pytest.raises(OperationalError):
                 await timer.keep(START + 100)
             for moment in (101, 105, 109):
@@ -289,12 +290,12 @@ class TestKeep:
     ):
         sessions = await sync_to_async(sign_in_many)(5)
         bad, others = sessions[2], [*sessions[:2], *sessions[3:]]
-        close, delete = records.close, django_sessions.engine().delete
+        close, delete = records.close_all, django_sessions.engine().delete
 
-        def failing_close(watch_id: str, *args: Any, **options: Any) -> bool:
-            if flaw == "record" and watch_id == bad.id:
+        def failing_close(ended: Sequence[Watched]) -> Sequence[Watched]:
+            if flaw == "record" and bad.id in {watched.id for watched in ended}:
                 raise ValueError
-            return close(watch_id, *args, **options)
+            return close(ended)
 
         def failing_delete(store: Any, session_key: str) -> None:
             if flaw == "session" and session_key == bad.key:
@@ -303,7 +304,7 @@ class TestKeep:
 
         await timer.push(START + 100)
         with monkeypatch.context() as patch:
-            patch.setattr(records, "close", failing_close)
+            patch.setattr(records, "close_all", failing_close)
             patch.setattr(django_sessions.engine(), "delete", failing_delete)
             for moment in (100, 105, 110, 120):
                 await timer.keep(START + moment)
@@ -380,14 +381,14 @@ class TestRound:
         one, bad, other = [await asign_in(name) for name in ("ada", "eve", "joe")]
         await sync_to_async(records.close)(other.id, Reason.REVOKED, START)
         lose_store()
-        from_db = WatchedSession.from_db.__func__  # type: ignore[attr-defined]
+        make = RecordRow._make
 
-        def raising(model: Any, db: Any, names: Any, values: Any, **options: Any) -> Any:
+        def raising(values: Any) -> RecordRow:
             if bad.id in values:
                 raise ValueError
-            return from_db(model, db, names, values, **options)
+            return make(values)
 
-        monkeypatch.setattr(WatchedSession, "from_db", classmethod(raising))
+        monkeypatch.setattr(RecordRow, "_make", raising)
         timer = Timer(current_process(), hub)
         for moment in (1, 2, 3):
             await timer.keep(START + moment)
