@@ -70,6 +70,11 @@ bench: .venv-bench/.dev  ## Measure what it costs, and write docs/benchmarks.md:
 	@scripts/ensure-chromium
 	@.venv-bench/bin/python -m tests.tools.bench
 
+.PHONY: scale
+scale: .venv/.dev  ## Show that it copes with many sessions, and write docs/scale.md: SESSIONS=5000 RECORDS=100000 for a quick look.
+	@scripts/ensure-servers redis-server postgresql
+	@$(BIN)/python -m tests.tools.scale
+
 .PHONY: wheel
 wheel: .venv/.dev  ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation

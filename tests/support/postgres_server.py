@@ -41,10 +41,11 @@ class PostgresServer(ServerProcess):
     last_signal = signal.SIGQUIT
     """Never SIGKILL: its children and its shared memory would stay."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         # Not below pytest's directory, which is root's alone.
         self.directory = Path(tempfile.mkdtemp(prefix="idlewatch-postgres-"))
         super().__init__(self.directory / "postgres.log")
+        self._options = options
         if os.geteuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")
 
@@ -57,7 +58,13 @@ class PostgresServer(ServerProcess):
             command = [executable("initdb"), "--pgdata", str(data), "--username", ROLE, "--auth", "trust"]
             command += ["--encoding", "UTF8", "--locale", "C", "--no-sync"]
             subprocess.run(command, cwd="/", check=True, capture_output=True, **ordinary_user())
-        options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *QUICK]
+        options = [
+            f"port={self.port}",
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            *QUICK,
+            *self._options,
+        ]
         command = [executable("postgres"), "-D", str(data), *(part for option in options for part in ("-c", option))]
         self.launch(command, cwd="/", **ordinary_user())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -124,9 +124,9 @@ class Verdict(NamedTuple):
     measured: Summary | None = None
 
 
-def judge(samples: Samples) -> list[Verdict]:
+def judge(samples: Samples, goals: Iterable[Goal] = GOALS) -> list[Verdict]:
     """Judge each goal at each size at which it holds and was measured; at the largest if it holds at none."""
-    return [verdict for goal in GOALS for verdict in _judge(goal, samples)]
+    return [verdict for goal in goals for verdict in _judge(goal, samples)]
 
 
 def _judge(goal: Goal, samples: Samples) -> list[Verdict]:

@@ -71,7 +71,7 @@ def options(environ: Mapping[str, str]) -> Options:
     """
     quick, check = _flag(environ, "QUICK"), _flag(environ, "CHECK")
     default = quick_options(check=check) if quick else Options(check=check)
-    return replace(default, rows=_rows(environ, default.rows), tabs=_number(environ, "TABS", default.tabs))
+    return replace(default, rows=_rows(environ, default.rows), tabs=number(environ, "TABS", default.tabs, 1, MAX_TABS))
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
@@ -81,12 +81,17 @@ def _flag(environ: Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """Read an integer.
+
+    Raises:
+        OptionError: the variable has another value.
+    """
     value = environ.get(name, "")
     if not value:
         return default
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MAX_TABS):
-        raise OptionError(f"{name} is {value!r}; expected an integer from 1 to {MAX_TABS}.")
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise OptionError(f"{name} is {value!r}; expected an integer from {least} to {most}.")
     return int(value)
 
 

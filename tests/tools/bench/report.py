@@ -107,14 +107,14 @@ class Report:
             yield f"| {rows} | {use.others:.0%} | {use.steal:.0%} | {use.calibration:.1f} ms |"
 
 
-def goal_table(verdicts: Iterable[Verdict]) -> str:
+def goal_table(verdicts: Iterable[Verdict], work: Mapping[str, str] = WORK) -> str:
     """Return the table of all goals, in Markdown: what is not measured is named, too."""
     lines = ["| | work | of | tabs or sessions | measured | goal | |", "|---|---|---|--:|--:|--:|---|"]
     for goal, outcome, size, measured in verdicts:
         value = number(measured, goal.unit) if measured else ""
         cells = (
             goal.row,
-            f"{WORK[goal.row]}: {goal.figure}",
+            f"{work[goal.row]}: {goal.figure}",
             goal.variant,
             f"{size:,}" if size else "",
             value,
@@ -125,14 +125,14 @@ def goal_table(verdicts: Iterable[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def figure_table(samples: Samples) -> str:
+def figure_table(samples: Samples, units: Mapping[str, str] | None = None) -> str:
     """Return the table of everything that was measured, in Markdown."""
     lines = ["| figure | variant | tabs or sessions | median | spread | repeats |", "|---|---|--:|--:|--:|--:|"]
     for key, values in samples:
         found = summary(values)
         spread = f"{short(found.low)} to {short(found.high)}"
         size = f"{key.size:,}" if key.size else ""
-        unit = UNITS.get(key.figure, "")
+        unit = (units or UNITS).get(key.figure, "")
         lines.append(
             f"| {key.figure} | {key.variant} | {size} | {short(found.median)} {unit} | {spread} | {found.repeats} |"
         )

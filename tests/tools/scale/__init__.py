@@ -1,0 +1,1 @@
+"""Shows that idlewatch copes with many sessions on one machine; `python -m tests.tools.scale`."""

@@ -1,0 +1,1 @@
+"""What is measured, row by row."""
