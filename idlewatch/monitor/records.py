@@ -195,8 +195,9 @@ def close_all(ended: Sequence[Watched]) -> Sequence[Watched]:
             close(watched.id, reason, at)
         else:
             written.append(checkpoints.parameters(watched.id, fields, connection, END))
-    with connection.cursor() as cursor:
-        cursor.executemany(checkpoints.statement(connection, END), written)
+    if written:
+        with connection.cursor() as cursor:
+            cursor.executemany(checkpoints.statement(connection, END), written)
     return closed
 
 
