@@ -26,7 +26,7 @@ SELECT 'past' || md5(n::text || %(salt)s)::varchar(28), u.id, u.username, md5(n:
   CASE WHEN n %% 50 = 0 THEN u.id END, '', '', ''
 FROM (SELECT n, now() - %(first)s::interval - n::float8 / %(count)s * (%(last)s::interval - %(first)s::interval)
         AS ended FROM generate_series(1, %(count)s) AS n) AS past
-JOIN auth_user u ON u.id = %(user)s + n * 7919 %% %(users)s
+JOIN auth_user u ON u.id = %(user)s + n::bigint * 7919 %% %(users)s
 """
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s AND indexdef NOT LIKE 'CREATE UNIQUE%%'"
 
