@@ -171,10 +171,7 @@ def _(event: TabsCounted, activity: Activity, policy: Policy, now: float) -> Act
 
 @_of(PageShown)
 def _(event: PageShown, activity: Activity, policy: Policy, now: float) -> Activity:
-    awaited_since = activity.awaited_since if event.has_client else None
-    if event.has_client and awaited_since is None and not activity.tabs and not _polls(activity, now):
-        awaited_since = now
-    return replace(activity, has_client=event.has_client, awaited_since=awaited_since)
+    return replace(activity, has_client=event.has_client, awaited_since=_awaited_since(event, activity, now))
 
 
 @_of(PageMissed)
@@ -185,6 +182,19 @@ def _(event: PageMissed, activity: Activity, policy: Policy, now: float) -> Acti
 @_of(Polled)
 def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity:
     return replace(activity, polled_at=now, closed_at=None, awaited_since=None)
+
+
+def shows_another(event: PageShown, activity: Activity, now: float) -> bool:
+    """Return whether a page changes the facts of a live session: most follow another one that has the client, too."""
+    return event.has_client != activity.has_client or _awaited_since(event, activity, now) != activity.awaited_since
+
+
+def _awaited_since(event: PageShown, activity: Activity, now: float) -> float | None:
+    if not event.has_client:
+        return None
+    if activity.awaited_since is None and not activity.tabs and not _polls(activity, now):
+        return now
+    return activity.awaited_since
 
 
 def reported(event: Reported, activity: Activity, policy: Policy, now: float) -> Activity:

@@ -19,7 +19,7 @@ from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.login_views import is_login_page, turns_away
-from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session, session_of
+from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session
 from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.requests_under_way import is_shared, under_way
 from idlewatch.http.response_hooks import on_sent, set_headers
@@ -41,7 +41,7 @@ PAUSES = (0.05, 0.15, 0.3)
 @contextmanager
 def answering(request: HttpRequest) -> Iterator[None]:
     """Register a request while it is answered, for what else happens to its session meanwhile."""
-    state, session = state_of(request), session_of(request)
+    state, session = state_of(request), request.session
     watch_id, session_key = state.admission.state.watch_id, session.session_key
     key = None if session_key is None else SessionKey(session_key)
     original = state.original = None if watch_id is None or key is None else OriginalSession(session, key, watch_id)
@@ -96,14 +96,15 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
             return refusal
     # Views of the admin that are the project's own may have rendered their page themselves.
     insert_client(request, response)
-    if session_of(request).accessed:
+    if request.session.accessed:
         if _has_failed(request, response, state):
             _undo(request, state)
         elif state.original is not None and (state.change.is_deferred or _has_new_password(request, state)):
             # A request that found it standing would give the session back to its former user, or auth hash.
             state.original.release()
-        settle(request, response, now())
-        _follow_session(request, response, state)
+        left = now()
+        settle(request, response, left)
+        _follow_session(request, response, state, left)
     if turns_away(request, response) and state.session.phase is not None and response is not state.ended_response:
         _end_unusable_account(request, state)
         if state.session.is_ended and not state.change.signed_out and _is_replaceable(request, state):
@@ -120,17 +121,17 @@ def _has_failed(request: HttpRequest, response: HttpResponseBase, state: Request
 
     After an error Django does not save it. If the transaction was rolled back, neither did the user sign in.
     """
-    original, session = state.original, session_of(request)
+    original = state.original
     if original is None or original.commit is None or state.present.watch_id != original.watch_id:
         return False
-    if django_sessions.user_of(session) is None:
+    if django_sessions.user_of(request.session) is None:
         # It was flushed: Django deletes the cookie, after an error too.
         return False
     return response.status_code >= 500 or original.commit.is_lost
 
 
 def _has_new_password(request: HttpRequest, state: RequestState) -> bool:
-    auth_hash = django_sessions.auth_hash_of(session_of(request))
+    auth_hash = django_sessions.auth_hash_of(request.session)
     if auth_hash == state.admission.auth_hash and state.change.auth_digest is None:
         # Nearly always: no digest is needed.
         return False
@@ -143,7 +144,7 @@ def _undo(request: HttpRequest, state: RequestState) -> None:
     assert original is not None, "a view replaced the session with which the request came"  # noqa: S101
     original.drop_successor()
     restore_session(request, original.key)
-    session = session_of(request)
+    session = request.session
     if django_sessions.user_of(session) is not None:
         # Where this request adopted the session, its data has not been saved yet.
         session.setdefault(django_sessions.WATCH_KEY, original.watch_id)
@@ -163,20 +164,20 @@ def _is_replaceable(request: HttpRequest, state: RequestState) -> bool:
         return False
     if request.method in {"GET", "HEAD"} or not state.admission.state.is_ended:
         return True
-    begun = set(session_of(request).keys()) - {CSRF_SESSION_KEY}
+    begun = set(request.session.keys()) - {CSRF_SESSION_KEY}
     return not (state.change.sign_in_failed or begun)
 
 
-def _follow_session(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
-    session, change, left = session_of(request), state.change, now()
-    _end_former(state, left)
+def _follow_session(request: HttpRequest, response: HttpResponseBase, state: RequestState, left: float) -> None:
+    session, change = request.session, state.change
+    if change.signed_in or change.signed_out:
+        _end_former(state, left)
     if change.signed_in:
         # A sign-in view may have set an expiry after it signed the user in.
         session.set_expiry(0)
-    watched = state.session.watched
-    if watched is None or state.session.is_ended:
+    watched, watch_id = state.session.watched, state.session.watch_id
+    if watched is None or watch_id is None:
         return
-    watch_id = watched.id
     if state.page.offer:
         session.pop(credential_change.CHANGED_KEY, None)
     if session.get(django_sessions.WATCH_KEY) != watch_id:
@@ -197,7 +198,7 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
             keep_cookie(request)
     else:
         _follow_credentials(request, state, watched)
-        on_sent(request, response, state, watched)
+        on_sent(request, response, state, watched, left)
 
 
 def _find_end(watch_id: str, left: float) -> SessionState | None:
@@ -211,7 +212,7 @@ def _find_end(watch_id: str, left: float) -> SessionState | None:
 def _end_former(state: RequestState, left: float) -> None:
     """End the session that the user left, if the transaction in which the view did it was rolled back."""
     former = state.admission.state.watch_id
-    if former is None or not (state.change.signed_in or state.change.signed_out) or state.present.watch_id == former:
+    if former is None or state.present.watch_id == former:
         return
     if not monitor.has_ended(former, left):
         monitor.end(former, Reason.LOGOUT, left)
@@ -219,7 +220,7 @@ def _end_former(state: RequestState, left: float) -> None:
 
 def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watched) -> None:
     """Bind the session to its new key and auth hash."""
-    session = session_of(request)
+    session = request.session
     has_new_password = _has_new_password(request, state)
     is_announced = state.original is not None and state.original.is_announced
     if is_announced or has_new_password or django_sessions.key_of(session) != watched.key:
@@ -241,7 +242,7 @@ def _follow_loss(request: HttpRequest, state: RequestState, watch_id: str, left:
         state.change.sign_out(SessionState.at(monitor.end(watch_id, Reason.LOGOUT, left), left))
         return
     key, reason = cookie_of(request), monitor.lost_or_account(watch_id)
-    if reason is Reason.ACCOUNT and (is_shared(key, session_of(request)) or _will_move_on(state, watch_id, is_own)):
+    if reason is Reason.ACCOUNT and (is_shared(key, request.session) or _will_move_on(state, watch_id, is_own)):
         # Another request under way may be the one that changes the password; if not, the next check ends the session.
         _leave_alone(request, state)
     else:

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 
 from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
+from idlewatch.core.reducer import shows_another
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import follows_external_login, is_script_of_page, shows_a_page
 from idlewatch.http.request_session import cookie_of
@@ -20,7 +21,6 @@ from idlewatch.http.view_warnings import warn
 from idlewatch.monitor import records
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
-from idlewatch.store import transitions
 from idlewatch.store.values import Watched
 
 CLIENT_ID = b"idlewatch-client"
@@ -32,14 +32,16 @@ CLIENT_REMOVED = (
 )
 
 
-def on_sent(request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched) -> None:
-    """Call `record_response` when all of a response has been sent."""
+def on_sent(
+    request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, left: float
+) -> None:
+    """Call `record_response` when all of a response has been sent: at `left`, unless it is streamed (epoch seconds)."""
     if isinstance(response, StreamingHttpResponse):
         # Wrapping its content would keep a WSGI server from sending a file by itself; every server closes a response.
         closers = response._resource_closers  # type: ignore[attr-defined]
         closers.append(partial(_record_closed, current_process(), request, response, state, watched))
     else:
-        record_response(request, response, state, watched)
+        record_response(request, response, state, watched, left)
 
 
 def _record_closed(
@@ -47,20 +49,24 @@ def _record_closed(
 ) -> None:
     # A WSGI server closes a response when the application has returned, and has left its process.
     with process.entered():
-        record_response(request, response, state, watched)
+        record_response(request, response, state, watched, now())
 
 
-def record_response(request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched) -> None:
+def record_response(
+    request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
+) -> None:
     """Count a long request once more, and record whether the page that the tab shows now has the client."""
-    at = now()
+    duration, shown = at - state.admission.arrived, _page_shown(request, response, state)
+    if state.admission.counted and duration > watched.policy.heartbeat:
+        _report(watched, at, Requested(duration))
+    if shown is not None and _changes(watched, shown, at):
+        _report(watched, at, shown)
+
+
+def _report(watched: Watched, at: float, event: Requested | PageShown) -> None:
     # The response is on its way, also if the session's state cannot be determined right now.
     with suppress(Undecided):
-        duration = at - state.admission.arrived
-        if state.admission.counted and duration > watched.policy.heartbeat:
-            monitor.look(watched.id, at, Requested(duration))
-        shown = _page_shown(request, response, state)
-        if shown is not None and _changes(watched, shown, at):
-            monitor.look(watched.id, at, shown)
+        monitor.look(watched.id, at, event)
 
 
 def _page_shown(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> PageShown | None:
@@ -87,7 +93,7 @@ def _carries_client(request: HttpRequest, response: HttpResponseBase, state: Req
 
 def _changes(watched: Watched, shown: PageShown, at: float) -> bool:
     """Return whether a page is worth a write: most follow another one that has the client too."""
-    return transitions.after(shown, watched, at) is not watched
+    return shows_another(shown, watched.activity, at)
 
 
 def replaces_page(response: HttpResponseBase) -> bool:
