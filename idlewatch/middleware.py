@@ -60,9 +60,7 @@ class IdleWatchMiddleware:
             return self.__acall__(request)
         response = enter(request)
         with answering(request):
-            if response is None:
-                response = cast("HttpResponseBase", self.get_response(request))
-            return follow(request, response)
+            return follow(request, self.get_response(request) if response is None else response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Async version of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""

@@ -15,7 +15,7 @@ from idlewatch.core.events import Event, Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
 from idlewatch.http.classification import counts, is_seen
-from idlewatch.http.request_session import cookie_of, has_session, keep_cookie, session_of
+from idlewatch.http.request_session import cookie_of, has_session, keep_cookie
 from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.monitor import django_sessions, login, stores
 from idlewatch.monitor import service as monitor
@@ -66,7 +66,7 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
 
 
 def _judge(request: HttpRequest, arrived: float) -> Admission:
-    session = session_of(request)
+    session = request.session
     watch_id = session.get(django_sessions.WATCH_KEY)
     if watch_id is not None or django_sessions.user_of(session) is not None:
         stores.require_store(arrived)
@@ -89,7 +89,7 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
 
 
 def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None) -> SessionState:
-    session = session_of(request)
+    session = request.session
     watched = monitor.look(watch_id, now, event)
     if watched is None:
         return SessionState.lost(Reason.LOST, now)
@@ -116,7 +116,7 @@ def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None
 
 def _find_lost(request: HttpRequest, now: float) -> Admission:
     """Admit a request whose cookie leads to no watched session: that may have ended, or have another key by now."""
-    session, cookie = session_of(request), cookie_of(request)
+    session, cookie = request.session, cookie_of(request)
     if session.session_key is not None:
         # Without a cookie, a middleware before has just made it.
         if not cookie or django_sessions.is_live(session, cookie):

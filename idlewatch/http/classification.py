@@ -112,13 +112,15 @@ def counts(request: HttpRequest) -> bool:
     mark = _mark(request)
     if _is_passive(request, mark):
         return False
-    if mark is Mark.ACTIVE or is_navigation(request):
+    if is_navigation(request) or mark is Mark.ACTIVE:
         return True
     return conf.count_background_requests and "HTTP_SEC_PURPOSE" not in request.META
 
 
 def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
-    if request.META.get("HTTP_IDLEWATCH_PASSIVE") == "1" or mark is Mark.PASSIVE or _is_handshake(request.META):
+    if mark is Mark.PASSIVE or request.META.get("HTTP_IDLEWATCH_PASSIVE") == "1":
+        return True
+    if not is_navigation(request) and _is_handshake(request.META):
         return True
     paths = conf.passive_paths
     return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
@@ -167,12 +169,13 @@ def _mark(request: HttpRequest) -> Mark | None:
     if not marked and not conf.passive_url_names:
         return None
     path = request.path_info.removeprefix("/")
-    if not any(_fits(route, path) for route in _marked_routes(resolver, conf.passive_url_names)):
-        return None
-    match = match_of(request)
-    if match is None:
-        return None
-    return Mark.PASSIVE if match.view_name in conf.passive_url_names else mark_of(match.func)
+    for route in _marked_routes(resolver, conf.passive_url_names):
+        if _fits(route, path):
+            match = match_of(request)
+            if match is None:
+                return None
+            return Mark.PASSIVE if match.view_name in conf.passive_url_names else mark_of(match.func)
+    return None
 
 
 @lru_cache(maxsize=16)

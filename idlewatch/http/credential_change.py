@@ -54,7 +54,8 @@ class Offer(NamedTuple):
 
 def find_offer(session: SessionBase, watch_id: str) -> Offer | None:
     """Return the offer after a change; None if there was none, or a page has shown it."""
-    change, user = session.get(CHANGED_KEY), django_sessions.user_of(session)
+    change = session.get(CHANGED_KEY)
+    user = None if change is None else django_sessions.user_of(session)
     if change is None or user is None:
         return None
     factor, at = change

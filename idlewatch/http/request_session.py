@@ -38,7 +38,7 @@ def cookie_of(request: HttpRequest) -> SessionKey:
 
 def has_session(request: HttpRequest) -> bool:
     """Return whether a request came with a session, or a middleware before has signed its user in."""
-    return bool(cookie_of(request) or session_of(request).session_key)
+    return bool(request.COOKIES.get(conf.session_cookie_name) or session_of(request).session_key)
 
 
 def keep_cookie(request: HttpRequest) -> None:

@@ -107,7 +107,10 @@ class RequestState:
     @property
     def session(self) -> SessionState:
         """The session after what the view has done so far; `NO_SESSION` while a change of its user is deferred."""
-        return NO_SESSION if self.change.is_deferred else self.present
+        change = self.change
+        if change.is_deferred:
+            return NO_SESSION
+        return self.admission.state if change.state is None else change.state
 
     @property
     def present(self) -> SessionState:

@@ -29,12 +29,14 @@ class SessionState(NamedTuple):
     @property
     def watch_id(self) -> str | None:
         """The id of a live session; None for anonymous users and after an end."""
-        return None if self.watched is None or self.is_ended else self.watched.id
+        watched, verdict = self
+        return None if watched is None or (verdict is not None and verdict.phase is Phase.ENDED) else watched.id
 
     @property
     def is_ended(self) -> bool:
         """Whether there was a session, and it has ended."""
-        return self.phase is Phase.ENDED
+        verdict = self.verdict
+        return verdict is not None and verdict.phase is Phase.ENDED
 
     @property
     def phase(self) -> Phase | None:

@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http.key_rotation import announce_rotation
-from idlewatch.http.request_session import session_of
 from idlewatch.http.request_state import RequestState, find_state, state_of
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.silent_sign_in import is_silent_sign_in
@@ -33,7 +32,7 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     Over a live session this waits for `settle`: packages for impersonation note what they do only afterwards, and a
     view that fails leaves the session as it was.
     """
-    session, state = session_of(request), find_state(request)
+    session, state = request.session, find_state(request)
     if state is not None and state.is_abandoned:
         # A sync view runs on after its client has gone. Django saves no session then, and no browser gets a new key.
         return
@@ -67,7 +66,7 @@ def signed_out(request: HttpRequest, watch_id: str, at: float) -> None:
     """
     state = find_state(request)
     if state is not None and state.watch_id == watch_id:
-        if impersonation.is_impersonated(session_of(request)):
+        if impersonation.is_impersonated(request.session):
             _announce_rotation(state, watch_id)
             state.change.defer(None, at)
             return
@@ -107,7 +106,7 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
 
     `response`: None while the view still renders its page.
     """
-    state, session = state_of(request), session_of(request)
+    state, session = state_of(request), request.session
     change, watched = state.change, state.present.watched
     if watched is None or state.present.is_ended:
         return
@@ -136,12 +135,12 @@ def reauthenticated(request: HttpRequest, user: AbstractBaseUser, at: float) -> 
     """Restart the clocks of a session whose user has reauthenticated, unless the client has gone."""
     if state_of(request).is_abandoned:
         return
-    session_of(request).cycle_key()
+    request.session.cycle_key()
     _open(request, user, at)
 
 
 def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
-    session, state = session_of(request), find_state(request)
+    session, state = request.session, find_state(request)
     watched = login.sign_in(request, user, at)
     _mark(request, watched.id, at)
     for mark_session in after_sign_in:
@@ -167,7 +166,7 @@ def _find_own(watch_id: str | None, user: AbstractBaseUser) -> str | None:
 
 def _continue(request: HttpRequest, state: RequestState, session_state: SessionState) -> None:
     """Keep the session: the same person acts as another user, which is no sign-in."""
-    session = session_of(request)
+    session = request.session
     assert session_state.watched is not None, "a session that goes on has facts"  # noqa: S101
     _mark(request, session_state.watched.id, state.admission.signed_in_at)
     state.change.switch(session_state, django_sessions.auth_digest_of(session))
@@ -191,7 +190,7 @@ def _replace(request: HttpRequest, state: RequestState, watch_id: str) -> None:
 
 def _mark(request: HttpRequest, watch_id: str, signed_in_at: float | None) -> None:
     """Store the watch id, and when the user signed in, in the session's data."""
-    session = session_of(request)
+    session = request.session
     session[django_sessions.WATCH_KEY] = watch_id
     if signed_in_at is not None:
         session[django_sessions.SIGNED_IN_KEY] = signed_in_at
