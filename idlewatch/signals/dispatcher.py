@@ -25,7 +25,8 @@ DRAIN_TIMEOUT = 3.0
 
 def send(signal: SessionSignal, **arguments: Any) -> None:
     """Queue a call of every receiver of a signal."""
-    current_process().part(Dispatcher).send(signal, **arguments)
+    if signal.receivers:
+        current_process().part(Dispatcher).send(signal, **arguments)
 
 
 def wait(timeout: float) -> bool:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.events import Event, Reported, SignedIn
-from idlewatch.core.policy import Phase, Policy
+from idlewatch.core.policy import Phase, Policy, Verdict
 from idlewatch.core.reducer import applied
 from idlewatch.store.values import Watched
 
@@ -55,9 +55,9 @@ def tombstone(watch_id: str, reason: Reason | None, now: float) -> Watched:
     return opened(Watched(id=watch_id, user="", policy=Policy(), activity=activity), now)
 
 
-def settled(claimed: Watched, now: float) -> Watched:
+def settled(claimed: Watched, verdict: Verdict, now: float) -> Watched:
     """Return a session whose tabs are to be told its verdict at `now`; an end becomes final, a warning is counted."""
-    verdict, activity = claimed.verdict(now), claimed.activity
+    activity = claimed.activity
     if verdict.phase is Phase.ENDED:
         activity = activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
     elif verdict.phase is Phase.WARNED and claimed.shown.phase is Phase.ACTIVE:

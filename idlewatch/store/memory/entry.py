@@ -55,10 +55,10 @@ class Entry(Struct, gc=False, eq=False):
         claimed = self.watched.version if due is Due.PUSH else self.claims.claimed
         self.note(leased={**self.claims.leased, due: until}, claimed=claimed)
 
-    def release(self, due: Due) -> None:
-        """Note that one kind is claimed no more."""
+    def release(self, due: Due, **changes: object) -> None:
+        """Note that one kind is claimed no more, and what else changes in the claims by it."""
         leased = {kind: until for kind, until in self.claims.leased.items() if kind is not due}
-        self.note(leased=leased, claimed=0 if due is Due.PUSH else self.claims.claimed)
+        self.note(leased=leased, claimed=0 if due is Due.PUSH else self.claims.claimed, **changes)
 
     def queued_at(self, due: Due) -> float:
         """Return its moment in the queue of one kind."""

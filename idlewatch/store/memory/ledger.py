@@ -39,10 +39,13 @@ class Ledger:
             self.queue(entry, due, now)
         return watched
 
-    def change(self, entry: Entry, watched: Watched, now: float, *, is_later: bool = False) -> Watched:
+    def change(
+        self, entry: Entry, watched: Watched, now: float, *, is_later: bool = False, next_at: float | None = None
+    ) -> Watched:
         """Replace the facts of a session: the one way in which they change.
 
         `is_later`: whether what its tabs show changes later than before, if anything, so that its moment stands.
+        `next_at`: when it changes, if the caller knows.
         """
         former = entry.watched
         if watched is not former:
@@ -54,12 +57,15 @@ class Ledger:
                 self.queue(entry, Due.RECORD, now)
             elif is_later:
                 return watched
-            self.queue(entry, Due.PUSH, now)
+            self.queue_at(entry, Due.PUSH, entry.due_at(Due.PUSH, now) if next_at is None else next_at)
         return watched
 
     def queue(self, entry: Entry, due: Due, now: float) -> None:
         """Queue a session for one kind, unless it is queued for as early a moment."""
-        at = entry.due_at(due, now)
+        self.queue_at(entry, due, entry.due_at(due, now))
+
+    def queue_at(self, entry: Entry, due: Due, at: float) -> None:
+        """Queue a session for one kind at a moment, unless it is queued for as early a one."""
         if at < entry.queued_at(due):
             entry.put_in_queue(due, at)
             self.schedule.push(due, at, entry.watched.id)

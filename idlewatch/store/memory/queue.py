@@ -31,9 +31,11 @@ class MemoryQueue(DueQueue):
                 entry = self._ledger.entries.get(watch_id)
                 if entry is not None and entry.queued_at(due) == queued_at:
                     entry.put_in_queue(due, NEVER)
-                    if entry.due_at(due, now) <= now:
-                        claimed.append(_lease(entry, due, now + lease))
-                    self._ledger.queue(entry, due, now)
+                    due_at = entry.due_at(due, now)
+                    if due_at <= now:
+                        due_at = now + lease
+                        claimed.append(_lease(entry, due, due_at))
+                    self._ledger.queue_at(entry, due, due_at)
         return claimed
 
     async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
@@ -46,7 +48,6 @@ class MemoryQueue(DueQueue):
                 entry = self._ledger.entries.get(watched.id)
                 if entry is not None:
                     self._confirm(entry, due, watched, now, is_doubted=watched.id in doubted)
-                    self._ledger.queue(entry, due, now)
 
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:
         return 0
@@ -75,26 +76,34 @@ class MemoryQueue(DueQueue):
                 entry.release(Due.PUSH)
                 self._ledger.queue(entry, Due.PUSH, now)
             return None
-        settled = transitions.settled(entry.watched, now)
+        verdict = entry.watched.verdict(now)
+        settled = transitions.settled(entry.watched, verdict, now)
         entry.note(settled=settled.version)
-        return self._ledger.change(entry, settled, now)
+        next_at = NEVER if verdict.next_at is None else verdict.next_at
+        return self._ledger.change(entry, settled, now, next_at=next_at)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
         check_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
         if due is Due.CHECK and check_at < entry.check_at:
             # It was checked later, by another claimant.
             return
-        claims = entry.claims
-        if due is not Due.PUSH or watched.version >= claims.claimed:
-            entry.release(due)
-        if due is Due.PUSH and claims.settled is not None and watched.version >= claims.settled:
-            entry.note(settled=None)
+        claims, changes = entry.claims, dict[str, object]()
+        is_settled = due is Due.PUSH and claims.settled is not None and watched.version >= claims.settled
+        if is_settled:
+            changes["settled"] = None
         elif due is Due.RECORD and not claims.recorded:
-            entry.note(recorded=True)
+            changes["recorded"] = True
             self._ledger.forget_later(watched.id, now)
         elif due is Due.CHECK:
             entry.check_at = check_at
-            entry.note(doubted=is_doubted)
+            changes["doubted"] = is_doubted
+        if due is not Due.PUSH or watched.version >= claims.claimed:
+            entry.release(due, **changes)
+        elif changes:
+            entry.note(**changes)
+        if not is_settled:
+            # What was settled is due later than it was until now.
+            self._ledger.queue(entry, due, now)
 
 
 def _lease(entry: Entry, due: Due, until: float) -> Watched:

@@ -92,7 +92,7 @@ class RedisQueue(DueQueue):
         return answer
 
     async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
-        writes = [Write(watched, transitions.settled(watched, now), now) for watched in claimed]
+        writes = [Write(watched, transitions.settled(watched, watched.verdict(now), now), now) for watched in claimed]
         outcomes = await self._client.arun(self._rows.write_all(writes, "settle"))
         return (write.new if outcome.done else None for write, outcome in zip(writes, outcomes, strict=True))
 
