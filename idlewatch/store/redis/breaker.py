@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Lock
 
 from redis.exceptions import RedisError, ResponseError
@@ -41,23 +40,22 @@ class CircuitBreaker:
         """Call `callback`, from any thread, after each failure."""
         self._listeners.append(callback)
 
-    @contextmanager
-    def guarding(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Guard a request, and learn from how it ends.
 
         Raises:
             StoreUnavailable: Redis does not answer, did not a moment ago, or refuses.
         """
         self._admit()
-        try:
-            yield
-        except ResponseError as error:
-            self._succeeded()
-            raise self.refused(error) from None
-        except (RedisError, OSError) as error:
-            # What was sent is in the variables of its frames, which reports of errors show.
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        # What was sent is in the variables of its frames, which reports of errors show.
+        if isinstance(error, RedisError | OSError) and not isinstance(error, ResponseError):
             raise self.failed(error) from None
-        self._succeeded()
+        if error is None or isinstance(error, ResponseError):
+            self._succeeded()
+        if isinstance(error, ResponseError):
+            raise self.refused(error) from None
 
     def failed(self, error: BaseException) -> StoreUnavailable:
         """Note that Redis did not answer; return the error to raise."""

@@ -8,12 +8,14 @@ import secrets
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Event, Lock
+from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
 from msgspec import MsgspecError
 from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 
 from idlewatch import metrics
 from idlewatch.store.redis.breaker import CircuitBreaker
@@ -76,10 +78,14 @@ class Client:
 
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Run one command; return its answer."""
-        with metrics.duration_of(command.name).time(), self._breaker.guarding():
-            if command.is_script:
-                return self._script(command.name)(command.keys, command.args)
-            return self._sync.execute_command(command.name, *command.keys, *command.args)
+        began = perf_counter()
+        try:
+            with self._breaker:
+                if command.is_script:
+                    return self._run_script(command)
+                return self._sync.execute_command(command.name, *command.keys, *command.args)
+        finally:
+            metrics.duration_of(command.name).observe(perf_counter() - began)
 
     async def acall(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Async version of `call`; what one turn of the event loop asks travels together."""
@@ -119,7 +125,7 @@ class Client:
     def find_keys(self) -> Iterator[bytes]:
         """Find every key of this store."""
         pattern = "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in self.prefix)
-        with self._breaker.guarding():
+        with self._breaker:
             yield from self._sync.scan_iter(f"{pattern}*", count=1000)
 
     def subscriber(self) -> redis.client.PubSub:
@@ -143,6 +149,14 @@ class Client:
             pipeline = self._pipelines.pop(asyncio.get_running_loop(), None)
         if pipeline is not None:
             await pipeline.close()
+
+    def _run_script(self, command: Command) -> Any:  # noqa: ANN401 - as `call`
+        script = self._script(command.name)
+        try:
+            return self._sync.execute_command("EVALSHA", script.sha, len(command.keys), *command.keys, *command.args)
+        except NoScriptError:
+            # Redis was restarted, or its scripts were flushed.
+            return script(command.keys, command.args)
 
     def _script(self, name: str) -> Script:
         if name not in self._scripts:

@@ -20,6 +20,8 @@ from idlewatch.store.values import Sample, SessionKey, Watched
 
 HEAD = struct.Struct("<12d4BH")
 """As `FORMAT` in `scripts/row.lua`."""
+MOMENTS = struct.Struct("<2d")
+"""Two of the moments in it: `version` and `active`, then `next_at` and `idle`."""
 SAMPLE = struct.Struct("<4d")
 """As in `scripts/sample.lua`."""
 NEVER = -1.0
@@ -146,6 +148,12 @@ def watched_of(watch_id: str, row: bytes) -> Watched:
         struct.error, ValueError, msgspec.MsgspecError: it can't be read.
     """
     return _watched(watch_id, row, _head_of(row))
+
+
+def is_plain(row: bytes, now: float) -> bool:
+    """Return whether activity at `now` moves nothing but the next moment of the session that a row describes."""
+    next_at, idle = MOMENTS.unpack_from(row, MOMENTS.size)
+    return bool(idle >= 0 and now < next_at)
 
 
 def sample_of(packed: bytes) -> Sample:

@@ -86,7 +86,7 @@ class Pipeline:
 
     async def _send_turn(self, turn: Waiting) -> None:
         try:
-            with self._breaker.guarding():
+            with self._breaker:
                 answers = await self._execute([command for command, _ in turn])
         except StoreUnavailable as error:
             answers = [error] * len(turn)

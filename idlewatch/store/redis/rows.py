@@ -17,7 +17,7 @@ from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import HeldBack, Undecided
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
-from idlewatch.store.redis.codec import row_of, watched_of
+from idlewatch.store.redis.codec import is_plain, row_of, watched_of
 from idlewatch.store.redis.commands import Command, Pause, Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
@@ -100,11 +100,15 @@ class Rows:
         rows = yield Command("MGET", [self._keys.row(watch_id) for watch_id in watch_ids])
         return self._decoded(watch_ids, rows)
 
-    def touch(self, watch_id: str, now: float, moment: float) -> Steps[Watched | None]:
-        """Credit activity at `moment` where nothing else changes by it; return the session, None if it is unknown."""
+    def touch(self, watch_id: str, now: float, moment: float) -> Steps[tuple[Watched | None, bool]]:
+        """Credit activity at `moment` where nothing else changes by it.
+
+        Return the session, None if it is unknown, and whether that is all.
+        """
         args = [self._keys.prefix, watch_id, repr(now), repr(moment)]
         row = yield script("touch", [self._keys.row(watch_id)], args)
-        return (yield from self._read(watch_id, row))
+        present = yield from self._read(watch_id, row)
+        return present, present is not None and is_plain(row, now)
 
     def touch_all(self, touches: Sequence[Touch], process: str) -> Steps[Sequence[int]]:
         """Credit activity to many sessions; return the places of those for which there is more to do."""

@@ -239,10 +239,10 @@ class RedisSessions(SessionStore):
         if not isinstance(event, Acted | Requested):
             return _Change(event, now, None)
         moment = min(now, now - event.ago) if isinstance(event, Acted) else now
-        present = yield from self._rows.touch(watch_id, now, moment)
-        if present is None:
-            return None
-        return present if transitions.after(event, present, now) is present else _Change(event, now, present)
+        present, is_done = yield from self._rows.touch(watch_id, now, moment)
+        if present is None or is_done or transitions.after(event, present, now) is present:
+            return present
+        return _Change(event, now, present)
 
 
 def _after_all(changes: Sequence[_Change], present: Watched) -> tuple[Watched, Sequence[Exception | None]]:

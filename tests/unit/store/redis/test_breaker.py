@@ -23,7 +23,7 @@ class Site:
         self.breaker.on_failure(lambda: self.failures.append(self.now))
 
     def ask(self, error: Exception | None = None) -> None:
-        with self.breaker.guarding():
+        with self.breaker:
             self.asked += 1
             if error is not None:
                 raise error
@@ -52,7 +52,7 @@ def test_fails_at_once_for_a_moment_after_a_failure(site: Site):
 def test_lets_one_caller_at_a_time_find_out_whether_redis_answers_unless_it_does_not_come_back(site: Site):
     site.fail()
     site.now += RETRY_DELAY
-    with site.breaker.guarding():
+    with site.breaker:
         for _ in range(8):
             with pytest.raises(StoreUnavailable):
                 site.ask()
