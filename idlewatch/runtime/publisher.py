@@ -56,9 +56,16 @@ class Publisher:
             StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
         """
         settled = await self._settle(claimed, now)
-        await self._send(changes_of((each.after, each.verdict) for each in settled), now)
+        changes = changes_of((each.after, each.verdict) for each in settled)
+        elsewhere = {each.after.id for each in settled if self._may_be_elsewhere(each.after)}
+        await self._send(changes, [change for change in changes if change.watch_id in elsewhere], now)
         _note_delays(settled, self._clock.now())
         await self._store.queue.confirm(Due.PUSH, [each.after for each in settled], now)
+
+    def _may_be_elsewhere(self, watched: Watched) -> bool:
+        """Return whether another process may have tabs of a session: one of which none is counted may have any."""
+        tabs = watched.activity.tabs
+        return not tabs or len(tabs) > 1 or self._process.name not in tabs
 
     async def tell_missed(self, sessions: SessionStore) -> None:
         """Notify the tabs of this process of changes that they missed: a layer may lose a message without an error.
@@ -77,17 +84,17 @@ class Publisher:
             changes = changes_of((watched, verdict) for watched, verdict in judged if verdict.shown == watched.shown)
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
-    async def _send(self, changes: Sequence[Change], at: float) -> None:
+    async def _send(self, changes: Sequence[Change], elsewhere: Sequence[Change], at: float) -> None:
         """Send changes, as they were at `at`, to the tabs of this process, then, in one message, to those of others."""
         if not changes:
             return
         await self._hub.deliver(aged(changes, self._clock.now() - at))
-        layer = get_channel_layer() if self._store.shared else None
+        layer = get_channel_layer() if self._store.shared and elsewhere else None
         if layer is not None:
             try:
                 # A layer may be configured to wait for as long as it takes; this lane must not.
                 async with self._clock.timeout(LAYER_TIMEOUT):
-                    await layer.group_send(GROUP, message_of(self._process.name, changes, at))
+                    await layer.group_send(GROUP, message_of(self._process.name, elsewhere, at))
             except Exception as error:
                 raise LayerUnavailable from error
 

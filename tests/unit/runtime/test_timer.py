@@ -951,6 +951,26 @@ class TestSharedStore:
         assert (await other.recovery.sessions.aget(watch_id)).activity.reason is Reason.IDLE
         assert (await arecord(watch_id)).reason == "idle"
 
+    async def test_other_processes_are_sent_no_change_of_which_only_this_one_has_tabs(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        web = shared.process("web")
+        await shared.around(REPORT_GRACE + 1)
+        ids = {name: (await web.asign_in()).id for name in ("here", "elsewhere", "both", "uncounted")}
+        for name, process in (("here", "web"), ("elsewhere", "another"), ("both", "web"), ("both", "another")):
+            await web.store.sessions.aapply(ids[name], TabsCounted(process, 1), clock.now)
+        layer = mock.Mock(group_send=mock.AsyncMock())
+        monkeypatch.setattr("idlewatch.runtime.publisher.get_channel_layer", lambda: layer)
+        clock.pass_(81)
+        with web.entered():
+            await web.timer.push(clock.now)
+        ((_, message), _) = layer.group_send.await_args
+        assert {change.watch_id for change in changes.changes_in(message["changes"])} == {
+            ids["elsewhere"],
+            ids["both"],
+            ids["uncounted"],
+        }
+
     async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
@@ -958,6 +978,7 @@ class TestSharedStore:
         watch_id = (await web.asign_in()).id
         (tab,) = tabs_of(web.hub, watch_id, 1)
         await shared.around(REPORT_GRACE + 1)
+        await web.store.sessions.aapply(watch_id, TabsCounted("another", 1), clock.now)
         stuck = mock.Mock(group_send=mock.AsyncMock(side_effect=asyncio.Event().wait))
         monkeypatch.setattr("idlewatch.runtime.publisher.get_channel_layer", lambda: stuck)
         monkeypatch.setattr("idlewatch.runtime.publisher.LAYER_TIMEOUT", 0.05)
