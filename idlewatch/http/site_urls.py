@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import TooManyFieldsSent
+from django.core.signals import setting_changed
 from django.http import HttpRequest
 from django.urls import get_script_prefix, get_urlconf
 from django.utils.encoding import escape_uri_path
@@ -48,7 +50,8 @@ def full_path_of(request: HttpRequest) -> str:
 def page_language(request: HttpRequest) -> str | None:
     """Return the language of the page whose client sent a request; None if the URL names no language of the site."""
     try:
-        return get_supported_language_variant(request.GET.get(LANGUAGE_PARAMETER, ""))
+        named = request.GET.get(LANGUAGE_PARAMETER)
+        return get_supported_language_variant(named) if named else None
     except (LookupError, TooManyFieldsSent):
         return None
 
@@ -61,8 +64,22 @@ def login_url_of(request: HttpRequest, language: str | None = None) -> str:
     language = page_language(request) or language
     if language is None:
         return conf.login_url
+    return _login_url(language, get_urlconf(), get_script_prefix())
+
+
+@lru_cache(maxsize=256)
+def _login_url(language: str, urlconf: str | None, script_prefix: str) -> str:
+    # Cached by what it depends on: each handshake asks, and resolving it is slow.
     with override(language):
         return conf.login_url
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting in {"LOGIN_URL", "ROOT_URLCONF"}:
+        _login_url.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="idlewatch.http.site_urls")
 
 
 def is_cross_origin(request: HttpRequest, url: str) -> bool:
