@@ -45,7 +45,7 @@ def is_same_origin(request: HttpRequest) -> bool:
     Scheme, host and port must be equal, or match `CSRF_TRUSTED_ORIGINS`; a missing origin and `null` are refused.
     Behind a proxy, `SECURE_PROXY_SSL_HEADER` and `USE_X_FORWARDED_HOST` tell what the site's own is.
     """
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")
     if origin is None and token_in(request):
         # Every browser sends it, and only pages have the token.
         current_process().part(RefusedOrigins).note_missing()
