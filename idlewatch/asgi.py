@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,16 @@ class WatchedApplication:
             server = self._server_of(scope, going=runtime.hub.dismissed)
             if server is not self._application:
                 scope.setdefault("scheme", daphne.socket_scheme(send))
-            with self._noted(scope["type"]):
+            task = asyncio.current_task()
+            assert task is not None, "a coroutine runs in a task"  # noqa: S101
+            self._serving.add(task)
+            if scope["type"] == "http":
+                self._answering.add(task)
+            try:
                 await server(scope, receive, send)
+            finally:
+                self._serving.discard(task)
+                self._answering.discard(task)
 
     @property
     def _process(self) -> Process:
@@ -93,19 +101,6 @@ class WatchedApplication:
             # The wrapped application has Django below a path, and so have the URLs that its pages get.
             scope["root_path"] = f"{scope.get('root_path') or ''}{head}"
         return _send_back if going else self._sockets.get(path, _refuse)
-
-    @contextmanager
-    def _noted(self, kind: str) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None, "a coroutine runs in a task"  # noqa: S101
-        self._serving.add(task)
-        if kind == "http":
-            self._answering.add(task)
-        try:
-            yield
-        finally:
-            self._serving.discard(task)
-            self._answering.discard(task)
 
     @cached_property
     def _sockets(self) -> Mapping[str, Application]:

@@ -6,5 +6,5 @@ from idlewatch.consumers.tab import TabConsumer
 from idlewatch.core.protocol import LIVE_PATH, TAB_PATH
 from idlewatch.live.consumer import LiveConsumer
 
-sockets = {TAB_PATH: TabConsumer.as_asgi(), LIVE_PATH: LiveConsumer.as_asgi()}
+sockets = {TAB_PATH: TabConsumer.serve, LIVE_PATH: LiveConsumer.serve}
 """What `idlewatch.asgi.watched` serves."""

@@ -11,6 +11,7 @@ from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.core.handlers.asgi import get_script_prefix
+from django.urls import get_script_prefix as current_script_prefix
 from django.urls import set_script_prefix
 
 from idlewatch.conf.extras import Extra, is_installed
@@ -39,8 +40,9 @@ class Socket(AsyncWebsocketConsumer):
         """Serve the socket until it is closed."""
         self.scope = scope
         self.base_send = _while_there(send)
-        # As Django's handler does for a request: URLs lie below it.
-        set_script_prefix(get_script_prefix(scope))
+        # As Django's handler does for a request: URLs lie below it. What holds already is not kept for each socket.
+        if (prefix := get_script_prefix(scope)) or current_script_prefix() != "/":
+            set_script_prefix(prefix)
         try:
             while True:
                 await self.dispatch(await receive())
@@ -54,6 +56,11 @@ class Socket(AsyncWebsocketConsumer):
         finally:
             # `disconnect` does not run after a handler failed, or the server cancelled one that took too long.
             await self._leave()
+
+    @classmethod
+    def serve(cls, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:  # noqa: ANN401 - as channels has it
+        """Serve a scope, as `as_asgi` does, by one coroutine where that has two for as long as the socket is open."""
+        return cls()(scope, receive, send)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Handle a message, without the hop to a thread that channels makes before each to close old connections."""
