@@ -13,7 +13,7 @@ STEPS = (1_000, 5_000)
 REPEATS, REPEATS_OF_MANY = 5, 3
 MANY = 5_000
 """Tabs whose rows are repeated less often."""
-WINDOW, QUICK_WINDOW = 10.0, 2.0
+WINDOW, QUICK_WINDOW = 10.0, 1.0
 MAX_TABS = 15_000
 """Each needs a file descriptor, here and in the server."""
 

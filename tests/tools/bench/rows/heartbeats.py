@@ -12,9 +12,9 @@ from tests.tools.bench.servers import BARE, MEMORY, REDIS, USUAL, MeasuredServer
 ROWS = ("3",)
 TABS = 2_000
 """At most: a tab may send a hundred messages in ten seconds."""
-ROUNDS, QUICK_ROUNDS = 10, 5
+ROUNDS, QUICK_ROUNDS = 10, 3
 """One heartbeat of each tab."""
-RATE, SECONDS = 1_000, 1.2
+RATE, SECONDS, QUICK_SECONDS = 1_000, 1.5, 0.7
 POLL_INTERVAL, PAUSE = 0.005, 0.001
 SETTLING = 0.2
 """Seconds in which a heartbeat that was received is credited."""
@@ -23,7 +23,8 @@ ANSWER_TIMEOUT = 30.0
 
 async def measure(run: Run) -> None:
     """Have the tabs of each variant send heartbeats in turn; the processes stay."""
-    keys, rounds = run.keys[:TABS], QUICK_ROUNDS if run.options.quick else ROUNDS
+    keys = run.keys[:TABS]
+    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if run.options.quick else (ROUNDS, SECONDS)
     async with served(run, (BARE, USUAL, MEMORY, REDIS)) as servers:
         tabs = [await load.open_tabs(server.port, keys) for server in servers]
         for server, own in zip(servers, tabs, strict=True):
@@ -33,7 +34,7 @@ async def measure(run: Run) -> None:
             for server, own in zip(servers, tabs, strict=True):
                 name, size = server.variant.name, len(own)
                 run.samples.add("heartbeat, saturated", name, size, await _saturate(server, own, rounds))
-                run.samples.add("heartbeat, 1,000/s", name, size, await _pace(server, own))
+                run.samples.add("heartbeat, 1,000/s", name, size, await _pace(server, own, seconds))
         for server, own in zip(servers, tabs, strict=True):
             if lost := sum(not tab.is_open for tab in own):
                 raise RuntimeError(f"{server.variant.name}: the server closed {lost} tabs; expected none.")
@@ -49,11 +50,11 @@ async def _saturate(server: MeasuredServer, tabs: list[load.Tab], rounds: int) -
     return await _microseconds(server, before, used, rounds * len(tabs))
 
 
-async def _pace(server: MeasuredServer, tabs: list[load.Tab]) -> float:
+async def _pace(server: MeasuredServer, tabs: list[load.Tab], seconds: float) -> float:
     """Send heartbeats at a steady rate; return the microseconds that each took."""
     before, used = await server.control.ask("heartbeats"), machine.cpu_seconds(server.pid)
     began, sent = time.monotonic(), 0
-    while (elapsed := time.monotonic() - began) < SECONDS:
+    while (elapsed := time.monotonic() - began) < seconds:
         while sent < elapsed * RATE:
             tabs[sent % len(tabs)].transport.write(load.HEARTBEAT)
             sent += 1

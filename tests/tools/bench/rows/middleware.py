@@ -1,6 +1,6 @@
 """What the middleware adds to a request, beside Django's own and django-session-security, in one process.
 
-`python -m tests.tools.bench.rows.middleware`, in the environment of a run, prints the samples.
+`python -m tests.tools.bench.rows.middleware SECONDS`, in the environment of a run, prints the samples.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ REQUESTS = 200
 """Of each stack in a repeat."""
 WARM_UP_REQUESTS = 100
 REPEATS = 5
-RESUMING = 15.0
+RESUMING, QUICK_RESUMING = 15.0, 7.0
 """Seconds in which the timers resume the sessions, and the store in Redis holds nothing back any more."""
 SCRIPT = "redis.call('HSET', KEYS[1], 'a', ARGV[1]); redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3]); return 1"
 """About the least that a store on Redis could do."""
@@ -58,7 +59,8 @@ HEADERS = {
 
 async def measure(run: Run) -> None:
     """Measure it with both stores, in one process."""
-    run_program(run, HERE, BENCH_KEEP_CONNECTIONS="1")
+    resuming = QUICK_RESUMING if run.options.quick else RESUMING
+    run_program(run, HERE, f"{resuming:g}", BENCH_KEEP_CONNECTIONS="1")
 
 
 def pass_on(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -76,7 +78,7 @@ def load_session(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return middleware
 
 
-def main() -> None:
+def main(resuming: str) -> None:
     """Print what each stack adds, and what a script in Redis takes."""
     import django
 
@@ -87,7 +89,7 @@ def main() -> None:
     handlers = {stack: _handler(middleware, processes.get(stack)) for stack, middleware in STACKS.items()}
     for call in handlers.values():
         call(dict(_environs(VIEWS[OWN_PART_IN])[0]))
-    time.sleep(RESUMING)
+    time.sleep(float(resuming))
     for figure, path in VIEWS.items():
         environs = _environs(path)
         _medians(handlers, environs, WARM_UP_REQUESTS)
@@ -178,4 +180,4 @@ def _script_microseconds() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

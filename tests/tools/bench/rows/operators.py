@@ -14,15 +14,15 @@ from tests.tools.bench.sessions import WARM_UP_TABS, make_sessions
 
 ROWS = ("12",)
 QUICK_SIZES, FULL_SIZES = (100, 1_000), (100, 1_000, 10_000, 100_000)
-SECONDS, QUICK_SECONDS = 15, 3
+SECONDS, QUICK_SECONDS = 15, 1
 """For which each server is observed: a process takes a sample each 15 s."""
 PAGES = 10
 ACTIVE = 10
 """Users who are active in each second: their rows leave the page, and others come."""
 SPREAD = 2.0
 """Seconds over which the users were last active, so that the order of their sessions is known."""
-SETTLING = 2.0
-"""Seconds in which pages have got all that they show."""
+SETTLING = 1.0
+"""Seconds in which pages have got all that they show, or are gone."""
 CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
 """Sessions are not checked meanwhile: that costs more than the pages, the more sessions the more."""
 
@@ -59,7 +59,7 @@ async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
     if still := sum(page.frames == seen for page, seen in zip(pages, before, strict=True)):
         raise RuntimeError(f"{still} of {len(pages)} live pages received no change; expected none.")
     load.close(pages)
-    await asyncio.sleep(SETTLING / 2)
+    await asyncio.sleep(SETTLING)
     return [(cost - base) * 1e3 for cost, base in zip(together, without, strict=True)]
 
 

@@ -28,7 +28,7 @@ class Times(NamedTuple):
     settling: float
     """In which the frames of what happened before have arrived."""
     lead: float = 0.0
-    """So much later than now their users were active when the server starts: it takes longer than they would live."""
+    """So much later than now their users are active: the servers start while the sessions would end."""
 
     @property
     def until_warned(self) -> float:
@@ -36,7 +36,7 @@ class Times(NamedTuple):
 
 
 FULL = Times(idle=60.0, warn=40.0, span=10.0, keep=3.0, settling=1.0)
-QUICK = Times(idle=8.0, warn=5.5, span=1.0, keep=0.7, settling=0.3, lead=10.0)
+QUICK = Times(idle=10.0, warn=7.5, span=1.0, keep=0.7, settling=0.3, lead=10.0)
 POLL_INTERVAL = 0.02
 FRAME_TIMEOUT = 60.0
 """Seconds after the last deadline."""

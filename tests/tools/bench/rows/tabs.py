@@ -13,7 +13,7 @@ OPENING, WATCHING = frozenset({"1", "2"}), frozenset({"6", "9"})
 ROWS = ("1", "2", "6", "9")
 WATCHED = (BARE, MEMORY, REDIS)
 """Those that are observed while their tabs stay open."""
-CALM_SECONDS = 1.0
+CALM_SECONDS = 0.5
 """In which a process finishes with what new tabs left it to do."""
 HEARTBEAT_INTERVAL = 15.0
 PAUSE = 0.002

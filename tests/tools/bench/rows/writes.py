@@ -12,10 +12,10 @@ from tests.tools.bench.servers import CALM_SECONDS, MEMORY, REDIS, RESTARTED, Me
 
 ROWS = ("8",)
 TABS = 20
-HEARTBEATS = 25
+HEARTBEATS = 20
 """Of each tab; it may send a hundred in ten seconds."""
 HEARTBEAT_INTERVAL = 0.12
-REQUESTS = 500
+REQUESTS = 400
 """As many as the heartbeats."""
 REOPENED = 20
 COUNTED = {"BENCH_COUNT_WRITES": "1"}
@@ -30,8 +30,8 @@ async def measure(run: Run) -> None:
         ]
         await asyncio.sleep(CALM_SECONDS)
         for number in range(REPEATS):
-            await asyncio.gather(*(tabs.be_active() for tabs in active))
-            await _reopen(run, restarted, run.keys[number * REOPENED : (number + 1) * REOPENED])
+            keys = run.keys[number * REOPENED : (number + 1) * REOPENED]
+            await asyncio.gather(*(tabs.be_active() for tabs in active), _reopen(run, restarted, keys))
 
 
 async def _reopen(run: Run, server: MeasuredServer, keys: Sequence[str]) -> None:
