@@ -138,9 +138,16 @@ class Control(Connection):
     def on_text(self, payload: bytes) -> None:
         self._answers.put_nowait(json.loads(payload))
 
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._answers.put_nowait(ConnectionError("The server failed to answer."))
+
     async def ask(self, command: str) -> Any:
         self.transport.write(frame(command.encode()))
-        return await asyncio.wait_for(self._answers.get(), ANSWER_TIMEOUT)
+        answer = await asyncio.wait_for(self._answers.get(), ANSWER_TIMEOUT)
+        if isinstance(answer, ConnectionError):
+            raise answer
+        return answer
 
 
 async def open_tabs(port: int, keys: Iterable[str], on_text: OnText | None = None) -> list[Tab]:
@@ -153,7 +160,9 @@ async def open_tabs(port: int, keys: Iterable[str], on_text: OnText | None = Non
             await _connect(tab, port)
             tabs.append(tab)
 
-    await asyncio.gather(*(open_in_turn() for _ in range(CONCURRENT_HANDSHAKES)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONCURRENT_HANDSHAKES):
+            group.create_task(open_in_turn())
     return tabs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,11 +202,11 @@ def _goal_as_json(verdict: Verdict) -> dict[str, Any]:
     return {**goal._asdict(), "outcome": outcome.value, "size": size, "measured": found}
 
 
-def shortfalls(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a line for each goal that was measured and missed."""
+def shortfalls(verdicts: Sequence[Verdict], rows: Collection[str]) -> list[str]:
+    """Return a line for each goal of these rows that was missed, or that nothing measured."""
     return [
         f"Row {goal.row}, {goal.figure}, {goal.variant}{f' at {size:,}' if size else ''}: "
-        f"{number(measured, goal.unit)}; the goal is {bound(goal)}."
+        f"{number(measured, goal.unit) if measured else outcome}; the goal is {bound(goal)}."
         for goal, outcome, size, measured in verdicts
-        if outcome is Outcome.MISSED and measured
+        if goal.row in rows and outcome in {Outcome.MISSED, Outcome.MISSING}
     ]

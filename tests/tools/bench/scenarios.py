@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from tests.tools.bench.rows import (
     client,
@@ -25,7 +25,7 @@ class Scenario(NamedTuple):
 
     name: str
     rows: tuple[str, ...]
-    measure: Callable[[Run], Awaitable[None]]
+    measure: Callable[[Run], Coroutine[Any, Any, None]]
 
 
 SCENARIOS = tuple(

@@ -24,6 +24,8 @@ RESUME_TIMEOUT = 120.0
 POLL_INTERVAL = 0.2
 CALM_SECONDS = 2.0
 """After which a server has done what follows its start, or many new tabs."""
+LOGGED = 2_000
+"""Characters that are shown of a log where something failed."""
 PEER = "peer"
 """The application that has no sockets."""
 
@@ -130,6 +132,10 @@ async def served(
             server.start()
         await asyncio.gather(*(server.warm_up() for server in servers))
         yield servers
+    except Exception as error:
+        for server in servers:
+            error.add_note(f"{server.variant.name} logged:\n{server.log.read_text()[-LOGGED:]}")
+        raise
     finally:
         for server in servers:
             server.stop(SIGKILL)
