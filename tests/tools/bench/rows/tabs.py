@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from signal import SIGKILL
 
 from tests.tools.bench import load, machine
 from tests.tools.bench.servers import BARE, MEMORY, REDIS, RESTARTED, USUAL, MeasuredServer, Run, served
@@ -34,7 +35,8 @@ async def measure(run: Run) -> None:
             for group in ([server] for server in servers) if run.options.has_many_tabs else [servers]:
                 await _measure(run, [OpenTabs(run, server) for server in group], parts)
                 for server in group:
-                    server.stop()
+                    # In good order it would wait for an answer from each of its tabs.
+                    server.stop(SIGKILL)
 
 
 async def _measure(run: Run, group: Sequence[OpenTabs], parts: int) -> None:
