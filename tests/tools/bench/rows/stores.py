@@ -27,7 +27,8 @@ from idlewatch.core.policy import Policy
 from idlewatch.store.base import Store
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.values import SessionKey, Watched
+from idlewatch.store.redis.keys import Keys
+from idlewatch.store.values import SessionKey, Touch, Watched
 from tests.tools.bench import goals, machine
 from tests.tools.bench.options import REPEATS
 from tests.tools.bench.rows.middleware import SCRIPT
@@ -44,6 +45,8 @@ ALONE = 200
 """Touches in a repeat, one after the other."""
 TOGETHER, GROUPS = 100, 10
 BATCH_SIZE = 500
+PROCESS = "bench"
+"""The process that has a tab of each session."""
 
 
 async def measure(run: Run) -> None:
@@ -137,8 +140,13 @@ class Touches:
     async def of(cls, number: int, count: int) -> Touches:
         """Fill the database of this number in Redis with so many sessions."""
         url = os.environ["BENCH_REDIS_URL"].removesuffix("/0") + f"/{number}"
-        store = RedisStore(url, {"PREFIX": f"{{bench-{number}}}:"})
-        return cls(store, url, await _fill(store, count))
+        prefix = f"{{bench-{number}}}:"
+        store = RedisStore(url, {"PREFIX": prefix})
+        watch_ids = await _fill(store, count)
+        with redis.Redis.from_url(url) as client:
+            for start in range(0, count, BATCH_SIZE):
+                client.sadd(Keys(prefix).served(PROCESS), *watch_ids[start : start + BATCH_SIZE])
+        return cls(store, url, watch_ids)
 
     @property
     def size(self) -> int:
@@ -164,9 +172,12 @@ class Touches:
             self._client.evalsha(*self._arguments(watch_id))
 
     async def _touch_together(self) -> None:
+        # As the heartbeats of tabs, which wait for each other.
         for _ in range(GROUPS):
-            chosen = random.sample(self._watch_ids, TOGETHER)
-            await asyncio.gather(*(self._sessions.aapply(each, Acted(), time.time()) for each in chosen))
+            now = time.time()
+            touches = [Touch(each, now, now) for each in random.sample(self._watch_ids, TOGETHER)]
+            if await self._sessions.acredit(touches, PROCESS):
+                raise RuntimeError("Sessions with a tab need more than a touch; expected none to.")
 
     async def _run_together(self) -> None:
         for _ in range(GROUPS):
