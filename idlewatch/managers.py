@@ -129,7 +129,8 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
 
     def started_after(self, place: Place | None) -> Self:
         """Return those that follow a place, in the order of their starts: the live ones have an index for it."""
-        rows = self.order_by("started", "pk")
+        # It begins with the end, by which live ones are the same; PostgreSQL sees that only if it sorts by it, too.
+        rows = self.order_by("ended", "started", "pk")
         if place is None:
             return rows
         started, watch_id = place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import ceil
 
 from idlewatch.managers import Place
 from idlewatch.models import WatchedSession
@@ -17,8 +18,11 @@ logger = logging.getLogger("idlewatch")
 
 END_GRACE = 60.0
 """Seconds after an end by which the record is closed and the end announced, unless the database was away."""
-BATCHES_COMPARED = 5
-"""Batches of records that are compared at once: 100,000 sessions while the store remembers an end."""
+PASSES = 16
+"""Passes in which all records are compared, at most: one each quarter of a minute, so that a session that the store
+lost is back within five minutes, and an end is compared while the store remembers it."""
+MIN_BATCHES = 5
+"""Batches of records that a pass compares, at least."""
 
 
 class Reconciliation:
@@ -29,6 +33,8 @@ class Reconciliation:
         self._threads = process.threads
         self._compared: Place | None = None
         """The place of the last record that was looked up in the store; None before the first."""
+        self._batches = MIN_BATCHES
+        """Batches that each pass compares, until the last record was looked up."""
 
     async def advance(self, now: float) -> None:
         """Compare the next records: resume sessions that the store lacks, repair its lists, close what ended.
@@ -38,16 +44,17 @@ class Reconciliation:
         its key. Records of ended sessions are open again after a failover to a replica of the database that did not
         have the end yet: once the store forgets it too, nothing else would keep these sessions from coming back.
         """
-        for _ in range(BATCHES_COMPARED):
+        if self._compared is None:
+            census = await stores.store_of(self._process).statistics.census()
+            self._batches = max(MIN_BATCHES, ceil((census.active + census.warned) / records.BATCH_SIZE / PASSES) + 1)
+        for _ in range(self._batches):
             await self._compare_batch(now)
             if self._compared is None:
                 return
 
     async def _compare_batch(self, now: float) -> None:
         store = stores.store_of(self._process)
-        places = await self._threads.run(Lane.TIMER, resumption.live_after, self._compared)
-        self._compared = places[-1] if len(places) == records.BATCH_SIZE else None
-        watch_ids = [watch_id for _, watch_id in places]
+        watch_ids, self._compared = await self._threads.run(Lane.TIMER, resumption.live_after, self._compared)
         known = await store.sessions.aget_many(watch_ids)
         unknown = [watch_id for watch_id, watched in zip(watch_ids, known, strict=True) if watched is None]
         if unknown:

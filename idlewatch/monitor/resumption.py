@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from idlewatch.managers import Place, among
 from idlewatch.models import WatchedSession
@@ -19,6 +21,14 @@ COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 
 
+class Batch(NamedTuple):
+    """Live records, in the order of their starts."""
+
+    watch_ids: Sequence[str]
+    place: Place | None
+    """Where the next ones begin; None if these are the last."""
+
+
 class Resumption:
     """Resumes the records into a shared store that has lost data, in passes: one process does it for all."""
 
@@ -31,29 +41,34 @@ class Resumption:
         self._sessions = sessions
         self._reports = reports
         self._lost_from = renewal.lost_from
-        self._after: Place | None = None
-        """The place of the last record that was resumed."""
+        self._ahead: tuple[Sequence[RecordRow], Place | None] | None = None
+        """The records that are next, and where those after them begin."""
 
     async def advance(self, presence: Presence, now: float, until: float) -> None:
         """Resume the next records; begin no further batch after `until`."""
-        if self._after is None and self._lost_from is not None:
-            # It has an older copy of its data, and may lack ends.
-            closed = await self._threads.run(Lane.TIMER, closed_since, self._lost_from - COMMIT_OVERLAP)
-            await self._reports.end(closed, now)
+        if self._ahead is None:
+            if self._lost_from is not None:
+                # It has an older copy of its data, and may lack ends.
+                closed = await self._threads.run(Lane.TIMER, closed_since, self._lost_from - COMMIT_OVERLAP)
+                await self._reports.end(closed, now)
+            self._ahead = await self._read_after(None)
         while not self.is_complete:
-            places = await self._threads.run(Lane.TIMER, live_after, self._after)
-            await self._resume_batch([watch_id for _, watch_id in places], now)
-            if len(places) < records.BATCH_SIZE:
+            rows, place = self._ahead
+            if place is None:
+                await self._resume_batch(rows, now)
                 self.is_complete = True
                 return
-            self._after = places[-1]
+            # The store opens these while the database reads the next.
+            _, self._ahead = await asyncio.gather(self._resume_batch(rows, now), self._read_after(place))
             await presence.keep_resuming(self.created_at, self._clock.now())
             if self._clock.now() >= until:
                 return
 
-    async def _resume_batch(self, watch_ids: Sequence[str], now: float) -> None:
+    async def _read_after(self, place: Place | None) -> tuple[Sequence[RecordRow], Place | None]:
+        return await self._threads.run(Lane.TIMER, _read_after, place)
+
+    async def _resume_batch(self, rows: Sequence[RecordRow], now: float) -> None:
         """Open sessions in the store from their records, and report later activity of those that it has."""
-        rows = await self._threads.run(Lane.TIMER, _read, watch_ids)
         found = list(zip(rows, await self._sessions.aget_many([row.pk for row in rows]), strict=True))
         await self._open([row for row, present in found if present is None], now)
         for row, present in found:
@@ -74,10 +89,11 @@ class Resumption:
 
 async def resume_all(threads: Threads, sessions: SessionStore, now: float) -> None:
     """Resume every live session from its record, batch by batch: between them other work gets its turn."""
-    places = await threads.run(Lane.TIMER, live_after, None)
-    while places:
-        await threads.run(Lane.TIMER, resume, sessions, [watch_id for _, watch_id in places], now)
-        places = await threads.run(Lane.TIMER, live_after, places[-1])
+    batch = await threads.run(Lane.TIMER, live_after, None)
+    await threads.run(Lane.TIMER, resume, sessions, batch.watch_ids, now)
+    while batch.place is not None:
+        batch = await threads.run(Lane.TIMER, live_after, batch.place)
+        await threads.run(Lane.TIMER, resume, sessions, batch.watch_ids, now)
 
 
 def resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None:
@@ -88,14 +104,24 @@ def resume(sessions: SessionStore, watch_ids: Sequence[str], now: float) -> None
     )
 
 
-def live_after(place: Place | None) -> Sequence[Place]:
-    """Return the places of the live records that follow one, up to a batch of them."""
+def live_after(place: Place | None) -> Batch:
+    """Return the live records that follow a place, up to a batch of them."""
     rows = WatchedSession.objects.live().started_after(place)
-    return list(rows.values_list("started", "pk")[: records.BATCH_SIZE])
+    watch_ids = list(rows.values_list("pk", flat=True)[: records.BATCH_SIZE])
+    if len(watch_ids) < records.BATCH_SIZE:
+        return Batch(watch_ids, None)
+    # Of the last one alone: to read all their times would take longer than all else.
+    known = WatchedSession.objects.filter(among("pk", watch_ids))
+    return Batch(watch_ids, known.order_by("-started", "-pk").values_list("started", "pk").first())
+
+
+def _read_after(place: Place | None) -> tuple[Sequence[RecordRow], Place | None]:
+    batch = live_after(place)
+    return _read(batch.watch_ids), batch.place
 
 
 def _read(watch_ids: Sequence[str]) -> Sequence[RecordRow]:
-    return records.read(WatchedSession.objects.live().filter(among("pk", watch_ids)).order_by("pk"))
+    return records.read(WatchedSession.objects.live().filter(among("pk", watch_ids)))
 
 
 def closed_since(moment: float) -> Sequence[RecordRow]:

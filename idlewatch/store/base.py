@@ -129,8 +129,8 @@ class DueQueue(Protocol):
     async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
         """Mark as done what was claimed.
 
-        A session that was checked is due again within half its `checkpoint`. Those whose ids are in `doubted` are due
-        sooner, and are handed out as `doubted` then.
+        A session that was checked is due again within three quarters of its `checkpoint`. Those whose ids are in
+        `doubted` are due sooner, and are handed out as `doubted` then.
         """
 
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:

@@ -150,13 +150,14 @@ class Rows:
 
     def write_all(self, writes: Sequence[Write], mode: str = "write") -> Steps[Sequence[Written]]:
         """Do several compare-and-sets, of a session each."""
-        packed, rows = [], []
+        packed, rows = [], list[bytes]()
+        # By a random mark in its row, a write is recognized that is sent again because its answer was lost.
+        mark = secrets.randbits(52)
         for old, new, now, events, token in writes:
             version = "" if old is None else old.version
             served = [word for process, is_in in served_by(new, events) for word in (process, "in" if is_in else "out")]
             packed.append((new.id, now, version, deadline_of(new), token, served))
-            # A row has a random mark, by which a write is recognized that is sent again because its answer was lost.
-            rows.append(row_of(new, now, secrets.randbits(53)))
+            rows.append(row_of(new, now, mark + len(rows)))
         args = [self._keys.prefix, self._client.name, mode, msgpack.encode(packed), *rows]
         push_at, record_at, check_at, *answers = yield script("write", [self._keys.due(Due.PUSH)], args)
         for due, at in ((Due.PUSH, push_at), (Due.RECORD, record_at), (Due.CHECK, check_at)):

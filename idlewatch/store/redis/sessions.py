@@ -7,7 +7,7 @@ process the writers of one session take turns, and events that come meanwhile ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
-from idlewatch.store.redis.rows import Race, Rows, Write
+from idlewatch.store.redis.rows import Race, Rows, Write, Written
 from idlewatch.store.turns import Batches, Turns
 from idlewatch.store.values import Touch, Watched
 
@@ -64,7 +64,8 @@ class RedisSessions(SessionStore):
         return self._client.run(self._open(watched, now))
 
     def open_many(self, sessions: Sequence[Watched], now: float) -> None:
-        self._client.run(self._open_many(sessions, now))
+        for steps in self._opens(sessions, now):
+            self._client.run(steps)
 
     def restart(self, watched: Watched, now: float) -> Watched:
         with self._turns.taking(watched.id):
@@ -101,7 +102,7 @@ class RedisSessions(SessionStore):
         return await self._client.arun(self._open(watched, now))
 
     async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
-        await self._client.arun(self._open_many(sessions, now))
+        await asyncio.gather(*map(self._client.arun, self._opens(sessions, now)))
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         change = await self._client.arun(self._touch(watch_id, event, now))
@@ -124,10 +125,9 @@ class RedisSessions(SessionStore):
     def _open(self, watched: Watched, now: float) -> Steps[Watched]:
         return self._change(watched.id, lambda present: present or transitions.opened(watched, now), now, "write")
 
-    def _open_many(self, sessions: Sequence[Watched], now: float) -> Steps[None]:
+    def _opens(self, sessions: Sequence[Watched], now: float) -> Iterator[Steps[Sequence[Written]]]:
         writes = [Write(None, transitions.opened(watched, now), now) for watched in sessions]
-        for start in range(0, len(writes), CHANGE_BATCH):
-            yield from self._rows.write_all(writes[start : start + CHANGE_BATCH])
+        return (self._rows.write_all(writes[at : at + CHANGE_BATCH]) for at in range(0, len(writes), CHANGE_BATCH))
 
     def _replace(self, watched: Watched, now: float, replaced: transitions.Replacement) -> Steps[Watched]:
         def change(present: Watched | None) -> Watched:

@@ -29,6 +29,7 @@ from idlewatch.core.events import (
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import CHANGE_BATCH, Store
+from idlewatch.store.transitions import CHECK_INTERVAL
 from idlewatch.store.values import Census, Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
@@ -393,28 +394,28 @@ class TestChecks:
         assert not first.doubted
         assert not await claim(live, Due.CHECK, 60.0)
         await live.queue.confirm(Due.CHECK, [first], 60.0)
-        assert not await claim(live, Due.CHECK, 89.75)
-        assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint / 2
-        second = await claim_one(live, Due.CHECK, 90.0)
-        await live.queue.confirm(Due.CHECK, [second], 90.0, doubted={"w1"})
-        assert not await claim(live, Due.CHECK, 94.75)
-        third = await claim_one(live, Due.CHECK, 95.0)
+        assert not await claim(live, Due.CHECK, 104.75)
+        assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint * CHECK_INTERVAL
+        second = await claim_one(live, Due.CHECK, 105.0)
+        await live.queue.confirm(Due.CHECK, [second], 105.0, doubted={"w1"})
+        assert not await claim(live, Due.CHECK, 109.75)
+        third = await claim_one(live, Due.CHECK, 110.0)
         assert third.doubted
-        await live.queue.confirm(Due.CHECK, [third], 95.0)
-        assert not (await claim_one(live, Due.CHECK, 125.0)).doubted
+        await live.queue.confirm(Due.CHECK, [third], 110.0)
+        assert not (await claim_one(live, Due.CHECK, 155.0)).doubted
 
     async def test_by_a_claimant_that_was_stopped_change_nothing_of_a_later_one(self, live: Store) -> None:
         stopped = await claim_one(live, Due.CHECK, 60.0)
         other = await claim_one(live, Due.CHECK, 80.0)
         await live.queue.confirm(Due.CHECK, [other], 80.0)
         await live.queue.confirm(Due.CHECK, [stopped], 60.0, doubted={"w1"})
-        assert not await claim(live, Due.CHECK, 109.75)
-        assert not (await claim_one(live, Due.CHECK, 110.0)).doubted
+        assert not await claim(live, Due.CHECK, 124.75)
+        assert not (await claim_one(live, Due.CHECK, 125.0)).doubted
 
     async def test_of_sessions_that_are_resumed_at_one_moment_are_spread_over_the_interval(self, store: Store) -> None:
         for number in range(200):
             store.sessions.open(watched(f"w{number}"), 1000.0)
-        interval = POLICY.checkpoint / 2
+        interval = POLICY.checkpoint * CHECK_INTERVAL
         counts = []
         for part in range(1, 11):
             claimed = await claim(store, Due.CHECK, 1000.0 + interval * part / 10, limit=200)
