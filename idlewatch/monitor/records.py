@@ -26,8 +26,8 @@ from idlewatch.store.values import Watched
 
 BATCH_SIZE = 500
 """Records read or written at once."""
-END = ("ended", "reason", "ended_by", "ended_by_name")
-"""The fields that a record gets when its session ends, beside its progress."""
+END = ("ended", "reason")
+"""The fields that a record gets when its session ends by itself, beside its progress."""
 UNKEYED = "unkeyed"
 """Stands for the digest of a key where there is none (signed cookies) while a new password is announced."""
 
@@ -189,15 +189,14 @@ def close_all(ended: Sequence[Watched]) -> Sequence[Watched]:
     closed, written = [watched for watched in ended if watched.id in open_until], []
     for watched in closed:
         reason, at = end_of(watched)
-        fields = {**_end(reason, at), **checkpoints.progress_of(watched, at)}
+        fields = {"id": watched.id, **_end(reason, at), **checkpoints.progress_of(watched, at)}
         if open_until[watched.id] > fields["last_active"]:
             # Its progress is ahead.
             close(watched.id, reason, at)
         else:
-            written.append(checkpoints.parameters(watched.id, fields, connection, END))
+            written.append(fields)
     if written:
-        with connection.cursor() as cursor:
-            cursor.executemany(checkpoints.statement(connection, END), written)
+        checkpoints.execute(written, connection, END)
     return closed
 
 
