@@ -1,16 +1,22 @@
 /**
  * Build what pages load into static/idlewatch, or into the directory that is named: idlewatch.min.js and idlewatch.min.css
- * for every page, live.min.js and live.min.css for the operators' live page.
+ * for every page, drafts.min.js for those that have something for drafts, live.min.js and live.min.css for the operators'
+ * live page.
  */
 
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+import { minify } from "terser";
 
+const root = fileURLToPath(new URL("..", import.meta.url));
 const source = "static/idlewatch";
+const target = resolve(root, process.argv[2] ?? source);
 const options = {
-  absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
-  outdir: process.argv[2] ?? source,
+  absWorkingDir: root,
+  outdir: target,
   allowOverwrite: true,
   bundle: true,
   minify: true,
@@ -25,22 +31,37 @@ const options = {
 
 /** Properties that only the client's own modules use, which may be shortened: callbacks, constants, and these. */
 const OWN = [
-  "accept", "address", "allow", "announcer", "answered", "attempt", "backoff", "begin", "clock", "confirm", "delegate",
-  "departure", "doubt", "events", "expectAnswer", "final", "flush", "follow", "forget", "fresh", "holds", "hurry",
-  "i18n", "interval", "isDoubtful", "isLeaving", "lasts", "leave", "leaving", "limit", "lower", "markup", "monotonic",
-  "nameOf", "notePasswords", "noticeTemplate", "offer", "openFrom", "overdue", "overlay", "parts", "polling", "present",
-  "privateNames", "raise", "reachable", "received", "record", "recordActivity", "refuse", "renew", "replaceTokens",
-  "replay", "reporter", "restore", "restorer", "resume", "returnFromCache", "running", "sendLast", "server", "session",
-  "settle", "shelf", "signInChannel", "since", "spacing", "spread", "stable", "stateNow", "suspend", "takeUnsent",
-  "timedOut", "topLayer", "touch", "transport", "unsaved", "visible", "wasUp", "websocket",
+  "accept", "address", "after", "allow", "announce", "announcer", "answered", "any", "ask", "attempt", "backoff",
+  "base", "begin", "callback", "cancel", "cap", "choices", "client", "clock", "config", "confirm", "context", "delegate",
+  "departure", "dialog", "dim", "discard", "doubt", "drop", "duration", "element", "end", "events", "expectAnswer",
+  "final", "flush", "follow", "forget", "fresh", "hide", "holds", "host", "hurry", "i18n", "interval", "isDoubtful",
+  "isLeaving", "lasts", "leave", "leaving", "limit", "listen", "locale", "lower", "markup", "monotonic", "nameOf", "next",
+  "notePasswords", "notice", "noticeTemplate", "offer", "openFrom", "overdue", "overlay", "parts", "polling", "present",
+  "privateNames", "raise", "reachable", "received", "record", "recordActivity", "refuse", "releases", "removeAll", "renew", "repeat",
+  "replaceTokens", "replay", "reporter", "restore", "restorer", "resume", "resumed", "returnFromCache", "root",
+  "running", "sendLast", "server", "session", "settle", "shelf", "show", "shown", "signInChannel", "since", "spacing",
+  "spread", "stable", "start", "stateNow", "stop", "suspend", "takeUnsent", "template", "tick", "timedOut", "topLayer",
+  "touch", "transport", "unsaved", "up", "view", "visible", "wake", "wall", "warned", "wasUp", "websocket",
 ].join("|");
 
-await build({
+/** What makes the compressed script smaller. */
+const COMPRESS = { passes: 4, pure_getters: true, unsafe_arrows: true, lhs_constants: false, hoist_funs: true };
+
+const shortened = {
   ...options,
-  entryPoints: { "idlewatch.min": `${source}/idlewatch.js` },
   mangleProps: new RegExp(`^(on[A-Z]|[A-Z_]+$|(${OWN})$)`),
   // The DOM's constants.
   reserveProps: /_NODE$/,
-});
+};
+const { mangleCache } = await build({ ...shortened, entryPoints: { "idlewatch.min": `${source}/idlewatch.js` }, mangleCache: {} });
+// What one script hands to the other has the same short names in both.
+await build({ ...shortened, entryPoints: { "drafts.min": `${source}/drafts/index.js` }, mangleCache });
 await build({ ...options, entryPoints: { "live.min": `${source}/live/live.js` } });
 await build({ ...options, entryPoints: { "idlewatch.min": `${source}/idlewatch.css`, "live.min": `${source}/live/live.css` } });
+
+for (const name of ["idlewatch", "drafts", "live"]) {
+  const file = join(target, `${name}.min.js`);
+  // It knows constants, and functions that are called once, across modules, where esbuild does not.
+  const { code } = await minify(readFileSync(file, "utf8"), { module: true, ecma: 2022, compress: COMPRESS });
+  writeFileSync(file, code);
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -24,5 +25,9 @@ STRINGS: dict[str, str | Promise] = {
 def add_drafts(config: dict[str, Any], request: HttpRequest) -> None:
     """Add what the client needs for drafts to the configuration of a page, where drafts are stored."""
     if is_on():
-        config |= {"drafts": reverse("idlewatch:drafts"), "kept": REJECTED_KEY in request.session}
+        config |= {
+            "drafts": reverse("idlewatch:drafts"),
+            "draftsScript": static("idlewatch/drafts.min.js"),
+            "kept": REJECTED_KEY in request.session,
+        }
         config["strings"] |= STRINGS

@@ -1,5 +1,6 @@
-/** The client as the tag `{% idlewatch %}` loads it: it starts by itself. */
+/** The client as the tag `{% idlewatch %}` loads it: it starts by itself, and loads what most pages do not need. */
 
-import { start } from "./index.js";
+import { DraftsOnDemand } from "./drafts/on_demand.js";
+import { startWith } from "./start.js";
 
-start();
+startWith((options) => new DraftsOnDemand(options));

@@ -2,12 +2,11 @@
 
 import { PageOwner } from "./auth/page_owner.js";
 import { SignInChannel } from "./auth/sign_in_channel.js";
-import { DocumentEvents } from "./core/api.js";
+import { eventsOn } from "./core/api.js";
 import { Client } from "./core/client.js";
 import { Clock } from "./core/clock.js";
 import { pageId } from "./core/holds.js";
 import { addressed } from "./core/protocol.js";
-import { Drafts } from "./drafts/drafts.js";
 import { FormObserver } from "./observers/forms.js";
 import { InputObserver } from "./observers/input.js";
 import { LifecycleObserver } from "./observers/lifecycle.js";
@@ -20,7 +19,6 @@ import { Polling } from "./transport/polling.js";
 import { socketAddress } from "./transport/socket.js";
 import { TabSocket } from "./transport/websocket.js";
 import { I18n } from "./ui/i18n.js";
-import { showNoticeChoices } from "./ui/notice_choices.js";
 import { PageView } from "./ui/view.js";
 
 /** Seconds: the bounds of the first and of the last wait between two attempts. */
@@ -44,47 +42,48 @@ const CLOSE_AFTER = 0.5;
  * @property {string} csrf
  * @property {string} csrfHeader The name of the header in which scripts send it.
  * @property {string} [drafts] Where drafts are stored, if they are.
+ * @property {string} [draftsScript] The address of the script for them.
  * @property {boolean} [kept] Whether a rejected form of this user is stored.
  * @property {string} token Tells the session and its user from others.
  * @property {StateFrame} frame The state when the page was made.
  * @property {Record<string, string>} strings
  */
 
+/** @typedef {(context: DraftContext) => {start: () => void, stop: () => void}} MakeDrafts */
+
 /** Builds the parts, connects them, and starts and stops them together. */
 export class PageClient {
   /**
    * @param {Config} config
    * @param {DocumentFragment} markup
+   * @param {MakeDrafts} makeDrafts
    */
-  constructor(config, markup) {
+  constructor(config, markup, makeDrafts) {
     const clock = new Clock();
     const fetch = window.fetch.bind(window);
     const i18n = new I18n(config);
     const unsaved = new UnsavedInput(document);
-    const navigation = new NavigationObserver({ window, clock, onLeave: () => client.transport.leave() });
+    const page = { window, clock, fetch, i18n, unsaved, config, server: config };
+    const navigation = new NavigationObserver({ ...page, onLeave: () => client.transport.leave() });
     const view = new PageView({
-      window,
-      clock,
+      ...page,
       markup,
-      i18n,
-      unsaved,
-      config,
       onStay: () => client.extend(),
       isLeaving: () => navigation.leaving,
     });
     const client = new Client({
       clock,
       view,
-      events: new DocumentEvents(document),
+      events: eventsOn(document),
       heartbeat: config.frame.heartbeat,
       frame: config.frame,
       page: pageId(),
       visible: () => document.visibilityState === "visible",
       onRenewal: () => pageOwner.ask(),
-      transport: ({ interval, delegate }) => makeTransport({ clock, config, fetch, interval, delegate }),
+      transport: (options) => makeTransport({ ...page, ...options }),
     });
     const hold = client.hold.bind(client);
-    const forms = new FormObserver({ window, clock, unsaved, hold, label: i18n.text("form") });
+    const forms = new FormObserver({ ...page, hold, label: i18n.text("form") });
     const signInChannel = new SignInChannel({
       // Of this site: others on the host have tabs of their own.
       open: () => ("BroadcastChannel" in window ? new BroadcastChannel(config.socket.split("?")[0]) : null),
@@ -93,10 +92,8 @@ export class PageClient {
       },
     });
     const pageOwner = new PageOwner({
-      clock,
-      fetch,
+      ...page,
       backoff: new Backoff(RECONNECT),
-      server: config,
       delegate: {
         onRenewed: (csrf) => {
           view.replaceTokens(csrf);
@@ -135,25 +132,14 @@ export class PageClient {
         },
       }),
       new InputObserver({
-        window,
-        clock,
+        ...page,
         onActivity: (event) => {
           unsaved.record(event);
           client.recordActivity();
         },
       }),
       forms,
-      new Drafts({
-        window,
-        clock,
-        fetch,
-        unsaved,
-        i18n,
-        server: config,
-        offer: (text, choices) => {
-          showNoticeChoices({ template: view.noticeTemplate, topLayer: view.topLayer, text, choices });
-        },
-      }),
+      makeDrafts({ ...page, view }),
       new MediaObserver({ document, hold, label: i18n.text("media") }),
       signInChannel,
       client,
@@ -176,18 +162,19 @@ export class PageClient {
 /**
  * @param {object} options
  * @param {Clock} options.clock
- * @param {Config} options.config
+ * @param {Config} options.server
  * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
  * @param {() => number} options.interval
  * @param {TransportDelegate} options.delegate
  */
-function makeTransport({ clock, config, fetch, interval, delegate }) {
-  const open = () => new WebSocket(socketAddress(addressed(config.socket, config.token), window.location.href));
-  const pollingBackoff = new Backoff({ ...RECONNECT, cap: config.frame.heartbeat });
+function makeTransport({ interval, delegate, ...page }) {
+  const { server } = page;
+  const open = () => new WebSocket(socketAddress(addressed(server.socket, server.token), window.location.href));
+  const pollingBackoff = new Backoff({ ...RECONNECT, cap: server.frame.heartbeat });
   return new Transport({
     interval,
     delegate,
-    websocket: (delegate) => new TabSocket({ clock, delegate, open, backoff: new Backoff(RECONNECT) }),
-    polling: (delegate) => new Polling({ clock, delegate, fetch, server: config, backoff: pollingBackoff }),
+    websocket: (delegate) => new TabSocket({ ...page, delegate, open, backoff: new Backoff(RECONNECT) }),
+    polling: (delegate) => new Polling({ ...page, delegate, backoff: pollingBackoff }),
   });
 }

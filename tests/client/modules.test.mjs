@@ -25,7 +25,7 @@ test("imports have the one form that Django's hashed storage rewrites", () => {
   for (const name of MODULES) {
     for (const line of read(name).split("\n")) {
       // In comments too: the storage does not know what a comment is.
-      if (/\bimport\b/.test(line)) assert.match(line, IMPORT, `${name}: ${line}`);
+      if (/\bimport\b(?!\(\/)/.test(line)) assert.match(line, IMPORT, `${name}: ${line}`);
       assert.doesNotMatch(line, /^export .* from /, name);
     }
   }
@@ -40,14 +40,14 @@ test("modules import existing modules, without a cycle", () => {
   for (const name of MODULES) depth(name, []);
 });
 
-test("every module is part of one of the two bundles", () => {
+test("every module is part of a bundle", () => {
   const reached = new Set();
   const reach = (name) => {
     if (reached.has(name)) return;
     reached.add(name);
     importsOf(name).forEach(reach);
   };
-  ["idlewatch.js", "live/live.js"].forEach(reach);
+  ["idlewatch.js", "index.js", "drafts/index.js", "live/live.js"].forEach(reach);
   assert.deepEqual([...reached].sort(), [...MODULES].sort());
 });
 

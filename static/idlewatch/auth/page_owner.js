@@ -43,10 +43,10 @@ export class PageOwner {
     this.#askAgain = this.#asking;
     if (this.#asking) return;
     this.#asking = true;
-    this.#retry.clear();
+    this.#retry.cancel();
     const answer = await this.#fetchAnswer().catch(() => null);
     this.#asking = false;
-    if (answer === null) this.#retry.set(this.backoff.next() + 1);
+    if (answer === null) this.#retry.start(this.backoff.next() + 1);
     else this.#apply(answer);
     if (this.#askAgain) await this.ask();
   }

@@ -15,7 +15,7 @@ export function makeApi(client) {
      */
     hold: (label) => {
       if (typeof label !== "string" || label.trim() === "") {
-        throw new TypeError(`idlewatch.hold() got ${describe(label)}; expected a label, like "Uploading 3 files".`);
+        throw new TypeError(`idlewatch.hold() got ${JSON.stringify(label)}; expected a label.`);
       }
       return client.hold(label);
     },
@@ -26,53 +26,14 @@ export function makeApi(client) {
   });
 }
 
-/** Dispatches the client's events, some of which a script may cancel. */
-export class DocumentEvents {
-  /** @param {Document} document */
-  constructor(document) {
-    this.document = document;
-  }
-
-  /** @param {State} detail */
-  state(detail) {
-    this.#dispatch("idlewatch:state", detail, false);
-  }
-
-  /**
-   * @param {State} detail
-   * @returns {boolean} False if a script shows its own warning.
-   */
-  warned(detail) {
-    return this.#dispatch("idlewatch:warned", detail, true);
-  }
-
-  /**
-   * @param {State} detail
-   * @returns {boolean} False if a script leads the user on.
-   */
-  ended(detail) {
-    return this.#dispatch("idlewatch:ended", detail, true);
-  }
-
-  /**
-   * The user has signed in again in place, and the content is back.
-   * @param {State} detail
-   */
-  resumed(detail) {
-    this.#dispatch("idlewatch:resumed", detail, false);
-  }
-
-  /**
-   * @param {string} name
-   * @param {State} detail
-   * @param {boolean} cancelable
-   */
-  #dispatch(name, detail, cancelable) {
-    return this.document.dispatchEvent(new CustomEvent(name, { detail, cancelable }));
-  }
-}
-
-/** @param {unknown} value */
-function describe(value) {
-  return typeof value === "string" ? "an empty string" : value === null ? "null" : typeof value;
+/**
+ * Return what dispatches the client's events. A script may cancel the warning, to show its own, and the end, to lead the user on.
+ * @param {Document} document
+ * @returns {Events}
+ */
+export function eventsOn(document) {
+  return (name, detail) => {
+    const cancelable = name === "warned" || name === "ended";
+    return document.dispatchEvent(new CustomEvent(`idlewatch:${name}`, { detail, cancelable }));
+  };
 }

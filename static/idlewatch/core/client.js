@@ -70,7 +70,7 @@ export class Client {
    */
   stop(code = CLOSE.CLOSED) {
     this.#started = false;
-    this.#refreshing.clear();
+    this.#refreshing.cancel();
     this.transport.stop(code);
   }
 
@@ -191,7 +191,7 @@ export class Client {
     const { overdue } = this.session;
     const { heartbeat } = this.reporter;
     if (!state.offline && (overdue || this.#inquiry.isDoubtful(heartbeat))) this.#inquiry.ask();
-    this.#refreshing.set(untilRefresh(state, overdue, heartbeat));
+    this.#refreshing.start(untilRefresh(state, overdue, heartbeat));
   }
 
   /** @param {State} state */
@@ -204,7 +204,7 @@ export class Client {
     this.view.end(state);
     // The end may be that of the previous session; the server knows the next one.
     if (this.#signedInAgain) this.#openNextSession();
-    else if (this.events.ended(state)) this.view.leave(state);
+    else if (this.events("ended", state)) this.view.leave(state);
   }
 
   #silence() {

@@ -34,7 +34,7 @@ export class Clock {
 
 /** Holds at most one pending call. */
 export class Timer {
-  #cancel = /** @type {(() => void) | null} */ (null);
+  #pending = /** @type {(() => void) | null} */ (null);
 
   /**
    * @param {Clock} clock
@@ -47,20 +47,20 @@ export class Timer {
 
   /** Whether a call is pending. */
   get running() {
-    return this.#cancel !== null;
+    return this.#pending !== null;
   }
 
   /** @param {number} seconds From now; replaces a pending call. */
-  set(seconds) {
-    this.clear();
-    this.#cancel = this.clock.after(seconds, () => {
-      this.#cancel = null;
+  start(seconds) {
+    this.cancel();
+    this.#pending = this.clock.after(seconds, () => {
+      this.#pending = null;
       this.callback();
     });
   }
 
-  clear() {
-    this.#cancel?.();
-    this.#cancel = null;
+  cancel() {
+    this.#pending?.();
+    this.#pending = null;
   }
 }

@@ -30,7 +30,7 @@ export class Holds {
 
   /** Stop the renewals: the session is over. Holds that last are sent again in the user's next session. */
   stop() {
-    this.#renewal.clear();
+    this.#renewal.cancel();
   }
 
   /**
@@ -44,7 +44,7 @@ export class Holds {
     const hold = { id: `${this.page}-${this.#count}`.slice(-LIMIT.HOLD_ID), label: clean(label), lasts };
     this.#holds.set(hold.id, hold);
     this.#announce(hold);
-    if (!this.#renewal.running) this.#renewal.set(RENEW_EVERY);
+    if (!this.#renewal.running) this.#renewal.start(RENEW_EVERY);
     return { release: () => this.#release(hold) };
   }
 
@@ -54,7 +54,7 @@ export class Holds {
       if (!hold.lasts()) this.#release(hold);
       else if (!this.#refused) this.#announce(hold);
     }
-    if (this.#holds.size > 0) this.#renewal.set(RENEW_EVERY);
+    if (this.#holds.size > 0) this.#renewal.start(RENEW_EVERY);
   }
 
   /**
@@ -63,7 +63,7 @@ export class Holds {
    * @returns {Message[]}
    */
   releases() {
-    this.#renewal.clear();
+    this.#renewal.cancel();
     return Array.from(this.#holds.keys(), (id) => ({ type: MESSAGE.RELEASE, id }));
   }
 
@@ -85,7 +85,7 @@ export class Holds {
   /** @param {Hold} hold */
   #release(hold) {
     if (!this.#holds.delete(hold.id)) return;
-    if (this.#holds.size === 0) this.#renewal.clear();
+    if (this.#holds.size === 0) this.#renewal.cancel();
     this.send({ type: MESSAGE.RELEASE, id: hold.id });
   }
 }
@@ -95,12 +95,11 @@ export class Holds {
  * @param {unknown} label
  */
 function clean(label) {
-  const printable = String(label ?? "").replace(/\p{Cc}+/gu, " ");
+  const printable = String(label ?? "").replace(/[\0-\x1f\x7f-\x9f]+/g, " ");
   return [...printable].slice(0, LIMIT.HOLD_LABEL).join("");
 }
 
-/** Return a random id for this page. `crypto.randomUUID` is missing over plain HTTP, `getRandomValues` is not. */
+/** Return a random id for this page. `crypto.randomUUID` is missing over plain HTTP. */
 export function pageId() {
-  const words = crypto.getRandomValues(new Uint32Array(3));
-  return Array.from(words, (word) => word.toString(36)).join("");
+  return crypto.getRandomValues(new Uint32Array(3)).join("");
 }

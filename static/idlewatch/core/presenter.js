@@ -13,11 +13,8 @@ import { PHASE } from "./protocol.js";
  */
 
 /**
- * @typedef {object} Events What the project's scripts receive.
- * @property {(state: State) => void} state
- * @property {(state: State) => boolean} warned Returns false if a script shows its own warning.
- * @property {(state: State) => boolean} ended Returns false if a script leads the user on.
- * @property {(state: State) => void} resumed
+ * @typedef {(name: "state" | "warned" | "ended" | "resumed", state: State) => boolean} Events Tells the project's scripts;
+ *   returns false if one has cancelled it.
  */
 
 /** Presents each state that is new, and lets a script take the warning over. */
@@ -52,12 +49,12 @@ export class Presenter {
     this.#shown = state;
     this.#resuming = false;
     if (resumed) this.view.restore();
-    if (received || differs(before, state)) this.events.state(state);
+    if (received || differs(before, state)) this.events("state", state);
     if (state.phase === PHASE.ENDED) return;
     if (state.phase !== PHASE.WARNED) this.#warningTaken = false;
-    else if (before?.phase !== PHASE.WARNED) this.#warningTaken = !this.events.warned(state);
+    else if (before?.phase !== PHASE.WARNED) this.#warningTaken = !this.events("warned", state);
     this.view.show(this.#warningTaken ? { ...state, phase: PHASE.ACTIVE } : state, received);
-    if (resumed) this.events.resumed(state);
+    if (resumed) this.events("resumed", state);
   }
 
   /** Forget the session that has ended; the state of the next one, unless that has ended too, restores the content. */

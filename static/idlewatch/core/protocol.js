@@ -1,7 +1,7 @@
 /** The protocol, as `idlewatch/core/protocol.py` has it: close codes, frames from the server, messages to it. */
 
 /** Close codes of the socket (RFC 6455 §7.4). */
-export const CLOSE = Object.freeze({
+export const CLOSE = /** @type {const} */ ({
   CLOSED: 1000,
   GONE: 1001,
   NAVIGATED: 4000,
@@ -14,22 +14,22 @@ export const CLOSE = Object.freeze({
 });
 
 /** Phases of a session. */
-export const PHASE = Object.freeze({ ACTIVE: "active", WARNED: "warned", ENDED: "ended" });
+export const PHASE = /** @type {const} */ ({ ACTIVE: "active", WARNED: "warned", ENDED: "ended" });
 
 /** Reasons why a session ends: those that the page gives by itself. */
-export const REASON = Object.freeze({ IDLE: "idle", LOGOUT: "logout" });
+export const REASON = /** @type {const} */ ({ IDLE: "idle", LOGOUT: "logout" });
 
 /** Reasons why the server refuses a message: the one that the client acts on. */
-export const ERROR = Object.freeze({ HOLD_REFUSED: "hold_refused" });
+export const ERROR = /** @type {const} */ ({ HOLD_REFUSED: "hold_refused" });
 
 /** What the page is to the browser's present session, if that is not the one that the page was made in. */
-export const PAGE = Object.freeze({ RENEWED: "renewed", FOREIGN: "foreign" });
+export const PAGE = /** @type {const} */ ({ RENEWED: "renewed", FOREIGN: "foreign" });
 
 /** Types of frames from the server. */
-export const FRAME = Object.freeze({ STATE: "state", NOTICE: "notice", ERROR: "error" });
+export const FRAME = /** @type {const} */ ({ STATE: "state", NOTICE: "notice", ERROR: "error" });
 
 /** Types of messages to the server. */
-export const MESSAGE = Object.freeze({
+export const MESSAGE = /** @type {const} */ ({
   ACTIVITY: "activity",
   EXTEND: "extend",
   HOLD: "hold",
@@ -38,7 +38,7 @@ export const MESSAGE = Object.freeze({
 });
 
 /** Limits of messages: the server refuses what exceeds them. Times are seconds, lengths code points. */
-export const LIMIT = Object.freeze({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, HOLD_LIFE: 60 });
+export const LIMIT = /** @type {const} */ ({ AGO: 86400, HOLD_ID: 64, HOLD_LABEL: 120, HOLD_LIFE: 60 });
 
 /**
  * @typedef {object} StateFrame
@@ -94,13 +94,13 @@ export function parse(text) {
  * @returns {frame is Frame}
  */
 function isFrame(frame) {
-  if (frame === null || typeof frame !== "object") return false;
-  if (frame.type === FRAME.STATE) return isState(frame);
-  return frame.type === FRAME.NOTICE || frame.type === FRAME.ERROR;
+  const type = frame?.type;
+  return type === FRAME.STATE ? isState(frame) : type === FRAME.NOTICE || type === FRAME.ERROR;
 }
 
 /** @param {any} frame */
 function isState(frame) {
+  const phases = [PHASE.ACTIVE, PHASE.WARNED, PHASE.ENDED];
   const numbers = [frame.version, frame.remaining, frame.idle_timeout, frame.warn_before, frame.heartbeat];
-  return Object.values(PHASE).includes(frame.phase) && numbers.every(Number.isFinite);
+  return phases.includes(frame.phase) && numbers.every(Number.isFinite);
 }

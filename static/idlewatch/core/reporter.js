@@ -42,7 +42,7 @@ export class ActivityReporter {
 
   /** Forget everything: the session is over. */
   stop() {
-    this.#pause.clear();
+    this.#pause.cancel();
     this.#unsent = [];
     this.#last = null;
   }
@@ -58,13 +58,13 @@ export class ActivityReporter {
   flush() {
     const last = this.#unsent.at(-1);
     if (last === undefined) return;
-    this.#pause.set(this.heartbeat);
+    this.#pause.start(this.heartbeat);
     if (this.#report(last)) this.#unsent = [];
   }
 
   /** Send every unsent moment, oldest first. */
   release() {
-    if (this.#unsent.length > 0) this.#pause.set(this.heartbeat);
+    if (this.#unsent.length > 0) this.#pause.start(this.heartbeat);
     while (this.#unsent.length > 0 && this.#report(this.#unsent[0])) this.#unsent.shift();
   }
 
@@ -77,7 +77,7 @@ export class ActivityReporter {
   /** Return the message that is still unsent, if there is one: the page goes away. */
   takeUnsent() {
     const last = this.#unsent.at(-1);
-    this.#pause.clear();
+    this.#pause.cancel();
     this.#unsent = [];
     return last === undefined ? [] : [this.#message(last)];
   }

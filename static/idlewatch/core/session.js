@@ -61,8 +61,8 @@ export class Session {
     if (frame === null || this.#receivedAt === null || frame.phase === PHASE.ENDED) return 0;
     const announced = frame.remaining - this.clock.since(this.#receivedAt);
     // During the warning, only the server extends.
-    const restarts = frame.phase === PHASE.ACTIVE && frame.extendable && this.#actedAt !== null;
-    const restarted = restarts && this.#actedAt !== null ? frame.idle_timeout - this.clock.since(this.#actedAt) : 0;
+    const actedAt = frame.phase === PHASE.ACTIVE && frame.extendable ? this.#actedAt : null;
+    const restarted = actedAt === null ? 0 : frame.idle_timeout - this.clock.since(actedAt);
     return Math.max(0, announced, restarted);
   }
 

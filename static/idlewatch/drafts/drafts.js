@@ -15,6 +15,17 @@ const MAX_NAME_LENGTH = 100;
 /** The status of an answer to a draft that the server does not keep. */
 const TOO_LARGE = 413;
 
+/**
+ * @typedef {object} DraftOptions
+ * @property {Window} window
+ * @property {Clock} clock
+ * @property {UnsavedInput} unsaved
+ * @property {I18n} i18n
+ * @property {{drafts?: string, draftsScript?: string, kept?: boolean, token: string, csrf: string, csrfHeader: string}} server
+ * @property {(address: string, options: RequestInit) => Promise<Response>} fetch
+ * @property {(text: string, choices: Record<string, () => void>) => void} offer
+ */
+
 /** Saves marked forms, restores them when the page is loaded, and deletes them when they are sent. */
 export class Drafts {
   #listeners = new Listeners();
@@ -28,16 +39,7 @@ export class Drafts {
   #saved = /** @type {WeakMap<HTMLFormElement, string>} */ (new WeakMap());
   #saving = /** @type {WeakMap<HTMLFormElement, AbortController>} */ (new WeakMap());
 
-  /**
-   * @param {object} options
-   * @param {Window} options.window
-   * @param {Clock} options.clock
-   * @param {UnsavedInput} options.unsaved
-   * @param {I18n} options.i18n
-   * @param {{drafts?: string, kept?: boolean, token: string, csrf: string, csrfHeader: string}} options.server
-   * @param {(address: string, options: RequestInit) => Promise<Response>} options.fetch
-   * @param {(text: string, choices: Record<string, () => void>) => void} options.offer
-   */
+  /** @param {DraftOptions} options */
   constructor({ window, clock, unsaved, i18n, server, fetch, offer }) {
     this.window = window;
     this.clock = clock;
@@ -64,7 +66,7 @@ export class Drafts {
     if (!this.config.drafts) return;
     const { window } = this;
     const listen = (/** @type {string} */ types, /** @type {(event: any) => void} */ listener) =>
-      this.#listeners.add(window, types, listener, { capture: true });
+      this.#listeners.listen(window, types, listener, { capture: true });
     listen("input", this.#input);
     listen("submit reset idlewatch:sent", this.#send);
     listen("htmx:afterRequest", this.#sendByHtmx);
@@ -75,15 +77,15 @@ export class Drafts {
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
     this.#observer.disconnect();
     this.privateNames.stop();
-    this.#typing.clear();
+    this.#typing.cancel();
   }
 
   /** Save what has changed. */
   save() {
-    this.#typing.clear();
+    this.#typing.cancel();
     for (const [form, page] of this.#changed) void this.#save(form, page);
     this.#changed.clear();
   }
@@ -119,7 +121,7 @@ export class Drafts {
   #change(form) {
     if (!this.#names.has(form)) return;
     this.#changed.set(form, this.#page);
-    this.#typing.set(TYPING_PAUSE);
+    this.#typing.start(TYPING_PAUSE);
   }
 
   #send = (/** @type {Event} */ event) => {

@@ -16,11 +16,11 @@ export class PrivateNames {
   }
 
   start() {
-    this.#listeners.add(this.window, "formdata", this.#add, { capture: true });
+    this.#listeners.listen(this.window, "formdata", this.#add, { capture: true });
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
   }
 
   /** Remember the fields that hold a password now: a page may show a password as text later. */

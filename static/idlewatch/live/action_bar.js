@@ -14,7 +14,7 @@ export class ActionBar {
    * @param {object} options
    * @param {HTMLElement} options.root
    * @param {typeof window.fetch} options.fetch
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {LiveSelection} options.selection
    * @param {{count: string, act: string}} options.addresses
    * @param {string} options.csrfHeader The name of the header for the CSRF token.

@@ -22,7 +22,7 @@ export class ActionDialog {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {ActionServer} options.server
    * @param {(report: ActionReport) => void} options.onReport
    */

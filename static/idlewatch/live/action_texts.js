@@ -13,7 +13,7 @@ const ISOLATED = ["\u2068", "\u2069"];
 /** Phrases one action. */
 export class ActionTexts {
   /**
-   * @param {I18n} i18n
+   * @param {LiveI18n} i18n
    * @param {ActionName} action
    * @param {string | null} user The one whose sessions these are, if they are one user's.
    */

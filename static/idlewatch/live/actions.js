@@ -30,7 +30,7 @@ export class ActionServer {
    * @param {object} options
    * @param {typeof window.fetch} options.fetch
    * @param {{count: string, act: string}} options.addresses
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {() => string} options.token The CSRF token.
    * @param {string} options.csrfHeader The name of the header in which it is sent.
    */

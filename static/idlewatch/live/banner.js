@@ -16,7 +16,7 @@ export class Banner {
    * @param {object} options
    * @param {ParentNode} options.root
    * @param {Clock} options.clock
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {Dates} options.dates
    */
   constructor({ root, clock, i18n, dates }) {
@@ -31,12 +31,12 @@ export class Banner {
   lost() {
     if (this.#lostAt !== null) return;
     this.#lostAt = this.clock.now().wall;
-    this.#grace.set(GRACE);
+    this.#grace.start(GRACE);
   }
 
   /** The connection is back. */
   up() {
-    this.#grace.clear();
+    this.#grace.cancel();
     if (this.#lostAt === null) return;
     this.#lostAt = null;
     this.clear();
@@ -61,7 +61,7 @@ export class Banner {
   }
 
   stop() {
-    this.#grace.clear();
+    this.#grace.cancel();
     this.#lostAt = null;
     this.clear();
   }

@@ -24,7 +24,7 @@ export class Chart {
   /**
    * @param {object} options
    * @param {Element} options.root
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {Dates} options.dates
    * @param {() => number} options.now Epoch seconds, by the server's clock.
    */

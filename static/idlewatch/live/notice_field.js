@@ -8,7 +8,7 @@ export class NoticeField {
 
   /**
    * @param {HTMLElement} dialog
-   * @param {I18n} i18n
+   * @param {LiveI18n} i18n
    */
   constructor(dialog, i18n) {
     this.dialog = dialog;

@@ -103,8 +103,8 @@ export class LivePage {
 
   stop() {
     this.#stopping.abort();
-    this.#ticking.clear();
-    this.#hidden.clear();
+    this.#ticking.cancel();
+    this.#hidden.cancel();
     this.socket.stop();
     this.view.stop();
   }
@@ -177,7 +177,7 @@ export class LivePage {
   }
 
   #tick() {
-    this.#ticking.set(1);
+    this.#ticking.start(1);
     this.view.tick();
   }
 
@@ -185,10 +185,10 @@ export class LivePage {
   #see = () => {
     if (this.#closed !== null) return;
     if (this.window.document.visibilityState === "hidden") {
-      this.#hidden.set(HIDDEN_TIMEOUT);
+      this.#hidden.start(HIDDEN_TIMEOUT);
       return;
     }
-    this.#hidden.clear();
+    this.#hidden.cancel();
     this.socket.start();
     this.socket.hurry();
   };
@@ -204,7 +204,7 @@ export class LivePage {
    */
   #close(code) {
     this.#closed = code;
-    this.#ticking.clear();
+    this.#ticking.cancel();
     this.view.banner.stop();
     if (code !== CLOSE.FORBIDDEN) return;
     this.results.rows.clear();

@@ -25,7 +25,7 @@ export class PausedOrder {
    * @param {object} options
    * @param {Element} options.root
    * @param {Clock} options.clock
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {LiveRows} options.rows
    * @param {PausedOrderDelegate} options.delegate
    */
@@ -45,16 +45,16 @@ export class PausedOrder {
 
   stop() {
     this.#stopping.abort();
-    this.#announced.clear();
-    this.#grace.clear();
+    this.#announced.cancel();
+    this.#grace.cancel();
   }
 
   /** Begin or end the pause, after the pointer, the focus or the selection has changed. */
   update() {
     if (this.delegate.inUse()) {
-      this.#grace.clear();
+      this.#grace.cancel();
       this.rows.paused = true;
-    } else if (this.rows.paused && !this.#grace.running) this.#grace.set(GRACE);
+    } else if (this.rows.paused && !this.#grace.running) this.#grace.start(GRACE);
   }
 
   /** Show how many changes are pending. */
@@ -77,10 +77,10 @@ export class PausedOrder {
     const { pending } = this.rows;
     const focused = this.button.ownerDocument.activeElement === this.button;
     this.button.hidden = pending === 0;
-    this.#announced.clear();
+    this.#announced.cancel();
     if (pending > 0) {
       setText(this.button, this.i18n.plural("changes", pending));
-      this.#announced.set(ANNOUNCE_EVERY);
+      this.#announced.start(ANNOUNCE_EVERY);
     } else if (focused) this.delegate.onHide();
   }
 }

@@ -10,7 +10,7 @@ const NONE = "–";
 /**
  * @typedef {object} RowContext What all rows share.
  * @property {HTMLTemplateElement} markup
- * @property {I18n} i18n
+ * @property {LiveI18n} i18n
  * @property {Dates} dates
  * @property {() => number} now Epoch seconds, by the server's clock.
  * @property {{record: string | null, account: string | null}} addresses

@@ -57,7 +57,7 @@ export class LiveSocket {
   }
 
   stop() {
-    this.#silence.clear();
+    this.#silence.cancel();
     this.socket.stop();
   }
 
@@ -93,7 +93,7 @@ export class LiveSocket {
     if (frame === null) return;
     const fresh = !this.socket.up;
     this.socket.answered();
-    this.#silence.set(SILENCE_TIMEOUT);
+    this.#silence.start(SILENCE_TIMEOUT);
     if (fresh) this.delegate.onUp();
     try {
       if (this.#isCurrent(frame)) this.delegate.onFrame(frame);
@@ -112,7 +112,7 @@ export class LiveSocket {
 
   /** @param {number} code */
   #lose(code) {
-    this.#silence.clear();
+    this.#silence.cancel();
     this.#overloaded = OVERLOAD.includes(code);
     if (FINAL.includes(code)) this.delegate.onGone(code);
     else this.delegate.onDown();

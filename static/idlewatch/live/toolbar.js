@@ -18,7 +18,7 @@ export class Toolbar {
    * @param {object} options
    * @param {Element} options.root
    * @param {Clock} options.clock
-   * @param {I18n} options.i18n
+   * @param {LiveI18n} options.i18n
    * @param {(changes: Partial<Query>) => void} options.onQuery
    */
   constructor({ root, clock, i18n, onQuery }) {
@@ -35,13 +35,13 @@ export class Toolbar {
     this.#stopping = new AbortController();
     const options = { signal: this.#stopping.signal };
     this.root.addEventListener("click", this.#click, options);
-    this.field.addEventListener("input", () => this.#typing.set(TYPING_PAUSE), options);
+    this.field.addEventListener("input", () => this.#typing.start(TYPING_PAUSE), options);
     this.size.addEventListener("change", () => this.onQuery({ size: Number(this.size.value) }), options);
     this.form.addEventListener("submit", this.#submit, options);
   }
 
   stop() {
-    this.#typing.clear();
+    this.#typing.cancel();
     this.#stopping.abort();
   }
 
@@ -85,7 +85,7 @@ export class Toolbar {
   };
 
   #search() {
-    this.#typing.clear();
+    this.#typing.cancel();
     const search = clean(this.field.value);
     if (search !== this.#query?.search) this.onQuery({ search });
   }

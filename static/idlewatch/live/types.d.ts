@@ -13,6 +13,7 @@ import type {
 import type { ActionReport as ActionReportType } from "./action_texts.js";
 import type { Point as PointType } from "./chart_data.js";
 import type { Dates as DatesType } from "./dates.js";
+import type { LiveI18n as LiveI18nType, Plural as PluralType } from "./i18n.js";
 import type { LiveConfig as LiveConfigType } from "./page.js";
 import type {
   ChangesFrame as ChangesFrameType,
@@ -38,6 +39,8 @@ declare global {
   type Counts = CountsType;
   type Dates = DatesType;
   type LiveConfig = LiveConfigType;
+  type LiveI18n = LiveI18nType;
+  type Plural = PluralType;
   type LiveFrame = LiveFrameType;
   type LiveRows = RowsType;
   type LiveSelection = SelectionType;

@@ -1,11 +1,11 @@
 /** Everything that the operator sees of the live page, put together. */
 
 import { partOf, setPartText, setText } from "../ui/dom.js";
-import { I18n } from "../ui/i18n.js";
 import { ActionBar } from "./action_bar.js";
 import { Banner } from "./banner.js";
 import { Chart } from "./chart.js";
 import { Dates } from "./dates.js";
+import { LiveI18n } from "./i18n.js";
 import { PausedOrder } from "./paused_order.js";
 import { FRAME } from "./protocol.js";
 import { isUnfiltered } from "./query.js";
@@ -34,7 +34,7 @@ export class LiveView {
    * @param {LiveViewDelegate} options.delegate
    */
   constructor({ root, fetch, clock, config, now, results, selection, delegate }) {
-    const i18n = new I18n(config);
+    const i18n = new LiveI18n(config);
     const dates = new Dates(i18n.locale, config.zone);
     this.root = root;
     this.i18n = i18n;

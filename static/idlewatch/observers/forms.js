@@ -1,6 +1,7 @@
 /** Forms that are being sent: they hold the session, and their input is no longer unsaved. */
 
 import { Listeners } from "./listeners.js";
+import { isThisTab } from "./navigation.js";
 
 /**
  * Seconds that a form without files holds the session at most. An upload may take hours. But an answer that is a download
@@ -30,12 +31,12 @@ export class FormObserver {
   }
 
   start() {
-    this.#listeners.add(this.window, "submit", this.#submit);
-    this.#listeners.add(this.window, "reset idlewatch:sent", (event) => this.unsaved.forget(event.target));
+    this.#listeners.listen(this.window, "submit", this.#submit);
+    this.#listeners.listen(this.window, "reset idlewatch:sent", (event) => this.unsaved.forget(event.target));
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
     this.release();
   }
 
@@ -75,11 +76,11 @@ export class FormObserver {
 function leavesPage(form, submitter) {
   const target = submitter?.getAttribute("formtarget") ?? form.getAttribute("target") ?? "";
   const method = submitter?.getAttribute("formmethod") ?? form.getAttribute("method") ?? "";
-  return ["", "_self", "_top", "_parent"].includes(target.toLowerCase()) && method.toLowerCase() !== "dialog";
+  return isThisTab(target) && method.toLowerCase() !== "dialog";
 }
 
 /** @param {HTMLFormElement} form */
 function sendsFiles(form) {
   const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (form.querySelectorAll("input[type=file]"));
-  return [...inputs].some((input) => (input.files?.length ?? 0) > 0);
+  return [...inputs].some((input) => input.files?.length);
 }

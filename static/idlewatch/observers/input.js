@@ -1,7 +1,7 @@
 /** The user's input in the page. */
 
 import { Listeners } from "./listeners.js";
-import { PointerObserver } from "./pointer.js";
+import { OPTIONS, PointerObserver } from "./pointer.js";
 
 /**
  * Events that count as activity if the browser trusts them. Assistive technology clicks without a pointer or a key, menus
@@ -10,7 +10,6 @@ import { PointerObserver } from "./pointer.js";
 const ACTS = "pointerdown keydown wheel touchstart touchmove beforeinput input click paste drop";
 /** Seconds after an act in which scrolling counts: a log may scroll by itself. */
 const SCROLL_AFTER = 1;
-const OPTIONS = { capture: true, passive: true };
 const FRAMES = "iframe, frame";
 
 /** Observes the page and its same-origin frames, later ones included. */
@@ -38,7 +37,7 @@ export class InputObserver {
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
     this.#pointer.stop();
     this.#observer?.disconnect();
     this.#observer = null;
@@ -46,11 +45,11 @@ export class InputObserver {
 
   /** @param {Window} view */
   #observe(view) {
-    this.#listeners.add(view, ACTS, this.#act, OPTIONS);
-    this.#listeners.add(view, "scroll", this.#scroll, OPTIONS);
-    this.#listeners.add(view, "blur", this.#blur, OPTIONS);
+    this.#listeners.listen(view, ACTS, this.#act, OPTIONS);
+    this.#listeners.listen(view, "scroll", this.#scroll, OPTIONS);
+    this.#listeners.listen(view, "blur", this.#blur, OPTIONS);
     // A frame's next document has a new window. `load` does not bubble, but is captured.
-    this.#listeners.add(view.document, "load", this.#load, OPTIONS);
+    this.#listeners.listen(view.document, "load", this.#load, OPTIONS);
     this.#pointer.follow(view.document);
     this.#observer ??= new MutationObserver((records) => this.#enterAdded(records));
     this.#observer.observe(view.document, { childList: true, subtree: true });
@@ -71,8 +70,7 @@ export class InputObserver {
         // Not by `instanceof`: the nodes of a frame are instances of that frame's classes.
         if (node.nodeType !== Node.ELEMENT_NODE) continue;
         const element = /** @type {Element} */ (node);
-        if (element.matches(FRAMES)) this.#enter(element);
-        for (const frame of element.querySelectorAll(FRAMES)) this.#enter(frame);
+        for (const inner of [element, ...element.querySelectorAll(FRAMES)]) if (inner.matches(FRAMES)) this.#enter(inner);
       }
     }
   }

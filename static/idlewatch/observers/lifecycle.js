@@ -29,16 +29,16 @@ export class LifecycleObserver {
 
   start() {
     const { document } = this.window;
-    this.#listeners.add(this.window, "pageshow", this.#show);
-    this.#listeners.add(this.window, "pagehide", this.#leave);
+    this.#listeners.listen(this.window, "pageshow", this.#show);
+    this.#listeners.listen(this.window, "pagehide", this.#leave);
     // `offline` proves nothing, but is a reason to check: the server may be on this machine.
-    this.#listeners.add(this.window, "online offline", this.delegate.onWake);
-    this.#listeners.add(document, "resume", this.delegate.onWake);
-    this.#listeners.add(document, "visibilitychange", this.#changeVisibility);
+    this.#listeners.listen(this.window, "online offline", this.delegate.onWake);
+    this.#listeners.listen(document, "resume", this.delegate.onWake);
+    this.#listeners.listen(document, "visibilitychange", this.#changeVisibility);
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
   }
 
   #show = (/** @type {PageTransitionEvent} */ event) => {

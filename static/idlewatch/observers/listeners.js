@@ -10,12 +10,12 @@ export class Listeners {
    * @param {(event: any) => void} listener
    * @param {AddEventListenerOptions} [options]
    */
-  add(target, types, listener, options) {
+  listen(target, types, listener, options) {
     for (const type of types.split(" ")) target.addEventListener(type, listener, { ...options, signal: this.#stopping.signal });
   }
 
   /** Remove them; others may be added afterwards. */
-  clear() {
+  removeAll() {
     this.#stopping.abort();
     this.#stopping = new AbortController();
   }

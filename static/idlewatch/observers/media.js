@@ -23,13 +23,13 @@ export class MediaObserver {
   }
 
   start() {
-    this.#listeners.add(this.document, "playing", this.#play, { capture: true });
-    this.#listeners.add(this.document, STOPS, this.#pause, { capture: true });
+    this.#listeners.listen(this.document, "playing", this.#play, { capture: true });
+    this.#listeners.listen(this.document, STOPS, this.#pause, { capture: true });
     for (const element of this.document.querySelectorAll(MARKED)) this.#begin(element);
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
     for (const handle of this.#handles.values()) handle.release();
     this.#handles.clear();
   }

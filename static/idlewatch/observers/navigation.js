@@ -34,17 +34,17 @@ export class NavigationObserver {
     this.#startedAt = null;
     const { navigation } = this.window;
     if (navigation) {
-      this.#listeners.add(navigation, "navigate", this.#navigate);
+      this.#listeners.listen(navigation, "navigate", this.#navigate);
       // Only a navigation that a script took over or called off has one of these.
-      this.#listeners.add(navigation, "navigatesuccess navigateerror", this.#stay);
+      this.#listeners.listen(navigation, "navigatesuccess navigateerror", this.#stay);
       return;
     }
-    this.#listeners.add(this.window, "click", this.#click);
-    this.#listeners.add(this.window, "submit", this.#submit);
+    this.#listeners.listen(this.window, "click", this.#click);
+    this.#listeners.listen(this.window, "submit", this.#submit);
   }
 
   stop() {
-    this.#listeners.clear();
+    this.#listeners.removeAll();
   }
 
   #navigate = (/** @type {any} */ event) => {
@@ -53,9 +53,10 @@ export class NavigationObserver {
   };
 
   #click = (/** @type {MouseEvent} */ event) => {
-    const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement && node.href !== "");
+    const found = event.composedPath().find((node) => node instanceof HTMLAnchorElement && node.href !== "");
+    const link = /** @type {HTMLAnchorElement | undefined} */ (found);
     const modified = event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
-    if (link instanceof HTMLAnchorElement && !modified && this.#leadsAway(link)) this.#leave(event);
+    if (link && !modified && this.#leadsAway(link)) this.#leave(event);
   };
 
   #submit = (/** @type {SubmitEvent} */ event) => {
@@ -76,8 +77,8 @@ export class NavigationObserver {
   /** @param {HTMLAnchorElement} link */
   #leadsAway(link) {
     if (link.hasAttribute("download") || !isThisTab(link.target) || !isPage(link.href)) return false;
-    const page = this.window.location.href.split("#")[0];
-    return !(link.href.includes("#") && link.href.split("#")[0] === page);
+    const [page, fragment] = link.href.split("#");
+    return fragment === undefined || page !== this.window.location.href.split("#")[0];
   }
 
   /** @param {Event} event */
@@ -85,7 +86,7 @@ export class NavigationObserver {
     const now = this.clock.now();
     this.#startedAt = now;
     // Not earlier: a permanent listener keeps pages out of Firefox's back/forward cache.
-    this.#listeners.add(this.window, "beforeunload", this.#unload, { once: true });
+    this.#listeners.listen(this.window, "beforeunload", this.#unload, { once: true });
     // A later listener may still take the navigation over.
     this.clock.after(0, () => {
       if (event.defaultPrevented && this.#startedAt === now) this.#stay();
@@ -98,7 +99,10 @@ function isPage(address) {
   return /^https?:/.test(address);
 }
 
-/** @param {string} target */
-function isThisTab(target) {
+/**
+ * Return whether what a link or form leads to replaces the page.
+ * @param {string} target
+ */
+export function isThisTab(target) {
   return ["", "_self", "_top", "_parent"].includes(target.toLowerCase());
 }

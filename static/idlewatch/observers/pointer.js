@@ -6,7 +6,8 @@ import { Timer } from "../core/clock.js";
 const STREAM_GAP = 0.1;
 /** Seconds without a listener while it keeps moving: even one that does nothing takes time from the page. */
 const STREAM_PAUSE = 1;
-const OPTIONS = { capture: true, passive: true };
+/** Of all listeners for input. */
+export const OPTIONS = { capture: true, passive: true };
 
 /** Observes the pointer in the page and its frames, and rests while it keeps moving. */
 export class PointerObserver {
@@ -33,7 +34,7 @@ export class PointerObserver {
   }
 
   stop() {
-    this.#pause.clear();
+    this.#pause.cancel();
     this.#rest();
     this.#documents.clear();
   }
@@ -61,6 +62,6 @@ export class PointerObserver {
     this.onMove(event);
     if (this.clock.since(before.at) > STREAM_GAP) return;
     this.#rest();
-    this.#pause.set(STREAM_PAUSE);
+    this.#pause.start(STREAM_PAUSE);
   };
 }

@@ -58,7 +58,7 @@ export class Polling {
   stop() {
     this.#running?.abort();
     this.#running = null;
-    this.#next.clear();
+    this.#next.cancel();
     this.#queue = [];
     this.#busy = false;
   }
@@ -81,7 +81,7 @@ export class Polling {
 
   /** Poll the state now. The answer to a message is the state too. */
   ask() {
-    this.#next.clear();
+    this.#next.cancel();
     if (this.#running !== null) void this.#work();
   }
 
@@ -104,7 +104,7 @@ export class Polling {
       if (!answered) this.#queue = [];
     } while (this.#queue.length > 0);
     this.#busy = false;
-    this.#next.set(this.#fresh ? this.backoff.next() + 1 : this.delegate.interval());
+    this.#next.start(this.#fresh ? this.backoff.next() + 1 : this.delegate.interval());
   }
 
   /**

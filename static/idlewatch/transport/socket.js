@@ -76,7 +76,7 @@ export class ReconnectingSocket {
   /** @param {number} [code] */
   stop(code = CLOSE.CLOSED) {
     this.#started = false;
-    this.#retry.clear();
+    this.#retry.cancel();
     this.#discard(code);
   }
 
@@ -86,7 +86,7 @@ export class ReconnectingSocket {
    */
   suspend(seconds) {
     this.#discard(CLOSE.NAVIGATED);
-    this.#retry.set(seconds);
+    this.#retry.start(seconds);
   }
 
   /**
@@ -110,17 +110,17 @@ export class ReconnectingSocket {
    * @param {number} seconds
    */
   expectAnswer(seconds) {
-    if (!this.#timeout.running) this.#timeout.set(seconds);
+    if (!this.#timeout.running) this.#timeout.start(seconds);
   }
 
   /** Count the server as present: it has sent something that only it can send. */
   answered() {
     this.#up = true;
-    this.#timeout.clear();
+    this.#timeout.cancel();
   }
 
   #connect() {
-    this.#retry.clear();
+    this.#retry.cancel();
     try {
       this.#listen(this.open());
     } catch {
@@ -135,7 +135,7 @@ export class ReconnectingSocket {
     socket.onopen = () => this.delegate.onOpen?.();
     socket.onmessage = (event) => this.delegate.onMessage(event.data);
     socket.onclose = (event) => this.#lose(event.code, false);
-    this.#timeout.set(HANDSHAKE_TIMEOUT);
+    this.#timeout.start(HANDSHAKE_TIMEOUT);
   }
 
   /**
@@ -147,7 +147,7 @@ export class ReconnectingSocket {
     // 4000, not 1000: a page that gives up a dead socket is not being closed.
     this.#discard(CLOSE.NAVIGATED);
     if (wasUp && this.#openedAt !== null && this.clock.since(this.#openedAt) >= this.stable) this.backoff.reset();
-    if (!this.final.includes(code)) this.#retry.set(this.#wait(code));
+    if (!this.final.includes(code)) this.#retry.start(this.#wait(code));
     this.delegate.onLoss({ code, wasUp, timedOut });
   }
 
@@ -164,7 +164,7 @@ export class ReconnectingSocket {
    */
   #discard(code) {
     const socket = this.#socket;
-    this.#timeout.clear();
+    this.#timeout.cancel();
     this.#up = false;
     this.#socket = null;
     if (socket === null) return;

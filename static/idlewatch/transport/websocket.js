@@ -21,7 +21,9 @@ const QUESTIONS = /** @type {string[]} */ ([MESSAGE.EXTEND, MESSAGE.SYNC]);
  */
 
 /** Exchanges frames with the server; up once the server has sent the state. */
-export class TabSocket {
+export class TabSocket extends ReconnectingSocket {
+  #delegate;
+
   /**
    * @param {object} options
    * @param {Clock} options.clock
@@ -31,33 +33,19 @@ export class TabSocket {
    * @param {() => number} [options.random] Even over 0 to 1.
    */
   constructor({ delegate, ...options }) {
-    this.delegate = delegate;
-    this.socket = new ReconnectingSocket({
+    super({
       ...options,
       final: [CLOSE.FORBIDDEN, BLOCKED],
       spread: SPREAD,
       stable: STABLE_AFTER,
       delegate: { onMessage: (data) => this.#receive(data), onLoss: delegate.onLoss },
     });
-  }
-
-  /** Whether the server has sent the state on the present socket. */
-  get up() {
-    return this.socket.up;
-  }
-
-  start() {
-    this.socket.start();
-  }
-
-  /** @param {number} [code] Tells the server whether the page is closed or navigates. */
-  stop(code) {
-    this.socket.stop(code);
+    this.#delegate = delegate;
   }
 
   /** Announce that the page navigates, while it still can; a download leaves it where it is, and it connects again. */
   leave() {
-    if (this.up) this.socket.suspend(NAVIGATION_TIMEOUT);
+    if (this.up) this.suspend(NAVIGATION_TIMEOUT);
   }
 
   /**
@@ -66,14 +54,9 @@ export class TabSocket {
    * @returns {boolean}
    */
   send(message) {
-    if (!this.up || !this.socket.send(message)) return false;
-    if (QUESTIONS.includes(message.type)) this.socket.expectAnswer(ANSWER_TIMEOUT);
+    if (!this.up || !super.send(message)) return false;
+    if (QUESTIONS.includes(message.type)) this.expectAnswer(ANSWER_TIMEOUT);
     return true;
-  }
-
-  /** Connect now instead of waiting: the network, the tab or the machine came back. */
-  hurry() {
-    this.socket.hurry();
   }
 
   /** @param {unknown} data */
@@ -81,7 +64,7 @@ export class TabSocket {
     const frame = parse(data);
     if (frame === null) return;
     const fresh = !this.up;
-    if (frame.type === FRAME.STATE || this.up) this.socket.answered();
-    this.delegate.onFrame(frame, fresh);
+    if (frame.type === FRAME.STATE || this.up) this.answered();
+    this.#delegate.onFrame(frame, fresh);
   }
 }

@@ -37,7 +37,7 @@ export class Departure {
 
   cancel() {
     this.#address = null;
-    this.#reading.clear();
+    this.#reading.cancel();
   }
 
   /**
@@ -74,7 +74,7 @@ export class Departure {
     if (this.#address === null) return;
     const { document } = this.window;
     // A hidden tab waits until it is visible: the sign-in page shows the reason in one tab only.
-    if (document.visibilityState !== "hidden") this.#reading.set(READING_TIME);
+    if (document.visibilityState !== "hidden") this.#reading.start(READING_TIME);
     else document.addEventListener("visibilitychange", () => this.#wait(), { once: true });
   }
 

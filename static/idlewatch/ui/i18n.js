@@ -4,47 +4,25 @@
 const MINUTE = 60;
 const HOUR = 3600;
 
-/**
- * @typedef {object} Plural
- * @property {string[]} forms
- * @property {string} which The index of the form for each number; longer numbers go by their last two digits.
- */
-
 /** Fills in translated sentences. */
 export class I18n {
-  #numbers;
-
   /**
    * @param {object} options
    * @param {Record<string, string>} options.strings Sentences by name, with `{name}` where a value belongs.
-   * @param {Record<string, Plural>} [options.plurals]
    * @param {string} options.language The one that the sentences are in.
    */
-  constructor({ strings, plurals = {}, language }) {
+  constructor({ strings, language }) {
     this.strings = strings;
-    this.plurals = plurals;
     this.locale = supportedLocale(language);
-    this.#numbers = new Intl.NumberFormat(this.locale);
   }
 
   /**
-   * Return a sentence.
+   * Return a sentence, all places filled at once: a value, such as a user's name, may look like a place itself.
    * @param {string} name
-   * @param {Record<string, string | number>} [values]
+   * @param {Record<string, string>} [values]
    */
   text(name, values = {}) {
-    return this.#fill(this.strings[name] ?? "", values);
-  }
-
-  /**
-   * Return a sentence in the form that belongs to a number.
-   * @param {string} name
-   * @param {number} n
-   */
-  plural(name, n) {
-    const { forms, which } = this.plurals[name];
-    const index = n < which.length ? n : 100 + (n % 100);
-    return this.#fill(forms[Number(which[index])], { n });
+    return fill(this.strings[name] ?? "", values);
   }
 
   /**
@@ -53,11 +31,6 @@ export class I18n {
    */
   reason(reason) {
     return this.strings[`reason_${reason}`] ?? this.text("signed_out");
-  }
-
-  /** @param {number} number */
-  number(number) {
-    return this.#numbers.format(number);
   }
 
   /**
@@ -80,18 +53,15 @@ export class I18n {
       ),
     );
   }
+}
 
-  /**
-   * Fill all places at once: a value, such as a user's name, may look like a place itself.
-   * @param {string} sentence
-   * @param {Record<string, string | number>} values
-   */
-  #fill(sentence, values) {
-    return sentence.replace(/\{(\w+)\}/g, (place, key) => {
-      const value = values[key] ?? place;
-      return typeof value === "number" ? this.number(value) : value;
-    });
-  }
+/**
+ * Fill in the places of a sentence.
+ * @param {string} sentence
+ * @param {Record<string, string>} values
+ */
+export function fill(sentence, values) {
+  return sentence.replace(/\{(\w+)\}/g, (place, key) => values[key] ?? place);
 }
 
 /**

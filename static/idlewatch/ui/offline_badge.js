@@ -23,11 +23,11 @@ export class OfflineBadge {
   /** @param {boolean} offline */
   show(offline) {
     if (!offline) this.hide();
-    else if (!this.#grace.running && !this.notice.element.isConnected) this.#grace.set(GRACE);
+    else if (!this.#grace.running && !this.notice.element.isConnected) this.#grace.start(GRACE);
   }
 
   hide() {
-    this.#grace.clear();
+    this.#grace.cancel();
     this.notice.hide();
   }
 }

@@ -30,14 +30,12 @@ export class Overlay {
 
   /**
    * @param {object} options
-   * @param {Document} options.document
    * @param {TopLayer} options.topLayer
    * @param {{ show(title: string): void, hide(): void }} options.title
    * @param {HTMLDialogElement} options.element What is shown: a modal dialog, as one of the page's own that stays in the
    *   document makes all else inert.
    */
-  constructor({ document, topLayer, title, element }) {
-    this.document = document;
+  constructor({ topLayer, title, element }) {
     this.topLayer = topLayer;
     this.title = title;
     this.element = element;
@@ -54,12 +52,9 @@ export class Overlay {
     return this.#shown;
   }
 
-  /**
-   * Find elements of the page, in the document and taken out of it.
-   * @param {string} selector
-   */
-  find(selector) {
-    return [...this.#all(this.document), ...this.#all(this.#holder)].filter((element) => element.matches(selector));
+  /** The elements of the page, in the document and taken out of it. */
+  get elements() {
+    return [...this.#all(document), ...this.#all(this.#holder)];
   }
 
   /** Hide the content for a moment, without a trace. */
@@ -72,11 +67,10 @@ export class Overlay {
    * @param {string} title Of the tab, as the page's own may show some of the content.
    */
   show(title) {
-    const { document } = this;
     this.#adopt(this.#dimmingSheet, false);
     if (!this.#shown) {
       this.#shown = true;
-      const restorePage = savePageState(document, this.#all(document));
+      const restorePage = savePageState(this.#all(document));
       this.#adopt(this.#hidingSheet, true);
       const restoreBody = this.#overrideBody(document.body);
       this.#restore = () => {
@@ -104,7 +98,7 @@ export class Overlay {
       else mark.remove();
     }
     // A script has replaced all that was left in the page, and with it the marks: what remains may hold input.
-    this.document.body.append(this.#holder);
+    document.body.append(this.#holder);
     this.#away.clear();
     this.#adopt(this.#hidingSheet, false);
     this.topLayer.lower(this.element);
@@ -116,7 +110,7 @@ export class Overlay {
     this.#shown = false;
     this.#away.clear();
     this.#holder.replaceChildren();
-    this.document.body.replaceChildren();
+    document.body.replaceChildren();
   }
 
   /**
@@ -125,9 +119,9 @@ export class Overlay {
    */
   #follow(records) {
     for (const node of records.flatMap((record) => [...record.addedNodes])) {
-      if (node.parentNode === this.document.body) this.#take(/** @type {ChildNode} */ (node));
+      if (node.parentNode === document.body) this.#take(/** @type {ChildNode} */ (node));
     }
-    if (this.document.title === this.#title) return;
+    if (document.title === this.#title) return;
     // A script may keep its own title likewise. It wins after a hundred turns at once, or the tab would hang.
     const now = performance.now();
     this.#titleBudget = Math.max(this.#titleBudget, now) + 10;
@@ -138,7 +132,7 @@ export class Overlay {
   #take(node) {
     if (node.nodeType === Node.COMMENT_NODE) return;
     if (node instanceof Element && (node.matches(HARMLESS) || isFragile(node))) return;
-    const mark = this.document.createComment("");
+    const mark = document.createComment("");
     node.replaceWith(mark);
     this.#holder.append(node);
     this.#away.set(node, mark);
@@ -166,7 +160,6 @@ export class Overlay {
    * @param {boolean} on
    */
   #adopt(sheet, on) {
-    const { document } = this;
     const others = document.adoptedStyleSheets.filter((other) => other !== sheet);
     if (on !== document.adoptedStyleSheets.includes(sheet)) document.adoptedStyleSheets = on ? [...others, sheet] : others;
   }
@@ -174,5 +167,5 @@ export class Overlay {
 
 /** @param {Element} element */
 function isFragile(element) {
-  return element.matches(FRAGILE) || [...elementsIn(element)].some((inner) => inner.matches(FRAGILE));
+  return [element, ...elementsIn(element)].some((inner) => inner.matches(FRAGILE));
 }

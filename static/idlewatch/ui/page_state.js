@@ -7,11 +7,10 @@ const ON_TOP = "dialog:modal, :popover-open";
 
 /**
  * Save scroll positions, dialogs and popovers, selection and focus.
- * @param {Document} document
  * @param {Iterable<Element>} elements
  * @returns {() => void} Restores them.
  */
-export function savePageState(document, elements) {
+export function savePageState(elements) {
   const focus = focused(document);
   const reopens = [];
   const scrolls = [];
@@ -20,7 +19,7 @@ export function savePageState(document, elements) {
     if (left !== 0 || top !== 0) scrolls.push(() => element.scrollTo({ left, top, behavior: "instant" }));
     if (element.matches(ON_TOP)) reopens.push(() => reopen(/** @type {HTMLDialogElement} */ (element)));
   }
-  const restores = [...reopens, ...scrolls, saveSelection(document), () => focus?.focus({ preventScroll: true })];
+  const restores = [...reopens, ...scrolls, saveSelection(), () => focus?.focus({ preventScroll: true })];
   return () => restores.forEach((restore) => restore());
 }
 
@@ -37,8 +36,7 @@ function reopen(element) {
   element.showModal();
 }
 
-/** @param {Document} document */
-function saveSelection(document) {
+function saveSelection() {
   const { anchorNode, anchorOffset, focusNode, focusOffset } = document.getSelection() ?? {};
   return () => {
     if (anchorNode?.isConnected && focusNode?.isConnected) {

@@ -9,13 +9,8 @@ const WINDOW = /** @type {const} */ (["idlewatch-sign-in", "popup,width=480,heig
 export class SignInWindow {
   #opened = /** @type {Window | null} */ (null);
 
-  /**
-   * @param {object} options
-   * @param {Window} options.window
-   * @param {() => void} options.onOpen
-   */
-  constructor({ window, onOpen }) {
-    this.window = window;
+  /** @param {() => void} onOpen */
+  constructor(onOpen) {
     this.onOpen = onOpen;
   }
 
@@ -24,21 +19,14 @@ export class SignInWindow {
    * @param {string} address
    */
   openFrom(element, address) {
-    element.addEventListener("click", (event) => this.#click(event, address));
-  }
-
-  /**
-   * @param {Event} event
-   * @param {string} address
-   */
-  #click(event, address) {
-    const link = /** @type {Element} */ (event.target).closest(LINKS);
-    if (link === null) return;
-    // One that is open may hold half a password.
-    if (this.#opened?.closed !== false) this.#opened = this.window.open(address, ...WINDOW);
-    if (this.#opened === null) return;
-    event.preventDefault();
-    this.onOpen();
-    this.#opened.focus();
+    element.addEventListener("click", (event) => {
+      if (/** @type {Element} */ (event.target).closest(LINKS) === null) return;
+      // One that is open may hold half a password.
+      if (this.#opened?.closed !== false) this.#opened = window.open(address, ...WINDOW);
+      if (this.#opened === null) return;
+      event.preventDefault();
+      this.onOpen();
+      this.#opened.focus();
+    });
   }
 }

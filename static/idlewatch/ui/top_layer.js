@@ -12,13 +12,11 @@ export class TopLayer {
 
   /**
    * @param {object} options
-   * @param {Document} options.document
    * @param {DocumentFragment} options.markup
    * @param {string} options.language Of the sentences, which is not always the page's.
    * @param {string} options.direction
    */
-  constructor({ document, markup, language, direction }) {
-    this.document = document;
+  constructor({ markup, language, direction }) {
     this.host = document.createElement("div");
     this.host.className = "idlewatch";
     this.host.lang = language;
@@ -37,7 +35,7 @@ export class TopLayer {
    * @param {HTMLElement | null} [first] Gets the focus; without it the browser chooses.
    */
   raise(dialog, first = null) {
-    if (this.#modal !== dialog) this.#focusBefore = focused(this.document);
+    if (this.#modal !== dialog) this.#focusBefore = focused(document);
     this.#modal = dialog;
     this.#first = first;
     this.settle();
@@ -70,19 +68,19 @@ export class TopLayer {
   settle() {
     const needed = this.#modal !== null || this.shelf.childElementCount > 0;
     const pageModal = needed ? this.#pageModal() : null;
-    this.#place((this.#modal === null ? pageModal : null) ?? this.document.documentElement);
-    if (this.#modal !== null) this.#open(this.#modal, pageModal?.contains(active(this.document)) ?? false);
+    this.#place((this.#modal === null ? pageModal : null) ?? document.documentElement);
+    if (this.#modal !== null) this.#open(this.#modal, pageModal?.contains(active(document)) ?? false);
     if (this.shelf.childElementCount > 0) this.#showShelf(this.#modal ?? this.root);
     else this.shelf.remove();
-    if (needed) this.#observer.observe(this.document, WATCHED);
+    if (needed) this.#observer.observe(document, WATCHED);
     else this.#observer.disconnect();
   }
 
   /** Return the page's own modal dialog that is on top, as far as can be told: the one with the focus, or else the last. */
   #pageModal() {
-    const dialog = /** @type {HTMLDialogElement | null} */ (active(this.document)?.closest("dialog:modal") ?? null);
+    const dialog = /** @type {HTMLDialogElement | null} */ (active(document)?.closest("dialog:modal") ?? null);
     if (dialog !== null && dialog.getRootNode() !== this.root) return dialog;
-    return /** @type {HTMLDialogElement | undefined} */ ([...this.document.querySelectorAll("dialog:modal")].at(-1)) ?? null;
+    return /** @type {HTMLDialogElement | undefined} */ ([...document.querySelectorAll("dialog:modal")].at(-1)) ?? null;
   }
 
   /** @param {Element} parent */

@@ -14,8 +14,8 @@ import { SignInWindow } from "./sign_in_window.js";
 import { TabTitle } from "./title.js";
 import { TopLayer } from "./top_layer.js";
 
-/** A link that opens a tab if no small window may be opened; all others leave the page. */
-const OPENS_TAB = "[data-idlewatch-part=sign-in]";
+/** Links that leave the page: all but the one that opens a tab if no small window may be opened. */
+const LEAVING = "a:not([data-idlewatch-part=sign-in])";
 
 /**
  * @typedef {object} ViewConfig
@@ -37,7 +37,6 @@ export class PageView {
 
   /**
    * @param {object} options
-   * @param {Window} options.window
    * @param {Clock} options.clock
    * @param {DocumentFragment} options.markup
    * @param {I18n} options.i18n
@@ -46,10 +45,8 @@ export class PageView {
    * @param {() => void} options.onStay
    * @param {() => boolean} options.isLeaving Whether the page navigates already.
    */
-  constructor({ window, clock, markup, i18n, unsaved, config, onStay, isLeaving }) {
-    const { document } = window;
-    const topLayer = new TopLayer({ document, markup, language: config.language, direction: config.direction });
-    this.window = window;
+  constructor({ clock, markup, i18n, unsaved, config, onStay, isLeaving }) {
+    const topLayer = new TopLayer({ markup, language: config.language, direction: config.direction });
     this.i18n = i18n;
     this.unsaved = unsaved;
     this.config = config;
@@ -58,13 +55,13 @@ export class PageView {
     const dialog = /** @type {HTMLDialogElement} */ (this.#piece("dialog"));
     this.dialog = new WarningDialog({ element: dialog, topLayer, i18n, onStay, csrf: () => config.csrf });
     const overlay = /** @type {HTMLDialogElement} */ (this.#piece("overlay"));
-    this.overlay = new Overlay({ document, topLayer, title: this.title, element: overlay });
+    this.overlay = new Overlay({ topLayer, title: this.title, element: overlay });
     this.limit = new LimitNotice(this.#piece("absolute"), topLayer, i18n);
     this.offline = new OfflineBadge(this.#piece("offline"), topLayer, clock);
     this.noticeTemplate = this.#piece("notice");
     this.noticeTemplate.remove();
     this.departure = new Departure({ window, clock, isLeaving });
-    const signIn = new SignInWindow({ window, onOpen: () => this.departure.cancel() });
+    const signIn = new SignInWindow(() => this.departure.cancel());
     signIn.openFrom(overlay, config.signIn);
     signIn.openFrom(this.limit.element, config.reauthenticate);
   }
@@ -83,7 +80,7 @@ export class PageView {
     else this.dialog.hide();
     if (warned && !asks) this.limit.show(state.remaining);
     else this.limit.hide();
-    if (warned && this.window.document.visibilityState === "hidden") {
+    if (warned && document.visibilityState === "hidden") {
       this.title.show(this.i18n.text("title", { time: countdown(state.remaining) }));
     } else this.title.hide();
     if (!state.hidden) this.overlay.hide();
@@ -97,7 +94,8 @@ export class PageView {
     this.#destination = this.#signInAddress();
     const { element } = this.overlay;
     setPartText(element, "reason", this.i18n.reason(state.reason));
-    for (const link of element.querySelectorAll("a")) if (!link.matches(OPENS_TAB)) link.href = this.#destination;
+    const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (element.querySelectorAll(LEAVING));
+    for (const link of links) link.href = this.#destination;
     this.#hideContent("ended");
   }
 
@@ -108,7 +106,7 @@ export class PageView {
 
   /** Reload a page that is back from the back/forward cache after its end. */
   returnFromCache() {
-    if (!this.#kept) this.window.location.reload();
+    if (!this.#kept) location.reload();
   }
 
   /** Show the content again, as it was: its user has signed in again. */
@@ -130,8 +128,8 @@ export class PageView {
     this.#hideContent("checking");
     this.overlay.discard();
     // Nothing of the page is left then, nor any listener that would ask before the page is left.
-    this.window.document.open();
-    this.window.location.replace(home);
+    document.open();
+    location.replace(home);
   }
 
   /**
@@ -139,12 +137,7 @@ export class PageView {
    * @param {string} csrf
    */
   replaceTokens(csrf) {
-    replaceTokens(this.overlay.find("*"), csrf, this.config.csrfHeader);
-  }
-
-  /** Whether the page is kept, hidden, for its unsaved input. */
-  get kept() {
-    return this.#kept;
+    replaceTokens(this.overlay.elements, csrf, this.config.csrfHeader);
   }
 
   /**
@@ -180,17 +173,16 @@ export class PageView {
 
   /** Return whether the page would ask before it is left: it has something to lose that is in no field. */
   #asksBeforeUnload() {
-    const event = this.window.document.createEvent("BeforeUnloadEvent");
+    const event = document.createEvent("BeforeUnloadEvent");
     event.initEvent("beforeunload", false, true);
-    return !this.window.dispatchEvent(event) || Boolean(event.returnValue);
+    return !window.dispatchEvent(event) || Boolean(event.returnValue);
   }
 
   /** Return the address of the sign-in page, which leads back to this one. */
   #signInAddress() {
-    const { location } = this.window;
     const address = new URL(this.config.login, location.href);
     const sameOrigin = address.origin === location.origin;
-    address.searchParams.set("next", sameOrigin ? location.pathname + location.search + location.hash : location.href);
+    address.searchParams.set("next", sameOrigin ? location.href.slice(location.origin.length) : location.href);
     return address.href;
   }
 

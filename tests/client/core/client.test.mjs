@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DocumentEvents } from "../../../static/idlewatch/core/api.js";
+import { eventsOn } from "../../../static/idlewatch/core/api.js";
 import { Client } from "../../../static/idlewatch/core/client.js";
 import { CLOSE } from "../../../static/idlewatch/core/protocol.js";
 import { Backoff } from "../../../static/idlewatch/transport/backoff.js";
@@ -68,7 +68,7 @@ function setUp({ frame = null, visible = true } = {}) {
     clock,
     view,
     frame,
-    events: new DocumentEvents(document),
+    events: eventsOn(document),
     heartbeat: 15,
     page: "page",
     visible: () => visible,

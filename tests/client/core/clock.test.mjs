@@ -26,20 +26,20 @@ test("the browser's own clock calls back, and a cancelled call does not come", a
   assert.ok(clock.since(clock.now()) < 1);
 });
 
-test("a timer has one pending call at most, and none once it is cleared", () => {
+test("a timer has one pending call at most, and none once it is cancelled", () => {
   const clock = new FakeClock();
   let calls = 0;
   const timer = new Timer(clock, () => (calls += 1));
-  timer.set(5);
-  timer.set(10);
+  timer.start(5);
+  timer.start(10);
   clock.advance(9);
   assert.equal(calls, 0);
   assert.ok(timer.running);
   clock.advance(1);
   assert.equal(calls, 1);
   assert.ok(!timer.running);
-  timer.set(5);
-  timer.clear();
+  timer.start(5);
+  timer.cancel();
   clock.advance(60);
   assert.equal(calls, 1);
 });

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ActionServer, Refusal, Run } from "../../../static/idlewatch/live/actions.js";
-import { I18n } from "../../../static/idlewatch/ui/i18n.js";
+import { LiveI18n } from "../../../static/idlewatch/live/i18n.js";
 
-const i18n = new I18n({ strings: { unreachable: "away", refused: "no" }, language: "en" });
+const i18n = new LiveI18n({ strings: { unreachable: "away", refused: "no" }, language: "en" });
 
 function answering(...answers) {
   const requests = [];

@@ -15,7 +15,6 @@ addEventListener("input", (event) => unsaved.record(event));
 
 window.ended = { ...config.frame, phase: "ended", reason: "idle", remaining: 0, login_url: "/accounts/login/" };
 window.view = new PageView({
-  window,
   clock: new Clock(),
   markup: carrier.content.cloneNode(true),
   i18n: new I18n(config),
