@@ -94,7 +94,9 @@ class MeasuredServer(Server):
 
     @property
     def command(self) -> list[str]:
-        return [*pinned(self.variant.core), *super().command, "--verbosity", "0"]
+        # Daphne resets a handshake that takes longer than five seconds, as some may where a core is shared.
+        patience = ["--websocket_connect_timeout", f"{load.HANDSHAKE_TIMEOUT:g}"]
+        return [*pinned(self.variant.core), *super().command, *patience, "--verbosity", "0"]
 
     @property
     def pid(self) -> int:
@@ -113,7 +115,6 @@ class MeasuredServer(Server):
                     await asyncio.sleep(POLL_INTERVAL)
             if self.variant.knows_keys:
                 await self.control.ask("bind_keys")
-        await asyncio.sleep(CALM_SECONDS)
 
 
 @asynccontextmanager
@@ -130,7 +131,9 @@ async def served(
     try:
         for server in servers:
             server.start()
-        await asyncio.gather(*(server.warm_up() for server in servers))
+        for server in servers:
+            await server.warm_up()
+        await asyncio.sleep(CALM_SECONDS)
         yield servers
     except Exception as error:
         for server in servers:
