@@ -21,7 +21,7 @@ from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
 from idlewatch.http.caching import ignore_conditions
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.follow_up import answering, end_response, follow, has_changed_session
+from idlewatch.http.follow_up import Answering, end_response, follow, has_changed_session
 from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import (
     cookie_of,
@@ -59,13 +59,13 @@ class IdleWatchMiddleware:
         if self._is_async:
             return self.__acall__(request)
         response = enter(request)
-        with answering(request):
+        with Answering(request):
             return follow(request, self.get_response(request) if response is None else response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Async version of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
         response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
-        with answering(request):
+        with Answering(request):
             if response is None:
                 response = await self._answer(request)
             if cookie_of(request) or session_of(request).accessed:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from threading import Event
 
 from django.http import HttpRequest
@@ -24,7 +23,7 @@ from idlewatch.http.request_state import RequestState, current_state, state_of
 from idlewatch.http.requests_under_way import is_shared, under_way
 from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import StateResponse, ended_response
-from idlewatch.http.session_change import SessionChange
+from idlewatch.http.session_change import NO_CHANGE, SessionChange
 from idlewatch.http.session_state import SessionState
 from idlewatch.http.sign_in import settle
 from idlewatch.http.silent_sign_in import note_silent_sign_in
@@ -38,26 +37,33 @@ PAUSES = (0.05, 0.15, 0.3)
 """Seconds to wait, each before another look, for what another process has committed and not announced yet."""
 
 
-@contextmanager
-def answering(request: HttpRequest) -> Iterator[None]:
-    """Register a request while it is answered, for what else happens to its session meanwhile."""
-    state, session = state_of(request), request.session
-    watch_id, session_key = state.admission.state.watch_id, session.session_key
-    key = None if session_key is None else SessionKey(session_key)
-    original = state.original = None if watch_id is None or key is None else OriginalSession(session, key, watch_id)
-    requests, token = under_way(), current_state.set(state)
-    if key is not None:
-        requests.add(key, session)
-    if original is not None:
-        original.preserve()
-    try:
-        yield
-    finally:
-        if original is not None:
-            original.leave()
+class Answering(AbstractContextManager[None]):
+    """Registers a request while it is answered, for what else happens to its session meanwhile."""
+
+    __slots__ = ("_key", "_requests", "_session", "_state", "_token")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._state, self._session = state_of(request), request.session
+        session_key = self._session.session_key
+        self._key = None if session_key is None else SessionKey(session_key)
+        self._requests = under_way()
+
+    def __enter__(self) -> None:
+        state, session, key = self._state, self._session, self._key
+        watch_id = state.admission.state.watch_id
+        self._token = current_state.set(state)
         if key is not None:
-            requests.remove(key, session)
-        current_state.reset(token)
+            self._requests.add(key, session)
+            if watch_id is not None:
+                state.original = OriginalSession(session, key, watch_id)
+                state.original.preserve()
+
+    def __exit__(self, *_: object) -> None:
+        if self._state.original is not None:
+            self._state.original.leave()
+        if self._key is not None:
+            self._requests.remove(self._key, self._session)
+        current_state.reset(self._token)
 
 
 def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -96,7 +102,11 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
             return refusal
     # Views of the admin that are the project's own may have rendered their page themselves.
     insert_client(request, response)
-    if request.session.accessed:
+    if _is_untouched(request, response, state):
+        watched = state.session.watched
+        assert watched is not None, "it came with a live session"  # noqa: S101
+        on_sent(request, response, state, watched, now())
+    elif request.session.accessed:
         if _has_failed(request, response, state):
             _undo(request, state)
         elif state.original is not None and (state.change.is_deferred or _has_new_password(request, state)):
@@ -114,6 +124,14 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
     if isinstance(response, StateResponse):
         response.age(now())
     return response
+
+
+def _is_untouched(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
+    """Return whether a view left a live session as it came, as most do: only its response is of interest then."""
+    original = state.original
+    is_same = original is not None and original.is_untouched(request.session) and state.change == NO_CHANGE
+    # A redirect may begin a silent sign-in.
+    return is_same and response.status_code < 300 and not (state.page.offer or conf.session_always_saved)
 
 
 def _has_failed(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:

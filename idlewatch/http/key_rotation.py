@@ -60,6 +60,10 @@ class OriginalSession:
         own = vars(self._session)
         del own["delete"], own["adelete"], own["cycle_key"], own["acycle_key"]
 
+    def is_untouched(self, session: SessionBase) -> bool:
+        """Return whether this is the session, and the view has changed neither its data nor its key."""
+        return session is self._session and not (session.modified or self.commit or self.is_announced)
+
     def announce(self) -> None:
         """Announce that the session is about to get another key or password."""
         self.is_announced = True

@@ -25,11 +25,10 @@ class RequestsUnderWay:
     def remove(self, key: str, session: SessionBase) -> None:
         """Remove the session of a request that was answered."""
         with self._lock:
-            left = [each for each in self._sessions[key] if each is not session]
-            if left:
-                self._sessions[key] = left
-            else:
+            if len(self._sessions[key]) == 1:
                 del self._sessions[key]
+            else:
+                self._sessions[key] = [each for each in self._sessions[key] if each is not session]
 
     def is_shared(self, key: str, session: SessionBase) -> bool:
         """Return whether another request came with the same key."""

@@ -68,3 +68,7 @@ class SessionChange(Struct):
         """Leave the user anonymous, with no end to report."""
         self.state = NO_SESSION
         self.signed_in = False
+
+
+NO_CHANGE = SessionChange()
+"""What a view leaves that neither signs in nor out."""
