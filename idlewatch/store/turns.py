@@ -55,8 +55,11 @@ class Batches(Generic[T, R]):
     `work` takes a key and its items, and returns a result or an error for each item.
     """
 
-    def __init__(self, work: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]]) -> None:
+    def __init__(
+        self, work: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]], most: int = MAX_BATCH
+    ) -> None:
         self._work = work
+        self._most = most
         self._waiting: dict[tuple[asyncio.AbstractEventLoop, str], list[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -85,7 +88,7 @@ class Batches(Generic[T, R]):
     async def _do_all(self, key: tuple[asyncio.AbstractEventLoop, str]) -> None:
         try:
             while waiting := self._waiting[key]:
-                batch, self._waiting[key] = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
+                batch, self._waiting[key] = waiting[: self._most], waiting[self._most :]
                 await self._do(key[1], batch)
         finally:
             for _, result in self._waiting.pop(key):

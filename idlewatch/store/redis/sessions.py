@@ -7,6 +7,7 @@ process the writers of one session take turns, and events that come meanwhile ar
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from idlewatch.store.base import CHANGE_BATCH, SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Steps, script
 from idlewatch.store.redis.keys import Keys
+from idlewatch.store.redis.pipeline import MAX_COMMANDS
 from idlewatch.store.redis.pubsub import WakeupListener
 from idlewatch.store.redis.rows import Race, Rows, Write, Written
 from idlewatch.store.turns import Batches, Turns
@@ -46,7 +48,7 @@ class RedisSessions(SessionStore):
         self._keys = Keys(client.prefix)
         self._rows = Rows(client, wakeups)
         self._turns = Turns()
-        self._together = Batches(self._aapply_together)
+        self._together = Batches(self._aapply_together, MAX_COMMANDS)
         self._batches = Batches(self._aapply_all)
         """Of each session by itself, where the others need not wait for it."""
 
@@ -164,18 +166,26 @@ class RedisSessions(SessionStore):
         by_session: dict[str, list[_Change]] = {}
         for watch_id, change in changes:
             by_session.setdefault(watch_id, []).append(change)
-        try:
-            outcomes = await self._client.arun(self._apply_together(by_session))
-        except StoreUnavailable:
-            raise
-        except Exception:  # noqa: BLE001 - it is raised again for the one session that it concerns
-            return [_Alone()] * len(changes)
+        sessions = list(by_session.items())
+        parts = [dict(sessions[start : start + CHANGE_BATCH]) for start in range(0, len(sessions), CHANGE_BATCH)]
+        # They travel together; Redis serves others between them.
+        outcomes = ChainMap(*await asyncio.gather(*map(self._aapply_part, parts)))
         in_order = {watch_id: iter(each) for watch_id, each in outcomes.items()}
         return [next(in_order[watch_id]) for watch_id, _ in changes]
 
+    async def _aapply_part(
+        self, by_session: Mapping[str, Sequence[_Change]]
+    ) -> dict[str, Sequence[Watched | Exception | None]]:
+        try:
+            return await self._client.arun(self._apply_together(by_session))
+        except StoreUnavailable as error:
+            return {watch_id: [error] * len(changes) for watch_id, changes in by_session.items()}
+        except Exception:  # noqa: BLE001 - it is raised again for the one session that it concerns
+            return {watch_id: [_Alone()] * len(changes) for watch_id, changes in by_session.items()}
+
     def _apply_together(
         self, by_session: Mapping[str, Sequence[_Change]]
-    ) -> Steps[Mapping[str, Sequence[Watched | Exception | None]]]:
+    ) -> Steps[dict[str, Sequence[Watched | Exception | None]]]:
         outcomes: dict[str, Sequence[Watched | Exception | None]] = {}
         writes, refused = [], []
         found = yield from self._rows.read_all(list(by_session))
