@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from msgspec.structs import replace
 
 from idlewatch.conf import conf
-from idlewatch.core.activity import Activity, Reason
+from idlewatch.core.activity import NOTHING, Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.managers import among
@@ -40,7 +40,7 @@ def watched_of(record: Record, now: float) -> Watched:
     """
     facts = _facts_in(record)
     held_until = min(facts.held_until, record.last_active.timestamp())
-    activity = replace(facts, tabs={}, holds={}, held_until=held_until, awaited_since=None)
+    activity = replace(facts, tabs=NOTHING, holds=NOTHING, held_until=held_until, awaited_since=None)
     policy = _limits_in(record)
     if record.ended is not None:
         activity = activity.finished(reason_of(record), record.ended.timestamp())

@@ -64,8 +64,8 @@ async def weigh(name: str, count: str) -> None:
     url = os.environ["BENCH_REDIS_URL"]
     store: Store = RedisStore(url) if name == goals.REDIS else MemoryStore()
     with closing(redis.Redis.from_url(url)) as client:
-        # Scripts and connections are none of the sessions' own.
-        await store.sessions.aopen(next(_watched(1, time.time())), time.time())
+        # Scripts, connections and the tasks of a batch are none of the sessions' own.
+        await _fill(store, BATCH_SIZE)
         before = _used(name, client)
         watch_ids = await _fill(store, int(count))
         print_sample("bytes per session", name, len(watch_ids), (_used(name, client) - before) / len(watch_ids))
