@@ -12,11 +12,13 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -29,6 +31,8 @@ from idlewatch.managers import SEARCH_FIELDS
 from idlewatch.models import WatchedSession
 from idlewatch.signals import event_log
 
+MAX_COUNTED = 10_000
+"""Records of a list that are counted, and paged through: an operator finds the others by a filter or a search."""
 LOG_LENGTH = 50
 """Entries of the admin log on the page of a record; its history has the rest."""
 FILTER_FIELDS = frozenset({"reason", "started", LiveFilter.parameter_name, UserFilter.parameter_name})
@@ -36,6 +40,16 @@ FILTER_FIELDS = frozenset({"reason", "started", LiveFilter.parameter_name, UserF
 FIELDS = frozenset({"pk", *(name for field in WatchedSession._meta.fields for name in (field.name, field.attname))})
 PLAIN_LOOKUPS = frozenset({"", "exact", "isnull", "gte", "lt", "year", "month", "day"})
 """The lookups of those filters: a regular expression could keep the database busy forever."""
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Pages through the first records of a list: to count millions of them takes seconds."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many records there are, up to `MAX_COUNTED`."""
+        rows: Any = self.object_list
+        return int(rows[:MAX_COUNTED].count())
 
 
 class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
@@ -57,6 +71,7 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
     date_hierarchy = "started"
     ordering = ("-started", "-pk")
     list_per_page = 50
+    paginator = CappedPaginator
     show_full_result_count = False  # It would count all records for each search.
     fieldsets = (
         (None, {"fields": ("account", "device", "user_agent", "address", "session")}),
@@ -78,12 +93,15 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
         return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Leave out the date hierarchy where the database can't compute it: MariaDB without time zone tables."""
+        """Leave out the date hierarchy where it would read millions of records, or the database can't compute it.
+
+        MariaDB can't without time zone tables.
+        """
         listed = super().get_changelist_instance(request)
         database = connections[listed.queryset.db]
-        if (
-            not database.features.has_zoneinfo_database
-            and timezone.get_current_timezone_name() != database.timezone_name
+        has_zones = database.features.has_zoneinfo_database
+        if listed.result_count >= MAX_COUNTED or (
+            not has_zones and timezone.get_current_timezone_name() != database.timezone_name
         ):
             listed.date_hierarchy = None
         return listed

@@ -96,7 +96,7 @@ def read(rows: QuerySet[WatchedSession]) -> list[RecordRow]:
         found = list[RecordRow]()
         for watch_id in rows.values_list("pk", flat=True):
             with isolated("reading its record", watch_id):
-                found += read_rows(rows.filter(pk=watch_id))
+                found += read_rows(WatchedSession.objects.filter(pk=watch_id))
         return found
 
 

@@ -10,8 +10,7 @@ from django.db import DatabaseError
 
 from idlewatch.core.events import TabsCounted
 from idlewatch.exceptions import StoreElsewhere, StoreUnavailable
-from idlewatch.models import WatchedSession
-from idlewatch.monitor import history, records, resumption, revalidation, stores
+from idlewatch.monitor import history, resumption, revalidation, stores
 from idlewatch.monitor.clock_sync import ClockSync
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.recovery import Recovery
@@ -187,6 +186,6 @@ class Membership:
 
 
 def _take_over(since: float, now: float) -> None:
-    for record in records.read(WatchedSession.objects.closed_since(since)):
+    for record in resumption.closed_since(since):
         with isolated("end by its record", record.pk):
             revalidation.take_over(record, now)

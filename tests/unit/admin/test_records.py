@@ -124,6 +124,17 @@ class TestTheList:
         settings.TIME_ZONE = zone
         assert ("toplinks" in page(auditor, LIST)) is offered
 
+    def test_counts_and_pages_so_far_and_offers_no_dates_of_what_would_take_seconds(
+        self, auditor: Client, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("idlewatch.admin.records.MAX_COUNTED", 2)
+        ended()
+        assert "toplinks" in page(auditor, f"{LIST}?reason__exact=logout")
+        ended(), ended()
+        html = page(auditor, LIST)
+        assert "2 session history" in text_of(html)
+        assert "toplinks" not in html
+
     def test_counts_what_each_filter_would_leave_by_conditions_alone(self, auditor: Client):
         """A subquery of all records would keep PostgreSQL busy for ever."""
         ended(), ended("bob", Reason.ACCOUNT)
