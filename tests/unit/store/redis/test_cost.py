@@ -21,7 +21,7 @@ from idlewatch.store.values import Due, Touch, Watched
 from tests.support.redis_server import RedisServer, calm, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.proxy import Proxy
-from tests.unit.store.redis.sessions import LEASE, NOW, POLICY, WARNING, live_through, session
+from tests.unit.store.redis.sessions import LEASE, NOW, POLICY, WARNING, live_through, session, until
 
 KIB = 1024
 
@@ -263,7 +263,12 @@ async def test_a_session_takes_less_than_a_kib_of_memory(make: MakeStore, server
             for event in (TabOpened(process, 50), Held("upload", "Uploading 3 files"), Acted()):
                 await asyncio.gather(*(store.sessions.aapply(watch_id, event, at + 1) for watch_id in watches))
         await store.aclose()
-        per_session = (client.info("memory")["used_memory"] - before) / sessions
+
+        def per_session() -> float:
+            return (client.info("memory")["used_memory"] - before) / sessions
+
+        # Redis moves to a larger table little by little, and keeps both until then.
+        until(lambda: per_session() < KIB)
         row = client.memory_usage(f"{{idlewatch}}:watch:{watches[0]}")
-    print(f"a session takes {per_session:.0f} bytes, {row} of them its row")
-    assert row < per_session < KIB
+        print(f"a session takes {per_session():.0f} bytes, {row} of them its row")
+        assert row < per_session()
