@@ -40,8 +40,9 @@ def static_files_allow_the_site() -> Messages:
         return
     message = f"Static files come from {parts.netloc}, another origin: browsers block the client if it sends no CORS."
     hint = (
-        f"Have it send Access-Control-Allow-Origin with {SCRIPT} and live.min.js, then silence this. Without it pages "
-        f"neither warn nor hide their content at the end. See {DOCUMENTATION}/pages.md#static-files-on-another-origin"
+        f"Have it send Access-Control-Allow-Origin with every script, such as {SCRIPT}, then silence this. "
+        f"Without it pages neither warn nor hide their content at the end. "
+        f"See {DOCUMENTATION}/pages.md#static-files-on-another-origin"
     )
     yield Warning(message, hint=hint, id="idlewatch.W023")
 
