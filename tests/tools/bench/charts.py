@@ -15,6 +15,8 @@ from tests.tools.bench.samples import Samples
 
 # The same figures give the same file.
 mpl.rcParams["svg.hashsalt"] = "idlewatch"
+# Text as outlines is ten times as long.
+mpl.rcParams["svg.fonttype"] = "none"
 COLORS = {Outcome.MET: "#2e7d32", Outcome.MISSED: "#c62828", Outcome.TOO_SMALL: "#9e9e9e"}
 BAR_HEIGHT = 0.32
 """Inches."""
@@ -42,7 +44,7 @@ def _goals(verdicts: list[Verdict]) -> Figure:
     ]
     picture = Figure(figsize=(9, 1 + BAR_HEIGHT * max(1, len(bars))), layout="constrained")
     axes = picture.subplots()
-    labels = [f"{each.goal.row}: {each.goal.figure}, {_of(each.goal.variant, each.size)}" for each, _ in bars]
+    labels = [_label(verdict) for verdict, _ in bars]
     places = range(len(bars))
     axes.barh(places, [part for _, part in bars], color=[COLORS[each.outcome] for each, _ in bars])
     axes.set_yticks(places, labels, fontsize=8)
@@ -50,6 +52,12 @@ def _goals(verdicts: list[Verdict]) -> Figure:
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xlabel("measured, in parts of the goal; grey: not judged at this size")
     return picture
+
+
+def _label(verdict: Verdict) -> str:
+    goal = verdict.goal
+    label = f"{goal.row}: {goal.figure}, {_of(goal.variant, verdict.size)}"
+    return f"{label}, over {goal.over}" if goal.over else label
 
 
 def _figures(samples: Samples) -> Figure:

@@ -23,7 +23,7 @@ every heartbeat interval (15 s) and the others are idle; there are several proce
 | what | formula |
 |---|---|
 | cores of the processes | *C* = *T* (*i* + *A* (*a* - *i*)) |
-| processes, each of which takes a core at most | *P* = *C* / {load:g} |
+| processes, each of which takes a core at most | *P* = *C* / {load:g}, and *C* + 1, so that one may stop |
 | their memory | *P* *m₀* + *T* *m* |
 | cores of Redis, which has one thread for commands | *R* = *T* *A* *r*, at most {load:g} for each Redis |
 | memory of Redis | *T* *b* |
@@ -89,7 +89,7 @@ def _median(samples: Samples, figure: str, size: int | None = None, unit: float 
 def need(measured: Constants, tabs: int, share: float) -> Need:
     """Return what so many tabs need, where the users of a share of them are active."""
     cores = tabs * (measured.idle + share * (measured.active - measured.idle))
-    processes = max(2, math.ceil(cores / LOAD))
+    processes = max(math.ceil(cores / LOAD), math.ceil(cores) + 1)
     return Need(
         cores=cores,
         processes=processes,
