@@ -6,8 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+from django.db.models import Min
 
 from idlewatch.core.events import Acted
+from idlewatch.managers import among
+from idlewatch.models import WatchedSession
 from idlewatch.monitor.records import BATCH_SIZE
 from idlewatch.store.base import Store
 from tests.tools.scale import goals
@@ -35,6 +40,7 @@ async def measure(site: Site, servers: Sequence[MeasuredServer], store: Store) -
         found = zip(await _searched(servers), searched, strict=True)
         cycles = [site.options.sessions / max(after - earlier, 1) * seconds for after, earlier in found]
         site.add("a cycle", goals.TWO_PROCESSES, max(cycles))
+        site.add("lag of the records", goals.TWO_PROCESSES, await asyncio.to_thread(_lag, site))
 
 
 @asynccontextmanager
@@ -60,6 +66,13 @@ async def _act(store: Store, watch_ids: Sequence[str]) -> None:
                 now, batch = time.time(), part[start : start + BATCH_SIZE]
                 await asyncio.gather(*(store.sessions.aapply(each, Acted(), now) for each in batch))
             await asyncio.sleep(until - loop.time())
+
+
+def _lag(site: Site) -> float:
+    """Return by how many seconds the record of an active session is behind, at most."""
+    active = WatchedSession.objects.filter(among("pk", site.watch_ids[: site.options.active]))
+    oldest: datetime = active.aggregate(oldest=Min("last_active"))["oldest"]
+    return time.time() - oldest.timestamp() - ACT_INTERVAL
 
 
 async def _searched(servers: Sequence[MeasuredServer]) -> list[int]:
