@@ -49,7 +49,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     def count(self) -> int:
         """Return how many records there are, up to `MAX_COUNTED`."""
         rows: Any = self.object_list
-        return int(rows[:MAX_COUNTED].count())
+        return int(rows.order_by()[:MAX_COUNTED].count())
 
 
 class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):

@@ -21,7 +21,9 @@ from idlewatch.monitor.row_locks import locking
 from idlewatch.store.values import Watched
 
 MAX_ROWS = 500
-"""Rows in one statement."""
+"""Rows that are locked at once."""
+STATEMENT_ROWS = 100
+"""Rows in one statement: each has an entry in many indexes, and a statement is to take a few milliseconds."""
 LATEST = ("facts", "last_active")
 COUNTERS = ("warnings", "extensions", "held_seconds")
 """The fields of a session's progress: those that are replaced, and those that only grow."""
@@ -100,7 +102,9 @@ def execute(rows: Sequence[Mapping[str, Any]], connection: BaseDatabaseWrapper, 
         if connection.vendor == "postgresql":
             # One statement, planned once, with one parameter: either takes longer for each row than the row itself.
             written = [{name: row[name] for name in names} for row in rows]
-            cursor.execute(_statement_for_all(names, connection), [msgspec.json.encode(written).decode()])
+            for start in range(0, len(written), STATEMENT_ROWS):
+                text = msgspec.json.encode(written[start : start + STATEMENT_ROWS]).decode()
+                cursor.execute(_statement_for_all(names, connection), [text])
         else:
             parameters = [_parameters(row, also, connection) for row in rows]
             cursor.executemany(_statement_for_each(also, connection), parameters)

@@ -110,9 +110,9 @@ def live_after(place: Place | None) -> Batch:
     watch_ids = list(rows.values_list("pk", flat=True)[: records.BATCH_SIZE])
     if len(watch_ids) < records.BATCH_SIZE:
         return Batch(watch_ids, None)
-    # Of the last one alone: to read all their times would take longer than all else.
-    known = WatchedSession.objects.filter(among("pk", watch_ids))
-    return Batch(watch_ids, known.order_by("-started", "-pk").values_list("started", "pk").first())
+    # Of the last one alone, unless it is deleted just now: to read all their times would take longer than all else.
+    places = (WatchedSession.objects.filter(pk=each).values_list("started", "pk") for each in reversed(watch_ids))
+    return Batch(watch_ids, next((found[0] for place in places if (found := list(place))), None))
 
 
 def _read_after(place: Place | None) -> tuple[Sequence[RecordRow], Place | None]:

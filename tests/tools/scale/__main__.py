@@ -42,7 +42,7 @@ def main() -> int:
     report = _measure(asked)
     _write(report)
     print(query_table(report.queries), goal_table(report.verdicts, goals.WORK), sep="\n\n")
-    short = shortfalls(report.verdicts)
+    short = shortfalls(report.verdicts, goals.WORK)
     print("\n".join(["", *(short or ["No goal falls short."])]))
     return 1 if short else 0
 
