@@ -51,7 +51,7 @@ def count_live() -> int:
 
 
 async def _end_at(site: Site, store: Store, watch_ids: Sequence[str], at: float) -> None:
-    """Give sessions that nobody uses the idle limit by which they end at that moment."""
+    """Give unused sessions the idle limit by which they end at that moment."""
     keys = Keys(DEFAULT_PREFIX)
     for start in range(0, len(watch_ids), BATCH_SIZE):
         batch = watch_ids[start : start + BATCH_SIZE]
