@@ -29,12 +29,11 @@ CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
 
 async def measure(run: Run) -> None:
     """Measure all sizes at once, each without the pages and with them in turn."""
+    # Before there are servers: nothing here would answer their pings meanwhile.
+    runs = {size: _with_sessions(run, size) for size in (QUICK_SIZES if run.options.quick else FULL_SIZES)}
     async with AsyncExitStack() as stack:
         servers = {}
-        for size in QUICK_SIZES if run.options.quick else FULL_SIZES:
-            directory = run.directory / f"operators-{size}"
-            directory.mkdir()
-            own = replace(run, directory=directory, sessions=make_sessions(directory, size - WARM_UP_TABS))
+        for size, own in runs.items():
             (servers[size],) = await stack.enter_async_context(served(own, (MEMORY._replace(environ=CALM),)))
         await asyncio.sleep(SPREAD + 1)
         for server in servers.values():
@@ -45,6 +44,12 @@ async def measure(run: Run) -> None:
                 run.samples.add("ten live pages", goals.MEMORY, size, cost)
                 if size > min(servers):
                     run.samples.add("ten live pages, over those at 100", goals.MEMORY, size, cost / costs[0])
+
+
+def _with_sessions(run: Run, size: int) -> Run:
+    directory = run.directory / f"operators-{size}"
+    directory.mkdir()
+    return replace(run, directory=directory, sessions=make_sessions(directory, size - WARM_UP_TABS))
 
 
 async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
