@@ -54,18 +54,23 @@ def _with_sessions(run: Run, size: int) -> Run:
 
 async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
     """Return the milliseconds of processor time that the pages cost each server in a second."""
-    without = await _observe(run, servers)
+    before_them = await _observe(run, servers)
     pages = [
         await load.LivePage.open(server.port, server.run.sessions.keys[-1]) for server in servers for _ in range(PAGES)
     ]
     await asyncio.sleep(SETTLING)
-    before = [page.frames for page in pages]
+    seen = [page.frames for page in pages]
     together = await _observe(run, servers)
-    if still := sum(page.frames == seen for page, seen in zip(pages, before, strict=True)):
+    if still := sum(page.frames == frames for page, frames in zip(pages, seen, strict=True)):
         raise RuntimeError(f"{still} of {len(pages)} live pages received no change; expected none.")
     load.close(pages)
     await asyncio.sleep(SETTLING)
-    return [(cost - base) * 1e3 for cost, base in zip(together, without, strict=True)]
+    # What a process does less and less after its start is not the pages'.
+    after_them = await _observe(run, servers)
+    return [
+        (cost - (before + after) / 2) * 1e3
+        for cost, before, after in zip(together, before_them, after_them, strict=True)
+    ]
 
 
 async def _observe(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
