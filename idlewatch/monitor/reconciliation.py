@@ -33,8 +33,6 @@ class Reconciliation:
         self._threads = process.threads
         self._compared: Place | None = None
         """The place of the last record that was looked up in the store; None before the first."""
-        self._batches = MIN_BATCHES
-        """Batches that each pass compares, until the last record was looked up."""
 
     async def advance(self, now: float) -> None:
         """Compare the next records: resume sessions that the store lacks, repair its lists, close what ended.
@@ -44,10 +42,10 @@ class Reconciliation:
         its key. Records of ended sessions are open again after a failover to a replica of the database that did not
         have the end yet: once the store forgets it too, nothing else would keep these sessions from coming back.
         """
-        if self._compared is None:
-            census = await stores.store_of(self._process).statistics.census()
-            self._batches = max(MIN_BATCHES, ceil((census.active + census.warned) / records.BATCH_SIZE / PASSES) + 1)
-        for _ in range(self._batches):
+        # At each pass: a cycle may begin while the store is still empty.
+        census = await stores.store_of(self._process).statistics.census()
+        batches = ceil((census.active + census.warned) / records.BATCH_SIZE / PASSES) + 1
+        for _ in range(max(MIN_BATCHES, batches)):
             await self._compare_batch(now)
             if self._compared is None:
                 return
