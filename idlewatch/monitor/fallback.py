@@ -128,7 +128,9 @@ class FallbackStore(SessionStore):
             present = self._records.judge(watch_id, None, now)
             if present is None:
                 return transitions.tombstone(watch_id, reason, now)
-            return transitions.ended(present, reason, now)
+            ended = transitions.ended(present, reason, now)
+            self._outage.note_seen(ended)
+            return ended
 
     async def aget(self, watch_id: str) -> Watched | None:
         await self._heartbeats.current().settle(watch_id)

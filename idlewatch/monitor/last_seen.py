@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from idlewatch.conf import conf
-from idlewatch.core.activity import Activity
+from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import Clock
 from idlewatch.core.events import Reported
 from idlewatch.core.reducer import reported
@@ -78,6 +78,13 @@ class LastSeen:
         if seen is None:
             return NOTHING
         return seen.report if is_open else replace(seen.report, held_until=min(seen.report.held_until, seen.at))
+
+    def end_of(self, watch_id: str) -> tuple[Reason, float] | None:
+        """Return why and when (epoch seconds) a session ended, if that was seen."""
+        activity = self._seen.get(watch_id, _UNSEEN).ended
+        if activity is None or activity.ended is None:
+            return None
+        return activity.reason or Reason.LOST, activity.ended
 
     def added_to(self, watched: Watched, now: float) -> Watched:
         """Return a session with what was seen of it, also its end, which its record may not have yet."""

@@ -63,8 +63,10 @@ class RecordJudge:
             # By now: while the store was waited for, another process may have ended it.
             self._outage.require_decided(watched, max(now, self._clock.now()))
             changed, outcomes = _after_all(changes, watched)
-            if changed is not watched and changed.activity.ended is None:
-                checkpoints.advance(changed, now)
+            if changed is not watched:
+                if changed.activity.ended is None:
+                    checkpoints.advance(changed, now)
+                # Also its end, of which a page may be told: the store may have activity whose answer was lost.
                 self._outage.note_seen(changed)
         except DatabaseError as error:
             # The records are away too.

@@ -118,6 +118,7 @@ class Reports:
         if is_behind(present, watched):
             # Another process has opened it meanwhile, with older facts.
             present = await self._sessions.aapply(watch_id, report, now) or present
+        present = await self._end_seen(watch_id, now) or present
         if moment is None:
             return present
         after = await self._credit(present, moment, report, now)
@@ -153,10 +154,19 @@ class Reports:
         with isolated("report", watch_id), suppress(Undecided):
             report = replace(self._outage.seen.get(watch_id, is_open=is_open), is_open=is_open)
             present, moment = await self._sessions.aapply(watch_id, report, now), left.get(watch_id)
+            present = await self._end_seen(watch_id, now) or present
             if present is not None and moment is not None:
                 present = await self._credit(present, moment, report, now)
                 if present is not None and present.activity.active >= moment:
                     left.pop(watch_id, None)
+
+    async def _end_seen(self, watch_id: str, now: float) -> Watched | None:
+        """End a session that this process saw end, and whose pages may have been told; return it then."""
+        end = self._outage.seen.end_of(watch_id)
+        if end is None:
+            return None
+        reason, at = end
+        return await self._sessions.aend(watch_id, reason, min(at, now), limits_first=False)
 
     async def _end(self, row: RecordRow, now: float) -> Watched | None:
         ended = None

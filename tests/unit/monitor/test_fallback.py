@@ -348,6 +348,29 @@ class TestMadeGood:
         assert apply(watch_id, Extended(), clock.now).activity.reason is Reason.LOGOUT
         assert row(watch_id).reason == "logout"
 
+    @pytest.mark.parametrize("is_asked", [False, True], ids=["looked at", "extended"])
+    def test_what_a_page_was_told_is_final_though_the_store_has_activity_whose_answer_was_lost(
+        self, kept: Outage, clock: Time, is_asked: bool
+    ):
+        web = kept.process("web")
+        watch_id = web.sign_in().id
+        kept.go_round()
+        clock.now = START + 90
+        web.recovery.sessions.apply(watch_id, Requested(), clock.now)
+        kept.redis.stop()
+        clock.now = START + 130
+        with web.entered():
+            told = (
+                async_to_sync(web.store.sessions.aapply)(watch_id, Extended(), clock.now)
+                if is_asked
+                else web.store.sessions.end(watch_id, None, clock.now)
+            )
+        assert told.activity.reason is Reason.IDLE
+        kept.redis.start()
+        kept.go_round(REPORT_GRACE + 1)
+        assert web.recovery.sessions.get(watch_id).activity.reason is Reason.IDLE
+        assert row(watch_id).ended == as_datetime(START + 100)
+
     @pytest.mark.rule("R9")
     def test_so_does_one_that_was_undecided(self, away: Outage, web: Member, clock: Time):
         watch_id = web.sign_in().id
