@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from idlewatch.core.activity import HOLD_TTL
 from idlewatch.core.protocol import MIN_LAG
+from idlewatch.monitor.heartbeats import COLLECTION_TIME
 from idlewatch.runtime.timer import CLAIM_LEASE
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class Session:
     """When a page was shown, and whether with the client; None: it is not certain what it was."""
     has_polled: bool = False
     """Whether a page without a socket was open."""
-    handled: list[tuple[float, Server]] = field(default_factory=list)
-    """Activity that was reported over a socket, and the server that took it."""
+    handled: list[tuple[float, float, Server]] = field(default_factory=list)
+    """Activity that was reported over a socket, when it arrived, and the server that took it."""
     told: list[tuple[float, str | None, str]] = field(default_factory=list)
     """When someone learnt that it ended, the reason, and who."""
     signals: list[tuple[float, str]] = field(default_factory=list)
@@ -116,8 +117,8 @@ class Seen:
             held = min(self._world.limits.hold_limit, 60.0) if holds else worked
             self.sessions[watch].tries.append(Try(at, held, is_activity, holds))
 
-    def handled(self, watch: str, moment: float, server: Server) -> None:
-        self.sessions[watch].handled.append((moment, server))
+    def handled(self, watch: str, moment: float, arrived: float, server: Server) -> None:
+        self.sessions[watch].handled.append((moment, arrived, server))
 
     def left(self, watch: str | None, at: float) -> None:
         if watch is not None:
@@ -289,9 +290,11 @@ class Seen:
         for moment, server in sorted(session.credited, key=lambda each: each[0]):
             if moment < ended and not self._may_be_lost(watch, moment, server):
                 active = max(active, moment)
-        for moment, server in sorted(session.handled, key=lambda each: each[0]):
+        for moment, arrived, server in sorted(session.handled, key=lambda each: each[0]):
             warned_from = active + limits.idle_timeout - limits.warn_before
-            is_certain = not server.is_dead and not self._may_be_lost(watch, moment, server)
+            # It may have stood still while that waited for other heartbeats.
+            is_credited = not server.is_dead and not any(0 <= at - arrived < 2 * COLLECTION_TIME for at in server.stops)
+            is_certain = is_credited and not self._may_be_lost(watch, moment, server)
             if active < moment < min(ended - 1.0, warned_from) and is_certain:
                 active = moment
         return active

@@ -68,6 +68,8 @@ class Server(Process):
         self.is_going = False
         self.was_disturbed = False
         """Whether it stood still for long."""
+        self.stops: list[float] = []
+        """When it was stopped."""
         self.parked: deque[asyncio.Handle] = deque()
         self.clock: ServerClock
         super().__init__(clock=ServerClock(world))
@@ -105,6 +107,7 @@ class Server(Process):
     def stop(self) -> None:
         """Stop it, as SIGSTOP does."""
         self.runs = False
+        self.stops.append(self.world.now)
 
     def resume(self) -> None:
         """Let it go on."""

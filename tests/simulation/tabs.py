@@ -163,7 +163,7 @@ class Tab:
         if message["type"] == "release" and self.watch is not None and self.world.calm.lasts:
             self.world.seen.sessions[self.watch].released.append(self.world.now)
         if message["type"] == "activity" and self.watch is not None and not socket.is_closed:
-            self.world.seen.handled(self.watch, received_at - message["ago"], socket.server)
+            self.world.seen.handled(self.watch, received_at - message["ago"], received_at, socket.server)
 
     def on_open(self, socket: Socket) -> None:
         if socket is self.socket:
