@@ -9,8 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.tools.bench.goals import Outcome, Verdict
-from tests.tools.bench.report import UNITS
+from tests.tools.bench.goals import UNITS, Outcome, Verdict
 from tests.tools.bench.samples import Samples
 
 # The same figures give the same file.

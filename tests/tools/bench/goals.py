@@ -37,6 +37,47 @@ WORK = {
 }
 """The rows of the table, by their numbers."""
 
+UNITS = {
+    "memory per tab": "bytes",
+    "opening a tab": "µs",
+    "heartbeat, saturated": "µs",
+    "heartbeat, 1,000/s": "µs",
+    "idle": "% of a core",
+    "a heartbeat each 15 s": "% of a core",
+    "middleware's own part": "µs",
+    "added, view without user": "µs",
+    "added, view with user": "µs",
+    "per tab and second": "µs",
+    "touch, alone": "µs",
+    "touch, 100 together": "µs",
+    "touch, over that at 10,000": "×",
+    "warned at once": "ms",
+    "extended at once": "ms",
+    "warned, p50": "ms",
+    "warned, p99": "ms",
+    "ended, p50": "ms",
+    "ended, p99": "ms",
+    "bytes per session": "bytes",
+    "compressed size": "KB",
+    "writes per 1,000 requests and heartbeats": "writes",
+    "writes to reopen a tab": "writes",
+    "memory of a process": "bytes",
+    "Redis itself, per tab and second": "µs",
+    "a ping": "µs",
+    "page, per pointer move": "µs",
+    "page, idle, per second": "ms",
+    "main thread per pointer move": "µs",
+    "main thread idle, per second": "ms",
+    "ten live pages": "ms a second",
+    "ten live pages, over those at 100": "×",
+    "heartbeats a second, one process": "",
+    "heartbeats a second, two processes": "",
+    "two processes over one": "×",
+    "free for two over one": "×",
+    "gained of what two cores give": "×",
+}
+"""Of the figures themselves; a goal may judge a ratio."""
+
 
 class Goal(NamedTuple):
     """One goal: a variant's figure, or its ratio to another variant's, is at most the bound."""

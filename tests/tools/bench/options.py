@@ -71,7 +71,7 @@ def options(environ: Mapping[str, str]) -> Options:
     """
     quick, check = _flag(environ, "QUICK"), _flag(environ, "CHECK")
     default = quick_options(check=check) if quick else Options(check=check)
-    return replace(default, rows=_rows(environ, default.rows), tabs=number(environ, "TABS", default.tabs, 1, MAX_TABS))
+    return replace(default, rows=_rows(environ, default.rows), tabs=integer(environ, "TABS", default.tabs, 1, MAX_TABS))
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
@@ -81,7 +81,7 @@ def _flag(environ: Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+def integer(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     """Read an integer.
 
     Raises:

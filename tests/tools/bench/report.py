@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.tools.bench import sizing
-from tests.tools.bench.goals import WORK, Goal, Outcome, Verdict, judge
+from tests.tools.bench.goals import UNITS, WORK, Goal, Outcome, Verdict, judge
 from tests.tools.bench.machine import CoreUse
 from tests.tools.bench.samples import Samples, Summary, summary
 
@@ -21,8 +21,8 @@ What idlewatch costs, beside the floor of its own stack and beside what a projec
 |---|---|
 | *memory*, *Redis* | idlewatch with each of its stores, deployed as this project is |
 | *after a restart* | idlewatch with a store that does not know the keys of the sessions yet |
-| *client* | what its script takes of a page's main thread, in Chromium: in scripts for a move of the pointer, and \
-in all tasks, less those of the same page without it, while nothing happens |
+| *client* | its time on a page's main thread, in Chromium: in scripts, for a pointer movement; in all tasks, less \
+those of the same page without it, for a second without input |
 | *bare* | a floor: an ASGI application on the same Daphne that accepts a socket and decodes JSON |
 | *direct* | a floor: frames as long as those of idlewatch, sent by a loop over the same sockets |
 | *direct, two processes* | the same, in two processes that have half of the sockets each |
@@ -73,7 +73,7 @@ class Report:
             "## Sizing",
             sizing.section(self.samples),
             "## The machine",
-            "\n".join(self._machine_table()),
+            machine_table(self.machine),
             "\n".join(self._noise_table()),
         ]
         return "\n\n".join(parts) + "\n"
@@ -95,10 +95,6 @@ class Report:
         kind = "A quick run" if self.quick else "A full run"
         yield f"{kind} with {self.tabs:,} tabs, in {self.minutes:.0f} minutes, on {self.machine['Processor']}."
 
-    def _machine_table(self) -> Iterator[str]:
-        yield from ("| what | version |", "|---|---|")
-        yield from (f"| {name} | {value} |" for name, value in self.machine.items())
-
     def _noise_table(self) -> Iterator[str]:
         yield "What else ran on the server's core, and how fast it was: the time of a fixed loop before each row."
         yield ""
@@ -111,7 +107,7 @@ def goal_table(verdicts: Iterable[Verdict], work: Mapping[str, str] = WORK) -> s
     """Return the table of all goals, in Markdown: what is not measured is named, too."""
     lines = ["| | work | of | tabs or sessions | measured | goal | |", "|---|---|---|--:|--:|--:|---|"]
     for goal, outcome, size, measured in verdicts:
-        value = number(measured, goal.unit) if measured else ""
+        value = with_spread(measured, goal.unit) if measured else ""
         cells = (
             goal.row,
             f"{work[goal.row]}: {goal.figure}",
@@ -125,68 +121,31 @@ def goal_table(verdicts: Iterable[Verdict], work: Mapping[str, str] = WORK) -> s
     return "\n".join(lines)
 
 
-def figure_table(samples: Samples, units: Mapping[str, str] | None = None) -> str:
+def figure_table(samples: Samples, units: Mapping[str, str] = UNITS) -> str:
     """Return the table of everything that was measured, in Markdown."""
     lines = ["| figure | variant | tabs or sessions | median | spread | repeats |", "|---|---|--:|--:|--:|--:|"]
     for key, values in samples:
         found = summary(values)
         spread = f"{short(found.low)} to {short(found.high)}"
         size = f"{key.size:,}" if key.size else ""
-        unit = (units or UNITS).get(key.figure, "")
+        unit = units.get(key.figure, "")
         lines.append(
             f"| {key.figure} | {key.variant} | {size} | {short(found.median)} {unit} | {spread} | {found.repeats} |"
         )
     return "\n".join(lines)
 
 
-UNITS = {
-    "memory per tab": "bytes",
-    "opening a tab": "µs",
-    "heartbeat, saturated": "µs",
-    "heartbeat, 1,000/s": "µs",
-    "idle": "% of a core",
-    "a heartbeat each 15 s": "% of a core",
-    "middleware's own part": "µs",
-    "added, view without user": "µs",
-    "added, view with user": "µs",
-    "per tab and second": "µs",
-    "touch, alone": "µs",
-    "touch, 100 together": "µs",
-    "touch, over that at 10,000": "×",
-    "warned at once": "ms",
-    "extended at once": "ms",
-    "warned, p50": "ms",
-    "warned, p99": "ms",
-    "ended, p50": "ms",
-    "ended, p99": "ms",
-    "bytes per session": "bytes",
-    "compressed size": "KB",
-    "writes per 1,000 requests and heartbeats": "writes",
-    "writes to reopen a tab": "writes",
-    "memory of a process": "bytes",
-    "Redis itself, per tab and second": "µs",
-    "a ping": "µs",
-    "page, per pointer move": "µs",
-    "page, idle, per second": "ms",
-    "main thread per pointer move": "µs",
-    "main thread idle, per second": "ms",
-    "ten live pages": "ms a second",
-    "ten live pages, over those at 100": "×",
-    "heartbeats a second, one process": "",
-    "heartbeats a second, two processes": "",
-    "two processes over one": "×",
-    "free for two over one": "×",
-    "gained of what two cores give": "×",
-}
-"""Of the figures themselves; a goal may judge a ratio."""
+def machine_table(machine: Mapping[str, str]) -> str:
+    """Return the table of the machine and the versions, in Markdown."""
+    return "\n".join(["| what | version |", "|---|---|", *(f"| {name} | {value} |" for name, value in machine.items())])
 
 
 def short(value: float) -> str:
-    """Return a number with three digits that count."""
+    """Return a number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def number(measured: Summary, unit: str) -> str:
+def with_spread(measured: Summary, unit: str) -> str:
     """Return a median with its spread."""
     return f"{short(measured.median)} {unit} ({short(measured.low)} to {short(measured.high)})"
 
@@ -206,7 +165,7 @@ def shortfalls(verdicts: Sequence[Verdict], rows: Collection[str]) -> list[str]:
     """Return a line for each goal of these rows that was missed, or that nothing measured."""
     return [
         f"Row {goal.row}, {goal.figure}, {goal.variant}{f' at {size:,}' if size else ''}: "
-        f"{number(measured, goal.unit) if measured else outcome}; the goal is {bound(goal)}."
+        f"{with_spread(measured, goal.unit) if measured else outcome}; the goal is {bound(goal)}."
         for goal, outcome, size, measured in verdicts
         if goal.row in rows and outcome in {Outcome.MISSED, Outcome.MISSING}
     ]

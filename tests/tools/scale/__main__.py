@@ -27,7 +27,7 @@ from tests.tools.bench.report import goal_table, shortfalls
 from tests.tools.scale import goals
 from tests.tools.scale.options import Options, options
 from tests.tools.scale.report import Report, query_table
-from tests.tools.scale.site import MeasuredServer, Site, made
+from tests.tools.scale.site import MeasuredServer, Site, set_up_site
 
 PACKAGES = ("Django", "channels", "daphne", "redis", "psycopg")
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 def _measure(asked: Options) -> Report:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="idlewatch-scale-") as name, made(asked, Path(name)) as site:
+    with tempfile.TemporaryDirectory(prefix="idlewatch-scale-") as name, set_up_site(asked, Path(name)) as site:
         _say("filled", began)
         queries = asyncio.run(_run(site, began))
         _judge_queries(site, queries)
@@ -85,7 +85,7 @@ async def _run(site: Site, began: float) -> Sequence[Mapping[str, Any]]:
 
 
 def _bind_keys(site: Site, store: Any) -> None:
-    """Have the store know the keys of all sessions, as after their sign-ins."""
+    """Bind the keys of all sessions in the store, as their sign-ins do."""
     for watch_id, key in zip(site.watch_ids, site.keys, strict=True):
         store.sessions.bind(watch_id, key)
 

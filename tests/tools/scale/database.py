@@ -8,7 +8,7 @@ from typing import Any
 from tests.tools.bench import sessions
 
 EXPIRED = 2_000
-"""Records that are older than `RETENTION`."""
+"""Records that are older than `RETENTION_DAYS`."""
 RETENTION_DAYS = 400
 FIRST, LAST = "20 minutes", "390 days"
 """When the others ended: from then until then ago."""
@@ -29,8 +29,6 @@ FROM (SELECT n, now() - %(first)s::interval - n::float8 / %(count)s * (%(last)s:
 JOIN auth_user u ON u.id = %(user)s + n::bigint * 7919 %% %(users)s
 """
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s AND indexdef NOT LIKE 'CREATE UNIQUE%%'"
-
-
 PRIMARY_KEY = f"{TABLE}_pkey"
 
 

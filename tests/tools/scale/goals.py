@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from tests.tools.bench.goals import Goal
 
 TWO_PROCESSES, ONE_PROCESS = "two processes", "one process, memory store"
-SERVERS = {"Redis": "Redis", "PostgreSQL": "PostgreSQL"}
 
 UPKEEP, ENDS, RESUMPTION, STOP, SEARCH, QUERIES, PRUNING = map(str, range(1, 8))
 WORK = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.tools.bench.options import number
+from tests.tools.bench.options import integer
 
 FULL_SESSIONS, FULL_RECORDS = 100_000, 10_000_000
 MIN_SESSIONS, MAX_SESSIONS = 100, 1_000_000
@@ -44,6 +44,6 @@ def options(environ: Mapping[str, str]) -> Options:
         OptionError: a variable has a value that cannot be used.
     """
     return Options(
-        number(environ, "SESSIONS", FULL_SESSIONS, MIN_SESSIONS, MAX_SESSIONS),
-        number(environ, "RECORDS", FULL_RECORDS, 0, MAX_RECORDS),
+        integer(environ, "SESSIONS", FULL_SESSIONS, MIN_SESSIONS, MAX_SESSIONS),
+        integer(environ, "RECORDS", FULL_RECORDS, 0, MAX_RECORDS),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tests.tools.bench.goals import Verdict, judge
-from tests.tools.bench.report import figure_table, goal_table, short
+from tests.tools.bench.report import figure_table, goal_table, machine_table, short
 from tests.tools.bench.samples import Samples
 from tests.tools.scale.goals import GOALS, UNITS, WORK
 from tests.tools.scale.options import Options
@@ -49,16 +49,12 @@ class Report:
             goal_table(self.verdicts, WORK),
             figure_table(self.samples, UNITS),
             "## The machine",
-            "\n".join(self._machine_table()),
+            machine_table(self.machine),
             "## The queries",
             query_table(self.queries),
             *(_section(number, query) for number, query in enumerate(_by_time(self.queries), 1)),
         ]
         return "\n\n".join(parts) + "\n"
-
-    def _machine_table(self) -> Iterator[str]:
-        yield from ("| what | version |", "|---|---|")
-        yield from (f"| {name} | {value} |" for name, value in self.machine.items())
 
 
 def query_table(queries: Sequence[Mapping[str, Any]]) -> str:

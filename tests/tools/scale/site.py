@@ -76,9 +76,9 @@ class Site:
     keys: Sequence[str] = ()
     watch_ids: Sequence[str] = ()
 
-    def add(self, row_figure: str, variant: str, value: float) -> None:
+    def add(self, figure: str, variant: str, value: float) -> None:
         """Add a sample."""
-        self.samples.add(row_figure, variant, self.options.sessions, value)
+        self.samples.add(figure, variant, self.options.sessions, value)
 
     @contextmanager
     def serving(self, *names: str, **environ: str) -> Iterator[Sequence[MeasuredServer]]:
@@ -94,7 +94,7 @@ class Site:
 
 
 @contextmanager
-def made(options: Options, directory: Path) -> Iterator[Site]:
+def set_up_site(options: Options, directory: Path) -> Iterator[Site]:
     """Start PostgreSQL and Redis, and fill the database."""
     postgres, redis = PostgresServer(*POSTGRES_OPTIONS), RedisServer(directory)
     listing = directory / "sessions.json"

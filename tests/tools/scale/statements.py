@@ -97,8 +97,7 @@ def _explained(sql: str, statement: Statement) -> dict[str, Any]:
             taken = [seconds * 1e3]
         if statistics.median(taken) >= milliseconds:
             milliseconds, plan = statistics.median(taken), its_plan[-1]
-    slowest = statement.slowest[0][0] * 1e3
-    found = {"sql": sql, "place": statement.place, "count": statement.count, "slowest": slowest}
+    found = {"sql": sql, "place": statement.place, "count": statement.count}
     return found | {"milliseconds": milliseconds, "plan": plan}
 
 
