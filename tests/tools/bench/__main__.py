@@ -35,10 +35,10 @@ from tests.tools.bench.scenarios import SCENARIOS
 from tests.tools.bench.servers import Run
 from tests.tools.bench.sessions import make_sessions
 
-FILES = 500
+SPARE_FILES = 500
 """Open files beside the tabs."""
 VARIANTS = 5
-"""That have their tabs open at once."""
+"""Variants whose tabs are open at once."""
 
 
 def main() -> int:
@@ -63,7 +63,7 @@ def _require_machine(asked: Options) -> None:
     if not {machine.SERVER_CORE, machine.LOAD_CORE} <= os.sched_getaffinity(0):
         raise OptionError(f"This process may use the cores {os.sched_getaffinity(0)}; expected 0 and 1 among them.")
     at_once = 1 if asked.has_many_tabs else VARIANTS
-    needed = max(asked.tabs * at_once, HEARTBEAT_TABS * VARIANTS) + FILES
+    needed = max(asked.tabs * at_once, HEARTBEAT_TABS * VARIANTS) + SPARE_FILES
     if not machine.allow_many_files(needed):
         raise OptionError(f"This process may not open {needed} files, as TABS={asked.tabs} needs; see `ulimit -Hn`.")
 

@@ -1,4 +1,4 @@
-"""The ASGI applications that are measured, of which `BENCH_APPLICATION` names one, and beside it what it did.
+"""The ASGI applications that are measured, of which `BENCH_APPLICATION` names one, and the commands of a run beside it.
 
 `bare` accepts a socket and decodes JSON. `usual` is what the documentation of Channels has: the user from
 `AuthMiddlewareStack`, a group for each session. `product` is the project, as it is deployed. `peer` is the project
@@ -35,7 +35,7 @@ from tests.tools.bench.sessions import WARM_UP_TABS  # noqa: E402 - as above
 received = 0
 """Messages that the bare socket and the usual consumer received."""
 written = 0
-"""Rows that were written because of those whose tabs are measured."""
+"""Rows that were written, without those of the sessions that warm the process up."""
 sends: dict[object, Any] = {}
 """How each open socket is sent to, where frames are compared with direct ones."""
 DIRECT_FRAME = (
@@ -62,7 +62,7 @@ def _count(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
     global written
     if sql.startswith(WRITES) and not any(table in sql for table in UPKEEP):
         spare = set(_listing()["watch_ids"][-WARM_UP_TABS:])
-        # What warmed the process up is written down later.
+        # A checkpoint writes them later, with those that are measured.
         written += sum(spare.isdisjoint(row) for row in (params if many else [params]))
     return execute(sql, params, many, context)
 
@@ -111,18 +111,18 @@ async def heartbeats() -> int:
 
 
 async def writes() -> int:
-    """Return how many statements wrote so far."""
+    """Return how many rows were written so far."""
     return written
 
 
 async def live_sessions() -> int:
-    """Return how many sessions the store knows: after a start it resumes them from the records."""
+    """Return how many live sessions the store has: after a start it resumes them from the records."""
     census = await stores.current().statistics.census()
     return census.active + census.warned
 
 
 async def bind_keys() -> None:
-    """Have the store know the keys of all sessions, as after their sign-ins; after a restart it does not."""
+    """Bind the keys of all sessions in the store, as their sign-ins do; after a restart it lacks them."""
     sessions = stores.current().sessions
     for watch_id, key in zip(_listing()["watch_ids"], _listing()["keys"], strict=True):
         sessions.bind(watch_id, key)
@@ -200,7 +200,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[object]]] = {
 
 
 async def control(scope: Any, receive: Any, send: Any) -> None:
-    """Answer the benchmark's own questions."""
+    """Execute the commands of the benchmark."""
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
@@ -227,7 +227,7 @@ measured = _measured()
 
 
 async def captured(scope: Any, receive: Any, send: Any) -> None:
-    """Serve what is measured, and know how to send to it directly."""
+    """Serve what is measured, and keep how each socket is sent to."""
     place = object()
     sends[place] = send
     try:
@@ -240,5 +240,5 @@ served = captured if "BENCH_CAPTURE" in os.environ else measured
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Route a scope to what is measured, or to the questions about it."""
+    """Pass a scope to what is measured, or to `control`."""
     await (control if scope["path"] == "/bench/" else served)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The machine under a run: what a process uses, what else runs on the server's core, and what all this is."""
+"""The machine of a run: what a process uses, what else runs on the server's core, and which versions these are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 """Servers have a core of their own; the load and Redis share the other one."""
 PACKAGES = ("Django", "channels", "daphne", "Twisted", "autobahn", "redis", "channels-redis", "django-session-security")
 CALIBRATION_LOOP = 500_000
-"""Additions, which take some twenty milliseconds."""
+"""Additions, which take about twenty milliseconds."""
 
 
 def cpu_seconds(pid: int) -> float:

@@ -27,7 +27,7 @@ CALM_SECONDS = 2.0
 LOGGED = 2_000
 """Characters that are shown of a log where something failed."""
 PEER = "peer"
-"""The application that has no sockets."""
+"""The application without sockets."""
 
 
 def pinned(core: int) -> Sequence[str]:
@@ -104,7 +104,7 @@ class MeasuredServer(Server):
         return self.process.pid
 
     async def warm_up(self) -> None:
-        """Let the process load what its first tabs need, and its store resume the sessions."""
+        """Have the process load what its first tabs need, and wait until its store has all sessions."""
         if self.variant.application != PEER:
             spare = self.run.sessions.keys[-WARM_UP_TABS:]
             load.close(await load.open_tabs(self.port, spare))

@@ -19,9 +19,9 @@ ROWS = ("14",)
 BUILT = ("idlewatch.min.js", "idlewatch.min.css")
 PAGES = {goals.WITH_CLIENT: "/bench/page/client/", goals.WITHOUT_CLIENT: "/bench/page/"}
 MOVES = 120
-"""Of the pointer, in a repeat."""
+"""Pointer movements in a repeat."""
 LOADING = 2.0
-"""Seconds in which a page has loaded, and is connected."""
+"""Seconds in which a page loads and connects."""
 
 
 async def measure(run: Run) -> None:
@@ -71,7 +71,7 @@ class Used(NamedTuple):
         return Used(self.tasks - earlier.tasks, self.scripts - earlier.scripts)
 
     def per(self, count: float, unit: float) -> Used:
-        """Return the part of one of so many, in a unit of which a second has so many."""
+        """Return the time for each of `count`, in a unit of which a second has `unit`."""
         return Used(self.tasks / count * unit, self.scripts / count * unit)
 
 

@@ -28,7 +28,7 @@ async def measure(run: Run) -> None:
     async with served(run, (BARE, USUAL, MEMORY, REDIS)) as servers:
         tabs = [await load.open_tabs(server.port, keys) for server in servers]
         for server, own in zip(servers, tabs, strict=True):
-            # The first ones find nothing prepared.
+            # The first heartbeats find no cache filled.
             await _saturate(server, own, rounds=2)
         for _ in range(REPEATS):
             for server, own in zip(servers, tabs, strict=True):
@@ -46,7 +46,7 @@ async def _saturate(server: MeasuredServer, tabs: list[load.Tab], rounds: int) -
     for number in range(rounds):
         for tab in tabs:
             tab.transport.write(load.HEARTBEAT)
-        await _received(server, before + number * len(tabs))
+        await _wait_until_received(server, before + number * len(tabs))
     return await _microseconds(server, before, used, rounds * len(tabs))
 
 
@@ -63,12 +63,12 @@ async def _pace(server: MeasuredServer, tabs: list[load.Tab], seconds: float) ->
 
 
 async def _microseconds(server: MeasuredServer, before: int, used: float, sent: int) -> float:
-    await _received(server, before + sent)
+    await _wait_until_received(server, before + sent)
     await asyncio.sleep(SETTLING)
     return (machine.cpu_seconds(server.pid) - used) / sent * 1e6
 
 
-async def _received(server: MeasuredServer, total: int) -> None:
+async def _wait_until_received(server: MeasuredServer, total: int) -> None:
     async with asyncio.timeout(ANSWER_TIMEOUT):
         while await server.control.ask("heartbeats") < total:  # noqa: ASYNC110 - it happens elsewhere
             await asyncio.sleep(POLL_INTERVAL)

@@ -30,7 +30,7 @@ REQUESTS = 200
 WARM_UP_REQUESTS = 100
 REPEATS = 5
 RESUMING, QUICK_RESUMING = 15.0, 7.0
-"""Seconds in which the timers resume the sessions, and the store in Redis holds nothing back any more."""
+"""Seconds in which the timers resume the sessions; after them the store in Redis holds nothing back."""
 SCRIPT = "redis.call('HSET', KEYS[1], 'a', ARGV[1]); redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3]); return 1"
 """About the least that a store on Redis could do."""
 DJANGO = (

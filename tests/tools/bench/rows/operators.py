@@ -18,18 +18,18 @@ SECONDS, QUICK_SECONDS = 15, 1
 """For which each server is observed: a process takes a sample each 15 s."""
 PAGES = 10
 ACTIVE = 10
-"""Users who are active in each second: their rows leave the page, and others come."""
+"""Users who are active in each second: their rows leave the page, and others take their places."""
 SPREAD = 2.0
 """Seconds over which the users were last active, so that the order of their sessions is known."""
 SETTLING = 1.0
 """Seconds in which pages have got all that they show, or are gone."""
 CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
-"""Sessions are not checked meanwhile: that costs more than the pages, the more sessions the more."""
+"""No session is checked meanwhile: checks cost more than the pages, and their cost grows with the sessions."""
 
 
 async def measure(run: Run) -> None:
     """Measure all sizes at once, each without the pages and with them in turn."""
-    # Before there are servers: nothing here would answer their pings meanwhile.
+    # Before the servers start: while this runs, nothing answers their pings.
     runs = {size: _with_sessions(run, size) for size in (QUICK_SIZES if run.options.quick else FULL_SIZES)}
     async with AsyncExitStack() as stack:
         servers = {}
@@ -65,7 +65,7 @@ async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
         raise RuntimeError(f"{still} of {len(pages)} live pages received no change; expected none.")
     load.close(pages)
     await asyncio.sleep(SETTLING)
-    # What a process does less and less after its start is not the pages'.
+    # What a process does after its start becomes less with time: it is no cost of the pages.
     after_them = await _observe(run, servers)
     return [
         (cost - (before + after) / 2) * 1e3

@@ -24,11 +24,11 @@ class Times(NamedTuple):
     span: float
     """Over which deadlines are spread."""
     keep: float
-    """After which sessions are kept from their warning, again and again, until all tabs are open."""
+    """Between the extensions that keep sessions from their warning until all tabs are open."""
     settling: float
     """In which the frames of what happened before have arrived."""
     lead: float = 0.0
-    """So much later than now their users are active: the servers start while the sessions would end."""
+    """By which the last activity lies in the future: the servers need that long to start."""
 
     @property
     def until_warned(self) -> float:
@@ -72,7 +72,7 @@ async def _measure(
     async with served(run, variants, share_database=True) as servers:
         pushes = Pushes(run, times, servers)
         await pushes.open_tabs()
-        # No user was active later than now.
+        # The last activity of the records lies in the future; until then no other counts.
         await asyncio.sleep(began - time.monotonic())
         for _ in range(parts):
             direct = await pushes.direct()
@@ -137,7 +137,7 @@ class Pushes:
 
     async def spread(self) -> dict[str, list[float]]:
         """Return the seconds from each deadline to its frame, for warnings and ends that come over ten seconds."""
-        # No user was active later than the moments that are reported next.
+        # Earlier activity does not count: the moments that are reported next have to be later than the last.
         span = self._times.span
         await asyncio.sleep(span + 2 * self._times.settling)
         first = await self._ask(f"spread {span:g}")

@@ -38,7 +38,7 @@ ROWS = ("10", "11")
 HERE = "tests.tools.bench.rows.stores"
 WEIGHED, QUICK_WEIGHED = (10_000, 100_000), (10_000,)
 TOUCHED, QUICK_TOUCHED = (10_000, 100_000, 1_000_000), (10_000, 20_000)
-"""Sessions of which the figures are taken, as many as goals speak of."""
+"""Numbers of sessions, those of the goals among them."""
 GROWTH = "touch, over that at 10,000"
 ALONE_ON_REDIS = ("touch, alone", goals.REDIS)
 ALONE = 200
@@ -64,7 +64,7 @@ async def weigh(name: str, count: str) -> None:
     url = os.environ["BENCH_REDIS_URL"]
     store: Store = RedisStore(url) if name == goals.REDIS else MemoryStore()
     with closing(redis.Redis.from_url(url)) as client:
-        # Scripts, connections and the tasks of a batch are none of the sessions' own.
+        # Scripts, connections and the tasks of a batch belong to no session.
         await _fill(store, BATCH_SIZE)
         before = _used(name, client)
         watch_ids = await _fill(store, int(count))

@@ -16,7 +16,7 @@ HEARTBEATS = 20
 """Of each tab; it may send a hundred in ten seconds."""
 HEARTBEAT_INTERVAL = 0.12
 REQUESTS = 400
-"""As many as the heartbeats."""
+"""As many as there are heartbeats."""
 REOPENED = 20
 COUNTED = {"BENCH_COUNT_WRITES": "1"}
 
