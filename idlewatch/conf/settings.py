@@ -201,7 +201,7 @@ class Conf(DjangoSettings):
         "GC_THRESHOLDS",
         OrNone(Thresholds()),
         None,
-        "Makes the garbage collector of a server process stop its tabs less often; None leaves it alone",
+        "Makes the garbage collector stop a server process less often; None leaves it alone",
         check="E062",
         hint="Write three integers, as gc.set_threshold takes them: (10000, 100, 2).",
     )
