@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Reason
 
 NEVER = float("inf")
-"""In the place of a moment that never comes."""
+"""Stands for a moment that never comes."""
 
 
 class Phase(StrEnum):

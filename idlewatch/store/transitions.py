@@ -16,8 +16,8 @@ from idlewatch.store.values import Watched
 Replacement = Callable[[Watched, Watched, float], Watched]
 """What `restarted` and `transferred` are: the present session, the one that replaces parts of it, and `now`."""
 
-CHECK_INTERVAL = 0.75
-"""The part of `checkpoint` after which a session is checked, and checkpointed: a check may be late by the rest."""
+CHECK_FRACTION = 0.75
+"""The part of `checkpoint` after which a session is checked and checkpointed: a check may be late by the rest."""
 RECHECK_INTERVAL = 5.0
 """Seconds until a session that looked lost is checked again: longer than a request takes to save it."""
 
@@ -86,14 +86,14 @@ def first_check_at(watched: Watched, now: float) -> float:
     One that goes on from its record is opened together with all others, after a restart or in a store that was emptied:
     its id spreads the checks over the interval between two of them.
     """
-    interval = watched.policy.checkpoint * CHECK_INTERVAL
+    interval = watched.policy.checkpoint * CHECK_FRACTION
     is_resumed = watched.activity.logged_in_at + interval <= now
     return now + interval * (crc32(watched.id.encode()) / 2**32 if is_resumed else 1.0)
 
 
 def next_check_at(policy: Policy, now: float, *, is_doubted: bool = False) -> float:
     """Return when a session is to be checked next (epoch seconds); a doubt is resolved sooner."""
-    interval = policy.checkpoint * CHECK_INTERVAL
+    interval = policy.checkpoint * CHECK_FRACTION
     return now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
 
 

@@ -24,10 +24,10 @@ MOMENTS = struct.Struct("<2d")
 """Two of the moments in it: `version` and `active`, then `next_at` and `idle`."""
 SAMPLE = struct.Struct("<4d")
 """As in `scripts/sample.lua`."""
-NEVER = -1.0
-"""In the place of a moment that never comes."""
+NO_MOMENT = -1.0
+"""Stands for a moment that never comes, which has to be a finite number here."""
 NO_LIMIT = 1e15
-"""Epoch seconds in the place of a limit that there is not."""
+"""Epoch seconds that stand for a limit that is not set."""
 MAX_LIFE = 315_360_000.0
 """Seconds that a session is kept at most, by whatever limits: Redis refuses numbers of too many digits."""
 MAX_POLICIES = 1000
@@ -72,9 +72,9 @@ class Head(NamedTuple):
     version: float
     active: float
     next_at: float
-    """When what its tabs are to show changes, if nothing happens; `NEVER` once they were told of the end."""
+    """When what its tabs are to show changes, if nothing happens; `NO_MOMENT` once they were told of the end."""
     idle: float
-    """The idle limit, where activity moves nothing but `active` and `next_at`; `NEVER` where it moves more."""
+    """The idle limit, where activity moves nothing but `active` and `next_at`; `NO_MOMENT` where it moves more."""
     cap: float
     """When the absolute limit ends it."""
     warn: float
@@ -111,8 +111,8 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
     head = Head(
         version=watched.version,
         active=activity.active,
-        next_at=NEVER if next_at is None else next_at,
-        idle=policy.idle_timeout if _is_plain(watched, verdict) else NEVER,
+        next_at=NO_MOMENT if next_at is None else next_at,
+        idle=policy.idle_timeout if _is_plain(watched, verdict) else NO_MOMENT,
         cap=NO_LIMIT if absolute is None else activity.logged_in_at + absolute,
         warn=policy.warn_before,
         ttl=min(max(ends_in, policy.idle_timeout), MAX_LIFE) + ROW_RETENTION,
@@ -128,7 +128,7 @@ def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
 
 
 def _short(values: Iterable[Any]) -> list[Any]:
-    """Return values with numbers as they take the least room: most limits are whole seconds."""
+    """Return values with each number in its shortest form: most limits are whole seconds."""
     return [
         int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value for value in values
     ]

@@ -11,7 +11,7 @@ from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, DueQueue
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
-from idlewatch.store.redis.codec import NEVER, claimed_of, pairs
+from idlewatch.store.redis.codec import NO_MOMENT, claimed_of, pairs
 from idlewatch.store.redis.commands import Command, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
@@ -102,7 +102,7 @@ def _next_push_at(watched: Watched, now: float) -> float | str:
     verdict = watched.verdict(now)
     if verdict.shown != watched.shown:
         return ""
-    return NEVER if verdict.next_at is None else verdict.next_at
+    return NO_MOMENT if verdict.next_at is None else verdict.next_at
 
 
 def _batches(claimed: Sequence[Watched]) -> Iterator[Sequence[Watched]]:

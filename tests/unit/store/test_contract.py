@@ -29,7 +29,7 @@ from idlewatch.core.events import (
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import CHANGE_BATCH, Store
-from idlewatch.store.transitions import CHECK_INTERVAL
+from idlewatch.store.transitions import CHECK_FRACTION
 from idlewatch.store.values import Census, Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
@@ -395,7 +395,7 @@ class TestChecks:
         assert not await claim(live, Due.CHECK, 60.0)
         await live.queue.confirm(Due.CHECK, [first], 60.0)
         assert not await claim(live, Due.CHECK, 104.75)
-        assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint * CHECK_INTERVAL
+        assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint * CHECK_FRACTION
         second = await claim_one(live, Due.CHECK, 105.0)
         await live.queue.confirm(Due.CHECK, [second], 105.0, doubted={"w1"})
         assert not await claim(live, Due.CHECK, 109.75)
@@ -415,7 +415,7 @@ class TestChecks:
     async def test_of_sessions_that_are_resumed_at_one_moment_are_spread_over_the_interval(self, store: Store) -> None:
         for number in range(200):
             store.sessions.open(watched(f"w{number}"), 1000.0)
-        interval = POLICY.checkpoint * CHECK_INTERVAL
+        interval = POLICY.checkpoint * CHECK_FRACTION
         counts = []
         for part in range(1, 11):
             claimed = await claim(store, Due.CHECK, 1000.0 + interval * part / 10, limit=200)

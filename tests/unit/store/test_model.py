@@ -30,7 +30,7 @@ from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Store
 from idlewatch.store.memory import MemoryStore
-from idlewatch.store.transitions import CHECK_INTERVAL, RECHECK_INTERVAL
+from idlewatch.store.transitions import CHECK_FRACTION, RECHECK_INTERVAL
 from idlewatch.store.values import Census, Due, Listing, Sample, Watched
 from tests.support.facts import START, events, policies
 
@@ -135,7 +135,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
         known = self.known.get(watch_id)
         if known is None:
             self.known[watch_id] = Reference(
-                fresh.activity, policy, check_at=self.now + policy.checkpoint * CHECK_INTERVAL
+                fresh.activity, policy, check_at=self.now + policy.checkpoint * CHECK_FRACTION
             )
         elif again:
             known.activity = applied(SignedIn(), known.activity, known.policy, self.now)
@@ -277,7 +277,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
         self.run(self.store.queue.confirm(due, claimed, self.now, doubted=doubted))
         for each in claimed:
             known, is_doubted = self.known[each.id], each.id in doubted
-            interval = each.policy.checkpoint * CHECK_INTERVAL
+            interval = each.policy.checkpoint * CHECK_FRACTION
             check_at = self.now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
             if due is Due.CHECK and check_at < known.check_at:
                 continue
