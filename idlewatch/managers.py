@@ -129,7 +129,7 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
 
     def started_after(self, place: Place | None) -> Self:
         """Return those that follow a place, in the order of their starts: the live ones have an index for it."""
-        # It begins with the end, by which live ones are the same; PostgreSQL sees that only if it sorts by it, too.
+        # The index begins with `ended`, None for all live ones; PostgreSQL uses it only if the order begins so, too.
         rows = self.order_by("ended", "started", "pk")
         if place is None:
             return rows

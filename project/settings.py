@@ -114,7 +114,7 @@ LOGIN_REDIRECT_URL = "demo"
 LOGOUT_REDIRECT_URL = "login"
 
 IDLEWATCH: dict[str, Any] = {
-    # By Python's own, a process with thousands of tabs would stand still for up to a second, again and again.
+    # With Python's own, a process with thousands of tabs would often stand still for up to a second.
     "GC_THRESHOLDS": (10_000, 100, 2),
     **env.idlewatch(),
 }

@@ -47,7 +47,7 @@ async def authenticate(request: HttpRequest) -> tuple[Watched | None, Reason | N
     key, reason = cookie_of(request), None
     watched = await current_process().part(Handshakes).read(key)
     if watched is None:
-        # It may wait for a lock, and then holds up no other handshake.
+        # This may wait for a lock; it holds up no other handshake.
         watched, reason = await in_thread(Lane.DATABASE, find_session, key)
     return watched, reason, find_login_url(request)
 
@@ -58,14 +58,14 @@ def _read_all(keys: set[str]) -> Mapping[str, Watched]:
         _ = conf.login_url
     try:
         return find_sessions(keys)
-    except Exception:  # noqa: BLE001 - it may concern one of them: each finds out by itself
+    except Exception:  # noqa: BLE001 - it may concern only one of them, so each is then read by itself
         return {}
 
 
 def find_sessions(keys: set[str]) -> Mapping[str, Watched]:
-    """Return the watched sessions to which reading the session cookies `keys` leads, by them.
+    """Return the watched sessions that reading alone finds, by the session keys in `keys`.
 
-    Where more is to be done (there is none, it has ended, its key is to be recorded), `find_session` does it.
+    The others (unknown or ended sessions, keys that are not recorded yet) are left to `find_session`.
     """
     at = now()
     signed_in = {key: session for key, session in django_sessions.read(keys).items() if _is_watched(session)}
@@ -73,7 +73,7 @@ def find_sessions(keys: set[str]) -> Mapping[str, Watched]:
     by_id = {session[django_sessions.WATCH_KEY]: session for session in signed_in.values()}
     watched = monitor.look_at_bound(by_id, at)
     found = {key: watched.get(session[django_sessions.WATCH_KEY]) for key, session in signed_in.items()}
-    return {key: it for key, it in found.items() if it is not None and _is_of(it, signed_in[key])}
+    return {key: each for key, each in found.items() if each is not None and _is_of(each, signed_in[key])}
 
 
 def _is_watched(session: SessionBase) -> bool:

@@ -244,5 +244,5 @@ def _counted(activity: Activity, process: str, step: int) -> Mapping[str, int]:
 
 @lru_cache(maxsize=1000)
 def _alone(process: str, count: int) -> Mapping[str, int]:
-    """Return the tabs of a session that one process alone serves: most sessions share theirs with many others."""
+    """Return the tabs of a session that one process alone serves; sessions with equal ones share the object."""
     return {process: count}

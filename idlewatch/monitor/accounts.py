@@ -24,7 +24,7 @@ from idlewatch.process import Process, current_process
 MAX_MATCHES = 200_000
 """Passwords that are remembered; beyond that, all are forgotten."""
 HASHES = ("get_session_auth_hash", "get_session_auth_fallback_hash", "_get_session_auth_hash")
-"""The methods by which Django makes the auth hash of a session, of the password alone."""
+"""The methods by which Django makes the auth hash of a session from nothing but the password."""
 
 
 def primary_key(user: AbstractBaseUser) -> str:
@@ -134,7 +134,7 @@ def may_continue(record: Record, users: Mapping[str, AbstractBaseUser]) -> tuple
 
 
 def find_sound(records: Sequence[Record]) -> Collection[str]:
-    """Return the watch ids of those sessions whose accounts may continue for certain, by two columns of their rows.
+    """Return the watch ids of sessions whose accounts certainly may continue, judged by two columns of their rows.
 
     The others have to be judged by `may_continue`, as all do where a project judges its accounts by more than Django's
     own model and backend do.
@@ -143,7 +143,7 @@ def find_sound(records: Sequence[Record]) -> Collection[str]:
     if not (_is_judged_by_columns() and _has_plain_hashes(model)):
         return ()
     single = {record.pk: record for record in records if not record.impersonator_name}
-    # By a Q: not every model of users has the column.
+    # A Q, since not every user model has the column.
     rows = _accounts().filter(among("pk", {record.user_id for record in single.values()}), Q(("is_active", True)))
     passwords = dict(rows.values_list("pk", "password"))
     known = current_process().part(Matches)

@@ -93,14 +93,14 @@ def _write_batch(
 
 
 def execute(rows: Sequence[Mapping[str, Any]], connection: BaseDatabaseWrapper, also: Sequence[str] = ()) -> None:
-    """Write progress into records, and these fields too; one that is closed, or ahead of it, stays as it is.
+    """Write progress, and the fields in `also`, into records; one that is closed, or ahead of it, stays as it is.
 
-    `rows`: what is written of each, and its id, by the names of the fields.
+    `rows`: for each record its id and the values to write, by field.
     """
     names = (*also, *LATEST, *COUNTERS, "id")
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # One statement, planned once, with one parameter: either takes longer for each row than the row itself.
+            # One statement with one parameter: a plan, or a parameter, for each row would take longer than the row.
             written = [{name: row[name] for name in names} for row in rows]
             for start in range(0, len(written), STATEMENT_ROWS):
                 text = msgspec.json.encode(written[start : start + STATEMENT_ROWS]).decode()

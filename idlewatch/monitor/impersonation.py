@@ -37,7 +37,7 @@ def actors_of(session: SessionBase) -> Actors | None:
     if signed_in is None:
         return None
     if session.keys().isdisjoint(_notes()):
-        # As nearly always.
+        # Nearly all sessions.
         return Actors(str(signed_in), str(signed_in))
     if (user := _note_of(session, "impersonate", "_impersonate")) is not None:
         # django-impersonate leaves the operator signed in, and replaces the user of each request.
@@ -85,7 +85,7 @@ def _notes() -> frozenset[str]:
 
 @cache
 def _loginas_key() -> str:
-    # A setting that the project does not have takes longer to read than all the rest here.
+    # Reading a setting that the project does not have takes longer than everything else here.
     return getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "loginas_from_user")
 
 

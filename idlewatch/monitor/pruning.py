@@ -12,11 +12,11 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 
 MAX_BATCHES = 100
-"""Batches that one sweep deletes, at most: a process has other work to do, and the next sweep goes on."""
+"""Batches that one sweep deletes, at most: the process has other work to do, and the next sweep goes on."""
 
 
 def sweep(now: float) -> None:
-    """Delete records that are older than `RECORD_RETENTION`, if the project has any, and never than the cookies."""
+    """Delete records older than `RECORD_RETENTION`, if it is set, but none that a cookie may still lead to."""
     if conf.record_retention is not None:
         age = max(conf.record_retention, conf.session_cookie_age)
         for _ in islice(delete(ended_before(now - age)), MAX_BATCHES):

@@ -107,7 +107,7 @@ class Process:
 
 
 class _Entered(AbstractContextManager[None]):
-    # Around every request: a generator would take thrice as long.
+    # It is around every request: a generator would take three times as long.
     __slots__ = ("_process", "_token")
 
     def __init__(self, process: Process) -> None:

@@ -9,9 +9,9 @@ from idlewatch.process import Process, in_tests
 
 
 def tune_collector(_process: Process) -> tuple[int, int, int]:
-    """Freeze what the process has loaded, and set `GC_THRESHOLDS`, if the project has any; return those in force."""
+    """If `GC_THRESHOLDS` is set, freeze what the process has loaded, and apply them; return the thresholds in force."""
     if conf.gc_thresholds is not None and not in_tests():
-        # What is frozen as garbage would stay.
+        # Frozen garbage would never be freed.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*conf.gc_thresholds)

@@ -50,7 +50,7 @@ class Turns:
 
 
 class Batches(Generic[T, R]):
-    """Collects items by a key, that of a session say, in each event loop, while `work` is busy with the ones before.
+    """Collects items by key, such as a watch id, in each event loop, while `work` is busy with the ones before.
 
     `work` takes a key and its items, and returns a result or an error for each item.
     """
