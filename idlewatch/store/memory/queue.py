@@ -79,7 +79,9 @@ class MemoryQueue(DueQueue):
         verdict = entry.watched.verdict(now)
         settled = transitions.settled(entry.watched, verdict, now)
         entry.note(settled=settled.version)
-        next_at = NEVER if verdict.next_at is None else verdict.next_at
+        changes_at = NEVER if verdict.next_at is None else verdict.next_at
+        # Where another has given the claim back, what is settled is due at once.
+        next_at = changes_at if Due.PUSH in entry.claims.leased else None
         return self._ledger.change(entry, settled, now, next_at=next_at)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
@@ -88,8 +90,8 @@ class MemoryQueue(DueQueue):
             # It was checked later, by another claimant.
             return
         claims, changes = entry.claims, dict[str, object]()
-        is_settled = due is Due.PUSH and claims.settled is not None and watched.version >= claims.settled
-        if is_settled:
+        settled = claims.settled if due is Due.PUSH else None
+        if settled is not None and watched.version >= settled:
             changes["settled"] = None
         elif due is Due.RECORD and not claims.recorded:
             changes["recorded"] = True
@@ -101,8 +103,8 @@ class MemoryQueue(DueQueue):
             entry.release(due, **changes)
         elif changes:
             entry.note(**changes)
-        if not is_settled:
-            # What was settled is due later than it was until now.
+        if settled is None or not claims.claimed < settled <= watched.version:
+            # Otherwise its moment is that of its next change, since it was settled.
             self._ledger.queue(entry, due, now)
 
 

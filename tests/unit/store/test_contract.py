@@ -324,6 +324,13 @@ class TestConfirming:
         again = await claim_one(live, Due.PUSH, WARNING + 1 + LEASE)
         assert (again.version, again.unpublished) == (newer.version, True)
 
+    async def test_gives_back_a_claim_of_the_same_version_which_is_due_at_once(self, live: Store) -> None:
+        warned = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
+        assert warned is not None
+        await claim_one(live, Due.PUSH, END)
+        await live.queue.confirm(Due.PUSH, [warned], END)
+        assert (await claim_one(live, Due.PUSH, END)).id == "w1"
+
     async def test_what_its_tabs_were_told_already_is_handed_out_once_at_most(self, live: Store) -> None:
         warned = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
         assert warned is not None
@@ -340,6 +347,14 @@ class TestConfirming:
         await claim_one(live, Due.PUSH, WARNING + LEASE)
         assert await settle(live, stalled, WARNING + LEASE) is None
         assert not await claim(live, Due.PUSH, WARNING + LEASE)
+
+    async def test_what_is_settled_by_a_claimant_whose_claim_was_given_back_is_due_at_once(self, live: Store) -> None:
+        first = await settle(live, await claim_one(live, Due.PUSH, END), END)
+        assert first is not None
+        second = await claim_one(live, Due.PUSH, END + LEASE)
+        await live.queue.confirm(Due.PUSH, [first], END + LEASE)
+        assert await settle(live, second, END + LEASE) is not None
+        assert (await claim_one(live, Due.PUSH, END + LEASE)).unpublished
 
     async def test_what_a_stalled_claimant_settled_is_not_lost_when_its_successor_gives_up(self, live: Store) -> None:
         stalled = await claim_one(live, Due.PUSH, WARNING)
