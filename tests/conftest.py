@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asgiref.sync import SyncToAsync
 from django.core.management.commands import flush
+from hypothesis import settings
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from idlewatch.process import Process
@@ -18,6 +19,10 @@ from tests.support.browsing import launched
 from tests.support.clocks import START, TestClock, Time
 
 __all__ = ["START", "Time"]
+
+# Each run tells the stories of the last; `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     # Ignored where the tests run in the background or under `nohup`; the servers that they start would inherit that.
