@@ -19,7 +19,7 @@ from redis.exceptions import NoScriptError
 from idlewatch import metrics
 from idlewatch.store.redis.breaker import CircuitBreaker
 from idlewatch.store.redis.commands import Command, Pause, Steps, T, source_of
-from idlewatch.store.redis.connection import ConnectionOptions, close_client, probe
+from idlewatch.store.redis.connection import ConnectionOptions, KeptConnections, close_client, probe
 from idlewatch.store.redis.pipeline import Pipeline
 
 logger = logging.getLogger("idlewatch")
@@ -43,6 +43,7 @@ class Client:
         self._unreadable: set[str] = set()
         """Sessions whose rows could not be read, and of which that was logged."""
         self._sync = self._options.make_client()
+        self._kept = KeptConnections(self._sync)
         self._scripts: dict[str, Script] = {}
         probe(self._sync)
         probe(self._options.make_async_client())
@@ -80,7 +81,7 @@ class Client:
         with metrics.duration_of(command.name).time(), self._breaker:
             if command.is_script:
                 return self._run_script(command)
-            return self._sync.execute_command(command.name, *command.keys, *command.args)
+            return self._kept.execute(command.name, *command.keys, *command.args)
 
     async def acall(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Async version of `call`; what one turn of the event loop asks travels together."""
@@ -147,11 +148,13 @@ class Client:
 
     def _run_script(self, command: Command) -> Any:  # noqa: ANN401 - as `call`
         script = self._script(command.name)
+        words = "EVALSHA", script.sha, len(command.keys), *command.keys, *command.args
         try:
-            return self._sync.execute_command("EVALSHA", script.sha, len(command.keys), *command.keys, *command.args)
+            return self._kept.execute(*words)
         except NoScriptError:
             # Redis was restarted, or its scripts were flushed.
-            return script(command.keys, command.args)
+            self._kept.execute("SCRIPT", "LOAD", script.script)
+            return self._kept.execute(*words)
 
     def _script(self, name: str) -> Script:
         if name not in self._scripts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -83,6 +85,50 @@ class ConnectionOptions:
             with _reading_location():
                 made = redis.asyncio.Redis.from_url(self._location, **options)
         return made
+
+
+class KeptConnections:
+    """Connections of a client for threads that are kept between commands. Thread-safe.
+
+    For each command redis-py takes one out of its pool, looks whether it has data, and counts it: that takes as long as
+    Redis does to answer. A command that finds its connection closed goes through the client, and so over a new one.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._pool: Any = client.connection_pool
+        self._free: list[Any] = []
+        """To append and to pop is atomic."""
+
+    def execute(self, *command: Any) -> Any:  # noqa: ANN401 - as redis-py has it
+        """Run a command; return its answer as Redis gave it."""
+        connection = self._take()
+        try:
+            connection.send_packed_command(connection.pack_command(*command))
+            answer = connection.read_response()
+        except ResponseError:
+            self._free.append(connection)
+            raise
+        except BaseException as error:
+            # Its answer may still come.
+            connection.disconnect()
+            self._pool.release(connection)
+            if isinstance(error, RedisConnectionError):
+                return self._client.execute_command(*command)
+            raise
+        self._free.append(connection)
+        return answer
+
+    def _take(self) -> Any:  # noqa: ANN401 - redis-py has several kinds
+        while True:
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                return self._pool.get_connection()
+            # A fork has its parent's, and Sentinel may have reported a failover.
+            if connection.pid == os.getpid() and self._pool.owns_connection(connection):
+                return connection
+            self._pool.release(connection)
 
 
 def close_client(client: redis.Redis) -> None:

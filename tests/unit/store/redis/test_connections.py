@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
+import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +19,7 @@ from asgiref.sync import async_to_sync
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.breaker import STORE_TIMEOUT
-from idlewatch.store.redis.connection import ConnectionOptions, close_async_client
+from idlewatch.store.redis.connection import ConnectionOptions, KeptConnections, close_async_client
 from tests.support.redis_server import RedisServer, executable, redis_url, shared_redis
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore
@@ -207,6 +209,46 @@ class TestOptions:
         with shared_redis().client() as client:
             names = [each["name"] for each in client.client_list()]
         assert names.count("the-site") == 2, "one for threads, one for the event loop"
+
+
+class TestAConnectionOfThreads:
+    @pytest.fixture
+    def kept(self) -> Iterator[KeptConnections]:
+        with ConnectionOptions(redis_url(), {}).make_client() as client:
+            yield KeptConnections(client)
+
+    def test_is_kept_and_replaced_where_the_server_closed_it(self, make: MakeStore) -> None:
+        name = f"kept-{secrets.token_hex(8)}"
+        sessions = make(client_name=name).sessions
+        opened = sessions.open(session(), NOW)
+        with shared_redis().client() as client:
+            (first,) = [each for each in client.client_list() if each["name"] == name]
+            assert sessions.get(opened.id) == opened
+            assert client.client_kill_filter(_id=first["id"]) == 1
+            assert sessions.get(opened.id) == opened
+            (other,) = [each for each in client.client_list() if each["name"] == name]
+        assert other["id"] != first["id"]
+
+    def test_gives_an_answer_that_nobody_read_to_no_other_command(
+        self, kept: KeptConnections, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        first = kept.execute("CLIENT", "ID")
+        with monkeypatch.context() as patched:
+            patched.setattr(redis.Connection, "read_response", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                kept.execute("ECHO", "unread")
+        assert kept.execute("ECHO", "read") == b"read"
+        assert kept.execute("CLIENT", "ID") != first
+
+    def test_is_none_of_its_parent_after_a_fork(self, kept: KeptConnections, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = kept.execute("CLIENT", "ID")
+        assert kept.execute("CLIENT", "ID") == first
+        pid = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+        assert kept.execute("CLIENT", "ID") != first
 
 
 class TestEventLoops:
