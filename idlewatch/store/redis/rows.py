@@ -27,6 +27,8 @@ PROMPT_RACES = 3
 """Races that a write may lose against other processes before it reserves the session for itself."""
 MAX_TRIES = 40
 """Tries after which it gives up: the error then concerns only the session that so many write at once."""
+TOUCH = struct.Struct("<2d")
+"""When a touch was received, and when the user acted."""
 RESERVATION = 200
 """Milliseconds for which a session is reserved at most: a writer may die meanwhile."""
 PAUSES = (0.002, 0.01)
@@ -105,7 +107,7 @@ class Rows:
 
         Return the session, None if it is unknown, and whether that is all.
         """
-        args = [self._keys.prefix, watch_id, repr(now), repr(moment)]
+        args = [self._keys.prefix, watch_id, TOUCH.pack(now, moment)]
         row = yield script("touch", [self._keys.row(watch_id)], args)
         present = yield from self._read(watch_id, row)
         return present, present is not None and is_plain(row, now)

@@ -1,6 +1,7 @@
 -- Credit activity to one session; see `credit`.
 --
--- KEYS: the row. ARGV: prefix, watch id, now, moment of the activity.
+-- KEYS: the row. ARGV: prefix, watch id, now and the moment of the activity as numbers of eight bytes.
 -- Returns the row, nil where there is none.
 
-return refusal(ARGV[1]) or (credit(ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])))
+local now, moment = struct.unpack('<dd', ARGV[3])
+return refusal(ARGV[1]) or (credit(ARGV[1], ARGV[2], now, moment))

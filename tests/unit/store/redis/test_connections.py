@@ -229,7 +229,7 @@ class TestAConnectionOfThreads:
             (other,) = [each for each in client.client_list() if each["name"] == name]
         assert other["id"] != first["id"]
 
-    def test_gives_an_answer_that_nobody_read_to_no_other_command(
+    def test_gives_an_unread_answer_to_no_other_command(
         self, kept: KeptConnections, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def interrupt(*_: object, **__: object) -> None:
