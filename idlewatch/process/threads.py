@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,10 @@ class Lane(Enum):
 
 SIZES = {Lane.DATABASE: 16, Lane.TIMER: 4, Lane.LEASE: 1, Lane.LIVE: 2, Lane.SEARCH: 1, Lane.WAITING: 2}
 """How many threads a lane has at most; each has a connection to the database of its own."""
+STEADY = {Lane.TIMER, Lane.LEASE}
+"""They work every second, on few threads: to connect each time would cost more than what they ask."""
+CONNECTION_AGE = 60.0
+"""Seconds for which they use a connection, where `CONN_MAX_AGE` is 0."""
 BUSY_THREADS = 2
 """Threads of `DATABASE` that work at once: more of them would delay the event loop, and get no more done."""
 STUCK_AFTER = 0.1
@@ -71,7 +76,7 @@ class Threads:
                 return await sync_to_async(function)(*args, **kwargs)
             work = partial(function, *args, **kwargs)
             if lane is not Lane.WAITING:
-                work = partial(_on_usable_connections, work)
+                work = partial(_on_usable_connections, work, keeps=lane in STEADY and not in_tests())
                 if await self._is_tied_to_django():
                     return await sync_to_async(work)()
             hop = sync_to_async(work, thread_sensitive=False, executor=self._executor(lane))
@@ -119,15 +124,28 @@ def in_tests() -> bool:
     return hasattr(mail, "outbox")
 
 
-def _on_usable_connections(work: Callable[[], T]) -> T:
+def _on_usable_connections(work: Callable[[], T], *, keeps: bool = False) -> T:
     if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
         # It is a test's transaction: closing the connection would take it away.
         return work()
     close_old_connections()
+    began = time.monotonic()
     try:
         return work()
     finally:
+        if keeps:
+            _keep_connections(began)
         close_old_connections()
+
+
+def _keep_connections(since: float) -> None:
+    """Keep those that were opened since a moment and would be closed at once, but leave a pool its own."""
+    for connection in connections.all(initialized_only=True):
+        is_pooled = connection.settings_dict["OPTIONS"].get("pool")
+        if not is_pooled and connection.close_at is not None and since <= connection.close_at <= time.monotonic():
+            connection.close_at += CONNECTION_AGE
+            # The database may have been restarted when it is used next.
+            connection.health_check_enabled = True  # type: ignore[attr-defined]
 
 
 def _close_connections(together: Barrier) -> None:

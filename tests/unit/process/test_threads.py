@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +16,7 @@ from django.test import TestCase, override_settings
 from idlewatch.core.protocol import Close
 from idlewatch.models import WatchedSession
 from idlewatch.process import Lane, current_process, in_thread
-from idlewatch.process.threads import BUSY_THREADS, SIZES, _are_connections_tied
+from idlewatch.process.threads import BUSY_THREADS, SIZES, STEADY, _are_connections_tied
 from idlewatch.runtime.runtime import runtime_of
 from tests.support.clocks import TestClock
 from tests.support.sockets import Tab, sign_in, until
@@ -58,6 +59,44 @@ class TestALane:
         monkeypatch.delattr(mail, "outbox")
         monkeypatch.setattr("idlewatch.process.threads._are_connections_tied", lambda: pytest.fail("asked"))
         assert (await in_thread(lane, thread)).startswith(f"idlewatch-{lane.value}")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lane", STEADY)
+class TestALaneThatWorksEverySecond:
+    @pytest.fixture(autouse=True)
+    def one_thread_in_production(self, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.delattr(mail, "outbox")
+        monkeypatch.setitem(SIZES, lane, 1)
+        current_process().threads.close()
+        yield
+        current_process().threads.close()
+
+    @staticmethod
+    def count() -> object:
+        User.objects.count()
+        return connection.connection
+
+    async def test_keeps_its_connection_for_the_next_call(self, lane: Lane):
+        assert await in_thread(lane, self.count) is await in_thread(lane, self.count)
+
+    async def test_closes_one_that_is_old(self, lane: Lane, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.process.threads.CONNECTION_AGE", 0.0)
+        opened = await in_thread(lane, self.count)
+        assert await in_thread(lane, self.count) is not opened
+
+    async def test_leaves_a_pool_its_connections(self, lane: Lane, monkeypatch: pytest.MonkeyPatch):
+        def ask_in_pool() -> None:
+            User.objects.count()
+            monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", True)
+
+        await in_thread(lane, ask_in_pool)
+        assert await in_thread(lane, lambda: connection.connection) is None
+
+    async def test_notices_a_database_that_was_restarted_in_between(self, lane: Lane):
+        opened = await in_thread(lane, self.count)
+        await in_thread(lane, lambda: setattr(connection, "is_usable", lambda: False))
+        assert await in_thread(lane, self.count) is not opened
 
 
 @pytest.mark.django_db(transaction=True)
