@@ -45,6 +45,8 @@ ALONE = 200
 """Touches in a repeat, one after the other."""
 TOGETHER, GROUPS = 100, 10
 BATCH_SIZE = 500
+PATIENT = {"socket_timeout": 60.0}
+"""A store that is filled may answer late, as Redis does while its table of keys grows to the next size."""
 PROCESS = "bench"
 """The process that has a tab of each session."""
 
@@ -62,7 +64,7 @@ async def measure(run: Run) -> None:
 async def weigh(name: str, count: str) -> None:
     """Fill a store, and print how much memory each session takes."""
     url = os.environ["BENCH_REDIS_URL"]
-    store: Store = RedisStore(url) if name == goals.REDIS else MemoryStore()
+    store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
     with closing(redis.Redis.from_url(url)) as client:
         # Scripts, connections and the tasks of a batch belong to no session.
         await _fill(store, BATCH_SIZE)
@@ -141,7 +143,7 @@ class Touches:
         """Fill the database of this number in Redis with so many sessions."""
         url = os.environ["BENCH_REDIS_URL"].removesuffix("/0") + f"/{number}"
         prefix = f"{{bench-{number}}}:"
-        store = RedisStore(url, {"PREFIX": prefix})
+        store = RedisStore(url, {"PREFIX": prefix, **PATIENT})
         watch_ids = await _fill(store, count)
         with redis.Redis.from_url(url) as client:
             for start in range(0, count, BATCH_SIZE):
