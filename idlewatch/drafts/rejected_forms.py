@@ -37,7 +37,7 @@ from idlewatch.http.classification import is_client_endpoint, is_navigation, pag
 from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.site_urls import full_path_of
-from idlewatch.monitor import accounts, django_sessions, records
+from idlewatch.monitor import accounts, django_sessions, record_keys, records
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -127,9 +127,9 @@ def _watched_of(request: HttpRequest, admission: Admission) -> Watched | None:
         # The session's data may belong to another user.
         return ended if ended.user == django_sessions.user_of(request.session) else None
     key = cookie_of(request)
-    record = records.find_by_key(key)
+    record = record_keys.find_by_key(key)
     # A key that was rotated before the end is not accepted.
-    if record is None or records.was_rotated(record, key):
+    if record is None or record_keys.was_rotated(record, key):
         return None
     return records.watched_of(record, admission.arrived)
 

@@ -28,7 +28,7 @@ from idlewatch.http.session_state import SessionState
 from idlewatch.http.sign_in import settle
 from idlewatch.http.silent_sign_in import note_silent_sign_in
 from idlewatch.http.undecided import refuse_after_view
-from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import django_sessions, record_keys
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
 from idlewatch.store.values import SessionKey, Watched
@@ -211,7 +211,7 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
         # It ended while the view ran; saving the session now would fail, or bring its cookie back.
         change.state = ended
         make_anonymous(request)
-        if records.was_succeeded(cookie_of(request)):
+        if record_keys.was_succeeded(cookie_of(request)):
             # The browser has the cookie of a sign-in that came meanwhile.
             keep_cookie(request)
     else:

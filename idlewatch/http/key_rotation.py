@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from django.contrib.sessions.backends.base import SessionBase
 
-from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import django_sessions, record_keys
 from idlewatch.process import Lane, in_thread
 from idlewatch.signals.transactions import Commit, once_committed
 
@@ -24,7 +24,7 @@ def announce_rotation(watch_id: str, then: Callable[[], None] = lambda: None) ->
     """
 
     def announce() -> None:
-        records.expect_rotation(watch_id)
+        record_keys.expect_rotation(watch_id)
         then()
 
     once_committed(announce)

@@ -18,7 +18,7 @@ from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
 from idlewatch.http.view_warnings import warn
-from idlewatch.monitor import records
+from idlewatch.monitor import record_keys
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
 from idlewatch.store.values import Watched
@@ -141,5 +141,5 @@ def _is_newest(request: HttpRequest) -> bool:
         # The browser has another by now.
         return False
     with suppress(DatabaseError):
-        return not records.was_succeeded(key)
+        return not record_keys.was_succeeded(key)
     return True

@@ -18,7 +18,7 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase, Policy, stricter
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, checkpoints, django_sessions, impersonation, records, stores
+from idlewatch.monitor import accounts, checkpoints, django_sessions, impersonation, record_keys, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.peer import sign_in_address_of, user_agent_of
 from idlewatch.signals import announce, transactions
@@ -52,7 +52,7 @@ def _restart(watch_id: str, request: HttpRequest, user: AbstractBaseUser, now: f
     if restarted.verdict(now).phase is Phase.ENDED:
         return None
     records.restart(restarted, now)
-    records.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
+    record_keys.rebind(restarted.id, watched.key, django_sessions.auth_digest_of(request.session))
     return restarted
 
 
@@ -114,7 +114,7 @@ def switch(
         transferred = stores.current().sessions.transfer(present, now)
         if transferred.verdict(now).phase is not Phase.ENDED:
             records.transfer(transferred, user, operator, digest)
-            records.rebind(transferred.id, present.key, auth_digest)
+            record_keys.rebind(transferred.id, present.key, auth_digest)
             announce.switched(transferred, actors.operator, now)
         if not actors.is_impersonated:
             # It counts for the operator's limit again.

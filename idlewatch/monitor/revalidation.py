@@ -15,7 +15,7 @@ from idlewatch.core.events import PageMissed
 from idlewatch.exceptions import EngineUnavailable, Undecided
 from idlewatch.managers import among
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, checkpoints, django_sessions, records, stores
+from idlewatch.monitor import accounts, checkpoints, django_sessions, record_keys, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
@@ -166,7 +166,7 @@ def _flaw_of_account(row: Record, users: Mapping[str, AbstractBaseUser]) -> bool
 
 def _is_rotating(row: Record, watched: Watched, now: float) -> bool:
     """Return whether a request is giving a session another key; one that has died is waited for as long as any."""
-    return records.is_rotating(row) and now < watched.activity.active + ROTATION_TIMEOUT
+    return record_keys.is_rotating(row) and now < watched.activity.active + ROTATION_TIMEOUT
 
 
 def _is_lost(watched: Watched, row: Record, existing: Collection[str]) -> bool:

@@ -16,7 +16,7 @@ from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, closing, django_sessions, records, stores
+from idlewatch.monitor import accounts, closing, django_sessions, record_keys, records, stores
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.signals import announce, transactions
@@ -65,7 +65,7 @@ def look_at_bound(sessions: Mapping[str, SessionBase], now: float) -> Mapping[st
     unbound = [watch_id for watch_id, key in keys.items() if watch_id not in found or found[watch_id].key != key]
     for record in records.read(WatchedSession.objects.live().filter(pk__in=unbound)) if unbound else ():
         key = keys[record.pk]
-        if records.has_key(record, key, django_sessions.auth_digest_of(sessions[record.pk])):
+        if record_keys.has_key(record, key, django_sessions.auth_digest_of(sessions[record.pk])):
             watched = found.get(record.pk) or store.open(records.watched_of(record, now), now)
             if key is not None:
                 store.bind(record.pk, key)
@@ -106,7 +106,7 @@ def rebind(watch_id: str, session: SessionBase, *, is_own: bool = True) -> None:
     if key is not None and not session.exists(key):
         # This request read the session before another one rotated its key, and reported that.
         return
-    is_bound = records.rebind(watch_id, key, django_sessions.auth_digest_of(session), is_own=is_own)
+    is_bound = record_keys.rebind(watch_id, key, django_sessions.auth_digest_of(session), is_own=is_own)
     if key is not None and is_bound:
         stores.current().sessions.bind(watch_id, key)
 
@@ -238,7 +238,7 @@ def has_moved_on(watch_id: str, auth_digest: str, *, is_own: bool) -> bool:
     record = WatchedSession.objects.find(watch_id)
     if record is None or record.ended is not None:
         return False
-    return record.auth_digest != auth_digest or (not is_own and records.is_rotating(record))
+    return record.auth_digest != auth_digest or (not is_own and record_keys.is_rotating(record))
 
 
 def why_gone(key: str, now: float) -> tuple[Reason | None, str | None]:
@@ -249,10 +249,10 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, str | None]:
     Raises:
         StoreElsewhere: the record is open, and another process judges.
     """
-    record = records.find_by_key(key)
+    record = record_keys.find_by_key(key)
     if record is None:
         return None, None
-    if record.ended is None and records.was_rotated(record, key):
+    if record.ended is None and record_keys.was_rotated(record, key):
         return None, record.id
     if record.ended is None:
         stores.require_store(now)

@@ -99,7 +99,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("accounts not checked", "monitor/revalidation.py", "_flaws_of_accounts(live)\n", "{}\n", focus="disable type", seed=3),
     Mutant("revocation of the record alone", "monitor/service.py", "    ended = stores.current().sessions.end(watch_id, reason, now)\n    if closed:", "    ended = transitions.tombstone(watch_id, reason, now)\n    if closed:", focus="revoke"),
     # The others.
-    Mutant("rotation not announced", "monitor/records.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)\n", "    pass\n", "2", focus="change_password_while_polling"),
+    Mutant("rotation not announced", "monitor/record_keys.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)\n", "    pass\n", "2", focus="change_password_while_polling"),
     Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, elsewhere, at))\n", "                    pass\n", "2", seed=1),
     Mutant("missed changes stay missed", "runtime/publisher.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="sign_in open revoke after layer_lossy", seed=27),
     Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2", focus="open extend", seed=3),

@@ -129,7 +129,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
     from idlewatch.core.activity import Reason
     from idlewatch.drafts import service as drafts
     from idlewatch.models import WatchedSession
-    from idlewatch.monitor import attempts, login, records, resumption
+    from idlewatch.monitor import attempts, login, record_keys, records, resumption
     from idlewatch.process import now
     from idlewatch.runtime import membership
 
@@ -139,9 +139,9 @@ def _questions() -> dict[str, Callable[[], Any]]:
     objects = WatchedSession.objects
     middle = objects.get(pk=f"w{FEW // 2}")
     return {
-        "an unknown cookie": lambda: records.find_by_key("unknown-key"),
-        "the cookie of a session that ended": lambda: records.find_by_key(KNOWN),
-        "whether an unknown session was succeeded": lambda: records.was_succeeded("unknown-key"),
+        "an unknown cookie": lambda: record_keys.find_by_key("unknown-key"),
+        "the cookie of a session that ended": lambda: record_keys.find_by_key(KNOWN),
+        "whether an unknown session was succeeded": lambda: record_keys.was_succeeded("unknown-key"),
         "a record": lambda: objects.find(mine),
         "an unknown record": lambda: objects.find("unknown-key"),
         "a page of active sessions, or a user who is deleted": lambda: list(objects.live().used_by(user.pk)),
@@ -151,7 +151,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "an attempt at a password": lambda: attempts.count(mine, 5, 60.0, at),
         "failed attempts": lambda: attempts.count_failed(mine, 60.0, at),
         "the end of an attempt": lambda: attempts.reset(mine),
-        "a new key": lambda: (records.expect_rotation(mine), records.rebind(mine, "new", "x")),
+        "a new key": lambda: (record_keys.expect_rotation(mine), record_keys.rebind(mine, "new", "x")),
         "an end": lambda: records.close(mine, Reason.LOGOUT, at),
         "a draft": lambda: drafts.save(user, "/page/", "f", [("note", "text")], at),
         "the drafts of a page": lambda: drafts.find(user, "/page/", at),

@@ -76,6 +76,18 @@ def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: 
     return watched
 
 
+def row(watched: Watched) -> WatchedSession:
+    """Return the record of a session."""
+    return WatchedSession.objects.get(pk=watched.id)
+
+
+def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
+    """Write a session with other facts into its record; return it."""
+    later = replace(watched, activity=replace(watched.activity, **facts))
+    checkpoints.checkpoint([row(watched)], {watched.id: later}, now)
+    return later
+
+
 @sync_to_async
 def asign_in(name: str = "ada", **options: Any) -> Watched:
     """Sign a user in once."""

@@ -19,7 +19,7 @@ from idlewatch.managers import WatchedSessionQuerySet
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
 from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.monitor.records import rebind
+from idlewatch.monitor.record_keys import rebind
 from tests.conftest import START, Time
 from tests.support.http import Browser, record, records, user_of
 from tests.support.outages import Outage, outage
@@ -94,7 +94,7 @@ class TestRequest:
     ):
         with (
             CaptureQueriesContext(connection) as queries,
-            mock.patch("idlewatch.monitor.records.rebind", wraps=rebind) as asked,
+            mock.patch("idlewatch.monitor.record_keys.rebind", wraps=rebind) as asked,
         ):
             assert cut_off.visit("/passive/").status_code == 200
         assert asked.call_count == 1

@@ -16,7 +16,7 @@ from idlewatch.http.request_state import attach_state
 from idlewatch.http.response_hooks import set_headers
 from idlewatch.http.session_state import SessionState
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import records, stores
+from idlewatch.monitor import record_keys, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.process import Process
 from tests.conftest import START, Time
@@ -147,7 +147,7 @@ class TestClearSiteData:
         assert not clears(browser.poll("/idlewatch/state/"))
 
     def test_so_does_one_of_a_session_whose_key_was_about_to_be_replaced(self, signed_in: Browser):
-        records.expect_rotation(record().pk)
+        record_keys.expect_rotation(record().pk)
         assert clears(signed_in.submit("/idlewatch/logout/"))
 
     @pytest.mark.rule("R20")
@@ -184,7 +184,7 @@ class TestClearSiteData:
     def test_without_the_records_the_cookie_decides(
         self, monkeypatch: pytest.MonkeyPatch, cookie: dict[str, str], cleared: bool
     ):
-        monkeypatch.setattr(records, "was_succeeded", mock.Mock(side_effect=OperationalError("no database")))
+        monkeypatch.setattr(record_keys, "was_succeeded", mock.Mock(side_effect=OperationalError("no database")))
         request, response = RequestFactory().get("/"), HttpResponse()
         request.COOKIES.update(cookie)
         state = attach_state(request, START)

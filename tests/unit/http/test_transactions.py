@@ -33,7 +33,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import django_sessions, revalidation, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.records import expect_rotation, is_rotating
+from idlewatch.monitor.record_keys import expect_rotation, is_rotating
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support import http_site
@@ -125,7 +125,7 @@ class TestNewKey:
         failures = [OperationalError, OperationalError] if atomic else []
         announced = mock.Mock(side_effect=[*failures, None, None, None])
         http_site.during.append(change_password)
-        with mock.patch("idlewatch.monitor.records.expect_rotation", announced):
+        with mock.patch("idlewatch.monitor.record_keys.expect_rotation", announced):
             assert browser.submit("/meanwhile/").status_code == 200
         assert announced.call_count == (3 if atomic else 2)
 
@@ -193,7 +193,7 @@ class TestNewKey:
             expect_rotation(watch_id)
 
         http_site.during.append(change_password)
-        with mock.patch("idlewatch.monitor.records.expect_rotation", overtaken):
+        with mock.patch("idlewatch.monitor.record_keys.expect_rotation", overtaken):
             browser.submit("/meanwhile/")
         assert "Idlewatch-Ended" not in answers[0].headers
         assert user_of(browser) == "ann"

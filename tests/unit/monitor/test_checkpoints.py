@@ -14,28 +14,13 @@ from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, records
 from idlewatch.store.values import Watched
 from tests.conftest import START
-from tests.support.watches import sign_in_many
+from tests.support.watches import checkpoint, row, sign_in_many
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def watched() -> Watched:
-    return sign_in_many(1)[0]
-
-
-def row(watched: Watched) -> WatchedSession:
-    return WatchedSession.objects.get(pk=watched.id)
-
-
 def active_at(watched: Watched, moment: float) -> Watched:
     return replace(watched, activity=replace(watched.activity, active=moment))
-
-
-def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
-    later = replace(watched, activity=replace(watched.activity, **facts))
-    checkpoints.checkpoint([row(watched)], {watched.id: later}, now)
-    return later
 
 
 class TestCheckpoint:

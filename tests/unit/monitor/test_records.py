@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -12,29 +11,12 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
-from idlewatch.managers import WatchedSessionQuerySet
-from idlewatch.models import WatchedSession
-from idlewatch.monitor import checkpoints, django_sessions, records
+from idlewatch.monitor import checkpoints, records
 from idlewatch.store.values import Watched
 from tests.conftest import START
-from tests.support.watches import POLICY, sign_in_many
+from tests.support.watches import POLICY, checkpoint, row
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def watched() -> Watched:
-    return sign_in_many(1)[0]
-
-
-def row(watched: Watched) -> WatchedSession:
-    return WatchedSession.objects.get(pk=watched.id)
-
-
-def checkpoint(watched: Watched, now: float, **facts: Any) -> Watched:
-    later = replace(watched, activity=replace(watched.activity, **facts))
-    checkpoints.checkpoint([row(watched)], {watched.id: later}, now)
-    return later
 
 
 class TestResumed:
@@ -59,72 +41,6 @@ class TestResumed:
         User.objects.all().delete()
         assert records.watched_of(row(watched), START).user == ""
         assert row(watched).username == "ada"
-
-
-class TestFound:
-    def test_by_its_key_and_by_the_one_before(self, watched: Watched):
-        assert watched.key is not None
-        found = records.find_by_key(watched.key)
-        assert found == row(watched)
-        assert not records.was_rotated(found, watched.key)
-        records.rebind(watched.id, "new-session-key", "auth")
-        for key, rotated in (("new-session-key", False), (watched.key, True)):
-            found = records.find_by_key(key)
-            assert found == row(watched)
-            assert records.was_rotated(found, key) is rotated
-
-    def test_the_latest_of_those_that_had_it(self, watched: Watched):
-        (later,) = sign_in_many(1, at=START + 1)
-        WatchedSession.objects.filter(pk=later.id).update(previous_digest=row(watched).session_digest)
-        assert records.find_by_key(str(watched.key)) == row(later)
-
-    @pytest.mark.parametrize(("key", "count"), [("unknown-key", 1), ("short", 0), ("k" * 256, 0), ("\x00" * 8, 1)])
-    def test_by_one_query_and_by_none_for_what_is_no_key(self, key: str, count: int, django_assert_num_queries: Any):
-        with django_assert_num_queries(count):
-            assert records.find_by_key(key) is None
-
-    def test_under_a_secret_that_was_replaced(self, watched: Watched, settings: Any):
-        settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
-        assert records.find_by_key(str(watched.key)) == row(watched)
-        settings.SECRET_KEY_FALLBACKS = []
-        assert records.find_by_key(str(watched.key)) is None
-
-    @pytest.mark.parametrize("key", ["unknown", "", "\x00"])
-    def test_never_by_another_key(self, watched: Watched, key: str):
-        # A record of an engine without keys has no digest.
-        WatchedSession.objects.update(previous_digest="")
-        assert records.find_by_key(key) is None
-
-
-class TestRebound:
-    def test_a_new_key_and_its_auth_hash_are_seen_together(self, watched: Watched, monkeypatch: pytest.MonkeyPatch):
-        plain, seen = WatchedSessionQuerySet.update, set()
-
-        def update(rows: WatchedSessionQuerySet, **fields: Any) -> int:
-            updated = plain(rows, **fields)
-            seen.add((row(watched).session_digest, row(watched).auth_digest))
-            return updated
-
-        before = row(watched).session_digest, row(watched).auth_digest
-        monkeypatch.setattr(WatchedSessionQuerySet, "update", update)
-        records.rebind(watched.id, "new-session-key", "auth")
-        assert seen - {before} == {(django_sessions.digest("new-session-key"), "auth")}
-
-    def test_the_key_before_is_bound_again_by_the_request_alone_that_gives_it_back(self, watched: Watched):
-        old, auth = str(watched.key), row(watched).auth_digest
-        records.rebind(watched.id, "new-session-key", auth)
-        assert not records.rebind(watched.id, old, auth, is_own=False)
-        assert row(watched).session_digest == django_sessions.digest("new-session-key")
-        assert records.rebind(watched.id, old, auth)
-        assert row(watched).session_digest == django_sessions.digest(old)
-
-    @pytest.mark.parametrize("has_key", [True, False])
-    def test_the_same_key_or_none_leaves_the_digest_and_the_auth_hash_follows(self, watched: Watched, has_key: bool):
-        key = watched.key if has_key else None
-        WatchedSession.objects.update(session_digest=django_sessions.digest(key))
-        records.rebind(watched.id, key, "auth")
-        assert (row(watched).session_digest, row(watched).previous_digest) == (django_sessions.digest(key), "")
-        assert row(watched).auth_digest == "auth"
 
 
 class TestClosed:
@@ -188,14 +104,10 @@ class TestOldFacts:
         assert kept.facts["logged_in_at"] == START + 20
 
 
-@pytest.mark.parametrize("write", ["restart", "expect_rotation"])
-def test_a_closed_record_stays_as_it_is(watched: Watched, write: str):
+def test_a_closed_record_is_not_restarted(watched: Watched):
     records.close(watched.id, Reason.LOGOUT, START + 1)
     closed = row(watched)
-    if write == "expect_rotation":
-        records.expect_rotation(watched.id)
-    else:
-        records.restart(replace(watched, activity=replace(watched.activity, active=START + 5)), START + 10)
+    records.restart(replace(watched, activity=replace(watched.activity, active=START + 5)), START + 10)
     assert vars(row(watched)) == vars(closed) | {"_state": mock.ANY}
 
 
@@ -204,18 +116,6 @@ def test_no_record_holds_a_key(watched: Watched):
     kept = row(watched)
     assert str(watched.key) not in " ".join(str(value) for name, value in vars(kept).items() if name != "id")
     assert str(watched.key) not in f"{kept!r} {kept}"
-
-
-def test_a_key_that_is_being_replaced_counts_as_the_one_before(watched: Watched):
-    assert not records.was_rotated(row(watched), str(watched.key))
-    records.expect_rotation(watched.id)
-    assert records.was_rotated(row(watched), str(watched.key))
-    records.rebind(watched.id, "new", "auth")
-    assert (row(watched).session_digest, row(watched).previous_digest) == (
-        django_sessions.digest("new"),
-        django_sessions.digest(watched.key),
-    )
-    assert not records.was_rotated(row(watched), "new")
 
 
 def test_what_an_operator_ended_is_told_from_what_another_request_of_theirs_did(watched: Watched):

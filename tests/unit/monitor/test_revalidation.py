@@ -14,7 +14,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Extended, PageShown
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import accounts, checkpoints, django_sessions, records, revalidation, stores
+from idlewatch.monitor import accounts, checkpoints, django_sessions, record_keys, records, revalidation, stores
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.sockets import errors
@@ -51,7 +51,7 @@ class TestWhatStands:
     ):
         lost, changed = watches = sign_in_many(2)
         for watched in watches:
-            records.expect_rotation(watched.id)
+            record_keys.expect_rotation(watched.id)
         Session.objects.filter(session_key=lost.key).delete()
         WatchedSession.objects.filter(pk=changed.id).update(auth_digest="of the password before")
         if is_over:
@@ -65,7 +65,7 @@ class TestWhatStands:
 
         def wait(*_: object) -> None:
             User.objects.filter(pk=changed.user).update(password="new")
-            records.rebind(rotated.id, "new-session-key", WatchedSession.objects.get(pk=rotated.id).auth_digest)
+            record_keys.rebind(rotated.id, "new-session-key", WatchedSession.objects.get(pk=rotated.id).auth_digest)
             Session.objects.filter(session_key=rotated.key).delete()
 
         with mock.patch("idlewatch.monitor.checkpoints.checkpoint", wait):
