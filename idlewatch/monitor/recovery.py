@@ -147,11 +147,12 @@ class Recovery:
         return is_reported
 
     async def _report_pass(self, read_tabs: ReadTabs, now: float, until: float) -> bool:
-        if self._outage.began_at is not None and not self._outage.is_back:
-            await self._begin_reports(self._outage.began_at - COMMIT_OVERLAP, now)
         if self._owes_tabs:
+            # First: what this process saw is reported also while the records are away.
             self._owes_tabs = False
             self._outage.add_missed([*read_tabs(), *self._outage.seen.watch_ids()])
+        if self._outage.began_at is not None and not self._outage.is_back:
+            await self._begin_reports(self._outage.began_at - COMMIT_OVERLAP, now)
         if self._awaited is None:
             self._awaited = self._outage.count_missed()
         while watch_ids := self._outage.take_missed(records.BATCH_SIZE):

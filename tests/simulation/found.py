@@ -349,6 +349,28 @@ FOUND: Mapping[str, Sequence[Story]] = {
         )
         for number, engine, at, target in ((10, "cache", 6.116, 1), (24, "db", 6.1384, 0), (25, "db", 6.14, 0))
     ],
+    "an older copy took over while the database was away, and a process reported nothing of what it had seen": [
+        Story(
+            470,
+            _setup(servers=3, engine="cache", atomic=True, limits=_limits(idle_timeout=10.0, hold_limit=8.0)),
+            {
+                "b1": (
+                    "bob",
+                    (
+                        _step("sign_in", 0.02),
+                        _step("extend", 2.42),
+                        _step("extend", -0.03, "end"),
+                        _step("extend", -0.79, "end"),
+                        _step("extend", -0.37, "end"),
+                    ),
+                )
+            },
+            (
+                Fault("database_away", 6.19, 13.08, 2, "end", -1.89),
+                Fault("redis_failover", 6.19, 4.98, 0, "end", -2.46),
+            ),
+        )
+    ],
     "a view with a transaction waited for the claim of the memory store, which waited for that transaction": [
         Story(
             367,

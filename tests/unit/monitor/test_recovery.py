@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import OperationalError
 from msgspec.structs import replace
 
@@ -418,6 +419,22 @@ class TestAnOutage:
                 call.side_effect = StoreUnavailable
             await web.store.sessions.aapply(watch_id, Requested(), clock.now)
         with mock.patch.object(records, "read", side_effect=OperationalError), pytest.raises(OperationalError):
+            await web.around()
+        assert (await present(web, watch_id)).activity.active == START + 60
+
+    async def test_keeps_what_a_process_saw_from_no_older_copy_though_the_records_are_away(
+        self, shared: Outage, clock: Time
+    ):
+        web = shared.process("web")
+        watch_id, other = [(await web.asign_in()).id for _ in range(2)]
+        await shared.around(REPORT_GRACE + 1)
+        copy = Copy(shared)
+        clock.now = START + 60
+        await extend(web, watch_id, clock.now)
+        with web.entered(), mock.patch.object(web.recovery.sessions, "get", side_effect=StoreUnavailable):
+            await sync_to_async(web.store.sessions.get)(other)
+        copy.restore(is_known=True)
+        with mock.patch.object(recovery, "closed_since", side_effect=OperationalError), pytest.raises(OperationalError):
             await web.around()
         assert (await present(web, watch_id)).activity.active == START + 60
 
