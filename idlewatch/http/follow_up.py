@@ -232,8 +232,7 @@ def _end_former(state: RequestState, left: float) -> None:
     former = state.admission.state.watch_id
     if former is None or state.present.watch_id == former:
         return
-    if not monitor.has_ended(former, left):
-        monitor.end(former, Reason.LOGOUT, left)
+    monitor.leave(former, left)
 
 
 def _follow_credentials(request: HttpRequest, state: RequestState, watched: Watched) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
@@ -11,7 +10,6 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from idlewatch.core.activity import Reason
-from idlewatch.exceptions import Undecided
 from idlewatch.http.key_rotation import announce_rotation
 from idlewatch.http.request_state import RequestState, find_state, state_of
 from idlewatch.http.session_state import SessionState
@@ -149,9 +147,7 @@ def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
         before = state.present
         former = before.watch_id or _find_own(state.admission.rotated, user)
         if former is not None and former != watched.id:
-            # Where it can't be determined whether it is over already, the clock ends it.
-            with suppress(Undecided):
-                monitor.end(former, Reason.LOGOUT, at)
+            monitor.leave(former, at)
         displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
         auth_digest = django_sessions.auth_digest_of(session)
         state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)

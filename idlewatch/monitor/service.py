@@ -6,6 +6,7 @@ They write to the store and the records. Tabs are notified by the timer, from wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
@@ -170,6 +171,17 @@ def end_all(watch_ids: Iterable[str], reason: Reason, now: float) -> None:
 async def aend(watch_id: str, reason: Reason, now: float, by: AbstractBaseUser | None = None) -> Watched:
     """Async version of `end`."""
     return await in_thread(Lane.DATABASE, end, watch_id, reason, now, by)
+
+
+def leave(watch_id: str, now: float) -> None:
+    """End a session that its user left by another sign-in.
+
+    Where it can't be determined whether it is over already, the clock ends it: its tabs may know why it has ended.
+    """
+    with suppress(Undecided):
+        watched = look(watch_id, now)
+        if watched is None or watched.activity.ended is None:
+            end(watch_id, Reason.LOGOUT, now)
 
 
 def _knows_only_record(watch_id: str) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.db import DatabaseError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
@@ -234,6 +236,27 @@ class TestSessions:
         assert records() == [("ann", "replaced"), ("ann", ""), ("ann", "")]
         finish(persistent)
         assert records() == [("ann", "replaced"), ("ann", ""), ("ann", "")]
+
+    def test_a_sign_in_leaves_the_one_to_the_clock_that_may_have_ended_before(
+        self, persistent: Outage, signed_in: Browser, ann: User, clock: Time
+    ):
+        timer, authenticate = persistent.process("timer"), ModelBackend.authenticate
+
+        def authenticate_past_the_end(*args: Any, **kwargs: Any) -> Any:
+            clock.pass_(901)
+            with timer.entered():
+                # The tabs are told; the record is closed later.
+                async_to_sync(timer.timer.push)(clock.now)
+            persistent.redis.stop()
+            return authenticate(*args, **kwargs)
+
+        persistent.go_round()
+        with mock.patch.object(ModelBackend, "authenticate", authenticate_past_the_end):
+            signed_in.sign_in(ann)
+        assert records() == [("ann", ""), ("ann", "")]
+        finish(persistent)
+        assert records() == [("ann", "idle"), ("ann", "")]
+        assert user_of(signed_in) == "ann"
 
     def test_a_disabled_account_has_none(self, persistent: Outage, ann: User, clock: Time):
         for _ in range(2):
