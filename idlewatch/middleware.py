@@ -21,7 +21,7 @@ from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
 from idlewatch.http.caching import ignore_conditions
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.follow_up import Answering, end_response, follow, has_changed_session
+from idlewatch.http.follow_up import end_response, follow, has_changed_session
 from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import (
     cookie_of,
@@ -32,6 +32,7 @@ from idlewatch.http.request_session import (
     session_of,
 )
 from idlewatch.http.request_state import attach_state, find_state, state_of
+from idlewatch.http.requests_under_way import Answering
 from idlewatch.http.responses import undecided_response
 from idlewatch.http.undecided import refuse
 from idlewatch.process import Lane, in_thread, now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from threading import Event
 
 from django.http import HttpRequest
@@ -16,11 +16,10 @@ from idlewatch.http import credential_change
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.login_views import is_login_page, turns_away
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session
-from idlewatch.http.request_state import RequestState, current_state, state_of
-from idlewatch.http.requests_under_way import is_shared, under_way
+from idlewatch.http.request_state import RequestState, state_of
+from idlewatch.http.requests_under_way import is_shared
 from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import StateResponse, ended_response
 from idlewatch.http.session_change import NO_CHANGE, SessionChange
@@ -31,39 +30,10 @@ from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions, record_keys
 from idlewatch.monitor import service as monitor
 from idlewatch.process import now
-from idlewatch.store.values import SessionKey, Watched
+from idlewatch.store.values import Watched
 
 PAUSES = (0.05, 0.15, 0.3)
 """Seconds to wait, each before another look, for what another process has committed and not announced yet."""
-
-
-class Answering(AbstractContextManager[None]):
-    """Registers a request while it is answered, for what else happens to its session meanwhile."""
-
-    __slots__ = ("_key", "_requests", "_session", "_state", "_token")
-
-    def __init__(self, request: HttpRequest) -> None:
-        self._state, self._session = state_of(request), request.session
-        session_key = self._session.session_key
-        self._key = None if session_key is None else SessionKey(session_key)
-        self._requests = under_way()
-
-    def __enter__(self) -> None:
-        state, session, key = self._state, self._session, self._key
-        watch_id = state.admission.state.watch_id
-        self._token = current_state.set(state)
-        if key is not None:
-            self._requests.add(key, session)
-            if watch_id is not None:
-                state.original = OriginalSession(session, key, watch_id)
-                state.original.preserve()
-
-    def __exit__(self, *_: object) -> None:
-        if self._state.original is not None:
-            self._state.original.leave()
-        if self._key is not None:
-            self._requests.remove(self._key, self._session)
-        current_state.reset(self._token)
 
 
 def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
