@@ -70,14 +70,18 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
     from django.contrib.sessions.models import Session
     from django.utils import timezone
     from msgspec import to_builtins
+    from msgspec.structs import replace
 
     from idlewatch.conf import conf
     from idlewatch.core.activity import Activity
     from idlewatch.core.clock import as_datetime
+    from idlewatch.core.policy import Policy
     from idlewatch.models import WatchedSession
     from idlewatch.monitor import checkpoints, django_sessions
     from idlewatch.store.values import Watched
 
+    # Short limits would have the sessions checked every few seconds.
+    policy = replace(conf.policy, checkpoint=Policy().checkpoint)
     users = get_user_model().objects
     users.bulk_create((users.model(username=f"user{number}", password="!") for number in range(count - 1)), BATCH_SIZE)
     users.create_superuser("operator")
@@ -96,9 +100,7 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
         }
         sessions.append(Session(session_key=key, session_data=SessionStore().encode(data), expire_date=expires))
         at = now.timestamp()
-        watched = Watched(
-            id=watch_id, user=str(user.pk), policy=conf.policy, activity=Activity(logged_in_at=at, active=at)
-        )
+        watched = Watched(id=watch_id, user=str(user.pk), policy=policy, activity=Activity(logged_in_at=at, active=at))
         records.append(
             WatchedSession(
                 id=watch_id,
@@ -108,7 +110,7 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
                 auth_digest=django_sessions.auth_digest(user.get_session_auth_hash()),
                 started=as_datetime(at),
                 signed_in=as_datetime(at),
-                limits=to_builtins(conf.policy),
+                limits=to_builtins(policy),
                 **checkpoints.progress_of(watched, at),
             )
         )
