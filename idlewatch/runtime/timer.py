@@ -38,6 +38,9 @@ BATCH_SIZE = 500
 """Sessions claimed at once."""
 RECORDS_TIMEOUT = 0.5
 """Seconds that a push waits for the records, at most."""
+RECORD_PAUSE = 0.2
+"""Seconds after each piece of work on the records, so that many ends are recorded together: their statements hold up
+the pushes."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
 LATE_AFTER = 2 * ROUND_INTERVAL
@@ -88,7 +91,7 @@ class Timer:
         try:
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(self._lane(Due.PUSH, self._push_if_due))
-                lanes.create_task(self._lane(Due.RECORD, self.keep))
+                lanes.create_task(self._lane(Due.RECORD, self.keep, RECORD_PAUSE))
                 lanes.create_task(self._keep_lease())
         finally:
             self._tasks.cancel()
@@ -106,7 +109,7 @@ class Timer:
                 except Exception:
                     logger.exception("The lease of this process could not be renewed.")
 
-    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]]) -> None:
+    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]], pause: float = 0.0) -> None:
         """Do some work whenever it is due, and once a round; it returns when it is due next."""
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -130,6 +133,8 @@ class Timer:
                 except Exception:
                     # What is due stays due, and is done when the database or the store is back.
                     logger.exception("A round of the timer failed.")
+                if pause:
+                    await self._clock.sleep(pause)
                 await self._rest(wake, due_at)
         finally:
             stop_listening()
