@@ -130,13 +130,12 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
             return ended(Reason.ABSOLUTE, end)
         return ended(Reason.CLOSED if end == closed_end else Reason.IDLE, end)
 
-    hold_end = activity.hold_end(policy.hold_limit)
-    held = now < hold_end
+    held = activity.held_since is not None and now < activity.hold_end(policy.hold_limit)
     # Only the idle and the absolute timeout have a warning: after a closed browser no tab could show one.
     absolute_first = absolute_end <= idle_end
-    warn_at = min(absolute_end, idle_end) - policy.warn_before
-    shown_idle_end = max(activity.active, now if held else hold_end) + policy.idle_timeout
-    remaining = min(absolute_end, closed_end, shown_idle_end) - now
+    warn_at = (absolute_end if absolute_first else idle_end) - policy.warn_before
+    shown_end = min(absolute_end, closed_end, max(activity.active, now) + policy.idle_timeout) if held else end
+    remaining = shown_end - now
     if now < warn_at:
         return Verdict(Phase.ACTIVE, None, end, remaining, True, held, min(warn_at, end))
     near = Reason.ABSOLUTE if absolute_first else Reason.IDLE
@@ -151,7 +150,9 @@ def ends_at(activity: Activity, policy: Policy) -> float:
 def _ends(activity: Activity, policy: Policy) -> tuple[float, float, float]:
     """Return when the absolute timeout, a closed browser and the idle timeout end a live session."""
     absolute_end = NEVER if policy.absolute_timeout is None else activity.logged_in_at + policy.absolute_timeout
-    idle_from = max(activity.active, activity.hold_end(policy.hold_limit))
+    idle_from = activity.active
+    if activity.held_since is not None:
+        idle_from = max(idle_from, activity.hold_end(policy.hold_limit))
     return absolute_end, closes_at(activity, policy), idle_from + policy.idle_timeout
 
 

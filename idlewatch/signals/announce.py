@@ -43,7 +43,8 @@ def changed(before: Watched, verdict: Verdict, at: float) -> None:
         _announce_warned(before, verdict, at)
     elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
         metrics.EXTENSIONS.inc()
-        event_log.log_event("session_extended", watch_id=before.id, user=before.user, at=as_datetime(at))
+        if event_log.is_logged():
+            event_log.log_event("session_extended", watch_id=before.id, user=before.user, at=as_datetime(at))
         dispatcher.send(session_extended, watch_id=before.id, user=before.user, at=at)
 
 
@@ -66,5 +67,6 @@ def _announce_warned(watched: Watched, verdict: Verdict, at: float) -> None:
     if watched.shown.phase is not Phase.WARNED:
         metrics.WARNINGS.inc()
     fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": verdict.reason}
-    event_log.log_event("session_warned", **fields, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
+    if event_log.is_logged():
+        event_log.log_event("session_warned", **fields, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
     dispatcher.send(session_warned, **fields, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)

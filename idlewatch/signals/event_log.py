@@ -23,6 +23,11 @@ UNQUOTED = re.compile(r"(?!-\Z)[A-Za-z0-9_.:/@+-]+")
 Value = str | int | float | bool | datetime | None
 
 
+def is_logged() -> bool:
+    """Return whether events are logged: to prepare many that are not would take longer than all else about them."""
+    return logger.isEnabledFor(logging.INFO)
+
+
 def log_event(event: str, *, level: int = logging.INFO, **fields: Value) -> None:
     """Log an event; refusals use `level=logging.WARNING`.
 

@@ -23,7 +23,9 @@ GROUPS = tuple(Group(phase, connected) for phase in (Phase.WARNED, Phase.ACTIVE)
 def group_of(watched: Watched) -> Group | None:
     """Return the group of a session; None if it has ended."""
     activity = watched.activity
-    return None if activity.ended is not None else Group(watched.shown.phase, bool(activity.tabs))
+    if activity.ended is not None:
+        return None
+    return GROUPS[2 * (watched.shown.phase is not Phase.WARNED) + (not activity.tabs)]
 
 
 def is_among(watched: Watched, phase: Phase | None, connected: bool | None) -> bool:

@@ -52,12 +52,14 @@ class Entry(Struct, gc=False, eq=False):
 
     def lease(self, due: Due, until: float) -> None:
         """Note that one kind is claimed."""
-        claimed = self.watched.version if due is Due.PUSH else self.claims.claimed
-        self.note(leased={**self.claims.leased, due: until}, claimed=claimed)
+        former = self.claims
+        claimed = self.watched.version if due is Due.PUSH else former.claimed
+        self.claims = replace(former, leased={**former.leased, due: until}, claimed=claimed)
 
     def release(self, due: Due, **changes: object) -> None:
         """Note that one kind is claimed no more, and what else changes in the claims by it."""
-        leased = {kind: until for kind, until in self.claims.leased.items() if kind is not due}
+        leased = dict(self.claims.leased)
+        leased.pop(due, None)
         self.note(leased=leased, claimed=0 if due is Due.PUSH else self.claims.claimed, **changes)
 
     def queued_at(self, due: Due) -> float:

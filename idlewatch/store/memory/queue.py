@@ -85,10 +85,6 @@ class MemoryQueue(DueQueue):
         return self._ledger.change(entry, settled, now, next_at=next_at)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
-        check_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
-        if due is Due.CHECK and check_at < entry.check_at:
-            # It was checked later, by another claimant.
-            return
         claims, changes = entry.claims, dict[str, object]()
         settled = claims.settled if due is Due.PUSH else None
         if settled is not None and watched.version >= settled:
@@ -97,6 +93,10 @@ class MemoryQueue(DueQueue):
             changes["recorded"] = True
             self._ledger.forget_later(watched.id, now)
         elif due is Due.CHECK:
+            check_at = transitions.next_check_at(watched.policy, now, is_doubted=is_doubted)
+            if check_at < entry.check_at:
+                # It was checked later, by another claimant.
+                return
             entry.check_at = check_at
             changes["doubted"] = is_doubted
         if due is not Due.PUSH or watched.version >= claims.claimed:
@@ -111,4 +111,7 @@ class MemoryQueue(DueQueue):
 def _lease(entry: Entry, due: Due, until: float) -> Watched:
     """Lease a session to the caller; return it as a claimant is to see it."""
     entry.lease(due, until)
-    return replace(entry.watched, unpublished=entry.claims.settled is not None, doubted=entry.claims.doubted)
+    watched, is_unpublished, is_doubted = entry.watched, entry.claims.settled is not None, entry.claims.doubted
+    if (watched.unpublished, watched.doubted) == (is_unpublished, is_doubted):
+        return watched
+    return replace(watched, unpublished=is_unpublished, doubted=is_doubted)
