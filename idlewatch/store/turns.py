@@ -66,38 +66,38 @@ class Batches(Generic[T, R]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __contains__(self, watch_id: str) -> bool:
-        """Return whether something of a session waits in the running event loop."""
-        return (asyncio.get_running_loop(), watch_id) in self._waiting
+    def __contains__(self, key: str) -> bool:
+        """Return whether an item waits under this key in the running event loop."""
+        return (asyncio.get_running_loop(), key) in self._waiting
 
-    async def add(self, watch_id: str, item: T) -> R:
-        """Wait until `work` has done an item of a session; return its result, or raise its error."""
+    async def add(self, key: str, item: T) -> R:
+        """Wait until `work` has done an item; return its result, or raise its error."""
         loop = asyncio.get_running_loop()
-        key = loop, watch_id
+        place = loop, key
         result: asyncio.Future[R] = loop.create_future()
-        if key in self._waiting:
-            self._waiting[key].append((item, result))
+        if place in self._waiting:
+            self._waiting[place].append((item, result))
         else:
-            self._waiting[key] = [(item, result)]
+            self._waiting[place] = [(item, result)]
             # A context of its own: that of one caller must not leak into work for the others.
-            task = loop.create_task(self._do_all(key), context=Context())
+            task = loop.create_task(self._do_all(place), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await result
 
-    async def _do_all(self, key: tuple[asyncio.AbstractEventLoop, str]) -> None:
+    async def _do_all(self, place: tuple[asyncio.AbstractEventLoop, str]) -> None:
         try:
-            while waiting := self._waiting[key]:
-                batch, self._waiting[key] = waiting[: self._most], waiting[self._most :]
-                await self._do(key[1], batch)
+            while waiting := self._waiting[place]:
+                batch, self._waiting[place] = waiting[: self._most], waiting[self._most :]
+                await self._do(place[1], batch)
         finally:
-            for _, result in self._waiting.pop(key):
+            for _, result in self._waiting.pop(place):
                 result.cancel()
 
-    async def _do(self, watch_id: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _do(self, key: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         outcomes: Sequence[R | Exception]
         try:
-            outcomes = await self._work(watch_id, [item for item, _ in batch])
+            outcomes = await self._work(key, [item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is passed to the callers
             outcomes = [error] * len(batch)
         except BaseException:
