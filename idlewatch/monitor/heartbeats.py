@@ -24,11 +24,11 @@ from idlewatch.store.values import Touch, Watched
 COLLECTION_TIME = 0.03
 """Seconds for which a heartbeat waits for others."""
 FLUSH_TIMEOUT = 0.5
-"""Seconds that `flush` waits for sessions that are looked at one by one, at most: the records may be asked."""
+"""Seconds that `flush` waits at most: sessions that are looked at one by one may need their records."""
 
 
 class Heartbeat(NamedTuple):
-    """One that waits, and what is done where it is more than a touch."""
+    """A heartbeat that waits, and what to do where it is more than a touch."""
 
     touch: Touch
     look: Callable[[], Awaitable[Watched | None]]
@@ -55,7 +55,7 @@ class Heartbeats:
         """Have a heartbeat credited within `COLLECTION_TIME`."""
         watch_id = heartbeat.touch.watch_id
         if not self._outage.is_tended:
-            # What the store misses of it could not wait.
+            # Without a timer, nothing would report later what the store misses.
             self._begin(self._apply(heartbeat), [watch_id])
             return
         with self._lock:
@@ -64,14 +64,14 @@ class Heartbeats:
             self._sending = self._process.start(self._send_later())
 
     async def settle(self, watch_id: str) -> None:
-        """Wait until what came of a session is credited."""
+        """Wait until every heartbeat of a session that has come is credited."""
         if watch_id in self._waiting:
             self._send()
         while tasks := [task for task, watch_ids in self._under_way.items() if watch_id in watch_ids]:
             await asyncio.wait(tasks)
 
     async def flush(self) -> None:
-        """Credit all that waits."""
+        """Credit everything that waits; go on after `FLUSH_TIMEOUT` without the rest."""
         self._send()
         if self._under_way:
             with suppress(TimeoutError):
@@ -79,7 +79,7 @@ class Heartbeats:
                     await asyncio.wait(list(self._under_way))
 
     def credit(self, watch_id: str) -> None:
-        """Credit what waits of a session, from any thread."""
+        """Credit what waits of a session, from any thread; do not wait for what is on its way to the store."""
         if watch_id not in self._waiting:
             return
         with self._lock:
@@ -117,7 +117,7 @@ class Heartbeats:
             await asyncio.wait(applying)
 
     async def _credit_together(self, heartbeats: Sequence[Heartbeat]) -> Sequence[Heartbeat]:
-        """Credit heartbeats in one call; return those for which there is more to do."""
+        """Credit heartbeats in one call; return those that have to be applied by themselves."""
         outage, ready = self._outage, list[Heartbeat]()
         for heartbeat in heartbeats:
             if outage.must_wait(heartbeat.touch.watch_id):

@@ -50,7 +50,7 @@ async def flush(web: Member) -> None:
 
 
 class Page:
-    """A tab that notes how its heartbeats went which were more than a touch."""
+    """A tab that notes what came of its heartbeats that were more than a touch."""
 
     def __init__(self, web: Member) -> None:
         self.web = web
@@ -66,7 +66,9 @@ class Page:
         self.followed.append(await looking)
 
 
-async def test_are_credited_before_anything_else_that_happens_to_their_session(web: Member, watch_id: str) -> None:
+async def test_heartbeats_are_credited_before_anything_else_that_happens_to_their_session(
+    web: Member, watch_id: str
+) -> None:
     Page(web).beat(watch_id, START + 10)
     found = await web.store.sessions.aget(watch_id)
     assert found.activity.active == START + 10
@@ -78,7 +80,7 @@ async def test_are_credited_before_anything_else_that_happens_to_their_session(w
 # The limits are those of `tests.support.watches`: the session is warned at 80, and over at 100.
 
 
-async def test_put_off_a_warning_that_is_due_before_they_would_be_credited(
+async def test_heartbeats_put_off_a_warning_that_is_due_before_they_would_be_credited(
     web: Member, watch_id: str, clock: Time
 ) -> None:
     Page(web).beat(watch_id, START + 79.99)
@@ -88,14 +90,16 @@ async def test_put_off_a_warning_that_is_due_before_they_would_be_credited(
     assert (found.shown.phase, found.activity.warnings) == (Phase.ACTIVE, 0)
 
 
-async def test_keep_a_session_that_a_thread_finds_to_be_over(web: Member, watch_id: str, clock: Time) -> None:
+async def test_heartbeats_keep_a_session_that_a_thread_finds_to_be_over(
+    web: Member, watch_id: str, clock: Time
+) -> None:
     Page(web).beat(watch_id, START + 10)
     clock.now = START + 105
     found = await sync_to_async(web.store.sessions.end)(watch_id, None, clock.now)
     assert (found.activity.ended, found.activity.active) == (None, START + 10)
 
 
-async def test_that_are_more_than_a_touch_are_applied_by_themselves(web: Member, watch_id: str) -> None:
+async def test_heartbeats_that_are_more_than_a_touch_are_applied_one_by_one(web: Member, watch_id: str) -> None:
     page, other = Page(web), (await web.asign_in()).id
     await web.store.sessions.aapply(watch_id, Held("upload"), START + 5)
     for each in (watch_id, other):
@@ -109,7 +113,7 @@ async def test_that_are_more_than_a_touch_are_applied_by_themselves(web: Member,
     assert not followed[other].tabs
 
 
-async def test_that_the_store_misses_wait_until_it_is_back(
+async def test_heartbeats_that_the_store_misses_wait_until_it_is_back(
     kept: Outage, web: Member, watch_id: str, clock: Time
 ) -> None:
     kept.redis.stop()
