@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -35,9 +36,9 @@ def served() -> Process:
 
 
 async def test_a_server_process_freezes_what_it_has_loaded_and_sets_the_thresholds_once(
-    collector: mock.Mock, settings: object
+    collector: mock.Mock, settings: Any
 ):
-    settings.IDLEWATCH = {"GC_THRESHOLDS": (10_000, 100, 2)}  # type: ignore[attr-defined]
+    settings.IDLEWATCH = {"GC_THRESHOLDS": (10_000, 100, 2)}
     await start(served())
     calls = [mock.call.collect(), mock.call.freeze(), mock.call.set_threshold(10_000, 100, 2)]
     assert collector.mock_calls[:3] == calls
@@ -46,9 +47,9 @@ async def test_a_server_process_freezes_what_it_has_loaded_and_sets_the_threshol
 
 @pytest.mark.parametrize(("is_served", "thresholds"), [(True, None), (False, (10_000, 100, 2))])
 async def test_by_default_and_in_a_command_the_collector_is_left_alone(
-    collector: mock.Mock, settings: object, is_served: bool, thresholds: object
+    collector: mock.Mock, settings: Any, is_served: bool, thresholds: Any
 ):
-    settings.IDLEWATCH = {"GC_THRESHOLDS": thresholds}  # type: ignore[attr-defined]
+    settings.IDLEWATCH = {"GC_THRESHOLDS": thresholds}
     process = Process()
     process.is_served = is_served
     await start(process)
