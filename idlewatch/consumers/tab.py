@@ -141,7 +141,7 @@ class TabConsumer(Socket):
         if ended:
             await self._end(frame)
         else:
-            # As `send` does, by two calls more: thousands of tabs may be told at once.
+            # `send` does the same by two more calls, and thousands of tabs may be notified at once.
             message: Any = {"type": "websocket.send", "text": frame}
             await self.base_send(message)
 

@@ -54,7 +54,7 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _may_be_whole(response: HttpResponse) -> bool:
-    """Return whether a response may be more than a fragment: whose the page is takes longer to ask."""
+    """Return whether a response may be more than a fragment: finding the page's owner takes longer."""
     content = response.content
     return bool(WHOLE_PAGE.match(content)) or b"</body" in content.lower() or response.has_header("Content-Encoding")
 

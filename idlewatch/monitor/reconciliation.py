@@ -19,8 +19,8 @@ logger = logging.getLogger("idlewatch")
 END_GRACE = 60.0
 """Seconds after an end by which the record is closed and the end announced, unless the database was away."""
 PASSES = 16
-"""Passes in which all records are compared, at most: one each quarter of a minute, so that a session that the store
-lost is back within five minutes, and an end is compared while the store remembers it."""
+"""Passes in which all records are compared, at most: one every 15 seconds, so that a session that the store lost
+is back within five minutes, and an end is compared while the store remembers it."""
 MIN_BATCHES = 5
 """Batches of records that a pass compares, at least."""
 

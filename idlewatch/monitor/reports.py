@@ -161,7 +161,7 @@ class Reports:
                     left.pop(watch_id, None)
 
     async def _end_seen(self, watch_id: str, now: float) -> Watched | None:
-        """End a session that this process saw end, and whose pages may have been told; return it then."""
+        """End a session in the store that this process saw end, since its pages may show that; return it."""
         end = self._outage.seen.end_of(watch_id)
         if end is None:
             return None

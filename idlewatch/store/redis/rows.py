@@ -51,7 +51,7 @@ class Write(NamedTuple):
     new: Watched
     now: float
     events: Sequence[Event] = ()
-    """What made the new one of the old one."""
+    """What turns `old` into `new`."""
     token: str = ""
     """Of its reservation; empty if it has none."""
 
@@ -147,13 +147,13 @@ class Rows:
         return (yield from self._read(watch_id, present)) if isinstance(present, bytes) else present
 
     def leaves(self, old: Watched | None, new: Watched) -> bool:
-        """Return whether to make `new` of `old` is an end by the clock that is left to the mode `end`."""
+        """Return whether `new` ends a live `old` by the clock, which is left to the mode `end`."""
         return self.leaves_ends and old is not None and old.activity.ended is None and new.activity.ended is not None
 
     def write_all(self, writes: Sequence[Write], mode: str = "write") -> Steps[Sequence[Written]]:
-        """Do several compare-and-sets, of a session each."""
+        """Compare and set several sessions, each by itself."""
         packed, rows = [], list[bytes]()
-        # By a random mark in its row, a write is recognized that is sent again because its answer was lost.
+        # A random mark in its row identifies a write that is sent again because its answer was lost.
         mark = secrets.randbits(52)
         for old, new, now, events, token in writes:
             version = "" if old is None else old.version
