@@ -165,6 +165,7 @@ class Browser:
             await self.open()
         else:
             self.unanswered.add(cookie)
+            self.world.seen.failed_to_sign_in(former, began, self.world.now)
             if response.status_code == 400:
                 # Django could not save the session, of which no browser has the new cookie: the next sign-in ends it.
                 self.world.seen.asked_for(former, "logout", began)

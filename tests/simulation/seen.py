@@ -57,6 +57,8 @@ class Session:
     signed_in: float = 0.0
     restarted: float = 0.0
     """When its last sign-in began, of those that were answered."""
+    failed_sign_in: float = 0.0
+    """When a sign-in over it failed that may have restarted its clocks: the database was away for its record."""
     credited: list[tuple[float, Server | None]] = field(default_factory=list)
     """Moments at which a server has certainly seen its user act."""
     tries: list[Try] = field(default_factory=list)
@@ -106,6 +108,10 @@ class Seen:
         session.signed_in, session.restarted = at, began
         session.tries.append(Try(began, at - began))
         session.credited.append((began, None))
+
+    def failed_to_sign_in(self, watch: str | None, began: float, at: float) -> None:
+        if watch is not None and self._world.database.struck_at >= began:
+            self.sessions[watch].failed_sign_in = at
 
     def tried(
         self, watch: str | None, at: float, *, lasted: float = 0.0, holds: bool = False, is_activity: bool = False
@@ -243,7 +249,8 @@ class Seen:
                     deadline = max(deadline or 0.0, moment + stretch + limits.idle_timeout)
             if deadline is not None and at > deadline + tolerance:
                 self.violate("late", f"{watch} {what} at {at:.2f}, and its end was at {deadline:.2f} at the latest")
-            absolute_end = session.signed_in + (limits.absolute_timeout or float("inf"))
+            signed_in = max(session.signed_in, session.failed_sign_in)
+            absolute_end = signed_in + (limits.absolute_timeout or float("inf"))
             if session.began and at > absolute_end + tolerance:
                 self.violate("late", f"{watch} {what} at {at:.2f}, and began at {session.signed_in:.2f}")
 
