@@ -24,7 +24,7 @@ from idlewatch.http.response_hooks import on_sent, set_headers
 from idlewatch.http.responses import StateResponse, ended_response
 from idlewatch.http.session_change import NO_CHANGE, SessionChange
 from idlewatch.http.session_state import SessionState
-from idlewatch.http.sign_in import settle
+from idlewatch.http.sign_in import leave_rotated, settle
 from idlewatch.http.silent_sign_in import note_silent_sign_in
 from idlewatch.http.undecided import refuse_after_view
 from idlewatch.monitor import django_sessions, record_keys
@@ -185,6 +185,8 @@ def _follow_session(request: HttpRequest, response: HttpResponseBase, state: Req
             # The browser has the cookie of a sign-in that came meanwhile.
             keep_cookie(request)
     else:
+        if change.signed_in:
+            leave_rotated(state, watched, left)
         _follow_credentials(request, state, watched)
         on_sent(request, response, state, watched, left)
 

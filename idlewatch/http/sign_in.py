@@ -19,6 +19,7 @@ from idlewatch.monitor import accounts, django_sessions, impersonation, login
 from idlewatch.monitor import service as monitor
 from idlewatch.signals import transactions
 from idlewatch.store import transitions
+from idlewatch.store.values import Watched
 
 after_sign_in: list[Callable[[SessionBase, AbstractBaseUser, float], None]] = []
 """Functions that apps add: called with the session in which a user has just signed in, the user and the time."""
@@ -129,6 +130,15 @@ def settle(request: HttpRequest, response: HttpResponseBase | None, at: float) -
         _replace(request, state, watched.id)
 
 
+def leave_rotated(state: RequestState, watched: Watched, at: float) -> None:
+    """End the user's session whose former key the request of a sign-in brought: no browser has the present one."""
+    rotated = state.admission.rotated
+    if rotated is None or rotated == watched.id:
+        return
+    if WatchedSession.objects.live().for_user(watched.user).filter(pk=rotated).exists():
+        monitor.leave(rotated, at)
+
+
 def reauthenticated(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
     """Restart the clocks of a session whose user has reauthenticated, unless the client has gone."""
     if state_of(request).is_abandoned:
@@ -145,19 +155,11 @@ def _open(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
         mark_session(session, user, at)
     if state is not None:
         before = state.present
-        former = before.watch_id or _find_own(state.admission.rotated, user)
-        if former is not None and former != watched.id:
-            monitor.leave(former, at)
+        if before.watch_id is not None and before.watch_id != watched.id:
+            monitor.leave(before.watch_id, at)
         displaced = before.phase is not None and (before.watched is None or before.watched.user != watched.user)
         auth_digest = django_sessions.auth_digest_of(session)
         state.change.sign_in(SessionState.at(watched, at), auth_digest, displaced=displaced)
-
-
-def _find_own(watch_id: str | None, user: AbstractBaseUser) -> str | None:
-    """Return this watch id if it is that of a live session of this user, else None."""
-    if watch_id is None:
-        return None
-    return WatchedSession.objects.live().for_user(user.pk).filter(pk=watch_id).values_list("pk", flat=True).first()
 
 
 def _continue(request: HttpRequest, state: RequestState, session_state: SessionState) -> None:

@@ -70,6 +70,13 @@ def test_a_sign_in_with_a_key_that_was_replaced_ends_the_session_of_the_same_use
     assert user_of(late) == name
 
 
+def test_a_sign_in_with_a_key_that_was_replaced_ends_no_session_where_its_view_fails(signed_in: Browser, ann: User):
+    late = Browser(raise_request_exception=False)
+    late.key = rotate(signed_in, "/rotate/")
+    assert late.submit("/failing-login/", {"username": "ann", "password": PASSWORD}).status_code == 500
+    assert user_of(signed_in) == "ann"
+
+
 def test_a_view_that_outlives_its_session_leaves_the_cookie_of_the_sign_in_that_ended_it(
     signed_in: Browser, other: Browser, bob: User
 ):
