@@ -5,6 +5,7 @@ The timer alone uses it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -115,10 +116,14 @@ class Publisher:
         metrics.LEASE_LAPSED.inc(len(settled))
         # Before anything is published, which may fail: there is nothing to publish of these.
         await self._store.queue.confirm(Due.PUSH, unchanged, now)
-        for start in range(0, len(changed), CHANGE_BATCH):
-            # Each step is announced at once: the store may fail in the next, and what is settled is not settled again.
-            step = changed[start : start + CHANGE_BATCH]
-            after = await self._settle_step([watched for watched, _ in step], now)
+        steps = [changed[start : start + CHANGE_BATCH] for start in range(0, len(changed), CHANGE_BATCH)]
+        settling = (self._settle_step([watched for watched, _ in step], now) for step in steps)
+        failures = []
+        # They travel together. Where the store fails in one, the others are announced: they are not settled again.
+        for step, after in zip(steps, await asyncio.gather(*settling, return_exceptions=True), strict=True):
+            if isinstance(after, BaseException):
+                failures.append(after)
+                continue
             for (watched, verdict), present in zip(step, after, strict=True):
                 if present is None:
                     # Activity came first.
@@ -127,6 +132,8 @@ class Publisher:
                     with isolated("push", watched.id):
                         announce.changed(watched, verdict, now)
                     settled.append(Settled(watched, present, verdict))
+        for failure in failures:
+            raise failure
         return settled
 
     async def _settle_step(self, step: Sequence[Watched], now: float) -> Sequence[Watched | None]:
