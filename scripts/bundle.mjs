@@ -38,7 +38,7 @@ const OWN = [
   "isLeaving", "lasts", "leave", "leaving", "limit", "listen", "locale", "lower", "markup", "monotonic", "nameOf", "next",
   "notePasswords", "notice", "noticeTemplate", "offer", "openFrom", "overdue", "overlay", "parts", "polling", "present",
   "privateNames", "raise", "reachable", "received", "record", "recordActivity", "refuse", "releases", "removeAll", "renew", "repeat",
-  "replaceTokens", "replay", "reporter", "restore", "restorer", "resume", "resumed", "returnFromCache", "root",
+  "replaceTokens", "replay", "reporter", "reset", "restore", "restorer", "resume", "resumed", "returnFromCache", "root",
   "running", "sendLast", "server", "session", "settle", "shelf", "show", "shown", "signInChannel", "since", "spacing",
   "spread", "stable", "start", "stateNow", "stop", "suspend", "takeUnsent", "template", "tick", "timedOut", "topLayer",
   "touch", "transport", "unsaved", "up", "view", "visible", "wake", "wall", "warned", "wasUp", "websocket",

@@ -45,6 +45,13 @@ test("a page loads it once there is something for it", async () => {
   assert.deepEqual(page.calls, ["made", "start"]);
 });
 
+test("drafts that were stopped while their script was loaded stay stopped", async () => {
+  const page = opened({ needed: true });
+  page.drafts.stop();
+  await settle();
+  assert.deepEqual(page.calls, []);
+});
+
 test("no other page loads it, and a script that is not there does no harm", async () => {
   const without = opened({ needed: true, drafts: undefined });
   assert.equal(observers.size, 0);
