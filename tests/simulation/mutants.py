@@ -77,7 +77,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, 'record', id, now, row.ttl)\n", "", seed=6),
     Mutant("end by the clock while held back", f"{SCRIPTS}/common.lua", "  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)\n", "  return false\n", "3", focus="extend end redis_failover database_away", seed=61),
     # The core.
-    Mutant("acted in the future", "core/reducer.py", "moment = min(now, now - event.ago)", "moment = now + event.ago", focus="type sleep"),
+    Mutant("acted in the future", "core/reducer.py", "moment = min(now, now - event.ago)", "moment = now + event.ago", focus="type sleep", seed=91),
     Mutant("activity extends a warning", "core/reducer.py", "and not policy.activity_extends_warning", "and False", seed=9),
     Mutant("extension not credited", "core/reducer.py", "extensions=activity.extensions + 1)", "extensions=activity.extensions + 1) if False else activity", focus="extend"),
     Mutant("tab count off by one", "core/reducer.py", "tabs=_counted(activity, event.process, -1)", "tabs=_counted(activity, event.process, 0)", focus="close_all sleep", seed=26),
@@ -88,7 +88,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("lost network closes", "core/protocol.py", "frozenset({Close.CLOSED, Close.GONE})", "frozenset({Close.CLOSED, Close.GONE, 1006})", focus="sleep", seed=16),
     # Records and fallback.
     Mutant("record closed twice", "monitor/records.py", "WatchedSession.objects.live().filter(among(\"pk\", [watched.id for", "WatchedSession.objects.filter(among(\"pk\", [watched.id for"),
-    Mutant("record not advanced", "monitor/record_judge.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=19),
+    Mutant("record not advanced", "monitor/record_judge.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=21),
     Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass", "2", focus="revoke request redis_away redis_hangs", seed=3),
     Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n", seed=12),
     Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n", "2", focus="extend end after redis_flushed", seed=7),
@@ -97,9 +97,9 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("newest session makes room", "monitor/login.py", "order_by(\"signed_in\", \"pk\")", "order_by(\"-signed_in\", \"pk\")", focus="sign_in", seed=5),
     Mutant("one session too many", "monitor/login.py", "live[:-most]", "live[: -most - 1]", focus="sign_in"),
     Mutant("accounts not checked", "monitor/revalidation.py", "_flaws_of_accounts(live)\n", "{}\n", focus="disable type", seed=3),
-    Mutant("revocation of the record alone", "monitor/service.py", "    ended = stores.current().sessions.end(watch_id, reason, now)\n    if closed:", "    ended = transitions.tombstone(watch_id, reason, now)\n    if closed:", focus="revoke"),
+    Mutant("revocation of the record alone", "monitor/service.py", "    ended = stores.current().sessions.end(watch_id, reason, now)\n    if closed:", "    ended = transitions.tombstone(watch_id, reason, now)\n    if closed:", focus="revoke", seed=63),
     # The others.
-    Mutant("rotation not announced", "monitor/record_keys.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)\n", "    pass\n", "2", focus="change_password_while_polling"),
+    Mutant("rotation not announced", "monitor/record_keys.py", "    WatchedSession.objects.live().filter(pk=watch_id).update(previous_digest=announced)\n", "    pass\n", "2", focus="change_password_while_polling", seed=2),
     Mutant("message to others lost", "runtime/publisher.py", "                    await layer.group_send(GROUP, message_of(self._process.name, elsewhere, at))\n", "                    pass\n", "2", seed=1),
     Mutant("missed changes stay missed", "runtime/publisher.py", "await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])", "pass", "3", focus="sign_in open revoke after layer_lossy", seed=27),
     Mutant("leases not renewed", "runtime/membership.py", "            renewal = await self._store.presence.renew(self._process.name, now, PROCESS_LEASE)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "            renewal = await self._store.presence.renew(self._process.name, now, 0.5)\n            self._has_lapsed = renewal.has_lapsed\n            recovery", "2", focus="open extend", seed=3),
