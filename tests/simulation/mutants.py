@@ -75,7 +75,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("emptied store not resumed", f"{SCRIPTS}/renew.lua", "  redis.call('DEL', KEYS[4])\n", "  settle_after = ARGV[2]\n  redis.call('DEL', KEYS[4])\n  redis.call('HSET', KEYS[4], 'settle_after', settle_after)\n", "2", focus="extend end after redis_flushed", seed=27),
     Mutant("old copy not noticed", f"{SCRIPTS}/renew.lua", "elseif is_copy then", "elseif false then", "2", focus="extend end redis_failover", seed=12),
     Mutant("ends of records not queued", f"{SCRIPTS}/change.lua", "      put(prefix, 'record', id, now, row.ttl)\n", "", seed=6),
-    Mutant("end by the clock while held back", f"{SCRIPTS}/common.lua", "  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)\n", "  return false\n", "3", focus="extend end redis_failover database_away", seed=61),
+    Mutant("end by the clock while held back", f"{SCRIPTS}/common.lua", "  return is_ahead((tonumber(epoch[2]) or 0) + 30, now)\n", "  return false\n", "3", focus="extend end redis_failover stopped", seed=76),
     # The core.
     Mutant("acted in the future", "core/reducer.py", "moment = min(now, now - event.ago)", "moment = now + event.ago", focus="type sleep", seed=91),
     Mutant("activity extends a warning", "core/reducer.py", "and not policy.activity_extends_warning", "and False", seed=9),
