@@ -162,7 +162,8 @@ class Seen:
         shown = [
             sent_at + frame["remaining"] - limits.idle_timeout
             for frame, sent_at in answers
-            if frame.get("phase") in {"active", "warned"} and sent_at + limits.idle_timeout < absolute_end
+            # A push that a stopped server sent after the end has nothing left to show.
+            if frame.get("remaining", 0.0) > 0.0 and sent_at + limits.idle_timeout < absolute_end
         ]
         if shown and max(shown) < at - self._tolerance() - MIN_LAG:
             self.violate("extends", f"{watch} was extended at {at:.2f}, and is active since {max(shown):.2f}")
