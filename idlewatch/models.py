@@ -111,6 +111,8 @@ class WatchedSession(models.Model):
             models.Index(fields=["user", "ended"], name="idlewatch_user_ended"),
             # The order in which the admin lists the records.
             models.Index(fields=["-started", "-id"], name="idlewatch_started"),
+            # The same, of those that ended for one reason: of a rare one it would read all the others.
+            models.Index(fields=["reason", "-started", "-id"], name="idlewatch_reason_started"),
             # The orders in which the live page lists sessions. Not every database has conditional indexes.
             models.Index(fields=["ended", "username", "id"], name="idlewatch_live_username"),
             models.Index(fields=["ended", "started", "id"], name="idlewatch_live_started"),

@@ -135,6 +135,16 @@ class TestTheList:
         assert "2 session history" in text_of(html)
         assert "toplinks" not in html
 
+    def test_sorts_a_long_list_by_what_has_an_index_alone(self, auditor: Client, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("idlewatch.admin.records.MAX_COUNTED", 2)
+        ended()
+        assert page(auditor, f"{LIST}?reason__exact=logout").count("sortable column-") == 7
+        assert page(auditor, LIST).count("sortable column-") == 2
+
+    def test_lists_those_of_a_state_in_the_order_of_their_ends(self, auditor: Client):
+        first, second = ended(after=90), ended("bob", after=60)
+        assert listed(auditor, "?state=ended") == [first, second]
+
     def test_counts_what_each_filter_would_leave_by_conditions_alone(self, auditor: Client):
         """A subquery of all records would keep PostgreSQL busy for ever."""
         ended(), ended("bob", Reason.ACCOUNT)
