@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import DatabaseError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Manager, Model, Q, QuerySet
+from django.db.models import BooleanField, F, Func, Manager, Model, Q, QuerySet, Value
 from django.db.models.lookups import In
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -32,6 +32,8 @@ Place = tuple[datetime, str]
 """Start and watch id of a record."""
 CENTURY = 3e9
 """Seconds after which nothing is recorded."""
+ROW = "(%(expressions)s)"
+"""Several expressions as one, in SQL."""
 SEARCH_FIELDS = ("username", "address", "user_agent")
 """The fields that operators search."""
 
@@ -52,6 +54,15 @@ class Among(In):
 def among(field: str, values: Iterable[Any]) -> Among:
     """Return the condition that a field has one of these values, which are of the field's own type."""
     return Among(F(field), list(values))
+
+
+def beyond(fields: Sequence[str], values: Sequence[Any]) -> Func:
+    """Return the condition that a row comes after one with these values, in the order of these fields.
+
+    Comparisons of single fields would have the database go through all rows that share the first value.
+    """
+    names, row = Func(*map(F, fields), template=ROW), Func(*map(Value, values), template=ROW)
+    return Func(names, row, template="%(expressions)s", arg_joiner=" > ", output_field=BooleanField())
 
 
 class PrimaryManager(Manager[M]):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, router
-from django.db.models import F, QuerySet, Value
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from idlewatch.core.activity import NOTHING, Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.managers import among
-from idlewatch.models import MAX_NAME, WatchedSession
+from idlewatch.models import LIVES, MAX_NAME, WatchedSession
 from idlewatch.monitor import checkpoints
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
 from idlewatch.monitor.record_rows import Record, RecordRow, activity_in, policy_in, read_rows
@@ -117,9 +117,11 @@ def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:
 
     `user`: the primary key as a string; `since`: epoch seconds.
     """
+    changed = Q(ended__gte=as_datetime(since), reason=Reason.ACCOUNT.value)
     others = WatchedSession.objects.for_user(user).exclude(pk=watch_id)
-    ended = others.closed_since(since).filter(reason=Reason.ACCOUNT.value)
-    return others.live().count(), ended.count()
+    # By conditions on counts: by one on rows, PostgreSQL may go through all that ended just now, of whatever user.
+    counts = others.aggregate(live=Count("pk", filter=LIVES), changed=Count("pk", filter=changed))
+    return counts["live"], counts["changed"]
 
 
 def revoked_by(user: Any, ends: Mapping[str, float]) -> set[str]:  # noqa: ANN401 - keys of users are of any type

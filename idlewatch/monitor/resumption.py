@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from idlewatch.managers import Place, among
+from idlewatch.managers import Place, among, beyond
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.isolation import AWAY, isolated, work_through
@@ -17,6 +17,8 @@ from idlewatch.process import Lane, Process, Threads
 from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.values import Renewal
 
+CLOSED_ORDER = ("ended", "last_active", "pk")
+"""The order of an index, in which the records that were closed are read."""
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
 
@@ -125,5 +127,10 @@ def _read(watch_ids: Sequence[str]) -> Sequence[RecordRow]:
 
 
 def closed_since(moment: float) -> Sequence[RecordRow]:
-    """Return the records that were closed since a moment."""
-    return records.read(WatchedSession.objects.closed_since(moment))
+    """Return the records that were closed since a moment, in batches: after a burst of ends they are many."""
+    rows, found = WatchedSession.objects.closed_since(moment).order_by(*CLOSED_ORDER), list[RecordRow]()
+    rest = rows
+    while batch := records.read(rest[: records.BATCH_SIZE]):
+        found += batch
+        rest = rows.filter(beyond(CLOSED_ORDER, [getattr(batch[-1], name) for name in CLOSED_ORDER]))
+    return found

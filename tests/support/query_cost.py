@@ -157,7 +157,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "the drafts of a page": lambda: drafts.find(user, "/page/", at),
         "whether there is a rejected form": lambda: drafts.has_rejected_form(user, at),
         "no draft": lambda: drafts.delete(user, "/other/", "f"),
-        "what others ended, once a round": lambda: membership._take_over(at - 10, at),
+        "what others ended, once a round": lambda: membership._take_over(at, at),
         "unknown sessions, in a round": lambda: resumption.live_after(None),
         "all live sessions, from the middle": lambda: resumption.live_after((middle.started, middle.pk)),
         "a batch of checks": lambda: objects.in_bulk([mine]),
