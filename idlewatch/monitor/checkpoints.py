@@ -29,8 +29,10 @@ COUNTERS = ("warnings", "extensions", "held_seconds")
 """The fields of a session's progress: those that are replaced, and those that only grow."""
 
 
-def checkpoint(rows: Iterable[Record], sessions: Mapping[str, Watched], now: float, *, last: bool = False) -> None:
-    """Write each session's progress if it changed, as `write` does.
+def checkpoint(
+    rows: Iterable[Record], sessions: Mapping[str, Watched], now: float, *, last: bool = False
+) -> Collection[str]:
+    """Write each session's progress if it changed, and return what is left out, as `write` does.
 
     `last`: the store is shutting down in good order, so nothing can follow what is written.
     """
@@ -39,7 +41,7 @@ def checkpoint(rows: Iterable[Record], sessions: Mapping[str, Watched], now: flo
         watched = sessions[row.pk]
         if not _has_progress(row, watched, now, last=last):
             changed[row.pk] = progress_of(watched, now, last=last)
-    write(changed)
+    return write(changed)
 
 
 def _has_progress(row: Record, watched: Watched, now: float, *, last: bool) -> bool:

@@ -57,7 +57,8 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     flaws = _flaws_of_accounts(live)
     again = _copy_ends(by_id, rows, now)
     _report_ahead(live, by_id, now)
-    checkpoints.checkpoint(live, by_id, now)
+    left = checkpoints.checkpoint(live, by_id, now)
+    stores.current().queue.note_written([by_id[row.pk] for row in live if row.pk not in left])
 
     def end(row: Record, reason: Reason, *, is_certain: bool) -> None:
         """End a session, at once or after a second examination."""

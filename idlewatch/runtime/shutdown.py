@@ -11,8 +11,7 @@ from idlewatch.monitor.isolation import AWAY, work_through
 from idlewatch.monitor.record_rows import read_rows
 from idlewatch.monitor.records import BATCH_SIZE
 from idlewatch.process import Lane, Process
-from idlewatch.runtime.ends import CLAIM_LEASE
-from idlewatch.store.values import Due, Watched
+from idlewatch.store.values import Watched
 
 WRITE_TIMEOUT = 3.0
 """Seconds after which a statement that fails is not tried again: the server waits for the process to exit."""
@@ -21,22 +20,23 @@ RETRY_PAUSE = 0.2
 
 
 async def write_progress(process: Process) -> None:
-    """Write into the records how far every live session of the store came; try again where the database fails.
+    """Write into the records how far live sessions came since they were checked; try again where the database fails.
 
     Raises:
         any of `AWAY`: the database went on failing; the sessions resume from their last checkpoints.
     """
-    queue, clock, for_ever = stores.store_of(process).queue, process.clock, float("inf")
+    clock = process.clock
     until = clock.ticks() + WRITE_TIMEOUT
-    # By then every check is due.
-    while claimed := await queue.claim(Due.CHECK, for_ever, BATCH_SIZE, CLAIM_LEASE):
-        while not await _is_written(process, claimed, is_last_try=clock.ticks() >= until):
+    unwritten = await stores.store_of(process).queue.unwritten()
+    for start in range(0, len(unwritten), BATCH_SIZE):
+        batch = unwritten[start : start + BATCH_SIZE]
+        while not await _is_written(process, batch, is_last_try=clock.ticks() >= until):
             await clock.sleep(RETRY_PAUSE)
 
 
-async def _is_written(process: Process, claimed: Sequence[Watched], *, is_last_try: bool) -> bool:
+async def _is_written(process: Process, batch: Sequence[Watched], *, is_last_try: bool) -> bool:
     try:
-        await process.threads.run(Lane.TIMER, _checkpoint, claimed, process.clock.now())
+        await process.threads.run(Lane.TIMER, _checkpoint, batch, process.clock.now())
     except AWAY:
         if is_last_try:
             raise

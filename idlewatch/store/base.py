@@ -136,6 +136,14 @@ class DueQueue(Protocol):
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:
         """Put sessions back on the lists from which they are missing; return how many sessions were put back."""
 
+    def note_written(self, sessions: Sequence[Watched]) -> None:
+        """Note that the records have the progress of these sessions. Thread-safe."""
+        return
+
+    async def unwritten(self) -> Sequence[Watched]:
+        """Return the live sessions whose progress the records may lack; none where the store outlives the process."""
+        return ()
+
     async def next_due(self, due: Due) -> float | None:
         """Return when something of this kind is due next, or may be (epoch seconds); None if nothing is."""
 

@@ -22,10 +22,12 @@ class Claims(Struct, frozen=True, gc=False):
     """The version at which a verdict was settled that is not confirmed yet."""
     recorded: bool = False
     doubted: bool = False
+    unwritten: bool = False
+    """Whether the record may lack its progress."""
 
 
-UNCLAIMED = Claims()
-"""One object for all sessions of which nothing is claimed or settled: nearly all, at any moment."""
+UNCLAIMED = (Claims(), Claims(unwritten=True))
+"""Two objects for all sessions of which nothing is claimed or settled: nearly all, at any moment."""
 
 
 class Entry(Struct, gc=False, eq=False):
@@ -36,7 +38,7 @@ class Entry(Struct, gc=False, eq=False):
 
     watched: Watched
     check_at: float
-    claims: Claims = UNCLAIMED
+    claims: Claims = UNCLAIMED[False]
     push: float = NEVER
     record: float = NEVER
     check: float = NEVER
@@ -48,7 +50,8 @@ class Entry(Struct, gc=False, eq=False):
     def note(self, **changes: object) -> None:
         """Change the claims."""
         claims = replace(self.claims, **changes)
-        self.claims = UNCLAIMED if claims == UNCLAIMED else claims
+        shared = UNCLAIMED[claims.unwritten]
+        self.claims = shared if claims == shared else claims
 
     def lease(self, due: Due, until: float) -> None:
         """Note that one kind is claimed."""

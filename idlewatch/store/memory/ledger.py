@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from threading import RLock
 
-from idlewatch.store.memory.entry import Entry
+from idlewatch.store.memory.entry import UNCLAIMED, Entry
 from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
 from idlewatch.store.transitions import first_check_at
@@ -31,9 +31,9 @@ class Ledger:
         """The sessions of which each process has tabs open."""
         self._forgettable: list[tuple[float, str]] = []
 
-    def add(self, watched: Watched, now: float) -> Watched:
-        """Keep a new session."""
-        entry = self.entries[watched.id] = Entry(watched, first_check_at(watched, now))
+    def add(self, watched: Watched, now: float, *, is_written: bool = False) -> Watched:
+        """Keep a new session; `is_written`: its record has its progress."""
+        entry = self.entries[watched.id] = Entry(watched, first_check_at(watched, now), UNCLAIMED[not is_written])
         self.index.put(watched)
         for due in Due:
             self.queue(entry, due, now)
@@ -50,6 +50,8 @@ class Ledger:
         former = entry.watched
         if watched is not former:
             entry.watched = watched
+            if not entry.claims.unwritten:
+                entry.note(unwritten=True)
             self.index.put(watched, former)
             # When it is to be checked does not depend on its facts.
             if entry.ended:

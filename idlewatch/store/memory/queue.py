@@ -52,6 +52,19 @@ class MemoryQueue(DueQueue):
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:
         return 0
 
+    def note_written(self, sessions: Sequence[Watched]) -> None:
+        with self._lock:
+            for watched in sessions:
+                entry, activity = self._ledger.entries.get(watched.id), watched.activity
+                # Holds make progress without a change, and a browser that was closed is only recorded at the shutdown.
+                is_final = not activity.holds and activity.closed_at is None
+                if entry is not None and entry.watched.version == watched.version and is_final:
+                    entry.note(unwritten=False)
+
+    async def unwritten(self) -> Sequence[Watched]:
+        with self._lock:
+            return [each.watched for each in self._ledger.entries.values() if each.claims.unwritten and not each.ended]
+
     async def next_due(self, due: Due) -> float | None:
         with self._lock:
             return self._ledger.schedule.next_at(due)

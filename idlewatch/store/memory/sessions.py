@@ -35,13 +35,11 @@ class MemorySessions(SessionStore):
             return [self.get(watch_id) for watch_id in watch_ids]
 
     def open(self, watched: Watched, now: float) -> Watched:
-        with self._lock:
-            entry = self._ledger.entries.get(watched.id)
-            return self._ledger.add(transitions.opened(watched, now), now) if entry is None else entry.watched
+        return self._open(watched, now, is_written=False)
 
     def open_many(self, sessions: Sequence[Watched], now: float) -> None:
         for watched in sessions:
-            self.open(watched, now)
+            self._open(watched, now, is_written=True)
 
     def restart(self, watched: Watched, now: float) -> Watched:
         return self._replace(watched, now, transitions.restarted)
@@ -92,6 +90,13 @@ class MemorySessions(SessionStore):
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         return self.end(watch_id, reason, now, limits_first=limits_first)
+
+    def _open(self, watched: Watched, now: float, *, is_written: bool) -> Watched:
+        with self._lock:
+            entry = self._ledger.entries.get(watched.id)
+            if entry is not None:
+                return entry.watched
+            return self._ledger.add(transitions.opened(watched, now), now, is_written=is_written)
 
     def _replace(self, watched: Watched, now: float, change: transitions.Replacement) -> Watched:
         with self._lock:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest import mock
@@ -163,9 +163,9 @@ class TestWhatStandsNoMore:
         clock.now = NOW
         checkpoint = checkpoints.checkpoint
 
-        def wait(*args: Any, **kwargs: Any) -> None:
+        def wait(*args: Any, **kwargs: Any) -> Collection[str]:
             clock.pass_(took)
-            checkpoint(*args, **kwargs)
+            return checkpoint(*args, **kwargs)
 
         monkeypatch.setattr(checkpoints, "checkpoint", wait)
         examine(watched, suspects={watched.id})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Acted, Requested, TabClosed, TabOpened
+from idlewatch.core.events import Acted, Held, Requested, TabClosed, TabOpened
 from idlewatch.core.policy import Policy
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.memory.ledger import TOMBSTONE_TTL
@@ -73,3 +73,30 @@ async def test_a_process_remembers_only_the_sessions_whose_tabs_it_serves(memory
     assert memory._ledger.served == {"p1": {"w0"}}
     await memory.presence.reap(10.0)
     assert not memory._ledger.served
+
+
+async def test_knows_what_the_records_lack_until_it_is_written(memory: MemoryStore) -> None:
+    signed_in_now, resumed = "w1", Watched(id="w2", user="7", policy=Policy(), activity=signed_in())
+    open_session(memory, signed_in_now)
+    memory.sessions.open_many([resumed], 0.0)
+    assert [each.id for each in await memory.queue.unwritten()] == [signed_in_now]
+    memory.queue.note_written(await memory.queue.unwritten())
+    assert not await memory.queue.unwritten()
+    memory.sessions.apply("w2", Acted(), 1.0)
+    before = await memory.queue.unwritten()
+    memory.sessions.apply("w2", Acted(), 2.0)
+    memory.queue.note_written(before)
+    assert [each.activity.active for each in await memory.queue.unwritten()] == [2.0]
+    memory.sessions.end("w2", Reason.LOGOUT, 3.0)
+    assert not await memory.queue.unwritten()
+
+
+async def test_writes_at_the_shutdown_what_a_checkpoint_leaves_out_and_what_a_hold_adds(memory: MemoryStore) -> None:
+    closing = Policy(close_grace=60.0)
+    memory.sessions.open(Watched(id="w1", user="7", policy=closing, activity=signed_in()), 0.0)
+    open_session(memory, "w2")
+    memory.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+    memory.sessions.apply("w1", TabClosed("p1", closed=True), 2.0)
+    memory.sessions.apply("w2", Held("h1", "upload"), 2.0)
+    memory.queue.note_written(await memory.queue.unwritten())
+    assert [each.id for each in await memory.queue.unwritten()] == ["w1", "w2"]
