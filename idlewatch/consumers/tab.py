@@ -105,9 +105,9 @@ class TabConsumer(Socket):
             and not self._hub.shows_warning(watch_id)
         ):
             touch = Touch(watch_id, at - message.ago, at)
-            self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message, at)))
-        else:
-            await self._answer(message, at, look())
+            if self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message, at))):
+                return
+        await self._answer(message, at, look())
 
     async def _answer(self, message: Message, at: float, looking: Awaitable[Watched | None]) -> None:
         """Tell the tab what a message has led to, where it has to be told."""

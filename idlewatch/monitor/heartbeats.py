@@ -51,17 +51,18 @@ class Heartbeats:
         self._under_way: dict[asyncio.Task[None], Collection[str]] = {}
         """The sessions that each task works on."""
 
-    def add(self, heartbeat: Heartbeat) -> None:
-        """Have a heartbeat credited within `COLLECTION_TIME`."""
-        watch_id = heartbeat.touch.watch_id
+    def add(self, heartbeat: Heartbeat) -> bool:
+        """Have a heartbeat credited within `COLLECTION_TIME`; return False where the caller has to apply it instead.
+
+        That is so until a timer runs: it reports what the store misses.
+        """
         if not self._outage.is_tended:
-            # Without a timer, nothing would report later what the store misses.
-            self._begin(self._apply(heartbeat), [watch_id])
-            return
+            return False
         with self._lock:
-            self._waiting.setdefault(watch_id, []).append(heartbeat)
+            self._waiting.setdefault(heartbeat.touch.watch_id, []).append(heartbeat)
         if self._sending is None:
             self._sending = self._process.start(self._send_later())
+        return True
 
     async def settle(self, watch_id: str) -> None:
         """Wait until every heartbeat of a session that has come is credited."""

@@ -607,6 +607,15 @@ class TestCost:
         assert signed.watched.activity.active == clock.now
 
 
+@pytest.mark.usefixtures("on_redis")
+async def test_a_heartbeat_that_comes_before_the_timer_begins_holds_up_nothing(clock: Time):
+    # Nothing tells Redis of it later, so it does not wait for others.
+    tab = await Tab.open(await sign_in())
+    clock.pass_(50)
+    await tab.say("activity")
+    assert (await tab.sync())["remaining"] == pytest.approx(100, abs=1)
+
+
 class TestLoginUrl:
     """In an ended frame: it is the page's, which a push to all tabs of a session knows nothing of."""
 

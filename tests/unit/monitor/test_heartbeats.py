@@ -60,7 +60,7 @@ class Page:
         heartbeats = stores.heartbeats_of(self.web.process)
         assert heartbeats is not None
         look = partial(self.web.store.sessions.aapply, watch_id, Acted(), at)
-        heartbeats.add(Heartbeat(Touch(watch_id, at, at), look, self.follow))
+        assert heartbeats.add(Heartbeat(Touch(watch_id, at, at), look, self.follow))
 
     async def follow(self, looking: Awaitable[Watched | None]) -> None:
         self.followed.append(await looking)
