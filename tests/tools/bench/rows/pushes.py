@@ -98,6 +98,7 @@ class Pushes:
         self._sessions = len(run.sessions.keys)
         self._awaited = b""
         self._arrived: dict[str, float] = {}
+        self._tabs: list[load.Tab] = []
 
     async def open_tabs(self) -> None:
         """Open all tabs, in turn on each process, with sessions that are kept active meanwhile."""
@@ -111,7 +112,7 @@ class Pushes:
         while not opening.done():
             await self._ask("extend")
             await asyncio.wait([opening], timeout=self._times.keep)
-        await opening
+        self._tabs = [tab for tabs in await opening for tab in tabs]
 
     async def direct(self) -> float:
         """Return the seconds that the floor takes: the same frames, sent by a loop over the sockets."""
@@ -164,6 +165,11 @@ class Pushes:
             self._arrived.setdefault(key, time.monotonic())
 
     async def _until_arrived(self) -> None:
-        async with asyncio.timeout(self._times.idle + self._times.span + FRAME_TIMEOUT):
-            while len(self._arrived) < len(self._keys):  # noqa: ASYNC110 - it happens elsewhere
-                await asyncio.sleep(POLL_INTERVAL)
+        try:
+            async with asyncio.timeout(self._times.idle + self._times.span + FRAME_TIMEOUT):
+                while len(self._arrived) < len(self._keys):  # noqa: ASYNC110 - it happens elsewhere
+                    await asyncio.sleep(POLL_INTERVAL)
+        except TimeoutError as error:
+            missing, closed = len(self._keys) - len(self._arrived), sum(not tab.is_open for tab in self._tabs)
+            error.add_note(f"{missing} tabs did not receive {self._awaited.decode()}; {closed} are closed.")
+            raise
