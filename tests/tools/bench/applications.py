@@ -145,8 +145,8 @@ async def extend() -> float:
 async def spread(seconds: str) -> float:
     """Have the last activity of all users be spread over so many seconds that are over; return the first moment."""
     span = float(seconds)
-    moment = time.monotonic() - span - 1
-    await _apply(lambda part: Acted(span + 1 - span * part))
+    moment = time.monotonic() - span
+    await _apply(lambda part: Acted(span - span * part))
     return moment
 
 

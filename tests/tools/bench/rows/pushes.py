@@ -99,6 +99,7 @@ class Pushes:
         self._awaited = b""
         self._arrived: dict[str, float] = {}
         self._tabs: list[load.Tab] = []
+        self._extended_at = 0.0
 
     async def open_tabs(self) -> None:
         """Open all tabs, in turn on each process, with sessions that are kept active meanwhile."""
@@ -132,9 +133,9 @@ class Pushes:
     async def extended_at_once(self) -> float:
         """Return the seconds in which all warned sessions are extended and their tabs receive it."""
         self._await("active")
-        begun = await self._ask("extend")
+        self._extended_at = await self._ask("extend")
         await self._until_arrived()
-        return max(self._arrived.values()) - begun
+        return max(self._arrived.values()) - self._extended_at
 
     async def spread(self) -> dict[str, list[float]]:
         """Return the seconds from each deadline to its frame, for warnings and ends that come over ten seconds."""
