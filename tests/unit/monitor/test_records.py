@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
-from idlewatch.monitor import checkpoints, records
+from idlewatch.monitor import checkpoints, records, resumption
 from idlewatch.store.values import Watched
 from tests.conftest import START
-from tests.support.watches import POLICY, checkpoint, row
+from tests.support.watches import POLICY, checkpoint, row, sign_in_many
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +123,12 @@ def test_what_an_operator_ended_is_told_from_what_another_request_of_theirs_did(
     records.close(watched.id, Reason.REVOKED, START + 5.25, by=operator)
     assert records.revoked_by(operator.pk, {watched.id: START + 5.25}) == {watched.id}
     assert records.revoked_by(operator.pk, {watched.id: START + 6}) == set()
+
+
+def test_all_that_ended_since_a_moment_are_read_in_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "BATCH_SIZE", 2)
+    watch_ids = sorted(watched.id for watched in sign_in_many(5))
+    for watch_id in watch_ids:
+        records.close(watch_id, Reason.LOGOUT, START + 5)
+    assert [row.pk for row in resumption.closed_since(START + 5)] == watch_ids
+    assert resumption.closed_since(START + 6) == []
