@@ -18,6 +18,17 @@ NAME, PASSWORD = "visitor", "long enough for a visitor"
 TABS = 50
 CALM_SECONDS = 2.0
 HISTORY = "/admin/idlewatch/watchedsession/"
+HISTORY_QUERIES = (
+    "",
+    "p=20",
+    "reason__exact=idle",
+    "reason__exact=revoked&p=20",
+    "reason__exact=lost",
+    "state=live&p=20",
+    "state=ended&p=20",
+    "user=1",
+)
+"""First and last pages of the session history; not a search, which reads all records that the filters leave."""
 
 
 async def send(site: Site, servers: Sequence[MeasuredServer]) -> None:
@@ -82,7 +93,7 @@ def _visit(server: MeasuredServer) -> None:
     browser.get("/idlewatch/sessions/")
     browser.post("/idlewatch/sessions/", end="others")
     other.get("/")
-    for path in (HISTORY, f"{HISTORY}?reason__exact=idle&p=1", "/admin/idlewatch/live/"):
+    for path in ("/admin/idlewatch/live/", *(f"{HISTORY}?{query}" for query in HISTORY_QUERIES)):
         browser.get(path)
     browser.post(
         "/admin/password_change/", old_password=PASSWORD, new_password1=PASSWORD + "!", new_password2=PASSWORD + "!"

@@ -15,6 +15,7 @@ from tests.tools.scale.rows.ends import count_live
 from tests.tools.scale.rows.upkeep import sent_from
 from tests.tools.scale.site import POLL_INTERVAL, READY_TIMEOUT, MeasuredServer, Site
 
+CALM_SECONDS = 10.0
 AFTERWARDS = 10.0
 """Seconds in which what was judged wrongly would be recorded."""
 RESUMED = "resumption._read"
@@ -24,6 +25,8 @@ SIGNED_IN, TURNED_AWAY, UNDECIDED = 200, 302, 503
 
 async def measure(site: Site, servers: Sequence[MeasuredServer]) -> None:
     """Measure it."""
+    # What ended just before is reported to Redis first.
+    await asyncio.sleep(CALM_SECONDS)
     live = await asyncio.to_thread(count_live)
     resumed = [await sent_from(server, RESUMED) for server in servers]
     site.redis.stop()
