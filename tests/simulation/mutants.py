@@ -90,7 +90,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("record closed twice", "monitor/records.py", "WatchedSession.objects.live().filter(among(\"pk\", [watched.id for", "WatchedSession.objects.filter(among(\"pk\", [watched.id for"),
     Mutant("record not advanced", "monitor/record_judge.py", "checkpoints.advance(", "(lambda *_: None)(", "2", focus="request end redis_away redis_hangs killed", seed=21),
     Mutant("ended record resumed", "monitor/records.py", "activity = activity.finished(reason_of(record), record.ended.timestamp())", "pass", "2", focus="revoke request redis_away redis_hangs", seed=3),
-    Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n", seed=12),
+    Mutant("activity buffer drops", "monitor/write_behind.py", "                self._waiting[watch_id] = max(moment, self._waiting.get(watch_id, moment))\n", "                pass\n", seed=59),
     Mutant("tabs not reported", "monitor/reports.py", "        report = replace(seen, is_open=is_open)\n", "        report = replace(seen, active=0.0, held_until=0.0)\n", "2", focus="extend end after redis_flushed", seed=7),
     Mutant("checkpoint not written", "monitor/checkpoints.py", "            changed[row.pk] = progress_of(watched, now, last=last)\n", "            pass\n", "1", "memory", "extend request killed"),
     Mutant("records go back", "monitor/checkpoints.py", " AND {columns['last_active']} <= %s\"", " AND ({columns['last_active']} <= %s OR 1 = 1)\"", "2", focus="extend_at_once request redis_away database_slow", seed=15),
