@@ -9,7 +9,7 @@ others, into `build/bench/` instead. Environment:
 - `CHECK=1`: print which goals fall short.
 
 The exit status is 1 where `CHECK=1` and a goal falls short or could not be measured, and 2 where a variable has a value
-that cannot be used, or the machine has fewer than two cores.
+that cannot be used, the machine has fewer than two cores, or the page can't be written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT
 from tests.tools.bench import charts, machine
-from tests.tools.bench.options import OptionError, Options, options
+from tests.tools.bench.options import OptionError, Options, options, require_writable
 from tests.tools.bench.report import Report, goal_table, shortfalls
 from tests.tools.bench.rows.heartbeats import TABS as HEARTBEAT_TABS
 from tests.tools.bench.samples import Samples
@@ -43,9 +43,11 @@ VARIANTS = 5
 
 def main() -> int:
     """Do what the environment asks for; return the exit status."""
+    machine.unwind_when_terminated()
     try:
         asked = options(os.environ)
         _require_machine(asked)
+        require_writable(_page_of(asked))
     except OptionError as error:
         print(error, file=sys.stderr)
         return 2
@@ -75,8 +77,8 @@ def _measure(asked: Options) -> Report:
     with tempfile.TemporaryDirectory(prefix="idlewatch-bench-") as root:
         directory = Path(root)
         redis = RedisServer(directory)
-        redis.start()
         try:
+            redis.start()
             run = Run(asked, directory, redis, make_sessions(directory, asked.tabs), samples)
             for name, rows, measure in SCENARIOS:
                 if not asked.rows.isdisjoint(rows):
@@ -98,13 +100,18 @@ def _run(measuring: Coroutine[Any, Any, None], label: str) -> None:
         print(f"Rows {label} could not be measured.", file=sys.stderr)
 
 
+def _page_of(asked: Options) -> Path:
+    return ROOT / ("docs" if asked.is_whole else "build/bench") / "benchmarks.md"
+
+
 def _write(report: Report, asked: Options) -> None:
-    directory = ROOT / "docs" if asked.is_whole else ROOT / "build" / "bench"
+    page = _page_of(asked)
+    directory = page.parent
     pictures = charts.draw(report.samples, report.verdicts, directory / "images")
     addresses = {title: str(path.relative_to(directory)) for title, path in pictures.items()}
-    (directory / "benchmarks.md").write_text(report.page(addresses))
+    page.write_text(report.page(addresses))
     (directory / "benchmarks.json").write_text(report.as_json())
-    print(f"Wrote {directory.relative_to(ROOT)}/benchmarks.md, in {report.minutes:.1f} minutes.", file=sys.stderr)
+    print(f"Wrote {page.relative_to(ROOT)}, in {report.minutes:.1f} minutes.", file=sys.stderr)
 
 
 if __name__ == "__main__":

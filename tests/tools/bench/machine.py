@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import signal
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -110,6 +112,11 @@ def allow_many_files(needed: int) -> bool:
         return False
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return True
+
+
+def unwind_when_terminated() -> None:
+    """Let SIGTERM unwind this program, as Ctrl-C does: it would leave the servers behind that it has started."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def describe(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

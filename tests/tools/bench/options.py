@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tests.tools.bench.goals import WORK
 
@@ -74,6 +76,20 @@ def options(environ: Mapping[str, str]) -> Options:
     return replace(default, rows=_rows(environ, default.rows), tabs=integer(environ, "TABS", default.tabs, 1, MAX_TABS))
 
 
+def require_writable(page: Path) -> None:
+    """Check that a page can be written, before that takes an hour.
+
+    Raises:
+        OptionError: it can't.
+    """
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"{page.parent} can't be made: {error.strerror}.") from error
+    if not os.access(page if page.exists() else page.parent, os.W_OK):
+        raise OptionError(f"{page} can't be written: permission denied.")
+
+
 def _flag(environ: Mapping[str, str], name: str) -> bool:
     value = environ.get(name, "")
     if value not in {"", "0", "1"}:
@@ -96,7 +112,10 @@ def integer(environ: Mapping[str, str], name: str, default: int, least: int, mos
 
 
 def _rows(environ: Mapping[str, str], default: frozenset[str]) -> frozenset[str]:
-    rows = frozenset(environ.get("ROWS", "").replace(",", " ").split())
+    value = environ.get("ROWS", "").strip()
+    rows = frozenset(value.replace(",", " ").split())
+    if value and not rows:
+        raise OptionError(f"ROWS is {value!r}; expected some of {', '.join(WORK)}.")
     if unknown := sorted(rows - ALL_ROWS):
         raise OptionError(f"ROWS names {', '.join(unknown)}; expected some of {', '.join(WORK)}.")
     return rows or default

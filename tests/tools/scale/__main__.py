@@ -6,7 +6,7 @@ It writes `docs/scale.md`; at other sizes `build/scale/scale.md`. Environment:
 - `RECORDS`: records of sessions that ended, 10,000,000 by default. `SESSIONS=5000 RECORDS=100000` takes five minutes.
 
 It prints each goal beside its figure. The exit status is 1 where one falls short, and 2 where a variable has a value
-that cannot be used.
+that cannot be used, or the page can't be written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.support.serving import ROOT
 from tests.tools.bench import machine
-from tests.tools.bench.options import OptionError
+from tests.tools.bench.options import OptionError, require_writable
 from tests.tools.bench.report import goal_table, shortfalls
 from tests.tools.scale import goals
 from tests.tools.scale.options import Options, options
@@ -34,13 +34,15 @@ PACKAGES = ("Django", "channels", "daphne", "redis", "psycopg")
 
 def main() -> int:
     """Do what the environment asks for; return the exit status."""
+    machine.unwind_when_terminated()
     try:
         asked = options(os.environ)
+        require_writable(_page_of(asked))
     except OptionError as error:
         print(error, file=sys.stderr)
         return 2
     report = _measure(asked)
-    _write(report)
+    _write(report, _page_of(asked))
     print(query_table(report.queries), goal_table(report.verdicts, goals.WORK), sep="\n\n")
     short = shortfalls(report.verdicts, goals.WORK)
     print("\n".join(["", *(short or ["No goal falls short."])]))
@@ -105,9 +107,11 @@ def _judge_queries(site: Site, queries: Sequence[Mapping[str, Any]]) -> None:
     site.add("slowest", goals.TWO_PROCESSES, max(query["milliseconds"] for query in queries))
 
 
-def _write(report: Report) -> None:
-    path = ROOT / ("docs" if report.options.is_whole else "build/scale") / "scale.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _page_of(asked: Options) -> Path:
+    return ROOT / ("docs" if asked.is_whole else "build/scale") / "scale.md"
+
+
+def _write(report: Report, path: Path) -> None:
     path.write_text(report.page)
     print(f"Wrote {path.relative_to(ROOT)}, in {report.minutes:.1f} minutes.", file=sys.stderr)
 

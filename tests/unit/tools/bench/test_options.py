@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.tools.bench.goals import WORK
-from tests.tools.bench.options import OptionError, options
+from tests.tools.bench.options import OptionError, options, require_writable
 
 
 def test_a_run_is_full_and_has_all_rows_by_default():
@@ -31,8 +33,25 @@ def test_rows_and_tabs_can_be_chosen():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("QUICK", "yes"), ("CHECK", "2"), ("ROWS", "1,99"), ("TABS", "0"), ("TABS", "many"), ("TABS", "99999999")],
+    [
+        ("QUICK", "yes"),
+        ("CHECK", "2"),
+        ("ROWS", "1,99"),
+        ("ROWS", ","),
+        ("TABS", "0"),
+        ("TABS", "many"),
+        ("TABS", "99999999"),
+    ],
 )
 def test_a_bad_value_is_refused_by_name_with_what_was_expected(name, value):
     with pytest.raises(OptionError, match=f"{name} .*{value.removeprefix('1,')}.*; expected "):
         options({name: value})
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path):
+    require_writable(tmp_path / "build" / "page.md")
+    assert list((tmp_path / "build").iterdir()) == []
+
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="file can't be made: File exists"):
+        require_writable(tmp_path / "file" / "page.md")
