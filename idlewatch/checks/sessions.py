@@ -44,7 +44,7 @@ def cookie_outlasts_the_limits() -> Messages:
     if longest is None:
         longest, name = limits.idle_timeout + limits.hold_limit, f"{place('IDLE_TIMEOUT')} plus {place('HOLD_LIMIT')}"
     if age < longest:
-        message = f"SESSION_COOKIE_AGE is {age:g} s; expected at least {name}, which is {longest:g} s."
+        message = f"SESSION_COOKIE_AGE is {age:.15g} s; expected at least {name}, which is {longest:.15g} s."
         hint = "Django drops a session this long after login, whatever its user does. The default is 1209600."
         yield Error(message, hint=hint, id="idlewatch.E026")
 
@@ -54,7 +54,8 @@ def records_outlast_the_cookie() -> Messages:
     """Check that a browser that comes back with the cookie of a session finds the record."""
     retention, age = _record_retention(), settings.SESSION_COOKIE_AGE
     if retention is not None and isinstance(age, int | float) and retention < age:
-        message = f"{place('RECORD_RETENTION')} is {retention:g} s; expected at least SESSION_COOKIE_AGE, {age:g} s."
+        expected = f"expected at least SESSION_COOKIE_AGE, {age:.15g} s"
+        message = f"{place('RECORD_RETENTION')} is {retention:.15g} s; {expected}."
         hint = "Until then a browser may come back with the cookie of a session, and its record tells why it ended."
         yield Error(message, hint=hint, id="idlewatch.E064")
 

@@ -126,7 +126,7 @@ class Integer(Validator[int]):
 class Thresholds(Validator[tuple[int, int, int]]):
     """The thresholds of the garbage collector, as `gc.set_threshold` takes them."""
 
-    expected = "a list or tuple of three integers of 0 or more"
+    expected = f"a list or tuple of three integers from 0 to {MAX_THRESHOLD}"
 
     def parse(self, value: object) -> tuple[int, int, int]:
         if isinstance(value, list | tuple) and len(value) == GENERATIONS:

@@ -23,6 +23,11 @@ def test_session_settings_that_do_not_fit_are_found(found, changes, expected):
     assert all(message.hint for message in messages.values())
 
 
+def test_long_times_are_told_to_the_second(found):
+    (message,) = found(SESSION_COOKIE_AGE=1_209_601, IDLEWATCH={"RECORD_RETENTION": 1_209_600}).values()
+    assert "is 1209600 s; expected at least SESSION_COOKIE_AGE, 1209601 s." in message.msg
+
+
 def test_times_without_a_zone_are_an_error(found):
     assert list(found(USE_TZ=False)) == ["E041"]
 
