@@ -121,11 +121,13 @@ class Client:
     def find_keys(self) -> Iterator[bytes]:
         """Find every key of this store."""
         pattern = "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in self.prefix)
+        self._kept.give_back()
         with self._breaker:
             yield from self._sync.scan_iter(f"{pattern}*", count=1000)
 
     def subscriber(self) -> redis.client.PubSub:
         """Return a subscriber with a connection of its own."""
+        self._kept.give_back()
         subscriber: redis.client.PubSub = self._sync.pubsub(ignore_subscribe_messages=True)
         return subscriber
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -118,6 +118,12 @@ class KeptConnections:
             raise
         self._free.append(connection)
         return answer
+
+    def give_back(self) -> None:
+        """Give the connections that no command uses back to the pool: it may allow no more."""
+        with suppress(IndexError):
+            while True:
+                self._pool.release(self._free.pop())
 
     def _take(self) -> Any:  # noqa: ANN401 - redis-py has several kinds
         while True:

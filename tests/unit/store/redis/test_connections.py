@@ -250,6 +250,14 @@ class TestAConnectionOfThreads:
         monkeypatch.setattr(os, "getpid", lambda: pid + 1)
         assert kept.execute("CLIENT", "ID") != first
 
+    def test_leaves_room_for_others_where_the_pool_is_small(self, make: MakeStore) -> None:
+        store = make(max_connections=1)
+        opened = store.sessions.open(session(), NOW)
+        assert len(list(store._client.find_keys())) > 0
+        assert store.sessions.get(opened.id) == opened
+        with store._client.subscriber() as subscriber:
+            subscriber.subscribe("any")
+
 
 class TestEventLoops:
     @pytest.mark.parametrize(
