@@ -97,16 +97,19 @@ class TabConsumer(Socket):
             await self._refuse(ErrorCode(error.code), error.detail)
             return
         watch_id = self._watch_id or ""
+        touch = Touch(watch_id, at - message.ago, at) if isinstance(message, ActivityMessage) else None
+        if touch is not None and self._heartbeats is None and monitor.collect(touch):
+            metrics.HEARTBEAT_BY_SOCKET.inc()
+            return
         look = partial(monitor.alook, watch_id, at, event_of(message))
         if (
-            isinstance(message, ActivityMessage)
+            touch is not None
             and self._hub is not None
             and self._heartbeats is not None
             and not self._hub.shows_warning(watch_id)
+            and self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message, at)))
         ):
-            touch = Touch(watch_id, at - message.ago, at)
-            if self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message, at))):
-                return
+            return
         await self._answer(message, at, look())
 
     async def _answer(self, message: Message, at: float, looking: Awaitable[Watched | None]) -> None:

@@ -22,7 +22,7 @@ from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.signals import announce, transactions
 from idlewatch.store import transitions
-from idlewatch.store.values import Watched
+from idlewatch.store.values import Touch, Watched
 
 
 def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
@@ -90,6 +90,15 @@ async def alook(watch_id: str, now: float, event: Event | None = None) -> Watche
     if watched is None and (watched := await in_thread(Lane.DATABASE, resume, watch_id, now)) and event is not None:
         watched = await sessions.aapply(watch_id, event, now)
     return watched
+
+
+def collect(touch: Touch) -> bool:
+    """Collect activity that a tab here reported, if the store takes it; return whether it does."""
+    process = current_process()
+    lease = process.part(StoreLease)
+    if lease.is_doubtful or lease.owner is not None:
+        return False
+    return stores.store_of(process).sessions.collect(touch, process.name)
 
 
 def resume(watch_id: str, now: float) -> Watched | None:

@@ -97,6 +97,13 @@ class SessionStore(Protocol):
         """
         return range(len(touches))
 
+    def collect(self, touch: Touch, process: str) -> bool:
+        """Take in activity to be credited before anyone looks at its session, if it means no more than that there.
+
+        Return whether it does: see `acredit`. A store may take in none.
+        """
+        return False
+
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         """Async version of `end`."""
 

@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import RLock
 
+from idlewatch.core.events import CREDITING, Acted, Event
+from idlewatch.core.policy import UNWARNED
+from idlewatch.store import transitions
 from idlewatch.store.memory.entry import UNCLAIMED, Entry
 from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
-from idlewatch.store.transitions import first_check_at
-from idlewatch.store.values import Due, Watched
+from idlewatch.store.values import Due, Touch, Watched
 
 TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
+MAX_WAITING = 500
+"""Touches that wait to be credited, at most; the timer takes the lock each second."""
+
+
+class Lock:
+    """The lock of a ledger. Taking it credits what waited."""
+
+    def __init__(self, lock: RLock, credit: Callable[[], None]) -> None:
+        self._lock = lock
+        self._credit = credit
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            self._credit()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class Ledger:
     """All sessions, their order and their moments. Callers hold `lock`."""
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self._bare_lock = RLock()
+        self.lock = Lock(self._bare_lock, self._credit_waiting)
+        self._waiting: list[Touch] = []
+        """Credited together, before anyone looks: one by one, between other work, they would take twice as long."""
         self.entries: dict[str, Entry] = {}
         self.index = Index(self._live)
         self.schedule = Schedule()
@@ -33,11 +59,43 @@ class Ledger:
 
     def add(self, watched: Watched, now: float, *, is_written: bool = False) -> Watched:
         """Keep a new session; `is_written`: its record has its progress."""
-        entry = self.entries[watched.id] = Entry(watched, first_check_at(watched, now), UNCLAIMED[not is_written])
+        check_at = transitions.first_check_at(watched, now)
+        entry = self.entries[watched.id] = Entry(watched, check_at, UNCLAIMED[not is_written])
         self.index.put(watched)
         for due in Due:
             self.queue(entry, due, now)
         return watched
+
+    def collect(self, touch: Touch, process: str) -> bool:
+        """Take in a touch, if it means no more; return whether it does. The caller need not hold `lock`."""
+        with self._bare_lock:
+            entry = self.entries.get(touch.watch_id)
+            if entry is None or touch.now >= entry.push:
+                return False
+            watched = entry.watched
+            if watched.shown != UNWARNED or process not in watched.activity.tabs:
+                return False
+            self._waiting.append(touch)
+            if len(self._waiting) >= MAX_WAITING:
+                self._credit_waiting()
+            return True
+
+    def _credit_waiting(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for watch_id, moment, now in waiting:
+                if (entry := self.entries.get(watch_id)) is not None:
+                    self.apply(entry, Acted(now - moment), now)
+
+    def apply(self, entry: Entry, event: Event, now: float) -> Watched:
+        """Change a session by an event.
+
+        Raises:
+            HoldRefused, TooManyTabs: as the event does.
+        """
+        watched = entry.watched
+        is_later = isinstance(event, CREDITING) and watched.shown == UNWARNED
+        return self.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
 
     def change(
         self, entry: Entry, watched: Watched, now: float, *, is_later: bool = False, next_at: float | None = None

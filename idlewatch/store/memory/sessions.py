@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import CREDITING, Event, TabClosed, TabOpened, TabsCounted
-from idlewatch.core.policy import UNWARNED
+from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.memory.ledger import Ledger
-from idlewatch.store.values import Watched
+from idlewatch.store.values import Touch, Watched
 
 COUNTING = TabOpened, TabClosed, TabsCounted
 """Events that may change which processes have tabs of a session open."""
@@ -52,9 +51,7 @@ class MemorySessions(SessionStore):
             entry = self._ledger.entries.get(watch_id)
             if entry is None:
                 return None
-            watched = entry.watched
-            is_later = isinstance(event, CREDITING) and watched.shown == UNWARNED
-            self._ledger.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
+            self._ledger.apply(entry, event, now)
             if isinstance(event, COUNTING):
                 self._ledger.note_served(event.process, entry.watched)
             return entry.watched
@@ -87,6 +84,9 @@ class MemorySessions(SessionStore):
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return self.apply(watch_id, event, now)
+
+    def collect(self, touch: Touch, process: str) -> bool:
+        return self._ledger.collect(touch, process)
 
     async def aend(self, watch_id: str, reason: Reason | None, now: float, *, limits_first: bool = True) -> Watched:
         return self.end(watch_id, reason, now, limits_first=limits_first)

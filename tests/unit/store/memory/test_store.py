@@ -8,8 +8,8 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Held, Requested, TabClosed, TabOpened
 from idlewatch.core.policy import Policy
 from idlewatch.store.memory import MemoryStore
-from idlewatch.store.memory.ledger import TOMBSTONE_TTL
-from idlewatch.store.values import Due, Watched
+from idlewatch.store.memory.ledger import MAX_WAITING, TOMBSTONE_TTL
+from idlewatch.store.values import Due, Touch, Watched
 from tests.support.facts import signed_in
 
 
@@ -100,3 +100,49 @@ async def test_writes_at_the_shutdown_what_a_checkpoint_leaves_out_and_what_a_ho
     memory.sessions.apply("w2", Held("h1", "upload"), 2.0)
     memory.queue.note_written(await memory.queue.unwritten())
     assert [each.id for each in await memory.queue.unwritten()] == ["w1", "w2"]
+
+
+class TestCollectedTouches:
+    @pytest.fixture(autouse=True)
+    def session_with_a_tab(self, memory: MemoryStore) -> None:
+        open_session(memory)
+        memory.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+
+    @staticmethod
+    def collect(memory: MemoryStore, at: float, *, ago: float = 0.0, process: str = "p1", watch_id: str = "w1") -> bool:
+        return memory.sessions.collect(Touch(watch_id, at - ago, at), process)
+
+    async def test_are_credited_before_a_request_is_judged(self, memory: MemoryStore) -> None:
+        assert self.collect(memory, 770.0, ago=5.0)
+        watched = memory.sessions.apply("w1", Requested(), 1600.0)
+        assert watched is not None
+        assert watched.activity.ended is None
+        assert watched.activity.active == 1600.0
+
+    async def test_put_off_what_is_due(self, memory: MemoryStore) -> None:
+        assert self.collect(memory, 770.0)
+        assert not await memory.queue.claim(Due.PUSH, 1549.0, 10, 10.0)
+        assert await memory.queue.claim(Due.PUSH, 1550.0, 10, 10.0)
+
+    async def test_change_what_is_seen_as_if_applied_when_they_came(self, memory: MemoryStore) -> None:
+        other = MemoryStore()
+        open_session(other)
+        other.sessions.apply("w1", TabOpened("p1", 50), 1.0)
+        for at, ago in ((10.0, 0.0), (12.0, 5.0), (20.0, 1.0)):
+            assert self.collect(memory, at, ago=ago)
+            other.sessions.apply("w1", Acted(ago), at)
+        assert memory.sessions.get("w1") == other.sessions.get("w1")
+
+    async def test_are_none_where_more_is_to_be_done(self, memory: MemoryStore) -> None:
+        assert not self.collect(memory, 10.0, watch_id="unknown")
+        assert not self.collect(memory, 10.0, process="p2")
+        assert not self.collect(memory, 780.0)
+        await memory.queue.settle(await memory.queue.claim(Due.PUSH, 780.0, 10, 10.0), 780.0)
+        assert not self.collect(memory, 781.0)
+        memory.sessions.end("w1", Reason.REVOKED, 782.0)
+        assert not self.collect(memory, 783.0)
+
+    async def test_wait_in_bounded_numbers(self, memory: MemoryStore) -> None:
+        for number in range(2 * MAX_WAITING):
+            assert self.collect(memory, 2.0 + number / 1000)
+            assert len(memory._ledger._waiting) < MAX_WAITING
