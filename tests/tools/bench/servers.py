@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import SIGKILL
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from tests.support.serving import ROOT, Server
 from tests.tools.bench import goals, load, machine
 from tests.tools.bench.options import Options
 from tests.tools.bench.samples import Samples
-from tests.tools.bench.sessions import WARM_UP_TABS, Sessions
+from tests.tools.bench.sessions import WARM_UP_TABS, Sessions, make_sessions
 
 RESUME_TIMEOUT = 120.0
 POLL_INTERVAL = 0.2
@@ -69,6 +69,13 @@ class Run:
     def keys(self) -> Sequence[str]:
         """The session keys of the tabs that are measured."""
         return self.sessions.keys[: self.options.tabs]
+
+
+def with_sessions(run: Run, name: str, count: int) -> Run:
+    """Return a run with so many sessions of its own, beside those for warming up, in a directory of this name."""
+    directory = run.directory / name
+    directory.mkdir()
+    return replace(run, directory=directory, sessions=make_sessions(directory, count))
 
 
 class MeasuredServer(Server):

@@ -603,7 +603,7 @@ class TestCost:
             patch.setattr(stores.current(), "sessions", sessions)
             await tab.say("activity")
             await tab.sync()
-        assert [name for name, *_ in sessions.mock_calls] == ["aapply", "aget"]
+        assert [name for name, *_ in sessions.mock_calls] == ["collect", "aget"]
         assert signed.watched.activity.active == clock.now
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from tests.tools.bench import goals, load, machine
 from tests.tools.bench.options import REPEATS
-from tests.tools.bench.servers import MEMORY, MeasuredServer, Run, served
-from tests.tools.bench.sessions import WARM_UP_TABS, make_sessions
+from tests.tools.bench.servers import MEMORY, MeasuredServer, Run, served, with_sessions
+from tests.tools.bench.sessions import WARM_UP_TABS
 
 ROWS = ("12",)
 QUICK_SIZES, FULL_SIZES = (100, 1_000), (100, 1_000, 10_000, 100_000)
@@ -30,7 +30,10 @@ CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
 async def measure(run: Run) -> None:
     """Measure all sizes at once, each without the pages and with them in turn."""
     # Before the servers start: while this runs, nothing answers their pings.
-    runs = {size: _with_sessions(run, size) for size in (QUICK_SIZES if run.options.quick else FULL_SIZES)}
+    runs = {
+        size: with_sessions(run, f"operators-{size}", size - WARM_UP_TABS)
+        for size in (QUICK_SIZES if run.options.quick else FULL_SIZES)
+    }
     async with AsyncExitStack() as stack:
         servers = {}
         for size, own in runs.items():
@@ -44,12 +47,6 @@ async def measure(run: Run) -> None:
                 run.samples.add("ten live pages", goals.MEMORY, size, cost)
                 if size > min(servers):
                     run.samples.add("ten live pages, over those at 100", goals.MEMORY, size, cost / costs[0])
-
-
-def _with_sessions(run: Run, size: int) -> Run:
-    directory = run.directory / f"operators-{size}"
-    directory.mkdir()
-    return replace(run, directory=directory, sessions=make_sessions(directory, size - WARM_UP_TABS))
 
 
 async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
@@ -75,9 +72,11 @@ async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
 
 async def _observe(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
     """Return the share of a core that each server uses while some users are active."""
-    before = [machine.cpu_seconds(server.pid) for server in servers]
+    before, began = [machine.cpu_seconds(server.pid) for server in servers], time.monotonic()
     seconds = QUICK_SECONDS if run.options.quick else SECONDS
     for _ in range(seconds):
         await asyncio.gather(asyncio.sleep(1), *(server.control.ask(f"act {ACTIVE}") for server in servers))
     used = [machine.cpu_seconds(server.pid) for server in servers]
-    return [(after - earlier) / seconds for after, earlier in zip(used, before, strict=True)]
+    # Longer than that, where a server is slow to answer.
+    elapsed = time.monotonic() - began
+    return [(after - earlier) / elapsed for after, earlier in zip(used, before, strict=True)]
