@@ -71,11 +71,11 @@ class Run:
         return self.sessions.keys[: self.options.tabs]
 
 
-def with_sessions(run: Run, name: str, count: int) -> Run:
+def with_sessions(run: Run, name: str, count: int, **limits: str) -> Run:
     """Return a run with so many sessions of its own, beside those for warming up, in a directory of this name."""
     directory = run.directory / name
     directory.mkdir()
-    return replace(run, directory=directory, sessions=make_sessions(directory, count))
+    return replace(run, directory=directory, sessions=make_sessions(directory, count, **limits))
 
 
 class MeasuredServer(Server):

@@ -24,20 +24,21 @@ SPREAD = 2.0
 SETTLING = 1.0
 """Seconds in which pages have got all that they show, or are gone."""
 CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
-"""No session is checked meanwhile: checks cost more than the pages, and their cost grows with the sessions."""
+"""Of the sessions, which keep the limits that they were opened with: none is checked meanwhile. Checks cost more than
+the pages, and their cost grows with the sessions."""
 
 
 async def measure(run: Run) -> None:
     """Measure all sizes at once, each without the pages and with them in turn."""
     # Before the servers start: while this runs, nothing answers their pings.
     runs = {
-        size: with_sessions(run, f"operators-{size}", size - WARM_UP_TABS)
+        size: with_sessions(run, f"operators-{size}", size - WARM_UP_TABS, **CALM)
         for size in (QUICK_SIZES if run.options.quick else FULL_SIZES)
     }
     async with AsyncExitStack() as stack:
         servers = {}
         for size, own in runs.items():
-            (servers[size],) = await stack.enter_async_context(served(own, (MEMORY._replace(environ=CALM),)))
+            (servers[size],) = await stack.enter_async_context(served(own, (MEMORY,)))
         await asyncio.sleep(SPREAD + 1)
         for server in servers.values():
             await server.control.ask(f"spread {SPREAD:g}")
