@@ -37,9 +37,11 @@ class TestEncryption:
     @pytest.fixture
     def certificates(self, tmp_path: Path) -> Path:
         new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        openssl(tmp_path, "req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA")
+        # Python 3.13 verifies strictly: an authority says what its key is for, and a certificate whose key signed it.
+        usage = ("-addext", "keyUsage=critical,keyCertSign")
+        openssl(tmp_path, "req", "-x509", *new, *usage, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA")
         openssl(tmp_path, "req", *new, "-keyout", "redis.key", "-out", "redis.csr", "-subj", "/CN=127.0.0.1")
-        (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
         signing = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
         openssl(tmp_path, "x509", "-req", "-in", "redis.csr", *signing, "-out", "redis.crt")
         return tmp_path
