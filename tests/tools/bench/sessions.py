@@ -81,7 +81,7 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
     from idlewatch.store.values import Watched
 
     # Short limits would have the sessions checked every few seconds.
-    policy = replace(conf.policy, checkpoint=Policy().checkpoint)
+    policy = replace(conf.policy, checkpoint=max(conf.checkpoint, Policy().checkpoint))
     users = get_user_model().objects
     users.bulk_create((users.model(username=f"user{number}", password="!") for number in range(count - 1)), BATCH_SIZE)
     users.create_superuser("operator")
