@@ -8,7 +8,7 @@ that is killed loses what came in its last `COLLECTION_TIME`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any, NamedTuple
@@ -48,8 +48,8 @@ class Heartbeats:
         self._waiting: dict[str, list[Heartbeat]] = {}
         """By watch id."""
         self._sending: asyncio.Task[None] | None = None
-        self._under_way: dict[asyncio.Task[None], Collection[str]] = {}
-        """The sessions that each task works on."""
+        self._under_way: dict[asyncio.Task[None], Mapping[str, Sequence[Heartbeat]]] = {}
+        """What each task works on, by watch id."""
 
     def add(self, heartbeat: Heartbeat) -> bool:
         """Have a heartbeat credited within `COLLECTION_TIME`; return False where the caller has to apply it instead.
@@ -68,7 +68,7 @@ class Heartbeats:
         """Wait until every heartbeat of a session that has come is credited."""
         if watch_id in self._waiting:
             self._send()
-        while tasks := [task for task, watch_ids in self._under_way.items() if watch_id in watch_ids]:
+        while tasks := [task for task, sessions in self._under_way.items() if watch_id in sessions]:
             await asyncio.wait(tasks)
 
     async def flush(self) -> None:
@@ -80,12 +80,12 @@ class Heartbeats:
                     await asyncio.wait(list(self._under_way))
 
     def credit(self, watch_id: str) -> None:
-        """Credit what waits of a session, from any thread; do not wait for what is on its way to the store."""
-        if watch_id not in self._waiting:
-            return
+        """Credit what has come of a session, from any thread; what is on its way to the store, again."""
         with self._lock:
-            waiting = self._waiting.pop(watch_id, [])
-        for touch, _, _ in waiting:
+            came = self._waiting.pop(watch_id, [])
+            for sessions in list(self._under_way.values()):
+                came.extend(sessions.get(watch_id, ()))
+        for touch, _, _ in came:
             try:
                 self._sessions.apply(watch_id, Acted(touch.now - touch.moment), touch.now)
             except (StoreUnavailable, HeldBack, Undecided):
@@ -99,22 +99,24 @@ class Heartbeats:
     def _send(self) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
-        if waiting:
-            self._begin(self._credit_all([each for session in waiting.values() for each in session]), waiting)
+            if waiting:
+                self._begin(self._credit_all([each for session in waiting.values() for each in session]), waiting)
 
-    def _begin(self, work: Coroutine[Any, Any, None], watch_ids: Collection[str]) -> asyncio.Task[None]:
+    def _begin(
+        self, work: Coroutine[Any, Any, None], heartbeats: Mapping[str, Sequence[Heartbeat]]
+    ) -> asyncio.Task[None]:
         task = self._process.start(work)
-        self._under_way[task] = watch_ids
+        self._under_way[task] = heartbeats
         task.add_done_callback(self._under_way.pop)
         return task
 
     async def _credit_all(self, heartbeats: Sequence[Heartbeat]) -> None:
         left = await self._credit_together(heartbeats)
         if left:
-            applying = [self._begin(self._apply(heartbeat), [heartbeat.touch.watch_id]) for heartbeat in left]
+            applying = [self._begin(self._apply(each), {each.touch.watch_id: [each]}) for each in left]
             if (task := asyncio.current_task()) is not None:
                 # The other sessions are credited, and wait for none of these.
-                self._under_way[task] = ()
+                self._under_way[task] = {}
             await asyncio.wait(applying)
 
     async def _credit_together(self, heartbeats: Sequence[Heartbeat]) -> Sequence[Heartbeat]:

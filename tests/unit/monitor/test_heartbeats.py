@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+import asyncio
+from collections.abc import Awaitable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -97,6 +98,25 @@ async def test_heartbeats_keep_a_session_that_a_thread_finds_to_be_over(
     clock.now = START + 105
     found = await sync_to_async(web.store.sessions.end)(watch_id, None, clock.now)
     assert (found.activity.ended, found.activity.active) == (None, START + 10)
+
+
+async def test_heartbeats_keep_a_session_while_they_are_on_their_way_to_a_slow_store(
+    web: Member, watch_id: str, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on, credit = asyncio.Event(), asyncio.Event(), web.recovery.sessions.acredit
+
+    async def slow(touches: Sequence[Touch], process: str) -> Collection[int]:
+        begun.set()
+        await goes_on.wait()
+        return await credit(touches, process)
+
+    monkeypatch.setattr(web.recovery.sessions, "acredit", slow)
+    Page(web).beat(watch_id, START + 79)
+    await begun.wait()
+    clock.now = START + 100
+    found = await sync_to_async(web.store.sessions.end)(watch_id, None, clock.now)
+    goes_on.set()
+    assert (found.activity.ended, found.activity.active) == (None, START + 79)
 
 
 async def test_heartbeats_that_are_more_than_a_touch_are_applied_one_by_one(web: Member, watch_id: str) -> None:
