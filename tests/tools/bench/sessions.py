@@ -26,6 +26,8 @@ SETTINGS = {
 WARM_UP_TABS = 50
 """Sessions beside those that are measured: what a process loads for its first tabs is no cost of the later ones."""
 BATCH_SIZE = 500
+AGE = 3600.0
+"""Seconds since the sign-ins: the first checks of sessions that go on after a restart are spread over time."""
 
 
 class Sessions(NamedTuple):
@@ -95,12 +97,14 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
             BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
             HASH_SESSION_KEY: user.get_session_auth_hash(),
             django_sessions.WATCH_KEY: watch_id,
-            django_sessions.SIGNED_IN_KEY: now.timestamp(),
+            django_sessions.SIGNED_IN_KEY: now.timestamp() - AGE,
             "_session_security": datetime.now().isoformat(),  # noqa: DTZ005 - as the peer has it
         }
         sessions.append(Session(session_key=key, session_data=SessionStore().encode(data), expire_date=expires))
         at = now.timestamp()
-        watched = Watched(id=watch_id, user=str(user.pk), policy=policy, activity=Activity(logged_in_at=at, active=at))
+        watched = Watched(
+            id=watch_id, user=str(user.pk), policy=policy, activity=Activity(logged_in_at=at - AGE, active=at)
+        )
         records.append(
             WatchedSession(
                 id=watch_id,
@@ -108,8 +112,8 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
                 username=user.get_username(),
                 session_digest=django_sessions.digest(key),
                 auth_digest=django_sessions.auth_digest(user.get_session_auth_hash()),
-                started=as_datetime(at),
-                signed_in=as_datetime(at),
+                started=as_datetime(at - AGE),
+                signed_in=as_datetime(at - AGE),
                 limits=to_builtins(policy),
                 **checkpoints.progress_of(watched, at),
             )
