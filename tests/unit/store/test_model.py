@@ -31,7 +31,7 @@ from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Store
 from idlewatch.store.memory import MemoryStore
 from idlewatch.store.transitions import CHECK_FRACTION, RECHECK_INTERVAL
-from idlewatch.store.values import Census, Due, Listing, Sample, Watched
+from idlewatch.store.values import Census, Due, Listing, Sample, Touch, Watched
 from tests.support.facts import START, events, policies
 
 LEASE = 20.0
@@ -173,6 +173,18 @@ class StoreAgainstReference(RuleBasedStateMachine):
 
         results = self.run(happen())
         assert [type(result) for result in results if isinstance(result, Exception)] == refused
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), process=st.sampled_from(["p1", "p2"]), ago=st.sampled_from([0.0, 1.0]), alone=st.booleans())
+    def a_tab_reports_activity(self, data: st.DataObject, process: str, ago: float, alone: bool) -> None:
+        watch_id = data.draw(st.sampled_from(sorted(self.known)))
+        sessions, touch = self.store.sessions, Touch(watch_id, self.now - ago, self.now)
+        self.something_happens(watch_id, TabsCounted(process, 1), 0.0)
+        is_left = not sessions.collect(touch, process) if alone else self.run(sessions.acredit([touch], process))
+        if is_left:
+            sessions.apply(watch_id, Acted(ago), self.now)
+        known = self.known[watch_id]
+        known.activity = applied(Acted(ago), known.activity, known.policy, self.now)
 
     @rule(watch_id=WATCHES, reason=st.sampled_from([Reason.LOGOUT, Reason.REVOKED]))
     def a_session_is_ended(self, watch_id: str, reason: Reason) -> None:
@@ -360,7 +372,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
 def test_a_store_agrees_with_the_reference(make_store: Callable[[], Store]) -> None:
     machine = type("Machine", (StoreAgainstReference,), {"make_store": staticmethod(make_store)})
     # As many steps in fewer stories, where each story has a store to connect.
-    examples, steps = (60, 40) if make_store is MemoryStore else (32, 75)
+    examples, steps = (200, 40) if make_store is MemoryStore else (32, 75)
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     )
