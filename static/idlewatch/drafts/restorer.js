@@ -76,8 +76,8 @@ export class Restorer {
     if (changed.length === 0) return;
     this.offer(this.i18n.text("restored"), {
       [this.i18n.text("discard")]: () => {
-        // A field may be called "reset".
-        for (const form of changed) HTMLFormElement.prototype.reset.call(form);
+        // A field may be called "reset"; quoted, for the build shortens the name where it is the client's own.
+        for (const form of changed) HTMLFormElement.prototype["reset"].call(form);
       },
     });
   }
