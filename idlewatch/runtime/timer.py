@@ -38,9 +38,9 @@ BATCH_SIZE = 500
 """Sessions claimed at once."""
 RECORDS_TIMEOUT = 0.5
 """Seconds that a push waits for the records, at most."""
-RECORD_PAUSE = 0.2
-"""Seconds after each piece of work on the records, so that many ends are recorded together: their statements hold up
-the pushes."""
+RECORD_SPACING = 0.2
+"""Seconds from one piece of work on the records to the next, so that many ends are recorded together: their statements
+hold up the pushes."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
 LATE_AFTER = 2 * ROUND_INTERVAL
@@ -91,7 +91,7 @@ class Timer:
         try:
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(self._lane(Due.PUSH, self._push_if_due))
-                lanes.create_task(self._lane(Due.RECORD, self.keep, RECORD_PAUSE))
+                lanes.create_task(self._lane(Due.RECORD, self.keep, RECORD_SPACING))
                 lanes.create_task(self._keep_lease())
         finally:
             self._tasks.cancel()
@@ -109,7 +109,7 @@ class Timer:
                 except Exception:
                     logger.exception("The lease of this process could not be renewed.")
 
-    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]], pause: float = 0.0) -> None:
+    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]], spacing: float = 0.0) -> None:
         """Do some work whenever it is due, and once a round; it returns when it is due next."""
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -121,7 +121,7 @@ class Timer:
         stop_listening = self._store.queue.on_due_sooner(due, wake_up)
         try:
             while True:
-                due_at = None
+                due_at, began_at = None, self._clock.ticks()
                 try:
                     with metrics.TICK.labels(due.value).time():
                         due_at = await work(self._clock.now())
@@ -133,8 +133,8 @@ class Timer:
                 except Exception:
                     # What is due stays due, and is done when the database or the store is back.
                     logger.exception("A round of the timer failed.")
-                if pause:
-                    await self._clock.sleep(pause)
+                if (left := began_at + spacing - self._clock.ticks()) > 0:
+                    await self._clock.sleep(left)
                 await self._rest(wake, due_at)
         finally:
             stop_listening()

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from idlewatch.runtime.timer import (
     CLAIM_LEASE,
     COMPARE_INTERVAL,
     LATE_AFTER,
+    RECORD_SPACING,
     ROUND_INTERVAL,
     SAMPLE_INTERVAL,
     SWEEP_INTERVAL,
@@ -607,6 +609,33 @@ class TestRunning:
         await asyncio.to_thread(stores.current().sessions.end, "w1", Reason.REVOKED, running.now())
         await running.settle()
         assert tab.ended
+
+    async def test_ends_that_follow_each_other_are_recorded_together(
+        self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
+    ):
+        await running.advance(ROUND_INTERVAL)
+        record = mock.AsyncMock(side_effect=timer._ends.record)
+        monkeypatch.setattr(timer._ends, "record", record)
+        limits = [{"idle_timeout": 1.1 + number / 100, "warn_before": 1.0} for number in range(10)]
+        ids = [(await asign_in(at=running.now(), **each)).id for each in limits]
+        await running.advance(1.1 + 2 * RECORD_SPACING)
+        assert record.await_count <= 3
+        assert {(await arecord(each)).reason for each in ids} == {"idle"}
+
+    async def test_records_that_took_longer_than_that_are_gone_on_with_at_once(
+        self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
+    ):
+        await running.advance(ROUND_INTERVAL)
+        started: list[float] = []
+
+        async def long(now: float) -> float:
+            started.append(now)
+            await running.sleep(2 * RECORD_SPACING)
+            return running.now()
+
+        monkeypatch.setattr(timer, "_record", long)
+        await running.advance(ROUND_INTERVAL + 5 * RECORD_SPACING)
+        assert [pytest.approx(2 * RECORD_SPACING)] * (len(started) - 1) == [b - a for a, b in pairwise(started)]
 
     async def test_a_store_that_fails_for_a_while_ends_no_timer(
         self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
