@@ -7,7 +7,7 @@ from tests.tools.bench.samples import Samples
 from tests.tools.scale import goals
 from tests.tools.scale.options import Options, options
 from tests.tools.scale.report import Report
-from tests.tools.scale.statements import _without_lists
+from tests.tools.scale.statements import _without_lists, without_values
 
 
 def test_a_run_is_whole_by_default_and_smaller_where_it_is_asked_for():
@@ -49,3 +49,8 @@ def test_the_page_has_each_goal_and_the_plan_of_each_query():
         "| 2 | p | SELECT quick WHERE x | 3 | 0.25 |"
     )
     assert page.index("of slow") < page.index("of quick")
+
+
+def test_a_plan_is_published_without_the_values_in_it():
+    plan = "Index Cond: ((session_key)::text = ANY ('{0ab1,2cd3}'::text[])) AND note = 'it''s' AND id > 7"
+    assert without_values(plan) == "Index Cond: ((session_key)::text = ANY ('…'::text[])) AND note = '…' AND id > 7"
