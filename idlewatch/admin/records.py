@@ -109,7 +109,7 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Leave out the date hierarchy where it would read millions of records, or the database can't compute it.
 
-        To find those that match a search, or that there is none, takes long enough once. MariaDB can't compute dates
+        Searching once takes long enough, whether anything matches or not. MariaDB can't compute dates
         without time zone tables.
         """
         listed = super().get_changelist_instance(request)
