@@ -40,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("redis")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Refuse sets as parameters: workers that hash differently would collect the tests in different orders."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if len(mark.args) > 1 and isinstance(mark.args[1], set | frozenset):
+            raise pytest.UsageError(f"{metafunc.definition.nodeid} takes its parameters from a set; sort them")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush() -> Iterator[None]:
     """Leave the constant tables as they are between tests."""

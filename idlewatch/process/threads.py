@@ -46,7 +46,7 @@ class Lane(Enum):
 
 SIZES = {Lane.DATABASE: 16, Lane.TIMER: 4, Lane.LEASE: 1, Lane.LIVE: 2, Lane.SEARCH: 1, Lane.WAITING: 2}
 """How many threads a lane has at most; each has a connection to the database of its own."""
-STEADY = {Lane.TIMER, Lane.LEASE}
+STEADY = (Lane.TIMER, Lane.LEASE)
 """They work every second, on few threads: to connect each time would cost more than what they ask."""
 CONNECTION_AGE = 60.0
 """Seconds for which they use a connection, where `CONN_MAX_AGE` is 0."""
