@@ -37,7 +37,7 @@ from idlewatch.exceptions import BadMessage, HoldRefused, StoreUnavailable, TooM
 from idlewatch.http.page_tokens import PageOwner, foreign_frame, page_owner, token_in
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor import stores
-from idlewatch.monitor.heartbeats import Heartbeat, Heartbeats
+from idlewatch.monitor.heartbeats import MIN_WARNING, Heartbeat, Heartbeats
 from idlewatch.process import current_process, now
 from idlewatch.runtime.hub import Hub, Hubs
 from idlewatch.runtime.runtime import runtime_of
@@ -198,6 +198,9 @@ class TabConsumer(Socket):
             verdict = watched.verdict(at)
         if self._hub is not None:
             self._hub.note_shown(watched.id, verdict.shown)
+        if watched.policy.warn_before < MIN_WARNING:
+            # Another process may judge the end meanwhile, and no warning comes first that activity would take back.
+            self._heartbeats = None
         frame = encode(state_frame(verdict, watched.policy, watched.version, page=page))
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)
 

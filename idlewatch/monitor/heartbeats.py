@@ -1,8 +1,8 @@
 """Heartbeats that wait a moment for others: no page waits for an answer, so a shared store credits many in one call.
 
 Whatever else happens to a session in the same event loop happens after what waits of it, and so does its end, wherever
-this process judges it. A tab that shows a warning has its heartbeats applied at once: they are never late. A process
-that is killed loses what came in its last `COLLECTION_TIME`.
+this process judges it. Heartbeats of a tab that shows a warning, or of a session that is never warned, are applied at
+once, so that none is late. A process that is killed loses what came in its last `COLLECTION_TIME`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from idlewatch.store.values import Touch, Watched
 
 COLLECTION_TIME = 0.03
 """Seconds for which a heartbeat waits for others."""
+MIN_WARNING = 1.0
+"""Seconds of warning below which none waits: what comes just before the end would be credited after it."""
 FLUSH_TIMEOUT = 0.5
 """Seconds that `flush` waits at most: sessions that are looked at one by one may need their records."""
 

@@ -18,7 +18,7 @@ from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
 from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.page_tokens import token_of
 from idlewatch.models import WatchedSession
-from idlewatch.monitor import django_sessions, stores
+from idlewatch.monitor import django_sessions, heartbeats, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import current_process
@@ -26,7 +26,7 @@ from idlewatch.runtime.runtime import Runtime, runtime_of
 from tests.conftest import Time
 from tests.support.asgi import application
 from tests.support.processes import give_store_away, lose_store
-from tests.support.sockets import Signed, Tab, errors, sign_in
+from tests.support.sockets import Signed, Tab, errors, sign_in, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -614,6 +614,24 @@ async def test_a_heartbeat_that_comes_before_the_timer_begins_holds_up_nothing(c
     clock.pass_(50)
     await tab.say("activity")
     assert (await tab.sync())["remaining"] == pytest.approx(100, abs=1)
+
+
+@pytest.mark.usefixtures("on_redis")
+async def test_a_heartbeat_of_a_session_without_a_warning_waits_for_no_others(
+    clock: Time, site: Any, monkeypatch: pytest.MonkeyPatch
+):
+    # Another process may judge the end meanwhile, and no warning comes before it that activity would take back.
+    site.IDLEWATCH = {**site.IDLEWATCH, "WARN_BEFORE": 0}
+    monkeypatch.setattr(heartbeats, "COLLECTION_TIME", 60.0)
+    recovery = stores.recovery_of(current_process())
+    assert recovery is not None
+    # As once a timer runs.
+    recovery._outage.is_tended = True
+    signed = await sign_in()
+    tab = await Tab.open(signed)
+    clock.pass_(99.99)
+    await tab.say("activity")
+    await until(lambda: recovery.sessions.get(signed.watch_id).activity.active == clock.now)
 
 
 class TestLoginUrl:
