@@ -57,6 +57,18 @@ async def test_they_are_read_together_and_each_gets_its_own(several: list[Signed
     assert read.call_count == 1
 
 
+async def test_what_a_database_may_refuse_is_read_by_itself(several: list[Signed], monkeypatch: pytest.MonkeyPatch):
+    # PostgreSQL takes no NUL, and a cookie can have one: anyone could keep handshakes from being read together.
+    read = mock.Mock(wraps=find_sessions)
+    monkeypatch.setattr(handshakes, "find_sessions", read)
+    keys = [signed.key for signed in several]
+    assert await found([r'"\000\000\000\000\000\000\000\000"', *keys]) == [
+        None,
+        *(signed.watch_id for signed in several),
+    ]
+    read.assert_called_once_with(set(keys))
+
+
 async def test_an_error_concerns_the_one_that_it_is_about(several: list[Signed], monkeypatch: pytest.MonkeyPatch):
     decode = db.SessionStore.decode
     bad = await Session.objects.aget(pk=several[1].key)
