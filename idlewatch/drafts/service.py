@@ -120,11 +120,13 @@ def has_rejected_form(user: AbstractBaseUser, now: float) -> bool:
     return is_on() and _current(user, now).filter(kind=Draft.Kind.REFUSED).exists()
 
 
-def sweep(now: float) -> None:
-    """Delete drafts that are too old, in small steps, between which others get the database."""
+def sweep(now: float) -> bool:
+    """Delete a batch of drafts that are too old; return whether there was any."""
     rows = Draft.objects.filter(saved_at__lte=as_datetime(now - conf.draft_age))
-    while batch := list(rows.values_list("pk", flat=True)[:SWEEP_BATCH_SIZE]):
+    batch = list(rows.values_list("pk", flat=True)[:SWEEP_BATCH_SIZE])
+    if batch:
         rows.filter(pk__in=batch).delete()
+    return bool(batch)
 
 
 def _decrypt(row: Draft, user: str) -> Content | None:

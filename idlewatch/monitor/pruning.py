@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 from idlewatch.conf import conf
 from idlewatch.core.clock import as_datetime
@@ -11,16 +10,16 @@ from idlewatch.managers import WatchedSessionQuerySet, among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 
-MAX_BATCHES = 100
-"""Batches that one sweep deletes, at most: the process has other work to do, and the next sweep goes on."""
 
+def sweep(now: float) -> bool:
+    """Delete a batch of records older than `RECORD_RETENTION`, if it is set, but none that a cookie may still lead to.
 
-def sweep(now: float) -> None:
-    """Delete records older than `RECORD_RETENTION`, if it is set, but none that a cookie may still lead to."""
-    if conf.record_retention is not None:
-        age = max(conf.record_retention, conf.session_cookie_age)
-        for _ in islice(delete(ended_before(now - age)), MAX_BATCHES):
-            pass
+    Return whether there was any.
+    """
+    if conf.record_retention is None:
+        return False
+    age = max(conf.record_retention, conf.session_cookie_age)
+    return next(delete(ended_before(max(now - age, 0.0))), None) is not None
 
 
 def ended_before(moment: float) -> WatchedSessionQuerySet:

@@ -50,8 +50,11 @@ COMPARE_INTERVAL = 15.0
 the database."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two runs of `SWEEPS`."""
-SWEEPS: list[Callable[[float], None]] = [pruning.sweep]
-"""Functions of `now` that delete what is too old; apps above this layer register theirs."""
+SWEEPS: list[Callable[[float], bool]] = [pruning.sweep]
+"""Functions of `now` that delete a batch of what is too old, and return whether there was any; apps above this layer
+register theirs."""
+MAX_BATCHES = 100
+"""Batches that one run of each deletes, at most: the process has other work to do, and the next run goes on."""
 SAMPLE_INTERVAL = 15.0
 """Seconds between two samples of how many sessions live."""
 
@@ -235,7 +238,10 @@ class Timer:
     async def _sweep(self, now: float) -> None:
         for sweep in SWEEPS:
             try:
-                await self._threads.run(Lane.TIMER, sweep, now)
+                for _ in range(MAX_BATCHES):
+                    # Each is a hop of its own: between two of them others get the database, and the process may stop.
+                    if not await self._threads.run(Lane.TIMER, sweep, now):
+                        break
             except AWAY:
                 raise
             except Exception:

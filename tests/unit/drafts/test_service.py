@@ -193,10 +193,11 @@ class TestAge:
         save(ann, form="new", at=START + 86400)
         assert sorted(Draft.objects.values_list("user__username", "form")) == [("ann", "new"), ("bob", "letter")]
         monkeypatch.setattr(drafts, "SWEEP_BATCH_SIZE", 1)
-        drafts.sweep(START + 86400)
+        assert drafts.sweep(START + 86400)
+        assert not drafts.sweep(START + 86400)
         assert list(Draft.objects.values_list("user__username", "form")) == [("ann", "new")]
         settings.IDLEWATCH = {"DRAFT_AGE": 0}
-        drafts.sweep(START + 86400)
+        assert drafts.sweep(START + 86400)
         assert not Draft.objects.exists()
 
     @pytest.mark.django_db(transaction=True)

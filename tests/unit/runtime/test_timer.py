@@ -537,12 +537,35 @@ class TestRound:
     async def test_a_sweep_that_raises_keeps_no_other_from_its_work_and_fails_no_round(
         self, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ):
-        broken, sweep = mock.Mock(side_effect=ValueError), mock.Mock()
+        broken, sweep = mock.Mock(side_effect=ValueError), mock.Mock(return_value=False)
         monkeypatch.setattr("idlewatch.runtime.timer.SWEEPS", [broken, sweep])
         timer = Timer(current_process(), hub)
         for moment in (0, 1, 2, SWEEP_INTERVAL):
             await timer.round(START + moment)
         assert (broken.call_count, sweep.call_count, len(errors(caplog))) == (2, 2, 2)
+
+    async def test_a_sweep_deletes_so_many_batches_at_a_time_and_no_more_once_the_process_stops(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ):
+        begun, go_on, sweep = threading.Event(), threading.Event(), mock.Mock(return_value=True)
+        monkeypatch.setattr("idlewatch.runtime.timer.SWEEPS", [sweep])
+        monkeypatch.setattr("idlewatch.runtime.timer.MAX_BATCHES", 3)
+        timer = Timer(current_process(), hub)
+        await timer._sweep(START)
+        assert sweep.call_count == 3
+
+        def wait(_: float) -> bool:
+            begun.set()
+            return go_on.wait(10)
+
+        sweep.side_effect = wait
+        sweeping = asyncio.create_task(timer._sweep(START + SWEEP_INTERVAL))
+        await asyncio.to_thread(begun.wait, 10)
+        sweeping.cancel()
+        go_on.set()
+        await asyncio.gather(sweeping, return_exceptions=True)
+        await asyncio.to_thread(current_process().threads.close)
+        assert sweep.call_count == 4
 
 
 @pytest.mark.django_db(transaction=True)
