@@ -27,7 +27,8 @@ def find_session(key: str | None) -> tuple[Watched | None, Reason | None]:
     The session alone is read: a user need not be loaded, and Django's own middleware for sockets would flush a session
     that was signed under a key among `SECRET_KEY_FALLBACKS`.
     """
-    if not key:
+    if not key or not key.isprintable():
+        # No key has control characters, and PostgreSQL refuses one of them.
         return None, None
     at = now()
     session = django_sessions.engine()(key)

@@ -31,7 +31,7 @@ class Handshakes:
 
     async def read(self, key: str) -> Watched | None:
         """Return the watched session to which a session cookie leads; None if reading is not enough to tell."""
-        # No key has control characters, and a database may refuse them: that would fail the others, too.
+        # A database may refuse control characters: that would fail the others, too.
         return await self._batches.add("handshakes", key) if key and key.isprintable() else None
 
     async def _read(self, _: str, keys: Sequence[str]) -> Sequence[Watched | None]:
