@@ -65,7 +65,9 @@ screenshots: .venv/.dev  ## Take screenshots of every state into build/screensho
 	@scripts/screenshots
 
 .PHONY: bench
-bench: .venv-bench/.dev  ## Measure what it costs, and write docs/benchmarks.md: QUICK=1, ROWS=1,2 for some, CHECK=1 to judge.
+bench:  ## Measure what it costs, and write docs/benchmarks.md: QUICK=1, ROWS=1,2 for some, CHECK=1 to judge.
+	@$(PYTHON) -m tests.tools.bench.options
+	@$(MAKE) --no-print-directory .venv-bench/.dev
 	@scripts/ensure-servers redis-server
 	@scripts/ensure-chromium
 	@.venv-bench/bin/python -m tests.tools.bench

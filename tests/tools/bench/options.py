@@ -1,8 +1,12 @@
-"""What the environment asks of a run."""
+"""What the environment asks of a run.
+
+`python -m tests.tools.bench.options`, which needs no package, exits with 2 where a value cannot be used.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,3 +123,17 @@ def _rows(environ: Mapping[str, str], default: frozenset[str]) -> frozenset[str]
     if unknown := sorted(rows - ALL_ROWS):
         raise OptionError(f"ROWS names {', '.join(unknown)}; expected some of {', '.join(WORK)}.")
     return rows or default
+
+
+def main() -> int:
+    """Check the environment, before it takes minutes to make ready for a run; return the exit status."""
+    try:
+        options(os.environ)
+    except OptionError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

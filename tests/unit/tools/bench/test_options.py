@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.serving import ROOT
 from tests.tools.bench.goals import WORK
 from tests.tools.bench.options import OptionError, options, require_writable
 
@@ -46,6 +49,20 @@ def test_rows_and_tabs_can_be_chosen():
 def test_a_bad_value_is_refused_by_name_with_what_was_expected(name, value):
     with pytest.raises(OptionError, match=f"{name} .*{value.removeprefix('1,')}.*; expected "):
         options({name: value})
+
+
+def test_a_bad_value_is_refused_before_there_is_an_environment_to_run_in():
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "tests.tools.bench.options"],
+        cwd=ROOT,
+        env={"QUICK": "yes"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (2, "QUICK is 'yes'; expected 1, 0 or nothing.\n")
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path):
