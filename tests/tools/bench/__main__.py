@@ -7,9 +7,10 @@ others, into `build/bench/` instead. Environment:
   size.
 - `ROWS=1,2`: only these rows. `TABS`: another number of tabs.
 - `CHECK=1`: print which goals fall short.
+- `PROFILE=1`: take profiles in a quick run, too; `PROFILE=0`: take none.
 
 The exit status is 1 where `CHECK=1` and a goal falls short or could not be measured, and 2 where a variable has a value
-that cannot be used, the machine has fewer than two cores, or the page can't be written.
+that cannot be used, the machine has fewer than two cores, no process may be profiled, or the page can't be written.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from typing import Any
 
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT
-from tests.tools.bench import charts, machine
+from tests.tools.bench import charts, machine, profiler
 from tests.tools.bench.options import OptionError, Options, options, require_writable
+from tests.tools.bench.profiles import Profiles
 from tests.tools.bench.report import Report, goal_table, shortfalls
 from tests.tools.bench.rows.heartbeats import TABS as HEARTBEAT_TABS
 from tests.tools.bench.samples import Samples
@@ -48,7 +50,9 @@ def main() -> int:
         asked = options(os.environ)
         _require_machine(asked)
         require_writable(_page_of(asked))
-    except OptionError as error:
+        if asked.profile:
+            profiler.require()
+    except (OptionError, profiler.ProfilerError) as error:
         print(error, file=sys.stderr)
         return 2
     report = _measure(asked)
@@ -73,13 +77,13 @@ def _require_machine(asked: Options) -> None:
 def _measure(asked: Options) -> Report:
     # Redis is started from here, and inherits the core.
     os.sched_setaffinity(0, {machine.LOAD_CORE})
-    began, samples, noise = time.monotonic(), Samples(), dict[str, machine.CoreUse]()
+    began, samples, profiles, noise = time.monotonic(), Samples(), Profiles(), dict[str, machine.CoreUse]()
     with tempfile.TemporaryDirectory(prefix="idlewatch-bench-") as root:
         directory = Path(root)
         redis = RedisServer(directory)
         try:
             redis.start()
-            run = Run(asked, directory, redis, make_sessions(directory, asked.tabs), samples)
+            run = Run(asked, directory, redis, make_sessions(directory, asked.tabs), samples, profiles)
             for name, rows, measure in SCENARIOS:
                 if not asked.rows.isdisjoint(rows):
                     label = f"{', '.join(row for row in rows if row in asked.rows)} ({name})"
@@ -88,7 +92,8 @@ def _measure(asked: Options) -> Report:
                         _run(measure(run), label)
         finally:
             redis.stop()
-    return Report(asked.quick, asked.tabs, (time.monotonic() - began) / 60, machine.describe(), noise, samples)
+    minutes = (time.monotonic() - began) / 60
+    return Report(asked.quick, asked.tabs, minutes, machine.describe(), noise, samples, profiles)
 
 
 def _run(measuring: Coroutine[Any, Any, None], label: str) -> None:

@@ -30,6 +30,7 @@ from idlewatch.asgi import Application, watched  # noqa: E402 - as above
 from idlewatch.core.events import Acted, Event, Extended  # noqa: E402 - as above
 from idlewatch.monitor import stores  # noqa: E402 - as above
 from idlewatch.process import now  # noqa: E402 - as above
+from tests.tools.bench import profiler  # noqa: E402 - as above
 from tests.tools.bench.sessions import WARM_UP_TABS  # noqa: E402 - as above
 
 received = 0
@@ -67,6 +68,7 @@ def _count(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
     return execute(sql, params, many, context)
 
 
+profiler.permitted()
 if "BENCH_COUNT_WRITES" in os.environ:
     connection_created.connect(count_writes)
 

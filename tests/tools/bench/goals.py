@@ -13,6 +13,8 @@ BARE, USUAL, MEMORY, REDIS, RESTARTED = "bare", "usual way", "memory", "Redis", 
 DIRECT, DIRECT_BY_TWO = "direct", "direct, two processes"
 SECURITY, EVALSHA, PIPELINE = "session-security", "one EVALSHA", "pipeline of 100 EVALSHA"
 """More floors and peers: raw sends on the same sockets, django-session-security, and plain Redis."""
+NO_MIDDLEWARE, SESSION_LOAD = "no middleware", "Django's load of the session"
+"""What the middleware's own part, and all that it adds, is taken from."""
 PING, RARE_PING = "session-security, a ping each 15 s", "session-security, a ping each 540 s"
 """The peer's pings: at the freshness of idlewatch, and at its own default."""
 CLIENT, WITH_CLIENT, WITHOUT_CLIENT = "client", "page with the client", "page without it"
@@ -57,6 +59,12 @@ UNITS = {
     "warned, p99": "ms",
     "ended, p50": "ms",
     "ended, p99": "ms",
+    "warned at once, processor time": "ms",
+    "extended at once, processor time": "ms",
+    "warned at once, Redis itself": "ms",
+    "extended at once, Redis itself": "ms",
+    "warned in turn, processor time": "ms",
+    "ended in turn, processor time": "ms",
     "bytes per session": "bytes",
     "compressed size": "KB",
     "writes per 1,000 requests and heartbeats": "writes",

@@ -36,6 +36,8 @@ class Options:
 
     quick: bool = False
     check: bool = False
+    profile: bool = True
+    """Whether to take profiles, after what is measured."""
     rows: frozenset[str] = ALL_ROWS
     tabs: int = FULL_TABS
 
@@ -61,12 +63,12 @@ class Options:
     @property
     def is_whole(self) -> bool:
         """Whether it is as the page describes it: with no choice of rows or tabs."""
-        return self in (Options(check=self.check), quick_options(check=self.check))
+        return replace(self, check=False, profile=True) in (Options(), replace(quick_options(), profile=True))
 
 
-def quick_options(*, check: bool = False) -> Options:
+def quick_options() -> Options:
     """Return what a quick run measures."""
-    return Options(True, check, tabs=QUICK_TABS)
+    return Options(quick=True, profile=False, tabs=QUICK_TABS)
 
 
 def options(environ: Mapping[str, str]) -> Options:
@@ -75,9 +77,14 @@ def options(environ: Mapping[str, str]) -> Options:
     Raises:
         OptionError: a variable has a value that cannot be used.
     """
-    quick, check = _flag(environ, "QUICK"), _flag(environ, "CHECK")
-    default = quick_options(check=check) if quick else Options(check=check)
-    return replace(default, rows=_rows(environ, default.rows), tabs=integer(environ, "TABS", default.tabs, 1, MAX_TABS))
+    default = quick_options() if _flag(environ, "QUICK") else Options()
+    return replace(
+        default,
+        check=_flag(environ, "CHECK"),
+        profile=_flag(environ, "PROFILE", default=default.profile),
+        rows=_rows(environ, default.rows),
+        tabs=integer(environ, "TABS", default.tabs, 1, MAX_TABS),
+    )
 
 
 def require_writable(page: Path) -> None:
@@ -94,11 +101,11 @@ def require_writable(page: Path) -> None:
         raise OptionError(f"{page} can't be written: permission denied.")
 
 
-def _flag(environ: Mapping[str, str], name: str) -> bool:
+def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:
     value = environ.get(name, "")
     if value not in {"", "0", "1"}:
         raise OptionError(f"{name} is {value!r}; expected 1, 0 or nothing.")
-    return value == "1"
+    return value == "1" if value else default
 
 
 def integer(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

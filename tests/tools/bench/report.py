@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.tools.bench import sizing
+from tests.tools.bench import profiles, sizing
 from tests.tools.bench.goals import UNITS, WORK, Goal, Outcome, Verdict, judge
 from tests.tools.bench.machine import CoreUse
+from tests.tools.bench.profiles import Profiles
 from tests.tools.bench.samples import Samples, Summary, summary
 
 INTRODUCTION = """# Benchmarks
@@ -55,6 +56,7 @@ class Report:
     noise: Mapping[str, CoreUse]
     """What happened on the server's core, by the rows that were measured."""
     samples: Samples
+    profiles: Profiles
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -68,6 +70,8 @@ class Report:
             "## The goals",
             goal_table(self.verdicts),
             *(f"![{title}]({address})" for title, address in charts.items()),
+            "## Profiles",
+            profiles.section(self.profiles, self.verdicts),
             "## Every figure",
             figure_table(self.samples),
             "## Sizing",
@@ -87,6 +91,7 @@ class Report:
             "machine": dict(self.machine),
             "noise": {rows: vars(use) for rows, use in self.noise.items()},
             "goals": [_goal_as_json(verdict) for verdict in self.verdicts],
+            "profiles": [profile.as_json() for profile in self.profiles],
             "samples": [{**key._asdict(), "values": list(values)} for key, values in self.samples],
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -6,8 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import SIGKILL
@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from tests.support.redis_server import RedisServer
 from tests.support.serving import ROOT, Server
-from tests.tools.bench import goals, load, machine
+from tests.tools.bench import goals, load, machine, profiler, profiles
 from tests.tools.bench.options import Options
+from tests.tools.bench.profiles import Profile, Profiles
 from tests.tools.bench.samples import Samples
 from tests.tools.bench.sessions import WARM_UP_TABS, Sessions, make_sessions
 
@@ -64,6 +65,7 @@ class Run:
     redis: RedisServer
     sessions: Sessions
     samples: Samples
+    profiles: Profiles
 
     @property
     def keys(self) -> Sequence[str]:
@@ -90,6 +92,8 @@ class MeasuredServer(Server):
             **run.sessions.environment(run.directory / f"{slug}.sqlite3"),
             "BENCH_APPLICATION": variant.application,
         }
+        if run.options.profile:
+            environ["BENCH_PROFILE"] = "1"
         if variant.has_redis:
             environ["REDIS_URL"] = run.redis.url
         if variant is USUAL:
@@ -151,11 +155,48 @@ async def served(
             server.stop(SIGKILL)
 
 
+@contextmanager
+def profiled(
+    servers: Sequence[MeasuredServer],
+    figures: Sequence[str],
+    size: int,
+    floor: str,
+    *,
+    variant: str | None = None,
+    cost: str | None = None,
+    beside: Mapping[str, str] = {},
+    rate: int = profiler.RATE,
+) -> Iterator[None]:
+    """Take a profile of a variant's servers for figures that were measured before; it stands beside that of a floor.
+
+    `cost` is the figure that has the processor time, where others judge delays; `beside` names more figures to show.
+    """
+    run, name, cost = servers[0].run, variant or servers[0].variant.name, cost or figures[0]
+    with profiler.sampled(f"{figures[0]} {name} {size}", *(server.pid for server in servers), rate=rate) as lines:
+        yield
+    measured = run.samples.summary(cost, name, size)
+    if measured and lines:
+        more = {label: run.samples.summary(figure, name, size) for label, figure in beside.items()}
+        run.profiles.add(
+            profiles.of_stacks(
+                lines,
+                figures=figures,
+                variant=name,
+                size=size,
+                floor=floor,
+                total=measured.median,
+                unit=goals.UNITS[cost],
+                beside={label: found.median for label, found in more.items() if found},
+            )
+        )
+
+
 def run_program(run: Run, module: str, *words: str, **environ: str) -> None:
-    """Run a program in the place of a server, and take the samples that it prints, one a line."""
+    """Run a program in the place of a server, and take the samples and profiles that it prints, one a line."""
     environment = {
         **run.sessions.environment(run.directory / "program.sqlite3"),
         "BENCH_REDIS_URL": run.redis.url,
+        **({"BENCH_PROFILE": "1"} if run.options.profile else {}),
         **environ,
     }
     with run.redis.client() as client:
@@ -169,10 +210,18 @@ def run_program(run: Run, module: str, *words: str, **environ: str) -> None:
         check=True,
     )
     for line in done.stdout.splitlines():
-        figure, variant, size, value = json.loads(line)
-        run.samples.add(figure, variant, size, value)
+        printed = json.loads(line)
+        if isinstance(printed, dict):
+            run.profiles.add(Profile(**printed))
+        else:
+            run.samples.add(*printed)
 
 
 def print_sample(figure: str, variant: str, size: int, value: float) -> None:
     """Print a sample, in a program, as `run_program` takes it."""
     print(json.dumps([figure, variant, size, value]), flush=True)
+
+
+def print_profile(profile: Profile) -> None:
+    """Print a profile, in a program, as `run_program` takes it."""
+    print(json.dumps(vars(profile)), flush=True)

@@ -7,7 +7,7 @@ import time
 
 from tests.tools.bench import load, machine
 from tests.tools.bench.options import REPEATS
-from tests.tools.bench.servers import BARE, MEMORY, REDIS, USUAL, MeasuredServer, Run, served, with_sessions
+from tests.tools.bench.servers import BARE, MEMORY, REDIS, USUAL, MeasuredServer, Run, profiled, served, with_sessions
 
 ROWS = ("3",)
 LEAST_TABS, TABS = 250, 2_000
@@ -19,6 +19,9 @@ POLL_INTERVAL, PAUSE = 0.005, 0.001
 SETTLING = 0.2
 """Seconds in which a heartbeat that was received is credited."""
 ANSWER_TIMEOUT = 30.0
+SATURATED, PACED = "heartbeat, saturated", "heartbeat, 1,000/s"
+PROFILED_ROUNDS, PROFILED_SECONDS, QUICK_PROFILED_SECONDS = 50, 20.0, 5.0
+"""Few samples would tell little."""
 
 
 async def measure(run: Run) -> None:
@@ -37,11 +40,22 @@ async def measure(run: Run) -> None:
         for _ in range(REPEATS):
             for server, own in zip(servers, tabs, strict=True):
                 name, size = server.variant.name, len(own)
-                run.samples.add("heartbeat, saturated", name, size, await _saturate(server, own, rounds))
-                run.samples.add("heartbeat, 1,000/s", name, size, await _pace(server, own, seconds))
+                run.samples.add(SATURATED, name, size, await _saturate(server, own, rounds))
+                run.samples.add(PACED, name, size, await _pace(server, own, seconds))
+        if run.options.profile:
+            for server, own in zip(servers, tabs, strict=True):
+                if server.variant is not USUAL:
+                    await _profile(server, own)
         for server, own in zip(servers, tabs, strict=True):
             if lost := sum(not tab.is_open for tab in own):
                 raise RuntimeError(f"{server.variant.name}: the server closed {lost} tabs; expected none.")
+
+
+async def _profile(server: MeasuredServer, tabs: list[load.Tab]) -> None:
+    with profiled([server], [PACED], len(tabs), BARE.name):
+        await _pace(server, tabs, QUICK_PROFILED_SECONDS if server.run.options.quick else PROFILED_SECONDS)
+    with profiled([server], [SATURATED], len(tabs), BARE.name):
+        await _saturate(server, tabs, PROFILED_ROUNDS)
 
 
 async def _saturate(server: MeasuredServer, tabs: list[load.Tab], rounds: int) -> float:

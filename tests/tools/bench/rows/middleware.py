@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from tests.tools.bench import goals
-from tests.tools.bench.servers import Run, print_sample, run_program
+from tests.tools.bench import goals, profiler, profiles
+from tests.tools.bench.servers import Run, print_profile, print_sample, run_program
 
 if TYPE_CHECKING:
     from idlewatch.process import Process
+
+Handler = Callable[[dict[str, Any]], None]
 
 ROWS = ("7", "7b")
 SESSIONS = 100
@@ -31,6 +33,8 @@ WARM_UP_REQUESTS = 100
 REPEATS = 5
 RESUMING, QUICK_RESUMING = 15.0, 7.0
 """Seconds in which the timers resume the sessions; after them the store in Redis holds nothing back."""
+PROFILED_FREELY, PROFILED = 0.1, 0.4
+"""Parts of that, in which requests go through one stack: without the profiler, and with it."""
 SCRIPT = "redis.call('HSET', KEYS[1], 'a', ARGV[1]); redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3]); return 1"
 """About the least that a store on Redis could do."""
 DJANGO = (
@@ -38,7 +42,7 @@ DJANGO = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
 HERE = "tests.tools.bench.rows.middleware"
-PLAIN, SESSION = "plain", "session"
+PLAIN, SESSION = goals.NO_MIDDLEWARE, goals.SESSION_LOAD
 STACKS: Mapping[str, str] = {
     PLAIN: f"{HERE}.pass_on",
     SESSION: f"{HERE}.load_session",
@@ -46,8 +50,9 @@ STACKS: Mapping[str, str] = {
     goals.MEMORY: "idlewatch.middleware.IdleWatchMiddleware",
     goals.REDIS: "idlewatch.middleware.IdleWatchMiddleware",
 }
+OWN_STACKS = (SESSION, goals.MEMORY, goals.REDIS, goals.EVALSHA)
 ADDED = (goals.SECURITY, goals.MEMORY, goals.REDIS)
-OWN_PART_IN = "added, view without user"
+OWN_PART, OWN_PART_IN = "middleware's own part", "added, view without user"
 VIEWS = {OWN_PART_IN: "/bench/without-user/", "added, view with user": "/bench/with-user/"}
 HEADERS = {
     "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64)",
@@ -101,8 +106,40 @@ def main(resuming: str) -> None:
                 print_sample(figure, stack, 0, median[stack] - median[PLAIN])
             if figure == OWN_PART_IN:
                 for stack in (goals.MEMORY, goals.REDIS):
-                    print_sample("middleware's own part", stack, 0, median[stack] - median[SESSION])
-                print_sample("middleware's own part", goals.EVALSHA, 0, median[goals.EVALSHA])
+                    print_sample(OWN_PART, stack, 0, median[stack] - median[SESSION])
+                print_sample(OWN_PART, goals.EVALSHA, 0, median[goals.EVALSHA])
+    if profiler.permitted():
+        for figure, path in VIEWS.items():
+            _profile(figure, handlers, _environs(path), float(resuming))
+
+
+def _profile(figure: str, handlers: Mapping[str, Handler], environs: list[dict[str, Any]], seconds: float) -> None:
+    """Print the profile of a request through each stack, one after the other."""
+    stacks = [PLAIN, *ADDED]
+    if figure == OWN_PART_IN:
+        stacks += [SESSION, goals.EVALSHA]
+    for stack in stacks:
+        call = handlers[stack]
+        elapsed, used = _serve(call, environs, PROFILED_FREELY * seconds)
+        with profiler.sampled(f"{figure} {stack}", os.getpid()) as lines:
+            _serve(call, environs, PROFILED * seconds)
+        # Timers have threads of their own.
+        lines = [line for line in lines if f"{_serve.__name__} (" in line]
+        parts = [(figure, PLAIN)] if stack in {PLAIN, *ADDED} else []
+        if figure == OWN_PART_IN and stack in OWN_STACKS:
+            parts.append((OWN_PART, stack if stack == goals.EVALSHA else SESSION))
+        for name, floor in parts:
+            rest = {"variant": stack, "floor": floor, "total": used, "beside": {"elapsed": elapsed}}
+            print_profile(profiles.of_stacks(lines, figures=[name], size=0, unit="µs", **rest))
+
+
+def _serve(call: Handler, environs: list[dict[str, Any]], seconds: float) -> tuple[float, float]:
+    """Serve requests for so long; return the microseconds that each took, and those of the processor."""
+    began, used, count = time.perf_counter(), time.thread_time(), 0
+    while time.perf_counter() - began < seconds:
+        call(dict(environs[count % len(environs)]))
+        count += 1
+    return (time.perf_counter() - began) / count * 1e6, (time.thread_time() - used) / count * 1e6
 
 
 def _process_on_redis() -> Process:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.tools.bench import goals, load, machine
+from tests.tools.bench import goals, load, machine, profiler, profiles
 from tests.tools.bench.options import REPEATS
 from tests.tools.bench.servers import MEMORY, MeasuredServer, Run, served, with_sessions
 from tests.tools.bench.sessions import WARM_UP_TABS
 
 ROWS = ("12",)
+GROWTH = "ten live pages, over those at 100"
 QUICK_SIZES, FULL_SIZES = (100, 1_000), (100, 1_000, 10_000, 100_000)
 SECONDS, QUICK_SECONDS = 15, 1
 """For which each server is observed: a process takes a sample each 15 s."""
@@ -47,28 +48,51 @@ async def measure(run: Run) -> None:
             for size, cost in zip(servers, costs, strict=True):
                 run.samples.add("ten live pages", goals.MEMORY, size, cost)
                 if size > min(servers):
-                    run.samples.add("ten live pages, over those at 100", goals.MEMORY, size, cost / costs[0])
+                    run.samples.add(GROWTH, goals.MEMORY, size, cost / costs[0])
+        if run.options.profile:
+            await _profile(run, [servers[min(servers)], servers[max(servers)]])
 
 
 async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
     """Return the milliseconds of processor time that the pages cost each server in a second."""
     before_them = await _observe(run, servers)
-    pages = [
-        await load.LivePage.open(server.port, server.run.sessions.keys[-1]) for server in servers for _ in range(PAGES)
-    ]
-    await asyncio.sleep(SETTLING)
-    seen = [page.frames for page in pages]
-    together = await _observe(run, servers)
-    if still := sum(page.frames == frames for page, frames in zip(pages, seen, strict=True)):
-        raise RuntimeError(f"{still} of {len(pages)} live pages received no change; expected none.")
-    load.close(pages)
-    await asyncio.sleep(SETTLING)
+    async with _pages(servers):
+        together = await _observe(run, servers)
     # What a process does after its start becomes less with time: it is no cost of the pages.
     after_them = await _observe(run, servers)
     return [
         (cost - (before + after) / 2) * 1e3
         for cost, before, after in zip(together, before_them, after_them, strict=True)
     ]
+
+
+async def _profile(run: Run, servers: Sequence[MeasuredServer]) -> None:
+    """Take a profile of servers with the pages, what they do without them included."""
+    smallest = len(servers[0].run.sessions.keys)
+    async with _pages(servers):
+        costs = await _observe(run, servers)
+        for server, cost in zip(servers, costs, strict=True):
+            size = len(server.run.sessions.keys)
+            with profiler.sampled(f"{GROWTH} {size}", server.pid, rate=profiler.OFTEN) as lines:
+                await _observe(run, [server])
+            names = {"variant": f"{size:,} sessions", "floor": f"{smallest:,} sessions"}
+            total = {"total": cost * 1e3, "unit": goals.UNITS["ten live pages"]}
+            run.profiles.add(profiles.of_stacks(lines, figures=[GROWTH], size=0, **names, **total))
+
+
+@asynccontextmanager
+async def _pages(servers: Sequence[MeasuredServer]) -> AsyncIterator[None]:
+    """Open the pages of each server, each of which has to receive something before they are closed."""
+    pages = [
+        await load.LivePage.open(server.port, server.run.sessions.keys[-1]) for server in servers for _ in range(PAGES)
+    ]
+    await asyncio.sleep(SETTLING)
+    seen = [page.frames for page in pages]
+    yield
+    if still := sum(page.frames == frames for page, frames in zip(pages, seen, strict=True)):
+        raise RuntimeError(f"{still} of {len(pages)} live pages received no change; expected none.")
+    load.close(pages)
+    await asyncio.sleep(SETTLING)
 
 
 async def _observe(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:

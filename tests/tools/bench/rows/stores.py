@@ -1,18 +1,22 @@
 """The stores by themselves: what a session takes, and what a touch on Redis takes beside plain scripts.
 
 In the environment of a run, `python -m tests.tools.bench.rows.stores weigh NAME SESSIONS` prints what they take in one
-store, and `… touch SESSIONS SESSIONS` what touches take in Redis at these sizes.
+store, `… dissect NAME SESSIONS` what that consists of, and `… touch SESSIONS SESSIONS` what touches take in Redis at
+these sizes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import linecache
 import os
 import random
 import secrets
 import sys
 import time
+import tracemalloc
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from itertools import product
@@ -29,10 +33,12 @@ from idlewatch.store.memory import MemoryStore
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.values import SessionKey, Touch, Watched
-from tests.tools.bench import goals, machine
+from tests.tools.bench import goals, machine, profiler, profiles
 from tests.tools.bench.options import REPEATS
+from tests.tools.bench.profiles import Profile
 from tests.tools.bench.rows.middleware import SCRIPT
-from tests.tools.bench.servers import Run, print_sample, run_program
+from tests.tools.bench.servers import Run, print_profile, print_sample, run_program
+from tests.tools.bench.stacks import owner_of_file
 
 ROWS = ("10", "11")
 HERE = "tests.tools.bench.rows.stores"
@@ -44,6 +50,7 @@ ALONE_ON_REDIS = ("touch, alone", goals.REDIS)
 ALONE = 200
 """Touches in a repeat, one after the other."""
 TOGETHER, GROUPS = 100, 10
+PROFILED_SECONDS = 4.0
 BATCH_SIZE = 500
 PATIENT = {"socket_timeout": 60.0}
 """A store that is filled may answer late, as Redis does while its table of keys grows to the next size."""
@@ -57,6 +64,8 @@ async def measure(run: Run) -> None:
     if "11" in run.options.rows:
         for _, size, name in product(range(REPEATS), weighed, (goals.MEMORY, goals.REDIS)):
             run_program(run, HERE, "weigh", name, str(size))
+        for name in (goals.MEMORY, goals.REDIS) if run.options.profile else ():
+            run_program(run, HERE, "dissect", name, str(weighed[0]))
     if "10" in run.options.rows:
         run_program(run, HERE, "touch", *map(str, touched))
 
@@ -74,6 +83,46 @@ async def weigh(name: str, count: str) -> None:
         await _close(store)
 
 
+async def dissect(name: str, count: str) -> None:
+    """Fill a store, and print what its memory consists of: by the lines that took it, or by the kinds of keys."""
+    url = os.environ["BENCH_REDIS_URL"]
+    store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
+    with closing(redis.Redis.from_url(url)) as client:
+        await _fill(store, BATCH_SIZE)
+        before = _used(name, client)
+        tracemalloc.start()
+        size = len(await _fill(store, int(count)))
+        gc.collect()
+        if name == goals.REDIS:
+            parts = _by_key(client, size)
+            parts["tables, and what is not counted to a key"] = (_used(name, client) - before) / size - parts.total()
+        else:
+            parts = _by_line(size)
+        what = {"variant": name, "floor": name, "unit": "bytes", "what": "bytes a session"}
+        print_profile(Profile(figures=["bytes per session"], size=size, total=parts.total(), parts=parts, **what))
+        await _close(store)
+
+
+def _by_key(client: redis.Redis, size: int) -> Counter[str]:
+    """Return the bytes a session that each kind of key takes."""
+    parts = Counter[str]()
+    for key in client.scan_iter(count=BATCH_SIZE):
+        *head, last = key.decode().split(":")
+        kind = ":".join([*head, "…" if len(last) > len("unconnected") else last])
+        parts[kind] += (client.memory_usage(key, samples=0) or 0) / size
+    return parts
+
+
+def _by_line(size: int) -> Counter[str]:
+    """Return the bytes a session that each line of code holds, of which Python keeps account."""
+    parts = Counter[str]()
+    for statistic in tracemalloc.take_snapshot().statistics("lineno"):
+        frame = statistic.traceback[0]
+        text = linecache.getline(frame.filename, frame.lineno).strip().replace("|", "or")
+        parts[f"{owner_of_file(frame.filename)}: `{text}`"] += statistic.size / size
+    return parts
+
+
 async def touch(*counts: str) -> None:
     """Fill a store of each size in one Redis, and print what touches take in each, in turn."""
     touches = [await Touches.of(number, int(count)) for number, count in enumerate(counts)]
@@ -86,6 +135,9 @@ async def touch(*counts: str) -> None:
                 print_sample(figure, variant, each.size, value)
             if each.size > touches[0].size:
                 print_sample(GROWTH, goals.REDIS, each.size, figures[ALONE_ON_REDIS] / spent[0][ALONE_ON_REDIS])
+    if profiler.permitted():
+        for each in touches:
+            await each.profile()
     for each in touches:
         await each.close()
 
@@ -159,6 +211,27 @@ class Touches:
         """Return the microseconds that one takes, by figure and variant."""
         return {key: await _microseconds(work, count) for key, (work, count) in self._figures.items()}
 
+    async def profile(self) -> None:
+        """Print the profile of each work, in this process: what Redis takes stands beside it."""
+        for (figure, variant), (work, count) in self._figures.items():
+            redis, used, began = self._redis_seconds(), time.process_time(), time.perf_counter()
+            for _ in range(REPEATS):
+                await work()
+            took = {"total": time.process_time() - used, "elapsed": time.perf_counter() - began}
+            took |= {"Redis itself": self._redis_seconds() - redis}
+            each = {name: seconds / count / REPEATS * 1e6 for name, seconds in took.items()}
+            with profiler.sampled(f"{figure} {variant} {self.size}", os.getpid()) as lines:
+                until = time.monotonic() + PROFILED_SECONDS
+                while time.monotonic() < until:
+                    await work()
+            floor = {"floor": goals.EVALSHA if figure == ALONE_ON_REDIS[0] else goals.PIPELINE, "unit": "µs"}
+            total, rest = each.pop("total"), {"variant": variant, "size": self.size, **floor}
+            print_profile(profiles.of_stacks(lines, figures=[figure], total=total, beside=each, **rest))
+
+    def _redis_seconds(self) -> float:
+        used = self._client.info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
     async def close(self) -> None:
         """Close all connections."""
         await _close(self._store)
@@ -199,4 +272,4 @@ async def _microseconds(work: Callable[[], Awaitable[None]], count: int) -> floa
 
 
 if __name__ == "__main__":
-    asyncio.run({"weigh": weigh, "touch": touch}[sys.argv[1]](*sys.argv[2:]))
+    asyncio.run({"weigh": weigh, "dissect": dissect, "touch": touch}[sys.argv[1]](*sys.argv[2:]))

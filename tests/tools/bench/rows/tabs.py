@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from signal import SIGKILL
 
-from tests.tools.bench import load, machine
-from tests.tools.bench.servers import BARE, MEMORY, REDIS, RESTARTED, USUAL, MeasuredServer, Run, served
+from tests.tools.bench import load, machine, profiler
+from tests.tools.bench.samples import Samples
+from tests.tools.bench.servers import BARE, MEMORY, REDIS, RESTARTED, USUAL, MeasuredServer, Run, profiled, served
 
 OPENING, WATCHING = frozenset({"1", "2"}), frozenset({"6", "9"})
 ROWS = ("1", "2", "6", "9")
@@ -20,6 +22,9 @@ HEARTBEAT_INTERVAL = 15.0
 PAUSE = 0.002
 SETTLING = 0.2
 """Seconds in which a process finishes with the tabs that were opened."""
+PROFILED_SECONDS, QUICK_PROFILED_SECONDS = 30.0, 5.0
+"""In which an idle process is sampled: it is seen at work in a few of a hundred samples."""
+PROFILED_WINDOWS = 2
 
 
 async def measure(run: Run) -> None:
@@ -37,6 +42,29 @@ async def measure(run: Run) -> None:
                 for server in group:
                     # In good order it would wait for an answer from each of its tabs.
                     server.stop(SIGKILL)
+    if run.options.profile:
+        async with served(run, [variant for variant in variants if variant is not USUAL]) as servers:
+            for server in servers:
+                await _profile(run, server)
+                server.stop(SIGKILL)
+
+
+async def _profile(run: Run, server: MeasuredServer) -> None:
+    size, floor = run.options.tabs, BARE.name
+    tabs = OpenTabs(replace(run, samples=Samples()), server)
+    if run.options.rows & OPENING:
+        with profiled([server], ["opening a tab"], size, floor):
+            await tabs.open(run.keys, size)
+    else:
+        await tabs.open(run.keys, size)
+    await asyncio.sleep(CALM_SECONDS)
+    if run.options.rows & WATCHING and server.variant in WATCHED:
+        with profiled([server], ["idle"], size, floor, rate=profiler.OFTEN):
+            await asyncio.sleep(QUICK_PROFILED_SECONDS if run.options.quick else PROFILED_SECONDS)
+        with profiled([server], ["a heartbeat each 15 s", "per tab and second"], size, floor):
+            for _ in range(PROFILED_WINDOWS):
+                await tabs.be_active()
+    tabs.require_open()
 
 
 async def _measure(run: Run, group: Sequence[OpenTabs], parts: int) -> None:

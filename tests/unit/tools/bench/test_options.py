@@ -15,6 +15,7 @@ def test_a_run_is_full_and_has_all_rows_by_default():
     asked = options({})
 
     assert (asked.quick, asked.check, asked.tabs, asked.sizes) == (False, False, 10_000, (1_000, 5_000, 10_000))
+    assert asked.profile
     assert asked.rows == WORK.keys()
     assert asked.is_whole
 
@@ -22,7 +23,7 @@ def test_a_run_is_full_and_has_all_rows_by_default():
 def test_a_quick_run_has_fewer_tabs():
     asked = options({"QUICK": "1", "CHECK": "1"})
 
-    assert (asked.quick, asked.check, asked.sizes) == (True, True, (1_000,))
+    assert (asked.quick, asked.check, asked.profile, asked.sizes) == (True, True, False, (1_000,))
     assert asked.rows == WORK.keys()
     assert asked.is_whole
 
@@ -34,11 +35,19 @@ def test_rows_and_tabs_can_be_chosen():
     assert not asked.is_whole
 
 
+def test_profiles_can_be_asked_for_and_left_out():
+    quick, full = options({"QUICK": "1", "PROFILE": "1"}), options({"PROFILE": "0"})
+
+    assert (quick.profile, quick.is_whole) == (True, True)
+    assert (full.profile, full.is_whole) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("QUICK", "yes"),
         ("CHECK", "2"),
+        ("PROFILE", "all"),
         ("ROWS", "1,99"),
         ("ROWS", ","),
         ("TABS", "0"),

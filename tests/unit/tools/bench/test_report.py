@@ -4,6 +4,7 @@ import json
 
 from tests.tools.bench import goals
 from tests.tools.bench.machine import CoreUse
+from tests.tools.bench.profiles import Profile, Profiles
 from tests.tools.bench.report import Report, shortfalls
 from tests.tools.bench.samples import Samples
 
@@ -14,7 +15,11 @@ def report() -> Report:
         samples.add("opening a tab", variant, 1_000, value)
     machine = {"Processor": "Some processor", "Python": "3.11"}
     noise = {"1, 2": CoreUse(calibration=20.0, others=0.02, steal=0.0)}
-    return Report(quick=True, tabs=1_000, minutes=4.2, machine=machine, noise=noise, samples=samples)
+    profiles = Profiles()
+    profiles.add(
+        Profile(["opening a tab"], goals.MEMORY, 1_000, goals.BARE, 1_250.0, "µs", {"Django": 3, "asyncio": 1})
+    )
+    return Report(True, 1_000, 4.2, machine, noise, samples, profiles)
 
 
 def lines_with(text: str) -> list[str]:
@@ -50,6 +55,11 @@ def test_the_json_has_every_sample():
 
     assert content["samples"][1] == {"figure": "opening a tab", "variant": "memory", "size": 1_000, "values": [1_250.0]}
     assert len(content["goals"]) == len(goals.GOALS)
+
+
+def test_the_page_and_the_json_have_the_profile_of_what_falls_short():
+    assert lines_with("| Django | 938 (75%) |")
+    assert json.loads(report().as_json())["profiles"][0]["amounts"] == {"Django": 937.5, "asyncio": 312.5}
 
 
 def test_a_shortfall_names_the_figure_and_its_goal():
