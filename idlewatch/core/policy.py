@@ -53,29 +53,39 @@ class Shown(NamedTuple):
 
 UNWARNED = Shown(Phase.ACTIVE, None, True)
 """What a page assumes when a session opens."""
+_WARNED_OF_IDLE = Shown(Phase.WARNED, Reason.IDLE, True)
+_WARNED_OF_ABSOLUTE = Shown(Phase.WARNED, Reason.ABSOLUTE, False)
+_ENDED = {reason: Shown(Phase.ENDED, reason, False) for reason in (*Reason, None)}
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True, gc=False):
     """The state of a session at one time, by its facts and its limits."""
 
-    phase: Phase
-    reason: Reason | None
-    """Why it ended or, while warned, why it is about to end; None while active."""
+    shown: Shown
+    """The part of the verdict that a page shows."""
     ends_at: float
     """Epoch seconds at which it ended, or will end if nothing happens (`inf`: never)."""
     remaining: float
     """Seconds until the end if nothing happens; while held, the full idle timeout, capped by the other limits."""
-    extendable: bool
-    """False if the absolute timeout is the next to come."""
     held: bool
     """Whether holds stop the idle clock at present."""
     next_at: float | None
     """Epoch seconds at which the verdict changes if nothing happens; None: never."""
 
     @property
-    def shown(self) -> Shown:
-        """The part of the verdict that a page shows."""
-        return Shown(self.phase, self.reason, self.extendable)
+    def phase(self) -> Phase:
+        """The phase."""
+        return self.shown.phase
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it ended or, while warned, why it is about to end; None while active."""
+        return self.shown.reason
+
+    @property
+    def extendable(self) -> bool:
+        """False if the absolute timeout is the next to come."""
+        return self.shown.extendable
 
 
 def fitted(policy: Policy) -> Policy:
@@ -137,9 +147,8 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     shown_end = min(absolute_end, closed_end, max(activity.active, now) + policy.idle_timeout) if held else end
     remaining = shown_end - now
     if now < warn_at:
-        return Verdict(Phase.ACTIVE, None, end, remaining, True, held, min(warn_at, end))
-    near = Reason.ABSOLUTE if absolute_first else Reason.IDLE
-    return Verdict(Phase.WARNED, near, end, remaining, not absolute_first, held, end)
+        return Verdict(UNWARNED, end, remaining, held, min(warn_at, end))
+    return Verdict(_WARNED_OF_ABSOLUTE if absolute_first else _WARNED_OF_IDLE, end, remaining, held, end)
 
 
 def ends_at(activity: Activity, policy: Policy) -> float:
@@ -153,7 +162,8 @@ def _ends(activity: Activity, policy: Policy) -> tuple[float, float, float]:
     idle_from = activity.active
     if activity.held_since is not None:
         idle_from = max(idle_from, activity.hold_end(policy.hold_limit))
-    return absolute_end, closes_at(activity, policy), idle_from + policy.idle_timeout
+    closed_end = NEVER if activity.closed_at is None else closes_at(activity, policy)
+    return absolute_end, closed_end, idle_from + policy.idle_timeout
 
 
 def closes_at(activity: Activity, policy: Policy) -> float:
@@ -170,4 +180,4 @@ def warned_from(activity: Activity, policy: Policy) -> float:
 
 def ended(reason: Reason | None, at: float) -> Verdict:
     """Return the verdict on a session that ended at `at` (epoch seconds); None stands for an unknown reason."""
-    return Verdict(Phase.ENDED, reason, at, 0.0, False, False, None)
+    return Verdict(_ENDED[reason], at, 0.0, False, None)
