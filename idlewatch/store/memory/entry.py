@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from idlewatch.core.policy import NEVER
 from idlewatch.store.values import Due, Watched
 
+_PUSH, _RECORD = Due.PUSH, Due.RECORD
+"""To find a member of an enum in its class takes longer than all else here."""
+
 
 class Claims(Struct, frozen=True, gc=False):
     """What is claimed, settled and recorded of a session."""
 
-    leased: Mapping[Due, float] = {}
-    """Until when each kind is claimed."""
+    push: float | None = None
+    """Until when its push is claimed; None: it is not. The same of the next two."""
+    record: float | None = None
+    check: float | None = None
     claimed: int = 0
     """The version at which its push was claimed last: the lease belongs to who has this version or a later one."""
     settled: int | None = None
@@ -55,36 +58,50 @@ class Entry(Struct, gc=False, eq=False):
 
     def lease(self, due: Due, until: float) -> None:
         """Note that one kind is claimed."""
-        former = self.claims
-        claimed = self.watched.version if due is Due.PUSH else former.claimed
-        self.claims = replace(former, leased={**former.leased, due: until}, claimed=claimed)
+        if due is _PUSH:
+            self.claims = replace(self.claims, push=until, claimed=self.watched.version)
+        else:
+            self.claims = replace(self.claims, **{due.value: until})
 
     def release(self, due: Due, **changes: object) -> None:
         """Note that one kind is claimed no more, and what else changes in the claims by it."""
-        leased = dict(self.claims.leased)
-        leased.pop(due, None)
-        self.note(leased=leased, claimed=0 if due is Due.PUSH else self.claims.claimed, **changes)
+        if due is _PUSH:
+            self.note(push=None, claimed=0, **changes)
+        else:
+            self.note(**{due.value: None}, **changes)
+
+    def is_claimed(self, due: Due) -> bool:
+        """Return whether one kind is claimed, even if the lease has lapsed."""
+        return getattr(self.claims, due.value) is not None
 
     def queued_at(self, due: Due) -> float:
         """Return its moment in the queue of one kind."""
-        return float(getattr(self, due))
+        if due is _PUSH:
+            return self.push
+        return self.record if due is _RECORD else self.check
 
     def put_in_queue(self, due: Due, at: float) -> None:
         """Note its moment in the queue of one kind."""
-        setattr(self, due, at)
+        if due is _PUSH:
+            self.push = at
+        elif due is _RECORD:
+            self.record = at
+        else:
+            self.check = at
 
     def due_at(self, due: Due, now: float) -> float:
         """Return when it is due; what is claimed is due again when the lease lapses."""
-        if due is Due.PUSH:
+        if due is _PUSH:
             return self._push_at(now)
-        if due is Due.RECORD:
-            at = now if self.ended and not self.claims.recorded else NEVER
+        claims = self.claims
+        if due is _RECORD:
+            at, lease = now if self.ended and not claims.recorded else NEVER, claims.record
         else:
-            at = NEVER if self.ended else self.check_at
-        return at if at == NEVER else max(at, self.claims.leased.get(due, at))
+            at, lease = NEVER if self.ended else self.check_at, claims.check
+        return at if lease is None or at == NEVER else max(at, lease)
 
     def _push_at(self, now: float) -> float:
-        lease, settled = self.claims.leased.get(Due.PUSH), self.claims.settled
+        lease, settled = self.claims.push, self.claims.settled
         is_settled = settled is not None and settled > self.claims.claimed
         if lease is not None and now < lease and not is_settled:
             return lease

@@ -130,6 +130,13 @@ class Ledger:
             entry.put_in_queue(due, at)
             self.schedule.push(due, at, entry.watched.id)
 
+    def take_back(self, due: Due, now: float) -> None:
+        """Queue what was claimed, and is not confirmed although its lease has lapsed."""
+        for watch_id in self.schedule.pop_lapsed(due, now):
+            entry = self.entries.get(watch_id)
+            if entry is not None and entry.is_claimed(due):
+                self.queue(entry, due, now)
+
     def note_served(self, process: str, watched: Watched) -> None:
         """Note whether a process has tabs of a session open."""
         if process in watched.activity.tabs:

@@ -23,19 +23,23 @@ class MemoryQueue(DueQueue):
 
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         claimed: list[Watched] = []
+        ledger, until = self._ledger, now + lease
         with self._lock:
-            self._ledger.forget(now)
-            moments = self._ledger.schedule.pop_until(due, now)
+            ledger.forget(now)
+            ledger.take_back(due, now)
+            moments = ledger.schedule.pop_until(due, now)
             while len(claimed) < limit and (moment := next(moments, None)):
                 queued_at, watch_id = moment
-                entry = self._ledger.entries.get(watch_id)
+                entry = ledger.entries.get(watch_id)
                 if entry is not None and entry.queued_at(due) == queued_at:
                     entry.put_in_queue(due, NEVER)
                     due_at = entry.due_at(due, now)
                     if due_at <= now:
-                        due_at = now + lease
-                        claimed.append(_lease(entry, due, due_at))
-                    self._ledger.queue_at(entry, due, due_at)
+                        claimed.append(_lease(entry, due, until))
+                    else:
+                        ledger.queue_at(entry, due, due_at)
+            if claimed:
+                ledger.schedule.lease(due, until, [watched.id for watched in claimed])
         return claimed
 
     async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
@@ -94,7 +98,7 @@ class MemoryQueue(DueQueue):
         entry.note(settled=settled.version)
         changes_at = NEVER if verdict.next_at is None else verdict.next_at
         # Where another has given the claim back, what is settled is due at once.
-        next_at = changes_at if Due.PUSH in entry.claims.leased else None
+        next_at = None if entry.claims.push is None else changes_at
         return self._ledger.change(entry, settled, now, next_at=next_at)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
