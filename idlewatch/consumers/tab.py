@@ -137,16 +137,18 @@ class TabConsumer(Socket):
         """Record that the tab has gone, and whether it was closed cleanly."""
         await self._leave(closed=code in CLEAN_CLOSES)
 
-    async def tell(self, frame: str, *, ended: bool) -> None:
-        """Send what changed; the hub calls this."""
-        if self._closing:
-            return
-        if ended:
+    def tell(self, frame: str, *, ended: bool) -> Awaitable[None]:
+        """Return what sends a change, unless the socket is closing; the hub calls this."""
+        if ended or self._closing:
+            return self._tell_end(frame)
+        # `send` does the same by two more calls, and thousands of tabs may be notified at once.
+        message: Any = {"type": "websocket.send", "text": frame}
+        sending: Awaitable[None] = self.base_send(message)
+        return sending
+
+    async def _tell_end(self, frame: str) -> None:
+        if not self._closing:
             await self._end(frame)
-        else:
-            # `send` does the same by two more calls, and thousands of tabs may be notified at once.
-            message: Any = {"type": "websocket.send", "text": frame}
-            await self.base_send(message)
 
     async def _join(self, watch_id: str, token: str | None) -> None:
         """Count the tab as open, and send it the state; `token` is its page's."""

@@ -197,17 +197,18 @@ def state_frame(
     page: str | UnsetType = UNSET,
 ) -> StateFrame:
     """Return the frame of a verdict; `login_url` goes into ended frames only."""
+    phase, reason, extendable = verdict.shown
     return StateFrame(
         version=version,
-        phase=verdict.phase,
-        reason=verdict.reason,
+        phase=phase,
+        reason=reason,
         remaining=round(verdict.remaining, 3),
-        extendable=verdict.extendable,
+        extendable=extendable,
         held=verdict.held,
         idle_timeout=policy.idle_timeout,
         warn_before=policy.warn_before,
         heartbeat=policy.heartbeat,
-        login_url=login_url if verdict.phase is Phase.ENDED else UNSET,
+        login_url=login_url if login_url is not UNSET and phase is Phase.ENDED else UNSET,
         page=page,
     )
 

@@ -16,6 +16,7 @@ from idlewatch.process import Process, current_process
 logger = logging.getLogger("idlewatch")
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 AWAY = (OperationalError, InterfaceError, EngineUnavailable, StoreElsewhere, StoreUnavailable)
 """Errors that mean that the database, the store or the session engine is away: the whole batch has to wait."""
@@ -93,6 +94,26 @@ class isolated:  # noqa: N801 - as the context managers of contextlib; one that 
             about = f"Session {self._watch_id} is left out ({self._work}), and others go on: {description_of(error)}."
             aside.add(_subject(self._work, self._watch_id), about)
         return True
+
+
+def made_of_each(work: str, items: Sequence[T], make: Callable[[T], R], id_of: Callable[[T], str]) -> Sequence[R]:
+    """Return what `make` makes of each item, without those that make it raise, which are set aside by their watch id.
+
+    `make` may be called more than once with the same item.
+
+    Raises:
+        any of `AWAY`.
+    """
+    if not current_process().part(SetAside):
+        try:
+            return [make(item) for item in items]
+        except Exception:  # noqa: BLE001, S110 - it is logged below, where the one that raises it is found
+            pass
+    made = []
+    for item in items:
+        with isolated(work, id_of(item)):
+            made.append(make(item))
+    return made
 
 
 def work_through(work: str, items: Mapping[str, T], do: Callable[[Sequence[T]], object]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -13,16 +13,17 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase, Shown, Verdict
 from idlewatch.core.protocol import MIN_LAG, encode, state_frame
 from idlewatch.core.protocol import aged as aged_frame
-from idlewatch.monitor.isolation import isolated
+from idlewatch.monitor.isolation import made_of_each
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
 CHANGES = "idlewatch.changes"
 """The type of a message with changes."""
+_ENDED = Phase.ENDED
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """A change of one session, as its tabs are notified of it."""
 
     watch_id: str
@@ -32,20 +33,16 @@ class Change(Struct, frozen=True):
     """What the frame shows, to find out whether the tabs were notified."""
 
 
-def changes_of(judged: Iterable[tuple[Watched, Verdict]]) -> Sequence[Change]:
+def changes_of(judged: Sequence[tuple[Watched, Verdict]]) -> Sequence[Change]:
     """Return the changes that the tabs of sessions are to be notified of, each with the verdict on its session."""
-    changes = []
-    for watched, verdict in judged:
-        with isolated("push", watched.id):
-            changes.append(change_of(watched, verdict))
-    return changes
+    return made_of_each("push", judged, lambda each: change_of(*each), lambda each: each[0].id)
 
 
 def change_of(watched: Watched, verdict: Verdict) -> Change:
     """Return the change that the tabs of a session are to be notified of by a verdict on it."""
     # Each tab adds the URL of the login page: it depends on the page.
     frame = state_frame(verdict, watched.policy, watched.version)
-    return Change(watched.id, encode(frame), verdict.phase is Phase.ENDED, verdict.shown)
+    return Change(watched.id, encode(frame), frame.phase is _ENDED, verdict.shown)
 
 
 def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, Protocol
@@ -36,8 +36,8 @@ class Guest(Protocol):
 class Tab(Guest, Protocol):
     """One open socket."""
 
-    async def tell(self, frame: str, *, ended: bool) -> None:
-        """Send a frame; after an ended one, close."""
+    def tell(self, frame: str, *, ended: bool) -> Awaitable[None]:
+        """Return what sends a frame; after an ended one, it closes the socket."""
 
     async def drop(self) -> None:
         """Close, because the client does not read."""
@@ -224,9 +224,10 @@ class Hub:
 
     def _sends(self, changes: Sequence[Change]) -> Sends[Tab]:
         for change in changes:
-            if change.watch_id in self._tabs:
-                self._told[change.watch_id] = change.shown
-            for tab in list(self._tabs.get(change.watch_id, ())):
+            if (tabs := self._tabs.get(change.watch_id)) is None:
+                continue
+            self._told[change.watch_id] = change.shown
+            for tab in tuple(tabs):
                 if tab in self._telling:
                     self._telling[tab].append(change)
                 else:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from channels.layers import get_channel_layer
+from msgspec import Struct
 
 from idlewatch import metrics
 from idlewatch.core.policy import Phase, Verdict
 from idlewatch.exceptions import LayerUnavailable
 from idlewatch.monitor import stores, tab_counts
-from idlewatch.monitor.isolation import AWAY, isolated
+from idlewatch.monitor.isolation import AWAY, isolated, made_of_each
 from idlewatch.process import Process
 from idlewatch.runtime.bus import GROUP, LAYER_TIMEOUT
 from idlewatch.runtime.changes import Change, aged, changes_of, message_of
@@ -27,8 +27,10 @@ from idlewatch.store.values import Due, Watched
 MISSED_BATCH = 500
 """Sessions that are read at once to find out which changes their tabs have missed."""
 
+_WARNED, _ENDED = Phase.WARNED, Phase.ENDED
 
-class Settled(NamedTuple):
+
+class Settled(Struct, frozen=True, gc=False):
     """A session whose tabs are to be notified, and of what."""
 
     before: Watched
@@ -57,7 +59,7 @@ class Publisher:
             StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
         """
         settled = await self._settle(claimed, now)
-        changes = changes_of((each.after, each.verdict) for each in settled)
+        changes = changes_of([(each.after, each.verdict) for each in settled])
         elsewhere = {each.after.id for each in settled if self._may_be_elsewhere(each.after)}
         await self._send(changes, [change for change in changes if change.watch_id in elsewhere], now)
         _note_delays(settled, self._clock.now())
@@ -82,7 +84,7 @@ class Publisher:
             now = self._clock.now()
             judged = [(watched, watched.verdict(now)) for watched in found if watched]
             # What is not settled yet may still change; it is published once it is settled.
-            changes = changes_of((watched, verdict) for watched, verdict in judged if verdict.shown == watched.shown)
+            changes = changes_of([(watched, verdict) for watched, verdict in judged if verdict.shown == watched.shown])
             await self._hub.deliver([change for change in changes if not self._hub.has_told(change)])
 
     async def _send(self, changes: Sequence[Change], elsewhere: Sequence[Change], at: float) -> None:
@@ -104,34 +106,33 @@ class Publisher:
         changed: list[tuple[Watched, Verdict]] = []
         unchanged: list[Watched] = []
         settled: list[Settled] = []
-        for watched in claimed:
-            with isolated("push", watched.id):
-                verdict = watched.verdict(now)
-                if verdict.shown != watched.shown:
-                    changed.append((watched, verdict))
-                elif watched.unpublished:
-                    settled.append(Settled(watched, watched, verdict))
-                else:
-                    unchanged.append(watched)
+        judged = made_of_each("push", claimed, lambda each: (each, each.verdict(now)), lambda each: each.id)
+        for watched, verdict in judged:
+            if verdict.shown != watched.shown:
+                changed.append((watched, verdict))
+            elif watched.unpublished:
+                settled.append(Settled(watched, watched, verdict))
+            else:
+                unchanged.append(watched)
         metrics.LEASE_LAPSED.inc(len(settled))
         # Before anything is published, which may fail: there is nothing to publish of these.
         await self._store.queue.confirm(Due.PUSH, unchanged, now)
         steps = [changed[start : start + CHANGE_BATCH] for start in range(0, len(changed), CHANGE_BATCH)]
         settling = (self._settle_step([watched for watched, _ in step], now) for step in steps)
-        failures = []
+        failures, announced = [], list[tuple[Watched, Verdict]]()
         # They travel together. Where the store fails in one, the others are announced: they are not settled again.
         for step, after in zip(steps, await asyncio.gather(*settling, return_exceptions=True), strict=True):
             if isinstance(after, BaseException):
                 failures.append(after)
                 continue
-            for (watched, verdict), present in zip(step, after, strict=True):
+            for each, present in zip(step, after, strict=True):
                 if present is None:
                     # Activity came first.
                     metrics.CHANGED_SINCE.inc()
                 else:
-                    with isolated("push", watched.id):
-                        announce.changed(watched, verdict, now)
-                    settled.append(Settled(watched, present, verdict))
+                    announced.append(each)
+                    settled.append(Settled(each[0], present, each[1]))
+        _announce(announced, now)
         for failure in failures:
             raise failure
         return settled
@@ -152,19 +153,26 @@ class Publisher:
             return settled
 
 
+def _announce(changes: Sequence[tuple[Watched, Verdict]], now: float) -> None:
+    announce.count_changes(changes)
+    if announce.is_followed():
+        for watched, verdict in changes:
+            with isolated("push", watched.id):
+                announce.changed(watched, verdict, now)
+
+
 def _note_delays(settled: Iterable[Settled], sent_at: float) -> None:
     """Measure how late tabs were notified of a warning or an end."""
-    for each in settled:
-        at = _due_at(each) if each.after.activity.tabs else None
-        if at is not None:
-            metrics.PUSH_DELAY.observe(max(sent_at - at, 0.0))
+    moments = [_due_at(each) for each in settled if each.after.activity.tabs]
+    metrics.PUSH_DELAY.observe_all([max(sent_at - at, 0.0) for at in moments if at is not None])
 
 
 def _due_at(settled: Settled) -> float | None:
     """Return when an end or a warning was due to be sent; other changes have no moment of their own."""
-    before, after, verdict = settled
-    if verdict.phase is Phase.ENDED:
+    before, verdict = settled.before, settled.verdict
+    phase = verdict.shown.phase
+    if phase is _ENDED:
         return verdict.ends_at
-    if verdict.phase is not Phase.WARNED or (before.shown.phase is Phase.WARNED and not before.unpublished):
+    if phase is not _WARNED or (before.shown.phase is _WARNED and not before.unpublished):
         return None
-    return verdict.ends_at - after.policy.warn_before
+    return verdict.ends_at - settled.after.policy.warn_before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -37,12 +38,27 @@ def ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | No
     once_recorded(partial(_announce_ended, watched, reason, at, by))
 
 
+def count_changes(changes: Iterable[tuple[Watched, Verdict]]) -> None:
+    """Count settled verdicts, each with the session as it was before."""
+    warned, active, warnings, extensions = Phase.WARNED, Phase.ACTIVE, 0, 0
+    for before, verdict in changes:
+        phase, is_warned = verdict.shown.phase, before.shown.phase is warned
+        warnings += phase is warned and not is_warned
+        extensions += phase is active and is_warned
+    metrics.WARNINGS.inc(warnings)
+    metrics.EXTENSIONS.inc(extensions)
+
+
+def is_followed() -> bool:
+    """Return whether `changed` does anything: events are logged, or the project has receivers."""
+    return event_log.is_logged() or bool(session_warned.receivers or session_extended.receivers)
+
+
 def changed(before: Watched, verdict: Verdict, at: float) -> None:
     """Announce a settled verdict: a warning, or that a warned session goes on. Ends are announced with their record."""
     if verdict.phase is Phase.WARNED:
         _announce_warned(before, verdict, at)
     elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
-        metrics.EXTENSIONS.inc()
         if event_log.is_logged():
             event_log.log_event("session_extended", watch_id=before.id, user=before.user, at=as_datetime(at))
         dispatcher.send(session_extended, watch_id=before.id, user=before.user, at=at)
@@ -64,8 +80,6 @@ def _announce_ended(watched: Watched, reason: Reason, at: float, by: AbstractBas
 
 
 def _announce_warned(watched: Watched, verdict: Verdict, at: float) -> None:
-    if watched.shown.phase is not Phase.WARNED:
-        metrics.WARNINGS.inc()
     fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": verdict.reason}
     if event_log.is_logged():
         event_log.log_event("session_warned", **fields, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))

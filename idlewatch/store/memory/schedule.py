@@ -1,8 +1,8 @@
 """When the sessions of the memory store are due: a heap of moments for each kind, and those who wait for the next.
 
 A moment that moves later stays in its heap, and is corrected when it comes up; only one that moves forward is pushed.
-So a heartbeat leaves the heaps alone. What one claimant gets at once has one moment, at
-which its lease lapses.
+So a heartbeat leaves the heaps alone. What one claimant gets at once has one moment, at which
+its lease lapses.
 """
 
 from __future__ import annotations
