@@ -29,9 +29,8 @@ class MemoryQueue(DueQueue):
             ledger.take_back(due, now)
             moments = ledger.schedule.pop_until(due, now)
             while len(claimed) < limit and (moment := next(moments, None)):
-                queued_at, watch_id = moment
-                entry = ledger.entries.get(watch_id)
-                if entry is not None and entry.queued_at(due) == queued_at:
+                entry = ledger.entries.get(moment.watch_id)
+                if entry is not None and entry.queued_at(due) == moment.at:
                     entry.put_in_queue(due, NEVER)
                     due_at = entry.due_at(due, now)
                     if due_at <= now:

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from idlewatch.exceptions import Undecided
-from idlewatch.monitor.isolation import isolated, work_through
+from idlewatch.monitor.isolation import isolated, made_of_each, work_through
 from tests.support.sockets import errors
 
 
@@ -55,3 +55,17 @@ def test_what_is_undecided_is_left_for_later_and_no_error(caplog: pytest.LogCapt
     with isolated("resumption", "w1"):
         raise Undecided
     assert errors(caplog) == []
+
+
+def test_what_raises_when_something_is_made_of_it_is_left_out_and_logged_once(caplog: pytest.LogCaptureFixture):
+    divisor = {"w0": 1, "w1": 0, "w2": 2}
+
+    def made() -> Sequence[float]:
+        return made_of_each("push", list(divisor), lambda watch_id: 2 / divisor[watch_id], lambda watch_id: watch_id)
+
+    assert made() == [2.0, 1.0]
+    assert made() == [2.0, 1.0]
+    (line,) = errors(caplog)
+    assert line.startswith("Session w1 is left out (push), and others go on: ZeroDivisionError at ")
+    divisor["w1"] = 1
+    assert made() == [2.0, 2.0, 1.0]
