@@ -59,10 +59,11 @@ class MemoryQueue(DueQueue):
         with self._lock:
             for watched in sessions:
                 entry, activity = self._ledger.entries.get(watched.id), watched.activity
-                # Holds make progress without a change, and a browser that was closed is only recorded at the shutdown.
+                # Holds make progress without a change, and a browser that was closed is only recorded at the shutdown:
+                # where a session was resumed with it, its record has lost it now.
                 is_final = not activity.holds and activity.closed_at is None
-                if entry is not None and entry.watched.version == watched.version and is_final:
-                    entry.note(unwritten=False)
+                if entry is not None and entry.watched.version == watched.version:
+                    entry.note(unwritten=not is_final)
 
     async def unwritten(self) -> Sequence[Watched]:
         with self._lock:

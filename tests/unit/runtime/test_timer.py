@@ -799,6 +799,20 @@ class TestFinish:
         assert (await arecord(watched.id)).last_active == as_datetime(START + 5)
         assert await StoreOwner.objects.acount() == 0
 
+    async def test_a_closed_browser_is_written_down_again_where_a_check_has_left_it_out(self, hub: Hub, clock: Time):
+        watched = await asign_in(close_grace=60)
+        timer, sessions = Timer(current_process(), hub), stores.current().sessions
+        await timer.round(START)
+        sessions.apply(watched.id, TabOpened(current_process().name, 5), START)
+        sessions.apply(watched.id, TabClosed(current_process().name, closed=True), START)
+        for _ in range(2):
+            await timer.finish()
+            lose_store()
+            timer = Timer(current_process(), hub)
+            for _ in range(2):
+                await timer.round(clock.pass_(10))
+        assert known(watched.id).activity.closed_at == START
+
     async def test_a_process_that_does_not_own_the_store_writes_nothing(self, hub: Hub):
         watched = await asign_in()
         stores.current().sessions.apply(watched.id, Acted(), START + 5)
