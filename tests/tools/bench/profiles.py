@@ -71,7 +71,9 @@ class Profiles:
         self._profiles: list[Profile] = []
 
     def add(self, profile: Profile) -> None:
-        self._profiles.append(profile)
+        """Add a profile, unless it is one of nothing, as where a process was idle."""
+        if profile.total > 0 and profile.parts:
+            self._profiles.append(profile)
 
     def __iter__(self) -> Iterator[Profile]:
         return iter(self._profiles)

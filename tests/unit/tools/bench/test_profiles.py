@@ -71,6 +71,10 @@ def test_what_falls_short_is_shown_and_what_meets_its_goals_is_not():
     assert "meets its goals" in met
 
 
+def test_a_profile_of_nothing_is_left_out():
+    assert list(taken(profile(goals.BARE, 0.0, BARE), profile(goals.MEMORY, 1.0, {}))) == []
+
+
 def test_a_run_without_profiles_says_so():
     assert profiles.section(Profiles(), judge(Samples())) == "None was taken."
 
