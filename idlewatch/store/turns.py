@@ -72,6 +72,10 @@ class Batches(Generic[T, R]):
 
     async def add(self, key: str, item: T) -> R:
         """Wait until `work` has done an item; return its result, or raise its error."""
+        return await self.put(key, item)
+
+    def put(self, key: str, item: T) -> asyncio.Future[R]:
+        """Add an item; return the future of its result. It keeps its place before those that are added later."""
         loop = asyncio.get_running_loop()
         place = loop, key
         result: asyncio.Future[R] = loop.create_future()
@@ -83,7 +87,7 @@ class Batches(Generic[T, R]):
             task = loop.create_task(self._do_all(place), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await result
+        return result
 
     async def _do_all(self, place: tuple[asyncio.AbstractEventLoop, str]) -> None:
         try:

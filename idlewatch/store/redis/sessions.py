@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
@@ -36,8 +35,8 @@ class _Change(NamedTuple):
     """The session as the event found it, if it was read."""
 
 
-class _Alone(Exception):
-    """The session is to be changed by itself: another process was first, its end is held back, or it is not there."""
+_Outcomes = Sequence[Watched | Exception | None]
+"""What became of the events to one session: the session after them, or why an event was refused."""
 
 
 class RedisSessions(SessionStore):
@@ -110,10 +109,8 @@ class RedisSessions(SessionStore):
         change = await self._client.arun(self._touch(watch_id, event, now))
         if not isinstance(change, _Change):
             return change
-        if watch_id not in self._batches:
-            with suppress(_Alone):
-                return await self._together.add("", (watch_id, change))
-        return await self._batches.add(watch_id, change)
+        outcome = await self._together.add("", (watch_id, change))
+        return await outcome if isinstance(outcome, asyncio.Future) else outcome
 
     async def acredit(self, touches: Sequence[Touch], process: str) -> Collection[int]:
         starts = range(0, len(touches), CHANGE_BATCH)
@@ -161,36 +158,50 @@ class RedisSessions(SessionStore):
 
     async def _aapply_together(
         self, _: str, changes: Sequence[tuple[str, _Change]]
-    ) -> Sequence[Watched | Exception | None]:
-        """Apply events to many sessions in one write; return for each what `_apply_all` does, or `_Alone`."""
+    ) -> Sequence[Watched | asyncio.Future[Watched | None] | Exception | None]:
+        """Apply events to many sessions in one write.
+
+        Return for each what `_apply_all` does. A session that is to be changed by itself has the future of that: its
+        later events line up behind it, in the order in which they come here.
+        """
         by_session: dict[str, list[_Change]] = {}
         for watch_id, change in changes:
-            by_session.setdefault(watch_id, []).append(change)
+            if watch_id not in self._batches:
+                by_session.setdefault(watch_id, []).append(change)
         sessions = list(by_session.items())
         parts = [dict(sessions[start : start + CHANGE_BATCH]) for start in range(0, len(sessions), CHANGE_BATCH)]
         # They travel together; Redis serves others between them.
         outcomes = ChainMap(*await asyncio.gather(*map(self._aapply_part, parts)))
         in_order = {watch_id: iter(each) for watch_id, each in outcomes.items()}
-        return [next(in_order[watch_id]) for watch_id, _ in changes]
+        return [
+            next(in_order[watch_id]) if watch_id in in_order else self._line_up(watch_id, change)
+            for watch_id, change in changes
+        ]
 
-    async def _aapply_part(
-        self, by_session: Mapping[str, Sequence[_Change]]
-    ) -> dict[str, Sequence[Watched | Exception | None]]:
+    def _line_up(self, watch_id: str, change: _Change) -> asyncio.Future[Watched | None]:
+        """Have an event applied by itself."""
+        outcome = self._batches.put(watch_id, change)
+        # Its caller may be gone: the event loop would log an error that no caller takes.
+        outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return outcome
+
+    async def _aapply_part(self, by_session: Mapping[str, Sequence[_Change]]) -> dict[str, _Outcomes]:
         try:
             return await self._client.arun(self._apply_together(by_session))
         except StoreUnavailable as error:
             return {watch_id: [error] * len(changes) for watch_id, changes in by_session.items()}
         except Exception:  # noqa: BLE001 - it is raised again for the one session that it concerns
-            return {watch_id: [_Alone()] * len(changes) for watch_id, changes in by_session.items()}
+            return {}
 
-    def _apply_together(
-        self, by_session: Mapping[str, Sequence[_Change]]
-    ) -> Steps[dict[str, Sequence[Watched | Exception | None]]]:
-        outcomes: dict[str, Sequence[Watched | Exception | None]] = {}
+    def _apply_together(self, by_session: Mapping[str, Sequence[_Change]]) -> Steps[dict[str, _Outcomes]]:
+        """Apply events in one write; leave out the sessions that are to be changed by themselves.
+
+        Those are not there, or another process was first, or their end is held back.
+        """
+        outcomes: dict[str, _Outcomes] = {}
         writes, refused = [], []
         found = yield from self._rows.read_all(list(by_session))
         for (watch_id, changes), present in zip(by_session.items(), found, strict=True):
-            outcomes[watch_id] = [_Alone()] * len(changes)
             if present is None:
                 continue
             new, refusals = _after_all(changes, present)
@@ -207,10 +218,10 @@ class RedisSessions(SessionStore):
                 outcomes[write.new.id] = [refusal or after for refusal in refusals]
         return outcomes
 
-    async def _aapply_all(self, watch_id: str, changes: Sequence[_Change]) -> Sequence[Watched | Exception | None]:
+    async def _aapply_all(self, watch_id: str, changes: Sequence[_Change]) -> _Outcomes:
         return await self._client.arun(self._apply_all(watch_id, changes))
 
-    def _apply_all(self, watch_id: str, changes: Sequence[_Change]) -> Steps[Sequence[Watched | Exception | None]]:
+    def _apply_all(self, watch_id: str, changes: Sequence[_Change]) -> Steps[_Outcomes]:
         """Apply events in one write; return for each the session as it is then, or why the event was refused."""
         present, race = changes[0].present if len(changes) == 1 else None, Race()
         if present is None:
@@ -230,9 +241,7 @@ class RedisSessions(SessionStore):
                 present = yield from self._rows.lose(race, watch_id, present)
         return [None] * len(changes)
 
-    def _apply_each(
-        self, watch_id: str, changes: Sequence[_Change], error: HeldBack
-    ) -> Steps[Sequence[Watched | Exception | None]]:
+    def _apply_each(self, watch_id: str, changes: Sequence[_Change], error: HeldBack) -> Steps[_Outcomes]:
         """Apply events one by one after an end by one of them was held back: another may report activity."""
         if len(changes) == 1:
             return [error]

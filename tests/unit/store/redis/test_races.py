@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Event, Extended, Requested, TabOpened, TabsCounted
+from idlewatch.core.events import Event, Extended, Held, Released, Requested, TabOpened, TabsCounted
 from idlewatch.exceptions import Undecided
 from idlewatch.store import transitions
 from idlewatch.store.redis import RedisStore
@@ -113,6 +113,28 @@ async def test_of_changes_that_are_written_together_each_is_made_to_what_another
     changed = await asyncio.gather(*(store.sessions.aapply(watch_id, event, NOW + 2) for watch_id, event in changes))
     tabs = [each and (each.activity.extensions, each.activity.tabs) for each in changed]
     assert tabs == [(1, {"p2": 1, "p1": 1}), (0, {"p1": 1}), (1, {"p2": 1, "p1": 1}), None]
+
+
+async def test_events_of_two_tabs_keep_their_order_where_another_process_overtakes_the_first(
+    store: RedisStore, make: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, read, later = make(), store.sessions._rows.read_all, list[asyncio.Task[Watched | None]]()
+    store.sessions.open(session(), NOW)
+
+    def read_and_be_overtaken(watch_ids: Any) -> Any:
+        found = yield from read(watch_ids)
+        if not later:
+            other.sessions.apply("w1", Extended(), NOW + 1)
+            later.append(asyncio.create_task(store.sessions.aapply("w1", Released("upload"), NOW + 3)))
+        return found
+
+    monkeypatch.setattr(store.sessions._rows, "read_all", read_and_be_overtaken)
+    held = await store.sessions.aapply("w1", Held("upload", "Uploading 3 files"), NOW + 2)
+    released = await later[0]
+    assert held is not None
+    assert released is not None
+    assert (released.activity.extensions, dict(released.activity.holds)) == (1, {})
+    assert store.sessions.get("w1") == released
 
 
 class TestAChangeThatIsOvertakenAgainAndAgain:
