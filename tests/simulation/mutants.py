@@ -70,7 +70,7 @@ MUTANTS: Sequence[Mutant] = (
         focus="extend_at_once open close redis_slow",
         seed=15,
     ),
-    Mutant("touch credits the future", f"{SCRIPTS}/credit.lua", "  active, version = moment,", "  active, version = moment + 4,", seed=3),
+    Mutant("touch credits the future", f"{SCRIPTS}/credit.lua", "  local deadline = ", "  moment = moment + 4\n  local deadline = ", seed=3),
     Mutant("dead processes stay", f"{SCRIPTS}/reap.lua", "local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)", "local dead = {}", "2", focus="killed open extend", seed=1),
     Mutant("emptied store not resumed", f"{SCRIPTS}/renew.lua", "  redis.call('DEL', KEYS[4])\n", "  settle_after = ARGV[2]\n  redis.call('DEL', KEYS[4])\n  redis.call('HSET', KEYS[4], 'settle_after', settle_after)\n", "2", focus="extend end after redis_flushed", seed=27),
     Mutant("old copy not noticed", f"{SCRIPTS}/renew.lua", "elseif is_copy then", "elseif false then", "2", focus="extend end redis_failover", seed=12),

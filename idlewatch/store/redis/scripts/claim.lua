@@ -11,6 +11,8 @@ end
 local list, prefix, kind = KEYS[1], ARGV[1], ARGV[2]
 local now, limit, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local claimed = {}
+-- Seconds: where activity had moved all that came up, what comes up within them is put right as well, so that no timer wakes for each.
+local AHEAD = 10
 
 local function is_due(id, row)
   if kind == 'push' then
@@ -36,34 +38,43 @@ local function is_due(id, row)
   return is_open
 end
 
+-- Claim what is due of the places in a range of moments, and put right the others; return how many places there were.
+local function claim_between(from, to)
+  local ids, keys = redis.call('ZRANGEBYSCORE', list, from, to, 'LIMIT', 0, limit), {}
+  if #ids == 0 then
+    return 0
+  end
+  for index, id in ipairs(ids) do
+    keys[index] = prefix .. 'watch:' .. id
+  end
+  for index, value in ipairs(redis.call('MGET', unpack(keys))) do
+    local id, row = ids[index], value and read(value)
+    if not row then
+      remove(list, id)
+      unrank(prefix, id, 0)
+      -- MGET has nothing of a key of another type.
+      if redis.call('EXISTS', keys[index]) == 1 then
+        claimed[#claimed + 1] = id
+        claimed[#claimed + 1] = ''
+      end
+    elseif is_due(id, row) then
+      if kind == 'push' then
+        claim(keys[index], now + lease, row.version)
+      end
+      add(list, now + lease, id)
+      claimed[#claimed + 1] = id
+      claimed[#claimed + 1] = value
+    end
+  end
+  return #ids
+end
+
 if kind == 'push' and is_holding_back(prefix, now) then
   return claimed
 end
-local ids, keys = redis.call('ZRANGEBYSCORE', list, '-inf', ARGV[3], 'LIMIT', 0, limit), {}
-if #ids == 0 then
-  return claimed
-end
-for index, id in ipairs(ids) do
-  keys[index] = prefix .. 'watch:' .. id
-end
-for index, value in ipairs(redis.call('MGET', unpack(keys))) do
-  local id, row = ids[index], value and read(value)
-  if not row then
-    remove(list, id)
-    unrank(prefix, id, 0)
-    -- MGET has nothing of a key of another type.
-    if redis.call('EXISTS', keys[index]) == 1 then
-      claimed[#claimed + 1] = id
-      claimed[#claimed + 1] = ''
-    end
-  elseif is_due(id, row) then
-    if kind == 'push' then
-      claim(keys[index], now + lease, row.version)
-    end
-    add(list, now + lease, id)
-    claimed[#claimed + 1] = id
-    claimed[#claimed + 1] = value
-  end
+local count = claim_between('-inf', ARGV[3])
+if kind == 'push' and #claimed == 0 and count > 0 and count < limit then
+  claim_between('(' .. ARGV[3], string.format('%.17g', now + AHEAD))
 end
 flush(prefix)
 return claimed

@@ -119,6 +119,26 @@ local function flush(prefix, sender)
   end
 end
 
+-- When a push is due: what is claimed waits for its lease, unless something was settled since it was claimed.
+-- Returns nil where nothing ever is.
+local function push_at(row, now)
+  local leased = now < row.lease
+  if leased and row.settled <= row.claimed then
+    return row.lease
+  end
+  local at = row.next_at
+  if at < 0 then
+    at = nil
+  end
+  if row.settled > 0 then
+    local again = leased and row.lease or now
+    if not at or again < at then
+      at = again
+    end
+  end
+  return at
+end
+
 local function put_push(prefix, id, row, now)
   local at = push_at(row, now)
   if at then

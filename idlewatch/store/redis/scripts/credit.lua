@@ -1,16 +1,18 @@
 local HOUR = 3600000
 
--- Credit activity to a session of which it moves nothing but the next moment.
+-- The places in the groups of those that were credited, collected: `rank_moved` writes them by one command for each group.
+local moved, longest, is_new_hour = {}, 0, false
+
+-- Credit activity to a session of which it moves nothing but the next moment; `value` is that of its key, false where there is none.
 --
+-- The moment in the queue stays: it is not later than the row's, and `claim` puts right what has moved when it comes up.
 -- Returns the row as it is then, nil where there is none, and whether that is all: any other session is left alone, as Python
 -- decides what activity means there.
-local function credit(prefix, id, now, moment)
-  local key = prefix .. 'watch:' .. id
-  local value = value_of(key)
+local function credit(key, value, id, now, moment)
   if not value then
     return nil, false
   end
-  local version, active, next_at, idle, cap, warn, lease, claimed, settled, ttl, _, _, _, _, _, group = numbers(value)
+  local version, active, next_at, idle, cap, warn, _, _, _, ttl, _, _, _, _, _, group = numbers(value)
   if not version then
     return nil, false
   end
@@ -21,24 +23,34 @@ local function credit(prefix, id, now, moment)
     return value, true
   end
   local hour = math.floor(version / HOUR)
-  active, version = moment, math.max(version + 1, math.floor(now * 1000))
-  local deadline = math.min(active + idle, cap)
-  next_at = deadline - warn
-  local at = next_at
-  if settled > 0 or now < lease then
-    at = push_at({next_at = next_at, lease = lease, claimed = claimed, settled = settled}, now)
-  end
+  version = math.max(version + 1, math.floor(now * 1000))
+  local deadline = math.min(moment + idle, cap)
   -- What a row begins with; see `FORMAT`.
-  local moved = struct.pack('<ddd', version, active, next_at)
-  redis.call('SETRANGE', key, 0, moved)
-  local push, live = prefix .. 'due:push', prefix .. 'live:' .. GROUPS[group]
-  -- It moves later: no timer has to be woken.
-  local added = redis.call('ZADD', push, at, id) + redis.call('ZADD', live, deadline, id)
-  if added > 0 or math.floor(version / HOUR) > hour then
+  local start = struct.pack('<ddd', version, moment, deadline - warn)
+  redis.call('SETRANGE', key, 0, start)
+  local places = moved[group] or {}
+  moved[group] = places
+  places[#places + 1] = deadline
+  places[#places + 1] = id
+  longest = math.max(longest, ttl)
+  if math.floor(version / HOUR) > hour then
     -- A row and a list outlive their sessions by a day: once an hour is enough.
-    for _, each in ipairs({key, push, live, prefix .. 'due:check'}) do
-      outlive(each, ttl)
+    outlive(key, ttl)
+    is_new_hour = true
+  end
+  return start .. string.sub(value, #start + 1), true
+end
+
+-- Write the collected places.
+local function rank_moved(prefix)
+  for group, places in pairs(moved) do
+    local list = prefix .. 'live:' .. GROUPS[group]
+    if redis.call('ZADD', list, unpack(places)) > 0 or is_new_hour then
+      outlive(list, longest)
     end
   end
-  return moved .. string.sub(value, #moved + 1), true
+  if is_new_hour then
+    outlive(prefix .. 'due:push', longest)
+    outlive(prefix .. 'due:check', longest)
+  end
 end

@@ -8,15 +8,23 @@ local refused = refusal(ARGV[1])
 if refused then
   return refused
 end
-local prefix, moments, left = ARGV[1], ARGV[2], {}
-local served = redis.call('SMISMEMBER', KEYS[1], unpack(ARGV, 3))
+local prefix, moments, keys, left = ARGV[1], ARGV[2], {}, {}
+for index = 3, #ARGV do
+  keys[index - 2] = prefix .. 'watch:' .. ARGV[index]
+end
+local served, values = redis.call('SMISMEMBER', KEYS[1], unpack(ARGV, 3)), {}
+for index, value in ipairs(redis.call('MGET', unpack(keys))) do
+  values[keys[index]] = value
+end
 local at = 1
-for place, is_served in ipairs(served) do
-  local now, moment
+for place, key in ipairs(keys) do
+  local now, moment, is_done
   now, moment, at = struct.unpack('<dd', moments, at)
-  local _, is_done = credit(prefix, ARGV[place + 2], now, moment)
-  if not is_done or is_served == 0 then
+  -- As the next touch of the same session finds it.
+  values[key], is_done = credit(key, values[key], ARGV[place + 2], now, moment)
+  if not is_done or served[place] == 0 then
     left[#left + 1] = place - 1
   end
 end
+rank_moved(prefix)
 return left
