@@ -47,7 +47,7 @@ local function claim_between(from, to)
   for index, id in ipairs(ids) do
     keys[index] = prefix .. 'watch:' .. id
   end
-  for index, value in ipairs(redis.call('MGET', unpack(keys))) do
+  for index, value in ipairs(values_of(keys)) do
     local id, row = ids[index], value and read(value)
     if not row then
       remove(list, id)

@@ -41,6 +41,27 @@ local function keep(key, row, ttl)
   return value
 end
 
+-- Lua passes no more than 8,000 values to a command; an even number, as ZADD takes pairs.
+local MAX_VALUES = 4000
+
+-- Call a command on a list for each part of many values.
+local function call_for_all(command, list, values)
+  for at = 1, #values, MAX_VALUES do
+    redis.call(command, list, unpack(values, at, math.min(at + MAX_VALUES - 1, #values)))
+  end
+end
+
+-- Return the values of keys; false for each that has none, or another type.
+local function values_of(keys)
+  local values = {}
+  for at = 1, #keys, MAX_VALUES do
+    for _, value in ipairs(redis.call('MGET', unpack(keys, at, math.min(at + MAX_VALUES - 1, #keys)))) do
+      values[#values + 1] = value
+    end
+  end
+  return values
+end
+
 -- What goes into each list and out of it, collected: `flush` writes it by one command for each, however many sessions change.
 local added, removed, lasting, sooner, ended = {}, {}, {}, {}, 0
 
@@ -103,10 +124,10 @@ local function flush(prefix, sender)
     end
   end
   for list, ids in pairs(removed) do
-    redis.call('ZREM', list, unpack(ids))
+    call_for_all('ZREM', list, ids)
   end
   for list, entries in pairs(added) do
-    redis.call('ZADD', list, unpack(entries))
+    call_for_all('ZADD', list, entries)
   end
   for list, ttl in pairs(lasting) do
     outlive(list, ttl)

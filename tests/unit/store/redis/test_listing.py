@@ -134,3 +134,18 @@ class TestAGroupThatIsLost:
         (settled,) = await store.queue.settle([claimed], WARNING)
         assert settled is not None
         assert (await store.statistics.list(Phase.WARNED, None, 0, 10)).total == 1
+
+
+MANY = 9_000
+"""More values than Lua passes to a command at once."""
+
+
+async def test_a_list_of_more_places_than_lua_can_pass_on_at_once_is_cleared_of_those_without_a_session(
+    store: RedisStore,
+) -> None:
+    await store.sessions.aopen(session(), NOW)
+    with shared_redis().client() as client:
+        client.zadd(store._keys.other(UNCONNECTED), {f"lost{index}": NOW for index in range(MANY)})
+    listing = await store.statistics.list(None, None, 0, 2 * MANY)
+    assert (listing.total, [each.id for each in listing.sessions]) == (1, ["w1"])
+    assert ranks(store, UNCONNECTED) == ["w1"]

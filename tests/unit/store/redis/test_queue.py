@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
+from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, TabOpened
 from idlewatch.store.base import CHANGE_BATCH
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import Due, Touch
-from tests.support.redis_server import RedisServer, calm
+from tests.support.redis_server import RedisServer, calm, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import LEASE, NOW, WARNING, session
 
@@ -76,3 +77,16 @@ async def test_two_touches_of_a_session_in_one_call_credit_the_later_activity(st
     found = await store.sessions.aget("w1")
     assert found is not None
     assert found.activity.active == NOW + 12
+
+
+@pytest.mark.parametrize("due", Due)
+async def test_a_claim_of_more_than_lua_can_pass_on_at_once_clears_the_list_of_what_has_no_session(
+    store: RedisStore, due: Due
+) -> None:
+    many = 9_000
+    await store.sessions.aopen(session(), NOW)
+    await store.sessions.aend("w1", Reason.REVOKED, NOW)
+    with shared_redis().client() as client:
+        client.zadd(store._keys.due(due), {f"lost{index}": NOW for index in range(many)})
+        await store.queue.claim(due, NOW + 60, 2 * many, LEASE)
+        assert client.zcard(store._keys.due(due)) == (due is not Due.CHECK)
