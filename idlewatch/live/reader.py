@@ -22,7 +22,7 @@ from idlewatch.live.search_cache import SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
 from idlewatch.monitor import stores
-from idlewatch.process import PerLoop, Process
+from idlewatch.process import Lane, PerLoop, Process
 from idlewatch.runtime.fan_out import FanOut, Sends
 from idlewatch.store.values import Census
 
@@ -78,6 +78,8 @@ class Reader:
             self._tasks = []
             self._readings.cancel(self._readings.queries)
             self._clear_caches()
+            for lane in (Lane.LIVE, Lane.SEARCH):
+                self._process.threads.rest(lane)
 
     def count_pages(self, watch_id: str) -> int:
         """Return how many live pages this session has open here."""

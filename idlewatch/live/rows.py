@@ -121,16 +121,11 @@ class RecordFieldsCache:
 def read_fields(watch_ids: Iterable[str]) -> dict[str, RecordFields]:
     """Read the fields of these sessions from their records."""
     rows = WatchedSession.objects.filter(pk__in=list(watch_ids))
+    names = "pk", "user_id", "username", "impersonator_name", "user_agent", "address", "started"
     fields = {}
-    for row in rows.only("user_id", "username", "impersonator_name", "user_agent", "address", "started"):
-        fields[row.pk] = RecordFields(
-            user_text(row),
-            row.username,
-            row.impersonator_name,
-            row.user_agent,
-            row.address,
-            round(row.started.timestamp(), 3),
-        )
+    for row in rows.values_list(*names, named=True):
+        others = row.username, row.impersonator_name, row.user_agent, row.address, round(row.started.timestamp(), 3)
+        fields[row.pk] = RecordFields(user_text(row), *others)
         # Cached by it: parsing a user agent takes a while, which this thread may.
         device_of(row.user_agent)
     return fields

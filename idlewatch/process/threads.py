@@ -46,8 +46,9 @@ class Lane(Enum):
 
 SIZES = {Lane.DATABASE: 16, Lane.TIMER: 4, Lane.LEASE: 1, Lane.LIVE: 2, Lane.SEARCH: 1, Lane.WAITING: 2}
 """How many threads a lane has at most; each has a connection to the database of its own."""
-STEADY = (Lane.TIMER, Lane.LEASE)
-"""They work every second, on few threads: to connect each time would cost more than what they ask."""
+STEADY = (Lane.TIMER, Lane.LEASE, Lane.LIVE, Lane.SEARCH)
+"""They work every second, the last two while a live page is open, on few threads: to connect each time would cost more
+than what they ask."""
 CONNECTION_AGE = 60.0
 """Seconds for which they use a connection, where `CONN_MAX_AGE` is 0."""
 BUSY_THREADS = 2
@@ -97,11 +98,16 @@ class Threads:
         with self._lock:
             executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
-            if threads := len(executor._threads):
-                together = Barrier(threads)
-                for _ in range(threads):
-                    executor.submit(_close_connections, together)
+            _end(executor)
             executor.shutdown()
+
+    def rest(self, lane: Lane) -> None:
+        """End the threads of a lane that has no more work for a while, as `close` does, without waiting for that."""
+        with self._lock:
+            executor = self._executors.pop(lane, None)
+        if executor is not None:
+            _end(executor)
+            executor.shutdown(wait=False)
 
     def _executor(self, lane: Lane) -> ThreadPoolExecutor:
         with self._lock:
@@ -117,6 +123,15 @@ class Threads:
         if loop not in self._is_tied:
             self._is_tied[loop] = await sync_to_async(_are_connections_tied)()
         return self._is_tied[loop]
+
+
+def _end(executor: ThreadPoolExecutor) -> None:
+    """Have each thread close its connections after what it was given."""
+    if executor._threads:
+        # Where some are busy, a thread that was not needed yet takes the place of another.
+        together = Barrier(executor._max_workers)
+        for _ in range(executor._max_workers):
+            executor.submit(_close_connections, together)
 
 
 def in_tests() -> bool:

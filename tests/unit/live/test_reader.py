@@ -22,7 +22,7 @@ from idlewatch.live.search_cache import MAX_AGE, SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries
 from idlewatch.monitor import stores
-from idlewatch.process import current_process, now
+from idlewatch.process import Lane, current_process, now
 from idlewatch.runtime.runtime import runtime_of
 from idlewatch.store.values import Census
 from tests.support.sockets import Signed
@@ -222,6 +222,16 @@ class TestAPageThatLeaves:
             read.leave(page)
             read.read_now(page)
             assert read._readings.queries == set()
+
+    async def test_as_the_last_one_leaves_no_connection_behind(self, signed: Signed, monkeypatch: pytest.MonkeyPatch):
+        rested = mock.Mock()
+        monkeypatch.setattr(current_process().threads, "rest", rested)
+        first, last = (page_of(signed, mock.AsyncMock()) for _ in range(2))
+        with reading(first, last) as read:
+            read.leave(first)
+            rested.assert_not_called()
+            read.leave(last)
+            assert rested.call_args_list == [mock.call(Lane.LIVE), mock.call(Lane.SEARCH)]
 
     async def test_while_its_permission_is_checked_is_guarded_no_more(
         self, signed: Signed, monkeypatch: pytest.MonkeyPatch

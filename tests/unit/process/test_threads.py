@@ -98,6 +98,25 @@ class TestALaneThatWorksEverySecond:
         await in_thread(lane, lambda: setattr(connection, "is_usable", lambda: False))
         assert await in_thread(lane, self.count) is not opened
 
+    async def test_closes_it_when_it_rests(self, lane: Lane):
+        opened = await in_thread(lane, self.count)
+        started = await in_thread(lane, threading.current_thread)
+        current_process().threads.rest(lane)
+        await until(lambda: not started.is_alive())
+        with pytest.raises(Exception, match="closed"):
+            opened.cursor()
+        assert await in_thread(lane, self.count) is not opened
+
+
+async def test_a_lane_that_rests_finishes_what_it_was_given():
+    go_on = threading.Event()
+    waiting = asyncio.create_task(in_thread(Lane.LIVE, go_on.wait, 30))
+    await asyncio.sleep(0)
+    current_process().threads.rest(Lane.LIVE)
+    assert await in_thread(Lane.LIVE, thread)
+    go_on.set()
+    assert await waiting
+
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("lane", SHARED)
