@@ -38,8 +38,8 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 
     A session whose auth hash does not match may be in the middle of a request that gives it a new one, and a row that
     is missing (the session, its record or its user) may not be committed yet, or may be missing in a database that just
-    took over. The session is marked as doubted, and ends if a second examination finds the same: not while a request
-    has announced another key, and works on or stands still.
+    took over. The session is doubted then, which its next claim says (`unfinished`), and ends if a second examination
+    finds the same: not while a request has announced another key, and works on or stands still.
     """
     again: set[str] = set()
     work_through(
@@ -64,7 +64,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
         """End a session, at once or after a second examination."""
         watched = by_id[row.pk]
         # What was found late, behind a lock of the project perhaps, may have been replaced since the facts were read.
-        is_doubt_over = watched.doubted and not _is_rotating(row, watched, now) and clock_now() - now < MAX_DELAY
+        is_doubt_over = watched.unfinished and not _is_rotating(row, watched, now) and clock_now() - now < MAX_DELAY
         is_due = is_certain or is_doubt_over
         if is_due and not locked(WatchedSession.objects.all(), [row.pk]):
             monitor.end(row.pk, reason, now)
@@ -105,7 +105,7 @@ def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, RecordRow], n
         row = rows.get(watch_id)
         if row is not None:
             take_over(row, now)
-        elif watched.doubted:
+        elif watched.unfinished:
             monitor.end(watch_id, Reason.LOST, now)
         else:
             again.add(watch_id)

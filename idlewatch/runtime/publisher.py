@@ -110,7 +110,7 @@ class Publisher:
         for watched, verdict in judged:
             if verdict.shown != watched.shown:
                 changed.append((watched, verdict))
-            elif watched.unpublished:
+            elif watched.unfinished:
                 settled.append(Settled(watched, watched, verdict))
             else:
                 unchanged.append(watched)
@@ -173,6 +173,6 @@ def _due_at(settled: Settled) -> float | None:
     phase = verdict.shown.phase
     if phase is _ENDED:
         return verdict.ends_at
-    if phase is not _WARNED or (before.shown.phase is _WARNED and not before.unpublished):
+    if phase is not _WARNED or (before.shown.phase is _WARNED and not before.unfinished):
         return None
     return verdict.ends_at - settled.after.policy.warn_before

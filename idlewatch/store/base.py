@@ -137,7 +137,7 @@ class DueQueue(Protocol):
         """Mark as done what was claimed.
 
         A session that was checked is due again within three quarters of its `checkpoint`. Those whose ids are in
-        `doubted` are due sooner, and are handed out as `doubted` then.
+        `doubted` are due sooner, and are handed out as `unfinished` then.
         """
 
     async def repair(self, sessions: Sequence[Watched], now: float) -> int:

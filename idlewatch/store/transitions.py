@@ -64,7 +64,7 @@ def settled(claimed: Watched, verdict: Verdict, now: float) -> Watched:
         activity = activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
     elif verdict.phase is Phase.WARNED and claimed.shown.phase is Phase.ACTIVE:
         activity = replace(activity, warnings=activity.warnings + 1)
-    return _next(claimed, activity, now, shown=verdict.shown, unpublished=False)
+    return _next(claimed, activity, now, shown=verdict.shown, unfinished=False)
 
 
 def after(event: Event, present: Watched, now: float) -> Watched:

@@ -50,10 +50,12 @@ class Watched(Struct, frozen=True, kw_only=True, gc=False):
     """Grows with each change, also across a store that came back empty: it starts at the epoch in milliseconds."""
     shown: Shown = UNWARNED
     """What its tabs were last told, or are being told."""
-    unpublished: bool = False
-    """Whether `shown` was settled, and not confirmed as delivered to the tabs."""
-    doubted: bool = False
-    """Whether the last check did not find its user or its Django session."""
+    unfinished: bool = False
+    """Whether a claim goes on with what an earlier one began.
+
+    A push: `shown` was settled, and not confirmed as delivered to the tabs. A check: it is doubted, since the last one
+    did not find its user or its Django session. One field for both: a process has many sessions.
+    """
 
     def __repr__(self) -> str:
         # The generated one would show the key.

@@ -74,6 +74,12 @@ class Entry(Struct, gc=False, eq=False):
         """Return whether one kind is claimed, even if the lease has lapsed."""
         return getattr(self.claims, due.value) is not None
 
+    def is_unfinished(self, due: Due) -> bool:
+        """Return whether a claim of one kind goes on with what an earlier one began; see `Watched.unfinished`."""
+        if due is Due.PUSH:
+            return self.claims.settled is not None
+        return due is Due.CHECK and self.claims.doubted
+
     def queued_at(self, due: Due) -> float:
         """Return its moment in the queue of one kind."""
         if due is _PUSH:

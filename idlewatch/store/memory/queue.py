@@ -128,7 +128,4 @@ class MemoryQueue(DueQueue):
 def _lease(entry: Entry, due: Due, until: float) -> Watched:
     """Lease a session to the caller; return it as a claimant is to see it."""
     entry.lease(due, until)
-    watched, is_unpublished, is_doubted = entry.watched, entry.claims.settled is not None, entry.claims.doubted
-    if (watched.unpublished, watched.doubted) == (is_unpublished, is_doubted):
-        return watched
-    return replace(watched, unpublished=is_unpublished, doubted=is_doubted)
+    return replace(entry.watched, unfinished=True) if entry.is_unfinished(due) else entry.watched

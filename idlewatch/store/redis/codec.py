@@ -16,7 +16,7 @@ from idlewatch.core.activity import Activity
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown, Verdict
 from idlewatch.store.listing import GROUPS, group_of
 from idlewatch.store.transitions import first_check_at
-from idlewatch.store.values import Sample, SessionKey, Watched
+from idlewatch.store.values import Due, Sample, SessionKey, Watched
 
 HEAD = struct.Struct("<12d4BH")
 """As `FORMAT` in `scripts/row.lua`."""
@@ -162,10 +162,12 @@ def sample_of(packed: bytes) -> Sample:
     return Sample(at, int(active), int(warned), int(ended))
 
 
-def claimed_of(watch_id: str, row: bytes) -> Watched:
-    """Return a session as its claimant is to see it: with what was not confirmed, and what is doubted."""
+def claimed_of(due: Due, watch_id: str, row: bytes) -> Watched:
+    """Return a session as the claimant of one kind is to see it; see `Watched.unfinished`."""
     head = _head_of(row)
-    return replace(_watched(watch_id, row, head), unpublished=head.settled > 0, doubted=head.doubted > 0)
+    is_unfinished = head.settled > 0 if due is Due.PUSH else due is Due.CHECK and head.doubted > 0
+    watched = _watched(watch_id, row, head)
+    return replace(watched, unfinished=True) if is_unfinished else watched
 
 
 def _head_of(row: bytes) -> Head:

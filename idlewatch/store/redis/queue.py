@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 from msgspec import msgpack
 
@@ -38,7 +39,7 @@ class RedisQueue(DueQueue):
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
         args = [self._keys.prefix, due.value, repr(now), limit, repr(lease)]
         found: list[bytes] = await self._client.acall(script("claim", [self._keys.due(due)], args))
-        return self._client.decoded_of(claimed_of, pairs(found))
+        return self._client.decoded_of(partial(claimed_of, due), pairs(found))
 
     async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
         return [watched for batch in _batches(claimed) for watched in await self._settle(batch, now)]

@@ -138,7 +138,7 @@ class TestNewKey:
 
         def ask(_: HttpRequest) -> None:
             clock.pass_(60)
-            elsewhere(lambda: revalidation.examine([replace(stored(), doubted=atomic)], clock.now))
+            elsewhere(lambda: revalidation.examine([replace(stored(), unfinished=atomic)], clock.now))
             # SQLite lets one transaction of a view wait for the other; the state is shown without one.
             answers.append(elsewhere(lambda: other.poll("/idlewatch/state/" if atomic else "/api/")))
 
@@ -168,7 +168,7 @@ class TestNewKey:
             user.set_password("new")
             user.save()
             if is_kept:
-                elsewhere(lambda: revalidation.examine([replace(stored(), doubted=True)], clock.now))
+                elsewhere(lambda: revalidation.examine([replace(stored(), unfinished=True)], clock.now))
                 answers.append(elsewhere(lambda: other.poll("/api/")))
                 update_session_auth_hash(request, user)
                 answers.append(elsewhere(lambda: other.poll("/api/")))

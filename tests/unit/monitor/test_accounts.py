@@ -70,7 +70,7 @@ def use_manager() -> Iterator[Callable[[UserManager], None]]:
 
 def reason_after_two_checks(watched: Watched) -> Reason | None:
     for doubted in (False, True):
-        revalidation.examine([replace(known(watched.id), doubted=doubted)], START + 30)
+        revalidation.examine([replace(known(watched.id), unfinished=doubted)], START + 30)
     return known(watched.id).activity.reason
 
 

@@ -27,7 +27,7 @@ NOW = START + 30
 
 def examine(*watches: Watched, suspects: Any = ()) -> set[str]:
     """Look at these watches as the store knows them by now."""
-    claimed = [replace(known(watched.id), doubted=watched.id in suspects) for watched in watches]
+    claimed = [replace(known(watched.id), unfinished=watched.id in suspects) for watched in watches]
     return revalidation.examine(claimed, NOW)
 
 

@@ -262,7 +262,7 @@ class TestClaiming:
 class TestSettling:
     async def test_makes_the_verdict_what_is_shown(self, live: Store) -> None:
         claimed = await claim_one(live, Due.PUSH, WARNING)
-        assert (claimed.shown, claimed.unpublished) == (UNWARNED, False)
+        assert (claimed.shown, claimed.unfinished) == (UNWARNED, False)
         settled = await settle(live, claimed, WARNING)
         assert settled is not None
         assert settled.shown == (Phase.WARNED, Reason.IDLE, True)
@@ -305,7 +305,7 @@ class TestConfirming:
         assert touched is not None
         assert not await claim(live, Due.PUSH, WARNING + LEASE - 0.25)
         again = await claim_one(live, Due.PUSH, WARNING + LEASE)
-        assert again == replace(touched, unpublished=True)
+        assert again == replace(touched, unfinished=True)
         await live.queue.confirm(Due.PUSH, [again], WARNING + LEASE)
         assert not await claim(live, Due.PUSH, WARNING + 3 * LEASE)
         assert live.sessions.get("w1") == touched
@@ -322,7 +322,7 @@ class TestConfirming:
         await live.queue.confirm(Due.PUSH, [older], WARNING + 2)
         # The claimant that settled the newer one died.
         again = await claim_one(live, Due.PUSH, WARNING + 1 + LEASE)
-        assert (again.version, again.unpublished) == (newer.version, True)
+        assert (again.version, again.unfinished) == (newer.version, True)
 
     async def test_gives_back_a_claim_of_the_same_version_which_is_due_at_once(self, live: Store) -> None:
         warned = await settle(live, await claim_one(live, Due.PUSH, WARNING), WARNING)
@@ -354,7 +354,7 @@ class TestConfirming:
         second = await claim_one(live, Due.PUSH, END + LEASE)
         await live.queue.confirm(Due.PUSH, [first], END + LEASE)
         assert await settle(live, second, END + LEASE) is not None
-        assert (await claim_one(live, Due.PUSH, END + LEASE)).unpublished
+        assert (await claim_one(live, Due.PUSH, END + LEASE)).unfinished
 
     async def test_what_a_stalled_claimant_settled_is_not_lost_when_its_successor_gives_up(self, live: Store) -> None:
         stalled = await claim_one(live, Due.PUSH, WARNING)
@@ -362,7 +362,7 @@ class TestConfirming:
         assert await settle(live, stalled, WARNING + LEASE) is not None
         assert await settle(live, successor, WARNING + LEASE) is None
         # The stalled one died before it published.
-        assert (await claim_one(live, Due.PUSH, WARNING + 2 * LEASE)).unpublished
+        assert (await claim_one(live, Due.PUSH, WARNING + 2 * LEASE)).unfinished
 
 
 class TestBatches:
@@ -406,7 +406,7 @@ class TestBatches:
 class TestChecks:
     async def test_come_round_within_the_checkpoint_and_sooner_where_one_left_a_doubt(self, live: Store) -> None:
         first = await claim_one(live, Due.CHECK, 60.0)
-        assert not first.doubted
+        assert not first.unfinished
         assert not await claim(live, Due.CHECK, 60.0)
         await live.queue.confirm(Due.CHECK, [first], 60.0)
         assert not await claim(live, Due.CHECK, 104.75)
@@ -415,9 +415,9 @@ class TestChecks:
         await live.queue.confirm(Due.CHECK, [second], 105.0, doubted={"w1"})
         assert not await claim(live, Due.CHECK, 109.75)
         third = await claim_one(live, Due.CHECK, 110.0)
-        assert third.doubted
+        assert third.unfinished
         await live.queue.confirm(Due.CHECK, [third], 110.0)
-        assert not (await claim_one(live, Due.CHECK, 155.0)).doubted
+        assert not (await claim_one(live, Due.CHECK, 155.0)).unfinished
 
     async def test_by_a_claimant_that_was_stopped_change_nothing_of_a_later_one(self, live: Store) -> None:
         stopped = await claim_one(live, Due.CHECK, 60.0)
@@ -425,7 +425,7 @@ class TestChecks:
         await live.queue.confirm(Due.CHECK, [other], 80.0)
         await live.queue.confirm(Due.CHECK, [stopped], 60.0, doubted={"w1"})
         assert not await claim(live, Due.CHECK, 124.75)
-        assert not (await claim_one(live, Due.CHECK, 125.0)).doubted
+        assert not (await claim_one(live, Due.CHECK, 125.0)).unfinished
 
     async def test_of_sessions_that_are_resumed_at_one_moment_are_spread_over_the_interval(self, store: Store) -> None:
         for number in range(200):

@@ -235,9 +235,9 @@ class StoreAgainstReference(RuleBasedStateMachine):
             known = self.known[each.id]
             assert each.activity == known.activity
             if due is Due.PUSH:
-                assert each.unpublished is (known.untold is not None)
+                assert each.unfinished is (known.untold is not None)
             elif due is Due.CHECK:
-                assert each.doubted is known.doubted
+                assert each.unfinished is known.doubted
             known.leases[due] = (self.now + LEASE, each.version)
         next_due = self.run(self.store.queue.next_due(due))
         assert next_due is None or next_due > self.now
