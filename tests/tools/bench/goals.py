@@ -15,6 +15,8 @@ SECURITY, EVALSHA, PIPELINE = "session-security", "one EVALSHA", "pipeline of 10
 """More floors and peers: raw sends on the same sockets, django-session-security, and plain Redis."""
 NO_MIDDLEWARE, SESSION_LOAD = "no middleware", "Django's load of the session"
 """What the middleware's own part, and all that it adds, is taken from."""
+EVALSHA_OF_FEW, PIPELINE_OF_FEW = "one EVALSHA, few keys", "pipeline of 100 EVALSHA, few keys"
+"""Plain Redis where it has little to look for."""
 PING, RARE_PING = "session-security, a ping each 15 s", "session-security, a ping each 540 s"
 """The peer's pings: at the freshness of idlewatch, and at its own default."""
 CLIENT, WITH_CLIENT, WITHOUT_CLIENT = "client", "page with the client", "page without it"

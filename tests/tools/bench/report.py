@@ -28,6 +28,8 @@ those of the same page without it, for a second without input |
 | *direct* | a floor: frames as long as those of idlewatch, sent by a loop over the same sockets |
 | *direct, two processes* | the same, in two processes that have half of the sockets each |
 | *one EVALSHA*, *pipeline of 100 EVALSHA* | a floor: a script of two writes in Redis, alone or a hundred at once |
+| *few keys* | the same in row 10, for a hundred sessions; the others are \
+for as many as the store has, since a key takes longer to find among many |
 | *usual way* | a peer: `AuthMiddlewareStack`, a group for each session on the channel layer in Redis, an event each |
 | *session-security* | a peer: django-session-security as its README sets it up. Its script pings every 540 s, or \
 every 15 s if it is to know of activity as soon as idlewatch does |

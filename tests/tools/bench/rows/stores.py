@@ -17,9 +17,10 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import product
+from functools import partial
+from itertools import islice, product
 from typing import Any
 
 import redis
@@ -51,6 +52,8 @@ ALONE = 200
 """Touches in a repeat, one after the other."""
 TOGETHER, GROUPS = 100, 10
 PROFILED_SECONDS = 4.0
+FEW = 100
+"""Sessions whose keys stay in the caches of a processor, as no site's with many sessions do."""
 BATCH_SIZE = 500
 PATIENT = {"socket_timeout": 60.0}
 """A store that is filled may answer late, as Redis does while its table of keys grows to the next size."""
@@ -76,10 +79,11 @@ async def weigh(name: str, count: str) -> None:
     store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
     with closing(redis.Redis.from_url(url)) as client:
         # Scripts, connections and the tasks of a batch belong to no session.
-        await _fill(store, BATCH_SIZE)
-        before = _used(name, client)
-        watch_ids = await _fill(store, int(count))
-        print_sample("bytes per session", name, len(watch_ids), (_used(name, client) - before) / len(watch_ids))
+        await _fill(store, _watch_ids(BATCH_SIZE))
+        before, sessions = _used(name, client), int(count)
+        # The store alone keeps their ids.
+        await _fill(store, _watch_ids(sessions))
+        print_sample("bytes per session", name, sessions, (_used(name, client) - before) / sessions)
         await _close(store)
 
 
@@ -88,10 +92,10 @@ async def dissect(name: str, count: str) -> None:
     url = os.environ["BENCH_REDIS_URL"]
     store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
     with closing(redis.Redis.from_url(url)) as client:
-        await _fill(store, BATCH_SIZE)
-        before = _used(name, client)
+        await _fill(store, _watch_ids(BATCH_SIZE))
+        before, size = _used(name, client), int(count)
         tracemalloc.start()
-        size = len(await _fill(store, int(count)))
+        await _fill(store, _watch_ids(size))
         gc.collect()
         if name == goals.REDIS:
             parts = _by_key(client, size)
@@ -147,25 +151,25 @@ async def _close(store: Store) -> None:
     store.close()
 
 
-def _watched(count: int, now: float) -> Iterator[Watched]:
+def _watch_ids(count: int) -> Iterator[str]:
+    return (secrets.token_urlsafe(16) for _ in range(count))
+
+
+def _watched(watch_ids: Iterable[str], now: float) -> Iterator[Watched]:
     policy = Policy()
-    for number in range(count):
+    for number, watch_id in enumerate(watch_ids):
         # As sessions differ.
         activity = Activity(logged_in_at=now - 5 - number % 1000 / 1000, active=now - number % 1000 / 1000)
         key = SessionKey(secrets.token_hex(16))
-        yield Watched(id=secrets.token_urlsafe(16), user=str(number), key=key, policy=policy, activity=activity)
+        yield Watched(id=watch_id, user=str(number), key=key, policy=policy, activity=activity)
 
 
-async def _fill(store: Store, count: int) -> list[str]:
-    now, watch_ids = time.time(), list[str]()
-    batch = list[Watched]()
-    for watched in _watched(count, now):
-        batch.append(watched)
-        watch_ids.append(watched.id)
-        if len(batch) == BATCH_SIZE or len(watch_ids) == count:
-            await asyncio.gather(*(store.sessions.aopen(each, now) for each in batch))
-            batch.clear()
-    return watch_ids
+async def _fill(store: Store, watch_ids: Iterable[str]) -> None:
+    """Open sessions, each by itself, as at a sign-in."""
+    now = time.time()
+    sessions = _watched(watch_ids, now)
+    while batch := list(islice(sessions, BATCH_SIZE)):
+        await asyncio.gather(*(store.sessions.aopen(each, now) for each in batch))
 
 
 def _used(name: str, client: redis.Redis) -> int:
@@ -179,28 +183,44 @@ class Touches:
     def __init__(self, store: Store, url: str, watch_ids: list[str]) -> None:
         self._store = store
         self._sessions = store.sessions
-        self._client = redis.Redis.from_url(url)
+        self._client = redis.Redis.from_url(url, socket_timeout=PATIENT["socket_timeout"])
         self._plain = redis_async.Redis.from_url(url)
         self._digest = str(self._client.script_load(SCRIPT))
         self._watch_ids = watch_ids
+        few = watch_ids[:FEW]
         self._figures = {
             ALONE_ON_REDIS: (self._touch_alone, ALONE),
-            ("touch, alone", goals.EVALSHA): (self._run_alone, ALONE),
+            ("touch, alone", goals.EVALSHA): (partial(self._run_alone, watch_ids), ALONE),
+            ("touch, alone", goals.EVALSHA_OF_FEW): (partial(self._run_alone, few), ALONE),
             ("touch, 100 together", goals.REDIS): (self._touch_together, TOGETHER * GROUPS),
-            ("touch, 100 together", goals.PIPELINE): (self._run_together, TOGETHER * GROUPS),
+            ("touch, 100 together", goals.PIPELINE): (partial(self._run_together, watch_ids), TOGETHER * GROUPS),
+            ("touch, 100 together", goals.PIPELINE_OF_FEW): (partial(self._run_together, few), TOGETHER * GROUPS),
         }
 
     @classmethod
     async def of(cls, number: int, count: int) -> Touches:
-        """Fill the database of this number in Redis with so many sessions."""
-        url = os.environ["BENCH_REDIS_URL"].removesuffix("/0") + f"/{number}"
+        """Fill one database in Redis with so many sessions, and another with what the plain scripts write of each."""
+        url, plain = (
+            os.environ["BENCH_REDIS_URL"].removesuffix("/0") + f"/{index}" for index in (2 * number, 2 * number + 1)
+        )
         prefix = f"{{bench-{number}}}:"
         store = RedisStore(url, {"PREFIX": prefix, **PATIENT})
-        watch_ids = await _fill(store, count)
+        watch_ids, now = list(_watch_ids(count)), time.time()
+        touches, sessions = cls(store, plain, watch_ids), _watched(watch_ids, now)
         with redis.Redis.from_url(url) as client:
-            for start in range(0, count, BATCH_SIZE):
-                client.sadd(Keys(prefix).served(PROCESS), *watch_ids[start : start + BATCH_SIZE])
-        return cls(store, url, watch_ids)
+            while batch := list(islice(sessions, BATCH_SIZE)):
+                await store.sessions.aopen_many(batch, now)
+                ids = [watched.id for watched in batch]
+                client.sadd(Keys(prefix).served(PROCESS), *ids)
+                touches.run_plainly(ids)
+        return touches
+
+    def run_plainly(self, watch_ids: Iterable[str]) -> None:
+        """Run the plain script for each session."""
+        pipeline = self._client.pipeline(transaction=False)
+        for watch_id in watch_ids:
+            pipeline.evalsha(*self._arguments(watch_id))
+        pipeline.execute()
 
     @property
     def size(self) -> int:
@@ -242,8 +262,8 @@ class Touches:
         for watch_id in random.sample(self._watch_ids, ALONE):
             self._sessions.apply(watch_id, Acted(), time.time())
 
-    async def _run_alone(self) -> None:
-        for watch_id in random.sample(self._watch_ids, ALONE):
+    async def _run_alone(self, watch_ids: Sequence[str]) -> None:
+        for watch_id in random.choices(watch_ids, k=ALONE):
             self._client.evalsha(*self._arguments(watch_id))
 
     async def _touch_together(self) -> None:
@@ -254,10 +274,10 @@ class Touches:
             if await self._sessions.acredit(touches, PROCESS):
                 raise RuntimeError("Sessions with a tab need more than a touch; expected none to.")
 
-    async def _run_together(self) -> None:
+    async def _run_together(self, watch_ids: Sequence[str]) -> None:
         for _ in range(GROUPS):
             pipeline = self._plain.pipeline(transaction=False)
-            for watch_id in random.sample(self._watch_ids, TOGETHER):
+            for watch_id in random.sample(watch_ids, TOGETHER):
                 pipeline.evalsha(*self._arguments(watch_id))
             await pipeline.execute()
 
