@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,8 +16,11 @@ from tests.tools.bench.sessions import WARM_UP_TABS
 ROWS = ("12",)
 GROWTH = "ten live pages, over those at 100"
 QUICK_SIZES, FULL_SIZES = (100, 1_000), (100, 1_000, 10_000, 100_000)
-SECONDS, QUICK_SECONDS = 15, 1
-"""For which each server is observed: a process takes a sample each 15 s."""
+WINDOW = 5
+"""Seconds in which a server is observed at once: how often pages read the samples."""
+WINDOWS, QUICK_WINDOWS = 5, 1
+"""Of which the middle one counts: a process compares some of its records each 15 s, and those of 100,000 sessions take
+longer than the pages."""
 PAGES = 10
 ACTIVE = 10
 """Users who are active in each second: their rows leave the page, and others take their places."""
@@ -24,7 +28,7 @@ SPREAD = 2.0
 """Seconds over which the users were last active, so that the order of their sessions is known."""
 SETTLING = 1.0
 """Seconds in which pages have got all that they show, or are gone."""
-CALM = {"IDLEWATCH_CHECKPOINT": "86400"}
+CALM = {"IDLEWATCH_CHECKPOINT": "31536000"}
 """Of the sessions, which keep the limits that they were opened with: none is checked meanwhile. Checks cost more than
 the pages, and their cost grows with the sessions."""
 
@@ -43,27 +47,22 @@ async def measure(run: Run) -> None:
         await asyncio.sleep(SPREAD + 1)
         for server in servers.values():
             await server.control.ask(f"spread {SPREAD:g}")
+        without_them = await _observe(run, list(servers.values()))
         for _ in range(REPEATS):
-            costs = await _costs(run, list(servers.values()))
+            async with _pages(list(servers.values())):
+                with_them = await _observe(run, list(servers.values()))
+            earlier, without_them = without_them, await _observe(run, list(servers.values()))
+            # What a process does after its start becomes less with time: it is no cost of the pages.
+            costs = [
+                (cost - (before + after) / 2) * 1e3
+                for cost, before, after in zip(with_them, earlier, without_them, strict=True)
+            ]
             for size, cost in zip(servers, costs, strict=True):
                 run.samples.add("ten live pages", goals.MEMORY, size, cost)
                 if size > min(servers):
                     run.samples.add(GROWTH, goals.MEMORY, size, cost / costs[0])
         if run.options.profile:
             await _profile(run, [servers[min(servers)], servers[max(servers)]])
-
-
-async def _costs(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
-    """Return the milliseconds of processor time that the pages cost each server in a second."""
-    before_them = await _observe(run, servers)
-    async with _pages(servers):
-        together = await _observe(run, servers)
-    # What a process does after its start becomes less with time: it is no cost of the pages.
-    after_them = await _observe(run, servers)
-    return [
-        (cost - (before + after) / 2) * 1e3
-        for cost, before, after in zip(together, before_them, after_them, strict=True)
-    ]
 
 
 async def _profile(run: Run, servers: Sequence[MeasuredServer]) -> None:
@@ -96,10 +95,14 @@ async def _pages(servers: Sequence[MeasuredServer]) -> AsyncIterator[None]:
 
 
 async def _observe(run: Run, servers: Sequence[MeasuredServer]) -> list[float]:
-    """Return the share of a core that each server uses while some users are active."""
+    """Return the share of a core that each server uses while some users act, in the middle one of some windows."""
+    windows = QUICK_WINDOWS if run.options.quick else WINDOWS
+    return list(map(statistics.median, zip(*[await _observe_window(servers) for _ in range(windows)], strict=True)))
+
+
+async def _observe_window(servers: Sequence[MeasuredServer]) -> list[float]:
     before, began = [machine.cpu_seconds(server.pid) for server in servers], time.monotonic()
-    seconds = QUICK_SECONDS if run.options.quick else SECONDS
-    for _ in range(seconds):
+    for _ in range(WINDOW):
         await asyncio.gather(asyncio.sleep(1), *(server.control.ask(f"act {ACTIVE}") for server in servers))
     used = [machine.cpu_seconds(server.pid) for server in servers]
     # Longer than that, where a server is slow to answer.
