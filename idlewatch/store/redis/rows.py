@@ -108,7 +108,11 @@ class Rows:
         Return the session, None if it is unknown, and whether that is all.
         """
         args = [self._keys.prefix, watch_id, TOUCH.pack(now, moment)]
-        row = yield script("touch", [self._keys.row(watch_id)], args)
+        found: Sequence[bytes] | None = yield script("touch", [self._keys.row(watch_id)], args)
+        if found is None:
+            return None, False
+        start, former = found
+        row = start + former[len(start) :]
         present = yield from self._read(watch_id, row)
         return present, present is not None and is_plain(row, now)
 

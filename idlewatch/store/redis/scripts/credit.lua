@@ -6,21 +6,21 @@ local moved, longest, is_new_hour = {}, 0, false
 -- Credit activity to a session of which it moves nothing but the next moment; `value` is that of its key, false where there is none.
 --
 -- The moment in the queue stays: it is not later than the row's, and `claim` puts right what has moved when it comes up.
--- Returns the row as it is then, nil where there is none, and whether that is all: any other session is left alone, as Python
--- decides what activity means there.
+-- Returns whether that is all, nil where there is no row, and what the row begins with then, nil where it stays: any other session
+-- is left alone, as Python decides what activity means there.
 local function credit(key, value, id, now, moment)
   if not value then
-    return nil, false
+    return nil
   end
   local version, active, next_at, idle, cap, warn, _, _, _, ttl, _, _, _, _, _, group = numbers(value)
   if not version then
-    return nil, false
+    return nil
   end
   if idle < 0 or now >= next_at then
-    return value, false
+    return false
   end
   if moment <= active then
-    return value, true
+    return true
   end
   local hour = math.floor(version / HOUR)
   version = math.max(version + 1, math.floor(now * 1000))
@@ -38,7 +38,7 @@ local function credit(key, value, id, now, moment)
     outlive(key, ttl)
     is_new_hour = true
   end
-  return start .. string.sub(value, #start + 1), true
+  return true, start
 end
 
 -- Write the collected places.

@@ -18,10 +18,11 @@ for index, value in ipairs(redis.call('MGET', unpack(keys))) do
 end
 local at = 1
 for place, key in ipairs(keys) do
-  local now, moment, is_done
+  local now, moment
   now, moment, at = struct.unpack('<dd', moments, at)
-  -- As the next touch of the same session finds it.
-  values[key], is_done = credit(key, values[key], ARGV[place + 2], now, moment)
+  local is_done = credit(key, values[key] or value_of(key), ARGV[place + 2], now, moment)
+  -- Another touch of the same session reads it again.
+  values[key] = nil
   if not is_done or served[place] == 0 then
     left[#left + 1] = place - 1
   end
