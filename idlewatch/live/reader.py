@@ -17,7 +17,7 @@ from idlewatch.live.frames import Snapshot
 from idlewatch.live.query import Query
 from idlewatch.live.readings import Readings
 from idlewatch.live.rows import NO_FIELDS, RecordFieldsCache, Row, row_of
-from idlewatch.live.search import Results, last_page
+from idlewatch.live.search import Results, find_next, last_page
 from idlewatch.live.search_cache import SearchCache
 from idlewatch.live.subscriber import Subscriber
 from idlewatch.live.summary import Summaries, Summary
@@ -160,7 +160,7 @@ class Reader:
             if query.is_by_activity:
                 # The records only have it as of the checkpoint.
                 sessions.sort(key=lambda each: (each.activity.active, each.id), reverse=query.sort.is_descending)
-        fields = await self._fields.get(sessions)
+        fields = await self._fields.get(sessions, partial(find_next, query))
         now = self._clock.now()
         with translation.override(query.language):
             return results, {each.id: row_of(each, fields.get(each.id, NO_FIELDS), now) for each in sessions}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -102,12 +102,18 @@ class RecordFieldsCache:
     def __init__(self) -> None:
         self._fields: OrderedDict[str, RecordFields] = OrderedDict()
 
-    async def get(self, sessions: Iterable[Watched]) -> Mapping[str, RecordFields]:
-        """Return the fields of these sessions, without those that have no record yet."""
+    async def get(
+        self, sessions: Iterable[Watched], find_next: Callable[[], Awaitable[Iterable[Watched]]]
+    ) -> Mapping[str, RecordFields]:
+        """Return the fields of these sessions, without those that have no record yet.
+
+        Where some have to be read, those that may be shown next are read with them: else each second has some to read.
+        """
         owners = {watched.id: watched.user for watched in sessions}
         known = self._fields
         if missing := [each for each, owner in owners.items() if each not in known or known[each].owner != owner]:
-            known.update(await in_thread(Lane.LIVE, read_fields, missing))
+            others = [each.id for each in await find_next() if each.id not in known and each.id not in owners]
+            known.update(await in_thread(Lane.LIVE, read_fields, [*missing, *others]))
         fields = {}
         for watch_id in owners:
             if watch_id in self._fields:

@@ -20,6 +20,8 @@ from idlewatch.process import Lane, in_thread
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.values import Census, Listing, Watched
 
+NEXT = 100
+"""Sessions after a page that may be shown next."""
 WINDOW_SIZE = 1000
 """Candidates that are examined together."""
 MAX_WINDOWS = 25
@@ -59,6 +61,14 @@ async def find(query: Query, census: Census) -> Results:
     return await Search(query).run(census)
 
 
+async def find_next(query: Query) -> Sequence[Watched]:
+    """Find the sessions that follow a page, and move up as the users of those on it act; none in another order."""
+    if query.terms or not query.is_by_deadline:
+        return ()
+    listing = await _list(query, query.page * query.size, NEXT)
+    return listing.sessions
+
+
 class Search:
     """One search for the sessions of a page."""
 
@@ -82,10 +92,10 @@ class Search:
     async def _by_store(self) -> Results:
         """Let the store do it all."""
         query = self._query
-        listing = await self._list((query.page - 1) * query.size, query.size)
+        listing = await _list(self._query, (query.page - 1) * query.size, query.size)
         page = min(query.page, last_page(listing.total, query.size))
         if page != query.page:
-            listing = await self._list((page - 1) * query.size, query.size)
+            listing = await _list(self._query, (page - 1) * query.size, query.size)
         return Results(listing.total, page, _ids(listing.sessions), sessions=listing.sessions)
 
     async def _by_deadline(self, candidates: Candidates) -> Results:
@@ -127,7 +137,7 @@ class Search:
     async def _store_window(self, number: int) -> Window:
         """Read a window in the order of the store, and let the database search in it."""
         offset = number * WINDOW_SIZE
-        listing = await self._list(offset, WINDOW_SIZE)
+        listing = await _list(self._query, offset, WINDOW_SIZE)
         matches = await self._search_among(listing.sessions)
         return Window(_ids(matches), is_last=offset + WINDOW_SIZE >= listing.total)
 
@@ -135,11 +145,6 @@ class Search:
         """Read a window in the order of the database, and let the store filter it."""
         found = await in_thread(Lane.SEARCH, _slice, self._sorted_rows(), number * WINDOW_SIZE, WINDOW_SIZE)
         return Window(_ids(await self._filter(found)), is_last=len(found) < WINDOW_SIZE)
-
-    async def _list(self, offset: int, limit: int) -> Listing:
-        query = self._query
-        statistics = stores.current().statistics
-        return await statistics.list(query.phase, query.connected, offset, limit, reverse=query.sort.is_descending)
 
     async def _search_among(self, sessions: Sequence[Watched]) -> Sequence[Watched]:
         """Return those in which the terms are found, in the same order."""
@@ -170,6 +175,11 @@ class Search:
         size = self._query.size
         page = min(self._query.page, last_page(len(watch_ids), size))
         return Results(len(watch_ids), page, watch_ids[(page - 1) * size : page * size], bounded)
+
+
+async def _list(query: Query, offset: int, limit: int) -> Listing:
+    statistics = stores.current().statistics
+    return await statistics.list(query.phase, query.connected, offset, limit, reverse=query.sort.is_descending)
 
 
 def _deadline_key(watched: Watched) -> tuple[bool, float, str]:

@@ -55,6 +55,10 @@ def test_a_session_without_a_record_has_what_the_store_knows():
     assert (row.user, row.device, row.address, row.started) == ("", "", "", 0.0)
 
 
+async def no_more() -> list[Watched]:
+    return []
+
+
 @pytest.mark.django_db(transaction=True)
 class TestRecordFields:
     async def test_each_is_asked_of_the_database_once_and_the_last_that_were_shown_are_remembered(
@@ -64,17 +68,31 @@ class TestRecordFields:
         cache = RecordFieldsCache()
         with mock.patch.object(rows, "read_fields", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
             for ids in (["a", "b"], ["a"], ["a", "b", "c"], ["b", "c"], ["a"]):
-                assert await cache.get([replace(watched(), id=each) for each in ids]) == dict.fromkeys(ids, ADA)
+                assert await cache.get([replace(watched(), id=each) for each in ids], no_more) == dict.fromkeys(
+                    ids, ADA
+                )
         assert [call.args[0] for call in read.call_args_list] == [["a", "b"], ["c"], ["a"]]
 
     async def test_one_in_which_an_operator_acts_as_another_user_is_asked_for_again(self):
         cache, bob = RecordFieldsCache(), ADA._replace(owner="8", user="bob", impersonator="ada")
         with mock.patch.object(rows, "read_fields", side_effect=[{"w1": ADA}, {"w1": bob}]):
             for user, fields in (("7", ADA), ("8", bob), ("8", bob)):
-                assert await cache.get([replace(watched(), user=user)]) == {"w1": fields}
+                assert await cache.get([replace(watched(), user=user)], no_more) == {"w1": fields}
 
     async def test_one_that_is_not_there_yet_is_asked_for_again(self):
         cache = RecordFieldsCache()
         with mock.patch.object(rows, "read_fields", side_effect=[{}, {"w1": ADA}]):
-            assert await cache.get([watched()]) == {}
-            assert await cache.get([watched()]) == {"w1": ADA}
+            assert await cache.get([watched()], no_more) == {}
+            assert await cache.get([watched()], no_more) == {"w1": ADA}
+
+    async def test_those_that_may_be_shown_next_are_read_with_what_has_to_be_read(self):
+        sessions = {each: replace(watched(), id=each) for each in "abcd"}
+
+        async def find_next() -> list[Watched]:
+            return [sessions[each] for each in "bcd"]
+
+        cache = RecordFieldsCache()
+        with mock.patch.object(rows, "read_fields", side_effect=lambda ids: dict.fromkeys(ids, ADA)) as read:
+            for ids in ("ab", "bc", "cd"):
+                assert await cache.get([sessions[each] for each in ids], find_next) == dict.fromkeys(ids, ADA)
+        read.assert_called_once_with(["a", "b", "c", "d"])
