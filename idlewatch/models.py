@@ -39,6 +39,8 @@ class WatchedSession(models.Model):
         null=True,
         related_name="+",
         verbose_name=_("user"),
+        # An index below begins with it. Each index is written with each checkpoint.
+        db_index=False,
     )
     username = models.CharField(_("user name"), max_length=MAX_NAME)
     """Remains when the account is deleted."""

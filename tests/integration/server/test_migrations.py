@@ -79,6 +79,10 @@ migrate("0001")
 with transaction.atomic():
     call_command("migrate", "idlewatch", verbosity=0)
 found["made in a transaction"] = index()
+with connection.cursor() as cursor:
+    # Each index is written with each checkpoint.
+    cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'idlewatch_watchedsession'")
+    found["used by no query"] = [sql for sql, in cursor.fetchall() if "pattern_ops" in sql or "(user_id)" in sql]
 print(json.dumps(found))
 """
 
@@ -93,4 +97,5 @@ def test_an_index_is_made_and_removed_beside_writes_also_after_it_was_left_unfin
         "made": [[True]],
         "made again": [[True]],
         "made in a transaction": [[True]],
+        "used by no query": [],
     }
