@@ -138,10 +138,15 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
         """Return those that follow a watch id, in the order of their ids: to go through all of them by batches."""
         return self.filter(pk__gt=watch_id).order_by("pk")
 
-    def started_after(self, place: Place | None) -> Self:
-        """Return those that follow a place, in the order of their starts: the live ones have an index for it."""
+    def started_after(self, place: Place | None, last: Place | None = None) -> Self:
+        """Return those that follow a place, in the order of their starts: the live ones have an index for it.
+
+        `last`: the place of the last of them, if they are not all that follow.
+        """
         # The index begins with `ended`, None for all live ones; PostgreSQL uses it only if the order begins so, too.
         rows = self.order_by("ended", "started", "pk")
+        if last is not None:
+            rows = rows.filter(started__lte=last[0]).exclude(started=last[0], pk__gt=last[1])
         if place is None:
             return rows
         started, watch_id = place

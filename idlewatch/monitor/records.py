@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -19,9 +19,22 @@ from idlewatch.core.policy import UNWARNED, Phase, Policy, assess
 from idlewatch.managers import among
 from idlewatch.models import LIVES, MAX_NAME, WatchedSession
 from idlewatch.monitor import checkpoints
+from idlewatch.monitor.checkpoints import COUNTERS
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
-from idlewatch.monitor.record_rows import Record, RecordRow, activity_in, policy_in, read_rows
+from idlewatch.monitor.record_rows import (
+    LiveRow,
+    Progress,
+    RecordRow,
+    Resumable,
+    activity_in,
+    policy_in,
+    read_live_rows,
+    read_progress,
+    read_rows,
+)
 from idlewatch.store.values import Watched
+
+T = TypeVar("T")
 
 BATCH_SIZE = 500
 """Records read or written at once."""
@@ -29,14 +42,14 @@ END = ("ended", "reason")
 """The fields that a record gets when its session ends by itself, beside its progress."""
 
 
-def watched_of(record: Record, now: float) -> Watched:
+def watched_of(record: Resumable, now: float) -> Watched:
     """Return what a store needs to resume from a record at `now` (epoch seconds).
 
     Tabs and holds are reported again by the pages, none of which is awaited; the holds of the record stopped the idle
     clock until the checkpoint.
     """
     facts = _facts_in(record)
-    held_until = min(facts.held_until, record.last_active.timestamp())
+    held_until = min(facts.held_until, record.last_active.timestamp()) if facts.held_until else 0.0
     activity = replace(facts, tabs=NOTHING, holds=NOTHING, held_until=held_until, awaited_since=None)
     policy = _limits_in(record)
     if record.ended is not None:
@@ -47,7 +60,7 @@ def watched_of(record: Record, now: float) -> Watched:
     return Watched(id=record.pk, user=user_text(record), policy=policy, activity=activity, shown=shown)
 
 
-def reason_of(record: Record) -> Reason:
+def reason_of(record: Resumable) -> Reason:
     """Return why a session ended: `lost` where the record names no reason, as one that was ended by hand."""
     try:
         return Reason(record.reason)
@@ -56,7 +69,7 @@ def reason_of(record: Record) -> Reason:
         return Reason.LOST
 
 
-def _limits_in(record: Record) -> Policy:
+def _limits_in(record: Resumable) -> Policy:
     try:
         return policy_in(record)
     except msgspec.DecodeError as error:
@@ -64,40 +77,50 @@ def _limits_in(record: Record) -> Policy:
         return conf.policy
 
 
-def _facts_in(record: Record) -> Activity:
+def _facts_in(record: Resumable) -> Activity:
     try:
         return activity_in(record)
     except msgspec.DecodeError as error:
         log_once(f"facts of {record.pk}", f"Session {record.pk} goes by the fields of its record alone: {error}.")
+        fields = WatchedSession.objects.only("signed_in", *COUNTERS).get(pk=record.pk)
         return Activity(
-            logged_in_at=WatchedSession.objects.values_list("signed_in", flat=True).get(pk=record.pk).timestamp(),
+            logged_in_at=fields.signed_in.timestamp(),
             active=record.last_active.timestamp(),
-            held_before=record.held_seconds,
-            warnings=record.warnings,
-            extensions=record.extensions,
+            held_before=fields.held_seconds,
+            warnings=fields.warnings,
+            extensions=fields.extensions,
         )
 
 
-def user_text(record: Record) -> str:
+def user_text(record: Resumable) -> str:
     """Return the user's primary key as Django's session writes it; empty if the account was deleted."""
     return "" if record.user_id is None else str(record.user_id)
 
 
 def read(rows: QuerySet[WatchedSession]) -> list[RecordRow]:
     """Return these records; one that can't be read is left out, and logged once."""
+    return _read(rows, read_rows)
+
+
+def read_live(rows: QuerySet[WatchedSession]) -> list[LiveRow]:
+    """Return what a store needs of these records, which are live; one that can't be read is left out, as above."""
+    return _read(rows, read_live_rows)
+
+
+def _read(rows: QuerySet[WatchedSession], read_all: Callable[[QuerySet[WatchedSession]], list[T]]) -> list[T]:
     try:
-        return read_rows(rows)
+        return read_all(rows)
     except AWAY:
         raise
     except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
-        found = list[RecordRow]()
+        found = list[T]()
         for watch_id in rows.values_list("pk", flat=True):
             with isolated("reading its record", watch_id):
-                found += read_rows(WatchedSession.objects.filter(pk=watch_id))
+                found += read_all(WatchedSession.objects.filter(pk=watch_id))
         return found
 
 
-def is_ahead(row: Record, present: Watched, now: float) -> bool:
+def is_ahead(row: Resumable | Progress, present: Watched, now: float) -> bool:
     """Return whether a record has later activity than a store has of its session."""
     return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
 
@@ -108,8 +131,9 @@ def find_ahead(sessions: Sequence[Watched], now: float) -> Sequence[RecordRow]:
     A process that could not reach the store for a moment has judged by the records, and advanced or closed them.
     """
     known = {watched.id: watched for watched in sessions}
-    rows = read(WatchedSession.objects.filter(among("pk", known)))
-    return [row for row in rows if row.ended is not None or is_ahead(row, known[row.pk], now)]
+    progress = _read(WatchedSession.objects.filter(among("pk", known)), read_progress)
+    ahead = [row.pk for row in progress if row.ended is not None or is_ahead(row, known[row.pk], now)]
+    return read(WatchedSession.objects.filter(among("pk", ahead))) if ahead else []
 
 
 def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:

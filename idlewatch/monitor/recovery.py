@@ -1,11 +1,14 @@
 """Recovery of the shared store, after an outage or a loss of data: this process reports what the store is missing.
 
 Two things are owed to a store: what each process saw (its tabs, their users' last activity, and what waited meanwhile),
-and, where the store lost data, what the records have, which one process resumes for all. Both are done in passes of
-bounded length, one a round. The store itself lets nothing be settled until they are done: see `Presence.hold_back`.
+and, where the store lost data, what the records have, which all processes resume together, led by one. Both are done in
+passes of bounded length, one a round. The store itself lets nothing be settled until they are done: see
+`Presence.hold_back`.
 """
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from django.db import Error as DatabaseError
 
@@ -13,7 +16,7 @@ from idlewatch.monitor import records
 from idlewatch.monitor.outage import Outage
 from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.monitor.reports import ReadTabs, Reports
-from idlewatch.monitor.resumption import COMMIT_OVERLAP, Resumption, closed_since
+from idlewatch.monitor.resumption import COMMIT_OVERLAP, Resumption, Worker, closed_since
 from idlewatch.process import Lane, Process
 from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.values import Renewal
@@ -44,6 +47,8 @@ class Recovery:
         self._created_at: float | None = None
         """When the store was created that this process takes part in."""
         self._resumption: Resumption | None = None
+        self._is_resuming = False
+        """Whether the records are being resumed into the store, by whatever process."""
         self._owes_tabs = False
         """Whether every tab here is to be reported."""
         self.is_behind = False
@@ -86,7 +91,8 @@ class Recovery:
         if self._resumption is not None and self._resumption.created_at != renewal.created_at:
             self._resumption = None
         if renewal.resume and self._resumption is None:
-            self._resumption = Resumption(self._process, self.sessions, self._reports, renewal)
+            self._resumption = Resumption(self._process, self.sessions, self._presence, self._reports, renewal)
+        self._is_resuming = renewal.settle_after == float("inf")
         if not is_same and self._clock.now() < renewal.settle_after:
             self._owes_tabs = True
             self._begin_holding_back()
@@ -133,6 +139,7 @@ class Recovery:
         if not self.is_away:
             self._is_absent = self._holds_back = False
             await self._reports.credit_refused(now)
+            await self._help(now)
             return False
         until = self._clock.now() + PASS_DURATION
         is_reported = self._lacks_records = False
@@ -144,7 +151,17 @@ class Recovery:
                 raise
         if self._resumption is not None:
             await self._resume_pass(self._resumption, now, until)
+        else:
+            await self._help(now)
         return is_reported
+
+    async def _help(self, now: float) -> None:
+        """Resume some of the records that another process offers; where they are away, that one finds out."""
+        if self._is_resuming and self._created_at is not None:
+            worker = Worker(self._process, self.sessions, self._presence, self._created_at)
+            with suppress(DatabaseError):
+                share = await worker.work(now, self._clock.now() + PASS_DURATION)
+                self.is_behind |= share.done < share.offered
 
     async def _report_pass(self, read_tabs: ReadTabs, now: float, until: float) -> bool:
         if self._owes_tabs:
@@ -212,7 +229,7 @@ class Recovery:
             await self._presence.hold_back(self._created_at, until)
 
     async def _resume_pass(self, resumption: Resumption, now: float, until: float) -> None:
-        await resumption.advance(self._presence, now, until)
+        await resumption.advance(now, until)
         if self._resumption is not resumption:
             # A renewal has replaced it meanwhile: the store lost its data again.
             return

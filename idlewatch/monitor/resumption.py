@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from idlewatch.managers import Place, among, beyond
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.isolation import AWAY, isolated, work_through
 from idlewatch.monitor.last_seen import report_of
-from idlewatch.monitor.record_rows import RecordRow
+from idlewatch.monitor.record_rows import LiveRow, RecordRow
 from idlewatch.monitor.reports import Reports
-from idlewatch.process import Lane, Process, Threads
+from idlewatch.process import Lane, Process, Threads, together
 from idlewatch.store.base import Presence, SessionStore
-from idlewatch.store.values import Renewal
+from idlewatch.store.values import Renewal, Share
 
 CLOSED_ORDER = ("ended", "last_active", "pk")
 """The order of an index, in which the records that were closed are read."""
 COMMIT_OVERLAP = 5.0
 """Seconds by which the search for what ended meanwhile reaches back: a transaction commits after it took the time."""
+PARTS_AT_ONCE = 2
+"""Parts of the records that a process resumes at once."""
+PARTS_OFFERED = 50
+"""Parts that are offered at once: to find where they begin takes half a millisecond each."""
 
 
 class Batch(NamedTuple):
@@ -31,45 +36,41 @@ class Batch(NamedTuple):
     """Where the next ones begin; None if these are the last."""
 
 
-class Resumption:
-    """Resumes the records into a shared store that has lost data, in passes: one process does it for all."""
+Range = tuple[Place | None, Place | None]
+"""The place after which live records begin, and that of the last of them; None: they are the first, or the last."""
+_encode_range = msgspec.json.Encoder().encode
+_decode_range = msgspec.json.Decoder(Range).decode
 
-    def __init__(self, process: Process, sessions: SessionStore, reports: Reports, renewal: Renewal) -> None:
-        self.created_at = renewal.created_at
+
+class Worker:
+    """Resumes the parts of the records that this process takes: all processes share them, where a store lost data."""
+
+    def __init__(self, process: Process, sessions: SessionStore, presence: Presence, created_at: float) -> None:
+        self.created_at = created_at
         """When the store was created: this identifies it."""
-        self.is_complete = False
         self._clock = process.clock
         self._threads = process.threads
         self._sessions = sessions
-        self._reports = reports
-        self._lost_from = renewal.lost_from
-        self._ahead: tuple[Sequence[RecordRow], Place | None] | None = None
-        """The records that are next, and where those after them begin."""
+        self._presence = presence
 
-    async def advance(self, presence: Presence, now: float, until: float) -> None:
-        """Resume the next records; begin no further batch after `until`."""
-        if self._ahead is None:
-            if self._lost_from is not None:
-                # It has an older copy of its data, and may lack ends.
-                closed = await self._threads.run(Lane.TIMER, closed_since, self._lost_from - COMMIT_OVERLAP)
-                await self._reports.end(closed, now)
-            self._ahead = await self._read_after(None)
-        while not self.is_complete:
-            rows, place = self._ahead
-            if place is None:
-                await self._resume_batch(rows, now)
-                self.is_complete = True
-                return
-            # The store opens these while the database reads the next.
-            _, self._ahead = await asyncio.gather(self._resume_batch(rows, now), self._read_after(place))
-            await presence.keep_resuming(self.created_at, self._clock.now())
-            if self._clock.now() >= until:
-                return
+    async def work(self, now: float, until: float, sharer: str = "") -> Share:
+        """Resume parts, begin none after `until`, and return what is left then; `sharer`: as `Presence.take_part`."""
+        # The database reads one part, and the store opens another.
+        await together(self._work(now, until, sharer) for _ in range(PARTS_AT_ONCE))
+        return await self._take(sharer, takes=False)
 
-    async def _read_after(self, place: Place | None) -> tuple[Sequence[RecordRow], Place | None]:
-        return await self._threads.run(Lane.TIMER, _read_after, place)
+    async def _work(self, now: float, until: float, sharer: str) -> None:
+        share = await self._take(sharer)
+        while share.part:
+            rows = await self._threads.run(Lane.TIMER, _read_part, share.part)
+            await self._resume(rows, now)
+            share = await self._take(share.sharer, done=share.part, takes=self._clock.now() < until)
 
-    async def _resume_batch(self, rows: Sequence[RecordRow], now: float) -> None:
+    async def _take(self, sharer: str, *, done: str = "", takes: bool = True) -> Share:
+        now = self._clock.now()
+        return await self._presence.take_part(self.created_at, now, sharer=sharer, done=done, takes=takes)
+
+    async def _resume(self, rows: Sequence[LiveRow], now: float) -> None:
         """Open sessions in the store from their records, and report later activity of those that it has."""
         found = list(zip(rows, await self._sessions.aget_many([row.pk for row in rows]), strict=True))
         await self._open([row for row, present in found if present is None], now)
@@ -78,7 +79,7 @@ class Resumption:
                 with isolated("resumption", row.pk):
                     await self._sessions.aapply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
-    async def _open(self, rows: Sequence[RecordRow], now: float) -> None:
+    async def _open(self, rows: Sequence[LiveRow], now: float) -> None:
         try:
             await self._sessions.aopen_many([records.watched_of(row, now) for row in rows], now)
         except AWAY:
@@ -87,6 +88,63 @@ class Resumption:
             for row in rows:
                 with isolated("resumption", row.pk):
                     await self._sessions.aopen(records.watched_of(row, now), now)
+
+
+class Resumption:
+    """Resumes the records into a shared store that has lost data, in passes.
+
+    One process leads: it offers the records in parts, and sees to it that all are resumed. All processes resume them.
+    """
+
+    def __init__(
+        self, process: Process, sessions: SessionStore, presence: Presence, reports: Reports, renewal: Renewal
+    ) -> None:
+        self.created_at = renewal.created_at
+        """As that of `Worker`."""
+        self.is_complete = False
+        self._process = process
+        self._presence = presence
+        self._reports = reports
+        self._worker = Worker(process, sessions, presence, renewal.created_at)
+        self._lost_from = renewal.lost_from
+        self._has_ends = renewal.lost_from is None
+        """Whether the store has the ends that it lost."""
+        self._place: Place | None = None
+        """Where the records begin that were not offered yet."""
+        self._offered = 0
+        self._offers_more = True
+
+    async def advance(self, now: float, until: float) -> None:
+        """Offer the next records, and resume some; begin no further part after `until`."""
+        clock, presence = self._process.clock, self._presence
+        if not self._has_ends and self._lost_from is not None:
+            # It has an older copy of its data, and may lack ends.
+            closed = await self._process.threads.run(Lane.TIMER, closed_since, self._lost_from - COMMIT_OVERLAP)
+            await self._reports.end(closed, now)
+            self._has_ends = True
+        while True:
+            await presence.keep_resuming(self.created_at, clock.now())
+            await self._offer()
+            share = await self._worker.work(now, until, self._process.name)
+            if share.offered < self._offered:
+                # It has lost them, too.
+                self._place, self._offered, self._offers_more = None, 0, True
+            self.is_complete = not self._offers_more and share.done >= self._offered
+            if self.is_complete or not self._offers_more or clock.now() >= until:
+                return
+
+    async def _offer(self) -> None:
+        if not self._offers_more:
+            return
+        places = await self._process.threads.run(Lane.TIMER, _places_after, self._place, PARTS_OFFERED)
+        self._offers_more = len(places) == PARTS_OFFERED
+        ends = [*places, *([] if self._offers_more else [None])]
+        ranges = zip([self._place, *places], ends, strict=False)
+        parts = [_encode_range(each).decode() for each in ranges]
+        are_first = not self._offered
+        await self._presence.offer_parts(self.created_at, self._process.name, parts, are_first=are_first)
+        self._offered += len(parts)
+        self._place = places[-1] if places else self._place
 
 
 async def resume_all(threads: Threads, sessions: SessionStore, now: float) -> None:
@@ -117,13 +175,25 @@ def live_after(place: Place | None) -> Batch:
     return Batch(watch_ids, next((found[0] for place in places if (found := list(place))), None))
 
 
-def _read_after(place: Place | None) -> tuple[Sequence[RecordRow], Place | None]:
-    batch = live_after(place)
-    return _read(batch.watch_ids), batch.place
+def _places_after(place: Place | None, count: int) -> list[Place]:
+    """Return where the next parts of the live records end, up to so many; fewer if less than a part is left then."""
+    places = list[Place]()
+    while len(places) < count:
+        rows = WatchedSession.objects.live().started_after(place).values_list("started", "pk")
+        if not (found := list(rows[records.BATCH_SIZE - 1 : records.BATCH_SIZE])):
+            break
+        place = found[0]
+        places.append(place)
+    return places
 
 
-def _read(watch_ids: Sequence[str]) -> Sequence[RecordRow]:
-    return records.read(WatchedSession.objects.live().filter(among("pk", watch_ids)))
+def _read_part(part: str) -> Sequence[LiveRow]:
+    after, last = _decode_range(part)
+    return records.read_live(WatchedSession.objects.live().started_after(after, last))
+
+
+def _read(watch_ids: Sequence[str]) -> Sequence[LiveRow]:
+    return records.read_live(WatchedSession.objects.live().filter(among("pk", watch_ids)))
 
 
 def closed_since(moment: float) -> Sequence[RecordRow]:

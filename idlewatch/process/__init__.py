@@ -3,6 +3,7 @@
 from idlewatch.process.per_loop import PerLoop
 from idlewatch.process.process import Process, current_process, in_thread, lives_here, now, set_default
 from idlewatch.process.threads import Lane, Threads, in_tests
+from idlewatch.process.together import together
 
 __all__ = [
     "Lane",
@@ -15,4 +16,5 @@ __all__ = [
     "lives_here",
     "now",
     "set_default",
+    "together",
 ]

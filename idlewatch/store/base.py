@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase
-from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Touch, Watched
+from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Share, Touch, Watched
 
 CHANGE_BATCH = 100
 """Sessions that a store changes in one step, at most: of a longer list, some may be changed when it fails."""
@@ -176,6 +176,17 @@ class Presence(Protocol):
 
     async def mark_resumed(self, created_at: float, settle_after: float) -> None:
         """Note that all records were resumed; from `settle_after` on (epoch seconds), sessions may be settled."""
+
+    async def offer_parts(self, created_at: float, sharer: str, parts: Sequence[str], *, are_first: bool) -> None:
+        """Offer parts of the records to all processes, to be resumed; `are_first`: in the place of earlier ones."""
+
+    async def take_part(
+        self, created_at: float, now: float, *, sharer: str = "", done: str = "", takes: bool = True
+    ) -> Share:
+        """Note that a part is `done`, and take another one, of a process or of the latest that offered any.
+
+        One that is not done within some seconds is given to another process.
+        """
 
     async def hold_back(self, created_at: float, settle_after: float) -> None:
         """Hold back what the clock ends until `settle_after` (epoch seconds): a process still has to report."""

@@ -93,6 +93,19 @@ class Renewal(NamedTuple):
     """Whether there are processes whose lease lapsed: `reap` takes their tabs back."""
 
 
+class Share(NamedTuple):
+    """The share of a process in what all resume from the records into a store that lost data."""
+
+    sharer: str
+    """The process that offered the parts; empty if none were offered."""
+    part: str
+    """The part that this process is to resume; empty if none is left, or none was asked for."""
+    offered: int
+    """How many parts were offered so far, and are remembered."""
+    done: int
+    """How many of them were resumed."""
+
+
 class Reading(NamedTuple):
     """A reading of the shared time."""
 

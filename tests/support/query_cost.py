@@ -138,6 +138,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
     mine = WatchedSession.objects.filter(user=user).values_list("pk", flat=True)[0]
     objects = WatchedSession.objects
     middle = objects.get(pk=f"w{FEW // 2}")
+    part = (middle.started - timedelta(minutes=100), ""), (middle.started, middle.pk)
     return {
         "an unknown cookie": lambda: record_keys.find_by_key("unknown-key"),
         "the cookie of a session that ended": lambda: record_keys.find_by_key(KNOWN),
@@ -160,6 +161,8 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "what others ended, once a round": lambda: membership._take_over(at, at),
         "unknown sessions, in a round": lambda: resumption.live_after(None),
         "all live sessions, from the middle": lambda: resumption.live_after((middle.started, middle.pk)),
+        "where a part of the live sessions ends": lambda: resumption._places_after((middle.started, middle.pk), 1),
+        "a part of the live sessions": lambda: records.read_live(objects.live().started_after(*part)),
         "a batch of checks": lambda: objects.in_bulk([mine]),
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from idlewatch.core.events import TabsCounted
 from idlewatch.store.base import Presence, SessionStore
 from idlewatch.store.memory.ledger import Ledger
-from idlewatch.store.values import Reading, Renewal
+from idlewatch.store.values import Reading, Renewal, Share
 
 
 class MemoryPresence(Presence):
@@ -29,10 +29,18 @@ class MemoryPresence(Presence):
             return Renewal(known, False, self._created_at, float("-inf"), None, has_lapsed)
 
     async def keep_resuming(self, created_at: float, now: float) -> None:
-        """Do nothing, as the two below: the process that owns the store resumes it before it settles anything."""
+        """Do nothing, as those below: the process that owns the store resumes it before it settles anything."""
 
     async def mark_resumed(self, created_at: float, settle_after: float) -> None:
         pass
+
+    async def offer_parts(self, created_at: float, sharer: str, parts: Sequence[str], *, are_first: bool) -> None:
+        pass
+
+    async def take_part(
+        self, created_at: float, now: float, *, sharer: str = "", done: str = "", takes: bool = True
+    ) -> Share:
+        return Share("", "", 0, 0)
 
     async def hold_back(self, created_at: float, settle_after: float) -> None:
         pass

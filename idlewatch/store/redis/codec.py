@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +24,9 @@ MOMENTS = struct.Struct("<2d")
 """Two of the moments in it: `version` and `active`, then `next_at` and `idle`."""
 SAMPLE = struct.Struct("<4d")
 """As in `scripts/sample.lua`."""
+TEXT = struct.Struct(">BH")
+TEXT_OF_16_BITS = 0xDA
+"""How MessagePack begins a text whose length has two bytes: Redis can't read its type for bytes."""
 NO_MOMENT = -1.0
 """Stands for a moment that never comes, which has to be a finite number here."""
 NO_LIMIT = 1e15
@@ -51,6 +54,7 @@ class _Facts(Struct, array_like=True):
     shown: Shown
 
 
+_GROUP_NUMBERS = {group: number for number, group in enumerate(GROUPS, 1)}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Facts).decode
 _decode_policy = msgspec.msgpack.Decoder(_Policy).decode
@@ -102,29 +106,59 @@ class Head(NamedTuple):
 
 def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
     """Return the row of a session as it is at `now`."""
-    policy, activity = watched.policy, watched.activity
+    return _packed(watched, _head(watched, watched.verdict(now), now, mark))
+
+
+def opening_of(watched: Watched, now: float) -> tuple[object, ...]:
+    """Return what `scripts/open.lua` takes of a session: its id, its row, and its places on the lists."""
     verdict = watched.verdict(now)
-    next_at = now if verdict.shown != watched.shown else verdict.next_at
+    head = _head(watched, verdict, now)
+    row = _packed(watched, head._replace(claimed=head.version))
+    return (
+        watched.id,
+        Raw(TEXT.pack(TEXT_OF_16_BITS, len(row)) + row),
+        ceil(head.ttl * 1000),
+        head.next_at,
+        head.group,
+        verdict.ends_at,
+        head.check_at,
+    )
+
+
+def _head(watched: Watched, verdict: Verdict, now: float, mark: float = 0.0) -> Head:
+    policy, activity = watched.policy, watched.activity
+    shown = verdict.shown
+    next_at = now if shown != watched.shown else verdict.next_at
     ends_in = max(verdict.ends_at - now, 0.0) if verdict.phase is not Phase.ENDED else 0.0
     absolute = policy.absolute_timeout
     group = group_of(watched)
-    head = Head(
+    return Head(
         version=watched.version,
         active=activity.active,
         next_at=NO_MOMENT if next_at is None else next_at,
-        idle=policy.idle_timeout if _is_plain(watched, verdict) else NO_MOMENT,
+        idle=policy.idle_timeout if _is_plain(watched, shown) else NO_MOMENT,
         cap=NO_LIMIT if absolute is None else activity.logged_in_at + absolute,
         warn=policy.warn_before,
         ttl=min(max(ends_in, policy.idle_timeout), MAX_LIFE) + ROW_RETENTION,
         check_at=first_check_at(watched, now),
         mark=mark,
         ended=int(activity.ended is not None),
-        group=0 if group is None else GROUPS.index(group) + 1,
+        group=0 if group is None else _GROUP_NUMBERS[group],
         key_size=len((watched.key or "").encode()),
     )
+
+
+def _packed(watched: Watched, head: Head) -> bytes:
+    facts = _short(astuple(watched.activity))
     # The head says when its user last acted.
-    facts = watched.user, _encoded(policy), _short(astuple(replace(activity, active=0.0))), watched.shown
-    return HEAD.pack(*head) + (watched.key or "").encode() + _encode(facts)
+    facts[1] = 0
+    return b"".join(
+        (
+            HEAD.pack(*head),
+            (watched.key or "").encode(),
+            _encode((watched.user, _encoded(watched.policy), facts, watched.shown)),
+        )
+    )
 
 
 def _short(values: Iterable[Any]) -> list[Any]:
@@ -134,11 +168,11 @@ def _short(values: Iterable[Any]) -> list[Any]:
     ]
 
 
-def _is_plain(watched: Watched, verdict: Verdict) -> bool:
+def _is_plain(watched: Watched, shown: Shown) -> bool:
     """Return whether activity moves nothing but the next moment: until that moment, at least."""
     activity = watched.activity
     # By the clock, too: what is warned or over and not settled yet must let in nothing that came a moment before.
-    return activity.held_since is None and activity.closed_at is None and watched.shown == verdict.shown == UNWARNED
+    return activity.held_since is None and activity.closed_at is None and watched.shown == shown == UNWARNED
 
 
 def watched_of(watch_id: str, row: bytes) -> Watched:

@@ -11,12 +11,16 @@ from idlewatch.store.base import CHANGE_BATCH, Presence, SessionStore
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Command, Steps, script
 from idlewatch.store.redis.keys import Keys
-from idlewatch.store.values import Reading, Renewal
+from idlewatch.store.values import Reading, Renewal, Share
 
 KEY_TTL = 86_400
 """Seconds for which keys that belong to no session are kept: processes, the epoch, the clock's correction."""
 RESUME_LEASE = 10.0
 """Seconds without progress after which another process resumes the records into a store that lost data."""
+PART_LEASE = 5.0
+"""Seconds after which a part of the records that a process took, and has not resumed, is given to another one."""
+PARTS_TTL = 3600
+"""Seconds for which the parts are kept after the last ones were offered."""
 REAP_LEASE = 10.0
 """Seconds after which another process goes on to remove the tabs of a dead one."""
 
@@ -51,6 +55,21 @@ class RedisPresence(Presence):
 
     async def mark_resumed(self, created_at: float, settle_after: float) -> None:
         await self._hold("resumed", created_at, settle_after)
+
+    async def offer_parts(self, created_at: float, sharer: str, parts: Sequence[str], *, are_first: bool) -> None:
+        args = [self._keys.prefix, repr(created_at), sharer, int(are_first), PARTS_TTL, *parts]
+        await self._client.acall(script("offer", [self._keys.other("epoch")], args))
+
+    async def take_part(
+        self, created_at: float, now: float, *, sharer: str = "", done: str = "", takes: bool = True
+    ) -> Share:
+        lease = repr(PART_LEASE) if takes else "0"
+        args = [self._keys.prefix, repr(created_at), sharer, repr(now), lease, done]
+        found = await self._client.acall(script("take", [self._keys.other("epoch")], args))
+        if not found:
+            return Share("", "", 0, 0)
+        offered_by, part, offered, is_done = found
+        return Share(offered_by.decode(), part.decode(), offered, is_done)
 
     async def hold_back(self, created_at: float, settle_after: float) -> None:
         await self._hold("reporting", created_at, settle_after)

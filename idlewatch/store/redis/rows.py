@@ -17,7 +17,7 @@ from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import HeldBack, Undecided
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
-from idlewatch.store.redis.codec import is_plain, row_of, watched_of
+from idlewatch.store.redis.codec import is_plain, opening_of, row_of, watched_of
 from idlewatch.store.redis.commands import Command, Pause, Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
@@ -170,6 +170,16 @@ class Rows:
             self._wakeups.notify(due, float(at))
         outcomes = zip(writes, answers[::2], answers[1::2], strict=True)
         return [Written(done == 1, row if row != b"" else write.new, done < 0) for write, done, row in outcomes]
+
+    def open_all(self, opened: Sequence[Watched], now: float) -> Steps[None]:
+        """Keep live sessions that no process has tabs of, each unless there is a row of it."""
+        if not opened:
+            return
+        packed = msgpack.encode([opening_of(watched, now) for watched in opened])
+        args = [self._keys.prefix, self._client.name, packed]
+        push_at, check_at = yield script("open", [self._keys.due(Due.PUSH)], args)
+        for due, at in ((Due.PUSH, push_at), (Due.CHECK, check_at)):
+            self._wakeups.notify(due, float(at))
 
     def lose(self, race: Race, watch_id: str, present: Watched | None) -> Steps[Watched | None]:
         """Return the session to try again with: as it is now, after some tries reserved for this write.

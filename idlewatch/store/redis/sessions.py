@@ -21,7 +21,7 @@ from idlewatch.store.redis.commands import Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pipeline import MAX_COMMANDS
 from idlewatch.store.redis.pubsub import WakeupListener
-from idlewatch.store.redis.rows import Race, Rows, Write, Written
+from idlewatch.store.redis.rows import Race, Rows, Write
 from idlewatch.store.turns import Batches, Turns
 from idlewatch.store.values import Touch, Watched
 
@@ -124,9 +124,12 @@ class RedisSessions(SessionStore):
     def _open(self, watched: Watched, now: float) -> Steps[Watched]:
         return self._change(watched.id, lambda present: present or transitions.opened(watched, now), now, "write")
 
-    def _opens(self, sessions: Sequence[Watched], now: float) -> Iterator[Steps[Sequence[Written]]]:
-        writes = [Write(None, transitions.opened(watched, now), now) for watched in sessions]
-        return (self._rows.write_all(writes[at : at + CHANGE_BATCH]) for at in range(0, len(writes), CHANGE_BATCH))
+    def _opens(self, sessions: Sequence[Watched], now: float) -> Iterator[Steps[object]]:
+        for at in range(0, len(sessions), CHANGE_BATCH):
+            opened = [transitions.opened(watched, now) for watched in sessions[at : at + CHANGE_BATCH]]
+            yield self._rows.open_all([watched for watched in opened if watched.activity.ended is None], now)
+            if ended := [Write(None, watched, now) for watched in opened if watched.activity.ended is not None]:
+                yield self._rows.write_all(ended)
 
     def _replace(self, watched: Watched, now: float, replaced: transitions.Replacement) -> Steps[Watched]:
         def change(present: Watched | None) -> Watched:

@@ -19,11 +19,11 @@ from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import Acted, Held, Reported, Requested, TabOpened
 from idlewatch.core.policy import Phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
-from idlewatch.monitor import records, recovery
+from idlewatch.monitor import records, recovery, resumption
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
 from idlewatch.monitor.recovery import MAX_SILENCE
-from idlewatch.store.redis.presence import RESUME_LEASE
+from idlewatch.store.redis.presence import PART_LEASE, RESUME_LEASE
 from idlewatch.store.values import Watched
 from tests.conftest import START, Time
 from tests.support.outages import PREFIX, Member, Outage, outage
@@ -43,6 +43,7 @@ def shared(tmp_path: Path, clock: Time) -> Iterator[Outage]:
 def in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each pass do one session."""
     monkeypatch.setattr(records, "BATCH_SIZE", 1)
+    monkeypatch.setattr(resumption, "PARTS_AT_ONCE", 1)
     monkeypatch.setattr(recovery, "PASS_DURATION", 0.0)
 
 
@@ -173,6 +174,56 @@ class TestAnEmptyStore:
         assert (await arecord(idle)).ended == as_datetime(START + 100)
         if not comes_back:
             one.process.close()
+
+    async def test_is_resumed_by_all_processes_together_each_record_once(
+        self, shared: Outage, clock: Time, in_steps: None
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        live = [(await one.asign_in(idle_timeout=1000.0)).id for _ in range(6)]
+        await shared.around(REPORT_GRACE + 1)
+        flush(shared)
+        with (
+            mock.patch.object(one.recovery.sessions, "aopen_many", wraps=one.recovery.sessions.aopen_many) as by_one,
+            mock.patch.object(two.recovery.sessions, "aopen_many", wraps=two.recovery.sessions.aopen_many) as by_two,
+        ):
+            await shared.around(5)
+        opened = [[watched.id for call in by.call_args_list for watched in call.args[0]] for by in (by_one, by_two)]
+        assert min(map(len, opened)) >= 2
+        assert sorted(opened[0] + opened[1]) == sorted(live)
+        await shared.around(REPORT_GRACE + 1)
+        assert not two.store.presence.is_holding_back(clock.now)
+
+    async def test_is_resumed_whole_where_a_process_dies_with_its_part(
+        self, shared: Outage, clock: Time, in_steps: None
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        live = [(await one.asign_in(idle_timeout=1000.0)).id for _ in range(4)]
+        await shared.around(REPORT_GRACE + 1)
+        flush(shared)
+        await one.around()
+        created_at = (await two.store.presence.renew("two", clock.now, 10.0)).created_at
+        assert (await two.store.presence.take_part(created_at, clock.now)).part
+        shared.made.remove(two)
+        await shared.around(PART_LEASE - 1)
+        assert one.store.presence.is_holding_back(clock.now)
+        await shared.around(3 + REPORT_GRACE)
+        assert not one.store.presence.is_holding_back(clock.now)
+        assert None not in await one.recovery.sessions.aget_many(live)
+        two.process.close()
+
+    async def test_is_resumed_whole_where_what_is_left_to_resume_is_evicted(
+        self, shared: Outage, clock: Time, in_steps: None
+    ):
+        one = shared.process("one")
+        live = [(await one.asign_in(idle_timeout=1000.0)).id for _ in range(4)]
+        await shared.around(REPORT_GRACE + 1)
+        flush(shared)
+        await shared.around(2)
+        with shared.redis.client() as client:
+            assert client.delete(f"{PREFIX}parts:{one.process.name}")
+        await shared.around(6 + REPORT_GRACE)
+        assert not one.store.presence.is_holding_back(clock.now)
+        assert None not in await one.recovery.sessions.aget_many(live)
 
     async def test_is_resumed_from_the_beginning_where_it_is_emptied_again(
         self, shared: Outage, clock: Time, in_steps: None

@@ -33,7 +33,7 @@ elseif is_copy then
     lost_from = tonumber(epoch[7]) and epoch[7] or created_at
   end
   created_at, resuming_until, settle_after = ARGV[2], now, false
-  redis.call('HDEL', KEYS[4], 'settle_after')
+  redis.call('HDEL', KEYS[4], 'settle_after', 'sharer')
 end
 local resume = 0
 if not settle_after and not is_ahead(resuming_until, now) then

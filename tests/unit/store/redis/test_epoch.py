@@ -11,8 +11,8 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Extended, Reported, Requested
 from idlewatch.exceptions import HeldBack, StoreUnavailable
 from idlewatch.store.redis import RedisStore
-from idlewatch.store.redis.presence import RESUME_LEASE
-from idlewatch.store.values import Due
+from idlewatch.store.redis.presence import PART_LEASE, RESUME_LEASE
+from idlewatch.store.values import Due, Share
 from tests.support.redis_server import RedisServer
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import END, LEASE, NOW, running, session
@@ -78,6 +78,47 @@ class TestResuming:
         assert (after.resume, store.presence.is_holding_back(NOW + 3)) == (True, True)
         await store.presence.mark_resumed(after.created_at, NOW + 2)
         assert not store.presence.is_holding_back(NOW + 3)
+
+
+class TestParts:
+    async def test_are_taken_once_each_until_they_are_late(self, store: RedisStore) -> None:
+        at = (await store.presence.renew("p1", NOW, LEASE)).created_at
+        assert await store.presence.take_part(at, NOW) == Share("", "", 0, 0)
+        await store.presence.offer_parts(at, "p1", ["a", "b"], are_first=True)
+        first = await store.presence.take_part(at, NOW, sharer="p1")
+        assert first == Share("p1", "a", 2, 0)
+        assert await store.presence.take_part(at, NOW, done="a") == Share("p1", "b", 2, 1)
+        assert await store.presence.take_part(at, NOW + PART_LEASE - 1) == Share("p1", "", 2, 1)
+        assert await store.presence.take_part(at, NOW + PART_LEASE) == Share("p1", "b", 2, 1)
+        assert await store.presence.take_part(at, NOW + 2 * PART_LEASE, done="b", takes=False) == Share("p1", "", 2, 2)
+
+    async def test_are_added_to_those_that_are_under_way_or_take_their_place(self, store: RedisStore) -> None:
+        at = (await store.presence.renew("p1", NOW, LEASE)).created_at
+        await store.presence.offer_parts(at, "p1", ["a", "b"], are_first=True)
+        await store.presence.take_part(at, NOW)
+        await store.presence.offer_parts(at, "p1", ["a", "c"], are_first=False)
+        assert (await store.presence.take_part(at, NOW)).offered == 3
+        await store.presence.offer_parts(at, "p1", ["a"], are_first=True)
+        assert await store.presence.take_part(at, NOW) == Share("p1", "a", 1, 0)
+        await store.presence.offer_parts(at, "p2", ["d"], are_first=True)
+        assert await store.presence.take_part(at, NOW) == Share("p2", "d", 1, 0)
+        assert (await store.presence.take_part(at, NOW, sharer="p1", done="a")).done == 1
+
+    async def test_of_a_store_that_was_emptied_or_is_an_older_copy_are_nothing_to_it(
+        self, store: RedisStore, server: RedisServer
+    ) -> None:
+        before = (await store.presence.renew("p1", NOW, LEASE)).created_at
+        await store.presence.offer_parts(before, "p1", ["a"], are_first=True)
+        with server.client() as client:
+            client.hset(f"{PREFIX}epoch", "lineage", "another")
+        copied = (await store.presence.renew("p1", NOW + 1, LEASE)).created_at
+        assert await store.presence.take_part(copied, NOW + 1) == Share("", "", 0, 0)
+        await store.presence.offer_parts(before, "p1", ["b"], are_first=False)
+        assert await store.presence.take_part(before, NOW + 1) == Share("", "", 0, 0)
+        store.clear()
+        await store.presence.offer_parts(copied, "p1", ["c"], are_first=False)
+        emptied = (await store.presence.renew("p1", NOW + 2, LEASE)).created_at
+        assert await store.presence.take_part(emptied, NOW + 2) == Share("", "", 0, 0)
 
 
 class TestAnotherServer:
