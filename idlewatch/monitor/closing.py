@@ -10,7 +10,6 @@ from django.db import router, transaction
 from idlewatch.managers import persistently
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
-from idlewatch.monitor.row_locks import locking
 from idlewatch.signals import announce
 from idlewatch.store.values import Watched
 
@@ -26,11 +25,12 @@ def close_all(ended: Sequence[Watched]) -> Collection[str]:
 
     A view that signs its user out and works on may lock one for a long time: the others do not wait for it.
     """
-    database, rows = router.db_for_write(WatchedSession), WatchedSession.objects.all()
+    database = router.db_for_write(WatchedSession)
 
     def close_batch() -> Collection[str]:
-        with transaction.atomic(using=database), locking(rows, [watched.id for watched in ended]) as locked:
-            for watched in records.close_all([watched for watched in ended if watched.id not in locked]):
+        with transaction.atomic(using=database):
+            closed, locked = records.close_all(ended)
+            for watched in closed:
                 announce_end(watched, None)
             return locked
 

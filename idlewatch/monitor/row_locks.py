@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from idlewatch.managers import among
+
+M = TypeVar("M", bound=Model)
+
+
+def skipping_locked(rows: QuerySet[M], *, deletes: bool = False) -> QuerySet[M] | None:
+    """Return a query that locks these rows and leaves out those that another transaction has locked.
+
+    It needs a transaction. `deletes`: whether the rows will be deleted, not only updated. None: the database can't.
+    """
+    features = connections[rows.db].features
+    if not features.has_select_for_update_skip_locked:
+        return None
+    no_key = features.has_select_for_no_key_update and not deletes
+    return rows.select_for_update(skip_locked=True, no_key=no_key)
 
 
 @contextmanager
@@ -19,14 +33,13 @@ def locking(rows: QuerySet[Any], keys: Collection[Any], *, deletes: bool = False
     `deletes`: whether the rows will be deleted, not only updated. If the database can't skip locked rows (SQLite), no
     transaction is begun, and the collection is empty.
     """
-    features = connections[rows.db].features
-    if not features.has_select_for_update_skip_locked:
+    wanted = rows.filter(among("pk", keys))
+    free = skipping_locked(wanted, deletes=deletes)
+    if free is None:
         yield ()
         return
-    wanted = rows.filter(among("pk", keys))
     with transaction.atomic(using=rows.db):
-        no_key = features.has_select_for_no_key_update and not deletes
-        own = set(wanted.select_for_update(skip_locked=True, no_key=no_key).values_list("pk", flat=True))
+        own = set(free.values_list("pk", flat=True))
         # Fewer rows than keys may also mean that some do not exist.
         yield () if len(own) == len(keys) else set(wanted.values_list("pk", flat=True)) - own
 

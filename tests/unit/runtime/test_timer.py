@@ -28,7 +28,7 @@ from idlewatch.models import HistorySample, StoreOwner
 from idlewatch.monitor import checkpoints, django_sessions, records, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.outage import REPORT_GRACE
-from idlewatch.monitor.record_rows import RecordRow
+from idlewatch.monitor.record_rows import LiveRow
 from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime import changes
@@ -294,7 +294,7 @@ class TestKeep:
         bad, others = sessions[2], [*sessions[:2], *sessions[3:]]
         close, delete = records.close_all, django_sessions.engine().delete
 
-        def failing_close(ended: Sequence[Watched]) -> Sequence[Watched]:
+        def failing_close(ended: Sequence[Watched]) -> object:
             if flaw == "record" and bad.id in {watched.id for watched in ended}:
                 raise ValueError
             return close(ended)
@@ -383,14 +383,14 @@ class TestRound:
         one, bad, other = [await asign_in(name) for name in ("ada", "eve", "joe")]
         await sync_to_async(records.close)(other.id, Reason.REVOKED, START)
         lose_store()
-        make = RecordRow._make
+        make = LiveRow._make
 
-        def raising(values: Any) -> RecordRow:
+        def raising(values: Any) -> LiveRow:
             if bad.id in values:
                 raise ValueError
             return make(values)
 
-        monkeypatch.setattr(RecordRow, "_make", raising)
+        monkeypatch.setattr(LiveRow, "_make", raising)
         timer = Timer(current_process(), hub)
         for moment in (1, 2, 3):
             await timer.keep(START + moment)
