@@ -18,7 +18,9 @@ Two server processes, Redis and PostgreSQL on one machine, with {sessions:,} liv
 of them active every fifteen seconds, beside {records:,} records of sessions that ended: `make scale` wrote this page.
 Processor time is that of idlewatch's processes; that of Redis and of PostgreSQL stands beside it. {ends:,} sessions end
 by the clock at one moment; the time runs from that moment until the last record has it. Then Redis is replaced by an
-empty one. At the end a process with the memory store, in which {active:,} sessions changed, is stopped by `SIGTERM`.
+empty one, while a user after the other requests a page; an answer with 503 asks to retry in two seconds, since what
+Redis has may be out of date. At the end a process with the memory store, in which {active:,} sessions changed, is
+stopped by `SIGTERM`.
 
 Every statement that the processes sent is below, with the time that the database takes to plan and execute it: of the
 slowest ones that were sent, with their parameters, the slowest, as the median of three `EXPLAIN (ANALYZE, BUFFERS)`.

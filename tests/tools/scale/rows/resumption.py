@@ -6,9 +6,11 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import cycle
 
+from idlewatch.monitor.records import BATCH_SIZE
 from idlewatch.store.redis import RedisStore
 from tests.tools.scale import goals
 from tests.tools.scale.rows.ends import count_live
@@ -18,7 +20,7 @@ from tests.tools.scale.site import POLL_INTERVAL, READY_TIMEOUT, MeasuredServer,
 CALM_SECONDS = 10.0
 AFTERWARDS = 10.0
 """Seconds in which what was judged wrongly would be recorded."""
-RESUMED = "resumption._read"
+RESUMED = "resumption._read_part"
 REQUEST_INTERVAL = 0.05
 SIGNED_IN, TURNED_AWAY, UNDECIDED = 200, 302, 503
 
@@ -33,7 +35,7 @@ async def measure(site: Site, servers: Sequence[MeasuredServer]) -> None:
     site.redis.start()
     began, store = time.monotonic(), RedisStore(site.redis.url)
     over = asyncio.Event()
-    users = asyncio.create_task(_count_wrong_answers(site, servers, over))
+    users = asyncio.create_task(_count_answers(site, servers, over))
     try:
         async with asyncio.timeout(READY_TIMEOUT):
             while sum((await store.statistics.census())[:2]) < live:  # noqa: ASYNC110 - it happens elsewhere
@@ -44,22 +46,39 @@ async def measure(site: Site, servers: Sequence[MeasuredServer]) -> None:
         over.set()
         await store.aclose()
         store.close()
-    site.add("wrong answers meanwhile", goals.TWO_PROCESSES, await users)
+    answers = await users
+    site.add("wrong answers meanwhile", goals.TWO_PROCESSES, answers.wrong)
+    site.add("answers with 503 meanwhile", goals.TWO_PROCESSES, answers.undecided)
+    site.add("requests meanwhile", goals.TWO_PROCESSES, answers.requests)
     site.add("sessions that ended meanwhile", goals.TWO_PROCESSES, live - await asyncio.to_thread(count_live))
     each = [await sent_from(server, RESUMED) - before for server, before in zip(servers, resumed, strict=True)]
-    site.add("batches that both resumed", goals.TWO_PROCESSES, min(each))
+    # Each asks for a batch once; the last one may be smaller.
+    site.add("batches resumed twice", goals.TWO_PROCESSES, max(sum(each) - live // BATCH_SIZE - 1, 0))
+    site.add("share of the process that resumed less", goals.TWO_PROCESSES, min(each) / max(sum(each), 1) * 100)
 
 
-async def _count_wrong_answers(site: Site, servers: Sequence[MeasuredServer], over: asyncio.Event) -> int:
+@dataclass
+class Answers:
+    """What users were answered."""
+
+    requests: int = 0
+    wrong: int = 0
+    undecided: int = 0
+    """Those that told them to retry."""
+
+
+async def _count_answers(site: Site, servers: Sequence[MeasuredServer], over: asyncio.Event) -> Answers:
     """Request pages, as users whose sessions live and as some whose sessions ended, until it is over."""
-    wrong, servers_in_turn = 0, cycle(servers)
+    answers, servers_in_turn = Answers(), cycle(servers)
     live, ended = site.keys[: -site.options.ends], site.keys[-site.options.ends :]
     while not over.is_set():
         for keys, expected in ((live, SIGNED_IN), (ended, TURNED_AWAY)):
             status = await asyncio.to_thread(_status, next(servers_in_turn).port, random.choice(keys))
-            wrong += status not in (expected, UNDECIDED)
+            answers.requests += 1
+            answers.undecided += status == UNDECIDED
+            answers.wrong += status not in (expected, UNDECIDED)
         await asyncio.sleep(REQUEST_INTERVAL)
-    return wrong
+    return answers
 
 
 def _status(port: int, key: str) -> int:
