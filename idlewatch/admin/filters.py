@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from idlewatch.admin import users
 from idlewatch.models import LIVES, WatchedSession
 
+REASON = "reason"
+"""The field of the filter by reason."""
+
 
 class CountedFilter(admin.SimpleListFilter):
     """A filter that counts by its conditions.
@@ -50,6 +53,12 @@ class LiveFilter(CountedFilter):
     def lookups(self, _request: HttpRequest, _model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, Any]]:
         """Return the choices."""
         return [("live", _("Live")), ("ended", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WatchedSession]) -> QuerySet[WatchedSession]:
+        """Return the records of the choice; those that have a reason have ended, and an index finds them by that."""
+        if request.GET.get(f"{REASON}__exact"):
+            return queryset.none() if self.value() == "live" else queryset
+        return super().queryset(request, queryset)
 
     def condition(self, value: str) -> Q:
         """Return the condition of a choice."""

@@ -9,11 +9,12 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db import connections
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -35,6 +36,8 @@ MAX_COUNTED = 1_000
 """Records of a list that are counted, and paged through: an operator finds the others by a filter or a search."""
 INDEXED_COLUMNS = ("started_at", "end")
 """The columns by which a long list is sorted: all of it is, for one page."""
+MAX_FACETED = 5_000
+"""Records beyond which the choices of filters show no counts: each count reads all that the other filters leave."""
 LOG_LENGTH = 50
 """Entries of the admin log on the page of a record; its history has the rest."""
 FILTER_FIELDS = frozenset({"reason", "started", LiveFilter.parameter_name, UserFilter.parameter_name})
@@ -59,6 +62,19 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         rows: Any = self.object_list
         ids = list(rows.values_list("pk", flat=True)[(number - 1) * self.per_page : number * self.per_page])
         return Page(rows.filter(among("pk", ids)), number, self)
+
+
+class RecordList(ChangeList):
+    """A list of records that a URL can't sort by a column without an index, if it is long."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Return the order, without one that has the database read and sort millions of records for one page."""
+        if self.params.get(ORDER_VAR) and not self.query:
+            shown = dict(enumerate(map(str, self.list_display)))
+            columns = {shown.get(place) for place in self.get_ordering_field_columns()}
+            if not columns.issubset(INDEXED_COLUMNS) and queryset.order_by()[:MAX_COUNTED].count() == MAX_COUNTED:
+                del self.params[ORDER_VAR]
+        return super().get_ordering(request, queryset)
 
 
 class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
@@ -106,6 +122,10 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
         is_by_state = LiveFilter.parameter_name in request.GET and "reason__exact" not in request.GET
         return ("-ended", *self.ordering) if is_by_state else self.ordering
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        return RecordList
+
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Leave out the date hierarchy where it would read millions of records, or the database can't compute it.
 
@@ -121,6 +141,8 @@ class WatchedSessionAdmin(RecordColumns, ReadOnlyAdmin):
             listed.sortable_by = INDEXED_COLUMNS
         if not is_short or listed.query or not can_compute_dates:
             listed.date_hierarchy = None
+        if WatchedSession.objects.order_by()[:MAX_FACETED].count() == MAX_FACETED:
+            listed.is_facets_optional = listed.add_facets = False
         return listed
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:

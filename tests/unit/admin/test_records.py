@@ -141,6 +141,33 @@ class TestTheList:
         assert page(auditor, f"{LIST}?reason__exact=logout").count("sortable column-") == 7
         assert page(auditor, LIST).count("sortable column-") == 2
 
+    def test_sorts_a_long_list_by_no_other_column_that_a_url_names(
+        self, auditor: Client, monkeypatch: pytest.MonkeyPatch
+    ):
+        first, second = ended("bob"), ended("ada")
+        assert listed(auditor, "?o=0") == [second, first]
+        assert listed(auditor, "?o=-0") == [first, second]
+        monkeypatch.setattr("idlewatch.admin.records.MAX_COUNTED", 2)
+        assert listed(auditor, "?o=0") == listed(auditor, "?o=-0") == listed(auditor)
+        assert "sorted ascending" not in page(auditor, f"{LIST}?o=0")
+        assert "sorted ascending" in page(auditor, f"{LIST}?o=3")
+        assert set(listed(auditor, "?o=99")) == set(listed(auditor, "?o=x")) == {first, second}
+
+    def test_knows_by_the_reason_that_a_session_has_ended(self, auditor: Client):
+        watch_id = ended()
+        assert listed(auditor, "?reason__exact=logout&state=ended") == [watch_id]
+        with CaptureQueriesContext(connection) as queries:
+            assert listed(auditor, "?reason__exact=logout&state=live") == []
+        assert not [query for query in queries if "'logout'" in query["sql"]]
+
+    def test_counts_no_choices_beside_many_records(self, auditor: Client, monkeypatch: pytest.MonkeyPatch):
+        ended()
+        assert "Ended (1)" in text_of(page(auditor, f"{LIST}?_facets=True"))
+        assert "_facets" in page(auditor, LIST)
+        monkeypatch.setattr("idlewatch.admin.records.MAX_FACETED", 1)
+        assert "Ended (1)" not in text_of(page(auditor, f"{LIST}?_facets=True"))
+        assert "_facets" not in page(auditor, LIST)
+
     def test_lists_those_of_a_state_in_the_order_of_their_ends(self, auditor: Client):
         first, second = ended(after=90), ended("bob", after=60)
         assert listed(auditor, "?state=ended") == [first, second]
