@@ -69,6 +69,9 @@ class LiveRow(NamedTuple):
     limits: str
     facts: str
 
+    def __repr__(self) -> str:
+        return f"<LiveRow {self.pk}>"
+
     @property
     def ended(self) -> None:
         """When it ended: it lives."""
