@@ -104,7 +104,11 @@ class FallbackStore(SessionStore):
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         try:
             self._reports.report(watch_id)
-            watched = self._surely(watch_id, partial(self._sessions.apply, watch_id, event, now))
+            try:
+                watched = self._sessions.apply(watch_id, event, now)
+            except HeldBack:
+                self._make_certain(watch_id)
+                watched = self._sessions.apply(watch_id, event, now)
         except StoreUnavailable:
             return self._records.judge(watch_id, event, now)
         self._outage.note_seen(watched)
@@ -234,9 +238,13 @@ class FallbackStore(SessionStore):
         try:
             return change()
         except HeldBack:
-            self._credit_waiting(watch_id)
-            self._reports.finish(watch_id)
+            self._make_certain(watch_id)
             return change()
+
+    def _make_certain(self, watch_id: str) -> None:
+        """Make it certain whether a session that is over by the clock ends by that."""
+        self._credit_waiting(watch_id)
+        self._reports.finish(watch_id)
 
     def _credit_waiting(self, watch_id: str) -> None:
         """Credit what waits of a session before it is judged to end."""

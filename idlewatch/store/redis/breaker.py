@@ -46,13 +46,14 @@ class CircuitBreaker:
         Raises:
             StoreUnavailable: Redis does not answer, did not a moment ago, or refuses.
         """
-        self._admit()
+        if self._next_try is not None:
+            self._admit()
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # What was sent is in the variables of its frames, which reports of errors show.
         if isinstance(error, RedisError | OSError) and not isinstance(error, ResponseError):
             raise self.failed(error) from None
-        if error is None or isinstance(error, ResponseError):
+        if self._next_try is not None and (error is None or isinstance(error, ResponseError)):
             self._succeeded()
         if isinstance(error, ResponseError):
             raise self.refused(error) from None
@@ -83,8 +84,6 @@ class CircuitBreaker:
         return StoreUnavailable(f"Redis rejected a command: {kind}.")
 
     def _admit(self) -> None:
-        if self._next_try is None:
-            return
         with self._lock:
             now = self._clock()
             if self._next_try is not None and now < self._next_try:
@@ -93,8 +92,6 @@ class CircuitBreaker:
             self._next_try = now + STORE_TIMEOUT + RETRY_DELAY
 
     def _succeeded(self) -> None:
-        if self._next_try is None:
-            return
         with self._lock:
             self._next_try = None
         logger.warning("Redis is reachable again.")

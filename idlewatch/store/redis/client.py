@@ -78,7 +78,7 @@ class Client:
 
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Run one command; return its answer."""
-        with metrics.duration_of(command.name).time(), self._breaker:
+        with metrics.timed(command.name), self._breaker:
             if command.is_script:
                 return self._run_script(command)
             return self._kept.execute(command.name, *command.keys, *command.args)
@@ -94,7 +94,7 @@ class Client:
                     del self._pipelines[closed]
                 self._pipelines[loop] = pipeline
             await pipeline.begin()
-        with metrics.duration_of(command.name).time():
+        with metrics.timed(command.name):
             return await pipeline.execute(command)
 
     def on_failure(self, callback: Callable[[], None]) -> None:
@@ -159,6 +159,7 @@ class Client:
             return self._kept.execute(*words)
 
     def _script(self, name: str) -> Script:
-        if name not in self._scripts:
-            self._scripts[name] = self._sync.register_script(source_of(name))
-        return self._scripts[name]
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._sync.register_script(source_of(name))
+        return script
