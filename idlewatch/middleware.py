@@ -60,13 +60,13 @@ class IdleWatchMiddleware:
         if self._is_async:
             return self.__acall__(request)
         response = enter(request)
-        with Answering(request):
+        with Answering(request, state_of(request)):
             return follow(request, self.get_response(request) if response is None else response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Async version of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
         response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
-        with Answering(request):
+        with Answering(request, state_of(request)):
             if response is None:
                 response = await self._answer(request)
             if cookie_of(request) or session_of(request).accessed:

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -39,7 +40,7 @@ class WatchedApplication:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - as WSGI has it
         """Answer a request; the first one starts the timer, in the process that a server may have forked."""
-        process = self._process
+        process = self._own_process or _current_process()()
         process.is_served = True
         process.part(_start_timer)
         with process.entered():
@@ -47,13 +48,15 @@ class WatchedApplication:
 
     def stop(self) -> None:
         """Stop the timer, once it has recorded how far every session came."""
-        self._process.discard(_start_timer)
+        process = self._own_process or _current_process()()
+        process.discard(_start_timer)
 
-    @property
-    def _process(self) -> Process:
-        from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
 
-        return self._own_process or current_process()
+@cache
+def _current_process() -> Callable[[], Process]:
+    from idlewatch.process import current_process  # noqa: PLC0415 - Django has to be ready
+
+    return current_process
 
 
 def watched(application: Application, process: Process | None = None) -> WatchedApplication:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,9 +12,12 @@ from django.http.request import HttpHeaders
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, get_script_prefix, is_valid_path
 
+KEPT = frozenset({"ROOT_URLCONF", "SESSION_COOKIE_NAME", "SESSION_SAVE_EVERY_REQUEST"})
+"""Settings that every request asks for: they are read once, and again when Django says that one has changed."""
+
 
 class DjangoSettings:
-    """Session, cookie and login settings of the project, read at each access."""
+    """Session, cookie and login settings of the project, read at each access but for `KEPT`."""
 
     @property
     def debug(self) -> bool:
@@ -26,7 +30,12 @@ class DjangoSettings:
         url = urlsplit(settings.STATIC_URL or "")
         return url.path if not url.netloc and url.path.strip("/") else None
 
-    @property
+    @cached_property
+    def root_urlconf(self) -> str:
+        """The module of the URLs of requests that have none of their own."""
+        return settings.ROOT_URLCONF
+
+    @cached_property
     def session_cookie_name(self) -> str:
         """The cookie that carries the session key."""
         return settings.SESSION_COOKIE_NAME
@@ -41,7 +50,7 @@ class DjangoSettings:
         """The module of the session engine."""
         return settings.SESSION_ENGINE
 
-    @property
+    @cached_property
     def session_always_saved(self) -> bool:
         """Whether each response saves the session, even if its view did not change it."""
         return bool(settings.SESSION_SAVE_EVERY_REQUEST)

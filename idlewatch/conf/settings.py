@@ -17,7 +17,7 @@ from django.core.signals import setting_changed
 from msgspec.structs import replace
 
 from idlewatch.conf.declaration import Limit, Setting
-from idlewatch.conf.django_settings import DjangoSettings
+from idlewatch.conf.django_settings import KEPT, DjangoSettings
 from idlewatch.conf.validators import (
     Backend,
     Boolean,
@@ -271,7 +271,7 @@ conf = Conf()
 
 
 def _forget(*, setting: str, **_: object) -> None:
-    if setting == "IDLEWATCH":
+    if setting == "IDLEWATCH" or setting in KEPT:
         conf.forget()
 
 

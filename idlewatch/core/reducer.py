@@ -61,9 +61,10 @@ def applied(event: Event, activity: Activity, policy: Policy, now: float) -> Act
 
 def acted(activity: Activity, policy: Policy, moment: float, **changes: object) -> Activity:
     """Return the facts with activity credited to `moment`, from which `HOLD_LIMIT` runs again."""
-    if moment <= activity.active and not changes:
-        return activity
     held_since = activity.held_since
+    if not changes and (moment <= activity.active or held_since is None):
+        # Nearly always.
+        return activity if moment <= activity.active else replace(activity, active=moment)
     if held_since is not None and moment > held_since:
         held_since = moment if activity.held_until > moment else None
         # Add up what was held before the bound moves, so that seconds past the old bound never count. Activity that is

@@ -34,7 +34,13 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     they are.
     """
     state = find_state(request)
-    if state is None or not isinstance(response, HttpResponse) or not _lacks_parts(state):
+    if state is not None:
+        insert_parts(request, response, state)
+
+
+def insert_parts(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
+    """Do the work of `insert_client` for a request whose state is known."""
+    if not isinstance(response, HttpResponse) or not _lacks_parts(state):
         return
     if not (is_html(response) and _may_be_seen(request) and _may_be_whole(response)):
         return
@@ -56,7 +62,7 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
 def _may_be_whole(response: HttpResponse) -> bool:
     """Return whether a response may be more than a fragment: finding the page's owner takes longer."""
     content = response.content
-    return bool(WHOLE_PAGE.match(content)) or b"</body" in content.lower() or response.has_header("Content-Encoding")
+    return bool(WHOLE_PAGE.match(content)) or b"</body" in content.lower() or "Content-Encoding" in response.headers
 
 
 def _end_of(content: bytes) -> int | None:

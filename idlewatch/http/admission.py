@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
@@ -22,6 +24,8 @@ from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import actors_of
 
 logger = logging.getLogger("idlewatch")
+
+REQUESTED = Requested()
 
 
 class Admission(Struct, frozen=True):
@@ -61,7 +65,8 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
         metrics.JUDGED[metrics.UNDECIDED].inc()
         undecided = error if isinstance(error, Undecided) else Undecided(str(error))
         return Admission(arrived, undecided=undecided.with_traceback(None))
-    metrics.JUDGED[admission.state.phase or metrics.ANONYMOUS].inc()
+    verdict = admission.state.verdict
+    metrics.JUDGED[metrics.ANONYMOUS if verdict is None else verdict.phase].inc()
     return admission
 
 
@@ -81,25 +86,30 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
             return Admission(arrived, SessionState.lost(Reason.LOST, arrived))
         watch_id = session[django_sessions.WATCH_KEY] = login.adopt(request, actors, arrived).id
         session.set_expiry(0)
-    counted = counts(request)
-    state = _assess(request, watch_id, arrived, Requested() if counted else None)
-    offer = credential_change.find_offer(session, state.watch_id) if state.watch_id and is_seen(request) else None
-    auth_hash, signed_in_at = django_sessions.auth_hash_of(session), session.get(django_sessions.SIGNED_IN_KEY)
+    counted, data = counts(request), dict(session.items())
+    state = _assess(request, data, watch_id, arrived, REQUESTED if counted else None)
+    is_offered = credential_change.CHANGED_KEY in data and is_seen(request) and not state.is_ended
+    offer = credential_change.find_offer(session, watch_id) if is_offered else None
+    auth_hash, signed_in_at = django_sessions.auth_hash_of(data), data.get(django_sessions.SIGNED_IN_KEY)
     return Admission(arrived, state, counted, auth_hash, signed_in_at, offer)
 
 
-def _assess(request: HttpRequest, watch_id: str, now: float, event: Event | None) -> SessionState:
+def _assess(
+    request: HttpRequest, data: Mapping[str, Any], watch_id: str, now: float, event: Event | None
+) -> SessionState:
     session = request.session
     watched = monitor.look(watch_id, now, event)
     if watched is None:
         return SessionState.lost(Reason.LOST, now)
-    state, actors = SessionState.at(watched, now), actors_of(session)
+    state, actors, key = SessionState.at(watched, now), actors_of(data), django_sessions.key_of(session)
+    if actors is not None and (watched.user, watched.key) == (actors.user, key) and not state.is_ended:
+        # Nearly always.
+        return state
     if not state.is_ended and actors is not None and watched.user != actors.user:
         # A store that was away may not know yet that an operator acts as another user.
         watched = login.switch(request, actors, watched, now) or watched
         state = SessionState.at(watched, now)
     if not state.is_ended and actors is not None and watched.user == actors.user:
-        key = django_sessions.key_of(session)
         if watched.key != key:
             # While the store is away it has none, by its record; the request itself has not changed it.
             monitor.rebind(watch_id, session, is_own=False)

@@ -43,6 +43,8 @@ _ENDINGS = tuple(f"{name.partition(':')[2]}/" for name in CLIENT_ENDPOINTS)
 BACKGROUND_HEADERS = ("HTTP_HX_REQUEST", "HTTP_X_REQUESTED_WITH", "HTTP_SEC_PURPOSE")
 HANDSHAKE_HEADERS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION")
 """Headers of a WebSocket handshake that reach the application also where a proxy drops `Upgrade`."""
+_TELLING_HEADERS = (*BACKGROUND_HEADERS, *HANDSHAKE_HEADERS, "HTTP_UPGRADE")
+"""Without any of them, as most navigations come, a request is neither a background request nor a handshake."""
 Route = tuple[Any, ...]
 """The patterns of a URL, below the slash that begins every path."""
 NAVIGATION = "_idlewatch_navigation"
@@ -63,7 +65,9 @@ def is_navigation(request: HttpRequest) -> bool:
 
 
 def _is_navigation(headers: Mapping[str, str]) -> bool:
-    if not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(headers):
+    if not headers.keys().isdisjoint(_TELLING_HEADERS) and (
+        not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(headers)
+    ):
         return False
     mode = headers.get("HTTP_SEC_FETCH_MODE")
     if mode is not None:
@@ -109,18 +113,19 @@ def may_show_a_page(request: HttpRequest) -> bool:
 
 def counts(request: HttpRequest) -> bool:
     """Return whether a request is activity of its user."""
-    mark = _mark(request)
-    if _is_passive(request, mark):
+    mark, navigates = _mark(request), is_navigation(request)
+    if _is_passive(request, mark, navigates=navigates):
         return False
-    if is_navigation(request) or mark is Mark.ACTIVE:
+    if navigates or mark is Mark.ACTIVE:
         return True
     return conf.count_background_requests and "HTTP_SEC_PURPOSE" not in request.META
 
 
-def _is_passive(request: HttpRequest, mark: Mark | None) -> bool:
-    if mark is Mark.PASSIVE or request.META.get("HTTP_IDLEWATCH_PASSIVE") == "1":
+def _is_passive(request: HttpRequest, mark: Mark | None, *, navigates: bool) -> bool:
+    headers: dict[str, str] = request.META
+    if mark is Mark.PASSIVE or headers.get("HTTP_IDLEWATCH_PASSIVE") == "1":
         return True
-    if not is_navigation(request) and _is_handshake(request.META):
+    if not navigates and _is_handshake(headers):
         return True
     paths = conf.passive_paths
     return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
@@ -163,7 +168,7 @@ def _paths_of(names: tuple[str, ...], urlconf: str | None, script_prefix: str, l
 
 def _mark(request: HttpRequest) -> Mark | None:
     """Return the mark of the view or of its URL name. The URL is resolved only if one with a mark may be meant."""
-    resolver = get_resolver(getattr(request, "urlconf", None))
+    resolver = get_resolver(getattr(request, "urlconf", None) or conf.root_urlconf)
     # Marks are set when their views are imported: loading the URL patterns does that.
     resolver.url_patterns  # noqa: B018
     if not marked and not conf.passive_url_names:

@@ -13,7 +13,7 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
-from idlewatch.http.admin_pages import insert_client
+from idlewatch.http.admin_pages import insert_parts
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.login_views import is_login_page, turns_away
@@ -39,9 +39,7 @@ PAUSES = (0.05, 0.15, 0.3)
 def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Follow the session through what the view did to it; return the response, or the ended response in its place."""
     state = state_of(request)
-    # If undecided: the request was admitted, and its view has done its work.
-    with suppress(Undecided):
-        response = _follow(request, response, state)
+    response = _follow(request, response, state)
     if state.original is not None:
         # Not if the database fails meanwhile: after an error the browser still has this key.
         state.original.release()
@@ -71,12 +69,35 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
         if refusal is not None:
             return refusal
     # Views of the admin that are the project's own may have rendered their page themselves.
-    insert_client(request, response)
+    insert_parts(request, response, state)
     if _is_untouched(request, response, state):
         watched = state.session.watched
         assert watched is not None, "it came with a live session"  # noqa: S101
         on_sent(request, response, state, watched, now())
-    elif request.session.accessed:
+        if state.page.notice:
+            set_headers(request, response, state)
+    else:
+        # If undecided: the request was admitted, and its view has done its work.
+        with suppress(Undecided):
+            response = _follow_changes(request, response, state)
+    if isinstance(response, StateResponse):
+        response.age(now())
+    return response
+
+
+def _is_untouched(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
+    """Return whether a view left a live session as it came, as most do: only its response is of interest then."""
+    original = state.original
+    if original is None or response.status_code >= 300:
+        # A redirect may begin a silent sign-in.
+        return False
+    is_same = original.is_untouched(request.session) and state.change == NO_CHANGE
+    return is_same and not (state.page.offer or conf.session_always_saved)
+
+
+def _follow_changes(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> HttpResponseBase:
+    """Follow a session that a view may have changed, or that had ended; return the response, or the ended response."""
+    if request.session.accessed:
         if _has_failed(request, response, state):
             _undo(request, state)
         elif state.original is not None and (state.change.is_deferred or _has_new_password(request, state)):
@@ -91,17 +112,7 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
             state.page.notice = False
             response = end_response(request, response)
     set_headers(request, response, state)
-    if isinstance(response, StateResponse):
-        response.age(now())
     return response
-
-
-def _is_untouched(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
-    """Return whether a view left a live session as it came, as most do: only its response is of interest then."""
-    original = state.original
-    is_same = original is not None and original.is_untouched(request.session) and state.change == NO_CHANGE
-    # A redirect may begin a silent sign-in.
-    return is_same and response.status_code < 300 and not (state.page.offer or conf.session_always_saved)
 
 
 def _has_failed(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:

@@ -33,6 +33,8 @@ def announce_rotation(watch_id: str, then: Callable[[], None] = lambda: None) ->
 class OriginalSession:
     """The watched Django session with which a request came: its deletion waits until the view has returned."""
 
+    __slots__ = ("_is_deleted", "_is_recorded", "_session", "commit", "is_announced", "key", "watch_id")
+
     def __init__(self, session: SessionBase, key: str, watch_id: str) -> None:
         self.key = key
         """The key with which the request came; with signed cookies, the cookie."""
@@ -45,9 +47,6 @@ class OriginalSession:
         """The record says so."""
         self._is_deleted = False
         self._session = session
-        self._is_kept = django_sessions.keeps_keys()
-        self._delete, self._adelete = session.delete, session.adelete
-        self._cycle_key, self._acycle_key = session.cycle_key, session.acycle_key
 
     def preserve(self) -> None:
         """Defer deletions, and announce a new key, until `leave`: Django has no signal for either."""
@@ -85,7 +84,7 @@ class OriginalSession:
         """Delete the session that the view saved under another key: the one under `key` stays."""
         self._is_deleted = False
         key = self._session.session_key
-        if key is not None and key != self.key and self._is_kept:
+        if key is not None and key != self.key and django_sessions.keeps_keys():
             self._delete(key)
 
     def _defer_deletion(self, session_key: str | None = None) -> None:
@@ -100,15 +99,21 @@ class OriginalSession:
         if self._is_own(session_key):
             self._is_deleted = True
         else:
-            await self._adelete(session_key)
+            await type(self._session).adelete(self._session, session_key)
+
+    def _delete(self, session_key: str | None) -> None:
+        type(self._session).delete(self._session, session_key)
 
     def _is_own(self, session_key: str | None) -> bool:
-        return self._is_kept and (session_key or self._session.session_key) == self.key
+        return django_sessions.keeps_keys() and (session_key or self._session.session_key) == self.key
 
     def _announce_and_cycle(self) -> None:
         self.commit = Commit()
         self.announce()
         self._cycle_key()
+
+    def _cycle_key(self) -> None:
+        type(self._session).cycle_key(self._session)
 
     async def _aannounce_and_cycle(self) -> None:
         self.commit = await in_thread(Lane.REQUEST, Commit)
@@ -117,6 +122,6 @@ class OriginalSession:
         own = vars(self._session)
         own["cycle_key"] = self._cycle_key
         try:
-            await self._acycle_key()
+            await type(self._session).acycle_key(self._session)
         finally:
             own["cycle_key"] = self._announce_and_cycle

@@ -48,6 +48,8 @@ class RequestState:
     Projects may use `phase`, `reason`, `remaining`, `notice` and `watch_id`. All are None without a session.
     """
 
+    __slots__ = ("_request", "admission", "change", "ended_response", "is_abandoned", "original", "page")
+
     def __init__(self, request: HttpRequest, arrived: float) -> None:
         self._request = request
         self.admission = Admission(arrived)

@@ -23,6 +23,7 @@ from idlewatch.monitor import service as monitor
 from idlewatch.process import Process, current_process, now
 from idlewatch.store.values import Watched
 
+_PAGE_WITH_CLIENT, _PAGE_WITHOUT_CLIENT = PageShown(has_client=True), PageShown(has_client=False)
 CLIENT_ID = b"idlewatch-client"
 """The id by which the client finds its template in a page."""
 CLIENT_REMOVED = (
@@ -56,10 +57,11 @@ def record_response(
     request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
 ) -> None:
     """Count a long request once more, and record whether the page that the tab shows now has the client."""
-    duration, shown = at - state.admission.arrived, _page_shown(request, response, state)
-    if state.admission.counted and duration > watched.policy.heartbeat:
-        _report(watched, at, Requested(duration))
-    if shown is not None and _changes(watched, shown, at):
+    admission = state.admission
+    shown = _page_shown(request, response, state, watched, at)
+    if admission.counted and at - admission.arrived > watched.policy.heartbeat:
+        _report(watched, at, Requested(at - admission.arrived))
+    if shown is not None:
         _report(watched, at, shown)
 
 
@@ -69,13 +71,19 @@ def _report(watched: Watched, at: float, event: Requested | PageShown) -> None:
         monitor.look(watched.id, at, event)
 
 
-def _page_shown(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> PageShown | None:
-    """Return whether the page that the tab shows now has the client; None if it shows the one that it had."""
+def _page_shown(
+    request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
+) -> PageShown | None:
+    """Return whether the page that the tab shows now has the client; None if that is nothing new.
+
+    Most pages follow another one that has the client too, and are not worth a write.
+    """
     if shows_a_page(request):
-        return PageShown(_carries_client(request, response, state)) if replaces_page(response) else None
+        shown = _PAGE_WITH_CLIENT if _carries_client(request, response, state) else _PAGE_WITHOUT_CLIENT
+        return shown if shows_another(shown, watched.activity, at) and replaces_page(response) else None
     if state.change.signed_in and is_script_of_page(request):
         # A visitor's page has no client. It is to be loaded again; if it is not, that is reported like any silent page.
-        return PageShown(has_client=True)
+        return _PAGE_WITH_CLIENT if shows_another(_PAGE_WITH_CLIENT, watched.activity, at) else None
     return None
 
 
@@ -89,11 +97,6 @@ def _carries_client(request: HttpRequest, response: HttpResponseBase, state: Req
     if not is_there and response.status_code < 400:
         warn(request, CLIENT_REMOVED)
     return is_there
-
-
-def _changes(watched: Watched, shown: PageShown, at: float) -> bool:
-    """Return whether a page is worth a write: most follow another one that has the client too."""
-    return shows_another(shown, watched.activity, at)
 
 
 def replaces_page(response: HttpResponseBase) -> bool:
@@ -124,7 +127,11 @@ def _is_shown_after_sign_in(request: HttpRequest, user: str | None) -> bool:
 
 def is_html(response: HttpResponseBase) -> bool:
     """Return whether a response is a page."""
-    return response.headers.get("Content-Type", "").startswith("text/html")
+    try:
+        content_type: str = response.headers["Content-Type"]
+    except KeyError:
+        return False
+    return content_type.startswith("text/html")
 
 
 def _is_storage_stale(request: HttpRequest, state: RequestState) -> bool:

@@ -113,8 +113,8 @@ def user_of(session: SessionBase) -> str | None:
     return None if user is None else str(user)
 
 
-def auth_hash_of(session: SessionBase) -> str:
-    """Return a session's auth hash; empty if it has none."""
+def auth_hash_of(session: SessionBase | Mapping[str, Any]) -> str:
+    """Return the auth hash of a session, which may be given by its data; empty if it has none."""
     auth_hash: str = session.get(HASH_SESSION_KEY, "")
     return auth_hash
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
@@ -31,14 +32,15 @@ class Actors(NamedTuple):
         return self.user != self.operator
 
 
-def actors_of(session: SessionBase) -> Actors | None:
-    """Return who is behind a session; None if no user is signed in."""
+def actors_of(session: SessionBase | Mapping[str, Any]) -> Actors | None:
+    """Return who is behind a session, which may be given by its data; None if no user is signed in."""
     signed_in = session.get(SESSION_KEY)
     if signed_in is None:
         return None
     if session.keys().isdisjoint(_notes()):
         # Nearly all sessions.
-        return Actors(str(signed_in), str(signed_in))
+        user = str(signed_in)
+        return Actors(user, user)
     if (user := _note_of(session, "impersonate", "_impersonate")) is not None:
         # django-impersonate leaves the operator signed in, and replaces the user of each request.
         return Actors(str(user), str(signed_in))
@@ -60,7 +62,7 @@ def keep_operator(session: SessionBase, user: str, operator: str) -> Actors:
     return Actors(user, operator)
 
 
-def _operator_of(session: SessionBase) -> str | None:
+def _operator_of(session: SessionBase | Mapping[str, Any]) -> str | None:
     """Return who signed in, as a note in the session's data says; None if there is none."""
     operator: str | None = session.get(IMPERSONATOR_KEY)
     if operator is not None:
@@ -98,7 +100,7 @@ def _forget(*, setting: str, **_: object) -> None:
 setting_changed.connect(_forget, dispatch_uid="idlewatch.monitor.impersonation")
 
 
-def _note_of(session: SessionBase, app: str, key: str) -> Any:  # noqa: ANN401 - each package has its own
+def _note_of(session: SessionBase | Mapping[str, Any], app: str, key: str) -> Any:  # noqa: ANN401 - each package has its own
     """Return what the app of a package noted in a session's data; None if it noted nothing, or is not installed."""
     note = session.get(key)
     # To ask for an app goes through all apps, and hardly any session has a note.

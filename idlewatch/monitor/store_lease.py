@@ -88,16 +88,17 @@ class StoreLease:
         Raises:
             StoreElsewhere: it belongs to another process.
         """
-        if not self.is_held or self.is_doubtful:
-            try:
-                if in_view and transaction.get_connection(router.db_for_write(StoreOwner)).in_atomic_block:
-                    self._look_for_owner(now)
-                else:
-                    self._claim(now)
-            except DatabaseError:
-                if self._claimed_at is None:
-                    raise
-            self._report_missing_timer()
+        if self.is_held and not self.is_doubtful:
+            return
+        try:
+            if in_view and transaction.get_connection(router.db_for_write(StoreOwner)).in_atomic_block:
+                self._look_for_owner(now)
+            else:
+                self._claim(now)
+        except DatabaseError:
+            if self._claimed_at is None:
+                raise
+        self._report_missing_timer()
         self.check()
 
     def _report_missing_timer(self) -> None:

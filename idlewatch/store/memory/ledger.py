@@ -24,17 +24,19 @@ MAX_WAITING = 500
 class Lock:
     """The lock of a ledger. Taking it credits what waited."""
 
-    def __init__(self, lock: RLock, credit: Callable[[], None]) -> None:
+    def __init__(self, lock: RLock, waiting: list[Touch], credit: Callable[[], None]) -> None:
         self._lock = lock
+        self._waiting = waiting
         self._credit = credit
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        try:
-            self._credit()
-        except BaseException:
-            self._lock.release()
-            raise
+        if self._waiting:
+            try:
+                self._credit()
+            except BaseException:
+                self._lock.release()
+                raise
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -45,9 +47,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self._bare_lock = RLock()
-        self.lock = Lock(self._bare_lock, self._credit_waiting)
         self._waiting: list[Touch] = []
         """Credited together, before anyone looks: one by one, between other work, they would take twice as long."""
+        self.lock = Lock(self._bare_lock, self._waiting, self._credit_waiting)
         self.entries: dict[str, Entry] = {}
         self.index = Index(self._live)
         self.schedule = Schedule()
@@ -81,11 +83,11 @@ class Ledger:
             return True
 
     def _credit_waiting(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for watch_id, moment, now in waiting:
-                if (entry := self.entries.get(watch_id)) is not None:
-                    self.apply(entry, Acted(now - moment), now)
+        waiting = self._waiting.copy()
+        self._waiting.clear()
+        for watch_id, moment, now in waiting:
+            if (entry := self.entries.get(watch_id)) is not None:
+                self.apply(entry, Acted(now - moment), now)
 
     def apply(self, entry: Entry, event: Event, now: float) -> Watched:
         """Change a session by an event.
