@@ -21,7 +21,7 @@ from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
 from idlewatch.http.caching import ignore_conditions
 from idlewatch.http.classification import is_client_endpoint
-from idlewatch.http.follow_up import end_response, follow, has_changed_session
+from idlewatch.http.follow_up import asks_nothing, end_response, follow, has_changed_session
 from idlewatch.http.login_views import needs_no_login
 from idlewatch.http.request_session import (
     cookie_of,
@@ -64,14 +64,15 @@ class IdleWatchMiddleware:
             return follow(request, self.get_response(request) if response is None else response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Async version of `__call__`. Sessions and records are sync: what may touch them runs in Django's thread."""
+        """Async version of `__call__`. Sessions and records are sync: what may ask them runs in Django's thread."""
         response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
         with Answering(request, state_of(request)):
             if response is None:
                 response = await self._answer(request)
-            if cookie_of(request) or session_of(request).accessed:
+            left = now()
+            if (cookie_of(request) or session_of(request).accessed) and not asks_nothing(request, response, left):
                 return await in_thread(Lane.REQUEST, follow, request, response)
-            return follow(request, response)
+            return follow(request, response, left)
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         try:

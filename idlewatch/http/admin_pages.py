@@ -40,11 +40,7 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
 
 def insert_parts(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
     """Do the work of `insert_client` for a request whose state is known."""
-    if not isinstance(response, HttpResponse) or not _lacks_parts(state):
-        return
-    if not (is_html(response) and _may_be_seen(request) and _may_be_whole(response)):
-        return
-    if not (replaces_page(response) and _is_of_admin(request)):
+    if not isinstance(response, HttpResponse) or not is_to_be_completed(request, response, state):
         return
     if response.has_header("Content-Encoding"):
         warn(request, COMPRESSED)
@@ -57,6 +53,15 @@ def insert_parts(request: HttpRequest, response: HttpResponseBase, state: Reques
     response.content = content[:at] + parts + content[at:]
     if response.has_header("Content-Length"):
         response.headers["Content-Length"] = str(len(response.content))
+
+
+def is_to_be_completed(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
+    """Return whether a response may be a page of the admin that lacks the client or the notice."""
+    if not isinstance(response, HttpResponse) or not _lacks_parts(state):
+        return False
+    if not (is_html(response) and _may_be_seen(request) and _may_be_whole(response)):
+        return False
+    return replaces_page(response) and _is_of_admin(request)
 
 
 def _may_be_whole(response: HttpResponse) -> bool:

@@ -13,14 +13,14 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
-from idlewatch.http.admin_pages import insert_parts
+from idlewatch.http.admin_pages import insert_parts, is_to_be_completed
 from idlewatch.http.caching import restrict_caches
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.login_views import is_login_page, turns_away
 from idlewatch.http.request_session import cookie_of, keep_cookie, make_anonymous, restore_session
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.requests_under_way import is_shared
-from idlewatch.http.response_hooks import on_sent, set_headers
+from idlewatch.http.response_hooks import news_of, on_sent, set_headers
 from idlewatch.http.responses import StateResponse, ended_response
 from idlewatch.http.session_change import NO_CHANGE, SessionChange
 from idlewatch.http.session_state import SessionState
@@ -36,10 +36,13 @@ PAUSES = (0.05, 0.15, 0.3)
 """Seconds to wait, each before another look, for what another process has committed and not announced yet."""
 
 
-def follow(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Follow the session through what the view did to it; return the response, or the ended response in its place."""
+def follow(request: HttpRequest, response: HttpResponseBase, left: float | None = None) -> HttpResponseBase:
+    """Follow the session through what the view did to it; return the response, or the ended response in its place.
+
+    `left`: when the view returned, if that is not a moment ago (epoch seconds).
+    """
     state = state_of(request)
-    response = _follow(request, response, state)
+    response = _follow(request, response, state, now() if left is None else left)
     if state.original is not None:
         # Not if the database fails meanwhile: after an error the browser still has this key.
         state.original.release()
@@ -63,7 +66,17 @@ def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) 
     return state.ended_response
 
 
-def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> HttpResponseBase:
+def asks_nothing(request: HttpRequest, response: HttpResponseBase, left: float) -> bool:
+    """Return whether `follow` needs neither the database nor the store: after most views, whose pages are no news."""
+    state = state_of(request)
+    watched = state.session.watched
+    if watched is None or not _is_untouched(request, response, state):
+        return False
+    is_news = bool(news_of(request, response, state, watched, left))
+    return not is_news and not is_to_be_completed(request, response, state)
+
+
+def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestState, left: float) -> HttpResponseBase:
     if state.admission.undecided is not None:
         refusal = refuse_after_view(request, state.admission.undecided)
         if refusal is not None:
@@ -73,7 +86,7 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
     if _is_untouched(request, response, state):
         watched = state.session.watched
         assert watched is not None, "it came with a live session"  # noqa: S101
-        on_sent(request, response, state, watched, now())
+        on_sent(request, response, state, watched, left)
         if state.page.notice:
             set_headers(request, response, state)
     else:

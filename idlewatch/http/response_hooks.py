@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -57,18 +58,22 @@ def record_response(
     request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
 ) -> None:
     """Count a long request once more, and record whether the page that the tab shows now has the client."""
+    for event in news_of(request, response, state, watched, at):
+        # The response is on its way, also if the session's state cannot be determined right now.
+        with suppress(Undecided):
+            monitor.look(watched.id, at, event)
+
+
+def news_of(
+    request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
+) -> Sequence[Requested | PageShown]:
+    """Return what `record_response` has to record at `at` (epoch seconds): of most responses, nothing."""
     admission = state.admission
     shown = _page_shown(request, response, state, watched, at)
+    news: Sequence[Requested | PageShown] = () if shown is None else (shown,)
     if admission.counted and at - admission.arrived > watched.policy.heartbeat:
-        _report(watched, at, Requested(at - admission.arrived))
-    if shown is not None:
-        _report(watched, at, shown)
-
-
-def _report(watched: Watched, at: float, event: Requested | PageShown) -> None:
-    # The response is on its way, also if the session's state cannot be determined right now.
-    with suppress(Undecided):
-        monitor.look(watched.id, at, event)
+        return (Requested(at - admission.arrived), *news)
+    return news
 
 
 def _page_shown(

@@ -15,11 +15,13 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.db import connections
 
+from idlewatch import middleware
 from idlewatch.core.activity import Reason
 from idlewatch.exceptions import Undecided
 from idlewatch.http import admission
 from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
+from idlewatch.process import Lane, in_thread
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, last_active, record, records
@@ -57,10 +59,33 @@ def test_a_long_request_counts_again_when_it_is_answered(signed_in: Browser, clo
     assert last_active() == START + 500
 
 
+@pytest.mark.parametrize("path", ["/closed/", "/aclosed/"])
+def test_a_page_that_is_no_news_is_followed_without_a_thread(
+    signed_in: Browser, clock: Time, monkeypatch: pytest.MonkeyPatch, path: str, is_async: bool
+):
+    hops: list[str] = []
+
+    async def hop(lane: Lane, function: Callable[..., Any], *args: Any) -> Any:
+        hops.append(function.__name__)
+        return await in_thread(lane, function, *args)
+
+    monkeypatch.setattr(middleware, "in_thread", hop)
+    for visit in (signed_in.visit, signed_in.poll, signed_in.visit):
+        hops.clear()
+        visit(path)
+    assert hops == (["enter"] if is_async else [])
+
+    hops.clear()
+    http_site.during.append(lambda _: clock.pass_(500))
+    signed_in.visit("/meanwhile/")
+    assert hops == (["enter", "follow"] if is_async else [])
+    assert last_active() == START + 500
+
+
 def test_a_request_without_a_cookie_costs_nothing(
     browser: Browser, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(stores, "current", lambda: pytest.fail("the store was asked"))
+    monkeypatch.setattr(stores, "store_of", lambda _: pytest.fail("the store was asked"))
     with django_assert_num_queries(0):
         response = browser.visit("/bare/")
     assert response.status_code == 200
