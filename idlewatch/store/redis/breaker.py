@@ -50,13 +50,15 @@ class CircuitBreaker:
             self._admit()
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        # What was sent is in the variables of its frames, which reports of errors show.
-        if isinstance(error, RedisError | OSError) and not isinstance(error, ResponseError):
-            raise self.failed(error) from None
         if self._next_try is not None and (error is None or isinstance(error, ResponseError)):
             self._succeeded()
+        if error is None:
+            return
+        # What was sent is in the variables of its frames, which reports of errors show.
         if isinstance(error, ResponseError):
             raise self.refused(error) from None
+        if isinstance(error, RedisError | OSError):
+            raise self.failed(error) from None
 
     def failed(self, error: BaseException) -> StoreUnavailable:
         """Note that Redis did not answer; return the error to raise."""

@@ -113,8 +113,11 @@ class Rows:
             return None, False
         start, former = found
         row = start + former[len(start) :]
-        present = yield from self._read(watch_id, row)
-        return present, present is not None and is_plain(row, now)
+        present = self._client.decoded(watched_of, watch_id, row)
+        if present is None:
+            # Hardly ever: one generator less for the others.
+            return (yield from self._read(watch_id, row)), False
+        return present, is_plain(row, now)
 
     def touch_all(self, touches: Sequence[Touch], process: str) -> Steps[Sequence[int]]:
         """Credit activity to many sessions; return the places of those for which there is more to do."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Acted, Event, Requested
+from idlewatch.core.events import CREDITING, Acted, Event
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, TooManyTabs
 from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, SessionStore
@@ -258,9 +258,9 @@ class RedisSessions(SessionStore):
 
         Return None if the session is unknown.
         """
-        if not isinstance(event, Acted | Requested):
+        if not isinstance(event, CREDITING):
             return _Change(event, now, None)
-        moment = min(now, now - event.ago) if isinstance(event, Acted) else now
+        moment = min(now, now - event.ago) if type(event) is Acted else now
         present, is_done = yield from self._rows.touch(watch_id, now, moment)
         if present is None or is_done or transitions.after(event, present, now) is present:
             return present
