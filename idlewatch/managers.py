@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import reduce
@@ -39,16 +40,29 @@ SEARCH_FIELDS = ("username", "address", "user_agent")
 
 
 class Among(In):
-    """The condition that a field has one of many values: for PostgreSQL one parameter, not one for each.
+    """The condition that a field has one of many values: for PostgreSQL and SQLite one parameter, not one for each.
 
-    Where there are hundreds, Django, psycopg and PostgreSQL's planner take longer over these than over the rows.
+    Where there are hundreds, Django, the driver and PostgreSQL's planner take longer over these than over the rows.
     """
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         """Return the condition as a comparison with an array."""
         sql, params = self.process_lhs(compiler, connection)
+        return f"{sql} = ANY(%s)", [*params, self._prepared(connection)]
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
+        """Return the condition as a search in an array in JSON."""
+        try:
+            values = json.dumps(self._prepared(connection))
+        except TypeError:
+            # JSON has no values of this kind.
+            return self.as_sql(compiler, connection)
+        sql, params = self.process_lhs(compiler, connection)
+        return f"{sql} IN (SELECT value FROM json_each(%s))", [*params, values]  # noqa: S608 - no values in it
+
+    def _prepared(self, connection: BaseDatabaseWrapper) -> list[Any]:
         prepared = self.lhs.output_field.get_db_prep_value
-        return f"{sql} = ANY(%s)", [*params, [prepared(value, connection, prepared=True) for value in self.rhs]]
+        return [prepared(value, connection, prepared=True) for value in self.rhs]
 
 
 def among(field: str, values: Iterable[Any]) -> Among:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.managers import MAX_TRIES, _is_conflict
+from idlewatch.managers import MAX_TRIES, _is_conflict, among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import attempts, checkpoints, django_sessions, records
 from tests.conftest import START
@@ -39,6 +40,24 @@ def test_those_of_a_user():
     sign_in_many(1, name="bob")
     user = User.objects.get(username="ada")
     assert ids(sessions.for_user(user.pk)) == ids(sessions.for_user(str(user.pk))) == [ada.id]
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        pytest.param("username", ["ada", "bob", 'it\'s "quoted"'], id="text"),
+        pytest.param("warnings", [0, 7], id="integers"),
+        pytest.param("last_active", [as_datetime(START)], id="moments"),
+        pytest.param("user_id", [Decimal(number) for number in range(50)], id="numbers that JSON has not"),
+        pytest.param("username", [], id="none"),
+    ],
+)
+def test_those_with_one_of_many_values(field: str, values: list[Any]):
+    sign_in_many(2)
+    sign_in_many(1, name="eve")
+    found = ids(sessions.filter(among(field, values)).order_by("pk"))
+    assert found == ids(sessions.filter(**{f"{field}__in": values}).order_by("pk"))
+    assert bool(found) is bool(values)
 
 
 def test_those_that_a_user_revoked():
