@@ -18,7 +18,7 @@ from django.db.models import BooleanField, Manager, Q, QuerySet
 from idlewatch.conf import conf
 from idlewatch.managers import among
 from idlewatch.monitor.django_sessions import auth_digest
-from idlewatch.monitor.record_rows import Record
+from idlewatch.monitor.record_rows import AccountRow, Record
 from idlewatch.process import Process, current_process
 
 MAX_MATCHES = 200_000
@@ -96,18 +96,27 @@ class Matches:
         self._known: set[bytes] = set()
         """Fingerprints of passwords with their digests."""
 
-    def has(self, password: str, digest: str) -> bool:
-        """Return whether a password is known to match a digest."""
-        return self._fingerprint(password, digest) in self._known
+    def known(self, pairs: Mapping[str, tuple[str, str]]) -> set[str]:
+        """Return the keys of those pairs of a password and a digest that are known to match."""
+        fingerprint = self._fingerprints()
+        return {key for key, (password, digest) in pairs.items() if fingerprint(password, digest) in self._known}
 
     def add(self, password: str, digest: str) -> None:
         """Note that a password matches a digest."""
         if len(self._known) >= MAX_MATCHES:
             self._known.clear()
-        self._known.add(self._fingerprint(password, digest))
+        self._known.add(self._fingerprints()(password, digest))
 
-    def _fingerprint(self, password: str, digest: str) -> bytes:
-        return blake2b(f"{digest} {password} {conf.secrets}".encode(), digest_size=16, key=self._key).digest()
+    def _fingerprints(self) -> Callable[[str, str], bytes]:
+        """Return what makes fingerprints under the present secret keys."""
+        begun = blake2b(f"{conf.secrets} ".encode(), digest_size=16, key=self._key)
+
+        def fingerprint(password: str, digest: str) -> bytes:
+            hashing = begun.copy()
+            hashing.update(f"{digest} {password}".encode())
+            return hashing.digest()
+
+        return fingerprint
 
 
 def auth_digest_of(user: AbstractBaseUser) -> str:
@@ -133,7 +142,7 @@ def may_continue(record: Record, users: Mapping[str, AbstractBaseUser]) -> tuple
     return len(people) == len(found), all(is_unchanged(user, record) for user in people)
 
 
-def find_sound(records: Sequence[Record]) -> Collection[str]:
+def find_sound(records: Sequence[Record | AccountRow]) -> Collection[str]:
     """Return the watch ids of sessions whose accounts certainly may continue, judged by two columns of their rows.
 
     The others have to be judged by `may_continue`, as all do where a project judges its accounts by more than Django's
@@ -146,12 +155,12 @@ def find_sound(records: Sequence[Record]) -> Collection[str]:
     # A Q, since not every user model has the column.
     rows = _accounts().filter(among("pk", {record.user_id for record in single.values()}), Q(("is_active", True)))
     passwords = dict(rows.values_list("pk", "password"))
-    known = current_process().part(Matches)
-    return {
-        record.pk
-        for record in single.values()
-        if record.user_id in passwords and known.has(passwords[record.user_id], record.auth_digest)
+    pairs = {
+        watch_id: (passwords[record.user_id], record.auth_digest)
+        for watch_id, record in single.items()
+        if record.user_id in passwords
     }
+    return current_process().part(Matches).known(pairs)
 
 
 @cache

@@ -87,6 +87,18 @@ class LiveRow(NamedTuple):
         return _moment_of(self.last_active_text)
 
 
+class AccountRow(NamedTuple):
+    """What of a live record depends on its account alone, with fields of the same names."""
+
+    pk: str
+    user_id: Any
+    impersonator_name: str
+    auth_digest: str
+
+    def __repr__(self) -> str:
+        return f"<AccountRow {self.pk}>"
+
+
 Record = WatchedSession | RecordRow
 Resumable = Record | LiveRow
 """What a session goes on from."""
@@ -124,6 +136,13 @@ def _moment_of(text: str) -> datetime:
         # PostgreSQL writes the offset; the others have the time zone of the connection.
         moment = moment.replace(tzinfo=connections[router.db_for_write(WatchedSession)].timezone)
     return moment
+
+
+def read_account_rows(records: QuerySet[WatchedSession]) -> list[AccountRow]:
+    """Return the live ones among these records."""
+    # Not by a condition: SQLite would rather go through all live records than look each of these up.
+    rows = records.values_list("ended", *AccountRow._fields)
+    return [AccountRow._make(row) for ended, *row in rows if ended is None]
 
 
 def activity_in(record: Resumable) -> Activity:

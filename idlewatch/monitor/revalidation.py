@@ -19,7 +19,7 @@ from idlewatch.monitor import accounts, checkpoints, django_sessions, record_key
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
-from idlewatch.monitor.record_rows import Record, RecordRow, read_rows
+from idlewatch.monitor.record_rows import Record, RecordRow, read_account_rows, read_rows
 from idlewatch.monitor.row_locks import locked
 from idlewatch.process import now as clock_now
 from idlewatch.signals.event_log import log_event
@@ -49,7 +49,10 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 
 
 def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
-    by_id = {watched.id: watched for watched in sessions}
+    resting = _resting(sessions)
+    by_id = {watched.id: watched for watched in sessions if watched.id not in resting}
+    if not by_id:
+        return set()
     rows = {row.pk: row for row in read_rows(WatchedSession.objects.filter(among("pk", by_id)))}
     live = [row for row in rows.values() if row.ended is None]
     # Together with the records: what follows may wait for a transaction of the project that changes a password, until
@@ -86,6 +89,21 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     # Once nothing has failed: each is logged.
     _report_silent_pages(live, by_id, now)
     return again
+
+
+def _resting(sessions: Sequence[Watched]) -> Collection[str]:
+    """Return the ids of sessions to which nothing has happened since they were examined: most, on the memory store.
+
+    Their records have all that is known of them, are live, and were written by this process alone; account and Django
+    session stand.
+    """
+    written = stores.current().queue.written(sessions)
+    quiet = {each.id: each for each in written if not each.unfinished and each.activity.awaited_since is None}
+    if not quiet:
+        return ()
+    sound = accounts.find_sound(read_account_rows(WatchedSession.objects.filter(among("pk", quiet))))
+    existing = _standing(quiet[watch_id] for watch_id in sound)
+    return {watch_id for watch_id in sound if not (key := quiet[watch_id].key) or key in existing}
 
 
 def _standing(sessions: Iterable[Watched]) -> Collection[str]:

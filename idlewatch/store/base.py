@@ -147,6 +147,13 @@ class DueQueue(Protocol):
         """Note that the records have the progress of these sessions. Thread-safe."""
         return
 
+    def written(self, sessions: Sequence[Watched]) -> Sequence[Watched]:
+        """Return those of these sessions whose progress the records have for certain, and keep. Thread-safe.
+
+        None where other processes write them, too.
+        """
+        return ()
+
     async def unwritten(self) -> Sequence[Watched]:
         """Return the live sessions whose progress the records may lack; none where the store outlives the process."""
         return ()

@@ -65,6 +65,12 @@ class MemoryQueue(DueQueue):
                 if entry is not None and entry.watched.version == watched.version:
                     entry.note(unwritten=not is_final)
 
+    def written(self, sessions: Sequence[Watched]) -> Sequence[Watched]:
+        entries = self._ledger.entries
+        with self._lock:
+            found = ((watched, entries.get(watched.id)) for watched in sessions)
+            return [watched for watched, entry in found if entry is not None and not entry.claims.unwritten]
+
     async def unwritten(self) -> Sequence[Watched]:
         with self._lock:
             return [each.watched for each in self._ledger.entries.values() if each.claims.unwritten and not each.ended]

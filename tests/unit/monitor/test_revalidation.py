@@ -197,6 +197,46 @@ class TestWhatStandsNoMore:
         assert ends == [None, Reason.LOST, None, Reason.ACCOUNT]
 
 
+class TestOneAtRest:
+    """A session to which nothing has happened since it was examined."""
+
+    @pytest.fixture
+    def watched(self) -> Watched:
+        (watched,) = sign_in_many(1)
+        assert examine(watched) == set()
+        return watched
+
+    def test_its_progress_is_not_read_again(self, watched: Watched):
+        with mock.patch("idlewatch.monitor.revalidation.read_rows") as read_rows:
+            assert examine(watched) == set()
+        read_rows.assert_not_called()
+        assert reason(watched) is None
+
+    def test_it_is_not_at_rest_after_activity(self, watched: Watched):
+        stores.current().sessions.apply(watched.id, Acted(), START + 20)
+        assert examine(watched) == set()
+        assert WatchedSession.objects.get().last_active == as_datetime(START + 20)
+
+    @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "another"}])
+    def test_it_ends_with_its_account(self, watched: Watched, change: dict[str, Any]):
+        User.objects.update(**change)
+        examine(watched)
+        examine(watched, suspects={watched.id})
+        assert reason(watched) is Reason.ACCOUNT
+
+    @pytest.mark.parametrize("missing", [Session, WatchedSession])
+    def test_it_is_lost_with_its_session_or_record(self, watched: Watched, missing: Any):
+        missing.objects.all().delete()
+        assert examine(watched) == {watched.id}
+        assert examine(watched, suspects={watched.id}) == set()
+        assert reason(watched) is Reason.LOST
+
+    def test_it_ends_as_its_record_did(self, watched: Watched):
+        records.close(watched.id, Reason.REVOKED, START + 10)
+        assert examine(watched) == set()
+        assert reason(watched) is Reason.REVOKED
+
+
 class TestTakingOver:
     def test_a_record_that_was_closed_elsewhere_ends_the_watch_and_is_not_moved(self):
         (watched,) = sign_in_many(1)

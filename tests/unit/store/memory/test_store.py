@@ -82,7 +82,10 @@ async def test_knows_what_the_records_lack_until_it_is_written(memory: MemorySto
     assert [each.id for each in await memory.queue.unwritten()] == [signed_in_now]
     memory.queue.note_written(await memory.queue.unwritten())
     assert not await memory.queue.unwritten()
+    sessions = [await memory.sessions.aget(each) for each in ("w1", "w2")]
+    assert memory.queue.written([each for each in sessions if each]) == sessions
     memory.sessions.apply("w2", Acted(), 1.0)
+    assert memory.queue.written([each for each in sessions if each]) == sessions[:1]
     before = await memory.queue.unwritten()
     memory.sessions.apply("w2", Acted(), 2.0)
     memory.queue.note_written(before)
