@@ -207,6 +207,8 @@ class TabConsumer(Socket):
         await self.tell(frame, ended=verdict.phase is Phase.ENDED)
 
     async def _end(self, frame: str) -> None:
+        # The store counts no tabs of a session that has ended: that this one goes need not be reported.
+        self._counted = False
         await self.send(text_data=add_login_url(frame, self._login_url))
         await self._shut(Close.ENDED)
 

@@ -429,6 +429,18 @@ class TestAfterTheEnd:
         assert (await tab.frame())["reason"] == "revoked"
         assert await tab.close_code() == 4401
 
+    async def test_the_store_is_not_told_that_its_tabs_go(self, clock: Time, signed: Signed, tab: Tab):
+        await monitor.aend(signed.watch_id, Reason.REVOKED, clock.now)
+        await push(clock)
+        assert (await tab.frame())["reason"] == "revoked"
+        assert await tab.close_code() == 4401
+        with mock.patch.object(
+            type(stores.current().sessions), "aapply", wraps=stores.current().sessions.aapply
+        ) as told:
+            await tab.leave(4401)
+        assert hub_tabs() == 0
+        assert told.call_count == 0
+
     async def test_a_watch_without_facts_and_record_is_lost(self, signed: Signed, tab: Tab):
         await WatchedSession.objects.all().adelete()
         lose_store()
