@@ -19,13 +19,15 @@ class Group(NamedTuple):
 GROUPS = tuple(Group(phase, connected) for phase in (Phase.WARNED, Phase.ACTIVE) for connected in (True, False))
 """In the order of a list. A row in Redis has the index of its group, counted from 1."""
 
+_WARNED = Phase.WARNED
+
 
 def group_of(watched: Watched) -> Group | None:
     """Return the group of a session; None if it has ended."""
     activity = watched.activity
     if activity.ended is not None:
         return None
-    return GROUPS[2 * (watched.shown.phase is not Phase.WARNED) + (not activity.tabs)]
+    return GROUPS[2 * (watched.shown.phase is not _WARNED) + (not activity.tabs)]
 
 
 def is_among(watched: Watched, phase: Phase | None, connected: bool | None) -> bool:

@@ -16,6 +16,7 @@ from idlewatch.store.values import Watched
 Replacement = Callable[[Watched, Watched, float], Watched]
 """What `restarted` and `transferred` are: the present session, the one that replaces parts of it, and `now`."""
 
+_ACTIVE, _WARNED, _ENDED = Phase
 CHECK_FRACTION = 0.75
 """The part of `checkpoint` after which a session is checked and checkpointed: a check may be late by the rest."""
 RECHECK_INTERVAL = 5.0
@@ -59,10 +60,10 @@ def tombstone(watch_id: str, reason: Reason | None, now: float) -> Watched:
 
 def settled(claimed: Watched, verdict: Verdict, now: float) -> Watched:
     """Return a session whose tabs are to be told its verdict at `now`; an end becomes final, a warning is counted."""
-    activity = claimed.activity
-    if verdict.phase is Phase.ENDED:
+    activity, phase = claimed.activity, verdict.shown.phase
+    if phase is _ENDED:
         activity = activity.finished(verdict.reason or Reason.LOST, verdict.ends_at)
-    elif verdict.phase is Phase.WARNED and claimed.shown.phase is Phase.ACTIVE:
+    elif phase is _WARNED and claimed.shown.phase is _ACTIVE:
         activity = replace(activity, warnings=activity.warnings + 1)
     return _next(claimed, activity, now, shown=verdict.shown, unfinished=False)
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from idlewatch.core.policy import NEVER
 from idlewatch.store.values import Due, Watched
 
-_PUSH, _RECORD = Due.PUSH, Due.RECORD
+PUSH, RECORD = Due.PUSH, Due.RECORD
 """To find a member of an enum in its class takes longer than all else here."""
 
 
@@ -58,14 +58,14 @@ class Entry(Struct, gc=False, eq=False):
 
     def lease(self, due: Due, until: float) -> None:
         """Note that one kind is claimed."""
-        if due is _PUSH:
+        if due is PUSH:
             self.claims = replace(self.claims, push=until, claimed=self.watched.version)
         else:
             self.claims = replace(self.claims, **{due.value: until})
 
     def release(self, due: Due, **changes: object) -> None:
         """Note that one kind is claimed no more, and what else changes in the claims by it."""
-        if due is _PUSH:
+        if due is PUSH:
             self.note(push=None, claimed=0, **changes)
         else:
             self.note(**{due.value: None}, **changes)
@@ -82,25 +82,25 @@ class Entry(Struct, gc=False, eq=False):
 
     def queued_at(self, due: Due) -> float:
         """Return its moment in the queue of one kind."""
-        if due is _PUSH:
+        if due is PUSH:
             return self.push
-        return self.record if due is _RECORD else self.check
+        return self.record if due is RECORD else self.check
 
     def put_in_queue(self, due: Due, at: float) -> None:
         """Note its moment in the queue of one kind."""
-        if due is _PUSH:
+        if due is PUSH:
             self.push = at
-        elif due is _RECORD:
+        elif due is RECORD:
             self.record = at
         else:
             self.check = at
 
     def due_at(self, due: Due, now: float) -> float:
         """Return when it is due; what is claimed is due again when the lease lapses."""
-        if due is _PUSH:
+        if due is PUSH:
             return self._push_at(now)
         claims = self.claims
-        if due is _RECORD:
+        if due is RECORD:
             at, lease = now if self.ended and not claims.recorded else NEVER, claims.record
         else:
             at, lease = NEVER if self.ended else self.check_at, claims.check

@@ -10,7 +10,7 @@ from threading import RLock
 from idlewatch.core.events import CREDITING, Acted, Event
 from idlewatch.core.policy import UNWARNED
 from idlewatch.store import transitions
-from idlewatch.store.memory.entry import UNCLAIMED, Entry
+from idlewatch.store.memory.entry import PUSH, RECORD, UNCLAIMED, Entry
 from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
 from idlewatch.store.values import Due, Touch, Watched
@@ -116,10 +116,10 @@ class Ledger:
             # When it is to be checked does not depend on its facts.
             if entry.ended:
                 self.ended += former.activity.ended is None
-                self.queue(entry, Due.RECORD, now)
+                self.queue(entry, RECORD, now)
             elif is_later:
                 return watched
-            self.queue_at(entry, Due.PUSH, entry.due_at(Due.PUSH, now) if next_at is None else next_at)
+            self.queue_at(entry, PUSH, entry.due_at(PUSH, now) if next_at is None else next_at)
         return watched
 
     def queue(self, entry: Entry, due: Due, now: float) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from idlewatch.core.policy import NEVER
 from idlewatch.store import transitions
 from idlewatch.store.base import DueQueue
-from idlewatch.store.memory.entry import Entry
+from idlewatch.store.memory.entry import PUSH, RECORD, Entry
 from idlewatch.store.memory.ledger import Ledger
 from idlewatch.store.values import Due, Watched
 
@@ -96,8 +96,8 @@ class MemoryQueue(DueQueue):
             return None
         if entry.watched.version != watched.version:
             if watched.version >= entry.claims.claimed:
-                entry.release(Due.PUSH)
-                self._ledger.queue(entry, Due.PUSH, now)
+                entry.release(PUSH)
+                self._ledger.queue(entry, PUSH, now)
             return None
         verdict = entry.watched.verdict(now)
         settled = transitions.settled(entry.watched, verdict, now)
@@ -109,10 +109,10 @@ class MemoryQueue(DueQueue):
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
         claims, changes = entry.claims, dict[str, object]()
-        settled = claims.settled if due is Due.PUSH else None
+        settled = claims.settled if due is PUSH else None
         if settled is not None and watched.version >= settled:
             changes["settled"] = None
-        elif due is Due.RECORD and not claims.recorded:
+        elif due is RECORD and not claims.recorded:
             changes["recorded"] = True
             self._ledger.forget_later(watched.id, now)
         elif due is Due.CHECK:
@@ -122,7 +122,7 @@ class MemoryQueue(DueQueue):
                 return
             entry.check_at = check_at
             changes["doubted"] = is_doubted
-        if due is not Due.PUSH or watched.version >= claims.claimed:
+        if due is not PUSH or watched.version >= claims.claimed:
             entry.release(due, **changes)
         elif changes:
             entry.note(**changes)
