@@ -60,7 +60,8 @@ class Publisher:
         """
         settled = await self._settle(claimed, now)
         changes = changes_of([(each.after, each.verdict) for each in settled])
-        elsewhere = {each.after.id for each in settled if self._may_be_elsewhere(each.after)}
+        shared = self._store.shared
+        elsewhere = {each.after.id for each in settled if shared and self._may_be_elsewhere(each.after)}
         await self._send(changes, [change for change in changes if change.watch_id in elsewhere], now)
         _note_delays(settled, self._clock.now())
         await self._store.queue.confirm(Due.PUSH, [each.after for each in settled], now)
@@ -92,7 +93,7 @@ class Publisher:
         if not changes:
             return
         await self._hub.deliver(aged(changes, self._clock.now() - at))
-        layer = get_channel_layer() if self._store.shared and elsewhere else None
+        layer = get_channel_layer() if elsewhere else None
         if layer is not None:
             try:
                 # A layer may be configured to wait for as long as it takes; this lane must not.

@@ -108,7 +108,8 @@ class MemoryQueue(DueQueue):
         return self._ledger.change(entry, settled, now, next_at=next_at)
 
     def _confirm(self, entry: Entry, due: Due, watched: Watched, now: float, *, is_doubted: bool) -> None:
-        claims, changes = entry.claims, dict[str, object]()
+        changes: dict[str, object] = {}
+        claims = entry.claims
         settled = claims.settled if due is PUSH else None
         if settled is not None and watched.version >= settled:
             changes["settled"] = None
