@@ -14,8 +14,8 @@ from tests.integration.server.visitors import Tab
 from tests.integration.site import Site
 
 TABS = 2000
-EACH = 40
-"""Tabs of a session: fewer than it may have, since one that gives up a handshake may still count."""
+EACH = 25
+"""Tabs of a session: half of what it may have, since one that gives up a handshake may still count."""
 WITHIN = 60.0
 
 
