@@ -31,7 +31,7 @@ from idlewatch.http.request_session import (
     make_anonymous_before_sign_in,
     session_of,
 )
-from idlewatch.http.request_state import attach_state, find_state, state_of
+from idlewatch.http.request_state import RequestState, attach_state, find_state
 from idlewatch.http.requests_under_way import Answering
 from idlewatch.http.responses import undecided_response
 from idlewatch.http.undecided import refuse
@@ -59,29 +59,31 @@ class IdleWatchMiddleware:
         """Answer a request: admit, view, follow."""
         if self._is_async:
             return self.__acall__(request)
-        response = enter(request)
-        with Answering(request, state_of(request)):
-            return follow(request, self.get_response(request) if response is None else response)
+        state, response = enter(request)
+        with Answering(request, state):
+            return follow(request, self.get_response(request) if response is None else response, state)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Async version of `__call__`. Sessions and records are sync: what may ask them runs in Django's thread."""
-        response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
-        with Answering(request, state_of(request)):
+        state, response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
+        with Answering(request, state):
             if response is None:
-                response = await self._answer(request)
+                response = await self._answer(request, state)
             left = now()
-            if (cookie_of(request) or session_of(request).accessed) and not asks_nothing(request, response, left):
-                return await in_thread(Lane.REQUEST, follow, request, response)
-            return follow(request, response, left)
+            if (cookie_of(request) or session_of(request).accessed) and not asks_nothing(
+                request, response, state, left
+            ):
+                return await in_thread(Lane.REQUEST, follow, request, response, state)
+            return follow(request, response, state, left)
 
-    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+    async def _answer(self, request: HttpRequest, state: RequestState) -> HttpResponseBase:
         try:
             return cast("HttpResponseBase", await self.get_response(request))
         except CancelledError:
             # The client has gone. As after an error, its browser keeps the session with which the request came.
-            state_of(request).is_abandoned = True
-            if has_changed_session(request):
-                await in_thread(Lane.REQUEST, follow, request, HttpResponse(status=500))
+            state.is_abandoned = True
+            if has_changed_session(state):
+                await in_thread(Lane.REQUEST, follow, request, HttpResponse(status=500), state)
             raise
 
     def process_template_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -102,20 +104,20 @@ class IdleWatchMiddleware:
         return undecided_response(request, exception) if isinstance(exception, Undecided) else None
 
 
-def enter(request: HttpRequest) -> HttpResponseBase | None:
-    """Admit a request and set `request.idlewatch`; return the response where no view may run."""
+def enter(request: HttpRequest) -> tuple[RequestState, HttpResponseBase | None]:
+    """Admit a request and set `request.idlewatch`; return that, and the response where no view may run."""
     session_of(request)
     refused = find_state(request)
     if refused is not None and refused.admission.undecided is not None:
         # A middleware before this one was to sign the user in.
-        return refuse(request, refused.admission.undecided)
+        return refused, refuse(request, refused.admission.undecided)
     state = attach_state(request, now())
     state.admission = admit(request, state.admission.arrived)
     if state.admission.undecided is not None:
-        return refuse(request, state.admission.undecided)
+        return state, refuse(request, state.admission.undecided)
     ignore_conditions(request)
     if not state.session.is_ended:
-        return None
+        return state, None
     hide_cookie(request)
     if apps.is_installed("idlewatch.drafts"):
         from idlewatch.drafts import rejected_forms  # noqa: PLC0415 - an app that may not be installed
@@ -124,9 +126,9 @@ def enter(request: HttpRequest) -> HttpResponseBase | None:
         rejected_forms.store(request, state.admission)
     if request.method in {"GET", "HEAD"}:
         make_anonymous(request)
-        return None
+        return state, None
     if needs_no_login(request):
         make_anonymous_before_sign_in(request)
-        return None
+        return state, None
     make_anonymous(request)
-    return end_response(request)
+    return state, end_response(request)

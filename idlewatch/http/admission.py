@@ -66,7 +66,7 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
         undecided = error if isinstance(error, Undecided) else Undecided(str(error))
         return Admission(arrived, undecided=undecided.with_traceback(None))
     verdict = admission.state.verdict
-    metrics.JUDGED[metrics.ANONYMOUS if verdict is None else verdict.phase].inc()
+    metrics.JUDGED[metrics.ANONYMOUS if verdict is None else verdict.shown.phase].inc()
     return admission
 
 
@@ -113,7 +113,7 @@ def _assess(
         if watched.key != key:
             # While the store is away it has none, by its record; the request itself has not changed it.
             monitor.rebind(watch_id, session, is_own=False)
-            return state._replace(watched=replace(watched, key=key))
+            return replace(state, watched=replace(watched, key=key))
         return state
     if not state.is_ended:
         # The data of the Django session belongs to another user: serve neither.

@@ -36,12 +36,13 @@ PAUSES = (0.05, 0.15, 0.3)
 """Seconds to wait, each before another look, for what another process has committed and not announced yet."""
 
 
-def follow(request: HttpRequest, response: HttpResponseBase, left: float | None = None) -> HttpResponseBase:
+def follow(
+    request: HttpRequest, response: HttpResponseBase, state: RequestState, left: float | None = None
+) -> HttpResponseBase:
     """Follow the session through what the view did to it; return the response, or the ended response in its place.
 
     `left`: when the view returned, if that is not a moment ago (epoch seconds).
     """
-    state = state_of(request)
     response = _follow(request, response, state, now() if left is None else left)
     if state.original is not None:
         # Not if the database fails meanwhile: after an error the browser still has this key.
@@ -50,9 +51,8 @@ def follow(request: HttpRequest, response: HttpResponseBase, left: float | None 
     return response
 
 
-def has_changed_session(request: HttpRequest) -> bool:
+def has_changed_session(state: RequestState) -> bool:
     """Return whether the view has given the session another key or user, or is about to, or has ended it."""
-    state = state_of(request)
     original, change = state.original, state.change
     is_replaced = original is not None and (original.commit is not None or original.is_announced)
     return is_replaced or change.signed_in or change.signed_out or change.is_deferred
@@ -66,9 +66,8 @@ def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) 
     return state.ended_response
 
 
-def asks_nothing(request: HttpRequest, response: HttpResponseBase, left: float) -> bool:
+def asks_nothing(request: HttpRequest, response: HttpResponseBase, state: RequestState, left: float) -> bool:
     """Return whether `follow` needs neither the database nor the store: after most views, whose pages are no news."""
-    state = state_of(request)
     watched = state.session.watched
     if watched is None or not _is_untouched(request, response, state):
         return False

@@ -136,8 +136,8 @@ class RequestState:
     @property
     def frame(self) -> StateFrame:
         """The state frame for the page."""
-        watched, verdict = self.session
-        login_url = login_url_of(self._request)
+        session, login_url = self.session, login_url_of(self._request)
+        watched, verdict = session.watched, session.verdict
         if watched is None or verdict is None:
             return no_session_frame(self.unshown_reason, login_url)
         return state_frame(verdict, watched.policy, watched.version, login_url)

@@ -11,34 +11,21 @@ from idlewatch.process import Process, current_process
 from idlewatch.store.values import SessionKey
 
 
-class RequestsUnderWay:
+class RequestsUnderWay(set["Answering"]):
     """The requests that a process is answering, if they came with a session. Thread-safe: each step is atomic."""
 
     def __init__(self, process: Process) -> None:
-        self._answering = set[Answering]()
-
-    def add(self, request: Answering) -> None:
-        """Add a request that is about to be answered."""
-        self._answering.add(request)
-
-    def remove(self, request: Answering) -> None:
-        """Remove a request that was answered."""
-        self._answering.discard(request)
+        super().__init__()
 
     def is_shared(self, key: str, session: SessionBase) -> bool:
         """Return whether another request came with the same key."""
         # Hardly ever asked, and there are as many as threads.
-        return any(each.key == key and each.session is not session for each in self._answering.copy())
-
-
-def under_way() -> RequestsUnderWay:
-    """Return the requests that the current process is answering."""
-    return current_process().part(RequestsUnderWay)
+        return any(each.key == key and each.session is not session for each in self.copy())
 
 
 def is_shared(key: str, session: SessionBase) -> bool:
     """Return whether another request under way came with the same key."""
-    return under_way().is_shared(key, session)
+    return current_process().part(RequestsUnderWay).is_shared(key, session)
 
 
 class Answering:
@@ -51,7 +38,7 @@ class Answering:
         key = self.session.session_key
         self.key = None if key is None else SessionKey(key)
         """The session key of the request's cookie."""
-        self._requests = under_way()
+        self._requests = current_process().part(RequestsUnderWay)
 
     def __enter__(self) -> None:
         state, key = self._state, self.key
@@ -67,5 +54,5 @@ class Answering:
         if self.key is not None:
             if self._state.original is not None:
                 self._state.original.leave()
-            self._requests.remove(self)
+            self._requests.discard(self)
         current_state.reset(self._token)

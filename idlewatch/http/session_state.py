@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase, Verdict, ended
 from idlewatch.store.values import Watched
 
 
-class SessionState(NamedTuple):
+class SessionState(Struct, frozen=True):
     """The facts of a session and the verdict on them. An anonymous user has neither."""
 
     watched: Watched | None = None
     """None also after an end of which the store has no facts."""
     verdict: Verdict | None = None
+    is_ended: bool = False
+    """There was a session, and it has ended."""
+    watch_id: str | None = None
+    """The id of a live session; None for anonymous users and after an end."""
 
     @classmethod
     def at(cls, watched: Watched, now: float) -> SessionState:
         """Return the state of a session at `now` (epoch seconds)."""
-        return cls(watched, watched.verdict(now))
+        verdict = watched.verdict(now)
+        is_ended = verdict.shown.phase is Phase.ENDED
+        return cls(watched, verdict, is_ended, None if is_ended else watched.id)
 
     @classmethod
     def lost(cls, reason: Reason, now: float) -> SessionState:
         """Return the state of a session that has ended and left no facts."""
-        return cls(None, ended(reason, now))
-
-    @property
-    def watch_id(self) -> str | None:
-        """The id of a live session; None for anonymous users and after an end."""
-        watched, verdict = self
-        return None if watched is None or (verdict is not None and verdict.phase is Phase.ENDED) else watched.id
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether there was a session, and it has ended."""
-        verdict = self.verdict
-        return verdict is not None and verdict.phase is Phase.ENDED
+        return cls(None, ended(reason, now), is_ended=True)
 
     @property
     def phase(self) -> Phase | None:

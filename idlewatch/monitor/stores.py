@@ -44,7 +44,7 @@ def current() -> Store:
     """
     process = current_process()
     process.part(StoreLease).check()
-    return store_of(process)
+    return process.part(open_store).store
 
 
 def require_store(now: float, *, in_view: bool = False) -> None:

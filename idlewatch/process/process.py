@@ -134,7 +134,8 @@ def current_process() -> Process:
 
 def now() -> float:
     """Return the current process's time in epoch seconds."""
-    return current_process().clock.now()
+    # On every request and message: as `current_process` does it.
+    return (_current.get() or _default or _make_default()).clock.now()
 
 
 async def in_thread(lane: Lane, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
