@@ -106,6 +106,8 @@ async def test_a_page_of_another_origin_or_of_two_opens_no_socket(deployment: De
 
 
 @pytest.mark.rule("R10")
+# It waits for more than a minute, and may be the one that starts the deployment.
+@pytest.mark.timeout(240)
 async def test_a_tab_that_is_silent_for_longer_than_nginx_waits_by_default_receives_a_logout_at_another_process(
     deployment: Deployment,
 ):

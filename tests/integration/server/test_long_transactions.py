@@ -31,6 +31,7 @@ from idlewatch.monitor.write_behind import ActivityBuffer
 from idlewatch.ops import health
 from idlewatch.process import Lane, current_process, in_thread, now
 from idlewatch.runtime.runtime import runtime_of
+from idlewatch.store.values import Due
 from tests.support import http_site
 
 entered, go_on = threading.Event(), threading.Event()
@@ -96,7 +97,7 @@ async def main():
     await asyncio.gather(*own)
     await timer._ends.record(now() + 11)
     found["afterwards"] = (await reason_of("ann"))[0]
-    found["left"] = len(await stores.current().queue.claim("record", now() + 30, 10, 1.0))
+    found["left"] = len(await stores.current().queue.claim(Due.RECORD, now() + 30, 10, 1.0))
 
 asyncio.run(main())
 current_process().close()
