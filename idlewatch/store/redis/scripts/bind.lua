@@ -4,6 +4,6 @@
 
 local _, row = fetch(KEYS[1])
 if row then
-  row.key = ARGV[1]
+  set_key(row, ARGV[1])
   redis.call('SET', KEYS[1], packed(row), 'KEEPTTL')
 end

@@ -51,7 +51,7 @@ local function claim_between(from, to)
     local id, row = ids[index], value and read(value)
     if not row then
       remove(list, id)
-      unrank(prefix, id, 0)
+      unrank(prefix, id)
       -- MGET has nothing of a key of another type.
       if redis.call('EXISTS', keys[index]) == 1 then
         claimed[#claimed + 1] = id

@@ -1,6 +1,6 @@
 -- What most scripts go on with: whole rows, the lists that sessions are in, and what the clock may end.
 
--- Read a row; return nil for anything else.
+-- Read a row; return nil for anything else. What follows the numbers is cut out of `value` where it is needed.
 local function read(value)
   local version, active, next_at, idle, cap, warn, lease, claimed, settled, ttl, check_at, mark, ended, recorded, doubted, group,
     key_size = numbers(value)
@@ -10,8 +10,19 @@ local function read(value)
   return {
     version = version, active = active, next_at = next_at, idle = idle, cap = cap, warn = warn, lease = lease, claimed = claimed,
     settled = settled, ttl = ttl, check_at = check_at, mark = mark, ended = ended, recorded = recorded, doubted = doubted,
-    group = group, key = string.sub(value, HEAD + 1, HEAD + key_size), facts = string.sub(value, HEAD + key_size + 1),
+    group = group, key_size = key_size, value = value,
   }
+end
+
+-- Return the session key of a row.
+local function key_of(row)
+  return string.sub(row.value, HEAD + 1, HEAD + row.key_size)
+end
+
+-- Give a row another session key.
+local function set_key(row, key)
+  row.value = string.sub(row.value, 1, HEAD) .. key .. string.sub(row.value, HEAD + row.key_size + 1)
+  row.key_size = #key
 end
 
 -- Return the value of a key and the row that it is; nil where there is none, or something else.
@@ -25,13 +36,16 @@ end
 
 local function packed(row)
   return struct.pack(FORMAT, row.version, row.active, row.next_at, row.idle, row.cap, row.warn, row.lease, row.claimed,
-    row.settled, row.ttl, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group, #row.key)
-    .. row.key .. row.facts
+    row.settled, row.ttl, row.check_at, row.mark, row.ended, row.recorded, row.doubted, row.group, row.key_size)
+    .. string.sub(row.value, HEAD + 1)
 end
 
--- Note in a row that its push is claimed: where the lease is, by `FORMAT`.
+-- Where these numbers are in a row, by `FORMAT`; after the lease come what was claimed and what was settled.
+local NEXT_AT, LEASE = 2 * 8, 6 * 8
+
+-- Note in a row that its push is claimed.
 local function claim(key, lease, version)
-  redis.call('SETRANGE', key, 6 * 8, struct.pack('<dd', lease, version))
+  redis.call('SETRANGE', key, LEASE, struct.pack('<dd', lease, version))
 end
 
 -- Keep a row; ttl is in seconds.
@@ -99,12 +113,10 @@ local function rank(prefix, id, row, deadline)
   add(prefix .. 'live:' .. GROUPS[row.group], deadline, id, row.ttl)
 end
 
--- Take a session out of all groups but one (0: out of all).
-local function unrank(prefix, id, but)
-  for number, name in ipairs(GROUPS) do
-    if number ~= but then
-      remove(prefix .. 'live:' .. name, id)
-    end
+-- Take a session out of all groups.
+local function unrank(prefix, id)
+  for _, name in ipairs(GROUPS) do
+    remove(prefix .. 'live:' .. name, id)
   end
 end
 

@@ -15,7 +15,7 @@ local function confirm(key, value, id, version, next_at, doubted)
   local row = value and read(value)
   if not row then
     remove(prefix .. 'due:' .. kind, id)
-    unrank(prefix, id, 0)
+    unrank(prefix, id)
     return -1
   end
   if kind == 'push' then
@@ -25,11 +25,12 @@ local function confirm(key, value, id, version, next_at, doubted)
     if row.settled > 0 and version >= row.settled then
       row.settled = 0
     end
-    if version == row.version and next_at ~= '' then
+    if version == row.version and next_at ~= '' and next_at ~= row.next_at then
       -- It was due by the verdict of the latest write; by now its tabs show the right thing, so that nothing is settled.
       row.next_at = next_at
+      redis.call('SETRANGE', key, NEXT_AT, struct.pack('<d', next_at))
     end
-    redis.call('SET', key, packed(row), 'KEEPTTL')
+    redis.call('SETRANGE', key, LEASE, struct.pack('<ddd', row.lease, row.claimed, row.settled))
     return put_push(prefix, id, row, now)
   elseif kind == 'record' then
     remove(prefix .. 'due:record', id)

@@ -5,7 +5,7 @@
 local prefix, id = ARGV[1], ARGV[2]
 if redis.call('GET', KEYS[1]) == ARGV[3] then
   redis.call('DEL', KEYS[1])
-  unrank(prefix, id, 0)
+  unrank(prefix, id)
   for _, kind in ipairs({'push', 'record', 'check'}) do
     remove(prefix .. 'due:' .. kind, id)
   end

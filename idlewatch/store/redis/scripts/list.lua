@@ -91,7 +91,7 @@ for index = 1, #ids do
     answer[#answer + 1] = row
   else
     -- It was evicted, or can't be read.
-    unrank(prefix, id, 0)
+    unrank(prefix, id)
     answer[1] = answer[1] - 1
   end
 end

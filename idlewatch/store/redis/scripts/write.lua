@@ -29,24 +29,25 @@ local function note_served(command, process, id, ttl)
   end
 end
 
-local first, answer = {push = -1, record = -1, check = -1}, {}
+-- Return the earlier of two moments; -1 is none.
+local function earlier(one, other)
+  return (one < 0 or other >= 0 and other < one) and other or one
+end
+
+local push_first, record_first, check_first, answer = -1, -1, -1, {}
 for index, key in ipairs(keys) do
   local id, now, version, deadline, token, names = unpack(writes[index])
   local new = ARGV[4 + index]
-  local done, value, due, is_held_back =
+  local done, value, push_due, record_due, check_due =
     change(prefix, now, mode, key, values[index], reservations[index], id, version, new, deadline, token)
-  if done then
+  if done == 1 then
     for name = 1, #names, 2 do
       note_served(names[name + 1] == 'in' and 'SADD' or 'SREM', names[name], id, read(new).ttl)
     end
   end
-  for kind, earliest in pairs(first) do
-    if due[kind] >= 0 and (earliest < 0 or due[kind] < earliest) then
-      first[kind] = due[kind]
-    end
-  end
-  answer[#answer + 1] = done and 1 or is_held_back and -1 or 0
-  answer[#answer + 1] = value or false
+  push_first, record_first = earlier(push_first, push_due), earlier(record_first, record_due)
+  check_first = earlier(check_first, check_due)
+  answer[2 * index - 1], answer[2 * index] = done, value or false
 end
 for command, lists in pairs(served) do
   for list, ids in pairs(lists) do
@@ -54,4 +55,6 @@ for command, lists in pairs(served) do
   end
 end
 flush(prefix, sender)
-return {string.format('%.17g', first.push), string.format('%.17g', first.record), string.format('%.17g', first.check), unpack(answer)}
+return {
+  string.format('%.17g', push_first), string.format('%.17g', record_first), string.format('%.17g', check_first), unpack(answer),
+}
