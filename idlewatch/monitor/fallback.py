@@ -171,7 +171,9 @@ class FallbackStore(SessionStore):
         """
         if isinstance(event, Acted) and self._outage.is_tended:
             return await self._acredit(watch_id, event, now)
-        await self._heartbeats.current().settle(watch_id)
+        heartbeats = self._heartbeats.current()
+        if not heartbeats.is_idle:
+            await heartbeats.settle(watch_id)
         if not self._outage.is_doubtful():
             with suppress(StoreUnavailable, HeldBack):
                 watched = await self._sessions.aapply(watch_id, event, now)

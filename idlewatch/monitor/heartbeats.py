@@ -66,6 +66,11 @@ class Heartbeats:
             self._sending = self._process.start(self._send_later())
         return True
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no heartbeat waits, or is being credited."""
+        return not self._waiting and not self._under_way
+
     async def settle(self, watch_id: str) -> None:
         """Wait until every heartbeat of a session that has come is credited."""
         if watch_id in self._waiting:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from idlewatch.conf import conf
@@ -20,7 +20,7 @@ CHECKPOINT_MARGIN = 30.0
 NOTHING = Reported(0.0)
 
 
-class _Seen(NamedTuple):
+class _Seen(Struct, frozen=True, gc=False):
     """What was seen of one session."""
 
     report: Reported

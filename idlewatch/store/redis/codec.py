@@ -54,6 +54,7 @@ class _Facts(Struct, array_like=True):
     shown: Shown
 
 
+_ENDED = Phase.ENDED
 _GROUP_NUMBERS = {group: number for number, group in enumerate(GROUPS, 1)}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Facts).decode
@@ -62,7 +63,7 @@ _decode_policy = msgspec.msgpack.Decoder(_Policy).decode
 
 @lru_cache(MAX_POLICIES)
 def _encoded(policy: Policy) -> Raw:
-    return Raw(_encode(_short(astuple(policy))))
+    return Raw(_encode([_short(value) for value in astuple(policy)]))
 
 
 @lru_cache(MAX_POLICIES)
@@ -104,16 +105,17 @@ class Head(NamedTuple):
     key_size: int = 0
 
 
-def row_of(watched: Watched, now: float, mark: float = 0.0) -> bytes:
-    """Return the row of a session as it is at `now`."""
-    return _packed(watched, _head(watched, watched.verdict(now), now, mark=mark))
+def row_of(watched: Watched, now: float, mark: float = 0.0) -> tuple[bytes, float]:
+    """Return the row of a session as it is at `now`, and its deadline: see `listing.deadline_of`."""
+    verdict, key = watched.verdict(now), _key_of(watched)
+    return _packed(watched, _numbers(watched, verdict, now, len(key), mark=mark), key), verdict.ends_at
 
 
 def opening_of(watched: Watched, now: float) -> tuple[object, ...]:
     """Return what `scripts/open.lua` takes of a session: its id, its row, and its places on the lists."""
-    verdict = watched.verdict(now)
-    head = _head(watched, verdict, now, claimed=watched.version)
-    row = _packed(watched, head)
+    verdict, key = watched.verdict(now), _key_of(watched)
+    head = Head(*_numbers(watched, verdict, now, len(key), claimed=watched.version))
+    row = _packed(watched, head, key)
     return (
         watched.id,
         Raw(TEXT.pack(TEXT_OF_16_BITS, len(row)) + row),
@@ -125,15 +127,28 @@ def opening_of(watched: Watched, now: float) -> tuple[object, ...]:
     )
 
 
-def _head(watched: Watched, verdict: Verdict, now: float, *, mark: float = 0.0, claimed: float = 0.0) -> Head:
+_SETTLED, _TTL, _DOUBTED, _GROUP, _KEY_SIZE = map(
+    Head._fields.index, ("settled", "ttl", "doubted", "group", "key_size")
+)
+
+
+def _key_of(watched: Watched) -> bytes:
+    return (watched.key or "").encode()
+
+
+def _numbers(
+    watched: Watched, verdict: Verdict, now: float, key_size: int, *, mark: float = 0.0, claimed: float = 0.0
+) -> tuple[Any, ...]:
+    """Return what `Head` has, without the object: most rows are written, and not looked at."""
     policy, activity = watched.policy, watched.activity
     shown = verdict.shown
     next_at = now if shown != watched.shown else verdict.next_at
-    ends_in = max(verdict.ends_at - now, 0.0) if verdict.phase is not Phase.ENDED else 0.0
+    ends_in = verdict.ends_at - now
+    if ends_in < 0.0 or shown.phase is _ENDED:
+        ends_in = 0.0
     absolute = policy.absolute_timeout
     group = group_of(watched)
-    # By position: names would take twice the time.
-    return Head(
+    return (
         watched.version,
         activity.active,
         NO_MOMENT if next_at is None else next_at,
@@ -150,28 +165,25 @@ def _head(watched: Watched, verdict: Verdict, now: float, *, mark: float = 0.0, 
         0,
         0,
         0 if group is None else _GROUP_NUMBERS[group],
-        len((watched.key or "").encode()),
+        key_size,
     )
 
 
-def _packed(watched: Watched, head: Head) -> bytes:
-    facts = _short(astuple(watched.activity))
+def _packed(watched: Watched, numbers: tuple[Any, ...], key: bytes) -> bytes:
+    facts = watched.user, _encoded(watched.policy), _short_facts(watched.activity), watched.shown
+    return HEAD.pack(*numbers) + key + _encode(facts)
+
+
+def _short_facts(activity: Activity) -> tuple[Any, ...]:
+    """Return facts as a row has them: those that most sessions have none of in their shortest form."""
+    logged_in_at, _, holds, held_from, held_until, held_since, held_before, *others = astuple(activity)
     # The head says when its user last acted.
-    facts[1] = 0
-    return b"".join(
-        (
-            HEAD.pack(*head),
-            (watched.key or "").encode(),
-            _encode((watched.user, _encoded(watched.policy), facts, watched.shown)),
-        )
-    )
+    return (_short(logged_in_at), 0, holds, held_from, held_until or 0, held_since, held_before or 0, *others)
 
 
-def _short(values: Iterable[Any]) -> list[Any]:
-    """Return values with each number in its shortest form: most limits are whole seconds."""
-    return [
-        int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value for value in values
-    ]
+def _short(value: Any) -> Any:  # noqa: ANN401 - whatever a policy has
+    """Return a number in its shortest form, and any other value as it is: most limits are whole seconds."""
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _is_plain(watched: Watched, shown: Shown) -> bool:
@@ -187,7 +199,7 @@ def watched_of(watch_id: str, row: bytes) -> Watched:
     Raises:
         struct.error, ValueError, msgspec.MsgspecError: it can't be read.
     """
-    return _watched(watch_id, row, _head_of(row))
+    return _watched(watch_id, row, _numbers_in(row))
 
 
 def is_plain(row: bytes, now: float) -> bool:
@@ -204,24 +216,24 @@ def sample_of(packed: bytes) -> Sample:
 
 def claimed_of(due: Due, watch_id: str, row: bytes) -> Watched:
     """Return a session as the claimant of one kind is to see it; see `Watched.unfinished`."""
-    head = _head_of(row)
-    is_unfinished = head.settled > 0 if due is Due.PUSH else due is Due.CHECK and head.doubted > 0
-    watched = _watched(watch_id, row, head)
+    numbers = _numbers_in(row)
+    is_unfinished = numbers[_SETTLED] > 0 if due is Due.PUSH else due is Due.CHECK and numbers[_DOUBTED] > 0
+    watched = _watched(watch_id, row, numbers)
     return replace(watched, unfinished=True) if is_unfinished else watched
 
 
-def _head_of(row: bytes) -> Head:
-    """Return the numbers of a row, where `numbers` in `scripts/row.lua` would read them."""
-    head = Head(*HEAD.unpack_from(row))
-    if not (
-        isfinite(sum(head)) and head.ttl > 0 and head.group <= len(GROUPS) and HEAD.size + head.key_size <= len(row)
-    ):
+def _numbers_in(row: bytes) -> tuple[Any, ...]:
+    """Return what `Head` has, where `numbers` in `scripts/row.lua` would read it."""
+    numbers = HEAD.unpack_from(row)
+    end_of_key = HEAD.size + numbers[_KEY_SIZE]
+    if not (isfinite(sum(numbers)) and numbers[_TTL] > 0 and numbers[_GROUP] <= len(GROUPS) and end_of_key <= len(row)):
         raise ValueError("The numbers of a row are none that a store writes.")
-    return head
+    return numbers
 
 
-def _watched(watch_id: str, row: bytes, head: Head) -> Watched:
-    end_of_key = HEAD.size + int(head.key_size)
+def _watched(watch_id: str, row: bytes, numbers: tuple[Any, ...]) -> Watched:
+    version, active = numbers[:2]
+    end_of_key = HEAD.size + numbers[_KEY_SIZE]
     facts = _decode(row[end_of_key:])
     logged_in_at, _, *others = astuple(facts.activity)
     return Watched(
@@ -229,8 +241,8 @@ def _watched(watch_id: str, row: bytes, head: Head) -> Watched:
         user=facts.user,
         key=SessionKey(row[HEAD.size : end_of_key].decode()) or None,
         policy=_decoded(bytes(facts.policy)),
-        activity=Activity(logged_in_at, head.active, *others),
-        version=int(head.version),
+        activity=Activity(logged_in_at, active, *others),
+        version=int(version),
         shown=facts.shown,
     )
 

@@ -15,7 +15,6 @@ from msgspec import msgpack
 
 from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.exceptions import HeldBack, Undecided
-from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import is_plain, opening_of, row_of, watched_of
 from idlewatch.store.redis.commands import Command, Pause, Steps, script
@@ -33,6 +32,7 @@ RESERVATION = 200
 """Milliseconds for which a session is reserved at most: a writer may die meanwhile."""
 PAUSES = (0.002, 0.01)
 """Seconds, from and to, between two tries; all of them take longer than a reservation that a dead writer left."""
+_COUNTING = TabOpened, TabClosed, TabsCounted
 
 
 class Race:
@@ -164,9 +164,9 @@ class Rows:
         mark = secrets.randbits(52)
         for old, new, now, events, token in writes:
             version = "" if old is None else old.version
-            served = [word for process, is_in in served_by(new, events) for word in (process, "in" if is_in else "out")]
-            packed.append((new.id, now, version, deadline_of(new), token, served))
-            rows.append(row_of(new, now, mark + len(rows)))
+            row, deadline = row_of(new, now, mark + len(rows))
+            packed.append((new.id, now, version, deadline, token, _served_words(new, events)))
+            rows.append(row)
         args = [self._keys.prefix, self._client.name, mode, msgpack.encode(packed), *rows]
         push_at, record_at, check_at, *answers = yield script("write", [self._keys.due(Due.PUSH)], args)
         for due, at in ((Due.PUSH, push_at), (Due.RECORD, record_at), (Due.CHECK, check_at)):
@@ -223,5 +223,11 @@ def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[
     if watched.activity.ended is not None:
         # The tabs of a session that ended are not counted.
         return [(process, False) for process in watched.activity.tabs]
-    processes = {event.process for event in events if isinstance(event, TabOpened | TabClosed | TabsCounted)}
+    processes = {event.process for event in events if isinstance(event, _COUNTING)}
     return [(process, process in watched.activity.tabs) for process in processes]
+
+
+def _served_words(watched: Watched, events: Sequence[Event]) -> Sequence[str]:
+    if not events and watched.activity.ended is None:
+        return ()
+    return [word for process, is_in in served_by(watched, events) for word in (process, "in" if is_in else "out")]

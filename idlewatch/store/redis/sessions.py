@@ -7,7 +7,6 @@ process the writers of one session take turns, and events that come meanwhile ar
 from __future__ import annotations
 
 import asyncio
-from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -106,10 +105,12 @@ class RedisSessions(SessionStore):
         await asyncio.gather(*map(self._client.arun, self._opens(sessions, now)))
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        change = await self._client.arun(self._touch(watch_id, event, now))
+        change: Watched | _Change | None = _Change(event, now, None)
+        if isinstance(event, CREDITING):
+            change = await self._client.arun(self._touch(watch_id, event, now))
         if not isinstance(change, _Change):
             return change
-        outcome = await self._together.add("", (watch_id, change))
+        outcome = await self._together.put("", (watch_id, change))
         return await outcome if isinstance(outcome, asyncio.Future) else outcome
 
     async def acredit(self, touches: Sequence[Touch], process: str) -> Collection[int]:
@@ -174,8 +175,8 @@ class RedisSessions(SessionStore):
         sessions = list(by_session.items())
         parts = [dict(sessions[start : start + CHANGE_BATCH]) for start in range(0, len(sessions), CHANGE_BATCH)]
         # They travel together; Redis serves others between them.
-        outcomes = ChainMap(*await asyncio.gather(*map(self._aapply_part, parts)))
-        in_order = {watch_id: iter(each) for watch_id, each in outcomes.items()}
+        outcomes = await asyncio.gather(*map(self._aapply_part, parts))
+        in_order = {watch_id: iter(each) for part in outcomes for watch_id, each in part.items()}
         return [
             next(in_order[watch_id]) if watch_id in in_order else self._line_up(watch_id, change)
             for watch_id, change in changes

@@ -17,7 +17,7 @@ from tests.support.sockets import errors
 from tests.unit.store.redis.conftest import MakeStore
 from tests.unit.store.redis.sessions import END, LEASE, NOW, session
 
-ROW = row_of(session("w2", at=NOW - 3600), NOW)
+ROW, _ = row_of(session("w2", at=NOW - 3600), NOW)
 
 
 def with_head(**numbers: float) -> bytes:
