@@ -148,8 +148,7 @@ def find_sound(records: Sequence[Record | AccountRow]) -> Collection[str]:
     The others have to be judged by `may_continue`, as all do where a project judges its accounts by more than Django's
     own model and backend do.
     """
-    model = get_user_model()
-    if not (_is_judged_by_columns() and _has_plain_hashes(model)):
+    if not are_judged_by_columns():
         return ()
     single = {record.pk: record for record in records if not record.impersonator_name}
     # A Q, since not every user model has the column.
@@ -161,6 +160,11 @@ def find_sound(records: Sequence[Record | AccountRow]) -> Collection[str]:
         if record.user_id in passwords
     }
     return current_process().part(Matches).known(pairs)
+
+
+def are_judged_by_columns() -> bool:
+    """Return whether `find_sound` finds any: whether two columns of an account may be enough to judge it."""
+    return _is_judged_by_columns() and _has_plain_hashes(get_user_model())
 
 
 @cache

@@ -125,7 +125,8 @@ def _statement_for_each(also: Sequence[str], connection: BaseDatabaseWrapper) ->
 def _parameters(row: Mapping[str, Any], also: Sequence[str], connection: BaseDatabaseWrapper) -> list[Any]:
     # Most values are what the database takes, and the preparation of a field would take longer than the statement.
     prepared = {**row, "facts": msgspec.json.encode(row["facts"]).decode()}
-    for name in (*also, "last_active"):
+    prepared["last_active"] = connection.ops.adapt_datetimefield_value(row["last_active"])
+    for name in also:
         prepared[name] = _fields()[name].get_db_prep_save(row[name], connection)
     counters = [prepared[name] for name in COUNTERS for _ in range(2)]
     return [*(prepared[name] for name in (*also, *LATEST)), *counters, prepared["id"], prepared["last_active"]]

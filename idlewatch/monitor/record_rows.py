@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -88,12 +88,13 @@ class LiveRow(NamedTuple):
 
 
 class AccountRow(NamedTuple):
-    """What of a live record depends on its account alone, with fields of the same names."""
+    """What a check needs of a live record that this process alone writes, with fields of the same names."""
 
     pk: str
     user_id: Any
     impersonator_name: str
     auth_digest: str
+    last_active: datetime
 
     def __repr__(self) -> str:
         return f"<AccountRow {self.pk}>"
@@ -131,18 +132,23 @@ def read_progress(records: QuerySet[WatchedSession]) -> list[Progress]:
 
 
 def _moment_of(text: str) -> datetime:
+    return _moment_in(text, connections[router.db_for_write(WatchedSession)].timezone)
+
+
+def _moment_in(text: str, zone: tzinfo | None) -> datetime:
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        # PostgreSQL writes the offset; the others have the time zone of the connection.
-        moment = moment.replace(tzinfo=connections[router.db_for_write(WatchedSession)].timezone)
-    return moment
+    # PostgreSQL writes the offset; the others have the time zone of the connection.
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
 
 def read_account_rows(records: QuerySet[WatchedSession]) -> list[AccountRow]:
     """Return the live ones among these records."""
     # Not by a condition: SQLite would rather go through all live records than look each of these up.
-    rows = records.values_list("ended", *AccountRow._fields)
-    return [AccountRow._make(row) for ended, *row in rows if ended is None]
+    rows = records.annotate(last_active_text=_LAST_ACTIVE).values_list(
+        "ended", *AccountRow._fields[:-1], "last_active_text"
+    )
+    zone = connections[records.db].timezone
+    return [AccountRow._make((*row, _moment_in(text, zone))) for ended, *row, text in rows if ended is None]
 
 
 def activity_in(record: Resumable) -> Activity:

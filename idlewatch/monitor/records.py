@@ -22,6 +22,7 @@ from idlewatch.monitor import checkpoints
 from idlewatch.monitor.checkpoints import COUNTERS
 from idlewatch.monitor.isolation import AWAY, isolated, log_once
 from idlewatch.monitor.record_rows import (
+    AccountRow,
     LiveRow,
     Progress,
     RecordRow,
@@ -121,7 +122,7 @@ def _read(rows: QuerySet[WatchedSession], read_all: Callable[[QuerySet[WatchedSe
         return found
 
 
-def is_ahead(row: Resumable | Progress, present: Watched, now: float) -> bool:
+def is_ahead(row: Resumable | Progress | AccountRow, present: Watched, now: float) -> bool:
     """Return whether a record has later activity than a store has of its session."""
     return row.last_active > as_datetime(present.activity.idle_from(now, present.policy.hold_limit))
 

@@ -49,8 +49,8 @@ def examine(sessions: Sequence[Watched], now: float) -> set[str]:
 
 
 def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
-    resting = _resting(sessions)
-    by_id = {watched.id: watched for watched in sessions if watched.id not in resting}
+    done = _examine_quickly(sessions, now)
+    by_id = {watched.id: watched for watched in sessions if watched.id not in done}
     if not by_id:
         return set()
     rows = {row.pk: row for row in read_rows(WatchedSession.objects.filter(among("pk", by_id)))}
@@ -91,25 +91,39 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     return again
 
 
-def _resting(sessions: Sequence[Watched]) -> Collection[str]:
-    """Return the ids of sessions to which nothing has happened since they were examined: most, on the memory store.
+def _examine_quickly(sessions: Sequence[Watched], now: float) -> Collection[str]:
+    """Examine those that need no more than a few columns, nearly all on the memory store; return their ids.
 
-    Their records have all that is known of them, are live, and were written by this process alone; account and Django
-    session stand.
+    Their records are live and were written by this process alone, none of them is ahead, and account and Django
+    session stand. What they have in common with the others is that their progress is written, where there is any.
     """
-    written = stores.current().queue.written(sessions)
-    quiet = {each.id: each for each in written if not each.unfinished and each.activity.awaited_since is None}
+    store = stores.current()
+    if store.shared or not accounts.are_judged_by_columns():
+        return ()
+    written = {each.id for each in store.queue.written(sessions)}
+    quiet = {each.id: each for each in sessions if _is_quiet(each, is_written=each.id in written)}
     if not quiet:
         return ()
-    sound = accounts.find_sound(read_account_rows(WatchedSession.objects.filter(among("pk", quiet))))
+    rows = read_account_rows(WatchedSession.objects.filter(among("pk", quiet)))
+    sound = accounts.find_sound([row for row in rows if not records.is_ahead(row, quiet[row.pk], now)])
     existing = _standing(quiet[watch_id] for watch_id in sound)
-    return {watch_id for watch_id in sound if not (key := quiet[watch_id].key) or key in existing}
+    done = {watch_id for watch_id in sound if not (key := quiet[watch_id].key) or key in existing}
+    changed = {watch_id: checkpoints.progress_of(quiet[watch_id], now) for watch_id in done - written}
+    left = checkpoints.write(changed)
+    store.queue.note_written([quiet[watch_id] for watch_id in changed if watch_id not in left])
+    return done
+
+
+def _is_quiet(watched: Watched, *, is_written: bool) -> bool:
+    """Return whether nothing is doubted, awaited, or left out of the record until the shutdown."""
+    activity = watched.activity
+    return not watched.unfinished and activity.awaited_since is None and (is_written or activity.closed_at is None)
 
 
 def _standing(sessions: Iterable[Watched]) -> Collection[str]:
     keys = [watched.key for watched in sessions if watched.key]
     try:
-        return django_sessions.standing(keys)
+        return django_sessions.standing(keys) if keys else keys
     except EngineUnavailable as error:
         # Nothing is known of any of them.
         log_once("session engine", str(error))
