@@ -19,6 +19,9 @@ Replacement = Callable[[Watched, Watched, float], Watched]
 _ACTIVE, _WARNED, _ENDED = Phase
 CHECK_FRACTION = 0.75
 """The part of `checkpoint` after which a session is checked and checkpointed: a check may be late by the rest."""
+CHECK_BATCHES = 20
+"""The parts of that time at whose ends sessions are checked, so that those of one part are checked together: a batch
+takes as long by itself as the rows of fifty sessions."""
 RECHECK_INTERVAL = 5.0
 """Seconds until a session that looked lost is checked again: longer than a request takes to save it."""
 
@@ -89,13 +92,19 @@ def first_check_at(watched: Watched, now: float) -> float:
     """
     interval = watched.policy.checkpoint * CHECK_FRACTION
     is_resumed = watched.activity.logged_in_at + interval <= now
-    return now + interval * (crc32(watched.id.encode()) / 2**32 if is_resumed else 1.0)
+    return _in_batch(now + interval * (crc32(watched.id.encode()) / 2**32 if is_resumed else 1.0), interval)
 
 
 def next_check_at(policy: Policy, now: float, *, is_doubted: bool = False) -> float:
-    """Return when a session is to be checked next (epoch seconds); a doubt is resolved sooner."""
+    """Return when a session is to be checked next (epoch seconds); a doubt is resolved sooner, by itself."""
     interval = policy.checkpoint * CHECK_FRACTION
-    return now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
+    return now + min(RECHECK_INTERVAL, interval) if is_doubted else _in_batch(now + interval, interval)
+
+
+def _in_batch(moment: float, interval: float) -> float:
+    """Return the last moment until this one at which sessions with the same interval are checked."""
+    part = interval / CHECK_BATCHES
+    return moment // part * part
 
 
 def _with_activity(present: Watched, activity: Activity, now: float) -> Watched:

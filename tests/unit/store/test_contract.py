@@ -29,7 +29,7 @@ from idlewatch.core.events import (
 from idlewatch.core.policy import UNWARNED, Phase, Policy, Shown
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import CHANGE_BATCH, Store
-from idlewatch.store.transitions import CHECK_FRACTION
+from idlewatch.store.transitions import CHECK_BATCHES, CHECK_FRACTION
 from idlewatch.store.values import Census, Due, Sample, Watched
 from tests.support.facts import signed_in
 from tests.unit.store.conftest import Face
@@ -405,36 +405,50 @@ class TestBatches:
 
 class TestChecks:
     async def test_come_round_within_the_checkpoint_and_sooner_where_one_left_a_doubt(self, live: Store) -> None:
-        first = await claim_one(live, Due.CHECK, 60.0)
+        first = await claim_one(live, Due.CHECK, 63.0)
         assert not first.unfinished
-        assert not await claim(live, Due.CHECK, 60.0)
-        await live.queue.confirm(Due.CHECK, [first], 60.0)
-        assert not await claim(live, Due.CHECK, 104.75)
-        assert await live.queue.next_due(Due.CHECK) == 60.0 + POLICY.checkpoint * CHECK_FRACTION
-        second = await claim_one(live, Due.CHECK, 105.0)
-        await live.queue.confirm(Due.CHECK, [second], 105.0, doubted={"w1"})
-        assert not await claim(live, Due.CHECK, 109.75)
-        third = await claim_one(live, Due.CHECK, 110.0)
+        assert not await claim(live, Due.CHECK, 63.0)
+        await live.queue.confirm(Due.CHECK, [first], 63.0)
+        assert not await claim(live, Due.CHECK, 107.75)
+        assert await live.queue.next_due(Due.CHECK) == 63.0 + POLICY.checkpoint * CHECK_FRACTION
+        second = await claim_one(live, Due.CHECK, 108.0)
+        await live.queue.confirm(Due.CHECK, [second], 108.0, doubted={"w1"})
+        assert not await claim(live, Due.CHECK, 112.75)
+        third = await claim_one(live, Due.CHECK, 113.0)
         assert third.unfinished
-        await live.queue.confirm(Due.CHECK, [third], 110.0)
-        assert not (await claim_one(live, Due.CHECK, 155.0)).unfinished
+        await live.queue.confirm(Due.CHECK, [third], 113.0)
+        assert not (await claim_one(live, Due.CHECK, 158.0)).unfinished
+
+    async def test_come_together_for_those_that_were_checked_at_nearly_the_same_moment(self, store: Store) -> None:
+        interval = POLICY.checkpoint * CHECK_FRACTION
+        part = interval / CHECK_BATCHES
+        for number in range(20):
+            at = 900.0 + number * part / 20
+            store.sessions.open(watched(f"w{number}", signed_in(at)), at)
+        for turn in range(1, 4):
+            at = 900.0 + interval * turn
+            assert not await claim(store, Due.CHECK, at - 0.25)
+            claimed = await claim(store, Due.CHECK, at)
+            assert len(claimed) == 20
+            for number, each in enumerate(claimed):
+                await store.queue.confirm(Due.CHECK, [each], at + number * part / 20)
 
     async def test_by_a_claimant_that_was_stopped_change_nothing_of_a_later_one(self, live: Store) -> None:
         stopped = await claim_one(live, Due.CHECK, 60.0)
-        other = await claim_one(live, Due.CHECK, 80.0)
-        await live.queue.confirm(Due.CHECK, [other], 80.0)
+        other = await claim_one(live, Due.CHECK, 81.0)
+        await live.queue.confirm(Due.CHECK, [other], 81.0)
         await live.queue.confirm(Due.CHECK, [stopped], 60.0, doubted={"w1"})
-        assert not await claim(live, Due.CHECK, 124.75)
-        assert not (await claim_one(live, Due.CHECK, 125.0)).unfinished
+        assert not await claim(live, Due.CHECK, 125.75)
+        assert not (await claim_one(live, Due.CHECK, 126.0)).unfinished
 
     async def test_of_sessions_that_are_resumed_at_one_moment_are_spread_over_the_interval(self, store: Store) -> None:
         for number in range(200):
-            store.sessions.open(watched(f"w{number}"), 1000.0)
+            store.sessions.open(watched(f"w{number}"), 1001.0)
         interval = POLICY.checkpoint * CHECK_FRACTION
         counts = []
         for part in range(1, 11):
-            claimed = await claim(store, Due.CHECK, 1000.0 + interval * part / 10, limit=200)
-            await store.queue.confirm(Due.CHECK, claimed, 1000.0 + interval * part / 10)
+            claimed = await claim(store, Due.CHECK, 1001.0 + interval * part / 10, limit=200)
+            await store.queue.confirm(Due.CHECK, claimed, 1001.0 + interval * part / 10)
             counts.append(len(claimed))
         assert sum(counts) == 200
         assert all(10 <= count <= 30 for count in counts)

@@ -30,13 +30,19 @@ from idlewatch.core.reducer import applied
 from idlewatch.exceptions import HoldRefused, TooManyTabs
 from idlewatch.store.base import Store
 from idlewatch.store.memory import MemoryStore
-from idlewatch.store.transitions import CHECK_FRACTION, RECHECK_INTERVAL
+from idlewatch.store.transitions import CHECK_BATCHES, CHECK_FRACTION, RECHECK_INTERVAL
 from idlewatch.store.values import Census, Due, Listing, Sample, Touch, Watched
 from tests.support.facts import START, events, policies
 
 LEASE = 20.0
 LIMIT = 100
 WATCHES = st.sampled_from(["w1", "w2", "w3"])
+
+
+def checked_after(now: float, policy: Policy) -> float:
+    """Return when a session is to be checked that was found in order: together with others."""
+    interval = policy.checkpoint * CHECK_FRACTION
+    return (now + interval) // (interval / CHECK_BATCHES) * (interval / CHECK_BATCHES)
 
 
 def credits_only(event: Event) -> bool:
@@ -134,9 +140,7 @@ class StoreAgainstReference(RuleBasedStateMachine):
         (self.store.sessions.restart if again else self.store.sessions.open)(fresh, self.now)
         known = self.known.get(watch_id)
         if known is None:
-            self.known[watch_id] = Reference(
-                fresh.activity, policy, check_at=self.now + policy.checkpoint * CHECK_FRACTION
-            )
+            self.known[watch_id] = Reference(fresh.activity, policy, check_at=checked_after(self.now, policy))
         elif again:
             known.activity = applied(SignedIn(), known.activity, known.policy, self.now)
             if known.activity.ended is None:
@@ -290,7 +294,8 @@ class StoreAgainstReference(RuleBasedStateMachine):
         for each in claimed:
             known, is_doubted = self.known[each.id], each.id in doubted
             interval = each.policy.checkpoint * CHECK_FRACTION
-            check_at = self.now + (min(RECHECK_INTERVAL, interval) if is_doubted else interval)
+            doubted_until = self.now + min(RECHECK_INTERVAL, interval)
+            check_at = doubted_until if is_doubted else checked_after(self.now, each.policy)
             if due is Due.CHECK and check_at < known.check_at:
                 continue
             known.leases.pop(due, None)
