@@ -99,7 +99,6 @@ class TabConsumer(Socket):
         watch_id = self._watch_id or ""
         touch = Touch(watch_id, at - message.ago, at) if isinstance(message, ActivityMessage) else None
         if touch is not None and self._heartbeats is None and monitor.collect(touch):
-            metrics.HEARTBEAT_BY_SOCKET.inc()
             return
         look = partial(monitor.alook, watch_id, at, event_of(message))
         if (

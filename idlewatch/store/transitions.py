@@ -8,7 +8,7 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Activity, Reason
-from idlewatch.core.events import Event, Reported, SignedIn
+from idlewatch.core.events import Acted, Event, Reported, SignedIn
 from idlewatch.core.policy import Phase, Policy, Verdict
 from idlewatch.core.reducer import applied
 from idlewatch.store.values import Watched
@@ -82,6 +82,27 @@ def after(event: Event, present: Watched, now: float) -> Watched:
         # Always a new version: pages may show a state that the store did not know.
         return _next(present, activity, now)
     return _with_activity(present, activity, now)
+
+
+def credited(present: Watched, moment: float, now: float) -> Watched:
+    """Return a session after activity at `moment`, which is not later than `now`: what `after` makes of `Acted`.
+
+    Nearly always nothing but the moment changes, which takes a fifth of the calls.
+    """
+    activity, policy = present.activity, present.policy
+    absolute = policy.absolute_timeout
+    if (
+        now < activity.active + policy.idle_timeout - policy.warn_before
+        and (absolute is None or now < activity.logged_in_at + absolute)
+        and activity.held_since is None
+        and activity.closed_at is None
+        and activity.ended is None
+    ):
+        if moment <= activity.active:
+            return present
+        version = max(present.version + 1, int(now * 1000))
+        return replace(present, activity=replace(activity, active=moment), version=version)
+    return after(Acted(now - moment), present, now)
 
 
 def first_check_at(watched: Watched, now: float) -> float:

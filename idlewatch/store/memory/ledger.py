@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from threading import RLock
 
-from idlewatch.core.events import CREDITING, Acted, Event
+from idlewatch import metrics
+from idlewatch.core.events import CREDITING, Event
 from idlewatch.core.policy import UNWARNED
 from idlewatch.store import transitions
 from idlewatch.store.memory.entry import PUSH, RECORD, UNCLAIMED, Entry
@@ -85,9 +86,12 @@ class Ledger:
     def _credit_waiting(self) -> None:
         waiting = self._waiting.copy()
         self._waiting.clear()
+        entries = self.entries
         for watch_id, moment, now in waiting:
-            if (entry := self.entries.get(watch_id)) is not None:
-                self.apply(entry, Acted(now - moment), now)
+            if (entry := entries.get(watch_id)) is not None:
+                self.change(entry, transitions.credited(entry.watched, moment, now), now, is_later=True)
+        # They come from sockets alone.
+        metrics.HEARTBEAT_BY_SOCKET.inc(len(waiting))
 
     def apply(self, entry: Entry, event: Event, now: float) -> Watched:
         """Change a session by an event.

@@ -1,0 +1,18 @@
+"""The effect of each store operation: what the contract of the stores does not show."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from idlewatch.core.activity import Activity
+from idlewatch.core.events import Acted
+from idlewatch.core.policy import Policy
+from idlewatch.store import transitions
+from idlewatch.store.values import Watched
+from tests.support.facts import any_facts, moments, policies, seconds
+
+
+@given(any_facts(), policies(), moments, seconds)
+def test_activity_is_credited_as_the_event_is_applied(activity: Activity, policy: Policy, now: float, ago: float):
+    present = Watched(id="w1", user="7", policy=policy, activity=activity)
+    assert transitions.credited(present, now - ago, now) == transitions.after(Acted(ago), present, now)
