@@ -162,7 +162,7 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "unknown sessions, in a round": lambda: resumption.live_after(None),
         "all live sessions, from the middle": lambda: resumption.live_after((middle.started, middle.pk)),
         "where a part of the live sessions ends": lambda: resumption._places_after((middle.started, middle.pk), 1),
-        "a part of the live sessions": lambda: records.read_live(objects.live().started_after(*part)),
+        "a part of the live sessions": lambda: resumption._read_part(resumption._encode_range(part).decode()),
         "a batch of checks": lambda: objects.in_bulk([mine]),
     }
 
