@@ -135,11 +135,13 @@ class TestALaneWithSeveralThreads:
 
     async def test_has_a_bounded_number_of_them(self, lane: Lane):
         go_on = threading.Event()
+        # Those of another test's process end when it is collected.
+        others = set(threading.enumerate())
         blocking = [asyncio.create_task(in_thread(lane, go_on.wait, 30)) for _ in range(SIZES[lane] + 3)]
         prefix = f"idlewatch-{lane.value}_"
 
         def count() -> int:
-            return sum(each.name.startswith(prefix) for each in threading.enumerate())
+            return sum(each.name.startswith(prefix) for each in set(threading.enumerate()) - others)
 
         await until(lambda: count() == SIZES[lane])
         await asyncio.sleep(0.05)
