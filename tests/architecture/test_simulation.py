@@ -6,6 +6,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,10 @@ from tests.simulation.browsers import Browser
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.options import OptionError, Options, options_of
 from tests.simulation.runs import Result, rare_events
+from tests.simulation.seen import Seen
 from tests.simulation.stories import Fault, Setup, Step, Story
+
+SERVER: Any = SimpleNamespace(is_dead=False, stops=[])
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -65,7 +71,7 @@ def test_the_same_seed_tells_the_same_story(store: str, seed: int):
         ("WORKERS", "0", "an integer of at least 1"),
         ("MUTANTS", "nonsense", "one of 1, compare-and-set gone, "),
         ("FOCUS", "nonsense", "names separated by spaces, of type, "),
-        ("FOUND", "5", "one of 20, 23, "),
+        ("FOUND", "5", "one of 4, 20, "),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_refused_by_name_with_what_was_expected(name: str, value: str, expected: str):
@@ -104,6 +110,29 @@ def test_a_run_compares_how_often_events_occurred_where_all_can_occur_often_enou
     assert rare_events(Options(servers=1), result) == []
     result.schedules -= 1
     assert rare_events(Options(), result) == []
+
+
+class TestSeen:
+    limits = Policy(idle_timeout=15.0, warn_before=4.0, close_grace=None)
+
+    def ended_idle(self, seen: Seen, at: float) -> list[str]:
+        """Return what is violated if the session ended idle at a moment."""
+        record: Any = SimpleNamespace(reason="idle", ended=datetime.fromtimestamp(at, UTC))
+        seen._check_early("w1", seen.sessions["w1"], record)
+        return seen.violations
+
+    def seen(self, lag: float = 0.0) -> Seen:
+        """Return the notes of a world in which the session began at 0, and a machine stood still for `lag` seconds."""
+        database = SimpleNamespace(strikes=[])
+        world: Any = SimpleNamespace(limits=self.limits, is_skewed=lag > 0, lag=lag, database=database)
+        return Seen(world)
+
+    @pytest.mark.parametrize(("remaining", "is_early"), [(0.0, False), (0.1, True)])
+    def test_a_countdown_that_has_run_out_promises_nothing(self, remaining: float, is_early: bool):
+        seen = self.seen()
+        frame = {"phase": "warned", "remaining": remaining, "idle_timeout": 15.0}
+        seen.promised("w1", frame, 16.0, SERVER)
+        assert bool(self.ended_idle(seen, 15.0)) is is_early
 
 
 def test_what_events_names_is_there():

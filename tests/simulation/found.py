@@ -1,4 +1,7 @@
-"""Stories in which an invariant was broken once, as they were shrunk: they run before those that are drawn."""
+"""Stories in which an invariant was broken once, or seemed to be, as they were shrunk.
+
+They run before those that are drawn.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,44 @@ def _step(action: str, wait: float, near: str | None = None, **args: Any) -> Ste
 
 
 FOUND: Mapping[str, Sequence[Story]] = {
+    "the simulation took a warning that came after the end, and showed no time left, for a promise": [
+        Story(
+            4,
+            _setup(
+                servers=3,
+                max_sessions=2,
+                limits=_limits(
+                    idle_timeout=12.0,
+                    warn_before=2.0,
+                    absolute_timeout=25.0,
+                    hold_limit=8.0,
+                    heartbeat=2.0,
+                    activity_extends_warning=True,
+                ),
+            ),
+            {
+                "b0": (
+                    "bob",
+                    (
+                        _step("sign_in", 1.6501630301980843),
+                        _step("open", -1.142124231964417, "warning"),
+                        _step("type", 3.8357979072133643, seconds=0.0),
+                        _step("close", 1.138336884396507),
+                    ),
+                ),
+                "b1": (
+                    "ada",
+                    (
+                        _step("sign_in", 0.12395979386573042),
+                        _step("open", 6.864664744252342),
+                        _step("close", 0.028877634611176456),
+                        _step("extend", 0.002753862270902259, "end"),
+                    ),
+                ),
+            },
+            (Fault("redis_slow", 15.007998420061671, 14.481206526507977, 2),),
+        ),
+    ],
     "a poll, while processes still doubted the store, undid that the browser was closed": [
         Story(
             140471,

@@ -143,7 +143,8 @@ class Seen:
 
     def promised(self, watch: str, frame: dict[str, Any], at: float, server: Server) -> None:
         """Note a state frame: it says how long the session lives at least."""
-        if frame.get("phase") in {"active", "warned"}:
+        # A push that came after the end has no time left to promise: its countdown stops at 0.
+        if frame.get("phase") in {"active", "warned"} and frame["remaining"] > 0.0:
             # A push that took a little less than that on its way shows what it had at its start.
             moment = at + frame["remaining"] - frame["idle_timeout"] - MIN_LAG
             self.sessions[watch].credited.append((min(moment, at), server))
