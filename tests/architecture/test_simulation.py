@@ -134,6 +134,14 @@ class TestSeen:
         seen.promised("w1", frame, 16.0, SERVER)
         assert bool(self.ended_idle(seen, 15.0)) is is_early
 
+    @pytest.mark.parametrize(("lag", "is_early"), [(0.0, True), (9.0, False)])
+    def test_activity_counts_where_the_session_was_not_warned_yet_by_any_clock(self, lag: float, is_early: bool):
+        seen = self.seen(lag)
+        # A clock that stood still has the request at 5.
+        seen.served("w1", 14.0, SERVER, counts=True)
+        seen.handled("w1", 18.0, 18.0, SERVER)
+        assert bool(self.ended_idle(seen, 20.0 if lag else 29.0)) is is_early
+
 
 def test_what_events_names_is_there():
     assert set(events.FAULTS) == set(faults.STRIKES)

@@ -81,6 +81,14 @@ FOUND: Mapping[str, Sequence[Story]] = {
             (Fault("redis_slow", 15.007998420061671, 14.481206526507977, 2),),
         ),
     ],
+    "a clock that had stood still credited a request as of before, and activity soon came during a warning": [
+        Story(
+            161,
+            _setup(servers=2),
+            {"b0": ("ada", (_step("sign_in", 1.0), _step("request", 5.0), _step("type", 4.0)))},
+            (Fault("suspended", 4.5, 9.0),),
+        ),
+    ],
     "a poll, while processes still doubted the store, undid that the browser was closed": [
         Story(
             140471,

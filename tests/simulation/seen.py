@@ -300,7 +300,8 @@ class Seen:
             if moment < ended and not self._may_be_lost(watch, moment, server):
                 active = max(active, moment)
         for moment, arrived, server in sorted(session.handled, key=lambda each: each[0]):
-            warned_from = active + limits.idle_timeout - limits.warn_before
+            # By the clock of the server that credited it, the user may have acted earlier.
+            warned_from = active + limits.idle_timeout - limits.warn_before - self._tolerance()
             # It may have stood still while that waited for other heartbeats.
             is_credited = not server.is_dead and not any(0 <= at - arrived < 2 * COLLECTION_TIME for at in server.stops)
             is_certain = is_credited and not self._may_be_lost(watch, moment, server)
