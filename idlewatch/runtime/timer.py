@@ -151,16 +151,23 @@ class Timer:
         wake.clear()
 
     async def push(self, now: float) -> None:
-        """Settle and publish each change of phase, reason or `extendable` that is due at `now`."""
+        """Settle and publish each change of phase, reason or `extendable` that is due at `now`, or meanwhile."""
+        began, at = self._clock.ticks(), now
+        while await self._push_batch(at):
+            # Countdowns of the next batch, of very many sessions, would otherwise be as old as this round.
+            at = now + self._clock.ticks() - began
+
+    async def _push_batch(self, now: float) -> bool:
+        """Settle and publish what is due of some sessions; return whether there may be more."""
         if (heartbeats := stores.heartbeats_of(self._process)) is not None:
             # They may put off what is due.
             await heartbeats.flush()
-        while self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now):
-            claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
-            await self._ask_records(claimed, now)
-            await self.publisher.publish(claimed, now)
-            if len(claimed) < BATCH_SIZE:
-                return
+        if not (self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now)):
+            return False
+        claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+        await self._ask_records(claimed, now)
+        await self.publisher.publish(claimed, now)
+        return len(claimed) == BATCH_SIZE
 
     async def _ask_records(self, claimed: Sequence[Watched], now: float) -> None:
         """Report to a shared store what the records have later of sessions that seem over: activity, or another end.

@@ -222,6 +222,31 @@ class TestPush:
         await asyncio.gather(timer.push(START + 100), other.push(START + 100))
         assert [tab.told for tab in tabs] == [[WARNED, ("ended", "idle", False)]] * 50
 
+    async def test_a_batch_that_waited_for_another_is_judged_as_of_then(
+        self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 1)
+        for watch_id in ("w1", "w2", "w3"):
+            keep(watch_id)
+        stores.current().sessions.apply("w3", Acted(), START + 1)
+        tabs = [tab for watch_id in ("w1", "w2", "w3") for tab in tabs_of(hub, watch_id, 1)]
+        settle, ticks = stores.current().queue.settle, mock.Mock(return_value=0.0)
+
+        async def slowly(*args: Any) -> Any:
+            ticks.return_value += 0.4
+            return await settle(*args)
+
+        async def credit() -> None:
+            """Credit what came for the third session meanwhile, before that is judged."""
+            if ticks.return_value > 0.7:
+                stores.current().sessions.apply("w3", Acted(), START + 80.8)
+
+        monkeypatch.setattr(stores.current().queue, "settle", slowly)
+        monkeypatch.setattr(timer._clock, "ticks", ticks)
+        monkeypatch.setattr(stores, "heartbeats_of", lambda _: mock.Mock(flush=credit))
+        await timer.push(START + 80.3)
+        assert sorted([frame["remaining"] for frame in tab.frames] for tab in tabs) == [[], [19.3], [19.7]]
+
 
 @pytest.mark.django_db(transaction=True)
 class TestKeep:
