@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.policy import Phase, Policy, Verdict, ended
+from idlewatch.core.policy import Phase, Policy, Shown, Verdict, ended
 from idlewatch.exceptions import BadMessage
 
 TAB_PATH = "/ws/idlewatch/tab/"
@@ -26,6 +27,9 @@ RATE_WINDOW = 10.0
 """Seconds over which messages are counted."""
 MIN_LAG = 0.5
 """Seconds of delay from which on a countdown is corrected: pages show nothing shorter."""
+
+MAX_TEXTS = 1000
+"""Texts of frames that are kept: a project has a few policies, and each session shows one of a few things."""
 
 
 class Close(IntEnum):
@@ -211,6 +215,24 @@ def state_frame(
         login_url=login_url if login_url is not UNSET and phase is Phase.ENDED else UNSET,
         page=page,
     )
+
+
+def state_text(verdict: Verdict, policy: Policy, version: int) -> str:
+    """Return the frame of a verdict as JSON text: what `encode(state_frame(…))` says, in a third of the time.
+
+    Thousands may be made at once, which differ in two numbers.
+    """
+    start, middle, end = _text_of(verdict.shown, verdict.held, policy)
+    return f"{start}{version}{middle}{verdict.remaining:.3f}{end}"
+
+
+@lru_cache(MAX_TEXTS)
+def _text_of(shown: Shown, held: bool, policy: Policy) -> tuple[str, str, str]:
+    """Return the text of frames that differ in their version and their countdown: what is before, between and after."""
+    frame = encode(state_frame(Verdict(shown, 0.0, 0.0, held, None), policy, 0))
+    start, _, rest = frame.partition(':0,"phase"')
+    middle, _, end = rest.partition(':0.0,"extendable"')
+    return f"{start}:", f',"phase"{middle}:', f',"extendable"{end}'
 
 
 def no_session_frame(

@@ -11,7 +11,7 @@ from msgspec.structs import astuple, replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase, Shown, Verdict
-from idlewatch.core.protocol import MIN_LAG, encode, state_frame
+from idlewatch.core.protocol import MIN_LAG, state_text
 from idlewatch.core.protocol import aged as aged_frame
 from idlewatch.monitor.isolation import made_of_each
 from idlewatch.store.values import Watched
@@ -41,8 +41,8 @@ def changes_of(judged: Sequence[tuple[Watched, Verdict]]) -> Sequence[Change]:
 def change_of(watched: Watched, verdict: Verdict) -> Change:
     """Return the change that the tabs of a session are to be notified of by a verdict on it."""
     # Each tab adds the URL of the login page: it depends on the page.
-    frame = state_frame(verdict, watched.policy, watched.version)
-    return Change(watched.id, encode(frame), frame.phase is _ENDED, verdict.shown)
+    shown = verdict.shown
+    return Change(watched.id, state_text(verdict, watched.policy, watched.version), shown.phase is _ENDED, shown)
 
 
 def aged(changes: Sequence[Change], seconds: float) -> Sequence[Change]:

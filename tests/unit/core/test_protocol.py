@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idlewatch.core import protocol
-from idlewatch.core.activity import Reason
-from idlewatch.core.policy import Phase, assess
+from idlewatch.core.activity import Activity, Reason
+from idlewatch.core.policy import Phase, Policy, assess
 from idlewatch.core.protocol import (
     MAX_MESSAGE_SIZE,
     ActivityMessage,
@@ -22,9 +22,10 @@ from idlewatch.core.protocol import (
     no_session_frame,
     parse,
     state_frame,
+    state_text,
 )
 from idlewatch.exceptions import BadMessage
-from tests.support.facts import POLICY, signed_in
+from tests.support.facts import POLICY, any_facts, moments, policies, signed_in
 
 
 def refused(text: str | bytes | None) -> BadMessage:
@@ -183,3 +184,12 @@ def test_an_ended_state_says_where_to_sign_in_again_also_where_the_session_is_un
 @pytest.mark.rule("R40")
 def test_only_a_clean_close_can_start_the_grace() -> None:
     assert {1000, 1001} == protocol.CLEAN_CLOSES
+
+
+@given(any_facts(), policies(), moments, st.integers(0, 2**53), st.floats(0, 1, exclude_max=True))
+def test_the_text_of_a_state_is_that_of_its_frame_but_for_zeros_of_the_countdown(
+    activity: Activity, policy: Policy, now: float, version: int, fraction: float
+) -> None:
+    verdict = assess(activity, policy, now + fraction)
+    text, frame = state_text(verdict, policy, version), encode(state_frame(verdict, policy, version))
+    assert list(json.loads(text).items()) == list(json.loads(frame).items())
