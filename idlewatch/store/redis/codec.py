@@ -105,9 +105,12 @@ class Head(NamedTuple):
     key_size: int = 0
 
 
-def row_of(watched: Watched, now: float, mark: float = 0.0) -> tuple[bytes, float]:
-    """Return the row of a session as it is at `now`, and its deadline: see `listing.deadline_of`."""
-    verdict, key = watched.verdict(now), _key_of(watched)
+def row_of(watched: Watched, now: float, mark: float = 0.0, verdict: Verdict | None = None) -> tuple[bytes, float]:
+    """Return the row of a session as it is at `now`, and its deadline: see `listing.deadline_of`.
+
+    `verdict`: that at `now`, if the caller knows it.
+    """
+    verdict, key = verdict or watched.verdict(now), _key_of(watched)
     return _packed(watched, _numbers(watched, verdict, now, len(key), mark=mark), key), verdict.ends_at
 
 

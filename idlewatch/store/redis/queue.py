@@ -93,7 +93,11 @@ class RedisQueue(DueQueue):
         return answer
 
     async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
-        writes = [Write(watched, transitions.settled(watched, watched.verdict(now), now), now) for watched in claimed]
+        writes = []
+        for watched in claimed:
+            verdict = watched.verdict(now)
+            # What is settled changes it no more.
+            writes.append(Write(watched, transitions.settled(watched, verdict, now), now, verdict=verdict))
         outcomes = await self._client.arun(self._rows.write_all(writes, "settle"))
         return (write.new if outcome.done else None for write, outcome in zip(writes, outcomes, strict=True))
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec import msgpack
 
 from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.policy import Verdict
 from idlewatch.exceptions import HeldBack, Undecided
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import is_plain, opening_of, row_of, watched_of
@@ -54,6 +55,8 @@ class Write(NamedTuple):
     """What turns `old` into `new`."""
     token: str = ""
     """Of its reservation; empty if it has none."""
+    verdict: Verdict | None = None
+    """That on `new`, if it is known."""
 
     def __repr__(self) -> str:
         return f"<Write {self.new!r}>"
@@ -162,9 +165,9 @@ class Rows:
         packed, rows = [], list[bytes]()
         # A random mark in its row identifies a write that is sent again because its answer was lost.
         mark = secrets.randbits(52)
-        for old, new, now, events, token in writes:
+        for old, new, now, events, token, verdict in writes:
             version = "" if old is None else old.version
-            row, deadline = row_of(new, now, mark + len(rows))
+            row, deadline = row_of(new, now, mark + len(rows), verdict)
             packed.append((new.id, now, version, deadline, token, _served_words(new, events)))
             rows.append(row)
         args = [self._keys.prefix, self._client.name, mode, msgpack.encode(packed), *rows]

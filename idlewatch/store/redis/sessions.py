@@ -218,7 +218,10 @@ class RedisSessions(SessionStore):
         written = (yield from self._rows.write_all(writes)) if writes else ()
         for write, outcome, refusals in zip(writes, written, refused, strict=True):
             if outcome.done:
-                after = yield from self._rows.present(write.new.id, outcome)
+                after = outcome.present
+                if isinstance(after, bytes):
+                    # Hardly ever: one generator less for the others.
+                    after = yield from self._rows.present(write.new.id, outcome)
                 outcomes[write.new.id] = [refusal or after for refusal in refusals]
         return outcomes
 

@@ -16,3 +16,10 @@ from tests.support.facts import any_facts, moments, policies, seconds
 def test_activity_is_credited_as_the_event_is_applied(activity: Activity, policy: Policy, now: float, ago: float):
     present = Watched(id="w1", user="7", policy=policy, activity=activity)
     assert transitions.credited(present, now - ago, now) == transitions.after(Acted(ago), present, now)
+
+
+@given(any_facts(), policies(), moments)
+def test_the_verdict_that_is_settled_stands(activity: Activity, policy: Policy, now: float):
+    present = Watched(id="w1", user="7", policy=policy, activity=activity)
+    verdict = present.verdict(now)
+    assert transitions.settled(present, verdict, now).verdict(now) == verdict
