@@ -119,7 +119,7 @@ class Publisher:
         # Before anything is published, which may fail: there is nothing to publish of these.
         await self._store.queue.confirm(Due.PUSH, unchanged, now)
         steps = [changed[start : start + CHANGE_BATCH] for start in range(0, len(changed), CHANGE_BATCH)]
-        settling = (self._settle_step([watched for watched, _ in step], now) for step in steps)
+        settling = (self._settle_step(step, now) for step in steps)
         failures, announced = [], list[tuple[Watched, Verdict]]()
         # They travel together. Where the store fails in one, the others are announced: they are not settled again.
         for step, after in zip(steps, await asyncio.gather(*settling, return_exceptions=True), strict=True):
@@ -138,18 +138,20 @@ class Publisher:
             raise failure
         return settled
 
-    async def _settle_step(self, step: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+    async def _settle_step(self, step: Sequence[tuple[Watched, Verdict]], now: float) -> Sequence[Watched | None]:
         """Settle some sessions; if one makes the store fail, settle the others one by one."""
         try:
-            return await self._store.queue.settle(step, now)
+            return await self._store.queue.settle(
+                [watched for watched, _ in step], now, [verdict for _, verdict in step]
+            )
         except AWAY:
             raise
         except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
             settled: list[Watched | None] = []
-            for watched in step:
+            for watched, verdict in step:
                 outcome: Sequence[Watched | None] = [None]
                 with isolated("push", watched.id):
-                    outcome = await self._store.queue.settle([watched], now)
+                    outcome = await self._store.queue.settle([watched], now, [verdict])
                 settled += outcome
             return settled
 

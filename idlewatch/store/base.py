@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
-from idlewatch.core.policy import Phase
+from idlewatch.core.policy import Phase, Verdict
 from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Share, Touch, Watched
 
 CHANGE_BATCH = 100
@@ -126,9 +126,12 @@ class DueQueue(Protocol):
         back what the clock ends.
         """
 
-    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+    async def settle(
+        self, claimed: Sequence[Watched], now: float, verdicts: Sequence[Verdict] | None = None
+    ) -> Sequence[Watched | None]:
         """Make the verdict at `now` on each claimed session what its tabs are to be told; an end becomes final.
 
+        `verdicts`: those on the sessions as they were claimed, in their order, where the caller knows them.
         Each is a compare-and-set on the version, by itself: the answer has None in the place of a session that changed
         since it was claimed, which is due again, or is unknown.
         """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
-from idlewatch.core.policy import NEVER
+from idlewatch.core.policy import NEVER, Verdict
 from idlewatch.store import transitions
 from idlewatch.store.base import DueQueue
 from idlewatch.store.memory.entry import PUSH, RECORD, Entry
@@ -41,9 +41,13 @@ class MemoryQueue(DueQueue):
                 ledger.schedule.lease(due, until, [watched.id for watched in claimed])
         return claimed
 
-    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
+    async def settle(
+        self, claimed: Sequence[Watched], now: float, verdicts: Sequence[Verdict] | None = None
+    ) -> Sequence[Watched | None]:
+        if verdicts is None:
+            verdicts = [watched.verdict(now) for watched in claimed]
         with self._lock:
-            return [self._settle(watched, now) for watched in claimed]
+            return [self._settle(*judged, now) for judged in zip(claimed, verdicts, strict=True)]
 
     async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
         with self._lock:
@@ -90,7 +94,7 @@ class MemoryQueue(DueQueue):
 
         return stop
 
-    def _settle(self, watched: Watched, now: float) -> Watched | None:
+    def _settle(self, watched: Watched, verdict: Verdict, now: float) -> Watched | None:
         entry = self._ledger.entries.get(watched.id)
         if entry is None:
             return None
@@ -99,7 +103,7 @@ class MemoryQueue(DueQueue):
                 entry.release(PUSH)
                 self._ledger.queue(entry, PUSH, now)
             return None
-        verdict = entry.watched.verdict(now)
+        # It has the facts that were judged; its key may be another one.
         settled = transitions.settled(entry.watched, verdict, now)
         entry.note(settled=settled.version)
         changes_at = NEVER if verdict.next_at is None else verdict.next_at

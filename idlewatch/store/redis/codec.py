@@ -105,19 +105,24 @@ class Head(NamedTuple):
     key_size: int = 0
 
 
-def row_of(watched: Watched, now: float, mark: float = 0.0, verdict: Verdict | None = None) -> tuple[bytes, float]:
+def row_of(
+    watched: Watched, now: float, mark: float = 0.0, verdict: Verdict | None = None, *, is_new: bool = True
+) -> tuple[bytes, float]:
     """Return the row of a session as it is at `now`, and its deadline: see `listing.deadline_of`.
 
-    `verdict`: that at `now`, if the caller knows it.
+    `verdict`: that at `now`, if the caller knows it. `is_new`: otherwise it takes the place of one that says when the
+    session is to be checked.
     """
     verdict, key = verdict or watched.verdict(now), _key_of(watched)
-    return _packed(watched, _numbers(watched, verdict, now, len(key), mark=mark), key), verdict.ends_at
+    check_at = first_check_at(watched, now) if is_new else 0.0
+    return _packed(watched, _numbers(watched, verdict, now, len(key), check_at, mark=mark), key), verdict.ends_at
 
 
 def opening_of(watched: Watched, now: float) -> tuple[object, ...]:
     """Return what `scripts/open.lua` takes of a session: its id, its row, and its places on the lists."""
     verdict, key = watched.verdict(now), _key_of(watched)
-    head = Head(*_numbers(watched, verdict, now, len(key), claimed=watched.version))
+    check_at = first_check_at(watched, now)
+    head = Head(*_numbers(watched, verdict, now, len(key), check_at, claimed=watched.version))
     row = _packed(watched, head, key)
     return (
         watched.id,
@@ -140,7 +145,14 @@ def _key_of(watched: Watched) -> bytes:
 
 
 def _numbers(
-    watched: Watched, verdict: Verdict, now: float, key_size: int, *, mark: float = 0.0, claimed: float = 0.0
+    watched: Watched,
+    verdict: Verdict,
+    now: float,
+    key_size: int,
+    check_at: float,
+    *,
+    mark: float = 0.0,
+    claimed: float = 0.0,
 ) -> tuple[Any, ...]:
     """Return what `Head` has, without the object: most rows are written, and not looked at."""
     policy, activity = watched.policy, watched.activity
@@ -162,7 +174,7 @@ def _numbers(
         claimed,
         0.0,
         min(max(ends_in, policy.idle_timeout), MAX_LIFE) + ROW_RETENTION,
-        first_check_at(watched, now),
+        check_at,
         mark,
         int(activity.ended is not None),
         0,

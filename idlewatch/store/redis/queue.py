@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 from msgspec import msgpack
 
+from idlewatch.core.policy import Verdict
 from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, DueQueue
 from idlewatch.store.listing import deadline_of
@@ -18,6 +20,8 @@ from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pubsub import WakeupListener
 from idlewatch.store.redis.rows import Rows, Write
 from idlewatch.store.values import Due, Watched
+
+T = TypeVar("T")
 
 TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
@@ -41,8 +45,13 @@ class RedisQueue(DueQueue):
         found: list[bytes] = await self._client.acall(script("claim", [self._keys.due(due)], args))
         return self._client.decoded_of(partial(claimed_of, due), pairs(found))
 
-    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Watched | None]:
-        return [watched for batch in _batches(claimed) for watched in await self._settle(batch, now)]
+    async def settle(
+        self, claimed: Sequence[Watched], now: float, verdicts: Sequence[Verdict] | None = None
+    ) -> Sequence[Watched | None]:
+        if verdicts is None:
+            verdicts = [watched.verdict(now) for watched in claimed]
+        batches = zip(_batches(claimed), _batches(verdicts), strict=True)
+        return [watched for batch, judged in batches for watched in await self._settle(batch, now, judged)]
 
     async def confirm(self, due: Due, claimed: Sequence[Watched], now: float, *, doubted: Collection[str] = ()) -> None:
         confirming = (self._confirm(due, batch, now, doubted) for batch in _batches(claimed))
@@ -92,12 +101,14 @@ class RedisQueue(DueQueue):
         answer: bytes = await self._client.acall(script("confirm", [self._keys.due(due)], args))
         return answer
 
-    async def _settle(self, claimed: Sequence[Watched], now: float) -> Iterator[Watched | None]:
-        writes = []
-        for watched in claimed:
-            verdict = watched.verdict(now)
-            # What is settled changes it no more.
-            writes.append(Write(watched, transitions.settled(watched, verdict, now), now, verdict=verdict))
+    async def _settle(
+        self, claimed: Sequence[Watched], now: float, verdicts: Sequence[Verdict]
+    ) -> Iterator[Watched | None]:
+        # What is settled has the same verdict.
+        writes = [
+            Write(watched, transitions.settled(watched, verdict, now), now, verdict=verdict)
+            for watched, verdict in zip(claimed, verdicts, strict=True)
+        ]
         outcomes = await self._client.arun(self._rows.write_all(writes, "settle"))
         return (write.new if outcome.done else None for write, outcome in zip(writes, outcomes, strict=True))
 
@@ -110,6 +121,6 @@ def _next_push_at(watched: Watched, now: float) -> float | str:
     return NO_MOMENT if verdict.next_at is None else verdict.next_at
 
 
-def _batches(claimed: Sequence[Watched]) -> Iterator[Sequence[Watched]]:
-    for start in range(0, len(claimed), CHANGE_BATCH):
-        yield claimed[start : start + CHANGE_BATCH]
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHANGE_BATCH):
+        yield items[start : start + CHANGE_BATCH]

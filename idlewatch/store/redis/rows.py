@@ -167,7 +167,7 @@ class Rows:
         mark = secrets.randbits(52)
         for old, new, now, events, token, verdict in writes:
             version = "" if old is None else old.version
-            row, deadline = row_of(new, now, mark + len(rows), verdict)
+            row, deadline = row_of(new, now, mark + len(rows), verdict, is_new=old is None)
             packed.append((new.id, now, version, deadline, token, _served_words(new, events)))
             rows.append(row)
         args = [self._keys.prefix, self._client.name, mode, msgpack.encode(packed), *rows]

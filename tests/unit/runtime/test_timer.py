@@ -166,10 +166,10 @@ class TestPush:
         queue = stores.current().queue
         settle = queue.settle
 
-        async def fail_later(claimed: Any, now: float) -> Any:
+        async def fail_later(claimed: Any, *args: Any) -> Any:
             if len(claimed) < CHANGE_BATCH:
                 raise StoreUnavailable
-            return await settle(claimed, now)
+            return await settle(claimed, *args)
 
         monkeypatch.setattr(queue, "settle", fail_later)
         with pytest.raises(StoreUnavailable):
@@ -197,7 +197,7 @@ class TestPush:
             "frame": (changes, "change_of"),
         }[flaw]
         is_bad = (
-            (lambda batch, _: "w2" in {each.id for each in batch})
+            (lambda batch, *_: "w2" in {each.id for each in batch})
             if flaw == "settle"
             else (lambda each, *_: each.id == "w2")
         )
