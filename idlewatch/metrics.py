@@ -42,6 +42,13 @@ if TYPE_CHECKING or is_installed(Extra.METRICS):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
     from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
+    class UnitCounter(Counter):
+        """A counter of what comes one by one: the library checks each time whether labels and amount are right."""
+
+        def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+            """Count one more."""
+            self._value.inc(amount)
+
     class BatchHistogram(Histogram):
         """A histogram of what comes in batches: the library takes a lock twice for each value."""
 
@@ -52,7 +59,8 @@ if TYPE_CHECKING or is_installed(Extra.METRICS):
             for place, count in places.items():
                 self._buckets[place].inc(count)
 else:
-    CollectorRegistry = Counter = Gauge = Histogram = PlatformCollector = ProcessCollector = BatchHistogram = _StandIn
+    CollectorRegistry = Counter = Gauge = Histogram = PlatformCollector = ProcessCollector = _StandIn
+    UnitCounter = BatchHistogram = _StandIn
 
 REGISTRY = CollectorRegistry()
 """A registry of its own: a site that exposes the default one exposes nothing twice."""
@@ -65,7 +73,7 @@ STORE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 
 OPERATORS = Gauge("idlewatch_operators", "Live pages that are open on this process.", registry=REGISTRY)
 HEARTBEATS = Counter("idlewatch_heartbeats", "Reports of activity by pages.", ["via"], registry=REGISTRY)
-REQUESTS = Counter("idlewatch_requests", "HTTP requests judged.", ["verdict"], registry=REGISTRY)
+REQUESTS = UnitCounter("idlewatch_requests", "HTTP requests judged.", ["verdict"], registry=REGISTRY)
 OPENED = Counter("idlewatch_sessions_opened", "Sessions that came under watch.", registry=REGISTRY)
 WARNINGS = Counter("idlewatch_warnings", "Sessions whose user was warned.", registry=REGISTRY)
 EXTENSIONS = Counter("idlewatch_extensions", "Warned sessions that continued.", registry=REGISTRY)

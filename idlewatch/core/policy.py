@@ -133,6 +133,15 @@ def assess(activity: Activity, policy: Policy, now: float) -> Verdict:
     """
     if activity.ended is not None:
         return ended(activity.reason or Reason.LOST, activity.ended)
+    if activity.held_since is None and activity.closed_at is None:
+        # Nearly always, and mostly without a warning.
+        end = activity.active + policy.idle_timeout
+        absolute = policy.absolute_timeout
+        if absolute is not None and activity.logged_in_at + absolute < end:
+            end = activity.logged_in_at + absolute
+        warn_at = end - policy.warn_before
+        if now < warn_at:
+            return Verdict(UNWARNED, end, end - now, False, warn_at)
     absolute_end, closed_end, idle_end = _ends(activity, policy)
     end = min(absolute_end, closed_end, idle_end)
     if now >= end:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth import HASH_SESSION_KEY
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from idlewatch import metrics
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Event, Requested
+from idlewatch.core.events import Requested
 from idlewatch.exceptions import Undecided
 from idlewatch.http import credential_change
 from idlewatch.http.classification import counts, is_seen
@@ -21,7 +22,8 @@ from idlewatch.http.request_session import cookie_of, has_session, keep_cookie
 from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.monitor import django_sessions, login, stores
 from idlewatch.monitor import service as monitor
-from idlewatch.monitor.impersonation import actors_of
+from idlewatch.monitor.impersonation import actors_of, acts_alone
+from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
 
@@ -72,13 +74,13 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
 
 def _judge(request: HttpRequest, arrived: float) -> Admission:
     session = request.session
-    watch_id = session.get(django_sessions.WATCH_KEY)
-    if watch_id is not None or django_sessions.user_of(session) is not None:
-        stores.require_store(arrived)
+    data = dict(session.items())
+    watch_id = data.get(django_sessions.WATCH_KEY)
     if watch_id is None:
-        actors = actors_of(session)
+        actors = actors_of(data)
         if actors is None:
             return _find_lost(request, arrived)
+        stores.require_store(arrived)
         if not request.user.is_authenticated:
             return Admission(arrived)
         if not django_sessions.keeps_keys():
@@ -86,25 +88,23 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
             return Admission(arrived, SessionState.lost(Reason.LOST, arrived))
         watch_id = session[django_sessions.WATCH_KEY] = login.adopt(request, actors, arrived).id
         session.set_expiry(0)
-    counted, data = counts(request), dict(session.items())
-    state = _assess(request, data, watch_id, arrived, REQUESTED if counted else None)
+        data = dict(session.items())
+    store, counted = stores.require_store(arrived), counts(request)
+    watched = monitor.look(watch_id, arrived, REQUESTED if counted else None, store.sessions)
+    state = SessionState.lost(Reason.LOST, arrived) if watched is None else _assess(request, data, watched, arrived)
     is_offered = credential_change.CHANGED_KEY in data and is_seen(request) and not state.is_ended
     offer = credential_change.find_offer(session, watch_id) if is_offered else None
-    auth_hash, signed_in_at = django_sessions.auth_hash_of(data), data.get(django_sessions.SIGNED_IN_KEY)
+    auth_hash, signed_in_at = data.get(HASH_SESSION_KEY, ""), data.get(django_sessions.SIGNED_IN_KEY)
     return Admission(arrived, state, counted, auth_hash, signed_in_at, offer)
 
 
-def _assess(
-    request: HttpRequest, data: Mapping[str, Any], watch_id: str, now: float, event: Event | None
-) -> SessionState:
-    session = request.session
-    watched = monitor.look(watch_id, now, event)
-    if watched is None:
-        return SessionState.lost(Reason.LOST, now)
-    state, actors, key = SessionState.at(watched, now), actors_of(data), django_sessions.key_of(session)
-    if actors is not None and (watched.user, watched.key) == (actors.user, key) and not state.is_ended:
+def _assess(request: HttpRequest, data: Mapping[str, Any], watched: Watched, now: float) -> SessionState:
+    session, watch_id = request.session, watched.id
+    state, key = SessionState.at(watched, now), django_sessions.key_of(session)
+    if not state.is_ended and watched.key == key and acts_alone(data, watched.user):
         # Nearly always.
         return state
+    actors = actors_of(data)
     if not state.is_ended and actors is not None and watched.user != actors.user:
         # A store that was away may not know yet that an operator acts as another user.
         watched = login.switch(request, actors, watched, now) or watched

@@ -57,23 +57,21 @@ def is_navigation(request: HttpRequest) -> bool:
 
     Without fetch metadata (plain HTTP off localhost, old browsers), `Accept` decides.
     """
-    own = vars(request)
-    known: bool | None = own.get(NAVIGATION)
-    if known is None:
-        known = own[NAVIGATION] = _is_navigation(request.META)
-    return known
-
-
-def _is_navigation(headers: Mapping[str, str]) -> bool:
+    own, headers = vars(request), request.META
+    navigates: bool | None = own.get(NAVIGATION)
+    if navigates is not None:
+        return navigates
     if not headers.keys().isdisjoint(_TELLING_HEADERS) and (
         not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(headers)
     ):
-        return False
-    mode = headers.get("HTTP_SEC_FETCH_MODE")
-    if mode is not None:
-        return mode == "navigate"
-    accept = headers.get("HTTP_ACCEPT")
-    return accept is None or "text/html" in accept.lower()
+        navigates = False
+    elif (mode := headers.get("HTTP_SEC_FETCH_MODE")) is not None:
+        navigates = mode == "navigate"
+    else:
+        accept = headers.get("HTTP_ACCEPT")
+        navigates = accept is None or "text/html" in accept.lower()
+    own[NAVIGATION] = navigates
+    return navigates
 
 
 def is_seen(request: HttpRequest) -> bool:
@@ -114,21 +112,17 @@ def may_show_a_page(request: HttpRequest) -> bool:
 def counts(request: HttpRequest) -> bool:
     """Return whether a request is activity of its user."""
     mark, navigates = _mark(request), is_navigation(request)
-    if _is_passive(request, mark, navigates=navigates):
+    headers: dict[str, str] = request.META
+    if mark is Mark.PASSIVE or headers.get("HTTP_IDLEWATCH_PASSIVE") == "1" or is_client_endpoint(request):
+        return False
+    if not navigates and _is_handshake(headers):
+        return False
+    paths = conf.passive_paths
+    if paths is not None and paths.search(request.path_info) is not None:
         return False
     if navigates or mark is Mark.ACTIVE:
         return True
     return conf.count_background_requests and "HTTP_SEC_PURPOSE" not in request.META
-
-
-def _is_passive(request: HttpRequest, mark: Mark | None, *, navigates: bool) -> bool:
-    headers: dict[str, str] = request.META
-    if mark is Mark.PASSIVE or headers.get("HTTP_IDLEWATCH_PASSIVE") == "1":
-        return True
-    if not navigates and _is_handshake(headers):
-        return True
-    paths = conf.passive_paths
-    return is_client_endpoint(request) or (paths is not None and paths.search(request.path_info) is not None)
 
 
 def _is_handshake(headers: Mapping[str, str]) -> bool:

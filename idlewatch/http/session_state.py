@@ -5,8 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.policy import Phase, Verdict, ended
+from idlewatch.core.policy import Phase, Verdict, assess, ended
 from idlewatch.store.values import Watched
+
+_ENDED = Phase.ENDED
 
 
 class SessionState(Struct, frozen=True):
@@ -23,8 +25,8 @@ class SessionState(Struct, frozen=True):
     @classmethod
     def at(cls, watched: Watched, now: float) -> SessionState:
         """Return the state of a session at `now` (epoch seconds)."""
-        verdict = watched.verdict(now)
-        is_ended = verdict.shown.phase is Phase.ENDED
+        verdict = assess(watched.activity, watched.policy, now)
+        is_ended = verdict.shown.phase is _ENDED
         return cls(watched, verdict, is_ended, None if is_ended else watched.id)
 
     @classmethod

@@ -48,6 +48,12 @@ def actors_of(session: SessionBase | Mapping[str, Any]) -> Actors | None:
     return Actors(str(signed_in), str(signed_in) if operator is None else operator)
 
 
+def acts_alone(session: Mapping[str, Any], user: str) -> bool:
+    """Return whether `user` is signed in by a session's data, in which no impersonation is noted."""
+    signed_in = session.get(SESSION_KEY)
+    return signed_in is not None and str(signed_in) == user and session.keys().isdisjoint(_notes())
+
+
 def is_impersonated(session: SessionBase) -> bool:
     """Return whether an operator acts as the user of a session."""
     actors = actors_of(session)

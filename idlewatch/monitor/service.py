@@ -22,19 +22,21 @@ from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Lane, current_process, in_thread
 from idlewatch.signals import announce, transactions
 from idlewatch.store import transitions
+from idlewatch.store.base import SessionStore
 from idlewatch.store.values import Touch, Watched
 
 
-def look(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
+def look(watch_id: str, now: float, event: Event | None = None, sessions: SessionStore | None = None) -> Watched | None:
     """Return a session, after `event` if there is one; None if it is unknown.
 
-    A session that the store does not have is resumed from its record first.
+    A session that the store does not have is resumed from its record first. `sessions`: those of the current process's
+    store, if the caller has them.
 
     Raises:
         HoldRefused, TooManyTabs: as the event does.
         Undecided: the store is unavailable, or just back, and the session's state cannot be determined.
     """
-    sessions = stores.current().sessions
+    sessions = sessions or stores.current().sessions
     watched = sessions.get(watch_id) if event is None else sessions.apply(watch_id, event, now)
     if watched is None and (watched := resume(watch_id, now)) is not None and event is not None:
         watched = sessions.apply(watch_id, event, now)

@@ -88,7 +88,7 @@ class StoreLease:
         Raises:
             StoreElsewhere: it belongs to another process.
         """
-        if self.is_held and not self.is_doubtful:
+        if self._claimed_at is not None and self.owner is None and not self.is_doubtful:
             return
         try:
             if in_view and transaction.get_connection(router.db_for_write(StoreOwner)).in_atomic_block:

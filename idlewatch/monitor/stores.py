@@ -47,15 +47,17 @@ def current() -> Store:
     return process.part(open_store).store
 
 
-def require_store(now: float, *, in_view: bool = False) -> None:
-    """Check that the current process may judge: its store is shared, or its own. See `StoreLease.ensure`.
+def require_store(now: float, *, in_view: bool = False) -> Store:
+    """Return the current process's store, by which it may judge: it is shared, or its own. See `StoreLease.ensure`.
 
     Raises:
         StoreElsewhere: the store is in memory, and belongs to another process.
     """
     process = current_process()
-    if not store_of(process).shared:
+    store = process.part(open_store).store
+    if not store.shared:
         process.part(StoreLease).ensure(now, in_view=in_view)
+    return store
 
 
 def store_of(process: Process) -> Store:

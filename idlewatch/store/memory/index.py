@@ -35,7 +35,13 @@ class Index:
 
     def put(self, watched: Watched, former: Watched | None = None) -> None:
         """Note the present state of a session, and its former one, if it was known."""
-        if former is None or _may_regroup(former, watched):
+        # Most activity changes nothing that decides in which group a session is.
+        if (
+            former is None
+            or former.shown is not watched.shown
+            or former.activity.tabs is not watched.activity.tabs
+            or former.activity.ended is not watched.activity.ended
+        ):
             self._count(former, -1)
             self._count(watched, 1)
         if self._moved is None:
@@ -102,12 +108,6 @@ class Index:
             group, deadline = self._places[watched.id] = _place_of(watched)
             places[group].append((deadline, watched.id))
         self._lists = {group: SortedList(each) for group, each in places.items()}
-
-
-def _may_regroup(former: Watched, watched: Watched) -> bool:
-    """Return whether a session may be in another group than before: most activity changes none of what decides it."""
-    before, after = former.activity, watched.activity
-    return former.shown is not watched.shown or before.tabs is not after.tabs or before.ended is not after.ended
 
 
 def _place_of(watched: Watched) -> tuple[Group, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from threading import RLock
 
 from idlewatch import metrics
-from idlewatch.core.events import CREDITING, Event
+from idlewatch.core.events import CREDITING, Event, TabClosed, TabOpened, TabsCounted
 from idlewatch.core.policy import UNWARNED
 from idlewatch.store import transitions
 from idlewatch.store.memory.entry import PUSH, RECORD, UNCLAIMED, Entry
@@ -16,6 +16,8 @@ from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
 from idlewatch.store.values import Due, Touch, Watched
 
+COUNTING = TabOpened, TabClosed, TabsCounted
+"""Events that may change which processes have tabs of a session open."""
 TOMBSTONE_TTL = 600.0
 """Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
 MAX_WAITING = 500
@@ -93,15 +95,25 @@ class Ledger:
         # They come from sockets alone.
         metrics.HEARTBEAT_BY_SOCKET.inc(len(waiting))
 
-    def apply(self, entry: Entry, event: Event, now: float) -> Watched:
-        """Change a session by an event.
+    def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
+        """Change a session by an event; return it, or None if it is unknown. The caller need not hold `lock`.
 
         Raises:
             HoldRefused, TooManyTabs: as the event does.
         """
-        watched = entry.watched
-        is_later = isinstance(event, CREDITING) and watched.shown == UNWARNED
-        return self.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
+        # As `lock` does it, by two calls less: every request of a signed-in user gets here.
+        with self._bare_lock:
+            if self._waiting:
+                self._credit_waiting()
+            entry = self.entries.get(watch_id)
+            if entry is None:
+                return None
+            watched = entry.watched
+            is_later = isinstance(event, CREDITING) and watched.shown == UNWARNED
+            watched = self.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
+            if isinstance(event, COUNTING):
+                self.note_served(event.process, watched)
+            return watched
 
     def change(
         self, entry: Entry, watched: Watched, now: float, *, is_later: bool = False, next_at: float | None = None
@@ -118,7 +130,7 @@ class Ledger:
                 entry.note(unwritten=True)
             self.index.put(watched, former)
             # When it is to be checked does not depend on its facts.
-            if entry.ended:
+            if watched.activity.ended is not None:
                 self.ended += former.activity.ended is None
                 self.queue(entry, RECORD, now)
             elif is_later:

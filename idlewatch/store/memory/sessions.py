@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import Event
 from idlewatch.store import transitions
 from idlewatch.store.base import SessionStore
 from idlewatch.store.memory.ledger import Ledger
 from idlewatch.store.values import Touch, Watched
-
-COUNTING = TabOpened, TabClosed, TabsCounted
-"""Events that may change which processes have tabs of a session open."""
 
 
 class MemorySessions(SessionStore):
@@ -47,14 +44,7 @@ class MemorySessions(SessionStore):
         return self._replace(watched, now, transitions.transferred)
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        with self._lock:
-            entry = self._ledger.entries.get(watch_id)
-            if entry is None:
-                return None
-            self._ledger.apply(entry, event, now)
-            if isinstance(event, COUNTING):
-                self._ledger.note_served(event.process, entry.watched)
-            return entry.watched
+        return self._ledger.apply(watch_id, event, now)
 
     def bind(self, watch_id: str, key: str) -> None:
         with self._lock:

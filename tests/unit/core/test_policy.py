@@ -198,3 +198,11 @@ def test_the_stricter_of_two_policies_ends_no_later_than_either(first: Policy, s
     assert assess(activity, both, 0.0).ends_at == min(assess(activity, each, 0.0).ends_at for each in (first, second))
     assert both.hold_limit == min(first.hold_limit, second.hold_limit)
     assert both.activity_extends_warning == (first.activity_extends_warning and second.activity_extends_warning)
+
+
+@given(any_facts(), policies(), moments)
+def test_holds_that_lapsed_before_the_last_activity_make_no_difference(
+    activity: Activity, policy: Policy, now: float
+) -> None:
+    unheld = replace(activity, held_since=None, closed_at=None)
+    assert assess(unheld, policy, now) == assess(replace(unheld, held_since=0.0, held_until=0.0), policy, now)
