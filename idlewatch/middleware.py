@@ -19,7 +19,7 @@ from django.template.response import SimpleTemplateResponse
 from idlewatch.exceptions import Undecided
 from idlewatch.http.admin_pages import insert_client
 from idlewatch.http.admission import admit
-from idlewatch.http.caching import ignore_conditions
+from idlewatch.http.caching import CONDITIONS, ignore_conditions
 from idlewatch.http.classification import is_client_endpoint
 from idlewatch.http.follow_up import asks_nothing, end_response, follow, has_changed_session
 from idlewatch.http.login_views import needs_no_login
@@ -106,8 +106,9 @@ class IdleWatchMiddleware:
 
 def enter(request: HttpRequest) -> tuple[RequestState, HttpResponseBase | None]:
     """Admit a request and set `request.idlewatch`; return that, and the response where no view may run."""
-    session_of(request)
-    refused = find_state(request)
+    if not hasattr(request, "session"):
+        session_of(request)
+    refused = find_state(request) if hasattr(request, "idlewatch") else None
     if refused is not None and refused.admission.undecided is not None:
         # A middleware before this one was to sign the user in.
         return refused, refuse(request, refused.admission.undecided)
@@ -115,7 +116,8 @@ def enter(request: HttpRequest) -> tuple[RequestState, HttpResponseBase | None]:
     state.admission = admit(request, state.admission.arrived)
     if state.admission.undecided is not None:
         return state, refuse(request, state.admission.undecided)
-    ignore_conditions(request)
+    if not request.META.keys().isdisjoint(CONDITIONS):
+        ignore_conditions(request)
     if not state.session.is_ended:
         return state, None
     hide_cookie(request)

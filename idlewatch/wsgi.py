@@ -40,9 +40,13 @@ class WatchedApplication:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - as WSGI has it
         """Answer a request; the first one starts the timer, in the process that a server may have forked."""
-        process = self._own_process or _current_process()()
+        current = _current_process()()
+        process = self._own_process or current
         process.is_served = True
         process.part(_start_timer)
+        if process is current:
+            # Nearly always: one for the interpreter.
+            return self._application(environ, start_response)
         with process.entered():
             return self._application(environ, start_response)
 

@@ -187,7 +187,9 @@ def _(event: Polled, activity: Activity, policy: Policy, now: float) -> Activity
 
 def shows_another(event: PageShown, activity: Activity, now: float) -> bool:
     """Return whether a page changes the facts of a live session: most follow another one that has the client, too."""
-    return event.has_client != activity.has_client or _awaited_since(event, activity, now) != activity.awaited_since
+    if event.has_client != activity.has_client:
+        return True
+    return activity.awaited_since != (_awaited_since(event, activity, now) if event.has_client else None)
 
 
 def _awaited_since(event: PageShown, activity: Activity, now: float) -> float | None:

@@ -34,14 +34,13 @@ def insert_client(request: HttpRequest, response: HttpResponseBase) -> None:
     they are.
     """
     state = find_state(request)
-    if state is not None:
-        insert_parts(request, response, state)
+    if state is not None and is_to_be_completed(request, response, state):
+        insert_parts(request, response)
 
 
-def insert_parts(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> None:
-    """Do the work of `insert_client` for a request whose state is known."""
-    if not isinstance(response, HttpResponse) or not is_to_be_completed(request, response, state):
-        return
+def insert_parts(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Do the work of `insert_client` for a response that is to be completed."""
+    assert isinstance(response, HttpResponse), "others are not completed"  # noqa: S101
     if response.has_header("Content-Encoding"):
         warn(request, COMPRESSED)
         return
@@ -57,11 +56,16 @@ def insert_parts(request: HttpRequest, response: HttpResponseBase, state: Reques
 
 def is_to_be_completed(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
     """Return whether a response may be a page of the admin that lacks the client or the notice."""
-    if not isinstance(response, HttpResponse) or not _lacks_parts(state):
+    page = state.page
+    # Not by `state.watch_id`, whose reader's response depends on the session: this one may not.
+    if page.client if state.session.watch_id is not None else page.notice or state.unshown_reason is None:
         return False
-    if not (is_html(response) and _may_be_seen(request) and _may_be_whole(response)):
+    if not isinstance(response, HttpResponse) or not is_html(response):
         return False
-    return replaces_page(response) and _is_of_admin(request)
+    # For the tab, also where the browser fetches it before the user asks for it.
+    if not is_seen(request) and (request.method != "GET" or "HTTP_SEC_PURPOSE" not in request.META):
+        return False
+    return _may_be_whole(response) and replaces_page(response) and _is_of_admin(request)
 
 
 def _may_be_whole(response: HttpResponse) -> bool:
@@ -76,18 +80,6 @@ def _end_of(content: bytes) -> int | None:
     if ends:
         return ends[-1].start()
     return len(content) if WHOLE_PAGE.match(content) else None
-
-
-def _may_be_seen(request: HttpRequest) -> bool:
-    """Return whether a response is for the tab, also where the browser fetches it before the user asks for it."""
-    return is_seen(request) or (request.method == "GET" and "HTTP_SEC_PURPOSE" in request.META)
-
-
-def _lacks_parts(state: RequestState) -> bool:
-    # Not by `state.watch_id`, whose reader's response depends on the session: this one may not.
-    if state.session.watch_id is not None:
-        return not state.page.client
-    return state.unshown_reason is not None and not state.page.notice
 
 
 def _is_of_admin(request: HttpRequest) -> bool:

@@ -31,12 +31,12 @@ DIRECTIVE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
 
 def ignore_conditions(request: HttpRequest) -> None:
-    """Make a request unconditional where a 304 would bring back the wrong page.
+    """Make a request, which has some of `CONDITIONS`, unconditional where a 304 would bring back the wrong page.
 
     That is the visitor's page after the sign-in, and the user's after the end: views compute an `ETag` from what they
     show, not from who sees it.
     """
-    if request.META.keys().isdisjoint(CONDITIONS) or request.method not in {"GET", "HEAD"}:
+    if request.method not in {"GET", "HEAD"}:
         return
     state = state_of(request)
     is_users = state.session.watch_id is not None or state.unshown_reason is not None
@@ -53,17 +53,24 @@ def restrict_caches(request: HttpRequest, response: HttpResponseBase, state: Req
     streamed = is_page and isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse)
     # A response that deletes the cookie of an ended session, or brings the reason, is for one browser too.
     has_reason = bool(response.cookies) and reason_cookie() in response.cookies
-    is_personal = state.page.is_personal or state.admission.state.is_ended or has_reason
+    page = state.page
+    is_personal = page.client or page.notice or page.offer or state.admission.state.is_ended or has_reason
     if is_personal or (watched and streamed):
         _make_private(response)
     elif watched and is_page:
         # ASVS 14.3.2, also where the session ended meanwhile; the view may have set another header.
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers = response.headers
+        try:
+            headers["Cache-Control"]
+        except KeyError:
+            # As `setdefault` does it, by two calls less.
+            headers["Cache-Control"] = "no-store"
         if may_show_a_page(request):
-            _drop_headers(response, VALIDATORS)
-    elif state.page.withheld:
+            for name in VALIDATORS:
+                headers.pop(name, None)
+    elif page.withheld:
         django_cache.release(request)
-    if state.page.varies or streamed:
+    if page.varies or streamed:
         patch_vary_headers(response, ["Cookie"])
 
 

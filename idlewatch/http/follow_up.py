@@ -44,7 +44,7 @@ def follow(
     `left`: when the view returned, if that is not a moment ago (epoch seconds).
     """
     response = _follow(request, response, state, now() if left is None else left)
-    if state.original is not None:
+    if state.original is not None and state.original.is_deleted:
         # Not if the database fails meanwhile: after an error the browser still has this key.
         state.original.release()
     restrict_caches(request, response, state)
@@ -80,8 +80,9 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
         refusal = refuse_after_view(request, state.admission.undecided)
         if refusal is not None:
             return refusal
-    # Views of the admin that are the project's own may have rendered their page themselves.
-    insert_parts(request, response, state)
+    if is_to_be_completed(request, response, state):
+        # Views of the admin that are the project's own may have rendered their page themselves.
+        insert_parts(request, response)
     if _is_untouched(request, response, state):
         watched = state.session.watched
         assert watched is not None, "it came with a live session"  # noqa: S101
@@ -99,12 +100,12 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
 
 def _is_untouched(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
     """Return whether a view left a live session as it came, as most do: only its response is of interest then."""
-    original = state.original
-    if original is None or response.status_code >= 300:
+    original, session = state.original, request.session
+    if original is None or original.session is not session or response.status_code >= 300:
         # A redirect may begin a silent sign-in.
         return False
-    is_same = original.is_untouched(request.session) and state.change == NO_CHANGE
-    return is_same and not (state.page.offer or conf.session_always_saved)
+    is_changed = session.modified or original.commit or original.is_announced or state.change != NO_CHANGE
+    return not is_changed and not (state.page.offer or conf.session_always_saved)
 
 
 def _follow_changes(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> HttpResponseBase:

@@ -31,9 +31,12 @@ def announce_rotation(watch_id: str, then: Callable[[], None] = lambda: None) ->
 
 
 class OriginalSession:
-    """The watched Django session with which a request came: its deletion waits until the view has returned."""
+    """The watched Django session with which a request came: its deletion waits until the view has returned.
 
-    __slots__ = ("_is_deleted", "_is_recorded", "_session", "commit", "is_announced", "key", "watch_id")
+    Until `leave` its deletions are deferred and a new key is announced: Django has no signal for either.
+    """
+
+    __slots__ = ("_is_recorded", "commit", "is_announced", "is_deleted", "key", "session", "watch_id")
 
     def __init__(self, session: SessionBase, key: str, watch_id: str) -> None:
         self.key = key
@@ -45,23 +48,17 @@ class OriginalSession:
         """The view is giving the session another key or password, or signing a user in over it."""
         self._is_recorded = False
         """The record says so."""
-        self._is_deleted = False
-        self._session = session
-
-    def preserve(self) -> None:
-        """Defer deletions, and announce a new key, until `leave`: Django has no signal for either."""
-        own = vars(self._session)
+        self.is_deleted = False
+        """The view deleted the session; it waits for `release`."""
+        self.session = session
+        own = vars(session)
         own["delete"], own["adelete"] = self._defer_deletion, self._adefer_deletion
         own["cycle_key"], own["acycle_key"] = self._announce_and_cycle, self._aannounce_and_cycle
 
     def leave(self) -> None:
         """Leave the session to itself again."""
-        own = vars(self._session)
+        own = vars(self.session)
         del own["delete"], own["adelete"], own["cycle_key"], own["acycle_key"]
-
-    def is_untouched(self, session: SessionBase) -> bool:
-        """Return whether this is the session, and the view has changed neither its data nor its key."""
-        return session is self._session and not (session.modified or self.commit or self.is_announced)
 
     def announce(self) -> None:
         """Announce that the session is about to get another key or password."""
@@ -73,39 +70,39 @@ class OriginalSession:
 
     def release(self) -> None:
         """Delete the session if the view deleted it, also if it left the key in place."""
-        if self._is_deleted:
+        if self.is_deleted:
             if self.is_announced and not self._is_recorded:
                 # The database failed when the view's transaction was committed: other requests would find it lost.
                 self.announce()
-            self._is_deleted = False
+            self.is_deleted = False
             self._delete(self.key)
 
     def drop_successor(self) -> None:
         """Delete the session that the view saved under another key: the one under `key` stays."""
-        self._is_deleted = False
-        key = self._session.session_key
+        self.is_deleted = False
+        key = self.session.session_key
         if key is not None and key != self.key and django_sessions.keeps_keys():
             self._delete(key)
 
     def _defer_deletion(self, session_key: str | None = None) -> None:
         self.commit = Commit()
         if self._is_own(session_key):
-            self._is_deleted = True
+            self.is_deleted = True
         else:
             self._delete(session_key)
 
     async def _adefer_deletion(self, session_key: str | None = None) -> None:
         self.commit = await in_thread(Lane.REQUEST, Commit)
         if self._is_own(session_key):
-            self._is_deleted = True
+            self.is_deleted = True
         else:
-            await type(self._session).adelete(self._session, session_key)
+            await type(self.session).adelete(self.session, session_key)
 
     def _delete(self, session_key: str | None) -> None:
-        type(self._session).delete(self._session, session_key)
+        type(self.session).delete(self.session, session_key)
 
     def _is_own(self, session_key: str | None) -> bool:
-        return django_sessions.keeps_keys() and (session_key or self._session.session_key) == self.key
+        return django_sessions.keeps_keys() and (session_key or self.session.session_key) == self.key
 
     def _announce_and_cycle(self) -> None:
         self.commit = Commit()
@@ -113,15 +110,15 @@ class OriginalSession:
         self._cycle_key()
 
     def _cycle_key(self) -> None:
-        type(self._session).cycle_key(self._session)
+        type(self.session).cycle_key(self.session)
 
     async def _aannounce_and_cycle(self) -> None:
         self.commit = await in_thread(Lane.REQUEST, Commit)
         await in_thread(Lane.REQUEST, self.announce)
         # That of signed cookies calls the sync one, which is not to announce it again, on the event loop.
-        own = vars(self._session)
+        own = vars(self.session)
         own["cycle_key"] = self._cycle_key
         try:
-            await type(self._session).acycle_key(self._session)
+            await type(self.session).acycle_key(self.session)
         finally:
             own["cycle_key"] = self._announce_and_cycle

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
-from msgspec import Struct
+from msgspec import Struct, field
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
@@ -36,31 +36,26 @@ class PageParts(Struct):
     withheld: bool = False
     """Django was about to cache it."""
 
-    @property
-    def is_personal(self) -> bool:
-        """Whether the page belongs to one user."""
-        return self.client or self.notice or self.offer
 
-
-class RequestState:
+class RequestState(Struct, eq=False):
     """What was judged of a request, what its view does to the session, and what its page shows.
 
     Projects may use `phase`, `reason`, `remaining`, `notice` and `watch_id`. All are None without a session.
     """
 
-    __slots__ = ("_request", "admission", "change", "ended_response", "is_abandoned", "original", "page")
+    _request: HttpRequest
+    admission: Admission
+    change: SessionChange = field(default_factory=SessionChange)
+    original: OriginalSession | None = None
+    """The session as it came, while the view has not returned; None where there is no live one to keep."""
+    is_abandoned: bool = False
+    """The client has gone: no browser hears of what a view that still runs does to the session."""
+    page: PageParts = field(default_factory=PageParts)
+    ended_response: HttpResponseBase | None = None
+    """The response that reports the end, once it has been made."""
 
-    def __init__(self, request: HttpRequest, arrived: float) -> None:
-        self._request = request
-        self.admission = Admission(arrived)
-        self.change = SessionChange()
-        self.original: OriginalSession | None = None
-        """The session as it came, while the view has not returned; None where there is no live one to keep."""
-        self.is_abandoned = False
-        """The client has gone: no browser hears of what a view that still runs does to the session."""
-        self.page = PageParts()
-        self.ended_response: HttpResponseBase | None = None
-        """The response that reports the end, once it has been made."""
+    def __repr__(self) -> str:
+        return f"<RequestState of {self.admission}>"
 
     @property
     def phase(self) -> Phase | None:
@@ -149,7 +144,7 @@ current_state: ContextVar[RequestState | None] = ContextVar("idlewatch_current_s
 
 def attach_state(request: HttpRequest, arrived: float) -> RequestState:
     """Set `request.idlewatch` and return it."""
-    state = RequestState(request, arrived)
+    state = RequestState(request, Admission(arrived))
     setattr(request, "idlewatch", state)  # noqa: B010 - the type has no such attribute
     return state
 

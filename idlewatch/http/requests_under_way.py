@@ -47,8 +47,7 @@ class Answering:
             self._requests.add(self)
             watch_id = state.admission.state.watch_id
             if watch_id is not None:
-                original = state.original = OriginalSession(self.session, key, watch_id)
-                original.preserve()
+                state.original = OriginalSession(self.session, key, watch_id)
 
     def __exit__(self, *_: object) -> None:
         if self.key is not None:

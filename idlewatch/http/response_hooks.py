@@ -37,13 +37,17 @@ CLIENT_REMOVED = (
 def on_sent(
     request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, left: float
 ) -> None:
-    """Call `record_response` when all of a response has been sent: at `left`, unless it is streamed (epoch seconds)."""
+    """Count a long request once more, and record whether the page that the tab shows now has the client.
+
+    That is done when all of a response has been sent: at `left`, unless it is streamed (epoch seconds).
+    """
     if isinstance(response, StreamingHttpResponse):
         # Wrapping its content would keep a WSGI server from sending a file by itself; every server closes a response.
         closers = response._resource_closers  # type: ignore[attr-defined]
         closers.append(partial(_record_closed, current_process(), request, response, state, watched))
-    else:
-        record_response(request, response, state, watched, left)
+        return
+    for event in news_of(request, response, state, watched, left):
+        _record(watched, event, left)
 
 
 def _record_closed(
@@ -51,50 +55,44 @@ def _record_closed(
 ) -> None:
     # A WSGI server closes a response when the application has returned, and has left its process.
     with process.entered():
-        record_response(request, response, state, watched, now())
+        at = now()
+        for event in news_of(request, response, state, watched, at):
+            _record(watched, event, at)
 
 
-def record_response(
-    request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
-) -> None:
-    """Count a long request once more, and record whether the page that the tab shows now has the client."""
-    for event in news_of(request, response, state, watched, at):
-        # The response is on its way, also if the session's state cannot be determined right now.
-        with suppress(Undecided):
-            monitor.look(watched.id, at, event)
+def _record(watched: Watched, event: Requested | PageShown, at: float) -> None:
+    # The response is on its way, also if the session's state cannot be determined right now.
+    with suppress(Undecided):
+        monitor.look(watched.id, at, event)
 
 
 def news_of(
     request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
 ) -> Sequence[Requested | PageShown]:
-    """Return what `record_response` has to record at `at` (epoch seconds): of most responses, nothing."""
+    """Return what `on_sent` has to record at `at` (epoch seconds): of most responses, nothing.
+
+    Most pages follow another one that has the client too, and are not worth a write.
+    """
+    news: Sequence[Requested | PageShown] = ()
+    if shows_a_page(request):
+        has_client = state.page.client and _carries_client(request, response)
+        shown = _PAGE_WITH_CLIENT if has_client else _PAGE_WITHOUT_CLIENT
+        if shows_another(shown, watched.activity, at) and replaces_page(response):
+            news = (shown,)
+    elif (
+        state.change.signed_in and is_script_of_page(request) and shows_another(_PAGE_WITH_CLIENT, watched.activity, at)
+    ):
+        # A visitor's page has no client. It is to be loaded again; if it is not, that is reported like any silent page.
+        news = (_PAGE_WITH_CLIENT,)
     admission = state.admission
-    shown = _page_shown(request, response, state, watched, at)
-    news: Sequence[Requested | PageShown] = () if shown is None else (shown,)
     if admission.counted and at - admission.arrived > watched.policy.heartbeat:
         return (Requested(at - admission.arrived), *news)
     return news
 
 
-def _page_shown(
-    request: HttpRequest, response: HttpResponseBase, state: RequestState, watched: Watched, at: float
-) -> PageShown | None:
-    """Return whether the page that the tab shows now has the client; None if that is nothing new.
-
-    Most pages follow another one that has the client too, and are not worth a write.
-    """
-    if shows_a_page(request):
-        shown = _PAGE_WITH_CLIENT if _carries_client(request, response, state) else _PAGE_WITHOUT_CLIENT
-        return shown if shows_another(shown, watched.activity, at) and replaces_page(response) else None
-    if state.change.signed_in and is_script_of_page(request):
-        # A visitor's page has no client. It is to be loaded again; if it is not, that is reported like any silent page.
-        return _PAGE_WITH_CLIENT if shows_another(_PAGE_WITH_CLIENT, watched.activity, at) else None
-    return None
-
-
-def _carries_client(request: HttpRequest, response: HttpResponseBase, state: RequestState) -> bool:
+def _carries_client(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Return whether a page has the client that the tag rendered, possibly for an email or a PDF."""
-    if not state.page.client or not is_html(response):
+    if not is_html(response):
         return False
     if not isinstance(response, HttpResponse) or response.has_header("Content-Encoding"):
         return True

@@ -168,7 +168,6 @@ class TestConnecting:
 
         old, session = signed.key, django_sessions.engine()(signed.key)
         original = OriginalSession(session, old, signed.watch_id)
-        original.preserve()
         await session.acycle_key()
         await session.asave()
         await sync_to_async(original.release)()
