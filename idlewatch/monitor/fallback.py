@@ -103,7 +103,8 @@ class FallbackStore(SessionStore):
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         try:
-            self._reports.report(watch_id)
+            if self._outage.is_doubtful():
+                self._reports.report(watch_id)
             try:
                 watched = self._sessions.apply(watch_id, event, now)
             except HeldBack:

@@ -52,12 +52,13 @@ class LastSeen:
         Return whether the store has lost activity that was seen: a later version of a session never has less, unless it
         was opened again from its record. An earlier version is an answer that was overtaken.
         """
-        report, known = report_of(watched.activity), self._seen.get(watched.id)
-        if known is not None and not _is_later(report, known.report):
-            if watched.activity.ended is None:
+        activity, known = watched.activity, self._seen.get(watched.id)
+        report = report_of(activity)
+        if known is not None and activity.active <= known.report.active and not _is_later(report, known.report):
+            if activity.ended is None:
                 return report.active < known.report.active and watched.version > known.version
             report = known.report
-        ended = None if watched.activity.ended is None else watched.activity
+        ended = None if activity.ended is None else activity
         self._seen[watched.id] = _Seen(report, self._clock.now(), watched.version, ended)
         return False
 

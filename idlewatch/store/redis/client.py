@@ -149,7 +149,7 @@ class Client:
             await pipeline.close()
 
     def _run_script(self, command: Command) -> Any:  # noqa: ANN401 - as `call`
-        script = self._script(command.name)
+        script = self._scripts.get(command.name) or self._register(command.name)
         words = "EVALSHA", script.sha, len(command.keys), *command.keys, *command.args
         try:
             return self._kept.execute(*words)
@@ -158,8 +158,6 @@ class Client:
             self._kept.execute("SCRIPT", "LOAD", script.script)
             return self._kept.execute(*words)
 
-    def _script(self, name: str) -> Script:
-        script = self._scripts.get(name)
-        if script is None:
-            script = self._scripts[name] = self._sync.register_script(source_of(name))
+    def _register(self, name: str) -> Script:
+        script = self._scripts[name] = self._sync.register_script(source_of(name))
         return script

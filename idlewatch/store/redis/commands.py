@@ -7,13 +7,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 T = TypeVar("T")
 
 INCLUDED = {"write": ("row", "common", "change"), "touch": ("row", "credit"), "touch_all": ("row", "credit")}
 """The parts that a script begins with, where these are others than `row` and `common`: Redis runs them at each call."""
 
 
-class Command(NamedTuple):
+class Command(Struct, frozen=True):
     """A command, or the call of a script by its name."""
 
     name: str

@@ -15,7 +15,7 @@ class Keys(NamedTuple):
 
     def row(self, watch_id: str) -> str:
         """Return the key of a session's row."""
-        return self.other(f"watch:{watch_id}")
+        return f"{self.prefix}watch:{watch_id}"
 
     def due(self, due: Due) -> str:
         """Return the key of the sorted set of what is due."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
-from idlewatch.core.events import CREDITING, Acted, Event
+from idlewatch.core.events import CREDITING, Acted, Event, Requested
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, TooManyTabs
 from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, SessionStore
@@ -76,9 +76,12 @@ class RedisSessions(SessionStore):
             return self._client.run(self._replace(watched, now, transitions.transferred))
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        change = self._client.run(self._touch(watch_id, event, now))
-        if not isinstance(change, _Change):
-            return change
+        change = _Change(event, now, None)
+        if isinstance(event, CREDITING):
+            present, is_done = self._client.run(self._rows.touch(watch_id, now, _moment_of(event, now)))
+            if is_done or present is None or transitions.after(event, present, now) is present:
+                return present
+            change = _Change(event, now, present)
         with self._turns.taking(watch_id):
             (outcome,) = self._client.run(self._apply_all(watch_id, [change]))
         if isinstance(outcome, Exception):
@@ -105,11 +108,12 @@ class RedisSessions(SessionStore):
         await asyncio.gather(*map(self._client.arun, self._opens(sessions, now)))
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        change: Watched | _Change | None = _Change(event, now, None)
+        change = _Change(event, now, None)
         if isinstance(event, CREDITING):
-            change = await self._client.arun(self._touch(watch_id, event, now))
-        if not isinstance(change, _Change):
-            return change
+            present, is_done = await self._client.arun(self._rows.touch(watch_id, now, _moment_of(event, now)))
+            if is_done or present is None or transitions.after(event, present, now) is present:
+                return present
+            change = _Change(event, now, present)
         outcome = await self._together.put("", (watch_id, change))
         return await outcome if isinstance(outcome, asyncio.Future) else outcome
 
@@ -257,18 +261,10 @@ class RedisSessions(SessionStore):
             outcomes += yield from self._apply_all(watch_id, [change._replace(present=None)])
         return outcomes
 
-    def _touch(self, watch_id: str, event: Event, now: float) -> Steps[Watched | _Change | None]:
-        """Credit activity that changes nothing else; return the session, or the change to write if there is more.
 
-        Return None if the session is unknown.
-        """
-        if not isinstance(event, CREDITING):
-            return _Change(event, now, None)
-        moment = min(now, now - event.ago) if type(event) is Acted else now
-        present, is_done = yield from self._rows.touch(watch_id, now, moment)
-        if present is None or is_done or transitions.after(event, present, now) is present:
-            return present
-        return _Change(event, now, present)
+def _moment_of(event: Acted | Requested, now: float) -> float:
+    """Return the moment that an event credits."""
+    return min(now, now - event.ago) if type(event) is Acted else now
 
 
 def _after_all(changes: Sequence[_Change], present: Watched) -> tuple[Watched, Sequence[Exception | None]]:

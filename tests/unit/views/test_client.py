@@ -34,8 +34,8 @@ class TestState:
         clock.pass_(790)
         look = monitor.look
 
-        def slow(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
-            found = look(watch_id, now, event)
+        def slow(watch_id: str, now: float, event: Event | None = None, *sessions: Any) -> Watched | None:
+            found = look(watch_id, now, event, *sessions)
             if isinstance(event, Polled):
                 clock.pass_(took)
             return found
@@ -70,11 +70,11 @@ class TestState:
     ):
         look = monitor.look
 
-        def overtaken(watch_id: str, now: float, event: Event | None = None) -> Watched | None:
+        def overtaken(watch_id: str, now: float, event: Event | None = None, *sessions: Any) -> Watched | None:
             if isinstance(event, Polled):
                 WatchedSession.objects.all().delete()
                 lose_store()
-            return look(watch_id, now, event)
+            return look(watch_id, now, event, *sessions)
 
         monkeypatch.setattr(monitor, "look", overtaken)
         response = signed_in.poll("/idlewatch/state/")
