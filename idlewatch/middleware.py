@@ -112,7 +112,7 @@ def enter(request: HttpRequest) -> tuple[RequestState, HttpResponseBase | None]:
     if refused is not None and refused.admission.undecided is not None:
         # A middleware before this one was to sign the user in.
         return refused, refuse(request, refused.admission.undecided)
-    state = attach_state(request, now())
+    state = attach_state(request)
     state.admission = admit(request, state.admission.arrived)
     if state.admission.undecided is not None:
         return state, refuse(request, state.admission.undecided)

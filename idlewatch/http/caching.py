@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from idlewatch.http import django_cache
-from idlewatch.http.classification import may_show_a_page
+from idlewatch.http.classification import is_navigation, may_show_a_page
 from idlewatch.http.request_session import forget_headers
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.response_hooks import is_html
@@ -65,7 +65,7 @@ def restrict_caches(request: HttpRequest, response: HttpResponseBase, state: Req
         except KeyError:
             # As `setdefault` does it, by two calls less.
             headers["Cache-Control"] = "no-store"
-        if may_show_a_page(request):
+        if is_navigation(request) or may_show_a_page(request):
             for name in VALIDATORS:
                 headers.pop(name, None)
     elif page.withheld:

@@ -43,7 +43,7 @@ def follow(
 
     `left`: when the view returned, if that is not a moment ago (epoch seconds).
     """
-    response = _follow(request, response, state, now() if left is None else left)
+    response = _follow(request, response, state, state.process.clock.now() if left is None else left)
     if state.original is not None and state.original.is_deleted:
         # Not if the database fails meanwhile: after an error the browser still has this key.
         state.original.release()

@@ -23,6 +23,7 @@ from idlewatch.http.session_change import SessionChange
 from idlewatch.http.session_state import NO_SESSION, SessionState
 from idlewatch.http.site_urls import login_url_of
 from idlewatch.monitor.django_sessions import auth_digest
+from idlewatch.process import Process, current_process
 
 
 class PageParts(Struct):
@@ -44,6 +45,8 @@ class RequestState(Struct, eq=False):
     """
 
     _request: HttpRequest
+    process: Process
+    """The process in which the request is answered."""
     admission: Admission
     change: SessionChange = field(default_factory=SessionChange)
     original: OriginalSession | None = None
@@ -142,9 +145,10 @@ current_state: ContextVar[RequestState | None] = ContextVar("idlewatch_current_s
 """The state of the request that is being answered."""
 
 
-def attach_state(request: HttpRequest, arrived: float) -> RequestState:
-    """Set `request.idlewatch` and return it."""
-    state = RequestState(request, Admission(arrived))
+def attach_state(request: HttpRequest, arrived: float | None = None) -> RequestState:
+    """Set `request.idlewatch` and return it; the request arrived at `arrived` (epoch seconds), or just now."""
+    process = current_process()
+    state = RequestState(request, process, Admission(process.clock.now() if arrived is None else arrived))
     setattr(request, "idlewatch", state)  # noqa: B010 - the type has no such attribute
     return state
 

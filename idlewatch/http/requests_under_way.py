@@ -38,7 +38,7 @@ class Answering:
         key = self.session.session_key
         self.key = None if key is None else SessionKey(key)
         """The session key of the request's cookie."""
-        self._requests = current_process().part(RequestsUnderWay)
+        self._requests = state.process.part(RequestsUnderWay)
 
     def __enter__(self) -> None:
         state, key = self._state, self.key
