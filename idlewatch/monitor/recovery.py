@@ -8,6 +8,7 @@ passes of bounded length, one a round. The store itself lets nothing be settled 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from django.db import Error as DatabaseError
@@ -19,7 +20,7 @@ from idlewatch.monitor.reports import ReadTabs, Reports
 from idlewatch.monitor.resumption import COMMIT_OVERLAP, Resumption, Worker, closed_since
 from idlewatch.process import Lane, Process
 from idlewatch.store.base import Presence, SessionStore
-from idlewatch.store.values import Renewal
+from idlewatch.store.values import Renewal, Watched
 
 PASS_DURATION = 0.5
 """Seconds after which a pass begins no further batch: the round has other work to do."""
@@ -82,6 +83,11 @@ class Recovery:
     def flush(self) -> None:
         """Write the activity that waits into the records; what the database refuses goes on waiting."""
         self._outage.buffer.flush(self._outage.seen)
+
+    def note_ended(self, ended: Iterable[Watched]) -> None:
+        """Note sessions that have ended in the store: while it is away, so they are, though a record is open."""
+        for watched in ended:
+            self._outage.note_seen(watched)
 
     def note(self, renewal: Renewal) -> None:
         """Note, from a renewal of the lease, what is owed to the store."""

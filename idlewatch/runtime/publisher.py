@@ -133,6 +133,8 @@ class Publisher:
                 else:
                     announced.append(each)
                     settled.append(Settled(each[0], present, each[1]))
+        if (recovery := stores.recovery_of(self._process)) is not None:
+            recovery.note_ended(each.after for each in settled if each.verdict.shown.phase is _ENDED)
         _announce(announced, now)
         for failure in failures:
             raise failure

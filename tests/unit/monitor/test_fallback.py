@@ -371,6 +371,21 @@ class TestMadeGood:
         assert web.recovery.sessions.get(watch_id).activity.reason is Reason.IDLE
         assert row(watch_id).ended == as_datetime(START + 100)
 
+    def test_an_end_by_the_clock_is_final_though_its_record_is_still_open_while_the_store_is_away(
+        self, kept: Outage, clock: Time
+    ):
+        web = kept.process("web")
+        watched = web.sign_in()
+        kept.go_round()
+        clock.now = START + 100
+        with web.entered():
+            async_to_sync(web.timer.push)(clock.now)
+            kept.redis.stop()
+            # A sign-in that takes long began before the end.
+            restarted = web.store.sessions.restart(watched, START + 99.9)
+        assert row(watched.id).ended is None
+        assert restarted.activity.reason is Reason.IDLE
+
     @pytest.mark.rule("R9")
     def test_so_does_one_that_was_undecided(self, away: Outage, web: Member, clock: Time):
         watch_id = web.sign_in().id
