@@ -38,6 +38,9 @@ BATCH_SIZE = 500
 """Sessions claimed at once."""
 RECORDS_TIMEOUT = 0.5
 """Seconds that a push waits for the records, at most."""
+PUSH_SPACING, SHARED_PUSH_SPACING = 0.005, 0.01
+"""Seconds from one search for due pushes to the next, in memory and in a shared store, so that those that follow one
+another closely go out together: a search costs more than a push. One that is alone goes out at once."""
 RECORD_SPACING = 0.2
 """Seconds from one piece of work on the records to the next, so that many ends are recorded together: their statements
 hold up the pushes."""
@@ -91,9 +94,10 @@ class Timer:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        push_spacing = SHARED_PUSH_SPACING if self._store.shared else PUSH_SPACING
         try:
             async with asyncio.TaskGroup() as lanes:
-                lanes.create_task(self._lane(Due.PUSH, self._push_if_due))
+                lanes.create_task(self._lane(Due.PUSH, self.push, push_spacing))
                 lanes.create_task(self._lane(Due.RECORD, self.keep, RECORD_SPACING))
                 lanes.create_task(self._keep_lease())
         finally:
@@ -112,7 +116,7 @@ class Timer:
                 except Exception:
                     logger.exception("The lease of this process could not be renewed.")
 
-    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]], spacing: float = 0.0) -> None:
+    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]], spacing: float) -> None:
         """Do some work whenever it is due, and once a round; it returns when it is due next."""
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -145,29 +149,39 @@ class Timer:
     async def _rest(self, wake: asyncio.Event, due_at: float | None) -> None:
         """Sleep until something is due, or becomes due sooner, for a round at most."""
         seconds = ROUND_INTERVAL if due_at is None else min(max(due_at - self._clock.now(), 0.0), ROUND_INTERVAL)
-        with suppress(TimeoutError):
-            async with self._clock.timeout(seconds):
-                await wake.wait()
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with self._clock.timeout(seconds):
+                    await wake.wait()
         wake.clear()
 
-    async def push(self, now: float) -> None:
-        """Settle and publish each change of phase, reason or `extendable` that is due at `now`, or meanwhile."""
+    async def push(self, now: float) -> float | None:
+        """Settle and publish each change of phase, reason or `extendable` that is due at `now`, or meanwhile.
+
+        Return when the next one is (epoch seconds); None if none is, or this process has to wait for a round.
+        """
         began, at = self._clock.ticks(), now
-        while await self._push_batch(at):
+        while True:
+            is_last, next_at = await self._push_batch(at)
+            if is_last:
+                return next_at
             # Countdowns of the next batch, of very many sessions, would otherwise be as old as this round.
             at = now + self._clock.ticks() - began
 
-    async def _push_batch(self, now: float) -> bool:
-        """Settle and publish what is due of some sessions; return whether there may be more."""
+    async def _push_batch(self, now: float) -> tuple[bool, float | None]:
+        """Settle and publish what is due of some sessions; return whether that was all, and when the next is due."""
         if (heartbeats := stores.heartbeats_of(self._process)) is not None:
             # They may put off what is due.
             await heartbeats.flush()
-        if not (self.owns_store and now >= self.membership.settle_after and await self.membership.is_certain(now)):
-            return False
-        claimed = await self._store.queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
-        await self._ask_records(claimed, now)
-        await self.publisher.publish(claimed, now)
-        return len(claimed) == BATCH_SIZE
+        if not self.owns_store or not await self.membership.is_certain(now):
+            return True, None
+        if now < self.membership.settle_after:
+            return True, self.membership.settle_after
+        claimed, next_at = await self._store.queue.claim_next(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+        if claimed:
+            await self._ask_records(claimed, now)
+            await self.publisher.publish(claimed, now)
+        return len(claimed) < BATCH_SIZE, next_at
 
     async def _ask_records(self, claimed: Sequence[Watched], now: float) -> None:
         """Report to a shared store what the records have later of sessions that seem over: activity, or another end.
@@ -183,19 +197,6 @@ class Timer:
                 ahead = await self._threads.run(Lane.TIMER, records.find_ahead, over, now)
         for row in ahead:
             await recovery.report(row, now)
-
-    async def _push_if_due(self, now: float) -> float | None:
-        due_at = await self._next_push_at()
-        if due_at is not None and due_at <= now:
-            await self.push(now)
-            due_at = await self._next_push_at()
-        return due_at
-
-    async def _next_push_at(self) -> float | None:
-        if not self.owns_store:
-            return None
-        due_at = await self._store.queue.next_due(Due.PUSH)
-        return None if due_at is None else max(due_at, self.membership.settle_after)
 
     async def keep(self, now: float) -> float:
         """Keep a round where one is due, then record the ends that are due; return when the next of both is due."""

@@ -126,6 +126,12 @@ class DueQueue(Protocol):
         back what the clock ends.
         """
 
+    async def claim_next(
+        self, due: Due, now: float, limit: int, lease: float
+    ) -> tuple[Sequence[Watched], float | None]:
+        """Claim, and return also what `next_due` does after that; over a network, that is one round trip."""
+        return await self.claim(due, now, limit, lease), await self.next_due(due)
+
     async def settle(
         self, claimed: Sequence[Watched], now: float, verdicts: Sequence[Verdict] | None = None
     ) -> Sequence[Watched | None]:

@@ -41,9 +41,16 @@ class RedisQueue(DueQueue):
         self._rows = Rows(client, wakeups)
 
     async def claim(self, due: Due, now: float, limit: int, lease: float) -> Sequence[Watched]:
-        args = [self._keys.prefix, due.value, repr(now), limit, repr(lease)]
-        found: list[bytes] = await self._client.acall(script("claim", [self._keys.due(due)], args))
-        return self._client.decoded_of(partial(claimed_of, due), pairs(found))
+        claimed, _, _ = await self._claim(due, now, limit, lease)
+        return claimed
+
+    async def claim_next(
+        self, due: Due, now: float, limit: int, lease: float
+    ) -> tuple[Sequence[Watched], float | None]:
+        # What becomes due while the answer is on its way has to wake the caller.
+        self._wakeups.note_next(due, None)
+        claimed, first, settle_after = await self._claim(due, now, limit, lease)
+        return claimed, self._noted(due, float(first) if first else None, settle_after)
 
     async def settle(
         self, claimed: Sequence[Watched], now: float, verdicts: Sequence[Verdict] | None = None
@@ -77,13 +84,25 @@ class RedisQueue(DueQueue):
             asked.append(self._client.acall(Command("HGET", [self._keys.other("epoch")], ["settle_after"])))
         first, *settle_after = await asyncio.gather(*asked)
         at = float(first[0][1] if isinstance(first[0], list | tuple) else first[1]) if first else None
-        self._wakeups.note_next(due, at)
-        if due is Due.PUSH and at is not None:
-            return max(at, float(settle_after[0])) if settle_after[0] else None
-        return at
+        return self._noted(due, at, *settle_after)
 
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
         return self._wakeups.listen(due, callback)
+
+    async def _claim(
+        self, due: Due, now: float, limit: int, lease: float
+    ) -> tuple[Sequence[Watched], bytes | None, bytes | None]:
+        """Claim; return also the first moment of what is due then, and until when the clock ends nothing."""
+        args = [self._keys.prefix, due.value, repr(now), limit, repr(lease)]
+        first, settle_after, rows = await self._client.acall(script("claim", [self._keys.due(due)], args))
+        return self._client.decoded_of(partial(claimed_of, due), pairs(rows)), first, settle_after
+
+    def _noted(self, due: Due, first: float | None, settle_after: bytes | None = None) -> float | None:
+        """Note when something is due next, as Redis answered; return when a caller has to look for it."""
+        self._wakeups.note_next(due, first)
+        if due is Due.PUSH and first is not None:
+            return max(first, float(settle_after)) if settle_after else None
+        return first
 
     async def _confirm(self, due: Due, claimed: Sequence[Watched], now: float, doubted: Collection[str]) -> bytes:
         packed: list[tuple[object, ...]] = []

@@ -38,6 +38,7 @@ from idlewatch.runtime.timer import (
     CLAIM_LEASE,
     COMPARE_INTERVAL,
     LATE_AFTER,
+    PUSH_SPACING,
     RECORD_SPACING,
     ROUND_INTERVAL,
     SAMPLE_INTERVAL,
@@ -649,6 +650,23 @@ class TestRunning:
         await running.advance(0.3)
         assert tab.told == [WARNED, ("ended", "idle", False)]
 
+    async def test_changes_that_follow_each_other_closely_are_told_together(
+        self, timer: Timer, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch
+    ):
+        await running.advance(ROUND_INTERVAL)
+        publish = mock.AsyncMock(side_effect=timer.publisher.publish)
+        monkeypatch.setattr(timer.publisher, "publish", publish)
+        tabs = []
+        for number in range(20):
+            limits = {"idle_timeout": 1.0 + number * PUSH_SPACING / 4, "warn_before": 0.5, "checkpoint": 60.0}
+            keep(f"w{number}", at=running.now(), **limits)
+            tabs += tabs_of(hub, f"w{number}", 1)
+        await running.advance(0.5)
+        assert [tab.told for tab in tabs] == [[WARNED]] + [[]] * 19, "the first one does not wait for the others"
+        await running.advance(6 * PUSH_SPACING)
+        assert [tab.told for tab in tabs] == [[WARNED]] * 20
+        assert publish.await_count <= 6
+
     async def test_a_change_from_another_thread_is_told_at_once(self, hub: Hub, running: TestClock):
         keep("w1")
         (tab,) = tabs_of(hub, "w1", 1)
@@ -753,17 +771,22 @@ class TestRunning:
         await asyncio.gather(*(timer.keep(running.now()) for _ in range(3)))
         assert (working, most) == (0, 1)
 
-    async def test_a_slow_database_delays_no_push(self, hub: Hub, running: TestClock, monkeypatch: pytest.MonkeyPatch):
+    @pytest.mark.usefixtures("clock")
+    async def test_a_slow_database_delays_no_push(self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch):
         entered, free = threading.Event(), threading.Event()
         monkeypatch.setattr("idlewatch.runtime.ends._record", lambda _: entered.set() or free.wait(20))
         (tab,) = tabs_of(hub, "w1", 1)
         keep("w0", at=START - 100, checkpoint=1000.0)
+        # What sleeps waits for real time: to let it pass is to wait for all threads.
+        running = asyncio.create_task(timer.run())
         try:
             assert await asyncio.to_thread(entered.wait, 10)
             keep("w1", at=START - 100, checkpoint=1000.0)
             await until(lambda: tab.ended)
         finally:
             free.set()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def test_a_loop_that_closed_without_ending_its_timer_hinders_no_other(monkeypatch: pytest.MonkeyPatch):
@@ -950,9 +973,9 @@ class TestSharedStore:
         monkeypatch.setattr(Client, "acall", note)
         clock.pass_(ROUND_INTERVAL)
         with web.entered():
-            await web.timer._push_if_due(clock.now)
+            await web.timer.push(clock.now)
             await web.timer.keep(clock.now)
-        assert sorted(asked) == ["HGET", "ZRANGE", "ZRANGE", "claim", "renew", "time"]
+        assert sorted(asked) == ["ZRANGE", "claim", "claim", "renew", "time"]
 
     @pytest.mark.parametrize("count", [0, 1, 3])
     async def test_a_number_of_tabs_that_the_store_has_wrong_is_put_right(

@@ -473,6 +473,24 @@ class TestWaking:
         assert calls == ["sooner"]
         assert await store.queue.next_due(Due.PUSH) == 40.0
 
+    async def test_a_claim_may_return_until_when_its_caller_sleeps(self, store: Store) -> None:
+        calls = self.calls(store, Due.PUSH)
+        for index in range(3):
+            store.sessions.open(watched(f"w{index}", signed_in(float(index))), float(index))
+        claimed, next_at = await store.queue.claim_next(Due.PUSH, WARNING, 10, LEASE)
+        assert ([each.id for each in claimed], next_at) == (["w0"], WARNING + 1)
+        assert await store.queue.claim_next(Due.PUSH, WARNING, 10, LEASE) == ([], WARNING + 1)
+        settled = [each for each in await store.queue.settle(claimed, WARNING) if each]
+        await store.queue.confirm(Due.PUSH, settled, WARNING)
+        assert calls == []
+        store.sessions.end("w2", Reason.LOGOUT, WARNING + 0.5)
+        assert calls == ["sooner"]
+        claimed, next_at = await store.queue.claim_next(Due.PUSH, WARNING + 2, 10, LEASE)
+        assert [each.id for each in claimed] == ["w2", "w1"]
+        assert next_at is not None
+        # A lease that is not needed any more may be waited for as well.
+        assert WARNING + 2 < next_at <= WARNING + 2 + LEASE
+
     async def test_one_kind_wakes_none_who_wait_for_another(self, live: Store) -> None:
         for due in Due:
             await live.queue.next_due(due)

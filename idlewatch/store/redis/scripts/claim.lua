@@ -1,8 +1,9 @@
 -- Lease what is due, the earliest first.
 --
 -- KEYS: the list. ARGV: prefix, kind, now, limit, seconds of lease.
--- Returns id and row of each, in turn; '' in the place of a row that can't be read, which is off the list then. No push while the
--- clock may end nothing.
+-- Returns when the first of the list is due after that (false: none is), and until when the clock may end nothing (false: that is not
+-- known yet), then a list: id and row of each, in turn; '' in the place of a row that can't be read, which is off the list then. No push while
+-- the clock may end nothing.
 
 local refused = refusal(ARGV[1])
 if refused then
@@ -69,12 +70,12 @@ local function claim_between(from, to)
   return #ids
 end
 
-if kind == 'push' and is_holding_back(prefix, now) then
-  return claimed
+if kind ~= 'push' or not is_holding_back(prefix, now) then
+  local count = claim_between('-inf', ARGV[3])
+  if kind == 'push' and #claimed == 0 and count > 0 and count < limit then
+    claim_between('(' .. ARGV[3], string.format('%.17g', now + AHEAD))
+  end
+  flush(prefix)
 end
-local count = claim_between('-inf', ARGV[3])
-if kind == 'push' and #claimed == 0 and count > 0 and count < limit then
-  claim_between('(' .. ARGV[3], string.format('%.17g', now + AHEAD))
-end
-flush(prefix)
-return claimed
+local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')
+return {first[2] or false, redis.call('HGET', prefix .. 'epoch', 'settle_after'), claimed}
