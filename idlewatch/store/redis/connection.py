@@ -137,6 +137,41 @@ class KeptConnections:
             self._pool.release(connection)
 
 
+class KeptConnection:
+    """The connection of a client for one event loop, which is kept between commands: as `KeptConnections`."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._pool: Any = client.connection_pool
+        self._connection: Any = None
+
+    async def execute_all(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run commands together; return the answer of each as Redis gave it, or its error."""
+        try:
+            return await self._execute_all(commands)
+        except RedisConnectionError:
+            # A connection to a server that was restarted is dead, and looks alive.
+            return await self._execute_all(commands)
+
+    async def _execute_all(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()
+        connection, answers = self._connection, []
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    answers.append(await connection.read_response())
+                except ResponseError as error:
+                    answers.append(error)
+        except BaseException:
+            # Answers may still come.
+            self._connection = None
+            await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
+            raise
+        return answers
+
+
 def close_client(client: redis.Redis) -> None:
     """Close the connections of a client, those to its Sentinels too."""
     client.close()

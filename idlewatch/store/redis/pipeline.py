@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis.breaker import CircuitBreaker
 from idlewatch.store.redis.commands import Command, source_of
-from idlewatch.store.redis.connection import close_async_client
+from idlewatch.store.redis.connection import KeptConnection, close_async_client
 
 logger = logging.getLogger("idlewatch")
 
@@ -33,6 +33,7 @@ class Pipeline:
 
     def __init__(self, client: redis.asyncio.Redis, breaker: CircuitBreaker) -> None:
         self._client = client
+        self._connection = KeptConnection(client)
         self._breaker = breaker
         self._scripts: dict[str, AsyncScript] = {}
         self._waiting: Waiting = []
@@ -113,27 +114,22 @@ class Pipeline:
             waiting.set_result(answer)
 
     async def _execute(self, commands: Sequence[Command]) -> list[Any]:
-        answers = await self._pipe(commands, loads=False)
+        words = [self._words(command) for command in commands]
+        answers = await self._connection.execute_all(words)
         unknown = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
             # Redis was restarted, or its scripts were flushed.
-            again = await self._pipe([commands[index] for index in unknown], loads=True)
-            for index, answer in zip(unknown, again, strict=True):
+            names = sorted({commands[index].name for index in unknown})
+            loads = [("SCRIPT", "LOAD", self._script(name).script) for name in names]
+            again = await self._connection.execute_all([*loads, *(words[index] for index in unknown)])
+            for index, answer in zip(unknown, again[len(loads) :], strict=True):
                 answers[index] = answer
         return answers
 
-    async def _pipe(self, commands: Sequence[Command], *, loads: bool) -> list[Any]:
-        """Send commands. `loads`: first load the scripts that Redis lacks, which costs a round trip to find out."""
-        async with self._client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                if not command.is_script:
-                    pipe.execute_command(command.name, *command.keys, *command.args)
-                elif loads:
-                    await self._script(command.name)(command.keys, command.args, client=pipe)
-                else:
-                    sha = self._script(command.name).sha
-                    pipe.execute_command("EVALSHA", sha, len(command.keys), *command.keys, *command.args)
-            return list(await pipe.execute(raise_on_error=False))
+    def _words(self, command: Command) -> Sequence[Any]:
+        if not command.is_script:
+            return command.name, *command.keys, *command.args
+        return "EVALSHA", self._script(command.name).sha, len(command.keys), *command.keys, *command.args
 
     def _script(self, name: str) -> AsyncScript:
         if name not in self._scripts:

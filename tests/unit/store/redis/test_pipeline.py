@@ -21,7 +21,7 @@ PING = Command("PING", [], [])
 
 
 def answering(answer: Callable[[Sequence[Command]], Awaitable[list[Any]]]) -> Pipeline:
-    pipeline = Pipeline(mock.Mock(spec=redis.asyncio.Redis), CircuitBreaker(lambda: 0.0))
+    pipeline = Pipeline(mock.Mock(spec=redis.asyncio.Redis, connection_pool=None), CircuitBreaker(lambda: 0.0))
     pipeline._execute = answer  # type: ignore[method-assign]
     return pipeline
 
