@@ -10,7 +10,7 @@ from idlewatch.core.events import Acted, Event, Extended, Held, Released, Reques
 from idlewatch.exceptions import HoldRefused, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, records
-from idlewatch.monitor.outage import Outage
+from idlewatch.monitor.outage import Outage, is_over
 from idlewatch.process import Process
 from idlewatch.store import transitions
 from idlewatch.store.values import Watched
@@ -60,8 +60,11 @@ class RecordJudge:
                 return [None] * len(changes)
             # Above what pages have seen; what the store tells them later is above this.
             watched = transitions.opened(self._outage.seen.added_to(records.watched_of(record, now), now), now)
-            # By now: while the store was waited for, another process may have ended it.
-            self._outage.require_decided(watched, max(now, self._clock.now()))
+            at = max(now, self._clock.now())
+            self._outage.require_decided(watched, at)
+            if is_over(watched, at) and not is_over(watched, now):
+                # While the store was waited for, another process may have ended it.
+                raise Undecided
             changed, outcomes = _after_all(changes, watched)
             if changed is not watched:
                 if changed.activity.ended is None:

@@ -371,6 +371,19 @@ class TestMadeGood:
         assert web.recovery.sessions.get(watch_id).activity.reason is Reason.IDLE
         assert row(watch_id).ended == as_datetime(START + 100)
 
+    def test_a_request_before_an_end_that_passed_while_the_store_was_waited_for_is_undecided(
+        self, kept: Outage, clock: Time
+    ):
+        web = kept.process("web")
+        watch_id = web.sign_in().id
+        kept.go_round()
+        kept.redis.stop()
+        # Later than another process would write a checkpoint: it may have ended the session, and lost its record.
+        clock.now = START + 1000
+        with web.entered(), pytest.raises(Undecided):
+            web.store.sessions.apply(watch_id, Requested(), START + 99.9)
+        assert row(watch_id).last_active == as_datetime(START)
+
     def test_an_end_by_the_clock_is_final_though_its_record_is_still_open_while_the_store_is_away(
         self, kept: Outage, clock: Time
     ):
