@@ -82,7 +82,10 @@ found["made in a transaction"] = index()
 with connection.cursor() as cursor:
     # Each index is written with each checkpoint.
     cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'idlewatch_watchedsession'")
-    found["used by no query"] = [sql for sql, in cursor.fetchall() if "pattern_ops" in sql or "(user_id)" in sql]
+    indexes = [sql for sql, in cursor.fetchall()]
+    found["used by no query"] = [sql for sql in indexes if "pattern_ops" in sql or "(user_id)" in sql]
+    found["without what is empty"] = [sql for sql in indexes if "WHERE" in sql]
+    found["with what is empty"] = [sql for sql in indexes if sql.endswith(("_digest)", "_by_id)", "or_id)"))]
 print(json.dumps(found))
 """
 
@@ -90,6 +93,9 @@ print(json.dumps(found))
 def test_an_index_is_made_and_removed_beside_writes_also_after_it_was_left_unfinished():
     database = shared_postgres().database(f"migrated_{token_hex(4)}")
     found: dict[str, Any] = run_program(PROGRAM.format(database=database), "tests.support.isolated")
+    assert len(found.pop("without what is empty")) == 3
+    (key,) = found.pop("with what is empty")
+    assert "(session_digest)" in key
     assert found == {
         "written while it is removed": True,
         "removed": [],
