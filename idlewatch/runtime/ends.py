@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from idlewatch.exceptions import EngineUnavailable
 from idlewatch.monitor import closing, django_sessions, stores
 from idlewatch.monitor.isolation import log_once, work_through
-from idlewatch.process import Lane, Process
+from idlewatch.process import Lane, Process, together
 from idlewatch.runtime.membership import Membership
 from idlewatch.store.base import DueQueue
 from idlewatch.store.values import Due, Watched
@@ -38,14 +38,28 @@ class Ends:
     async def record(self, now: float, bound: float = float("inf")) -> None:
         """Record the ends that are due, for `bound` seconds at most: the rest comes after."""
         until = self._clock.ticks() + bound
-        while self._membership.holds_store:
-            ended = await self._queue.claim(Due.RECORD, now, BATCH_SIZE, CLAIM_LEASE)
-            if ended:
-                failed = await self._process.threads.run(Lane.TIMER, _record, ended)
-                recorded = [watched for watched in ended if watched.id not in failed]
-                await self._queue.confirm(Due.RECORD, recorded, now)
+        ended = await self._claim(now)
+        work = [self._work(ended, now, until)]
+        if len(ended) == BATCH_SIZE:
+            # The database writes one batch while another is prepared.
+            work.append(self._work(await self._claim(now), now, until))
+        await together(work)
+
+    async def _work(self, ended: Sequence[Watched], now: float, until: float) -> None:
+        """Record these ends, then further batches; begin none after `until`."""
+        while ended:
+            failed = await self._process.threads.run(Lane.TIMER, _record, ended)
+            recorded = [watched for watched in ended if watched.id not in failed]
+            await self._queue.confirm(Due.RECORD, recorded, now)
             if len(ended) < BATCH_SIZE or self._clock.ticks() >= until:
                 return
+            ended = await self._claim(now)
+
+    async def _claim(self, now: float) -> Sequence[Watched]:
+        if not self._membership.holds_store:
+            return []
+        # With what has ended meanwhile: in a burst, sessions end while others are recorded.
+        return await self._queue.claim(Due.RECORD, max(now, self._clock.now()), BATCH_SIZE, CLAIM_LEASE)
 
 
 def _record(ended: Sequence[Watched]) -> set[str]:

@@ -48,6 +48,8 @@ ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
 LATE_AFTER = 2 * ROUND_INTERVAL
 """Seconds since the lease of this process was renewed after which a round counts as late."""
+CHECK_TIMEOUT = 10.0
+"""Seconds that checks wait, at most, while sessions are to be resumed: they would take half of the time of that."""
 COMPARE_INTERVAL = 15.0
 """Seconds between searches for what was lost without an error: messages by a layer, sessions by the store, ends by
 the database."""
@@ -77,6 +79,7 @@ class Timer:
         self._reconciliation = Reconciliation(process)
         self._tasks = RoundTasks(process, ROUND_INTERVAL)
         self._round_at = float("-inf")
+        self._checked_at = float("-inf")
         self._compared_at = float("-inf")
         self._swept_at = float("-inf")
         self._sampled_at = float("-inf")
@@ -212,12 +215,12 @@ class Timer:
             raise
         return min(await self._record(now), self._round_at)
 
-    async def _record(self, now: float) -> float:
-        """Record the ends that are due; return when the next one is."""
+    async def _record(self, now: float, bound: float = ROUND_INTERVAL) -> float:
+        """Record the ends that are due, and begin no batch after `bound` seconds; return when the next one is."""
         due_at = await self._ends.next_due()
         if due_at <= now or "record" in self._tasks:
             # For a round at most: then the next one is due.
-            await self._tasks.run("record", partial(self._ends.record, now, ROUND_INTERVAL))
+            await self._tasks.run("record", partial(self._ends.record, now, bound))
             due_at = await self._ends.next_due()
         return due_at
 
@@ -231,7 +234,9 @@ class Timer:
             if now >= self.membership.settle_after:
                 # Taking tabs back judges their sessions: not before all processes have reported.
                 await self.membership.keep_tabs(now)
-            await self._tasks.run("check", partial(self._check, now))
+            if not self.membership.is_behind or now >= self._checked_at + CHECK_TIMEOUT:
+                self._checked_at = now
+                await self._tasks.run("check", partial(self._check, now))
             if now >= self._compared_at + COMPARE_INTERVAL:
                 self._compared_at = now
                 if self._store.shared:
@@ -278,6 +283,8 @@ class Timer:
                 await self._store.queue.confirm(Due.CHECK, claimed, ended_at, doubted=doubted)
             if len(claimed) < BATCH_SIZE or self._clock.ticks() >= began + ROUND_INTERVAL:
                 return
+            # Many are due, and the lane of the records waits for this task: a batch of the ends has its turn.
+            await self._record(max(now, self._clock.now()), 0.0)
 
     async def finish(self) -> None:
         """Write down what ended and how far every session came, and give up the store: the process is going away."""

@@ -33,8 +33,9 @@ from idlewatch.monitor.store_lease import TRUST_PERIOD, StoreLease
 from idlewatch.process import current_process
 from idlewatch.runtime import changes
 from idlewatch.runtime.hub import Hub
-from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION
+from idlewatch.runtime.membership import PROCESS_LEASE, SAMPLE_RETENTION, Membership
 from idlewatch.runtime.timer import (
+    CHECK_TIMEOUT,
     CLAIM_LEASE,
     COMPARE_INTERVAL,
     LATE_AFTER,
@@ -364,11 +365,39 @@ class TestKeep:
             keep(f"w{number}")
             stores.current().sessions.end(keep(f"gone{number}").id, Reason.REVOKED, START)
         await timer.keep(START + 10)
-        assert done == {"checked": [10, 10, 10], "recorded": [10, 10, 10]}
+        # Ends have their turn after a batch of checks, and then for a round, two batches each time.
+        assert done == {"checked": [10, 10], "recorded": [10] * 6}
         assert timer.kept_at == START + 10
-        for later in (11.5, 13, 14.5):
+        for later in (11.5, 13, 14.5, 16):
             await timer.keep(START + later)
         assert {what: sum(counts) for what, counts in done.items()} == {"checked": 100, "recorded": 100}
+
+    async def test_checks_wait_a_while_for_sessions_that_are_to_be_resumed(self, timer: Timer, monkeypatch: Any):
+        checked = mock.Mock(return_value=set())
+        monkeypatch.setattr("idlewatch.monitor.revalidation.examine", checked)
+        await timer.round(START + 50)
+        keep("w1", checkpoint=60.0)
+        monkeypatch.setattr(Membership, "is_behind", True)
+        await timer.round(START + 50 + CHECK_TIMEOUT - 1)
+        assert not checked.called
+        await timer.round(START + 50 + CHECK_TIMEOUT)
+        assert checked.called
+
+    async def test_many_ends_are_recorded_while_others_are_claimed(self, timer: Timer, monkeypatch: Any):
+        """A database that waits for its disk holds up one batch of two."""
+        both = asyncio.Barrier(2)
+
+        async def run(*_: object) -> set[str]:
+            async with asyncio.timeout(5):
+                await both.wait()
+            return set()
+
+        monkeypatch.setattr("idlewatch.runtime.ends.BATCH_SIZE", 2)
+        for number in range(4):
+            stores.current().sessions.end(keep(f"gone{number}").id, Reason.REVOKED, START)
+        with mock.patch.object(timer._ends._process.threads, "run", run):
+            await timer._ends.record(START + 1)
+        assert not await stores.current().queue.claim(Due.RECORD, START + 2 * CLAIM_LEASE, 10, CLAIM_LEASE)
 
     async def test_a_round_that_fails_does_not_keep_ends_from_the_records(self, timer: Timer):
         watched = await asign_in()
