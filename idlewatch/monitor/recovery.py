@@ -167,7 +167,8 @@ class Recovery:
             worker = Worker(self._process, self.sessions, self._presence, self._created_at)
             with suppress(DatabaseError):
                 share = await worker.work(now, self._clock.now() + PASS_DURATION)
-                self.is_behind |= share.done < share.offered
+                # None were offered yet where the other process has only just begun.
+                self.is_behind |= share.done < share.offered or not share.offered
 
     async def _report_pass(self, read_tabs: ReadTabs, now: float, until: float) -> bool:
         if self._owes_tabs:

@@ -27,8 +27,8 @@ PARTS_AT_ONCE = 2
 MAX_PART = 10 * records.BATCH_SIZE
 """Records that a part has at most: it was offered with a batch of them. Without a limit, PostgreSQL takes the first and
 the last part for all records, and spends three times as long on compiling the query as on running it."""
-PARTS_OFFERED = 50
-"""Parts that are offered at once: to find where they begin takes half a millisecond each."""
+PARTS_OFFERED = 10
+"""Parts that are offered at once: to find where they begin takes half a millisecond each, and the first are awaited."""
 
 
 class Batch(NamedTuple):
@@ -60,6 +60,10 @@ class Worker:
         """Resume parts, begin none after `until`, and return what is left then; `sharer`: as `Presence.take_part`."""
         # The database reads one part, and the store opens another.
         await together(self._work(now, until, sharer) for _ in range(PARTS_AT_ONCE))
+        return await self.count(sharer)
+
+    async def count(self, sharer: str) -> Share:
+        """Return what is left now; take none of it."""
         return await self._take(sharer, takes=False)
 
     async def _work(self, now: float, until: float, sharer: str) -> None:
@@ -128,13 +132,19 @@ class Resumption:
         while True:
             await presence.keep_resuming(self.created_at, clock.now())
             await self._offer()
-            share = await self._worker.work(now, until, self._process.name)
+            # While these are resumed, the next ones are offered.
+            await together([self._worker.work(now, until, self._process.name), self._offer_more(until)])
+            share = await self._worker.count(self._process.name)
             if share.offered < self._offered:
                 # It has lost them, too.
                 self._place, self._offered, self._offers_more = None, 0, True
             self.is_complete = not self._offers_more and share.done >= self._offered
             if self.is_complete or not self._offers_more or clock.now() >= until:
                 return
+
+    async def _offer_more(self, until: float) -> None:
+        while self._offers_more and self._process.clock.now() < until:
+            await self._offer()
 
     async def _offer(self) -> None:
         if not self._offers_more:

@@ -123,6 +123,21 @@ class TestAnEmptyStore:
             clock.pass_(80)
             assert monitor.finish(watch_id, clock.now).activity.reason is Reason.IDLE
 
+    async def test_is_looked_at_again_at_once_where_another_process_has_offered_nothing_yet(
+        self, shared: Outage, clock: Time
+    ):
+        one, two = shared.process("one"), shared.process("two")
+        watch_id = (await one.asign_in()).id
+        await shared.around(REPORT_GRACE + 1)
+        flush(shared)
+        await one.timer.membership.renew_lease(clock.now)
+        await two.around()
+        assert two.recovery.is_behind
+        await one.around()
+        await two.around()
+        assert not two.recovery.is_behind
+        await present(two, watch_id)
+
     async def test_ends_nothing_in_any_process_before_it_was_resumed_and_all_had_the_time_to_report(
         self, shared: Outage, clock: Time, in_steps: None
     ):

@@ -20,7 +20,7 @@ from tests.tools.scale.site import POLL_INTERVAL, READY_TIMEOUT, MeasuredServer,
 CALM_SECONDS = 10.0
 AFTERWARDS = 10.0
 """Seconds in which what was judged wrongly would be recorded."""
-RESUMED = "resumption._read_part"
+RESUMED = "record_rows.read_live_rows"
 REQUEST_INTERVAL = 0.05
 SIGNED_IN, TURNED_AWAY, UNDECIDED = 200, 302, 503
 
