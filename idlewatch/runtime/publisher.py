@@ -58,7 +58,14 @@ class Publisher:
         Raises:
             StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
         """
-        settled = await self._settle(claimed, now)
+        await self.send(await self.settle(claimed, now), now)
+
+    async def send(self, settled: Sequence[Settled], now: float) -> None:
+        """Send and confirm what was settled at `now`.
+
+        Raises:
+            StoreUnavailable, LayerUnavailable: it is published again when its claim lapses.
+        """
         changes = changes_of([(each.after, each.verdict) for each in settled])
         shared = self._store.shared
         elsewhere = {each.after.id for each in settled if shared and self._may_be_elsewhere(each.after)}
@@ -102,8 +109,12 @@ class Publisher:
             except Exception as error:
                 raise LayerUnavailable from error
 
-    async def _settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Settled]:
-        """Settle what changed; return the sessions of the tabs to be notified."""
+    async def settle(self, claimed: Sequence[Watched], now: float) -> Sequence[Settled]:
+        """Settle what changed of claimed sessions; return those whose tabs are to be notified.
+
+        Raises:
+            StoreUnavailable: what was settled is published when its claim lapses.
+        """
         changed: list[tuple[Watched, Verdict]] = []
         unchanged: list[Watched] = []
         settled: list[Settled] = []

@@ -27,6 +27,7 @@ from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
 from idlewatch.runtime.publisher import Publisher
 from idlewatch.runtime.round_tasks import RoundTasks
+from idlewatch.runtime.sending import Sending
 from idlewatch.runtime.shutdown import write_progress
 from idlewatch.signals.dispatcher import Dispatcher
 from idlewatch.store.base import Store
@@ -164,14 +165,16 @@ class Timer:
         Return when the next one is (epoch seconds); None if none is, or this process has to wait for a round.
         """
         began, at = self._clock.ticks(), now
-        while True:
-            is_last, next_at = await self._push_batch(at)
-            if is_last:
-                return next_at
-            # Countdowns of the next batch, of very many sessions, would otherwise be as old as this round.
-            at = now + self._clock.ticks() - began
+        async with Sending(self.publisher) as sending:
+            while True:
+                is_last, next_at = await self._push_batch(at, sending)
+                if is_last:
+                    break
+                # Countdowns of the next batch, of very many sessions, would otherwise be as old as this round.
+                at = now + self._clock.ticks() - began
+        return next_at
 
-    async def _push_batch(self, now: float) -> tuple[bool, float | None]:
+    async def _push_batch(self, now: float, sending: Sending) -> tuple[bool, float | None]:
         """Settle and publish what is due of some sessions; return whether that was all, and when the next is due."""
         if (heartbeats := stores.heartbeats_of(self._process)) is not None:
             # They may put off what is due.
@@ -181,10 +184,16 @@ class Timer:
         if now < self.membership.settle_after:
             return True, self.membership.settle_after
         claimed, next_at = await self._store.queue.claim_next(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+        is_last = len(claimed) < BATCH_SIZE
         if claimed:
             await self._ask_records(claimed, now)
-            await self.publisher.publish(claimed, now)
-        return len(claimed) < BATCH_SIZE, next_at
+            settled = await self.publisher.settle(claimed, now)
+            if is_last or not self._store.shared:
+                await sending.send(settled, now)
+            else:
+                # Others answer what is asked next, and this process is free meanwhile.
+                await sending.begin(settled, now)
+        return is_last or sending.has_failed, next_at
 
     async def _ask_records(self, claimed: Sequence[Watched], now: float) -> None:
         """Report to a shared store what the records have later of sessions that seem over: activity, or another end.
