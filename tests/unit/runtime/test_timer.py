@@ -1114,6 +1114,38 @@ class TestSharedStore:
             ids["uncounted"],
         }
 
+    async def test_more_is_settled_while_frames_are_on_their_way_and_sent_after_them(
+        self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("idlewatch.runtime.timer.BATCH_SIZE", 2)
+        web = shared.process("web")
+        await shared.around(REPORT_GRACE + 1)
+        ids = {(await web.asign_in()).id for _ in range(5)}
+        sent: list[set[str]] = []
+        gate = asyncio.Event()
+
+        async def send(_: str, message: Any) -> None:
+            sent.append({change.watch_id for change in changes.changes_in(message["changes"])})
+            await gate.wait()
+
+        monkeypatch.setattr("idlewatch.runtime.publisher.get_channel_layer", lambda: mock.Mock(group_send=send))
+        clock.pass_(81)
+        with web.entered():
+            pushing = asyncio.ensure_future(web.timer.push(clock.now))
+
+        async def count_warned() -> int:
+            found = await web.store.sessions.aget_many(list(ids))
+            return sum(watched is not None and watched.shown == WARNED for watched in found)
+
+        async with asyncio.timeout(5):
+            while await count_warned() < 4:  # noqa: ASYNC110 - it happens in another task
+                await asyncio.sleep(0.01)
+        assert len(sent) == 1
+        gate.set()
+        await pushing
+        assert [len(each) for each in sent] == [2, 2, 1]
+        assert set.union(*sent) == ids
+
     async def test_a_layer_that_takes_no_message_holds_the_lane_up_for_seconds_only(
         self, shared: Outage, clock: Time, monkeypatch: pytest.MonkeyPatch
     ):
