@@ -39,7 +39,7 @@ BATCH_SIZE = 500
 """Sessions claimed at once."""
 RECORDS_TIMEOUT = 0.5
 """Seconds that a push waits for the records, at most."""
-PUSH_SPACING, SHARED_PUSH_SPACING = 0.005, 0.01
+PUSH_SPACING, SHARED_PUSH_SPACING = 0.002, 0.01
 """Seconds from one search for due pushes to the next, in memory and in a shared store, so that those that follow one
 another closely go out together: a search costs more than a push. One that is alone goes out at once."""
 RECORD_SPACING = 0.2
