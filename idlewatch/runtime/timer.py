@@ -101,7 +101,7 @@ class Timer:
         push_spacing = SHARED_PUSH_SPACING if self._store.shared else PUSH_SPACING
         try:
             async with asyncio.TaskGroup() as lanes:
-                lanes.create_task(self._lane(Due.PUSH, self.push, push_spacing))
+                lanes.create_task(self._lane(Due.PUSH, partial(self.push, until_next=True), push_spacing))
                 lanes.create_task(self._lane(Due.RECORD, self.keep, RECORD_SPACING))
                 lanes.create_task(self._keep_lease())
         finally:
@@ -159,22 +159,23 @@ class Timer:
                     await wake.wait()
         wake.clear()
 
-    async def push(self, now: float) -> float | None:
+    async def push(self, now: float, *, until_next: bool = False) -> float | None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`, or meanwhile.
 
-        Return when the next one is (epoch seconds); None if none is, or this process has to wait for a round.
+        `until_next`: the caller sleeps until the next one, and is to be woken if another is due sooner. Return when
+        that is (epoch seconds); None if none is, or this process has to wait for a round.
         """
         began, at = self._clock.ticks(), now
         async with Sending(self.publisher) as sending:
             while True:
-                is_last, next_at = await self._push_batch(at, sending)
+                is_last, next_at = await self._push_batch(at, sending, until_next)
                 if is_last:
                     break
                 # Countdowns of the next batch, of very many sessions, would otherwise be as old as this round.
                 at = now + self._clock.ticks() - began
         return next_at
 
-    async def _push_batch(self, now: float, sending: Sending) -> tuple[bool, float | None]:
+    async def _push_batch(self, now: float, sending: Sending, until_next: bool) -> tuple[bool, float | None]:
         """Settle and publish what is due of some sessions; return whether that was all, and when the next is due."""
         if (heartbeats := stores.heartbeats_of(self._process)) is not None:
             # They may put off what is due.
@@ -183,7 +184,11 @@ class Timer:
             return True, None
         if now < self.membership.settle_after:
             return True, self.membership.settle_after
-        claimed, next_at = await self._store.queue.claim_next(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+        queue, next_at = self._store.queue, None
+        if until_next:
+            claimed, next_at = await queue.claim_next(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
+        else:
+            claimed = await queue.claim(Due.PUSH, now, BATCH_SIZE, CLAIM_LEASE)
         is_last = len(claimed) < BATCH_SIZE
         if claimed:
             await self._ask_records(claimed, now)
