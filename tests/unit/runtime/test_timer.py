@@ -224,6 +224,18 @@ class TestPush:
         await asyncio.gather(timer.push(START + 100), other.push(START + 100))
         assert [tab.told for tab in tabs] == [[WARNED, ("ended", "idle", False)]] * 50
 
+    async def test_only_who_sleeps_until_the_next_change_has_it_noted(
+        self, timer: Timer, monkeypatch: pytest.MonkeyPatch
+    ):
+        queue = stores.current().queue
+        note = mock.AsyncMock(side_effect=queue.next_due)
+        monkeypatch.setattr(queue, "next_due", note)
+        keep("w1")
+        assert await timer.push(START) is None
+        note.assert_not_awaited()
+        assert await timer.push(START, until_next=True) is not None
+        note.assert_awaited_once()
+
     async def test_a_batch_that_waited_for_another_is_judged_as_of_then(
         self, hub: Hub, timer: Timer, monkeypatch: pytest.MonkeyPatch
     ):
