@@ -77,6 +77,8 @@ def test_the_admin_works_under_the_same_policy(page: Page, server: Server):
 def test_without_debug_the_client_runs_from_hashed_files(page: Page, deployed: Server):
     sign_in(page, deployed.url("/"))
     until(page, "window.idlewatch?.state?.phase === 'active'")
+    # The client knows its state before the page's other scripts have loaded.
+    page.wait_for_load_state("load")
     files = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
     scripts = [name for name in files if "/static/" in name and name.endswith(".js")]
     assert len(scripts) == 2, scripts
