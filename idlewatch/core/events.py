@@ -112,3 +112,5 @@ Event = (
 
 CREDITING = Acted, Requested
 """Activity of the user: a session that is not warned yet is warned later by it, or ends later, and never sooner."""
+COUNTING = TabOpened, TabClosed, TabsCounted
+"""Events that may change which processes have tabs of a session open."""

@@ -18,6 +18,8 @@ from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sampl
 
 CHANGE_BATCH = 100
 """Sessions that a store changes in one step, at most: of a longer list, some may be changed when it fails."""
+TOMBSTONE_TTL = 600.0
+"""Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
 
 
 class SessionStore(Protocol):

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from idlewatch.models import WatchedSession
-from idlewatch.store.redis.queue import TOMBSTONE_TTL
+from idlewatch.store.base import TOMBSTONE_TTL
 from tests.simulation import faults
 from tests.simulation.browsers import Browser
 from tests.simulation.calm import Calm

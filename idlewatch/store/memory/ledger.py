@@ -8,18 +8,15 @@ from collections.abc import Callable, Iterator
 from threading import RLock
 
 from idlewatch import metrics
-from idlewatch.core.events import CREDITING, Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import COUNTING, CREDITING, Event
 from idlewatch.core.policy import UNWARNED
 from idlewatch.store import transitions
+from idlewatch.store.base import TOMBSTONE_TTL
 from idlewatch.store.memory.entry import PUSH, RECORD, UNCLAIMED, Entry
 from idlewatch.store.memory.index import Index
 from idlewatch.store.memory.schedule import Schedule
 from idlewatch.store.values import Due, Touch, Watched
 
-COUNTING = TabOpened, TabClosed, TabsCounted
-"""Events that may change which processes have tabs of a session open."""
-TOMBSTONE_TTL = 600.0
-"""Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
 MAX_WAITING = 500
 """Touches that wait to be credited, at most; the timer takes the lock each second."""
 

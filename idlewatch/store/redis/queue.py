@@ -11,7 +11,7 @@ from msgspec import msgpack
 
 from idlewatch.core.policy import Verdict
 from idlewatch.store import transitions
-from idlewatch.store.base import CHANGE_BATCH, DueQueue
+from idlewatch.store.base import CHANGE_BATCH, TOMBSTONE_TTL, DueQueue
 from idlewatch.store.listing import deadline_of
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.codec import NO_MOMENT, claimed_of, pairs
@@ -22,9 +22,6 @@ from idlewatch.store.redis.rows import Rows, Write
 from idlewatch.store.values import Due, Watched
 
 T = TypeVar("T")
-
-TOMBSTONE_TTL = 600.0
-"""Seconds for which an end is kept once its record is closed: longer than any request that read the record before."""
 
 
 class RedisQueue(DueQueue):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec import msgpack
 
-from idlewatch.core.events import Event, TabClosed, TabOpened, TabsCounted
+from idlewatch.core.events import COUNTING, Event
 from idlewatch.core.policy import Verdict
 from idlewatch.exceptions import HeldBack, Undecided
 from idlewatch.store.redis.client import Client
@@ -33,7 +33,6 @@ RESERVATION = 200
 """Milliseconds for which a session is reserved at most: a writer may die meanwhile."""
 PAUSES = (0.002, 0.01)
 """Seconds, from and to, between two tries; all of them take longer than a reservation that a dead writer left."""
-_COUNTING = TabOpened, TabClosed, TabsCounted
 
 
 class Race:
@@ -226,7 +225,7 @@ def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[
     if watched.activity.ended is not None:
         # The tabs of a session that ended are not counted.
         return [(process, False) for process in watched.activity.tabs]
-    processes = {event.process for event in events if isinstance(event, _COUNTING)}
+    processes = {event.process for event in events if isinstance(event, COUNTING)}
     return [(process, process in watched.activity.tabs) for process in processes]
 
 

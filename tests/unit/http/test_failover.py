@@ -13,7 +13,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.reconciliation import END_GRACE
-from idlewatch.store.memory.ledger import TOMBSTONE_TTL
+from idlewatch.store.base import TOMBSTONE_TTL
 from tests.conftest import Time
 from tests.support.http import Browser, record, tick, user_of
 

@@ -7,8 +7,9 @@ import pytest
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Held, Requested, TabClosed, TabOpened
 from idlewatch.core.policy import Policy
+from idlewatch.store.base import TOMBSTONE_TTL
 from idlewatch.store.memory import MemoryStore
-from idlewatch.store.memory.ledger import MAX_WAITING, TOMBSTONE_TTL
+from idlewatch.store.memory.ledger import MAX_WAITING
 from idlewatch.store.values import Due, Touch, Watched
 from tests.support.facts import signed_in
 
