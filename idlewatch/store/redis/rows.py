@@ -220,16 +220,16 @@ class Rows:
         return watched
 
 
-def served_by(watched: Watched, events: Sequence[Event] = ()) -> Sequence[tuple[str, bool]]:
-    """Return the processes of which events changed whether they have tabs of a session open."""
+def _served_words(watched: Watched, events: Sequence[Event]) -> Sequence[str]:
+    """Return what `scripts/write.lua` takes of a session's tabs.
+
+    That is the name of each process of which events changed whether it has any open, each followed by "in" or "out".
+    """
+    tabs = watched.activity.tabs
     if watched.activity.ended is not None:
         # The tabs of a session that ended are not counted.
-        return [(process, False) for process in watched.activity.tabs]
-    processes = {event.process for event in events if isinstance(event, COUNTING)}
-    return [(process, process in watched.activity.tabs) for process in processes]
-
-
-def _served_words(watched: Watched, events: Sequence[Event]) -> Sequence[str]:
-    if not events and watched.activity.ended is None:
+        return [word for process in tabs for word in (process, "out")]
+    if not events:
         return ()
-    return [word for process, is_in in served_by(watched, events) for word in (process, "in" if is_in else "out")]
+    processes = {event.process for event in events if isinstance(event, COUNTING)}
+    return [word for process in processes for word in (process, "in" if process in tabs else "out")]
