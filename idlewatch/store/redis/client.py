@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 import redis
 from msgspec import MsgspecError
-from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
 from idlewatch import metrics
@@ -44,7 +43,6 @@ class Client:
         """Sessions whose rows could not be read, and of which that was logged."""
         self._sync = self._options.make_client()
         self._kept = KeptConnections(self._sync)
-        self._scripts: dict[str, Script] = {}
         probe(self._sync)
         probe(self._options.make_async_client())
         self._lock = Lock()
@@ -79,9 +77,13 @@ class Client:
     def call(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Run one command; return its answer."""
         with metrics.timed(command.name), self._breaker:
-            if command.is_script:
-                return self._run_script(command)
-            return self._kept.execute(command.name, *command.keys, *command.args)
+            words = command.words()
+            try:
+                return self._kept.execute(*words)
+            except NoScriptError:
+                # Redis was restarted, or its scripts were flushed.
+                self._kept.execute("SCRIPT", "LOAD", source_of(command.name))
+                return self._kept.execute(*words)
 
     async def acall(self, command: Command) -> Any:  # noqa: ANN401 - each command has an answer of its own
         """Async version of `call`; what one turn of the event loop asks travels together."""
@@ -147,17 +149,3 @@ class Client:
             pipeline = self._pipelines.pop(asyncio.get_running_loop(), None)
         if pipeline is not None:
             await pipeline.close()
-
-    def _run_script(self, command: Command) -> Any:  # noqa: ANN401 - as `call`
-        script = self._scripts.get(command.name) or self._register(command.name)
-        words = "EVALSHA", script.sha, len(command.keys), *command.keys, *command.args
-        try:
-            return self._kept.execute(*words)
-        except NoScriptError:
-            # Redis was restarted, or its scripts were flushed.
-            self._kept.execute("SCRIPT", "LOAD", script.script)
-            return self._kept.execute(*words)
-
-    def _register(self, name: str) -> Script:
-        script = self._scripts[name] = self._sync.register_script(source_of(name))
-        return script

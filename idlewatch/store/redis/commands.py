@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from functools import cache
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +23,12 @@ class Command(Struct, frozen=True):
     keys: Sequence[str] = ()
     args: Sequence[Any] = ()
     is_script: bool = False
+
+    def words(self) -> Sequence[Any]:
+        """Return what is sent; a script goes by its digest, which Redis knows once it has loaded the text."""
+        if self.is_script:
+            return "EVALSHA", _digest_of(self.name), len(self.keys), *self.keys, *self.args
+        return self.name, *self.keys, *self.args
 
     def __repr__(self) -> str:
         # The generated one would show the arguments, and with them session keys.
@@ -48,3 +55,8 @@ def source_of(name: str) -> str:
     """Return the text of a script, with the parts that it begins with."""
     folder = files("idlewatch.store.redis") / "scripts"
     return "\n".join((folder / f"{part}.lua").read_text() for part in (*INCLUDED.get(name, ("row", "common")), name))
+
+
+@cache
+def _digest_of(name: str) -> str:
+    return sha1(source_of(name).encode(), usedforsecurity=False).hexdigest()

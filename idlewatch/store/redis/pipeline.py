@@ -9,7 +9,6 @@ from contextvars import Context
 from typing import Any
 
 import redis.asyncio
-from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from idlewatch.exceptions import StoreUnavailable
@@ -35,7 +34,6 @@ class Pipeline:
         self._client = client
         self._connection = KeptConnection(client)
         self._breaker = breaker
-        self._scripts: dict[str, AsyncScript] = {}
         self._waiting: Waiting = []
         self._task: asyncio.Task[None] | None = None
         self._end: AsyncGenerator[None] | None = None
@@ -114,24 +112,14 @@ class Pipeline:
             waiting.set_result(answer)
 
     async def _execute(self, commands: Sequence[Command]) -> list[Any]:
-        words = [self._words(command) for command in commands]
+        words = [command.words() for command in commands]
         answers = await self._connection.execute_all(words)
         unknown = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
             # Redis was restarted, or its scripts were flushed.
             names = sorted({commands[index].name for index in unknown})
-            loads = [("SCRIPT", "LOAD", self._script(name).script) for name in names]
+            loads = [("SCRIPT", "LOAD", source_of(name)) for name in names]
             again = await self._connection.execute_all([*loads, *(words[index] for index in unknown)])
             for index, answer in zip(unknown, again[len(loads) :], strict=True):
                 answers[index] = answer
         return answers
-
-    def _words(self, command: Command) -> Sequence[Any]:
-        if not command.is_script:
-            return command.name, *command.keys, *command.args
-        return "EVALSHA", self._script(command.name).sha, len(command.keys), *command.keys, *command.args
-
-    def _script(self, name: str) -> AsyncScript:
-        if name not in self._scripts:
-            self._scripts[name] = self._client.register_script(source_of(name))
-        return self._scripts[name]
