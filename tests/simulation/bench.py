@@ -143,6 +143,8 @@ class Bench:
         self.start_redis()
         self._admin.flushall()
         self._admin.script_flush()
+        # A mutant may have changed a script, or another one no longer does.
+        commands._digest_of.cache_clear()
         for text in map(client.source_of, SCRIPTS):
             self._admin.script_load(text)
         link = RedisLink(rng, str(self._socket), self._admin)
@@ -225,7 +227,7 @@ class Bench:
             text = time_source(plain(name))
             return text if self.script_change is None else self.script_change(name, text)
 
-        client.source_of = pipeline.source_of = source_of
+        commands.source_of = client.source_of = pipeline.source_of = source_of
         breaker.CircuitBreaker.__init__.__defaults__ = (self._elapsed,)
         for name in ("make_client", "make_async_client"):
             self._redirect(name)
