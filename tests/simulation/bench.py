@@ -41,7 +41,7 @@ from idlewatch.process.process import current_process
 from idlewatch.runtime import hypercorn
 from idlewatch.signals.definitions import session_ended
 from idlewatch.store import turns
-from idlewatch.store.redis import breaker, client, commands, connection, pipeline, pubsub
+from idlewatch.store.redis import breaker, client, commands, options, pipeline, pubsub
 from tests.simulation import replica, threads
 from tests.simulation.redis_connections import use
 from tests.simulation.redis_link import RedisLink, time_source
@@ -244,14 +244,14 @@ class Bench:
         return seconds
 
     def _redirect(self, name: str) -> None:
-        plain = getattr(connection.ConnectionOptions, name)
+        plain = getattr(options.ConnectionOptions, name)
 
         def make(options: Any) -> Any:
             process = current_process()
             assert isinstance(process, Server), "a client belongs to a simulated process"
             return use(plain(options), self.world.redis, process)
 
-        setattr(connection.ConnectionOptions, name, make)
+        setattr(options.ConnectionOptions, name, make)
 
 
 def _sha_of(text: str) -> bytes:

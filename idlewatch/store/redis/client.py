@@ -18,7 +18,8 @@ from redis.exceptions import NoScriptError
 from idlewatch import metrics
 from idlewatch.store.redis.breaker import CircuitBreaker
 from idlewatch.store.redis.commands import Command, Pause, Steps, T, source_of
-from idlewatch.store.redis.connection import ConnectionOptions, KeptConnections, close_client, probe
+from idlewatch.store.redis.connection import KeptConnections
+from idlewatch.store.redis.options import ConnectionOptions, close_client, probe
 from idlewatch.store.redis.pipeline import Pipeline
 
 logger = logging.getLogger("idlewatch")

@@ -14,7 +14,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis.breaker import CircuitBreaker
 from idlewatch.store.redis.commands import Command, source_of
-from idlewatch.store.redis.connection import KeptConnection, close_async_client
+from idlewatch.store.redis.connection import KeptConnection
+from idlewatch.store.redis.options import close_async_client
 
 logger = logging.getLogger("idlewatch")
 

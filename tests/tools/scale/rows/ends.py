@@ -12,8 +12,8 @@ from idlewatch.core.policy import Policy
 from idlewatch.models import WatchedSession
 from idlewatch.monitor.records import BATCH_SIZE
 from idlewatch.store.base import Store
-from idlewatch.store.redis.connection import DEFAULT_PREFIX
 from idlewatch.store.redis.keys import Keys
+from idlewatch.store.redis.options import DEFAULT_PREFIX
 from idlewatch.store.values import Watched
 from tests.tools.scale import goals
 from tests.tools.scale.site import Site

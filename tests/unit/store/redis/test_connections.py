@@ -19,7 +19,8 @@ from asgiref.sync import async_to_sync
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.breaker import STORE_TIMEOUT
-from idlewatch.store.redis.connection import ConnectionOptions, KeptConnections, close_async_client
+from idlewatch.store.redis.connection import KeptConnections
+from idlewatch.store.redis.options import ConnectionOptions, close_async_client
 from tests.support.redis_server import RedisServer, executable, redis_url, shared_redis
 from tests.support.serving import free_port
 from tests.unit.store.redis.conftest import MakeStore
