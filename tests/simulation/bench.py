@@ -143,8 +143,6 @@ class Bench:
         self.start_redis()
         self._admin.flushall()
         self._admin.script_flush()
-        # A mutant may have changed a script, or another one no longer does.
-        commands._digest_of.cache_clear()
         for text in map(client.source_of, SCRIPTS):
             self._admin.script_load(text)
         link = RedisLink(rng, str(self._socket), self._admin)
