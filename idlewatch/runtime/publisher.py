@@ -52,14 +52,6 @@ class Publisher:
     def _store(self) -> Store:
         return stores.store_of(self._process)
 
-    async def publish(self, claimed: Sequence[Watched], now: float) -> None:
-        """Settle, send and confirm what has changed of these sessions, which the caller has claimed.
-
-        Raises:
-            StoreUnavailable, LayerUnavailable: what was settled is published again when its claim lapses.
-        """
-        await self.send(await self.settle(claimed, now), now)
-
     async def send(self, settled: Sequence[Settled], now: float) -> None:
         """Send and confirm what was settled at `now`.
 

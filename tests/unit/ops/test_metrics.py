@@ -293,8 +293,8 @@ class TestWhatIsCounted:
     async def test_claims_whose_facts_changed_meanwhile(self, timer: Timer):
         grown = Grown("idlewatch_claims_retried_total", why="changed")
         (claimed,) = await stores.current().queue.claim(Due.PUSH, START + 80, 1, CLAIM_LEASE)
-        await timer.publisher.publish([claimed], START + 80)
-        await timer.publisher.publish([claimed], START + 80)
+        await timer.publisher.settle([claimed], START + 80)
+        await timer.publisher.settle([claimed], START + 80)
         assert grown.by == 1
 
     async def test_turns_of_the_timer_and_its_rounds(self):
