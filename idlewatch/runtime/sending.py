@@ -32,7 +32,7 @@ class Sending:
         await self._publisher.send(settled, now)
 
     async def begin(self, settled: Sequence[Settled], now: float) -> None:
-        """Do so in a task of its own, once the batches before are sent."""
+        """Begin to send what was settled at `now`, in a task of its own, once the batches before are sent."""
         await self._finish()
         self._task = asyncio.create_task(self._publisher.send(settled, now))
 
