@@ -7,7 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from threading import RLock
 
+from msgspec.structs import replace
+
 from idlewatch import metrics
+from idlewatch.core.activity import Activity
 from idlewatch.core.events import COUNTING, CREDITING, Event
 from idlewatch.core.policy import UNWARNED
 from idlewatch.store import transitions
@@ -123,7 +126,7 @@ class Ledger:
         former = entry.watched
         if watched is not former:
             entry.watched = watched
-            if not entry.claims.unwritten:
+            if not entry.claims.unwritten and _makes_progress(former.activity, watched.activity):
                 entry.note(unwritten=True)
             self.index.put(watched, former)
             # When it is to be checked does not depend on its facts.
@@ -184,3 +187,9 @@ class Ledger:
 
     def _live(self) -> Iterator[Watched]:
         return (entry.watched for entry in self.entries.values() if not entry.ended)
+
+
+def _makes_progress(former: Activity, activity: Activity) -> bool:
+    """Return whether a change is one that the record is to have: it has no tabs, nor what they show."""
+    # Nearly all are activity.
+    return former.active != activity.active or replace(activity, tabs=former.tabs) != former

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.core.events import Acted, Extended, PageShown
+from idlewatch.core.events import Acted, Event, Extended, PageShown, TabClosed, TabOpened
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, checkpoints, django_sessions, record_keys, records, revalidation, stores
 from idlewatch.store.values import Watched
@@ -234,6 +234,17 @@ class TestOneAtRest:
         stores.current().sessions.apply(watched.id, Acted(), START + 20)
         assert examine(watched) == set()
         assert WatchedSession.objects.get().last_active == as_datetime(START + 20)
+
+    @pytest.mark.parametrize("event", [TabOpened("p2", 50), TabClosed("p1", closed=False)])
+    def test_nothing_is_written_after_a_tab_came_back_or_was_lost(self, event: Event):
+        """As when all tabs come back after a restart."""
+        (watched,) = sign_in_many(1)
+        stores.current().sessions.apply(watched.id, TabOpened("p1", 50), START + 1)
+        examine(watched)
+        stores.current().sessions.apply(watched.id, event, START + 20)
+        with mock.patch("idlewatch.monitor.checkpoints.execute") as execute:
+            assert examine(watched) == set()
+        execute.assert_not_called()
 
     @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "another"}])
     def test_it_ends_with_its_account(self, watched: Watched, change: dict[str, Any]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Acted, Held, Requested, TabClosed, TabOpened
@@ -93,6 +94,23 @@ async def test_knows_what_the_records_lack_until_it_is_written(memory: MemorySto
     assert [each.activity.active for each in await memory.queue.unwritten()] == [2.0]
     memory.sessions.end("w2", Reason.LOGOUT, 3.0)
     assert not await memory.queue.unwritten()
+
+
+async def test_the_records_lack_no_tabs_but_that_a_closed_browser_is_back(memory: MemoryStore) -> None:
+    policy = Policy(close_grace=60.0)
+    activities = signed_in(), replace(signed_in(), closed_at=0.5)
+    resumed = [
+        Watched(id=f"w{number}", user="7", policy=policy, activity=each) for number, each in enumerate(activities)
+    ]
+    memory.sessions.open_many(resumed, 1.0)
+    for watched in resumed:
+        memory.sessions.apply(watched.id, TabOpened("p1", 50), 2.0)
+    assert [each.id for each in await memory.queue.unwritten()] == ["w1"]
+    memory.queue.note_written(await memory.queue.unwritten())
+    memory.sessions.apply("w0", TabClosed("p1", closed=False), 3.0)
+    assert not await memory.queue.unwritten()
+    memory.sessions.apply("w1", TabClosed("p1", closed=True), 3.0)
+    assert [each.id for each in await memory.queue.unwritten()] == ["w1"]
 
 
 async def test_writes_at_the_shutdown_what_a_checkpoint_leaves_out_and_what_a_hold_adds(memory: MemoryStore) -> None:
