@@ -131,7 +131,7 @@ class DueQueue(Protocol):
     async def claim_next(
         self, due: Due, now: float, limit: int, lease: float
     ) -> tuple[Sequence[Watched], float | None]:
-        """Claim, and return also what `next_due` does after that; over a network, that is one round trip."""
+        """Claim, and return also what `next_due` would after that, in one round trip over a network."""
         return await self.claim(due, now, limit, lease), await self.next_due(due)
 
     async def settle(
@@ -161,19 +161,19 @@ class DueQueue(Protocol):
     def written(self, sessions: Sequence[Watched]) -> Sequence[Watched]:
         """Return those of these sessions whose progress the records have for certain, and keep. Thread-safe.
 
-        None where other processes write them, too.
+        It is empty where other processes write them, too.
         """
         return ()
 
     async def unwritten(self) -> Sequence[Watched]:
-        """Return the live sessions whose progress the records may lack; none where the store outlives the process."""
+        """Return the live sessions whose progress the records may lack; empty where the store outlives the process."""
         return ()
 
     async def next_due(self, due: Due) -> float | None:
         """Return when something of this kind is due next, or may be (epoch seconds); None if nothing is."""
 
     def on_due_sooner(self, due: Due, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback`, from any thread, when something becomes due sooner than `next_due` returned.
+        """Call `callback`, from any thread, when something becomes due sooner than `next_due` or `claim_next` returned.
 
         Returns:
             A function that stops it.

@@ -21,13 +21,13 @@ RECONNECT_DELAY = 0.5
 
 
 class WakeupListener:
-    """Calls listeners when something is due sooner than `next_due` returned. Thread-safe."""
+    """Calls listeners when something is due sooner than `note_next` noted. Thread-safe."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = Lock()
         self._next_at = dict.fromkeys(Due, float("-inf"))
-        """What was answered last to the question what is due next: the caller sleeps until then."""
+        """When something of each kind is due next, as far as is noted (epoch seconds): callers sleep until then."""
         self._listeners: dict[Due, list[Callable[[], None]]] = {due: [] for due in Due}
         self._stopping = Event()
         self._thread: Thread | None = None

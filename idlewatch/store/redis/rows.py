@@ -93,7 +93,7 @@ class Rows:
         return (yield from self._read(watch_id, row))
 
     def read_all(self, watch_ids: Sequence[str]) -> Steps[Sequence[Watched | None]]:
-        """Return several sessions of a server that has the latest writes, as `get_many` does."""
+        """As `get_many`, but refused by a server that may lack the latest writes: what is written next rests on it."""
         rows = yield script("get", [self._keys.row(watch_id) for watch_id in watch_ids], [self._keys.prefix])
         return self._decoded(watch_ids, rows)
 

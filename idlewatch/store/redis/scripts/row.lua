@@ -1,4 +1,4 @@
--- What every script begins with: the row of a session, and when it is due.
+-- What every script begins with: how a row is read, and whether this server may answer.
 --
 -- A row is seventeen numbers, then the session key, then the facts, which only Python reads. Times are epoch seconds.
 -- Every key of a store has the same hash tag, so that a script may name the row of each session it finds.
