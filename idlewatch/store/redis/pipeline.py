@@ -64,6 +64,8 @@ class Pipeline:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            # Where the task had not begun, its callers still wait.
+            self._cancel_waiting()
         if self._end is not None:
             await self._end.aclose()
 
@@ -80,9 +82,12 @@ class Pipeline:
                 await self._send_turn(turn)
         finally:
             self._task = None
-            for _, answer in self._waiting:
-                answer.cancel()
-            self._waiting = []
+            self._cancel_waiting()
+
+    def _cancel_waiting(self) -> None:
+        for _, answer in self._waiting:
+            answer.cancel()
+        self._waiting = []
 
     async def _send_turn(self, turn: Waiting) -> None:
         try:

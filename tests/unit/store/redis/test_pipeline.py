@@ -63,3 +63,13 @@ async def test_closing_it_cancels_those_who_wait_for_an_answer_and_for_their_tur
     await pipeline.close()
     found = await asyncio.gather(under_way, waiting, return_exceptions=True)
     assert [type(each) for each in found] == [asyncio.CancelledError] * 2
+
+
+async def test_closing_it_before_it_has_begun_does_so_too():
+    pipeline = answering(mock.AsyncMock(return_value=[b"PONG"]))
+    waiting = asyncio.ensure_future(pipeline.execute(PING))
+    # The caller has asked, and the task that is to send it has not had its turn.
+    await asyncio.sleep(0)
+    await pipeline.close()
+    done, _ = await asyncio.wait({waiting}, timeout=1.0)
+    assert [each.cancelled() for each in done] == [True]
