@@ -42,8 +42,11 @@ class Ends:
         work = [self._work(ended, now, until)]
         if len(ended) == BATCH_SIZE:
             # The database writes one batch while another is prepared.
-            work.append(self._work(await self._claim(now), now, until))
+            work.append(self._claim_and_work(now, until))
         await together(work)
+
+    async def _claim_and_work(self, now: float, until: float) -> None:
+        await self._work(await self._claim(now), now, until)
 
     async def _work(self, ended: Sequence[Watched], now: float, until: float) -> None:
         """Record these ends, then further batches; begin none after `until`."""

@@ -411,6 +411,21 @@ class TestKeep:
             await timer._ends.record(START + 1)
         assert not await stores.current().queue.claim(Due.RECORD, START + 2 * CLAIM_LEASE, 10, CLAIM_LEASE)
 
+    async def test_the_first_of_many_ends_are_recorded_though_the_store_goes_away_before_the_next(
+        self, timer: Timer, monkeypatch: Any
+    ):
+        monkeypatch.setattr("idlewatch.runtime.ends.BATCH_SIZE", 2)
+        sessions = [await asign_in() for _ in range(4)]
+        for watched in sessions:
+            stores.current().sessions.end(watched.id, Reason.REVOKED, START + 100)
+        queue = stores.current().queue
+        first = await queue.claim(Due.RECORD, START + 100, 2, CLAIM_LEASE)
+        monkeypatch.setattr(queue, "claim", mock.AsyncMock(side_effect=[first, StoreUnavailable]))
+        with pytest.raises(StoreUnavailable):
+            await timer._ends.record(START + 100)
+        ended = {watched.id for watched in sessions if (await arecord(watched.id)).ended}
+        assert ended == {watched.id for watched in first}
+
     async def test_a_round_that_fails_does_not_keep_ends_from_the_records(self, timer: Timer):
         watched = await asign_in()
         await timer.push(START + 100)
