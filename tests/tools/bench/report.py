@@ -37,8 +37,10 @@ every 15 s if it is to know of activity as soon as idlewatch does |
 The server has one core; the load and Redis share another, in row 13 with the second process. Variants take turns; a
 figure is the median of the repeats, with their spread, and a ratio is taken within each repeat. Processor time is that
 of the server's process. Row 5 is about sessions whose deadlines are spread evenly; rows 6 and 9 are observed for the
-20 s in which Daphne pings each tab once; row 8 counts rows, and leaves out what a process writes whatever users do;
-row 12 has ten users active in each second, so that what pages show changes."""
+20 s in which Daphne pings each tab once; row 8 counts rows, and leaves out what a process writes whatever users do: it
+is about one user's requests and twenty users' heartbeats within seconds, and what it counts are the checkpoints of
+active sessions, one each in 45 s however much their users do; row 12 has ten users active in each second, so that what
+pages show changes."""
 
 MARKS = {
     Outcome.MET: "✓",

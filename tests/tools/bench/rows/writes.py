@@ -1,9 +1,15 @@
-"""What is written into the database: by users who are active, and by tabs that come back after a restart."""
+"""What is written into the database: for requests, for heartbeats, and by tabs that come back after a restart.
+
+The records of active sessions are written by time, whatever their users send. So requests and heartbeats are counted
+one after the other: those of one user, and those of twenty at the pace that a tab may keep. Together, what is written
+for the twenty would be counted for as long as the requests of the one take.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from http.client import HTTPConnection
 
 from tests.tools.bench import load
@@ -16,7 +22,6 @@ HEARTBEATS = 20
 """Of each tab; it may send a hundred in ten seconds."""
 HEARTBEAT_INTERVAL = 0.12
 REQUESTS = 400
-"""As many as there are heartbeats."""
 REOPENED = 20
 COUNTED = {"BENCH_COUNT_WRITES": "1"}
 
@@ -25,13 +30,13 @@ async def measure(run: Run) -> None:
     """Count them with both stores at once."""
     variants = [variant._replace(environ=COUNTED) for variant in (MEMORY, REDIS, RESTARTED)]
     async with served(run, variants) as (memory, redis, restarted):
-        active = [
-            ActiveTabs(run, server, await load.open_tabs(server.port, run.keys[:TABS])) for server in (memory, redis)
-        ]
+        users = [Users(run, server, await load.open_tabs(server.port, run.keys[:TABS])) for server in (memory, redis)]
         await asyncio.sleep(CALM_SECONDS)
         for number in range(REPEATS):
             keys = run.keys[number * REOPENED : (number + 1) * REOPENED]
-            await asyncio.gather(*(tabs.be_active() for tabs in active), _reopen(run, restarted, keys))
+            await asyncio.gather(*(each.request() for each in users), _reopen(run, restarted, keys))
+        for _ in range(REPEATS):
+            await asyncio.gather(*(each.act() for each in users))
 
 
 async def _reopen(run: Run, server: MeasuredServer, keys: Sequence[str]) -> None:
@@ -43,25 +48,34 @@ async def _reopen(run: Run, server: MeasuredServer, keys: Sequence[str]) -> None
     load.close(tabs)
 
 
-class ActiveTabs:
-    """Tabs whose users are active, and one user who requests pages."""
+class Users:
+    """Users with a tab each, the first of whom requests pages."""
 
     def __init__(self, run: Run, server: MeasuredServer, tabs: Sequence[load.Tab]) -> None:
         self._run = run
         self._server = server
         self._tabs = tabs
 
-    async def be_active(self) -> None:
-        """Count what is written for a thousand requests and a thousand heartbeats."""
-        before = await self._server.control.ask("writes")
-        requests = asyncio.create_task(asyncio.to_thread(_request, self._server.port, self._tabs[0].key))
+    async def request(self) -> None:
+        """Count what is written for a thousand requests of one user."""
+        requesting = partial(asyncio.to_thread, _request, self._server.port, self._tabs[0].key)
+        await self._count("writes per 1,000 requests", REQUESTS, requesting)
+
+    async def act(self) -> None:
+        """Count what is written for a thousand heartbeats of all users."""
+        await self._count("writes per 1,000 heartbeats", HEARTBEATS * TABS, self._send_heartbeats)
+
+    async def _send_heartbeats(self) -> None:
         for _ in range(HEARTBEATS):
             for tab in self._tabs:
                 tab.transport.write(load.HEARTBEAT)
             await asyncio.sleep(HEARTBEAT_INTERVAL)
-        await requests
-        written = (await self._server.control.ask("writes") - before) * 1_000 / REQUESTS
-        self._run.samples.add("writes per 1,000 requests and heartbeats", self._server.variant.name, 0, written)
+
+    async def _count(self, figure: str, number: int, work: Callable[[], Awaitable[None]]) -> None:
+        before = await self._server.control.ask("writes")
+        await work()
+        written = (await self._server.control.ask("writes") - before) * 1_000 / number
+        self._run.samples.add(figure, self._server.variant.name, 0, written)
 
 
 def _request(port: int, key: str) -> None:
