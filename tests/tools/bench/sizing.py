@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from idlewatch.conf.settings import SETTINGS
+from idlewatch.store.transitions import CHECK_FRACTION
 from tests.tools.bench.goals import REDIS
 from tests.tools.bench.samples import Samples
 
@@ -16,6 +17,8 @@ ACTIVE = (0.2, 1.0)
 """Shares of the tabs whose users act in every heartbeat interval."""
 LOAD = 0.7
 """Of a core, which a process or Redis is to take at most: the rest is for peaks, and for a process that restarts."""
+CHECK_INTERVAL = SETTINGS["CHECKPOINT"].default * CHECK_FRACTION
+"""Seconds between two checkpoints of an active session."""
 
 FORMULA = """What grows with the open tabs *T*, each of a session of its own, where the users of a share *A* act in
 every heartbeat interval (15 s) and the others are idle; there are several processes, so the store is in Redis:
@@ -27,7 +30,7 @@ every heartbeat interval (15 s) and the others are idle; there are several proce
 | their memory | *P* *m₀* + *T* *m* |
 | cores of Redis, which has one thread for commands | *R* = *T* *A* *r*, at most {load:g} for each Redis |
 | memory of Redis | *T* *b* |
-| rows that the database updates in a second | *T* *A* / `CHECKPOINT` ({checkpoint:g} s), a few hundred in a statement |
+| rows that the database updates in a second | *T* *A* / {interval:g} s (¾ of `CHECKPOINT`), a few hundred at once |
 | seconds until all tabs are back after one of the processes has stopped | (*T* / *P*) *o* / (*P* - 1) |
 
 A session with several tabs takes the memory and the processor time of each, and Redis's memory and the database's
@@ -96,14 +99,14 @@ def need(measured: Constants, tabs: int, share: float) -> Need:
         memory=processes * measured.process + tabs * measured.tab,
         redis_cores=tabs * share * measured.redis,
         redis_memory=tabs * measured.session,
-        rows=tabs * share / SETTINGS["CHECKPOINT"].default,
+        rows=tabs * share / CHECK_INTERVAL,
         reconnecting=tabs / processes * measured.opening / (processes - 1),
     )
 
 
 def section(samples: Samples) -> str:
     """Return the section of the page, in Markdown: the formula, the constants, and what sites of three sizes need."""
-    formula = FORMULA.format(load=LOAD, checkpoint=SETTINGS["CHECKPOINT"].default)
+    formula = FORMULA.format(load=LOAD, interval=CHECK_INTERVAL)
     measured = constants(samples)
     if measured is None:
         return f"{formula}\n\nThe constants were not measured in this run."

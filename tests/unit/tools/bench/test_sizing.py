@@ -48,7 +48,7 @@ def test_what_a_site_needs_follows_from_its_tabs():
     assert needed.memory == pytest.approx(23 * 100e6 + 25e9)
     assert needed.redis_cores == pytest.approx(0.8)
     assert needed.redis_memory == pytest.approx(780e6)
-    assert needed.rows == pytest.approx(200_000 / 60)
+    assert needed.rows == pytest.approx(200_000 / 45)
     assert needed.reconnecting == pytest.approx(1_000_000 / 23 * 1e-3 / 22)
 
 
@@ -61,4 +61,4 @@ def test_the_section_tells_what_saturates_first():
 
     assert "a process, at 17,500 tabs" in text
     assert "Then Redis, at 175,000 tabs. For 1,000,000 the site is divided, by tenant or region, into 6" in text
-    assert "| 1,000,000 | 20% | 16 | 23 | 27.3 GB | 0.8 | 0.78 GB | 3,333 | 2.0 s |" in text
+    assert "| 1,000,000 | 20% | 16 | 23 | 27.3 GB | 0.8 | 0.78 GB | 4,444 | 2.0 s |" in text
