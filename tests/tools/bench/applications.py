@@ -68,7 +68,7 @@ def _count(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
     return execute(sql, params, many, context)
 
 
-profiler.permitted()
+profiler.permit_if_wanted()
 if "BENCH_COUNT_WRITES" in os.environ:
     connection_created.connect(count_writes)
 

@@ -88,8 +88,8 @@ class Bench:
         change = Change("bench", frame, ended=False, shown=("warned", "idle", True))
         await self.layer.group_send(GROUP, message_of(current_process().name, [change], current_process().clock.now()))
 
-    async def until_heard(self) -> float:
-        """Send until each listener has heard something of it; return the seconds, infinite where it takes too long."""
+    async def until_received(self) -> float:
+        """Send until each listener has received something; return the seconds, infinite where it takes too long."""
         began, before = time.monotonic(), self.number
         while not all(any(number > before for number in delays) for delays in self.delays):
             if time.monotonic() > began + RECOVERY_TIMEOUT:
@@ -107,7 +107,7 @@ async def measure(redis: RedisServer, layer: str, messages: int) -> None:
     bench = Bench([await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes) for _ in range(LISTENERS)])
     reading = asyncio.create_task(bench.read())
     try:
-        await bench.until_heard()
+        await bench.until_received()
         await asyncio.sleep(1)
 
         first = bench.number + 1
@@ -115,7 +115,7 @@ async def measure(redis: RedisServer, layer: str, messages: int) -> None:
             await bench.send()
             await asyncio.sleep(SEND_INTERVAL)
         await asyncio.sleep(1)
-        delays = [delay for heard in bench.delays for number, delay in heard.items() if number >= first]
+        delays = [delay for received in bench.delays for number, delay in received.items() if number >= first]
 
         before = bench.used()
         await asyncio.sleep(IDLE_SECONDS)
@@ -123,12 +123,12 @@ async def measure(redis: RedisServer, layer: str, messages: int) -> None:
 
         redis.stop()
         await asyncio.to_thread(redis.start)
-        restart = await bench.until_heard()
+        restart = await bench.until_received()
 
         await asyncio.sleep(1)
         with redis.client() as client:
             client.flushall()
-        flushed = await bench.until_heard()
+        flushed = await bench.until_received()
     finally:
         for listener in bench.listeners:
             listener.kill()
@@ -137,7 +137,7 @@ async def measure(redis: RedisServer, layer: str, messages: int) -> None:
     print(
         f"{layer:8} {median * 1e3:6.1f} ms median {p99 * 1e3:6.1f} ms p99"
         f"  {messages * LISTENERS - len(delays):3} lost  {idle:6.2%} idle"
-        f"  heard {restart:5.1f} s after a restart, {flushed:5.1f} s after FLUSHALL",
+        f"  received {restart:5.1f} s after a restart, {flushed:5.1f} s after FLUSHALL",
         flush=True,
     )
 

@@ -22,6 +22,7 @@ RATE, OFTEN = 150, 400
 """Samples a second. Each holds the process up for a millisecond or two: often is for one that is idle, or busy for less
 than a second."""
 READY = "Sampling process"
+"""What py-spy prints once it samples."""
 START_TIMEOUT, STOP_TIMEOUT = 30.0, 30.0
 POLL_INTERVAL = 0.01
 PR_SET_PTRACER, PR_SET_PTRACER_ANY = 0x59616D61, -1
@@ -29,7 +30,10 @@ REMEDY = (
     "Set the kernel's yama.ptrace_scope to 0 or 1, or run as root; in a container, give it the capability SYS_PTRACE. "
     "PROFILE=0 leaves the profiles out."
 )
-ANOTHER = "import sys; from tests.tools.bench.profiler import permit; permit(); print(flush=True); sys.stdin.read()"
+SAMPLED_PROGRAM = (
+    "import sys; from tests.tools.bench.profiler import permit; permit(); print(flush=True); sys.stdin.read()"
+)
+"""One that waits, to try whether it can be sampled."""
 
 
 class ProfilerError(RuntimeError):
@@ -50,7 +54,7 @@ def require() -> None:
     if not PROGRAM.exists():
         raise ProfilerError(f"{PROGRAM} is missing; `make bench` installs it. PROFILE=0 leaves the profiles out.")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", ANOTHER], cwd=ROOT, **pipes) as other:
+    with subprocess.Popen([sys.executable, "-c", SAMPLED_PROGRAM], cwd=ROOT, **pipes) as other:
         assert other.stdout is not None
         other.stdout.readline()
         with sampled("check", other.pid):
@@ -78,8 +82,8 @@ def sampled(name: str, *pids: int, rate: int = RATE) -> Iterator[list[str]]:
             lines += sampler.stop()
 
 
-def permitted() -> bool:
-    """Return whether profiles of this program are wanted; then it lets others sample it."""
+def permit_if_wanted() -> bool:
+    """Let others sample this program if profiles are wanted of it; return whether they are."""
     if wanted := "BENCH_PROFILE" in os.environ:
         permit()
     return wanted
