@@ -1,11 +1,8 @@
-"""What is measured, as processes: Daphne with each application, alone on the first core, and programs in its place."""
+"""What is measured, as processes: Daphne with each application, alone on the first core."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -14,10 +11,10 @@ from signal import SIGKILL
 from typing import NamedTuple
 
 from tests.support.redis_server import RedisServer
-from tests.support.serving import ROOT, Server
+from tests.support.serving import Server
 from tests.tools.bench import goals, load, machine, profiler, profiles
 from tests.tools.bench.options import Options
-from tests.tools.bench.profiles import Profile, Profiles
+from tests.tools.bench.profiles import Profiles
 from tests.tools.bench.samples import Samples
 from tests.tools.bench.sessions import WARM_UP_TABS, Sessions, make_sessions
 
@@ -189,41 +186,3 @@ def profiled(
                 beside={label: found.median for label, found in more.items() if found},
             )
         )
-
-
-def run_program(run: Run, module: str, *words: str, **environ: str) -> None:
-    """Run a program in the place of a server, and take the samples and profiles that it prints, one a line."""
-    environment = {
-        **run.sessions.environment(run.directory / "program.sqlite3"),
-        "BENCH_REDIS_URL": run.redis.url,
-        **({"BENCH_PROFILE": "1"} if run.options.profile else {}),
-        **environ,
-    }
-    with run.redis.client() as client:
-        client.flushall()
-    done = subprocess.run(
-        [*pinned(machine.SERVER_CORE), sys.executable, "-m", module, *words],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    for line in done.stdout.splitlines():
-        printed = json.loads(line)
-        if isinstance(printed, dict):
-            run.profiles.add(Profile(**printed))
-        else:
-            run.samples.add(*printed)
-    # What was measured before it failed stays.
-    done.check_returncode()
-
-
-def print_sample(figure: str, variant: str, size: int, value: float) -> None:
-    """Print a sample, in a program, as `run_program` takes it."""
-    print(json.dumps([figure, variant, size, value]), flush=True)
-
-
-def print_profile(profile: Profile) -> None:
-    """Print a profile, in a program, as `run_program` takes it."""
-    print(json.dumps(vars(profile)), flush=True)

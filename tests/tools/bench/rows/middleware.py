@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from tests.tools.bench import goals, profiler, profiles
-from tests.tools.bench.servers import Run, print_profile, print_sample, run_program
+from tests.tools.bench.options import REPEATS
+from tests.tools.bench.programs import print_profile, print_sample, run_program
+from tests.tools.bench.servers import Run
 
 if TYPE_CHECKING:
     from idlewatch.process import Process
@@ -30,7 +32,6 @@ SESSIONS = 100
 REQUESTS = 200
 """Of each stack in a repeat."""
 WARM_UP_REQUESTS = 100
-REPEATS = 5
 RESUMING, QUICK_RESUMING = 15.0, 7.0
 """Seconds in which the timers resume the sessions; after them the store in Redis holds nothing back."""
 PROFILED_FREELY, PROFILED = 0.1, 0.4
@@ -108,7 +109,7 @@ def main(resuming: str) -> None:
                 for stack in (goals.MEMORY, goals.REDIS):
                     print_sample(OWN_PART, stack, 0, median[stack] - median[SESSION])
                 print_sample(OWN_PART, goals.EVALSHA, 0, median[goals.EVALSHA])
-    if profiler.permitted():
+    if profiler.permit_if_wanted():
         for figure, path in VIEWS.items():
             _profile(figure, handlers, _environs(path), float(resuming))
 

@@ -17,8 +17,8 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from itertools import islice, product
 from typing import Any
@@ -37,8 +37,9 @@ from idlewatch.store.values import SessionKey, Touch, Watched
 from tests.tools.bench import goals, machine, profiler, profiles
 from tests.tools.bench.options import REPEATS
 from tests.tools.bench.profiles import Profile
+from tests.tools.bench.programs import print_profile, print_sample, run_program
 from tests.tools.bench.rows.middleware import SCRIPT
-from tests.tools.bench.servers import Run, print_profile, print_sample, run_program
+from tests.tools.bench.servers import Run
 from tests.tools.bench.stacks import owner_of_file
 
 ROWS = ("10", "11")
@@ -75,24 +76,16 @@ async def measure(run: Run) -> None:
 
 async def weigh(name: str, count: str) -> None:
     """Fill a store, and print how much memory each session takes."""
-    url = os.environ["BENCH_REDIS_URL"]
-    store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
-    with closing(redis.Redis.from_url(url)) as client:
-        # Scripts, connections and the tasks of a batch belong to no session.
-        await _fill(store, _watch_ids(BATCH_SIZE))
+    async with _warm_store(name) as (store, client):
         before, sessions = _used(name, client), int(count)
         # The store alone keeps their ids.
         await _fill(store, _watch_ids(sessions))
         print_sample("bytes per session", name, sessions, (_used(name, client) - before) / sessions)
-        await _close(store)
 
 
 async def dissect(name: str, count: str) -> None:
     """Fill a store, and print what its memory consists of: by the lines that took it, or by the kinds of keys."""
-    url = os.environ["BENCH_REDIS_URL"]
-    store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
-    with closing(redis.Redis.from_url(url)) as client:
-        await _fill(store, _watch_ids(BATCH_SIZE))
+    async with _warm_store(name) as (store, client):
         before, size = _used(name, client), int(count)
         tracemalloc.start()
         await _fill(store, _watch_ids(size))
@@ -104,6 +97,16 @@ async def dissect(name: str, count: str) -> None:
             parts = _by_line(size)
         what = {"variant": name, "floor": name, "unit": "bytes", "what": "bytes a session"}
         print_profile(Profile(figures=["bytes per session"], size=size, total=parts.total(), parts=parts, **what))
+
+
+@asynccontextmanager
+async def _warm_store(name: str) -> AsyncIterator[tuple[Store, redis.Redis]]:
+    """Open a store that has what belongs to no session: scripts, connections and the tasks of a batch."""
+    url = os.environ["BENCH_REDIS_URL"]
+    store: Store = RedisStore(url, PATIENT) if name == goals.REDIS else MemoryStore()
+    with closing(redis.Redis.from_url(url)) as client:
+        await _fill(store, _watch_ids(BATCH_SIZE))
+        yield store, client
         await _close(store)
 
 
@@ -139,7 +142,7 @@ async def touch(*counts: str) -> None:
                 print_sample(figure, variant, each.size, value)
             if each.size > touches[0].size:
                 print_sample(GROWTH, goals.REDIS, each.size, figures[ALONE_ON_REDIS] / spent[0][ALONE_ON_REDIS])
-    if profiler.permitted():
+    if profiler.permit_if_wanted():
         for each in touches:
             await each.profile()
     for each in touches:
