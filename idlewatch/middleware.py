@@ -113,12 +113,12 @@ def enter(request: HttpRequest) -> tuple[RequestState, HttpResponseBase | None]:
         # A middleware before this one was to sign the user in.
         return refused, refuse(request, refused.admission.undecided)
     state = attach_state(request)
-    state.admission = admit(request, state.admission.arrived)
+    state.admission = admit(request, state.admission.arrived, state.navigates)
     if state.admission.undecided is not None:
         return state, refuse(request, state.admission.undecided)
     if not request.META.keys().isdisjoint(CONDITIONS):
         ignore_conditions(request)
-    if not state.session.is_ended:
+    if not state.admission.state.is_ended:
         return state, None
     hide_cookie(request)
     if apps.is_installed("idlewatch.drafts"):

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix
 
 from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen, paths_of
+from idlewatch.http.header_fields import fields_of
 from idlewatch.http.request_state import RequestState, find_state
 from idlewatch.http.response_hooks import is_html, replaces_page
 from idlewatch.http.site_urls import path_of
@@ -62,8 +63,9 @@ def is_to_be_completed(request: HttpRequest, response: HttpResponseBase, state: 
         return False
     if not isinstance(response, HttpResponse) or not is_html(response):
         return False
+    is_page = state.navigates and request.method == "GET"
     # For the tab, also where the browser fetches it before the user asks for it.
-    if not is_seen(request) and (request.method != "GET" or "HTTP_SEC_PURPOSE" not in request.META):
+    if not is_page and not is_seen(request) and (request.method != "GET" or "HTTP_SEC_PURPOSE" not in request.META):
         return False
     return _may_be_whole(response) and replaces_page(response) and _is_of_admin(request)
 
@@ -71,7 +73,7 @@ def is_to_be_completed(request: HttpRequest, response: HttpResponseBase, state: 
 def _may_be_whole(response: HttpResponse) -> bool:
     """Return whether a response may be more than a fragment: finding the page's owner takes longer."""
     content = response.content
-    return bool(WHOLE_PAGE.match(content)) or b"</body" in content.lower() or "Content-Encoding" in response.headers
+    return bool(WHOLE_PAGE.match(content)) or b"</body" in content.lower() or "content-encoding" in fields_of(response)
 
 
 def _end_of(content: bytes) -> int | None:

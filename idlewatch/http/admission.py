@@ -54,13 +54,13 @@ class Admission(Struct, frozen=True):
         return f"<Admission of {self.state}>"
 
 
-def admit(request: HttpRequest, arrived: float) -> Admission:
+def admit(request: HttpRequest, arrived: float, navigates: bool) -> Admission:
     """Judge a request that arrived at `arrived` (epoch seconds). It ends the session where a limit has passed.
 
-    A request without a session loads none, and makes no store call.
+    A request without a session loads none, and makes no store call. `navigates`: whether it is a navigation.
     """
     try:
-        admission = _judge(request, arrived) if has_session(request) else Admission(arrived)
+        admission = _judge(request, arrived, navigates) if has_session(request) else Admission(arrived)
     except (Undecided, OperationalError, InterfaceError) as error:
         if not isinstance(error, Undecided):
             logger.error("The database failed (%s): a request was answered with 503.", error)  # noqa: TRY400
@@ -72,7 +72,7 @@ def admit(request: HttpRequest, arrived: float) -> Admission:
     return admission
 
 
-def _judge(request: HttpRequest, arrived: float) -> Admission:
+def _judge(request: HttpRequest, arrived: float, navigates: bool) -> Admission:
     session = request.session
     data = dict(session.items())
     watch_id = data.get(django_sessions.WATCH_KEY)
@@ -89,7 +89,7 @@ def _judge(request: HttpRequest, arrived: float) -> Admission:
         watch_id = session[django_sessions.WATCH_KEY] = login.adopt(request, actors, arrived).id
         session.set_expiry(0)
         data = dict(session.items())
-    store, counted = stores.require_store(arrived), counts(request)
+    store, counted = stores.require_store(arrived), counts(request, navigates)
     watched = monitor.look(watch_id, arrived, REQUESTED if counted else None, store.sessions)
     state = SessionState.lost(Reason.LOST, arrived) if watched is None else _assess(request, data, watched, arrived)
     is_offered = credential_change.CHANGED_KEY in data and is_seen(request) and not state.is_ended

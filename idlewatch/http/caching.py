@@ -14,15 +14,17 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from idlewatch.http import django_cache
-from idlewatch.http.classification import is_navigation, may_show_a_page
+from idlewatch.http.classification import may_show_a_page
+from idlewatch.http.header_fields import fields_of
 from idlewatch.http.request_session import forget_headers
 from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.response_hooks import is_html
 from idlewatch.http.responses import reason_cookie
 
 CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
-VALIDATORS = ("ETag", "Last-Modified")
+VALIDATORS = ("etag", "last-modified")
 """Headers by which a 304 would bring a page back after its session has ended."""
+NO_STORE = ("Cache-Control", "no-store")
 SHARED = frozenset({"public", "s-maxage"})
 """Directives of `Cache-Control` that let shared caches store a response for everyone."""
 SHARED_HEADERS = re.compile(r"(.+-)?CDN-Cache-Control|Surrogate-Control|Edge-Control|X-Accel-Expires", re.IGNORECASE)
@@ -59,15 +61,11 @@ def restrict_caches(request: HttpRequest, response: HttpResponseBase, state: Req
         _make_private(response)
     elif watched and is_page:
         # ASVS 14.3.2, also where the session ended meanwhile; the view may have set another header.
-        headers = response.headers
-        try:
-            headers["Cache-Control"]
-        except KeyError:
-            # As `setdefault` does it, by two calls less.
-            headers["Cache-Control"] = "no-store"
-        if is_navigation(request) or may_show_a_page(request):
+        fields = fields_of(response)
+        fields.setdefault("cache-control", NO_STORE)
+        if state.navigates or may_show_a_page(request):
             for name in VALIDATORS:
-                headers.pop(name, None)
+                fields.pop(name, None)
     elif page.withheld:
         django_cache.release(request)
     if page.varies or streamed:

@@ -47,8 +47,6 @@ _TELLING_HEADERS = (*BACKGROUND_HEADERS, *HANDSHAKE_HEADERS, "HTTP_UPGRADE")
 """Without any of them, as most navigations come, a request is neither a background request nor a handshake."""
 Route = tuple[Any, ...]
 """The patterns of a URL, below the slash that begins every path."""
-NAVIGATION = "_idlewatch_navigation"
-"""The attribute in which a request keeps whether it is a navigation: it is asked several times."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -57,21 +55,16 @@ def is_navigation(request: HttpRequest) -> bool:
 
     Without fetch metadata (plain HTTP off localhost, old browsers), `Accept` decides.
     """
-    own, headers = vars(request), request.META
-    navigates: bool | None = own.get(NAVIGATION)
-    if navigates is not None:
-        return navigates
+    headers: dict[str, str] = request.META
     if not headers.keys().isdisjoint(_TELLING_HEADERS) and (
         not headers.keys().isdisjoint(BACKGROUND_HEADERS) or _is_handshake(headers)
     ):
-        navigates = False
-    elif (mode := headers.get("HTTP_SEC_FETCH_MODE")) is not None:
-        navigates = mode == "navigate"
-    else:
-        accept = headers.get("HTTP_ACCEPT")
-        navigates = accept is None or "text/html" in accept.lower()
-    own[NAVIGATION] = navigates
-    return navigates
+        return False
+    mode = headers.get("HTTP_SEC_FETCH_MODE")
+    if mode is not None:
+        return mode == "navigate"
+    accept = headers.get("HTTP_ACCEPT")
+    return accept is None or "text/html" in accept.lower()
 
 
 def is_seen(request: HttpRequest) -> bool:
@@ -81,9 +74,9 @@ def is_seen(request: HttpRequest) -> bool:
     return is_navigation(request) or _is_boosted(request)
 
 
-def shows_a_page(request: HttpRequest) -> bool:
-    """Return whether the response fills the tab: a navigation, and not of a frame in the page."""
-    return is_navigation(request) and request.META.get("HTTP_SEC_FETCH_DEST") not in FRAMES
+def fills_a_frame(request: HttpRequest) -> bool:
+    """Return whether the response of a navigation fills a frame in a page, and not the tab."""
+    return request.META.get("HTTP_SEC_FETCH_DEST") in FRAMES
 
 
 def is_script_of_page(request: HttpRequest) -> bool:
@@ -109,9 +102,9 @@ def may_show_a_page(request: HttpRequest) -> bool:
     return "text/html" in accept.lower()
 
 
-def counts(request: HttpRequest) -> bool:
-    """Return whether a request is activity of its user."""
-    mark, navigates = _mark(request), is_navigation(request)
+def counts(request: HttpRequest, navigates: bool) -> bool:
+    """Return whether a request is activity of its user; `navigates`: whether it is a navigation."""
+    mark = _mark(request)
     headers: dict[str, str] = request.META
     if mark is Mark.PASSIVE or headers.get("HTTP_IDLEWATCH_PASSIVE") == "1" or is_client_endpoint(request):
         return False

@@ -68,7 +68,7 @@ def end_response(request: HttpRequest, refusal: HttpResponseBase | None = None) 
 
 def asks_nothing(request: HttpRequest, response: HttpResponseBase, state: RequestState, left: float) -> bool:
     """Return whether `follow` needs neither the database nor the store: after most views, whose pages are no news."""
-    watched = state.session.watched
+    watched = state.admission.state.watched
     if watched is None or not _is_untouched(request, response, state):
         return False
     is_news = bool(news_of(request, response, state, watched, left))
@@ -84,7 +84,7 @@ def _follow(request: HttpRequest, response: HttpResponseBase, state: RequestStat
         # Views of the admin that are the project's own may have rendered their page themselves.
         insert_parts(request, response)
     if _is_untouched(request, response, state):
-        watched = state.session.watched
+        watched = state.admission.state.watched
         assert watched is not None, "it came with a live session"  # noqa: S101
         on_sent(request, response, state, watched, left)
         if state.page.notice:

@@ -14,7 +14,7 @@ from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
 from idlewatch.core.protocol import StateFrame, no_session_frame, state_frame
 from idlewatch.http.admission import Admission
-from idlewatch.http.classification import is_seen
+from idlewatch.http.classification import is_navigation, is_seen
 from idlewatch.http.django_cache import withhold
 from idlewatch.http.i18n import NOTICES
 from idlewatch.http.key_rotation import OriginalSession
@@ -47,6 +47,8 @@ class RequestState(Struct, eq=False):
     _request: HttpRequest
     process: Process
     """The process in which the request is answered."""
+    navigates: bool
+    """The request is a navigation: see `is_navigation`."""
     admission: Admission
     change: SessionChange = field(default_factory=SessionChange)
     original: OriginalSession | None = None
@@ -148,7 +150,8 @@ current_state: ContextVar[RequestState | None] = ContextVar("idlewatch_current_s
 def attach_state(request: HttpRequest, arrived: float | None = None) -> RequestState:
     """Set `request.idlewatch` and return it; the request arrived at `arrived` (epoch seconds), or just now."""
     process = current_process()
-    state = RequestState(request, process, Admission(process.clock.now() if arrived is None else arrived))
+    admission = Admission(process.clock.now() if arrived is None else arrived)
+    state = RequestState(request, process, is_navigation(request), admission)
     setattr(request, "idlewatch", state)  # noqa: B010 - the type has no such attribute
     return state
 

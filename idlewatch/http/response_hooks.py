@@ -14,7 +14,7 @@ from idlewatch.conf import conf
 from idlewatch.core.events import PageShown, Requested
 from idlewatch.core.reducer import shows_another
 from idlewatch.exceptions import Undecided
-from idlewatch.http.classification import follows_external_login, is_script_of_page, shows_a_page
+from idlewatch.http.classification import fills_a_frame, follows_external_login, is_script_of_page
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
@@ -74,7 +74,7 @@ def news_of(
     Most pages follow another one that has the client too, and are not worth a write.
     """
     news: Sequence[Requested | PageShown] = ()
-    if shows_a_page(request):
+    if state.navigates and not fills_a_frame(request):
         has_client = state.page.client and _carries_client(request, response)
         shown = _PAGE_WITH_CLIENT if has_client else _PAGE_WITHOUT_CLIENT
         if shows_another(shown, watched.activity, at) and replaces_page(response):

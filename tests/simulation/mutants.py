@@ -107,7 +107,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("warning not sent", "runtime/publisher.py", "changes = changes_of([(each.after, each.verdict) for each in settled])\n", "changes = changes_of([(each.after, each.verdict) for each in settled if each.verdict.phase is not Phase.WARNED])\n", focus="open"),
     Mutant("second process judges", "monitor/store_lease.py", "        if owner is not None:\n            raise StoreElsewhere(_refusal(owner))\n", "", "2", "memory", seed=1),
     Mutant("stopped without a checkpoint", "runtime/shutdown.py", "        await process.threads.run(Lane.TIMER, _checkpoint, batch, process.clock.now())\n", "        pass\n", "1", "memory", "type request restarted", seed=14),
-    Mutant("served after the end", "middleware.py", "    if not state.session.is_ended:\n", "    if True:\n", seed=19),
+    Mutant("served after the end", "middleware.py", "    if not state.admission.state.is_ended:\n", "    if True:\n", seed=19),
 )  # fmt: skip
 
 

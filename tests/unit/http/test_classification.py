@@ -15,13 +15,12 @@ from django.utils.translation import override
 import idlewatch
 from idlewatch.http import classification
 from idlewatch.http.classification import (
-    counts,
+    fills_a_frame,
     is_client_endpoint,
     is_navigation,
     is_seen,
     is_sign_out,
     page_path_of,
-    shows_a_page,
 )
 from idlewatch.views import client
 from tests.support import http_site
@@ -68,6 +67,10 @@ BACKGROUND = [
 
 def request(path: str = "/closed/", headers: dict[str, str] | None = None, method: str = "GET") -> HttpRequest:
     return RequestFactory().generic(method, path, headers=headers or {})
+
+
+def counts(sent: HttpRequest) -> bool:
+    return classification.counts(sent, is_navigation(sent))
 
 
 @pytest.mark.parametrize("headers", NAVIGATIONS)
@@ -230,9 +233,8 @@ def test_whether_the_user_sees_the_response(headers: dict[str, str], method: str
 
 @pytest.mark.parametrize("destination", ["iframe", "frame", "embed", "object", "fencedframe"])
 def test_what_fills_a_frame_does_not_fill_the_tab(destination: str):
-    assert not shows_a_page(request(headers=NAVIGATION | {"Sec-Fetch-Dest": destination}))
-    assert shows_a_page(request(headers=NAVIGATION))
-    assert not shows_a_page(request(headers=FETCH))
+    assert fills_a_frame(request(headers=NAVIGATION | {"Sec-Fetch-Dest": destination}))
+    assert not fills_a_frame(request(headers=NAVIGATION))
 
 
 class TestPagePath:
