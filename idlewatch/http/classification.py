@@ -24,6 +24,7 @@ from django.urls import (
     resolve,
     reverse,
 )
+from django.urls.resolvers import RoutePattern
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 
@@ -161,7 +162,11 @@ def _mark(request: HttpRequest) -> Mark | None:
     if not marked and not conf.passive_url_names:
         return None
     path = request.path_info.removeprefix("/")
-    for route in _marked_routes(resolver, conf.passive_url_names):
+    beginnings, routes = _marked_routes(resolver, conf.passive_url_names)
+    if not path.startswith(beginnings):
+        # Nearly all requests.
+        return None
+    for route in routes:
         if _fits(route, path):
             match = match_of(request)
             if match is None:
@@ -171,10 +176,24 @@ def _mark(request: HttpRequest) -> Mark | None:
 
 
 @lru_cache(maxsize=16)
-def _marked_routes(resolver: URLResolver, passive_names: Container[str]) -> Sequence[Route]:
-    """Return the routes to views with a mark: most sites have few, and resolving a URL may try all patterns."""
-    routes = _routes(resolver, (), ())
-    return [route for route, name, view in routes if view is None or name in passive_names or mark_of(view)]
+def _marked_routes(resolver: URLResolver, passive_names: Container[str]) -> tuple[tuple[str, ...], Sequence[Route]]:
+    """Return how paths to views with a mark begin, and the routes to these.
+
+    Most sites have few, and resolving a URL may try all patterns.
+    """
+    found = _routes(resolver, (), ())
+    routes = [route for route, name, view in found if view is None or name in passive_names or mark_of(view)]
+    return tuple({_beginning_of(route) for route in routes}), routes
+
+
+def _beginning_of(route: Route) -> str:
+    """Return how all paths along a route begin; empty where the language or a regular expression decides."""
+    first = route[0]
+    if type(first) is not RoutePattern or first.converters:
+        return ""
+    text = first._route  # type: ignore[attr-defined]
+    # A translated one is not a string yet.
+    return text if type(text) is str else ""
 
 
 def _routes(

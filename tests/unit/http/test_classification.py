@@ -10,7 +10,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls.resolvers import RoutePattern
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 
 import idlewatch
 from idlewatch.http import classification
@@ -170,6 +170,23 @@ def test_a_mark_is_found_behind_a_resolver_of_another_package(settings: Any):
     assert not counts(request("/pages/poll/", NAVIGATION))
     assert counts(request("/pages/", NAVIGATION))
     assert counts(request("/closed/", NAVIGATION))
+
+
+def test_a_mark_is_found_below_what_is_no_fixed_text(settings: Any):
+    """A translated path, a parameter, a regular expression."""
+    poll = idlewatch.passive(http_site.answer())
+    page = gettext_lazy("January")
+    settings.ROOT_URLCONF = (
+        urls.path(page, poll),
+        urls.path("<int:number>/", urls.include([urls.path("poll/", poll)])),
+        urls.re_path(r"^(a|b)/", poll),
+        *http_site.urlpatterns,
+    )
+    for path in ("/January", "/7/poll/", "/b/"):
+        assert not counts(request(path, NAVIGATION))
+    with override("de"):
+        assert not counts(request("/Januar", NAVIGATION))
+    assert counts(request("/Januar", NAVIGATION))
 
 
 @pytest.mark.parametrize(
