@@ -60,13 +60,17 @@ class IdleWatchMiddleware:
         if self._is_async:
             return self.__acall__(request)
         state, response = enter(request)
-        with Answering(request, state):
+        answering = Answering(request, state)
+        try:
             return follow(request, self.get_response(request) if response is None else response, state)
+        finally:
+            answering.leave()
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Async version of `__call__`. Sessions and records are sync: what may ask them runs in Django's thread."""
         state, response = await in_thread(Lane.REQUEST, enter, request) if has_session(request) else enter(request)
-        with Answering(request, state):
+        answering = Answering(request, state)
+        try:
             if response is None:
                 response = await self._answer(request, state)
             left = now()
@@ -75,6 +79,8 @@ class IdleWatchMiddleware:
             ):
                 return await in_thread(Lane.REQUEST, follow, request, response, state)
             return follow(request, response, state, left)
+        finally:
+            answering.leave()
 
     async def _answer(self, request: HttpRequest, state: RequestState) -> HttpResponseBase:
         try:

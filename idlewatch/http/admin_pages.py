@@ -11,9 +11,9 @@ from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix
 
 from idlewatch.http.classification import ADMIN_NAMESPACE, is_seen, paths_of
-from idlewatch.http.header_fields import fields_of
+from idlewatch.http.header_fields import fields_of, is_html
 from idlewatch.http.request_state import RequestState, find_state
-from idlewatch.http.response_hooks import is_html, replaces_page
+from idlewatch.http.response_hooks import replaces_page
 from idlewatch.http.site_urls import path_of
 from idlewatch.http.templates import render_template
 from idlewatch.http.view_warnings import warn

@@ -15,10 +15,9 @@ from django.utils.cache import patch_vary_headers
 
 from idlewatch.http import django_cache
 from idlewatch.http.classification import may_show_a_page
-from idlewatch.http.header_fields import fields_of
+from idlewatch.http.header_fields import fields_of, is_html
 from idlewatch.http.request_session import forget_headers
 from idlewatch.http.request_state import RequestState, state_of
-from idlewatch.http.response_hooks import is_html
 from idlewatch.http.responses import reason_cookie
 
 CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")

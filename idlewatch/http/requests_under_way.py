@@ -29,7 +29,7 @@ def is_shared(key: str, session: SessionBase) -> bool:
 
 
 class Answering:
-    """Registers a request while it is answered, for what else happens to its session meanwhile."""
+    """Registers a request while it is answered, until `leave`, for what else happens to its session meanwhile."""
 
     __slots__ = ("_requests", "_state", "_token", "key", "session")
 
@@ -39,17 +39,15 @@ class Answering:
         self.key = None if key is None else SessionKey(key)
         """The session key of the request's cookie."""
         self._requests = state.process.part(RequestsUnderWay)
-
-    def __enter__(self) -> None:
-        state, key = self._state, self.key
         self._token = current_state.set(state)
-        if key is not None:
+        if self.key is not None:
             self._requests.add(self)
             watch_id = state.admission.state.watch_id
             if watch_id is not None:
-                state.original = OriginalSession(self.session, key, watch_id)
+                state.original = OriginalSession(self.session, self.key, watch_id)
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Leave the session to itself again."""
         if self.key is not None:
             if self._state.original is not None:
                 self._state.original.leave()

@@ -15,6 +15,7 @@ from idlewatch.core.events import PageShown, Requested
 from idlewatch.core.reducer import shows_another
 from idlewatch.exceptions import Undecided
 from idlewatch.http.classification import fills_a_frame, follows_external_login, is_script_of_page
+from idlewatch.http.header_fields import is_html
 from idlewatch.http.request_session import cookie_of
 from idlewatch.http.request_state import RequestState
 from idlewatch.http.responses import drop_reason, leave_reason, read_reason, reason_cookie
@@ -126,15 +127,6 @@ def set_headers(request: HttpRequest, response: HttpResponseBase, state: Request
 def _is_shown_after_sign_in(request: HttpRequest, user: str | None) -> bool:
     """Return whether the reason is still to be shown: the login page is another site's, or leads to one."""
     return follows_external_login(request) and read_reason(request, user) is not None
-
-
-def is_html(response: HttpResponseBase) -> bool:
-    """Return whether a response is a page."""
-    try:
-        content_type: str = response.headers["Content-Type"]
-    except KeyError:
-        return False
-    return content_type.startswith("text/html")
 
 
 def _is_storage_stale(request: HttpRequest, state: RequestState) -> bool:

@@ -26,6 +26,8 @@ class OpenedStore(NamedTuple):
     """The store of a process."""
 
     store: Store
+    lease: StoreLease | None
+    """The lease on the memory store; None for a shared store, by which every process may judge."""
     recovery: Recovery | None
     """Reports to a shared store what it missed; None for the memory store."""
     heartbeats: PerLoop[Heartbeats] | None
@@ -53,11 +55,10 @@ def require_store(now: float, *, in_view: bool = False) -> Store:
     Raises:
         StoreElsewhere: the store is in memory, and belongs to another process.
     """
-    process = current_process()
-    store = process.part(open_store).store
-    if not store.shared:
-        process.part(StoreLease).ensure(now, in_view=in_view)
-    return store
+    opened = current_process().part(open_store)
+    if opened.lease is not None:
+        opened.lease.ensure(now, in_view=in_view)
+    return opened.store
 
 
 def store_of(process: Process) -> Store:
@@ -87,8 +88,9 @@ def open_store(process: Process) -> OpenedStore:
         raise ImproperlyConfigured(f"IDLEWATCH['STORE']['BACKEND'] is {configured['BACKEND']!r}; expected a Store.")
     made: Store = backend(configured.get("LOCATION"), configured.get("OPTIONS", {}))
     if not made.shared:
-        process.part(StoreLease).on_loss(made.clear)
-        return OpenedStore(made, None, None)
+        lease = process.part(StoreLease)
+        lease.on_loss(made.clear)
+        return OpenedStore(made, lease, None, None)
     # While the store is unavailable, this process uses its own clock.
     with suppress(StoreUnavailable):
         process.part(ClockSync).follow(made.presence)
@@ -102,7 +104,7 @@ def add_fallback(process: Process, made: Store) -> OpenedStore:
     made.leave_ends()
     heartbeats = PerLoop(partial(Heartbeats, process, sessions, outage))
     made.sessions = FallbackStore(process, sessions, made.presence, outage, heartbeats)
-    return OpenedStore(made, Recovery(process, sessions, made.presence, outage), heartbeats)
+    return OpenedStore(made, None, Recovery(process, sessions, made.presence, outage), heartbeats)
 
 
 def _reopen(*, setting: str, **_: object) -> None:
