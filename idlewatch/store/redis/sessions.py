@@ -76,12 +76,12 @@ class RedisSessions(SessionStore):
             return self._client.run(self._replace(watched, now, transitions.transferred))
 
     def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        change = _Change(event, now, None)
+        present = None
         if isinstance(event, CREDITING):
             present, is_done = self._client.run(self._rows.touch(watch_id, now, _moment_of(event, now)))
             if is_done or present is None or transitions.after(event, present, now) is present:
                 return present
-            change = _Change(event, now, present)
+        change = _Change(event, now, present)
         with self._turns.taking(watch_id):
             (outcome,) = self._client.run(self._apply_all(watch_id, [change]))
         if isinstance(outcome, Exception):
@@ -108,12 +108,12 @@ class RedisSessions(SessionStore):
         await asyncio.gather(*map(self._client.arun, self._opens(sessions, now)))
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
-        change = _Change(event, now, None)
+        present = None
         if isinstance(event, CREDITING):
             present, is_done = await self._client.arun(self._rows.touch(watch_id, now, _moment_of(event, now)))
             if is_done or present is None or transitions.after(event, present, now) is present:
                 return present
-            change = _Change(event, now, present)
+        change = _Change(event, now, present)
         outcome = await self._together.put("", (watch_id, change))
         return await outcome if isinstance(outcome, asyncio.Future) else outcome
 
