@@ -74,7 +74,8 @@ def admit(request: HttpRequest, arrived: float, navigates: bool) -> Admission:
 
 def _judge(request: HttpRequest, arrived: float, navigates: bool) -> Admission:
     session = request.session
-    data = dict(session.items())
+    # A copy of the dict: one made of its items takes three times as long.
+    data = dict(session._session)  # type: ignore[attr-defined]
     watch_id = data.get(django_sessions.WATCH_KEY)
     if watch_id is None:
         actors = actors_of(data)

@@ -21,7 +21,7 @@ from idlewatch.http.request_state import RequestState, state_of
 from idlewatch.http.responses import reason_cookie
 
 CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
-VALIDATORS = ("etag", "last-modified")
+VALIDATORS = ETAG, LAST_MODIFIED = ("etag", "last-modified")
 """Headers by which a 304 would bring a page back after its session has ended."""
 NO_STORE = ("Cache-Control", "no-store")
 SHARED = frozenset({"public", "s-maxage"})
@@ -63,8 +63,8 @@ def restrict_caches(request: HttpRequest, response: HttpResponseBase, state: Req
         fields = fields_of(response)
         fields.setdefault("cache-control", NO_STORE)
         if state.navigates or may_show_a_page(request):
-            for name in VALIDATORS:
-                fields.pop(name, None)
+            fields.pop(ETAG, None)
+            fields.pop(LAST_MODIFIED, None)
     elif page.withheld:
         django_cache.release(request)
     if page.varies or streamed:

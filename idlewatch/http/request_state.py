@@ -26,7 +26,7 @@ from idlewatch.monitor.django_sessions import auth_digest
 from idlewatch.process import Process, current_process
 
 
-class PageParts(Struct):
+class PageParts(Struct, gc=False):
     """The parts of idlewatch that the page shows, and what follows for caches."""
 
     client: bool = False

@@ -11,8 +11,11 @@ from idlewatch.store.values import Watched
 _ENDED = Phase.ENDED
 
 
-class SessionState(Struct, frozen=True):
-    """The facts of a session and the verdict on them. An anonymous user has neither."""
+class SessionState(Struct, frozen=True, gc=False):
+    """The facts of a session and the verdict on them. An anonymous user has neither.
+
+    No garbage collection looks at it, as at what is in it: there is one for each request.
+    """
 
     watched: Watched | None = None
     """None also after an end of which the store has no facts."""

@@ -109,8 +109,10 @@ class Ledger:
             if entry is None:
                 return None
             watched = entry.watched
-            is_later = isinstance(event, CREDITING) and watched.shown == UNWARNED
-            watched = self.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
+            if isinstance(event, CREDITING):
+                is_later = watched.shown == UNWARNED
+                return self.change(entry, transitions.after(event, watched, now), now, is_later=is_later)
+            watched = self.change(entry, transitions.after(event, watched, now), now)
             if isinstance(event, COUNTING):
                 self.note_served(event.process, watched)
             return watched
