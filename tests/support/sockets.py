@@ -145,6 +145,7 @@ class FakeTab:
         self.broken = broken
         self.frames: list[dict[str, Any]] = []
         self.ended = False
+        self.closed = False
         self.dismissed = False
         self.dropped = False
 
@@ -153,6 +154,9 @@ class FakeTab:
             raise OSError("This tab is broken.")
         self.frames.append(json.loads(frame))
         self.ended = ended
+
+    async def close_ended(self) -> None:
+        self.closed = True
 
     async def dismiss(self) -> None:
         if self.broken:
