@@ -122,10 +122,9 @@ class Publisher:
         # Before anything is published, which may fail: there is nothing to publish of these.
         await self._store.queue.confirm(Due.PUSH, unchanged, now)
         steps = [changed[start : start + CHANGE_BATCH] for start in range(0, len(changed), CHANGE_BATCH)]
-        settling = (self._settle_step(step, now) for step in steps)
         failures, announced = [], list[tuple[Watched, Verdict]]()
-        # They travel together. Where the store fails in one, the others are announced: they are not settled again.
-        for step, after in zip(steps, await asyncio.gather(*settling, return_exceptions=True), strict=True):
+        # Where the store fails in one, the others are announced: they are not settled again.
+        for step, after in zip(steps, await self._settle_steps(steps, now), strict=True):
             if isinstance(after, BaseException):
                 failures.append(after)
                 continue
@@ -142,6 +141,19 @@ class Publisher:
         for failure in failures:
             raise failure
         return settled
+
+    async def _settle_steps(
+        self, steps: Sequence[Sequence[tuple[Watched, Verdict]]], now: float
+    ) -> Sequence[Sequence[Watched | None] | BaseException]:
+        """Settle the steps of a batch, which travel together; return what became of each, or its error."""
+        if len(steps) != 1:
+            settling = (self._settle_step(step, now) for step in steps)
+            return await asyncio.gather(*settling, return_exceptions=True)
+        # Nearly always: without a task, and two turns of the event loop.
+        try:
+            return [await self._settle_step(steps[0], now)]
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            return [error]
 
     async def _settle_step(self, step: Sequence[tuple[Watched, Verdict]], now: float) -> Sequence[Watched | None]:
         """Settle some sessions; if one makes the store fail, settle the others one by one."""
