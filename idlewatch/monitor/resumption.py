@@ -150,12 +150,14 @@ class Resumption:
         if not self._offers_more:
             return
         places = await self._process.threads.run(Lane.TIMER, _places_after, self._place, PARTS_OFFERED)
-        self._offers_more = len(places) == PARTS_OFFERED
-        ends = [*places, *([] if self._offers_more else [None])]
+        has_more = len(places) == PARTS_OFFERED
+        ends = [*places, *([] if has_more else [None])]
         ranges = zip([self._place, *places], ends, strict=False)
         parts = [_encode_range(each).decode() for each in ranges]
         are_first = not self._offered
         await self._presence.offer_parts(self.created_at, self._process.name, parts, are_first=are_first)
+        # Only now: where the store does not answer, the next pass offers the same again.
+        self._offers_more = has_more
         self._offered += len(parts)
         self._place = places[-1] if places else self._place
 

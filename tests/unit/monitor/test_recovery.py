@@ -138,6 +138,20 @@ class TestAnEmptyStore:
         assert not two.recovery.is_behind
         await present(two, watch_id)
 
+    async def test_is_offered_the_last_records_again_where_it_did_not_answer(self, shared: Outage, clock: Time):
+        one, two = shared.process("one"), shared.process("two")
+        # The other process has not seen it, and has it from its record alone.
+        watch_id = (await one.asign_in()).id
+        await two.around()
+        flush(shared)
+        with mock.patch.object(type(two.store.presence), "offer_parts", side_effect=StoreUnavailable) as offer:
+            await two.around()
+        assert offer.called
+        for _ in range(3):
+            clock.pass_(1)
+            await two.around()
+        await present(two, watch_id)
+
     async def test_ends_nothing_in_any_process_before_it_was_resumed_and_all_had_the_time_to_report(
         self, shared: Outage, clock: Time, in_steps: None
     ):
