@@ -420,7 +420,7 @@ class TestKeep:
             stores.current().sessions.end(watched.id, Reason.REVOKED, START + 100)
         queue = stores.current().queue
         first = await queue.claim(Due.RECORD, START + 100, 2, CLAIM_LEASE)
-        monkeypatch.setattr(queue, "claim", mock.AsyncMock(side_effect=[first, StoreUnavailable]))
+        monkeypatch.setattr(queue, "claim", mock.AsyncMock(side_effect=[first, *[StoreUnavailable] * 2]))
         with pytest.raises(StoreUnavailable):
             await timer._ends.record(START + 100)
         ended = {watched.id for watched in sessions if (await arecord(watched.id)).ended}
