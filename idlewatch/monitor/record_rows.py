@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -14,12 +14,15 @@ from django.db.models.functions import Cast
 
 from idlewatch.core.activity import Activity
 from idlewatch.core.policy import Policy
+from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 
 T = TypeVar("T")
 
 MAX_POLICIES = 1000
 """Policies that are remembered: most sessions have one of a few."""
+MAX_READ = 250
+"""Records that one statement reads with their JSON: 500 keep PostgreSQL busy for more than five milliseconds."""
 
 
 class RecordRow(NamedTuple):
@@ -123,6 +126,15 @@ def read_live_rows(records: QuerySet[WatchedSession]) -> list[LiveRow]:
     texts = {f"{name}_text": Cast(name, TextField()) for name in _JSON}
     rows = records.annotate(last_active_text=_LAST_ACTIVE, **texts)
     return [LiveRow._make(row) for row in rows.values_list(*LiveRow._fields[:3], *texts)]
+
+
+def in_parts(
+    read: Callable[[QuerySet[WatchedSession]], list[T]], records: QuerySet[WatchedSession], watch_ids: Iterable[str]
+) -> list[T]:
+    """Return what `read` returns of those among some records that have these ids, `MAX_READ` at a time."""
+    wanted = list(watch_ids)
+    parts = (wanted[start : start + MAX_READ] for start in range(0, len(wanted), MAX_READ))
+    return [row for part in parts for row in read(records.filter(among("pk", part)))]
 
 
 def read_progress(records: QuerySet[WatchedSession]) -> list[Progress]:

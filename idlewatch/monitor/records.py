@@ -28,6 +28,7 @@ from idlewatch.monitor.record_rows import (
     RecordRow,
     Resumable,
     activity_in,
+    in_parts,
     policy_in,
     read_live_rows,
     read_progress,
@@ -135,7 +136,7 @@ def find_ahead(sessions: Sequence[Watched], now: float) -> Sequence[RecordRow]:
     known = {watched.id: watched for watched in sessions}
     progress = _read(WatchedSession.objects.filter(among("pk", known)), read_progress)
     ahead = [row.pk for row in progress if row.ended is not None or is_ahead(row, known[row.pk], now)]
-    return read(WatchedSession.objects.filter(among("pk", ahead))) if ahead else []
+    return in_parts(read, WatchedSession.objects.all(), ahead)
 
 
 def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:

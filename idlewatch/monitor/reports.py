@@ -11,13 +11,12 @@ from msgspec.structs import replace
 from idlewatch.core.events import Reported
 from idlewatch.core.reducer import reported
 from idlewatch.exceptions import Undecided
-from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, tab_counts
 from idlewatch.monitor.isolation import isolated
 from idlewatch.monitor.last_seen import NOTHING, is_behind, report_of
 from idlewatch.monitor.outage import Outage
-from idlewatch.monitor.record_rows import RecordRow
+from idlewatch.monitor.record_rows import RecordRow, in_parts
 from idlewatch.monitor.write_behind import credited
 from idlewatch.process import Lane, Process
 from idlewatch.store.base import SessionStore
@@ -178,4 +177,4 @@ class Reports:
 
 
 def _read(watch_ids: Sequence[str]) -> Rows:
-    return {row.pk: row for row in records.read(WatchedSession.objects.filter(among("pk", watch_ids)))}
+    return {row.pk: row for row in in_parts(records.read, WatchedSession.objects.all(), watch_ids)}

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from idlewatch.managers import Place, among, beyond
+from idlewatch.managers import Place, beyond
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records
 from idlewatch.monitor.isolation import AWAY, isolated, work_through
 from idlewatch.monitor.last_seen import report_of
-from idlewatch.monitor.record_rows import LiveRow, RecordRow
+from idlewatch.monitor.record_rows import MAX_READ, LiveRow, RecordRow, in_parts
 from idlewatch.monitor.reports import Reports
 from idlewatch.process import Lane, Process, Threads, together
 from idlewatch.store.base import Presence, SessionStore
@@ -208,7 +208,7 @@ def _read_part(part: str) -> Sequence[LiveRow]:
 
 
 def _read(watch_ids: Sequence[str]) -> Sequence[LiveRow]:
-    return records.read_live(WatchedSession.objects.live().filter(among("pk", watch_ids)))
+    return in_parts(records.read_live, WatchedSession.objects.live(), watch_ids)
 
 
 def closed_since(moment: float) -> Sequence[RecordRow]:
@@ -218,7 +218,7 @@ def closed_since(moment: float) -> Sequence[RecordRow]:
         # As in nearly every round: the query below takes three times as long.
         return found
     rest = rows = closed.order_by(*CLOSED_ORDER)
-    while batch := records.read(rest[: records.BATCH_SIZE]):
+    while batch := records.read(rest[:MAX_READ]):
         found += batch
         rest = rows.filter(beyond(CLOSED_ORDER, [getattr(batch[-1], name) for name in CLOSED_ORDER]))
     return found

@@ -19,7 +19,7 @@ from idlewatch.monitor import accounts, checkpoints, django_sessions, record_key
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.isolation import log_once, work_through
 from idlewatch.monitor.last_seen import report_of
-from idlewatch.monitor.record_rows import Record, RecordRow, read_account_rows, read_rows
+from idlewatch.monitor.record_rows import Record, RecordRow, in_parts, read_account_rows, read_rows
 from idlewatch.monitor.row_locks import locked
 from idlewatch.process import now as clock_now
 from idlewatch.signals.event_log import log_event
@@ -53,7 +53,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     by_id = {watched.id: watched for watched in sessions if watched.id not in done}
     if not by_id:
         return set()
-    rows = {row.pk: row for row in read_rows(WatchedSession.objects.filter(among("pk", by_id)))}
+    rows = {row.pk: row for row in in_parts(read_rows, WatchedSession.objects.all(), by_id)}
     live = [row for row in rows.values() if row.ended is None]
     # Together with the records: what follows may wait for a transaction of the project that changes a password, until
     # just before that is announced.
@@ -83,7 +83,7 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     existing = _standing(by_id[row.pk] for row in sound)
     gone = [row.pk for row in sound if _is_lost(by_id[row.pk], row, existing)]
     # As they are now: a request may have given the session another key since its record was read.
-    for row in read_rows(WatchedSession.objects.filter(pk__in=gone)) if gone else ():
+    for row in in_parts(read_rows, WatchedSession.objects.all(), gone):
         if _is_lost(by_id[row.pk], row, existing):
             end(row, Reason.LOST, is_certain=False)
     # Once nothing has failed: each is logged.

@@ -11,12 +11,11 @@ from msgspec.structs import replace
 
 from idlewatch.core.events import Acted, Reported
 from idlewatch.core.reducer import applied, reported
-from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, records
 from idlewatch.monitor.isolation import work_through
 from idlewatch.monitor.last_seen import LastSeen
-from idlewatch.monitor.record_rows import RecordRow
+from idlewatch.monitor.record_rows import RecordRow, in_parts
 from idlewatch.store.values import Watched
 
 logger = logging.getLogger("idlewatch")
@@ -79,8 +78,9 @@ class ActivityBuffer:
 
         try:
             for start in range(0, len(watch_ids), records.BATCH_SIZE):
-                rows = WatchedSession.objects.live().filter(among("pk", watch_ids[start : start + records.BATCH_SIZE]))
-                work_through("activity", {row.pk: row for row in records.read(rows)}, write)
+                batch = watch_ids[start : start + records.BATCH_SIZE]
+                rows = in_parts(records.read, WatchedSession.objects.live(), batch)
+                work_through("activity", {row.pk: row for row in rows}, write)
         except BaseException:
             self.give_back(waiting)
             raise

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idlewatch.managers import among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import checkpoints, stores
 from idlewatch.monitor.isolation import AWAY, work_through
-from idlewatch.monitor.record_rows import read_rows
+from idlewatch.monitor.record_rows import in_parts, read_rows
 from idlewatch.monitor.records import BATCH_SIZE
 from idlewatch.process import Lane, Process
 from idlewatch.store.values import Watched
@@ -47,7 +46,7 @@ async def _is_written(process: Process, batch: Sequence[Watched], *, is_last_try
 def _checkpoint(sessions: Sequence[Watched], now: float) -> None:
     def checkpoint(batch: Sequence[Watched]) -> None:
         by_id = {watched.id: watched for watched in batch}
-        rows = read_rows(WatchedSession.objects.filter(among("pk", by_id)))
+        rows = in_parts(read_rows, WatchedSession.objects.all(), by_id)
         checkpoints.checkpoint(rows, by_id, now, last=True)
 
     work_through("checkpoint", {watched.id: watched for watched in sessions}, checkpoint)
