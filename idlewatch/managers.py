@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from enum import Enum
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -45,10 +46,14 @@ class Among(In):
     Where there are hundreds, Django, the driver and PostgreSQL's planner take longer over these than over the rows.
     """
 
+    def get_prep_lookup(self) -> list[Any]:
+        """Return the values as they are: of the field's own type, and no expressions."""
+        return list(self.rhs)
+
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         """Return the condition as a comparison with an array."""
         sql, params = self.process_lhs(compiler, connection)
-        return f"{sql} = ANY(%s)", [*params, self._prepared(connection)]
+        return f"{sql} = ANY(%s)", [*params, _array_of(self._prepared(connection))]
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
         """Return the condition as a search in an array in JSON."""
@@ -63,6 +68,17 @@ class Among(In):
     def _prepared(self, connection: BaseDatabaseWrapper) -> list[Any]:
         prepared = self.lhs.output_field.get_db_prep_value
         return [prepared(value, connection, prepared=True) for value in self.rhs]
+
+
+def _array_of(values: list[Any]) -> list[Any] | str:
+    """Return an array as PostgreSQL writes it, where that is simple: the driver would look at each value by itself."""
+    kinds = set(map(type, values))
+    if len(kinds) != 1 or not issubclass(kind := kinds.pop(), str | int) or issubclass(kind, Enum):
+        return values
+    text = '","'.join(map(str, values))
+    is_simple = "\\" not in text and text.count('"') == 2 * (len(values) - 1)
+    # Of the same class, since that of session keys does not show them.
+    return (kind if issubclass(kind, str) else str)(f'{{"{text}"}}') if is_simple else values
 
 
 def among(field: str, values: Iterable[Any]) -> Among:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
-from idlewatch.managers import MAX_TRIES, _is_conflict, among
+from idlewatch.managers import MAX_TRIES, _array_of, _is_conflict, among
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import attempts, checkpoints, django_sessions, records
+from idlewatch.store.values import SessionKey
 from tests.conftest import START
 from tests.support.watches import sign_in_many
 
@@ -45,7 +46,8 @@ def test_those_of_a_user():
 @pytest.mark.parametrize(
     ("field", "values"),
     [
-        pytest.param("username", ["ada", "bob", 'it\'s "quoted"'], id="text"),
+        pytest.param("username", ["ada", "bob", "", "null", "{}, of 2"], id="text"),
+        pytest.param("username", ["ada", 'it\'s "quoted"', "back\\slash"], id="text to escape"),
         pytest.param("warnings", [0, 7], id="integers"),
         pytest.param("last_active", [as_datetime(START)], id="moments"),
         pytest.param("user_id", [Decimal(number) for number in range(50)], id="numbers that JSON has not"),
@@ -179,3 +181,25 @@ class TestConflict:
     )
     def test_of_mariadb_is_known_by_its_number(self, error: OperationalError, is_conflict: bool):
         assert _is_conflict(error) is is_conflict
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        (["a", "b c", "", "null"], '{"a","b c","","null"}'),
+        ([1, 2], '{"1","2"}'),
+        ([], []),
+        (["a", 'b"'], ["a", 'b"']),
+        (["a\\"], ["a\\"]),
+        (["a", None], ["a", None]),
+        ([Reason.IDLE], [Reason.IDLE]),
+    ],
+)
+def test_an_array_is_written_as_one_text_where_no_value_has_to_be_escaped(values: list[Any], written: Any):
+    assert _array_of(values) == written
+
+
+def test_an_array_of_session_keys_shows_none():
+    written = _array_of([SessionKey("one"), SessionKey("two")])
+    assert written == '{"one","two"}'
+    assert "one" not in repr(written)
