@@ -93,6 +93,8 @@ class Activity(Struct, frozen=True, gc=False):
 
     def idle_from(self, now: float, hold_limit: float) -> float:
         """Return the time from which the idle timeout runs, as seen at `now`."""
+        if self.held_since is None:
+            return self.active
         return max(self.active, min(now, self.hold_end(hold_limit)))
 
     def held_seconds(self, now: float, hold_limit: float) -> float:

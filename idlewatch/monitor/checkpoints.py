@@ -36,12 +36,15 @@ def checkpoint(
 
     `last`: the store is shutting down in good order, so nothing can follow what is written.
     """
-    changed = {}
-    for row in rows:
-        watched = sessions[row.pk]
-        if not _has_progress(row, watched, now, last=last):
-            changed[row.pk] = progress_of(watched, now, last=last)
-    return write(changed)
+    left_behind = outdated(rows, sessions, now, last=last)
+    return write({row.pk: progress_of(sessions[row.pk], now, last=last) for row in left_behind})
+
+
+def outdated(
+    rows: Iterable[Record], sessions: Mapping[str, Watched], now: float, *, last: bool = False
+) -> Sequence[Record]:
+    """Return the records that differ from what `checkpoint` would write into them."""
+    return [row for row in rows if not _has_progress(row, sessions[row.pk], now, last=last)]
 
 
 def _has_progress(row: Record, watched: Watched, now: float, *, last: bool) -> bool:
@@ -86,8 +89,11 @@ def write(progress: Mapping[str, Mapping[str, Any]], *, waits: bool = False) -> 
 def _write_batch(
     batch: Sequence[Mapping[str, Any]], connection: BaseDatabaseWrapper, *, waits: bool
 ) -> Collection[str]:
-    transacting = nullcontext() if len(batch) == 1 else transaction.atomic(connection.alias, savepoint=False)
-    locks = nullcontext(()) if waits else locking(WatchedSession.objects.all(), [row["id"] for row in batch])
+    # To lock rows begins a transaction, where the database can skip those that are locked.
+    is_locking = not waits and connection.features.has_select_for_update_skip_locked
+    is_one = is_locking or len(batch) == 1
+    transacting = nullcontext() if is_one else transaction.atomic(connection.alias, savepoint=False)
+    locks = locking(WatchedSession.objects.all(), [row["id"] for row in batch]) if is_locking else nullcontext(())
     with transacting, locks as locked:
         if free := [row for row in batch if row["id"] not in locked]:
             execute(free, connection)
@@ -171,4 +177,6 @@ def progress_of(watched: Watched, now: float, *, last: bool = False) -> dict[str
 def _recorded(activity: Activity, *, last: bool) -> Activity:
     # After a crash, a browser that was closed at the checkpoint may be back: only an orderly shutdown records it.
     closed_at = activity.closed_at if last else None
+    if not activity.tabs and closed_at is activity.closed_at:
+        return activity
     return replace(activity, tabs={}, closed_at=closed_at)

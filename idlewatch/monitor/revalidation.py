@@ -59,8 +59,10 @@ def _examine(sessions: Sequence[Watched], now: float) -> set[str]:
     # just before that is announced.
     flaws = _flaws_of_accounts(live)
     again = _copy_ends(by_id, rows, now)
-    _report_ahead(live, by_id, now)
-    left = checkpoints.checkpoint(live, by_id, now)
+    # A record that is ahead of its session is one of those that differ: most do not.
+    different = checkpoints.outdated(live, by_id, now)
+    _report_ahead(different, by_id, now)
+    left = checkpoints.write({row.pk: checkpoints.progress_of(by_id[row.pk], now) for row in different})
     stores.current().queue.note_written([by_id[row.pk] for row in live if row.pk not in left])
 
     def end(row: Record, reason: Reason, *, is_certain: bool) -> None:
@@ -144,7 +146,7 @@ def _copy_ends(sessions: Mapping[str, Watched], rows: Mapping[str, RecordRow], n
     return again
 
 
-def _report_ahead(rows: Iterable[RecordRow], sessions: Mapping[str, Watched], now: float) -> None:
+def _report_ahead(rows: Iterable[Record], sessions: Mapping[str, Watched], now: float) -> None:
     """Report later activity of the records to the store: from another process, or an earlier store."""
     for row in rows:
         if records.is_ahead(row, sessions[row.pk], now):

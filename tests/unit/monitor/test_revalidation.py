@@ -179,13 +179,13 @@ class TestWhatStandsNoMore:
         (watched,) = sign_in_many(1)
         django_sessions.delete([watched.key or ""])
         clock.now = NOW
-        checkpoint = checkpoints.checkpoint
+        write = checkpoints.write
 
         def wait(*args: Any, **kwargs: Any) -> Collection[str]:
             clock.pass_(took)
-            return checkpoint(*args, **kwargs)
+            return write(*args, **kwargs)
 
-        monkeypatch.setattr(checkpoints, "checkpoint", wait)
+        monkeypatch.setattr(checkpoints, "write", wait)
         examine(watched, suspects={watched.id})
         assert reason(watched) is found
 
