@@ -8,7 +8,7 @@ is back, `recovery` reports to it what the records know, before any session is j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
@@ -81,9 +81,12 @@ class FallbackStore(SessionStore):
         self._outage.require_decided(opened, now)
         return opened
 
-    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
-        for watched in sessions:
-            self.open(watched, now)
+    def open_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        opened = {watched.id: self.open(watched, now) for watched in sessions}
+        # A known one has the version that it had.
+        return {
+            watched.id for watched in sessions if opened[watched.id].version != transitions.opened(watched, now).version
+        }
 
     def restart(self, watched: Watched, now: float) -> Watched:
         try:
@@ -161,8 +164,8 @@ class FallbackStore(SessionStore):
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return await self._threads.run(Lane.DATABASE, self.open, watched, now)
 
-    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
-        await self._threads.run(Lane.DATABASE, self.open_many, sessions, now)
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        return await self._threads.run(Lane.DATABASE, self.open_many, sessions, now)
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         """Async version of `apply`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -79,22 +79,26 @@ class Worker:
 
     async def _resume(self, rows: Sequence[LiveRow], now: float) -> None:
         """Open sessions in the store from their records, and report later activity of those that it has."""
-        found = list(zip(rows, await self._sessions.aget_many([row.pk for row in rows]), strict=True))
-        await self._open([row for row, present in found if present is None], now)
-        for row, present in found:
+        # Most are unknown: the others are looked up afterwards.
+        known = list(await self._open(rows, now))
+        found = dict(zip(known, await self._sessions.aget_many(known), strict=True))
+        for row in rows:
+            present = found.get(row.pk)
             if present is not None and records.is_ahead(row, present, now):
                 with isolated("resumption", row.pk):
                     await self._sessions.aapply(row.pk, report_of(records.watched_of(row, now).activity), now)
 
-    async def _open(self, rows: Sequence[LiveRow], now: float) -> None:
+    async def _open(self, rows: Sequence[LiveRow], now: float) -> Collection[str]:
+        """Open sessions from their records; return the ids of those that may have been known."""
         try:
-            await self._sessions.aopen_many([records.watched_of(row, now) for row in rows], now)
+            return await self._sessions.aopen_many([records.watched_of(row, now) for row in rows], now)
         except AWAY:
             raise
         except Exception:  # noqa: BLE001 - it is logged where the one that raises it is found
             for row in rows:
                 with isolated("resumption", row.pk):
                     await self._sessions.aopen(records.watched_of(row, now), now)
+            return [row.pk for row in rows]
 
 
 class Resumption:

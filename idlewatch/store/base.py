@@ -40,8 +40,11 @@ class SessionStore(Protocol):
     def open(self, watched: Watched, now: float) -> Watched:
         """Keep a session unless its id is known, live or ended; return the one that is kept then."""
 
-    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
-        """Keep sessions that go on from their records, each unless its id is known; none has a tab open."""
+    def open_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        """Keep sessions that go on from their records, each unless its id is known; none has a tab open.
+
+        Return the ids that were known.
+        """
 
     def restart(self, watched: Watched, now: float) -> Watched:
         """Restart the clocks of a live session with the key and the limits of `watched`; open it if it is unknown.
@@ -85,7 +88,7 @@ class SessionStore(Protocol):
     async def aopen(self, watched: Watched, now: float) -> Watched:
         """Async version of `open`."""
 
-    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
         """Async version of `open_many`."""
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -33,9 +33,12 @@ class MemorySessions(SessionStore):
     def open(self, watched: Watched, now: float) -> Watched:
         return self._open(watched, now, is_written=False)
 
-    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
-        for watched in sessions:
-            self._open(watched, now, is_written=True)
+    def open_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        with self._lock:
+            known = {watched.id for watched in sessions if watched.id in self._ledger.entries}
+            for watched in sessions:
+                self._open(watched, now, is_written=True)
+        return known
 
     def restart(self, watched: Watched, now: float) -> Watched:
         return self._replace(watched, now, transitions.restarted)
@@ -69,8 +72,8 @@ class MemorySessions(SessionStore):
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return self.open(watched, now)
 
-    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
-        self.open_many(sessions, now)
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        return self.open_many(sessions, now)
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return self.apply(watch_id, event, now)

@@ -176,15 +176,16 @@ class Rows:
         outcomes = zip(writes, answers[::2], answers[1::2], strict=True)
         return [Written(done == 1, row if row != b"" else write.new, done < 0) for write, done, row in outcomes]
 
-    def open_all(self, opened: Sequence[Watched], now: float) -> Steps[None]:
-        """Keep live sessions that no process has tabs of, each unless there is a row of it."""
+    def open_all(self, opened: Sequence[Watched], now: float) -> Steps[Sequence[str]]:
+        """Keep live sessions that no process has tabs of, each unless there is a row of it; return the ids of those."""
         if not opened:
-            return
+            return []
         packed = msgpack.encode([opening_of(watched, now) for watched in opened])
         args = [self._keys.prefix, self._client.name, packed]
-        push_at, check_at = yield script("open", [self._keys.due(Due.PUSH)], args)
+        push_at, check_at, *known = yield script("open", [self._keys.due(Due.PUSH)], args)
         for due, at in ((Due.PUSH, push_at), (Due.CHECK, check_at)):
             self._wakeups.notify(due, float(at))
+        return [opened[place - 1].id for place in known]
 
     def lose(self, race: Race, watch_id: str, present: Watched | None) -> Steps[Watched | None]:
         """Return the session to try again with: as it is now, after some tries reserved for this write.

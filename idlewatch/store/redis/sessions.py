@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from idlewatch.core.activity import Reason
@@ -63,9 +64,8 @@ class RedisSessions(SessionStore):
     def open(self, watched: Watched, now: float) -> Watched:
         return self._client.run(self._open(watched, now))
 
-    def open_many(self, sessions: Sequence[Watched], now: float) -> None:
-        for steps in self._opens(sessions, now):
-            self._client.run(steps)
+    def open_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        return {watch_id for steps in self._opens(sessions, now) for watch_id in self._client.run(steps)}
 
     def restart(self, watched: Watched, now: float) -> Watched:
         with self._turns.taking(watched.id):
@@ -104,8 +104,8 @@ class RedisSessions(SessionStore):
     async def aopen(self, watched: Watched, now: float) -> Watched:
         return await self._client.arun(self._open(watched, now))
 
-    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> None:
-        await asyncio.gather(*map(self._client.arun, self._opens(sessions, now)))
+    async def aopen_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        return set(chain.from_iterable(await asyncio.gather(*map(self._client.arun, self._opens(sessions, now)))))
 
     async def aapply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         present = None
@@ -129,12 +129,16 @@ class RedisSessions(SessionStore):
     def _open(self, watched: Watched, now: float) -> Steps[Watched]:
         return self._change(watched.id, lambda present: present or transitions.opened(watched, now), now, "write")
 
-    def _opens(self, sessions: Sequence[Watched], now: float) -> Iterator[Steps[object]]:
+    def _opens(self, sessions: Sequence[Watched], now: float) -> Iterator[Steps[Sequence[str]]]:
         for at in range(0, len(sessions), CHANGE_BATCH):
             opened = [transitions.opened(watched, now) for watched in sessions[at : at + CHANGE_BATCH]]
             yield self._rows.open_all([watched for watched in opened if watched.activity.ended is None], now)
             if ended := [Write(None, watched, now) for watched in opened if watched.activity.ended is not None]:
-                yield self._rows.write_all(ended)
+                yield self._open_ended(ended)
+
+    def _open_ended(self, writes: Sequence[Write]) -> Steps[Sequence[str]]:
+        written = yield from self._rows.write_all(writes)
+        return [write.new.id for write, outcome in zip(writes, written, strict=True) if not outcome.done]
 
     def _replace(self, watched: Watched, now: float, replaced: transitions.Replacement) -> Steps[Watched]:
         def change(present: Watched | None) -> Watched:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Any
 
 import pytest
 
@@ -42,8 +43,8 @@ class Face:
     async def open(self, watched: Watched, now: float) -> Watched:
         return await self._call("open", watched, now)
 
-    async def open_many(self, sessions: Sequence[Watched], now: float) -> None:
-        await self._call("open_many", sessions, now)
+    async def open_many(self, sessions: Sequence[Watched], now: float) -> Collection[str]:
+        return await self._call("open_many", sessions, now)
 
     async def apply(self, watch_id: str, event: Event, now: float) -> Watched | None:
         return await self._call("apply", watch_id, event, now)
@@ -51,7 +52,7 @@ class Face:
     async def end(self, watch_id: str, reason: Reason | None, now: float) -> Watched:
         return await self._call("end", watch_id, reason, now)
 
-    async def _call(self, name: str, *args: object) -> Watched:
+    async def _call(self, name: str, *args: object) -> Any:
         if self.is_async:
             return await getattr(self.store.sessions, f"a{name}")(*args)
         return await asyncio.to_thread(getattr(self.store.sessions, name), *args)

@@ -111,13 +111,15 @@ class TestOpening:
         known, dead = await face.open(watched(), 0.0), await face.end("w2", Reason.REVOKED, 0.0)
         alone = await face.open(watched("alone"), 800.0)
         many = [watched(f"w{number}", user="8") for number in range(1, 2 * CHANGE_BATCH)]
-        await face.open_many(many, 800.0)
+        assert set(await face.open_many(many, 800.0)) == {"w1", "w2"}
         first, second, *others = [await face.get(each.id) for each in many]
         assert (first, second) == (known, dead)
         assert others == [replace(each, version=alone.version) for each in many[2:]]
         due = await claim(face.store, Due.PUSH, 800.0, limit=1000)
         assert {each.id for each in due} == {"alone", *(each.id for each in many)}
         assert (await face.store.statistics.census()).active == len(many)
+        assert set(await face.open_many(many, 900.0)) == {each.id for each in many}
+        assert await face.get("w3") == others[0]
 
     async def test_an_unknown_watch_is_nothing(self, face: Face) -> None:
         assert await face.get("unknown") is None

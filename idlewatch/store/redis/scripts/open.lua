@@ -2,7 +2,7 @@
 --
 -- KEYS: what is due for a push. ARGV: prefix, sender, and in MessagePack for each session: its id, its row, milliseconds to keep that,
 -- when a push is due, the place of its group, its deadline, when it is to be checked.
--- Returns when the first push and check of the new ones are due (-1: none is new).
+-- Returns when the first push and check of the new ones are due (-1: none is new), and the places of those that have a row.
 
 local refused = refusal(ARGV[1])
 if refused then
@@ -12,9 +12,11 @@ local prefix, sessions, keys = ARGV[1], cmsgpack.unpack(ARGV[3]), {}
 for index, session in ipairs(sessions) do
   keys[index] = prefix .. 'watch:' .. session[1]
 end
-local ids, pushes, checks, ranks, longest, push_first, check_first = {}, {}, {}, {}, 0, math.huge, math.huge
+local ids, pushes, checks, ranks, known, longest, push_first, check_first = {}, {}, {}, {}, {}, 0, math.huge, math.huge
 for index, value in ipairs(redis.call('MGET', unpack(keys))) do
-  if not (value and numbers(value)) then
+  if value and numbers(value) then
+    known[#known + 1] = index
+  else
     local id, row, ttl, push_due, group, deadline, check_due = unpack(sessions[index])
     redis.call('SET', keys[index], row, 'PX', ttl)
     local ranked = ranks[group] or {}
@@ -28,7 +30,7 @@ for index, value in ipairs(redis.call('MGET', unpack(keys))) do
   end
 end
 if #ids == 0 then
-  return {'-1', '-1'}
+  return {'-1', '-1', unpack(known)}
 end
 local function join(list, entries)
   redis.call('ZADD', list, unpack(entries))
@@ -45,4 +47,4 @@ sooner.push, sooner.check = push_first, check_first
 flush(prefix, ARGV[2])
 join(prefix .. 'due:push', pushes)
 join(prefix .. 'due:check', checks)
-return {string.format('%.17g', push_first), string.format('%.17g', check_first)}
+return {string.format('%.17g', push_first), string.format('%.17g', check_first), unpack(known)}
