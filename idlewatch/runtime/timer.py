@@ -47,6 +47,8 @@ RECORD_SPACING = 0.2
 hold up the pushes."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
+RETRY_INTERVAL = 0.6
+"""Seconds after which a lane that the store failed asks it again, as soon as it may: it may be back, and empty."""
 LATE_AFTER = 2 * ROUND_INTERVAL
 """Seconds since the lease of this process was renewed after which a round counts as late."""
 CHECK_TIMEOUT = 10.0
@@ -136,8 +138,11 @@ class Timer:
                 try:
                     with metrics.TICK.labels(due.value).time():
                         due_at = await work(self._clock.now())
-                except (StoreUnavailable, Undecided):
-                    # The outage has been logged once; what is undecided is tried again soon.
+                except StoreUnavailable:
+                    # The outage has been logged once.
+                    due_at = self._clock.now() + RETRY_INTERVAL
+                except Undecided:
+                    # It is tried again soon.
                     pass
                 except LayerUnavailable as error:
                     logger.warning("The channel layer accepted no message (%s).", type(error.__cause__).__name__)
@@ -223,7 +228,9 @@ class Timer:
                 await self.round(now)
                 if self.membership.is_behind:
                     self._round_at = now
-        except Exception:
+        except Exception as error:
+            if isinstance(error, StoreUnavailable):
+                self._round_at = now + RETRY_INTERVAL
             # What ended has ended. Not where the round is cancelled: an error would take the place of that.
             await self._record(now)
             raise

@@ -41,6 +41,7 @@ from idlewatch.runtime.timer import (
     LATE_AFTER,
     PUSH_SPACING,
     RECORD_SPACING,
+    RETRY_INTERVAL,
     ROUND_INTERVAL,
     SAMPLE_INTERVAL,
     SWEEP_INTERVAL,
@@ -771,6 +772,17 @@ class TestRunning:
         assert any("A round of the timer failed" in line for line in errors(caplog))
         await running.advance(ROUND_INTERVAL)
         assert tab.told == [WARNED]
+
+    async def test_a_round_that_the_store_failed_is_kept_again_as_soon_as_that_may_be_asked(
+        self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
+    ):
+        await running.advance(ROUND_INTERVAL)
+        renew = mock.AsyncMock(side_effect=StoreUnavailable)
+        monkeypatch.setattr(timer.membership, "renew", renew)
+        await running.advance(ROUND_INTERVAL + 3 * RETRY_INTERVAL)
+        began = [call.args[0] for call in renew.await_args_list]
+        assert [b - a for a, b in pairwise(began)] == [pytest.approx(RETRY_INTERVAL, abs=0.01)] * (len(began) - 1)
+        assert len(began) >= 4
 
     async def test_a_round_that_takes_long_costs_the_process_no_lease(
         self, timer: Timer, running: TestClock, monkeypatch: pytest.MonkeyPatch
