@@ -27,7 +27,9 @@ WARM_UP_TABS = 50
 """Sessions beside those that are measured: what a process loads for its first tabs is no cost of the later ones."""
 BATCH_SIZE = 500
 AGE = 3600.0
-"""Seconds since the sign-ins: the first checks of sessions that go on after a restart are spread over time."""
+"""Seconds since the last sign-in: the first checks of sessions that go on after a restart are spread over time."""
+SIGN_IN_INTERVAL = 0.001
+"""Seconds from one sign-in to the next: an index by their time must not have all sessions in one place."""
 
 
 class Sessions(NamedTuple):
@@ -90,20 +92,21 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
     now = timezone.now() + timedelta(seconds=lead)
     expires = now + timedelta(days=14)
     sessions, records = [], []
-    for user in users.order_by("pk"):
+    for number, user in enumerate(users.order_by("pk")):
+        at = now.timestamp()
+        signed_in = at - AGE - number * SIGN_IN_INTERVAL
         key, watch_id = secrets.token_hex(16), secrets.token_urlsafe(16)
         data = {
             SESSION_KEY: str(user.pk),
             BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
             HASH_SESSION_KEY: user.get_session_auth_hash(),
             django_sessions.WATCH_KEY: watch_id,
-            django_sessions.SIGNED_IN_KEY: now.timestamp() - AGE,
+            django_sessions.SIGNED_IN_KEY: signed_in,
             "_session_security": datetime.now().isoformat(),  # noqa: DTZ005 - as the peer has it
         }
         sessions.append(Session(session_key=key, session_data=SessionStore().encode(data), expire_date=expires))
-        at = now.timestamp()
         watched = Watched(
-            id=watch_id, user=str(user.pk), policy=policy, activity=Activity(logged_in_at=at - AGE, active=at)
+            id=watch_id, user=str(user.pk), policy=policy, activity=Activity(logged_in_at=signed_in, active=at)
         )
         records.append(
             WatchedSession(
@@ -112,8 +115,8 @@ def fill(count: int, lead: float = 0.0) -> tuple[Sequence[str], Sequence[str]]:
                 username=user.get_username(),
                 session_digest=django_sessions.digest(key),
                 auth_digest=django_sessions.auth_digest(user.get_session_auth_hash()),
-                started=as_datetime(at - AGE),
-                signed_in=as_datetime(at - AGE),
+                started=as_datetime(signed_in),
+                signed_in=as_datetime(signed_in),
                 limits=to_builtins(policy),
                 **checkpoints.progress_of(watched, at),
             )
