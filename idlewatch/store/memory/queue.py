@@ -105,7 +105,7 @@ class MemoryQueue(DueQueue):
             return None
         # It has the facts that were judged; its key may be another one.
         settled = transitions.settled(entry.watched, verdict, now)
-        entry.note(settled=settled.version)
+        entry.note(settled=settled.version, unwritten=True)
         changes_at = NEVER if verdict.next_at is None else verdict.next_at
         # Where another has given the claim back, what is settled is due at once.
         next_at = None if entry.claims.push is None else changes_at

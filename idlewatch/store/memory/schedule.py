@@ -88,8 +88,9 @@ class _Calendar:
         if not self._sorted and self._order and self._later[self._order[0]].first_at <= now:
             self._present = heapq.heappop(self._order)
             added += self._later.pop(int(self._present)).moments
-        self._sorted += added
-        self._sorted.sort(key=_at, reverse=True)
+        if added:
+            self._sorted += added
+            self._sorted.sort(key=_at, reverse=True)
 
 
 class Schedule:
