@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from django.db import DatabaseError
 
 from idlewatch import metrics
-from idlewatch.exceptions import LayerUnavailable, StoreUnavailable, Undecided
+from idlewatch.exceptions import StoreUnavailable
 from idlewatch.monitor import history, pruning, records, revalidation, stores
 from idlewatch.monitor.isolation import AWAY
 from idlewatch.monitor.outage import is_over
 from idlewatch.monitor.reconciliation import Reconciliation
 from idlewatch.monitor.record_rows import RecordRow
 from idlewatch.process import Lane, Process
+from idlewatch.runtime.due_work import RETRY_INTERVAL, DueWork
 from idlewatch.runtime.ends import CLAIM_LEASE, Ends
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.membership import SAMPLE_RETENTION, Membership
@@ -47,8 +48,6 @@ RECORD_SPACING = 0.2
 hold up the pushes."""
 ROUND_INTERVAL = 1.0
 """Seconds between rounds: the checks, the records that a command closed, the lease of this process."""
-RETRY_INTERVAL = 0.6
-"""Seconds after which a lane that the store failed asks it again, as soon as it may: it may be back, and empty."""
 LATE_AFTER = 2 * ROUND_INTERVAL
 """Seconds since the lease of this process was renewed after which a round counts as late."""
 CHECK_TIMEOUT = 10.0
@@ -100,11 +99,13 @@ class Timer:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        push_spacing = SHARED_PUSH_SPACING if self._store.shared else PUSH_SPACING
+        spacing = SHARED_PUSH_SPACING if self._store.shared else PUSH_SPACING
+        pushing = DueWork(self._process, Due.PUSH, partial(self.push, until_next=True), spacing, ROUND_INTERVAL)
+        recording = DueWork(self._process, Due.RECORD, self.keep, RECORD_SPACING, ROUND_INTERVAL)
         try:
             async with asyncio.TaskGroup() as lanes:
-                lanes.create_task(self._lane(Due.PUSH, partial(self.push, until_next=True), push_spacing))
-                lanes.create_task(self._lane(Due.RECORD, self.keep, RECORD_SPACING))
+                lanes.create_task(pushing.run())
+                lanes.create_task(recording.run())
                 lanes.create_task(self._keep_lease())
         finally:
             self._tasks.cancel()
@@ -121,48 +122,6 @@ class Timer:
                     pass
                 except Exception:
                     logger.exception("The lease of this process could not be renewed.")
-
-    async def _lane(self, due: Due, work: Callable[[float], Awaitable[float | None]], spacing: float) -> None:
-        """Do some work whenever it is due, and once a round; it returns when it is due next."""
-        wake, loop = asyncio.Event(), asyncio.get_running_loop()
-
-        def wake_up() -> None:
-            # A loop that was closed without ending its tasks must not fail the change of a session.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(wake.set)
-
-        stop_listening = self._store.queue.on_due_sooner(due, wake_up)
-        try:
-            while True:
-                due_at, began_at = None, self._clock.ticks()
-                try:
-                    with metrics.TICK.labels(due.value).time():
-                        due_at = await work(self._clock.now())
-                except StoreUnavailable:
-                    # The outage has been logged once.
-                    due_at = self._clock.now() + RETRY_INTERVAL
-                except Undecided:
-                    # It is tried again soon.
-                    pass
-                except LayerUnavailable as error:
-                    logger.warning("The channel layer accepted no message (%s).", type(error.__cause__).__name__)
-                except Exception:
-                    # What is due stays due, and is done when the database or the store is back.
-                    logger.exception("A round of the timer failed.")
-                if (left := began_at + spacing - self._clock.ticks()) > 0:
-                    await self._clock.sleep(left)
-                await self._rest(wake, due_at)
-        finally:
-            stop_listening()
-
-    async def _rest(self, wake: asyncio.Event, due_at: float | None) -> None:
-        """Sleep until something is due, or becomes due sooner, for a round at most."""
-        seconds = ROUND_INTERVAL if due_at is None else min(max(due_at - self._clock.now(), 0.0), ROUND_INTERVAL)
-        if seconds > 0:
-            with suppress(TimeoutError):
-                async with self._clock.timeout(seconds):
-                    await wake.wait()
-        wake.clear()
 
     async def push(self, now: float, *, until_next: bool = False) -> float | None:
         """Settle and publish each change of phase, reason or `extendable` that is due at `now`, or meanwhile.
