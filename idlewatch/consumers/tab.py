@@ -106,12 +106,12 @@ class TabConsumer(Socket):
             and self._hub is not None
             and self._heartbeats is not None
             and not self._hub.shows_warning(watch_id)
-            and self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message, at)))
+            and self._heartbeats.add(Heartbeat(touch, look, partial(self._answer, message)))
         ):
             return
-        await self._answer(message, at, look())
+        await self._answer(message, look())
 
-    async def _answer(self, message: Message, at: float, looking: Awaitable[Watched | None]) -> None:
+    async def _answer(self, message: Message, looking: Awaitable[Watched | None]) -> None:
         """Tell the tab what a message has led to, where it has to be told."""
         try:
             watched = await looking

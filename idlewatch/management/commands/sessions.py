@@ -68,7 +68,7 @@ class Command(BaseCommand):
         self.stdout.write("[]" if between == "[\n" else "\n]")
 
     def _print_table(self, rows: Iterable[dict[str, object]], columns: tuple[str, ...], total: int) -> None:
-        lines = [[_cell(name, row[name]) for name in columns] for row in rows]
+        lines = [[_cell(row[name]) for name in columns] for row in rows]
         if not lines:
             self.stdout.write("No sessions.")
             return
@@ -131,7 +131,7 @@ def _known(watch_ids: Sequence[str]) -> Mapping[str, Watched]:
         return {}
 
 
-def _cell(name: str, value: object) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
     text = "-" if value is None or value == "" else " ".join(str(value).split())
