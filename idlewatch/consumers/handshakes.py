@@ -18,7 +18,7 @@ from idlewatch.monitor import django_sessions, stores
 from idlewatch.monitor import service as monitor
 from idlewatch.monitor.impersonation import actors_of
 from idlewatch.process import Lane, Process, current_process, in_thread, now
-from idlewatch.store.turns import Batches
+from idlewatch.store.batches import Batches
 from idlewatch.store.values import Watched
 
 

@@ -23,7 +23,7 @@ from idlewatch.monitor.record_reports import RecordReports
 from idlewatch.process import Lane, PerLoop, Process
 from idlewatch.store import transitions
 from idlewatch.store.base import Presence, SessionStore
-from idlewatch.store.turns import Batches
+from idlewatch.store.batches import Batches
 from idlewatch.store.values import Watched
 
 T = TypeVar("T")

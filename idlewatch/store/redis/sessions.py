@@ -16,13 +16,14 @@ from idlewatch.core.events import CREDITING, Acted, Event, Requested
 from idlewatch.exceptions import HeldBack, HoldRefused, StoreUnavailable, TooManyTabs
 from idlewatch.store import transitions
 from idlewatch.store.base import CHANGE_BATCH, SessionStore
+from idlewatch.store.batches import Batches
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Steps, script
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.pipeline import MAX_COMMANDS
 from idlewatch.store.redis.pubsub import WakeupListener
 from idlewatch.store.redis.rows import Race, Rows, Write
-from idlewatch.store.turns import Batches, Turns
+from idlewatch.store.turns import Turns
 from idlewatch.store.values import Touch, Watched
 
 

@@ -14,9 +14,9 @@ from idlewatch.core.events import Acted, Event, Extended, Held, Polled, Released
 from idlewatch.exceptions import TooManyTabs
 from idlewatch.process import current_process
 from idlewatch.store.base import CHANGE_BATCH
+from idlewatch.store.batches import MAX_BATCH
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.redis.commands import Command
-from idlewatch.store.turns import MAX_BATCH
 from idlewatch.store.values import Due, Touch, Watched
 from tests.support.redis_server import RedisServer, calm, shared_redis
 from tests.unit.store.redis.conftest import MakeStore
