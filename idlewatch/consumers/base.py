@@ -29,15 +29,11 @@ if is_installed(Extra.DAPHNE):
 class Socket(AsyncWebsocketConsumer):
     """A socket that needs no channel layer, nor a task or a thread for each message."""
 
-    _closed = False
-    """Whether its close was sent; of the class, as long as it is open: a process has many."""
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bad_messages = 0
         self._recent: list[float] = []
         self._closing = False
-        """Whether it handles no more messages."""
         self._dismissed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as channels has it
@@ -58,8 +54,6 @@ class Socket(AsyncWebsocketConsumer):
             # Daphne cancels its applications at once when it stops: the close frame has not been sent yet.
             await _gone(receive)
         finally:
-            # What it was to be sent later has no recipient any more.
-            self._closed = True
             # `disconnect` does not run after a handler failed, or the server cancelled one that took too long.
             await self._leave()
 
@@ -96,8 +90,8 @@ class Socket(AsyncWebsocketConsumer):
         """Remove the socket from hub or reader; a second call does nothing."""
 
     async def _shut(self, code: Close) -> None:
-        if not self._closed:
-            self._closing = self._closed = True
+        if not self._closing:
+            self._closing = True
             await self.close(code=int(code))
 
     async def _refuse(self, code: ErrorCode, detail: str) -> None:

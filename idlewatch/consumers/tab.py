@@ -145,25 +145,9 @@ class TabConsumer(Socket):
         sending: Awaitable[None] = self.base_send(message)
         return sending
 
-    async def close_ended(self) -> None:
-        """Close after the ended frame."""
-        await self._shut(Close.ENDED)
-
     async def _tell_end(self, frame: str) -> None:
-        if self._closing:
-            return
-        # The store counts no tabs of a session that has ended: that this one goes need not be reported.
-        self._counted = False
-        await self.send(text_data=add_login_url(frame, self._login_url))
-        self._closing = True
-
-    async def _end(self, frame: str) -> None:
-        await self._tell_end(frame)
-        await self.close_ended()
-
-    async def _shut(self, code: Close) -> None:
-        # Whatever closes it after the ended frame: the page does not come back.
-        await super()._shut(Close.ENDED if self._closing else code)
+        if not self._closing:
+            await self._end(frame)
 
     async def _join(self, watch_id: str, token: str | None) -> None:
         """Count the tab as open, and send it the state; `token` is its page's."""
@@ -219,10 +203,13 @@ class TabConsumer(Socket):
             # Another process may judge the end meanwhile, and no warning comes first that activity would take back.
             self._heartbeats = None
         frame = encode(state_frame(verdict, watched.policy, watched.version, page=page))
-        if verdict.phase is Phase.ENDED:
-            await self._end(frame)
-        else:
-            await self.tell(frame, ended=False)
+        await self.tell(frame, ended=verdict.phase is Phase.ENDED)
+
+    async def _end(self, frame: str) -> None:
+        # The store counts no tabs of a session that has ended: that this one goes need not be reported.
+        self._counted = False
+        await self.send(text_data=add_login_url(frame, self._login_url))
+        await self._shut(Close.ENDED)
 
     async def _leave(self, *, closed: bool = False) -> None:
         watch_id, self._watch_id = self._watch_id, None

@@ -7,7 +7,6 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -15,7 +14,6 @@ from weakref import WeakSet
 from idlewatch.core.policy import UNWARNED, Shown
 from idlewatch.process import Process
 from idlewatch.runtime.changes import Change
-from idlewatch.runtime.closes import Closes
 from idlewatch.runtime.fan_out import FanOut, Sends
 
 logger = logging.getLogger("idlewatch")
@@ -39,10 +37,7 @@ class Tab(Guest, Protocol):
     """One open socket."""
 
     def tell(self, frame: str, *, ended: bool) -> Awaitable[None]:
-        """Return what sends a frame; an ended one is the last, and the socket is to be closed by `close_ended`."""
-
-    async def close_ended(self) -> None:
-        """Close after the ended frame."""
+        """Return what sends a frame; after an ended one, it closes the socket."""
 
     async def drop(self) -> None:
         """Close, because the client does not read."""
@@ -85,7 +80,6 @@ class Hub:
         self._clock = process.clock
         self._hubs = process.part(Hubs)
         self._fan_out = FanOut[Any](process)
-        self._closes = Closes(process)
         self._tabs: dict[str, set[Tab]] = {}
         self._guests: set[Guest] = set()
         self._uncounted: Counter[str] = Counter()
@@ -244,16 +238,11 @@ class Hub:
         try:
             for each in changes:
                 await tab.tell(each.frame, ended=each.ended)
-                if each.ended:
-                    self._closes.add(partial(self._close_ended, tab))
         except Exception:
             # One broken socket must not keep the change from the others.
             logger.exception("A tab of session %s could not be notified of a change.", change.watch_id)
         finally:
             del self._telling[tab]
-
-    async def _close_ended(self, tab: Tab) -> None:
-        await self._close(tab.close_ended())
 
     async def _drop(self, tab: Tab) -> None:
         """Close a tab whose client does not read; if only its network was slow, it comes back, and reads the state."""

@@ -145,7 +145,6 @@ class FakeTab:
         self.broken = broken
         self.frames: list[dict[str, Any]] = []
         self.ended = False
-        self.closed = False
         self.dismissed = False
         self.dropped = False
 
@@ -154,9 +153,6 @@ class FakeTab:
             raise OSError("This tab is broken.")
         self.frames.append(json.loads(frame))
         self.ended = ended
-
-    async def close_ended(self) -> None:
-        self.closed = True
 
     async def dismiss(self) -> None:
         if self.broken:

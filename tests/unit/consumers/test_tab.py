@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from idlewatch.consumers import tab as consumers
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Requested, TabClosed, TabOpened, TabsCounted
-from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close, encode, no_session_frame
+from idlewatch.core.protocol import MAX_BAD_MESSAGES, TAB_PATH, Close
 from idlewatch.http.key_rotation import OriginalSession
 from idlewatch.http.page_tokens import token_of
 from idlewatch.models import WatchedSession
@@ -298,22 +298,6 @@ async def test_a_tab_whose_client_does_not_read_is_closed_and_told_no_more(tab: 
     assert await tab.close_code() == Close.TOO_SLOW
     await consumer.tell("{}", ended=True)
     assert await tab.socket.receive_nothing(0.02)
-
-
-async def test_a_tab_that_was_told_of_the_end_is_deaf_and_closed_as_ended_by_whatever_comes_first(
-    tab: Tab, signed: Signed
-):
-    (consumer,) = runtime_of(current_process()).hub._tabs[signed.watch_id]
-    await consumer.tell(encode(no_session_frame(Reason.LOST)), ended=True)
-    assert (await tab.frame())["phase"] == "ended"
-    await tab.say("sync")
-    await consumer.tell("{}", ended=False)
-    assert await tab.socket.receive_nothing(0.02)
-    await consumer.dismiss()
-    assert await tab.close_code() == Close.ENDED
-    await consumer.close_ended()
-    assert await tab.socket.receive_nothing(0.02)
-    await tab.leave(Close.ENDED)
 
 
 async def ended(tab: Tab) -> str | None:
