@@ -104,7 +104,8 @@ class Sampler:
         self._file.unlink(missing_ok=True)
         # Native frames tell the garbage collector and compiled packages from who calls them.
         what = ["--native", "--function", "--full-filenames", "--format", "raw", "--rate", str(self._rate)]
-        core = ["taskset", "--cpu-list", str(machine.LOAD_CORE)]
+        # A shell that runs the benchmark in the background has its programs ignore what stops py-spy.
+        core = ["env", "--default-signal=INT", "taskset", "--cpu-list", str(machine.LOAD_CORE)]
         command = [*core, str(PROGRAM), "record", *what, "--output", str(self._file), "--pid", str(self._pid)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
