@@ -130,11 +130,15 @@ async def _profile(run: Run, pushes: Pushes, variant: Variant, floor: str) -> No
         return profiled(pushes.servers, figures, size, floor, variant=variant.name, cost=cost)
 
     for figure in (WARNED, EXTENDED):
+        # A profile takes a while to begin and to end, in which sessions would be warned, and end.
+        await pushes.keep_active()
         with at_once(figure, floor):
             for _ in range(PROFILED_SENDS):
                 await pushes.direct()
+    await pushes.keep_active()
     await pushes.warned_at_once(at_once(WARNED, variant.name))
     await pushes.extended_at_once(at_once(EXTENDED, variant.name))
+    await pushes.keep_active()
     await pushes.spread([in_turn("warned"), in_turn("ended")])
 
 
@@ -165,6 +169,11 @@ class Pushes:
             await self._ask("extend")
             await asyncio.wait([opening], timeout=self._times.keep)
         self._tabs = [tab for tabs in await opening for tab in tabs]
+
+    async def keep_active(self) -> None:
+        """Extend all sessions, and wait until what their tabs are told of that has arrived."""
+        await self._ask("extend")
+        await asyncio.sleep(self._times.settling)
 
     async def direct(self) -> Pushed:
         """Return what the floor takes: the same frames, sent by a loop over the sockets."""
