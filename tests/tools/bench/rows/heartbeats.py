@@ -14,7 +14,7 @@ LEAST_TABS, TABS = 250, 2_000
 """Whatever `TABS` is: a tab may send a hundred messages in ten seconds."""
 ROUNDS, QUICK_ROUNDS = 10, 3
 """One heartbeat of each tab."""
-RATE, SECONDS, QUICK_SECONDS = 1_000, 2.0, 1.0
+RATE, SECONDS, QUICK_SECONDS = 1_000, 2.0, 0.5
 POLL_INTERVAL, PAUSE = 0.005, 0.001
 SETTLING = 0.2
 """Seconds in which a heartbeat that was received is credited."""

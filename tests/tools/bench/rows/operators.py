@@ -15,7 +15,7 @@ from tests.tools.bench.sessions import WARM_UP_TABS
 ROWS = ("12",)
 GROWTH = "ten live pages, over those at 100"
 QUICK_SIZES, FULL_SIZES = (100, 1_000), (100, 1_000, 10_000, 100_000)
-WINDOW, QUICK_WINDOW = 30, 5
+WINDOW, QUICK_WINDOW = 30, 2
 """Seconds in which a server is observed: pages read the names of those that they may show next each ten."""
 PAGES = 10
 ACTIVE = 10

@@ -37,7 +37,7 @@ class Times(NamedTuple):
 
 
 FULL = Times(idle=60.0, warn=40.0, span=10.0, keep=10.0, settling=1.0, lead=30.0)
-QUICK = Times(idle=10.0, warn=7.5, span=1.0, keep=0.7, settling=0.3, lead=10.0)
+QUICK = Times(idle=9.0, warn=7.0, span=1.0, keep=0.7, settling=0.3, lead=7.0)
 POLL_INTERVAL = 0.02
 FRAME_TIMEOUT = 60.0
 """Seconds after the last deadline."""

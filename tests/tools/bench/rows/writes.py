@@ -18,10 +18,10 @@ from tests.tools.bench.servers import CALM_SECONDS, MEMORY, REDIS, RESTARTED, Me
 
 ROWS = ("8",)
 TABS = 20
-HEARTBEATS = 20
+HEARTBEATS, QUICK_HEARTBEATS = 20, 10
 """Of each tab; it may send a hundred in ten seconds."""
 HEARTBEAT_INTERVAL = 0.12
-REQUESTS = 400
+REQUESTS, QUICK_REQUESTS = 400, 200
 REOPENED = 20
 COUNTED = {"BENCH_COUNT_WRITES": "1"}
 
@@ -58,15 +58,17 @@ class Users:
 
     async def request(self) -> None:
         """Count what is written for a thousand requests of one user."""
-        requesting = partial(asyncio.to_thread, _request, self._server.port, self._tabs[0].key)
-        await self._count("writes per 1,000 requests", REQUESTS, requesting)
+        number = QUICK_REQUESTS if self._run.options.quick else REQUESTS
+        requesting = partial(asyncio.to_thread, _request, self._server.port, self._tabs[0].key, number)
+        await self._count("writes per 1,000 requests", number, requesting)
 
     async def act(self) -> None:
         """Count what is written for a thousand heartbeats of all users."""
-        await self._count("writes per 1,000 heartbeats", HEARTBEATS * TABS, self._send_heartbeats)
+        number = QUICK_HEARTBEATS if self._run.options.quick else HEARTBEATS
+        await self._count("writes per 1,000 heartbeats", number * TABS, partial(self._send_heartbeats, number))
 
-    async def _send_heartbeats(self) -> None:
-        for _ in range(HEARTBEATS):
+    async def _send_heartbeats(self, number: int) -> None:
+        for _ in range(number):
             for tab in self._tabs:
                 tab.transport.write(load.HEARTBEAT)
             await asyncio.sleep(HEARTBEAT_INTERVAL)
@@ -78,10 +80,10 @@ class Users:
         self._run.samples.add(figure, self._server.variant.name, 0, written)
 
 
-def _request(port: int, key: str) -> None:
+def _request(port: int, key: str, number: int) -> None:
     connection = HTTPConnection("127.0.0.1", port)
     headers = {"Cookie": f"sessionid={key}", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    for _ in range(REQUESTS):
+    for _ in range(number):
         connection.request("GET", "/bench/with-user/", headers=headers)
         answer = connection.getresponse()
         body = answer.read()
