@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.urls import path
 
-from idlewatch.views import client, own_sessions, reauthentication
+from idlewatch.views import client, diagnosis, own_sessions, reauthentication
 
 app_name = "idlewatch"
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("signed-in/", client.signed_in, name="signed-in"),
     path("reauthenticate/", reauthentication.reauthenticate, name="reauthenticate"),
     path("logout/", client.logout, name="logout"),
+    path("diagnosis/", diagnosis.diagnosis, name="diagnosis"),
     path("sessions/", own_sessions.own_sessions, name="sessions"),
 ]
 

@@ -15,6 +15,8 @@ class Extra(StrEnum):
     DRAFTS = "drafts"
     METRICS = "metrics"
     DEVICES = "devices"
+    DOCTOR = "doctor"
+    BROWSER = "browser"
 
     @property
     def command(self) -> str:
@@ -28,6 +30,8 @@ MODULES = {
     Extra.DRAFTS: "cryptography",
     Extra.METRICS: "prometheus_client",
     Extra.DEVICES: "ua_parser",
+    Extra.DOCTOR: "websockets",
+    Extra.BROWSER: "playwright",
 }
 """The module that each extra brings."""
 

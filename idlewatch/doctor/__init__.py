@@ -1,0 +1,1 @@
+"""`manage.py idlewatch doctor`: it tries an installed site, and says what is wrong with it."""

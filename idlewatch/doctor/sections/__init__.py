@@ -1,0 +1,1 @@
+"""The sections: what the doctor tries, by the parts of a site."""

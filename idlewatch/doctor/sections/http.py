@@ -1,0 +1,13 @@
+"""The HTTP section: the signed challenge, health, the session cookie and the static files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idlewatch.doctor.findings import Finding
+from idlewatch.doctor.site import Site
+
+
+def examine(site: Site) -> Iterator[Finding]:
+    """Examine this part of the site."""
+    yield from ()

@@ -1,0 +1,13 @@
+"""The proxy section: what it does to scheme, host, path, address and sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idlewatch.doctor.findings import Finding
+from idlewatch.doctor.site import Site
+
+
+def examine(site: Site) -> Iterator[Finding]:
+    """Examine this part of the site."""
+    yield from ()

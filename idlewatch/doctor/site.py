@@ -1,0 +1,184 @@
+"""The site that is examined: how to reach it, which of its processes answer, and the probes with which it is tried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.urls import reverse
+
+from idlewatch.core.policy import Policy
+from idlewatch.core.probes import PROBE_LIFETIME
+from idlewatch.doctor.address import Address, why_no_cookie
+from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
+from idlewatch.doctor.socket_client import TabSocket, open_socket
+from idlewatch.exceptions import IdleWatchError
+from idlewatch.http.challenge import HEADER, is_answer, make_challenge
+from idlewatch.monitor import probes
+from idlewatch.monitor.probes import Probe
+from idlewatch.ops.self_report import SelfReport
+from idlewatch.process import now
+
+T = TypeVar("T")
+
+CHALLENGES = 8
+"""Challenges that are sent at once, so that each process of the site is likely to get one."""
+LONG_IDLE_TIMEOUT, LONG_WARNING = 110.0, 10.0
+"""The limits of a probe that is not to be warned while it is examined, in seconds."""
+
+
+class Options(NamedTuple):
+    """What the operator asked for."""
+
+    address: Address | None = None
+    """None: no address was given, and nothing answers at the usual one."""
+    path: str = "/"
+    """The page that is loaded with a session, below the site's address."""
+    user: AbstractBaseUser | None = None
+    """The account of the probes; None: nothing is tried with a session."""
+    idle: float = 0.0
+    """Seconds that a socket is left alone, to see whether a proxy cuts it off."""
+    pictures: Path | None = None
+    """The directory for pictures by a browser; None: no browser is driven."""
+
+
+class CookieWithheld(IdleWatchError):
+    """No session cookie is sent to this address."""
+
+
+class Answered(NamedTuple):
+    """What came of one challenge."""
+
+    report: SelfReport | None
+    """None: no process with the site's key answered."""
+    came: str
+    """What came, in a phrase."""
+    headers: Mapping[str, str]
+
+
+class Site:
+    """A site under examination.
+
+    Sections share it: what one of them found out is asked once. It is used from one thread.
+    """
+
+    def __init__(self, options: Options, note_progress: Callable[[str], None] = lambda _: None) -> None:
+        self.options = options
+        self.note_progress = note_progress
+        """Shows what is being waited for, or nothing for an empty text."""
+        self.client = None if options.address is None else HttpClient(options.address)
+        self._runner = asyncio.Runner()
+
+    @property
+    def address(self) -> Address:
+        """The address of the site; sections that need one are skipped without."""
+        assert self.options.address is not None, "a section that needs an address is skipped without"  # noqa: S101
+        return self.options.address
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the doctor's one event loop: a store's or a layer's connections belong to their loop."""
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        """Close the event loop."""
+        self._runner.close()
+
+    def path_to(self, path: str) -> str:
+        """Return a path of the site as browsers have to request it: below the address, if it does not say so itself."""
+        prefix = self.address.prefix
+        return path if path == prefix or path.startswith(f"{prefix}/") else prefix + path
+
+    def request(
+        self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """Send a request without a session; `path` as browsers request it. Raises `NoAnswer`."""
+        assert self.client is not None, "there is an address"  # noqa: S101
+        return self.client.request(path, method=method, headers=headers, body=body)
+
+    def request_as(
+        self,
+        probe: Probe,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send a request with the cookie of a probe, and further `cookies`. Raises `NoAnswer`, `CookieWithheld`."""
+        self._require_trust()
+        assert self.client is not None, "there is an address"  # noqa: S101
+        sent = {**(cookies or {}), **probe.cookies}
+        return self.client.request(path, method=method, headers=headers, cookies=sent, body=body)
+
+    def socket(self, path: str, *, origin: str | None) -> AbstractContextManager[TabSocket]:
+        """Open a socket without a session. Raises as `open_socket` does."""
+        assert self.client is not None, "there is an address"  # noqa: S101
+        return open_socket(self.client, path, origin=origin)
+
+    def socket_as(self, probe: Probe, path: str, *, origin: str | None = None) -> AbstractContextManager[TabSocket]:
+        """Open a socket with the cookie of a probe, by default from the site's own origin."""
+        self._require_trust()
+        assert self.client is not None, "there is an address"  # noqa: S101
+        return open_socket(self.client, path, origin=origin or self.address.origin, cookies=probe.cookies)
+
+    @contextmanager
+    def probe(self, *, idle_timeout: float = LONG_IDLE_TIMEOUT, warn_before: float = LONG_WARNING) -> Iterator[Probe]:
+        """Begin a probe with these limits, in seconds, and end it."""
+        self._require_trust()
+        assert self.options.user is not None, "sections that need an account are skipped without"  # noqa: S101
+        policy: Policy = probes.limits(idle_timeout=min(idle_timeout, PROBE_LIFETIME), warn_before=warn_before)
+        probe = probes.begin(self.options.user, policy, now())
+        try:
+            yield probe
+        finally:
+            probes.end(probe, now())
+
+    @cached_property
+    def answered(self) -> Sequence[Answered]:
+        """What came of the challenges, which were sent at once."""
+        if self.client is None:
+            return ()
+        with ThreadPoolExecutor(CHALLENGES) as pool:
+            return list(pool.map(lambda _: self.challenge(), range(CHALLENGES)))
+
+    @cached_property
+    def reports(self) -> Mapping[str, SelfReport]:
+        """A report of each process that answered, by its name."""
+        return {each.report.process: each.report for each in self.answered if each.report is not None}
+
+    def challenge(self, headers: Mapping[str, str] | None = None) -> Answered:
+        """Challenge the site, with further headers, and return what came."""
+        challenge = make_challenge(now())
+        path = f"{self.path_to(reverse('idlewatch:diagnosis'))}?{challenge.split('.')[1]}"
+        try:
+            answer = self.request(path, headers={**(headers or {}), HEADER: challenge, "Accept": "application/json"})
+        except NoAnswer as error:
+            return Answered(None, str(error), {})
+        found = dict(answer.headers.items())
+        proof = answer.headers.get(HEADER, "")
+        if not is_answer(proof, challenge, answer.body):
+            return Answered(None, answer.summary if not proof else f"{answer.summary}, to another challenge", found)
+        try:
+            return Answered(msgspec.json.decode(answer.body, type=SelfReport), answer.summary, found)
+        except msgspec.MsgspecError:
+            return Answered(None, "the report of another version of idlewatch", found)
+
+    @cached_property
+    def why_no_cookie(self) -> str | None:
+        """Why no session cookie is sent to the address; None if one may be."""
+        why = why_no_cookie(self.address)
+        if why is None and not self.reports:
+            why = f"nothing at {self.address.origin} has answered a challenge that is signed with the site's key"
+        return why
+
+    def _require_trust(self) -> None:
+        if self.why_no_cookie is not None:
+            raise CookieWithheld(self.why_no_cookie)

@@ -1,0 +1,59 @@
+"""The challenge by which `manage.py idlewatch doctor` and a site prove to each other that they have the same key.
+
+The doctor sends no session cookie to a site that has not answered one, and the site reports on itself to nothing else.
+Neither proof is of use for anything else, or after a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+from django.utils.crypto import salted_hmac
+
+from idlewatch.conf import conf
+
+HEADER = "Idlewatch-Challenge"
+"""The header of the challenge, and of the answer to it."""
+CHALLENGE_VALIDITY = 60.0
+"""Seconds for which a challenge is answered, before and after the site's own time."""
+
+
+def make_challenge(now: float) -> str:
+    """Return a new challenge, as the value of its header; `now` in epoch seconds."""
+    stamp = f"{now:.0f}.{secrets.token_hex(16)}"
+    return f"{stamp}.{_signature('challenge', stamp, conf.secrets[0])}"
+
+
+def secret_of(challenge: str, now: float) -> str | bytes | None:
+    """Return the secret with which a challenge was signed; None if it is none of the site's, or is too old."""
+    stamp, _, signature = challenge.rpartition(".")
+    sent_at, _, nonce = stamp.partition(".")
+    if not (sent_at.isascii() and sent_at.isdigit() and nonce) or len(sent_at) > 12:
+        return None
+    if abs(now - int(sent_at)) > CHALLENGE_VALIDITY:
+        return None
+    return next((secret for secret in conf.secrets if _matches(signature, "challenge", stamp, secret)), None)
+
+
+def make_answer(challenge: str, body: bytes, secret: str | bytes) -> str:
+    """Return what proves that `body` answers this challenge, as the value of the header."""
+    return _signature("answer", _answered(challenge, body), secret)
+
+
+def is_answer(answer: str, challenge: str, body: bytes) -> bool:
+    """Return whether a site with a secret key of this project has answered this very challenge with this body."""
+    return any(_matches(answer, "answer", _answered(challenge, body), secret) for secret in conf.secrets)
+
+
+def _answered(challenge: str, body: bytes) -> str:
+    return f"{challenge} {hashlib.sha256(body).hexdigest()}"
+
+
+def _matches(signature: str, purpose: str, text: str, secret: str | bytes) -> bool:
+    return hmac.compare_digest(signature.encode(), _signature(purpose, text, secret).encode())
+
+
+def _signature(purpose: str, text: str, secret: str | bytes) -> str:
+    return salted_hmac(f"idlewatch.doctor.{purpose}", text, secret=secret, algorithm="sha256").hexdigest()
