@@ -69,7 +69,7 @@ def parse_address(url: str) -> Address:
 
 
 def why_no_cookie(address: Address) -> str | None:
-    """Return why no session cookie may be sent to an address, whoever answers there; None if it may."""
+    """Return why no session cookie may be sent to an address, whatever answers there; None if it may."""
     allowed = [host for host in settings.ALLOWED_HOSTS if host != "*"]
     if settings.DEBUG and not settings.ALLOWED_HOSTS:
         allowed = list(DEBUG_HOSTS)

@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from idlewatch.conf.declaration import DOCUMENTATION
 
+PAGE = f"{DOCUMENTATION}/doctor.md"
+"""The page on which each trial has an entry."""
+
 
 class Outcome(StrEnum):
     """How a trial came out."""
@@ -118,7 +121,7 @@ class Trial(StrEnum):
     @property
     def url(self) -> str:
         """The address of its entry in the documentation."""
-        return f"{DOCUMENTATION}/doctor.md#{self.value}"
+        return f"{PAGE}#{self.value}"
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -132,6 +135,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     expected: str
     hint: str = ""
     """What is likely wrong and what to do, in sentences; given with faults and warnings."""
+
+    def __repr__(self) -> str:
+        return f"<Finding {self.trial}: {self.outcome}>"
 
 
 def ok(trial: Trial, tried: str, came: str, expected: str) -> Finding:

@@ -49,6 +49,9 @@ class Answer(NamedTuple):
     elapsed: float
     """Seconds."""
 
+    def __repr__(self) -> str:
+        return f"<Answer {self.status}>"
+
     @property
     def text(self) -> str:
         """The body as text."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -61,6 +61,9 @@ class Answered(NamedTuple):
     came: str
     """What came, in a phrase."""
     headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Answered by {None if self.report is None else self.report.process}>"
 
 
 class Site:
@@ -146,8 +149,14 @@ class Site:
         """What came of the challenges, which were sent at once."""
         if self.client is None:
             return ()
-        with ThreadPoolExecutor(CHALLENGES) as pool:
-            return list(pool.map(lambda _: self.challenge(), range(CHALLENGES)))
+        answered = list[Answered]()
+        # Each has a connection of its own: to several threads of one process, or to several processes.
+        threads = [Thread(target=lambda: answered.append(self.challenge()), daemon=True) for _ in range(CHALLENGES)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return answered
 
     @cached_property
     def reports(self) -> Mapping[str, SelfReport]:

@@ -104,6 +104,9 @@ class SelfReport(Struct, frozen=True, kw_only=True):
     timer: TimerReport | None
     """None where no timer runs in this process."""
 
+    def __repr__(self) -> str:
+        return f"<SelfReport of process {self.process}>"
+
 
 def self_report(request: HttpRequest) -> SelfReport:
     """Return the report of the current process on itself and on this request."""

@@ -138,9 +138,9 @@ async def test_keys_of_other_threads_are_seen_too():
 HARMLESS = frozenset(
     """
     action address arguments auth_digest browser content cursor detail device excluded field fields form
-    frame hold id impersonator kind label language last_active_text limit login_url methods module name names notice
-    operator owner package page part pk prefix process reason rotated search sharer source system terms text user
-    user_agent username value watch_id watch_ids watches
+    frame hold host id impersonator kind label language last_active_text limit login_url methods module name names
+    notice operator owner package page part path pk prefix process reason rotated scheme search sharer source system
+    terms text user user_agent username value watch_id watch_ids watches
     """.split()  # noqa: SIM905 - a list would take a line for each
 )
 """Names of fields of strings that are no session keys, for certain. Others are to be hidden, or to be added here."""
