@@ -12,6 +12,7 @@ from idlewatch.checks.registry import TAG
 from idlewatch.conf.declaration import DOCUMENTATION
 from idlewatch.conf.settings import SETTINGS
 from idlewatch.core.baselines import BASELINES
+from idlewatch.doctor.findings import Trial
 from tests.tools import settings_docs
 
 PAGE = settings_docs.PAGE.read_text()
@@ -69,6 +70,16 @@ def test_every_fault_is_documented_and_nothing_else():
     tests = Path(__file__).resolve().parents[1] / "integration" / "faults"
     page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     assert set(re.findall(r"\| `(test_\w+\.py)` \|", page)) == {path.name for path in tests.glob("test_*.py")}
+
+
+def test_every_trial_of_the_doctor_has_one_entry_in_its_section_and_nothing_else_has():
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    sections = re.findall(r"^## Trials: (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    documented = [
+        (entry, section) for section, text in sections for entry in re.findall(r"^### (.+)$", text, re.MULTILINE)
+    ]
+    assert documented == [(trial.value, trial.section.value) for trial in Trial]
+    assert len(re.findall(r"^### ", page, re.MULTILINE)) == len(documented)
 
 
 def test_every_link_leads_to_a_file_and_to_one_of_its_sections():
