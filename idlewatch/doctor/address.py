@@ -8,9 +8,13 @@ from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
 from django.http.request import validate_host
+from django.utils.encoding import iri_to_uri
 
+USUAL_ADDRESS = "http://127.0.0.1:8000/"
+"""Where `runserver` serves a site, and where one is looked for if no address is given."""
 DEBUG_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 """What Django allows in DEBUG where ALLOWED_HOSTS is empty."""
+EXPECTED = "expected one like https://example.com/"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -58,14 +62,42 @@ def parse_address(url: str) -> Address:
     """Return the address in a URL such as `https://example.com/portal/`.
 
     Raises:
-        ValueError: it is no such URL.
+        ValueError: it is no such URL. The message shows no password that stands in it.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is not the address of a site; expected one like https://example.com/.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = parts.port if parts.port is not None else DEFAULT_PORTS[parts.scheme]
-    return Address(parts.scheme, host, port, parts.path.rstrip("/"))
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode()
+    except ValueError:
+        # A bracket that is not closed, a port that is no number, a label that is too long.
+        raise ValueError(_expected(url.rpartition("@")[2])) from None
+    if parts.username is not None:
+        raise ValueError(f"an address with a user name in it; {EXPECTED}, without one.")
+    if parts.scheme not in DEFAULT_PORTS or not host or not url.isprintable() or " " in url:
+        raise ValueError(_expected(url))
+    if parts.query or parts.fragment:
+        raise ValueError(f"{url.partition('?')[0].partition('#')[0]!r} with a query or a fragment; {EXPECTED}.")
+    host = f"[{host}]" if ":" in host else host
+    return Address(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, _prefix(parts.path))
+
+
+def parse_path(path: str) -> str:
+    """Return a path below an address, as browsers request it, with its query.
+
+    Raises:
+        ValueError: it is no path.
+    """
+    if not path.startswith("/") or path.startswith("//") or "#" in path or "\\" in path or not path.isprintable():
+        raise ValueError(f"{path!r} is not a path; expected one like /account/, from its slash on, without a host.")
+    return iri_to_uri(path)
+
+
+def _prefix(path: str) -> str:
+    return iri_to_uri(path).rstrip("/")
+
+
+def _expected(url: str) -> str:
+    return f"{url!r} is not the address of a site; {EXPECTED}."
 
 
 def why_no_cookie(address: Address) -> str | None:

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
 
-from idlewatch.doctor.findings import Finding
+from idlewatch.doctor.findings import Finding, Section, Trial, fault
 from idlewatch.doctor.sections import channel_layer, database, http, page, process, proxy, socket, store
 from idlewatch.doctor.site import Site
 
 Examine = Callable[[Site], Iterator[Finding]]
 """A section: it yields what it finds, as soon as it knows."""
 
-SECTIONS: Sequence[Examine] = (
-    process.examine,
-    database.examine,
-    store.examine,
-    channel_layer.examine,
-    http.examine,
-    proxy.examine,
-    page.examine,
-    socket.examine,
-)
+SECTIONS: Mapping[Section, Examine] = {
+    Section.PROCESS: process.examine,
+    Section.DATABASE: database.examine,
+    Section.STORE: store.examine,
+    Section.CHANNEL_LAYER: channel_layer.examine,
+    Section.HTTP: http.examine,
+    Section.PROXY: proxy.examine,
+    Section.PAGE: page.examine,
+    Section.SOCKET: socket.examine,
+}
 
 
-def examine(site: Site) -> Iterator[Finding]:
-    """Examine a site; yield what is found."""
-    for section in SECTIONS:
-        yield from section(site)
+def examine(site: Site, *, is_raising: bool = False) -> Generator[Finding, None, None]:
+    """Examine a site; yield what is found. An exception of a section is a finding, too, unless `is_raising`."""
+    for section, examine_section in SECTIONS.items():
+        try:
+            yield from examine_section(site)
+        except Exception as error:
+            if is_raising:
+                raise
+            yield _broken_off(section, error)
         site.note_progress("")
+
+
+def _broken_off(section: Section, error: Exception) -> Finding:
+    """Return the fault that a section raised an exception. Its message may hold a password: it is not shown."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "idlewatch" in Path(frame.filename).parts]
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return fault(
+        next(trial for trial in Trial if trial.section is section),
+        f"The rest of the section {section.value}",
+        f"{type(error).__name__}{place}",
+        "no exception",
+        "A part of the site raises what the doctor does not expect; with --traceback it shows where.",
+    )

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from idlewatch.doctor.findings import Finding, Outcome
+from idlewatch.doctor.findings import Finding, Outcome, Section
 
-HINT_INDENT = " " * 9
+INDENT = 9
+"""Columns of the outcome at the start of a line."""
+MIN_WIDTH = 40
+"""Columns of a terminal below which nothing is wrapped."""
+MAX_TEXT = 500
+"""Characters of what came; a site may answer anything."""
 
 
-def as_lines(finding: Finding) -> str:
-    """Return a finding as a line, and its hint below.
+def heading(section: Section) -> str:
+    """Return the heading of a section."""
+    return section.value[0].upper() + section.value[1:]
+
+
+def as_lines(finding: Finding, width: int | None = None) -> tuple[str, str]:
+    """Return the outcome of a finding and the rest of its line, with its hint below.
+
+    `width`: the columns to which both are wrapped; None for one line each.
 
     Example::
 
         ok       Handshake of a tab: 101 in 3 ms; expected: 101. https://…/doctor.md#handshake
     """
-    tried, came, expected = map(printable, (finding.tried, finding.came, finding.expected))
-    line = f"{finding.outcome.value:8} {tried}: {came}; expected: {expected}. {finding.trial.url}"
-    return line + (f"\n{HINT_INDENT}{printable(finding.hint)}" if finding.hint else "")
+    tried, came, expected = map(_phrase, (finding.tried, finding.came, finding.expected))
+    line = f"{tried}: {came}; expected: {expected}. {finding.trial.url}"
+    text = _wrapped(line, width)
+    if finding.hint:
+        text += "\n" + " " * INDENT + _wrapped(printable(finding.hint), width)
+    return f"{finding.outcome.value:{INDENT}}", text
 
 
 def as_json(findings: Sequence[Finding], seconds: float) -> str:
@@ -43,10 +59,22 @@ def as_json(findings: Sequence[Finding], seconds: float) -> str:
     return msgspec.json.format(msgspec.json.encode(summary | {"findings": rows}), indent=2).decode()
 
 
-def summary(findings: Sequence[Finding], seconds: float) -> str:
-    """Return the last line."""
-    text = ", ".join(f"{count} {outcome}" for outcome, count in counts(findings).items() if count)
-    return f"{text}; {seconds:.1f} s."
+def summary(findings: Sequence[Finding], seconds: float, width: int | None = None) -> tuple[str, str]:
+    """Return what came of it all, in words, and the rest of the last line: what to do next, counts and time."""
+    faults, warnings = _named(findings, Outcome.FAULT), _named(findings, Outcome.WARNING)
+    counted = counts(findings)
+    first = f"{_number(counted['fault'], 'fault')}: {faults}." if faults else "Nothing is wrong."
+    rest = []
+    if counted["fault"] == 1:
+        rest.append("Run this again when it is mended.")
+    elif faults:
+        rest.append("Start with the first, which may be why others failed, and run this again.")
+    if warnings:
+        rest.append(f"{_number(counted['warning'], 'warning')}: {warnings}.")
+    if counted["skipped"]:
+        rest.append(f"{counted['skipped']} not tried; each line says why.")
+    rest.append(f"{counted['ok']} of {_number(len(findings), 'trial')} ok, in {seconds:.1f} s.")
+    return first, _wrapped(f"{first} {' '.join(rest)}", width, indent=0).removeprefix(first)
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
@@ -63,3 +91,23 @@ def has_faults(findings: Sequence[Finding]) -> bool:
 def printable(text: str) -> str:
     """Return a text for a terminal, which obeys control characters; a site may answer anything."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def _phrase(text: str) -> str:
+    return printable(text)[:MAX_TEXT].removesuffix(".")
+
+
+def _named(findings: Sequence[Finding], outcome: Outcome) -> str:
+    return ", ".join(dict.fromkeys(finding.trial.value for finding in findings if finding.outcome is outcome))
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _wrapped(text: str, width: int | None, indent: int = INDENT) -> str:
+    """Return a text in lines that end before `width`, each but the first indented; the first begins after an indent."""
+    if width is None or width < MIN_WIDTH:
+        return text
+    lines = textwrap.wrap(text, width - 1 - indent, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * indent).join(lines)

@@ -47,6 +47,8 @@ class Options(NamedTuple):
     """Seconds that a socket is left alone, to see whether a proxy cuts it off."""
     pictures: Path | None = None
     """The directory for pictures by a browser; None: no browser is driven."""
+    chromium: Path | None = None
+    """The program of the browser; None: an installed one is looked for."""
 
 
 class CookieWithheld(IdleWatchError):

@@ -39,14 +39,15 @@ def of_user(rows: WatchedSessionQuerySet, name: str | None) -> WatchedSessionQue
     """
     if name is None:
         return rows
-    user = _user(name)
+    user = find_user(name)
     condition = Q(user=None, username=name) if user is None else Q(user=user)
     if user is None and not WatchedSession.objects.filter(condition).exists():
         raise CommandError(f"There is no user {name!r}.")
     return rows.filter(condition)
 
 
-def _user(name: str) -> AbstractBaseUser | None:
+def find_user(name: str) -> AbstractBaseUser | None:
+    """Return the account with this user name, whatever the model's default manager hides; None if there is none."""
     model = get_user_model()
     try:
         return model._base_manager.filter(**{model.USERNAME_FIELD: name}).first()
