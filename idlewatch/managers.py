@@ -18,6 +18,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
+from idlewatch.core.probes import PROBE_PREFIX
 
 if TYPE_CHECKING:
     from idlewatch.models import WatchedSession
@@ -150,6 +151,10 @@ class WatchedSessionQuerySet(QuerySet["WatchedSession"]):
     def without_impersonation(self) -> Self:
         """Return those whose user is the person who signed in."""
         return self.filter(impersonator_name="")
+
+    def without_probes(self) -> Self:
+        """Return those that began by a sign-in, and not to try the site."""
+        return self.exclude(pk__startswith=PROBE_PREFIX)
 
     def revoked_by(self, key: Any) -> Self:  # noqa: ANN401 - as above
         """Return those that a user, by primary key, has ended."""

@@ -40,7 +40,7 @@ class UserSelection(Selection):
             rows = self._without_own(self._in_time()).filter(user=user).after(last_id if user == first_user else "")
             found += rows[: selection.MAX_BATCH - len(found)]
             if len(found) >= selection.MAX_BATCH:
-                return Batch(found, f"{users.text_of(user)}:{found[-1].pk}")
+                return Batch(found, f"{users.text_of(user)} {found[-1].pk}")
         return Batch(found, None)
 
     def _is_own_selected(self, watch_id: str) -> bool:
@@ -76,7 +76,8 @@ def _parse_cursor(cursor: str) -> tuple[Any, str]:
     """Return the user, and the last of their sessions, at which the previous batch stopped."""
     if not cursor:
         return None, ""
-    user, _, watch_id = cursor.rpartition(":")
+    # Watch ids have no space; that of a probe has a colon.
+    user, _, watch_id = cursor.rpartition(" ")
     try:
         return users.key_of(user), watch_id
     except ValidationError as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
 from typing import NamedTuple
 
+from idlewatch.core.probes import DOCTOR_USER_AGENT
 from idlewatch.doctor.address import Address
 from idlewatch.exceptions import IdleWatchError
 
@@ -17,7 +18,7 @@ MAX_BODY = 5_000_000
 """Bytes of a body that are read."""
 MAX_REQUESTS = 200
 """Requests and handshakes of one run, at most: it is meant for sites in production."""
-USER_AGENT = "idlewatch-doctor"
+USER_AGENT = DOCTOR_USER_AGENT
 NAVIGATION: Mapping[str, str] = {
     "Accept": "text/html,application/xhtml+xml",
     "Sec-Fetch-Mode": "navigate",

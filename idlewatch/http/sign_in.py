@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.probes import is_probe
 from idlewatch.http.key_rotation import announce_rotation
 from idlewatch.http.request_state import RequestState, find_state, state_of
 from idlewatch.http.session_state import SessionState
@@ -51,10 +52,10 @@ def signed_in(request: HttpRequest, user: AbstractBaseUser, at: float) -> None:
             # The session goes on with its clocks: its user has shown nothing.
             return
         restarted = SessionState.at(transitions.restarted(watched, watched, at), at)
-        if not restarted.is_ended:
+        if not (restarted.is_ended or is_probe(watched.id)):
             state.change.restart(restarted, user, at)
             return
-        # It ended since the request arrived: what follows is a session of its own.
+        # It ended since the request arrived, or is a probe: what follows is a session of its own.
     _open(request, user, at)
 
 

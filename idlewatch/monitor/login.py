@@ -16,6 +16,7 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase, Policy, stricter
+from idlewatch.core.probes import is_probe
 from idlewatch.exceptions import Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, checkpoints, django_sessions, impersonation, record_keys, records, stores
@@ -27,9 +28,12 @@ from idlewatch.store.values import SessionKey, Watched
 
 
 def sign_in(request: HttpRequest, user: AbstractBaseUser, now: float) -> Watched:
-    """Watch the session in which `user` just signed in; if it is theirs already, restart its clocks under its id."""
+    """Watch the session in which `user` just signed in; if it is theirs already, restart its clocks under its id.
+
+    The clocks of a probe never restart: a sign-in over one begins a session of its own.
+    """
     watch_id: str | None = request.session.get(django_sessions.WATCH_KEY)
-    if watch_id:
+    if watch_id and not is_probe(watch_id):
         # Where it can't be determined whether that is over, what begins is a session of its own.
         with suppress(Undecided):
             restarted = _restart(watch_id, request, user, now)
@@ -174,12 +178,13 @@ def _replace_oldest(user: AbstractBaseUser, now: float) -> None:
     """End the user's oldest sessions beyond `MAX_SESSIONS_PER_USER` (ASVS 7.1.2).
 
     Each sign-in commits its record before it counts, so the last of several concurrent ones sees all of them, and none
-    that is among the newest has enough newer ones to be ended. So exactly the newest remain.
+    that is among the newest has enough newer ones to be ended. So exactly the newest remain. Probes are neither counted
+    nor ended.
     """
     most = conf.max_sessions_per_user
     if most is None:
         return
-    records_by_age = WatchedSession.objects.live().for_user(user.pk).without_impersonation()
+    records_by_age = WatchedSession.objects.live().for_user(user.pk).without_impersonation().without_probes()
     live = [record for record in records_by_age.order_by("signed_in", "pk") if not _is_over(record, now)]
     monitor.end_all((record.id for record in live[:-most]), Reason.REPLACED, now)
 

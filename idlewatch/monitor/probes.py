@@ -1,7 +1,8 @@
 """Probes: sessions of a real account that `manage.py idlewatch doctor` begins without a sign-in, and ends again.
 
-No password is asked for, no signal of a sign-in is sent, and they do not count against `MAX_SESSIONS_PER_USER`. What
-makes a session a probe is its watch id (`idlewatch.core.probes`).
+No password is asked for, and no signal is sent of their sign-in, warnings or end. They do not count against
+`MAX_SESSIONS_PER_USER`, are in no metric of events, and touch nothing else of their user's, such as drafts. What makes
+a session a probe is its watch id (`idlewatch.core.probes`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from idlewatch.conf import conf
 from idlewatch.core.activity import Activity, Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Policy, fitted
-from idlewatch.core.probes import PROBE_LIFETIME, PROBE_PREFIX
+from idlewatch.core.probes import DOCTOR_USER_AGENT, PROBE_LIFETIME, PROBE_PREFIX
 from idlewatch.exceptions import IdleWatchError
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import accounts, checkpoints, django_sessions, records
 from idlewatch.monitor import service as monitor
+from idlewatch.signals import announce
 from idlewatch.store.values import Watched
 
 
@@ -96,11 +98,13 @@ def begin(user: AbstractBaseUser, policy: Policy, now: float) -> Probe:
         username=records.name_of(user),
         session_digest=django_sessions.digest(watched.key),
         auth_digest=django_sessions.auth_digest_of(session),
+        user_agent=DOCTOR_USER_AGENT,
         started=moment,
         signed_in=moment,
         limits=to_builtins(policy),
         **checkpoints.progress_of(watched, now),
     ).save(force_insert=True)
+    announce.opened(watched)
     return Probe(watch_id, user, session, policy)
 
 

@@ -145,7 +145,7 @@ def count_others(user: str, watch_id: str, since: float) -> tuple[int, int]:
     `user`: the primary key as a string; `since`: epoch seconds.
     """
     changed = Q(ended__gte=as_datetime(since), reason=Reason.ACCOUNT.value)
-    others = WatchedSession.objects.for_user(user).exclude(pk=watch_id)
+    others = WatchedSession.objects.for_user(user).without_probes().exclude(pk=watch_id)
     # By conditions on counts: by one on rows, PostgreSQL may go through all that ended just now, of whatever user.
     counts = others.aggregate(live=Count("pk", filter=LIVES), changed=Count("pk", filter=changed))
     return counts["live"], counts["changed"]

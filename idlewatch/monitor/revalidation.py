@@ -12,6 +12,7 @@ from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.events import PageMissed
+from idlewatch.core.probes import is_probe
 from idlewatch.exceptions import EngineUnavailable, Undecided
 from idlewatch.managers import among
 from idlewatch.models import WatchedSession
@@ -157,11 +158,11 @@ def _report_ahead(rows: Iterable[Record], sessions: Mapping[str, Watched], now: 
 def _report_silent_pages(rows: Iterable[RecordRow], sessions: Mapping[str, Watched], now: float) -> None:
     """Report pages whose client has not connected: blocked by a policy or by CORS, or not found.
 
-    Such a page neither warns nor hides its content at the end.
+    Such a page neither warns nor hides its content at the end. Those of probes are loaded without a browser.
     """
     for row in rows:
         since = sessions[row.pk].activity.awaited_since
-        if since is not None and now - since >= CONNECT_TIMEOUT:
+        if since is not None and now - since >= CONNECT_TIMEOUT and not is_probe(row.pk):
             metrics.SILENT_PAGES.inc()
             log_event(
                 "page_silent",

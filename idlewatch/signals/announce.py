@@ -1,4 +1,7 @@
-"""Announces what happens to sessions, once it is committed: to the log, the metrics, and the project's receivers."""
+"""Announces what happens to sessions, once it is committed: to the log, the metrics, and the project's receivers.
+
+What happens to a probe goes to the log alone: receivers may write to the user, and alerts are made of the metrics.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,15 @@ from idlewatch import metrics
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase, Verdict
+from idlewatch.core.probes import is_probe
 from idlewatch.signals import dispatcher, event_log
-from idlewatch.signals.definitions import session_ended, session_extended, session_opened, session_warned
+from idlewatch.signals.definitions import (
+    SessionSignal,
+    session_ended,
+    session_extended,
+    session_opened,
+    session_warned,
+)
 from idlewatch.signals.transactions import once_recorded
 from idlewatch.store.values import Watched
 
@@ -42,6 +52,8 @@ def count_changes(changes: Iterable[tuple[Watched, Verdict]]) -> None:
     """Count settled verdicts, each with the session as it was before."""
     warned, active, warnings, extensions = Phase.WARNED, Phase.ACTIVE, 0, 0
     for before, verdict in changes:
+        if is_probe(before.id):
+            continue
         phase, is_warned = verdict.shown.phase, before.shown.phase is warned
         warnings += phase is warned and not is_warned
         extensions += phase is active and is_warned
@@ -61,26 +73,33 @@ def changed(before: Watched, verdict: Verdict, at: float) -> None:
     elif verdict.phase is Phase.ACTIVE and before.shown.phase is Phase.WARNED:
         if event_log.is_logged():
             event_log.log_event("session_extended", watch_id=before.id, user=before.user, at=as_datetime(at))
-        dispatcher.send(session_extended, watch_id=before.id, user=before.user, at=at)
+        _send(session_extended, watch_id=before.id, user=before.user, at=at)
 
 
 def _announce_opened(watched: Watched) -> None:
-    metrics.OPENED.inc()
+    if not is_probe(watched.id):
+        metrics.OPENED.inc()
     at = as_datetime(watched.activity.logged_in_at)
     event_log.log_event("session_opened", watch_id=watched.id, user=watched.user, at=at)
-    dispatcher.send(session_opened, watch_id=watched.id, user=watched.user)
+    _send(session_opened, watch_id=watched.id, user=watched.user)
 
 
 def _announce_ended(watched: Watched, reason: Reason, at: float, by: AbstractBaseUser | None) -> None:
-    metrics.ENDED[reason].inc()
+    if not is_probe(watched.id):
+        metrics.ENDED[reason].inc()
     actor = None if by is None else str(by.pk)
     fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": reason}
     event_log.log_event("session_ended", **fields, by=actor, at=as_datetime(at))
-    dispatcher.send(session_ended, **fields, at=at, by=by)
+    _send(session_ended, **fields, at=at, by=by)
 
 
 def _announce_warned(watched: Watched, verdict: Verdict, at: float) -> None:
     fields: dict[str, Any] = {"watch_id": watched.id, "user": watched.user, "reason": verdict.reason}
     if event_log.is_logged():
         event_log.log_event("session_warned", **fields, ends_at=as_datetime(verdict.ends_at), at=as_datetime(at))
-    dispatcher.send(session_warned, **fields, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)
+    _send(session_warned, **fields, ends_at=verdict.ends_at, remaining=verdict.remaining, at=at)
+
+
+def _send(signal: SessionSignal, *, watch_id: str, **arguments: Any) -> None:
+    if not is_probe(watch_id):
+        dispatcher.send(signal, watch_id=watch_id, **arguments)

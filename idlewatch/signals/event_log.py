@@ -3,7 +3,7 @@
     session_ended watch_id=Jx0… user=42 reason=idle by=- at=2026-11-23T19:00:00Z
 
 The log record has the same as attributes, `event` and one for each field, for a formatter that writes JSON. Watch
-ids identify sessions, and are not secret; no field has a session key.
+ids identify sessions, and are not secret; no field has a session key. Events of a probe have the field `probe=true`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from datetime import datetime
 
 from idlewatch.core.clock import in_utc
+from idlewatch.core.probes import is_probe
 
 logger = logging.getLogger("idlewatch")
 
@@ -34,6 +35,8 @@ def log_event(event: str, *, level: int = logging.INFO, **fields: Value) -> None
     A field can't have the name of a standard attribute of log records, such as `name` or `process`.
     """
     if logger.isEnabledFor(level):
+        if is_probe(str(fields.get("watch_id"))):
+            fields["probe"] = True
         attributes = {name: _plain(value) for name, value in fields.items()}
         logger.log(level, "%s", format_line(event, **fields), extra={"event": event, **attributes}, stacklevel=2)
 

@@ -45,8 +45,13 @@ def known(watch_id: str) -> Watched:
     return found
 
 
-def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: Any) -> list[Watched]:
-    """Sign a user in `count` times, in bulk: each with a session, a record and a watch."""
+def sign_in_many(
+    count: int, *, name: str = "ada", at: float = START, prefix: str = "w", **limits: Any
+) -> list[Watched]:
+    """Sign a user in `count` times, in bulk: each with a session, a record and a watch.
+
+    `prefix`: how their watch ids begin.
+    """
     policy = replace(POLICY, **limits)
     user = User.objects.filter(username=name).first() or User.objects.create_user(name, password="pw")
     watched = []
@@ -55,7 +60,7 @@ def sign_in_many(count: int, *, name: str = "ada", at: float = START, **limits: 
         session[SESSION_KEY] = str(user.pk)
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.create()
-        watch_id = session[django_sessions.WATCH_KEY] = f"w{session.session_key}"[:32]
+        watch_id = session[django_sessions.WATCH_KEY] = f"{prefix}{session.session_key}"[:32]
         session.save()
         watched.append(keep(watch_id, user=str(user.pk), key=session.session_key, at=at, **limits))
     moment = as_datetime(at)

@@ -370,6 +370,14 @@ class TestEndingAllOfAUser:
         assert max(answer["done"] for answer in answers) == limit
         assert live() == {operator.watch_id, other}
 
+    def test_so_do_those_that_stop_at_a_probe(self, operator: Operator, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(selection, "MAX_BATCH", 1)
+        chosen, *_ = ids(sign_in_many(2, prefix="probe:"))
+        sign_in_many(2)
+        answers = operator.act_on_all("end_users", watches=[chosen], before=LATER)
+        assert [answer["done"] for answer in answers][:4] == [1, 1, 1, 1]
+        assert live() == {operator.watch_id}
+
     def test_users_are_found_by_the_phase_of_a_session_too(self, operator: Operator):
         connected, *_ = ids(sign_in_many(3))
         sign_in_many(1, name="bob")
@@ -452,7 +460,7 @@ class TestWhatIsAsked:
             ({"action": "end", "query": {}}, "Expected `before`"),
             ({"action": "end_users", "watches": ["x"]}, "Expected `before`"),
             ({"watches": ["x"]}, "missing required field `action`"),
-            *(({**USERS, "cursor": cursor}, repr(cursor)) for cursor in ("nonsense", "x:w1", f"{10**23}:w1")),
+            *(({**USERS, "cursor": cursor}, repr(cursor)) for cursor in ("nonsense", "x w1", f"{10**23} w1")),
         ],
     )
     def test_an_action_without_a_name_bounds_or_cursor_is_refused(self, operator: Operator, body: Any, detail: str):

@@ -24,6 +24,7 @@ from idlewatch.process import now
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import PASSWORD, Browser, last_active, record, records, tick, user_of
+from tests.support.probes import probing
 from tests.support.processes import lose_store
 
 Signals = list[tuple[str, Any]]
@@ -184,6 +185,35 @@ class TestSameUser:
         assert last_active() == clock.now
 
 
+class TestOverProbe:
+    def test_it_begins_a_session_of_its_own(self, ann: User, clock: Time, signals: Signals):
+        browser, probe = probing(ann, clock)
+        browser.visit("/page/")
+        clock.pass_(10)
+        browser.sign_in(ann)
+        sign_in = WatchedSession.objects.exclude(pk=probe.watch_id).get()
+        assert (records(), signals) == ([("ann", "logout"), ("ann", "")], [("opened", sign_in.pk)])
+        assert sign_in.limits["absolute_timeout"] == 43200
+        clock.pass_(200)
+        assert user_of(browser) == "ann"
+
+    def test_of_another_user_too(self, ann: User, bob: User, clock: Time, signals: Signals):
+        browser, _ = probing(ann, clock)
+        clock.pass_(10)
+        browser.sign_in(bob)
+        assert records() == [("ann", "logout"), ("bob", "")]
+        assert [name for name, _ in signals] == ["opened"]
+
+    def test_one_that_fails_leaves_no_session_behind(self, ann: User, clock: Time):
+        browser, _ = probing(ann, clock)
+        browser.client.raise_request_exception = False
+        clock.pass_(10)
+        browser.submit("/failing-login/", {"username": "ann", "password": PASSWORD})
+        clock.pass_(120)
+        assert user_of(browser) == ""
+        assert not WatchedSession.objects.filter(ended=None).exists()
+
+
 class TestOtherUser:
     def test_the_first_session_ends_with_one_signal_and_stays_dead(
         self, signed_in: Browser, bob: User, clock: Time, signals: Signals
@@ -330,6 +360,19 @@ class TestMaxSessions:
         browsers[2].sign_in(ann)
         assert browsers[1].poll("/api/").headers["Idlewatch-Ended"] == "idle"
         assert [reason for _, reason in records()] == ["", "idle", ""]
+
+    def test_probes_neither_count_nor_give_way(self, ann: User, clock: Time, settings: Any):
+        settings.IDLEWATCH = {"MAX_SESSIONS_PER_USER": 1}
+        older, first = probing(ann, clock)[0], Browser()
+        clock.pass_(1)
+        first.sign_in(ann)
+        clock.pass_(1)
+        newer, _ = probing(ann, clock)
+        assert [user_of(browser) for browser in (older, first, newer)] == ["ann"] * 3
+        clock.pass_(1)
+        Browser().sign_in(ann)
+        assert [user_of(browser) for browser in (older, first, newer)] == ["ann", "", "ann"]
+        assert [reason for _, reason in records()] == ["", "replaced", "", ""]
 
     @pytest.mark.rule("R17")
     @pytest.mark.parametrize("most", [1, 3])

@@ -120,6 +120,12 @@ class TestWhatStands:
         silent = [record for record in caplog.records if getattr(record, "event", "") == "page_silent"]
         assert [(record.levelname, record.watch_id) for record in silent] == [("WARNING", watched.id)] * lines
 
+    def test_that_of_a_probe_is_not_though_it_is_loaded_without_a_browser(self, caplog: pytest.LogCaptureFixture):
+        (probe,) = sign_in_many(1, prefix="probe:")
+        stores.current().sessions.apply(probe.id, PageShown(has_client=True), NOW - revalidation.CONNECT_TIMEOUT)
+        examine(probe)
+        assert [record for record in caplog.records if getattr(record, "event", "") == "page_silent"] == []
+
     @pytest.mark.parametrize("engine", ["cache", "cached_db", "file"], indirect=True)
     def test_every_engine_is_asked(self, engine: str):
         here, gone = sign_in_many(2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -343,6 +344,27 @@ class TestWhatIsAnnounced:
         ]
         # The user saw one warning, which goes on.
         assert metrics.WARNINGS._value.get() == counted + 1
+
+    async def test_nothing_of_a_probe_but_to_the_log(self, told: Heard, timer: Timer, caplog: pytest.LogCaptureFixture):
+        caplog.set_level(logging.INFO, "idlewatch")
+
+        def counted() -> list[float]:
+            counters = (metrics.OPENED, metrics.WARNINGS, metrics.EXTENSIONS, metrics.ENDED[Reason.IDLE])
+            return [counter._value.get() for counter in counters]
+
+        before = counted()
+        for watch_id in ("probe:1", "w1"):
+            await sync_to_async(announce.opened)(keep(watch_id))
+        await timer.push(START + 80)
+        for watch_id in ("probe:1", "w1"):
+            stores.current().sessions.apply(watch_id, Extended(), START + 85)
+        await timer.push(START + 85)
+        for watch_id in ("probe:1", "w1"):
+            await sync_to_async(end)(watch_id)
+        assert [(name, about["watch_id"]) for name, about in told] == [(signal.name, "w1") for signal in SIGNALS]
+        assert [after - earlier for earlier, after in zip(before, counted(), strict=True)] == [1, 1, 1, 1]
+        logged = [record.event for record in caplog.records if getattr(record, "probe", False)]  # type: ignore[attr-defined]
+        assert logged == [signal.name for signal in SIGNALS]
 
     async def test_who_ended_a_session(self, told: Heard):
         @sync_to_async

@@ -77,6 +77,13 @@ class TestLogEvent:
         }
         assert record.getMessage() == "session_ended watch_id=w1 reason=idle by=- at=2030-03-17T17:46:40Z"
 
+    def test_what_happens_to_a_probe_says_so(self, caplog: pytest.LogCaptureFixture):
+        caplog.set_level(logging.INFO, "idlewatch")
+        event_log.log_event("session_ended", watch_id="probe:9Qw2", reason=Reason.IDLE)
+        (record,) = caplog.records
+        assert record.getMessage() == "session_ended watch_id=probe:9Qw2 reason=idle probe=true"
+        assert vars(record)["probe"] is True
+
     def test_what_was_refused_is_a_warning_of_where_it_was_logged(self, caplog: pytest.LogCaptureFixture):
         event_log.log_event("metrics_refused", level=logging.WARNING, why="no token")
         (record,) = caplog.records
