@@ -61,6 +61,10 @@ try:
     call_command("runtimer", metrics="9464")
 except CommandError as error:
     seen["runtimer"] = str(error)
+try:
+    call_command("idlewatch", "doctor")
+except CommandError as error:
+    seen["doctor"] = str(error)
 from django.core import checks
 seen["checks"] = sorted(each.id for each in checks.run_checks(tags=["idlewatch"]))
 from idlewatch.models import WatchedSession
@@ -100,6 +104,10 @@ def test_no_metrics_are_shown(seen: dict[str, Any]):
     assert seen["metrics"] == 404
     expected = "--metrics: the package 'prometheus-client' is not installed: pip install \"idlewatch[metrics]\""
     assert seen["runtimer"] == expected
+
+
+def test_the_doctor_names_the_command_that_installs_it(seen: dict[str, Any]):
+    assert seen["doctor"] == "The package 'websockets' is not installed: pip install \"idlewatch[doctor]\""
 
 
 def test_devices_have_the_name_that_they_give_themselves(seen: dict[str, Any]):
