@@ -16,11 +16,13 @@ from django.urls import reverse
 
 from idlewatch.core.policy import Policy
 from idlewatch.core.probes import PROBE_LIFETIME
+from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.address import Address, why_no_cookie
 from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
 from idlewatch.doctor.socket_client import TabSocket, open_socket
 from idlewatch.exceptions import IdleWatchError
 from idlewatch.http.challenge import HEADER, is_answer, make_challenge
+from idlewatch.http.site_urls import below_script_name
 from idlewatch.monitor import probes
 from idlewatch.monitor.probes import Probe
 from idlewatch.ops.self_report import SelfReport
@@ -120,13 +122,27 @@ class Site:
         """Send a request with the cookie of a probe, and further `cookies`. Raises `NoAnswer`, `CookieWithheld`."""
         self._require_trust()
         assert self.client is not None, "there is an address"  # noqa: S101
-        sent = {**(cookies or {}), **probe.cookies}
+        sent = {**probe.cookies, **(cookies or {})}
         return self.client.request(path, method=method, headers=headers, cookies=sent, body=body)
 
     def socket(self, path: str, *, origin: str | None) -> AbstractContextManager[TabSocket]:
         """Open a socket without a session. Raises as `open_socket` does."""
         assert self.client is not None, "there is an address"  # noqa: S101
         return open_socket(self.client, path, origin=origin)
+
+    @property
+    def socket_path(self) -> str:
+        """The path of a tab's socket, as browsers request it."""
+        return self.path_to(below_script_name(TAB_PATH))
+
+    @cached_property
+    def why_no_socket(self) -> str | None:
+        """What came of a tab's handshake without a session, from the site's own origin; None if that succeeded."""
+        try:
+            with self.socket(self.socket_path, origin=self.address.origin):
+                return None
+        except NoAnswer as error:
+            return str(error)
 
     def socket_as(self, probe: Probe, path: str, *, origin: str | None = None) -> AbstractContextManager[TabSocket]:
         """Open a socket with the cookie of a probe, by default from the site's own origin."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from idlewatch.doctor.http_client import REQUEST_TIMEOUT, USER_AGENT, HttpClient
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that the closing handshake may take."""
+SILENT = logging.Logger("websockets", level=logging.CRITICAL + 1)  # noqa: LOG001 - no settings must reach it
+"""Logs nothing: a project that logs everything would have the cookie of a handshake in its log."""
 
 
 class Refused(NoAnswer):
@@ -101,6 +104,7 @@ def open_socket(
             open_timeout=REQUEST_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,
             proxy=None,
+            logger=SILENT,
         )
     except InvalidStatus as error:
         raise Refused(error.response.status_code, error.response.reason_phrase) from None

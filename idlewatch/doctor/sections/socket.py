@@ -2,12 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 
-from idlewatch.doctor.findings import Finding
+from idlewatch.doctor import fallback, pushes, tab_trials
+from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, ok, skipped
+from idlewatch.doctor.http_client import REQUEST_TIMEOUT, NoAnswer
 from idlewatch.doctor.site import Site
+from idlewatch.doctor.socket_client import Refused
+from idlewatch.doctor.state_endpoint import ask_phase
+
+FOREIGN = {"another site": "https://elsewhere.invalid", "null": "null", "none": None}
+"""Origins that are not the site's own."""
+ORIGINS = f"Handshakes with the origins of {', '.join(FOREIGN)}"
+FORBIDDEN, ACCEPTED = 403, 101
+REFUSED = f"{FORBIDDEN} to each"
+IDLE_TIMEOUT, WARN_BEFORE = 60.0, 10.0
+"""The limits of the session whose activity is tried, in seconds."""
+SHORT_IDLE_TIMEOUT, SHORT_WARN_BEFORE = 4.0, 2.0
+"""The limits of the session that is warned and ends."""
+TABS = 2
+
+Trials = Mapping[Trial, tuple[str, str]]
+"""Trials: what is tried, and what a right site answers."""
+OF_TAB: Trials = {
+    Trial.TAB: (tab_trials.FIRST, tab_trials.FIRST_EXPECTED),
+    Trial.ACTIVITY: (tab_trials.ACTIVITY, tab_trials.CREDITED),
+    Trial.ACTIVITY_ELSEWHERE: (tab_trials.ELSEWHERE, tab_trials.SEEN),
+    Trial.FALLBACK: (fallback.SYNC, fallback.SYNCED),
+}
+OF_LIMITS: Trials = {
+    Trial.WARNING: (pushes.WARN, pushes.WARNED),
+    Trial.EXTENSION: (pushes.EXTEND, pushes.EXTENDED),
+    Trial.END: (pushes.END, pushes.ENDED),
+}
 
 
 def examine(site: Site) -> Iterator[Finding]:
-    """Examine this part of the site."""
-    yield from ()
+    """Try foreign origins, then what a tab of a session sends and receives."""
+    why = _why_no_tab(site)
+    if why is not None:
+        yield skipped(Trial.FOREIGN_ORIGIN, ORIGINS, why, REFUSED)
+    else:
+        yield judge_foreign_origins([_answer_to(site, origin) for origin in FOREIGN.values()])
+    why = why or _why_no_session(site)
+    if why is not None:
+        yield from _skip({**OF_TAB, **OF_LIMITS}, why)
+        return
+    is_served = False
+    for found in _try_tab(site):
+        is_served |= found.trial is Trial.TAB and found.outcome is Outcome.OK
+        yield found
+    if is_served:
+        yield from _try_limits(site)
+    else:
+        yield from _skip(OF_LIMITS, "no tab of a session is served")
+
+
+def _why_no_tab(site: Site) -> str | None:
+    if site.options.address is None:
+        return "no site answers; give --url"
+    if site.why_no_socket is not None:
+        return f"no handshake succeeds ({site.why_no_socket}); see the trial handshake"
+    return None
+
+
+def _why_no_session(site: Site) -> str | None:
+    if site.options.user is None:
+        return "give --user NAME, an account with no rights"
+    return site.why_no_cookie
+
+
+def _skip(trials: Trials, why: str) -> Iterator[Finding]:
+    for trial, (tried, expected) in trials.items():
+        yield skipped(trial, tried, why, expected)
+
+
+def _answer_to(site: Site, origin: str | None) -> int | str:
+    try:
+        with site.socket(site.socket_path, origin=origin):
+            return ACCEPTED
+    except Refused as error:
+        return error.status
+    except NoAnswer as error:
+        return str(error)
+
+
+def judge_foreign_origins(answers: list[int | str]) -> Finding:
+    """Judge what came of handshakes with the origins in `FOREIGN`: a status, or a phrase."""
+    came = ", ".join(map(str, answers))
+    if set(answers) == {FORBIDDEN}:
+        return ok(Trial.FOREIGN_ORIGIN, ORIGINS, came, REFUSED)
+    hint = "Something before the site answers in its place: pages can't tell that from the site."
+    if ACCEPTED in answers:
+        hint = (
+            "A page of another site can open sockets with the cookies of your users. Have the proxy pass on the header "
+            "Origin as it came, and keep CSRF_TRUSTED_ORIGINS to your own sites."
+        )
+    return fault(Trial.FOREIGN_ORIGIN, ORIGINS, came, REFUSED, hint)
+
+
+def _try_tab(site: Site) -> Iterator[Finding]:
+    """Open a tab of a session, send activity in it, and a message over HTTP beside it."""
+    site.note_progress("Opening a tab")
+    with site.probe(idle_timeout=IDLE_TIMEOUT, warn_before=WARN_BEFORE) as probe, ExitStack() as stack:
+        began = time.monotonic()
+        try:
+            tab = stack.enter_context(site.socket_as(probe, site.socket_path))
+            frame = tab.receive(REQUEST_TIMEOUT)
+        except (NoAnswer, TimeoutError) as error:
+            found = tab_trials.judge_no_frame(error)
+        else:
+            found = tab_trials.judge_first(frame, probe.policy, time.monotonic() - began)
+        yield found
+        if found.outcome is Outcome.OK:
+            yield from tab_trials.try_activity(site, probe, tab)
+            yield fallback.try_fallback(site, probe)
+        else:
+            rest: Trials = {trial: texts for trial, texts in OF_TAB.items() if trial is not Trial.TAB}
+            yield from _skip(rest, "no tab of a session is served")
+
+
+def _try_limits(site: Site) -> Iterator[Finding]:
+    """Have a session warned, extended and ended in two tabs."""
+    with (
+        site.probe(idle_timeout=SHORT_IDLE_TIMEOUT, warn_before=SHORT_WARN_BEFORE) as probe,
+        ExitStack() as stack,
+    ):
+        tabs = []
+        try:
+            for _ in range(TABS):
+                tab = stack.enter_context(site.socket_as(probe, site.socket_path))
+                tabs.append(tab)
+                warn_at = pushes.warn_at(tab.receive(REQUEST_TIMEOUT))
+        except (NoAnswer, TimeoutError) as error:
+            yield from _skip(OF_LIMITS, f"the second session got no tabs: {error or 'no frame in time'}")
+            return
+        reports = list(site.reports.values())
+        yield from pushes.try_limits(tabs, warn_at, partial(ask_phase, site, probe), reports, site.note_progress)
