@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from idlewatch.core.activity import Reason
 from idlewatch.core.events import Event
 from idlewatch.core.policy import Phase, Verdict
-from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Share, Touch, Watched
+from idlewatch.store.values import Census, Due, Listing, Reading, Renewal, Sample, Share, StoreCondition, Touch, Watched
 
 CHANGE_BATCH = 100
 """Sessions that a store changes in one step, at most: of a longer list, some may be changed when it fails."""
@@ -295,6 +295,14 @@ class Store(abc.ABC):
     async def find_flaws(self) -> Sequence[str]:
         """Return what is wrong with how the store is set up, in a sentence each."""
         return []
+
+    async def inspect(self) -> StoreCondition | None:
+        """Return how the store is set up, and how it does; None for one in memory. It changes nothing.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        return None
 
     @abc.abstractmethod
     def clear(self) -> None:

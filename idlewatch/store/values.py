@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from idlewatch.core.activity import Activity
 from idlewatch.core.policy import UNWARNED, Policy, Shown, Verdict, assess
+
+MAX_HOLD = 60.0
+"""Seconds for which the clock ends nothing, at most, while records are resumed and processes report."""
 
 
 class Due(StrEnum):
@@ -143,3 +146,55 @@ class Listing(NamedTuple):
     total: int
     """How many sessions the whole list has."""
     sessions: Sequence[Watched]
+
+
+class StoreCondition(Struct, frozen=True, kw_only=True):
+    """How a shared store is set up, and how it does. None: this client may not ask.
+
+    Times are epoch seconds, by the time that all processes share.
+    """
+
+    server: str
+    """The product and its version, as `Redis 7.4.1`."""
+    is_supported: bool | None
+    """Whether its version has all that is needed."""
+    eviction: str | None
+    """By which policy it drops data when it is full; `noeviction` for none."""
+    memory_limit: int | None
+    """Bytes of data at which it is full; 0: no limit."""
+    is_logged: bool | None
+    """Whether it writes each change to disk."""
+    has_snapshots: bool | None
+    """Whether it writes its data to disk from time to time."""
+    failed_writes: Sequence[str]
+    """What it could not write to disk the last time: `log`, `snapshot`."""
+    round_trips: Sequence[float]
+    """Seconds that some requests took."""
+    now: float
+    """The shared time, when it was asked."""
+    clock_ahead: float
+    """Seconds by which its server's own clock is ahead of this machine's."""
+    correction: float
+    """Seconds by which all processes correct the server's clock."""
+    created_at: float | None
+    """When it was created, or came back with less data; None where no process has used it."""
+    is_resumed: bool
+    """Whether the records have been resumed into it since."""
+    settle_after: float
+    """Until when the clock ends nothing: processes resume the records, or report what they saw."""
+    leases: Mapping[str, float]
+    """Until when each process has its lease; one whose lease lapsed is in it until its tabs are taken back."""
+
+    def __repr__(self) -> str:
+        return f"<StoreCondition at {self.now}>"
+
+    @property
+    def living(self) -> Mapping[str, float]:
+        """The processes that live, with the seconds that their leases still run."""
+        return {name: until - self.now for name, until in self.leases.items() if until > self.now}
+
+    @property
+    def is_holding_back(self) -> bool:
+        """Whether the clock ends nothing at this moment."""
+        # A hold that lasts longer comes from a clock that was wrong.
+        return self.now < self.settle_after <= self.now + MAX_HOLD

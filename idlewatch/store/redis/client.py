@@ -6,20 +6,23 @@ import asyncio
 import logging
 import secrets
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from threading import Event, Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
+import redis.asyncio
 from msgspec import MsgspecError
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 from idlewatch import metrics
+from idlewatch.exceptions import StoreUnavailable
 from idlewatch.store.redis.breaker import CircuitBreaker
 from idlewatch.store.redis.commands import Command, Pause, Steps, T, source_of
 from idlewatch.store.redis.connection import KeptConnections
-from idlewatch.store.redis.options import ConnectionOptions, close_client, probe
+from idlewatch.store.redis.options import ConnectionOptions, close_async_client, close_client, probe
 from idlewatch.store.redis.pipeline import Pipeline
 
 logger = logging.getLogger("idlewatch")
@@ -133,6 +136,18 @@ class Client:
         self._kept.give_back()
         subscriber: redis.client.PubSub = self._sync.pubsub(ignore_subscribe_messages=True)
         return subscriber
+
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncIterator[redis.asyncio.Redis]:
+        """Return a client of its own, for questions that Redis may refuse: they count as no outage."""
+        asking = self._options.make_async_client()
+        try:
+            yield asking
+        except (RedisError, OSError) as error:
+            # The text of an error may hold what was sent.
+            raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}.") from None
+        finally:
+            await close_async_client(asking)
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,12 +8,14 @@ from typing import ClassVar
 from idlewatch.store.base import Store
 from idlewatch.store.redis.client import Client
 from idlewatch.store.redis.commands import Command, script
+from idlewatch.store.redis.inspection import inspect
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.redis.presence import RedisPresence
 from idlewatch.store.redis.pubsub import WakeupListener
 from idlewatch.store.redis.queue import RedisQueue
 from idlewatch.store.redis.sessions import RedisSessions
 from idlewatch.store.redis.statistics import RedisStatistics
+from idlewatch.store.values import StoreCondition
 
 
 class RedisStore(Store):
@@ -57,6 +59,10 @@ class RedisStore(Store):
         if not policy:
             return []
         return [f"Redis may evict sessions: its maxmemory-policy is {policy.decode()!r}; expected 'noeviction'."]
+
+    async def inspect(self) -> StoreCondition | None:
+        async with self._client.own_connection() as connection:
+            return await inspect(connection, self._keys)
 
     def clear(self) -> None:
         for key in self._client.find_keys():
