@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
@@ -12,6 +11,7 @@ from django.db import connections, router
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import stores
 from idlewatch.process import Lane, Process, current_process, in_thread, now
+from idlewatch.runtime.roll_call import send_to_itself
 from idlewatch.runtime.runtime import running_runtime
 
 logger = logging.getLogger("idlewatch")
@@ -73,19 +73,8 @@ async def _store() -> None:
 
 async def _channel_layer() -> None:
     layer = get_channel_layer()
-    if layer is None:
-        return
-    # Subscribe before sending: a layer over pub/sub stores no messages.
-    channel = await layer.new_channel()
-    try:
-        await layer.send(channel, {"type": "idlewatch.ready"})
-        await layer.receive(channel)
-    finally:
-        # Such a layer unsubscribes when a receive is cancelled.
-        waiting = asyncio.ensure_future(layer.receive(channel))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.wait([waiting])
+    if layer is not None:
+        await send_to_itself(layer, current_process().clock, CHECK_TIMEOUT)
 
 
 async def _timer() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ GROUP = "idlewatch.hubs"
 NOTICE = "idlewatch.notice"
 """An operator's message to the tabs of some sessions; each process answers with the number of tabs that took it."""
 ANSWER = "idlewatch.answer"
+PING = "idlewatch.ping"
+"""A question who listens: each process answers with its name, and does nothing else."""
+PONG = "idlewatch.pong"
 REJOIN_INTERVAL = 30.0
 """Seconds between joins: far below `group_expiry`, and soon after a Redis has lost its data."""
 RETRY_PAUSE = 1.0
@@ -91,12 +94,23 @@ class Bus:
             # A process of an earlier release sends no time.
             await self._hub.tell(aged(changes_in(message["changes"]), now - message.get("at", now)))
         elif message["type"] == NOTICE:
-            # Changes that come meanwhile do not wait for it.
-            answering = asyncio.create_task(self._answer(layer, message))
-            self._answering.add(answering)
-            answering.add_done_callback(self._answering.discard)
+            self._start(self._answer(layer, message))
+        elif message["type"] == PING:
+            self._start(self._pong(layer, message))
         elif message["type"] == ANSWER and message["notice"] in self._awaited:
             self._awaited[message["notice"]].put_nowait(Ack(message["process"], message["part"], message["reached"]))
+
+    def _start(self, answer: Coroutine[Any, Any, None]) -> None:
+        """Answer a message; changes that come meanwhile do not wait for it."""
+        answering = asyncio.create_task(answer)
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+
+    async def _pong(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
+        # A layer that fails is what the ping is to find out.
+        with suppress(Exception):
+            async with self._clock.timeout(LAYER_TIMEOUT):
+                await layer.send(message["reply"], {"type": PONG, "process": self._name, "ping": message["ping"]})
 
     async def _answer(self, layer: BaseChannelLayer, message: Mapping[str, Any]) -> None:
         """Show a notice from another process, and answer with the number of tabs that took it."""
