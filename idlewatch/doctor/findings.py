@@ -56,11 +56,14 @@ class Trial(StrEnum):
     SAME_VERSIONS = "same-versions", Section.PROCESS
     SAME_SETTINGS = "same-settings", Section.PROCESS
     TIMER = "timer", Section.PROCESS
+    PROCESS_CLOCK = "process-clock", Section.PROCESS
 
     DATABASE = "database", Section.DATABASE
     MIGRATIONS = "migrations", Section.DATABASE
     ROUTER_READS = "router-reads", Section.DATABASE
     RECORDS = "records", Section.DATABASE
+    OVERDUE = "overdue-records", Section.DATABASE
+    OLD_PROBES = "old-probes", Section.DATABASE
     CACHE = "cache", Section.DATABASE
 
     STORE = "store", Section.STORE

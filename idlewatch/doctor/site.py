@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
@@ -21,17 +22,24 @@ from idlewatch.doctor.address import Address, why_no_cookie
 from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
 from idlewatch.doctor.socket_client import TabSocket, open_socket
 from idlewatch.exceptions import IdleWatchError
-from idlewatch.http.challenge import HEADER, is_answer, make_challenge
+from idlewatch.http.challenge import HEADER, is_answer, make_challenge, nonce_of
 from idlewatch.http.site_urls import below_script_name
-from idlewatch.monitor import probes
+from idlewatch.monitor import probes, session_cache, stores
 from idlewatch.monitor.probes import Probe
 from idlewatch.ops.self_report import SelfReport
-from idlewatch.process import now
+from idlewatch.process import current_process, now
+from idlewatch.store.base import Store
+from idlewatch.store.values import StoreCondition
 
 T = TypeVar("T")
 
 CHALLENGES = 8
 """Challenges that are sent at once, so that each process of the site is likely to get one."""
+START_TIMEOUT = 4.0
+"""Seconds for which the first round of a process is awaited: some servers start their timer at the first request, which
+may be a challenge."""
+CHALLENGE_INTERVAL = 0.3
+"""Seconds between two challenges meanwhile."""
 LONG_IDLE_TIMEOUT, LONG_WARNING = 110.0, 10.0
 """The limits of a probe that is not to be warned while it is examined, in seconds."""
 
@@ -65,6 +73,8 @@ class Answered(NamedTuple):
     came: str
     """What came, in a phrase."""
     headers: Mapping[str, str]
+    clock_ahead: float = 0.0
+    """Seconds by which the clock of the process that answered is ahead of the doctor's."""
 
     def __repr__(self) -> str:
         return f"<Answered by {None if self.report is None else self.report.process}>"
@@ -178,23 +188,57 @@ class Site:
 
     @cached_property
     def reports(self) -> Mapping[str, SelfReport]:
-        """A report of each process that answered, by its name."""
-        return {each.report.process: each.report for each in self.answered if each.report is not None}
+        """The latest report of each process that answered, by its name."""
+        found = {each.report.process: each.report for each in self.answered if each.report is not None}
+        until = time.monotonic() + START_TIMEOUT
+        while any(report.is_starting for report in found.values()) and time.monotonic() < until:
+            self.note_progress("Waiting for the first round of a timer …")
+            time.sleep(CHALLENGE_INTERVAL)
+            report = self.challenge().report
+            if report is not None:
+                found[report.process] = report
+        return found
+
+    @property
+    def store(self) -> Store:
+        """The store of this environment."""
+        return stores.store_of(current_process())
+
+    def follow_time(self) -> None:
+        """Go by the time of the store, if it is shared, from here on."""
+        # The section of the store reports one that can't be opened.
+        with suppress(Exception):
+            stores.store_of(current_process())
+
+    @cached_property
+    def condition(self) -> StoreCondition | None:
+        """How the shared store is set up, and how it does; None for one in memory, or that can't be asked.
+
+        To be read after `reports`: some servers start their timer at the first request.
+        """
+        try:
+            return self.run(self.store.inspect())
+        except Exception:  # noqa: BLE001 - the section of the store reports it
+            return None
 
     def challenge(self, headers: Mapping[str, str] | None = None) -> Answered:
         """Challenge the site, with further headers, and return what came."""
         challenge = make_challenge(now())
-        path = f"{self.path_to(reverse('idlewatch:diagnosis'))}?{challenge.split('.')[1]}"
+        nonce = nonce_of(challenge)
+        path = f"{self.path_to(reverse('idlewatch:diagnosis'))}?{nonce}"
+        session_cache.put(nonce)
+        asked_at = now()
         try:
             answer = self.request(path, headers={**(headers or {}), HEADER: challenge, "Accept": "application/json"})
         except NoAnswer as error:
             return Answered(None, str(error), {})
-        found = dict(answer.headers.items())
+        found, asked = dict(answer.headers.items()), (asked_at + now()) / 2
         proof = answer.headers.get(HEADER, "")
         if not is_answer(proof, challenge, answer.body):
             return Answered(None, answer.summary if not proof else f"{answer.summary}, to another challenge", found)
         try:
-            return Answered(msgspec.json.decode(answer.body, type=SelfReport), answer.summary, found)
+            report = msgspec.json.decode(answer.body, type=SelfReport)
+            return Answered(report, answer.summary, found, report.now - asked)
         except msgspec.MsgspecError:
             return Answered(None, "the report of another version of idlewatch", found)
 

@@ -26,6 +26,11 @@ def make_challenge(now: float) -> str:
     return f"{stamp}.{_signature('challenge', stamp, conf.secrets[0])}"
 
 
+def nonce_of(challenge: str) -> str:
+    """Return the random part of a challenge, by which it is told from all others."""
+    return challenge.split(".")[1] if "." in challenge else ""
+
+
 def secret_of(challenge: str, now: float) -> str | bytes | None:
     """Return the secret with which a challenge was signed; None if it is none of the site's, or is too old."""
     stamp, _, signature = challenge.rpartition(".")

@@ -19,8 +19,9 @@ from msgspec import Struct
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH
+from idlewatch.http.challenge import HEADER, nonce_of
 from idlewatch.http.site_urls import below_script_name, path_of
-from idlewatch.monitor import stores
+from idlewatch.monitor import session_cache, stores
 from idlewatch.monitor.peer import address_of
 from idlewatch.monitor.store_lease import StoreLease
 from idlewatch.process import Process, current_process
@@ -103,6 +104,16 @@ class SelfReport(Struct, frozen=True, kw_only=True):
     """The other process that owns the memory store; None where this one may judge."""
     timer: TimerReport | None
     """None where no timer runs in this process."""
+    has_cached: bool | None
+    """Whether the cache of the sessions has what the doctor put there; None where sessions are in no cache."""
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it may have begun just now: its timer has kept no round yet, or does not listen to others."""
+        if self.timer is None:
+            # Under WSGI, other processes may have the timers.
+            return self.interface == "asgi" or not self.is_store_shared
+        return self.store_owner is None and (self.timer.round_age is None or not self.timer.is_listening)
 
     def __repr__(self) -> str:
         return f"<SelfReport of process {self.process}>"
@@ -132,6 +143,7 @@ def self_report(request: HttpRequest) -> SelfReport:
         is_store_shared=stores.store_of(process).shared,
         store_owner=None if owner is None else str(owner),
         timer=_timer_report(process),
+        has_cached=session_cache.has(nonce_of(request.headers.get(HEADER, ""))),
     )
 
 

@@ -1,13 +1,97 @@
-"""The channel-layer section: a message through it to each process."""
+"""The channel layer section: a message through it to each other process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from idlewatch.doctor.findings import Finding
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
+
+from idlewatch.core.clock import Clock
+from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped
+from idlewatch.doctor.phrases import counted, duration, named
 from idlewatch.doctor.site import Site
+from idlewatch.process import current_process
+from idlewatch.runtime.roll_call import call_roll, send_to_itself
+
+LAYER_TIMEOUT = 1.5
+"""Seconds for a message to arrive: beyond that, a tab would rather poll."""
+ROLL_TIMEOUT = 1.0
+"""Seconds in which all processes have to answer; those that did not are asked once more."""
+TRIED, EXPECTED = "A message to each process over the channel layer", "an answer of each that lives"
+EACH_HAS_ITS_OWN = "Each process has a channel layer of its own"
 
 
 def examine(site: Site) -> Iterator[Finding]:
-    """Examine this part of the site."""
-    yield from ()
+    """Send a message to itself, then to all processes; no tab sees any."""
+    tried, expected = f"Channel layer {DEFAULT_CHANNEL_LAYER!r}", "a message to itself arrives"
+    if not site.store.shared:
+        why = "not needed: the memory store has one process, which tells its tabs itself"
+        yield ok(Trial.LAYER, tried, why, "one where processes share their store")
+        return
+    try:
+        layer = get_channel_layer()
+        if layer is None:
+            hint = "Several processes share the store: name a layer in CHANNEL_LAYERS that reaches all of them."
+            yield fault(Trial.LAYER, tried, "there is none", expected, hint)
+            yield skipped(Trial.LAYER_DELIVERY, TRIED, "there is no layer", EXPECTED)
+            return
+        elapsed = site.run(send_to_itself(layer, current_process().clock, LAYER_TIMEOUT))
+    except Exception as error:  # noqa: BLE001 - what a layer raises is its own affair, and may quote a password
+        came = f"nothing within {duration(LAYER_TIMEOUT)}" if isinstance(error, TimeoutError) else _failure(error)
+        hint = "Tabs in other processes are told late. See CHANNEL_LAYERS: is the server up, may this host connect?"
+        yield fault(Trial.LAYER, tried, came, expected, hint)
+        yield skipped(Trial.LAYER_DELIVERY, TRIED, "the layer can't be used", EXPECTED)
+        return
+    yield ok(Trial.LAYER, tried, f"{type(layer).__name__}, {duration(elapsed)}", expected)
+    yield _delivery(site, layer)
+
+
+def _failure(error: Exception) -> str:
+    return f"it fails: {type(error).__name__}"
+
+
+def _delivery(site: Site, layer: BaseChannelLayer) -> Finding:
+    with_timer = {report.process for report in site.reports.values() if report.timer is not None}
+    leased = site.condition.living.keys() if site.condition is not None else set()
+    awaited = with_timer | leased
+    if not awaited:
+        return skipped(Trial.LAYER_DELIVERY, TRIED, "no process answers or holds a lease", EXPECTED)
+    site.note_progress("Waiting for answers over the channel layer …")
+    try:
+        answers = site.run(_call_all(layer, current_process().clock, awaited))
+    except Exception as error:  # noqa: BLE001 - as above
+        hint = "Tabs in other processes are told late. See CHANNEL_LAYERS."
+        return fault(Trial.LAYER_DELIVERY, TRIED, _failure(error), EXPECTED, hint)
+    missing = awaited - answers.keys()
+    if not missing:
+        slowest = duration(max(answers.values()))
+        came = f"{counted(len(answers), 'process')} answered within {slowest}: {named(answers)}"
+        return ok(Trial.LAYER_DELIVERY, TRIED, came, EXPECTED)
+    came = f"no answer of {named(missing)}"
+    if len(missing) == len(awaited):
+        own = (
+            EACH_HAS_ITS_OWN
+            if isinstance(layer, InMemoryChannelLayer)
+            else "The layer carries nothing between processes"
+        )
+        hint = (
+            f"{own}: warnings and ends reach the tabs of other processes late. Name one Redis, database and prefix for "
+            "all of them in CHANNEL_LAYERS; if they are the same, see the logs of the servers."
+        )
+        return fault(Trial.LAYER_DELIVERY, TRIED, came, EXPECTED, hint)
+    hint = (
+        "The listener of that process has stopped, or it has another channel layer than the others: its tabs are told "
+        "late. See its log, and restart it."
+    )
+    return fault(Trial.LAYER_DELIVERY, TRIED, f"{came}; {named(answers)} answered", EXPECTED, hint)
+
+
+async def _call_all(layer: BaseChannelLayer, clock: Clock, awaited: Collection[str]) -> dict[str, float]:
+    """Ask all processes, and once more if some did not answer: a layer may lose a message without an error."""
+    name, answers = current_process().name, dict[str, float]()
+    for _ in range(2):
+        answers |= await call_roll(layer, clock, name, set(awaited) - answers.keys(), ROLL_TIMEOUT)
+        if answers.keys() >= set(awaited):
+            break
+    return answers

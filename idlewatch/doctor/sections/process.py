@@ -8,15 +8,39 @@ from collections.abc import Iterator
 from django.core import checks
 
 from idlewatch.conf.extras import Extra, is_installed
-from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
+from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
+from idlewatch.doctor.phrases import counted, duration, named, process, processes
 from idlewatch.doctor.site import Site
-from idlewatch.ops.self_report import versions
+from idlewatch.ops.self_report import SelfReport, settings_digests, versions
+
+DECISIVE_SETTINGS = frozenset(
+    {"CACHES", "CHANNEL_LAYERS", "DATABASES", "DATABASE_ROUTERS", "IDLEWATCH", "SESSION_ENGINE"}
+)
+"""The settings that name a site's parts: with others, the doctor examines the parts of another site."""
+TRIED_HERE = frozenset({"idlewatch.W034"})
+"""The checks of what the doctor tries by itself: whether there is one process for the memory store."""
+MAX_ROUND_AGE, LATE_ROUND_AGE = 10.0, 3.0
+"""Seconds since the latest round after which a timer counts as stuck, and as late: there is one each second."""
+MAX_APART = 2.0
+"""Seconds by which clocks may differ."""
 
 
 def examine(site: Site) -> Iterator[Finding]:
     """Look at the versions and the checks here, and at the processes that answer at the address."""
     yield _versions()
     yield from _checks()
+    site.follow_time()
+    reports = list(site.reports.values())
+    if not reports:
+        yield from _without_answer(site)
+        return
+    yield from _answering(site, reports)
+    yield _same_versions(reports)
+    yield _same_settings(reports)
+    is_any_alive = site.condition is not None and bool(site.condition.living)
+    for report in reports:
+        yield _timer(report, is_any_alive=is_any_alive)
+    yield _clocks(site)
 
 
 def _versions() -> Finding:
@@ -27,19 +51,129 @@ def _versions() -> Finding:
 
 
 def _checks() -> Iterator[Finding]:
+    tried, expected = "manage.py check --deploy", "no finding of idlewatch"
     found = [each for each in checks.run_checks(include_deployment_checks=True) if not each.is_silenced()]
-    ours = [each for each in found if str(each.id).startswith("idlewatch.")]
-    for each in ours:
+    found = [each for each in found if each.level > checks.INFO]
+    ours = {str(each): each for each in found if str(each.id).startswith("idlewatch.") and each.id not in TRIED_HERE}
+    for each in ours.values():
         make = fault if each.level >= checks.ERROR else warning
-        if each.level > checks.INFO:
-            yield make(
-                Trial.CHECKS,
-                "manage.py check --deploy",
-                f"{each.id}: {each.msg}",
-                "no such finding",
-                str(each.hint or ""),
-            )
-    if not any(each.level > checks.INFO for each in ours):
-        others = len(found) - len(ours)
-        came = "no finding of idlewatch" + (f", {others} of other apps" if others else "")
-        yield ok(Trial.CHECKS, "manage.py check --deploy", came, "no finding of idlewatch")
+        yield make(Trial.CHECKS, tried, f"{each.id}: {each.msg}", expected, str(each.hint or ""))
+    if not ours:
+        came = expected + (f", {len(found)} of other apps" if found else "")
+        yield ok(Trial.CHECKS, tried, came, expected)
+
+
+def _without_answer(site: Site) -> Iterator[Finding]:
+    if site.options.address is None:
+        why = "no address was given, and nothing answers at the usual one"
+    else:
+        why = f"nothing at {site.address.origin} answered the challenge (see the section HTTP)"
+    for trial, tried, expected in (
+        (Trial.ANSWERING, "Processes that answer", "at least one"),
+        (Trial.SAME_VERSIONS, "Versions of the processes that answer", "those here"),
+        (Trial.SAME_SETTINGS, "Settings of the processes that answer", "those here"),
+        (Trial.TIMER, "Timer of the processes that answer", "a round each second"),
+        (Trial.PROCESS_CLOCK, "Clocks of the processes that answer", "that of the doctor"),
+    ):
+        yield skipped(trial, tried, why, expected)
+
+
+def _answering(site: Site, reports: list[SelfReport]) -> Iterator[Finding]:
+    tried = f"Processes that answer at {site.address.origin}"
+    came = f"{counted(len(reports), 'process')}: {processes(reports)}"
+    in_memory = [report for report in reports if not report.is_store_shared]
+    if not in_memory:
+        yield ok(Trial.ANSWERING, tried, came, "one or more, which share their store")
+        return
+    expected = "one process, since the store is in memory"
+    refused = [report for report in in_memory if report.store_owner is not None]
+    if len(reports) == 1 and not refused:
+        yield ok(Trial.ANSWERING, tried, came, expected)
+        return
+    if refused:
+        came += f"; {named(each.process for each in refused)}: the store belongs to {refused[0].store_owner}"
+    hint = (
+        "There are two workers on the memory store: each has sessions of its own, and all but one answer 503 to users "
+        "who are signed in. Run one worker process, or use the Redis store (IDLEWATCH['STORE'])."
+    )
+    yield fault(Trial.ANSWERING, tried, came, expected, hint)
+
+
+def _same_versions(reports: list[SelfReport]) -> Finding:
+    tried, expected = "Versions of the processes that answer", "those here"
+    here = {**versions(), "Python": platform.python_version()}
+    differing = set()
+    for report in reports:
+        there = {**report.versions, "Python": report.python}
+        differing |= {
+            f"{name} {there.get(name, 'missing')} in {report.process}, {here.get(name, 'missing')} here"
+            for name in {*here, *there}
+            if here.get(name) != there.get(name)
+        }
+    if not differing:
+        return ok(Trial.SAME_VERSIONS, tried, "those here", expected)
+    hint = (
+        "Servers that were not restarted after an upgrade run the former code: restart them. Or this is another "
+        "environment than theirs: run the doctor where they run."
+    )
+    return warning(Trial.SAME_VERSIONS, tried, named(differing), expected, hint)
+
+
+def _same_settings(reports: list[SelfReport]) -> Finding:
+    tried, expected = "Settings of the processes that answer", "those here"
+    here = settings_digests()
+    differing = {name for report in reports for name in here if report.settings.get(name) != here[name]}
+    if not differing:
+        return ok(Trial.SAME_SETTINGS, tried, "those here", expected)
+    if len(differing) == len(here):
+        # The digests have the secret key in them.
+        came, hint = "another SECRET_KEY", "Restart the servers: the key here is another since, theirs is a fallback."
+        return fault(Trial.SAME_SETTINGS, tried, came, expected, hint)
+    make = fault if differing & DECISIVE_SETTINGS else warning
+    hint = (
+        "They run with other settings than this command, which then looks at other parts than theirs. Run it in their "
+        "environment (DJANGO_SETTINGS_MODULE, environment variables), or restart them if the settings are new."
+    )
+    return make(Trial.SAME_SETTINGS, tried, f"others: {', '.join(sorted(differing))}", expected, hint)
+
+
+def _timer(report: SelfReport, *, is_any_alive: bool) -> Finding:
+    """Judge the timer of a process; `is_any_alive`: whether a timer of the shared store is known to run."""
+    tried, expected = f"Timer of process {process(report)}", "a round each second"
+    timer = report.timer
+    if report.store_owner is not None:
+        return skipped(Trial.TIMER, tried, "the memory store belongs to another process", expected)
+    if timer is None:
+        if report.interface == "wsgi" and report.is_store_shared and is_any_alive:
+            return ok(Trial.TIMER, tried, "none here; other processes of the store run one", "a timer in some process")
+        hint = (
+            f"Sessions end late, and no tab is told. Wrap the application by idlewatch.{report.interface}.watched; if "
+            "it is wrapped, the timer has died: see the log of the process, and restart it."
+        )
+        return fault(Trial.TIMER, tried, "it does not run", expected, hint)
+    hint = (
+        "Something blocks it: see the log of the process for slow receivers, a slow database, or a store that is away."
+    )
+    if timer.round_age is None:
+        return fault(Trial.TIMER, tried, "it has kept no round yet", expected, hint)
+    late = max(timer.round_age - 1.0, 0.0)
+    came = f"latest round {duration(timer.round_age)} ago, " + (f"{duration(late)} late" if late else "in time")
+    if timer.round_age > MAX_ROUND_AGE:
+        return fault(Trial.TIMER, tried, came, expected, f"It is stuck: sessions end late. {hint}")
+    if timer.round_age > LATE_ROUND_AGE:
+        return warning(Trial.TIMER, tried, came, expected, hint)
+    return ok(Trial.TIMER, tried, came, expected)
+
+
+def _clocks(site: Site) -> Finding:
+    tried, expected = "Clocks of the processes that answer", f"within {MAX_APART:g} s of the doctor's"
+    ahead = {each.report.process: each.clock_ahead for each in site.answered if each.report is not None}
+    name, most = max(ahead.items(), key=lambda item: abs(item[1]), default=("", 0.0))
+    if abs(most) <= MAX_APART:
+        return ok(Trial.PROCESS_CLOCK, tried, f"{duration(abs(most))} apart at most", expected)
+    came = f"{name} is {duration(abs(most))} {'ahead' if most > 0 else 'behind'}"
+    shared = any(report.is_store_shared for report in site.reports.values())
+    hint = "Keep the clocks of all hosts in step (NTP)."
+    if shared:
+        return fault(Trial.PROCESS_CLOCK, tried, came, expected, f"They follow the clock of the store. {hint}")
+    return warning(Trial.PROCESS_CLOCK, tried, came, expected, f"A clock was set since that process began. {hint}")

@@ -1,13 +1,214 @@
-"""The store section: who owns it, who takes part in it, and what Redis is set up to do."""
+"""The store section: who owns it, how a shared one is set up and does, and which processes live in it."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
-from idlewatch.doctor.findings import Finding
+from idlewatch.conf import conf
+from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
+from idlewatch.doctor.phrases import counted, duration, named
 from idlewatch.doctor.site import Site
+from idlewatch.exceptions import StoreUnavailable
+from idlewatch.models import StoreOwner
+from idlewatch.monitor.store_lease import OWNER_LEASE
+from idlewatch.process import now
+from idlewatch.store.values import StoreCondition
+
+SLOW = 0.02
+"""Seconds that a request to the store may take: one of a user takes several."""
+TOO_SLOW = 0.5
+"""Seconds at which it is as good as away: half of its time limit."""
+MAX_CLOCK_AHEAD = 2.0
+"""Seconds by which the clock of the store's server may differ from that of this machine."""
+MAX_LAPSED = 30.0
+"""Seconds after which the tabs of a process that died have been taken back."""
+SETTLING = 60.0
+"""Seconds after which the records are resumed into a new store, unless there are very many."""
+NOT_PERMITTED = "this user of it may not ask"
 
 
 def examine(site: Site) -> Iterator[Finding]:
-    """Examine this part of the site."""
-    yield from ()
+    """Look at the store: at its owner if it is in memory, else at its server and its processes."""
+    tried = f"Store {conf.store['BACKEND']}"
+    if not site.store.shared:
+        yield ok(Trial.STORE, tried, "in memory, for one process", "it can be written to")
+        yield _owner(site)
+        return
+    try:
+        site.run(site.store.ping())
+    except StoreUnavailable as error:
+        hint = (
+            "While it is away, sessions are judged by their records, and no tab is told of changes. See LOCATION and "
+            "OPTIONS of IDLEWATCH['STORE']: is the server up, may this host connect, and may this user write?"
+        )
+        yield fault(Trial.STORE, tried, str(error), "it can be written to", hint)
+        yield from _untried()
+        return
+    condition = site.condition
+    yield ok(Trial.STORE, tried, "it can be written to", "it can be written to")
+    if condition is None:
+        yield from _untried()
+        return
+    yield _version(condition)
+    yield _eviction(condition)
+    yield _persistence(condition)
+    yield _latency(condition)
+    yield _clock(condition)
+    yield _epoch(site, condition)
+    yield from _leases(site, condition)
+
+
+def _untried() -> Iterator[Finding]:
+    trials = {
+        Trial.REDIS_VERSION: ("Version of the store", "Redis 7 or later, or Valkey"),
+        Trial.REDIS_EVICTION: ("Eviction of the store", "noeviction"),
+        Trial.REDIS_PERSISTENCE: ("Persistence of the store", "an append-only file"),
+        Trial.REDIS_LATENCY: ("Round trips to the store", f"within {duration(SLOW)}"),
+        Trial.REDIS_CLOCK: ("Clock of the store", "that of this machine"),
+        Trial.EPOCH: ("Epoch of the store", "complete"),
+        Trial.LEASES: ("Leases of processes", "one or more"),
+    }
+    for trial, (tried, expected) in trials.items():
+        yield skipped(trial, tried, "the store can't be asked", expected)
+
+
+def _owner(site: Site) -> Finding:
+    tried, expected = "Owner of the memory store", "the process that answers, which renews its lease each second"
+    owner, reports = StoreOwner.objects.first(), site.reports
+    if owner is None:
+        if any(report.timer for report in reports.values()):
+            hint = "The processes that answer own a store by another database than this command has: see DATABASES."
+            return fault(Trial.STORE_OWNER, tried, "none", expected, hint)
+        return skipped(Trial.STORE_OWNER, tried, "no process has claimed it", expected)
+    age = now() - owner.renewed.timestamp()
+    came = f"{owner.process} (pid {owner.pid} on {owner.host}), renewed {duration(max(age, 0.0))} ago"
+    if not reports:
+        why = f"no process answers; the latest was {came}"
+        return skipped(Trial.STORE_OWNER, tried, why, expected)
+    report = reports.get(owner.process)
+    if report is None and age <= OWNER_LEASE:
+        hint = (
+            "Another process than those that answer owns the store, and these answer 503 to users who are signed in. "
+            "Stop it, or use the Redis store: a store in memory supports one process."
+        )
+        return fault(Trial.STORE_OWNER, tried, came, expected, hint)
+    if age > OWNER_LEASE:
+        if any(each.timer is None for each in reports.values()):
+            return skipped(Trial.STORE_OWNER, tried, f"{came}; no timer renews it (see there)", expected)
+        hint = "The timer does not reach the database, or another one than this command: see the log of the server."
+        return fault(Trial.STORE_OWNER, tried, came, expected, hint)
+    return ok(Trial.STORE_OWNER, tried, came, expected)
+
+
+def _version(condition: StoreCondition) -> Finding:
+    tried, expected = "Version of the store", "Redis 7 or later, or Valkey"
+    if condition.is_supported is None:
+        return skipped(Trial.REDIS_VERSION, tried, NOT_PERMITTED, expected)
+    if not condition.is_supported:
+        hint = "Scripts of the store use commands that this version lacks: upgrade it."
+        return fault(Trial.REDIS_VERSION, tried, condition.server, expected, hint)
+    return ok(Trial.REDIS_VERSION, tried, condition.server, expected)
+
+
+def _eviction(condition: StoreCondition) -> Finding:
+    tried, expected = "Eviction of the store", "noeviction"
+    if condition.eviction is None:
+        return skipped(Trial.REDIS_EVICTION, tried, NOT_PERMITTED, expected)
+    limit = condition.memory_limit or 0
+    came = condition.eviction + (f", {limit // 2**20:,} MiB at most" if limit else ", no limit")
+    if condition.eviction == "noeviction":
+        return ok(Trial.REDIS_EVICTION, tried, came, expected)
+    hint = (
+        "A full Redis drops sessions, and their users are signed out. Set `maxmemory-policy noeviction`, and keep "
+        "caches in another Redis."
+    )
+    make = fault if limit else warning
+    return make(Trial.REDIS_EVICTION, tried, came, expected, hint)
+
+
+def _persistence(condition: StoreCondition) -> Finding:
+    tried, expected = "Persistence of the store", "an append-only file"
+    if condition.failed_writes:
+        hint = "It can't write to its disk, and refuses writes or loses them at a restart: see its log."
+        return fault(Trial.REDIS_PERSISTENCE, tried, f"failed: {named(condition.failed_writes)}", expected, hint)
+    if condition.is_logged is None:
+        return skipped(Trial.REDIS_PERSISTENCE, tried, NOT_PERMITTED, expected)
+    if condition.is_logged:
+        return ok(Trial.REDIS_PERSISTENCE, tried, expected, expected)
+    snapshots = {True: "snapshots alone", False: "none", None: "no append-only file"}[condition.has_snapshots]
+    hint = (
+        "A restart of Redis costs sessions their latest activity, and all wait until their records are resumed. Set "
+        "`appendonly yes`, as in docs/deployment/redis.conf."
+    )
+    return warning(Trial.REDIS_PERSISTENCE, tried, snapshots, expected, hint)
+
+
+def _latency(condition: StoreCondition) -> Finding:
+    median = statistics.median(condition.round_trips)
+    tried, expected = "Round trips to the store", f"within {duration(SLOW)}"
+    came = f"{duration(median)}, the longest {duration(max(condition.round_trips))}"
+    if median <= SLOW:
+        return ok(Trial.REDIS_LATENCY, tried, came, expected)
+    hint = "A request of a user takes several: move it nearer to the servers, or see its slow log and its load."
+    return (fault if median > TOO_SLOW else warning)(Trial.REDIS_LATENCY, tried, came, expected, hint)
+
+
+def _clock(condition: StoreCondition) -> Finding:
+    ahead, correction = condition.clock_ahead, condition.correction
+    tried, expected = "Clock of the store", f"within {MAX_CLOCK_AHEAD:g} s of this machine's"
+    came = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
+    came += f", corrected by {duration(correction)}" if correction else ""
+    if abs(ahead) <= MAX_CLOCK_AHEAD:
+        return ok(Trial.REDIS_CLOCK, tried, came, expected)
+    hint = "Sessions are judged by its clock, and their times shown by it. Keep the clocks of all hosts in step (NTP)."
+    return warning(Trial.REDIS_CLOCK, tried, came, expected, hint)
+
+
+def _epoch(site: Site, condition: StoreCondition) -> Finding:
+    tried, expected = "Epoch of the store", "complete, with nothing held back"
+    if condition.created_at is None:
+        if not site.reports:
+            return skipped(Trial.EPOCH, tried, "no process has used the store", expected)
+        hint = (
+            "No process of the site has used this store: those that answer use another, by LOCATION or PREFIX, or have "
+            "no timer."
+        )
+        return fault(Trial.EPOCH, tried, "there is none", expected, hint)
+    age = max(condition.now - condition.created_at, 0.0)
+    came = f"{duration(age)} old"
+    hint = (
+        "It passes within a minute. If it does not, see the logs: a process may reach the store, and not the database."
+    )
+    if condition.is_holding_back and age > SETTLING:
+        doing = "processes report what they saw" if condition.is_resumed else "the records are being resumed into it"
+        return warning(Trial.EPOCH, tried, f"{came}, and no session ends by the clock: {doing}", expected, hint)
+    if not condition.is_resumed and not condition.is_holding_back:
+        hint = "No process goes on resuming the records: none lives, or none reaches the database. See the logs."
+        return fault(Trial.EPOCH, tried, f"{came}, and the records were not resumed into it", expected, hint)
+    return ok(Trial.EPOCH, tried, came, expected)
+
+
+def _leases(site: Site, condition: StoreCondition) -> Iterator[Finding]:
+    living, tried = condition.living, "Leases of processes"
+    expected = "one of each process that has a timer"
+    lacking = [report for report in site.reports.values() if report.timer and report.process not in living]
+    if lacking:
+        hint = (
+            "They answer, and do not renew their leases here: their timers are stuck, or they use another store than "
+            "this command, by LOCATION or PREFIX. Their tabs no longer count."
+        )
+        names = named(each.process for each in lacking)
+        yield fault(Trial.LEASES, tried, f"none of {names}", expected, hint)
+    elif living:
+        leases = named(f"{name} ({seconds:.0f} s left)" for name, seconds in living.items())
+        yield ok(Trial.LEASES, tried, f"{counted(len(living), 'process')}: {leases}", expected)
+    elif site.reports:
+        hint = "No timer runs: sessions end late, and no tab is told. Run `manage.py runtimer`, or see the trial timer."
+        yield fault(Trial.LEASES, tried, "no process lives", expected, hint)
+    else:
+        yield skipped(Trial.LEASES, tried, "no process answers or lives", expected)
+    lapsed = [name for name, until in condition.leases.items() if until < condition.now - MAX_LAPSED]
+    if lapsed and living and not condition.is_holding_back:
+        hint = "Their tabs still count, since none of the living took them back: see their logs."
+        yield warning(Trial.LEASES, "Leases of processes that died", named(lapsed), "their tabs are taken back", hint)
