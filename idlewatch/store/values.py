@@ -168,14 +168,10 @@ class StoreCondition(Struct, frozen=True, kw_only=True):
     """Whether it writes its data to disk from time to time."""
     failed_writes: Sequence[str]
     """What it could not write to disk the last time: `log`, `snapshot`."""
-    round_trips: Sequence[float]
-    """Seconds that some requests took."""
     now: float
     """The shared time, when it was asked."""
-    clock_ahead: float
-    """Seconds by which its server's own clock is ahead of this machine's."""
     correction: float
-    """Seconds by which all processes correct the server's clock."""
+    """Seconds by which all processes correct the clock of its server."""
     created_at: float | None
     """When it was created, or came back with less data; None where no process has used it."""
     is_resumed: bool

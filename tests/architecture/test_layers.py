@@ -86,8 +86,8 @@ def test_a_package_of_an_extra_is_imported_in_few_places(package: str, modules: 
     assert knowing(package) == modules
 
 
-def test_only_the_publisher_and_notices_publish() -> None:
-    assert users_of("group_send") <= {"runtime/publisher.py", "notify.py"}
+def test_only_the_publisher_notices_and_the_roll_call_publish() -> None:
+    assert users_of("group_send") <= {"runtime/publisher.py", "notify.py", "runtime/roll_call.py"}
 
 
 def test_only_conf_reads_the_setting() -> None:

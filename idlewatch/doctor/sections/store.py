@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from idlewatch.conf import conf
+from idlewatch.core.clock import Clock
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.phrases import counted, duration, named
 from idlewatch.doctor.site import Site
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.models import StoreOwner
 from idlewatch.monitor.store_lease import OWNER_LEASE
-from idlewatch.process import now
+from idlewatch.process import current_process, now
 from idlewatch.store.values import StoreCondition
 
+ROUND_TRIPS = 9
 SLOW = 0.02
 """Seconds that a request to the store may take: one of a user takes several."""
 TOO_SLOW = 0.5
@@ -43,23 +45,29 @@ def examine(site: Site) -> Iterator[Finding]:
             "OPTIONS of IDLEWATCH['STORE']: is the server up, may this host connect, and may this user write?"
         )
         yield fault(Trial.STORE, tried, str(error), "it can be written to", hint)
-        yield from _untried()
+        yield from _untried("it can't be reached")
         return
-    condition = site.condition
     yield ok(Trial.STORE, tried, "it can be written to", "it can be written to")
+    clock = current_process().clock
+    asked_at = clock.wall()
+    try:
+        condition = site.run(site.store.inspect())
+    except StoreUnavailable as error:
+        yield from _untried(str(error))
+        return
     if condition is None:
-        yield from _untried()
+        # A backend of the project's own has nothing to tell.
         return
     yield _version(condition)
     yield _eviction(condition)
     yield _persistence(condition)
-    yield _latency(condition)
-    yield _clock(condition)
+    yield _clock(condition, (asked_at + clock.wall()) / 2)
+    yield _latency([_time_of(site, clock) for _ in range(ROUND_TRIPS)])
     yield _epoch(site, condition)
     yield from _leases(site, condition)
 
 
-def _untried() -> Iterator[Finding]:
+def _untried(why: str) -> Iterator[Finding]:
     trials = {
         Trial.REDIS_VERSION: ("Version of the store", "Redis 7 or later, or Valkey"),
         Trial.REDIS_EVICTION: ("Eviction of the store", "noeviction"),
@@ -70,7 +78,7 @@ def _untried() -> Iterator[Finding]:
         Trial.LEASES: ("Leases of processes", "one or more"),
     }
     for trial, (tried, expected) in trials.items():
-        yield skipped(trial, tried, "the store can't be asked", expected)
+        yield skipped(trial, tried, why, expected)
 
 
 def _owner(site: Site) -> Finding:
@@ -144,18 +152,25 @@ def _persistence(condition: StoreCondition) -> Finding:
     return warning(Trial.REDIS_PERSISTENCE, tried, snapshots, expected, hint)
 
 
-def _latency(condition: StoreCondition) -> Finding:
-    median = statistics.median(condition.round_trips)
+def _time_of(site: Site, clock: Clock) -> float:
+    began = clock.ticks()
+    site.run(site.store.ping())
+    return clock.ticks() - began
+
+
+def _latency(round_trips: Sequence[float]) -> Finding:
+    median = statistics.median(round_trips)
     tried, expected = "Round trips to the store", f"within {duration(SLOW)}"
-    came = f"{duration(median)}, the longest {duration(max(condition.round_trips))}"
+    came = f"{duration(median)}, the longest {duration(max(round_trips))}"
     if median <= SLOW:
         return ok(Trial.REDIS_LATENCY, tried, came, expected)
     hint = "A request of a user takes several: move it nearer to the servers, or see its slow log and its load."
     return (fault if median > TOO_SLOW else warning)(Trial.REDIS_LATENCY, tried, came, expected, hint)
 
 
-def _clock(condition: StoreCondition) -> Finding:
-    ahead, correction = condition.clock_ahead, condition.correction
+def _clock(condition: StoreCondition, here: float) -> Finding:
+    correction = condition.correction
+    ahead = condition.now - correction - here
     tried, expected = "Clock of the store", f"within {MAX_CLOCK_AHEAD:g} s of this machine's"
     came = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
     came += f", corrected by {duration(correction)}" if correction else ""

@@ -1,8 +1,7 @@
-"""Inspects a Redis: how it is set up, how fast it answers, and what the processes have in it of themselves."""
+"""Inspects a Redis: how it is set up, and what the processes have in it of themselves."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,8 +11,6 @@ from redis.exceptions import ResponseError
 from idlewatch.store.redis.keys import Keys
 from idlewatch.store.values import StoreCondition
 
-ROUND_TRIPS = 9
-"""Requests whose time is taken."""
 MIN_VERSION = 7
 """The major version of Redis that has all commands; every Valkey has them."""
 RESUME_GRACE = 30.0
@@ -28,13 +25,8 @@ async def inspect(client: redis.asyncio.Redis, keys: Keys) -> StoreCondition:
     Raises:
         RedisError, OSError: it does not answer, or refuses to read the keys of the store.
     """
-    # The first request opens the connection.
-    await client.execute_command("PING")
-    round_trips = [await _time_of_ping(client) for _ in range(ROUND_TRIPS)]
     server, memory, persistence = [await _info(client, part) for part in ("server", "memory", "persistence")]
-    asked_at = time.time()
     seconds, microseconds = await client.time()
-    clock, here = seconds + microseconds / 1e6, (asked_at + time.time()) / 2
     correction = float(await client.get(keys.other("correction")) or 0.0)
     epoch = await cast("Any", client.hmget(keys.other("epoch"), ["created_at", "settle_after", "resuming_until"]))
     created_at, settle_after, resuming_until = [float(value) if value else None for value in epoch]
@@ -47,21 +39,13 @@ async def inspect(client: redis.asyncio.Redis, keys: Keys) -> StoreCondition:
         is_logged=bool(persistence["aof_enabled"]) if "aof_enabled" in persistence else None,
         has_snapshots=await _has_snapshots(client),
         failed_writes=_failed_writes(persistence),
-        round_trips=round_trips,
-        now=clock + correction,
-        clock_ahead=clock - here,
+        now=seconds + microseconds / 1e6 + correction,
         correction=correction,
         created_at=created_at,
         is_resumed=settle_after is not None,
         settle_after=(resuming_until or 0.0) + RESUME_GRACE if settle_after is None else settle_after,
         leases={name.decode(): until for name, until in leases},
     )
-
-
-async def _time_of_ping(client: redis.asyncio.Redis) -> float:
-    began = time.perf_counter()
-    await client.execute_command("PING")
-    return time.perf_counter() - began
 
 
 async def _info(client: redis.asyncio.Redis, part: str) -> Facts:
