@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
 from django.http.request import validate_host
-from django.utils.encoding import iri_to_uri
+from django.utils.encoding import iri_to_uri, punycode
 
 USUAL_ADDRESS = "http://127.0.0.1:8000/"
 """Where `runserver` serves a site, and where one is looked for if no address is given."""
@@ -16,6 +16,7 @@ DEBUG_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 """What Django allows in DEBUG where ALLOWED_HOSTS is empty."""
 EXPECTED = "expected one like https://example.com/"
 DEFAULT_PORTS = {"http": 80, "https": 443}
+IPV6 = 6
 
 
 class Address(NamedTuple):
@@ -54,8 +55,20 @@ class Address(NamedTuple):
 
     def has(self, url: str) -> bool:
         """Return whether a URL, or a path, is of this origin."""
-        parts = urlsplit(self.url(url))
-        return f"{parts.scheme}://{parts.netloc}" == self.origin
+        return self.target(url) is not None
+
+    def target(self, url: str) -> str | None:
+        """Return the path and query of a URL of this origin, or of a path; None if it is of another one."""
+        try:
+            parts = urlsplit(self.url(url))
+            host, port = _host_of(parts.hostname or ""), parts.port
+        except ValueError:
+            return None
+        if parts.scheme != self.scheme or "@" in parts.netloc or host != self.host:
+            return None
+        if (DEFAULT_PORTS[self.scheme] if port is None else port) != self.port:
+            return None
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def parse_address(url: str) -> Address:
@@ -67,17 +80,17 @@ def parse_address(url: str) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = (parts.hostname or "").encode("idna").decode()
+        host = _host_of(parts.hostname or "")
     except ValueError:
         # A bracket that is not closed, a port that is no number, a label that is too long.
-        raise ValueError(_expected(url.rpartition("@")[2])) from None
-    if parts.username is not None:
+        raise ValueError(_expected(url)) from None
+    if "@" in parts.netloc:
         raise ValueError(f"an address with a user name in it; {EXPECTED}, without one.")
-    if parts.scheme not in DEFAULT_PORTS or not host or not url.isprintable() or " " in url:
+    is_odd = not url.isprintable() or " " in url or "//" in parts.path or "\\" in url or port == 0
+    if parts.scheme not in DEFAULT_PORTS or not host or is_odd:
         raise ValueError(_expected(url))
     if parts.query or parts.fragment:
         raise ValueError(f"{url.partition('?')[0].partition('#')[0]!r} with a query or a fragment; {EXPECTED}.")
-    host = f"[{host}]" if ":" in host else host
     return Address(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, _prefix(parts.path))
 
 
@@ -97,7 +110,16 @@ def _prefix(path: str) -> str:
 
 
 def _expected(url: str) -> str:
-    return f"{url!r} is not the address of a site; {EXPECTED}."
+    return f"{url.rpartition('@')[2]!r} is not the address of a site; {EXPECTED}."
+
+
+def _host_of(name: str) -> str:
+    """Return a host as browsers write it in a URL: IPv6 addresses in brackets, international names in ASCII."""
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return punycode(name.lower())
+    return f"[{address.compressed}]" if address.version == IPV6 else address.compressed
 
 
 def why_no_cookie(address: Address) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from msgspec import Struct
 
@@ -82,7 +82,9 @@ class Trial(StrEnum):
     CHALLENGE = "challenge", Section.HTTP
     HEALTH = "healthz", Section.HTTP
     READINESS = "readyz", Section.HTTP
+    COOKIE_TRUST = "cookie-trust", Section.HTTP
     SESSION_COOKIE = "session-cookie", Section.HTTP
+    CSRF_COOKIE = "csrf-cookie", Section.HTTP
     SCRIPT = "static-script", Section.HTTP
     STYLESHEET = "static-stylesheet", Section.HTTP
 
@@ -161,3 +163,15 @@ def warning(trial: Trial, tried: str, came: str, expected: str, hint: str) -> Fi
 def skipped(trial: Trial, tried: str, why: str, expected: str) -> Finding:
     """Return the finding that something was not tried, and why."""
     return Finding(trial=trial, outcome=Outcome.SKIPPED, tried=tried, came=f"not tried: {why}", expected=expected)
+
+
+class Flaw(NamedTuple):
+    """What is wrong with something, and what to do about it."""
+
+    came: str
+    hint: str
+    is_fatal: bool = True
+    """Whether it is a fault, and not just unwise."""
+
+    def __repr__(self) -> str:
+        return f"<Flaw {'fault' if self.is_fatal else 'warning'}>"

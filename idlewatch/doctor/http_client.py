@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection, HTTPException, HTTPMessage
+from socket import socket
 from typing import NamedTuple
+
+from django.utils.encoding import iri_to_uri
 
 from idlewatch.core.probes import DOCTOR_USER_AGENT
 from idlewatch.doctor.address import Address
-from idlewatch.exceptions import IdleWatchError
+from idlewatch.doctor.connection import (
+    REQUEST_TIMEOUT,
+    BoundedSocket,
+    NoAnswer,
+    Route,
+    connect,
+    route_of,
+    secured,
+    why_not,
+)
 
-REQUEST_TIMEOUT = 10.0
-"""Seconds that an answer may take."""
+__all__ = ["FETCH", "NAVIGATION", "REQUEST_TIMEOUT", "Answer", "HttpClient", "NoAnswer"]
+
 MAX_BODY = 5_000_000
 """Bytes of a body that are read."""
+MAX_REASON, MAX_URL = 60, 200
+"""Characters that are shown of a reason, and of where an answer redirects."""
 MAX_REQUESTS = 200
 """Requests and handshakes of one run, at most: it is meant for sites in production."""
 USER_AGENT = DOCTOR_USER_AGENT
@@ -35,10 +49,6 @@ FETCH: Mapping[str, str] = {
 """The headers by which a browser marks what a script fetches."""
 
 
-class NoAnswer(IdleWatchError):
-    """Nothing answers at this address."""
-
-
 class Answer(NamedTuple):
     """What came back."""
 
@@ -56,14 +66,17 @@ class Answer(NamedTuple):
     @property
     def text(self) -> str:
         """The body as text."""
-        return self.body.decode(self.headers.get_content_charset("utf-8"), errors="replace")
+        try:
+            return self.body.decode(self.headers.get_content_charset("utf-8"), errors="replace")
+        except (LookupError, UnicodeError):
+            # A charset that does not exist, or one that replaces nothing.
+            return self.body.decode(errors="replace")
 
     @property
     def summary(self) -> str:
         """Status, reason, and where it redirects, without the query, which may hold a token."""
         location = self.headers.get("Location")
-        to = f" to {location.partition('?')[0]}" if location else ""
-        return f"{self.status} {self.reason}{to}"
+        return f"{self.status} {self.reason[:MAX_REASON]}{f' to {shown(location)}' if location else ''}".strip()
 
 
 class HttpClient:
@@ -73,6 +86,8 @@ class HttpClient:
         self.address = address
         self.count = 0
         """How many requests were sent; handshakes of sockets are added."""
+        self.route: Route | None = None
+        """The two ends of the latest connection; None before there was one."""
 
     def request(
         self,
@@ -89,23 +104,34 @@ class HttpClient:
             NoAnswer: no connection, a broken one, or no answer in time.
         """
         self.note_request()
-        sent = {"User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
+        target = self.address.target(path)
+        if target is None:
+            raise NoAnswer("another origin gets no request")
+        sent = {"Host": self.address.netloc, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
         if cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        url = self.address.url(path)
-        assert self.address.has(url), "another origin gets no request"  # noqa: S101
-        connection, began = self._connection(), time.monotonic()
-        try:
-            connection.request(method, url.removeprefix(self.address.origin) or "/", body=body, headers=sent)
-            response = connection.getresponse()
-            content = response.read(MAX_BODY)
-        except ssl.SSLError as error:
-            raise NoAnswer(f"TLS with {self.address.netloc} failed: {error.reason or error}") from None
-        except (OSError, HTTPException) as error:
-            raise NoAnswer(f"{self.address.netloc} did not answer: {error or type(error).__name__}") from None
-        finally:
-            connection.close()
-        return Answer(url, response.status, response.reason, response.headers, content, time.monotonic() - began)
+        began = time.monotonic()
+        deadline = began + REQUEST_TIMEOUT
+        with ExitStack() as stack:
+            plain = stack.enter_context(closing(self.connect(deadline, with_cookie=bool(cookies))))
+            try:
+                connection = HTTPConnection(self.address.host)
+                secure = stack.enter_context(closing(secured(self.address, plain, deadline)))
+                connection.sock = BoundedSocket(secure, deadline)
+                connection.request(method, iri_to_uri(target), body=body, headers=sent)
+                response = connection.getresponse()
+                content = response.read(MAX_BODY)
+            except (OSError, HTTPException, ValueError) as error:
+                raise NoAnswer(why_not(self.address, error)) from None
+        elapsed = time.monotonic() - began
+        url = self.address.origin + target
+        return Answer(url, response.status, response.reason, response.headers, content, elapsed)
+
+    def connect(self, deadline: float, *, with_cookie: bool) -> socket:
+        """Connect without TLS until `deadline`; raises `NoAnswer`."""
+        connection = connect(self.address, deadline, with_cookie=with_cookie)
+        self.route = route_of(connection)
+        return connection
 
     def note_request(self) -> None:
         """Count a request or a handshake."""
@@ -113,8 +139,10 @@ class HttpClient:
         if self.count > MAX_REQUESTS:
             raise NoAnswer(f"the doctor sends no more than {MAX_REQUESTS} requests")
 
-    def _connection(self) -> HTTPConnection:
-        host, port = self.address.host.strip("[]"), self.address.port
-        if self.address.scheme == "https":
-            return HTTPSConnection(host, port, timeout=REQUEST_TIMEOUT, context=ssl.create_default_context())
-        return HTTPConnection(host, port, timeout=REQUEST_TIMEOUT)
+
+def shown(url: str) -> str:
+    """Return a URL as it may be printed: without the query, which may hold a token, and without a password."""
+    head = url.partition("?")[0].partition("#")[0]
+    scheme, slashes, rest = head.rpartition("//")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2] if slashes else host}{slash}{path}"[:MAX_URL]

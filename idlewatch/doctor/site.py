@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.urls import reverse
+from django.http.request import split_domain_port
+from django.urls import NoReverseMatch, reverse
 
 from idlewatch.core.policy import Policy
 from idlewatch.core.probes import PROBE_LIFETIME
@@ -75,6 +76,8 @@ class Answered(NamedTuple):
     headers: Mapping[str, str]
     clock_ahead: float = 0.0
     """Seconds by which the clock of the process that answered is ahead of the doctor's."""
+    answer: Answer | None = None
+    """None: nothing answered at all."""
 
     def __repr__(self) -> str:
         return f"<Answered by {None if self.report is None else self.report.process}>"
@@ -177,6 +180,8 @@ class Site:
         """What came of the challenges, which were sent at once."""
         if self.client is None:
             return ()
+        if self.diagnosis_path is None:
+            return (self.challenge(),)
         answered = list[Answered]()
         # Each has a connection of its own: to several threads of one process, or to several processes.
         threads = [Thread(target=lambda: answered.append(self.challenge()), daemon=True) for _ in range(CHALLENGES)]
@@ -221,11 +226,23 @@ class Site:
         except Exception:  # noqa: BLE001 - the section of the store reports it
             return None
 
+    @cached_property
+    def diagnosis_path(self) -> str | None:
+        """The path at which the site answers challenges, as browsers request it; None if it has no such URL."""
+        # Asked for in the main thread: script name and language are those of a thread.
+        try:
+            return self.path_to(reverse("idlewatch:diagnosis"))
+        except NoReverseMatch:
+            return None
+
     def challenge(self, headers: Mapping[str, str] | None = None) -> Answered:
         """Challenge the site, with further headers, and return what came."""
         challenge = make_challenge(now())
+        if self.diagnosis_path is None:
+            return Answered(None, "the project's URLs do not include those of idlewatch", {})
         nonce = nonce_of(challenge)
-        path = f"{self.path_to(reverse('idlewatch:diagnosis'))}?{nonce}"
+        # The query is another each time, for caches that keep what they should not.
+        path = f"{self.diagnosis_path}?{nonce}"
         session_cache.put(nonce)
         asked_at = now()
         try:
@@ -235,20 +252,33 @@ class Site:
         found, asked = dict(answer.headers.items()), (asked_at + now()) / 2
         proof = answer.headers.get(HEADER, "")
         if not is_answer(proof, challenge, answer.body):
-            return Answered(None, answer.summary if not proof else f"{answer.summary}, to another challenge", found)
+            came = answer.summary if not proof else f"{answer.summary}, the answer to another challenge"
+            return Answered(None, came, found, answer=answer)
         try:
             report = msgspec.json.decode(answer.body, type=SelfReport)
-            return Answered(report, answer.summary, found, report.now - asked)
-        except msgspec.MsgspecError:
-            return Answered(None, "the report of another version of idlewatch", found)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return Answered(None, f"{answer.summary}, the report of another version of idlewatch", found, answer=answer)
+        return Answered(report, answer.summary, found, report.now - asked, answer)
+
+    @cached_property
+    def why_unreached(self) -> str | None:
+        """Why nothing can be tried at the address; None if the site answers there."""
+        if self.options.address is None:
+            return "no site answers here; start it, or give its address by --url"
+        return None if self.reports else "the site has not answered the challenge"
 
     @cached_property
     def why_no_cookie(self) -> str | None:
         """Why no session cookie is sent to the address; None if one may be."""
         why = why_no_cookie(self.address)
-        if why is None and not self.reports:
-            why = f"nothing at {self.address.origin} has answered a challenge that is signed with the site's key"
-        return why
+        if why is not None:
+            return why
+        if not self.reports:
+            return f"nothing at {self.address.origin} has answered a challenge that is signed with the site's key"
+        # Another site of the same ALLOWED_HOSTS may pass the challenge on to this one, by its own name.
+        hosts = {str(report.host) for report in self.reports.values()}
+        others = sorted(host for host in hosts if split_domain_port(host.lower())[0] != self.address.host)
+        return f"what answers at {self.address.host} takes itself for {others[0]}" if others else None
 
     def _require_trust(self) -> None:
         if self.why_no_cookie is not None:

@@ -6,13 +6,16 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from django.utils.encoding import iri_to_uri
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from idlewatch.doctor.http_client import REQUEST_TIMEOUT, USER_AGENT, HttpClient, NoAnswer
+from idlewatch.doctor.address import Address
+from idlewatch.doctor.connection import REQUEST_TIMEOUT, NoAnswer, why_not
+from idlewatch.doctor.http_client import MAX_REASON, USER_AGENT, HttpClient, shown
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that the closing handshake may take."""
@@ -56,9 +59,12 @@ class TabSocket:
         except ConnectionClosed as error:
             code = None if error.rcvd is None else error.rcvd.code
             raise Closed(code, "" if error.rcvd is None else error.rcvd.reason) from None
-        frame = json.loads(received)
+        try:
+            frame = json.loads(received)
+        except (ValueError, RecursionError):
+            frame = None
         if not isinstance(frame, dict):
-            raise NoAnswer(f"a frame that is no object came: {type(frame).__name__}")
+            raise NoAnswer("a frame came that is no JSON object")
         return frame
 
     def receive_phase(self, phase: str, timeout: float) -> Mapping[str, Any]:
@@ -92,26 +98,45 @@ def open_socket(
         NoAnswer: no connection, a broken one, or no answer in time.
     """
     client.note_request()
-    assert client.address.has(url), "another origin gets no handshake"  # noqa: S101
-    target = client.address.url(url).replace("http", "ws", 1)
-    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else None
-    try:
-        connection = connect(
-            target,
-            origin=origin,  # type: ignore[arg-type]
-            additional_headers=headers,
-            user_agent_header=USER_AGENT,
-            open_timeout=REQUEST_TIMEOUT,
-            close_timeout=CLOSE_TIMEOUT,
-            proxy=None,
-            logger=SILENT,
-        )
-    except InvalidStatus as error:
-        raise Refused(error.response.status_code, error.response.reason_phrase) from None
-    except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed, EOFError) as error:
-        raise NoAnswer(f"no handshake with {client.address.netloc}: {error or type(error).__name__}") from None
-    try:
-        yield TabSocket(connection)
-    finally:
+    target = client.address.target(url)
+    if target is None:
+        raise NoAnswer("another origin gets no handshake")
+    with ExitStack() as stack:
+        try:
+            plain = client.connect(time.monotonic() + REQUEST_TIMEOUT, with_cookie=bool(cookies))
+            stack.callback(plain.close)
+            connection = stack.enter_context(
+                connect(
+                    client.address.origin.replace("http", "ws", 1) + iri_to_uri(target),
+                    # With a socket of its own it follows no redirect: browsers follow none either.
+                    sock=plain,
+                    origin=origin,  # type: ignore[arg-type]
+                    additional_headers=_cookie_header(cookies),
+                    user_agent_header=USER_AGENT,
+                    open_timeout=REQUEST_TIMEOUT,
+                    close_timeout=CLOSE_TIMEOUT,
+                    # Browsers send none, and a proxy would count them.
+                    ping_interval=None,
+                    proxy=None,
+                    logger=SILENT,
+                )
+            )
+        except (OSError, EOFError, ValueError, WebSocketException) as error:
+            raise _refusal(client.address, error) from None
         # 4000: the page starts a navigation. So the end of the socket does not count as the close of the browser.
-        connection.close(4000)
+        stack.callback(connection.close, 4000)
+        yield TabSocket(connection)
+
+
+def _cookie_header(cookies: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else None
+
+
+def _refusal(address: Address, error: Exception) -> NoAnswer:
+    """Return what an error of a handshake is called here."""
+    status = next((each for each in (error, error.__cause__) if isinstance(each, InvalidStatus)), None)
+    if status is None:
+        return NoAnswer(why_not(address, error))
+    location = status.response.headers.get_all("Location")
+    to = f" to {shown(location[0])}" if location else ""
+    return Refused(status.response.status_code, status.response.reason_phrase[:MAX_REASON] + to)

@@ -16,6 +16,8 @@ from idlewatch.conf import conf
 
 HEADER = "Idlewatch-Challenge"
 """The header of the challenge, and of the answer to it."""
+MAX_LENGTH = 128
+"""Characters of a challenge; longer ones are none of the doctor's."""
 CHALLENGE_VALIDITY = 60.0
 """Seconds for which a challenge is answered, before and after the site's own time."""
 
@@ -35,7 +37,7 @@ def secret_of(challenge: str, now: float) -> str | bytes | None:
     """Return the secret with which a challenge was signed; None if it is none of the site's, or is too old."""
     stamp, _, signature = challenge.rpartition(".")
     sent_at, _, nonce = stamp.partition(".")
-    if not (sent_at.isascii() and sent_at.isdigit() and nonce) or len(sent_at) > 12:
+    if len(challenge) > MAX_LENGTH or not (sent_at.isascii() and sent_at.isdigit() and nonce):
         return None
     if abs(now - int(sent_at)) > CHALLENGE_VALIDITY:
         return None

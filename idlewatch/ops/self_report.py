@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from msgspec import Struct
@@ -29,8 +30,19 @@ from idlewatch.runtime.runtime import running_runtime
 
 PACKAGES = ("idlewatch", "django", "channels", "daphne", "channels-redis", "redis", "asgiref")
 """The packages whose versions are reported."""
-FORWARDING_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "Via")
+FORWARDING_HEADERS = (
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Real-IP",
+    "Forwarded",
+    "Via",
+)
 """The headers that proxies set."""
+SCRIPT, STYLESHEET = "idlewatch/idlewatch.min.js", "idlewatch/idlewatch.min.css"
+"""The client's files."""
 COMPARED_SETTINGS = (
     "ALLOWED_HOSTS",
     "AUTHENTICATION_BACKENDS",
@@ -99,6 +111,9 @@ class SelfReport(Struct, frozen=True, kw_only=True):
     state_url: str
     socket_url: str
     """The addresses that a page is given."""
+    script_url: str | None
+    stylesheet_url: str | None
+    """The addresses of the client's files, as pages name them; None where the storage of static files fails."""
     is_store_shared: bool
     store_owner: str | None
     """The other process that owns the memory store; None where this one may judge."""
@@ -140,6 +155,8 @@ def self_report(request: HttpRequest) -> SelfReport:
         forwarded={name: value for name in FORWARDING_HEADERS if (value := request.headers.get(name))},
         state_url=reverse("idlewatch:state"),
         socket_url=below_script_name(TAB_PATH),
+        script_url=static_url(SCRIPT),
+        stylesheet_url=static_url(STYLESHEET),
         is_store_shared=stores.store_of(process).shared,
         store_owner=None if owner is None else str(owner),
         timer=_timer_report(process),
@@ -156,6 +173,14 @@ def versions() -> Mapping[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def static_url(name: str) -> str | None:
+    """Return the address of a static file, as pages name it; None if there is none."""
+    try:
+        return static(name)
+    except Exception:  # noqa: BLE001 - a manifest without the file; storages of other packages raise what they like
+        return None
 
 
 def settings_digests() -> Mapping[str, str]:

@@ -1,0 +1,122 @@
+"""Why a site has not answered a challenge that is signed with its key."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+from django.conf import settings
+from django.http.request import validate_host
+from django.urls import NoReverseMatch, reverse
+
+from idlewatch.doctor.address import Address
+from idlewatch.doctor.http_client import Answer, NoAnswer, shown
+from idlewatch.doctor.site import Answered, Site
+from idlewatch.http.challenge import CHALLENGE_VALIDITY, HEADER
+from idlewatch.process import now
+
+HTTPS = (
+    "It redirects to the address that was asked for, since it takes the request for plain http: have the proxy send "
+    "X-Forwarded-Proto, and set SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')."
+)
+
+
+def why_unanswered(site: Site, failed: Answered) -> str:
+    """Return what is likely wrong, and the remedy, where a challenge was not answered."""
+    answer = failed.answer
+    if site.diagnosis_path is None:
+        return "Include it in ROOT_URLCONF: path('idlewatch/', include('idlewatch.urls'))."
+    if answer is None:
+        return _nothing(failed.came)
+    if HEADER in answer.headers:
+        return (
+            "Something between keeps answers that it must not keep (Cache-Control: no-store), or changes them: exclude "
+            "the site's pages and idlewatch's URLs from the cache of the proxy or CDN."
+        )
+    match answer.status:
+        case 301 | 302 | 303 | 307 | 308:
+            return redirect_hint(site.address, answer)
+        case 400:
+            return host_hint(site.address)
+        case 404:
+            return _not_found(site, answer)
+        case 401 | 403:
+            return "Something before idlewatch asks for a sign-in or refuses the doctor: exempt idlewatch's URLs there."
+        case 502 | 503 | 504:
+            return "The proxy does not reach the server, or the server is not ready: see the logs of both."
+        case status if status >= 500:
+            return "The site failed: see its log."
+    return (
+        "Another site answers there, or a page for all paths, or a cache: give the address as users have it by --url."
+    )
+
+
+def _nothing(came: str) -> str:
+    if "certificate" in came:
+        return (
+            "Browsers refuse it, too. Renew it, or have the server send the whole chain; for an issuer of your own, "
+            "have this machine trust it (SSL_CERT_FILE)."
+        )
+    if "TLS" in came:
+        return "Give the address as users have it, with http:// or https://, by --url."
+    return "Start the site, or give its address as users have it by --url."
+
+
+def redirect_hint(address: Address, answer: Answer) -> str:
+    """Return why a challenge was redirected."""
+    target = urljoin(answer.url, answer.headers.get("Location", ""))
+    if target == answer.url:
+        return HTTPS
+    path = address.target(target)
+    if path is not None:
+        return (
+            "A middleware or the proxy sends requests without a session elsewhere, to a login page for example: exempt "
+            "idlewatch's URLs; those that need a session ask for one themselves."
+        )
+    parts = urlsplit(target)
+    if parts.hostname == urlsplit(address.origin).hostname and parts.scheme == "https":
+        return f"The site is used over https: give that address by --url {shown(urljoin(target, '/'))}."
+    return "The site is used at another address: give the one to which it redirects by --url."
+
+
+def host_hint(address: Address) -> str:
+    """Return why the site refuses the host of a request."""
+    if validate_host(address.host, settings.ALLOWED_HOSTS):
+        return (
+            f"Django refuses a host that ALLOWED_HOSTS does not have, and {address.host} is there: the proxy passes on "
+            "another. For nginx: proxy_set_header Host $http_host;"
+        )
+    return f"Django refuses a host that ALLOWED_HOSTS does not have: add {address.host!r}, or give another address."
+
+
+def _not_found(site: Site, answer: Answer) -> str:
+    skew = _skew(answer)
+    if abs(skew) > CHALLENGE_VALIDITY:
+        return f"The clock there differs from this one by {skew:+.0f} s: set both by NTP. Challenges last for a minute."
+    if _has_idlewatch(site):
+        return (
+            "idlewatch is there, and does not accept the challenge: it runs with another SECRET_KEY than this command, "
+            "or an older version of idlewatch. Run the command with the site's environment, and restart the site."
+        )
+    return (
+        "No idlewatch is there: another site answers, or the running code lacks include('idlewatch.urls'), or the site "
+        "lies below a path that --url has to name, or at another port."
+    )
+
+
+def _skew(answer: Answer) -> float:
+    """Return how many seconds the clock of a site is ahead of this one's; 0 where it does not show that."""
+    try:
+        shows = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return 0.0
+    return shows.replace(tzinfo=shows.tzinfo or UTC).timestamp() - now()
+
+
+def _has_idlewatch(site: Site) -> bool:
+    try:
+        answer = site.request(site.path_to(reverse("idlewatch:state")))
+    except (NoAnswer, NoReverseMatch):
+        return False
+    return answer.headers.get_content_type() == "application/json" and b'"idle_timeout"' in answer.body
