@@ -169,11 +169,8 @@ class Site:
         self._require_trust()
         assert self.options.user is not None, "sections that need an account are skipped without"  # noqa: S101
         policy: Policy = probes.limits(idle_timeout=min(idle_timeout, PROBE_LIFETIME), warn_before=warn_before)
-        probe = probes.begin(self.options.user, policy, now())
-        try:
+        with probes.probing(self.options.user, policy, now) as probe:
             yield probe
-        finally:
-            probes.end(probe, now())
 
     @cached_property
     def answered(self) -> Sequence[Answered]:

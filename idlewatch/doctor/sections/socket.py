@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
+
+from django.db import DatabaseError
 
 from idlewatch.doctor import fallback, pushes, tab_trials
 from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, ok, skipped
@@ -13,6 +15,9 @@ from idlewatch.doctor.http_client import REQUEST_TIMEOUT, NoAnswer
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Refused
 from idlewatch.doctor.state_endpoint import ask_phase
+from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.monitor import probes
+from idlewatch.process import now
 
 FOREIGN = {"another site": "https://elsewhere.invalid", "null": "null", "none": None}
 """Origins that are not the site's own."""
@@ -42,6 +47,8 @@ OF_LIMITS: Trials = {
 
 def examine(site: Site) -> Iterator[Finding]:
     """Try foreign origins, then what a tab of a session sends and receives."""
+    with suppress(DatabaseError, StoreUnavailable, Undecided):
+        probes.end_overdue(now())
     why = _why_no_tab(site)
     if why is not None:
         yield skipped(Trial.FOREIGN_ORIGIN, ORIGINS, why, REFUSED)
