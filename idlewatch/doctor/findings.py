@@ -113,6 +113,7 @@ class Trial(StrEnum):
     OLD_COOKIE = "old-cookie", Section.PAGE
 
     FOREIGN_ORIGIN = "foreign-origin", Section.SOCKET
+    ACCOUNT = "account", Section.SOCKET
     TAB = "tab", Section.SOCKET
     ACTIVITY = "activity", Section.SOCKET
     ACTIVITY_ELSEWHERE = "activity-elsewhere", Section.SOCKET

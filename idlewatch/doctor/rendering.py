@@ -40,8 +40,8 @@ def as_lines(finding: Finding, width: int | None = None) -> tuple[str, str]:
     return f"{finding.outcome.value:{INDENT}}", text
 
 
-def as_json(findings: Sequence[Finding], seconds: float) -> str:
-    """Return findings as a JSON object; `seconds`: the time that the run took."""
+def as_json(findings: Sequence[Finding], seconds: float, requests: int) -> str:
+    """Return findings as a JSON object; `seconds`: the time that the run took, in which it sent so many requests."""
     rows = [
         {
             "section": finding.trial.section.value,
@@ -55,11 +55,16 @@ def as_json(findings: Sequence[Finding], seconds: float) -> str:
         }
         for finding in findings
     ]
-    summary = {"ok": not has_faults(findings), "seconds": round(seconds, 1), "counts": counts(findings)}
+    summary = {
+        "ok": not has_faults(findings),
+        "seconds": round(seconds, 1),
+        "requests": requests,
+        "counts": counts(findings),
+    }
     return msgspec.json.format(msgspec.json.encode(summary | {"findings": rows}), indent=2).decode()
 
 
-def summary(findings: Sequence[Finding], seconds: float, width: int | None = None) -> tuple[str, str]:
+def summary(findings: Sequence[Finding], seconds: float, requests: int, width: int | None = None) -> tuple[str, str]:
     """Return what came of it all, in words, and the rest of the last line: what to do next, counts and time."""
     faults, warnings = _named(findings, Outcome.FAULT), _named(findings, Outcome.WARNING)
     counted = counts(findings)
@@ -73,7 +78,8 @@ def summary(findings: Sequence[Finding], seconds: float, width: int | None = Non
         rest.append(f"{_number(counted['warning'], 'warning')}: {warnings}.")
     if counted["skipped"]:
         rest.append(f"{counted['skipped']} not tried; each line says why.")
-    rest.append(f"{counted['ok']} of {_number(len(findings), 'trial')} ok, in {seconds:.1f} s.")
+    sent = f" and {_number(requests, 'request')}, handshakes included" if requests else ""
+    rest.append(f"{counted['ok']} of {_number(len(findings), 'trial')} ok, in {seconds:.1f} s{sent}.")
     return first, _wrapped(f"{first} {' '.join(rest)}", width, indent=0).removeprefix(first)
 
 

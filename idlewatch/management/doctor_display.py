@@ -45,13 +45,13 @@ class Display:
             self._err.write(ERASE_LINE + line, str, ending="")
             self._err.flush()
 
-    def conclude(self, findings: Sequence[Finding], seconds: float) -> None:
+    def conclude(self, findings: Sequence[Finding], seconds: float, requests: int) -> None:
         """Show the count and what follows, or the JSON."""
         if self._is_json:
-            self._out.write(rendering.as_json(findings, seconds))
+            self._out.write(rendering.as_json(findings, seconds, requests))
         else:
             outcome = Outcome.FAULT if rendering.has_faults(findings) else Outcome.OK
-            line, rest = rendering.summary(findings, seconds, self._width)
+            line, rest = rendering.summary(findings, seconds, requests, self._width)
             self._out.write("\n" + self._painted(outcome, line) + rest)
         self._out.flush()
 

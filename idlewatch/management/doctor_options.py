@@ -13,6 +13,7 @@ from idlewatch.doctor.address import parse_address, parse_path
 from idlewatch.doctor.site import Options
 from idlewatch.management.exit_codes import UNUSABLE
 from idlewatch.management.options import find_user
+from idlewatch.monitor.probes import find_backend
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ def _user(name: str) -> AbstractBaseUser:
         raise ValueError(f"there is no account {name!r}; expected one that exists, with no rights.")
     if not user.is_active:
         raise ValueError(f"the account {name!r} is not active; expected one that can sign in.")
+    if find_backend(user) is None:
+        raise ValueError(f"none of AUTHENTICATION_BACKENDS finds the account {name!r}; expected one that can sign in.")
     return user
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from django.db import DatabaseError
 
 from idlewatch.doctor import fallback, pushes, tab_trials
-from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, ok, skipped
+from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.http_client import REQUEST_TIMEOUT, NoAnswer
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Refused
@@ -29,6 +29,7 @@ IDLE_TIMEOUT, WARN_BEFORE = 60.0, 10.0
 SHORT_IDLE_TIMEOUT, SHORT_WARN_BEFORE = 4.0, 2.0
 """The limits of the session that is warned and ends."""
 TABS = 2
+ACCOUNT, NO_RIGHTS = "Account of the probes", "one with no rights"
 
 Trials = Mapping[Trial, tuple[str, str]]
 """Trials: what is tried, and what a right site answers."""
@@ -56,8 +57,9 @@ def examine(site: Site) -> Iterator[Finding]:
         yield judge_foreign_origins([_answer_to(site, origin) for origin in FOREIGN.values()])
     why = why or _why_no_session(site)
     if why is not None:
-        yield from _skip({**OF_TAB, **OF_LIMITS}, why)
+        yield from _skip({Trial.ACCOUNT: (ACCOUNT, NO_RIGHTS), **OF_TAB, **OF_LIMITS}, why)
         return
+    yield judge_account(site.options.user)
     is_served = False
     for found in _try_tab(site):
         is_served |= found.trial is Trial.TAB and found.outcome is Outcome.OK
@@ -109,6 +111,15 @@ def judge_foreign_origins(answers: list[int | str]) -> Finding:
             "Origin as it came, and keep CSRF_TRUSTED_ORIGINS to your own sites."
         )
     return fault(Trial.FOREIGN_ORIGIN, ORIGINS, came, REFUSED, hint)
+
+
+def judge_account(user: object) -> Finding:
+    """Judge the account of the probes."""
+    found = [name for name in ("is_superuser", "is_staff") if getattr(user, name, False)]
+    if not found:
+        return ok(Trial.ACCOUNT, ACCOUNT, "neither is_staff nor is_superuser", NO_RIGHTS)
+    hint = "It works, and its cookie opens more than the doctor needs: make an account that may do nothing, for --user."
+    return warning(Trial.ACCOUNT, ACCOUNT, " and ".join(found), NO_RIGHTS, hint)
 
 
 def _try_tab(site: Site) -> Iterator[Finding]:

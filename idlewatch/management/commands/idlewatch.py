@@ -25,7 +25,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", help=f"the address of the site, as users have it; without it {USUAL_ADDRESS} is tried"
         )
-        parser.add_argument("--user", metavar="NAME", help="try with sessions of this account, meant to have no rights")
+        accounts = parser.add_mutually_exclusive_group()
+        accounts.add_argument(
+            "--user", metavar="NAME", help="try with sessions of this account, meant to have no rights"
+        )
+        accounts.add_argument(
+            "--make-user",
+            action="store_true",
+            help="in DEBUG: try with sessions of an account that is made for this run, and removed",
+        )
         parser.add_argument(
             "--path", default="/", help="the page that is loaded with a session; by default the start page"
         )

@@ -59,10 +59,13 @@ def test_a_heading_begins_with_a_capital_letter(section):
 
 class TestSummary:
     def summary(self, *findings):
-        return "".join(rendering.summary(findings, 9.84))
+        return "".join(rendering.summary(findings, 9.84, 0))
 
     def test_states_in_words_that_nothing_is_wrong(self):
         assert self.summary(GOOD) == "Nothing is wrong. 1 of 1 trial ok, in 9.8 s."
+
+    def test_counts_what_was_sent(self):
+        assert rendering.summary([GOOD], 9.84, 84)[1].endswith("in 9.8 s and 84 requests, handshakes included.")
 
     def test_names_faults_and_warnings_once_each_and_what_was_not_tried(self):
         assert self.summary(GOOD, BAD, BAD, UNWISE, NOT_TRIED) == (
@@ -74,15 +77,15 @@ class TestSummary:
         assert self.summary(BAD) == "1 fault: handshake. Run this again when it is mended. 0 of 1 trial ok, in 9.8 s."
 
     def test_is_wrapped_after_its_first_words(self):
-        first, rest = rendering.summary([GOOD, BAD, BAD, UNWISE, NOT_TRIED], 9.84, 50)
+        first, rest = rendering.summary([GOOD, BAD, BAD, UNWISE, NOT_TRIED], 9.84, 0, 50)
         assert first == "2 faults: handshake."
         assert all(len(each) < 50 for each in (first + rest).splitlines())
         assert len(rest.splitlines()) > 1
 
 
 def test_json_has_every_field_and_the_counts():
-    told = json.loads(rendering.as_json([GOOD, BAD, NOT_TRIED], 9.84))
-    assert (told["ok"], told["seconds"]) == (False, 9.8)
+    told = json.loads(rendering.as_json([GOOD, BAD, NOT_TRIED], 9.84, 84))
+    assert (told["ok"], told["seconds"], told["requests"]) == (False, 9.8, 84)
     assert told["counts"] == {"ok": 1, "warning": 0, "fault": 1, "skipped": 1}
     assert told["findings"][1] == {
         "section": "proxy",

@@ -126,6 +126,13 @@ class TestOptions:
             assert raised.value.returncode == 2
 
     @pytest.mark.django_db
+    def test_an_account_needs_a_backend_that_finds_it(self, settings: Any):
+        User.objects.create_user("ann")
+        settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.BaseBackend"]
+        with pytest.raises(CommandError, match="--user: none of AUTHENTICATION_BACKENDS finds the account 'ann'"):
+            run("--user", "ann")
+
+    @pytest.mark.django_db
     def test_all_of_them_reach_the_examination(self, sites: list[Site], tmp_path: Path):
         ann = User.objects.create_user("ann")
         program, pictures = tmp_path / "chromium", tmp_path / "new" / "pictures"
@@ -142,6 +149,42 @@ class TestOptions:
     def test_calls_from_code_may_give_numbers_and_paths(self, sites: list[Site], tmp_path: Path):
         run(idle=70, browser=tmp_path)
         assert (sites[0].options.idle, sites[0].options.pictures) == (70.0, tmp_path)
+
+
+class TestThrowawayAccount:
+    @pytest.mark.django_db
+    def test_is_made_for_the_run_and_removed(self, sites: list[Site], settings: Any):
+        settings.DEBUG = True
+        run("--make-user")
+        user = sites[0].options.user
+        assert user is not None
+        assert user.get_username().startswith("idlewatch-doctor-")
+        assert not User.objects.exists()
+
+    @pytest.mark.django_db
+    def test_is_removed_where_the_run_is_stopped(self, settings: Any, monkeypatch: pytest.MonkeyPatch):
+        settings.DEBUG = True
+
+        def wait(_: Site) -> Iterator[Finding]:
+            assert User.objects.count() == 1
+            signal.raise_signal(signal.SIGTERM)
+            yield GOOD
+
+        monkeypatch.setattr(examination, "SECTIONS", {Section.PROCESS: wait})
+        with pytest.raises(CommandError, match="have been ended"):
+            run("--make-user")
+        assert not User.objects.exists()
+
+    def test_is_refused_in_production(self, sites: list[Site]):
+        with pytest.raises(CommandError, match="--make-user: DEBUG is False; expected --user NAME") as raised:
+            run("--make-user")
+        assert (raised.value.returncode, sites) == (2, [])
+
+    def test_takes_the_place_of_a_named_one(self, capsys: pytest.CaptureFixture[str]):
+        with pytest.raises(SystemExit) as exiting:
+            command.Command().run_from_argv(["manage.py", "idlewatch", "doctor", "--make-user", "--user", "ann"])
+        assert exiting.value.code == 2
+        assert "not allowed with" in capsys.readouterr().err
 
 
 class TestUsualAddress:
@@ -201,7 +244,7 @@ class TestOutput:
         out, style = Terminal(), color_style(force_color=True)
         display = Display(OutputWrapper(out), OutputWrapper(io.StringIO()), style, is_json=False)
         display.show(BAD)
-        display.conclude([BAD], 1.0)
+        display.conclude([BAD], 1.0, 2)
         assert f"{style.ERROR('fault    ')}Handshake of a tab" in out.getvalue()
         assert style.ERROR("1 fault: handshake.") in out.getvalue()
         assert all(len(each) < 60 + 20 for each in out.getvalue().splitlines() if "https:" not in each)
@@ -231,7 +274,7 @@ class TestOutput:
 
 
 class TestEnd:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_a_signal_ends_the_probes_and_says_so(self, number: signal.Signals, monkeypatch: pytest.MonkeyPatch):
         ended = []
 
@@ -251,6 +294,19 @@ class TestEnd:
         assert raised.value.returncode == 128 + number
         assert ended == ["probe"]
         assert signal.getsignal(number) is before
+
+    def test_what_is_ignored_in_the_background_stays_so(self, monkeypatch: pytest.MonkeyPatch):
+        def wait(_: Site) -> Iterator[Finding]:
+            signal.raise_signal(signal.SIGHUP)
+            yield GOOD
+
+        monkeypatch.setattr(examination, "SECTIONS", {Section.PROCESS: wait})
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            assert run()[2] == 0
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     def test_a_signal_while_a_finding_is_shown_ends_the_probes_too(self, monkeypatch: pytest.MonkeyPatch):
         ended = []
