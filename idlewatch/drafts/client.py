@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from idlewatch.drafts.rejected_forms import REJECTED_KEY
-from idlewatch.drafts.service import is_on
+from idlewatch.drafts.service import is_on_for
 
 STRINGS: dict[str, str | Promise] = {
     "restored": _("What you had typed here was restored."),
@@ -24,7 +24,7 @@ STRINGS: dict[str, str | Promise] = {
 
 def add_drafts(config: dict[str, Any], request: HttpRequest) -> None:
     """Add what the client needs for drafts to the configuration of a page, where drafts are stored."""
-    if is_on():
+    if is_on_for(request):
         config |= {
             "drafts": reverse("idlewatch:drafts"),
             "draftsScript": static("idlewatch/drafts.min.js"),

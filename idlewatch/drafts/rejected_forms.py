@@ -26,6 +26,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import get_script_prefix
 
 from idlewatch.core.activity import Reason
+from idlewatch.core.probes import is_probe
 from idlewatch.core.protocol import ErrorCode
 from idlewatch.drafts import service
 from idlewatch.drafts.models import Draft
@@ -112,9 +113,11 @@ def _is_form(request: HttpRequest) -> bool:
 
 
 def _user_of(request: HttpRequest, admission: Admission) -> AbstractBaseUser | None:
-    """Return the user whose session ended within `ACCEPTANCE_PERIOD`; None if there is none."""
+    """Return the user whose session ended within `ACCEPTANCE_PERIOD`; None if there is none, or it was a probe."""
     watched = _watched_of(request, admission)
-    if watched is None or watched.activity.reason not in TIMEOUTS or watched.activity.ended is None:
+    if watched is None or is_probe(watched.id):
+        return None
+    if watched.activity.reason not in TIMEOUTS or watched.activity.ended is None:
         return None
     if admission.arrived - watched.activity.ended > ACCEPTANCE_PERIOD:
         return None

@@ -11,16 +11,19 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from msgspec import Struct
 
 from idlewatch.conf import conf
 from idlewatch.conf.extras import Extra, is_installed
 from idlewatch.core.clock import as_datetime
+from idlewatch.core.probes import is_probe
 from idlewatch.core.protocol import ErrorCode
 from idlewatch.drafts.cipher import MAX_PAGE_LENGTH, DecryptionError, decrypt, encrypt, page_digests
 from idlewatch.drafts.models import Draft
 from idlewatch.drafts.redaction import Field, redact
 from idlewatch.exceptions import BadMessage
+from idlewatch.http.request_state import state_of
 from idlewatch.monitor.accounts import primary_key
 
 logger = logging.getLogger("idlewatch")
@@ -59,6 +62,11 @@ class StoredDraft(Struct):
 def is_on() -> bool:
     """Return whether drafts are stored: `DRAFT_AGE` is not 0, and the package that encrypts them is installed."""
     return is_installed(Extra.DRAFTS) and conf.draft_age > 0
+
+
+def is_on_for(request: HttpRequest) -> bool:
+    """Return whether the session of a request has drafts; a probe leaves those of its user alone."""
+    return is_on() and not is_probe(state_of(request).watch_id)
 
 
 def save(user: AbstractBaseUser, page: str, form: str, fields: Iterable[Field], now: float) -> bool:

@@ -61,8 +61,9 @@ def drafts(request: HttpRequest) -> HttpResponse:
     frame = _refusal_frame(request)
     if frame is not None:
         return _json(frame, 401)
-    if not service.is_on():
-        raise Http404("No drafts are stored: IDLEWATCH['DRAFT_AGE'] is 0, or the package 'cryptography' is missing.")
+    if not service.is_on_for(request):
+        why = "IDLEWATCH['DRAFT_AGE'] is 0, the package 'cryptography' is missing, or the session is a probe"
+        raise Http404(f"No drafts are stored: {why}.")
     if request.method not in METHODS:
         expected = f"Expected {', '.join(METHODS[:-1])} or {METHODS[-1]}, got {request.method}."
         refusal = _json(ErrorFrame(ErrorCode.BAD_MESSAGE, expected), 405)

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from idlewatch.conf import conf
+from idlewatch.core.probes import is_probe
 from idlewatch.decorators import outside_transactions
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.reauthentication import PROVED_KEY, Password
@@ -74,7 +75,7 @@ def accept_proof(request: HttpRequest) -> None:
 
 def is_fresh(request: HttpRequest) -> bool:
     """Return whether the user signed in to this session, or reauthenticated, within `SIGN_IN_VALIDITY`."""
-    if is_impersonated(request.session):
+    if not _is_their_own(request):
         return False
     return _is_recent(request.session.get(django_sessions.SIGNED_IN_KEY)) or _has_new_proof(request)
 
@@ -83,7 +84,7 @@ def confirmation(request: HttpRequest, after: str) -> dict[str, Any]:
     """Return the context of a page on which the user reauthenticates, to be redirected to the URL `after` then."""
     user, method = cast("AbstractBaseUser", request.user), conf.reauthenticate
     is_locked = isinstance(method, Password) and not _has_attempts(request)
-    is_possible = not is_locked and not is_impersonated(request.session)
+    is_possible = not is_locked and _is_their_own(request)
     url = method.url(request, after) if is_possible else None
     here = method if url is not None and isinstance(method, Password) else None
     return {
@@ -137,11 +138,16 @@ def _authenticate(request: HttpRequest, user: AbstractBaseUser, password: str | 
 def _has_new_proof(request: HttpRequest) -> bool:
     """Return whether the user has reauthenticated after signing in to this session, and recently."""
     watched = state_of(request).session.watched
-    if watched is None or is_impersonated(request.session):
+    if watched is None or not _is_their_own(request):
         return False
     proved = conf.reauthenticate.proved_at(request)
     at = None if proved is None else proved.timestamp()
     return _is_recent(at) and at is not None and at > watched.activity.logged_in_at + ROUNDING
+
+
+def _is_their_own(request: HttpRequest) -> bool:
+    """Return whether its user works in a session: not an operator who acts as the user, nor a probe of the site."""
+    return not (is_impersonated(request.session) or is_probe(_watch_id(request)))
 
 
 def _is_recent(at: float | None) -> bool:

@@ -26,6 +26,7 @@ from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import FETCH, HTMX, NAVIGATION, PASSWORD, Browser, record, restart_server, tick
+from tests.support.probes import probing
 from tests.unit.drafts.test_views import load, post
 
 pytestmark = pytest.mark.usefixtures("site")
@@ -97,6 +98,16 @@ class TestOffer:
         monitor.end(record().pk, reason, clock.now)
         assert send(browser).status_code == 302
         assert Draft.objects.exists() is (reason in {Reason.IDLE, Reason.ABSOLUTE, Reason.CLOSED})
+
+    @pytest.mark.parametrize("is_restarted", [False, True])
+    def test_not_after_that_of_a_probe(self, ann: User, clock: Time, is_restarted: bool):
+        browser, _ = probing(ann, clock)
+        clock.pass_(120)
+        tick(clock)
+        if is_restarted:
+            restart_server()
+        assert send(browser).status_code == 302
+        assert not Draft.objects.exists()
 
     def test_also_where_another_middleware_has_read_the_form(
         self, browser: Browser, ann: User, clock: Time, settings: Any

@@ -19,6 +19,7 @@ from idlewatch.monitor import stores
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import FETCH, NAVIGATION, Browser, last_active, record, tick
+from tests.support.probes import probing
 
 pytestmark = pytest.mark.usefixtures("site")
 
@@ -66,6 +67,16 @@ def test_what_is_saved_is_given_back_also_in_the_next_session(page: Browser, ann
 def test_a_form_of_secrets_alone_is_not_saved(page: Browser):
     assert save(page, [["password", "hunter2"]]).json() == {"saved": None}
     assert not Draft.objects.exists()
+
+
+def test_a_probe_of_the_site_has_none_and_leaves_those_of_its_user_alone(page: Browser, ann: User, clock: Time):
+    assert "&quot;drafts&quot;" in page.visit("/page/").content.decode()
+    save(page)
+    probe, _ = probing(ann, clock)
+    assert "&quot;drafts&quot;" not in probe.visit("/page/").content.decode()
+    for response in (load(probe), save(probe, [["subject", "Another"]]), save(probe, None)):
+        assert response.status_code == 404
+    assert load(page).json()["drafts"][0]["fields"] == FIELDS
 
 
 class TestSession:

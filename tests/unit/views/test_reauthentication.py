@@ -17,11 +17,13 @@ from django.http import HttpRequest
 
 from idlewatch.core.clock import as_datetime
 from idlewatch.http.reauthentication import OneTimeCode
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import attempts, django_sessions
 from idlewatch.views.reauthentication import MAX_ATTEMPTS, SIGN_IN_VALIDITY, is_fresh
 from tests.conftest import START, Time
 from tests.support import http_site
 from tests.support.http import PASSWORD, Browser, record, user_of
+from tests.support.probes import probing
 from tests.unit.views.test_own_sessions import PAGE, asks_password, words
 
 RETURN = "/idlewatch/signed-in/"
@@ -213,6 +215,26 @@ def test_an_operator_who_acts_as_the_user_proves_nothing(browser: Browser, bob: 
     assert "Sign out and in again" in words(browser.submit(HERE, {"password": PASSWORD}))
     assert signed_in_at() == 0
     assert django_sessions.WATCH_KEY in browser.client.session
+
+
+@pytest.mark.parametrize("by", ["password", "elsewhere"])
+def test_a_probe_of_the_site_proves_nothing_and_ends_no_other(
+    browser: Browser, ann: User, clock: Time, by: str, request: pytest.FixtureRequest
+):
+    probing_browser, probe = probing(ann, clock)
+    clock.pass_(1)
+    if by == "elsewhere":
+        request.getfixturevalue("elsewhere").proved = clock.now
+    found: list[bool] = []
+    http_site.during.append(lambda request: found.append(is_fresh(request)))
+    probing_browser.submit("/meanwhile/")
+    assert found == [False]
+    probing_browser.visit(RETURN)
+    page = probing_browser.submit(HERE, {"password": PASSWORD})
+    assert "Sign out and in again" in words(page)
+    assert "Sign out and in again" in words(probing_browser.submit(PAGE, {"others": "1", "password": PASSWORD}))
+    assert WatchedSession.objects.get(pk=probe.watch_id).signed_in.timestamp() - START == 600
+    assert user_of(browser) == "ann"
 
 
 @pytest.mark.parametrize(("note", "expected"), [("1", False), ("", True)])
