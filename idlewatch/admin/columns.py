@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from idlewatch.admin.durations import in_words
 from idlewatch.admin.filters import UserFilter
 from idlewatch.admin.limits import NOTHING
-from idlewatch.http.user_agents import device_of
+from idlewatch.http.user_agents import device_name
 from idlewatch.models import WatchedSession
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class RecordColumns(_ModelAdmin):
     @admin.display(description=_("device"))
     def device(self, record: WatchedSession) -> str:
         """Return browser and operating system."""
-        return device_of(record.user_agent) or NOTHING
+        return device_name(record.pk, record.user_agent) or NOTHING
 
     @admin.display(description=_("started"), ordering="started")
     def started_at(self, record: WatchedSession) -> str:

@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
 from idlewatch.core.clock import in_utc
-from idlewatch.http.user_agents import device_of
+from idlewatch.core.probes import is_probe
+from idlewatch.http.user_agents import device_name
 from idlewatch.models import WatchedSession
 from idlewatch.process import Lane, in_thread
 
@@ -42,6 +43,7 @@ COLUMNS = (
     "extensions",
     "held_seconds",
     "impersonator",
+    "probe",
 )
 """The same in every language, for programs."""
 
@@ -86,7 +88,7 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
     return (
         escaped(record.pk),
         escaped(record.username),
-        escaped(device_of(record.user_agent)),
+        escaped(device_name(record.pk, record.user_agent)),
         escaped(record.user_agent),
         escaped(record.address),
         in_utc(record.started),
@@ -99,6 +101,7 @@ def row_of(record: WatchedSession) -> tuple[object, ...]:
         record.extensions,
         round(record.held_seconds, 3),
         escaped(record.impersonator_name),
+        str(is_probe(record.pk)).lower(),
     )
 
 

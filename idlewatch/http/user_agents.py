@@ -1,4 +1,4 @@
-"""The device of a session in words: browser and operating system, by the user agent."""
+"""The device of a session in words: browser and operating system, by the user agent; or that it is a probe."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.utils.translation import gettext
 
 from idlewatch.conf.extras import Extra, is_installed
+from idlewatch.core.probes import is_probe
 
 if TYPE_CHECKING or is_installed(Extra.DEVICES):
     from ua_parser import parse
@@ -46,6 +47,12 @@ class _Device(NamedTuple):
 
     browser: str
     system: str
+
+
+def device_name(watch_id: str, user_agent: str) -> str:
+    """Return what pages show as the device of a session, in the active language; empty if nothing is known of it."""
+    # Translators: in the place of a device, of a session by which the site is tested.
+    return gettext("Check of this site") if is_probe(watch_id) else device_of(user_agent)
 
 
 def device_of(user_agent: str) -> str:

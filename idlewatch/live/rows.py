@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from idlewatch.core.activity import Activity
 from idlewatch.core.policy import Phase
-from idlewatch.http.user_agents import device_of
+from idlewatch.http.user_agents import device_name
 from idlewatch.models import WatchedSession
 from idlewatch.monitor.records import user_text
 from idlewatch.process import Lane, in_thread
@@ -78,7 +78,7 @@ def row_of(watched: Watched, record: RecordFields, now: float) -> Row:
         owner=watched.user,
         user=record.user,
         impersonator=record.impersonator,
-        device=device_of(record.user_agent),
+        device=device_name(watched.id, record.user_agent),
         address=record.address,
         started=record.started or round(activity.logged_in_at, 3),
         seen=round(activity.active, 3),
@@ -133,5 +133,5 @@ def read_fields(watch_ids: Iterable[str]) -> dict[str, RecordFields]:
         others = row.username, row.impersonator_name, row.user_agent, row.address, round(row.started.timestamp(), 3)
         fields[row.pk] = RecordFields(user_text(row), *others)
         # Cached by it: parsing a user agent takes a while, which this thread may.
-        device_of(row.user_agent)
+        device_name(row.pk, row.user_agent)
     return fields

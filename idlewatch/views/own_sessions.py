@@ -22,12 +22,13 @@ from django.views.decorators.http import require_http_methods
 from idlewatch.core.activity import Reason
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
+from idlewatch.core.probes import is_probe
 from idlewatch.decorators import outside_transactions
 from idlewatch.exceptions import Undecided
 from idlewatch.http.i18n import ui_context
 from idlewatch.http.request_state import state_of
 from idlewatch.http.templates import template_response
-from idlewatch.http.user_agents import device_of
+from idlewatch.http.user_agents import device_name
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, stores
 from idlewatch.monitor import service as monitor
@@ -56,6 +57,8 @@ class Row(NamedTuple):
     """As whom the user acts in this session; empty: as themselves."""
     impersonator: str
     """Who acts as the user in this session; empty: the user."""
+    is_probe: bool = False
+    """The site is tested by this session."""
 
 
 class Target(NamedTuple):
@@ -145,7 +148,7 @@ def _row(request: HttpRequest, record: WatchedSession, watched: Watched | None, 
         if watched.verdict(at).phase is Phase.ENDED:
             return None
         last_active = max(last_active, as_datetime(watched.activity.idle_from(at, watched.policy.hold_limit)))
-    device = device_of(record.user_agent) or gettext("Unknown device")
+    device = device_name(record.pk, record.user_agent) or gettext("Unknown device")
     is_own = record.user_id == _user(request).pk
     return Row(
         id=record.id,
@@ -156,6 +159,7 @@ def _row(request: HttpRequest, record: WatchedSession, watched: Watched | None, 
         is_current=record.id == state_of(request).watch_id,
         username="" if is_own else record.username,
         impersonator=record.impersonator_name if is_own else "",
+        is_probe=is_probe(record.id),
     )
 
 

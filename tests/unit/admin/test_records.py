@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import quote as percent_encoded
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -304,6 +305,19 @@ class TestARecord:
         assert f'href="{LIST}?user={user}"' in page(auditor, f"{LIST}{watch_id}/change/")
         WatchedSession.objects.filter(pk=watch_id).update(user=None)
         assert "ada" in text_of(page(auditor, f"{LIST}{watch_id}/change/"))
+
+    def test_of_a_probe_of_the_site_says_so(self, auditor: Client):
+        (probe,) = sign_in_many(1, prefix="probe:")
+        link = f"{LIST}{quote(probe.id)}/change/"
+        assert f'<a href="{link}">' in page(auditor, LIST)
+        assert "Check of this site" in text_of(page(auditor, LIST))
+        # The live page does not quote as Django does.
+        for path in (link, f"{LIST}{percent_encoded(probe.id, safe='')}/change/"):
+            told = text_of(page(auditor, path))
+            assert "Check of this site" in told
+            assert probe.id in told
+        monitor.end(probe.id, Reason.LOGOUT, START)
+        assert "signed out" in text_of(page(auditor, link))
 
     def test_is_found_by_an_id_of_any_letters(self, clock: Time):
         client = staff("view_watchedsession", "end_watchedsession")

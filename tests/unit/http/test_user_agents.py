@@ -6,7 +6,7 @@ import pytest
 from django.utils.translation import override
 
 from idlewatch.http import user_agents
-from idlewatch.http.user_agents import device_of
+from idlewatch.http.user_agents import device_name, device_of
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -37,6 +37,14 @@ APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 def test_a_user_agent_is_put_into_words(user_agent: str, words: str):
     with override("en"):
         assert device_of(user_agent) == words
+
+
+def test_a_probe_of_the_site_has_no_device_but_a_name():
+    with override("en"):
+        assert device_name("9Qw2", "curl/8.5.0") == "curl 8"
+        assert device_name("probe:9Qw2", "curl/8.5.0") == "Check of this site"
+    with override("de"):
+        assert device_name("probe:9Qw2", "") == "Prüfung dieser Website"
 
 
 @pytest.mark.parametrize(("user_agent", "words"), [("curl/8.5.0", "curl 8"), ("<script>", "Unknown device")])

@@ -105,7 +105,7 @@ class TestWhatIsShown:
         signed = await astaff()
         await apeople(1)
         seen = set()
-        with mock.patch("idlewatch.live.rows.device_of", side_effect=lambda _: seen.add(get_language()) or ""):
+        with mock.patch("idlewatch.live.rows.device_name", side_effect=lambda *_: seen.add(get_language()) or ""):
             async with watching(signed.key, headers=[("accept-language", "fr")]) as operator:
                 await operator.ask(language=asked)
         # Before it asks by its language, it has asked without.

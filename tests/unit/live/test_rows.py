@@ -55,6 +55,11 @@ def test_a_session_without_a_record_has_what_the_store_knows():
     assert (row.user, row.device, row.address, row.started) == ("", "", "", 0.0)
 
 
+def test_a_probe_of_the_site_is_named_with_and_without_a_record():
+    probe = replace(watched(), id="probe:9Qw2")
+    assert [row_of(probe, record, 20.0).device for record in (ADA, NO_FIELDS)] == ["Check of this site"] * 2
+
+
 async def no_more() -> list[Watched]:
     return []
 

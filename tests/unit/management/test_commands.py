@@ -115,6 +115,13 @@ class TestSessions:
         assert all(cell in line for cell in ("?[2J?", "2030-03-18 02:46:40", "active"))
         assert foot == "Total: 1"
 
+    def test_names_the_probes_of_the_site(self, clock: Time):
+        (user,), (probe,) = sign_in_many(1), sign_in_many(1, at=clock.pass_(1), prefix="probe:")
+        assert [(each["session"], each["probe"]) for each in run_json()] == [(user.id, False), (probe.id, True)]
+        assert [probe.id in line for line in run("sessions").splitlines() if "Check of this site" in line] == [True]
+        assert run("endsessions", "--user", "ada", "--noinput") == "Ended 2 sessions.\n"
+        assert live() == set()
+
     def test_says_so_where_there_are_none(self):
         assert run("sessions") == "No sessions.\n"
         assert run_json() == []

@@ -34,6 +34,7 @@ from idlewatch.views.reauthentication import ATTEMPTS_PERIOD, MAX_ATTEMPTS, SIGN
 from tests.conftest import Time
 from tests.support import http_site
 from tests.support.http import NAVIGATION, PASSWORD, Browser, phase, tick
+from tests.support.probes import begin_probe
 
 PAGE = "/idlewatch/sessions/"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
@@ -126,6 +127,20 @@ class TestTheList:
         assert "Unknown device This device Started" in phone.text
         WatchedSession.objects.update(address="<script>alert(1)</script>")
         assert "<script>alert" not in phone.browser.visit(PAGE).content.decode()
+
+    def test_it_says_of_a_check_of_the_site_what_it_is_and_lets_it_be_ended(self, desk: Device, ann: User, clock: Time):
+        stale(clock, desk)
+        probe = begin_probe(ann, clock)
+        assert "Check of this site The operators of this site are checking it with your account." in desk.text
+        assert desk.text.count("This device") == 1
+        page = desk.post(end=probe.watch_id)
+        assert "You are about to end this check of the site." in words(page)
+        assert f'name="end" value="{probe.watch_id}"' in page.content.decode()
+        desk.post(end=probe.watch_id, password=PASSWORD)
+        record = WatchedSession.objects.get(pk=probe.watch_id)
+        assert (record.reason, record.ended_by) == ("revoked", ann)
+        assert "The session was ended." in desk.text
+        assert "Check of this site" not in desk.text
 
     def test_it_says_when_it_was_last_active_as_the_store_knows_it_or_else_the_record(
         self, desk: Device, phone: Device, clock: Time, settings: Any, monkeypatch: pytest.MonkeyPatch
