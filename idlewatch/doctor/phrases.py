@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     for large, small, unit, fraction in ((60, 1, "min", "s"), (3600, 60, "h", "min"), (86400, 3600, "d", "h")):
         if seconds < large * 60 or unit == "d":
-            whole, rest = divmod(int(seconds), large)
+            whole, rest = divmod(round(seconds), large)
             return f"{whole} {unit} {rest // small} {fraction}" if rest // small else f"{whole} {unit}"
     raise AssertionError("there is no longer unit")
 

@@ -127,6 +127,8 @@ def _user() -> Any:
 def _questions() -> dict[str, Callable[[], Any]]:
     """Return what is asked, by a name that says when."""
     from idlewatch.core.activity import Reason
+    from idlewatch.doctor import replicas
+    from idlewatch.doctor.sections import database
     from idlewatch.drafts import service as drafts
     from idlewatch.models import WatchedSession
     from idlewatch.monitor import attempts, login, record_keys, records, resumption
@@ -164,6 +166,8 @@ def _questions() -> dict[str, Callable[[], Any]]:
         "where a part of the live sessions ends": lambda: resumption._places_after((middle.started, middle.pk), 1),
         "a part of the live sessions": lambda: resumption._read_part(resumption._encode_range(part).decode()),
         "a batch of checks": lambda: objects.in_bulk([mine]),
+        "what is overdue, for the doctor": lambda: database._find_overdue(at),
+        "the latest accounts and records, for the doctor": lambda: replicas._newest("default"),
     }
 
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import redis
 import redis.asyncio
 from msgspec import MsgspecError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from idlewatch import metrics
 from idlewatch.exceptions import StoreUnavailable
@@ -145,7 +145,8 @@ class Client:
             yield asking
         except (RedisError, OSError) as error:
             # The text of an error may hold what was sent.
-            raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}.") from None
+            how = "rejected a command" if isinstance(error, ResponseError) else "does not answer"
+            raise StoreUnavailable(f"Redis {how}: {type(error).__name__}.") from None
         finally:
             await close_async_client(asking)
 

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.core.exceptions import ImproperlyConfigured
 
 from idlewatch.core.policy import Policy, assess
@@ -21,7 +19,6 @@ from idlewatch.runtime.changes import CHANGES, Change, message_of
 from idlewatch.runtime.hub import Hub
 from tests.conftest import Time
 from tests.support.facts import signed_in
-from tests.support.redis_server import redis_url
 from tests.support.sockets import FakeTab, until
 
 WITHIN = 5.0
@@ -82,17 +79,6 @@ async def receive_one(layer: BaseChannelLayer, tab: FakeTab) -> None:
         while len(tab.frames) == received:
             await layer.group_send(GROUP, message_of("another", [CHANGE], now()))
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture(params=["memory", pytest.param("pubsub", marks=pytest.mark.redis)])
-async def layer(request: pytest.FixtureRequest) -> AsyncIterator[BaseChannelLayer]:
-    if request.param == "memory":
-        yield InMemoryChannelLayer()
-    else:
-        hosts = [{"address": redis_url(), "socket_timeout": None}]
-        found = RedisPubSubChannelLayer(hosts=hosts, prefix=secrets.token_hex(8))
-        yield found
-        await found.flush()
 
 
 def members(layer: InMemoryChannelLayer) -> set[str]:

@@ -622,6 +622,13 @@ class TestProcesses:
         assert await store.presence.reap(LEASE) == []
 
 
+async def test_its_condition_is_told_where_processes_share_it(store: Store) -> None:
+    await store.presence.renew("p1", 0.0, LEASE)
+    condition = await store.inspect()
+    assert (condition is not None) == store.shared
+    assert condition is None or condition.leases == {"p1": LEASE}
+
+
 class TestListing:
     async def test_has_what_ends_at_one_moment_in_the_order_of_the_ids(self, store: Store) -> None:
         ids = ["b", "B", "_", "a", "-", "ab"]
