@@ -279,7 +279,9 @@ def why_gone(key: str, now: float) -> tuple[Reason | None, str | None]:
         return None, record.id
     if record.ended is None:
         stores.require_store(now)
-    return end(record.id, Reason.LOST, now).activity.reason, None
+        return end(record.id, Reason.LOST, now).activity.reason, None
+    # A command may have ended it a moment ago, which the memory store of this process is yet to be told.
+    return end(record.id, records.reason_of(record), now).activity.reason, None
 
 
 def lost_or_account(watch_id: str) -> Reason:

@@ -13,10 +13,11 @@ from django.http.response import HttpResponseBase
 from idlewatch.consumers.authentication import find_session
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
-from idlewatch.monitor import django_sessions
+from idlewatch.monitor import django_sessions, records
+from idlewatch.monitor import service as monitor
 from tests.conftest import START, Time
 from tests.support import http_site
-from tests.support.http import Browser, last_active, phase
+from tests.support.http import Browser, last_active, phase, record
 
 
 @pytest.mark.rule("R1", "R5")
@@ -71,6 +72,15 @@ def test_the_reason_is_known_with_the_session_engines_of_packages_too(browser: B
     assert find_session(browser.key) == (None, Reason.LOST)
     assert browser.poll("/api/").headers["Idlewatch-Ended"] == "lost"
     assert browser.key is None
+
+
+def test_the_reason_is_that_of_an_end_by_another_process_of_which_the_store_does_not_know_yet(signed_in: Browser):
+    """A command closes the record and deletes the session; the process with the memory store looks once a second."""
+    key = signed_in.key or ""
+    assert records.close(record().id, Reason.REVOKED, START)
+    django_sessions.delete([key])
+    assert signed_in.poll("/api/").headers["Idlewatch-Ended"] == "revoked"
+    assert monitor.look(record().id, START).activity.reason is Reason.REVOKED
 
 
 class TestVisitors:
