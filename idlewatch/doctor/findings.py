@@ -97,6 +97,7 @@ class Trial(StrEnum):
     IDLE_SOCKET = "idle-socket", Section.PROXY
 
     VISITOR_PAGE = "visitor-page", Section.PAGE
+    PROBE = "probe", Section.PAGE
     PAGE = "page", Section.PAGE
     CLIENT = "client", Section.PAGE
     PAGE_CACHE = "page-cache", Section.PAGE
@@ -105,12 +106,16 @@ class Trial(StrEnum):
     POLICY_SCRIPT = "policy-script", Section.PAGE
     POLICY_STYLE = "policy-style", Section.PAGE
     POLICY_SOCKET = "policy-socket", Section.PAGE
+    POLICY_FORM = "policy-form", Section.PAGE
     ADMIN_PAGE = "admin-page", Section.PAGE
     LOGIN_VIEW = "login-view", Section.PAGE
+    REAUTHENTICATION = "reauthentication", Section.PAGE
     ENDED_NAVIGATION = "ended-navigation", Section.PAGE
+    NOTICE = "notice", Section.PAGE
     ENDED_FETCH = "ended-fetch", Section.PAGE
     ENDED_POST = "ended-post", Section.PAGE
     OLD_COOKIE = "old-cookie", Section.PAGE
+    DELETED_COOKIE = "deleted-cookie", Section.PAGE
 
     FOREIGN_ORIGIN = "foreign-origin", Section.SOCKET
     ACCOUNT = "account", Section.SOCKET

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException, HTTPMessage
@@ -35,6 +36,7 @@ MAX_REQUESTS = 200
 USER_AGENT = DOCTOR_USER_AGENT
 NAVIGATION: Mapping[str, str] = {
     "Accept": "text/html,application/xhtml+xml",
+    "Accept-Encoding": "gzip",
     "Sec-Fetch-Mode": "navigate",
     "Sec-Fetch-Dest": "document",
     "Sec-Fetch-Site": "none",
@@ -57,6 +59,7 @@ class Answer(NamedTuple):
     reason: str
     headers: HTTPMessage
     body: bytes
+    """Decompressed; its headers still tell of it."""
     elapsed: float
     """Seconds."""
 
@@ -120,7 +123,7 @@ class HttpClient:
                 connection.sock = BoundedSocket(secure, deadline)
                 connection.request(method, iri_to_uri(target), body=body, headers=sent)
                 response = connection.getresponse()
-                content = response.read(MAX_BODY)
+                content = _decompressed(response.read(MAX_BODY), response.headers)
             except (OSError, HTTPException, ValueError) as error:
                 raise NoAnswer(why_not(self.address, error)) from None
         elapsed = time.monotonic() - began
@@ -146,3 +149,13 @@ def shown(url: str) -> str:
     scheme, slashes, rest = head.rpartition("//")
     host, slash, path = rest.partition("/")
     return f"{scheme}{slashes}{host.rpartition('@')[2] if slashes else host}{slash}{path}"[:MAX_URL]
+
+
+def _decompressed(content: bytes, headers: HTTPMessage) -> bytes:
+    if headers.get("Content-Encoding", "").lower() != "gzip":
+        return content
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, MAX_BODY)
+    except zlib.error:
+        # Something says that it compressed it, and did not.
+        return content

@@ -16,6 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http.request import split_domain_port
 from django.urls import NoReverseMatch, reverse
 
+from idlewatch.conf import conf
 from idlewatch.core.policy import Policy
 from idlewatch.core.probes import PROBE_LIFETIME
 from idlewatch.core.protocol import TAB_PATH
@@ -137,6 +138,15 @@ class Site:
         assert self.client is not None, "there is an address"  # noqa: S101
         sent = {**probe.cookies, **(cookies or {})}
         return self.client.request(path, method=method, headers=headers, cookies=sent, body=body)
+
+    def request_with(
+        self, cookies: Mapping[str, str], path: str, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request with cookies that the site has set, of which none is a session's. Raises as `request_as`."""
+        self._require_trust()
+        assert self.client is not None, "there is an address"  # noqa: S101
+        sent = {name: value for name, value in cookies.items() if name != conf.session_cookie_name}
+        return self.client.request(path, headers=headers, cookies=sent)
 
     def socket(self, path: str, *, origin: str | None) -> AbstractContextManager[TabSocket]:
         """Open a socket without a session. Raises as `open_socket` does."""

@@ -57,7 +57,8 @@ def sign_in_redirect(request: HttpRequest, response: HttpResponseBase) -> str | 
         if (target.netloc, target.path) == (login.netloc, login.path):
             return login_url
         is_here = target.netloc == urlsplit(here).netloc
-        is_login = _returns_to(request, target.query) or (is_here and _leads_to_login(request, unquote(target.path)))
+        urlconf = getattr(request, "urlconf", None)
+        is_login = _returns_to(request, target.query) or (is_here and leads_to_login(unquote(target.path), urlconf))
     except ValueError:
         # The view redirects to something that is no URL.
         return None
@@ -100,14 +101,15 @@ def _is_login_view(match: ResolverMatch) -> bool:
     return any(each.__name__ == LOGIN_VIEW for each in getattr(view, "__mro__", ()))
 
 
-def _leads_to_login(request: HttpRequest, path: str) -> bool:
+def leads_to_login(path: str, urlconf: str | None = None) -> bool:
+    """Return whether a path of the site, below its script name, is that of a login view."""
     prefix = get_script_prefix()
     if not path.startswith(prefix):
         return False
     # The path may begin with another language than the request's (`i18n_patterns`).
     with override(get_language_from_path(path) or get_language()):
         try:
-            match = resolve("/" + path.removeprefix(prefix), getattr(request, "urlconf", None))
+            match = resolve("/" + path.removeprefix(prefix), urlconf)
         except Resolver404:
             return False
     return _is_login_view(match)

@@ -1,0 +1,64 @@
+"""Judgments on the login view, loaded while signed in, and on the page that asks for a proof beside a sign-in."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from idlewatch.doctor.browsing import Stop, Visit
+from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
+from idlewatch.doctor.loaded_page import LOG_HINT, is_login, page_of
+
+SIGN_IN = "Login view while signed in, with 'next' to a page of idlewatch"
+PROVE = "Page to sign in again before the absolute timeout"
+
+
+def judge_login_view(visit: Visit) -> Finding:
+    """Judge what the link "Sign in again" opens where its user is signed in already, as in another tab."""
+    expected = "the form, or a redirect to where 'next' leads"
+    if visit.stop is Stop.ELSEWHERE:
+        return ok(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected)
+    if visit.stop is not None:
+        hint = (
+            "The login view redirects those who are signed in, and the page to which it leads sends them back: users "
+            "can't sign in again. Leave redirect_authenticated_user off, or let it redirect to a page that every user "
+            "may see."
+        )
+        return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, hint)
+    if not visit.is_page:
+        return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, _why_none(visit))
+    if visit.site_path == reverse("idlewatch:signed-in"):
+        came = f"{visit.summary}: the small window says so, and closes"
+        return ok(Trial.LOGIN_VIEW, SIGN_IN, came, expected)
+    if len(visit.answers) == 1 or is_login(visit.site_path) or page_of(visit).has_password:
+        return ok(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected)
+    if page_of(visit).clients:
+        hint = (
+            "The login view takes those who are signed in to a page of its own, whatever 'next' says: the small "
+            "window of 'Sign in again' shows that, and stays open. Let the view follow 'next'."
+        )
+        return warning(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, hint)
+    hint = (
+        "The login view takes those who are signed in to a page without the client, whatever 'next' says: the page "
+        "that waits for the sign-in is not told of it. Let the view follow 'next'."
+    )
+    return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, hint)
+
+
+def _why_none(visit: Visit) -> str:
+    if visit.last.status >= 500:
+        return LOG_HINT
+    return "LOGIN_URL has to lead to the page where users sign in, also where it is loaded in a new window."
+
+
+def judge_reauthentication(visit: Visit) -> Finding:
+    """Judge what "Sign in again" opens in the alert before the absolute timeout."""
+    expected = "a form, or the way to where REAUTHENTICATE leads"
+    if visit.stop is Stop.ELSEWHERE or visit.is_page:
+        return ok(Trial.REAUTHENTICATION, PROVE, visit.summary, expected)
+    if visit.stop is not None:
+        hint = (
+            "The page of REAUTHENTICATE redirects in a circle: users can't sign in again before the absolute timeout."
+        )
+    else:
+        hint = f"Users can't sign in again before the absolute timeout. {LOG_HINT}"
+    return fault(Trial.REAUTHENTICATION, PROVE, visit.summary, expected, hint)

@@ -1,0 +1,43 @@
+"""Judgment on whether the site accepts the session of a probe."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from idlewatch.core.activity import Reason
+from idlewatch.doctor.findings import Finding, Trial, fault, ok
+from idlewatch.doctor.http_client import Answer
+from idlewatch.doctor.page_addresses import json_of
+
+TRIED, EXPECTED = "Session of a probe", "200, with the phase active"
+
+
+def judge_probe(answer: Answer) -> Finding:
+    """Judge what the address of the state answers to the cookie of a new probe."""
+    frame = json_of(answer) or {}
+    phase = frame.get("phase")
+    if answer.status == 200 and phase == "active":
+        return ok(Trial.PROBE, TRIED, f"200, {phase}, {frame.get('remaining', 0):.0f} s left", EXPECTED)
+    came = answer.summary if phase is None else f"{answer.summary}, {phase}, reason {frame.get('reason')}"
+    return fault(Trial.PROBE, TRIED, came, EXPECTED, _why_refused(answer.status, phase, frame.get("reason")))
+
+
+def _why_refused(status: int, phase: object, reason: object) -> str:
+    if status == 503:
+        return "The process that answered can't judge sessions: see store-owner and the log of the site."
+    if status == 401 and phase == "ended" and reason is None:
+        return (
+            f"The cookie {settings.SESSION_COOKIE_NAME!r} did not arrive: the proxy drops it, or the site has another "
+            "name."
+        )
+    if status == 401 and reason == Reason.LOST:
+        return (
+            f"The site does not find the session that was begun here: SESSION_ENGINE ({settings.SESSION_ENGINE}) "
+            "keeps it in this process or on this machine alone (LocMemCache, files), the site has other settings or "
+            "another database, or a router reads from a replica that lags."
+        )
+    if status == 401:
+        return "The session ended before it was used: is the site's clock right, and does another app sign users out?"
+    return (
+        "Something before idlewatch answers at its address, such as a middleware that redirects all requests of users."
+    )

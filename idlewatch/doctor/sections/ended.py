@@ -1,0 +1,113 @@
+"""The end of a probe's session, as its browser sees it: the part of the page section that comes last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+
+from django.urls import reverse
+
+from idlewatch.core.protocol import TAB_PATH
+from idlewatch.doctor.browsing import Browsing, cookies_set_by, redirect_of
+from idlewatch.doctor.ended_answers import (
+    NAVIGATION_TRIED,
+    POST_TRIED,
+    judge_deletion,
+    judge_fetch,
+    judge_notice,
+    judge_old_page,
+    judge_redirect,
+    judge_socket,
+    judge_state,
+)
+from idlewatch.doctor.findings import Finding, Trial, skipped
+from idlewatch.doctor.http_client import FETCH, NAVIGATION, Answer, NoAnswer
+from idlewatch.doctor.site import Site
+from idlewatch.doctor.socket_client import Closed, Refused
+from idlewatch.http.responses import reason_cookie
+from idlewatch.http.site_urls import below_script_name
+from idlewatch.monitor import probes
+from idlewatch.monitor.probes import Probe
+from idlewatch.process import now
+
+END_TIMEOUT = 5.0
+"""Seconds in which the site has to know of an end that is recorded by this process."""
+PAUSE = 0.25
+"""Seconds between two looks at it."""
+SOCKET_TIMEOUT = 5.0
+
+
+def examine_end(site: Site, probe: Probe) -> Generator[Finding, None, None]:
+    """End a probe, and look at what the site answers to its cookie from then on. Raises `NoAnswer`."""
+    state, seconds = _end(site, probe)
+    finding = judge_state(state, seconds)
+    yield finding
+    if state.status == 200:
+        return
+    sessions, page = site.path_to(reverse("idlewatch:sessions")), site.path_to(site.options.path)
+    navigation = site.request_as(probe, sessions, headers=NAVIGATION)
+    yield judge_redirect(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, navigation, sessions)
+    yield from _notice(site, navigation)
+    yield judge_deletion(navigation, site.address)
+    yield judge_fetch(site.request_as(probe, sessions, headers=FETCH))
+    form = site.request_as(
+        probe, sessions, method="POST", headers=_form_headers(site, page), body=b"idlewatch-doctor=1"
+    )
+    yield judge_redirect(Trial.ENDED_POST, POST_TRIED, form, page.partition("?")[0])
+    yield judge_old_page(site.request_as(probe, page, headers=NAVIGATION))
+    yield _socket(site, probe)
+
+
+def _end(site: Site, probe: Probe) -> tuple[Answer, float]:
+    """End a probe; return what the site then says of its state, and after how many seconds."""
+    probes.end(probe, now())
+    began, path = time.monotonic(), site.path_to(reverse("idlewatch:state"))
+    site.note_progress("Waiting until the site knows of the end")
+    while True:
+        answer = site.request_as(probe, path, headers=FETCH)
+        seconds = time.monotonic() - began
+        if answer.status != 200 or seconds > END_TIMEOUT:
+            return answer, seconds
+        time.sleep(PAUSE)
+
+
+def _form_headers(site: Site, page: str) -> Mapping[str, str]:
+    return {
+        **NAVIGATION,
+        "Sec-Fetch-Site": "same-origin",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": site.address.origin,
+        "Referer": site.address.url(page),
+    }
+
+
+def _notice(site: Site, navigation: Answer) -> Iterator[Finding]:
+    """Go where the answer leads, as a browser would: with the cookie of the reason, and without that of the session."""
+    target = redirect_of(navigation)
+    if target is None:
+        return
+    if not site.address.has(target):
+        yield skipped(Trial.NOTICE, "Login page after the end", "it is another site's", "a page that shows the reason")
+        return
+    browsing = Browsing(site)
+    left = cookies_set_by(navigation).get(reason_cookie())
+    if left is not None:
+        browsing.cookies[reason_cookie()] = left.value
+    yield judge_notice(navigation, browsing.open(target))
+
+
+def _socket(site: Site, probe: Probe) -> Finding:
+    frames = list[str]()
+    try:
+        with site.socket_as(probe, site.path_to(below_script_name(TAB_PATH))) as socket:
+            while True:
+                frames.append(str(socket.receive(SOCKET_TIMEOUT).get("phase")))
+    except Closed as closed:
+        return judge_socket(frames, closed.code)
+    except TimeoutError:
+        return judge_socket(frames, None)
+    except (Refused, NoAnswer) as error:
+        tried = "Socket with the old cookie"
+        return skipped(
+            Trial.OLD_COOKIE, tried, f"no handshake, {error}", "a frame with the phase ended, closed with 4401"
+        )
