@@ -153,8 +153,8 @@ def judge_elsewhere(
     """
     told = [f"{answer:.1f} s" if isinstance(answer, float) else answer for answer in answers]
     own = "nothing" if here is None else f"{here:.1f} s"
-    names = f" from {len(processes)} process{'es' if len(processes) > 1 else ''}"
-    came = f"{own} left for this process, {', '.join(dict.fromkeys(told))} in {len(told)} answers{names}"
+    names = f"{len(processes)} process{'es' if len(processes) > 1 else ''} ({', '.join(processes)})"
+    came = f"{own} left for this process, {', '.join(dict.fromkeys(told))} in {len(told)} answers from {names}"
     if here is None:
         hint = "This environment leads to another store than the site's: compare STORE, its LOCATION and PREFIX."
         return fault(Trial.ACTIVITY_ELSEWHERE, ELSEWHERE, came, SEEN, hint)
