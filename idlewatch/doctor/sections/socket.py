@@ -29,6 +29,7 @@ IDLE_TIMEOUT, WARN_BEFORE = 60.0, 10.0
 SHORT_IDLE_TIMEOUT, SHORT_WARN_BEFORE = 4.0, 2.0
 """The limits of the session that is warned and ends."""
 TABS = 2
+NOT_SERVED = "no tab of a session is served"
 ACCOUNT, NO_RIGHTS = "Account of the probes", "one with no rights"
 
 Trials = Mapping[Trial, tuple[str, str]]
@@ -37,8 +38,9 @@ OF_TAB: Trials = {
     Trial.TAB: (tab_trials.FIRST, tab_trials.FIRST_EXPECTED),
     Trial.ACTIVITY: (tab_trials.ACTIVITY, tab_trials.CREDITED),
     Trial.ACTIVITY_ELSEWHERE: (tab_trials.ELSEWHERE, tab_trials.SEEN),
-    Trial.FALLBACK: (fallback.SYNC, fallback.SYNCED),
 }
+OF_FALLBACK: Trials = {Trial.FALLBACK: (fallback.SYNC, fallback.SYNCED)}
+OF_ACCOUNT: Trials = {Trial.ACCOUNT: (ACCOUNT, NO_RIGHTS)}
 OF_LIMITS: Trials = {
     Trial.WARNING: (pushes.WARN, pushes.WARNED),
     Trial.EXTENSION: (pushes.EXTEND, pushes.EXTENDED),
@@ -50,16 +52,22 @@ def examine(site: Site) -> Iterator[Finding]:
     """Try foreign origins, then what a tab of a session sends and receives."""
     with suppress(DatabaseError, StoreUnavailable, Undecided):
         probes.end_overdue(now())
-    why = _why_no_tab(site)
-    if why is not None:
-        yield skipped(Trial.FOREIGN_ORIGIN, ORIGINS, why, REFUSED)
+    no_tab = _why_no_tab(site)
+    if no_tab is not None:
+        yield skipped(Trial.FOREIGN_ORIGIN, ORIGINS, no_tab, REFUSED)
     else:
         yield judge_foreign_origins([_answer_to(site, origin) for origin in FOREIGN.values()])
-    why = why or _why_no_session(site)
-    if why is not None:
-        yield from _skip({Trial.ACCOUNT: (ACCOUNT, NO_RIGHTS), **OF_TAB, **OF_LIMITS}, why)
+    no_session = _why_no_session(site)
+    if no_session is not None:
+        yield from _skip({**OF_ACCOUNT, **OF_TAB, **OF_FALLBACK, **OF_LIMITS}, no_session)
         return
     yield judge_account(site.options.user)
+    if no_tab is not None:
+        # Without sockets, as under WSGI, it is all that pages have.
+        with site.probe() as probe:
+            yield fallback.try_fallback(site, probe)
+        yield from _skip({**OF_TAB, **OF_LIMITS}, no_tab)
+        return
     is_served = False
     for found in _try_tab(site):
         is_served |= found.trial is Trial.TAB and found.outcome is Outcome.OK
@@ -67,18 +75,20 @@ def examine(site: Site) -> Iterator[Finding]:
     if is_served:
         yield from _try_limits(site)
     else:
-        yield from _skip(OF_LIMITS, "no tab of a session is served")
+        yield from _skip(OF_LIMITS, NOT_SERVED)
 
 
 def _why_no_tab(site: Site) -> str | None:
-    if site.options.address is None:
-        return "no site answers; give --url"
+    if site.why_unreached is not None:
+        return site.why_unreached
     if site.why_no_socket is not None:
         return f"no handshake succeeds ({site.why_no_socket}); see the trial handshake"
     return None
 
 
 def _why_no_session(site: Site) -> str | None:
+    if site.why_unreached is not None:
+        return site.why_unreached
     if site.options.user is None:
         return "give --user NAME, an account with no rights"
     return site.why_no_cookie
@@ -140,7 +150,7 @@ def _try_tab(site: Site) -> Iterator[Finding]:
             yield fallback.try_fallback(site, probe)
         else:
             rest: Trials = {trial: texts for trial, texts in OF_TAB.items() if trial is not Trial.TAB}
-            yield from _skip(rest, "no tab of a session is served")
+            yield from _skip({**rest, **OF_FALLBACK}, NOT_SERVED)
 
 
 def _try_limits(site: Site) -> Iterator[Finding]:
