@@ -40,7 +40,7 @@ def flaws_of(cookie: Cookie, address: Address) -> Iterator[Flaw]:
     yield from _domain(cookie, address)
     yield from _path(cookie, address)
     yield from _secure(cookie, address)
-    yield from _prefix(cookie, address)
+    yield from _prefix(cookie)
 
 
 def _domain(cookie: Cookie, address: Address) -> Iterator[Flaw]:
@@ -94,9 +94,15 @@ def _secure(cookie: Cookie, address: Address) -> Iterator[Flaw]:
             f"The cookie goes over plain http, too, where anyone on the way can read it: set {setting} = True.",
             is_fatal=False,
         )
+    elif not cookie.secure and not address.is_loopback:
+        yield Flaw(
+            "the address is plain http",
+            f"Anyone on the way can read the cookie: serve the site over https, and set {setting} = True.",
+            is_fatal=False,
+        )
 
 
-def _prefix(cookie: Cookie, address: Address) -> Iterator[Flaw]:
+def _prefix(cookie: Cookie) -> Iterator[Flaw]:
     prefix = next((each for each in ("__Host-", "__Secure-") if cookie.name.lower().startswith(each.lower())), None)
     if prefix is None:
         return
@@ -107,10 +113,4 @@ def _prefix(cookie: Cookie, address: Address) -> Iterator[Flaw]:
         yield Flaw(
             f"{came}domain {cookie.domain!r}, path {cookie.path!r}",
             f"Browsers refuse a cookie {prefix}… with a domain, or with another path than '/'.",
-        )
-    if address.scheme == "http" and address.is_loopback:
-        yield Flaw(
-            f"{came}the address is plain http",
-            f"Chromium refuses a cookie {prefix}… without https, also on this machine. Examine the public address.",
-            is_fatal=False,
         )

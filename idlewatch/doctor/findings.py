@@ -82,7 +82,6 @@ class Trial(StrEnum):
     CHALLENGE = "challenge", Section.HTTP
     HEALTH = "healthz", Section.HTTP
     READINESS = "readyz", Section.HTTP
-    COOKIE_TRUST = "cookie-trust", Section.HTTP
     SESSION_COOKIE = "session-cookie", Section.HTTP
     CSRF_COOKIE = "csrf-cookie", Section.HTTP
     SCRIPT = "static-script", Section.HTTP

@@ -123,10 +123,7 @@ def sub_path_flaw(report: SelfReport, expected: Paths) -> Flaw | None:
 
 def address_flaw(report: SelfReport, route: Route | None) -> Flaw | None:
     """Return why the address that the site sees is not that of the client."""
-    seen, own = report.address or "", None if route is None else route.own
-    if seen and seen == own:
-        return None
-    named = list(_named(report))
+    seen, named = report.address or "", list(_named(report))
     if not seen:
         return Flaw("no address", "The server has none to give, as behind a Unix socket: set IDLEWATCH['CLIENT_IP'].")
     if named and seen not in named:
@@ -135,6 +132,8 @@ def address_flaw(report: SelfReport, route: Route | None) -> Flaw | None:
             "It is the address of the proxy: set IDLEWATCH['CLIENT_IP'] = 'idlewatch.http.client_ip.x_forwarded_for'"
             + (", with the true number of proxies." if conf.client_ip is not None else "."),
         )
+    if route is not None and seen == route.own:
+        return None
     if not named and report.forwarded:
         return Flaw(
             f"{seen}, and no forwarded header names one",

@@ -63,7 +63,7 @@ def fetch(site: Site, url: str, file: File) -> Answer:
 def flaws_in(site: Site, url: str, file: File, answer: Answer) -> Iterator[Flaw]:
     """Yield why browsers refuse a file that was fetched, or why it is another one than installed."""
     if answer.status != 200:
-        yield Flaw(answer.summary, _status_hint(answer.status))
+        yield Flaw(answer.summary, _status_hint(site, url, answer.status))
         return
     content_type = answer.headers.get_content_type()
     if content_type not in file.types or "Content-Type" not in answer.headers:
@@ -80,7 +80,13 @@ def flaws_in(site: Site, url: str, file: File, answer: Answer) -> Iterator[Flaw]
         yield difference
 
 
-def _status_hint(status: int) -> str:
+def _status_hint(site: Site, url: str, status: int) -> str:
+    path = site.address.target(url)
+    if path is not None and not path.startswith(f"{site.address.prefix}/"):
+        return (
+            f"The site lies below {site.address.prefix}, and the file does not: set STATIC_URL to the whole path. A "
+            "relative one is fixed by the first request, which may have come past the proxy."
+        )
     if status in {301, 302, 303, 307, 308}:
         return "Static files are to be served to all, without a sign-in and at the address that pages name."
     if status == 404:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from django.http.request import validate_host
 from django.urls import NoReverseMatch, reverse
 
 from idlewatch.doctor.address import Address
+from idlewatch.doctor.findings import Trial
+from idlewatch.doctor.forwarding import NGINX_HOST, NGINX_SCHEME, SSL_HEADER
 from idlewatch.doctor.http_client import Answer, NoAnswer, shown
 from idlewatch.doctor.site import Answered, Site
 from idlewatch.http.challenge import CHALLENGE_VALIDITY, HEADER
@@ -18,27 +21,41 @@ from idlewatch.process import now
 
 HTTPS = (
     "It redirects to the address that was asked for, since it takes the request for plain http: have the proxy send "
-    "X-Forwarded-Proto, and set SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')."
+    f"X-Forwarded-Proto ({NGINX_SCHEME}), and set {SSL_HEADER}."
 )
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-def why_unanswered(site: Site, failed: Answered) -> str:
-    """Return what is likely wrong, and the remedy, where a challenge was not answered."""
+class Cause(NamedTuple):
+    """Why a challenge was not answered."""
+
+    trial: Trial
+    """The trial to which the fault belongs."""
+    hint: str
+
+    def __repr__(self) -> str:
+        return f"<Cause {self.trial}>"
+
+
+def why_unanswered(site: Site, failed: Answered) -> Cause:
+    """Return what is likely wrong where a challenge was not answered, and the remedy."""
     answer = failed.answer
     if site.diagnosis_path is None:
-        return "Include it in ROOT_URLCONF: path('idlewatch/', include('idlewatch.urls'))."
-    if answer is None:
-        return _nothing(failed.came)
+        return Cause(Trial.CHECKS, "Include it in ROOT_URLCONF: path('idlewatch/', include('idlewatch.urls')).")
+    if answer is not None and answer.status in REDIRECTS:
+        return _redirected(site.address, answer)
+    if answer is not None and answer.status == 400:
+        return _bad_host(site.address)
+    return Cause(Trial.CHALLENGE, _nothing(failed.came) if answer is None else _other(site, answer))
+
+
+def _other(site: Site, answer: Answer) -> str:
     if HEADER in answer.headers:
         return (
             "Something between keeps answers that it must not keep (Cache-Control: no-store), or changes them: exclude "
             "the site's pages and idlewatch's URLs from the cache of the proxy or CDN."
         )
     match answer.status:
-        case 301 | 302 | 303 | 307 | 308:
-            return redirect_hint(site.address, answer)
-        case 400:
-            return host_hint(site.address)
         case 404:
             return _not_found(site, answer)
         case 401 | 403:
@@ -47,9 +64,7 @@ def why_unanswered(site: Site, failed: Answered) -> str:
             return "The proxy does not reach the server, or the server is not ready: see the logs of both."
         case status if status >= 500:
             return "The site failed: see its log."
-    return (
-        "Another site answers there, or a page for all paths, or a cache: give the address as users have it by --url."
-    )
+    return "Another site answers there, a page for all paths, or a cache: give the address as users have it by --url."
 
 
 def _nothing(came: str) -> str:
@@ -63,31 +78,29 @@ def _nothing(came: str) -> str:
     return "Start the site, or give its address as users have it by --url."
 
 
-def redirect_hint(address: Address, answer: Answer) -> str:
-    """Return why a challenge was redirected."""
+def _redirected(address: Address, answer: Answer) -> Cause:
     target = urljoin(answer.url, answer.headers.get("Location", ""))
     if target == answer.url:
-        return HTTPS
-    path = address.target(target)
-    if path is not None:
-        return (
+        return Cause(Trial.SCHEME if address.scheme == "https" else Trial.CHALLENGE, HTTPS)
+    parts = urlsplit(target)
+    if address.has(target):
+        hint = (
             "A middleware or the proxy sends requests without a session elsewhere, to a login page for example: exempt "
             "idlewatch's URLs; those that need a session ask for one themselves."
         )
-    parts = urlsplit(target)
-    if parts.hostname == urlsplit(address.origin).hostname and parts.scheme == "https":
-        return f"The site is used over https: give that address by --url {shown(urljoin(target, '/'))}."
-    return "The site is used at another address: give the one to which it redirects by --url."
+    elif parts.hostname == urlsplit(address.origin).hostname and parts.scheme == "https":
+        hint = f"The site is used over https: give that address by --url {shown(urljoin(target, '/'))}."
+    else:
+        hint = "The site is used at another address: give the one to which it redirects by --url."
+    return Cause(Trial.CHALLENGE, hint)
 
 
-def host_hint(address: Address) -> str:
-    """Return why the site refuses the host of a request."""
+def _bad_host(address: Address) -> Cause:
+    refused = "Django refuses hosts that ALLOWED_HOSTS does not have"
     if validate_host(address.host, settings.ALLOWED_HOSTS):
-        return (
-            f"Django refuses a host that ALLOWED_HOSTS does not have, and {address.host} is there: the proxy passes on "
-            "another. For nginx: proxy_set_header Host $http_host;"
-        )
-    return f"Django refuses a host that ALLOWED_HOSTS does not have: add {address.host!r}, or give another address."
+        passed_on = f"{refused}, and it has {address.host!r}: the proxy passes on another header Host; {NGINX_HOST}"
+        return Cause(Trial.HOST, passed_on)
+    return Cause(Trial.CHALLENGE, f"{refused}: add {address.host!r}, or give another address by --url.")
 
 
 def _not_found(site: Site, answer: Answer) -> str:

@@ -108,6 +108,8 @@ class SelfReport(Struct, frozen=True, kw_only=True):
     """The user's address, by `CLIENT_IP`."""
     forwarded: Mapping[str, str]
     """The `FORWARDING_HEADERS` that arrived."""
+    origin: str | None
+    """The header Origin."""
     state_url: str
     socket_url: str
     """The addresses that a page is given."""
@@ -153,6 +155,7 @@ def self_report(request: HttpRequest) -> SelfReport:
         peer=request.META.get("REMOTE_ADDR") or None,
         address=address_of(request),
         forwarded={name: value for name in FORWARDING_HEADERS if (value := request.headers.get(name))},
+        origin=request.headers.get("Origin"),
         state_url=reverse("idlewatch:state"),
         socket_url=below_script_name(TAB_PATH),
         script_url=static_url(SCRIPT),

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from idlewatch.doctor.address import why_no_cookie
 from idlewatch.doctor.cookies import cookie_of, flaws_of
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.http_client import Answer, NoAnswer, shown
@@ -48,8 +49,6 @@ def examine(site: Site) -> Iterator[Finding]:
         yield skipped(Trial.SESSION_COOKIE, "Session cookie", why, "browsers keep it")
     else:
         yield _challenge(site)
-        if site.why_unreached is None:
-            yield from _trust(site)
         yield from _cookies(site)
     if site.why_unreached is not None:
         for trial, tried in WITH_SITE.items():
@@ -70,26 +69,21 @@ def _challenge(site: Site) -> Finding:
         came = f"{count} of {count} answered in {slowest * 1000:.0f} ms, by {len(site.reports)} process(es)"
         return ok(Trial.CHALLENGE, tried, came, expected)
     came = failed[0].came + (f" ({len(failed)} of {count} times)" if len(failed) < count else "")
-    return fault(Trial.CHALLENGE, tried, came, expected, why_unanswered(site, failed[0]))
-
-
-def _trust(site: Site) -> Iterator[Finding]:
-    """Yield whether a probe's cookie may be sent, which matters with an account alone."""
-    if site.options.user is None:
-        return
-    tried, expected = f"May a session cookie go to {site.address.origin}", "a host of ALLOWED_HOSTS, https or loopback"
-    why = site.why_no_cookie
-    if why is None:
-        yield ok(Trial.COOKIE_TRUST, tried, "yes", expected)
-    else:
-        hint = "Nothing is tried with a session. Give the address as users have it, and name its host in ALLOWED_HOSTS."
-        yield fault(Trial.COOKIE_TRUST, tried, f"no: {why}", expected, hint)
+    cause = why_unanswered(site, failed[0])
+    if cause.trial is not Trial.CHALLENGE and not site.reports:
+        return skipped(Trial.CHALLENGE, tried, f"{came}; see {cause.trial.value}", expected)
+    return fault(Trial.CHALLENGE, tried, came, expected, cause.hint)
 
 
 def _cookies(site: Site) -> Iterator[Finding]:
     yield from _cookie(site, Trial.SESSION_COOKIE, "Session cookie", "SESSION_COOKIE")
     if not settings.CSRF_USE_SESSIONS:
         yield from _cookie(site, Trial.CSRF_COOKIE, "CSRF cookie", "CSRF_COOKIE")
+    why = None if site.options.user is None else why_no_cookie(site.address)
+    if why is not None:
+        tried, expected = f"Cookie of a probe to {site.address.origin}", "it may go there"
+        hint = "Nothing is tried with a session. Name the host in ALLOWED_HOSTS, and give the address as users have it."
+        yield fault(Trial.SESSION_COOKIE, tried, f"it may not: {why}", expected, hint)
 
 
 def _cookie(site: Site, trial: Trial, what: str, setting: str) -> Iterator[Finding]:

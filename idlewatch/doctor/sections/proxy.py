@@ -23,6 +23,7 @@ from idlewatch.doctor.forwarding import (
 )
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Closed, Refused, TabSocket
+from idlewatch.doctor.unanswered import REDIRECTS, why_unanswered
 from idlewatch.ops.self_report import SelfReport
 
 FRAME_TIMEOUT = 5.0
@@ -46,8 +47,7 @@ ENDED = "101, an ended frame, and close 4401"
 def examine(site: Site) -> Iterator[Finding]:
     """Look at what the site sees of requests, and try its socket through the proxy."""
     if site.why_unreached is not None:
-        for trial, tried in WITH_SITE.items():
-            yield skipped(trial, tried, site.why_unreached, "a site that answers")
+        yield from _unreached(site, site.why_unreached)
         return
     report = next(iter(site.reports.values()))
     expected = _paths(site)
@@ -56,6 +56,17 @@ def examine(site: Site) -> Iterator[Finding]:
     socket_path = report.socket_url if report.socket_url.startswith("/") else expected.socket
     yield _handshake(site, report, expected.socket)
     yield _idle_socket(site, socket_path)
+
+
+def _unreached(site: Site, why: str) -> Iterator[Finding]:
+    """Yield that nothing was tried, but for what the answers to the challenges show."""
+    failed = next(iter(site.answered), None)
+    cause = None if failed is None else why_unanswered(site, failed)
+    for trial, tried in WITH_SITE.items():
+        if cause is not None and failed is not None and cause.trial is trial:
+            yield fault(trial, tried, f"a challenge gets {failed.came}", "that of the address", cause.hint)
+        else:
+            yield skipped(trial, tried, why, "a site that answers")
 
 
 def _paths(site: Site) -> Paths:
@@ -143,25 +154,38 @@ def _first_frames(socket: TabSocket) -> Flaw | None:
 def _refused(site: Site, report: SelfReport, tried: str, error: Refused) -> Finding:
     """Return the finding for an answer other than 101."""
     seen, sent = f"{report.scheme}://{report.host}", site.address.origin
-    if error.status == 403:
-        if seen != sent:
-            came = f"403, since the origin is {sent} and the site takes itself for {seen}; see above"
-            return skipped(Trial.HANDSHAKE, tried, came, ENDED)
-        hint = (
-            "The origin is the site's own, so another part refuses it: an OriginValidator of the project, a firewall, "
-            "or a proxy that drops the header Origin."
-        )
-        return fault(Trial.HANDSHAKE, tried, str(error), ENDED, hint)
+    if error.status == 403 and seen != sent:
+        why = f"403, since the origin is {sent} and the site takes itself for {seen}; see above"
+        return skipped(Trial.HANDSHAKE, tried, why, ENDED)
     if report.interface == "wsgi":
         hint = "The server is a WSGI server, which has no sockets: pages use HTTP, and learn of changes later."
         return warning(Trial.HANDSHAKE, tried, str(error), ENDED, hint)
     if report.timer is None:
-        hint = "The ASGI application is not wrapped: application = watched(get_asgi_application()), in asgi.py."
-        return fault(Trial.HANDSHAKE, tried, str(error), ENDED, hint)
-    if error.status in {301, 302, 303, 307, 308}:
-        hint = "Browsers follow no redirect of a handshake: exempt /ws/ from what redirects to https or to a login."
-        return fault(Trial.HANDSHAKE, tried, str(error), ENDED, hint)
-    return fault(Trial.HANDSHAKE, tried, str(error), ENDED, UPGRADE)
+        why = f"{error}, since the application is not wrapped with watched; see {Trial.TIMER.value}"
+        return skipped(Trial.HANDSHAKE, tried, why, ENDED)
+    return fault(Trial.HANDSHAKE, tried, str(error), ENDED, _refusal_hint(site, error.status))
+
+
+def _refusal_hint(site: Site, status: int) -> str:
+    if status == 403:
+        arrived = site.challenge({"Origin": site.address.origin}).report
+        if arrived is not None and arrived.origin != site.address.origin:
+            came = f"as {arrived.origin}" if arrived.origin else "without it"
+            return (
+                f"The proxy does not pass on the header Origin, the request arrives {came}: have it leave that alone."
+            )
+        return (
+            "The origin is the site's own, so another part refuses it: an OriginValidator of the project, a firewall, "
+            "or a proxy that changes the header Origin for sockets."
+        )
+    if status in REDIRECTS:
+        return "Browsers follow no redirect of a handshake: exempt /ws/ from what redirects to https or to a login."
+    if status == 500:
+        return (
+            "The server has no application for sockets: make watched(…) the outermost one in asgi.py, around any "
+            "router, as in application = watched(get_asgi_application()). See its log."
+        )
+    return UPGRADE
 
 
 def _idle_socket(site: Site, path: str) -> Finding:
