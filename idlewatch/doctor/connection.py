@@ -107,7 +107,7 @@ def why_not(address: Address, error: Exception) -> str:
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST"):
             return f"{where} speaks no TLS"
         case ssl.SSLError():
-            return f"TLS with {where} failed: {error.reason or error}"
+            return f"TLS with {where} failed: {getattr(error, 'reason', None) or error}"
         case ConnectionRefusedError():
             return f"nothing listens at {where}"
         case socket.gaierror():
@@ -115,7 +115,7 @@ def why_not(address: Address, error: Exception) -> str:
         case TimeoutError():
             return f"no answer from {where} within {REQUEST_TIMEOUT:g} s"
         case _:
-            return f"{where} did not answer: {error or type(error).__name__}"
+            return f"{where} did not answer: {str(error) or type(error).__name__}"
 
 
 def _left(deadline: float) -> float:

@@ -134,7 +134,8 @@ def _cookie_header(cookies: Mapping[str, str] | None) -> Mapping[str, str] | Non
 
 def _refusal(address: Address, error: Exception) -> NoAnswer:
     """Return what an error of a handshake is called here."""
-    status = next((each for each in (error, error.__cause__) if isinstance(each, InvalidStatus)), None)
+    chain = (error, error.__cause__, error.__context__)
+    status = next((each for each in chain if isinstance(each, InvalidStatus)), None)
     if status is None:
         return NoAnswer(why_not(address, error))
     location = status.response.headers.get_all("Location")
