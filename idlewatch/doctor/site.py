@@ -23,7 +23,7 @@ from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.address import Address, why_no_cookie
 from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
 from idlewatch.doctor.socket_client import TabSocket, open_socket
-from idlewatch.exceptions import IdleWatchError
+from idlewatch.exceptions import IdleWatchError, StoreUnavailable
 from idlewatch.http.challenge import HEADER, is_answer, make_challenge, nonce_of
 from idlewatch.http.site_urls import below_script_name
 from idlewatch.monitor import probes, session_cache, stores
@@ -221,6 +221,15 @@ class Site:
         # The section of the store reports one that can't be opened.
         with suppress(Exception):
             stores.store_of(current_process())
+
+    @cached_property
+    def store_failure(self) -> str | None:
+        """Why the store can't be used; None if it can be."""
+        try:
+            self.run(self.store.ping())
+        except StoreUnavailable as error:
+            return str(error)
+        return None
 
     @cached_property
     def condition(self) -> StoreCondition | None:

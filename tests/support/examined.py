@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from django.test import RequestFactory
 from msgspec.structs import replace
 
 from idlewatch.doctor.address import parse_address
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.site import Answered, Options, Site
-from idlewatch.ops.self_report import SelfReport, TimerReport, settings_digests, versions
-from idlewatch.process import now
+from idlewatch.ops.self_report import SelfReport, TimerReport, self_report
 
 IN_TIME = TimerReport(round_age=0.4, is_listening=True)
 
 
 def report(process: str = "p1", **changes: Any) -> SelfReport:
     """Return the report of a process on which nothing is wrong: on the memory store, with these settings."""
-    right = SelfReport(
-        process=process,
-        pid=11,
-        machine="web",
-        python=platform.python_version(),
-        versions=versions(),
-        settings=settings_digests(),
-        now=now(),
-        interface="asgi",
-        scheme="http",
-        host="testserver",
-        path="/idlewatch/diagnosis/",
-        peer="127.0.0.1",
-        address="127.0.0.1",
-        forwarded={},
-        state_url="/idlewatch/state/",
-        socket_url="/ws/idlewatch/tab/",
-        is_store_shared=False,
-        store_owner=None,
-        timer=IN_TIME,
-        has_cached=None,
-    )
-    return replace(right, **changes)
+    right = self_report(RequestFactory().get("/idlewatch/diagnosis/"))
+    made_up = {"process": process, "pid": 11, "machine": "web", "interface": "asgi", "is_store_shared": False}
+    return replace(right, **{**made_up, "timer": IN_TIME, "has_cached": None, **changes})
 
 
 @contextmanager

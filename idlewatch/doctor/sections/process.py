@@ -21,6 +21,7 @@ TRIED_HERE = frozenset({"idlewatch.W034"})
 """The checks of what the doctor tries by itself: whether there is one process for the memory store."""
 MAX_ROUND_AGE, LATE_ROUND_AGE = 10.0, 3.0
 """Seconds since the latest round after which a timer counts as stuck, and as late: there is one each second."""
+EACH_SECOND = "a round each second"
 MAX_APART = 2.0
 """Seconds by which clocks may differ."""
 
@@ -39,7 +40,11 @@ def examine(site: Site) -> Iterator[Finding]:
     yield _same_settings(reports)
     is_any_alive = site.condition is not None and bool(site.condition.living)
     for report in reports:
-        yield _timer(report, is_any_alive=is_any_alive)
+        if report.is_store_shared and site.store_failure is not None:
+            why = "the store can't be reached (see there), without which no round is kept"
+            yield skipped(Trial.TIMER, f"Timer of process {process(report)}", why, EACH_SECOND)
+        else:
+            yield _timer(report, is_any_alive=is_any_alive)
     yield _clocks(site)
 
 
@@ -72,7 +77,7 @@ def _without_answer(site: Site) -> Iterator[Finding]:
         (Trial.ANSWERING, "Processes that answer", "at least one"),
         (Trial.SAME_VERSIONS, "Versions of the processes that answer", "those here"),
         (Trial.SAME_SETTINGS, "Settings of the processes that answer", "those here"),
-        (Trial.TIMER, "Timer of the processes that answer", "a round each second"),
+        (Trial.TIMER, "Timer of the processes that answer", EACH_SECOND),
         (Trial.PROCESS_CLOCK, "Clocks of the processes that answer", "that of the doctor"),
     ):
         yield skipped(trial, tried, why, expected)
@@ -139,7 +144,7 @@ def _same_settings(reports: list[SelfReport]) -> Finding:
 
 def _timer(report: SelfReport, *, is_any_alive: bool) -> Finding:
     """Judge the timer of a process; `is_any_alive`: whether a timer of the shared store is known to run."""
-    tried, expected = f"Timer of process {process(report)}", "a round each second"
+    tried, expected = f"Timer of process {process(report)}", EACH_SECOND
     timer = report.timer
     if report.store_owner is not None:
         return skipped(Trial.TIMER, tried, "the memory store belongs to another process", expected)

@@ -37,14 +37,12 @@ def examine(site: Site) -> Iterator[Finding]:
         yield ok(Trial.STORE, tried, "in memory, for one process", "it can be written to")
         yield _owner(site)
         return
-    try:
-        site.run(site.store.ping())
-    except StoreUnavailable as error:
+    if site.store_failure is not None:
         hint = (
             "While it is away, sessions are judged by their records, and no tab is told of changes. See LOCATION and "
             "OPTIONS of IDLEWATCH['STORE']: is the server up, may this host connect, and may this user write?"
         )
-        yield fault(Trial.STORE, tried, str(error), "it can be written to", hint)
+        yield fault(Trial.STORE, tried, site.store_failure, "it can be written to", hint)
         yield from _untried("it can't be reached")
         return
     yield ok(Trial.STORE, tried, "it can be written to", "it can be written to")
@@ -94,6 +92,8 @@ def _owner(site: Site) -> Finding:
     if not reports:
         why = f"no process answers; the latest was {came}"
         return skipped(Trial.STORE_OWNER, tried, why, expected)
+    if any(report.store_owner for report in reports.values()):
+        return skipped(Trial.STORE_OWNER, tried, f"it is {came} (see answering-processes)", expected)
     report = reports.get(owner.process)
     if report is None and age <= OWNER_LEASE:
         hint = (

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ from idlewatch.core.clock import Clock
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import channel_layer
 from idlewatch.doctor.site import Site
-from idlewatch.ops.self_report import SelfReport
+from idlewatch.ops.self_report import SelfReport, TimerReport
 from idlewatch.process import Process
 from idlewatch.runtime.bus import Bus
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.roll_call import call_roll
+from idlewatch.store.redis import RedisStore
 from tests.support.examined import examined, of, outcomes, report
 from tests.support.redis_server import redis_url
 
@@ -59,15 +61,30 @@ def listening(name: str) -> Iterator[None]:
         loop.close()
 
 
+class Leases:
+    """The leases of processes: as they were at first, and as they are later."""
+
+    def __init__(self) -> None:
+        self.first = dict[str, float]()
+        self.later = dict[str, float]()
+
+    def renew(self, name: str) -> None:
+        self.first[name], self.later[name] = 9.0, 10.0
+
+    def leave(self, name: str) -> None:
+        """Have a process die with a lease."""
+        self.first[name] = self.later[name] = 9.0
+
+
 @pytest.fixture
-def leases(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """The processes that hold a lease."""
-    leases = dict[str, float]()
+def leases(monkeypatch: pytest.MonkeyPatch) -> Leases:
+    leases = Leases()
 
-    class Condition:
-        living = leases
+    async def inspect(_: object) -> Any:
+        return SimpleNamespace(leases=leases.later)
 
-    monkeypatch.setattr(Site, "condition", Condition())
+    monkeypatch.setattr(Site, "condition", SimpleNamespace(living=leases.first, leases=leases.first))
+    monkeypatch.setattr(RedisStore, "inspect", inspect)
     return leases
 
 
@@ -91,6 +108,7 @@ class TestDelivery:
     @pytest.fixture(autouse=True)
     def briefly(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(channel_layer, "ROLL_TIMEOUT", 0.3)
+        monkeypatch.setattr("idlewatch.doctor.site.START_TIMEOUT", 0.0)
 
     def delivery(self, *reports: SelfReport, listen: Sequence[str] = ()) -> Finding:
         with ExitStack() as stack:
@@ -105,8 +123,8 @@ class TestDelivery:
         assert finding.outcome is OK
         assert finding.came.endswith(": p1, p2")
 
-    def test_reaches_processes_that_answer_no_request(self, leases: dict[str, float]):
-        leases["timer"] = 9.0
+    def test_reaches_processes_that_answer_no_request(self, leases: Leases):
+        leases.renew("timer")
         assert self.delivery(shared(), listen=["p1", "timer"]).outcome is OK
 
     def test_finds_a_listener_that_stopped(self):
@@ -114,9 +132,18 @@ class TestDelivery:
         assert (finding.outcome, finding.came) == (FAULT, "no answer of p2; p1 answered")
         assert "listener of that process has stopped" in finding.hint
 
-    def test_finds_that_of_a_process_with_a_lease(self, leases: dict[str, float]):
-        leases["timer"] = 9.0
+    def test_finds_that_of_a_process_with_a_lease(self, leases: Leases):
+        leases.renew("timer")
         assert self.delivery(shared(), listen=["p1"]).came == "no answer of timer; p1 answered"
+
+    def test_awaits_no_process_that_died_a_moment_ago(self, leases: Leases):
+        leases.leave("dead")
+        assert self.delivery(shared(), listen=["p1"]).outcome is OK
+        assert self.delivery().outcome is SKIPPED
+
+    def test_finds_the_listener_of_a_single_process(self):
+        deaf = TimerReport(round_age=0.4, is_listening=False)
+        assert "listener of that process has stopped" in self.delivery(shared(timer=deaf)).hint
 
     def test_finds_that_nothing_is_carried(self):
         finding = self.delivery(shared(), shared("p2"))

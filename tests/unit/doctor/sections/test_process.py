@@ -143,6 +143,12 @@ class TestTimers:
         alive["p2"] = 1e12
         assert of(found(report(timer=None, is_store_shared=True)), Trial.TIMER).outcome is FAULT
 
+    def test_keep_no_round_without_their_store(self, monkeypatch: pytest.MonkeyPatch):
+        """That is reported of the store."""
+        monkeypatch.setattr(Site, "store_failure", "Redis does not answer: ConnectionError.")
+        stuck = report(timer=TimerReport(round_age=60.0, is_listening=True), is_store_shared=True)
+        assert of(found(stuck), Trial.TIMER).outcome is SKIPPED
+
     @pytest.fixture
     def no_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("idlewatch.doctor.site.START_TIMEOUT", 0.0)

@@ -62,6 +62,11 @@ class TestTheMemoryStore:
         self.owned_by("p2")
         assert self.owner(report()).outcome is FAULT
 
+    def test_is_owned_by_another_of_which_the_process_knows(self):
+        """That is reported of the processes that answer."""
+        self.owned_by("p2")
+        assert self.owner(report(store_owner="process 12 on web")).outcome is SKIPPED
+
     @pytest.mark.parametrize("process", ["p1", "p2"])
     def test_was_not_renewed(self, process: str):
         self.owned_by(process, ago=60.0)
