@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 from idlewatch.doctor.findings import Finding, Section, Trial, fault
-from idlewatch.doctor.sections import channel_layer, database, http, page, process, proxy, socket, store
+from idlewatch.doctor.sections import browser, channel_layer, database, http, page, process, proxy, socket, store
 from idlewatch.doctor.site import Site
 
 Examine = Callable[[Site], Iterator[Finding]]
@@ -22,6 +22,7 @@ SECTIONS: Mapping[Section, Examine] = {
     Section.PROXY: proxy.examine,
     Section.PAGE: page.examine,
     Section.SOCKET: socket.examine,
+    Section.BROWSER: browser.examine,
 }
 
 

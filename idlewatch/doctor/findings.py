@@ -127,6 +127,12 @@ class Trial(StrEnum):
     END = "end", Section.SOCKET
 
     BROWSER = "browser", Section.BROWSER
+    BROWSER_CLIENT = "browser-client", Section.BROWSER
+    BROWSER_ERRORS = "browser-errors", Section.BROWSER
+    BROWSER_WARNING = "browser-warning", Section.BROWSER
+    BROWSER_EXTENSION = "browser-extension", Section.BROWSER
+    BROWSER_END = "browser-end", Section.BROWSER
+    BROWSER_LOGIN = "browser-login", Section.BROWSER
 
     @property
     def url(self) -> str:

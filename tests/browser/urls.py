@@ -40,7 +40,15 @@ def received(request: HttpRequest) -> HttpResponse:
     return HttpResponse(body, content_type="text/plain; charset=utf-8")
 
 
+@login_required
+def blocked(request: HttpRequest) -> HttpResponse:
+    """Show a page whose policy allows none of its scripts."""
+    policy = {"Content-Security-Policy": "default-src 'self'; script-src 'none'"}
+    return HttpResponse(render(request, "played/page.html").content, headers=policy)
+
+
 urlpatterns = [
+    path("blocked/", blocked),
     path("journey/answer/", answer),
     path("journey/slow/", slow),
     path("drafts/sent/", received),
