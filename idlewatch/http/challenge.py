@@ -37,7 +37,7 @@ def secret_of(challenge: str, now: float) -> str | bytes | None:
     """Return the secret with which a challenge was signed; None if it is none of the site's, or is too old."""
     stamp, _, signature = challenge.rpartition(".")
     sent_at, _, nonce = stamp.partition(".")
-    if len(challenge) > MAX_LENGTH or not (sent_at.isascii() and sent_at.isdigit() and nonce):
+    if len(challenge) > MAX_LENGTH or not (challenge.isascii() and sent_at.isdigit() and nonce):
         return None
     if abs(now - int(sent_at)) > CHALLENGE_VALIDITY:
         return None
@@ -59,7 +59,8 @@ def _answered(challenge: str, body: bytes) -> str:
 
 
 def _matches(signature: str, purpose: str, text: str, secret: str | bytes) -> bool:
-    return hmac.compare_digest(signature.encode(), _signature(purpose, text, secret).encode())
+    # `compare_digest` takes ASCII alone.
+    return signature.isascii() and hmac.compare_digest(signature, _signature(purpose, text, secret))
 
 
 def _signature(purpose: str, text: str, secret: str | bytes) -> str:

@@ -49,7 +49,12 @@ COMPARED_SETTINGS = (
     "AUTH_USER_MODEL",
     "CACHES",
     "CHANNEL_LAYERS",
+    "CSRF_COOKIE_DOMAIN",
+    "CSRF_COOKIE_NAME",
+    "CSRF_COOKIE_PATH",
+    "CSRF_COOKIE_SECURE",
     "CSRF_TRUSTED_ORIGINS",
+    "CSRF_USE_SESSIONS",
     "DATABASES",
     "DATABASE_ROUTERS",
     "DEBUG",
@@ -192,7 +197,11 @@ def settings_digests() -> Mapping[str, str]:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, default=_as_text)
+    try:
+        text = json.dumps(value, sort_keys=True, default=_as_text)
+    except (TypeError, ValueError, RecursionError):
+        # Keys that JSON does not have or that can't be ordered, or a value that contains itself.
+        text = type(value).__qualname__
     return salted_hmac("idlewatch.doctor.settings", text, secret=conf.secrets[0], algorithm="sha256").hexdigest()[:16]
 
 
