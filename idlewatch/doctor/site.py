@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from idlewatch.http.challenge import HEADER, is_answer, make_challenge, nonce_of
 from idlewatch.http.site_urls import below_script_name
 from idlewatch.monitor import probes, session_cache, stores
 from idlewatch.monitor.probes import Probe
-from idlewatch.ops.self_report import SelfReport
+from idlewatch.ops.self_report import SelfReport, settings_digests
 from idlewatch.process import current_process, now
 from idlewatch.store.base import Store
 from idlewatch.store.values import StoreCondition
@@ -210,6 +210,16 @@ class Site:
             if report is not None:
                 found[report.process] = report
         return found
+
+    @cached_property
+    def differing_settings(self) -> Collection[str]:
+        """The settings that all processes which answered have otherwise than this command: it looks at other parts.
+
+        None where they digest them by another key: it is not known which differ then.
+        """
+        here, theirs = settings_digests(), [report.settings for report in self.reports.values()]
+        differing = {name for name in here if theirs and all(each.get(name) != here[name] for each in theirs)}
+        return () if len(differing) == len(here) else differing
 
     @property
     def store(self) -> Store:

@@ -66,6 +66,9 @@ def _delivery(site: Site, layer: BaseChannelLayer) -> Finding:
     if missing - with_timer:
         # A process that died a moment ago has its lease for some seconds more.
         missing &= with_timer | _renewed_since(site)
+    if missing and not {"CHANNEL_LAYERS", "IDLEWATCH"}.isdisjoint(site.differing_settings):
+        why = "the processes that answer have other settings (see same-settings)"
+        return skipped(Trial.LAYER_DELIVERY, TRIED, why, EXPECTED)
     if missing:
         return _undelivered(site, layer, missing, answers)
     if not answers:

@@ -129,6 +129,9 @@ def _overdue(site: Site) -> Finding:
         return ok(Trial.OVERDUE, tried, "all are closed", expected)
     number = f"at least {overdue}" if overdue >= MAX_JUDGED else str(overdue)
     came = f"{number} still open"
+    if "DATABASES" in site.differing_settings:
+        why = f"{came}, and the processes that answer have other settings (see same-settings)"
+        return skipped(Trial.OVERDUE, tried, why, expected)
     if not site.reports:
         return skipped(Trial.OVERDUE, tried, f"{came}, and no process answers that could close them", expected)
     if all(report.timer is None for report in site.reports.values()) and not (site.condition and site.condition.living):

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
+
+from django.db import DatabaseError
 
 from idlewatch.conf import conf
-from idlewatch.core.clock import Clock
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.phrases import counted, duration, named
 from idlewatch.doctor.site import Site
+from idlewatch.doctor.store_server import SLOW, examine_server
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.models import StoreOwner
 from idlewatch.monitor.store_lease import OWNER_LEASE
 from idlewatch.process import current_process, now
 from idlewatch.store.values import StoreCondition
 
-ROUND_TRIPS = 9
-SLOW = 0.02
-"""Seconds that a request to the store may take: one of a user takes several."""
-TOO_SLOW = 0.5
-"""Seconds at which it is as good as away: half of its time limit."""
-MAX_CLOCK_AHEAD = 2.0
-"""Seconds by which the clock of the store's server may differ from that of this machine."""
 MAX_LAPSED = 30.0
 """Seconds after which the tabs of a process that died have been taken back."""
 SETTLING = 60.0
 """Seconds after which the records are resumed into a new store, unless there are very many."""
-NOT_PERMITTED = "this user of it may not ask"
+OTHER_SETTINGS = "the processes that answer have other settings (see same-settings)"
 
 
 def examine(site: Site) -> Iterator[Finding]:
@@ -56,17 +50,16 @@ def examine(site: Site) -> Iterator[Finding]:
     if condition is None:
         # A backend of the project's own has nothing to tell.
         return
-    yield _version(condition)
-    yield _eviction(condition)
-    yield _persistence(condition)
-    yield _clock(condition, (asked_at + clock.wall()) / 2)
-    yield _latency([_time_of(site, clock) for _ in range(ROUND_TRIPS)])
+    yield from examine_server(site, condition, (asked_at + clock.wall()) / 2)
+    if "IDLEWATCH" in site.differing_settings:
+        yield from _untried(OTHER_SETTINGS, (Trial.EPOCH, Trial.LEASES))
+        return
     yield _epoch(site, condition)
     yield from _leases(site, condition)
 
 
-def _untried(why: str) -> Iterator[Finding]:
-    trials = {
+def _untried(why: str, trials: Collection[Trial] = ()) -> Iterator[Finding]:
+    texts = {
         Trial.REDIS_VERSION: ("Version of the store", "Redis 7 or later, or Valkey"),
         Trial.REDIS_EVICTION: ("Eviction of the store", "noeviction"),
         Trial.REDIS_PERSISTENCE: ("Persistence of the store", "an append-only file"),
@@ -75,23 +68,33 @@ def _untried(why: str) -> Iterator[Finding]:
         Trial.EPOCH: ("Epoch of the store", "complete"),
         Trial.LEASES: ("Leases of processes", "one or more"),
     }
-    for trial, (tried, expected) in trials.items():
-        yield skipped(trial, tried, why, expected)
+    for trial, (tried, expected) in texts.items():
+        if not trials or trial in trials:
+            yield skipped(trial, tried, why, expected)
 
 
 def _owner(site: Site) -> Finding:
     tried, expected = "Owner of the memory store", "the process that answers, which renews its lease each second"
-    owner, reports = StoreOwner.objects.first(), site.reports
-    if owner is None:
-        if any(report.timer for report in reports.values()):
-            hint = "The processes that answer own a store by another database than this command has: see DATABASES."
-            return fault(Trial.STORE_OWNER, tried, "none", expected, hint)
-        return skipped(Trial.STORE_OWNER, tried, "no process has claimed it", expected)
+    if not {"DATABASES", "IDLEWATCH"}.isdisjoint(site.differing_settings):
+        return skipped(Trial.STORE_OWNER, tried, OTHER_SETTINGS, expected)
+    try:
+        owner = StoreOwner.objects.first()
+    except DatabaseError:
+        return skipped(Trial.STORE_OWNER, tried, "the database can't be used (see there)", expected)
+    if owner is not None:
+        return _judged_owner(site, owner, tried, expected)
+    if any(report.timer for report in site.reports.values()):
+        hint = "The processes that answer own a store by another database than this command has: see DATABASES."
+        return fault(Trial.STORE_OWNER, tried, "none", expected, hint)
+    return skipped(Trial.STORE_OWNER, tried, "no process has claimed it", expected)
+
+
+def _judged_owner(site: Site, owner: StoreOwner, tried: str, expected: str) -> Finding:
+    reports = site.reports
     age = now() - owner.renewed.timestamp()
     came = f"{owner.process} (pid {owner.pid} on {owner.host}), renewed {duration(max(age, 0.0))} ago"
     if not reports:
-        why = f"no process answers; the latest was {came}"
-        return skipped(Trial.STORE_OWNER, tried, why, expected)
+        return skipped(Trial.STORE_OWNER, tried, f"no process answers; the latest was {came}", expected)
     if any(report.store_owner for report in reports.values()):
         return skipped(Trial.STORE_OWNER, tried, f"it is {came} (see answering-processes)", expected)
     report = reports.get(owner.process)
@@ -107,77 +110,6 @@ def _owner(site: Site) -> Finding:
         hint = "The timer does not reach the database, or another one than this command: see the log of the server."
         return fault(Trial.STORE_OWNER, tried, came, expected, hint)
     return ok(Trial.STORE_OWNER, tried, came, expected)
-
-
-def _version(condition: StoreCondition) -> Finding:
-    tried, expected = "Version of the store", "Redis 7 or later, or Valkey"
-    if condition.is_supported is None:
-        return skipped(Trial.REDIS_VERSION, tried, NOT_PERMITTED, expected)
-    if not condition.is_supported:
-        hint = "Scripts of the store use commands that this version lacks: upgrade it."
-        return fault(Trial.REDIS_VERSION, tried, condition.server, expected, hint)
-    return ok(Trial.REDIS_VERSION, tried, condition.server, expected)
-
-
-def _eviction(condition: StoreCondition) -> Finding:
-    tried, expected = "Eviction of the store", "noeviction"
-    if condition.eviction is None:
-        return skipped(Trial.REDIS_EVICTION, tried, NOT_PERMITTED, expected)
-    limit = condition.memory_limit or 0
-    came = condition.eviction + (f", {limit // 2**20:,} MiB at most" if limit else ", no limit")
-    if condition.eviction == "noeviction":
-        return ok(Trial.REDIS_EVICTION, tried, came, expected)
-    hint = (
-        "A full Redis drops sessions, and their users are signed out. Set `maxmemory-policy noeviction`, and keep "
-        "caches in another Redis."
-    )
-    make = fault if limit else warning
-    return make(Trial.REDIS_EVICTION, tried, came, expected, hint)
-
-
-def _persistence(condition: StoreCondition) -> Finding:
-    tried, expected = "Persistence of the store", "an append-only file"
-    if condition.failed_writes:
-        hint = "It can't write to its disk, and refuses writes or loses them at a restart: see its log."
-        return fault(Trial.REDIS_PERSISTENCE, tried, f"failed: {named(condition.failed_writes)}", expected, hint)
-    if condition.is_logged is None:
-        return skipped(Trial.REDIS_PERSISTENCE, tried, NOT_PERMITTED, expected)
-    if condition.is_logged:
-        return ok(Trial.REDIS_PERSISTENCE, tried, expected, expected)
-    snapshots = {True: "snapshots alone", False: "none", None: "no append-only file"}[condition.has_snapshots]
-    hint = (
-        "A restart of Redis costs sessions their latest activity, and all wait until their records are resumed. Set "
-        "`appendonly yes`, as in docs/deployment/redis.conf."
-    )
-    return warning(Trial.REDIS_PERSISTENCE, tried, snapshots, expected, hint)
-
-
-def _time_of(site: Site, clock: Clock) -> float:
-    began = clock.ticks()
-    site.run(site.store.ping())
-    return clock.ticks() - began
-
-
-def _latency(round_trips: Sequence[float]) -> Finding:
-    median = statistics.median(round_trips)
-    tried, expected = "Round trips to the store", f"within {duration(SLOW)}"
-    came = f"{duration(median)}, the longest {duration(max(round_trips))}"
-    if median <= SLOW:
-        return ok(Trial.REDIS_LATENCY, tried, came, expected)
-    hint = "A request of a user takes several: move it nearer to the servers, or see its slow log and its load."
-    return (fault if median > TOO_SLOW else warning)(Trial.REDIS_LATENCY, tried, came, expected, hint)
-
-
-def _clock(condition: StoreCondition, here: float) -> Finding:
-    correction = condition.correction
-    ahead = condition.now - correction - here
-    tried, expected = "Clock of the store", f"within {MAX_CLOCK_AHEAD:g} s of this machine's"
-    came = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
-    came += f", corrected by {duration(correction)}" if correction else ""
-    if abs(ahead) <= MAX_CLOCK_AHEAD:
-        return ok(Trial.REDIS_CLOCK, tried, came, expected)
-    hint = "Sessions are judged by its clock, and their times shown by it. Keep the clocks of all hosts in step (NTP)."
-    return warning(Trial.REDIS_CLOCK, tried, came, expected, hint)
 
 
 def _epoch(site: Site, condition: StoreCondition) -> Finding:

@@ -156,6 +156,12 @@ class TestDelivery:
         assert finding.outcome is FAULT
         assert "Each process has a channel layer of its own" in finding.hint
 
+    @pytest.mark.parametrize(("others", "outcome"), [(["p1", "p2"], SKIPPED), (["p2"], FAULT)])
+    def test_of_other_settings_than_all_have_is_no_second_fault(self, others: Sequence[str], outcome: Outcome):
+        other = {**report().settings, "CHANNEL_LAYERS": "other"}
+        reports = [shared(name, **({"settings": other} if name in others else {})) for name in ("p1", "p2")]
+        assert self.delivery(*reports).outcome is outcome
+
     def test_finds_another_prefix(self, settings: Any):
         with listening("p1"):
             hosts = [{"address": redis_url(), "socket_timeout": None}]

@@ -120,6 +120,12 @@ class TestRecords:
         assert finding.outcome is SKIPPED
         assert "1 still open" in finding.came
 
+    def test_of_another_database_than_that_of_the_site_are_no_second_fault(self, late: float, clock: Time):
+        sign_in_many(1, at=clock.now)
+        clock.pass_(late + 1)
+        other = report(settings={**report().settings, "DATABASES": "other"})
+        assert of(found(other), Trial.OVERDUE).outcome is SKIPPED
+
     def test_of_many_are_read_in_part(self, late: float, clock: Time, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(database, "MAX_JUDGED", 3)
         monkeypatch.setattr(database, "MAX_COUNTED", 4)

@@ -7,13 +7,17 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 from msgspec.structs import replace
 
 from idlewatch.core.clock import as_datetime
+from idlewatch.doctor import store_server
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import store
 from idlewatch.models import StoreOwner
@@ -83,10 +87,19 @@ class TestTheMemoryStore:
     def test_has_an_owner_in_another_database(self):
         assert self.owner(report()).outcome is FAULT
 
+    def test_is_skipped_without_the_database(self):
+        with mock.patch.object(CursorWrapper, "execute", side_effect=OperationalError):
+            assert self.owner(report()).outcome is SKIPPED
+
     def test_has_no_owner_where_nothing_runs(self):
         assert self.owner().outcome is SKIPPED
         self.owned_by("p1", ago=60.0)
         assert "the latest was p1" in self.owner().came
+
+    @pytest.mark.parametrize("name", ["DATABASES", "IDLEWATCH"])
+    def test_of_processes_with_other_settings_is_not_asked_for(self, name: str):
+        """The settings are reported."""
+        assert self.owner(report(settings={**report().settings, name: "other"})).outcome is SKIPPED
 
 
 def right(**changes: Any) -> StoreCondition:
@@ -187,9 +200,16 @@ class TestASharedStore:
         without = report("p2", timer=None, interface="wsgi", **SHARED)
         assert of(judge(right(), without), Trial.LEASES).outcome is OK
 
+    def test_is_another_than_that_of_the_site(self, judge: Callable[..., Sequence[Finding]]):
+        """The settings are reported; what no process uses here is no second fault."""
+        other = report(settings={**report().settings, "IDLEWATCH": "other"}, **SHARED)
+        came = outcomes(judge(right(leases={}, created_at=None), other))
+        assert (came.pop(Trial.EPOCH), came.pop(Trial.LEASES)) == (SKIPPED, SKIPPED)
+        assert set(came.values()) == {OK}
+
     @pytest.mark.parametrize(("seconds", "outcome"), [(0.019, OK), (0.021, WARNING), (0.51, FAULT)])
     def test_answers_late(self, seconds: float, outcome: Outcome):
-        assert store._latency([0.0001, seconds, 9.0]).outcome is outcome
+        assert store_server.latency([0.0001, seconds, 9.0]).outcome is outcome
 
 
 @pytest.mark.server
