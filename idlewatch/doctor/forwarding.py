@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from django.conf import settings
+from django.http.request import split_domain_port
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH
@@ -24,7 +26,7 @@ FORGED_HEADERS = {
     "Forwarded": ", ".join([f"for={FORGED_ADDRESS}"] * 4),
     "X-Real-IP": FORGED_ADDRESS,
 }
-_FOR = re.compile(r"for=\"?\[?([0-9a-fA-F.:]+)", re.IGNORECASE)
+_FOR = re.compile(r"for=(\"[^\"]*\"|[^\s;,]+)", re.IGNORECASE)
 NGINX_SCHEME = "for nginx: proxy_set_header X-Forwarded-Proto $scheme;"
 NGINX_HOST = "for nginx: proxy_set_header Host $http_host;"
 SSL_HEADER = "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')"
@@ -62,7 +64,7 @@ def host_flaw(report: SelfReport, address: Address) -> Flaw | None:
         return None
     came = report.host or "a host that ALLOWED_HOSTS does not have"
     forwarded = report.forwarded.get("X-Forwarded-Host", "").lower()
-    if host.partition(":")[0] == address.host.partition(":")[0] and not host.startswith("["):
+    if split_domain_port(host)[0] == address.host:
         return Flaw(
             came,
             "The port is lost on the way, so origins do not match: pass on the header Host as it came ($http_host in "
@@ -123,7 +125,7 @@ def sub_path_flaw(report: SelfReport, expected: Paths) -> Flaw | None:
 
 def address_flaw(report: SelfReport, route: Route | None) -> Flaw | None:
     """Return why the address that the site sees is not that of the client."""
-    seen, named = report.address or "", list(_named(report))
+    seen, named = str(_address(report.address or "") or report.address or ""), list(_named(report))
     if not seen:
         return Flaw("no address", "The server has none to give, as behind a Unix socket: set IDLEWATCH['CLIENT_IP'].")
     if named and seen not in named:
@@ -132,14 +134,14 @@ def address_flaw(report: SelfReport, route: Route | None) -> Flaw | None:
             "It is the address of the proxy: set IDLEWATCH['CLIENT_IP'] = 'idlewatch.http.client_ip.x_forwarded_for'"
             + (", with the true number of proxies." if conf.client_ip is not None else "."),
         )
-    if route is not None and seen == route.own:
-        return None
-    if not named and report.forwarded:
+    if not named and report.forwarded and conf.client_ip is None:
         return Flaw(
             f"{seen}, and no forwarded header names one",
             "The proxy does not pass on the address; for nginx: proxy_set_header X-Forwarded-For $remote_addr; Then "
             "set IDLEWATCH['CLIENT_IP'].",
         )
+    if route is not None and seen == route.own:
+        return None
     if route is not None and _is_inner(seen) and not _is_inner(route.peer):
         return Flaw(
             f"{seen}, which is no public address, through {route.peer}",
@@ -151,17 +153,29 @@ def address_flaw(report: SelfReport, route: Route | None) -> Flaw | None:
 
 def _named(report: SelfReport) -> Iterator[str]:
     """Yield the addresses in forwarded headers."""
-    yield from (part.strip() for part in report.forwarded.get("X-Forwarded-For", "").split(",") if part.strip())
-    yield from (match[1] for match in _FOR.finditer(report.forwarded.get("Forwarded", "")))
-    if real := report.forwarded.get("X-Real-IP"):
-        yield real.strip()
+    for text in (
+        *report.forwarded.get("X-Forwarded-For", "").split(","),
+        *_FOR.findall(report.forwarded.get("Forwarded", "")),
+        report.forwarded.get("X-Real-IP", ""),
+    ):
+        address = _address(text)
+        if address is not None:
+            yield str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address without quotes, brackets and port; None for a name such as `unknown`."""
+    text = text.strip().strip('"')
+    for each in (text.strip("[]"), text.rpartition(":")[0].strip("[]")):
+        with suppress(ValueError):
+            address = ip_address(each)
+            return getattr(address, "ipv4_mapped", None) or address
+    return None
 
 
 def _is_inner(text: str) -> bool:
-    try:
-        return not ip_address(text).is_global
-    except ValueError:
-        return False
+    address = _address(text)
+    return address is not None and not address.is_global
 
 
 def is_believed(report: SelfReport) -> bool:
