@@ -54,6 +54,28 @@ def operator(browser: Browser, server: Server) -> Page:
     return page
 
 
+def begin_probe(server: Server, name: str) -> str:
+    """Begin a probe of a user; return the key of its session."""
+    steps = (
+        "from django.contrib.auth.models import User",
+        "from idlewatch.monitor import probes",
+        "from idlewatch.process import now",
+        f"user, limits = User.objects.get(username={name!r}), probes.limits(idle_timeout=110, warn_before=10)",
+        "print(probes.begin(user, limits, now()).session.session_key)",
+    )
+    return server.manage("shell", "--no-startup", "-c", "; ".join(steps)).split()[-1]
+
+
+def carry(browser: Browser, server: Server, key: str) -> Page:
+    """Open a tab that has the session with this key."""
+    context = browser.new_context()
+    context.add_cookies([{"name": "sessionid", "value": key, "url": server.origin}])
+    page = context.new_page()
+    page.goto(server.url("/"))
+    until(page, "window.idlewatch?.state")
+    return page
+
+
 def sign_out_elsewhere(page: Page, server: Server) -> None:
     other = page.context.new_page()
     other.goto(server.url("/"))
@@ -120,6 +142,23 @@ class TestActing:
         assert confirm(operator) == "2 sessions ended."
         for tab in tabs:
             until(tab, "!window.idlewatch || window.idlewatch.state.phase === 'ended'")
+
+    def test_a_probe_of_the_site_is_named_found_ended_and_recorded(
+        self, browser: Browser, server: Server, operator: Page
+    ):
+        tab = carry(browser, server, begin_probe(server, "grace"))
+        expect(cell(operator, "grace", "device")).to_have_text("Check of this site", timeout=SOON)
+        operator.fill("#live-search", "doctor")
+        operator.keyboard.press("Enter")
+        expect(rows(operator)).to_have_count(1, timeout=SOON)
+        record = cell(operator, "grace", "record").get_attribute("href") or ""
+        cell(operator, "grace", "check").check()
+        act(operator, "end")
+        assert confirm(operator) == "1 session ended."
+        until(tab, "!window.idlewatch || window.idlewatch.state.phase === 'ended'")
+        operator.goto(server.url(record))
+        expect(operator.locator("main")).to_contain_text("probe:")
+        expect(operator.locator("main")).to_contain_text("revoked (admin)")
 
     def test_a_notice_reaches_the_tab_and_the_operator_is_told(self, browser: Browser, server: Server, operator: Page):
         ada = enter(browser, server, "ada", limits=RELAXED)
