@@ -25,6 +25,7 @@ from idlewatch.http.site_urls import below_script_name, path_of
 from idlewatch.monitor import session_cache, stores
 from idlewatch.monitor.peer import address_of
 from idlewatch.monitor.store_lease import StoreLease
+from idlewatch.ops.health import ROUND_TIMEOUT
 from idlewatch.process import Process, current_process
 from idlewatch.runtime.runtime import running_runtime
 
@@ -83,6 +84,11 @@ class TimerReport(Struct, frozen=True, kw_only=True):
     """Seconds since the latest round that did all it had to; None if there was none yet."""
     is_listening: bool
     """Whether the process receives what others publish; true also where there are no others."""
+
+    @property
+    def keeps_rounds(self) -> bool:
+        """Whether it has kept one lately."""
+        return self.round_age is not None and self.round_age <= ROUND_TIMEOUT
 
 
 class SelfReport(Struct, frozen=True, kw_only=True):

@@ -19,8 +19,8 @@ DECISIVE_SETTINGS = frozenset(
 """The settings that name a site's parts: with others, the doctor examines the parts of another site."""
 TRIED_HERE = frozenset({"idlewatch.W034"})
 """The checks of what the doctor tries by itself: whether there is one process for the memory store."""
-MAX_ROUND_AGE, LATE_ROUND_AGE = 10.0, 3.0
-"""Seconds since the latest round after which a timer counts as stuck, and as late: there is one each second."""
+LATE_ROUND_AGE = 3.0
+"""Seconds since the latest round after which a timer counts as late: there is one each second."""
 EACH_SECOND = "a round each second"
 MAX_APART = 2.0
 """Seconds by which clocks may differ."""
@@ -163,7 +163,7 @@ def _timer(report: SelfReport, *, is_any_alive: bool) -> Finding:
         return fault(Trial.TIMER, tried, "it has kept no round yet", expected, hint)
     late = max(timer.round_age - 1.0, 0.0)
     came = f"latest round {duration(timer.round_age)} ago, " + (f"{duration(late)} late" if late else "in time")
-    if timer.round_age > MAX_ROUND_AGE:
+    if not timer.keeps_rounds:
         return fault(Trial.TIMER, tried, came, expected, f"It is stuck: sessions end late. {hint}")
     if timer.round_age > LATE_ROUND_AGE:
         return warning(Trial.TIMER, tried, came, expected, hint)

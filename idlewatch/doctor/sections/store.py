@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db import DatabaseError
 
@@ -21,6 +21,7 @@ MAX_LAPSED = 30.0
 """Seconds after which the tabs of a process that died have been taken back."""
 SETTLING = 60.0
 """Seconds after which the records are resumed into a new store, unless there are very many."""
+NO_TIMER = "no timer runs, which would use it (see there)"
 OTHER_SETTINGS = "the processes that answer have other settings (see same-settings)"
 
 
@@ -114,24 +115,20 @@ def _judged_owner(site: Site, owner: StoreOwner, tried: str, expected: str) -> F
 
 def _epoch(site: Site, condition: StoreCondition) -> Finding:
     tried, expected = "Epoch of the store", "complete, with nothing held back"
+    is_used = condition.created_at is not None and (condition.is_resumed or condition.is_holding_back)
+    if not is_used and not (condition.living or _with_rounds(site)):
+        return skipped(Trial.EPOCH, tried, NO_TIMER, expected)
     if condition.created_at is None:
-        if not site.reports:
-            return skipped(Trial.EPOCH, tried, "no process has used the store", expected)
-        hint = (
-            "No process of the site has used this store: those that answer use another, by LOCATION or PREFIX, or have "
-            "no timer."
-        )
-        return fault(Trial.EPOCH, tried, "there is none", expected, hint)
+        hint = "The processes that answer use another store, by LOCATION or PREFIX."
+        return fault(Trial.EPOCH, tried, "no process has used it", expected, hint)
     age = max(condition.now - condition.created_at, 0.0)
     came = f"{duration(age)} old"
-    hint = (
-        "It passes within a minute. If it does not, see the logs: a process may reach the store, and not the database."
-    )
     if condition.is_holding_back and age > SETTLING:
         doing = "processes report what they saw" if condition.is_resumed else "the records are being resumed into it"
+        hint = "It passes within a minute; else see the logs: a process may reach the store, and not the database."
         return warning(Trial.EPOCH, tried, f"{came}, and no session ends by the clock: {doing}", expected, hint)
-    if not condition.is_resumed and not condition.is_holding_back:
-        hint = "No process goes on resuming the records: none lives, or none reaches the database. See the logs."
+    if not is_used:
+        hint = "No process goes on resuming the records: none reaches the database. See the logs."
         return fault(Trial.EPOCH, tried, f"{came}, and the records were not resumed into it", expected, hint)
     return ok(Trial.EPOCH, tried, came, expected)
 
@@ -139,23 +136,25 @@ def _epoch(site: Site, condition: StoreCondition) -> Finding:
 def _leases(site: Site, condition: StoreCondition) -> Iterator[Finding]:
     living, tried = condition.living, "Leases of processes"
     expected = "one of each process that has a timer"
-    lacking = [report for report in site.reports.values() if report.timer and report.process not in living]
+    # Of one that keeps no rounds, the timer is at fault.
+    lacking = [name for name in _with_rounds(site) if name not in living]
     if lacking:
         hint = (
-            "They answer, and do not renew their leases here: their timers are stuck, or they use another store than "
-            "this command, by LOCATION or PREFIX. Their tabs no longer count."
+            "Their timers keep rounds, and renew no lease here: they use another store than this command, by LOCATION "
+            "or PREFIX, or can't write to it. In this one, their tabs do not count."
         )
-        names = named(each.process for each in lacking)
-        yield fault(Trial.LEASES, tried, f"none of {names}", expected, hint)
+        yield fault(Trial.LEASES, tried, f"none of {named(lacking)}", expected, hint)
     elif living:
         leases = named(f"{name} ({seconds:.0f} s left)" for name, seconds in living.items())
         yield ok(Trial.LEASES, tried, f"{counted(len(living), 'process')}: {leases}", expected)
-    elif site.reports:
-        hint = "No timer runs: sessions end late, and no tab is told. Run `manage.py runtimer`, or see the trial timer."
-        yield fault(Trial.LEASES, tried, "no process lives", expected, hint)
     else:
-        yield skipped(Trial.LEASES, tried, "no process answers or lives", expected)
+        yield skipped(Trial.LEASES, tried, NO_TIMER, expected)
     lapsed = [name for name, until in condition.leases.items() if until < condition.now - MAX_LAPSED]
     if lapsed and living and not condition.is_holding_back:
         hint = "Their tabs still count, since none of the living took them back: see their logs."
         yield warning(Trial.LEASES, "Leases of processes that died", named(lapsed), "their tabs are taken back", hint)
+
+
+def _with_rounds(site: Site) -> Sequence[str]:
+    """Return the processes that answered, and whose timers keep rounds."""
+    return [name for name, report in site.reports.items() if report.timer is not None and report.timer.keeps_rounds]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
+from channels_redis.core import RedisChannelLayer
 
 from idlewatch.core.clock import Clock
 from idlewatch.process import Process
@@ -15,6 +17,7 @@ from idlewatch.runtime import bus as bus_module
 from idlewatch.runtime.bus import GROUP, PING, PONG, Bus
 from idlewatch.runtime.hub import Hub
 from idlewatch.runtime.roll_call import call_roll, send_to_itself
+from tests.support.redis_server import redis_url
 from tests.support.sockets import FakeTab
 
 WITHIN = 5.0
@@ -70,6 +73,17 @@ async def test_one_that_does_not_listen_is_missing(layer: BaseChannelLayer):
     async with listening("p1"):
         await answered_by(layer, "p1")
         assert (await call_roll(layer, CLOCK, "doctor", ["p1", "p2"], BRIEF)).keys() == {"p1"}
+
+
+@pytest.mark.redis
+async def test_each_process_answers_over_the_core_layer(monkeypatch: pytest.MonkeyPatch):
+    hosts = [{"address": redis_url(), "socket_timeout": None}]
+    layer = RedisChannelLayer(hosts=hosts, prefix=secrets.token_hex(8))
+    monkeypatch.setattr(bus_module, "get_channel_layer", lambda: layer)
+    async with listening("p1", "p2"):
+        assert await answered_by(layer, "p1", "p2") == {"p1", "p2"}
+        assert 0 <= await send_to_itself(layer, CLOCK, WITHIN) < WITHIN
+    await layer.close_pools()
 
 
 async def test_nothing_answers_where_nothing_listens(layer: BaseChannelLayer):

@@ -21,7 +21,7 @@ from idlewatch.doctor import store_server
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import store
 from idlewatch.models import StoreOwner
-from idlewatch.ops.self_report import SelfReport
+from idlewatch.ops.self_report import SelfReport, TimerReport
 from idlewatch.process import now
 from idlewatch.store.redis import RedisStore
 from idlewatch.store.values import StoreCondition
@@ -162,6 +162,7 @@ class TestASharedStore:
             ({"created_at": None, "settle_after": 30.0, "is_resumed": False}, Trial.EPOCH, FAULT),
             ({"is_resumed": False}, Trial.EPOCH, FAULT),
             ({"leases": {}}, Trial.LEASES, FAULT),
+            ({"is_resumed": False, "leases": {"p1": 9e9}}, Trial.EPOCH, FAULT),
             ({"leases": {"p2": 9e9}}, Trial.LEASES, FAULT),
             ({"leases": {"p1": 9e9, "dead": 1.0}}, Trial.LEASES, WARNING),
         ],
@@ -194,6 +195,21 @@ class TestASharedStore:
         unused = right(created_at=None, settle_after=30.0, is_resumed=False, leases={})
         came = outcomes(judge(unused))
         assert (came[Trial.EPOCH], came[Trial.LEASES]) == (SKIPPED, SKIPPED)
+
+    @pytest.mark.parametrize("timer", [None, TimerReport(round_age=60.0, is_listening=True)], ids=["none", "stuck"])
+    @pytest.mark.parametrize("unused", [{"created_at": None}, {"is_resumed": False}])
+    def test_that_no_timer_uses_is_no_second_fault(
+        self,
+        timer: TimerReport | None,
+        unused: dict[str, Any],
+        judge: Callable[..., Sequence[Finding]],
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        """The timer is reported."""
+        monkeypatch.setattr("idlewatch.doctor.site.START_TIMEOUT", 0.0)
+        came = outcomes(judge(right(leases={}, **unused), report(timer=timer, **SHARED)))
+        assert (came.pop(Trial.EPOCH), came.pop(Trial.LEASES)) == (SKIPPED, SKIPPED)
+        assert set(came.values()) == {OK}
 
     def test_has_leases_of_timers_alone(self, judge: Callable[..., Sequence[Finding]]):
         """Under WSGI, a process may leave the timer to another."""
