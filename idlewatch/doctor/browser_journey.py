@@ -90,7 +90,7 @@ class Journey:
         yield from self._end(tab)
 
     def _find_client(self, tab: Tab) -> Finding:
-        page = self._site.path_to(self._site.options.path)
+        page = self._site.page_path
         tried, began = f"The client at {page.partition('?')[0]} in a browser", time.monotonic()
         self._site.note_progress("Loading the page in a browser")
         try:

@@ -44,6 +44,11 @@ class Visit(NamedTuple):
         return self.answers[-1]
 
     @property
+    def asked(self) -> str:
+        """The path that was requested first."""
+        return urlsplit(self.answers[0].url).path
+
+    @property
     def path(self) -> str:
         """The path at the end."""
         return urlsplit(self.last.url).path

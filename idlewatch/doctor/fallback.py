@@ -18,7 +18,7 @@ SYNCED = "200 with an active state"
 def try_fallback(site: Site, probe: Probe) -> Finding:
     """Load the page, and send what its client sends where no socket opens."""
     site.note_progress("Sending a message over HTTP")
-    path = site.path_to(site.options.path)
+    path = site.page_path
     try:
         page = site.request_as(probe, path, headers=NAVIGATION)
     except NoAnswer as error:

@@ -15,7 +15,6 @@ from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
 from idlewatch.doctor.html import Page, parse_page
 from idlewatch.http.login_views import leads_to_login
 
-VISITOR, USER = "Page of a visitor", "Page with the probe's cookie"
 ANY_PAGE = "200 with HTML"
 PATH_HINT = "Give --path a page of the site that this account may see."
 LOG_HINT = "The log of the site has the error."
@@ -35,6 +34,7 @@ def page_of(visit: Visit) -> Page:
 
 def judge_visitor(visit: Visit) -> Finding:
     """Judge what a visitor gets."""
+    tried = f"Page {visit.asked} of a visitor"
     expected = f"{ANY_PAGE} and without the client, or the way to sign in"
     if page_of(visit).clients:
         hint = (
@@ -42,22 +42,22 @@ def judge_visitor(visit: Visit) -> Finding:
             "it keep nothing with 'Cache-Control: no-store' or 'private', and no page for requests with a session "
             "cookie."
         )
-        return fault(Trial.VISITOR_PAGE, VISITOR, f"{visit.summary}, with the client", expected, hint)
+        return fault(Trial.VISITOR_PAGE, tried, f"{visit.summary}, with the client", expected, hint)
     if visit.stop is Stop.ELSEWHERE or visit.is_page:
-        return ok(Trial.VISITOR_PAGE, VISITOR, visit.summary, expected)
+        return ok(Trial.VISITOR_PAGE, tried, visit.summary, expected)
     status = visit.last.status
     if visit.stop is not None or status >= 500 or is_login(visit.site_path):
         hint = LOG_HINT if status >= 500 else "Visitors can't get to the login page: look at LOGIN_URL and its view."
-        return fault(Trial.VISITOR_PAGE, VISITOR, visit.summary, expected, hint)
-    return warning(Trial.VISITOR_PAGE, VISITOR, visit.summary, expected, PATH_HINT)
+        return fault(Trial.VISITOR_PAGE, tried, visit.summary, expected, hint)
+    return warning(Trial.VISITOR_PAGE, tried, visit.summary, expected, PATH_HINT)
 
 
 def judge_page(visit: Visit) -> Finding:
     """Judge whether the page came with the probe's cookie, whose session the site accepts."""
-    expected = ANY_PAGE
+    tried, expected = f"Page {visit.asked} with the probe's cookie", ANY_PAGE
     if visit.is_page and not is_login(visit.site_path):
-        return ok(Trial.PAGE, USER, visit.summary, expected)
-    return fault(Trial.PAGE, USER, visit.summary, expected, _why_no_page(visit))
+        return ok(Trial.PAGE, tried, visit.summary, expected)
+    return fault(Trial.PAGE, tried, visit.summary, expected, _why_no_page(visit))
 
 
 def _why_no_page(visit: Visit) -> str:

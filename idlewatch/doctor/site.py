@@ -21,7 +21,7 @@ from idlewatch.core.policy import Policy
 from idlewatch.core.probes import PROBE_LIFETIME
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.address import Address, why_no_cookie
-from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
+from idlewatch.doctor.http_client import NAVIGATION, Answer, HttpClient, NoAnswer
 from idlewatch.doctor.socket_client import TabSocket, open_socket
 from idlewatch.exceptions import IdleWatchError, StoreUnavailable
 from idlewatch.http.challenge import HEADER, is_answer, make_challenge, nonce_of
@@ -35,6 +35,7 @@ from idlewatch.store.values import StoreCondition
 
 T = TypeVar("T")
 
+NOT_FOUND = 404
 CHALLENGES = 8
 """Challenges that are sent at once, so that each process of the site is likely to get one."""
 START_TIMEOUT = 4.0
@@ -51,8 +52,8 @@ class Options(NamedTuple):
 
     address: Address | None = None
     """None: no address was given, and nothing answers at the usual one."""
-    path: str = "/"
-    """The page that is loaded with a session, below the site's address."""
+    path: str | None = None
+    """The page that is loaded with a session, below the site's address; None: see `Site.page_path`."""
     user: AbstractBaseUser | None = None
     """The account of the probes; None: nothing is tried with a session."""
     idle: float = 0.0
@@ -115,6 +116,21 @@ class Site:
         """Return a path of the site as browsers have to request it: below the address, if it does not say so itself."""
         prefix = self.address.prefix
         return path if path == prefix or path.startswith(f"{prefix}/") else prefix + path
+
+    @cached_property
+    def page_path(self) -> str:
+        """The path of the page that is loaded, as browsers request it.
+
+        Without `--path` it is the start page; where a site has none, the page with the user's own sessions.
+        """
+        if self.options.path is not None:
+            return self.path_to(self.options.path)
+        start = self.path_to("/")
+        try:
+            is_missing = self.request(start, headers=NAVIGATION).status == NOT_FOUND
+        except NoAnswer:
+            is_missing = False
+        return self.path_to(reverse("idlewatch:sessions")) if is_missing else start
 
     def request(
         self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None

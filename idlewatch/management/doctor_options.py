@@ -33,7 +33,7 @@ def options_of(given: Mapping[str, Any]) -> Options:
         raise _wrong("chromium", "it needs --browser DIRECTORY, where its pictures are saved.")
     return Options(
         address=_option(given, "url", parse_address),
-        path=_option(given, "path", parse_path) or "/",
+        path=_option(given, "path", parse_path),
         user=_option(given, "user", _user),
         idle=_option(given, "idle", _idle) or 0.0,
         pictures=pictures,

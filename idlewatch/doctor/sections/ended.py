@@ -44,7 +44,7 @@ def examine_end(site: Site, probe: Probe) -> Generator[Finding, None, None]:
     yield finding
     if state.status == 200:
         return
-    sessions, page = site.path_to(reverse("idlewatch:sessions")), site.path_to(site.options.path)
+    sessions, page = site.path_to(reverse("idlewatch:sessions")), site.page_path
     navigation = site.request_as(probe, sessions, headers=NAVIGATION)
     yield judge_redirect(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, navigation, sessions)
     yield from _notice(site, navigation)

@@ -35,7 +35,7 @@ def examine(site: Site) -> Iterator[Finding]:
         yield skipped(Trial.VISITOR_PAGE, "Page of a visitor", "no address answers", "a page")
         return
     site.note_progress("Loading the page")
-    path = site.path_to(site.options.path)
+    path = site.page_path
     try:
         seen = Browsing(site).open(path)
     except NoAnswer as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.core import checks
 
 from idlewatch.conf.extras import Extra, is_installed
@@ -56,8 +57,9 @@ def _versions() -> Finding:
 
 
 def _checks() -> Iterator[Finding]:
-    tried, expected = "manage.py check --deploy", "no finding of idlewatch"
-    found = [each for each in checks.run_checks(include_deployment_checks=True) if not each.is_silenced()]
+    is_deployed = not settings.DEBUG
+    tried, expected = f"manage.py check{' --deploy' * is_deployed}", "no finding of idlewatch"
+    found = [each for each in checks.run_checks(include_deployment_checks=is_deployed) if not each.is_silenced()]
     found = [each for each in found if each.level > checks.INFO]
     ours = {str(each): each for each in found if str(each.id).startswith("idlewatch.") and each.id not in TRIED_HERE}
     for each in ours.values():

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             help="in DEBUG: try with sessions of an account that is made for this run, and removed",
         )
         parser.add_argument(
-            "--path", default="/", help="the page that is loaded with a session; by default the start page"
+            "--path", help="the page that is loaded with a session; by default the start page, if there is one"
         )
         parser.add_argument("--idle", metavar="SECONDS", help="leave a socket alone for so long, as in 70")
         parser.add_argument("--browser", metavar="DIRECTORY", help="drive a Chromium, and save its pictures in here")

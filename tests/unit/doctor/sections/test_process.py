@@ -66,6 +66,18 @@ class TestChecks:
         monkeypatch.setattr(checks, "run_checks", lambda **_: [checks.Warning("Else.", id="security.W001")])
         assert "1 of other apps" in of(found(report()), Trial.CHECKS).came
 
+    @pytest.mark.parametrize(("debug", "tried"), [(False, "manage.py check --deploy"), (True, "manage.py check")])
+    def test_those_of_a_deployment_are_for_one(
+        self, debug: bool, tried: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ):
+        settings.DEBUG = debug
+        found_in_deployments = checks.Warning("One.", id="idlewatch.W024")
+        monkeypatch.setattr(
+            checks, "run_checks", lambda include_deployment_checks: [found_in_deployments] * include_deployment_checks
+        )
+        finding = of(found(report()), Trial.CHECKS)
+        assert (finding.tried, finding.outcome is OK) == (tried, debug)
+
     def test_that_the_memory_store_has_one_process_is_tried_and_not_warned_of(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(checks, "run_checks", lambda **_: [checks.Warning("One.", id="idlewatch.W034")])
         assert of(found(report()), Trial.CHECKS).outcome is OK
