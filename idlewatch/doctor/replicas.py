@@ -8,7 +8,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends import db
-from django.db import DatabaseError, router
+from django.db import Error as DatabaseError
+from django.db import router
 from django.db.models import Model
 
 from idlewatch.doctor.findings import Finding, Trial, fault, ok

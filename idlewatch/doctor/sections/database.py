@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import DatabaseError, connections, router
+from django.db import Error as DatabaseError
+from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from idlewatch.conf import conf
@@ -40,6 +41,7 @@ def examine(site: Site) -> Iterator[Finding]:
     """Look at the database of the records, at what routers do, and at the cache of the sessions."""
     alias = router.db_for_write(WatchedSession)
     unreachable = None
+    site.note_progress(f"Asking the database {alias!r} …")
     try:
         yield _round_trip(alias)
         unapplied = _unapplied(alias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from idlewatch.conf import conf
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
@@ -32,6 +32,7 @@ def examine(site: Site) -> Iterator[Finding]:
         yield ok(Trial.STORE, tried, "in memory, for one process", "it can be written to")
         yield _owner(site)
         return
+    site.note_progress("Asking the store …")
     if site.store_failure is not None:
         hint = (
             "While it is away, sessions are judged by their records, and no tab is told of changes. See LOCATION and "

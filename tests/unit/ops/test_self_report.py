@@ -10,9 +10,13 @@ import pytest
 from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import get_script_prefix, set_script_prefix
+from msgspec.structs import replace
 
+from idlewatch.http.challenge import HEADER, make_challenge, nonce_of
+from idlewatch.monitor import session_cache
 from idlewatch.ops import self_report as reports
-from idlewatch.ops.self_report import COMPARED_SETTINGS, self_report, settings_digests, static_url
+from idlewatch.ops.self_report import COMPARED_SETTINGS, TimerReport, self_report, settings_digests, static_url
+from idlewatch.process import now
 
 FORWARDED = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "Forwarded": "for=192.0.2.1"}
 
@@ -93,3 +97,35 @@ class TestDigests:
         contains_itself.append(contains_itself)
         for value in ({("a", 1): 2}, {1: 2, "a": 3}, contains_itself, b"bytes", float("nan")):
             assert len(reports._digest(value)) == 16
+
+
+class TestTheCacheOfTheSessions:
+    @pytest.mark.parametrize(("engine", "expected"), [("cache", True), ("cached_db", True), ("db", None)])
+    def test_has_what_was_put_there_for_the_challenge(self, engine: str, expected: bool | None, settings: Any):
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        challenge = make_challenge(now())
+        session_cache.put(nonce_of(challenge))
+        assert self_report(request(headers={HEADER: challenge})).has_cached is expected
+        other = self_report(request(headers={HEADER: make_challenge(now())})).has_cached
+        assert other is (None if expected is None else False)
+
+
+IN_TIME = TimerReport(round_age=0.4, is_listening=True)
+ASGI, WSGI, SHARED = {"interface": "asgi"}, {"interface": "wsgi"}, {"is_store_shared": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_starting"),
+    [
+        ({**ASGI, "timer": IN_TIME}, False),
+        ({**ASGI, "timer": TimerReport(round_age=None, is_listening=True)}, True),
+        ({**ASGI, "timer": TimerReport(round_age=0.4, is_listening=False)}, True),
+        ({**ASGI, "timer": TimerReport(round_age=None, is_listening=True), "store_owner": "process 1 on web"}, False),
+        ({**ASGI, **SHARED, "timer": None}, True),
+        ({**WSGI, "timer": None}, True),
+        ({**WSGI, **SHARED, "timer": None}, False),
+    ],
+    ids=["in time", "no round", "deaf", "another's store", "no timer", "no timer under WSGI", "others may have timers"],
+)
+def test_a_process_may_have_started_with_the_challenge(changes: dict[str, Any], is_starting: bool):
+    assert replace(self_report(request()), **changes).is_starting is is_starting
